@@ -1,0 +1,63 @@
+# Development of stackctl. Every target sets up what it needs, and is quick when all is there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# Every script, so that a new one is checked without anybody remembering it.
+SCRIPTS = .ci/run $(shell find compose nginx stackctl tests -name '*.sh')
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint e2e bench faults clean venv engine images ca
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  ARGS='...' is passed on to pytest, the demo, the benchmark and the fault tests."
+
+setup: venv ca ## Install stackctl into .venv; start an engine, build images, start a test CA
+
+demo: setup ## Bring up a stack with trusted certificates and show what stackctl does
+	tests/lab/demo.sh $(ARGS)
+
+test: setup ## Run the whole test suite, end-to-end tests included
+	$(BIN)/pytest $(ARGS)
+
+lint: venv ## Check style, types and scripts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict stackctl tests
+	$(BIN)/shellcheck --external-sources $(SCRIPTS)
+
+e2e: setup ## Run the end-to-end tests only
+	$(BIN)/pytest tests/e2e $(ARGS)
+
+bench: setup ## Measure stackctl
+	$(BIN)/python -m tests.bench $(ARGS)
+
+faults: setup ## Break things on purpose and check that nothing else breaks
+	$(BIN)/python -m tests.faults $(ARGS)
+
+clean: ## Remove everything that the other targets made
+	tests/lab/clean.sh
+
+venv: $(VENV)/.stamp
+
+$(VENV)/.stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "stackctl needs Python 3.11 or newer with venv and pip, and '$(PYTHON)' is not that:" \
+	    "install it (Debian: apt-get install python3-venv) or name another one: make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,compose]'
+	@touch $@
+
+engine:
+	@tests/lab/engine.sh
+
+images: engine
+	@tests/lab/images.sh
+
+ca: images
+	@tests/lab/ca.sh up
