@@ -1,0 +1,107 @@
+"""Every error a person can meet, and the exit code each one ends with.
+
+StackctlError                 1  something asked for did not happen
+├── InputError                2  an option or argument is wrong
+├── StackfileError            3  docker-compose.yml is wrong (file:line)
+├── EngineError               4  no Docker Engine, no usable Compose, or it refused
+├── HostError                 5  the host is in the way: port taken, disk full, read-only
+├── ProxyRejected             6  the proxy refused its configuration; nothing went live
+├── IssueFailed               7  the CA did not issue a certificate
+├── Locked                    8  another stackctl holds the stack
+└── NotServed                 9  the wire does not show what was meant
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process ends with; documented in docs/reference/exit-codes.md."""
+
+    OK = 0
+    FAILED = 1
+    INPUT = 2
+    STACKFILE = 3
+    ENGINE = 4
+    HOST = 5
+    PROXY_REJECTED = 6
+    ISSUE_FAILED = 7
+    LOCKED = 8
+    NOT_SERVED = 9
+    INTERRUPTED = 130
+
+
+class StackctlError(Exception):
+    """A message for a person: what is wrong, where, and what to do about it.
+
+    Args:
+        message: what is wrong, in one sentence without a full stop.
+        where: ``file:line`` or the option the message is about.
+        hint: what to do next.
+    """
+
+    code = ExitCode.FAILED
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+    def at(self, where: str) -> StackctlError:
+        """The same error with a place, for errors raised where the place is not known."""
+        if self.where is None:
+            self.where = where
+        return self
+
+
+class InputError(StackctlError):
+    """An option or an argument is not what it must be."""
+
+    code = ExitCode.INPUT
+
+
+class StackfileError(StackctlError):
+    """docker-compose.yml cannot be read or edited as it stands."""
+
+    code = ExitCode.STACKFILE
+
+
+class EngineError(StackctlError):
+    """Docker or Compose is missing, too old, or refused a request."""
+
+    code = ExitCode.ENGINE
+
+
+class HostError(StackctlError):
+    """The host is in the way: a taken port, a full disk, a read-only directory."""
+
+    code = ExitCode.HOST
+
+
+class ProxyRejected(StackctlError):
+    """The proxy refused its new configuration; the old one is still live."""
+
+    code = ExitCode.PROXY_REJECTED
+
+
+class IssueFailed(StackctlError):
+    """The CA did not issue a certificate."""
+
+    code = ExitCode.ISSUE_FAILED
+
+
+class Locked(StackctlError):
+    """Another stackctl is at work on this stack."""
+
+    code = ExitCode.LOCKED
+
+
+class NotServed(StackctlError):
+    """What the published port shows is not what was meant."""
+
+    code = ExitCode.NOT_SERVED

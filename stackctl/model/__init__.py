@@ -1,0 +1,1 @@
+"""What a stack is: frozen values, each validated once, at the edge."""

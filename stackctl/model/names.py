@@ -1,0 +1,217 @@
+"""Names that reach nginx, YAML, a path or a command: accepted here once, or refused.
+
+Every function takes what a person wrote and returns its one canonical form, or
+raises :class:`~stackctl.errors.InputError`. Nothing past this module checks them again.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import NewType
+from urllib.parse import urlsplit
+
+from stackctl.errors import InputError
+
+Domain = NewType("Domain", str)
+"""A lower-case, punycoded DNS name of at least two labels."""
+
+ServiceName = NewType("ServiceName", str)
+"""A Compose service name."""
+
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
+# The Compose specification allows more, but a service is also a DNS name on the network.
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+_HOST_LABEL = re.compile(r"(?![-_])[A-Za-z0-9_-]{1,63}(?<!-)\Z")
+# https://github.com/distribution/reference: repository, optional tag, optional digest.
+_IMAGE = re.compile(
+    r"(?:[a-zA-Z0-9.-]+(?::[0-9]{1,5})?/)?"
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?\Z"
+)
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@(?P<domain>[^@\s]+)\Z")
+_DURATION = re.compile(r"[1-9][0-9]{0,5}(?:ms|s|m|h|d)\Z")
+_SIZE = re.compile(r"(?:0|[1-9][0-9]{0,8}[kmg]?)\Z")
+
+PORT_RANGE = range(1, 65536)
+
+
+def domain(text: str) -> Domain:
+    """``text`` as a DNS name: lower case, IDNA encoded (RFC 5891, UTS 46), no trailing dot."""
+    name = text.strip(" ").removesuffix(".")
+    shown = repr(text)
+    if name.startswith("*."):
+        raise InputError(
+            f"{shown} is a wildcard",
+            hint="a wildcard certificate needs DNS-01, which is not there yet; name each host",
+        )
+    if _is_ip(name):
+        raise InputError(f"{shown} is an IP address, not a domain", hint="route a DNS name that points to it")
+    if not name.isascii():
+        name = _punycode(name, shown)
+    name = name.lower()
+    labels = name.split(".")
+    for label in labels:
+        if len(label) > 63:
+            raise InputError(f"{shown} is not a domain: a label is longer than 63 characters (RFC 1035)")
+        if not _LABEL.match(label):
+            part = f"the label {label!r}" if label else "an empty label"
+            raise InputError(
+                f"{shown} is not a domain: {part} is not letters, digits and inner hyphens",
+                hint="write the name alone, such as app.example.com: no scheme, port, path or space",
+            )
+    if len(name) > 253:
+        raise InputError(f"{shown} is not a domain: longer than 253 characters (RFC 1035)")
+    if len(labels) < 2:
+        raise InputError(
+            f"{shown} has no dot: no public CA issues for it", hint="write the full name, such as app.example.com"
+        )
+    if labels[-1].isdigit():
+        raise InputError(f"{shown} is not a domain: the last label is a number")
+    return Domain(name)
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _punycode(name: str, shown: str) -> str:
+    import idna  # noqa: PLC0415  (0.02 s that an ASCII name does not need)
+
+    try:
+        return idna.encode(name, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise InputError(f"{shown} is not a domain: {error}") from error
+
+
+def service_name(text: str) -> ServiceName:
+    """``text`` as a Compose service name."""
+    if not _SERVICE.match(text):
+        raise InputError(
+            f"{text!r} is not a service name",
+            hint="use letters, digits, '.', '_' and '-', beginning with a letter or digit",
+        )
+    return ServiceName(text)
+
+
+def image(text: str) -> str:
+    """``text`` as an image reference: ``[REGISTRY/]NAME[:TAG][@DIGEST]``."""
+    if not _IMAGE.match(text):
+        raise InputError(f"{text!r} is not an image reference", hint="write NAME:TAG, such as nginx:1.30")
+    return text
+
+
+def port(number: int) -> int:
+    """``number`` as a TCP port."""
+    if number not in PORT_RANGE:
+        raise InputError(f"port {number} is not between 1 and 65535")
+    return number
+
+
+def email(text: str) -> str:
+    """``text`` as an e-mail address a CA accepts (a mailbox at a public domain)."""
+    match = _EMAIL.match(text)
+    if match:
+        try:
+            at = domain(match["domain"])
+        except InputError:
+            match = None
+        else:
+            return f"{text[: match.start('domain')]}{at}"
+    raise InputError(f"{text!r} is not an e-mail address", hint="write it as you@example.com")
+
+
+def ca_directory(text: str) -> str:
+    """``text`` as the URL of an ACME directory (RFC 8555, section 7.1.1)."""
+    parts = urlsplit(text)
+    clean = re.fullmatch(r"[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~-]+", text)
+    if parts.scheme != "https" or not parts.hostname or not clean:
+        raise InputError(
+            f"{text!r} is not a CA",
+            hint="use letsencrypt, letsencrypt-staging or the https:// URL of an ACME directory",
+        )
+    return text
+
+
+def duration(text: str) -> str:
+    """``text`` as an nginx time with its unit: ``30s``, ``5m``, ``1h``."""
+    if not _DURATION.match(text):
+        raise InputError(f"{text!r} is not a duration", hint="write a number and ms, s, m, h or d, such as 60s")
+    return text
+
+
+def size(text: str) -> str:
+    """``text`` as an nginx size: ``0`` (no limit), ``512k``, ``64m``, ``2g``."""
+    canonical = text.lower()
+    if not _SIZE.match(canonical):
+        raise InputError(f"{text!r} is not a size", hint="write a number and k, m or g, such as 64m; 0 is no limit")
+    return canonical
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """Where an upstream outside Compose listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def host_port(text: str) -> HostPort:
+    """``text`` as ``HOST:PORT``; the host is a DNS name or an address, IPv6 in brackets."""
+    host, colon, number = text.rpartition(":")
+    if not colon or not number.isascii() or not number.isdigit():
+        raise InputError(f"{text!r} is not HOST:PORT", hint="write it as 10.0.0.5:8080 or legacy.internal:8080")
+    bare = host.removeprefix("[").removesuffix("]")
+    bracketed = bare != host
+    if _is_ip(bare):
+        is_v6 = ipaddress.ip_address(bare).version == 6
+        if is_v6 and "%" not in bare and bracketed:
+            return HostPort(f"[{ipaddress.ip_address(bare)}]", port(int(number)))
+        if not is_v6 and not bracketed:
+            return HostPort(bare, port(int(number)))
+    labels = host.split(".")
+    if len(host) <= 253 and all(_HOST_LABEL.match(label) for label in labels) and not labels[-1].isdigit():
+        return HostPort(host.lower(), port(int(number)))
+    raise InputError(f"{text!r} is not HOST:PORT: {host!r} is no host name or address")
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Where the proxy is published on the host: Compose's ``[ADDRESS:]PORT``."""
+
+    address: str | None
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}" if self.address else str(self.port)
+
+    @property
+    def probe(self) -> tuple[str, int]:
+        """The address and port under which this very host reaches the published port."""
+        if self.address in {None, "0.0.0.0"}:  # noqa: S104  (compared, not bound)
+            return "127.0.0.1", self.port
+        if self.address == "[::]":
+            return "::1", self.port
+        return str(self.address).strip("[]"), self.port
+
+
+def publish(text: str) -> Publish:
+    """``text`` as ``PORT`` or ``ADDRESS:PORT``."""
+    address, colon, number = text.rpartition(":")
+    if not number.isascii() or not number.isdigit():
+        raise InputError(f"{text!r} is not PORT or ADDRESS:PORT", hint="write 443 or 127.0.0.1:443")
+    if not colon:
+        return Publish(None, port(int(number)))
+    bare = address.removeprefix("[").removesuffix("]")
+    if not _is_ip(bare):
+        raise InputError(f"{text!r} is not PORT or ADDRESS:PORT: {address!r} is no address of this host")
+    parsed = ipaddress.ip_address(bare)
+    return Publish(f"[{parsed}]" if parsed.version == 6 else str(parsed), port(int(number)))

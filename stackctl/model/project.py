@@ -1,0 +1,57 @@
+"""The Compose project as Compose itself resolves it: overrides, .env and profiles applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stackctl.model.names import Publish, ServiceName
+
+ROLE_LABEL = "stackctl.role"
+"""Label of a service that stackctl wrote: ``proxy``, ``certbot`` or ``app``."""
+
+WRITTEN_LABEL = "stackctl.written"
+"""Label with the digest of what stackctl wrote, so that a person's change is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """One published port: the container's, and where on the host it is."""
+
+    target: int
+    at: Publish
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What matters of one resolved service.
+
+    Attributes:
+        config_hash: Compose's digest of the service, as in ``com.docker.compose.config-hash``.
+        networks: names of its networks; empty with a ``network_mode``.
+    """
+
+    name: ServiceName
+    image: str | None
+    builds: bool
+    config_hash: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[PublishedPort, ...] = ()
+    networks: frozenset[str] = frozenset()
+
+    @property
+    def role(self) -> str | None:
+        """``proxy``, ``certbot`` or ``app`` where stackctl wrote the service."""
+        return self.labels.get(ROLE_LABEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A Compose project: its name, and its services whose profiles are active."""
+
+    name: str
+    services: Mapping[str, Service]
+
+    def with_role(self, role: str) -> Service | None:
+        """The service stackctl wrote for ``role``."""
+        return next((service for service in self.services.values() if service.role == role), None)

@@ -1,0 +1,124 @@
+"""The desired state: a stack, its apps and where each one lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from stackctl.model.names import Domain, Publish, ServiceName
+
+LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
+CA_NAMES = {"letsencrypt": LETSENCRYPT, "letsencrypt-staging": LETSENCRYPT_STAGING}
+"""CAs that are known by a name, and their ACME directories."""
+
+
+class KeyType(StrEnum):
+    """The key of a certificate, as certbot names it."""
+
+    ECDSA = "ecdsa"
+    RSA = "rsa"
+
+
+class TlsPolicy(StrEnum):
+    """Mozilla's server-side TLS recommendations, by their names."""
+
+    MODERN = "modern"
+    INTERMEDIATE = "intermediate"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where the proxy finds an app.
+
+    Attributes:
+        host: a Compose service name, a DNS name or an address (IPv6 in brackets).
+        port: TCP port inside the container, or on ``host``.
+        service: the Compose service, or None for something outside Compose.
+    """
+
+    host: str
+    port: int
+    service: ServiceName | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What a person may set for one app or for all: nginx sizes and times with their units."""
+
+    body_size: str = "64m"
+    connect_timeout: str = "5s"
+    read_timeout: str = "300s"
+    send_timeout: str = "300s"
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One site: its names, and the upstream behind them.
+
+    The first name is the app's own; the others share its certificate.
+    """
+
+    domains: tuple[Domain, ...]
+    upstream: Upstream
+    tuning: Tuning = field(default_factory=Tuning)
+    where: str = ""
+
+    @property
+    def name(self) -> Domain:
+        """The app's own name; also the name of its certificate's lineage."""
+        return self.domains[0]
+
+    @property
+    def aliases(self) -> tuple[Domain, ...]:
+        """The other names of the same certificate."""
+        return self.domains[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Acme:
+    """How certificates are asked for.
+
+    Attributes:
+        directory: URL of the CA's ACME directory (RFC 8555).
+        bundle: a PEM file, relative to the stack directory, that the CA's own TLS is trusted by.
+        key_size: bits of an RSA key; ignored for ECDSA (P-256).
+        profile: the CA's certificate profile, or None for its default.
+    """
+
+    directory: str = LETSENCRYPT
+    email: str | None = None
+    agree_tos: bool = False
+    bundle: str | None = None
+    key_type: KeyType = KeyType.ECDSA
+    key_size: int = 2048
+    profile: str | None = None
+    concurrency: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The proxy service: its image and where it is published on the host."""
+
+    service: ServiceName
+    image: str
+    http: Publish
+    https: Publish
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Everything the stack file says that is stackctl's business."""
+
+    acme: Acme
+    apps: tuple[App, ...]
+    edge: Edge
+    certbot: ServiceName
+    tls: TlsPolicy = TlsPolicy.INTERMEDIATE
+
+    def app(self, name: str) -> App | None:
+        """The app that answers for ``name``, as its own name or as an alias."""
+        return next((app for app in self.apps if name in app.domains), None)
