@@ -1,0 +1,237 @@
+"""Edits of a Compose file: lines go in or out, every other byte stays.
+
+Each edit returns a new :class:`Document` and proves itself: the new text is read
+again, and must hold the old data with exactly the one change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from stackctl.errors import StackfileError
+from stackctl.stackfile.document import Document, Path
+
+
+def add_entry(doc: Document, path: Path, block: str) -> Document:
+    """Add the entry ``block`` (``key: …`` in unindented block style, LF) to the mapping at ``path``.
+
+    It goes to the end of the mapping, in the indentation its neighbours have. A
+    missing mapping is made.
+    """
+    key = Document.parse(block, "block").own_keys(())[0].value
+    value = Document.parse(block, "block").data((key,))
+
+    def change(data: dict[str, Any]) -> None:
+        _reach(data, path)[key] = value
+
+    if path and (doc.entry(path) is None or _is_empty(doc, path)):
+        return _fill(doc, path, block, change)
+    _, mapping = _require(doc, path)
+    if not isinstance(mapping, MappingNode):
+        raise StackfileError("this must be a mapping", where=doc.where_of(path))
+    _require_block_style(doc, path, mapping)
+    if not mapping.value:
+        return _proved(doc, doc.text + _ended(doc) + _crlf(doc, block), change)
+    first_key, _ = mapping.value[0]
+    return _insert(doc, path, mapping, doc.column_of(first_key), block, change)
+
+
+def add_item(doc: Document, path: Path, block: str) -> Document:
+    """Add the list item ``block`` (``- …``, unindented, LF) to the end of the list at ``path``."""
+    value = Document.parse(f"items:\n{block}", "block").data(("items", 0))
+
+    def change(data: dict[str, Any]) -> None:
+        parent = _reach(data, path[:-1])
+        parent[path[-1]] = [*(parent.get(path[-1]) or []), value]
+
+    if doc.entry(path) is None:
+        # The key is made and holds this one item.
+        *head, last = path
+        return _checked(add_entry(doc, tuple(head), f"{last}:\n{_indented(block, '  ')}"), doc, change)
+    _, sequence = _require(doc, path)
+    if not isinstance(sequence, SequenceNode) or not sequence.value:
+        raise StackfileError("this must be a list with items", where=doc.where_of(path))
+    _require_block_style(doc, path, sequence)
+    # A block item's own node starts after "- ": the dash's column is that of the line's first character.
+    first = doc.lines[doc.line_of(sequence.value[0].start_mark.index)]
+    return _insert(doc, path, sequence, len(first) - len(first.lstrip(" ")), block, change)
+
+
+def remove(doc: Document, path: Path) -> Document:
+    """Take the entry or list item at ``path`` out, with the comments indented below it."""
+    key, value = _require(doc, path)
+    parent_path, last = path[:-1], path[-1]
+    _, parent = _require(doc, parent_path)
+    _require_block_style(doc, parent_path, parent)
+    if len(parent.value) == 1 and parent_path:
+        return remove(doc, parent_path)
+
+    def change(data: dict[str, Any]) -> None:
+        del _reach(data, parent_path)[last]
+
+    start = doc.line_of(key.start_mark.index)
+    line = doc.lines[start]
+    end = _content_end(doc, value, len(line) - len(line.lstrip(" ")))
+    if start > 0 and _blank(doc.lines[start - 1]) and (end >= len(doc.lines) or _blank(doc.lines[end])):
+        start -= 1
+    return _proved(doc, "".join([*doc.lines[:start], *doc.lines[end:]]), change)
+
+
+def replace(doc: Document, path: Path, block: str) -> Document:
+    """Put ``block`` (``key: …``, unindented, LF) in the place of the entry at ``path``."""
+    key, value = _require(doc, path)
+    _require_block_style(doc, path[:-1], _require(doc, path[:-1])[1])
+    new = Document.parse(block, "block").data((str(path[-1]),))
+
+    def change(data: dict[str, Any]) -> None:
+        _reach(data, path[:-1])[path[-1]] = new
+
+    start = doc.line_of(key.start_mark.index)
+    indent = " " * doc.column_of(key)
+    end = _last_line(doc, value) + 1
+    lines = [*doc.lines[:start], _crlf(doc, _indented(block, indent)), *doc.lines[end:]]
+    return _proved(doc, "".join(lines), change)
+
+
+def _fill(doc: Document, path: Path, block: str, change: Callable[[dict[str, Any]], None]) -> Document:
+    """Give the absent or empty mapping at ``path`` its first entry."""
+    *head, last = path
+    wrapped = f"{last}:\n{_indented(block, '  ')}"
+    done = replace(doc, path, wrapped) if doc.entry(path) is not None else add_entry(doc, tuple(head), wrapped)
+    return _checked(done, doc, change)
+
+
+def _insert(  # noqa: PLR0913  (one place in one text: each part is needed)
+    doc: Document,
+    path: Path,
+    parent: Node,
+    column: int,
+    block: str,
+    change: Callable[[dict[str, Any]], None],
+) -> Document:
+    last = parent.value[-1][1] if isinstance(parent, MappingNode) else parent.value[-1]
+    at = _content_end(doc, last, column)
+    gap = doc.newline if _spaced(doc, parent) and not (at < len(doc.lines) and not path) else ""
+    new = gap + _crlf(doc, _indented(block, " " * column))
+    before = "".join(doc.lines[:at])
+    if before and not before.endswith("\n"):
+        new = doc.newline + new
+    return _proved(doc, before + new + "".join(doc.lines[at:]), change)
+
+
+def _spaced(doc: Document, parent: Node) -> bool:
+    """Whether a blank line stands between the last two entries: then a new one gets one too."""
+    if not isinstance(parent, MappingNode):
+        return False
+    if len(parent.value) < 2:
+        return not doc.column_of(parent.value[0][0])
+    line = doc.line_of(parent.value[-1][0].start_mark.index)
+    while line > 0 and doc.lines[line - 1].lstrip(" ").startswith("#"):
+        line -= 1
+    return line > 0 and _blank(doc.lines[line - 1])
+
+
+def _content_end(doc: Document, value: Node, column: int) -> int:
+    """The line after ``value`` and after the comments that stand deeper than ``column`` below it."""
+    end = line = _last_line(doc, value) + 1
+    while line < len(doc.lines):
+        text = doc.lines[line]
+        if not _blank(text):
+            bare = text.lstrip(" ")
+            if not bare.startswith("#") or len(text) - len(bare) <= column:
+                break
+            end = line + 1
+        line += 1
+    return end
+
+
+def _last_line(doc: Document, node: Node) -> int:
+    """The last line a node's own text stands on."""
+    while isinstance(node, MappingNode | SequenceNode) and not node.flow_style and node.value:
+        tail = node.value[-1]
+        node = tail[1] if isinstance(node, MappingNode) else tail
+    end = doc.line_of(max(node.end_mark.index - 1, node.start_mark.index))
+    start = doc.line_of(node.start_mark.index)
+    if isinstance(node, ScalarNode) and node.style in {"|", ">"}:
+        while end > start and _blank(doc.lines[end]):
+            end -= 1
+    return end
+
+
+def _require(doc: Document, path: Path) -> tuple[Node, Node]:
+    found = doc.entry(path)
+    if found is None:
+        raise StackfileError(f"there is no {'.'.join(map(str, path))}", where=doc.where_of(path))
+    return found
+
+
+def _require_block_style(doc: Document, path: Path, node: Node) -> None:
+    """Refuse what lines cannot be spliced into: flow style, and a mapping that is another's alias."""
+    shown = ".".join(map(str, path)) or "the file"
+    if getattr(node, "flow_style", False):
+        raise StackfileError(
+            f"{shown} is written in braces or brackets, where stackctl cannot add or take out lines",
+            where=doc.where_of(path),
+            hint="write it as an indented block",
+        )
+    key = doc.entry(path)
+    if path and key is not None and key[0] is not node and node.start_mark.index < key[0].start_mark.index:
+        raise StackfileError(
+            f"{shown} is an alias of another block: an edit would change both",
+            where=doc.where_of(path),
+            hint="write it out, or merge it with '<<: *name'",
+        )
+
+
+def _is_empty(doc: Document, path: Path) -> bool:
+    return doc.data(path) in (None, {}, [])
+
+
+def _blank(line: str) -> bool:
+    return not line.strip(" \t\r\n")
+
+
+def _ended(doc: Document) -> str:
+    return "" if not doc.text or doc.text.endswith("\n") else doc.newline
+
+
+def _indented(block: str, indent: str) -> str:
+    return "".join(f"{indent if line.strip() else ''}{line}\n" for line in block.rstrip("\n").split("\n"))
+
+
+def _crlf(doc: Document, block: str) -> str:
+    return block if doc.newline == "\n" else block.replace("\n", doc.newline)
+
+
+def _reach(data: Any, path: Path) -> Any:  # noqa: ANN401  (YAML holds anything)
+    for step in path:
+        if isinstance(data, dict) and data.get(step) is None:
+            data[step] = {}
+        data = data[step]
+    return data
+
+
+def _proved(doc: Document, text: str, change: Callable[[dict[str, Any]], None]) -> Document:
+    try:
+        return _checked(Document.parse(text, doc.name), doc, change)
+    except StackfileError as error:
+        raise _unsafe(doc) from error
+
+
+def _checked(done: Document, doc: Document, change: Callable[[dict[str, Any]], None]) -> Document:
+    expected = doc.data()
+    change(expected)
+    if done.data() != expected:
+        raise _unsafe(doc)
+    return done
+
+
+def _unsafe(doc: Document) -> StackfileError:
+    return StackfileError(
+        "this file is laid out in a way that stackctl cannot edit without touching other lines",
+        where=doc.name,
+        hint="make the change by hand and run 'stackctl up'; nothing was changed",
+    )

@@ -1,0 +1,207 @@
+"""The Compose file's text and Compose's own reading of it, as a :class:`Stack`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from stackctl.errors import InputError, StackfileError
+from stackctl.model import names
+from stackctl.model.names import Domain, Publish, ServiceName
+from stackctl.model.project import Project, Service
+from stackctl.model.stack import CA_NAMES, Acme, App, Edge, KeyType, Stack, TlsPolicy, Tuning, Upstream
+from stackctl.stackfile.document import Document, Path
+from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, known_keys
+
+KEY = "x-stackctl"
+HTTP, HTTPS = 80, 443
+
+ShapeT = TypeVar("ShapeT", bound=Struct)
+T = TypeVar("T")
+
+_FAULT = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?\Z", re.DOTALL)
+_STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
+_KINDS = {"int": "a whole number", "str": "text", "bool": "true or false", "array": "a list", "object": "a mapping"}
+
+
+def read_stack(doc: Document, project: Project) -> Stack:
+    """The desired state.
+
+    Raises:
+        StackfileError: an unknown key, a wrong value, a name routed twice, no proxy service.
+    """
+    top = _decode(doc, (KEY,), StackKeys) if doc.entry((KEY,)) else StackKeys()
+    defaults = _tuning(doc, (KEY,), top, Tuning())
+    return Stack(
+        acme=_acme(doc, top),
+        apps=_apps(doc, top, defaults),
+        edge=_edge(doc, project),
+        certbot=_role(doc, project, "certbot").name,
+        tls=TlsPolicy(top.tls),
+    )
+
+
+def read_apps(doc: Document) -> tuple[App, ...]:
+    """The apps alone, from a file that need not have its proxy yet."""
+    top = _decode(doc, (KEY,), StackKeys) if doc.entry((KEY,)) else StackKeys()
+    return _apps(doc, top, _tuning(doc, (KEY,), top, Tuning()))
+
+
+def read_keys(doc: Document) -> StackKeys:
+    """The keys of the top-level ``x-stackctl``; defaults where there are none."""
+    return _decode(doc, (KEY,), StackKeys) if doc.entry((KEY,)) else StackKeys()
+
+
+def _acme(doc: Document, top: StackKeys) -> Acme:
+    def checked(key: str, parse: Callable[[str], T], value: str) -> T:
+        return _checked(doc, (KEY, key), parse, value)
+
+    return Acme(
+        directory=checked("ca", names.ca_directory, CA_NAMES.get(top.ca, top.ca)),
+        email=None if top.email is None else checked("email", names.email, top.email),
+        agree_tos=top.agree_tos,
+        bundle=top.ca_bundle,
+        key_type=KeyType(top.key_type),
+        key_size=top.rsa_key_size,
+        profile=top.profile,
+        concurrency=top.concurrency,
+    )
+
+
+def _edge(doc: Document, project: Project) -> Edge:
+    proxy = _role(doc, project, "proxy")
+    at: dict[int, Publish] = {port.target: port.at for port in proxy.ports}
+    for target in (HTTP, HTTPS):
+        if target not in at:
+            raise StackfileError(
+                f"the {proxy.name} service does not publish port {target}",
+                where=doc.where_of(("services", proxy.name, "ports")),
+                hint=f'add "{target}:{target}" to its ports',
+            )
+    if proxy.image is None:
+        raise StackfileError("the proxy service has no image", where=doc.where_of(("services", proxy.name)))
+    return Edge(proxy.name, proxy.image, at[HTTP], at[HTTPS])
+
+
+def _role(doc: Document, project: Project, role: str) -> Service:
+    service = project.with_role(role)
+    if service is None:
+        raise StackfileError(
+            f"no service has the label stackctl.role: {role}",
+            where=doc.where_of(("services",)),
+            hint="run 'stackctl init' in this directory: it adds what is missing",
+        )
+    return service
+
+
+def _apps(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[App, ...]:
+    apps: list[App] = []
+    services = doc.data(("services",)) or {}
+    for service, body in services.items():
+        if isinstance(body, dict) and KEY in body:
+            path: Path = ("services", service, KEY)
+            keys = _decode(doc, path, ServiceKeys)
+            host = _checked(doc, ("services", service), names.service_name, service)
+            apps.append(_app(doc, path, keys, Upstream(host, keys.port, host), defaults))
+    for index, entry in enumerate(top.apps):
+        path = (KEY, "apps", index)
+        apps.append(_app(doc, path, entry, _upstream(doc, path, entry, services), defaults))
+    _refuse_duplicates(apps)
+    return tuple(apps)
+
+
+def _upstream(doc: Document, path: Path, entry: AppKeys, services: dict[str, Any]) -> Upstream:
+    if entry.upstream is not None and entry.service is None:
+        at = _checked(doc, (*path, "upstream"), names.host_port, entry.upstream)
+        return Upstream(at.host, at.port)
+    if entry.service is not None and entry.port is not None and entry.upstream is None:
+        if entry.service not in services:
+            raise StackfileError(f"there is no service {entry.service}", where=doc.where_of((*path, "service")))
+        return Upstream(entry.service, entry.port, ServiceName(entry.service))
+    raise StackfileError("an app needs either 'upstream', or 'service' and 'port'", where=doc.where_of(path))
+
+
+def _app(doc: Document, path: Path, keys: ServiceKeys | AppKeys, upstream: Upstream, defaults: Tuning) -> App:
+    domains: list[Domain] = []
+    for index, text in enumerate(keys.domains):
+        place: Path = (*path, "domains", index)
+        name = _checked(doc, place, names.domain, text)
+        if name in domains:
+            raise StackfileError(f"{name} stands here twice", where=doc.where_of(place))
+        domains.append(name)
+    return App(tuple(domains), upstream, _tuning(doc, path, keys, defaults), doc.where_of(path))
+
+
+def _refuse_duplicates(apps: list[App]) -> None:
+    owner: dict[str, App] = {}
+    for app in apps:
+        for name in app.domains:
+            if name in owner:
+                raise StackfileError(f"{name} is routed twice", where=app.where, hint=f"see {owner[name].where}")
+            owner[name] = app
+
+
+def _tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tuning:
+    changes: dict[str, str] = {}
+    for field in msgspec.structs.fields(Tunable):
+        value = getattr(keys, field.name)
+        if value is not None:
+            parse = names.size if field.name == "body_size" else names.duration
+            changes[field.name] = _checked(doc, (*path, field.encode_name), parse, value)
+    return replace(defaults, **changes)
+
+
+def _checked(doc: Document, path: Path, parse: Callable[[str], T], value: str) -> T:
+    try:
+        return parse(value)
+    except InputError as error:
+        raise StackfileError(error.message, where=doc.where_of(path), hint=error.hint) from error
+
+
+def _decode(doc: Document, path: Path, shape: type[ShapeT]) -> ShapeT:
+    data = doc.data(path)
+    _refuse_variables(doc, path, data)
+    _refuse_unknown(doc, path, data, shape)
+    if shape is StackKeys and isinstance(data, dict) and isinstance(data.get("apps"), list):
+        for index, entry in enumerate(data["apps"]):
+            _refuse_unknown(doc, (*path, "apps", index), entry, AppKeys)
+    try:
+        return msgspec.convert(data, shape)
+    except msgspec.ValidationError as error:
+        match = _FAULT.match(str(error))
+        assert match is not None  # the pattern matches any text
+        steps = tuple(step["key"] or int(step["index"]) for step in _STEP.finditer(match["path"] or ""))
+        problem = re.sub(r"`([a-z]+)(?: \| null)?`", lambda m: _KINDS.get(m[1], m[0]), match["problem"])
+        shown = ".".join(map(str, (*path, *steps)))
+        raise StackfileError(
+            f"{shown}: {problem[:1].lower()}{problem[1:]}", where=doc.where_of((*path, *steps))
+        ) from error
+
+
+def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -> None:  # noqa: ANN401  (YAML)
+    known = known_keys(shape)
+    for key in data if isinstance(data, dict) else ():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+            raise StackfileError(
+                f"{'.'.join(map(str, path))} has no key {key!r}",
+                where=doc.where_of((*path, key)),
+                hint=f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}",
+            )
+
+
+def _refuse_variables(doc: Document, path: Path, data: Any) -> None:  # noqa: ANN401  (YAML holds anything)
+    """Compose does not interpolate extensions of services, so a variable would be taken literally."""
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        if isinstance(value, str) and "$" in value:
+            raise StackfileError(
+                f"variables are not replaced in {KEY}", where=doc.where_of((*path, key)), hint="write the value itself"
+            )
+        _refuse_variables(doc, (*path, key), value)

@@ -1,0 +1,88 @@
+"""The shape of ``x-stackctl``, at the top of the Compose file and in its services.
+
+The structs are the single source: they are decoded into, they name the known
+keys, and the published JSON Schema is made from them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=1, le=65535, description="TCP port the app listens on")]
+Domains = Annotated[
+    list[str],
+    Meta(min_length=1, description="Names of the site; the first names its certificate, the others are aliases"),
+]
+Size = Annotated[str, Meta(description="nginx size with its unit, such as 64m; 0 is no limit")]
+Duration = Annotated[str, Meta(description="nginx time with its unit, such as 60s")]
+
+
+class Tunable(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """Keys that stand at the top for all apps, or in an app for itself alone."""
+
+    body_size: Size | None = None
+    connect_timeout: Duration | None = None
+    read_timeout: Duration | None = None
+    send_timeout: Duration | None = None
+
+
+class ServiceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``services.NAME.x-stackctl``: the site this service answers."""
+
+    domains: Domains
+    port: Port
+
+
+class AppKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``x-stackctl.apps[]``: a site outside Compose, or one more site of a service."""
+
+    domains: Domains
+    upstream: Annotated[str, Meta(description="HOST:PORT of something outside Compose")] | None = None
+    service: Annotated[str, Meta(description="Compose service that answers this site too")] | None = None
+    port: Port | None = None
+
+
+class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``x-stackctl`` at the top of the file."""
+
+    email: Annotated[str, Meta(description="Contact address of the ACME account")] | None = None
+    agree_tos: Annotated[bool, Meta(description="The CA's terms of service are agreed to")] = False
+    ca: Annotated[str, Meta(description="letsencrypt, letsencrypt-staging or the URL of an ACME directory")] = (
+        "letsencrypt"
+    )
+    ca_bundle: Annotated[str, Meta(description="PEM file the CA's own TLS is trusted by")] | None = None
+    key_type: Literal["ecdsa", "rsa"] = "ecdsa"
+    rsa_key_size: Literal[2048, 3072, 4096] = 2048
+    profile: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$", description="ACME certificate profile")] | None = None
+    concurrency: Annotated[int, Meta(ge=1, le=100, description="Certificates asked for at once")] = 16
+    tls: Literal["modern", "intermediate"] = "intermediate"
+    proxy: Literal["nginx"] = "nginx"
+    apps: Annotated[list[AppKeys], Meta(description="Sites that are not one service's own")] = []
+
+
+def known_keys(shape: type[Struct]) -> list[str]:
+    """The keys ``shape`` knows, as they are written."""
+    return [field.encode_name for field in msgspec.structs.fields(shape)]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the part of a Compose file that is stackctl's."""
+    (stack, service), components = msgspec.json.schema_components(
+        [StackKeys, ServiceKeys], ref_template="#/$defs/{name}"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "x-stackctl in a Compose file",
+        "type": "object",
+        "properties": {
+            "x-stackctl": stack,
+            "services": {
+                "type": "object",
+                "additionalProperties": {"type": "object", "properties": {"x-stackctl": service}},
+            },
+        },
+        "$defs": components,
+    }
