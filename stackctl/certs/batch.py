@@ -1,0 +1,290 @@
+"""The parent of the batch issuer: starts children, passes on what they say, adopts what they finish.
+
+A part of the batch issuer (see :mod:`stackctl.certs.issuer`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import selectors
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackctl.certs.adoption import HOME, ElsewhereError, Tree, adopt, adopt_account, seed
+from stackctl.certs.worker import NOTHING, run_single, work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# The options of an issuing command line which say how to register.
+REGISTER_VALUES = (
+    *("--server", "--email", "-m", "--eab-kid", "--eab-hmac-key", "--eab-hmac-alg"),
+    *("--user-agent", "--user-agent-comment"),
+)
+REGISTER_FLAGS = (
+    *("--agree-tos", "--non-interactive", "-n", "--eff-email", "--no-eff-email", "--no-verify-ssl"),
+    "--register-unsafely-without-email",
+)
+
+
+@contextlib.contextmanager
+def config_lock(root: Path) -> Iterator[bool]:
+    """Certbot's own lock on its configuration, taken as certbot takes it. False: another has it."""
+    path = root / ".certbot.lock"
+    held = False
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+    try:
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # certbot removes the file before it lets go of it: this may be one that is gone.
+            held = os.path.samestat(os.fstat(fd), path.stat())
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN, errno.ENOENT):
+                raise
+        try:
+            yield held
+        finally:
+            if held:
+                path.unlink()
+    finally:
+        os.close(fd)
+
+
+@dataclass
+class Job:
+    """One call of certbot; an account to register is a job without a lineage."""
+
+    lineage: str | None
+    argv: list[str]
+    server: str
+    stage: Path = Path()
+    pid: int = 0
+    result: dict[str, Any] = field(default_factory=dict)
+    recovered: bool = False
+
+
+def option(argv: list[str], *names: str) -> list[str]:
+    """The values an option has in a command line, as ``--name value`` or ``--name=value``."""
+    words = [word.partition("=") for word in argv]
+    after = [*argv[1:], ""]
+    return [value if eq else after[i] for i, (name, eq, value) in enumerate(words) if name in names]
+
+
+def registration(argv: list[str]) -> list[str]:
+    """The command line that registers the account an issuing command line would register."""
+    kept, words = ["register"], iter(argv)
+    for word in words:
+        if word in REGISTER_FLAGS or word.partition("=")[0] in REGISTER_VALUES:
+            kept += [word, next(words, "")] if word in REGISTER_VALUES else [word]
+    return kept
+
+
+class Issuer:
+    """The parent: starts children, passes on what they say, and adopts what they finish."""
+
+    def __init__(self, shared: Tree, concurrency: int, patience: float, emit: Callable[..., None]) -> None:
+        self.shared, self.emit = shared, emit
+        self.concurrency, self.patience = max(1, concurrency), patience
+        self.run_dir = Path(tempfile.mkdtemp(prefix="run-", dir=shared.root / HOME))
+        self.selector = selectors.DefaultSelector()
+        self.running: list[Job] = []
+        self.finished: list[Job] = []
+        self.single: list[Job] = []
+        self.recovered: set[str] = set()
+        self.refused: dict[str, dict[str, Any]] = {}
+        self.waiting_since = 0.0
+        # Only we hold the writing end, so a child reads its end when we are gone, however that came.
+        self.alive = os.pipe()
+
+    def note(self, text: str) -> None:
+        """Say something that belongs to no lineage."""
+        self.emit("note", detail=text)
+
+    def recover(self) -> None:
+        """Adopt what an interrupted run finished, and remove what it did not."""
+        home = self.shared.root / HOME
+        done = [path.parent for path in sorted(home.glob("run-*/*/done"))]
+        self.finished = [Job(s.name, [], "", s, recovered=True) for s in done if s.name[0] != "@"]
+        self.work_off([])
+        for run in home.glob("run-*"):
+            for stage in run.iterdir() if run != self.run_dir else ():
+                if not (stage / "done").exists() or stage.name[0] == "@":
+                    shutil.rmtree(stage, ignore_errors=True)
+            if run != self.run_dir and not any(run.iterdir()):
+                run.rmdir()
+
+    def register(self, jobs: list[Job]) -> list[Job]:
+        """Register where there is no account yet; the jobs that have one to go on with."""
+        missing = {j.server: j.argv for j in jobs if not any(self.shared.accounts(j.server).glob("*/regr.json"))}
+        self.work_off([Job(None, registration(argv), server) for server, argv in missing.items()])
+        for job in jobs:
+            if job.server in self.refused:
+                self.emit("failed", job.lineage, **self.refused[job.server])
+        return [job for job in jobs if job.server not in self.refused]
+
+    def work_off(self, jobs: list[Job]) -> None:
+        """Do all jobs, many at once; one that fails stops no other."""
+        queue = deque(jobs)
+        while queue or self.running or self.finished:
+            while queue and len(self.running) < self.concurrency:
+                try:
+                    self.start(queue[0])
+                except (ElsewhereError, BlockingIOError) as error:
+                    self.discard(queue[0])
+                    if isinstance(error, BlockingIOError) and self.running:
+                        break  # no more processes at the moment
+                    self.note(f"{error}: one by one through the certbot command")
+                    self.single += [queue[0]] if queue[0].lineage else []
+                except (OSError, ValueError) as error:
+                    self.fail(queue[0], {**NOTHING, "detail": str(error)})
+                queue.popleft()
+            if self.running or self.finished:
+                for key, _ in self.selector.select(0.05 if self.finished else None):
+                    self.read(key.data, key.fd)
+            if self.finished:
+                self.settle()
+        for job in self.single:
+            run_single(job.lineage or "", job.argv, self.shared, self.patience, self.emit)
+        self.single = []
+
+    def start(self, job: Job) -> None:
+        """Stage a job and fork its child."""
+        stage = self.run_dir / (job.lineage or tempfile.mkdtemp(prefix="@", dir=self.run_dir))
+        mine = Tree(stage / "config")
+        mine.root.mkdir(parents=True)
+        job.stage = stage
+        if job.lineage:
+            seed(self.shared, mine, job.lineage)
+            (mine.root / "accounts").symlink_to(self.shared.root / "accounts")
+        reading, writing = os.pipe()
+        try:
+            job.pid = os.fork()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            raise
+        if not job.pid:
+            _child(job, self.alive, writing)
+        os.close(writing)
+        self.running.append(job)
+        self.selector.register(reading, selectors.EVENT_READ, (job, bytearray()))
+        if job.lineage:
+            self.emit("started", job.lineage)
+
+    def read(self, source: tuple[Job, bytearray], fd: int) -> None:
+        """Pass on what a child said; at its end, see how it ended."""
+        job, unread = source
+        data = os.read(fd, 65536)
+        unread += data
+        while b"\n" in unread:
+            line, _, rest = unread.partition(b"\n")
+            unread[:] = rest
+            said = json.loads(line)
+            if said["event"] == "result":
+                job.result = said
+            elif job.lineage:
+                self.emit(said["event"], job.lineage)
+        if data:
+            return
+        self.selector.unregister(fd)
+        os.close(fd)
+        self.running.remove(job)
+        status = os.waitpid(job.pid, 0)[1]
+        if job.result.pop("ok", False):
+            self.finished.append(job)
+        else:
+            job.result.pop("event", None)
+            ended = {**NOTHING, "detail": f"the certbot process ended unexpectedly (wait status {status})"}
+            self.fail(job, job.result or ended)
+
+    def fail(self, job: Job, problem: dict[str, Any]) -> None:
+        """Report a job that went wrong, keep certbot's log of it, and clear up."""
+        log = job.stage / "logs" / "letsencrypt.log"
+        if job.lineage and log.exists():
+            (self.shared.root / HOME / "logs").mkdir(exist_ok=True)
+            log.replace(self.shared.root / HOME / "logs" / f"{job.lineage}.log")
+        if not (job.stage / "done").exists():
+            self.discard(job)
+        if not job.lineage:
+            self.refused[job.server] = problem
+        elif job.recovered:
+            self.note(f"{job.lineage}: {problem['detail']}")
+        else:
+            self.emit("failed", job.lineage, **problem)
+
+    def discard(self, job: Job) -> None:
+        """Remove the stage of a job, if it has one."""
+        if job.stage.parent == self.run_dir:
+            shutil.rmtree(job.stage, ignore_errors=True)
+
+    def stop(self) -> None:
+        """Let the children remove their challenge files and end."""
+        for job in self.running:
+            os.kill(job.pid, signal.SIGTERM)
+        end = time.monotonic() + 5
+        while self.running and time.monotonic() < end:
+            self.running = [job for job in self.running if os.waitpid(job.pid, os.WNOHANG) == (0, 0)]
+            time.sleep(0.02)
+
+    def settle(self) -> None:
+        """Adopt what is finished, as soon as no other certbot holds the configuration."""
+        with config_lock(self.shared.root) as held:
+            if held:
+                self.waiting_since = 0.0
+                while self.finished:
+                    self.settle_one(self.finished.pop(0))
+                return
+        if not self.waiting_since:
+            self.waiting_since = time.monotonic()
+            self.note(f"another certbot works in {self.shared.root}: waiting for it to end")
+        elif time.monotonic() > self.waiting_since + self.patience:
+            text = f"another certbot works in {self.shared.root}; what was issued is put in place by the next run"
+            while self.finished:
+                self.fail(self.finished.pop(0), {**NOTHING, "detail": text})
+
+    def settle_one(self, job: Job) -> None:
+        """Adopt one lineage or account."""
+        try:
+            if job.lineage:
+                changed = adopt(self.shared, job.stage, job.lineage, self.note)
+            else:
+                adopt_account(self.shared, job.stage, job.server)
+        except (OSError, ValueError) as error:
+            return self.fail(job, {**NOTHING, "detail": f"issued, but not put in place: {error}"})
+        (job.stage / "done").unlink()  # first: half of a stage must not be adopted again
+        shutil.rmtree(job.stage, ignore_errors=True)
+        if not job.lineage:
+            return self.emit("registered", detail=job.server)
+        if job.recovered:
+            self.note(f"{job.lineage} was issued by an interrupted run and is in place now")
+            self.recovered |= {job.lineage} if changed else set()
+        else:
+            # For whoever listens the recovered lineage is a new one, though certbot had nothing to do.
+            self.emit("issued" if changed or job.lineage in self.recovered else "unchanged", job.lineage)
+        return None
+
+
+def _child(job: Job, alive: tuple[int, int], writing: int) -> None:
+    """The child's life; it never returns."""
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.close(alive[1])
+        threading.Thread(target=lambda: (os.read(alive[0], 1), os._exit(1)), daemon=True).start()
+
+        def say(event: str, **more: object) -> None:
+            os.write(writing, (json.dumps({"event": event, **more}) + "\n").encode())
+
+        work(job.argv, job.stage, say)
+    finally:
+        os._exit(0)

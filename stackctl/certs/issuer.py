@@ -1,0 +1,147 @@
+"""The batch issuer: many lineages at once, in one certbot container.
+
+This module, :mod:`stackctl.certs.batch` (the parent), :mod:`stackctl.certs.worker` (its children) and
+:mod:`stackctl.certs.adoption` (the files) are a program of their own: :func:`program` joins them
+into one text for ``python3 -`` in the certbot container. So they need nothing but the standard
+library and the certbot found there (certbot 2.0 or later, Python 3.9 or later).
+
+certbot is imported once. Every lineage gets a forked child, which calls the public
+``certbot.main.main`` with configuration, work and logs directories of its own (certbot locks all
+three) under ``CONFIG_DIR/.stackctl-issuer``. A finished lineage is marked ``done`` and then adopted
+into the shared tree, under certbot's own lock. Adopting can be repeated, so a run that was killed
+needs no journal: the next one adopts what is ``done`` and removes the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackctl.certs.adoption import HOME, Tree
+from stackctl.certs.batch import Issuer, Job, option
+from stackctl.certs.worker import NOTHING, run_single
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+# `certbot renew` without a terminal sleeps up to eight minutes while it holds its lock.
+PATIENCE = 900.0
+MODULES = ("adoption", "worker", "batch", "issuer")
+
+
+def program(spec: dict[str, Any]) -> str:
+    """The whole issuer as one text for ``python3 -``, which then runs :func:`main`."""
+    here = Path(__file__)
+    sources = {f"stackctl.certs.{n}": here.with_name(f"{n}.py").read_text() for n in MODULES}
+    return (
+        "import json, sys, types\n"
+        f"sources = json.loads({json.dumps(sources)!r})\n"
+        "for name in ('stackctl', 'stackctl.certs', *sources):\n"
+        "    module = sys.modules[name] = types.ModuleType(name)\n"
+        "    module.__path__ = []\n"
+        "    exec(compile(sources.get(name, ''), name, 'exec'), module.__dict__)\n"
+        f"raise SystemExit(module.main(json.loads({json.dumps(spec)!r})))\n"
+    )
+
+
+@contextlib.contextmanager
+def webroots(jobs: list[Job]) -> Iterator[None]:
+    """Keep the challenge directories while the jobs run.
+
+    certbot removes each one it made when it is done, perhaps just before another child writes there.
+    What it finds it does not remove; and the placeholder stops a certbot which came before us.
+    """
+    keep = []
+    for root in sorted({Path(w) for job in jobs for w in option(job.argv, "-w", "--webroot-path")}):
+        with contextlib.suppress(OSError):
+            owner = root.stat()
+            for path in (root / ".well-known", root / ".well-known" / "acme-challenge"):
+                if not path.exists():
+                    path.mkdir(0o755)
+                    os.chown(path, owner.st_uid, owner.st_gid)
+            keep.append(path / HOME)
+            keep[-1].touch()
+    try:
+        yield
+    finally:
+        for path in keep:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def only_one(home: Path, patience: float, note: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other issuer works here; its children count, as they inherit the lock."""
+    home.mkdir(0o700, exist_ok=True)
+    with (home / "lock").open("a") as file:
+        end = time.monotonic() + patience
+        waited = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise
+            if not waited:
+                note("another issuer works here: waiting for it to end")
+            waited = True
+            time.sleep(0.1)
+        yield
+
+
+def main(spec: dict[str, Any]) -> int:
+    """Do the jobs of a specification; one JSON object a line says what happens.
+
+    Returns 0 when the run went through, whatever became of single jobs; 1 when it could not run.
+    """
+    # Nothing but events may get to the standard output.
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def emit(event: str, lineage: str | None = None, **more: object) -> None:
+        line = {"event": event, **({"lineage": lineage} if lineage else {}), **NOTHING, **more}
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more: finish the work
+            out.write(json.dumps(line) + "\n")
+            out.flush()
+
+    def note(text: str) -> None:
+        emit("note", detail=text)
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    shared = Tree(Path(spec["config_dir"]))
+    patience = float(spec.get("patience", PATIENCE))
+    jobs = []
+    for job in spec["jobs"]:
+        jobs.append(Job(job["lineage"], job["argv"], (option(job["argv"], "--server") or [LETSENCRYPT])[-1]))
+        emit("queued", job["lineage"])
+    try:
+        with only_one(shared.root / HOME, patience, note), webroots(jobs):
+            try:
+                importlib.import_module("certbot.main")
+            except Exception as error:  # noqa: BLE001 - a broken certbot may raise anything
+                note(f"no certbot for {sys.executable} ({error}): one by one through the certbot command")
+                for job in spec["jobs"]:
+                    run_single(job["lineage"], job["argv"], shared, patience, emit)
+                return 0
+            issuer = Issuer(shared, int(spec.get("concurrency", 16)), patience, emit)
+            try:
+                issuer.recover()
+                issuer.work_off(issuer.register(jobs))
+            except SystemExit:
+                issuer.stop()
+                raise
+            with contextlib.suppress(OSError):
+                issuer.run_dir.rmdir()
+    except OSError as error:
+        note(f"the issuer cannot work in {shared.root}: {error}")
+        return 1
+    return 0

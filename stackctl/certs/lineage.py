@@ -1,0 +1,139 @@
+"""Certificates read from PEM: a lineage of certbot's, and when it is due."""
+
+from __future__ import annotations
+
+import configparser
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
+
+from stackctl.model.stack import LETSENCRYPT_STAGING
+
+SHORT_LIFETIME = timedelta(days=10)
+"""Below this a certificate is due at half its life, else at a third (Let's Encrypt's integration guide)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The leaf of a chain.
+
+    Attributes:
+        fingerprint: SHA-256 of the DER, hexadecimal: what a TLS handshake can be compared with.
+        names: its DNS names, sorted.
+    """
+
+    fingerprint: str
+    names: tuple[str, ...]
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+
+    def due(self, now: datetime) -> bool:
+        """Whether it should be renewed: a third of its life left, or half where that is under ten days."""
+        lifetime = self.not_after - self.not_before
+        share = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
+        return self.not_after - now < share
+
+    def days_left(self, now: datetime) -> int:
+        """Whole days until it expires; negative once it has."""
+        return (self.not_after - now) // timedelta(days=1)
+
+    def covers(self, name: str) -> bool:
+        """Whether ``name`` is one of its names, or matches one of its wildcards (RFC 6125)."""
+        return name in self.names or f"*.{name.partition('.')[2]}" in self.names
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """A certificate of certbot's with its key, as found under ``live/NAME``.
+
+    Attributes:
+        problem: why it cannot be served, or None.
+        server: the ACME directory it came from, by its renewal file; None where that is missing.
+    """
+
+    name: str
+    certificate: Certificate | None
+    problem: str | None = None
+    server: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a proxy can load it."""
+        return self.certificate is not None and self.problem is None
+
+    @property
+    def from_staging(self) -> bool:
+        """Whether Let's Encrypt's staging CA issued it: no browser trusts it."""
+        by_name = self.certificate is not None and "(STAGING)" in self.certificate.issuer
+        return by_name or self.server == LETSENCRYPT_STAGING
+
+
+def read_certificate(chain: bytes) -> Certificate:
+    """The leaf of a PEM chain.
+
+    Raises:
+        ValueError: no certificate in it.
+    """
+    leaf = x509.load_pem_x509_certificate(chain)
+    return describe(leaf)
+
+
+def describe(leaf: x509.Certificate) -> Certificate:
+    """The facts of a parsed certificate."""
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        dns = tuple(sorted(names.get_values_for_type(x509.DNSName)))
+    except (x509.ExtensionNotFound, ValueError):
+        dns = ()
+    return Certificate(
+        fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),
+        names=dns,
+        issuer=_issuer(leaf),
+        not_before=leaf.not_valid_before_utc,
+        not_after=leaf.not_valid_after_utc,
+    )
+
+
+def _issuer(leaf: x509.Certificate) -> str:
+    for oid in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):
+        values = leaf.issuer.get_attributes_for_oid(oid)
+        if values:
+            return str(values[0].value)
+    return leaf.issuer.rfc4514_string()
+
+
+def read_lineage(name: str, chain: bytes | None, key: bytes | None, renewal: bytes | None) -> Lineage:
+    """A lineage from the bytes of ``fullchain.pem``, ``privkey.pem`` and ``renewal/NAME.conf`` (None: missing)."""
+    server = _server(renewal)
+    if chain is None or key is None:
+        missing = "fullchain.pem" if chain is None else "privkey.pem"
+        return Lineage(name, None, f"{missing} is missing", server)
+    try:
+        leaf = x509.load_pem_x509_certificate(chain)
+        certificate = describe(leaf)
+    except ValueError:
+        return Lineage(name, None, "fullchain.pem is not a certificate", server)
+    try:
+        private = serialization.load_pem_private_key(key, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return Lineage(name, certificate, "privkey.pem is not a key", server)
+    if private.public_key() != leaf.public_key():
+        return Lineage(name, certificate, "privkey.pem is not the certificate's key", server)
+    return Lineage(name, certificate, None, server)
+
+
+def _server(renewal: bytes | None) -> str | None:
+    """The ``server`` of a renewal file, which is INI with keys before its first section."""
+    if renewal is None:
+        return None
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string("[top]\n" + renewal.decode("utf-8", "replace"))
+    except configparser.Error:
+        return None
+    return parser.get("renewalparams", "server", fallback=None)

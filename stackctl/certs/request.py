@@ -1,0 +1,44 @@
+"""What certbot is asked for: one lineage, as an argument list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stackctl.model.names import Domain
+from stackctl.model.stack import Acme, KeyType
+
+WEBROOT = "/var/www/certbot"
+"""The webroot inside the certbot and proxy containers."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """One certificate to be had: the lineage's name and the names on it.
+
+    ``force`` replaces a certificate that is not due; only a person asks for that.
+    """
+
+    lineage: Domain
+    names: tuple[Domain, ...]
+    force: bool = False
+
+
+def certonly(request: CertificateRequest, acme: Acme) -> list[str]:
+    """Arguments of ``certbot`` for ``request``.
+
+    ``--cert-name`` with ``--renew-with-new-domains`` keeps a changed list of names
+    in the same lineage, so certbot never makes a ``NAME-0001``.
+    """
+    argv = ["certonly", "--non-interactive", "--webroot", "--webroot-path", WEBROOT]
+    argv += ["--cert-name", request.lineage, "--renew-with-new-domains"]
+    argv += ["--force-renewal"] if request.force else ["--keep-until-expiring"]
+    for name in request.names:
+        argv += ["--domain", name]
+    argv += ["--server", acme.directory, "--agree-tos", "--no-eff-email"]
+    argv += ["--email", acme.email] if acme.email else ["--register-unsafely-without-email"]
+    argv += ["--key-type", acme.key_type.value]
+    if acme.key_type is KeyType.RSA:
+        argv += ["--rsa-key-size", str(acme.key_size)]
+    if acme.profile:
+        argv += ["--preferred-profile", acme.profile]
+    return argv
