@@ -1,0 +1,1 @@
+"""One module per proxy; each says WHAT its files hold, its templates how they look."""

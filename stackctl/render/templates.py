@@ -1,0 +1,53 @@
+"""The template environment. Quoting lives in its filters, decisions in the callers."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stackctl.assets import assets_root
+from stackctl.errors import InputError
+
+
+def nginx_quote(text: str) -> str:
+    """``text`` as one nginx parameter; refuses what no quoting makes safe."""
+    if any(ord(char) < 32 or char == "\x7f" for char in text):
+        raise InputError(f"{text!r} has a control character, which nginx cannot be given")
+    if "$" in text:
+        # nginx has no way to write a literal dollar sign where it replaces variables.
+        raise InputError(f"{text!r} has a '$', which nginx would take for a variable")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def yaml_quote(text: str) -> str:
+    """``text`` as a YAML scalar in double quotes (JSON is YAML)."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f").replace("\x85", "\\x85")
+
+
+def compose_quote(text: str) -> str:
+    """Like :func:`yaml_quote`, and kept from Compose's variable interpolation."""
+    return yaml_quote(text.replace("$", "$$"))
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(assets_root()),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701  (nginx and YAML, not HTML: each value passes a filter of its own)
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["nginx_quote"] = nginx_quote
+    environment.filters["yaml_quote"] = yaml_quote
+    environment.filters["compose_quote"] = compose_quote
+    return environment
+
+
+def render(template: str, **values: object) -> str:
+    """The template ``compose/…`` or ``nginx/…`` with ``values``; a missing one is an error."""
+    return _environment().get_template(template).render(**values)
