@@ -1,0 +1,239 @@
+"""The operations a plan is made of: data, each with its cause, each one line of text.
+
+``scope`` is whose failure it is: an app's name, ``service:NAME``, or None for what
+all apps share. When an operation fails, the later ones of its scope are skipped; a
+failure of a shared one ends the plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from stackctl.certs.request import CertificateRequest
+from stackctl.model.names import Domain
+from stackctl.model.stack import App
+from stackctl.render.proxy import Files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One step."""
+
+    cause: str
+    scope: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What it does, in a few words."""
+        raise NotImplementedError(type(self).__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteStackfile(Operation):
+    """Put the edited Compose file in the place of the old one."""
+
+    content: str
+
+    @property
+    def text(self) -> str:
+        return "write docker-compose.yml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeDirectories(Operation):
+    """Make directories of the stack."""
+
+    paths: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return f"make {', '.join(self.paths)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteCaBundle(Operation):
+    """Copy the file that a private CA is trusted by into the stack."""
+
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return "copy the CA bundle to data/ca"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeDummy(Operation):
+    """Make an app's dummy certificate."""
+
+    app: Domain
+    names: tuple[Domain, ...]
+
+    @property
+    def text(self) -> str:
+        return f"make a dummy certificate for {self.app}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullImage(Operation):
+    """Fetch an image that is not local."""
+
+    image: str
+
+    @property
+    def text(self) -> str:
+        return f"pull {self.image}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartService(Operation):
+    """Make or replace a service's containers, as Compose does it."""
+
+    service: str
+
+    @property
+    def text(self) -> str:
+        return f"start service {self.service}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitService(Operation):
+    """Wait until a service is healthy or, without a health check, its port answers."""
+
+    service: str
+    port: int
+
+    @property
+    def text(self) -> str:
+        return f"wait until {self.service}:{self.port} answers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFiles(Operation):
+    """Lay files down for the next generation, and leave others out; nothing is live yet."""
+
+    files: Files
+    leave_out: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        changes = [*sorted(self.files), *(f"without {path}" for path in self.leave_out)]
+        return f"stage {', '.join(changes)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish(Operation):
+    """Test the staged files with the proxy that will run them, then make them live at once."""
+
+    @property
+    def text(self) -> str:
+        return "test the staged configuration and make it live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartProxy(Operation):
+    """Start the proxy, or replace it, and wait until the live generation answers."""
+
+    service: str
+
+    @property
+    def text(self) -> str:
+        return f"start the proxy {self.service}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadProxy(Operation):
+    """Reload the proxy and wait until the live generation answers.
+
+    ``after`` names scopes: it is skipped when every one of them failed. None: never skipped.
+    """
+
+    after: frozenset[str] | None = None
+
+    @property
+    def text(self) -> str:
+        return "reload the proxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifySite(Operation):
+    """A TLS handshake with the app's name must show the certificate on disk."""
+
+    app: App
+    expect_real: bool
+
+    @property
+    def text(self) -> str:
+        kind = "real" if self.expect_real else "dummy"
+        return f"verify that {self.app.name} is served with its {kind} certificate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyGone(Operation):
+    """A TLS handshake with the name must be refused."""
+
+    name: Domain
+
+    @property
+    def text(self) -> str:
+        return f"verify that {self.name} is served no more"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue(Operation):
+    """Ask the CA for a certificate; ``paced`` ones wait until the account may place their order."""
+
+    request: CertificateRequest
+    paced: bool = True
+
+    @property
+    def text(self) -> str:
+        return f"issue a certificate for {', '.join(self.request.names)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldBack(Operation):
+    """Do not ask the CA for a certificate that it would refuse: always a failure, and it spends nothing."""
+
+    request: CertificateRequest
+    until: datetime
+
+    @property
+    def text(self) -> str:
+        return f"ask for no certificate for {', '.join(self.request.names)} before {self.until:%Y-%m-%d %H:%M %Z}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveContainers(Operation):
+    """Stop and remove containers whose service is gone; volumes stay."""
+
+    service: str
+    ids: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return f"stop and remove service {self.service}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteCertificate(Operation):
+    """Have certbot delete a lineage."""
+
+    lineage: str
+
+    @property
+    def text(self) -> str:
+        return f"delete the certificate {self.lineage}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Operations in their order."""
+
+    operations: tuple[Operation, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.operations)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{operation.text}  ({operation.cause})" for operation in self.operations)

@@ -1,0 +1,78 @@
+"""Which services must be started, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from stackctl.model.stack import App, Stack
+from stackctl.plan.observed import Observed
+from stackctl.plan.operations import AwaitService, Operation, PullImage, StartService
+
+
+def start_services(
+    stack: Stack, apps: Collection[App], stop: Collection[str], *, everything: bool, observed: Observed
+) -> Iterator[Operation]:
+    """Pull, start and await the services of ``apps``; with ``everything`` the file's other services too."""
+    users = _users(apps)
+    if everything:
+        edge = {stack.edge.service, stack.certbot}
+        others = [name for name in observed.project.services if name not in edge]
+        users = {name: users.get(name, []) for name in dict.fromkeys([*users, *others])}
+    causes = {service: start_cause(observed, service) for service in users if service not in stop}
+    scopes = {service: _scope(service, users[service]) for service in causes}
+    starts = {service: cause for service, cause in causes.items() if cause}
+    for service in starts:
+        yield from pull_image(observed, service, scopes[service])
+    for service, why in starts.items():
+        yield StartService(service=service, cause=why, scope=scopes[service])
+    for service, cause in causes.items():
+        reason = cause or _unhealthy(observed, service)
+        if reason:
+            for app in users[service]:
+                yield AwaitService(service=service, port=app.upstream.port, cause=reason, scope=app.name)
+
+
+def _users(apps: Collection[App]) -> dict[str, list[App]]:
+    users: dict[str, list[App]] = {}
+    for app in apps:
+        if app.upstream.service is not None:
+            users.setdefault(app.upstream.service, []).append(app)
+    return users
+
+
+def _scope(service: str, apps: list[App]) -> str:
+    """A service that one app alone uses fails with that app; one of several fails on its own."""
+    return apps[0].name if len(apps) == 1 else f"service:{service}"
+
+
+def pull_image(observed: Observed, service: str, scope: str | None) -> Iterator[PullImage]:
+    """Fetch a service's image where it is not local and not built."""
+    resolved = observed.project.services.get(service)
+    if resolved is None or resolved.image is None or resolved.builds:
+        return
+    if observed.images.get(resolved.image) is None:
+        yield PullImage(image=resolved.image, cause="not on this host", scope=scope)
+
+
+def start_cause(observed: Observed, service: str) -> str | None:
+    """Why a service must be started, or None where it runs as the file says."""
+    resolved = observed.project.services.get(service)
+    if resolved is None:
+        return None  # its profile is not active: Compose would not start it either
+    containers = observed.containers_of(service)
+    if not containers:
+        return "not running yet"
+    stopped = next((container.state for container in containers if not container.running), None)
+    if stopped:
+        return f"it is {stopped}"
+    if any(container.config_hash != resolved.config_hash for container in containers):
+        return "its definition changed"
+    image_id = observed.images.get(resolved.image or "")
+    if image_id and any(container.image_id != image_id for container in containers):
+        return "its image changed"
+    return None
+
+
+def _unhealthy(observed: Observed, service: str) -> str | None:
+    healthy = all(container.health in {None, "healthy"} for container in observed.containers_of(service))
+    return None if healthy else "not healthy"
