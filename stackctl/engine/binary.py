@@ -1,0 +1,56 @@
+"""Which Compose there is: the plugin of ``docker``, or the binary of its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from stackctl.errors import EngineError
+
+OLDEST = (2, 20)
+"""The first Compose with all that the stack file and stackctl use."""
+
+_HINT = "install the Compose plugin (docker-compose-plugin), or: pip install 'compose-stackctl[compose]'"
+
+
+def find_compose() -> list[str]:
+    """The command that is Compose: ``docker compose``, else ``docker-compose`` of PATH or of this environment.
+
+    Raises:
+        EngineError: there is none, or only one that is too old (1.x was another program).
+    """
+    candidates: list[list[str]] = []
+    docker = shutil.which("docker")
+    if docker:
+        candidates.append([docker, "compose"])
+    beside = Path(sys.executable).parent / "docker-compose"
+    candidates += [[found] for found in (shutil.which("docker-compose"), shutil.which(str(beside))) if found]
+    too_old: str | None = None
+    for command in candidates:
+        version = _version(command)
+        if version is None:
+            continue
+        if _numbers(version) >= OLDEST:
+            return command
+        too_old = version
+    if too_old:
+        raise EngineError(f"Compose {too_old} is too old: 2.20 or newer is needed", hint=_HINT)
+    raise EngineError("Docker Compose is not installed", hint=_HINT)
+
+
+def _version(command: list[str]) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603  (a fixed argv)
+            [*command, "version", "--short"], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"\d+\.\d+(?:\.\d+)*", done.stdout)
+    return found[0] if done.returncode == 0 and found else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

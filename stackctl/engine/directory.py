@@ -1,0 +1,173 @@
+"""The stack directory on disk: what is read from it, and writes that are whole or not there.
+
+docker-compose.yml    the desired state (:mod:`stackctl.stackfile`)
+nginx/live            → generations/ID, switched in one rename
+nginx/generations/    the last ten sets of files, each complete
+nginx/custom/         a person's own files; never written
+data/certbot/         certbot's own tree, changed by certbot alone
+data/certs/           dummies
+.stackctl/            lock, ledger, cache
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from stackctl.certs.ledger import Entry, Ledger
+from stackctl.certs.lineage import Certificate, Lineage, read_certificate, read_lineage
+from stackctl.engine.disk import host_errors, read_or_none, write_whole
+from stackctl.engine.generations import Generations
+from stackctl.errors import HostError, StackfileError
+from stackctl.render.compose import CA_BUNDLE
+from stackctl.stackfile.locate import ComposeFiles
+
+STATE = ".stackctl"
+PROXY = "nginx"
+CERTBOT_CONF = "data/certbot/conf"
+DUMMIES = "data/certs"
+DIRECTORIES = (
+    STATE,
+    f"{PROXY}/custom",
+    f"{PROXY}/generations",
+    CERTBOT_CONF,
+    "data/certbot/www",
+    "data/certbot/deploy",
+    DUMMIES,
+    str(Path(CA_BUNDLE).parent),
+)
+
+
+class StackDirectory:
+    """One stack's directory. Every method raises :class:`HostError` when the disk is in the way."""
+
+    def __init__(self, files: ComposeFiles, marker: str) -> None:
+        """``marker`` is the proxy's marker file: part of a generation, but not of its identity."""
+        self.files = files
+        self.root = files.directory
+        self.generations = Generations(self.root / PROXY, marker)
+
+    # Reading
+
+    def stackfile(self) -> str | None:
+        """The Compose file's text, or None where there is none."""
+        with host_errors():
+            try:
+                return self.files.main.read_bytes().decode("utf-8")
+            except FileNotFoundError:
+                return None
+            except UnicodeDecodeError as error:
+                raise StackfileError("not UTF-8 text", where=self.files.main.name) from error
+
+    def missing(self) -> tuple[str, ...]:
+        """Directories of the stack that are not there."""
+        return tuple(path for path in DIRECTORIES if not (self.root / path).is_dir())
+
+    def custom(self) -> dict[str, bytes]:
+        """A person's own files for the proxy, by name."""
+        with host_errors():
+            return {path.name: path.read_bytes() for path in sorted((self.root / PROXY / "custom").glob("*.conf"))}
+
+    def lineages(self) -> dict[str, Lineage]:
+        """What certbot has under ``live/``, by lineage."""
+        conf = self.root / CERTBOT_CONF
+        with host_errors():
+            try:
+                names = [entry.name for entry in os.scandir(conf / "live") if entry.is_dir()]
+            except FileNotFoundError:
+                return {}
+            return {name: self.lineage(name) for name in sorted(names)}
+
+    def lineage(self, name: str) -> Lineage:
+        """One lineage as it is on disk now."""
+        conf = self.root / CERTBOT_CONF
+        with host_errors():
+            return read_lineage(
+                name,
+                read_or_none(conf / "live" / name / "fullchain.pem"),
+                read_or_none(conf / "live" / name / "privkey.pem"),
+                read_or_none(conf / "renewal" / f"{name}.conf"),
+            )
+
+    def dummy(self, app: str) -> Certificate | None:
+        """An app's dummy, where both of its files are there."""
+        folder = self.root / DUMMIES / app
+        with host_errors():
+            chain = read_or_none(folder / "fullchain.pem")
+            if chain is None or not (folder / "privkey.pem").exists():
+                return None
+        try:
+            return read_certificate(chain)
+        except ValueError:
+            return None
+
+    def ca_bundle(self) -> bytes | None:
+        """The stack's copy of what a private CA is trusted by."""
+        with host_errors():
+            return read_or_none(self.root / CA_BUNDLE)
+
+    def ledger(self) -> Ledger:
+        """What was asked of CAs so far."""
+        with host_errors():
+            return Ledger.parse((read_or_none(self.root / STATE / "ledger") or b"").decode("utf-8", "replace"))
+
+    # Writing
+
+    def make_directories(self, paths: Sequence[str]) -> None:
+        """Make directories of the stack, and the fixed links of the proxy's."""
+        with host_errors():
+            for path in paths:
+                (self.root / path).mkdir(parents=True, exist_ok=True, mode=0o700 if path == STATE else 0o755)
+        self.generations.make_doors()
+
+    def write_stackfile(self, content: str, before: str | None) -> None:
+        """Replace the Compose file, if it still is what was read as ``before``."""
+        if self.stackfile() != before:
+            raise HostError(
+                "the file was changed by somebody else just now",
+                where=self.files.main.name,
+                hint="run the command again",
+            )
+        with host_errors():
+            write_whole(self.files.main, content.encode())
+
+    def write_dummy(self, app: str, chain: bytes, key: bytes) -> None:
+        """Store an app's dummy; the key is the owner's alone."""
+        folder = self.root / DUMMIES / app
+        with host_errors():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / "privkey.pem", key, 0o600)
+            write_whole(folder / "fullchain.pem", chain)
+
+    def write_ca_bundle(self, content: bytes) -> None:
+        """Store what a private CA is trusted by."""
+        with host_errors():
+            write_whole(self.root / CA_BUNDLE, content)
+
+    def write_ledger(self, entries: Sequence[Entry], oldest: datetime) -> None:
+        """Put ``entries`` behind the ledger's others, and drop those older than ``oldest``."""
+        kept = Ledger((*self.ledger().entries, *entries)).since(oldest)
+        with host_errors():
+            (self.root / STATE).mkdir(mode=0o700, exist_ok=True)
+            write_whole(self.root / STATE / "ledger", "".join(f"{e.line()}\n" for e in kept.entries).encode(), 0o600)
+
+    # Cache
+
+    def cached_version(self, image_id: str) -> str | None:
+        """What the proxy image ``image_id`` once printed as its version."""
+        try:
+            cache = json.loads((self.root / STATE / "versions.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        found = cache.get(image_id) if isinstance(cache, dict) else None
+        return found if isinstance(found, str) else None
+
+    def cache_version(self, image_id: str, output: str) -> None:
+        """Remember it, where there is a place to; an image id names one content for ever."""
+        folder = self.root / STATE
+        if folder.is_dir():
+            with host_errors():
+                write_whole(folder / "versions.json", json.dumps({image_id: output}).encode())

@@ -1,0 +1,72 @@
+"""Writes that are whole or not there, and the disk's errors as a person can read them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stackctl.errors import HostError
+
+
+@contextmanager
+def host_errors() -> Iterator[None]:
+    """Operating system errors as ours: what, where, what to do."""
+    try:
+        yield
+    except OSError as error:
+        where = str(error.filename) if error.filename else None
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise HostError("the disk is full", where=where, hint="free some space; nothing was lost") from error
+        if error.errno == errno.EROFS:
+            raise HostError("the directory is read-only", where=where, hint="use a writable one") from error
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            raise HostError(
+                "permission denied", where=where, hint="run as the user who made the stack, or root"
+            ) from error
+        raise HostError(error.strerror or str(error), where=where) from error
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Put ``content`` in the place of ``path``: after a crash it is the old file or the new one, whole."""
+    path = path.resolve()  # a link stays a link
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            with suppress(FileNotFoundError):
+                _copy_owner_and_mode(path, file.fileno())
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def _copy_owner_and_mode(path: Path, descriptor: int) -> None:
+    there = path.stat()
+    os.fchmod(descriptor, there.st_mode & 0o7777)
+    with suppress(PermissionError):  # a file of another's stays readable for them by its mode
+        os.fchown(descriptor, there.st_uid, there.st_gid)
+
+
+def sync_directory(path: Path) -> None:
+    """Have a rename in ``path`` survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_or_none(path: Path) -> bytes | None:
+    """The content of a file, or None where there is none."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None

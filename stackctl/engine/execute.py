@@ -1,0 +1,187 @@
+"""Carries a plan out. It decides nothing: one rule says what is skipped after a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from stackctl.certs.dummy import make_dummy
+from stackctl.engine import prove
+from stackctl.engine.host import Host
+from stackctl.engine.issue import issue
+from stackctl.engine.publish import Staging
+from stackctl.errors import EngineError, IssueFailed, StackctlError
+from stackctl.model.stack import Stack
+from stackctl.plan.observed import Observed
+from stackctl.plan.operations import (
+    AwaitService,
+    DeleteCertificate,
+    HoldBack,
+    Issue,
+    MakeDirectories,
+    MakeDummy,
+    Operation,
+    Plan,
+    Publish,
+    PullImage,
+    ReloadProxy,
+    RemoveContainers,
+    StageFiles,
+    StartProxy,
+    StartService,
+    VerifyGone,
+    VerifySite,
+    WriteCaBundle,
+    WriteStackfile,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How one operation ended: ``done``, ``failed`` with its error, or ``skipped``."""
+
+    operation: Operation
+    status: str
+    error: StackctlError | None = None
+
+
+class Executor:
+    """Runs one plan for one stack."""
+
+    def __init__(self, host: Host, stack: Stack, observed: Observed) -> None:
+        self._host = host
+        self._stack = stack
+        self._observed = observed
+        self._staging = Staging(host, stack, observed)
+        self._failed: set[str] = set()
+        self._parked: list[tuple[StageFiles, StackctlError]] = []
+        self._over = False
+
+    def run(self, plan: Plan) -> list[Step]:
+        """Every operation in its order; each ends as a step."""
+        steps: list[Step] = []
+        # Neighbours of these kinds go to the outside together: one Compose call, one batch of certificates.
+        for kind, group in groupby(plan.operations, key=lambda op: type(op) if _together(op) else op):
+            operations = list(group)
+            runnable = [operation for operation in operations if not self._skip(operation)]
+            steps += [Step(operation, "skipped") for operation in operations if operation not in runnable]
+            if runnable:
+                steps += self._run_group(kind, runnable)
+        return steps
+
+    def _skip(self, operation: Operation) -> bool:
+        if self._over or operation.scope in self._failed:
+            return True
+        return isinstance(operation, ReloadProxy) and operation.after is not None and operation.after <= self._failed
+
+    def _run_group(self, kind: object, operations: list[Operation]) -> Iterator[Step]:
+        for operation in operations:
+            self._host.report.begin(operation)
+        if kind is StartService:
+            errors = self._start([op for op in operations if isinstance(op, StartService)])
+        elif kind is Issue:
+            errors = self._issue([op for op in operations if isinstance(op, Issue)])
+        else:
+            errors = [self._try(operations[0])]
+        for operation, error in zip(operations, errors, strict=True):
+            yield self._ended(operation, error)
+        for parked, refusal in self._parked:
+            yield self._ended(parked, refusal)
+        self._parked = []
+
+    def _ended(self, operation: Operation, error: StackctlError | None) -> Step:
+        self._host.report.end(operation, None if error is None else str(error))
+        if error is None:
+            return Step(operation, "done")
+        if operation.scope is None:
+            self._over = True
+        else:
+            self._failed.add(operation.scope)
+        return Step(operation, "failed", error)
+
+    def _try(self, operation: Operation) -> StackctlError | None:
+        try:
+            self._do(operation)
+        except StackctlError as error:
+            return error
+        return None
+
+    def _do(self, operation: Operation) -> None:  # noqa: C901, PLR0912  (one line for each kind of operation)
+        host = self._host
+        match operation:
+            case WriteStackfile():
+                host.directory.write_stackfile(operation.content, self._observed.stackfile)
+            case MakeDirectories():
+                host.directory.make_directories(operation.paths)
+            case MakeDummy():
+                host.directory.write_dummy(operation.app, *make_dummy(operation.names, host.now()))
+            case PullImage():
+                host.engine.pull(operation.image)
+            case WriteCaBundle():
+                host.directory.write_ca_bundle(operation.content)
+            case AwaitService():
+                prove.service_answers(host, self._observed.project.name, operation)
+            case StageFiles():
+                self._staging.stage(operation)
+            case Publish():
+                self._parked = self._staging.publish()
+            case StartProxy():
+                host.engine.up([operation.service])
+                prove.generation_answers(host, self._stack.edge, self._observed.project.name)
+            case ReloadProxy():
+                self._reload()
+            case VerifySite():
+                prove.site_is_served(host, self._stack.edge, operation)
+            case VerifyGone():
+                prove.name_is_refused(host, self._stack.edge, operation.name)
+            case HoldBack():
+                raise IssueFailed(
+                    f"{operation.request.lineage}: not asked for, since the CA would refuse: {operation.cause}",
+                    hint=f"allowed again at {operation.until:%Y-%m-%d %H:%M:%S %Z}; --ignore-ledger asks anyway",
+                )
+            case RemoveContainers():
+                host.engine.remove(operation.ids)
+            case DeleteCertificate():
+                self._delete_certificate(operation.lineage)
+            case _:
+                raise AssertionError(operation)
+
+    def _start(self, operations: list[StartService]) -> list[StackctlError | None]:
+        """All services by one call; one by one where that fails, to know whose fault it is."""
+        try:
+            self._host.engine.up([operation.service for operation in operations])
+        except StackctlError as error:
+            if len(operations) == 1:
+                return [error]
+            return [next(iter(self._start([operation]))) for operation in operations]
+        return [None] * len(operations)
+
+    def _issue(self, operations: Sequence[Issue]) -> list[StackctlError | None]:
+        requests = [operation.request for operation in operations]
+        paced = all(operation.paced for operation in operations)
+        failures = issue(self._host, self._observed.project.name, self._stack, requests, paced=paced)
+        return [failures.get(operation.request.lineage) for operation in operations]
+
+    def _reload(self) -> None:
+        proxy = self._container(self._stack.edge.service)
+        done = self._host.engine.execute(proxy, self._host.proxy.reload_command())
+        if done.code:
+            raise EngineError(f"the proxy did not reload: {done.text.strip()}")
+        prove.generation_answers(self._host, self._stack.edge, self._observed.project.name)
+
+    def _delete_certificate(self, lineage: str) -> None:
+        container = self._container(self._stack.certbot)
+        done = self._host.engine.execute(container, ["certbot", "delete", "--non-interactive", "--cert-name", lineage])
+        if done.code:
+            raise EngineError(f"certbot did not delete {lineage}: {done.text.strip()}")
+
+    def _container(self, service: str) -> str:
+        for container in self._host.engine.containers(self._observed.project.name):
+            if container.service == service and container.running:
+                return container.id
+        raise EngineError(f"the service {service} is not running", hint="run 'stackctl up'")
+
+
+def _together(operation: Operation) -> bool:
+    return isinstance(operation, StartService | Issue)

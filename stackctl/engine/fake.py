@@ -1,0 +1,433 @@
+"""A fake engine for tests and documentation: Compose, nginx, certbot and a CA that keep their state in memory.
+
+It works on a real stack directory. The proxy serves what it last *loaded* from there, not what lies
+there now; certificates are real ones, of a CA made for the occasion, written as certbot writes them.
+Overrides, ``.env``, profiles and ``depends_on`` are Compose's own business and not imitated. The
+attributes of :class:`Faults` break one thing each; ``kill_before`` and ``kill_after`` end the process
+in a chosen call, as a crash would.
+"""
+# ruff: noqa: D102  (the two protocols say what their methods do)
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from stackctl.certs.lineage import Certificate, read_certificate
+from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY, StackDirectory
+from stackctl.engine.ports import Output
+from stackctl.errors import EngineError, InputError, StackfileError
+from stackctl.model import names
+from stackctl.model.names import Domain, Publish, ServiceName
+from stackctl.model.project import Project, PublishedPort, Service
+from stackctl.plan.observed import Container
+from stackctl.render.proxy import CERTS_MOUNT
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.locate import locate
+
+_MOUNTS = {"/etc/letsencrypt": CERTBOT_CONF, CERTS_MOUNT: DUMMIES, "/etc/nginx": PROXY}
+_KINDS = ("cert", "chain", "fullchain", "privkey")
+_UNHASHED = {"build", "depends_on", "profiles", "pull_policy", "scale"}
+_SERVER = re.compile(r"^server \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A container, and what it was made from."""
+
+    project: str
+    service: Service
+    container: Container
+
+
+class Killed(BaseException):
+    """The process ended here: no handler of ``Exception`` sees it, as none sees SIGKILL."""
+
+
+@dataclass
+class Faults:
+    """What is broken: services by name, names of sites, or one thing for all."""
+
+    away: bool = False
+    up_fails: set[str] = field(default_factory=set)
+    exits: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
+    reload_fails: bool = False
+    no_python: bool = False
+    issue: dict[str, str] = field(default_factory=dict)
+    """Names the CA refuses, and the ACME problem type it says so with."""
+
+
+class FakeCa:
+    """Issues leaves of ``lifetime`` with a key made once."""
+
+    def __init__(self, lifetime: timedelta = timedelta(days=90)) -> None:
+        self.lifetime = lifetime
+        self.issued: list[tuple[str, ...]] = []
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Fake CA")])
+
+    def issue(self, domains: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
+        """A chain of one certificate, and its key."""
+        self.issued.append(tuple(domains))
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = x509.CertificateBuilder(issuer_name=self._name, subject_name=x509.Name([]))
+        builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
+        builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + self.lifetime)
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in domains])
+        leaf = builder.add_extension(alternatives, critical=True).sign(self._key, hashes.SHA256())
+        pem = serialization.Encoding.PEM
+        private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return leaf.public_bytes(pem), private
+
+
+class FakeEngine:
+    """Both :class:`~stackctl.engine.ports.Engine` and :class:`~stackctl.engine.ports.Wire` of one directory.
+
+    ``images`` are the local ones with the ports they EXPOSE (count one up in ``builds`` to build it anew),
+    ``registry`` those a pull can fetch. An app listens on its image's ports, or on any where that has
+    none. ``outside`` listens beside Compose, ``taken`` are ports of the host. ``calls`` is what was asked.
+    """
+
+    nginx_version = "1.30.4"
+
+    def __init__(self, root: Path, now: Callable[[], datetime], ca: FakeCa | None = None) -> None:
+        self.root, self.now, self.ca = root, now, ca or FakeCa()
+        self.images: dict[str, tuple[int, ...]] = {}
+        self.builds: Counter[str] = Counter()
+        self.registry: dict[str, tuple[int, ...]] = {}
+        self.outside: set[tuple[str, int]] = set()
+        self.taken: dict[int, str] = {}
+        self.faults = Faults()
+        self.calls: list[str] = []
+        self.kill_before: int | None = None
+        self.kill_after: int | None = None
+        self.runs: dict[str, _Run] = {}
+        self.loaded: dict[str, Certificate] = {}
+        self.loaded_generation: str | None = None
+
+    @contextmanager
+    def _call(self, what: str) -> Iterator[None]:
+        self.calls.append(what)
+        number = len(self.calls)
+        if number == self.kill_before:
+            raise Killed(what)
+        if self.faults.away:
+            raise EngineError("no Docker Engine answers", hint="start Docker")
+        yield
+        if number == self.kill_after:
+            raise Killed(what)
+
+    # Engine
+
+    def resolve(self, stackfile: str) -> Project:
+        with self._call("resolve"):
+            return _project(stackfile, locate(self.root, {}).main.name, self.root.name)
+
+    def containers(self, project: str) -> tuple[Container, ...]:
+        with self._call("containers"):
+            return tuple(run.container for run in self.runs.values() if run.project == project)
+
+    def image_id(self, image: str) -> str | None:
+        with self._call(f"image_id {image}"):
+            return self._id(image) if image in self.images else None
+
+    def _id(self, image: str) -> str:
+        return f"sha256:{hashlib.sha256(f'{image} {self.builds[image]}'.encode()).hexdigest()}"
+
+    def exposed_ports(self, image: str) -> tuple[int, ...]:
+        with self._call(f"exposed_ports {image}"):
+            return tuple(sorted(self.images.get(image, ())))
+
+    def pull(self, image: str) -> None:
+        with self._call(f"pull {image}"):
+            if image not in self.registry:
+                raise EngineError(f"the image {image} is neither on this host nor to be had", hint="build it")
+            self.images[image] = self.registry[image]
+
+    def up(self, services: Sequence[str]) -> None:
+        directory = StackDirectory(locate(self.root, {}), "")
+        project = self.resolve(directory.stackfile() or "")
+        for name in services or project.services:
+            with self._call(f"up {name}"):
+                if name not in project.services or name in self.faults.up_fails:
+                    raise EngineError(f"{name} cannot be started", where="docker compose up")
+                self._start(project.name, project.services[name])
+
+    def _start(self, project: str, service: Service) -> None:
+        image = service.image or f"{project}-{service.name}"
+        if image not in self.images and service.builds:
+            self.images[image] = ()
+        elif image not in self.images:
+            self.pull(image)
+        for old in [run.container for run in self.runs.values() if run.service.name == service.name]:
+            if old.running and (old.config_hash, old.image_id) == (service.config_hash, self._id(image)):
+                return
+            del self.runs[old.id]
+        number = sum(call.startswith("up ") for call in self.calls)
+        state = "exited" if service.name in self.faults.exits else "running"
+        if service.role == "proxy" and self._load().code:
+            state = "restarting"
+        ids = (self._id(image), service.config_hash, service.role)
+        made = Container(f"{number:064x}", service.name, state, None, *ids, (f"10.9.0.{number}",))
+        self.runs[made.id] = _Run(project, service, made)
+
+    def down(self) -> None:
+        with self._call("down"):
+            self.runs.clear()
+
+    def remove(self, ids: Sequence[str]) -> None:
+        for number in ids:
+            with self._call(f"remove {number}"):
+                self.runs.pop(number, None)
+
+    def run_once(self, image: str, command: Sequence[str], mounts: Mapping[str, str]) -> Output:
+        with self._call(f"run_once {' '.join(command)}"):
+            if image not in self.images:
+                raise EngineError(f"there is no such image: {image}")
+            if "-t" in command and not {PROXY, *_MOUNTS.values()} <= set(mounts):
+                return Output(1, f'nginx: [emerg] open() "{command[-1]}" failed (2: No such file)\n')
+            return self._command(command)
+
+    def publisher(self, at: Publish) -> str | None:
+        with self._call("publisher"):
+            found = [
+                run for run in self.runs.values() if run.container.running and at in [p.at for p in run.service.ports]
+            ]
+            return f"{found[0].project}-{found[0].service.name}-1" if found else None
+
+    def execute(self, container: str, command: Sequence[str]) -> Output:
+        with self._call(f"execute {' '.join(command)}"):
+            if container not in self.runs or not self.runs[container].container.running:
+                raise EngineError(f"Docker refused: container {container} is not running")
+            return self._command(command)
+
+    def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
+        with self._call(f"stream {service}"):
+            if not any(run.service.name == service and run.container.running for run in self.runs.values()):
+                raise EngineError(f"service {service!r} is not running", where="docker compose exec")
+            program = _SPEC.search(stdin)
+            if program and not self.faults.no_python:
+                spec = json.loads(ast.literal_eval(program["literal"]))
+                for job in spec["jobs"]:
+                    yield from self._job(job["lineage"], job["argv"])
+                return
+            done = Output(0, stdin) if list(command) == ["cat"] else self._command(command)
+            yield from done.text.splitlines()
+            if done.code:
+                raise EngineError(f"exit code {done.code}", where="docker compose exec")
+
+    def log(self, container: str, lines: int) -> str:
+        with self._call("log"):
+            if container not in self.runs:
+                raise EngineError(f"Docker refused: no such container: {container}")
+            return f"{self.runs[container].service.name} says hello" if lines else ""
+
+    def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
+        with self._call(f"follow {follow}"):
+            shown = [run.service.name for run in self.runs.values() if not services or run.service.name in services]
+            yield from [f"{name}-1  | {name} says hello" for name in shown if tail]
+
+    # What runs in containers
+
+    def _command(self, command: Sequence[str]) -> Output:  # noqa: PLR0911  (one line for each program)
+        match list(command):
+            case ["nginx", "-v"]:
+                return Output(0, f"nginx version: nginx/{self.nginx_version}\n")
+            case ["nginx", *_, "-c", path]:
+                return self.nginx_test(path.removeprefix("/etc/nginx/").removesuffix("/nginx.conf"))
+            case ["nginx", *_, "reload"]:
+                return Output(1, "nginx: [alert] kill failed\n") if self.faults.reload_fails else self._load()
+            case ["certbot", "delete", *_, "--cert-name", name]:
+                return self._delete(name)
+            case ["certbot", "certonly", *argv]:
+                events = [json.loads(line) for line in self._job(argv[argv.index("--cert-name") + 1], argv)]
+                return Output(int(events[-1]["event"] == "failed"), events[-1]["detail"] or "")
+            case ["echo", *words]:
+                return Output(0, " ".join(words) + "\n")
+            case ["false"]:
+                return Output(1, "")
+        raise EngineError(f"Docker refused: exec: {command[0]!r}: executable file not found in $PATH")
+
+    def nginx_test(self, root: str) -> Output:
+        """What ``nginx -t`` says of the files at ``root`` below the proxy's directory."""
+        folder = self.root / PROXY / root
+        if not (folder / "nginx.conf").is_file():
+            return Output(1, f'nginx: [emerg] open() "/etc/nginx/{root}/nginx.conf" failed (2: No such file)\n')
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            for number, line in enumerate(file.read_text().splitlines(), 1):
+                named = re.match(r"\s*ssl_certificate(?:_key)? ([^;]+);", line)
+                if "not_a_directive" in line:
+                    at = f"/etc/nginx/{root}/{file.relative_to(folder)}:{number}"
+                    return Output(1, f'nginx: [emerg] unknown directive "not_a_directive" in {at}\n')
+                if named and not self._on_host(named[1]).is_file():
+                    reason = "BIO_new_file() failed (SSL: No such file or directory)"
+                    return Output(1, f'nginx: [emerg] cannot load certificate "{named[1]}": {reason}\n')
+        return Output(0, "")
+
+    def _load(self) -> Output:
+        tested = self.nginx_test("live")
+        if tested.code == 0:
+            live = self.root / PROXY / "live"
+            self.loaded, self.loaded_generation = {}, live.resolve().name
+            for site in sorted((live / "sites").glob("*.conf")):
+                for server in _SERVER.findall(site.read_text()):
+                    path = re.search(r"ssl_certificate ([^;]+);", server)
+                    for name in re.search(r"server_name ([^;]+);", server)[1].split() if path else ():  # type: ignore[index]
+                        self.loaded.setdefault(name, read_certificate(self._on_host(path[1]).read_bytes()))  # type: ignore[index]
+        return tested
+
+    def _on_host(self, path: str) -> Path:
+        for at, place in _MOUNTS.items():
+            if path.startswith(at):
+                return self.root / place / path.removeprefix(at).lstrip("/")
+        return self.root / "nowhere"
+
+    def _job(self, lineage: str, argv: Sequence[str]) -> Iterator[str]:
+        """What the issuer says of one job; a certificate is due to certbot in its last third."""
+        with self._call(f"issue {lineage}"):
+            domains = [argv[i + 1] for i, word in enumerate(argv) if word == "--domain"]
+            refused = next((name for name in domains if name in self.faults.issue), None)
+            yield _event("queued", lineage)
+            yield _event("started", lineage)
+            conf = self.root / CERTBOT_CONF
+            newest = conf / "archive" / lineage / f"fullchain{self._newest(lineage)}.pem"
+            there = read_certificate(newest.read_bytes()) if newest.is_file() else None
+            keep = there and set(there.names) == set(domains) and not there.due(self.now())
+            if keep and "--force-renewal" not in argv:
+                whole = all((conf / "live" / lineage / f"{kind}.pem").exists() for kind in _KINDS)
+                self._link(lineage)
+                yield _event("unchanged" if whole else "issued", lineage)
+            elif refused or not self._proxy(80):
+                problem = self.faults.issue[refused] if refused else "connection"
+                detail = f"{refused or domains[0]}: refused by the fake CA"
+                yield _event("failed", lineage, f"urn:ietf:params:acme:error:{problem}", detail)
+            else:
+                self._store(lineage, *self.ca.issue(domains, self.now()), argv[argv.index("--server") + 1])
+                yield _event("issued", lineage)
+
+    def _newest(self, lineage: str) -> int:
+        return len(list((self.root / CERTBOT_CONF / "archive" / lineage).glob("cert*.pem")))
+
+    def _link(self, lineage: str) -> None:
+        live, number = self.root / CERTBOT_CONF / "live" / lineage, self._newest(lineage)
+        live.mkdir(parents=True, exist_ok=True)
+        for kind in _KINDS:
+            (live / f"{kind}.pem").unlink(missing_ok=True)
+            (live / f"{kind}.pem").symlink_to(f"../../archive/{lineage}/{kind}{number}.pem")
+
+    def _store(self, lineage: str, chain: bytes, key: bytes, server: str) -> None:
+        conf, number = self.root / CERTBOT_CONF, self._newest(lineage) + 1
+        for folder in (conf / "archive" / lineage, conf / "renewal"):
+            folder.mkdir(parents=True, exist_ok=True)
+        for kind, content in zip(_KINDS, (chain, b"", chain, key), strict=True):
+            (conf / "archive" / lineage / f"{kind}{number}.pem").write_bytes(content)
+        self._link(lineage)
+        (conf / "renewal" / f"{lineage}.conf").write_text(f"[renewalparams]\nserver = {server}\n")
+
+    def _delete(self, lineage: str) -> Output:
+        conf = self.root / CERTBOT_CONF
+        if not (conf / "renewal" / f"{lineage}.conf").is_file():
+            return Output(1, f"No certificate found with name {lineage}.\n")
+        (conf / "renewal" / f"{lineage}.conf").unlink()
+        for kind in ("live", "archive"):
+            shutil.rmtree(conf / kind / lineage, ignore_errors=True)
+        return Output(0, f"Deleted all files relating to certificate {lineage}.\n")
+
+    # Wire
+
+    def _proxy(self, target: int, at: Publish | None = None) -> bool:
+        """Whether a proxy runs that publishes ``target``, at a place."""
+        return any(
+            port.target == target and at in {None, port.at}
+            for run in self.runs.values()
+            if run.container.running and run.service.role == "proxy"
+            for port in run.service.ports
+        )
+
+    def generation(self, http: Publish) -> str | None:
+        return self.loaded_generation if self._proxy(80, http) else None
+
+    def served(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        there = self.loaded if self._proxy(443, https) else {}
+        return {name: there.get(name) for name in names}
+
+    def answers(self, address: str, port: int) -> bool:
+        for run in self.runs.values():
+            if address in run.container.addresses and run.container.running:
+                exposed = self.images.get(run.service.image or "")
+                return run.service.name not in self.faults.silent and (not exposed or port in exposed)
+        return (address, port) in self.outside
+
+    def owner(self, at: Publish) -> str | None:
+        running = [run for run in self.runs.values() if run.container.running]
+        published = any(port.at == at for run in running for port in run.service.ports)
+        return "docker-proxy" if published else self.taken.get(at.port)
+
+
+def _event(event: str, lineage: str, problem: str | None = None, detail: str | None = None) -> str:
+    return json.dumps({"event": event, "lineage": lineage, "type": problem, "detail": detail, "retry_after": None})
+
+
+@lru_cache
+def _project(text: str, file: str, directory: str) -> Project:
+    doc = Document.parse(text, file)
+    bodies = {name: body or {} for name, body in (doc.data(("services",)) or {}).items()}
+    services = {name: _service(doc, name, body) for name, body in bodies.items() if not body.get("profiles")}
+    return Project(doc.data(("name",)) or re.sub(r"[^a-z0-9_-]", "", directory.lower()).lstrip("_-"), services)
+
+
+def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
+    """One service as Compose would resolve it; its hash is of what its container is made from."""
+    networks = body.get("networks") or (() if "network_mode" in body else ("default",))
+    unknown = set(networks) - {"default", *(doc.data(("networks",)) or ())}
+    problem = f"it refers to the undefined networks {unknown}" if unknown else None
+    if "image" not in body and "build" not in body:
+        problem = "it has neither an image nor a build"
+    ports: tuple[PublishedPort, ...] = ()
+    try:
+        ports = tuple(filter(None, map(_port, body.get("ports") or ())))
+    except (InputError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        where = doc.where_of(("services", name))
+        raise StackfileError(f"Compose does not accept it: service {name!r}: {problem}", where=where)
+    kept = {key: value for key, value in body.items() if not key.startswith("x-") and key not in _UNHASHED}
+    labels = body.get("labels") or {}
+    pairs = labels.items() if isinstance(labels, dict) else [label.partition("=")[::2] for label in labels]
+    return Service(
+        name=ServiceName(name),
+        image=body.get("image"),
+        builds="build" in body,
+        config_hash=hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest(),
+        labels={str(key): str(value) for key, value in pairs},
+        ports=ports,
+        networks=frozenset(networks),
+    )
+
+
+def _port(port: Any) -> PublishedPort | None:  # noqa: ANN401  (YAML holds anything)
+    """A port in Compose's short or long form; None for one that is not published, or not TCP."""
+    if isinstance(port, dict):
+        parts = (port.get("host_ip"), port.get("published"), port.get("target"))
+        port = ":".join(str(part) for part in parts if part) + f"/{port.get('protocol', 'tcp')}"
+    place, _, protocol = str(port).partition("/")
+    at, _, target = place.rpartition(":")
+    return PublishedPort(names.port(int(target)), names.publish(at)) if at and protocol in {"", "tcp"} else None

@@ -1,0 +1,38 @@
+"""Everything outside that a use case needs, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from stackctl.engine.directory import StackDirectory
+from stackctl.engine.ports import Engine, Wire
+from stackctl.plan.operations import Operation
+from stackctl.render.proxy import Proxy
+
+
+class Report(Protocol):
+    """Who is told how a command goes on, while it does."""
+
+    def begin(self, operation: Operation) -> None:
+        """``operation`` starts."""
+
+    def end(self, operation: Operation, error: str | None) -> None:
+        """``operation`` is done, or has failed with ``error``."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know, and that is no operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The stack's directory, its engine and wire, its kind of proxy, and the clock."""
+
+    directory: StackDirectory
+    engine: Engine
+    wire: Wire
+    proxy: Proxy
+    now: Callable[[], datetime]
+    report: Report

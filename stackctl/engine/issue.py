@@ -1,0 +1,159 @@
+"""Runs the batch issuer in the certbot container, and holds what came of it against the disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from stackctl.certs import issuer
+from stackctl.certs.ledger import KEPT, Entry
+from stackctl.certs.problems import hint_for
+from stackctl.certs.request import CertificateRequest, certonly
+from stackctl.engine.host import Host
+from stackctl.engine.waiting import wait_for
+from stackctl.errors import EngineError, IssueFailed, StackctlError
+from stackctl.model.stack import Stack
+
+_LONG = 365 * 86400.0
+
+
+def issue(
+    host: Host, project: str, stack: Stack, requests: Sequence[CertificateRequest], *, paced: bool
+) -> dict[str, StackctlError]:
+    """Ask for all ``requests`` at once; returns the failures by lineage.
+
+    One certificate that is not issued stops no other.
+    """
+    if not stack.acme.agree_tos:
+        error = IssueFailed(
+            "the CA's terms of service are not agreed to",
+            hint="read them, then run 'stackctl init --agree-tos' or set 'agree-tos: true' under x-stackctl",
+        )
+        return {request.lineage: error for request in requests}
+    failures: dict[str, StackctlError] = {}
+    for batch in _paced(host, stack, requests) if paced else [list(requests)]:
+        outcome = _ask(host, project, stack, batch)
+        for request in batch:
+            problem = None if request.lineage in outcome.failures else _disagreement(host, request)
+            if problem:
+                outcome.fail(request.lineage, problem)
+        failures |= outcome.failures
+        _record(host, stack, batch, outcome)
+    return failures
+
+
+def _paced(host: Host, stack: Stack, requests: Sequence[CertificateRequest]) -> Iterator[list[CertificateRequest]]:
+    """Batches of what the account may order at the moment, each when it may."""
+    left = list(requests)
+    directory = stack.acme.directory
+    while left:
+        free = host.directory.ledger().free_orders(directory, host.now())
+        if free == 0:
+            host.report.note(f"{len(left)} more certificates wait for the CA's limit on orders")
+            free = wait_for(lambda: host.directory.ledger().free_orders(directory, host.now()) or None, _LONG)
+        batch, left = (left, []) if free is None else (left[:free], left[free:])
+        yield batch
+
+
+def _ask(host: Host, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
+    jobs = [{"lineage": request.lineage, "argv": certonly(request, stack.acme)} for request in requests]
+    spec = {"config_dir": "/etc/letsencrypt", "concurrency": stack.acme.concurrency, "jobs": jobs}
+    outcome = _Outcome(host)
+    try:
+        for line in host.engine.stream(stack.certbot, ["python3", "-u", "-"], issuer.program(spec)):
+            outcome.take(line)
+    except EngineError as error:
+        if outcome.heard:
+            outcome.give_up(requests, error)
+        else:
+            host.report.note("the certbot image has no Python to run: asking for one certificate after the other")
+            _one_by_one(host, project, stack, requests, outcome)
+    return outcome
+
+
+def _record(host: Host, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome) -> None:
+    """Write down what the CA was asked, and what it said."""
+    ledger, now, directory = host.directory.ledger(), host.now(), stack.acme.directory
+    entries = [
+        Entry(
+            now,
+            directory,
+            tuple(sorted(request.names)),
+            issued=request.lineage in outcome.issued,
+            renewal=ledger.was_issued(directory, request.names),
+        )
+        for request in requests
+        if request.lineage in outcome.issued | outcome.refused
+    ]
+    if entries:
+        host.directory.write_ledger(entries, now - KEPT)
+
+
+class _Outcome:
+    """What the issuer said so far."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.heard = False
+        self.failures: dict[str, StackctlError] = {}
+        self.issued: set[str] = set()
+        self.refused: set[str] = set()
+        self._finished: set[str] = set()
+
+    def take(self, line: str) -> None:
+        """Read one line of the issuer's."""
+        self.heard = True
+        try:
+            event = json.loads(line)
+            kind, lineage = event["event"], event.get("lineage")
+        except (ValueError, KeyError, TypeError):
+            self._host.report.note(f"certbot: {line}")
+            return
+        if kind == "failed":
+            self.fail(lineage, str(event.get("detail")), event.get("type"))
+        elif kind in {"issued", "unchanged"}:
+            self._finished.add(lineage)
+            if kind == "issued":
+                self.issued.add(lineage)
+            self._host.report.note(f"{lineage}: {'issued' if kind == 'issued' else 'not due yet, says certbot'}")
+        elif kind == "note":
+            self._host.report.note(str(event.get("detail")))
+
+    def fail(self, lineage: str, detail: str, problem: str | None = None) -> None:
+        """A lineage was not issued, for the reason ``detail`` and the ACME problem type ``problem``."""
+        self._finished.add(lineage)
+        self.issued.discard(lineage)
+        if problem:
+            self.refused.add(lineage)
+        label = f" ({problem.rpartition(':')[2]})" if problem else ""
+        self.failures[lineage] = IssueFailed(f"{lineage}: {detail}{label}", hint=hint_for(problem))
+
+    def give_up(self, requests: Sequence[CertificateRequest], error: EngineError) -> None:
+        """The issuer ended in the middle: what it said nothing of has failed."""
+        for request in requests:
+            if request.lineage not in self._finished:
+                self.fail(request.lineage, f"certbot ended early: {error.message}")
+
+
+def _one_by_one(
+    host: Host, project: str, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome
+) -> None:
+    container = next((c for c in host.engine.containers(project) if c.service == stack.certbot and c.running), None)
+    for request in requests:
+        if container is None:
+            outcome.fail(request.lineage, f"the {stack.certbot} service is not running")
+            continue
+        done = host.engine.execute(container.id, ["certbot", *certonly(request, stack.acme)])
+        if done.code:
+            outcome.fail(request.lineage, done.text.strip() or f"certbot ended with {done.code}")
+        else:
+            outcome.issued.add(request.lineage)
+
+
+def _disagreement(host: Host, request: CertificateRequest) -> str | None:
+    """Why what is on disk is not what was asked for, or None."""
+    lineage = host.directory.lineage(request.lineage)
+    if not lineage.usable or lineage.certificate is None:
+        return f"certbot says it is issued, but {lineage.problem}"
+    missing = [name for name in request.names if not lineage.certificate.covers(name)]
+    return f"the certificate is not for {', '.join(missing)}" if missing else None

@@ -1,0 +1,93 @@
+"""The narrow ports to the outside world; Docker is one side of them, the fake another.
+
+Every method raises :class:`~stackctl.errors.EngineError` when the engine is away or refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stackctl.certs.lineage import Certificate
+from stackctl.model.names import Domain, Publish
+from stackctl.model.project import Project
+from stackctl.plan.observed import Container
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How a command in a container ended: its exit code and what it printed."""
+
+    code: int
+    text: str
+
+
+class Engine(Protocol):
+    """What runs the containers of one stack directory. Compose on Docker is the first."""
+
+    def resolve(self, stackfile: str) -> Project:
+        """The project that ``stackfile``'s text means here, overrides and .env applied.
+
+        Raises:
+            StackfileError: Compose does not accept it.
+        """
+
+    def containers(self, project: str) -> tuple[Container, ...]:
+        """The project's containers, running or not, without those of one-off commands."""
+
+    def image_id(self, image: str) -> str | None:
+        """The id of a local image, or None."""
+
+    def exposed_ports(self, image: str) -> tuple[int, ...]:
+        """The TCP ports a local image EXPOSEs, in order."""
+
+    def pull(self, image: str) -> None:
+        """Fetch an image from its registry."""
+
+    def up(self, services: Sequence[str]) -> None:
+        """Make the services' containers what the file on disk says, and start them."""
+
+    def down(self) -> None:
+        """Stop and remove the project's containers and networks; all data stays."""
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Stop and remove containers; volumes stay. Those already gone are no error."""
+
+    def run_once(self, image: str, command: Sequence[str], mounts: Mapping[str, str]) -> Output:
+        """Run a command in a fresh container without network; ``mounts`` are read-only, stack path → container path."""
+
+    def publisher(self, at: Publish) -> str | None:
+        """The container, of whatever project, that publishes a port where ``at`` would be."""
+
+    def execute(self, container: str, command: Sequence[str]) -> Output:
+        """Run a command in a running container."""
+
+    def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
+        """Run a command in a service's running container, fed with ``stdin``; yields its output's lines.
+
+        Raises:
+            EngineError: it ended with another code than 0.
+        """
+
+    def log(self, container: str, lines: int) -> str:
+        """The last lines a container printed."""
+
+    def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
+        """Lines that services print, each behind its service's name."""
+
+
+class Wire(Protocol):
+    """What a client of the published ports sees."""
+
+    def generation(self, http: Publish) -> str | None:
+        """The generation that the proxy at ``http`` answers with, or None."""
+
+    def served(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        """The certificate that a handshake with each name shows; None where none comes."""
+
+    def answers(self, address: str, port: int) -> bool:
+        """Whether something takes a TCP connection."""
+
+    def owner(self, at: Publish) -> str | None:
+        """Who listens where ``at`` would be published, in words; None where it is free."""

@@ -1,0 +1,88 @@
+"""Publish after test: at no moment does the disk hold a configuration the proxy would not start with."""
+
+from __future__ import annotations
+
+from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY
+from stackctl.engine.host import Host
+from stackctl.engine.ports import Output
+from stackctl.errors import ProxyRejected, StackctlError
+from stackctl.model.stack import Stack
+from stackctl.plan.observed import Observed
+from stackctl.plan.operations import StageFiles
+from stackctl.render.proxy import CERTS_MOUNT
+from stackctl.render.sites import generation_of
+
+
+class Staging:
+    """The files of the next generation, gathered until they are published."""
+
+    def __init__(self, host: Host, stack: Stack, observed: Observed) -> None:
+        self._host = host
+        self._stack = stack
+        self._observed = observed
+        self._live = dict(observed.live)
+        self._staged: dict[str, StageFiles] = {}
+
+    def stage(self, operation: StageFiles) -> None:
+        """Take an operation's files up; they are not on disk yet."""
+        self._staged[operation.scope or f"shared:{len(self._staged)}"] = operation
+
+    def publish(self) -> list[tuple[StageFiles, StackctlError]]:
+        """Test everything staged and make it live.
+
+        A site that the proxy refuses is left as it was, and the others go live:
+        returned are the operations that were parked so, with their errors.
+
+        Raises:
+            ProxyRejected: it refuses a file that all sites share; nothing went live.
+        """
+        parked: list[tuple[StageFiles, StackctlError]] = []
+        while self._staged:
+            files = self._merged()
+            if files == self._live:
+                break
+            generation = generation_of(files)
+            root = self._host.directory.generations.stage(generation, {**files, **self._host.proxy.marker(generation)})
+            tested = self._test(root)
+            if tested.code == 0:
+                self._host.directory.generations.go_live(generation)
+                self._live = files
+                break
+            self._host.directory.generations.discard(generation)
+            rejection = self._host.proxy.explain(tested.text, root)
+            where = None
+            if rejection.path:
+                where = f"{PROXY}/{self._host.proxy.source_of(rejection.path)}:{rejection.line}"
+            error = ProxyRejected(
+                f"{self._host.proxy.name} refuses it: {rejection.message}",
+                where=where,
+                hint="correct it and run 'stackctl up'; what is live was not touched",
+            )
+            site = self._host.proxy.site_of(rejection.path) if rejection.path else None
+            if site is None or site not in self._staged:
+                self._staged.clear()
+                raise error
+            parked.append((self._staged.pop(site), error))
+        self._staged.clear()
+        return parked
+
+    def _merged(self) -> dict[str, bytes]:
+        files = dict(self._live)
+        for operation in self._staged.values():
+            files.update(operation.files)
+            for path in operation.leave_out:
+                files.pop(path, None)
+        return files
+
+    def _test(self, root: str) -> Output:
+        """By the running proxy where it is of the image that will run it; else by a container of that image."""
+        edge, observed = self._stack.edge, self._observed
+        command = self._host.proxy.test_command(root)
+        image_id = observed.images.get(edge.image)
+        resolved = observed.project.services[edge.service]
+        for container in observed.containers_of(edge.service):
+            current = container.image_id == image_id and container.config_hash == resolved.config_hash
+            if container.running and current:
+                return self._host.engine.execute(container.id, command)
+        mounts = {PROXY: "/etc/nginx", DUMMIES: CERTS_MOUNT, CERTBOT_CONF: "/etc/letsencrypt"}
+        return self._host.engine.run_once(edge.image, command, mounts)
