@@ -1,0 +1,117 @@
+"""``add-app`` and ``remove-app``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackctl.cli.options import (
+    HERE,
+    WAIT_SECONDS,
+    Directory,
+    DryRun,
+    IgnoreLedger,
+    NoIssue,
+    Output,
+    OutputFormat,
+    Verbose,
+    Wait,
+    parsed,
+)
+from stackctl.errors import InputError
+from stackctl.model import names
+
+if TYPE_CHECKING:
+    from stackctl.engine.host import Host
+    from stackctl.usecases.result import Result
+
+
+def add_app(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The site's own name.")],
+    alias: Annotated[
+        list[str] | None, typer.Option(metavar="DOMAIN", help="Another name, on the same certificate; repeatable.")
+    ] = None,
+    service: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="An existing Compose service, or the new one's name. [default: first label]"),
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(help="Image of a new service. [default: NAME:latest]", metavar="IMAGE")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port the app listens on. [default: the image's only EXPOSEd one, else 8000]")
+    ] = None,
+    upstream: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Something outside Compose, instead of a service.")
+    ] = None,
+    env_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Environment of a new service.")] = None,
+    no_issue: NoIssue = False,
+    ignore_ledger: IgnoreLedger = False,
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Route a domain: start its service, put it on HTTPS, prove it."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import add_app as usecase
+
+    def action(host: Host) -> Result:
+        if port is not None:
+            parsed("--port", lambda text: names.port(int(text)), str(port))
+        wanted = usecase.AddApp(
+            domain=names.domain(domain),
+            aliases=tuple(_present(parsed("--alias", names.domain, text)) for text in alias or ()),
+            service=parsed("--service", names.service_name, service),
+            image=parsed("--image", names.image, image),
+            port=port,
+            upstream=parsed("--upstream", names.host_port, upstream),
+            env_file=env_file,
+            issue=not no_issue,
+            ledger=not ignore_ledger,
+        )
+        return usecase.add_app(host, wanted, dry_run=dry_run)
+
+    run(Common("add-app", directory, output, verbose, None if dry_run else wait), action)
+
+
+def remove_app(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The site's own name.")],
+    keep_service: Annotated[bool, typer.Option("--keep-service", help="Leave its service running.")] = False,
+    delete_cert: Annotated[
+        bool, typer.Option("--delete-cert", help="Delete its certificate and key too; asks first.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Take a site's route away, then its service. Volumes and certificates stay."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import remove_app as usecase
+
+    def action(host: Host) -> Result:
+        name = names.domain(domain)
+        if delete_cert and not yes and not dry_run:
+            _confirm(InputError, f"Delete the certificate and the key of {name}? They cannot be made again.")
+        return usecase.remove_app(host, name, keep_service=keep_service, delete_cert=delete_cert, dry_run=dry_run)
+
+    run(Common("remove-app", directory, output, verbose, None if dry_run else wait), action)
+
+
+def _confirm(refused: type[Exception], question: str) -> None:
+    if not sys.stdin.isatty():
+        raise refused("--delete-cert needs a confirmation, and nobody is here to ask: pass --yes")
+    if not typer.confirm(question, default=False):
+        raise refused("not confirmed: nothing was changed")
+
+
+def _present(value: names.Domain | None) -> names.Domain:
+    assert value is not None  # only None parses to None
+    return value

@@ -1,0 +1,53 @@
+"""``renew``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackctl.cli.options import (
+    HERE,
+    WAIT_SECONDS,
+    Directory,
+    DryRun,
+    IgnoreLedger,
+    Output,
+    OutputFormat,
+    Unattended,
+    Verbose,
+    Wait,
+)
+from stackctl.model import names
+
+if TYPE_CHECKING:
+    from stackctl.engine.host import Host
+    from stackctl.usecases.result import Result
+
+
+def renew(
+    force: Annotated[
+        list[str] | None, typer.Option(metavar="DOMAIN", help="Renew this one although it is not due; repeatable.")
+    ] = None,
+    ignore_ledger: IgnoreLedger = False,
+    unattended: Unattended = False,
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Renew the certificates that are due."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import renew as usecase
+
+    def action(host: Host) -> Result:
+        return usecase.renew(
+            host,
+            force=[names.domain(text) for text in force or ()],
+            ledger=not ignore_ledger,
+            unattended=unattended,
+            dry_run=dry_run,
+        )
+
+    run(Common("renew", directory, output, verbose, None if dry_run else wait), action)

@@ -1,0 +1,46 @@
+"""``status`` and ``logs``: they only look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
+from stackctl.model import names
+
+if TYPE_CHECKING:
+    from stackctl.engine.host import Host
+    from stackctl.usecases.result import Result
+
+
+def status(
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """One row per app: upstream, certificate, and what is really served right now."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import status as usecase
+
+    run(Common("status", directory, output, verbose), usecase.status)
+
+
+def logs(
+    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="One site's lines alone.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    tail: Annotated[int, typer.Option(min=0, help="Lines per service, from the end.")] = 100,
+    directory: Directory = HERE,
+    verbose: Verbose = False,
+) -> None:
+    """What the proxy and the apps print."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import logs as usecase
+    from stackctl.usecases.result import Result
+
+    def action(host: Host) -> Result:
+        for line in usecase.logs(host, names.domain(domain) if domain else None, tail=tail, follow=follow):
+            typer.echo(line)
+        return Result("logs", data={"shown": True})
+
+    run(Common("logs", directory, OutputFormat.TEXT, verbose), action)

@@ -1,0 +1,53 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from stackctl.errors import InputError
+
+T = TypeVar("T")
+
+
+class OutputFormat(StrEnum):
+    """How a command prints what it did."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Directory = Annotated[
+    Path, typer.Option("--directory", "-C", help="The stack's directory.", metavar="DIR", show_default="here")
+]
+Output = Annotated[OutputFormat, typer.Option("--output", "-o", help="text, or one JSON object.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show why each step is taken, and what is run.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for another stackctl at work here."),
+]
+NoIssue = Annotated[bool, typer.Option("--no-issue", help="Ask for no certificate.")]
+IgnoreLedger = Annotated[
+    bool, typer.Option("--ignore-ledger", help="Ask the CA even where its rate limits would refuse.")
+]
+Unattended = Annotated[
+    bool, typer.Option("--unattended", help="Run by a timer: after failures in a row, wait longer and longer.")
+]
+
+HERE = Path()
+WAIT_SECONDS = 60.0
+
+
+def parsed(option: str, parse: Callable[[str], T], text: str | None) -> T | None:
+    """``text`` by ``parse``, with the option's name in what goes wrong."""
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except InputError as error:
+        raise error.at(option) from error

@@ -1,0 +1,79 @@
+"""Tells a person how a command goes on: a spinner on a terminal, plain lines elsewhere, nothing in JSON."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from stackctl.plan.operations import Operation
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+
+class TextReport:
+    """Prints each step as it ends; on a terminal, what it waits for in between."""
+
+    def __init__(self, console: Console, *, verbose: bool) -> None:
+        self._console = console
+        self._verbose = verbose
+        self._started: dict[int, float] = {}
+        self._status: Status | None = None
+        self.notes: list[str] = []
+
+    def begin(self, operation: Operation) -> None:
+        """See :meth:`Report.begin`."""
+        self._started[id(operation)] = time.monotonic()
+        if self._console.is_terminal:
+            self._stop()
+            self._status = self._console.status(f"{operation.text} …")
+            self._status.start()
+
+    def end(self, operation: Operation, error: str | None) -> None:
+        """See :meth:`Report.end`."""
+        self._stop()
+        seconds = time.monotonic() - self._started.pop(id(operation), time.monotonic())
+        took = f" ({seconds:.1f} s)" if seconds >= 0.1 else ""
+        why = f" because {operation.cause}" if self._verbose else ""
+        mark, style = ("✓", "green") if error is None else ("✗", "red")
+        self._line(mark, style, f"{operation.text}{why}{took}")
+
+    def note(self, text: str) -> None:
+        """See :meth:`Report.note`."""
+        self.notes.append(text)
+        self._line("·", "cyan", text)
+
+    def close(self) -> None:
+        """Leave no spinner behind."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _line(self, mark: str, style: str, text: str) -> None:
+        self._console.print(f"[{style}]{mark}[/] ", end="")
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class SilentReport:
+    """Keeps the notes for the one JSON object."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def begin(self, operation: Operation) -> None:
+        """See :meth:`Report.begin`."""
+
+    def end(self, operation: Operation, error: str | None) -> None:
+        """See :meth:`Report.end`."""
+
+    def note(self, text: str) -> None:
+        """See :meth:`Report.note`."""
+        self.notes.append(text)
+
+    def close(self) -> None:
+        """Nothing to leave behind."""

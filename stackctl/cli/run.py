@@ -1,0 +1,136 @@
+"""Runs one command: builds its host, takes the lock, prints the result, turns errors into exit codes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from stackctl.cli.options import OutputFormat
+from stackctl.cli.report import SilentReport, TextReport
+from stackctl.cli.show import as_json, error_object, show_error, show_text
+from stackctl.engine.directory import STATE, StackDirectory
+from stackctl.engine.disk import host_errors
+from stackctl.engine.docker import DockerEngine
+from stackctl.engine.host import Host
+from stackctl.engine.lock import locked
+from stackctl.engine.wire import HostWire
+from stackctl.errors import ExitCode, InputError, StackctlError
+from stackctl.render.proxies.nginx import Nginx
+from stackctl.stackfile.locate import locate
+from stackctl.usecases.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options every command has; ``wait`` is None for one that changes nothing."""
+
+    command: str
+    directory: Path
+    output: OutputFormat
+    verbose: bool
+    wait: float | None = None
+    makes_directory: bool = False
+
+
+def now() -> datetime:
+    """The clock: the one place that reads it for certificates."""
+    return datetime.now(UTC)
+
+
+def run(common: Common, action: Callable[[Host], Result]) -> None:
+    """Run ``action`` on the stack in ``common.directory`` and exit with its code."""
+    _log_to_stderr(verbose=common.verbose)
+    console, errors = _console(stderr=False), _console(stderr=True)
+    silent = common.output is OutputFormat.JSON
+    report = SilentReport() if silent else TextReport(console, verbose=common.verbose)
+
+    def carry_out() -> ExitCode:
+        host = _host(common, report)
+        lock = host.directory.root / STATE / "lock"
+        # Where there is no stack, nothing is to be guarded, and nothing is left behind.
+        guards = common.wait is not None and (common.makes_directory or host.directory.files.main.exists())
+        guard = locked(lock, _command_line(), now, report.note, common.wait or 0) if guards else nullcontext()
+        with guard:
+            result = action(host)
+        report.close()
+        if silent:
+            typer.echo(as_json(result, report.notes))
+        else:
+            show_text(console, errors, result)
+        return result.code
+
+    def fail(error: StackctlError) -> ExitCode:
+        report.close()
+        if silent:
+            failed = {"command": common.command, "ok": False, "errors": [error_object(error)], "notes": report.notes}
+            typer.echo(json.dumps(failed, indent=2))
+        else:
+            show_error(errors, error)
+        return error.code
+
+    raise typer.Exit(guarded(carry_out, fail, verbose=common.verbose))
+
+
+def guarded(
+    action: Callable[[], ExitCode], fail: Callable[[StackctlError], ExitCode], *, verbose: bool = False
+) -> ExitCode:
+    """The one place where errors become exit codes; no traceback reaches a person who did not ask."""
+    try:
+        return action()
+    except StackctlError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        fail(StackctlError("interrupted", hint="run the same command again: it goes on from what is there"))
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has gone; without this Python complains once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    except Exception as error:  # noqa: BLE001  (the last net: a bug is told as one message)
+        if verbose:
+            traceback.print_exc()
+        hint = "run it again with --verbose and report what it prints; what is live was not touched"
+        return fail(StackctlError(f"a fault in stackctl itself: {type(error).__name__}: {error}", hint=hint))
+
+
+def _console(*, stderr: bool) -> Console:
+    """A console that breaks no names where nobody looks through a window of 80 columns."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=200)
+
+
+def _host(common: Common, report: TextReport | SilentReport) -> Host:
+    directory = common.directory.absolute()
+    if common.makes_directory and common.wait is not None:
+        with host_errors():
+            directory.mkdir(parents=True, exist_ok=True)
+    if not directory.is_dir():
+        raise InputError(f"there is no directory {common.directory}", where="--directory")
+    files = locate(directory, os.environ)
+    proxy = Nginx()
+    marker = next(iter(proxy.marker("")))
+    return Host(StackDirectory(files, marker), DockerEngine(files), HostWire(), proxy, now, report)
+
+
+def _command_line() -> str:
+    return " ".join(sys.argv[1:])
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    logger = logging.getLogger("stackctl")
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    if verbose and not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("$ %(message)s"))
+        logger.addHandler(handler)

@@ -1,0 +1,140 @@
+"""``init``, ``up`` and ``down``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackctl.cli.options import (
+    HERE,
+    WAIT_SECONDS,
+    Directory,
+    DryRun,
+    IgnoreLedger,
+    NoIssue,
+    Output,
+    OutputFormat,
+    Unattended,
+    Verbose,
+    Wait,
+    parsed,
+)
+from stackctl.errors import InputError
+from stackctl.model import names
+from stackctl.model.stack import KeyType
+
+if TYPE_CHECKING:
+    from stackctl.engine.host import Host
+    from stackctl.usecases.result import Result
+
+
+def init(
+    directory: Directory = HERE,
+    email: Annotated[str | None, typer.Option(help="Contact address of the ACME account.")] = None,
+    agree_tos: Annotated[bool, typer.Option("--agree-tos", help="Agree to the CA's terms of service.")] = False,
+    ca: Annotated[
+        str | None,
+        typer.Option(metavar="letsencrypt|letsencrypt-staging|URL", help="Who issues. [default: letsencrypt]"),
+    ] = None,
+    ca_bundle: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM file that a private CA's own TLS is trusted by.")
+    ] = None,
+    staging: Annotated[bool, typer.Option("--staging", help="The same as --ca letsencrypt-staging.")] = False,
+    key_type: Annotated[KeyType | None, typer.Option(help="Kind of the certificates' keys. [default: ecdsa]")] = None,
+    rsa_key_size: Annotated[int | None, typer.Option(help="2048, 3072 or 4096. [default: 2048]")] = None,
+    http: Annotated[
+        str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Where HTTP is published. [default: 80]")
+    ] = None,
+    https: Annotated[
+        str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Where HTTPS is published. [default: 443]")
+    ] = None,
+    nginx_image: Annotated[str | None, typer.Option(metavar="IMAGE", help="Image of the proxy.")] = None,
+    certbot_image: Annotated[str | None, typer.Option(metavar="IMAGE", help="Image of certbot.")] = None,
+    output: Output = OutputFormat.TEXT,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Make a stack in this directory, or add what is missing of one, and start its proxy."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import init as usecase
+
+    def action(host: Host) -> Result:
+        if staging and ca not in {None, "letsencrypt-staging"}:
+            raise InputError("--staging and --ca name two different CAs", where="--staging")
+        if rsa_key_size not in {None, 2048, 3072, 4096}:
+            raise InputError(f"{rsa_key_size} is not 2048, 3072 or 4096", where="--rsa-key-size")
+        if rsa_key_size and key_type is KeyType.ECDSA:
+            raise InputError("an ECDSA key has no RSA key size", where="--rsa-key-size")
+        asks = host.directory.stackfile() is None and output is OutputFormat.TEXT and not dry_run
+        options = usecase.InitOptions(
+            email=parsed("--email", names.email, email) or (_ask_email() if asks else None),
+            agree_tos=True if agree_tos else (_ask_terms() if asks else None),
+            ca="letsencrypt-staging" if staging else ca,
+            ca_bundle=ca_bundle,
+            key_type=KeyType.RSA if rsa_key_size else key_type,
+            rsa_key_size=rsa_key_size,
+            http=parsed("--http", names.publish, http),
+            https=parsed("--https", names.publish, https),
+            nginx_image=parsed("--nginx-image", names.image, nginx_image),
+            certbot_image=parsed("--certbot-image", names.image, certbot_image),
+        )
+        return usecase.init(host, options, dry_run=dry_run)
+
+    common = Common("init", directory, output, verbose, None if dry_run else wait, makes_directory=True)
+    run(common, action)
+
+
+def up(
+    directory: Directory = HERE,
+    no_issue: NoIssue = False,
+    ignore_ledger: IgnoreLedger = False,
+    unattended: Unattended = False,
+    output: Output = OutputFormat.TEXT,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Converge on what the Compose file says: after an edit by hand, or after a crash."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import up_down as usecase
+
+    common = Common("up", directory, output, verbose, None if dry_run else wait)
+    run(
+        common,
+        lambda host: usecase.up(
+            host, issue=not no_issue, ledger=not ignore_ledger, unattended=unattended, dry_run=dry_run
+        ),
+    )
+
+
+def down(
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Stop the stack; certificates, volumes and files all stay."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import up_down as usecase
+
+    common = Common("down", directory, output, verbose, None if dry_run else wait)
+    run(common, lambda host: usecase.down(host, dry_run=dry_run))
+
+
+def _ask_email() -> str | None:
+    """Ask on a terminal; elsewhere there is nobody to ask, and an address is not required."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    answer = typer.prompt("E-mail for the CA (empty: none)", default="", show_default=False)
+    return parsed("--email", names.email, answer or None)
+
+
+def _ask_terms() -> bool | None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    return typer.confirm("Do you agree to the CA's terms of service?", default=False)

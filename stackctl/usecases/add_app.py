@@ -1,0 +1,192 @@
+"""``stackctl add-app``: one more site."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+from stackctl.engine.host import Host
+from stackctl.errors import InputError
+from stackctl.model.names import Domain, HostPort, ServiceName
+from stackctl.model.project import Service
+from stackctl.model.stack import App, Upstream
+from stackctl.plan.planner import Wish
+from stackctl.render import compose
+from stackctl.stackfile import edit
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.read import KEY
+from stackctl.usecases.converge import Loaded, converge, load, open_document
+from stackctl.usecases.result import Result
+
+DEFAULT_PORT = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class AddApp:
+    """The site to add; None is what a person did not mention."""
+
+    domain: Domain
+    aliases: tuple[Domain, ...] = ()
+    service: ServiceName | None = None
+    image: str | None = None
+    port: int | None = None
+    upstream: HostPort | None = None
+    env_file: FilePath | None = None
+    issue: bool = True
+    ledger: bool = True
+
+
+def add_app(host: Host, wanted: AddApp, *, dry_run: bool = False) -> Result:
+    """Route a domain: service, route, dummy, certificate, proof.
+
+    Raises:
+        InputError: the domain, or an alias, is another app's; or it is routed with other options.
+        EngineError: its image is neither local nor pullable; nothing was written.
+    """
+    _refuse_contradicting(wanted)
+    loaded = load(host, open_document(host))
+    app = _existing(loaded, wanted)
+    if app is None:
+        loaded = load(host, _edited(host, loaded, wanted))
+    wish = Wish(loaded.doc.text, focus=frozenset({wanted.domain}), issue=wanted.issue, ledger=wanted.ledger)
+    return converge(host, "add-app", loaded, wish, dry_run=dry_run)
+
+
+def _refuse_contradicting(wanted: AddApp) -> None:
+    if wanted.upstream is not None:
+        given = {
+            "--service": wanted.service,
+            "--image": wanted.image,
+            "--port": wanted.port,
+            "--env-file": wanted.env_file,
+        }
+        for option, value in given.items():
+            if value is not None:
+                raise InputError(f"{option} makes no sense with --upstream, which is outside Compose", where=option)
+    if wanted.domain in wanted.aliases or len(set(wanted.aliases)) < len(wanted.aliases):
+        raise InputError("a domain is named twice", where="--alias")
+
+
+def _existing(loaded: Loaded, wanted: AddApp) -> App | None:
+    """The app, where it is there with the same options."""
+    stack = loaded.stack
+    for name in (wanted.domain, *wanted.aliases):
+        other = stack.app(name)
+        if other is not None and other.name != wanted.domain:
+            raise InputError(
+                f"{name} is already a name of {other.name}", where=other.where, hint="remove it there first"
+            )
+    app = stack.app(wanted.domain)
+    if app is not None:
+        _refuse_different(loaded, app, wanted)
+    return app
+
+
+def _refuse_different(loaded: Loaded, app: App, wanted: AddApp) -> None:
+    upstream = app.upstream
+    service = loaded.project.services.get(upstream.service or "")
+    there_and_asked = (
+        ("aliases", app.aliases, wanted.aliases or None),
+        ("service", upstream.service, wanted.service),
+        ("port", upstream.port, wanted.port),
+        ("upstream", str(upstream), None if wanted.upstream is None else str(wanted.upstream)),
+        ("image", service.image if service else None, wanted.image),
+    )
+    for key, there, asked in there_and_asked:
+        same = (
+            sorted(there) == sorted(asked) if isinstance(there, tuple) and isinstance(asked, tuple) else there == asked
+        )
+        if asked is not None and not same:
+            raise InputError(
+                f"{app.name} is there already, with {key} {_shown(there)} instead of {_shown(asked)}",
+                where=app.where,
+                hint="edit it there and run 'stackctl up'",
+            )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value)) or "none"
+    return str(value) if value is not None else "none"
+
+
+def _edited(host: Host, loaded: Loaded, wanted: AddApp) -> Document:
+    doc = loaded.doc
+    names = (wanted.domain, *wanted.aliases)
+    if wanted.upstream is not None:
+        block = compose.outside_block(names, upstream=str(wanted.upstream), service=None, port=None)
+        return edit.add_item(doc, (KEY, "apps"), block)
+    name = wanted.service or ServiceName(wanted.domain.split(".")[0])
+    _refuse_own(loaded, name)
+    if doc.entry(("services", name)) is None:
+        return _with_new_service(host, doc, name, wanted)
+    return _with_route(host, loaded, name, wanted)
+
+
+def _refuse_own(loaded: Loaded, name: str) -> None:
+    if name in {loaded.stack.edge.service, loaded.stack.certbot}:
+        raise InputError(
+            f"{name} is the stack's own service", where="--service", hint="name the app's service with --service NAME"
+        )
+
+
+def _with_new_service(host: Host, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
+    image = wanted.image or f"{name.lower()}:latest"
+    _fetch(host, image)
+    port = wanted.port or _port_of(host, image)
+    env_file = _env_file(host, wanted.env_file)
+    app = App((wanted.domain, *wanted.aliases), Upstream(name, port, name))
+    return edit.add_entry(doc, ("services",), compose.app_block(app, image, env_file))
+
+
+def _with_route(host: Host, loaded: Loaded, name: ServiceName, wanted: AddApp) -> Document:
+    doc = loaded.doc
+    service = loaded.project.services.get(name)
+    where = doc.where_of(("services", name))
+    for option, value in (("--image", wanted.image), ("--env-file", wanted.env_file)):
+        if value is not None:
+            raise InputError(
+                f"the service {name} is there already: {option} would change it", where=where, hint="edit it there"
+            )
+    routed = doc.entry(("services", name, KEY)) is not None
+    if routed and wanted.service is None:
+        raise InputError(
+            f"the service {name} already answers another site",
+            where=where,
+            hint=f"name the new app's service with --service, or pass --service {name} to give that one a second site",
+        )
+    port = wanted.port or _port_of_service(host, service)
+    names = (wanted.domain, *wanted.aliases)
+    if routed:
+        block = compose.outside_block(names, upstream=None, service=name, port=port)
+        return edit.add_item(doc, (KEY, "apps"), block)
+    return edit.add_entry(doc, ("services", name), compose.route_block(App(names, Upstream(name, port, name))))
+
+
+def _port_of_service(host: Host, service: Service | None) -> int:
+    if service is None or service.image is None or host.engine.image_id(service.image) is None:
+        return DEFAULT_PORT
+    return _port_of(host, service.image)
+
+
+def _fetch(host: Host, image: str) -> None:
+    if host.engine.image_id(image) is None:
+        host.report.note(f"pulling {image}")
+        host.engine.pull(image)
+
+
+def _port_of(host: Host, image: str) -> int:
+    """The only port the image EXPOSEs, else the default."""
+    ports = host.engine.exposed_ports(image)
+    return ports[0] if len(ports) == 1 else DEFAULT_PORT
+
+
+def _env_file(host: Host, path: FilePath | None) -> str | None:
+    if path is None:
+        return None
+    absolute = path.resolve()
+    if not absolute.is_file():
+        raise InputError(f"there is no file {path}", where="--env-file")
+    root = host.directory.root.resolve()
+    return f"./{absolute.relative_to(root)}" if absolute.is_relative_to(root) else str(absolute)

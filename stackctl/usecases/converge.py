@@ -1,0 +1,101 @@
+"""The way every change goes: observe → plan → (show) → apply → verify."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stackctl.engine.execute import Executor
+from stackctl.engine.host import Host
+from stackctl.engine.observe import observe
+from stackctl.errors import HostError, InputError, StackfileError
+from stackctl.model.project import Project
+from stackctl.model.stack import Stack
+from stackctl.plan.observed import Observed
+from stackctl.plan.operations import Plan, StartProxy
+from stackctl.plan.planner import Wish, make_plan
+from stackctl.render.sites import Rendering
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.locate import refuse_foreign_keys
+from stackctl.stackfile.read import read_stack
+from stackctl.usecases.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A Compose file's text, read by us and by Compose."""
+
+    doc: Document
+    project: Project
+    stack: Stack
+
+
+def open_document(host: Host) -> Document:
+    """The Compose file on disk.
+
+    Raises:
+        InputError: there is none here.
+        StackfileError: it is not YAML.
+    """
+    files = host.directory.files
+    text = host.directory.stackfile()
+    if text is None:
+        raise InputError(
+            f"there is no stack in {files.directory}", hint="make one with 'stackctl init', or name it with --directory"
+        )
+    refuse_foreign_keys(files)
+    return Document.parse(text, files.main.name)
+
+
+def load(host: Host, doc: Document) -> Loaded:
+    """What ``doc`` means.
+
+    Raises:
+        StackfileError: Compose does not accept it, or x-stackctl is wrong.
+    """
+    project = host.engine.resolve(doc.text)
+    loaded = Loaded(doc, project, read_stack(doc, project))
+    _refuse_unreachable(loaded)
+    return loaded
+
+
+def _refuse_unreachable(loaded: Loaded) -> None:
+    """An app on no network of the proxy's can only answer 502: say so before it does."""
+    proxy = loaded.project.services[loaded.stack.edge.service]
+    for app in loaded.stack.apps:
+        service = loaded.project.services.get(app.upstream.service or "")
+        if service is not None and not service.networks & proxy.networks:
+            raise StackfileError(
+                f"the service {service.name} is on no network of the {proxy.name} service, which could not reach it",
+                where=loaded.doc.where_of(("services", service.name, "networks")),
+                hint=f"give {service.name} the network 'default' too, or {proxy.name} one of {service.name}'s",
+            )
+
+
+def converge(host: Host, command: str, loaded: Loaded, wish: Wish, *, dry_run: bool = False) -> Result:
+    """Turn what is into what ``loaded`` says, as far as ``wish`` goes."""
+    stack = loaded.stack
+    apps = [app for app in stack.apps if wish.focus is None or app.name in wish.focus]
+    observed = observe(host, stack, loaded.project, apps if wish.renew is None else [])
+    rendering = Rendering(host.proxy, observed.version, observed.custom)
+    plan = make_plan(stack, wish, observed, rendering)
+    result = Result(command, plan, dry_run=dry_run)
+    if dry_run or not plan:
+        return result
+    _refuse_taken_ports(host, stack, observed, plan)
+    steps = Executor(host, stack, observed).run(plan)
+    return replace(result, steps=tuple(steps))
+
+
+def _refuse_taken_ports(host: Host, stack: Stack, observed: Observed, plan: Plan) -> None:
+    """A port that is taken is named before anything is written."""
+    starts = any(isinstance(operation, StartProxy) for operation in plan.operations)
+    if not starts or any(container.running for container in observed.containers_of(stack.edge.service)):
+        return
+    for at in (stack.edge.http, stack.edge.https):
+        owner = host.wire.owner(at)
+        if owner:
+            holder = host.engine.publisher(at) or owner
+            raise HostError(
+                f"port {at} cannot be published: it is held by {holder}",
+                hint="stop that, or choose others with 'stackctl init --http PORT --https PORT'",
+            )

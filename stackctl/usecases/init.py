@@ -1,0 +1,200 @@
+"""``stackctl init``: a stack in a directory, or what is missing of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from cryptography import x509
+
+from stackctl.engine.disk import host_errors
+from stackctl.engine.host import Host
+from stackctl.errors import InputError
+from stackctl.model import names
+from stackctl.model.names import Publish
+from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL
+from stackctl.model.stack import CA_NAMES, KeyType
+from stackctl.plan.planner import Wish
+from stackctl.render import compose
+from stackctl.stackfile import edit
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.locate import refuse_foreign_keys
+from stackctl.stackfile.read import KEY
+from stackctl.usecases.converge import converge, load
+from stackctl.usecases.result import Result
+
+_NAMES = {"proxy": "nginx", "certbot": "certbot"}
+
+
+@dataclass(frozen=True, slots=True)
+class InitOptions:
+    """What a person asked for; None is what they did not mention."""
+
+    email: str | None = None
+    agree_tos: bool | None = None
+    ca: str | None = None
+    ca_bundle: FilePath | None = None
+    key_type: KeyType | None = None
+    rsa_key_size: int | None = None
+    http: Publish | None = None
+    https: Publish | None = None
+    nginx_image: str | None = None
+    certbot_image: str | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """The keys of ``x-stackctl`` that were asked for."""
+        asked = {
+            "email": None if self.email is None else names.email(self.email),
+            "agree-tos": self.agree_tos,
+            "ca": None if self.ca is None else self._ca(self.ca),
+            "ca-bundle": compose.CA_BUNDLE if self.ca_bundle else None,
+            "key-type": self.key_type.value if self.key_type else None,
+            "rsa-key-size": self.rsa_key_size,
+        }
+        return {key: value for key, value in asked.items() if value is not None}
+
+    @staticmethod
+    def _ca(text: str) -> str:
+        return text if text in CA_NAMES else names.ca_directory(text)
+
+
+def init(host: Host, options: InitOptions, *, dry_run: bool = False) -> Result:
+    """Make the stack, or add what is missing of it; what is there stays as it is.
+
+    Raises:
+        InputError: an option contradicts what the Compose file says already.
+    """
+    asked = options.settings()
+    bundle = None if options.ca_bundle is None else _read_bundle(options.ca_bundle)
+    text = host.directory.stackfile()
+    if text is None:
+        doc = Document.parse(_new(host, options), host.directory.files.main.name)
+    else:
+        refuse_foreign_keys(host.directory.files)
+        doc = _completed(host, Document.parse(text, host.directory.files.main.name), options, asked)
+    loaded = load(host, doc)
+    return converge(host, "init", loaded, Wish(doc.text, ca_bundle=bundle), dry_run=dry_run)
+
+
+def _new(host: Host, options: InitOptions) -> str:
+    settings = compose.settings_block(
+        email=None if options.email is None else names.email(options.email),
+        agree_tos=bool(options.agree_tos),
+        ca=options.settings().get("ca", "letsencrypt"),
+        ca_bundle=compose.CA_BUNDLE if options.ca_bundle else None,
+        key_type=options.key_type or KeyType.ECDSA,
+        key_size=options.rsa_key_size or 2048,
+    )
+    blocks = [_block(host, role, name, options, with_bundle=bool(options.ca_bundle)) for role, name in _NAMES.items()]
+    return compose.stackfile(settings, blocks)
+
+
+def _block(host: Host, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:
+    if role == "proxy":
+        http, https = options.http or names.publish("80"), options.https or names.publish("443")
+        image = names.image(options.nginx_image or host.proxy.default_image)
+        return compose.proxy_block(name, image, http, https)
+    image = names.image(options.certbot_image or compose.DEFAULT_CERTBOT_IMAGE)
+    return compose.certbot_block(name, image, with_bundle=with_bundle)
+
+
+def _completed(host: Host, doc: Document, options: InitOptions, asked: dict[str, Any]) -> Document:
+    doc = _with_settings(doc, asked)
+    with_bundle = doc.data((KEY, "ca-bundle")) is not None
+    for role, name in _NAMES.items():
+        written = _service_with_role(doc, role)
+        if written is None:
+            if doc.entry(("services", name)) is not None:
+                raise InputError(
+                    f"a service named {name} is there already, and stackctl did not write it",
+                    where=doc.where_of(("services", name)),
+                    hint="rename it: the proxy and certbot need services of their own",
+                )
+            doc = edit.add_entry(doc, ("services",), _block(host, role, name, options, with_bundle=with_bundle))
+        else:
+            doc = _refreshed(host, doc, role, written, options, with_bundle=with_bundle)
+    return doc
+
+
+def _with_settings(doc: Document, asked: dict[str, Any]) -> Document:
+    there = doc.data((KEY,)) or {}
+    for key, value in asked.items():
+        if key not in there:
+            shown = compose.render_value(value)
+            doc = edit.add_entry(doc, (KEY,), f"{key}: {shown}\n")
+        elif there[key] != value:
+            # Agreement is the one setting that may be given later than it was first written down.
+            if key == "agree-tos" and value is True:
+                doc = edit.replace(doc, (KEY, key), "agree-tos: true\n")
+                continue
+            raise InputError(
+                f"{key} is {there[key]!r} there already, not {value!r}",
+                where=doc.where_of((KEY, key)),
+                hint="edit that line and run 'stackctl up'",
+            )
+    return doc
+
+
+def _service_with_role(doc: Document, role: str) -> str | None:
+    for name, body in (doc.data(("services",)) or {}).items():
+        labels = body.get("labels") if isinstance(body, dict) else None
+        pairs = [f"{k}={v}" for k, v in labels.items()] if isinstance(labels, dict) else labels or []
+        if f"{ROLE_LABEL}={role}" in pairs:
+            return str(name)
+    return None
+
+
+def _refreshed(  # noqa: PLR0913  (one service in one file)
+    host: Host, doc: Document, role: str, name: str, options: InitOptions, *, with_bundle: bool
+) -> Document:
+    """Bring what stackctl owns of its service up to date, unless a person changed it."""
+    body = doc.data(("services", name))
+    _refuse_contradiction(doc, role, name, body, options)
+    block = _block(host, role, name, options, with_bundle=with_bundle)
+    wanted = Document.parse(block, "block").data((name,))
+    if compose.owned_digest(wanted) == compose.owned_digest(body):
+        return doc
+    labels = body.get("labels")
+    if not isinstance(labels, dict) or labels.get(WRITTEN_LABEL) != compose.owned_digest(body):
+        where = doc.where_of(("services", name))
+        host.report.note(f"{where}: the service {name} was changed by hand: left as it is")
+        return doc
+    for key in compose.OWNED_KEYS:
+        there, new = doc.entry(("services", name, key)) is not None, compose.entry_of(block, name, key)
+        if there and new is not None and body[key] != wanted[key]:
+            doc = edit.replace(doc, ("services", name, key), new)
+        elif there and new is None:
+            doc = edit.remove(doc, ("services", name, key))
+        elif not there and new is not None:
+            doc = edit.add_entry(doc, ("services", name), new)
+    label = f'{WRITTEN_LABEL}: "{compose.owned_digest(wanted)}"\n'
+    return edit.replace(doc, ("services", name, "labels", WRITTEN_LABEL), label)
+
+
+def _refuse_contradiction(doc: Document, role: str, name: str, body: dict[str, Any], options: InitOptions) -> None:
+    image = options.nginx_image if role == "proxy" else options.certbot_image
+    if image is not None and body.get("image") != image:
+        raise InputError(
+            f"the image of {name} is {body.get('image')!r} there already",
+            where=doc.where_of(("services", name, "image")),
+            hint="edit that line and run 'stackctl up'",
+        )
+    ports = {80: options.http, 443: options.https} if role == "proxy" else {}
+    for target, at in ports.items():
+        if at is not None and f"{at}:{target}" not in [str(port) for port in body.get("ports") or []]:
+            raise InputError(
+                f"{name} does not publish {at}:{target} there",
+                where=doc.where_of(("services", name, "ports")),
+                hint="edit its ports and run 'stackctl up'",
+            )
+
+
+def _read_bundle(path: FilePath) -> bytes:
+    with host_errors():
+        content = path.read_bytes()
+    try:
+        x509.load_pem_x509_certificates(content)
+    except ValueError as error:
+        raise InputError(f"{path} holds no PEM certificate", where="--ca-bundle") from error
+    return content

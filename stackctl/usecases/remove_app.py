@@ -1,0 +1,62 @@
+"""``stackctl remove-app``: one site less."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stackctl.engine.host import Host
+from stackctl.errors import InputError
+from stackctl.model.names import Domain
+from stackctl.model.stack import App
+from stackctl.plan.planner import Wish
+from stackctl.stackfile import edit
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.read import KEY
+from stackctl.usecases.converge import Loaded, converge, load, open_document
+from stackctl.usecases.result import Result
+
+
+def remove_app(
+    host: Host, domain: Domain, *, keep_service: bool = False, delete_cert: bool = False, dry_run: bool = False
+) -> Result:
+    """Take a route away, then its service; volumes stay, and so does the certificate unless asked.
+
+    Raises:
+        InputError: the name is only an alias.
+    """
+    loaded = load(host, open_document(host))
+    app = loaded.stack.app(domain)
+    delete = (str(domain),) if delete_cert else ()
+    if app is None:
+        # What a run that was cut short left behind is cleaned up all the same.
+        result = converge(
+            host, "remove-app", loaded, Wish(loaded.doc.text, focus=frozenset(), delete=delete), dry_run=dry_run
+        )
+        return replace(result, notes=(f"{domain} is not routed",))
+    if app.name != domain:
+        raise InputError(
+            f"{domain} is an alias of {app.name}", where=app.where, hint="take it out there and run 'stackctl up'"
+        )
+    stop = _service_to_stop(loaded, app) if not keep_service else frozenset[str]()
+    after = load(host, _edited(loaded, app, stop))
+    wish = Wish(after.doc.text, focus=frozenset(), stop=stop, delete=delete)
+    return converge(host, "remove-app", after, wish, dry_run=dry_run)
+
+
+def _service_to_stop(loaded: Loaded, app: App) -> frozenset[str]:
+    """The app's service, unless it answers another site too."""
+    service = app.upstream.service
+    shared = any(other.upstream.service == service for other in loaded.stack.apps if other.name != app.name)
+    return frozenset({service}) if service is not None and not shared else frozenset()
+
+
+def _edited(loaded: Loaded, app: App, stop: frozenset[str]) -> Document:
+    doc = loaded.doc
+    for index, entry in enumerate(doc.data((KEY, "apps")) or []):
+        if doc.where_of((KEY, "apps", index)) == app.where and app.name in entry["domains"]:
+            return edit.remove(doc, (KEY, "apps", index))
+    service = str(app.upstream.service)
+    resolved = loaded.project.services.get(service)
+    if service in stop and resolved is not None and resolved.role == "app":
+        return edit.remove(doc, ("services", service))
+    return edit.remove(doc, ("services", service, KEY))

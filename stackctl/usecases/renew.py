@@ -1,0 +1,89 @@
+"""``stackctl renew``: what is due, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from stackctl.certs.lineage import Lineage
+from stackctl.engine.execute import Step
+from stackctl.engine.host import Host
+from stackctl.errors import InputError
+from stackctl.model.names import Domain
+from stackctl.model.stack import App
+from stackctl.plan.operations import Issue
+from stackctl.plan.planner import Wish
+from stackctl.stackfile.read import read_apps
+from stackctl.usecases.converge import converge, load, open_document
+from stackctl.usecases.result import Result
+
+
+def renew(
+    host: Host,
+    *,
+    force: Collection[Domain] = (),
+    ledger: bool = True,
+    unattended: bool = False,
+    dry_run: bool = False,
+) -> Result:
+    """Renew every certificate that is due, and those of ``force`` in any case.
+
+    Finding out that nothing is due starts no container and asks no engine.
+    """
+    doc = open_document(host)
+    apps = read_apps(doc)
+    forced = {_app_named(apps, name).name for name in force}
+    lineages = host.directory.lineages()
+    now = host.now()
+    causes: dict[Domain, str] = {}
+    for app in apps:
+        lineage = lineages.get(app.name)
+        if app.name in forced:
+            causes[app.name] = "asked for with --force"
+        elif lineage is not None and lineage.certificate is not None and lineage.certificate.due(now):
+            causes[app.name] = f"it is due: {lineage.certificate.days_left(now)} days left"
+    if not causes:
+        return Result("renew", dry_run=dry_run, data={"apps": _rows(apps, lineages, (), now)})
+    wish = Wish(
+        doc.text, focus=frozenset(causes), renew=causes, force=frozenset(forced), ledger=ledger, unattended=unattended
+    )
+    result = converge(host, "renew", load(host, doc), wish, dry_run=dry_run)
+    after = lineages if dry_run else host.directory.lineages()
+    return replace(result, data={"apps": _rows(apps, after, result.steps, now, lineages)})
+
+
+def _app_named(apps: Collection[App], name: Domain) -> App:
+    for app in apps:
+        if name in app.domains:
+            return app
+    raise InputError(f"{name} is not routed here", where="--force", hint="see 'stackctl status' for the names that are")
+
+
+def _rows(
+    apps: Collection[App],
+    lineages: dict[str, Lineage],
+    steps: Collection[Step],
+    now: datetime,
+    before: dict[str, Lineage] | None = None,
+) -> list[dict[str, Any]]:
+    """One row per app: ``renewed``, ``failed`` with its reason, or ``skipped`` with why."""
+    failed = {step.operation.scope: step.error for step in steps if step.error is not None}
+    asked = {step.operation.request.lineage for step in steps if isinstance(step.operation, Issue)}
+    rows: list[dict[str, Any]] = []
+    for app in apps:
+        lineage = lineages.get(app.name)
+        certificate = lineage.certificate if lineage else None
+        row: dict[str, Any] = {"app": app.name, "days_left": certificate.days_left(now) if certificate else None}
+        old = (before or {}).get(app.name)
+        if app.name in failed:
+            row |= {"status": "failed", "reason": str(failed[app.name])}
+        elif app.name in asked and old != lineage:
+            row |= {"status": "renewed", "reason": None}
+        elif app.name in asked:
+            row |= {"status": "skipped", "reason": "certbot sees no need to renew it yet"}
+        else:
+            row |= {"status": "skipped", "reason": "not due" if certificate else "never issued: run 'stackctl up'"}
+        rows.append(row)
+    return rows

@@ -1,0 +1,44 @@
+"""What a command comes back with; the CLI prints it as text or JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from stackctl.engine.execute import Step
+from stackctl.errors import ExitCode, StackctlError
+from stackctl.plan.operations import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended.
+
+    Attributes:
+        plan: what was to be done.
+        steps: how each operation ended; empty for a dry run.
+        notes: what a person should know besides.
+        data: what the command was asked for, in JSON's types; documented for each command.
+    """
+
+    command: str
+    plan: Plan = field(default_factory=Plan)
+    steps: tuple[Step, ...] = ()
+    dry_run: bool = False
+    notes: tuple[str, ...] = ()
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> list[StackctlError]:
+        """Every failure, in the order they came."""
+        return [step.error for step in self.steps if step.error is not None]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done."""
+        return any(step.status == "done" for step in self.steps)
+
+    @property
+    def code(self) -> ExitCode:
+        """The exit code: that of the first failure."""
+        return self.errors[0].code if self.errors else ExitCode.OK

@@ -1,0 +1,67 @@
+"""``stackctl status``: one row per app, as it is at this moment."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from stackctl.certs.dummy import ISSUER
+from stackctl.certs.lineage import Certificate, Lineage
+from stackctl.engine.host import Host
+from stackctl.model.stack import App
+from stackctl.plan.observed import Container
+from stackctl.usecases.converge import load, open_document
+from stackctl.usecases.result import Result
+
+_AT_ONCE = 64
+"""Upstreams asked at once: those that do not answer cost a second each."""
+
+
+def status(host: Host) -> Result:
+    """Each app with its upstream, its certificate and what :443 really shows."""
+    loaded = load(host, open_document(host))
+    stack = loaded.stack
+    containers = host.engine.containers(loaded.project.name)
+    lineages = host.directory.lineages()
+    served = host.wire.served(stack.edge.https, [app.name for app in stack.apps]) if stack.apps else {}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        health = dict(zip(stack.apps, pool.map(lambda app: _health(host, app, containers), stack.apps), strict=True))
+    now = host.now()
+    rows: list[dict[str, Any]] = []
+    for app in stack.apps:
+        lineage = lineages.get(app.name)
+        certificate = lineage.certificate if lineage else None
+        rows.append(
+            {
+                "app": app.name,
+                "aliases": list(app.aliases),
+                "upstream": str(app.upstream),
+                "health": health[app],
+                "issuer": certificate.issuer if certificate else None,
+                "not_after": certificate.not_after.isoformat() if certificate else None,
+                "days_left": certificate.days_left(now) if certificate else None,
+                "certificate_problem": lineage.problem if lineage else None,
+                "served": _served(served[app.name], lineage),
+            }
+        )
+    edge = [container for container in containers if container.service == stack.edge.service]
+    proxy = edge[0].state if edge else "missing"
+    return Result("status", data={"project": loaded.project.name, "proxy": proxy, "apps": rows})
+
+
+def _health(host: Host, app: App, containers: tuple[Container, ...]) -> str:
+    if app.upstream.service is None:
+        return "answers" if host.wire.answers(app.upstream.host, app.upstream.port) else "no answer"
+    own = [container for container in containers if container.service == app.upstream.service]
+    if not own:
+        return "missing"
+    return next((c.state for c in own if not c.running), own[0].health or own[0].state)
+
+
+def _served(shown: Certificate | None, lineage: Lineage | None) -> str:
+    """``real``, ``dummy``, ``other`` (a certificate that is not the one on disk) or ``nothing``."""
+    if shown is None:
+        return "nothing"
+    if lineage is not None and lineage.certificate and shown.fingerprint == lineage.certificate.fingerprint:
+        return "real"
+    return "dummy" if shown.issuer == ISSUER else "other"

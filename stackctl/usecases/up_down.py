@@ -1,0 +1,26 @@
+"""``stackctl up`` and ``stackctl down``."""
+
+from __future__ import annotations
+
+from stackctl.engine.host import Host
+from stackctl.plan.planner import Wish
+from stackctl.usecases.converge import converge, load, open_document
+from stackctl.usecases.result import Result
+
+
+def up(
+    host: Host, *, issue: bool = True, ledger: bool = True, unattended: bool = False, dry_run: bool = False
+) -> Result:
+    """Converge on what the Compose file says, after an edit by hand or after a crash."""
+    loaded = load(host, open_document(host))
+    wish = Wish(loaded.doc.text, issue=issue, ledger=ledger, unattended=unattended)
+    return converge(host, "up", loaded, wish, dry_run=dry_run)
+
+
+def down(host: Host, *, dry_run: bool = False) -> Result:
+    """Stop the stack: containers and networks go, all data stays."""
+    loaded = load(host, open_document(host))
+    names = sorted({container.service for container in host.engine.containers(loaded.project.name)})
+    if names and not dry_run:
+        host.engine.down()
+    return Result("down", dry_run=dry_run, data={"stopped": names})
