@@ -8,7 +8,8 @@ StackctlError                 1  something asked for did not happen
 ├── ProxyRejected             6  the proxy refused its configuration; nothing went live
 ├── IssueFailed               7  the CA did not issue a certificate
 ├── Locked                    8  another stackctl holds the stack
-└── NotServed                 9  the wire does not show what was meant
+├── NotServed                 9  the wire does not show what was meant
+└── Interrupted             130  Ctrl-C
 """
 
 from __future__ import annotations
@@ -99,6 +100,12 @@ class Locked(StackctlError):
     """Another stackctl is at work on this stack."""
 
     code = ExitCode.LOCKED
+
+
+class Interrupted(StackctlError):
+    """A person pressed Ctrl-C."""
+
+    code = ExitCode.INTERRUPTED
 
 
 class NotServed(StackctlError):

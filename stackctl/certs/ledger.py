@@ -96,7 +96,8 @@ class Ledger:
         if not row:
             return None
         until = row[-1] + BACKOFF[min(len(row), len(BACKOFF)) - 1]
-        return Refusal(f"it failed {len(row)} times in a row", until) if until > now else None
+        often = "once" if len(row) == 1 else f"{len(row)} times in a row"
+        return Refusal(f"it failed {often}, and an unattended run waits", until) if until > now else None
 
     def free_orders(self, directory: str, now: datetime) -> int | None:
         """How many orders the account may place now; None where the CA has no such limit."""

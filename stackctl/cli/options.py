@@ -26,7 +26,12 @@ Directory = Annotated[
 ]
 Output = Annotated[OutputFormat, typer.Option("--output", "-o", help="text, or one JSON object.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show why each step is taken, and what is run.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Print the plan and change nothing; an image that is not here is pulled to be looked at."
+    ),
+]
 Wait = Annotated[
     float,
     typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for another stackctl at work here."),

@@ -25,7 +25,7 @@ from stackctl.engine.docker import DockerEngine
 from stackctl.engine.host import Host
 from stackctl.engine.lock import locked
 from stackctl.engine.wire import HostWire
-from stackctl.errors import ExitCode, InputError, StackctlError
+from stackctl.errors import ExitCode, InputError, Interrupted, StackctlError
 from stackctl.render.proxies.nginx import Nginx
 from stackctl.stackfile.locate import locate
 from stackctl.usecases.result import Result
@@ -48,14 +48,19 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def run(common: Common, action: Callable[[Host], Result]) -> None:
-    """Run ``action`` on the stack in ``common.directory`` and exit with its code."""
+def run(common: Common, action: Callable[[Host], Result], check: Callable[[], object] | None = None) -> None:
+    """Run ``action`` on the stack in ``common.directory`` and exit with its code.
+
+    ``check`` comes before anything is touched; it raises what is wrong with the options.
+    """
     _log_to_stderr(verbose=common.verbose)
     console, errors = _console(stderr=False), _console(stderr=True)
     silent = common.output is OutputFormat.JSON
     report = SilentReport() if silent else TextReport(console, verbose=common.verbose)
 
     def carry_out() -> ExitCode:
+        if check is not None:
+            check()
         host = _host(common, report)
         lock = host.directory.root / STATE / "lock"
         # Where there is no stack, nothing is to be guarded, and nothing is left behind.
@@ -91,8 +96,7 @@ def guarded(
     except StackctlError as error:
         return fail(error)
     except KeyboardInterrupt:
-        fail(StackctlError("interrupted", hint="run the same command again: it goes on from what is there"))
-        return ExitCode.INTERRUPTED
+        return fail(Interrupted("interrupted", hint="run the same command again: it goes on from what is there"))
     except BrokenPipeError:
         # Whoever read the output has gone; without this Python complains once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,8 +52,12 @@ def init(
     https: Annotated[
         str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Where HTTPS is published. [default: 443]")
     ] = None,
-    nginx_image: Annotated[str | None, typer.Option(metavar="IMAGE", help="Image of the proxy.")] = None,
-    certbot_image: Annotated[str | None, typer.Option(metavar="IMAGE", help="Image of certbot.")] = None,
+    nginx_image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Image of the proxy. [default: nginx:1.30]")
+    ] = None,
+    certbot_image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Image of certbot. [default: certbot/certbot:v5.6.0]")
+    ] = None,
     output: Output = OutputFormat.TEXT,
     dry_run: DryRun = False,
     verbose: Verbose = False,
@@ -62,18 +67,17 @@ def init(
     from stackctl.cli.run import Common, run
     from stackctl.usecases import init as usecase
 
-    def action(host: Host) -> Result:
+    def options() -> usecase.InitOptions:
         if staging and ca not in {None, "letsencrypt-staging"}:
             raise InputError("--staging and --ca name two different CAs", where="--staging")
         if rsa_key_size not in {None, 2048, 3072, 4096}:
             raise InputError(f"{rsa_key_size} is not 2048, 3072 or 4096", where="--rsa-key-size")
         if rsa_key_size and key_type is KeyType.ECDSA:
             raise InputError("an ECDSA key has no RSA key size", where="--rsa-key-size")
-        asks = host.directory.stackfile() is None and output is OutputFormat.TEXT and not dry_run
-        options = usecase.InitOptions(
-            email=parsed("--email", names.email, email) or (_ask_email() if asks else None),
-            agree_tos=True if agree_tos else (_ask_terms() if asks else None),
-            ca="letsencrypt-staging" if staging else ca,
+        asked = usecase.InitOptions(
+            email=parsed("--email", names.email, email),
+            agree_tos=True if agree_tos else None,
+            ca=parsed("--ca", usecase.ca_name, "letsencrypt-staging" if staging else ca),
             ca_bundle=ca_bundle,
             key_type=KeyType.RSA if rsa_key_size else key_type,
             rsa_key_size=rsa_key_size,
@@ -82,10 +86,17 @@ def init(
             nginx_image=parsed("--nginx-image", names.image, nginx_image),
             certbot_image=parsed("--certbot-image", names.image, certbot_image),
         )
-        return usecase.init(host, options, dry_run=dry_run)
+        usecase.read_bundle(asked)
+        return asked
+
+    def action(host: Host) -> Result:
+        asked = options()
+        if host.directory.stackfile() is None and output is OutputFormat.TEXT and not dry_run:
+            asked = replace(asked, email=asked.email or _ask_email(), agree_tos=asked.agree_tos or _ask_terms())
+        return usecase.init(host, asked, dry_run=dry_run)
 
     common = Common("init", directory, output, verbose, None if dry_run else wait, makes_directory=True)
-    run(common, action)
+    run(common, action, check=options)
 
 
 def up(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -63,8 +64,9 @@ class StackDirectory:
                 raise StackfileError("not UTF-8 text", where=self.files.main.name) from error
 
     def missing(self) -> tuple[str, ...]:
-        """Directories of the stack that are not there."""
-        return tuple(path for path in DIRECTORIES if not (self.root / path).is_dir())
+        """Directories and fixed links of the stack that are not there."""
+        doors = (f"{PROXY}/{door}" for door in self.generations.missing_doors())
+        return (*(path for path in DIRECTORIES if not (self.root / path).is_dir()), *doors)
 
     def custom(self) -> dict[str, bytes]:
         """A person's own files for the proxy, by name."""
@@ -119,7 +121,7 @@ class StackDirectory:
     def make_directories(self, paths: Sequence[str]) -> None:
         """Make directories of the stack, and the fixed links of the proxy's."""
         with host_errors():
-            for path in paths:
+            for path in set(paths) & set(DIRECTORIES):
                 (self.root / path).mkdir(parents=True, exist_ok=True, mode=0o700 if path == STATE else 0o755)
         self.generations.make_doors()
 
@@ -141,6 +143,10 @@ class StackDirectory:
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(folder / "privkey.pem", key, 0o600)
             write_whole(folder / "fullchain.pem", chain)
+
+    def forget_dummy(self, app: str) -> None:
+        """Take an app's dummy away."""
+        shutil.rmtree(self.root / DUMMIES / app, ignore_errors=True)
 
     def write_ca_bundle(self, content: bytes) -> None:
         """Store what a private CA is trusted by."""

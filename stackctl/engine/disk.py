@@ -55,6 +55,15 @@ def _copy_owner_and_mode(path: Path, descriptor: int) -> None:
         os.fchown(descriptor, there.st_uid, there.st_gid)
 
 
+def sync_file(path: Path) -> None:
+    """Have a file's content survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_directory(path: Path) -> None:
     """Have a rename in ``path`` survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import docker
-import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from stackctl.engine.compose import Compose
 from stackctl.engine.ports import Output
@@ -32,6 +29,9 @@ _NO_ENGINE = "start Docker ('systemctl start docker'), or point DOCKER_HOST at a
 @contextmanager
 def _translated() -> Iterator[None]:
     """The SDK's exceptions as ours: the one place that knows them."""
+    import requests
+    from docker.errors import APIError, DockerException, ImageNotFound
+
     try:
         yield
     except ImageNotFound as error:
@@ -51,13 +51,20 @@ class DockerEngine:
 
     @cached_property
     def _client(self) -> DockerClient:
+        import docker
+
         with _translated():
             # The API version is negotiated: engines differ in the oldest and the newest they speak.
             return docker.from_env(version="auto")
 
     def resolve(self, stackfile: str) -> Project:
         """See :meth:`Engine.resolve`."""
-        return self._compose.resolve(stackfile)
+        with ThreadPoolExecutor(1) as pool:
+            project = pool.submit(self._compose.resolve, stackfile)
+            # The SDK takes as long to import as Compose takes to answer: both at once.
+            with suppress(EngineError):
+                _ = self._client
+            return project.result()
 
     def containers(self, project: str) -> tuple[Container, ...]:
         """See :meth:`Engine.containers`."""
@@ -79,6 +86,8 @@ class DockerEngine:
         return tuple(sorted(int(port.split("/")[0]) for port in ports if port.endswith("/tcp")))
 
     def _image(self, image: str) -> dict[str, Any] | None:
+        from docker.errors import NotFound
+
         with _translated():
             try:
                 return dict(self._client.api.inspect_image(image))  # type: ignore[no-untyped-call]
@@ -108,6 +117,8 @@ class DockerEngine:
 
     def remove(self, ids: Sequence[str]) -> None:
         """See :meth:`Engine.remove`."""
+        from docker.errors import NotFound
+
         with _translated():
             for container in ids:
                 try:

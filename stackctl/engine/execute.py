@@ -61,19 +61,34 @@ class Executor:
     def run(self, plan: Plan) -> list[Step]:
         """Every operation in its order; each ends as a step."""
         steps: list[Step] = []
-        # Neighbours of these kinds go to the outside together: one Compose call, one batch of certificates.
+        # Neighbours of some kinds go to the outside together: one Compose call, one batch of certificates.
         for kind, group in groupby(plan.operations, key=lambda op: type(op) if _together(op) else op):
             operations = list(group)
             runnable = [operation for operation in operations if not self._skip(operation)]
             steps += [Step(operation, "skipped") for operation in operations if operation not in runnable]
             if runnable:
                 steps += self._run_group(kind, runnable)
+            steps = self._with_parked(steps)
         return steps
+
+    def _with_parked(self, steps: list[Step]) -> list[Step]:
+        """What was staged for a site that the proxy then refused was not done after all."""
+        parked = {id(operation): error for operation, error in self._parked}
+        self._parked = []
+        return [
+            self._ended(step.operation, parked[id(step.operation)]) if id(step.operation) in parked else step
+            for step in steps
+        ]
 
     def _skip(self, operation: Operation) -> bool:
         if self._over or operation.scope in self._failed:
             return True
-        return isinstance(operation, ReloadProxy) and operation.after is not None and operation.after <= self._failed
+        if isinstance(operation, Publish):
+            return self._staging.is_empty
+        if isinstance(operation, ReloadProxy):
+            useless = operation.if_published and not self._staging.has_published
+            return useless or (operation.after is not None and operation.after <= self._failed)
+        return False
 
     def _run_group(self, kind: object, operations: list[Operation]) -> Iterator[Step]:
         for operation in operations:
@@ -82,13 +97,13 @@ class Executor:
             errors = self._start([op for op in operations if isinstance(op, StartService)])
         elif kind is Issue:
             errors = self._issue([op for op in operations if isinstance(op, Issue)])
+        elif kind is VerifySite:
+            sites = [op for op in operations if isinstance(op, VerifySite)]
+            errors = prove.sites_are_served(self._host, self._stack.edge, sites)
         else:
             errors = [self._try(operations[0])]
         for operation, error in zip(operations, errors, strict=True):
             yield self._ended(operation, error)
-        for parked, refusal in self._parked:
-            yield self._ended(parked, refusal)
-        self._parked = []
 
     def _ended(self, operation: Operation, error: StackctlError | None) -> Step:
         self._host.report.end(operation, None if error is None else str(error))
@@ -131,14 +146,12 @@ class Executor:
                 prove.generation_answers(host, self._stack.edge, self._observed.project.name)
             case ReloadProxy():
                 self._reload()
-            case VerifySite():
-                prove.site_is_served(host, self._stack.edge, operation)
             case VerifyGone():
                 prove.name_is_refused(host, self._stack.edge, operation.name)
             case HoldBack():
                 raise IssueFailed(
-                    f"{operation.request.lineage}: not asked for, since the CA would refuse: {operation.cause}",
-                    hint=f"allowed again at {operation.until:%Y-%m-%d %H:%M:%S %Z}; --ignore-ledger asks anyway",
+                    f"{operation.request.lineage}: not asked for: {operation.cause}",
+                    hint=f"asked for again from {operation.until:%Y-%m-%d %H:%M:%S %Z} on; --ignore-ledger asks now",
                 )
             case RemoveContainers():
                 host.engine.remove(operation.ids)
@@ -175,6 +188,7 @@ class Executor:
         done = self._host.engine.execute(container, ["certbot", "delete", "--non-interactive", "--cert-name", lineage])
         if done.code:
             raise EngineError(f"certbot did not delete {lineage}: {done.text.strip()}")
+        self._host.directory.forget_dummy(lineage)
 
     def _container(self, service: str) -> str:
         for container in self._host.engine.containers(self._observed.project.name):
@@ -184,4 +198,4 @@ class Executor:
 
 
 def _together(operation: Operation) -> bool:
-    return isinstance(operation, StartService | Issue)
+    return isinstance(operation, StartService | Issue | VerifySite)

@@ -7,14 +7,18 @@ nginx/nginx.conf, sites, snippets   fixed links through live
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from stackctl.engine.disk import host_errors, read_or_none, sync_directory, write_whole
+from stackctl.engine.disk import host_errors, read_or_none, sync_directory, sync_file
 from stackctl.render.proxy import Files
+from stackctl.render.sites import generation_of
 
 KEPT = 10
+FOLDER = "generations"
 
 # Through these the layout is an ordinary one, and 'nginx -t' in the container needs no option.
 _DOORS = {"nginx.conf": "live/nginx.conf", "sites": "live/sites", "snippets": "live/snippets"}
@@ -39,41 +43,40 @@ class Generations:
 
     def live(self) -> dict[str, bytes]:
         """The files of the live generation, without its marker."""
-        root = self._root / "live"
+        live = self._root / "live"
+        return self._read(live) if live.is_symlink() else {}
+
+    def _read(self, folder: Path) -> dict[str, bytes]:
         with host_errors():
-            files = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+            files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         files.pop(self._marker, None)
         return files
 
-    def make_doors(self) -> None:
-        """Make the fixed links."""
-        with host_errors():
-            for door, target in _DOORS.items():
-                link = self._root / door
-                if not link.is_symlink() and not link.exists():
-                    link.symlink_to(target)
+    def missing_doors(self) -> list[str]:
+        """The fixed links that are not there, or are no links: a copy of a stack may have lost them."""
+        return [door for door in _DOORS if not (self._root / door).is_symlink()]
 
-    def stage(self, generation: str, files: Files) -> str:
-        """Lay a whole generation down beside the live one; returns its path below the proxy's directory.
+    def make_doors(self) -> None:
+        """Make the fixed links; a copy that stands in the way of one is put aside."""
+        with host_errors():
+            for door in self.missing_doors():
+                _put_aside(self._root / door)
+                (self._root / door).symlink_to(_DOORS[door])
+
+    def stage(self, files: Files, marker: Callable[[str], Files]) -> str:
+        """Lay a whole set down beside the live one, with the marker of its name; returns its name.
 
         What it shares with the live one is linked, not copied: a thousand sites cost what changed.
         """
-        name = f"generations/{generation}"
-        final = self._root / name
+        name = self._free_name(generation_of(files), files)
+        final = self._root / FOLDER / name
         if final.is_dir():
-            return name  # it came to be by a rename, so it is whole
-        draft = final.with_name(f".{generation}.tmp")
-        live = self._root / "live"
+            return name
+        draft = final.with_name(f".{name}.tmp")
         with host_errors():
             shutil.rmtree(draft, ignore_errors=True)
             try:
-                for folder in {(draft / path).parent for path in files} | {draft / "sites"}:
-                    folder.mkdir(parents=True, exist_ok=True)
-                for path, content in files.items():
-                    if read_or_none(live / path) == content:
-                        os.link((live / path).resolve(), draft / path)
-                    else:
-                        write_whole(draft / path, content)
+                self._write(draft, {**files, **marker(name)})
                 draft.rename(final)
                 sync_directory(final.parent)
             except BaseException:
@@ -81,10 +84,34 @@ class Generations:
                 raise
         return name
 
+    def _free_name(self, identity: str, files: Files) -> str:
+        """The identity, or with a number behind it where a set of that name was changed by hand since."""
+        for number in itertools.count(1):
+            name = identity if number == 1 else f"{identity}-{number}"
+            folder = self._root / FOLDER / name
+            if not folder.is_dir() or self._read(folder) == files:
+                break
+        return name
+
+    def _write(self, folder: Path, files: Files) -> None:
+        live = self._root / "live"
+        written: list[Path] = []
+        for parent in {(folder / path).parent for path in files} | {folder / "sites"}:
+            parent.mkdir(parents=True, exist_ok=True)
+        for path, content in files.items():
+            if read_or_none(live / path) == content:
+                os.link((live / path).resolve(), folder / path)
+            else:
+                (folder / path).write_bytes(content)
+                written.append(folder / path)
+        # After all are written: the disk then has one transaction to finish, not one a file.
+        for file in written:
+            sync_file(file)
+
     def discard(self, generation: str) -> None:
         """Take back a staged generation that is not live."""
         if generation != self.published():
-            shutil.rmtree(self._root / "generations" / generation, ignore_errors=True)
+            shutil.rmtree(self._root / FOLDER / generation, ignore_errors=True)
 
     def go_live(self, generation: str) -> None:
         """Make a staged generation the live one, in one rename."""
@@ -92,14 +119,21 @@ class Generations:
         draft = link.with_name(".live.tmp")
         with host_errors():
             draft.unlink(missing_ok=True)
-            draft.symlink_to(f"generations/{generation}")
+            if not link.is_symlink():
+                _put_aside(link)
+            draft.symlink_to(f"{FOLDER}/{generation}")
             draft.replace(link)
             sync_directory(link.parent)
             os.utime(link.resolve())
             self._prune()
 
     def _prune(self) -> None:
-        folder = self._root / "generations"
+        folder = self._root / FOLDER
         ages = sorted((path for path in folder.iterdir()), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in ages[KEPT:]:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _put_aside(path: Path) -> None:
+    if path.exists():
+        path.rename(next(aside for number in itertools.count(1) if not (aside := Path(f"{path}.old{number}")).exists()))

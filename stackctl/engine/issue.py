@@ -27,7 +27,7 @@ def issue(
     if not stack.acme.agree_tos:
         error = IssueFailed(
             "the CA's terms of service are not agreed to",
-            hint="read them, then run 'stackctl init --agree-tos' or set 'agree-tos: true' under x-stackctl",
+            hint="read them (https://letsencrypt.org/repository/ has Let's Encrypt's): 'stackctl init --agree-tos'",
         )
         return {request.lineage: error for request in requests}
     failures: dict[str, StackctlError] = {}
@@ -126,7 +126,8 @@ class _Outcome:
         if problem:
             self.refused.add(lineage)
         label = f" ({problem.rpartition(':')[2]})" if problem else ""
-        self.failures[lineage] = IssueFailed(f"{lineage}: {detail}{label}", hint=hint_for(problem))
+        told = detail if detail.startswith(lineage) else f"{lineage}: {detail}"
+        self.failures[lineage] = IssueFailed(f"{told}{label}", hint=hint_for(problem))
 
     def give_up(self, requests: Sequence[CertificateRequest], error: EngineError) -> None:
         """The issuer ended in the middle: what it said nothing of has failed."""

@@ -21,6 +21,7 @@ def observe(host: Host, stack: Stack, project: Project, apps: Sequence[App]) -> 
     wanted = {service.image for service in project.services.values() if service.image}
     return Observed(
         stackfile=directory.stackfile(),
+        file=directory.files.main.name,
         project=project,
         version=version,
         missing=directory.missing(),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+
+from stackctl.certs.lineage import Certificate
 from stackctl.engine.host import Host
 from stackctl.engine.waiting import wait_for
-from stackctl.errors import EngineError, NotServed
+from stackctl.errors import EngineError, NotServed, StackctlError
 from stackctl.model.names import Domain
 from stackctl.model.stack import Edge
 from stackctl.plan.observed import Container
@@ -73,27 +76,42 @@ def generation_answers(host: Host, edge: Edge, project: str) -> None:
         )
 
 
-def site_is_served(host: Host, edge: Edge, operation: VerifySite) -> None:
-    """Wait until a handshake with the app's name shows the certificate that is on disk.
+def sites_are_served(host: Host, edge: Edge, operations: Sequence[VerifySite]) -> list[StackctlError | None]:
+    """Wait until handshakes with the apps' names show the certificates that are on disk.
 
-    Raises:
-        NotServed: another one is shown, or none.
+    Returns what is wrong with each, in their order: another certificate is shown, or none.
     """
-    name = operation.app.name
-    lineage = host.directory.lineage(name)
-    dummy = host.directory.dummy(name)
-    meant = lineage.certificate if operation.expect_real and lineage.usable else dummy
-    if meant is None:
-        raise NotServed(f"{name} has no certificate on disk")
+    meant = {operation.app.name: _certificate(host, operation) for operation in operations}
+    waiting = {name for name, certificate in meant.items() if certificate is not None}
 
     def look() -> bool | None:
-        served = host.wire.served(edge.https, [name])[name]
-        return True if served is not None and served.fingerprint == meant.fingerprint else None
+        for name, served in host.wire.served(edge.https, sorted(waiting)).items():
+            certificate = meant[name]
+            if served is not None and certificate is not None and served.fingerprint == certificate.fingerprint:
+                waiting.discard(name)
+        return None if waiting else True
 
-    if wait_for(look, SITE_SECONDS) is None:
-        raise NotServed(
+    wait_for(look, SITE_SECONDS)
+    return [_verdict(operation.app.name, meant, waiting, edge) for operation in operations]
+
+
+def _certificate(host: Host, operation: VerifySite) -> Certificate | None:
+    lineage = host.directory.lineage(operation.app.name)
+    if operation.expect_real and lineage.usable:
+        return lineage.certificate
+    return host.directory.dummy(operation.app.name)
+
+
+def _verdict(
+    name: Domain, meant: Mapping[Domain, Certificate | None], waiting: Collection[Domain], edge: Edge
+) -> StackctlError | None:
+    if meant[name] is None:
+        return NotServed(f"{name} has no certificate on disk")
+    if name in waiting:
+        return NotServed(
             f"{name} is not served with the certificate on disk on {edge.https}", hint="run 'stackctl up' again"
         )
+    return None
 
 
 def name_is_refused(host: Host, edge: Edge, name: Domain) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY
+from stackctl.engine.generations import FOLDER
 from stackctl.engine.host import Host
 from stackctl.engine.ports import Output
 from stackctl.errors import ProxyRejected, StackctlError
@@ -10,7 +11,6 @@ from stackctl.model.stack import Stack
 from stackctl.plan.observed import Observed
 from stackctl.plan.operations import StageFiles
 from stackctl.render.proxy import CERTS_MOUNT
-from stackctl.render.sites import generation_of
 
 
 class Staging:
@@ -22,6 +22,12 @@ class Staging:
         self._observed = observed
         self._live = dict(observed.live)
         self._staged: dict[str, StageFiles] = {}
+        self.has_published = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to publish."""
+        return not self._staged
 
     def stage(self, operation: StageFiles) -> None:
         """Take an operation's files up; they are not on disk yet."""
@@ -41,12 +47,13 @@ class Staging:
             files = self._merged()
             if files == self._live:
                 break
-            generation = generation_of(files)
-            root = self._host.directory.generations.stage(generation, {**files, **self._host.proxy.marker(generation)})
+            generation = self._host.directory.generations.stage(files, self._host.proxy.marker)
+            root = f"{FOLDER}/{generation}"
             tested = self._test(root)
             if tested.code == 0:
                 self._host.directory.generations.go_live(generation)
                 self._live = files
+                self.has_published = True
                 break
             self._host.directory.generations.discard(generation)
             rejection = self._host.proxy.explain(tested.text, root)

@@ -26,11 +26,14 @@ _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _HOST_LABEL = re.compile(r"(?![-_])[A-Za-z0-9_-]{1,63}(?<!-)\Z")
 # https://github.com/distribution/reference: repository, optional tag, optional digest.
 _IMAGE = re.compile(
-    r"(?:[a-zA-Z0-9.-]+(?::[0-9]{1,5})?/)?"
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?/)?"
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?\Z"
 )
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{1,64}@(?P<domain>[^@\s]+)\Z")
+# A mailbox never begins with a hyphen here: certbot would take it for an option.
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~](?:[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{0,63})@(?P<domain>[^@\s]+)\Z")
+_DIGITS = re.compile(r"[0-9]{1,5}\Z")
+_BRACKETED = re.compile(r"\[([^\[\]]+)\]\Z")
 _DURATION = re.compile(r"[1-9][0-9]{0,5}(?:ms|s|m|h|d)\Z")
 _SIZE = re.compile(r"(?:0|[1-9][0-9]{0,8}[kmg]?)\Z")
 
@@ -128,9 +131,12 @@ def email(text: str) -> str:
 
 def ca_directory(text: str) -> str:
     """``text`` as the URL of an ACME directory (RFC 8555, section 7.1.1)."""
-    parts = urlsplit(text)
-    clean = re.fullmatch(r"[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~-]+", text)
-    if parts.scheme != "https" or not parts.hostname or not clean:
+    try:
+        parts = urlsplit(text)
+        well_formed = parts.scheme == "https" and parts.port != 0 and _is_host(parts.hostname or "")
+    except ValueError:
+        well_formed = False
+    if not well_formed or not re.fullmatch(r"[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~-]+", text):
         raise InputError(
             f"{text!r} is not a CA",
             hint="use letsencrypt, letsencrypt-staging or the https:// URL of an ACME directory",
@@ -167,20 +173,37 @@ class HostPort:
 def host_port(text: str) -> HostPort:
     """``text`` as ``HOST:PORT``; the host is a DNS name or an address, IPv6 in brackets."""
     host, colon, number = text.rpartition(":")
-    if not colon or not number.isascii() or not number.isdigit():
+    if not colon or not _DIGITS.match(number):
         raise InputError(f"{text!r} is not HOST:PORT", hint="write it as 10.0.0.5:8080 or legacy.internal:8080")
-    bare = host.removeprefix("[").removesuffix("]")
-    bracketed = bare != host
-    if _is_ip(bare):
-        is_v6 = ipaddress.ip_address(bare).version == 6
-        if is_v6 and "%" not in bare and bracketed:
-            return HostPort(f"[{ipaddress.ip_address(bare)}]", port(int(number)))
-        if not is_v6 and not bracketed:
-            return HostPort(bare, port(int(number)))
-    labels = host.split(".")
-    if len(host) <= 253 and all(_HOST_LABEL.match(label) for label in labels) and not labels[-1].isdigit():
-        return HostPort(host.lower(), port(int(number)))
-    raise InputError(f"{text!r} is not HOST:PORT: {host!r} is no host name or address")
+    address = _address(host)
+    if host.lower() in {"localhost", "host.docker.internal"}:
+        raise InputError(
+            f"{host} is not this host inside the proxy's container",
+            hint="write the host's address on Docker's bridge, such as 172.17.0.1:8080",
+        )
+    if address is None and (not _is_host(host) or _is_ip(host)):
+        raise InputError(f"{text!r} is not HOST:PORT: {host!r} is no host name or address")
+    return HostPort(address or host.lower(), port(int(number)))
+
+
+def _is_host(text: str) -> bool:
+    """Whether it is an address or a name of one label or more, as resolvers take them."""
+    if _is_ip(text):
+        return "%" not in text
+    labels = text.split(".")
+    return len(text) <= 253 and all(_HOST_LABEL.match(label) for label in labels) and not labels[-1].isdigit()
+
+
+def _address(text: str) -> str | None:
+    """The canonical form of an IPv4 address, or of an IPv6 one in brackets; None for anything else."""
+    bracketed = _BRACKETED.match(text)
+    try:
+        address = ipaddress.ip_address(bracketed[1] if bracketed else text)
+    except ValueError:
+        return None
+    if address.version == 6:
+        return f"[{address}]" if bracketed and "%" not in text else None
+    return None if bracketed else str(address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +227,9 @@ class Publish:
 
 
 def publish(text: str) -> Publish:
-    """``text`` as ``PORT`` or ``ADDRESS:PORT``."""
-    address, colon, number = text.rpartition(":")
-    if not number.isascii() or not number.isdigit():
-        raise InputError(f"{text!r} is not PORT or ADDRESS:PORT", hint="write 443 or 127.0.0.1:443")
-    if not colon:
-        return Publish(None, port(int(number)))
-    bare = address.removeprefix("[").removesuffix("]")
-    if not _is_ip(bare):
-        raise InputError(f"{text!r} is not PORT or ADDRESS:PORT: {address!r} is no address of this host")
-    parsed = ipaddress.ip_address(bare)
-    return Publish(f"[{parsed}]" if parsed.version == 6 else str(parsed), port(int(number)))
+    """``text`` as ``PORT`` or ``ADDRESS:PORT``, an IPv6 address in brackets."""
+    host, colon, number = text.rpartition(":")
+    address = _address(host) or _address(f"[{host}]")
+    if not _DIGITS.match(number) or (colon and address is None):
+        raise InputError(f"{text!r} is not PORT or ADDRESS:PORT", hint="write 443, 127.0.0.1:443 or [::1]:443")
+    return Publish(address, port(int(number)))

@@ -111,12 +111,17 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Everything the stack file says that is stackctl's business."""
+    """Everything the stack file says that is stackctl's business.
+
+    Attributes:
+        services: every service of the file, those of inactive profiles too.
+    """
 
     acme: Acme
     apps: tuple[App, ...]
     edge: Edge
     certbot: ServiceName
+    services: frozenset[str] = frozenset()
     tls: TlsPolicy = TlsPolicy.INTERMEDIATE
 
     def app(self, name: str) -> App | None:

@@ -47,6 +47,7 @@ class Observed:
 
     Attributes:
         stackfile: the Compose file on disk, or None.
+        file: its name.
         missing: directories of the stack that are not there.
         live: the files of the live generation, its marker left out.
         generation: the generation that answers on the wire, or None.
@@ -64,6 +65,7 @@ class Observed:
     stackfile: str | None
     project: Project
     version: tuple[int, ...]
+    file: str = "docker-compose.yml"
     missing: tuple[str, ...] = ()
     live: Files = field(default_factory=dict)
     generation: str | None = None

@@ -33,11 +33,12 @@ class Operation:
 class WriteStackfile(Operation):
     """Put the edited Compose file in the place of the old one."""
 
+    file: str
     content: str
 
     @property
     def text(self) -> str:
-        return "write docker-compose.yml"
+        return f"write {self.file}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +146,12 @@ class StartProxy(Operation):
 class ReloadProxy(Operation):
     """Reload the proxy and wait until the live generation answers.
 
-    ``after`` names scopes: it is skipped when every one of them failed. None: never skipped.
+    ``after`` names scopes: it is skipped when every one of them failed. With ``if_published`` it is
+    skipped when nothing went live before it.
     """
 
     after: frozenset[str] | None = None
+    if_published: bool = False
 
     @property
     def text(self) -> str:
@@ -200,7 +203,7 @@ class HoldBack(Operation):
 
     @property
     def text(self) -> str:
-        return f"ask for no certificate for {', '.join(self.request.names)} before {self.until:%Y-%m-%d %H:%M %Z}"
+        return f"hold the request for {', '.join(self.request.names)} back until {self.until:%Y-%m-%d %H:%M %Z}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

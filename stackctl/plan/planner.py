@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
-from stackctl.certs.ledger import Refusal
 from stackctl.certs.lineage import Lineage
-from stackctl.certs.request import CertificateRequest
 from stackctl.model.names import Domain
-from stackctl.model.stack import LETSENCRYPT_STAGING, App, Stack
+from stackctl.model.stack import App, Stack
 from stackctl.plan.observed import Observed
 from stackctl.plan.operations import (
     DeleteCertificate,
-    HoldBack,
     Issue,
     MakeDirectories,
     MakeDummy,
@@ -24,43 +20,16 @@ from stackctl.plan.operations import (
     RemoveContainers,
     StageFiles,
     StartProxy,
-    StartService,
     VerifyGone,
     VerifySite,
     WriteCaBundle,
     WriteStackfile,
 )
+from stackctl.plan.requests import certificate_requests
 from stackctl.plan.services import pull_image, start_cause, start_services
+from stackctl.plan.wish import Wish
 from stackctl.render.proxy import Files, Proxy
 from stackctl.render.sites import Rendering, issued_tls, site_tls
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a command wants of a plan, besides the stack itself.
-
-    Attributes:
-        stackfile: the Compose file's text as it should be.
-        focus: the apps it is about; None for all of them and every other service.
-        issue: whether certificates that are missing are asked for.
-        renew: causes, by app, to ask for a certificate that is there.
-        force: the apps among them whose certificate is replaced although it is not due.
-        ledger: whether the ledger may hold a request back; ``unattended`` lets failures in a row do so too.
-        stop: services that are to run no more.
-        delete: lineages to delete.
-        ca_bundle: what a private CA is trusted by; None leaves what is there.
-    """
-
-    stackfile: str
-    focus: frozenset[Domain] | None = None
-    issue: bool = True
-    renew: dict[Domain, str] | None = None
-    force: frozenset[Domain] = frozenset()
-    ledger: bool = True
-    unattended: bool = False
-    stop: frozenset[str] = frozenset()
-    delete: tuple[str, ...] = ()
-    ca_bundle: bytes | None = None
 
 
 def make_plan(stack: Stack, wish: Wish, observed: Observed, rendering: Rendering) -> Plan:
@@ -74,12 +43,13 @@ class _Planner:
         self.wish = wish
         self.observed = observed
         self.rendering = rendering
-        # Sites that are live are kept right whatever the command is about: one whose certificate was
-        # lost would otherwise stop every other site's change.
         self.live = _by_site(observed.live, rendering.proxy)
         focus = frozenset(app.name for app in stack.apps) if wish.focus is None else wish.focus
-        self.sites = [app for app in stack.apps if app.name in focus or app.name in self.live]
         self.apps = [app for app in stack.apps if app.name in focus]
+        # A live site whose certificate was lost would stop every other site's change: it gets its
+        # dummy whatever the command is about.
+        lost = [app for app in stack.apps if app.name in self.live and not self._real(app)]
+        self.sites = [*self.apps, *(app for app in lost if app.name not in focus)]
 
     def operations(self) -> Iterator[Operation]:
         observed = self.observed
@@ -88,15 +58,20 @@ class _Planner:
             yield from start_services(
                 self.stack, self.apps, self.wish.stop, everything=self.wish.focus is None, observed=observed
             )
+            yield from pull_image(observed, self.stack.edge.service, None)
             first = list(self._stage())
             yield from first
             yield from self._run_proxy(published=bool(first))
-        requests = list(self._requests())
+        else:
+            yield from self._take_up_renewed()
+        requests = list(certificate_requests(self.stack, self.apps, self.wish, observed))
         yield from requests
         asked = [request.request.lineage for request in requests if isinstance(request, Issue)]
         if asked:
             yield from self._switch(asked)
         yield from self._clean_up()
+        if self.wish.write_last:
+            yield from self._write()
 
     def _prepare(self) -> Iterator[Operation]:
         observed = self.observed
@@ -104,9 +79,8 @@ class _Planner:
             yield MakeDirectories(paths=observed.missing, cause="not there yet")
         if self.wish.ca_bundle not in {None, observed.ca_bundle}:
             yield WriteCaBundle(content=self.wish.ca_bundle or b"", cause="asked for")
-        if observed.stackfile != self.wish.stackfile:
-            cause = "not there yet" if observed.stackfile is None else "the stack changes"
-            yield WriteStackfile(content=self.wish.stackfile, cause=cause)
+        if not self.wish.write_last:
+            yield from self._write()
         for app in self.sites:
             if not self._real(app) and not self._dummy_fits(app):
                 yield MakeDummy(app=app.name, names=app.domains, cause="no certificate yet", scope=app.name)
@@ -133,29 +107,39 @@ class _Planner:
         if staged:
             yield Publish(cause="the proxy's files change")
 
+    def _write(self) -> Iterator[Operation]:
+        before = self.observed.stackfile
+        if before != self.wish.stackfile:
+            cause = "the stack changes" if before else "not there yet"
+            yield WriteStackfile(file=self.observed.file, content=self.wish.stackfile, cause=cause)
+
     def _gone(self) -> list[Domain]:
         """Sites that are live and that no app is any more."""
         wanted = {app.name for app in self.stack.apps}
         return [Domain(name) for name in sorted(self.live.keys() - {None} - wanted, key=str) if name]
 
     def _run_proxy(self, *, published: bool) -> Iterator[Operation]:
-        edge, certbot = self.stack.edge, self.stack.certbot
-        yield from pull_image(self.observed, edge.service, None)
+        edge = self.stack.edge
         start = start_cause(self.observed, edge.service)
         reload_cause = None if start else self._reload_cause(published=published)
         if start:
+            yield from self._orphans(proxy=True)  # one under another name holds the ports
             yield StartProxy(service=edge.service, cause=start)
         elif reload_cause:
-            yield ReloadProxy(cause=reload_cause)
+            yield ReloadProxy(cause=reload_cause, if_published=published)
         if start or reload_cause:
             for app in self.apps:
                 yield VerifySite(app=app, expect_real=self._real(app), cause="the proxy took files up", scope=app.name)
             for name in self._gone():
                 yield VerifyGone(name=name, cause=f"{name} is routed no more")
-        cause = start_cause(self.observed, certbot)
+
+    def _take_up_renewed(self) -> Iterator[Operation]:
+        """Certificates that were renewed, by whomever, and that the proxy does not show yet."""
+        cause = self._reload_cause(published=False) if self.observed.generation else None
         if cause:
-            yield from pull_image(self.observed, certbot, f"service:{certbot}")
-            yield StartService(service=certbot, cause=cause, scope=f"service:{certbot}")
+            yield ReloadProxy(cause=cause)
+            for app in self.apps:
+                yield VerifySite(app=app, expect_real=self._real(app), cause=cause, scope=app.name)
 
     def _reload_cause(self, *, published: bool) -> str | None:
         if published:
@@ -177,46 +161,6 @@ class _Planner:
         dummy = self.observed.dummies.get(app.name)
         return dummy.fingerprint if dummy else None
 
-    def _requests(self) -> Iterator[Issue | HoldBack]:
-        for app in self.apps:
-            cause = self._issue_cause(app)
-            if cause is None:
-                continue
-            lineage = self._lineage(app)
-            force = app.name in self.wish.force or (lineage is not None and self._to_promote(lineage))
-            request = CertificateRequest(app.name, app.domains, force=force)
-            refusal = self._refusal(app)
-            if refusal is None:
-                yield Issue(request=request, paced=self.wish.ledger, cause=cause, scope=app.name)
-            else:
-                yield HoldBack(request=request, until=refusal.until, cause=refusal.reason, scope=app.name)
-
-    def _refusal(self, app: App) -> Refusal | None:
-        ledger, now = self.observed.ledger, self.observed.now
-        refusal = ledger.refusal(self.stack.acme.directory, app.domains, now) if self.wish.ledger else None
-        return refusal or (ledger.backoff(app.domains, now) if self.wish.unattended else None)
-
-    def _to_promote(self, lineage: Lineage) -> bool:
-        """Whether it is a certificate of the staging CA in a stack that has left staging."""
-        return lineage.from_staging and self.stack.acme.directory != LETSENCRYPT_STAGING
-
-    def _issue_cause(self, app: App) -> str | None:
-        if self.wish.renew is not None:
-            return self.wish.renew.get(app.name)
-        if not self.wish.issue:
-            return None
-        return self._fault(app, self._lineage(app))
-
-    def _fault(self, app: App, lineage: Lineage | None) -> str | None:
-        """Why a lineage is not what the app needs, or None."""
-        if lineage is None:
-            return "it has none yet"
-        if not lineage.usable or lineage.certificate is None:
-            return f"the one on disk cannot be used: {lineage.problem}"
-        if frozenset(app.domains) != frozenset(lineage.certificate.names):
-            return "its names changed"
-        return "the one on disk is of the staging CA" if self._to_promote(lineage) else None
-
     def _switch(self, scopes: Collection[Domain]) -> Iterator[Operation]:
         """After the issuing: the sites on their real certificates."""
         issued = [app for app in self.apps if app.name in scopes]
@@ -232,15 +176,25 @@ class _Planner:
         for app in issued:
             yield VerifySite(app=app, expect_real=True, cause="its certificate was issued", scope=app.name)
 
+    def _orphans(self, *, proxy: bool) -> Iterator[RemoveContainers]:
+        """Containers stackctl once made for a service that is in the file no more."""
+        observed = self.observed
+        known = {*observed.project.services, *self.stack.services}
+        for service in sorted({container.service for container in observed.containers} - known):
+            containers = observed.containers_of(service)
+            roles = {container.role for container in containers}
+            if None not in roles and ("proxy" in roles) is proxy:
+                yield self._remove(service, "the file has no such service any more")
+
+    def _remove(self, service: str, cause: str) -> RemoveContainers:
+        ids = tuple(container.id for container in self.observed.containers_of(service))
+        return RemoveContainers(service=service, ids=ids, cause=cause, scope=f"service:{service}")
+
     def _clean_up(self) -> Iterator[Operation]:
-        known = set(self.observed.project.services)
-        for service in sorted({container.service for container in self.observed.containers}):
-            containers = self.observed.containers_of(service)
-            orphan = service not in known and all(c.role is not None for c in containers)
-            if orphan or service in self.wish.stop:
-                cause = "its app is removed" if service in self.wish.stop else "the file has no such service any more"
-                ids = tuple(container.id for container in containers)
-                yield RemoveContainers(service=service, ids=ids, cause=cause, scope=f"service:{service}")
+        for service in sorted(self.wish.stop):
+            if self.observed.containers_of(service):
+                yield self._remove(service, "its app is removed")
+        yield from (orphan for orphan in self._orphans(proxy=False) if orphan.service not in self.wish.stop)
         for lineage in self.wish.delete:
             if lineage in self.observed.lineages:
                 yield DeleteCertificate(lineage=lineage, cause="asked for")

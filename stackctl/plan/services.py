@@ -13,10 +13,10 @@ def start_services(
     stack: Stack, apps: Collection[App], stop: Collection[str], *, everything: bool, observed: Observed
 ) -> Iterator[Operation]:
     """Pull, start and await the services of ``apps``; with ``everything`` the file's other services too."""
-    users = _users(apps)
+    # certbot too, and with the others: one call of Compose starts them all.
+    users = {**_users(apps), stack.certbot: []}
     if everything:
-        edge = {stack.edge.service, stack.certbot}
-        others = [name for name in observed.project.services if name not in edge]
+        others = [name for name in observed.project.services if name != stack.edge.service]
         users = {name: users.get(name, []) for name in dict.fromkeys([*users, *others])}
     causes = {service: start_cause(observed, service) for service in users if service not in stop}
     scopes = {service: _scope(service, users[service]) for service in causes}

@@ -21,6 +21,9 @@ CA_MOUNT = "/etc/stackctl/ca"
 CA_BUNDLE = "data/ca/bundle.pem"
 """The copy of ``--ca-bundle`` in the stack directory."""
 
+TRUST = ("REQUESTS_CA_BUNDLE", f"{CA_MOUNT}/bundle.pem")
+"""The variable by which certbot trusts a CA, and its value in the container."""
+
 OWNED_KEYS = (
     "entrypoint",
     "stop_signal",
@@ -51,8 +54,8 @@ def proxy_block(service: str, image: str, http: Publish, https: Publish) -> str:
 
 def certbot_block(service: str, image: str, *, with_bundle: bool) -> str:
     """The certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`."""
-    bundle = f"{CA_MOUNT}/bundle.pem" if with_bundle else None
-    return _signed("compose/certbot.yml.j2", service, image=image, webroot=WEBROOT, ca_bundle=bundle)
+    trust = TRUST[1] if with_bundle else None
+    return _signed("compose/certbot.yml.j2", service, image=image, webroot=WEBROOT, ca_bundle=trust)
 
 
 def _signed(template: str, service: str, **values: object) -> str:

@@ -43,26 +43,24 @@ class Document:
             StackfileError: not YAML, more than one document, or not a mapping at the top.
         """
         body = text.removeprefix("\ufeff")
-        shift = len(text) - len(body)
         try:
             # The C parser where there is one: same nodes, nine times faster.
             root = YAML(typ="safe", pure=False).compose(body)
-        except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            where = f"{name}:{mark.line + 1}" if mark else name
-            problem = " ".join(part for part in (error.problem, error.context) if part)
-            raise StackfileError(
-                f"not YAML: {problem}", where=where, hint="fix the line; nothing was changed"
-            ) from error
         except YAMLError as error:
-            raise StackfileError(f"not YAML: {error}", where=name) from error
-        if root is None:
+            raise StackfileError(
+                f"not YAML: {_problem(error)}",
+                where=f"{name}:{_line(error, body)}",
+                hint="fix the line; nothing was changed",
+            ) from error
+        if root is None or (isinstance(root, ScalarNode) and str(root.tag) == f"{_TAG}null"):
             root = MappingNode(f"{_TAG}map", [])
         if not isinstance(root, MappingNode):
             raise StackfileError("the top of a Compose file is a mapping, such as 'services:'", where=f"{name}:1")
-        if shift:
-            body = text
-        return cls(body, name, root)
+        doc = cls(text, name, root)
+        cycle = _cycle(root, set(), set()) if "&" in text else None
+        if cycle is not None:
+            raise StackfileError("this block contains itself by an alias", where=doc.where(cycle))
+        return doc
 
     @cached_property
     def _bom(self) -> int:
@@ -100,8 +98,9 @@ class Document:
 
     def column_of(self, node: Node) -> int:
         """The column, from 0, at which a node starts."""
-        at = node.start_mark.index + self._bom
-        return int(at - self._starts[self.line_of(node.start_mark.index)])
+        line = self.line_of(node.start_mark.index)
+        # A byte order mark stands before the first line and in no column of it.
+        return int(node.start_mark.index + self._bom - max(self._starts[line], self._bom))
 
     def where(self, node: Node | None) -> str:
         """``file:line`` of a node."""
@@ -147,6 +146,36 @@ class Document:
         """The plain value at ``path`` (None where there is none), merges applied."""
         found = self.entry(path)
         return None if found is None else _plain(found[1], {})
+
+
+def _cycle(node: Node, above: set[int], clean: set[int]) -> Node | None:
+    """A node that is its own ancestor, or None; ``clean`` ones are not looked at again."""
+    if id(node) in above:
+        return node
+    if id(node) in clean or not isinstance(node, SequenceNode | MappingNode):
+        return None
+    above.add(id(node))
+    for child in node.value:
+        for part in child if isinstance(child, tuple) else (child,):
+            found = _cycle(part, above, clean)
+            if found is not None:
+                return found
+    above.discard(id(node))
+    clean.add(id(node))
+    return None
+
+
+def _problem(error: YAMLError) -> str:
+    if isinstance(error, MarkedYAMLError):
+        return " ".join(part for part in (error.problem, error.context) if part)
+    return str(getattr(error, "reason", error)).splitlines()[0]
+
+
+def _line(error: YAMLError, text: str) -> int:
+    """The line, from 1, that an error is about; the last one where it is about the end."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    index = mark.index if mark is not None else getattr(error, "position", 0)
+    return min(text.count("\n", 0, index) + 1, max(1, len(text.splitlines())))
 
 
 def _indexed(mapping: MappingNode, known: dict[int, Index]) -> Index:

@@ -21,12 +21,16 @@ def add_entry(doc: Document, path: Path, block: str) -> Document:
     It goes to the end of the mapping, in the indentation its neighbours have. A
     missing mapping is made.
     """
-    key = Document.parse(block, "block").own_keys(())[0].value
+    key = str(Document.parse(block, "block").own_keys(())[0].value)
     value = Document.parse(block, "block").data((key,))
+    if key in {node.value for node in doc.own_keys(path)}:
+        raise StackfileError(f"{key} is there already", where=doc.where_of((*path, key)), hint="edit it there")
 
     def change(data: dict[str, Any]) -> None:
         _reach(data, path)[key] = value
 
+    if doc.data(path) == [] and path:
+        raise StackfileError("this must be a mapping", where=doc.where_of(path))
     if path and (doc.entry(path) is None or _is_empty(doc, path)):
         return _fill(doc, path, block, change)
     _, mapping = _require(doc, path)
@@ -36,7 +40,7 @@ def add_entry(doc: Document, path: Path, block: str) -> Document:
     if not mapping.value:
         return _proved(doc, doc.text + _ended(doc) + _crlf(doc, block), change)
     first_key, _ = mapping.value[0]
-    return _insert(doc, path, mapping, doc.column_of(first_key), block, change)
+    return _insert(doc, mapping, doc.column_of(first_key), block, change)
 
 
 def add_item(doc: Document, path: Path, block: str) -> Document:
@@ -47,17 +51,19 @@ def add_item(doc: Document, path: Path, block: str) -> Document:
         parent = _reach(data, path[:-1])
         parent[path[-1]] = [*(parent.get(path[-1]) or []), value]
 
+    *head, last = path
+    made = f"{last}:\n{_indented(block, '  ')}"  # the key with this one item
     if doc.entry(path) is None:
-        # The key is made and holds this one item.
-        *head, last = path
-        return _checked(add_entry(doc, tuple(head), f"{last}:\n{_indented(block, '  ')}"), doc, change)
+        return _checked(add_entry(doc, tuple(head), made), doc, change)
+    if doc.data(path) in (None, []):
+        return _checked(replace(doc, path, made), doc, change)
     _, sequence = _require(doc, path)
     if not isinstance(sequence, SequenceNode) or not sequence.value:
         raise StackfileError("this must be a list with items", where=doc.where_of(path))
     _require_block_style(doc, path, sequence)
     # A block item's own node starts after "- ": the dash's column is that of the line's first character.
     first = doc.lines[doc.line_of(sequence.value[0].start_mark.index)]
-    return _insert(doc, path, sequence, len(first) - len(first.lstrip(" ")), block, change)
+    return _insert(doc, sequence, len(first) - len(first.lstrip(" ")), block, change)
 
 
 def remove(doc: Document, path: Path) -> Document:
@@ -74,10 +80,14 @@ def remove(doc: Document, path: Path) -> Document:
 
     start = doc.line_of(key.start_mark.index)
     line = doc.lines[start]
-    end = _content_end(doc, value, len(line) - len(line.lstrip(" ")))
-    if start > 0 and _blank(doc.lines[start - 1]) and (end >= len(doc.lines) or _blank(doc.lines[end])):
+    end = _content_end(doc, key, value, len(line) - len(line.lstrip(" ")))
+    is_last = parent.value[-1] is value or (isinstance(parent, MappingNode) and parent.value[-1][1] is value)
+    if start > 0 and _blank(doc.lines[start - 1]) and (is_last or end >= len(doc.lines) or _blank(doc.lines[end])):
         start -= 1
-    return _proved(doc, "".join([*doc.lines[:start], *doc.lines[end:]]), change)
+    before = "".join(doc.lines[:start])
+    if end >= len(doc.lines) and not doc.text.endswith("\n"):
+        before = before.removesuffix("\n").removesuffix("\r")
+    return _proved(doc, before + "".join(doc.lines[end:]), change)
 
 
 def replace(doc: Document, path: Path, block: str) -> Document:
@@ -91,7 +101,7 @@ def replace(doc: Document, path: Path, block: str) -> Document:
 
     start = doc.line_of(key.start_mark.index)
     indent = " " * doc.column_of(key)
-    end = _last_line(doc, value) + 1
+    end = _last_line(doc, key, value) + 1
     lines = [*doc.lines[:start], _crlf(doc, _indented(block, indent)), *doc.lines[end:]]
     return _proved(doc, "".join(lines), change)
 
@@ -99,26 +109,38 @@ def replace(doc: Document, path: Path, block: str) -> Document:
 def _fill(doc: Document, path: Path, block: str, change: Callable[[dict[str, Any]], None]) -> Document:
     """Give the absent or empty mapping at ``path`` its first entry."""
     *head, last = path
-    wrapped = f"{last}:\n{_indented(block, '  ')}"
+    wrapped = f"{last}:{_comment_of(doc, path)}\n{_indented(block, '  ')}"
     done = replace(doc, path, wrapped) if doc.entry(path) is not None else add_entry(doc, tuple(head), wrapped)
     return _checked(done, doc, change)
 
 
-def _insert(  # noqa: PLR0913  (one place in one text: each part is needed)
+def _comment_of(doc: Document, path: Path) -> str:
+    """The comment behind an empty value, with a space or two before it."""
+    found = doc.entry(path)
+    if found is None:
+        return ""
+    line = doc.lines[_last_line(doc, *found)].rstrip("\r\n")
+    _, mark, comment = line.partition(" #")
+    return f"  #{comment}" if mark else ""
+
+
+def _insert(
     doc: Document,
-    path: Path,
     parent: Node,
     column: int,
     block: str,
     change: Callable[[dict[str, Any]], None],
 ) -> Document:
-    last = parent.value[-1][1] if isinstance(parent, MappingNode) else parent.value[-1]
-    at = _content_end(doc, last, column)
-    gap = doc.newline if _spaced(doc, parent) and not (at < len(doc.lines) and not path) else ""
-    new = gap + _crlf(doc, _indented(block, " " * column))
+    if isinstance(parent, MappingNode):
+        key, value = parent.value[-1]
+    else:
+        key = value = parent.value[-1]
+    at = _content_end(doc, key, value, column)
+    new = (doc.newline if _spaced(doc, parent) else "") + _crlf(doc, _indented(block, " " * column))
     before = "".join(doc.lines[:at])
     if before and not before.endswith("\n"):
-        new = doc.newline + new
+        # The file ends without a line ending, and goes on doing so.
+        new = doc.newline + new.removesuffix(doc.newline)
     return _proved(doc, before + new + "".join(doc.lines[at:]), change)
 
 
@@ -134,9 +156,9 @@ def _spaced(doc: Document, parent: Node) -> bool:
     return line > 0 and _blank(doc.lines[line - 1])
 
 
-def _content_end(doc: Document, value: Node, column: int) -> int:
-    """The line after ``value`` and after the comments that stand deeper than ``column`` below it."""
-    end = line = _last_line(doc, value) + 1
+def _content_end(doc: Document, key: Node, value: Node, column: int) -> int:
+    """The line after an entry and after the comments that stand deeper than ``column`` below it."""
+    end = line = _last_line(doc, key, value) + 1
     while line < len(doc.lines):
         text = doc.lines[line]
         if not _blank(text):
@@ -148,23 +170,35 @@ def _content_end(doc: Document, value: Node, column: int) -> int:
     return end
 
 
-def _last_line(doc: Document, node: Node) -> int:
-    """The last line a node's own text stands on."""
-    while isinstance(node, MappingNode | SequenceNode) and not node.flow_style and node.value:
-        tail = node.value[-1]
-        node = tail[1] if isinstance(node, MappingNode) else tail
-    end = doc.line_of(max(node.end_mark.index - 1, node.start_mark.index))
-    start = doc.line_of(node.start_mark.index)
-    if isinstance(node, ScalarNode) and node.style in {"|", ">"}:
-        while end > start and _blank(doc.lines[end]):
+def _last_line(doc: Document, key: Node, value: Node) -> int:
+    """The last line an entry's own text stands on."""
+    start = doc.line_of(key.start_mark.index)
+    if value.start_mark.index < key.start_mark.index:
+        return start  # an alias: its node is where the anchor is
+    while isinstance(value, MappingNode | SequenceNode) and not value.flow_style and value.value:
+        tail = value.value[-1]
+        tail_key, tail_value = tail if isinstance(value, MappingNode) else (tail, tail)
+        if tail_key.start_mark.index < value.start_mark.index:
+            break  # an alias as the last item of a list has no place of its own: the edit's proof decides
+        if tail_value.start_mark.index < tail_key.start_mark.index:
+            return doc.line_of(tail_key.start_mark.index)
+        value = tail_value
+    start = doc.line_of(value.start_mark.index)
+    end = doc.line_of(max(value.end_mark.index - 1, value.start_mark.index))
+    if isinstance(value, ScalarNode) and value.style in {"|", ">"}:
+        keeps = "+" in doc.lines[start].partition("#")[0]
+        while end > start and _blank(doc.lines[end]) and not keeps:
             end -= 1
     return end
 
 
 def _require(doc: Document, path: Path) -> tuple[Node, Node]:
     found = doc.entry(path)
+    shown = ".".join(map(str, path))
     if found is None:
-        raise StackfileError(f"there is no {'.'.join(map(str, path))}", where=doc.where_of(path))
+        raise StackfileError(f"there is no {shown}", where=doc.where_of(path))
+    if path and isinstance(path[-1], str) and path[-1] not in {key.value for key in doc.own_keys(path[:-1])}:
+        raise StackfileError(f"{shown} is merged from another block", where=doc.where_of(path), hint="edit it there")
     return found
 
 
@@ -178,12 +212,26 @@ def _require_block_style(doc: Document, path: Path, node: Node) -> None:
             hint="write it as an indented block",
         )
     key = doc.entry(path)
-    if path and key is not None and key[0] is not node and node.start_mark.index < key[0].start_mark.index:
+    aliased = path and key is not None and key[0] is not node and node.start_mark.index < key[0].start_mark.index
+    if aliased or _uses(doc.root, node) > 1:
         raise StackfileError(
             f"{shown} is an alias of another block: an edit would change both",
             where=doc.where_of(path),
             hint="write it out, or merge it with '<<: *name'",
         )
+
+
+def _uses(root: Node, wanted: Node) -> int:
+    """In how many places a node stands: more than one where aliases lead to it."""
+    uses, seen, left = 0, set[int](), [root]
+    while left:
+        node = left.pop()
+        uses += node is wanted
+        if id(node) not in seen and isinstance(node, MappingNode | SequenceNode):
+            seen.add(id(node))
+            for child in node.value:
+                left.extend(child if isinstance(child, tuple) else (child,))
+    return uses
 
 
 def _is_empty(doc: Document, path: Path) -> bool:

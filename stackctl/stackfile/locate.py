@@ -28,10 +28,10 @@ def locate(directory: Path, environment: Mapping[str, str]) -> ComposeFiles:
     ``COMPOSE_FILE`` (of the environment or of ``.env``) is followed as Compose follows it.
     """
     named = _variable("COMPOSE_FILE", directory, environment)
-    if named:
-        separator = _variable("COMPOSE_PATH_SEPARATOR", directory, environment) or ":"
-        first, *rest = (directory / part for part in named.split(separator) if part)
-        return ComposeFiles(directory, first, tuple(rest))
+    separator = _variable("COMPOSE_PATH_SEPARATOR", directory, environment) or ":"
+    parts = [directory / part for part in (named or "").split(separator) if part]
+    if parts:
+        return ComposeFiles(directory, parts[0], tuple(parts[1:]))
     for name in KNOWN_NAMES:
         main = directory / name
         if main.exists():
@@ -73,5 +73,5 @@ def _variable(key: str, directory: Path, environment: Mapping[str, str]) -> str 
         text = (directory / ".env").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    match = re.search(rf"^\s*{re.escape(key)}\s*=[ \t]*[\"']?([^\"'\n#]*)", text, re.MULTILINE)
+    match = re.search(rf"^\s*(?:export\s+)?{re.escape(key)}\s*=[ \t]*[\"']?([^\"'\n#]*)", text, re.MULTILINE)
     return match[1].strip() if match else None

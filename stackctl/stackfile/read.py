@@ -36,26 +36,27 @@ def read_stack(doc: Document, project: Project) -> Stack:
     Raises:
         StackfileError: an unknown key, a wrong value, a name routed twice, no proxy service.
     """
-    top = _decode(doc, (KEY,), StackKeys) if doc.entry((KEY,)) else StackKeys()
+    top = read_keys(doc)
     defaults = _tuning(doc, (KEY,), top, Tuning())
     return Stack(
         acme=_acme(doc, top),
         apps=_apps(doc, top, defaults),
         edge=_edge(doc, project),
         certbot=_role(doc, project, "certbot").name,
+        services=frozenset(doc.data(("services",)) or ()),
         tls=TlsPolicy(top.tls),
     )
 
 
 def read_apps(doc: Document) -> tuple[App, ...]:
     """The apps alone, from a file that need not have its proxy yet."""
-    top = _decode(doc, (KEY,), StackKeys) if doc.entry((KEY,)) else StackKeys()
+    top = read_keys(doc)
     return _apps(doc, top, _tuning(doc, (KEY,), top, Tuning()))
 
 
 def read_keys(doc: Document) -> StackKeys:
     """The keys of the top-level ``x-stackctl``; defaults where there are none."""
-    return _decode(doc, (KEY,), StackKeys) if doc.entry((KEY,)) else StackKeys()
+    return StackKeys() if doc.data((KEY,)) is None else _decode(doc, (KEY,), StackKeys)
 
 
 def _acme(doc: Document, top: StackKeys) -> Acme:
@@ -103,6 +104,8 @@ def _role(doc: Document, project: Project, role: str) -> Service:
 def _apps(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[App, ...]:
     apps: list[App] = []
     services = doc.data(("services",)) or {}
+    if not isinstance(services, dict):
+        raise StackfileError("services must be a mapping of names to services", where=doc.where_of(("services",)))
     for service, body in services.items():
         if isinstance(body, dict) and KEY in body:
             path: Path = ("services", service, KEY)
@@ -117,7 +120,7 @@ def _apps(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[App, ...]:
 
 
 def _upstream(doc: Document, path: Path, entry: AppKeys, services: dict[str, Any]) -> Upstream:
-    if entry.upstream is not None and entry.service is None:
+    if entry.upstream is not None and entry.service is None and entry.port is None:
         at = _checked(doc, (*path, "upstream"), names.host_port, entry.upstream)
         return Upstream(at.host, at.port)
     if entry.service is not None and entry.port is not None and entry.upstream is None:
@@ -180,7 +183,9 @@ def _decode(doc: Document, path: Path, shape: type[ShapeT]) -> ShapeT:
         problem = re.sub(r"`([a-z]+)(?: \| null)?`", lambda m: _KINDS.get(m[1], m[0]), match["problem"])
         shown = ".".join(map(str, (*path, *steps)))
         raise StackfileError(
-            f"{shown}: {problem[:1].lower()}{problem[1:]}", where=doc.where_of((*path, *steps))
+            f"{shown}: {problem[:1].lower()}{problem[1:]}",
+            where=doc.where_of((*path, *steps)),
+            hint="write it with its unit, such as 64m or 60s" if problem.endswith("got a whole number") else None,
         ) from error
 
 

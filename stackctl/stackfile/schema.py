@@ -6,6 +6,7 @@ keys, and the published JSON Schema is made from them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -63,6 +64,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     apps: Annotated[list[AppKeys], Meta(description="Sites that are not one service's own")] = []
 
 
+@lru_cache
 def known_keys(shape: type[Struct]) -> list[str]:
     """The keys ``shape`` knows, as they are written."""
     return [field.encode_name for field in msgspec.structs.fields(shape)]

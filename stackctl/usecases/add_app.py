@@ -11,7 +11,7 @@ from stackctl.errors import InputError
 from stackctl.model.names import Domain, HostPort, ServiceName
 from stackctl.model.project import Service
 from stackctl.model.stack import App, Upstream
-from stackctl.plan.planner import Wish
+from stackctl.plan.wish import Wish
 from stackctl.render import compose
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document

@@ -12,7 +12,8 @@ from stackctl.model.project import Project
 from stackctl.model.stack import Stack
 from stackctl.plan.observed import Observed
 from stackctl.plan.operations import Plan, StartProxy
-from stackctl.plan.planner import Wish, make_plan
+from stackctl.plan.planner import make_plan
+from stackctl.plan.wish import Wish
 from stackctl.render.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
@@ -75,7 +76,7 @@ def converge(host: Host, command: str, loaded: Loaded, wish: Wish, *, dry_run: b
     """Turn what is into what ``loaded`` says, as far as ``wish`` goes."""
     stack = loaded.stack
     apps = [app for app in stack.apps if wish.focus is None or app.name in wish.focus]
-    observed = observe(host, stack, loaded.project, apps if wish.renew is None else [])
+    observed = observe(host, stack, loaded.project, apps)
     rendering = Rendering(host.proxy, observed.version, observed.custom)
     plan = make_plan(stack, wish, observed, rendering)
     result = Result(command, plan, dry_run=dry_run)
@@ -89,7 +90,9 @@ def converge(host: Host, command: str, loaded: Loaded, wish: Wish, *, dry_run: b
 def _refuse_taken_ports(host: Host, stack: Stack, observed: Observed, plan: Plan) -> None:
     """A port that is taken is named before anything is written."""
     starts = any(isinstance(operation, StartProxy) for operation in plan.operations)
-    if not starts or any(container.running for container in observed.containers_of(stack.edge.service)):
+    # The stack's own proxy makes room for its successor, under whatever name it ran.
+    own = [c for c in observed.containers if c.service == stack.edge.service or c.role == "proxy"]
+    if not starts or any(container.running for container in own):
         return
     for at in (stack.edge.http, stack.edge.https):
         owner = host.wire.owner(at)

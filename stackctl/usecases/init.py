@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -15,7 +15,7 @@ from stackctl.model import names
 from stackctl.model.names import Publish
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL
 from stackctl.model.stack import CA_NAMES, KeyType
-from stackctl.plan.planner import Wish
+from stackctl.plan.wish import Wish
 from stackctl.render import compose
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
@@ -29,7 +29,7 @@ _NAMES = {"proxy": "nginx", "certbot": "certbot"}
 
 @dataclass(frozen=True, slots=True)
 class InitOptions:
-    """What a person asked for; None is what they did not mention."""
+    """What a person asked for, each value valid; None is what they did not mention."""
 
     email: str | None = None
     agree_tos: bool | None = None
@@ -45,18 +45,19 @@ class InitOptions:
     def settings(self) -> dict[str, Any]:
         """The keys of ``x-stackctl`` that were asked for."""
         asked = {
-            "email": None if self.email is None else names.email(self.email),
+            "email": self.email,
             "agree-tos": self.agree_tos,
-            "ca": None if self.ca is None else self._ca(self.ca),
+            "ca": self.ca,
             "ca-bundle": compose.CA_BUNDLE if self.ca_bundle else None,
             "key-type": self.key_type.value if self.key_type else None,
             "rsa-key-size": self.rsa_key_size,
         }
         return {key: value for key, value in asked.items() if value is not None}
 
-    @staticmethod
-    def _ca(text: str) -> str:
-        return text if text in CA_NAMES else names.ca_directory(text)
+
+def ca_name(text: str) -> str:
+    """``text`` as a CA's name or the URL of its ACME directory."""
+    return text if text in CA_NAMES else names.ca_directory(text)
 
 
 def init(host: Host, options: InitOptions, *, dry_run: bool = False) -> Result:
@@ -66,7 +67,7 @@ def init(host: Host, options: InitOptions, *, dry_run: bool = False) -> Result:
         InputError: an option contradicts what the Compose file says already.
     """
     asked = options.settings()
-    bundle = None if options.ca_bundle is None else _read_bundle(options.ca_bundle)
+    bundle = read_bundle(options)
     text = host.directory.stackfile()
     if text is None:
         doc = Document.parse(_new(host, options), host.directory.files.main.name)
@@ -74,14 +75,18 @@ def init(host: Host, options: InitOptions, *, dry_run: bool = False) -> Result:
         refuse_foreign_keys(host.directory.files)
         doc = _completed(host, Document.parse(text, host.directory.files.main.name), options, asked)
     loaded = load(host, doc)
-    return converge(host, "init", loaded, Wish(doc.text, ca_bundle=bundle), dry_run=dry_run)
+    result = converge(host, "init", loaded, Wish(doc.text, ca_bundle=bundle), dry_run=dry_run)
+    if loaded.stack.acme.agree_tos:
+        return result
+    note = "the CA's terms of service are not agreed to yet, so it issues nothing: see 'stackctl init --agree-tos'"
+    return replace(result, notes=(*result.notes, note))
 
 
 def _new(host: Host, options: InitOptions) -> str:
     settings = compose.settings_block(
-        email=None if options.email is None else names.email(options.email),
+        email=options.email,
         agree_tos=bool(options.agree_tos),
-        ca=options.settings().get("ca", "letsencrypt"),
+        ca=options.ca or "letsencrypt",
         ca_bundle=compose.CA_BUNDLE if options.ca_bundle else None,
         key_type=options.key_type or KeyType.ECDSA,
         key_size=options.rsa_key_size or 2048,
@@ -93,9 +98,9 @@ def _new(host: Host, options: InitOptions) -> str:
 def _block(host: Host, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:
     if role == "proxy":
         http, https = options.http or names.publish("80"), options.https or names.publish("443")
-        image = names.image(options.nginx_image or host.proxy.default_image)
+        image = options.nginx_image or host.proxy.default_image
         return compose.proxy_block(name, image, http, https)
-    image = names.image(options.certbot_image or compose.DEFAULT_CERTBOT_IMAGE)
+    image = options.certbot_image or compose.DEFAULT_CERTBOT_IMAGE
     return compose.certbot_block(name, image, with_bundle=with_bundle)
 
 
@@ -114,6 +119,8 @@ def _completed(host: Host, doc: Document, options: InitOptions, asked: dict[str,
             doc = edit.add_entry(doc, ("services",), _block(host, role, name, options, with_bundle=with_bundle))
         else:
             doc = _refreshed(host, doc, role, written, options, with_bundle=with_bundle)
+            if role == "certbot" and with_bundle:
+                doc = _trusting(doc, written)
     return doc
 
 
@@ -172,6 +179,18 @@ def _refreshed(  # noqa: PLR0913  (one service in one file)
     return edit.replace(doc, ("services", name, "labels", WRITTEN_LABEL), label)
 
 
+def _trusting(doc: Document, certbot: str) -> Document:
+    """Have certbot trust the CA bundle, where a person did not say whom it trusts."""
+    key, value = compose.TRUST
+    path = ("services", certbot, "environment")
+    environment = doc.data(path) or {}
+    if key in environment or any(str(item).startswith(f"{key}=") for item in environment):
+        return doc
+    if isinstance(environment, list):
+        return edit.add_item(doc, path, f"- {compose.render_value(f'{key}={value}')}\n")
+    return edit.add_entry(doc, path, f"{key}: {compose.render_value(value)}\n")
+
+
 def _refuse_contradiction(doc: Document, role: str, name: str, body: dict[str, Any], options: InitOptions) -> None:
     image = options.nginx_image if role == "proxy" else options.certbot_image
     if image is not None and body.get("image") != image:
@@ -190,7 +209,15 @@ def _refuse_contradiction(doc: Document, role: str, name: str, body: dict[str, A
             )
 
 
-def _read_bundle(path: FilePath) -> bytes:
+def read_bundle(options: InitOptions) -> bytes | None:
+    """The content of ``--ca-bundle``, or None where it is not given.
+
+    Raises:
+        InputError: it holds no PEM certificate.
+    """
+    path = options.ca_bundle
+    if path is None:
+        return None
     with host_errors():
         content = path.read_bytes()
     try:

@@ -8,7 +8,7 @@ from stackctl.engine.host import Host
 from stackctl.errors import InputError
 from stackctl.model.names import Domain
 from stackctl.model.stack import App
-from stackctl.plan.planner import Wish
+from stackctl.plan.wish import Wish
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import KEY
@@ -39,7 +39,7 @@ def remove_app(
         )
     stop = _service_to_stop(loaded, app) if not keep_service else frozenset[str]()
     after = load(host, _edited(loaded, app, stop))
-    wish = Wish(after.doc.text, focus=frozenset(), stop=stop, delete=delete)
+    wish = Wish(after.doc.text, focus=frozenset(), write_last=True, stop=stop, delete=delete)
     return converge(host, "remove-app", after, wish, dry_run=dry_run)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from stackctl.certs.lineage import Lineage
@@ -14,10 +14,13 @@ from stackctl.errors import InputError
 from stackctl.model.names import Domain
 from stackctl.model.stack import App
 from stackctl.plan.operations import Issue
-from stackctl.plan.planner import Wish
+from stackctl.plan.wish import Wish
 from stackctl.stackfile.read import read_apps
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result
+
+RECENT = timedelta(days=1)
+"""Four times the interval at which the proxy reloads by itself."""
 
 
 def renew(
@@ -30,7 +33,7 @@ def renew(
 ) -> Result:
     """Renew every certificate that is due, and those of ``force`` in any case.
 
-    Finding out that nothing is due starts no container and asks no engine.
+    Finding out that nothing is due starts no container, and asks no engine unless something was issued today.
     """
     doc = open_document(host)
     apps = read_apps(doc)
@@ -42,16 +45,30 @@ def renew(
         lineage = lineages.get(app.name)
         if app.name in forced:
             causes[app.name] = "asked for with --force"
-        elif lineage is not None and lineage.certificate is not None and lineage.certificate.due(now):
+        elif lineage is not None and lineage.usable and lineage.certificate and lineage.certificate.due(now):
             causes[app.name] = f"it is due: {lineage.certificate.days_left(now)} days left"
-    if not causes:
+    recent = {app.name for app in apps if _is_recent(lineages.get(app.name), now)}
+    if not causes and not recent:
         return Result("renew", dry_run=dry_run, data={"apps": _rows(apps, lineages, (), now)})
     wish = Wish(
-        doc.text, focus=frozenset(causes), renew=causes, force=frozenset(forced), ledger=ledger, unattended=unattended
+        doc.text,
+        focus=frozenset(causes) | recent,
+        renew=causes,
+        force=frozenset(forced),
+        ledger=ledger,
+        unattended=unattended,
     )
     result = converge(host, "renew", load(host, doc), wish, dry_run=dry_run)
-    after = lineages if dry_run else host.directory.lineages()
-    return replace(result, data={"apps": _rows(apps, after, result.steps, now, lineages)})
+    if dry_run:
+        rows = _rows(apps, lineages, (), now)
+        planned = [{**row, "status": "planned", "reason": causes[row["app"]]} for row in rows if row["app"] in causes]
+        return replace(result, data={"apps": [*planned, *(row for row in rows if row["app"] not in causes)]})
+    return replace(result, data={"apps": _rows(apps, host.directory.lineages(), result.steps, now, lineages)})
+
+
+def _is_recent(lineage: Lineage | None, now: datetime) -> bool:
+    """Whether a crash may have kept the proxy from taking it up: an older one the proxy's own loop has."""
+    return lineage is not None and lineage.certificate is not None and now - lineage.certificate.not_before < RECENT
 
 
 def _app_named(apps: Collection[App], name: Domain) -> App:
@@ -68,7 +85,7 @@ def _rows(
     now: datetime,
     before: dict[str, Lineage] | None = None,
 ) -> list[dict[str, Any]]:
-    """One row per app: ``renewed``, ``failed`` with its reason, or ``skipped`` with why."""
+    """One row per app: ``renewed``, ``failed`` or ``skipped``, with the reason."""
     failed = {step.operation.scope: step.error for step in steps if step.error is not None}
     asked = {step.operation.request.lineage for step in steps if isinstance(step.operation, Issue)}
     rows: list[dict[str, Any]] = []
@@ -84,6 +101,12 @@ def _rows(
         elif app.name in asked:
             row |= {"status": "skipped", "reason": "certbot sees no need to renew it yet"}
         else:
-            row |= {"status": "skipped", "reason": "not due" if certificate else "never issued: run 'stackctl up'"}
+            row |= {"status": "skipped", "reason": _why_skipped(lineage)}
         rows.append(row)
     return rows
+
+
+def _why_skipped(lineage: Lineage | None) -> str:
+    if lineage is None:
+        return "never issued: run 'stackctl up'"
+    return "not due" if lineage.usable else f"{lineage.problem}: run 'stackctl up'"

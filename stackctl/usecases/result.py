@@ -18,6 +18,7 @@ class Result:
         plan: what was to be done.
         steps: how each operation ended; empty for a dry run.
         notes: what a person should know besides.
+        acted: whether something was done that is no operation.
         data: what the command was asked for, in JSON's types; documented for each command.
     """
 
@@ -27,6 +28,7 @@ class Result:
     dry_run: bool = False
     notes: tuple[str, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
+    acted: bool = False
 
     @property
     def errors(self) -> list[StackctlError]:
@@ -36,7 +38,7 @@ class Result:
     @property
     def changed(self) -> bool:
         """Whether anything was done."""
-        return any(step.status == "done" for step in self.steps)
+        return self.acted or any(step.status == "done" for step in self.steps)
 
     @property
     def code(self) -> ExitCode:

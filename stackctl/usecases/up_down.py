@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stackctl.engine.host import Host
-from stackctl.plan.planner import Wish
+from stackctl.plan.wish import Wish
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result
 
@@ -23,4 +23,4 @@ def down(host: Host, *, dry_run: bool = False) -> Result:
     names = sorted({container.service for container in host.engine.containers(loaded.project.name)})
     if names and not dry_run:
         host.engine.down()
-    return Result("down", dry_run=dry_run, data={"stopped": names})
+    return Result("down", dry_run=dry_run, acted=bool(names) and not dry_run, data={"stopped": names})

@@ -1,0 +1,38 @@
+"""What a command wants of a plan, besides the stack itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stackctl.model.names import Domain
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a command wants.
+
+    Attributes:
+        stackfile: the Compose file's text as it should be.
+        focus: the apps it is about; None for all of them and every other service.
+        issue: whether certificates that are missing are asked for.
+        renew: causes, by app, to ask for a certificate that is there.
+        force: the apps among them whose certificate is replaced although it is not due.
+        ledger: whether the ledger may hold a request back; ``unattended`` lets failures in a row do so too.
+        write_last: the Compose file changes only once all else is done, so that the same command can go on
+            from it; for what takes away.
+        stop: services that are to run no more.
+        delete: lineages to delete.
+        ca_bundle: what a private CA is trusted by; None leaves what is there.
+    """
+
+    stackfile: str
+    focus: frozenset[Domain] | None = None
+    issue: bool = True
+    renew: dict[Domain, str] | None = None
+    force: frozenset[Domain] = frozenset()
+    ledger: bool = True
+    unattended: bool = False
+    write_last: bool = False
+    stop: frozenset[str] = frozenset()
+    delete: tuple[str, ...] = ()
+    ca_bundle: bytes | None = None

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from stackctl.cli import run
+from stackctl.cli.main import app
+from stackctl.engine import prove
+from tests.usecases.world import World, done
+
+
+class Cli:
+    """The command line on a fake engine."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __call__(self, *arguments: str, directory: Path | None = None) -> Result:
+        at = ["--directory", str(directory or self.world.root)]
+        command, *rest = arguments
+        return CliRunner().invoke(app, [command, *at, *rest], catch_exceptions=False)
+
+    def json(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """The exit code and the one object that --output json prints."""
+        command, *rest = arguments
+        result = self(command, "--output", "json", *rest)
+        assert result.stderr == ""
+        printed = json.loads(result.stdout)
+        assert isinstance(printed, dict)
+        return result.exit_code, printed
+
+    def refused(self, code: int, *arguments: str) -> dict[str, Any]:
+        """The one error of a command that must fail and change nothing; checked as text and as JSON."""
+        before = self.world.tree()
+        result = self(*arguments)
+        assert result.exit_code == code, result.stdout + result.stderr
+        assert all(line.startswith("· ") for line in result.stdout.splitlines()), "nothing but notes"
+        assert result.stderr.count("error: ") == 1
+        assert "Traceback" not in result.stderr
+        again, printed = self.json(*arguments)
+        assert again == code
+        assert self.world.tree() == before
+        assert set(printed) >= {"command", "ok", "errors", "notes"}
+        assert (printed["command"], printed["ok"], len(printed["errors"])) == (arguments[0], False, 1)
+        error: dict[str, Any] = printed["errors"][0]
+        assert set(error) == {"code", "message", "where", "hint"}
+        assert error["code"] == code
+        for key in ("message", "where", "hint"):
+            assert (error[key] or "").replace("\n", "") in result.stderr.replace("\n", "")
+        return error
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS"):
+        monkeypatch.setattr(prove, name, 0.0)
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "stack")
+
+
+@pytest.fixture
+def bare(world: World, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line in an empty directory."""
+    make: Callable[[object], object] = lambda _files: world.fake  # noqa: E731
+    monkeypatch.setattr(run, "DockerEngine", make)
+    monkeypatch.setattr(run, "HostWire", lambda: world.fake)
+    monkeypatch.setattr(run, "now", world.clock)
+    monkeypatch.delenv("COMPOSE_FILE", raising=False)
+    return Cli(world)
+
+
+@pytest.fixture
+def cli(bare: Cli) -> Cli:
+    """The command line on a stack with one app, which has an alias."""
+    done(bare.world.init())
+    done(bare.world.add("one.example.com", "www.example.com"))
+    return bare

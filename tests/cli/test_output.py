@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from stackctl import __version__
+from stackctl.cli.main import app
+from tests.cli.conftest import Cli
+
+COMMANDS = ["init", "add-app", "remove-app", "up", "down", "renew", "status", "logs"]
+KEYS = {"command", "ok", "changed", "dry_run", "operations", "errors", "notes"}
+SLOW = ("docker", "jinja2", "cryptography", "ruamel", "msgspec", "psutil", "idna")
+
+
+def test_the_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"stackctl {__version__}\n")
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+@pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS)], ids=["stackctl", *COMMANDS])
+def test_help(command: list[str], option: str) -> None:
+    result = CliRunner().invoke(app, [*command, option])
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+    for other in COMMANDS if not command else []:
+        assert f" {other} " in result.stdout
+
+
+def test_every_command_is_known() -> None:
+    assert {command.name for command in app.registered_commands} >= set(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["up", "--nonsense"], ["add-app"], ["up", "--wait", "-1"]])
+def test_a_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_importing_the_command_line_imports_nothing_slow() -> None:
+    code = f"import sys, stackctl.cli.main; print([name for name in {SLOW} if name in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed == "[]\n"
+
+
+def test_help_imports_nothing_slow() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "stackctl", "add-app", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    imported = {line.rpartition("|")[2].strip() for line in told.splitlines()}
+    assert "typer" in imported
+    assert imported.isdisjoint(SLOW)
+
+
+def test_add_app_as_json(cli: Cli) -> None:
+    code, printed = cli.json("add-app", "two.example.com")
+    assert code == 0
+    assert set(printed) >= KEYS
+    assert (printed["command"], printed["ok"], printed["changed"], printed["dry_run"]) == ("add-app", True, True, False)
+    assert printed["errors"] == []
+    assert [set(operation) for operation in printed["operations"]] == [
+        {"kind", "text", "cause", "scope", "status"} for _ in printed["operations"]
+    ]
+    assert {operation["status"] for operation in printed["operations"]} == {"done"}
+    assert "two.example.com: issued" in printed["notes"]
+
+
+@pytest.mark.parametrize("command", ["init", "up"])
+def test_nothing_to_do_as_json(cli: Cli, command: str) -> None:
+    code, printed = cli.json(command)
+    assert (code, printed["ok"], printed["changed"], printed["operations"]) == (0, True, False, [])
+
+
+def test_init_as_json(bare: Cli) -> None:
+    code, printed = bare.json("init", "--email", "ops@example.com", "--agree-tos")
+    assert code == 0
+    assert set(printed) >= KEYS
+    assert printed["changed"] is True
+
+
+def test_a_dry_run_as_json(cli: Cli) -> None:
+    before = cli.world.tree()
+    code, printed = cli.json("add-app", "two.example.com", "--dry-run")
+    assert (code, printed["dry_run"], printed["changed"]) == (0, True, False)
+    assert {operation["status"] for operation in printed["operations"]} == {"planned"}
+    assert cli.world.tree() == before
+
+
+def test_a_failure_in_the_middle_as_json(cli: Cli) -> None:
+    cli.world.fake.faults.exits.add("two")
+    code, printed = cli.json("add-app", "two.example.com")
+    assert (code, printed["ok"], printed["changed"]) == (4, False, True)
+    assert set(printed) >= KEYS
+    assert [error["code"] for error in printed["errors"]] == [4]
+    assert {operation["status"] for operation in printed["operations"]} == {"done", "failed", "skipped"}
+
+
+def test_status_as_json(cli: Cli) -> None:
+    code, printed = cli.json("status")
+    assert code == 0
+    assert set(printed) >= KEYS | {"project", "proxy", "apps"}
+    assert (printed["project"], printed["proxy"]) == ("stack", "running")
+    (row,) = printed["apps"]
+    assert set(row) >= {
+        "app",
+        "aliases",
+        "upstream",
+        "health",
+        "issuer",
+        "not_after",
+        "days_left",
+        "certificate_problem",
+        "served",
+    }
+
+
+def test_renew_as_json(cli: Cli) -> None:
+    code, printed = cli.json("renew", "--force", "one.example.com")
+    assert code == 0
+    assert set(printed) >= KEYS | {"apps"}
+    assert [set(row) >= {"app", "days_left", "status", "reason"} for row in printed["apps"]] == [True]
+
+
+def test_down_as_json(cli: Cli) -> None:
+    code, printed = cli.json("down")
+    assert (code, printed["stopped"]) == (0, ["certbot", "nginx", "one"])
+
+
+def test_remove_app_as_json(cli: Cli) -> None:
+    code, printed = cli.json("remove-app", "one.example.com", "--delete-cert", "--yes")
+    assert (code, printed["ok"], printed["changed"]) == (0, True, True)
+
+
+def test_every_command_prints_one_object(cli: Cli) -> None:
+    for arguments in (["status"], ["up"], ["renew"], ["remove-app", "one.example.com"], ["down"]):
+        command, *rest = arguments
+        printed = cli(command, "--output", "json", *rest).stdout
+        assert isinstance(json.loads(printed), dict)
+
+
+def test_what_a_person_reads_of_add_app(cli: Cli) -> None:
+    result = cli("add-app", "two.example.com")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert "✓ write docker-compose.yml" in lines
+    assert lines[-1] == "✓ verify that two.example.com is served with its real certificate"
+    assert "nothing to do" in cli("add-app", "two.example.com").stdout
+
+
+def test_what_a_person_reads_of_a_dry_run(cli: Cli) -> None:
+    lines = cli("add-app", "two.example.com", "--dry-run").stdout.splitlines()
+    assert lines[0] == "would write docker-compose.yml  (the stack changes)"
+    assert all(line.startswith("would ") for line in lines)
+
+
+def test_what_a_person_reads_of_status(cli: Cli) -> None:
+    text = cli("status").stdout
+    assert "project stack, proxy running" in text
+    for part in ("one.example.com", "www.example.com", "one:8000", "running", "Fake CA", "2026-10-30", "90", "real"):
+        assert part in text
+
+
+def test_logs(cli: Cli) -> None:
+    assert "one-1  | one says hello" in cli("logs").stdout
+    lines = cli("logs", "www.example.com").stdout.splitlines()
+    assert lines == ["one-1  | one says hello"]
+    assert cli("logs", "none.example.com").exit_code == 2
+
+
+def test_every_failure_is_told_and_the_first_one_is_the_exit_code(cli: Cli) -> None:
+    cli.world.custom("one.example.com.conf", "not_a_directive on;\n")
+    cli.world.fake.faults.issue["two.example.com"] = "dns"
+    cli.world.add("two.example.com", issue=False)
+    result = cli("up")
+    assert result.exit_code == 6
+    assert result.stderr.count("error: ") == 2
+    assert "nginx/custom/one.example.com.conf:1" in result.stderr
+    assert "(dns)" in result.stderr

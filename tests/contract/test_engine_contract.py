@@ -1,0 +1,363 @@
+"""What every engine and every wire must do: one suite, run against the fake and against Docker."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from stackctl.engine.docker import DockerEngine
+from stackctl.engine.fake import FakeEngine
+from stackctl.engine.ports import Engine, Output, Wire
+from stackctl.engine.waiting import wait_for
+from stackctl.engine.wire import HostWire
+from stackctl.errors import EngineError, StackfileError
+from stackctl.model.names import Domain, Publish
+from stackctl.model.project import Project
+from stackctl.plan.observed import Container
+from stackctl.stackfile.locate import locate
+
+APP, NGINX, CERTBOT = "stackctl-lab/app:latest", "stackctl/nginx:1.30", "stackctl/certbot:5.5"
+NOWHERE = "stackctl-lab/nowhere:none"
+HTTP, HTTPS = Publish("127.0.0.40", 80), Publish("127.0.0.41", 443)
+
+STACKFILE = f"""\
+services:
+  app:
+    image: {APP}
+    init: true
+    stop_grace_period: 0s
+    labels:
+      stackctl.role: app
+      note: hello
+  job:
+    image: {CERTBOT}
+    entrypoint: ["sleep", "600"]
+    init: true
+    stop_grace_period: 0s
+"""
+
+
+@dataclass
+class Stand:
+    """One engine with its wire, on a directory of its own."""
+
+    root: Path
+    engine: Engine
+    wire: Wire
+
+    def write(self, text: str) -> str:
+        (self.root / "docker-compose.yml").write_text(text)
+        return text
+
+    def project(self, text: str = STACKFILE) -> Project:
+        return self.engine.resolve(text)
+
+    def containers(self) -> dict[str, Container]:
+        found = self.engine.containers(self.project().name)
+        assert len({container.service for container in found}) == len(found)
+        return {container.service: container for container in found}
+
+    def up(self, *services: str, text: str = STACKFILE) -> dict[str, Container]:
+        self.write(text)
+        self.engine.up(services)
+        return self.containers()
+
+
+def docker(root: Path) -> Iterator[Stand]:
+    engine = DockerEngine(locate(root, {}))
+    try:
+        yield Stand(root, engine, HostWire())
+    finally:
+        (root / "docker-compose.yml").write_text(STACKFILE)
+        engine.down()
+
+
+def fake(root: Path) -> Iterator[Stand]:
+    engine = FakeEngine(root, lambda: datetime(2026, 8, 1, tzinfo=UTC))
+    engine.images = {APP: (8000,), NGINX: (80, 443), CERTBOT: ()}
+    yield Stand(root, engine, engine)
+
+
+@pytest.fixture(params=[fake, pytest.param(docker, marks=pytest.mark.e2e)], ids=["fake", "docker"])
+def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
+    make: Callable[[Path], Iterator[Stand]] = request.param
+    root = tmp_path / f"stackctl-lab-{uuid.uuid4().hex[:8]}"
+    root.mkdir()
+    (root / "docker-compose.yml").write_text(STACKFILE)
+    yield from make(root)
+
+
+# Looking only
+
+
+def test_a_project_has_the_directorys_name_and_the_files_services(stand: Stand) -> None:
+    project = stand.project()
+    assert project.name == stand.root.name
+    assert set(project.services) == {"app", "job"}
+    app = project.services["app"]
+    assert (app.name, app.image, app.builds, app.role) == ("app", APP, False, "app")
+    assert app.labels == {"stackctl.role": "app", "note": "hello"}
+    assert project.services["job"].role is None
+    assert project.with_role("app") is app
+
+
+def test_a_project_may_name_itself(stand: Stand) -> None:
+    assert stand.project("name: stackctl-lab-named\n" + STACKFILE).name == "stackctl-lab-named"
+
+
+def test_labels_may_be_a_list(stand: Stand) -> None:
+    text = f"services:\n  a:\n    image: {APP}\n    labels:\n      - stackctl.role=proxy\n      - plain\n"
+    assert stand.project(text).services["a"].labels == {"stackctl.role": "proxy", "plain": ""}
+
+
+def test_only_ports_with_a_place_on_the_host_are_published(stand: Stand) -> None:
+    text = (
+        f"services:\n  a:\n    image: {APP}\n    ports:\n"
+        '      - "80:8080"\n      - "127.0.0.40:443:8443"\n      - "9000"\n      - "[::1]:81:8081"\n'
+    )
+    ports = stand.project(text).services["a"].ports
+    assert {(port.target, str(port.at)) for port in ports} == {
+        (8080, "80"),
+        (8443, "127.0.0.40:443"),
+        (8081, "[::1]:81"),
+    }
+
+
+def test_ports_may_be_written_out(stand: Stand) -> None:
+    text = (
+        f"services:\n  a:\n    image: {APP}\n    ports:\n"
+        '      - target: 8080\n        published: "80"\n        host_ip: 127.0.0.40\n'
+        "      - target: 8081\n        published: 81\n        protocol: udp\n"
+    )
+    (port,) = stand.project(text).services["a"].ports
+    assert (port.target, str(port.at)) == (8080, "127.0.0.40:80")
+
+
+@pytest.mark.parametrize(
+    ("networks", "expected"),
+    [
+        ("", {"default"}),
+        ("    networks:\n      - back\n", {"back"}),
+        ("    networks:\n      default:\n      back:\n", {"default", "back"}),
+        ("    network_mode: host\n", set()),
+    ],
+    ids=["default", "list", "mapping", "mode"],
+)
+def test_networks(stand: Stand, networks: str, expected: set[str]) -> None:
+    text = f"services:\n  a:\n    image: {APP}\n{networks}networks:\n  back:\n"
+    assert stand.project(text).services["a"].networks == expected
+
+
+def test_a_service_with_a_build_says_so(stand: Stand) -> None:
+    service = stand.project("services:\n  a:\n    build: .\n").services["a"]
+    assert (service.builds, service.image) == (True, None)
+
+
+def test_a_service_of_a_profile_that_is_not_active_is_left_out(stand: Stand) -> None:
+    text = STACKFILE + f"  extra:\n    image: {APP}\n    profiles: [debug]\n"
+    assert "extra" not in stand.project(text).services
+
+
+SAME = {
+    "a comment": STACKFILE.replace("    init: true\n", "    init: true  # reap\n"),
+    "the order of keys": STACKFILE.replace(
+        f"    image: {APP}\n    init: true\n", f"    init: true\n    image: {APP}\n"
+    ),
+    "quotes": STACKFILE.replace(f"image: {APP}", f'image: "{APP}"'),
+    "x-stackctl": STACKFILE.replace("    labels:", "    x-stackctl:\n      domains: [a.example.com]\n    labels:"),
+    "another service": STACKFILE + f"  more:\n    image: {APP}\n",
+    "depends_on": STACKFILE.replace("    labels:", "    depends_on: [job]\n    labels:"),
+}
+OTHER = {
+    "image": STACKFILE.replace(APP, NGINX),
+    "environment": STACKFILE.replace("    labels:", '    environment:\n      A: "1"\n    labels:'),
+    "a label": STACKFILE.replace("note: hello", "note: bye"),
+    "a port": STACKFILE.replace("    labels:", '    ports: ["127.0.0.42:80:8000"]\n    labels:'),
+    "command": STACKFILE.replace("    labels:", "    command: [sleep, '9']\n    labels:"),
+}
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_a_service_keeps_its_hash_when_only_its_surroundings_change(stand: Stand, change: str) -> None:
+    before, after = stand.project().services["app"], stand.project(SAME[change]).services["app"]
+    assert after.config_hash == before.config_hash != ""
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_a_service_has_another_hash_when_its_definition_changes(stand: Stand, change: str) -> None:
+    before, after = stand.project().services, stand.project(OTHER[change]).services
+    assert after["app"].config_hash != before["app"].config_hash
+    assert after["job"].config_hash == before["job"].config_hash
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services:\n  a:\n    restart: always\n",
+        f'services:\n  a:\n    image: {APP}\n    ports: ["x:y"]\n',
+        f'services:\n  a:\n    image: {APP}\n    ports: ["80:99999"]\n',
+        "services: [\n",
+        f"services:\n  a:\n    image: {APP}\n    networks: [nowhere]\n",
+    ],
+    ids=["no image", "port", "port range", "yaml", "unknown network"],
+)
+def test_what_compose_refuses_is_an_error_of_the_file(stand: Stand, text: str) -> None:
+    with pytest.raises(StackfileError) as refused:
+        stand.project(text)
+    assert (refused.value.where or "").startswith("docker-compose.yml")
+
+
+def test_images(stand: Stand) -> None:
+    image_id = stand.engine.image_id(APP)
+    assert image_id is not None
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", image_id)
+    assert stand.engine.image_id(APP) == image_id
+    assert stand.engine.image_id(NOWHERE) is None
+    assert stand.engine.exposed_ports(APP) == (8000,)
+    assert stand.engine.exposed_ports(NGINX) == (80, 443)
+    assert stand.engine.exposed_ports(CERTBOT) == ()
+    assert stand.engine.exposed_ports(NOWHERE) == ()
+
+
+def test_what_no_registry_has_cannot_be_pulled(stand: Stand) -> None:
+    with pytest.raises(EngineError, match=NOWHERE) as refused:
+        stand.engine.pull(NOWHERE)
+    assert refused.value.hint
+
+
+# Containers
+
+
+def test_the_life_of_a_service(stand: Stand) -> None:
+    engine, project = stand.engine, stand.project()
+    assert engine.containers(project.name) == ()
+
+    first = stand.up("app")
+    assert set(first) == {"app"}, "only what was asked for"
+    app = first["app"]
+    assert (app.running, app.state, app.health, app.role) == (True, "running", None, "app")
+    assert app.config_hash == project.services["app"].config_hash
+    assert app.image_id == engine.image_id(APP)
+    assert len(app.addresses) == 1
+
+    assert stand.up("app") == first, "once more changes nothing"
+
+    changed = OTHER["environment"]
+    second = stand.up("app", "job", text=changed)
+    assert set(second) == {"app", "job"}
+    assert second["app"].id != app.id
+    assert second["app"].config_hash == stand.project(changed).services["app"].config_hash
+
+    engine.remove([second["job"].id])
+    assert set(stand.containers()) == {"app"}
+    engine.remove([second["job"].id])  # gone already: no error
+
+    engine.down()
+    assert stand.containers() == {}
+    engine.down()  # nothing is there: no error
+
+
+def test_a_service_that_is_not_in_the_file_cannot_be_started(stand: Stand) -> None:
+    with pytest.raises(EngineError):
+        stand.up("nobody")
+    assert stand.containers() == {}
+
+
+def test_a_service_without_an_image_to_be_had_cannot_be_started(stand: Stand) -> None:
+    with pytest.raises(EngineError):
+        stand.up("app", text=STACKFILE.replace(APP, NOWHERE))
+    assert stand.containers() == {}
+
+
+def test_commands_in_a_fresh_container(stand: Stand) -> None:
+    assert stand.engine.run_once(NGINX, ["echo", "hello", "you"], {}) == Output(0, "hello you\n")
+    assert stand.engine.run_once(NGINX, ["false"], {}) == Output(1, "")
+    printed = stand.engine.run_once(NGINX, ["nginx", "-v"], {})
+    assert printed.code == 0
+    assert re.match(r"nginx version: nginx/1\.30\.\d+\n", printed.text)
+    with pytest.raises(EngineError):
+        stand.engine.run_once(NOWHERE, ["echo"], {})
+    with pytest.raises(EngineError):
+        stand.engine.run_once(NGINX, ["no-such-program"], {})
+
+
+def test_commands_in_a_running_container(stand: Stand) -> None:
+    job = stand.up("job")["job"]
+    assert stand.engine.execute(job.id, ["echo", "hello"]) == Output(0, "hello\n")
+    assert stand.engine.execute(job.id, ["false"]) == Output(1, "")
+    lines = list(stand.engine.stream("job", ["cat"], "one\ntwo\n\nthree"))
+    assert lines == ["one", "two", "", "three"]
+    with pytest.raises(EngineError):
+        list(stand.engine.stream("job", ["false"], ""))
+    assert stand.engine.log(job.id, 5) is not None
+    stand.engine.remove([job.id])
+    with pytest.raises(EngineError):
+        stand.engine.execute(job.id, ["echo"])
+    with pytest.raises(EngineError):
+        list(stand.engine.stream("job", ["cat"], "x"))
+    with pytest.raises(EngineError):
+        stand.engine.log(job.id, 5)
+
+
+def test_a_long_stream_is_fed_and_read_at_once(stand: Stand) -> None:
+    stand.up("job")
+    text = "".join(f"{number} {'x' * 200}\n" for number in range(5000))
+    assert "\n".join(stand.engine.stream("job", ["cat"], text)) + "\n" == text
+
+
+def test_what_services_print_stands_behind_their_names(stand: Stand) -> None:
+    text = STACKFILE.replace(
+        'entrypoint: ["sleep", "600"]', 'entrypoint: ["sh", "-c", "echo job says hello; sleep 600"]'
+    )
+    job = stand.up("app", "job", text=text)["job"]
+
+    def printed() -> list[str] | None:
+        return list(stand.engine.follow(["job"], tail=5, follow=False)) or None
+
+    assert wait_for(printed, 10) == ["job-1  | job says hello"]
+    assert wait_for(lambda: stand.engine.log(job.id, 5) or None, 10) == "job says hello"
+    assert list(stand.engine.follow(["job"], tail=0, follow=False)) == []
+
+
+# The wire
+
+
+def test_where_nothing_listens_nothing_is_seen(stand: Stand) -> None:
+    names = [Domain("a.example.com"), Domain("b.example.com")]
+    assert stand.wire.generation(HTTP) is None
+    assert stand.wire.served(HTTPS, names) == dict.fromkeys(names)
+    assert stand.wire.served(HTTPS, []) == {}
+    assert stand.wire.answers("127.0.0.42", 8000) is False
+    assert stand.wire.owner(HTTP) is None
+    assert stand.engine.publisher(HTTP) is None
+
+
+def test_a_published_port_has_an_owner_and_a_publisher(stand: Stand) -> None:
+    at = Publish("127.0.0.43", 8043)
+    assert stand.wire.owner(at) is None
+    stand.up("app", text=STACKFILE.replace("    labels:", f'    ports: ["{at}:8000"]\n    labels:'))
+    assert stand.wire.owner(at)
+    assert f"{stand.root.name}-app-1" in (stand.engine.publisher(at) or "")
+    assert stand.wire.owner(Publish("127.0.0.44", 8043)) is None
+    assert stand.engine.publisher(Publish("127.0.0.44", 8043)) is None
+    stand.engine.down()
+    assert wait_for(lambda: True if stand.wire.owner(at) is None else None, 5)
+
+
+def test_a_service_answers_on_its_address_once_it_listens(stand: Stand) -> None:
+    (address,) = stand.up("app")["app"].addresses
+    assert wait_for(lambda: stand.wire.answers(address, 8000) or None, 15)
+    assert stand.wire.answers(address, 8001) is False
+
+
+def test_something_that_speaks_no_tls_serves_no_certificate(stand: Stand) -> None:
+    at = Publish("127.0.0.45", 8045)
+    stand.up("app", text=STACKFILE.replace("    labels:", f'    ports: ["{at}:8000"]\n    labels:'))
+    assert stand.wire.served(at, [Domain("a.example.com")]) == {"a.example.com": None}
+    assert stand.wire.generation(at) is None

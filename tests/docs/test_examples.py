@@ -1,0 +1,42 @@
+"""The annotated example is read by the program's own reader."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from stackctl.engine.fake import FakeEngine
+from stackctl.model.stack import TlsPolicy
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.read import read_stack
+from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, known_keys
+from tests.docs.pages import ROOT
+
+EXAMPLE = ROOT / "docs" / "examples" / "docker-compose.yml"
+
+
+def test_the_example_means_what_its_comments_say(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    doc = Document.parse(text, EXAMPLE.name)
+    stack = read_stack(doc, FakeEngine(tmp_path, _never).resolve(text))
+
+    assert {app.name: str(app.upstream) for app in stack.apps} == {
+        "blog.example.com": "blog:2368",
+        "shop.example.com": "shop:8000",
+        "admin.example.com": "shop:9000",
+        "legacy.example.com": "172.17.0.1:3000",
+    }
+    assert [app.aliases for app in stack.apps if app.aliases] == [("www.blog.example.com",)]
+    assert [app.tuning.body_size for app in stack.apps] == ["32m", "2g", "32m", "32m"]
+    assert (stack.edge.service, stack.certbot, stack.tls) == ("nginx", "certbot", TlsPolicy.MODERN)
+
+
+def test_the_example_shows_every_key() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for shape in (StackKeys, ServiceKeys, AppKeys):
+        for key in known_keys(shape):
+            assert f"{key}:" in text, key
+
+
+def _never() -> datetime:
+    raise AssertionError("reading asks no clock")

@@ -1,0 +1,69 @@
+"""docs/reference/json-output.md says what --output json prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackctl.cli.show import as_json, error_object
+from stackctl.engine.execute import Step
+from stackctl.errors import InputError
+from stackctl.plan.operations import Plan, Publish
+from stackctl.usecases.result import Result
+from tests.docs.commands import commands
+from tests.docs.pages import REFERENCE, Page
+
+PAGE = Page(REFERENCE / "json-output.md")
+OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
+OWN = {"status": "status", "renew": "renew", "down": "down"}
+
+
+def printed(command: str, **data: Any) -> dict[str, Any]:
+    operation = Publish(cause="the proxy's files change")
+    result = Result(command, Plan((operation,)), (Step(operation, "done"),), data=data)
+    loaded: dict[str, Any] = json.loads(as_json(result, []))
+    return loaded
+
+
+def keys(heading: str) -> list[str]:
+    return [row[0] for row in PAGE.table(heading)]
+
+
+def test_the_common_keys_are_those_of_every_result() -> None:
+    assert keys("Every command") == list(printed("up"))
+
+
+def test_an_operation_has_the_documented_keys() -> None:
+    assert keys("An operation") == list(printed("up")["operations"][0])
+
+
+def test_an_error_has_the_documented_keys() -> None:
+    assert keys("An error") == list(error_object(InputError("no")))
+
+
+def test_every_example_has_the_documented_keys() -> None:
+    finished = [shown for shown in OBJECTS if "changed" in shown]
+    assert {shown["command"] for shown in finished} == {name for name in commands() if name != "logs"}
+    for shown in finished:
+        own = keys(shown["command"]) if shown["command"] in OWN else []
+        assert list(shown) == [*keys("Every command"), *own]
+
+
+@pytest.mark.parametrize("command", ["status", "renew"])
+def test_the_rows_have_the_documented_keys(command: str) -> None:
+    shown = next(shown for shown in OBJECTS if shown["command"] == command)
+    assert shown["apps"]
+    for row in shown["apps"]:
+        assert list(row) == keys(f"A row of {command}")
+
+
+def test_a_command_that_did_not_start_prints_less() -> None:
+    short = [shown for shown in OBJECTS if "changed" not in shown]
+    assert [list(shown) for shown in short] == [["command", "ok", "errors", "notes"]]
+
+
+def test_no_example_shows_a_path_of_a_machine() -> None:
+    assert str(Path.home()) not in PAGE.text

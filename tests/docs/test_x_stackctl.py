@@ -1,0 +1,42 @@
+"""docs/reference/x-stackctl.md lists the keys of the schema, with their defaults."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from msgspec import NODEFAULT, Struct
+
+from stackctl.model.stack import Tuning
+from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, json_schema, known_keys
+from tests.docs.pages import REFERENCE, ROOT, Page, assert_current
+
+PAGE = Page(REFERENCE / "x-stackctl.md")
+TABLES: dict[str, type[Struct]] = {"At the top": StackKeys, "In a service": ServiceKeys, "In an item of apps": AppKeys}
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_every_key_is_listed_once(heading: str) -> None:
+    assert sorted(row[0] for row in PAGE.table(heading)) == sorted(known_keys(TABLES[heading]))
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_the_defaults_are_those_of_the_schema(heading: str) -> None:
+    fields = msgspec.structs.fields(TABLES[heading])
+    assert {row[0]: row[2] for row in PAGE.table(heading)} == {
+        field.encode_name: _default(field, top=heading == "At the top") for field in fields
+    }
+
+
+def test_the_json_schema_is_current() -> None:
+    assert_current(ROOT / "compose" / "x-stackctl.schema.json", json.dumps(json_schema(), indent=2) + "\n")
+
+
+def _default(field: msgspec.structs.FieldInfo, *, top: bool) -> str:
+    if field.required:
+        return "required"
+    value = field.default if field.default is not NODEFAULT else field.default_factory()
+    if value is None and hasattr(Tuning, field.name):
+        return str(getattr(Tuning(), field.name)) if top else "as at the top"
+    return "none" if value in (None, []) else json.dumps(value).strip('"')

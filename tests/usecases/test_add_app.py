@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stackctl.errors import EngineError, ExitCode, InputError, StackfileError
+from stackctl.plan.operations import ReloadProxy
+from tests.usecases.world import World, done
+
+
+def test_a_new_service_is_started_routed_and_served_with_a_real_certificate(stack: World) -> None:
+    result = done(stack.add("one.example.com"))
+    assert result.code is ExitCode.OK
+    row = stack.rows()["one.example.com"]
+    assert (row["upstream"], row["health"], row["served"]) == ("one:8000", "running", "real")
+    assert not stack.on_http("one.example.com")
+
+
+def test_until_the_certificate_is_there_the_site_is_on_http(stack: World) -> None:
+    done(stack.add("one.example.com", issue=False))
+    assert stack.served() == {"one.example.com": "dummy"}
+    assert stack.on_http("one.example.com")
+    assert stack.fake.ca.issued == []
+
+
+def test_aliases_stand_on_the_same_certificate(stack: World) -> None:
+    done(stack.add("one.example.com", "www.example.com", "example.com"))
+    assert stack.fake.ca.issued == [("one.example.com", "www.example.com", "example.com")]
+    assert set(stack.fake.loaded) == {"one.example.com", "www.example.com", "example.com"}
+
+
+def test_an_existing_service_gets_a_route_and_is_not_restarted(stack: World) -> None:
+    stack.file.write_text(stack.text + "\n  two:\n    image: two:latest\n")
+    done(stack.up())
+    before = {run.service.name: number for number, run in stack.fake.runs.items()}
+    done(stack.add("shop.example.com", service="two"))
+    assert {run.service.name: number for number, run in stack.fake.runs.items()} == before
+    assert stack.rows()["shop.example.com"]["upstream"] == "two:3000"
+    assert stack.served() == {"shop.example.com": "real"}
+
+
+def test_the_service_of_the_first_label_is_taken_where_it_is_there(stack: World) -> None:
+    stack.file.write_text(stack.text + "\n  two:\n    image: two:latest\n")
+    done(stack.add("two.example.com"))
+    assert stack.text.count("two:latest") == 1
+
+
+def test_something_outside_compose_is_routed(stack: World) -> None:
+    stack.fake.outside.add(("10.0.0.5", 8080))
+    done(stack.add("legacy.example.com", upstream="10.0.0.5:8080"))
+    row = stack.rows()["legacy.example.com"]
+    assert (row["upstream"], row["health"], row["served"]) == ("10.0.0.5:8080", "answers", "real")
+    assert not any(run.service.name == "legacy" for run in stack.fake.runs.values())
+
+
+def test_a_second_site_of_a_service(site: World) -> None:
+    done(site.add("shop.example.com", service="one"))
+    assert site.served() == {"one.example.com": "real", "shop.example.com": "real"}
+    assert sum(run.service.name == "one" for run in site.fake.runs.values()) == 1
+
+
+def test_a_second_site_by_accident_is_refused(site: World) -> None:
+    before = site.tree()
+    with pytest.raises(InputError, match="already answers another site") as refused:
+        site.add("one.example.org")
+    assert refused.value.where == site.line_of("  one:")
+    assert site.tree() == before
+
+
+@pytest.mark.parametrize(
+    ("image", "port", "expected"),
+    [
+        ("one:latest", None, 8000),
+        ("two:latest", None, 3000),
+        ("three:latest", None, 8000),
+        ("four:latest", None, 8000),
+        ("four:latest", 9090, 9090),
+    ],
+    ids=["the only one", "the only one, another", "none exposed", "several exposed", "named"],
+)
+def test_the_port(stack: World, image: str, port: int | None, expected: int) -> None:
+    result = stack.add("app.example.com", service="app", image=image, port=port, issue=False, dry_run=True)
+    assert f"wait until app:{expected} answers" in str(result.plan)
+
+
+def test_the_same_add_app_again_changes_nothing_and_asks_nobody(site: World) -> None:
+    before, loaded = site.tree(), len(site.asked("execute"))
+    result = done(site.add("one.example.com"))
+    assert not result.plan
+    assert not result.changed
+    assert site.tree() == before
+    assert len(site.asked("execute")) == loaded
+    assert len(site.fake.ca.issued) == 1
+
+
+@pytest.mark.parametrize(
+    "different",
+    [{"port": 9000}, {"service": "two"}, {"image": "two:latest"}, {"upstream": "10.0.0.5:80"}],
+    ids=lambda value: next(iter(value)),
+)
+def test_the_same_domain_with_other_options_is_refused_with_the_line(site: World, different: dict[str, Any]) -> None:
+    before = site.tree()
+    with pytest.raises(InputError, match=next(iter(different))) as refused:
+        site.add("one.example.com", **different)
+    lines = site.text.splitlines()
+    assert refused.value.where == f"docker-compose.yml:{lines.index('    x-stackctl:') + 1}"
+    assert refused.value.hint
+    assert site.tree() == before
+
+
+def test_other_aliases_are_refused(site: World) -> None:
+    with pytest.raises(InputError, match=r"aliases none instead of www\.example\.com"):
+        site.add("one.example.com", "www.example.com")
+
+
+def test_a_name_that_is_anothers_alias_is_refused(stack: World) -> None:
+    done(stack.add("one.example.com", "www.example.com"))
+    before = stack.tree()
+    for names in (("www.example.com",), ("two.example.com", "www.example.com"), ("two.example.com", "one.example.com")):
+        with pytest.raises(InputError, match=r"already a name of one\.example\.com"):
+            stack.add(*names)
+    assert stack.tree() == before
+
+
+@pytest.mark.parametrize("aliases", [("a.example.com",), ("b.example.com", "b.example.com")])
+def test_a_domain_named_twice_is_refused(stack: World, aliases: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="twice"):
+        stack.add("a.example.com", *aliases)
+
+
+@pytest.mark.parametrize("name", ["nginx", "certbot"])
+def test_the_stacks_own_services_are_no_apps(stack: World, name: str) -> None:
+    with pytest.raises(InputError, match="the stack's own service"):
+        stack.add(f"{name}.example.com")
+
+
+def test_without_the_image_nothing_is_written(stack: World) -> None:
+    before = stack.tree()
+    with pytest.raises(EngineError, match="nowhere:1"):
+        stack.add("one.example.com", image="nowhere:1")
+    assert stack.tree() == before
+    assert len(stack.fake.runs) == 2
+
+
+def test_an_image_that_the_registry_has_is_fetched_first(stack: World) -> None:
+    stack.fake.registry["fresh:1"] = (5000,)
+    done(stack.add("fresh.example.com", image="fresh:1"))
+    assert stack.rows()["fresh.example.com"]["upstream"] == "fresh:5000"
+
+
+def test_a_dry_run_writes_nothing_even_for_a_new_image(stack: World) -> None:
+    stack.fake.registry["fresh:1"] = (5000,)
+    before = stack.tree()
+    result = stack.add("fresh.example.com", image="fresh:1", dry_run=True)
+    assert result.plan
+    assert stack.tree() == before
+
+
+def test_an_environment_file_inside_the_stack_is_named_relative_to_it(stack: World) -> None:
+    (stack.root / "one.env").write_text("A=1\n")
+    done(stack.add("one.example.com", env_file=stack.root / "one.env"))
+    assert '- "./one.env"' in stack.text
+
+
+def test_an_environment_file_that_is_not_there_is_refused(stack: World) -> None:
+    before = stack.tree()
+    with pytest.raises(InputError) as refused:
+        stack.add("one.example.com", env_file=stack.root / "none.env")
+    assert refused.value.where == "--env-file"
+    assert stack.tree() == before
+
+
+def test_an_app_that_exits_at_once_fails_alone_and_shows_its_log(site: World) -> None:
+    site.fake.faults.exits.add("two")
+    result = site.add("two.example.com")
+    assert [error.code for error in result.errors] == [ExitCode.ENGINE]
+    assert "two says hello" in str(result.errors[0])
+    assert site.served()["one.example.com"] == "real"
+    site.fake.faults.exits.clear()
+    done(site.add("two.example.com"))
+    assert site.served() == {"one.example.com": "real", "two.example.com": "real"}
+
+
+def test_an_app_that_never_answers_fails_alone(site: World) -> None:
+    site.fake.faults.silent.add("two")
+    result = site.add("two.example.com")
+    assert [error.code for error in result.errors] == [ExitCode.ENGINE]
+    assert "does not answer on port 3000" in str(result.errors[0])
+    assert site.served()["one.example.com"] == "real"
+    site.fake.faults.silent.clear()
+    done(site.add("two.example.com"))
+    assert site.served()["two.example.com"] == "real"
+
+
+def test_a_service_that_cannot_be_started_fails_alone(site: World) -> None:
+    site.fake.faults.up_fails.add("two")
+    result = site.add("two.example.com")
+    assert [error.code for error in result.errors] == [ExitCode.ENGINE]
+    assert site.served()["one.example.com"] == "real"
+    site.fake.faults.up_fails.clear()
+    done(site.add("two.example.com"))
+
+
+def test_a_reload_that_fails_is_told_and_mended_by_the_next_run(site: World) -> None:
+    site.fake.faults.reload_fails = True
+    result = site.add("two.example.com")
+    assert [error.code for error in result.errors] == [ExitCode.ENGINE]
+    assert site.served()["one.example.com"] == "real"
+    site.fake.faults.reload_fails = False
+    done(site.add("two.example.com"))
+    assert site.served() == {"one.example.com": "real", "two.example.com": "real"}
+
+
+def test_an_app_on_no_network_of_the_proxy_is_refused(stack: World) -> None:
+    own = "\n  two:\n    image: two:latest\n    networks:\n      - back\nnetworks:\n  back:\n"
+    stack.file.write_text(stack.text + own)
+    done(stack.up())
+    before = stack.tree()
+    with pytest.raises(StackfileError, match="on no network"):
+        stack.add("two.example.com")
+    assert stack.tree() == before
+
+
+def test_a_lost_certificate_of_another_site_does_not_stop_a_new_one(site: World) -> None:
+    site.fake.execute(
+        next(number for number, run in site.fake.runs.items() if run.service.role == "certbot"),
+        ["certbot", "delete", "--non-interactive", "--cert-name", "one.example.com"],
+    )
+    done(site.add("two.example.com"))
+    assert site.served()["two.example.com"] == "real"
+
+
+def test_one_reload_for_the_new_files_and_one_for_the_certificate(stack: World) -> None:
+    result = done(stack.add("one.example.com"))
+    assert sum(isinstance(step.operation, ReloadProxy) for step in result.steps) == 2
+    assert len([call for call in stack.asked("execute") if call.endswith("reload")]) == 2
+
+
+def test_options_of_a_service_make_no_sense_with_an_upstream(stack: World) -> None:
+    with pytest.raises(InputError) as refused:
+        stack.add("a.example.com", upstream="10.0.0.5:80", port=80)
+    assert refused.value.where == "--port"
+
+
+def test_an_option_that_would_change_an_existing_service_is_refused(site: World) -> None:
+    with pytest.raises(InputError, match="--image would change it") as refused:
+        site.add("shop.example.com", service="one", image="two:latest")
+    assert refused.value.where == site.line_of("  one:")

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from stackctl.engine.fake import FakeEngine
+from stackctl.errors import ExitCode, InputError
+from stackctl.usecases.init import InitOptions
+from tests.usecases.world import World, done
+
+
+def test_a_name_the_ca_refuses_stays_on_http_and_the_others_are_issued(stack: World) -> None:
+    stack.fake.faults.issue["two.example.com"] = "dns"
+    for name in ("one", "two", "three"):
+        stack.add(f"{name}.example.com", issue=False)
+    result = stack.up()
+    assert result.code is ExitCode.ISSUE_FAILED
+    assert len(result.errors) == 1
+    assert "two.example.com" in result.errors[0].message
+    assert "A or AAAA record" in (result.errors[0].hint or "")
+    assert stack.served() == {"one.example.com": "real", "two.example.com": "dummy", "three.example.com": "real"}
+    assert not stack.on_http("one.example.com")
+    assert stack.on_http("two.example.com")
+    issued = list(stack.fake.ca.issued)
+
+    stack.fake.faults.issue.clear()
+    done(stack.up())
+    assert stack.fake.ca.issued[len(issued) :] == [("two.example.com",)], "and only that one"
+    assert stack.served()["two.example.com"] == "real"
+
+
+def test_add_app_tells_that_its_certificate_was_not_issued(site: World) -> None:
+    site.fake.faults.issue["two.example.com"] = "rateLimited"
+    result = site.add("two.example.com")
+    assert result.code is ExitCode.ISSUE_FAILED
+    assert "rate limit" in (result.errors[0].hint or "")
+    assert site.served() == {"one.example.com": "real", "two.example.com": "dummy"}
+    site.fake.faults.issue.clear()
+    done(site.add("two.example.com"))
+    assert site.served()["two.example.com"] == "real"
+
+
+def test_without_agreement_no_ca_is_asked(world: World) -> None:
+    done(world.init(InitOptions()))
+    result = world.add("one.example.com")
+    assert result.code is ExitCode.ISSUE_FAILED
+    assert "terms of service" in result.errors[0].message
+    assert world.fake.ca.issued == []
+    assert world.served() == {"one.example.com": "dummy"}
+
+
+def test_what_is_on_disk_and_valid_is_never_issued_again(site: World) -> None:
+    done(site.add("one.example.com"))
+    done(site.init())
+    done(site.up())
+    done(site.add("two.example.com"))
+    done(site.down())
+    done(site.up())
+    done(site.remove("one.example.com"))
+    done(site.add("one.example.com"))
+    assert site.fake.ca.issued == [("one.example.com",), ("two.example.com",)]
+
+
+def test_a_restored_directory_is_served_without_asking_the_ca(site: World, tmp_path: Path) -> None:
+    other = site.copy(tmp_path / "elsewhere" / "stack")
+    other.fake.runs, other.fake.loaded = {}, {}
+    done(other.up())
+    assert other.served() == {"one.example.com": "real"}
+    assert len(other.fake.ca.issued) == 1
+
+
+def test_without_python_in_the_image_certificates_are_issued_one_by_one(stack: World) -> None:
+    stack.fake.faults.no_python = True
+    done(stack.add("one.example.com"))
+    assert stack.served() == {"one.example.com": "real"}
+    assert any("no Python" in note for note in stack.report.notes)
+
+
+def test_renewal_with_nothing_due_asks_no_engine(site: World) -> None:
+    site.clock.now += timedelta(days=2)  # what was issued today is looked at on the wire
+    site.fake.faults.away = True
+    calls = len(site.fake.calls)
+    result = done(site.renew())
+    assert result.data["apps"] == [
+        {"app": "one.example.com", "days_left": 88, "status": "skipped", "reason": "not due"}
+    ]
+    assert len(site.fake.calls) == calls
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "not_yet", "due"),
+    [(90, 59, 61), (64, 42, 43), (45, 29, 31), (6, 2, 4)],
+)
+def test_a_certificate_is_due_in_the_last_third_of_its_life_or_half_of_a_short_one(
+    stack: World, lifetime: int, not_yet: int, due: int
+) -> None:
+    stack.fake.ca.lifetime = timedelta(days=lifetime)
+    done(stack.add("one.example.com"))
+    start = stack.clock.now
+    stack.clock.now = start + timedelta(days=not_yet)
+    assert not stack.renew().plan
+    stack.clock.now = start + timedelta(days=due)
+    result = done(stack.renew())
+    assert [row["status"] for row in result.data["apps"]] == ["renewed"]
+    assert stack.served() == {"one.example.com": "real"}
+    assert not stack.renew().plan
+
+
+def test_only_what_is_due_is_renewed(site: World) -> None:
+    site.clock.now += timedelta(days=50)
+    done(site.add("two.example.com"))
+    site.clock.now += timedelta(days=20)
+    result = done(site.renew())
+    assert {row["app"]: row["status"] for row in result.data["apps"]} == {
+        "one.example.com": "renewed",
+        "two.example.com": "skipped",
+    }
+
+
+def test_force_renews_what_is_not_due_also_by_its_alias(stack: World) -> None:
+    done(stack.add("one.example.com", "www.example.com"))
+    old = stack.fake.loaded["one.example.com"]
+    result = done(stack.renew("www.example.com"))
+    assert [row["status"] for row in result.data["apps"]] == ["renewed"]
+    assert stack.fake.loaded["one.example.com"] != old
+    assert stack.served() == {"one.example.com": "real"}
+
+
+def test_force_of_an_unknown_name_is_refused(site: World) -> None:
+    with pytest.raises(InputError) as refused:
+        site.renew("none.example.com")
+    assert refused.value.where == "--force"
+
+
+def test_a_dry_run_of_renew_asks_no_ca(site: World) -> None:
+    site.clock.now += timedelta(days=70)
+    before = site.tree()
+    result = site.renew(dry_run=True)
+    assert "issue a certificate for one.example.com  (it is due: 20 days left)" in str(result.plan)
+    assert site.tree() == before
+    assert len(site.fake.ca.issued) == 1
+
+
+def test_a_renewal_that_fails_leaves_the_old_certificate_served_and_the_others_renewed(site: World) -> None:
+    done(site.add("two.example.com"))
+    old = site.fake.loaded["one.example.com"]
+    site.clock.now += timedelta(days=70)
+    site.fake.faults.issue["one.example.com"] = "connection"
+    result = site.renew()
+    assert result.code is ExitCode.ISSUE_FAILED
+    rows = {row["app"]: row for row in result.data["apps"]}
+    assert (rows["one.example.com"]["status"], rows["two.example.com"]["status"]) == ("failed", "renewed")
+    assert "refused by the fake CA" in rows["one.example.com"]["reason"]
+    assert site.fake.loaded["one.example.com"] == old
+    assert site.served() == {"one.example.com": "real", "two.example.com": "real"}
+
+
+def test_one_renewal_one_reload(site: World) -> None:
+    done(site.add("two.example.com"))
+    site.clock.now += timedelta(days=70)
+    before = len(site.asked("execute"))
+    done(site.renew())
+    assert [call.rpartition(" ")[2] for call in site.asked("execute")[before:]] == ["reload"]
+
+
+def test_renew_does_not_touch_what_was_edited_meanwhile(site: World) -> None:
+    site.edit("      port: 8000\n", "      port: 8000\n      body-size: 1g\n")
+    live = site.live()
+    done(site.renew("one.example.com"))
+    assert site.live() == live, "settings are for 'up' to publish"
+
+
+def test_renew_leaves_what_cannot_be_used_to_up_and_says_so(site: World) -> None:
+    (site.root / "data/certbot/conf/live/one.example.com/privkey.pem").unlink()
+    result = done(site.renew())
+    assert "stackctl up" in result.data["apps"][0]["reason"]
+    done(site.up())
+    assert site.served() == {"one.example.com": "real"}
+
+
+def test_status_says_what_is(site: World) -> None:
+    site.fake.outside.add(("10.0.0.5", 80))
+    done(site.add("two.example.com", issue=False))
+    done(site.add("out.example.com", "alias.example.com", upstream="10.0.0.5:80"))
+    site.fake.remove([number for number, run in site.fake.runs.items() if run.service.name == "two"])
+    rows = site.rows()
+    assert rows["one.example.com"] == {
+        "app": "one.example.com",
+        "aliases": [],
+        "upstream": "one:8000",
+        "health": "running",
+        "issuer": "Fake CA",
+        "not_after": "2026-10-30T12:00:00+00:00",
+        "days_left": 90,
+        "certificate_problem": None,
+        "served": "real",
+    }
+    assert (rows["two.example.com"]["health"], rows["two.example.com"]["served"]) == ("missing", "dummy")
+    assert rows["two.example.com"]["days_left"] is None
+    assert (rows["out.example.com"]["health"], rows["out.example.com"]["aliases"]) == ("answers", ["alias.example.com"])
+
+
+def test_status_sees_a_certificate_that_is_not_the_one_on_disk(site: World) -> None:
+    chain, key = site.fake.ca.issue(["one.example.com"], site.clock())
+    live = site.root / "data/certbot/conf/live/one.example.com"
+    (live / "fullchain.pem").resolve().write_bytes(chain)
+    (live / "privkey.pem").resolve().write_bytes(key)
+    assert site.served() == {"one.example.com": "other"}
+
+
+def test_the_program_for_the_certbot_container_needs_nothing_of_this_package(
+    stack: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    programs: list[str] = []
+    stream = FakeEngine.stream
+
+    def keep(self: FakeEngine, service: str, command: list[str], stdin: str) -> object:
+        programs.append(stdin)
+        return stream(self, service, command, stdin)
+
+    monkeypatch.setattr(FakeEngine, "stream", keep)
+    done(stack.add("one.example.com"))
+    program = programs[0].replace("/etc/letsencrypt", str(tmp_path)).replace("/var/www/certbot", str(tmp_path))
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-"], input=program, capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert ended.returncode == 0, ended.stderr
+    events = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert events[0]["event"] == "queued"
+    assert events[-1]["lineage"] == "one.example.com"

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackctl.certs.dummy import make_dummy
+from stackctl.errors import EngineError, HostError, InputError, StackfileError
+from stackctl.model.names import Publish
+from stackctl.usecases.init import InitOptions
+from tests.usecases.world import OPTIONS, World, done
+
+SHOP = """\
+# our shop
+name: shop
+
+services:   # two of them
+  web:
+    image: 'one:latest'  # pinned by ops
+    ports: ["8080:8000"]
+  db:
+    image: two:latest
+    volumes:
+      - data:/var/lib/db
+
+volumes:
+  data: {}   # precious
+"""
+
+
+def test_init_makes_a_stack_from_nothing(world: World) -> None:
+    done(world.init())
+    assert world.host.directory.missing() == ()
+    assert world.fake.loaded_generation == world.published()
+    running = {run.service.name: run.container.state for run in world.fake.runs.values()}
+    assert running == {"nginx": "running", "certbot": "running"}
+    assert "ops@example.com" in world.text
+
+
+def test_init_twice_has_an_empty_plan(stack: World) -> None:
+    before = stack.tree()
+    result = stack.init()
+    assert not result.plan
+    assert stack.tree() == before
+
+
+def test_a_dry_run_of_init_makes_nothing(world: World) -> None:
+    result = world.init(dry_run=True)
+    assert result.plan
+    assert not result.steps
+    assert world.tree() == {}
+    assert not world.fake.runs
+
+
+@pytest.mark.parametrize("name", ["docker-compose.yml", "compose.yaml", "compose.yml", "docker-compose.yaml"])
+def test_init_beside_a_compose_file_keeps_every_line_of_it(world: World, name: str) -> None:
+    (world.root / name).write_text(SHOP)
+    done(world.init())
+    assert world.file.name == name
+    assert [path.name for path in world.root.glob("*compose*")] == [name]
+    left = iter(world.text.splitlines())
+    assert all(line in left for line in SHOP.splitlines()), "lines are there in their order"
+    assert world.rows() == {}
+
+
+def test_init_beside_a_compose_file_keeps_line_endings(world: World) -> None:
+    (world.root / "compose.yaml").write_bytes(SHOP.replace("\n", "\r\n").encode())
+    done(world.init())
+    content = (world.root / "compose.yaml").read_bytes()
+    assert content.count(b"\n") == content.count(b"\r\n")
+    assert not world.init().plan
+
+
+def test_init_starts_the_services_that_were_there_too(world: World) -> None:
+    (world.root / "compose.yaml").write_text(SHOP)
+    done(world.init())
+    assert {run.service.name for run in world.fake.runs.values()} == {"web", "db", "nginx", "certbot"}
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (InitOptions(email="other@example.com"), "email:"),
+        (InitOptions(ca="letsencrypt-staging"), 'ca: "letsencrypt"'),
+        (InitOptions(nginx_image="nginx:1.26"), 'image: "nginx:1.30"'),
+        (InitOptions(certbot_image="certbot/certbot:v4.0.0"), 'image: "certbot/certbot:v5.6.0"'),
+    ],
+)
+def test_a_contradicting_option_is_refused_with_the_line_it_contradicts(
+    stack: World, options: InitOptions, line: str
+) -> None:
+    before = stack.tree()
+    with pytest.raises(InputError) as refused:
+        stack.init(options)
+    assert refused.value.where == stack.line_of(line)
+    assert refused.value.hint
+    assert stack.tree() == before
+
+
+def test_a_contradicting_port_is_refused_with_its_line(stack: World) -> None:
+    with pytest.raises(InputError) as refused:
+        stack.init(InitOptions(http=Publish(None, 8080)))
+    assert refused.value.where == stack.line_of("ports:")
+
+
+def test_agreement_may_be_given_later(world: World) -> None:
+    done(world.init(InitOptions(email="ops@example.com")))
+    assert "agree-tos: false" in world.text
+    done(world.init(OPTIONS))
+    assert "agree-tos: true" in world.text
+
+
+def test_a_missing_setting_may_be_added_later(world: World) -> None:
+    done(world.init(InitOptions(agree_tos=True)))
+    done(world.init(OPTIONS))
+    assert "ops@example.com" in world.text
+    assert not world.init(OPTIONS).plan
+
+
+def test_init_refreshes_what_an_older_version_wrote(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    older = stack.text
+    with monkeypatch.context() as patch:
+        patch.setattr("stackctl.render.compose.WEBROOT", "/var/www/acme")
+        patch.setattr("stackctl.render.compose.MARKER_PATH", "/.well-known/stackctl/marker")
+        done(stack.init())
+        newer = stack.text
+    assert "./data/certbot/www:/var/www/acme:ro" in newer
+    assert newer != older
+    done(stack.init())
+    assert stack.text == older, "and back again: nothing of the refresh is lost or doubled"
+
+
+def test_init_leaves_a_service_changed_by_hand_and_says_so(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.edit("    stop_signal: SIGTERM\n", "    stop_signal: SIGQUIT\n")
+    done(stack.up())
+    monkeypatch.setattr("stackctl.render.compose.WEBROOT", "/var/www/acme")
+    stack.report.notes.clear()
+    done(stack.init())
+    assert "stop_signal: SIGQUIT" in stack.text
+    assert "./data/certbot/www:/var/www/certbot:ro" in stack.text
+    noted = [note for note in stack.report.notes if "changed by hand" in note]
+    assert [note.partition(": ")[0] for note in noted] == [stack.line_of("  nginx:")]
+    assert "./data/certbot/www:/var/www/acme" in stack.text, "certbot's service was not changed by hand"
+
+
+@pytest.mark.parametrize("name", ["nginx", "certbot"])
+def test_a_service_with_our_name_that_is_not_ours_is_refused(world: World, name: str) -> None:
+    (world.root / "compose.yaml").write_text(f"services:\n  web:\n    image: one:latest\n  {name}:\n    image: x:1\n")
+    before = world.tree()
+    with pytest.raises(InputError) as refused:
+        world.init()
+    assert refused.value.where == "compose.yaml:4"
+    assert world.tree() == before
+
+
+def test_a_taken_port_is_named_before_anything_is_written(world: World) -> None:
+    world.fake.taken[443] = "apache2 (pid 7)"
+    with pytest.raises(HostError, match=r"443.*apache2"):
+        world.init()
+    assert world.tree() == {}
+
+
+def test_without_the_proxy_image_nothing_is_written(world: World) -> None:
+    del world.fake.images["nginx:1.30"]
+    with pytest.raises(EngineError, match=r"nginx:1\.30"):
+        world.init()
+    assert world.tree() == {}
+
+
+def test_an_image_that_the_registry_has_is_pulled(world: World) -> None:
+    world.fake.registry = {name: world.fake.images.pop(name) for name in ("nginx:1.30", "certbot/certbot:v5.6.0")}
+    done(world.init())
+    assert world.asked("pull") == ["pull nginx:1.30", "pull certbot/certbot:v5.6.0"]
+
+
+def test_init_refuses_a_file_that_is_no_yaml(world: World) -> None:
+    (world.root / "compose.yaml").write_text("services:\n  web: [\n")
+    before = world.tree()
+    with pytest.raises(StackfileError) as refused:
+        world.init()
+    assert (refused.value.where or "").startswith("compose.yaml:")
+    assert world.tree() == before
+
+
+def test_a_ca_bundle_is_copied_into_the_stack(world: World, tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(make_dummy(["ca.example"], world.clock())[0])
+    options = InitOptions(agree_tos=True, ca="https://ca.example/dir", ca_bundle=bundle)
+    done(world.init(options))
+    assert (world.root / "data/ca/bundle.pem").read_bytes() == bundle.read_bytes()
+    assert not world.init(options).plan
+    assert not world.init(InitOptions()).plan, "what is there stays, asked for again or not"
+
+
+def test_a_bundle_without_a_certificate_is_refused(world: World, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("hello")
+    with pytest.raises(InputError) as refused:
+        world.init(InitOptions(ca_bundle=tmp_path / "ca.pem"))
+    assert refused.value.where == "--ca-bundle"
+    assert world.tree() == {}

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import pytest
+
+from stackctl.errors import EngineError, ExitCode, StackfileError
+from stackctl.plan.operations import Publish, ReloadProxy, StageFiles
+from tests.usecases.world import World, done
+
+
+def test_an_edit_by_hand_is_taken_up(site: World) -> None:
+    site.edit("      port: 8000\n", "      port: 8000\n      body-size: 1g\n")
+    done(site.up())
+    assert b"client_max_body_size 1g;" in site.live()["sites/one.example.com.conf"]
+    assert not site.up().plan
+
+
+def test_a_new_alias_by_hand_gets_a_new_certificate_of_the_same_lineage(site: World) -> None:
+    site.edit("- one.example.com\n", "- one.example.com\n        - www.example.com\n")
+    done(site.up())
+    assert site.fake.ca.issued[-1] == ("one.example.com", "www.example.com")
+    assert set(site.host.directory.lineages()) == {"one.example.com"}
+    assert set(site.fake.loaded) == {"one.example.com", "www.example.com"}
+    assert not site.up().plan
+
+
+def test_while_the_new_alias_has_no_certificate_the_old_name_keeps_its_own(site: World) -> None:
+    shown = site.fake.loaded["one.example.com"]
+    site.edit("- one.example.com\n", "- one.example.com\n        - www.example.com\n")
+    site.fake.faults.issue["www.example.com"] = "dns"
+    assert site.up().code is ExitCode.ISSUE_FAILED
+    assert site.fake.loaded["one.example.com"] == shown
+
+
+def test_a_service_whose_definition_changed_is_replaced(site: World) -> None:
+    before = {number for number, run in site.fake.runs.items() if run.service.name == "one"}
+    site.edit('image: "one:latest"\n', 'image: "one:latest"\n    environment:\n      A: "1"\n')
+    done(site.up())
+    assert before.isdisjoint(site.fake.runs)
+
+
+def test_a_service_whose_image_was_built_anew_is_replaced(site: World) -> None:
+    site.fake.builds["one:latest"] += 1
+    result = done(site.up())
+    assert "its image changed" in str(result.plan)
+    assert not site.up().plan
+
+
+def test_a_container_that_a_person_stopped_comes_back(site: World) -> None:
+    site.fake.remove([number for number, run in site.fake.runs.items() if run.service.name == "one"])
+    done(site.up())
+    assert site.rows()["one.example.com"]["health"] == "running"
+
+
+def test_after_down_up_brings_everything_back_and_asks_no_ca(site: World) -> None:
+    result = site.down()
+    assert result.data["stopped"] == ["certbot", "nginx", "one"]
+    assert site.served() == {"one.example.com": "nothing"}
+    done(site.up())
+    assert site.served() == {"one.example.com": "real"}
+    assert len(site.fake.ca.issued) == 1
+
+
+def test_a_service_taken_out_by_hand_is_stopped_and_served_no_more(site: World) -> None:
+    text = site.text
+    site.file.write_text(text[: text.index("  one:\n")])
+    done(site.up())
+    assert {run.service.name for run in site.fake.runs.values()} == {"nginx", "certbot"}
+    assert site.fake.loaded == {}
+
+
+def test_a_bad_snippet_parks_its_own_site_alone(site: World) -> None:
+    done(site.add("two.example.com"))
+    site.custom("one.example.com.conf", "add_header X-One 1;\nnot_a_directive on;\n")
+    site.custom("two.example.com.conf", "add_header X-Two 2;\n")
+    result = site.up()
+    assert [error.code for error in result.errors] == [ExitCode.PROXY_REJECTED]
+    assert result.errors[0].where == "nginx/custom/one.example.com.conf:2"
+    assert "not_a_directive" in result.errors[0].message
+    live = site.live()
+    assert live["sites/two.example.com.custom"] == b"add_header X-Two 2;\n"
+    assert "sites/one.example.com.custom" not in live
+    assert site.served() == {"one.example.com": "real", "two.example.com": "real"}
+    assert site.fake.loaded_generation == site.published()
+
+
+def test_a_snippet_that_is_mended_goes_live(site: World) -> None:
+    site.custom("one.example.com.conf", "not_a_directive on;\n")
+    assert site.up().code is ExitCode.PROXY_REJECTED
+    site.custom("one.example.com.conf", "add_header X-One 1;\n")
+    done(site.up())
+    assert "sites/one.example.com.custom" in site.live()
+
+
+def test_a_bad_snippet_of_one_site_does_not_stop_a_new_one(site: World) -> None:
+    site.custom("one.example.com.conf", "not_a_directive on;\n")
+    result = site.add("two.example.com")
+    assert [error.where for error in result.errors] in ([], ["nginx/custom/one.example.com.conf:1"])
+    assert site.served() == {"one.example.com": "real", "two.example.com": "real"}
+
+
+def test_a_new_site_with_a_bad_snippet_is_parked_and_the_rest_stays(site: World) -> None:
+    site.custom("two.example.com.conf", "not_a_directive on;\n")
+    result = site.add("two.example.com")
+    assert result.code is ExitCode.PROXY_REJECTED
+    assert site.served()["one.example.com"] == "real"
+    assert "sites/two.example.com.conf" not in site.live()
+    site.custom("two.example.com.conf", "")
+    done(site.up())
+    assert site.served()["two.example.com"] == "real"
+
+
+def test_a_bad_shared_snippet_changes_nothing_at_all(site: World) -> None:
+    live = site.live()
+    site.custom("http.conf", "# fine\nnot_a_directive on;\n")
+    result = site.up()
+    assert [error.where for error in result.errors] == ["nginx/custom/http.conf:2"]
+    assert site.live() == live
+    assert site.served() == {"one.example.com": "real"}
+
+
+def test_a_parked_site_leaves_no_staged_generation_behind(site: World) -> None:
+    site.custom("one.example.com.conf", "not_a_directive on;\n")
+    site.up()
+    bad = [path for path in (site.root / "nginx/generations").rglob("*") if path.is_file()]
+    assert not any(b"not_a_directive" in path.read_bytes() for path in bad)
+
+
+def test_an_empty_plan_tests_and_reloads_nothing(site: World) -> None:
+    before = len(site.asked("execute"))
+    assert not site.up().plan
+    assert len(site.asked("execute")) == before
+
+
+def test_a_proxy_that_runs_another_generation_is_reloaded(site: World) -> None:
+    site.fake.loaded_generation = "0" * 16
+    result = done(site.up())
+    assert [type(step.operation) for step in result.steps][:1] == [ReloadProxy]
+    assert not any(isinstance(step.operation, StageFiles | Publish) for step in result.steps)
+
+
+def test_a_certificate_renewed_behind_our_back_is_taken_up(site: World) -> None:
+    old = site.fake.loaded["one.example.com"]
+    chain, key = site.fake.ca.issue(["one.example.com"], site.clock())
+    live = site.root / "data/certbot/conf/live/one.example.com"
+    (live / "fullchain.pem").resolve().write_bytes(chain)
+    (live / "privkey.pem").resolve().write_bytes(key)
+    done(site.up())
+    assert site.fake.loaded["one.example.com"] != old
+    assert site.served() == {"one.example.com": "real"}
+
+
+@pytest.mark.parametrize("lost", ["fullchain.pem", "privkey.pem"])
+def test_a_lineage_that_cannot_be_used_is_issued_again(site: World, lost: str) -> None:
+    (site.root / "data/certbot/conf/live/one.example.com" / lost).unlink()
+    done(site.up())
+    assert site.served() == {"one.example.com": "real"}
+
+
+def test_lost_live_files_are_written_again(site: World) -> None:
+    (site.root / "nginx/live").unlink()
+    done(site.up())
+    assert site.served() == {"one.example.com": "real"}
+    assert not site.up().plan
+
+
+def test_without_an_engine_nothing_is_touched(site: World) -> None:
+    before = site.tree()
+    site.fake.faults.away = True
+    with pytest.raises(EngineError, match="no Docker Engine"):
+        site.up()
+    assert site.tree() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at"),
+    [
+        ("      port: 8000\n", "      prot: 8000\n", "prot: 8000"),
+        ("      port: 8000\n", "      port: 80000\n", "port: 80000"),
+        ("- one.example.com\n", "- one example\n", "- one example"),
+        ("- one.example.com\n", "- one.example.com\n        - one.example.com\n", None),
+        ('ca: "letsencrypt"\n', 'ca: "http://plain"\n', "http://plain"),
+        ("agree-tos: true\n", "agree-tos: perhaps\n", "perhaps"),
+    ],
+)
+def test_a_wrong_edit_is_named_with_its_line_and_changes_nothing(
+    site: World, old: str, new: str, at: str | None
+) -> None:
+    site.edit(old, new)
+    before = site.tree()
+    with pytest.raises(StackfileError) as refused:
+        site.up()
+    if at is not None:
+        assert refused.value.where == site.line_of(at)
+    assert site.tree() == before
+    assert site.fake.loaded.keys() == {"one.example.com"}
+
+
+def test_one_service_that_does_not_start_does_not_stop_another(site: World) -> None:
+    done(site.add("two.example.com"))
+    done(site.down())
+    site.fake.faults.up_fails.add("one")
+    result = site.up()
+    assert result.code is ExitCode.ENGINE
+    assert site.served()["two.example.com"] == "real"
+    assert site.rows()["two.example.com"]["health"] == "running"

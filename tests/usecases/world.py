@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stackctl.engine.directory import StackDirectory
+from stackctl.engine.fake import FakeEngine
+from stackctl.engine.host import Host
+from stackctl.model.names import Domain, HostPort, ServiceName
+from stackctl.plan.operations import Operation
+from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.proxy import MARKER_PATH
+from stackctl.stackfile.locate import locate
+from stackctl.usecases.add_app import AddApp, add_app
+from stackctl.usecases.init import InitOptions, init
+from stackctl.usecases.remove_app import remove_app
+from stackctl.usecases.renew import renew
+from stackctl.usecases.result import Result
+from stackctl.usecases.status import status
+from stackctl.usecases.up_down import down, up
+
+MARKER = next(iter(Nginx().marker(MARKER_PATH)))
+OPTIONS = InitOptions(email="ops@example.com", agree_tos=True)
+IMAGES: dict[str, tuple[int, ...]] = {
+    "nginx:1.30": (80, 443),
+    "certbot/certbot:v5.6.0": (),
+    "one:latest": (8000,),
+    "two:latest": (3000,),
+    "three:latest": (),
+    "four:latest": (8080, 9090),
+}
+
+
+@dataclass
+class Clock:
+    now: datetime = datetime(2026, 8, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Notes:
+    """A report that keeps what it hears."""
+
+    notes: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    def begin(self, operation: Operation) -> None:
+        assert operation.text
+
+    def end(self, operation: Operation, error: str | None) -> None:
+        self.ended.append(operation.text if error is None else f"{operation.text}: {error}")
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+class World:
+    """A stack directory, a fake engine on it, and the commands."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+        self.clock = Clock()
+        self.fake = FakeEngine(root, self.clock)
+        self.fake.images = dict(IMAGES)
+        self.report = Notes()
+        self.dry_run = False
+        """Whether the commands only show their plan; each can be told so by itself too."""
+
+    def copy(self, root: Path) -> World:
+        """The same world in another place: what happens in one is not seen in the other."""
+        shutil.copytree(self.root, root, symlinks=True)
+        twin = World(root)
+        twin.clock.now = self.clock.now
+        fake = twin.fake
+        fake.ca, fake.images, fake.registry = self.fake.ca, dict(self.fake.images), dict(self.fake.registry)
+        fake.outside, fake.runs, fake.loaded = set(self.fake.outside), dict(self.fake.runs), dict(self.fake.loaded)
+        fake.loaded_generation = self.fake.loaded_generation
+        fake.calls = list(self.fake.calls)  # container ids and addresses go on from it
+        return twin
+
+    @property
+    def host(self) -> Host:
+        """As each new process builds it."""
+        directory = StackDirectory(locate(self.root, {}), MARKER)
+        return Host(directory, self.fake, self.fake, Nginx(), self.clock, self.report)
+
+    def init(self, options: InitOptions = OPTIONS, *, dry_run: bool = False) -> Result:
+        return init(self.host, options, dry_run=dry_run or self.dry_run)
+
+    def add(self, name: str, *aliases: str, dry_run: bool = False, upstream: str | None = None, **more: Any) -> Result:
+        if upstream is not None:
+            at, _, port = upstream.rpartition(":")
+            more["upstream"] = HostPort(at, int(port))
+        if "service" in more:
+            more["service"] = ServiceName(more["service"])
+        wanted = AddApp(Domain(name), tuple(Domain(alias) for alias in aliases), **more)
+        return add_app(self.host, wanted, dry_run=dry_run or self.dry_run)
+
+    def remove(self, name: str, **more: bool) -> Result:
+        return remove_app(self.host, Domain(name), **{"dry_run": self.dry_run, **more})
+
+    def up(self, **more: bool) -> Result:
+        return up(self.host, **{"dry_run": self.dry_run, **more})
+
+    def down(self, *, dry_run: bool = False) -> Result:
+        return down(self.host, dry_run=dry_run or self.dry_run)
+
+    def renew(self, *force: str, dry_run: bool = False) -> Result:
+        return renew(self.host, force=[Domain(name) for name in force], dry_run=dry_run or self.dry_run)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The rows of ``status``, by app."""
+        return {row["app"]: row for row in status(self.host).data["apps"]}
+
+    def served(self) -> dict[str, str]:
+        """What the wire shows of each app: real, dummy, other or nothing."""
+        return {name: row["served"] for name, row in self.rows().items()}
+
+    def live(self) -> dict[str, bytes]:
+        """The proxy's live files."""
+        return self.host.directory.generations.live()
+
+    def published(self) -> str | None:
+        """The live generation, on disk."""
+        return self.host.directory.generations.published()
+
+    def on_http(self, name: str) -> bool:
+        """Whether the app itself answers HTTP, as it does until its certificate is there."""
+        site = self.live()[f"sites/{name}.conf"].decode()
+        servers = re.findall(r"^server {\n.*?^}", site, re.MULTILINE | re.DOTALL)
+        return any("listen 80;" in text and f" {name};" in text and "proxy_pass" in text for text in servers)
+
+    @property
+    def file(self) -> Path:
+        return locate(self.root, {}).main
+
+    @property
+    def text(self) -> str:
+        return self.file.read_text()
+
+    def edit(self, old: str, new: str) -> None:
+        """A person's edit of the Compose file."""
+        text = self.text
+        assert text.count(old) == 1, f"{text.count(old)} times {old!r}"
+        self.file.write_text(text.replace(old, new))
+
+    def line_of(self, part: str) -> str:
+        """``file:line`` of the one line that holds ``part``."""
+        found = [number for number, line in enumerate(self.text.splitlines(), 1) if part in line]
+        assert len(found) == 1, found
+        return f"{self.file.name}:{found[0]}"
+
+    def custom(self, name: str, text: str) -> None:
+        (self.root / "nginx" / "custom" / name).write_text(text)
+
+    def tree(self) -> dict[str, bytes]:
+        """Every file and link of the directory; what stackctl keeps for itself left out."""
+        found: dict[str, bytes] = {}
+        for path in sorted(self.root.rglob("*")):
+            name = str(path.relative_to(self.root))
+            if name.startswith(".stackctl"):
+                continue
+            if path.is_symlink():
+                found[name] = f"-> {path.readlink()}".encode()
+            elif path.is_file():
+                found[name] = path.read_bytes()
+            elif path.is_dir():
+                found[name] = b"/"
+        return found
+
+    def asked(self, word: str) -> list[str]:
+        """The engine calls that begin with ``word``."""
+        return [call for call in self.fake.calls if call.startswith(word)]
+
+
+def done(result: Result) -> Result:
+    """The result of a command that must have succeeded."""
+    assert not result.errors, [str(error) for error in result.errors]
+    assert all(step.status == "done" for step in result.steps)
+    return result
