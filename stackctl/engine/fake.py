@@ -14,31 +14,24 @@ import ast
 import hashlib
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY, StackDirectory
+from stackctl.engine.fake_certbot import FakeCa, FakeCertbot
+from stackctl.engine.fake_compose import resolve_project
+from stackctl.engine.fake_nginx import nginx_test
 from stackctl.engine.ports import Output
-from stackctl.errors import EngineError, InputError, StackfileError
-from stackctl.model import names
-from stackctl.model.names import Domain, Publish, ServiceName
-from stackctl.model.project import Project, PublishedPort, Service
+from stackctl.errors import EngineError
+from stackctl.model.names import Domain, Publish
+from stackctl.model.project import Project, Service
 from stackctl.plan.observed import Container
 from stackctl.render.proxy import CERTS_MOUNT
-from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import locate
 
 _MOUNTS = {"/etc/letsencrypt": CERTBOT_CONF, CERTS_MOUNT: DUMMIES, "/etc/nginx": PROXY}
@@ -75,29 +68,6 @@ class Faults:
     """Names the CA refuses, and the ACME problem type it says so with."""
 
 
-class FakeCa:
-    """Issues leaves of ``lifetime`` with a key made once."""
-
-    def __init__(self, lifetime: timedelta = timedelta(days=90)) -> None:
-        self.lifetime = lifetime
-        self.issued: list[tuple[str, ...]] = []
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Fake CA")])
-
-    def issue(self, domains: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
-        """A chain of one certificate, and its key."""
-        self.issued.append(tuple(domains))
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = x509.CertificateBuilder(issuer_name=self._name, subject_name=x509.Name([]))
-        builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
-        builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + self.lifetime)
-        alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in domains])
-        leaf = builder.add_extension(alternatives, critical=True).sign(self._key, hashes.SHA256())
-        pem = serialization.Encoding.PEM
-        private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return leaf.public_bytes(pem), private
-
-
 class FakeEngine:
     """Both :class:`~stackctl.engine.ports.Engine` and :class:`~stackctl.engine.ports.Wire` of one directory.
 
@@ -123,6 +93,11 @@ class FakeEngine:
         self.loaded: dict[str, Certificate] = {}
         self.loaded_generation: str | None = None
 
+    @property
+    def _certbot(self) -> FakeCertbot:
+        conf = self.root / CERTBOT_CONF
+        return FakeCertbot(conf, self.ca, self.now, self.faults.issue, lambda: self._proxy(80))
+
     @contextmanager
     def _call(self, what: str) -> Iterator[None]:
         self.calls.append(what)
@@ -139,7 +114,7 @@ class FakeEngine:
 
     def resolve(self, stackfile: str) -> Project:
         with self._call("resolve"):
-            return _project(stackfile, locate(self.root, {}).main.name, self.root.name)
+            return resolve_project(stackfile, locate(self.root, {}).main.name, self.root.name)
 
     def containers(self, project: str) -> tuple[Container, ...]:
         with self._call("containers"):
@@ -227,7 +202,8 @@ class FakeEngine:
             if program and not self.faults.no_python:
                 spec = json.loads(ast.literal_eval(program["literal"]))
                 for job in spec["jobs"]:
-                    yield from self._job(job["lineage"], job["argv"])
+                    with self._call(f"issue {job['lineage']}"):
+                        yield from self._certbot.run(job["lineage"], job["argv"])
                 return
             done = Output(0, stdin) if list(command) == ["cat"] else self._command(command)
             yield from done.text.splitlines()
@@ -256,9 +232,11 @@ class FakeEngine:
             case ["nginx", *_, "reload"]:
                 return Output(1, "nginx: [alert] kill failed\n") if self.faults.reload_fails else self._load()
             case ["certbot", "delete", *_, "--cert-name", name]:
-                return self._delete(name)
+                return self._certbot.delete(name)
             case ["certbot", "certonly", *argv]:
-                events = [json.loads(line) for line in self._job(argv[argv.index("--cert-name") + 1], argv)]
+                lineage = argv[argv.index("--cert-name") + 1]
+                with self._call(f"issue {lineage}"):
+                    events = [json.loads(line) for line in self._certbot.run(lineage, argv)]
                 return Output(int(events[-1]["event"] == "failed"), events[-1]["detail"] or "")
             case ["echo", *words]:
                 return Output(0, " ".join(words) + "\n")
@@ -268,19 +246,7 @@ class FakeEngine:
 
     def nginx_test(self, root: str) -> Output:
         """What ``nginx -t`` says of the files at ``root`` below the proxy's directory."""
-        folder = self.root / PROXY / root
-        if not (folder / "nginx.conf").is_file():
-            return Output(1, f'nginx: [emerg] open() "/etc/nginx/{root}/nginx.conf" failed (2: No such file)\n')
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            for number, line in enumerate(file.read_text().splitlines(), 1):
-                named = re.match(r"\s*ssl_certificate(?:_key)? ([^;]+);", line)
-                if "not_a_directive" in line:
-                    at = f"/etc/nginx/{root}/{file.relative_to(folder)}:{number}"
-                    return Output(1, f'nginx: [emerg] unknown directive "not_a_directive" in {at}\n')
-                if named and not self._on_host(named[1]).is_file():
-                    reason = "BIO_new_file() failed (SSL: No such file or directory)"
-                    return Output(1, f'nginx: [emerg] cannot load certificate "{named[1]}": {reason}\n')
-        return Output(0, "")
+        return nginx_test(self.root / PROXY / root, f"/etc/nginx/{root}", self._on_host)
 
     def _load(self) -> Output:
         tested = self.nginx_test("live")
@@ -299,57 +265,6 @@ class FakeEngine:
             if path.startswith(at):
                 return self.root / place / path.removeprefix(at).lstrip("/")
         return self.root / "nowhere"
-
-    def _job(self, lineage: str, argv: Sequence[str]) -> Iterator[str]:
-        """What the issuer says of one job; a certificate is due to certbot in its last third."""
-        with self._call(f"issue {lineage}"):
-            domains = [argv[i + 1] for i, word in enumerate(argv) if word == "--domain"]
-            refused = next((name for name in domains if name in self.faults.issue), None)
-            yield _event("queued", lineage)
-            yield _event("started", lineage)
-            conf = self.root / CERTBOT_CONF
-            newest = conf / "archive" / lineage / f"fullchain{self._newest(lineage)}.pem"
-            there = read_certificate(newest.read_bytes()) if newest.is_file() else None
-            keep = there and set(there.names) == set(domains) and not there.due(self.now())
-            if keep and "--force-renewal" not in argv:
-                whole = all((conf / "live" / lineage / f"{kind}.pem").exists() for kind in _KINDS)
-                self._link(lineage)
-                yield _event("unchanged" if whole else "issued", lineage)
-            elif refused or not self._proxy(80):
-                problem = self.faults.issue[refused] if refused else "connection"
-                detail = f"{refused or domains[0]}: refused by the fake CA"
-                yield _event("failed", lineage, f"urn:ietf:params:acme:error:{problem}", detail)
-            else:
-                self._store(lineage, *self.ca.issue(domains, self.now()), argv[argv.index("--server") + 1])
-                yield _event("issued", lineage)
-
-    def _newest(self, lineage: str) -> int:
-        return len(list((self.root / CERTBOT_CONF / "archive" / lineage).glob("cert*.pem")))
-
-    def _link(self, lineage: str) -> None:
-        live, number = self.root / CERTBOT_CONF / "live" / lineage, self._newest(lineage)
-        live.mkdir(parents=True, exist_ok=True)
-        for kind in _KINDS:
-            (live / f"{kind}.pem").unlink(missing_ok=True)
-            (live / f"{kind}.pem").symlink_to(f"../../archive/{lineage}/{kind}{number}.pem")
-
-    def _store(self, lineage: str, chain: bytes, key: bytes, server: str) -> None:
-        conf, number = self.root / CERTBOT_CONF, self._newest(lineage) + 1
-        for folder in (conf / "archive" / lineage, conf / "renewal"):
-            folder.mkdir(parents=True, exist_ok=True)
-        for kind, content in zip(_KINDS, (chain, b"", chain, key), strict=True):
-            (conf / "archive" / lineage / f"{kind}{number}.pem").write_bytes(content)
-        self._link(lineage)
-        (conf / "renewal" / f"{lineage}.conf").write_text(f"[renewalparams]\nserver = {server}\n")
-
-    def _delete(self, lineage: str) -> Output:
-        conf = self.root / CERTBOT_CONF
-        if not (conf / "renewal" / f"{lineage}.conf").is_file():
-            return Output(1, f"No certificate found with name {lineage}.\n")
-        (conf / "renewal" / f"{lineage}.conf").unlink()
-        for kind in ("live", "archive"):
-            shutil.rmtree(conf / kind / lineage, ignore_errors=True)
-        return Output(0, f"Deleted all files relating to certificate {lineage}.\n")
 
     # Wire
 
@@ -380,54 +295,3 @@ class FakeEngine:
         running = [run for run in self.runs.values() if run.container.running]
         published = any(port.at == at for run in running for port in run.service.ports)
         return "docker-proxy" if published else self.taken.get(at.port)
-
-
-def _event(event: str, lineage: str, problem: str | None = None, detail: str | None = None) -> str:
-    return json.dumps({"event": event, "lineage": lineage, "type": problem, "detail": detail, "retry_after": None})
-
-
-@lru_cache
-def _project(text: str, file: str, directory: str) -> Project:
-    doc = Document.parse(text, file)
-    bodies = {name: body or {} for name, body in (doc.data(("services",)) or {}).items()}
-    services = {name: _service(doc, name, body) for name, body in bodies.items() if not body.get("profiles")}
-    return Project(doc.data(("name",)) or re.sub(r"[^a-z0-9_-]", "", directory.lower()).lstrip("_-"), services)
-
-
-def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
-    """One service as Compose would resolve it; its hash is of what its container is made from."""
-    networks = body.get("networks") or (() if "network_mode" in body else ("default",))
-    unknown = set(networks) - {"default", *(doc.data(("networks",)) or ())}
-    problem = f"it refers to the undefined networks {unknown}" if unknown else None
-    if "image" not in body and "build" not in body:
-        problem = "it has neither an image nor a build"
-    ports: tuple[PublishedPort, ...] = ()
-    try:
-        ports = tuple(filter(None, map(_port, body.get("ports") or ())))
-    except (InputError, ValueError) as error:
-        problem = str(error)
-    if problem:
-        where = doc.where_of(("services", name))
-        raise StackfileError(f"Compose does not accept it: service {name!r}: {problem}", where=where)
-    kept = {key: value for key, value in body.items() if not key.startswith("x-") and key not in _UNHASHED}
-    labels = body.get("labels") or {}
-    pairs = labels.items() if isinstance(labels, dict) else [label.partition("=")[::2] for label in labels]
-    return Service(
-        name=ServiceName(name),
-        image=body.get("image"),
-        builds="build" in body,
-        config_hash=hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest(),
-        labels={str(key): str(value) for key, value in pairs},
-        ports=ports,
-        networks=frozenset(networks),
-    )
-
-
-def _port(port: Any) -> PublishedPort | None:  # noqa: ANN401  (YAML holds anything)
-    """A port in Compose's short or long form; None for one that is not published, or not TCP."""
-    if isinstance(port, dict):
-        parts = (port.get("host_ip"), port.get("published"), port.get("target"))
-        port = ":".join(str(part) for part in parts if part) + f"/{port.get('protocol', 'tcp')}"
-    place, _, protocol = str(port).partition("/")
-    at, _, target = place.rpartition(":")
-    return PublishedPort(names.port(int(target)), names.publish(at)) if at and protocol in {"", "tcp"} else None
