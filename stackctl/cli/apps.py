@@ -81,7 +81,9 @@ def add_app(
 
 def remove_app(
     domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The site's own name.")],
-    keep_service: Annotated[bool, typer.Option("--keep-service", help="Leave its service running.")] = False,
+    keep_service: Annotated[
+        bool, typer.Option("--keep-service", help="Leave a service that add-app made running.")
+    ] = False,
     delete_cert: Annotated[
         bool, typer.Option("--delete-cert", help="Delete its certificate and key too; asks first.")
     ] = False,

@@ -115,6 +115,8 @@ def _console(*, stderr: bool) -> Console:
 
 
 def _host(common: Common, report: TextReport | SilentReport) -> Host:
+    # A stricter one would lock the proxy's workers out of the webroot; keys have a mode of their own.
+    os.umask(0o022)
     directory = common.directory.absolute()
     if common.makes_directory and common.wait is not None:
         with host_errors():
@@ -124,7 +126,9 @@ def _host(common: Common, report: TextReport | SilentReport) -> Host:
     files = locate(directory, os.environ)
     proxy = Nginx()
     marker = next(iter(proxy.marker("")))
-    return Host(StackDirectory(files, marker), DockerEngine(files), HostWire(), proxy, now, report)
+    engine = DockerEngine(files)
+    stack = StackDirectory(files, marker, lambda: engine.read_tree("certbot", "/etc/letsencrypt"))
+    return Host(stack, engine, HostWire(), proxy, now, report)
 
 
 def _command_line() -> str:

@@ -12,14 +12,14 @@ data/certs/           dummies
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from stackctl.certs.ledger import Entry, Ledger
-from stackctl.certs.lineage import Certificate, Lineage, read_certificate, read_lineage
+from stackctl.certs.lineage import Certificate, Lineage, read_certificate
+from stackctl.engine.certbot_tree import CertbotTree, Through
 from stackctl.engine.disk import host_errors, read_or_none, write_whole
 from stackctl.engine.generations import Generations
 from stackctl.errors import HostError, StackfileError
@@ -45,11 +45,12 @@ DIRECTORIES = (
 class StackDirectory:
     """One stack's directory. Every method raises :class:`HostError` when the disk is in the way."""
 
-    def __init__(self, files: ComposeFiles, marker: str) -> None:
-        """``marker`` is the proxy's marker file: part of a generation, but not of its identity."""
+    def __init__(self, files: ComposeFiles, marker: str, through: Through | None = None) -> None:
+        """``marker`` is the proxy's marker file; ``through`` reads certbot's tree where the disk is closed."""
         self.files = files
         self.root = files.directory
         self.generations = Generations(self.root / PROXY, marker)
+        self._certbot = CertbotTree(self.root / CERTBOT_CONF, through)
 
     # Reading
 
@@ -74,25 +75,12 @@ class StackDirectory:
             return {path.name: path.read_bytes() for path in sorted((self.root / PROXY / "custom").glob("*.conf"))}
 
     def lineages(self) -> dict[str, Lineage]:
-        """What certbot has under ``live/``, by lineage."""
-        conf = self.root / CERTBOT_CONF
-        with host_errors():
-            try:
-                names = [entry.name for entry in os.scandir(conf / "live") if entry.is_dir()]
-            except FileNotFoundError:
-                return {}
-            return {name: self.lineage(name) for name in sorted(names)}
+        """What certbot has, by lineage."""
+        return self._certbot.lineages()
 
     def lineage(self, name: str) -> Lineage:
-        """One lineage as it is on disk now."""
-        conf = self.root / CERTBOT_CONF
-        with host_errors():
-            return read_lineage(
-                name,
-                read_or_none(conf / "live" / name / "fullchain.pem"),
-                read_or_none(conf / "live" / name / "privkey.pem"),
-                read_or_none(conf / "renewal" / f"{name}.conf"),
-            )
+        """One lineage as it is now."""
+        return self._certbot.lineage(name)
 
     def dummy(self, app: str) -> Certificate | None:
         """An app's dummy, where both of its files are there."""

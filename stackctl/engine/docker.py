@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from stackctl.engine.archive import untar
 from stackctl.engine.compose import Compose
 from stackctl.engine.ports import Output
 from stackctl.errors import EngineError
@@ -172,6 +173,16 @@ class DockerEngine:
     def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
         """See :meth:`Engine.stream`."""
         return self._compose.lines(["exec", "-T", service, *command], stdin)
+
+    def read_tree(self, role: str, path: str) -> dict[str, bytes]:
+        """See :meth:`Engine.read_tree`."""
+        labels = [f"{_COMPOSE}.project.working_dir={self._directory}", f"{ROLE_LABEL}={role}"]
+        with _translated():
+            rows = self._client.api.containers(all=True, filters={"label": labels})
+            if not rows:
+                raise EngineError(f"no {role} container to read {path} through", hint="run 'stackctl up' as root once")
+            chunks, _ = self._client.api.get_archive(rows[0]["Id"], path)
+            return untar(b"".join(chunks))
 
     def log(self, container: str, lines: int) -> str:
         """See :meth:`Engine.log`."""

@@ -173,7 +173,10 @@ class Executor:
     def _issue(self, operations: Sequence[Issue]) -> list[StackctlError | None]:
         requests = [operation.request for operation in operations]
         paced = all(operation.paced for operation in operations)
-        failures = issue(self._host, self._observed.project.name, self._stack, requests, paced=paced)
+        try:
+            failures = issue(self._host, self._observed.project.name, self._stack, requests, paced=paced)
+        except StackctlError as error:
+            return [error] * len(operations)
         return [failures.get(operation.request.lineage) for operation in operations]
 
     def _reload(self) -> None:

@@ -1,10 +1,8 @@
 """A fake engine for tests and documentation: Compose, nginx, certbot and a CA that keep their state in memory.
 
 It works on a real stack directory. The proxy serves what it last *loaded* from there, not what lies
-there now; certificates are real ones, of a CA made for the occasion, written as certbot writes them.
-Overrides, ``.env``, profiles and ``depends_on`` are Compose's own business and not imitated. The
-attributes of :class:`Faults` break one thing each; ``kill_before`` and ``kill_after`` end the process
-in a chosen call, as a crash would.
+there now; certificates are real ones, of a CA made for the occasion. The attributes of :class:`Faults`
+break one thing each; ``kill_before`` and ``kill_after`` end the process in a chosen call, as a crash would.
 """
 # ruff: noqa: D102  (the two protocols say what their methods do)
 
@@ -51,7 +49,7 @@ class _Run:
 
 
 class Killed(BaseException):
-    """The process ended here: no handler of ``Exception`` sees it, as none sees SIGKILL."""
+    """The process ended here: as with SIGKILL, no handler of ``Exception`` sees it."""
 
 
 @dataclass
@@ -95,8 +93,7 @@ class FakeEngine:
 
     @property
     def _certbot(self) -> FakeCertbot:
-        conf = self.root / CERTBOT_CONF
-        return FakeCertbot(conf, self.ca, self.now, self.faults.issue, lambda: self._proxy(80))
+        return FakeCertbot(self.root / CERTBOT_CONF, self.ca, self.now, self.faults.issue, lambda: self._proxy(80))
 
     @contextmanager
     def _call(self, what: str) -> Iterator[None]:
@@ -210,6 +207,11 @@ class FakeEngine:
             if done.code:
                 raise EngineError(f"exit code {done.code}", where="docker compose exec")
 
+    def read_tree(self, role: str, path: str) -> dict[str, bytes]:
+        with self._call(f"read_tree {role}"):
+            root = self._on_host(path)
+            return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
+
     def log(self, container: str, lines: int) -> str:
         with self._call("log"):
             if container not in self.runs:
@@ -292,6 +294,5 @@ class FakeEngine:
         return (address, port) in self.outside
 
     def owner(self, at: Publish) -> str | None:
-        running = [run for run in self.runs.values() if run.container.running]
-        published = any(port.at == at for run in running for port in run.service.ports)
-        return "docker-proxy" if published else self.taken.get(at.port)
+        ports = [port for run in self.runs.values() if run.container.running for port in run.service.ports]
+        return "docker-proxy" if any(port.at == at for port in ports) else self.taken.get(at.port)

@@ -70,6 +70,12 @@ class Engine(Protocol):
             EngineError: it ended with another code than 0.
         """
 
+    def read_tree(self, role: str, path: str) -> dict[str, bytes]:
+        """The files below ``path`` in the container of the service with ``role``, running or not.
+
+        By their paths relative to it; links within it are followed.
+        """
+
     def log(self, container: str, lines: int) -> str:
         """The last lines a container printed."""
 

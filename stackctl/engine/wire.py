@@ -80,17 +80,20 @@ class HostWire:
             except OSError as error:
                 if error.errno == errno.EADDRNOTAVAIL:
                     return "no network interface of this host (it has no such address)"
-                return _listener(at.port) if error.errno == errno.EADDRINUSE else None
+                return _listener(bare, at.port) if error.errno == errno.EADDRINUSE else None
         return None
 
 
-def _listener(port: int) -> str:
+def _listener(host: str, port: int) -> str:
+    """The process that listens where ``host`` and ``port`` would be, in words."""
     import psutil  # noqa: PLC0415  (only when a port is taken)
 
     try:
         for connection in psutil.net_connections("tcp"):
+            taken = connection.laddr[0] if connection.laddr else ""
+            clash = taken == host or {taken, host} & {"0.0.0.0", "::"}  # noqa: S104  (compared, not bound)
             listens_at = connection.laddr[1:] if connection.status == psutil.CONN_LISTEN else ()
-            if port in listens_at and connection.pid:
+            if clash and port in listens_at and connection.pid:
                 process = psutil.Process(connection.pid)
                 return f"{process.name()} (pid {process.pid})"
     except psutil.Error:

@@ -37,17 +37,25 @@ def remove_app(
         raise InputError(
             f"{domain} is an alias of {app.name}", where=app.where, hint="take it out there and run 'stackctl up'"
         )
-    stop = _service_to_stop(loaded, app) if not keep_service else frozenset[str]()
+    own = _own_service(loaded, app)
+    stop = frozenset({own}) if own and not keep_service else frozenset[str]()
     after = load(host, _edited(loaded, app, stop))
     wish = Wish(after.doc.text, focus=frozenset(), write_last=True, stop=stop, delete=delete)
-    return converge(host, "remove-app", after, wish, dry_run=dry_run)
+    result = converge(host, "remove-app", after, wish, dry_run=dry_run)
+    if own or app.upstream.service is None:
+        return result
+    return replace(result, notes=(f"the service {app.upstream.service} stays, and goes on running",))
 
 
-def _service_to_stop(loaded: Loaded, app: App) -> frozenset[str]:
-    """The app's service, unless it answers another site too."""
+def _own_service(loaded: Loaded, app: App) -> str | None:
+    """The app's service where stackctl wrote it and it answers no other site.
+
+    One that a person wrote is in the file to run: taking its route away does not change that.
+    """
     service = app.upstream.service
+    resolved = loaded.project.services.get(service or "")
     shared = any(other.upstream.service == service for other in loaded.stack.apps if other.name != app.name)
-    return frozenset({service}) if service is not None and not shared else frozenset()
+    return service if resolved is not None and resolved.role == "app" and not shared else None
 
 
 def _edited(loaded: Loaded, app: App, stop: frozenset[str]) -> Document:
@@ -56,7 +64,6 @@ def _edited(loaded: Loaded, app: App, stop: frozenset[str]) -> Document:
         if doc.where_of((KEY, "apps", index)) == app.where and app.name in entry["domains"]:
             return edit.remove(doc, (KEY, "apps", index))
     service = str(app.upstream.service)
-    resolved = loaded.project.services.get(service)
-    if service in stop and resolved is not None and resolved.role == "app":
+    if service in stop:
         return edit.remove(doc, ("services", service))
     return edit.remove(doc, ("services", service, KEY))

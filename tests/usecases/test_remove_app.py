@@ -34,13 +34,14 @@ def test_the_certificate_goes_where_that_is_asked(site: World) -> None:
     assert site.fake.nginx_test("live").code == 0
 
 
-def test_a_service_that_a_person_wrote_stays_in_the_file_but_stops(stack: World) -> None:
+def test_a_service_that_a_person_wrote_stays_and_goes_on_running(stack: World) -> None:
     text = stack.text + "\n  two:\n    # ours\n    image: two:latest\n"
     stack.file.write_text(text)
     done(stack.add("two.example.com"))
-    done(stack.remove("two.example.com"))
+    result = done(stack.remove("two.example.com"))
     assert stack.text == text
-    assert names(stack) == {"nginx", "certbot"}
+    assert names(stack) == {"nginx", "certbot", "two"}
+    assert result.notes == ("the service two stays, and goes on running",)
 
 
 def test_a_service_is_kept_running_where_that_is_asked(site: World) -> None:
@@ -106,10 +107,8 @@ def test_after_remove_app_up_has_nothing_to_do(site: World) -> None:
     assert str(site.up().plan) == ""
 
 
-def test_a_foreign_service_stays_stopped_after_the_next_up_only_if_it_is_out_of_the_file(stack: World) -> None:
+def test_up_after_remove_app_is_of_the_same_mind_about_a_foreign_service(stack: World) -> None:
     stack.file.write_text(stack.text + "\n  two:\n    image: two:latest\n")
     done(stack.add("two.example.com"))
     done(stack.remove("two.example.com"))
-    # It still stands in the file: 'up' means all of the file, as Compose's own does.
-    done(stack.up())
-    assert "two" in names(stack)
+    assert not stack.up().plan

@@ -1,0 +1,55 @@
+"""certbot's tree, read and never written: from the disk, or through its container where the disk is closed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from stackctl.certs.lineage import Lineage, read_lineage
+from stackctl.engine.disk import host_errors, read_or_none
+
+Through = Callable[[], Mapping[str, bytes]]
+"""Gives the tree's files as the container sees them: paths relative to it, links followed."""
+
+
+class CertbotTree:
+    """``/etc/letsencrypt`` of one stack.
+
+    certbot leaves it to root alone. Who may use Docker but is not root reads it ``through`` the
+    container, which is no more than they may do anyway.
+    """
+
+    def __init__(self, root: Path, through: Through | None) -> None:
+        self._root = root
+        self._through = through
+
+    def lineages(self) -> dict[str, Lineage]:
+        """What is under ``live/``, by lineage."""
+        with host_errors():
+            try:
+                names = [entry.name for entry in os.scandir(self._root / "live") if entry.is_dir()]
+                return {name: _lineage(name, lambda path: read_or_none(self._root / path)) for name in sorted(names)}
+            except FileNotFoundError:
+                return {}
+            except PermissionError:
+                if self._through is None:
+                    raise
+        files = self._through()
+        names = sorted({path.split("/")[1] for path in files if path.startswith("live/") and path.count("/") > 1})
+        return {name: _lineage(name, files.get) for name in names}
+
+    def lineage(self, name: str) -> Lineage:
+        """One lineage as it is now."""
+        with host_errors():
+            try:
+                return _lineage(name, lambda path: read_or_none(self._root / path))
+            except PermissionError:
+                if self._through is None:
+                    raise
+        return _lineage(name, self._through().get)
+
+
+def _lineage(name: str, read: Callable[[str], bytes | None]) -> Lineage:
+    paths = (f"live/{name}/fullchain.pem", f"live/{name}/privkey.pem", f"renewal/{name}.conf")
+    return read_lineage(name, *map(read, paths))
