@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# A module's tests share a stack, so a module stays with one worker.
+PARALLEL = --numprocesses 2 --dist loadfile
 
 # Every script, so that a new one is checked without anybody remembering it.
 SCRIPTS = .ci/run $(shell find compose nginx stackctl tests -name '*.sh')
@@ -22,7 +24,7 @@ demo: setup ## Bring up a stack with trusted certificates and show what stackctl
 	tests/lab/demo.sh $(ARGS)
 
 test: setup ## Run the whole test suite, end-to-end tests included
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 lint: venv ## Check style, types and scripts
 	$(BIN)/ruff check .
@@ -31,7 +33,7 @@ lint: venv ## Check style, types and scripts
 	$(BIN)/shellcheck --external-sources $(SCRIPTS)
 
 e2e: setup ## Run the end-to-end tests only
-	$(BIN)/pytest tests/e2e $(ARGS)
+	$(BIN)/pytest $(PARALLEL) tests/e2e $(ARGS)
 
 bench: setup ## Measure stackctl
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -50,7 +52,7 @@ $(VENV)/.stamp: pyproject.toml
 	    "install it (Debian: apt-get install python3-venv) or name another one: make PYTHON=python3.12" >&2; \
 	  exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,compose]'
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,compose,bench]'
 	@touch $@
 
 engine:

@@ -85,11 +85,11 @@ class Staging:
         """By the running proxy where it is of the image that will run it; else by a container of that image."""
         edge, observed = self._stack.edge, self._observed
         command = self._host.proxy.test_command(root)
-        image_id = observed.images.get(edge.image)
+        image_id = self._host.engine.image_id(edge.image)
         resolved = observed.project.services[edge.service]
-        for container in observed.containers_of(edge.service):
+        for container in self._host.engine.containers(observed.project.name):
             current = container.image_id == image_id and container.config_hash == resolved.config_hash
-            if container.running and current:
+            if container.service == edge.service and container.running and current:
                 return self._host.engine.execute(container.id, command)
         mounts = {PROXY: "/etc/nginx", DUMMIES: CERTS_MOUNT, CERTBOT_CONF: "/etc/letsencrypt"}
         return self._host.engine.run_once(edge.image, command, mounts)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stackctl.assets import assets_root
 from stackctl.errors import InputError
+
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]*\Z")
+_NO_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 def nginx_quote(text: str) -> str:
@@ -23,8 +28,15 @@ def nginx_quote(text: str) -> str:
 
 
 def yaml_quote(text: str) -> str:
-    """``text`` as a YAML scalar in double quotes (JSON is YAML)."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f").replace("\x85", "\\x85")
+    """``text`` as a YAML scalar in double quotes (JSON is YAML, but for characters YAML wants escaped)."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
+
+
+def yaml_name(text: str) -> str:
+    """A service's or domain's name: plain where YAML takes it for text, else in quotes."""
+    plain = _PLAIN.match(text) and text.lower() not in _NO_TEXT
+    return text if plain else yaml_quote(text)
 
 
 def compose_quote(text: str) -> str:
@@ -44,6 +56,7 @@ def _environment() -> Environment:
     )
     environment.filters["nginx_quote"] = nginx_quote
     environment.filters["yaml_quote"] = yaml_quote
+    environment.filters["yaml_name"] = yaml_name
     environment.filters["compose_quote"] = compose_quote
     return environment
 

@@ -1,0 +1,72 @@
+"""What a family hands back: values that were measured, and what becomes of the goals by them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One thing, measured once or several times."""
+
+    what: str
+    subject: str
+    unit: str
+    values: tuple[float, ...]
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A goal, the value that counts for it, and whether it is reached."""
+
+    what: str
+    goal: str
+    value: float
+    unit: str
+    reached: bool
+
+
+@dataclass
+class Report:
+    """What one family has found."""
+
+    family: str
+    title: str
+    measured: list[Measured] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str = ""
+
+    def add(self, what: str, subject: str, unit: str, values: Sequence[float], note: str = "") -> Measured:
+        measured = Measured(what, subject, unit, tuple(values), note)
+        self.measured.append(measured)
+        return measured
+
+    def note(self, text: str) -> None:
+        """Something without which the figures would be misread."""
+        self.notes.append(text)
+
+    def at_most(self, ours: Measured, factor: float, theirs: Measured) -> None:
+        """The goal: ours is no more than ``factor`` times theirs."""
+        self._ratio(ours, theirs, f"≤ {factor:g} {TIMES} {theirs.subject}", ours.median / theirs.median <= factor)
+
+    def at_least(self, ours: Measured, factor: float, theirs: Measured) -> None:
+        """The goal: ours is no less than ``factor`` times theirs."""
+        self._ratio(ours, theirs, f"≥ {factor:g} {TIMES} {theirs.subject}", ours.median / theirs.median >= factor)
+
+    def _ratio(self, ours: Measured, theirs: Measured, goal: str, reached: bool) -> None:
+        self.judged.append(Judged(ours.what, goal, ours.median / theirs.median, TIMES, reached))
+
+    def within(self, ours: Measured, limit: float) -> None:
+        """The goal: the median is no more than ``limit``."""
+        self.judged.append(Judged(ours.what, f"≤ {limit:g} {ours.unit}", ours.median, ours.unit, ours.median <= limit))

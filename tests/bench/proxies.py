@@ -1,0 +1,147 @@
+"""The servers under load, each as its users run it: in a container of the host's network, on 127.0.0.1, with TLS."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackctl.certs.dummy import make_dummy
+from stackctl.model.names import Domain, Publish, ServiceName
+from stackctl.model.stack import Acme, App, Edge, Stack, Upstream
+from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.proxy import SiteTls
+from tests.bench import lab, rivals
+
+SITE = "bench.example.com"
+"""What every server serves; wrk finds it at 127.0.0.1."""
+
+UPSTREAM = f"127.0.0.1:{lab.UPSTREAM_PORT}"
+CERTIFICATE = f"/etc/letsencrypt/live/{SITE}"
+TLS = SiteTls(f"{CERTIFICATE}/fullchain.pem", f"{CERTIFICATE}/privkey.pem", frozenset({Domain(SITE)}))
+
+# What docker-compose.yml says of the proxy, as far as it bears on speed and fits the host's network.
+NGINX_OPTIONS = (
+    *("--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp", "--tmpfs", "/var/cache/nginx"),
+    *("--log-driver", "json-file", "--log-opt", "max-size=10m", "--log-opt", "max-file=5"),
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs.
+
+    Attributes:
+        reload: makes it read its configuration again, without giving up its ports.
+    """
+
+    subject: str
+    port: int
+    reload: Callable[[], object]
+
+
+@contextmanager
+def ours(port: int = 28443, *, gentle: bool = True, logs: bool = True) -> Iterator[Server]:
+    """What stackctl renders, on other ports.
+
+    ``gentle`` leaves ``keepalive_min_timeout`` in, which a plain nginx has not; ``logs`` the access log.
+    """
+    subject = "stackctl's nginx" + ("" if gentle else " without keepalive_min_timeout") + ("" if logs else ", no log")
+    folder = _folder(f"nginx-{port}")
+    for path, content in _rendered().items():
+        text = re.sub(r"listen 80\b", f"listen 127.0.0.1:{port + 1000}", content.decode())
+        text = re.sub(r"listen 443\b", f"listen 127.0.0.1:{port}", text)
+        if not gentle:
+            text = re.sub(r"keepalive_min_timeout.*", "", text)
+        if not logs:
+            text = re.sub(r"access_log [^;]*;", "access_log off;", text)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    volumes = ("--volume", f"{folder}:/etc/nginx:ro", "--volume", f"{_certificates()}:/etc/letsencrypt:ro")
+    command = (lab.NGINX, "nginx", "-e", "/dev/stderr", "-g", "daemon off;")
+    with lab.container(f"nginx-{port}", *NGINX_OPTIONS, *volumes, *command) as name:
+        yield Server(subject, port, lambda: lab.docker("exec", name, "nginx", "-e", "/dev/stderr", "-s", "reload"))
+
+
+@contextmanager
+def seed(port: int = 28444) -> Iterator[Server]:
+    """The seed's configuration, in the same image and the same way."""
+    conf = _folder("seed") / "nginx.conf"
+    conf.write_text(rivals.nginx_conf([SITE], UPSTREAM, f"127.0.0.1:{port + 1000}", f"127.0.0.1:{port}"))
+    volumes = ("--volume", f"{conf}:/etc/nginx/nginx.conf:ro", "--volume", f"{_certificates()}:/etc/letsencrypt:ro")
+    with lab.container("seed", *volumes, lab.NGINX) as name:
+        yield Server("the seed's nginx", port, lambda: lab.docker("exec", name, "nginx", "-s", "reload"))
+
+
+@contextmanager
+def haproxy(port: int = 28445) -> Iterator[Server]:
+    """HAProxy in master-worker mode, with what its manual advises for such a site, and no log."""
+    conf = _folder("haproxy") / "haproxy.cfg"
+    conf.write_text(
+        "global\n  maxconn 8192\n  tune.ssl.cachesize 20000\n"
+        "defaults\n  mode http\n  timeout connect 5s\n  timeout client 65s\n  timeout server 300s\n"
+        "  option forwardfor\n  http-reuse always\n"
+        f"frontend web\n  bind 127.0.0.1:{port} ssl crt /etc/haproxy/site.pem alpn h2,http/1.1\n"
+        "  http-request set-header X-Forwarded-Proto https\n  default_backend app\n"
+        f"backend app\n  server app {UPSTREAM}\n"
+    )
+    live = _certificates() / "live" / SITE
+    pem = conf.with_name("site.pem")
+    pem.write_bytes((live / "fullchain.pem").read_bytes() + (live / "privkey.pem").read_bytes())
+    volumes = ("--volume", f"{conf.parent}:/etc/haproxy:ro")
+    command = ("haproxy", "-W", "-f", "/etc/haproxy/haproxy.cfg")
+    with lab.container("haproxy", *volumes, lab.TOOLS, *command) as name:
+        yield Server("HAProxy", port, lambda: lab.docker("kill", "--signal", "USR2", name))
+
+
+@contextmanager
+def caddy(port: int = 28446) -> Iterator[Server]:
+    """Caddy with the same certificate, and no log (its default)."""
+    folder = _folder("caddy")
+    (folder / "Caddyfile").write_text(
+        f"{{\n  admin {rivals.CADDY_ADMIN}\n  auto_https disable_redirects\n  default_bind 127.0.0.1\n"
+        "  servers {\n    protocols h1 h2\n  }\n}\n"
+        f"https://{SITE}:{port} {{\n  tls {TLS.certificate} {TLS.key}\n  reverse_proxy {UPSTREAM}\n}}\n"
+    )
+    volumes = ("--volume", f"{folder}:/etc/caddy:ro", "--volume", f"{_certificates()}:/etc/letsencrypt:ro")
+    binary = ("--volume", f"{lab.BIN / 'caddy'}:/usr/local/bin/caddy:ro")
+    options = ("--config", "/etc/caddy/Caddyfile")
+    with lab.container("caddy", *volumes, *binary, lab.BASE, "caddy", "run", *options) as name:
+        yield Server("Caddy", port, lambda: lab.docker("exec", name, "caddy", "reload", "--force", *options))
+
+
+def _rendered() -> dict[str, bytes]:
+    published = Publish(None, 80), Publish(None, 443)
+    app = App((Domain(SITE),), Upstream(*_host_port(UPSTREAM)))
+    stack = Stack(Acme(), (app,), Edge(ServiceName("nginx"), lab.NGINX, *published), ServiceName("certbot"))
+    nginx = Nginx()
+    version = nginx.parse_version(lab.run("docker", "run", "--rm", lab.NGINX, "sh", "-c", "nginx -v 2>&1"))
+    files = {**nginx.shared(stack, version, custom=None), **nginx.site(stack, app, TLS, version, custom=None)}
+    return {**files, **nginx.marker("bench")}
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    host, _, port = text.partition(":")
+    return host, int(port)
+
+
+def _folder(name: str) -> Path:
+    folder = lab.OUT / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _certificates() -> Path:
+    """A tree like certbot's, with the certificate that every server shows: ECDSA, P-256."""
+    root = _folder("letsencrypt")
+    live = root / "live" / SITE
+    if not live.is_dir():
+        live.mkdir(parents=True)
+        chain, key = make_dummy([SITE], dt.datetime.now(dt.UTC))
+        (live / "fullchain.pem").write_bytes(chain)
+        (live / "privkey.pem").write_bytes(key)
+    (root / "options-ssl-nginx.conf").write_text(rivals.TLS_OPTIONS)
+    return root

@@ -1,0 +1,56 @@
+"""Requests per second through TLS to one local upstream."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from tests.bench import lab, proxies
+from tests.bench.figures import Report
+from tests.bench.load import CONNECTIONS, under_load, wait_ready
+
+SECONDS, ROUNDS = 5, 3
+
+
+def measure(options: lab.Options) -> Report:
+    report = Report("throughput", "Throughput")
+    report.note(
+        f"wrk, {CONNECTIONS} kept connections, TLS, 127.0.0.1; all servers in containers of the host's network, with"
+        " the same certificate and one upstream (an nginx that returns 200), in turns."
+    )
+    report.note(
+        "stackctl's nginx is what it renders for one app; changed are its listen addresses alone. It logs every"
+        " request to the container's log, as the seed's does. HAProxy and Caddy log nothing: that is their default."
+    )
+    seconds, rounds = (1, 1) if options.quick else (SECONDS, ROUNDS)
+    lab.build_tools()
+    with lab.upstream(), ExitStack() as stack:
+        makers = [proxies.ours(), proxies.seed(), proxies.haproxy(), proxies.caddy()]
+        if not options.quick:
+            makers.append(proxies.ours(28543, logs=False))
+        servers = [stack.enter_context(maker) for maker in makers]
+        for server in servers:
+            wait_ready(server)
+            if not options.quick:
+                under_load(server, 1)
+        rates: dict[str, list[float]] = {server.subject: [] for server in servers}
+        slowest: dict[str, float] = {}
+        for number in range(rounds):
+            for server in servers:
+                load = under_load(server, seconds)
+                # A few may be late where the machine has other work; more would make the rate mean nothing.
+                if load.lost > load.requests / 1000:
+                    raise lab.BenchError(f"{server.subject} lost {load.lost} requests in peace: {load.details}")
+                rates[server.subject].append(load.rate)
+                slowest[server.subject] = load.p99
+                options.say(f"throughput, round {number + 1}: {server.subject} {load.rate:,.0f}/s")
+    found = {
+        subject: report.add(
+            "throughput", subject, "requests/s", values, f"99 % within {slowest[subject] * 1000:.1f} ms"
+        )
+        for subject, values in rates.items()
+    }
+    mine = found["stackctl's nginx"]
+    report.at_least(mine, 2.0, found["the seed's nginx"])
+    report.at_least(mine, 3.0, found["Caddy"])
+    report.at_least(mine, 1.0, found["HAProxy"])
+    return report

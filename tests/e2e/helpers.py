@@ -1,0 +1,408 @@
+"""A stack of the lab as tests see it: its directory, its containers, and what its ports show."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import itertools
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from cryptography import x509
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB = ROOT / ".lab"
+BIN = Path(sys.executable).parent
+"""Not resolved: beside the link in the virtual environment stands what is installed there."""
+
+APP_IMAGE = "stackctl-lab/app:latest"
+NGINX_IMAGE = "stackctl/nginx:1.30"
+CERTBOT_IMAGE = "stackctl/certbot:5.5"
+DNS_MANAGEMENT = ("127.0.0.1", 8055)
+NOBODY = "127.0.0.250"
+"""An address of this host where nothing listens."""
+
+T = TypeVar("T")
+
+
+class Reply(NamedTuple):
+    """An answer; ``certificate`` is what the server showed, None without TLS."""
+
+    status: int
+    body: bytes
+    certificate: x509.Certificate | None
+    headers: http.client.HTTPMessage
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The test CA: where it is, and the root of what it issues now."""
+
+    directory: str
+    bundle: Path
+    root: str
+
+
+def wait_until(condition: Callable[[], T], seconds: float = 30.0, what: str = "the condition holds") -> T:
+    """What ``condition`` returns once it is true; what the network throws meanwhile counts as not yet."""
+    deadline = time.monotonic() + seconds
+    last: object = None
+    while True:
+        try:
+            value = condition()
+        except (OSError, http.client.HTTPException) as error:
+            last = error
+        else:
+            if value:
+                return value
+            last = value
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what} (last: {last!r})"
+        time.sleep(0.05)
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def inspect(container: str) -> Any:
+    return json.loads(docker("inspect", container))[0]
+
+
+def dns(action: str, host: str, *addresses: str) -> None:
+    """Change what the CA's resolver says of ``host``."""
+    connection = http.client.HTTPConnection(*DNS_MANAGEMENT, timeout=5)
+    try:
+        connection.request("POST", f"/{action}", json.dumps({"host": host, "addresses": list(addresses)}))
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 200, f"{action} {host}: {response.status}"
+    finally:
+        connection.close()
+
+
+class Secure(http.client.HTTPSConnection):
+    """HTTPS to ``address``, whatever ``name`` resolves to elsewhere. Opens again by itself, as a browser does."""
+
+    def __init__(self, address: str, name: str, context: ssl.SSLContext, *, seconds: float = 15.0) -> None:
+        super().__init__(name, 443, context=context, timeout=seconds)
+        self._address = address
+        self._tls = context
+        self._seconds = seconds
+        self.certificate: x509.Certificate | None = None
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self._address, 443), self._seconds)
+        try:
+            secure = self._tls.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+        self.sock = secure
+        leaf = secure.getpeercert(binary_form=True)
+        self.certificate = None if leaf is None else x509.load_der_x509_certificate(leaf)
+
+
+def trusting(root: str | None) -> ssl.SSLContext:
+    """A client that trusts ``root`` alone; with None, one that looks at certificates without judging them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if root is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        context.load_verify_locations(cadata=root)
+    return context
+
+
+@dataclass
+class Stack:
+    """One stack directory, published at a loopback address of its own."""
+
+    lab: Lab
+    directory: Path
+    address: str
+    token: str
+    environment: dict[str, str] = field(default_factory=dict)
+    wrapper: tuple[str, ...] = ()
+
+    # Names
+
+    def domain(self, label: str) -> str:
+        """A name that no other test uses; ``add-app`` calls its service ``label``."""
+        return f"{label}.{self.token}.example.com"
+
+    def add_dns(self, *names: str, address: str | None = None) -> None:
+        for name in names:
+            # Addresses add up otherwise, and the CA asks the first.
+            dns("clear-a", name)
+            dns("add-a", name, address or self.address)
+
+    @property
+    def file(self) -> Path:
+        return self.directory / "docker-compose.yml"
+
+    def edit(self, old: str, new: str) -> None:
+        """Edit docker-compose.yml as a person does."""
+        text = self.file.read_text()
+        assert old in text, f"{old!r} is not in {text}"
+        self.file.write_text(text.replace(old, new, 1))
+
+    # Commands
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        return [*self.wrapper, str(BIN / "stackctl"), *map(str, arguments)]
+
+    def environ(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+        return {**os.environ, **self.environment, **(environment or {})}
+
+    def run(
+        self, *arguments: str | Path, environment: Mapping[str, str] | None = None, seconds: float = 150.0
+    ) -> subprocess.CompletedProcess[str]:
+        """The real CLI, in the stack's directory."""
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.directory,
+            env=self.environ(environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def ok(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """``run``, which must succeed."""
+        return self.fails(0, *arguments)
+
+    def fails(
+        self, code: int, *arguments: str | Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """``run``, which must end with ``code`` and without a traceback."""
+        done = self.run(*arguments, environment=environment)
+        said = f"stackctl {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}"
+        assert done.returncode == code, f"{done.returncode} instead of {code}: {said}"
+        assert "Traceback" not in said
+        assert "a fault in stackctl itself" not in said
+        return done
+
+    def init_arguments(self, *more: str, nginx: str = NGINX_IMAGE, certbot: str = CERTBOT_IMAGE) -> list[str]:
+        arguments = ["init", "--email", "you@example.com", "--agree-tos"]
+        arguments += ["--ca", self.lab.directory, "--ca-bundle", str(self.lab.bundle)]
+        arguments += ["--http", f"{self.address}:80", "--https", f"{self.address}:443"]
+        return [*arguments, "--nginx-image", nginx, "--certbot-image", certbot, *more]
+
+    def init(self, *more: str, nginx: str = NGINX_IMAGE, certbot: str = CERTBOT_IMAGE) -> None:
+        self.ok(*self.init_arguments(*more, nginx=nginx, certbot=certbot))
+
+    def add(self, label: str, *more: str) -> str:
+        """Add an app of the lab's image as ``label``; returns its name."""
+        name = self.domain(label)
+        self.add_dns(name)
+        self.ok("add-app", name, "--image", APP_IMAGE, *more)
+        return name
+
+    def compose(self, *arguments: str) -> str:
+        """Plain Compose, as a person without stackctl calls it."""
+        done = subprocess.run(
+            [str(BIN / "docker-compose"), *arguments],
+            cwd=self.directory,
+            env=self.environ(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"docker-compose {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    # Containers
+
+    @property
+    def project(self) -> str:
+        return self.directory.name
+
+    def containers(self) -> dict[str, str]:
+        """Container ids by service, running or not."""
+        label = f"label=com.docker.compose.project={self.project}"
+        rows = docker(
+            "ps",
+            "--all",
+            "--no-trunc",
+            "--filter",
+            label,
+            "--format",
+            '{{.Label "com.docker.compose.service"}} {{.ID}}',
+        )
+        return dict(row.split() for row in rows.splitlines())
+
+    def container(self, service: str) -> str:
+        return self.containers()[service]
+
+    def workers(self) -> set[str]:
+        """Process ids of nginx's workers that take connections: a reload changes all of them."""
+        rows = docker("top", self.container("nginx"), "-o", "pid,args").splitlines()
+        return {row.split()[0] for row in rows if "nginx: worker process" in row and "shutting down" not in row}
+
+    # Disk
+
+    @property
+    def live(self) -> Path:
+        """Certbot's lineages."""
+        return self.directory / "data/certbot/conf/live"
+
+    def lineages(self) -> list[str]:
+        return sorted(path.name for path in self.live.iterdir() if path.is_dir()) if self.live.is_dir() else []
+
+    def files(self) -> dict[str, tuple[int, int, str]]:
+        """Mode, time and content of every file, but for the lock and for what certbot's loop writes at each round."""
+        seen: dict[str, tuple[int, int, str]] = {}
+        for path in self.directory.rglob("*"):
+            name = str(path.relative_to(self.directory))
+            if name == ".stackctl/lock" or name.startswith(("data/certbot/deploy/", "data/certbot/conf/renewal")):
+                continue
+            facts = path.lstat()
+            if path.is_symlink():
+                content = str(path.readlink())
+            else:
+                content = "" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+            seen[name] = (facts.st_mode, 0 if path.is_dir() else facts.st_mtime_ns, content)
+        return seen
+
+    def state(self) -> tuple[object, ...]:
+        """All that a command which changes nothing leaves alone: files, containers, nginx's workers."""
+        containers = {service: (cid, inspect(cid)["State"]["StartedAt"]) for service, cid in self.containers().items()}
+        return self.files(), containers, self.workers()
+
+    # The wire
+
+    def https(
+        self,
+        name: str,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        trust: bool = True,
+    ) -> Reply:
+        connection = Secure(self.address, name, trusting(self.lab.root if trust else None))
+        return _reply(connection, method, path, body, headers)
+
+    def http(self, name: str, path: str = "/", *, headers: Mapping[str, str] | None = None) -> Reply:
+        connection = http.client.HTTPConnection(self.address, 80, timeout=15)
+        return _reply(connection, "GET", path, None, {"Host": name, **(headers or {})})
+
+    def certificate(self, name: str) -> x509.Certificate:
+        """What a handshake with ``name`` shows, trusted or not."""
+        connection = Secure(self.address, name, trusting(None))
+        try:
+            connection.connect()
+            assert connection.certificate is not None
+            return connection.certificate
+        finally:
+            connection.close()
+
+    def serial(self, name: str) -> int:
+        return self.certificate(name).serial_number
+
+    def trusted(self, name: str) -> bool:
+        """Whether a client of the CA's gets an answer from the app behind ``name``."""
+        return self.https(name).status == 200
+
+    def refused(self, name: str | None) -> bool:
+        """Whether a handshake with ``name`` (None: with no name) is refused by a TLS alert."""
+        context = trusting(None)
+        with socket.create_connection((self.address, 443), 10) as plain:
+            try:
+                context.wrap_socket(plain, server_hostname=name).close()
+            except ssl.SSLError:
+                return True
+        return False
+
+    def closed(self, name: str, path: str = "/") -> bool:
+        """Whether the connection is closed without an answer to ``name`` (nginx's 444)."""
+        try:
+            self.http(name, path)
+        except http.client.RemoteDisconnected:
+            return True
+        return False
+
+    def remove(self) -> None:
+        """Take everything away, whatever state it is in."""
+        for kind, remove in (
+            ("ps --all", "rm --force --volumes"),
+            ("network ls", "network rm"),
+            ("volume ls", "volume rm"),
+        ):
+            label = f"label=com.docker.compose.project={self.project}"
+            found = docker(*kind.split(), "--quiet", "--filter", label).split()
+            if found:
+                docker(*remove.split(), *found)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _reply(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: Mapping[str, str] | None,
+) -> Reply:
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        certificate = connection.certificate if isinstance(connection, Secure) else None
+        response = connection.getresponse()
+        return Reply(response.status, response.read(), certificate, response.msg)
+    finally:
+        connection.close()
+
+
+def sans(certificate: x509.Certificate | None) -> set[str]:
+    """The DNS names of a certificate."""
+    assert certificate is not None
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return set(names.get_values_for_type(x509.DNSName))
+
+
+def free_addresses(worker: int, workers: int) -> Iterator[str]:
+    """Loopback addresses of the tests' own, each with both ports free; those of no other worker of pytest-xdist."""
+    for number in itertools.islice(range(50, 121), worker, None, workers):
+        address = f"127.0.0.{number}"
+        if not any(_listens(address, port) for port in (80, 443)):
+            yield address
+
+
+def _listens(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return True
+    return False
+
+
+@contextmanager
+def listener(address: str, port: int) -> Iterator[None]:
+    """Something of this very process that holds a port."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((address, port))
+        held.listen()
+        yield

@@ -1,0 +1,62 @@
+"""Who runs stackctl: somebody of the docker group, or somebody whose files nobody else may read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.helpers import APP_IMAGE, BIN, ROOT, Stack
+
+pytestmark = pytest.mark.e2e
+
+SOCKET = Path("/var/run/docker.sock")
+SOMEBODY = 54321
+
+
+def test_a_strict_umask_does_not_lock_the_proxy_out(stack: Stack) -> None:
+    """The proxy's workers are another user than the one who makes the directories."""
+    stack.wrapper = ("sh", "-c", 'umask 077; exec "$@"', "sh")
+    stack.init()
+    assert stack.trusted(stack.add("app1"))
+
+
+def test_a_user_of_the_docker_group_manages_a_stack(stack: Stack) -> None:
+    """What certbot writes belongs to root, as its container runs as root."""
+    stack.wrapper = _as_somebody()
+    stack.environment |= {
+        "HOME": str(stack.directory),
+        "PYTHONPATH": f"{ROOT}:{sysconfig.get_path('purelib')}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+    }
+    os.chown(stack.directory, SOMEBODY, SOCKET.stat().st_gid)
+    stack.init()
+    name = stack.add("app1")
+    assert stack.trusted(name)
+    before = stack.state()
+    for command in ("up", "renew", "status"):
+        stack.ok(command)
+    stack.ok("add-app", name, "--image", APP_IMAGE)
+    assert stack.state() == before
+
+
+def _as_somebody() -> tuple[str, ...]:
+    """Runs 'stackctl …' as an unprivileged user of the socket's group, by an interpreter that user can read."""
+    if os.geteuid() != 0 or not SOCKET.exists() or shutil.which("setpriv") is None:
+        pytest.skip("becoming somebody else takes root, setpriv and the engine's socket")
+    user = ("setpriv", "--reuid", str(SOMEBODY), "--regid", str(SOCKET.stat().st_gid), "--clear-groups")
+    question = "import sys; print(tuple(sys.version_info[:2]))"
+    for python in (sys.executable, "/usr/bin/python3"):
+        # By a shell, for what it starts has none of root's powers left.
+        command = (*user, "sh", "-c", 'exec "$@"', "sh", python, "-c", question)
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        if answer.stdout.strip() == str(tuple(sys.version_info[:2])):
+            # The first argument is the script in the virtual environment, which that user may not be able to start.
+            return (*user, "sh", "-c", f'shift; exec {python} -m stackctl "$@"', "sh")
+    pytest.skip("no interpreter of this version can be read by another user")

@@ -1,0 +1,73 @@
+"""``nginx -t`` of every golden set, by the nginx of each version it was rendered for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from stackctl.certs.dummy import make_dummy
+from tests.unit.goldens import CASES, FOLDER, VERSIONS
+
+pytestmark = pytest.mark.e2e
+
+# One container tests all sets: each is laid where nginx looks for its files, and put away again.
+SCRIPT = """\
+for case in /golden/*/; do
+  name=$(basename "$case")
+  rm -rf /etc/nginx/* && cp -r "$case/$VERSION/." /etc/nginx/
+  if nginx -e /dev/stderr -t -q >/tmp/said 2>&1; then echo "$name: passed"; else echo "$name: failed"; fi
+  sed "s/^/$name| /" /tmp/said
+done
+"""
+
+
+WRITABLE = ("/etc/nginx", "/run", "/tmp", "/var/cache/nginx")
+"""What the proxy service gets as tmpfs, and where the script lays the sets."""
+
+
+def certificates(root: Path) -> None:
+    """Certificate files wherever a golden set names one."""
+    for conf in FOLDER.rglob("*.conf"):
+        for path in re.findall(r"ssl_certificate (\S+)/fullchain\.pem;", conf.read_text(encoding="utf-8")):
+            folder = root / path.lstrip("/")
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                chain, key = make_dummy([folder.name], datetime.now(UTC))
+                (folder / "fullchain.pem").write_bytes(chain)
+                (folder / "privkey.pem").write_bytes(key)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("certificates")
+    certificates(made)
+    return made
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_nginx_takes_every_golden_set(version: str, root: Path) -> None:
+    mounts = [
+        f"{FOLDER}:/golden:ro",
+        f"{root}/etc/stackctl/certs:/etc/stackctl/certs:ro",
+        f"{root}/etc/letsencrypt:/etc/letsencrypt:ro",
+    ]
+    done = subprocess.run(
+        [
+            *["docker", "run", "--rm", "--network", "none", "--env", f"VERSION={version}"],
+            *[part for path in WRITABLE for part in ("--tmpfs", path)],
+            *[part for mount in mounts for part in ("--volume", mount)],
+            *["--entrypoint", "/bin/sh", f"stackctl/nginx:{version}", "-c", SCRIPT],
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    outcomes = dict(re.findall(r"^(\w+): (passed|failed)$", done.stdout, re.MULTILINE))
+    assert outcomes == dict.fromkeys(CASES, "passed"), done.stdout + done.stderr
+    # A warning is a directive that the next version refuses.
+    assert "[warn]" not in done.stdout, done.stdout

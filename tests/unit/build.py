@@ -1,0 +1,112 @@
+"""Builders of model values: each with what a test does not care about filled in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from stackctl.certs.lineage import Certificate, Lineage
+from stackctl.model.names import Domain, Publish, ServiceName
+from stackctl.model.project import Project, PublishedPort, Service
+from stackctl.model.stack import Acme, App, Edge, Stack, TlsPolicy, Tuning, Upstream
+from stackctl.plan.observed import Container
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+UPDATE_GOLDEN = os.environ.get("STACKCTL_UPDATE_GOLDEN") == "1"
+"""Whether golden files are written instead of compared."""
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def app(
+    *names: str, service: str | None = "web", port: int = 8000, host: str | None = None, tuning: Tuning | None = None
+) -> App:
+    """A site of a Compose service, or with ``host`` of something outside."""
+    upstream = Upstream(host, port) if host is not None else Upstream(service or "", port, ServiceName(service or ""))
+    domains = tuple(Domain(name) for name in names or ("a.example.com",))
+    return App(domains, upstream, tuning or Tuning())
+
+
+def stack(
+    *apps: App,
+    acme: Acme | None = None,
+    tls: TlsPolicy = TlsPolicy.INTERMEDIATE,
+    image: str = "nginx:1.30",
+    https: Publish | None = None,
+) -> Stack:
+    """A stack of ``apps`` with the services ``nginx`` and ``certbot``."""
+    edge = Edge(ServiceName("nginx"), image, Publish(None, 80), https or Publish(None, 443))
+    return Stack(
+        acme=acme or Acme(email="you@example.com", agree_tos=True),
+        apps=apps,
+        edge=edge,
+        certbot=ServiceName("certbot"),
+        tls=tls,
+    )
+
+
+def certificate(*names: str, fingerprint: str = "f1", not_before: datetime = NOW, days: float = 90) -> Certificate:
+    """A certificate for ``names``."""
+    return Certificate(fingerprint, tuple(sorted(names)), "Test CA", not_before, not_before + timedelta(days=days))
+
+
+def lineage(*names: str, problem: str | None = None, fingerprint: str = "f1", name: str | None = None) -> Lineage:
+    """A lineage named after the first of ``names``."""
+    return Lineage(name or names[0], certificate(*names, fingerprint=fingerprint), problem, "https://ca.test/dir")
+
+
+def lineages(*found: Lineage) -> dict[str, Lineage]:
+    """Lineages by their names."""
+    return {one.name: one for one in found}
+
+
+def service(
+    name: str,
+    *,
+    image: str | None = None,
+    builds: bool = False,
+    config_hash: str = "h1",
+    role: str | None = None,
+    ports: Iterable[tuple[int, str | None, int]] = (),
+) -> Service:
+    """A resolved service; ``ports`` are (target, address, published)."""
+    return Service(
+        ServiceName(name),
+        image or f"{name}:1",
+        builds,
+        config_hash,
+        {"stackctl.role": role} if role else {},
+        tuple(PublishedPort(target, Publish(address, at)) for target, address, at in ports),
+        frozenset({"default"}),
+    )
+
+
+NGINX = service("nginx", image="nginx:1.30", role="proxy", ports=[(80, None, 80), (443, None, 443)])
+CERTBOT = service("certbot", role="certbot")
+
+
+def project(*services: Service) -> Project:
+    """A project with the proxy, certbot and ``services``."""
+    return Project("demo", {one.name: one for one in (NGINX, CERTBOT, *services)})
+
+
+def container(
+    name: str,
+    *,
+    state: str = "running",
+    health: str | None = None,
+    image_id: str | None = None,
+    config_hash: str = "h1",
+    role: str | None = "app",
+    number: int = 1,
+) -> Container:
+    """A container of the service ``name``, by default as the file says."""
+    return Container(f"{name}-{number}", name, state, health, image_id or f"id of {name}", config_hash, role)
+
+
+def images(*services: Service) -> Mapping[str, str | None]:
+    """Image ids by which the containers of :func:`container` are up to date."""
+    return {one.image or "": f"id of {one.name}" for one in (NGINX, CERTBOT, *services)}

@@ -1,0 +1,99 @@
+"""Stacks whose nginx files are kept as golden sets: ``tests/golden/nginx/CASE/VERSION/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stackctl.certs.lineage import Lineage
+from stackctl.model.names import Publish, domain
+from stackctl.model.stack import Stack, TlsPolicy, Tuning
+from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.sites import Rendering, site_tls
+from tests.unit.build import GOLDEN, app, lineage, lineages, stack
+
+VERSIONS = {"1.22": (1, 22, 1), "1.26": (1, 26, 3), "1.30": (1, 30, 4)}
+"""The images' tags, and the versions that are rendered for."""
+
+FOLDER = GOLDEN / "nginx"
+
+LONG = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 40, "example"])
+"""Near the longest name whose files have names that a file system takes."""
+
+HTTP = b"""\
+# A person's own, beside the sites.
+map $http_accept_language $language {
+    default en;
+    ~^de    de;
+}
+"""
+SITE = b"""\
+# A person's own, inside the site.
+add_header Strict-Transport-Security "max-age=63072000" always;
+proxy_set_header X-Language $language;
+location /static/ {
+    alias /usr/share/nginx/html/;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A stack, with what is observed of its certificates and custom files."""
+
+    stack: Stack
+    issued: Mapping[str, Lineage] = field(default_factory=dict)
+    custom: Mapping[str, bytes] = field(default_factory=dict)
+
+
+CASES = {
+    "no_app": Case(stack()),
+    "dummy": Case(stack(app("a.example.com"))),
+    "issued": Case(
+        stack(app("a.example.com", "www.example.com")), lineages(lineage("a.example.com", "www.example.com"))
+    ),
+    "alias_not_covered": Case(stack(app("a.example.com", "new.example.com")), lineages(lineage("a.example.com"))),
+    "outside": Case(
+        stack(
+            app("v4.example.com", host="192.0.2.5", port=8080),
+            app("v6.example.com", host="[2001:db8::5]", port=8080),
+            app("name.example.com", host="legacy.internal", port=3000),
+        ),
+        lineages(lineage("v4.example.com")),
+    ),
+    "custom": Case(
+        stack(app("a.example.com"), app("b.example.com", service="api")),
+        lineages(lineage("a.example.com")),
+        {"http.conf": HTTP, "a.example.com.conf": SITE, "b.example.com.conf": SITE, "unrouted.example.com.conf": SITE},
+    ),
+    "modern": Case(stack(app("a.example.com"), tls=TlsPolicy.MODERN), lineages(lineage("a.example.com"))),
+    "port_8443": Case(
+        stack(app("a.example.com"), https=Publish("127.0.0.1", 8443)), lineages(lineage("a.example.com"))
+    ),
+    "three_apps": Case(
+        stack(
+            app("example.com", "www.example.com", service="web"),
+            app("api.example.com", service="api_v2", port=3000),
+            app(domain("münchen.example.com"), service="web", port=9000, tuning=Tuning("0", "1ms", "999999d", "1h")),
+        ),
+        lineages(lineage("example.com", "www.example.com")),
+    ),
+    "extremes": Case(
+        stack(
+            app(LONG, f"x.{LONG}"[:253], service="s" * 63, port=65535, tuning=Tuning("999999999g", "1s", "1s", "1s")),
+            app("1.a", service="1", port=1),
+        ),
+        lineages(lineage("1.a")),
+    ),
+}  # fmt: skip
+
+
+def rendered(case: Case, version: str) -> dict[str, bytes]:
+    """All files of a case, its generation marker too."""
+    nginx = Nginx()
+    rendering = Rendering(nginx, VERSIONS[version], case.custom)
+    files = dict(rendering.shared(case.stack))
+    for one in case.stack.apps:
+        files |= rendering.site(case.stack, one, site_tls(one, case.issued.get(one.name)))
+    files |= nginx.marker("0123456789abcdef")
+    return files

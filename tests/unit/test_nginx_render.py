@@ -1,0 +1,324 @@
+"""nginx: what a stack becomes by what the version at hand can do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stackctl.errors import EngineError
+from stackctl.model.names import Domain, Publish
+from stackctl.model.stack import TlsPolicy, Tuning
+from stackctl.render.proxies.nginx import Capabilities, Nginx
+from stackctl.render.proxy import MARKER_HOST, MARKER_PATH, Rejection, SiteTls
+from stackctl.render.sites import Rendering, generation_of, issued_tls, site_tls
+from tests.unit.build import app, lineage, stack
+
+OLD, MIDDLE, NEW = (1, 22, 1), (1, 26, 3), (1, 30, 4)
+A = Domain("a.example.com")
+NGINX = Nginx()
+DUMMY = site_tls(app(A), None)
+
+
+def conf(version: tuple[int, ...] = NEW, *apps: str, **kwargs: object) -> str:
+    made = stack(*(app(name) for name in apps or (A,)), **kwargs)  # type: ignore[arg-type]
+    return NGINX.shared(made, version, custom=None)["nginx.conf"].decode()
+
+
+def site(version: tuple[int, ...] = NEW, tls: SiteTls = DUMMY, **kwargs: object) -> str:
+    one = app(A, **kwargs)  # type: ignore[arg-type]
+    return NGINX.site(stack(one), one, tls, version, custom=None)[f"sites/{A}.conf"].decode()
+
+
+@pytest.mark.parametrize(
+    ("version", "able"),
+    [
+        ((1, 19, 5), Capabilities(False, False, False)),
+        ((1, 22, 1), Capabilities(False, False, False)),
+        ((1, 25, 0), Capabilities(False, False, False)),
+        ((1, 25, 1), Capabilities(True, False, False)),
+        ((1, 26, 3), Capabilities(True, False, False)),
+        ((1, 27, 2), Capabilities(True, False, False)),
+        ((1, 27, 3), Capabilities(True, True, False)),
+        ((1, 27, 4), Capabilities(True, True, True)),
+        ((1, 30, 4), Capabilities(True, True, True)),
+        ((2, 0), Capabilities(True, True, True)),
+    ],
+)
+def test_a_capability_begins_with_its_version(version: tuple[int, ...], able: Capabilities) -> None:
+    assert Capabilities.of(version) == able
+
+
+def test_http2_is_turned_on_in_the_form_the_version_knows() -> None:
+    assert "http2 on;" not in conf(OLD)
+    assert "listen 443 ssl http2 default_server;" in conf(OLD)
+    assert "listen 443 ssl http2;" in site(OLD)
+    assert "http2 on;" in conf(NEW)
+    assert "http2;" not in site(NEW)
+
+
+def test_a_missing_upstream_never_stops_the_others() -> None:
+    assert "server web:8000 resolve;" in site(NEW)
+    assert "zone apps;" in site(NEW)
+    for version in (OLD, MIDDLE):
+        assert "upstream" not in site(version).replace("upstream_of_site", "")
+        assert 'set $upstream_of_site "web:8000";' in site(version)
+        assert "zone apps" not in conf(version)
+
+
+@pytest.mark.parametrize(
+    ("host", "resolved"),
+    [("10.0.0.5", False), ("[2001:db8::5]", False), ("legacy.internal", True), ("10.example.com", True)],
+)
+def test_an_address_is_not_resolved_and_a_name_is(host: str, resolved: bool) -> None:
+    assert (" resolve;" in site(NEW, host=host)) is resolved
+
+
+def test_a_site_with_its_dummy_is_served_over_http_too() -> None:
+    text = site(tls=DUMMY)
+    assert "ssl_certificate /etc/stackctl/certs/a.example.com/fullchain.pem;" in text
+    assert "listen 80;" in text
+    assert text.count("proxy_pass ") == 2
+    assert f"sites/{A}.redirect" not in NGINX.site(stack(app(A)), app(A), DUMMY, NEW, custom=None)
+
+
+def test_a_site_with_its_certificate_is_redirected() -> None:
+    files = NGINX.site(stack(app(A)), app(A), issued_tls(app(A)), NEW, custom=None)
+    text = files[f"sites/{A}.conf"].decode()
+    assert "ssl_certificate /etc/letsencrypt/live/a.example.com/fullchain.pem;" in text
+    assert "ssl_certificate_key /etc/letsencrypt/live/a.example.com/privkey.pem;" in text
+    assert "listen 80;" not in text
+    assert files[f"sites/{A}.redirect"] == b"server_name a.example.com;\n"
+
+
+def test_only_the_names_a_certificate_covers_are_redirected() -> None:
+    one = app(A, "www.example.com")
+    tls = site_tls(one, lineage(A))
+    assert tls.trusted == {A}
+    files = NGINX.site(stack(one), one, tls, NEW, custom=None)
+    assert files[f"sites/{A}.redirect"] == b"server_name a.example.com;\n"
+    assert b"listen 80;\n    server_name www.example.com;\n" in files[f"sites/{A}.conf"]
+    assert b"listen 443 ssl;\n    server_name a.example.com www.example.com;\n" in files[f"sites/{A}.conf"]
+
+
+def test_a_lineage_that_cannot_be_used_is_served_by_the_dummy() -> None:
+    assert site_tls(app(A), lineage(A, problem="privkey.pem is missing")) == DUMMY
+    assert site_tls(app(A), lineage(A)) != DUMMY
+
+
+def test_a_redirect_names_the_port_where_it_is_not_443() -> None:
+    assert "return 301 https://$host$request_uri;" in conf()
+    assert "return 301 https://$host:8443$request_uri;" in conf(https=Publish(None, 8443))
+
+
+def test_the_challenge_comes_before_everything_on_port_80() -> None:
+    for text in (conf(), site()):
+        for server in re.findall(r"listen 80\b.*?\n}", text, re.DOTALL):
+            assert "include snippets/acme.conf;" in server
+    assert (
+        "location ^~ /.well-known/acme-challenge/"
+        in NGINX.shared(stack(), NEW, custom=None)["snippets/acme.conf"].decode()
+    )
+
+
+def test_strangers_get_nothing() -> None:
+    text = conf()
+    assert "listen 80 default_server;" in text
+    assert "return 444;" in text
+    assert "ssl_reject_handshake on;" in text
+
+
+@pytest.mark.parametrize(
+    ("policy", "protocols", "ciphers"),
+    [(TlsPolicy.MODERN, "TLSv1.3", False), (TlsPolicy.INTERMEDIATE, "TLSv1.2 TLSv1.3", True)],
+)
+def test_tls_is_mozillas_by_name(policy: TlsPolicy, protocols: str, ciphers: bool) -> None:
+    text = NGINX.shared(stack(tls=policy), NEW, custom=None)["snippets/tls.conf"].decode()
+    assert f"ssl_protocols {protocols};" in text
+    assert ("ssl_ciphers" in text) is ciphers
+    assert "DHE-RSA-AES128-GCM" not in text.replace("ECDHE", "")
+    assert "stapling" not in text
+
+
+def test_tuning_is_written_for_http_and_https() -> None:
+    text = site(tuning=Tuning("0", "1s", "2m", "3h"))
+    for line in (
+        "client_max_body_size 0;",
+        "proxy_connect_timeout 1s;",
+        "proxy_read_timeout 2m;",
+        "proxy_send_timeout 3h;",
+    ):
+        assert text.count(line) == 2
+
+
+def test_custom_files_are_copied_and_included() -> None:
+    one = app(A)
+    bare, dressed = (NGINX.site(stack(one), one, DUMMY, NEW, custom=custom) for custom in (None, b"# mine\n"))
+    assert dressed[f"sites/{A}.custom"] == b"# mine\n"
+    assert b"include sites/a.example.com.custom;" in dressed[f"sites/{A}.conf"]
+    assert b".custom" not in bare[f"sites/{A}.conf"]
+    shared = NGINX.shared(stack(one), NEW, custom=b"# all\n")
+    assert shared["snippets/http.custom"] == b"# all\n"
+    assert b"include snippets/http.custom;" in shared["nginx.conf"]
+    assert b"http.custom" not in NGINX.shared(stack(one), NEW, custom=None)["nginx.conf"]
+
+
+def test_a_custom_file_that_sets_a_header_does_not_drop_the_proxys_own() -> None:
+    one = app(A)
+    text = NGINX.site(stack(one), one, DUMMY, NEW, custom=b"proxy_set_header X-Mine 1;\n")[f"sites/{A}.conf"].decode()
+    assert text.index("sites/a.example.com.custom") < text.rindex("include snippets/proxy.conf;")
+
+
+@pytest.mark.parametrize("name", [A, "shop.custom", "shop.conf", "shop.redirect", "conf.custom"])
+@pytest.mark.parametrize("custom", [None, b"# mine\n"])
+def test_every_file_of_a_site_is_known_to_be_its_own(name: str, custom: bytes | None) -> None:
+    one = app(name)
+    for path in NGINX.site(stack(one), one, issued_tls(one), NEW, custom=custom):
+        assert NGINX.site_of(path) == name
+
+
+def test_a_shared_file_is_no_sites() -> None:
+    for path in [*NGINX.shared(stack(app(A)), NEW, custom=b""), *NGINX.marker("g")]:
+        assert NGINX.site_of(path) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("snippets/http.custom", "custom/http.conf"),
+        ("sites/a.example.com.custom", "custom/a.example.com.conf"),
+        ("sites/shop.custom.custom", "custom/shop.custom.conf"),
+        ("sites/a.example.com.conf", "sites/a.example.com.conf"),
+        ("nginx.conf", "nginx.conf"),
+    ],
+)
+def test_a_person_is_sent_to_the_file_they_wrote(path: str, source: str) -> None:
+    assert NGINX.source_of(path) == source
+
+
+@given(
+    st.lists(
+        st.from_regex(r"[a-z]{1,8}\.(example\.com|custom|conf)", fullmatch=True), min_size=2, max_size=6, unique=True
+    )
+)
+def test_no_two_sites_share_a_path(names: list[str]) -> None:
+    made = stack(*(app(name) for name in names))
+    paths = [p for one in made.apps for p in NGINX.site(made, one, issued_tls(one), NEW, custom=b"")]
+    assert len(paths) == len(set(paths))
+
+
+def test_one_app_more_changes_no_shared_file_and_no_other_site() -> None:
+    few, more = (stack(*(app(f"n{number}.example.com") for number in range(count))) for count in (3, 4))
+    assert NGINX.shared(few, NEW, custom=None) == NGINX.shared(more, NEW, custom=None)
+    first = few.apps[0]
+    assert NGINX.site(few, first, DUMMY, NEW, custom=None) == NGINX.site(more, first, DUMMY, NEW, custom=None)
+
+
+@pytest.mark.parametrize(
+    ("count", "zone", "names"), [(1, 256, 512), (32, 256, 512), (33, 512, 512), (1000, 8192, 2048)]
+)
+def test_tables_grow_with_the_apps(count: int, zone: int, names: int) -> None:
+    text = conf(NEW, *(f"n{number}.example.com" for number in range(count)))
+    assert f"zone apps {zone}k;" in text
+    assert f"server_names_hash_max_size {names};" in text
+
+
+def test_the_resolver_of_many_apps_is_asked_less_often() -> None:
+    assert "valid=2s" in conf(NEW, *(f"n{number}.example.com" for number in range(100)))
+    assert "valid=20s" in conf(NEW, *(f"n{number}.example.com" for number in range(1000)))
+
+
+def test_rendering_knows_which_custom_file_is_whose() -> None:
+    rendering = Rendering(NGINX, NEW, {"http.conf": b"# all\n", f"{A}.conf": b"# a\n", "b.example.com.conf": b"# b\n"})
+    one = app(A)
+    assert rendering.shared(stack(one))["snippets/http.custom"] == b"# all\n"
+    assert rendering.site(stack(one), one, DUMMY)[f"sites/{A}.custom"] == b"# a\n"
+
+
+# Generations
+
+
+def test_a_generation_is_named_by_paths_and_contents() -> None:
+    files = {"a": b"1", "b": b"2"}
+    name = generation_of(files)
+    assert re.fullmatch(r"[0-9a-f]{16}", name)
+    assert generation_of({"b": b"2", "a": b"1"}) == name
+    others = [{"a": b"1"}, {"a": b"2", "b": b"1"}, {"a": b"1", "c": b"2"}, {"a": b"", "b": b"12"}, {"ab": b"12"}, {}]
+    assert len({name, *map(generation_of, others)}) == 1 + len(others)
+
+
+def test_the_marker_answers_with_the_generation() -> None:
+    ((path, body),) = NGINX.marker("0123abcd").items()
+    assert path == "snippets/generation.conf"
+    assert f"location = {MARKER_PATH} {{".encode() in body
+    assert b'return 200 "0123abcd";' in body
+    assert b"include snippets/generation.conf;" in NGINX.shared(stack(), NEW, custom=None)["nginx.conf"]
+    assert MARKER_HOST.endswith(".invalid")
+
+
+# Commands and their output
+
+
+def test_commands_are_argument_lists() -> None:
+    assert NGINX.test_command("staged") == [
+        "nginx", "-e", "/dev/stderr", "-t", "-q", "-c", "/etc/nginx/staged/nginx.conf",
+    ]  # fmt: skip
+    assert NGINX.reload_command() == ["nginx", "-e", "/dev/stderr", "-s", "reload"]
+    assert NGINX.version_command() == ["nginx", "-v"]
+
+
+@pytest.mark.parametrize(
+    ("output", "version"),
+    [
+        ("nginx version: nginx/1.30.4\n", (1, 30, 4)),
+        ("nginx version: nginx/1.22.1 (Debian)\n", (1, 22, 1)),
+        ("warning: x\nnginx version: nginx/1.19.5", (1, 19, 5)),
+        ("nginx version: openresty/1.25.3.1 nginx/1.25.3", (1, 25, 3)),
+        ("nginx version: nginx/2.0", (2, 0)),
+    ],
+)
+def test_the_version_is_read_from_what_nginx_prints(output: str, version: tuple[int, ...]) -> None:
+    assert NGINX.parse_version(output) == version
+
+
+@pytest.mark.parametrize("output", ["", "sh: nginx: not found", "nginx version: unknown"])
+def test_an_image_without_nginx_is_refused(output: str) -> None:
+    with pytest.raises(EngineError, match="has no nginx") as caught:
+        NGINX.parse_version(output)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("version", ["1.19.4", "1.18.0", "0.8"])
+def test_an_nginx_that_is_too_old_is_refused(version: str) -> None:
+    with pytest.raises(EngineError, match="too old"):
+        NGINX.parse_version(f"nginx version: nginx/{version}")
+
+
+@pytest.mark.parametrize(
+    ("output", "rejection"),
+    [
+        (
+            '2026/06/01 12:00:00 [emerg] 7#7: unknown directive "foo" in /etc/nginx/s/sites/a.example.com.custom:3\n',
+            Rejection('unknown directive "foo"', "sites/a.example.com.custom", 3),
+        ),
+        (
+            'nginx: [emerg] host not found in upstream "web" in /etc/nginx/s/sites/a.conf:4\n',
+            Rejection('host not found in upstream "web"', "sites/a.conf", 4),
+        ),
+        (
+            '[warn] 1#1: odd in /etc/nginx/s/nginx.conf:1\n[emerg] 1#1: unexpected "}" in /etc/nginx/s/nginx.conf:9\n',
+            Rejection('unexpected "}"', "nginx.conf", 9),
+        ),
+        (
+            'nginx: [emerg] cannot load certificate "/etc/x.pem": BIO_new_file() failed\n',
+            Rejection('cannot load certificate "/etc/x.pem": BIO_new_file() failed', None, None),
+        ),
+        ("nginx: [emerg] bad in /usr/share/other.conf:5\n", Rejection("bad", None, None)),
+        ("first\nsh: nginx: not found\n", Rejection("sh: nginx: not found", None, None)),
+        ("", Rejection("nginx -t failed without a word", None, None)),
+    ],
+)  # fmt: skip
+def test_a_rejection_names_the_file_where_nginx_does(output: str, rejection: Rejection) -> None:
+    assert NGINX.explain(output, "s") == rejection

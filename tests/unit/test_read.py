@@ -1,0 +1,389 @@
+"""Reading: what x-stackctl says becomes a Stack, and what is wrong is said with file and line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stackctl.errors import ExitCode, StackfileError
+from stackctl.model.names import Publish
+from stackctl.model.project import Project, Service
+from stackctl.model.stack import (
+    LETSENCRYPT,
+    LETSENCRYPT_STAGING,
+    Acme,
+    App,
+    KeyType,
+    Stack,
+    TlsPolicy,
+    Tuning,
+    Upstream,
+)
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.read import read_apps, read_keys, read_stack
+from tests.unit.build import CERTBOT, GOLDEN, NGINX, project, service
+
+SERVICES = """\
+services:
+  web:
+    image: web
+    x-stackctl:
+      domains:
+        - example.com
+        - www.example.com
+      port: 8000
+"""
+
+
+def parse(text: str) -> Document:
+    return Document.parse(text, "f.yml")
+
+
+def read(text: str, found: Project | None = None) -> Stack:
+    return read_stack(parse(text), found or project())
+
+
+def apps(text: str) -> tuple[App, ...]:
+    return read_apps(parse(text))
+
+
+def refusal(text: str, found: Project | None = None) -> StackfileError:
+    with pytest.raises(StackfileError) as caught:
+        read(text, found)
+    assert caught.value.code is ExitCode.STACKFILE
+    return caught.value
+
+
+def said(text: str) -> str:
+    return str(refusal(text))
+
+
+# What is meant
+
+
+def test_a_file_without_x_stackctl_is_a_stack_of_defaults() -> None:
+    stack = read("services: {}\n")
+    assert stack.apps == ()
+    assert stack.acme == Acme()
+    assert stack.acme.directory == LETSENCRYPT
+    assert stack.tls is TlsPolicy.INTERMEDIATE
+    assert (stack.edge.service, stack.edge.image, stack.certbot) == ("nginx", "nginx:1.30", "certbot")
+    assert (stack.edge.http, stack.edge.https) == (Publish(None, 80), Publish(None, 443))
+
+
+def test_every_key_at_the_top_has_its_meaning() -> None:
+    stack = read(
+        """\
+x-stackctl:
+  email: You@Example.com
+  agree-tos: true
+  ca: letsencrypt-staging
+  ca-bundle: data/ca/bundle.pem
+  key-type: rsa
+  rsa-key-size: 4096
+  profile: shortlived
+  concurrency: 4
+  tls: modern
+  proxy: nginx
+"""
+    )
+    assert stack.acme == Acme(
+        directory=LETSENCRYPT_STAGING,
+        email="You@example.com",
+        agree_tos=True,
+        bundle="data/ca/bundle.pem",
+        key_type=KeyType.RSA,
+        key_size=4096,
+        profile="shortlived",
+        concurrency=4,
+    )
+    assert stack.tls is TlsPolicy.MODERN
+
+
+def test_a_ca_may_be_an_url() -> None:
+    assert read("x-stackctl:\n  ca: https://pebble:14000/dir\n").acme.directory == "https://pebble:14000/dir"
+
+
+def test_a_service_with_a_route_is_an_app() -> None:
+    (app,) = apps(SERVICES)
+    assert app.domains == ("example.com", "www.example.com")
+    assert app.upstream == Upstream("web", 8000, app.upstream.service)
+    assert app.upstream.service == "web"
+    assert app.where == "f.yml:4"
+    assert (app.name, app.aliases) == ("example.com", ("www.example.com",))
+
+
+def test_names_become_canonical() -> None:
+    (app,) = apps(SERVICES.replace("- example.com", "- MÜNCHEN.de."))
+    assert app.domains == ("xn--mnchen-3ya.de", "www.example.com")
+
+
+def test_apps_at_the_top_are_outside_compose_or_one_more_site_of_a_service() -> None:
+    outside, more = apps(
+        """\
+x-stackctl:
+  apps:
+    - domains: [legacy.example.com]
+      upstream: "[2001:DB8::5]:8080"
+    - domains: [admin.example.com]
+      service: web
+      port: 9000
+services:
+  web: {image: web}
+"""
+    )
+    assert (str(outside.upstream), outside.upstream.service) == ("[2001:db8::5]:8080", None)
+    assert (str(more.upstream), more.upstream.service) == ("web:9000", "web")
+    assert (outside.where, more.where) == ("f.yml:3", "f.yml:5")
+
+
+def test_apps_of_services_come_in_the_order_of_the_file_before_those_at_the_top() -> None:
+    text = """\
+x-stackctl:
+  apps: [{domains: [z.example.com], upstream: "h:1"}]
+services:
+  b: {x-stackctl: {domains: [b.example.com], port: 1}}
+  a: {x-stackctl: {domains: [a.example.com], port: 1}}
+"""
+    assert [app.name for app in apps(text)] == ["b.example.com", "a.example.com", "z.example.com"]
+
+
+def test_tuning_is_the_apps_own_then_that_of_all_then_the_default() -> None:
+    text = "x-stackctl:\n  read-timeout: 60s\n  body-size: 1G\n" + SERVICES + "      body-size: 0\n"
+    (app,) = apps(text.replace("body-size: 0", "body-size: '0'"))
+    assert app.tuning == replace(Tuning(), read_timeout="60s", body_size="0")
+
+
+def test_a_route_may_be_merged_from_an_anchor() -> None:
+    text = """\
+x-route: &route
+  x-stackctl:
+    domains: [example.com]
+    port: 8000
+services:
+  web:
+    <<: *route
+    image: web
+"""
+    (app,) = apps(text)
+    assert (app.name, app.upstream.host, app.where) == ("example.com", "web", "f.yml:2")
+
+
+def test_the_golden_stack_reads() -> None:
+    doc = Document.parse((GOLDEN / "compose" / "stackctl.yml").read_text(), "stackctl.yml")
+    stack = read_stack(doc, project(service("web")))
+    assert [app.name for app in stack.apps] == ["example.com", "legacy.example.com"]
+    assert stack.apps[1].tuning == replace(Tuning(), read_timeout="60s", body_size="1g")
+    assert stack.acme.email == "you@example.com"
+
+
+def test_the_proxy_is_what_its_label_says_whatever_its_name_and_ports() -> None:
+    edge = service(
+        "edge", image="mynginx:2", role="proxy", ports=[(80, "127.0.0.1", 8080), (443, None, 8443), (9, None, 9)]
+    )
+    issuer = service("acme", role="certbot")
+    stack = read("services: {}\n", Project("demo", {"edge": edge, "acme": issuer}))
+    assert (stack.edge.service, stack.edge.image, stack.certbot) == ("edge", "mynginx:2", "acme")
+    assert (str(stack.edge.http), str(stack.edge.https)) == ("127.0.0.1:8080", "8443")
+
+
+def test_an_app_is_found_by_any_of_its_names() -> None:
+    stack = read(SERVICES)
+    assert stack.app("www.example.com") is stack.app("example.com") is stack.apps[0]
+    assert stack.app("other.example.com") is None
+
+
+def test_the_keys_at_the_top_can_be_read_alone() -> None:
+    assert read_keys(parse("x-stackctl:\n  tls: modern\n")).tls == "modern"
+    assert read_keys(parse("services: {}\n")).tls == "intermediate"
+
+
+@pytest.mark.parametrize("text", ["x-stackctl:\n", "x-stackctl: {}\n", "x-stackctl: ~\n"])
+def test_an_empty_x_stackctl_is_none(text: str) -> None:
+    assert read(text) == read("services: {}\n")
+
+
+# Unknown keys
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("x-stackctl:\n  emial: a@b.c\n", "f.yml:2: x-stackctl has no key 'emial'", "did you mean 'email'?"),
+        ("x-stackctl:\n  agree_tos: true\n", "f.yml:2: x-stackctl has no key 'agree_tos'", "did you mean 'agree-tos'?"),
+        ("x-stackctl:\n  tls: modern\n  Ca: x\n", "f.yml:3: x-stackctl has no key 'Ca'", "did you mean 'ca'?"),
+        (SERVICES + "      prot: 1\n", "f.yml:9: services.web.x-stackctl has no key 'prot'", "did you mean 'port'?"),
+        (
+            SERVICES.replace("domains:", "domain:"),
+            "f.yml:5: services.web.x-stackctl has no key 'domain'",
+            "did you mean 'domains'?",
+        ),
+        (
+            "x-stackctl:\n  apps:\n    - domains: [a.b]\n      upsteam: h:1\n",
+            "f.yml:4: x-stackctl.apps.0 has no key 'upsteam'",
+            "did you mean 'upstream'?",
+        ),
+    ],
+)
+def test_an_unknown_key_is_an_error_with_its_line_and_the_nearest_known_key(text: str, message: str, hint: str) -> None:
+    error = refusal(text)
+    assert str(error) == message
+    assert error.hint == hint
+
+
+def test_an_unknown_key_like_no_other_comes_with_all_known_keys() -> None:
+    error = refusal("x-stackctl:\n  zzzzzzzz: 1\n")
+    assert error.hint
+    assert error.hint.startswith("known keys: body-size, connect-timeout,")
+    assert "agree-tos" in error.hint
+
+
+def test_unknown_keys_elsewhere_are_composes_business() -> None:
+    assert read("x-other: {emial: 1}\nservices:\n  web: {imgae: x, x-mine: [1]}\n").apps == ()
+
+
+# Wrong values
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x-stackctl: []\n", "f.yml:1: x-stackctl: expected a mapping, got a list"),
+        ("x-stackctl: text\n", "f.yml:1: x-stackctl: expected a mapping, got text"),
+        ("x-stackctl:\n  email: 5\n", "f.yml:2: x-stackctl.email: expected text, got a whole number"),
+        ("x-stackctl:\n  agree-tos: yes\n", "f.yml:2: x-stackctl.agree-tos: expected true or false, got text"),
+        ("x-stackctl:\n  tls: old\n", "f.yml:2: x-stackctl.tls: invalid enum value 'old'"),
+        ("x-stackctl:\n  rsa-key-size: 1024\n", "f.yml:2: x-stackctl.rsa-key-size: invalid enum value 1024"),
+        ("x-stackctl:\n  apps:\n    a: 1\n", "f.yml:2: x-stackctl.apps: expected a list, got a mapping"),
+        ("x-stackctl:\n  apps:\n    - a\n", "f.yml:3: x-stackctl.apps.0: expected a mapping, got text"),
+        (
+            SERVICES.replace("port: 8000", 'port: "8000"'),
+            "f.yml:8: services.web.x-stackctl.port: expected a whole number, got text",
+        ),
+        (
+            SERVICES.replace("        - example.com\n        - www.example.com\n", ""),
+            "f.yml:5: services.web.x-stackctl.domains: expected a list, got null",
+        ),
+        (
+            SERVICES.replace("- www.example.com", "- 5"),
+            "f.yml:7: services.web.x-stackctl.domains.1: expected text, got a whole number",
+        ),
+        (
+            SERVICES.replace("      port: 8000\n", ""),
+            "f.yml:4: services.web.x-stackctl: object missing required field `port`",
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_with_its_place(text: str, message: str) -> None:
+    assert said(text).replace("`null`", "null") == message
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, 100000])
+def test_a_port_out_of_range_is_an_error_with_its_line(port: int) -> None:
+    assert said(SERVICES.replace("8000", str(port))).startswith("f.yml:8: services.web.x-stackctl.port: expected ")
+
+
+@pytest.mark.parametrize("concurrency", [0, 101])
+def test_concurrency_is_between_1_and_100(concurrency: int) -> None:
+    assert said(f"x-stackctl:\n  concurrency: {concurrency}\n").startswith("f.yml:2: x-stackctl.concurrency: expected ")
+
+
+@pytest.mark.parametrize("profile", ["'Short Lived'", "''", "a;b", "x" * 33])
+def test_a_profile_is_a_word(profile: str) -> None:
+    assert said(f"x-stackctl:\n  profile: {profile}\n").startswith("f.yml:2: x-stackctl.profile: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x-stackctl:\n  email: you\n", "f.yml:2: 'you' is not an e-mail address"),
+        ("x-stackctl:\n  ca: http://ca.test\n", "f.yml:2: 'http://ca.test' is not a CA"),
+        ("x-stackctl:\n  body-size: 1 GB\n", "f.yml:2: '1 GB' is not a size"),
+        ("x-stackctl:\n  read-timeout: '60'\n", "f.yml:2: '60' is not a duration"),
+        (SERVICES + "      send-timeout: 1s;\n", "f.yml:9: '1s;' is not a duration"),
+        (SERVICES.replace("- www.example.com", "- 192.0.2.1"), "f.yml:7: '192.0.2.1' is an IP address, not a domain"),
+        (SERVICES.replace("- www.example.com", "- '*.example.com'"), "f.yml:7: '*.example.com' is a wildcard"),
+        (SERVICES.replace("- www.example.com", "- EXAMPLE.com"), "f.yml:7: example.com stands here twice"),
+        (SERVICES.replace("  web:", "  'we b':"), "f.yml:2: 'we b' is not a service name"),
+        ("x-stackctl:\n  apps:\n    - domains: [a.b]\n      upstream: h\n", "f.yml:4: 'h' is not HOST:PORT"),
+        (
+            "x-stackctl:\n  apps:\n    - domains: [a.b]\n      service: nope\n      port: 1\n",
+            "f.yml:4: there is no service nope",
+        ),
+    ],
+)
+def test_a_wrong_word_is_named_with_its_line(text: str, message: str) -> None:
+    assert said(text) == message
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ["{domains: [a.b]}", "{domains: [a.b], port: 1}", "{domains: [a.b], service: web}",
+     "{domains: [a.b], service: web, port: 1, upstream: 'h:1'}", "{domains: [a.b], service: web, upstream: 'h:1'}"],
+)  # fmt: skip
+def test_an_app_at_the_top_has_one_upstream(keys: str) -> None:
+    assert said(f"x-stackctl:\n  apps:\n    - {keys}\nservices:\n  web: {{image: web}}\n") == (
+        "f.yml:3: an app needs either 'upstream', or 'service' and 'port'"
+    )
+
+
+def test_an_app_outside_compose_has_its_port_in_its_upstream_alone() -> None:
+    error = refusal("x-stackctl:\n  apps:\n    - {domains: [a.b], upstream: 'h:1', port: 2}\n")
+    assert error.where == "f.yml:3"
+
+
+def test_a_name_of_two_apps_is_an_error_that_names_both_places() -> None:
+    error = refusal("x-stackctl:\n  apps:\n    - {domains: [www.example.com], upstream: 'h:1'}\n" + SERVICES)
+    assert str(error) == "f.yml:3: www.example.com is routed twice"
+    assert error.hint == "see f.yml:7"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("x-stackctl:\n  email: ${EMAIL}\n", "f.yml:2"),
+        (SERVICES.replace("www.example.com", "$DOMAIN"), "f.yml:7"),
+        ("x-stackctl:\n  apps:\n    - domains: [a.b]\n      upstream: ${HOST}:80\n", "f.yml:4"),
+    ],
+)
+def test_a_variable_is_refused_where_compose_would_not_replace_it(text: str, where: str) -> None:
+    error = refusal(text)
+    assert str(error) == f"{where}: variables are not replaced in x-stackctl"
+    assert error.hint == "write the value itself"
+
+
+@pytest.mark.parametrize("text", ["services: [a]\n", "services: text\n"])
+def test_services_that_are_no_mapping_are_a_stackfile_error(text: str) -> None:
+    with pytest.raises(StackfileError):
+        apps(text)
+
+
+def test_an_alias_of_itself_is_refused() -> None:
+    assert refusal("x-stackctl: &x\n  apps:\n    - *x\n").where
+
+
+# The stack's own services
+
+
+@pytest.mark.parametrize(("missing", "role"), [("nginx", "proxy"), ("certbot", "certbot")])
+def test_a_missing_service_of_the_stack_is_named_with_the_way_to_get_it(missing: str, role: str) -> None:
+    left: dict[str, Service] = {one.name: one for one in (NGINX, CERTBOT) if one.name != missing}
+    error = refusal("name: x\nservices: {}\n", Project("demo", left))
+    assert str(error) == f"f.yml:2: no service has the label stackctl.role: {role}"
+    assert error.hint
+    assert "stackctl init" in error.hint
+
+
+@pytest.mark.parametrize(("published", "missing"), [(80, 443), (443, 80)])
+def test_a_proxy_publishes_80_and_443(published: int, missing: int) -> None:
+    proxy = service("nginx", role="proxy", ports=[(published, None, published)])
+    error = refusal("services:\n  nginx:\n    ports: []\n", Project("demo", {"nginx": proxy, "certbot": CERTBOT}))
+    assert str(error) == f"f.yml:3: the nginx service does not publish port {missing}"
+    assert error.hint == f'add "{missing}:{missing}" to its ports'
+
+
+def test_a_proxy_has_an_image() -> None:
+    proxy = replace(NGINX, image=None)
+    error = refusal("services:\n  nginx: {build: .}\n", Project("demo", {"nginx": proxy, "certbot": CERTBOT}))
+    assert str(error) == "f.yml:2: the proxy service has no image"
