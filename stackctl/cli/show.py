@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from stackctl.errors import StackctlError
 from stackctl.usecases.result import Result
@@ -95,19 +95,26 @@ def _show_status(console: Console, data: dict[str, Any]) -> None:
     if not data["apps"]:
         _plain(console, "no apps yet: add one with 'stackctl add-app DOMAIN'")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("APP", "ALIASES", "UPSTREAM", "HEALTH", "ISSUER", "NOT AFTER", "DAYS", "SERVED"):
-        table.add_column(title, overflow="fold")
-    for row in data["apps"]:
-        served = row["served"]
-        table.add_row(
-            row["app"],
-            ", ".join(row["aliases"]) or "-",
-            row["upstream"],
-            row["health"],
-            row["issuer"] or row["certificate_problem"] or "-",
-            (row["not_after"] or "-")[:10],
-            "-" if row["days_left"] is None else str(row["days_left"]),
-            f"[{_SERVED_STYLES[served]}]{served}[/]",
-        )
-    console.print(table)
+    rows = [_TITLES, *(_status_row(row) for row in data["apps"])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES) - 1)]
+    # Padded by hand: at a thousand apps a table that measures every cell for wrapping takes seconds.
+    for row in rows:
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        style = _SERVED_STYLES.get(row[-1], "bold")
+        console.print(Text.assemble(f"{cells}  ", (row[-1], style)), soft_wrap=True)
+
+
+_TITLES = ("APP", "ALIASES", "UPSTREAM", "HEALTH", "ISSUER", "NOT AFTER", "DAYS", "SERVED")
+
+
+def _status_row(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["app"],
+        ", ".join(row["aliases"]) or "-",
+        row["upstream"],
+        row["health"],
+        row["certificate_problem"] or row["issuer"] or "-",
+        (row["not_after"] or "-")[:10],
+        "-" if row["days_left"] is None else str(row["days_left"]),
+        row["served"],
+    )
