@@ -142,6 +142,7 @@ def _service(name: str, body: dict[str, Any], config_hash: str) -> Service:
         labels=body.get("labels") or {},
         ports=ports,
         networks=frozenset(body.get("networks") or ()),
+        replicas=int(body.get("scale", (body.get("deploy") or {}).get("replicas", 1))),
     )
 
 

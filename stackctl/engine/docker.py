@@ -206,6 +206,7 @@ def _container(row: dict[str, Any]) -> Container:
         image_id=row["ImageID"],
         config_hash=labels.get(f"{_COMPOSE}.config-hash", ""),
         role=labels.get(ROLE_LABEL),
+        succeeded=row["State"] == "exited" and row.get("Status", "").startswith("Exited (0)"),
         addresses=tuple(network["IPAddress"] for network in networks.values() if network.get("IPAddress")),
     )
 

@@ -38,6 +38,7 @@ class Service:
     labels: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[PublishedPort, ...] = ()
     networks: frozenset[str] = frozenset()
+    replicas: int = 1
 
     @property
     def role(self) -> str | None:

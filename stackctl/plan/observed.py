@@ -23,6 +23,7 @@ class Container:
         state: Docker's word: ``running``, ``exited``, ``restarting``, …
         health: ``healthy``, ``unhealthy``, ``starting``, or None without a health check.
         config_hash: Compose's digest of the service it was made from.
+        succeeded: it ended by itself, with exit code 0.
         addresses: its addresses on the project's networks.
     """
 
@@ -34,6 +35,7 @@ class Container:
     config_hash: str
     role: str | None = None
     addresses: tuple[str, ...] = ()
+    succeeded: bool = False
 
     @property
     def running(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from stackctl.certs.ledger import Refusal
-from stackctl.certs.lineage import Lineage
+from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.certs.request import CertificateRequest
 from stackctl.model.stack import LETSENCRYPT_STAGING, App, Stack
 from stackctl.plan.observed import Observed
@@ -40,9 +40,17 @@ def _fault(stack: Stack, app: App, lineage: Lineage | None) -> str | None:
         return "it has none yet"
     if not lineage.usable or lineage.certificate is None:
         return f"the one on disk cannot be used: {lineage.problem}"
-    if frozenset(app.domains) != frozenset(lineage.certificate.names):
+    if not _fits(app, lineage.certificate):
         return "its names changed"
     return "the one on disk is of the staging CA" if _to_promote(stack, lineage) else None
+
+
+def _fits(app: App, certificate: Certificate) -> bool:
+    """Whether it is for exactly the app's names; one with a wildcard may be for more."""
+    names = frozenset(certificate.names)
+    return frozenset(app.domains) == names or (
+        any(name.startswith("*.") for name in names) and all(certificate.covers(name) for name in app.domains)
+    )
 
 
 def _to_promote(stack: Stack, lineage: Lineage) -> bool:

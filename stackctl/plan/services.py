@@ -18,7 +18,11 @@ def start_services(
     if everything:
         others = [name for name in observed.project.services if name != stack.edge.service]
         users = {name: users.get(name, []) for name in dict.fromkeys([*users, *others])}
-    causes = {service: start_cause(observed, service) for service in users if service not in stop}
+    causes = {
+        service: start_cause(observed, service, routed=bool(apps) or service == stack.certbot)
+        for service, apps in users.items()
+        if service not in stop
+    }
     scopes = {service: _scope(service, users[service]) for service in causes}
     starts = {service: cause for service, cause in causes.items() if cause}
     for service in starts:
@@ -54,15 +58,17 @@ def pull_image(observed: Observed, service: str, scope: str | None) -> Iterator[
         yield PullImage(image=resolved.image, cause="not on this host", scope=scope)
 
 
-def start_cause(observed: Observed, service: str) -> str | None:
-    """Why a service must be started, or None where it runs as the file says."""
+def start_cause(observed: Observed, service: str, *, routed: bool = True) -> str | None:
+    """Why a service must be started, or None where it runs as the file says; ``routed`` ones must not end."""
     resolved = observed.project.services.get(service)
-    if resolved is None:
-        return None  # its profile is not active: Compose would not start it either
+    if resolved is None or not resolved.replicas:
+        return None  # its profile is not active, or it is scaled to none: Compose would not start it either
     containers = observed.containers_of(service)
     if not containers:
         return "not running yet"
-    stopped = next((container.state for container in containers if not container.running), None)
+    down = [container for container in containers if not container.running]
+    # A job that has done its work is not begun again at every run; an app that ended is.
+    stopped = next((container.state for container in down if routed or not container.succeeded), None)
     if stopped:
         return f"it is {stopped}"
     if any(container.config_hash != resolved.config_hash for container in containers):

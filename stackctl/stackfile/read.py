@@ -21,6 +21,8 @@ from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, 
 
 KEY = "x-stackctl"
 HTTP, HTTPS = 80, 443
+LONGEST_NAME = 240
+"""Files are named after an app; a file's name has at most 255 bytes, its ending included."""
 
 ShapeT = TypeVar("ShapeT", bound=Struct)
 T = TypeVar("T")
@@ -138,6 +140,12 @@ def _app(doc: Document, path: Path, keys: ServiceKeys | AppKeys, upstream: Upstr
         if name in domains:
             raise StackfileError(f"{name} stands here twice", where=doc.where_of(place))
         domains.append(name)
+    if len(domains[0]) > LONGEST_NAME:
+        raise StackfileError(
+            f"{domains[0][:40]}… is too long to name files after",
+            where=doc.where_of((*path, "domains", 0)),
+            hint=f"put a name of at most {LONGEST_NAME} characters first; the long one can be an alias",
+        )
     return App(tuple(domains), upstream, _tuning(doc, path, keys, defaults), doc.where_of(path))
 
 

@@ -27,6 +27,7 @@ from stackctl.plan.operations import (
     VerifySite,
 )
 from stackctl.plan.planner import make_plan
+from stackctl.plan.services import start_cause
 from stackctl.plan.wish import Wish
 from stackctl.render.proxies.nginx import Nginx
 from stackctl.render.sites import Rendering, site_tls
@@ -987,3 +988,31 @@ def test_the_proxy_and_certbot_are_never_taken_for_orphans_or_apps() -> None:
         start the proxy {NGINX.name}  (not running yet)
         """
     )
+
+
+def test_a_job_that_has_done_its_work_is_not_begun_again_but_an_app_is() -> None:
+    job = service("job")
+    seen = Observed(
+        stackfile=TEXT,
+        project=project(job),
+        version=(1, 30, 4),
+        containers=(replace(container("job"), state="exited", succeeded=True),),
+        images=images(job),
+    )
+    assert start_cause(seen, "job", routed=False) is None
+    assert start_cause(seen, "job") == "it is exited"
+    failed = replace(seen, containers=(replace(container("job"), state="exited"),))
+    assert start_cause(failed, "job", routed=False) == "it is exited"
+
+
+def test_a_service_that_is_scaled_to_none_is_left_alone() -> None:
+    none = replace(service("job"), replicas=0)
+    assert start_cause(Observed(stackfile=TEXT, project=project(none), version=(1, 30, 4)), "job") is None
+
+
+def test_a_wildcard_certificate_is_good_for_the_names_it_covers() -> None:
+    found = lineage("*.example.com", name=A)
+    wish = Wish(TEXT)
+    one = stack(APP_A)
+    seen = settled(one, WEB, issued=[found])
+    assert "issue" not in str(make_plan(one, wish, seen, rendering()))
