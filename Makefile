@@ -47,10 +47,7 @@ clean: ## Remove everything that the other targets made
 venv: $(VENV)/.stamp
 
 $(VENV)/.stamp: pyproject.toml
-	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "stackctl needs Python 3.11 or newer with venv and pip, and '$(PYTHON)' is not that:" \
-	    "install it (Debian: apt-get install python3-venv) or name another one: make PYTHON=python3.12" >&2; \
-	  exit 1; }
+	@tests/lab/python.sh $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,compose,bench]'
 	@touch $@
