@@ -99,6 +99,18 @@ def link(source: str | Path, target: str | Path) -> None:
         part.replace(target)
 
 
+def intact(shared: Tree, name: str, version: int) -> bool:
+    """Whether the archive has all four files of a version, none of them cut short."""
+    for kind in KINDS:
+        try:
+            content = (shared.root / "archive" / name / f"{kind}{version}.pem").read_bytes()
+        except OSError:
+            return False
+        if not content or content.count(b"-----BEGIN ") != content.count(b"-----END "):
+            return False
+    return True
+
+
 def seed(shared: Tree, mine: Tree, name: str) -> bool:
     """Copy a lineage, so that certbot renews it and counts on. False: there is none worth copying.
 
@@ -107,13 +119,16 @@ def seed(shared: Tree, mine: Tree, name: str) -> bool:
     """
     conf = shared.conf(name)
     head, rest, params = (conf.read_text() if conf.exists() else "").partition("\n[")
+    if not re.search(r"^server *= *\S", params, re.MULTILINE):
+        return False  # cut short: certbot would take no notice of it, and make a NAME-0001
     paths = dict(re.findall(r"^(\w+) *= *(.*?) *$", head, re.MULTILINE))
     home = {"archive_dir": str(shared.root / "archive" / name)}
     home.update({kind: str(shared.live(name) / f"{kind}.pem") for kind in KINDS})
     if any(paths.get(key, path) != path for key, path in home.items()):
         raise ElsewhereError(f"{conf} names files outside of {shared.root}/live/{name} and archive/{name}")
-    whole = set.intersection(*(shared.numbers(name, kind) for kind in KINDS))
-    version = shared.version(name) or max(whole, default=None)
+    whole = {number for number in shared.numbers(name, "cert") if intact(shared, name, number)}
+    shown = shared.version(name)
+    version = shown if shown in whole else max(whole, default=None)
     if version is None or not all(kind in paths for kind in KINDS):
         return False
     archive = mine.root / "archive" / name

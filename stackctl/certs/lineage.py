@@ -57,12 +57,14 @@ class Lineage:
     Attributes:
         problem: why it cannot be served, or None.
         server: the ACME directory it came from, by its renewal file; None where that is missing.
+        renewable: nothing of it is lost: chain and renewal file are whole, and ``live/NAME`` has links.
     """
 
     name: str
     certificate: Certificate | None
     problem: str | None = None
     server: str | None = None
+    renewable: bool = True
 
     @property
     def usable(self) -> bool:
@@ -110,8 +112,13 @@ def _issuer(leaf: x509.Certificate) -> str:
     return leaf.issuer.rfc4514_string()
 
 
-def read_lineage(name: str, chain: bytes | None, key: bytes | None, renewal: bytes | None) -> Lineage:
-    """A lineage from the bytes of ``fullchain.pem``, ``privkey.pem`` and ``renewal/NAME.conf`` (None: missing)."""
+def read_lineage(
+    name: str, chain: bytes | None, key: bytes | None, renewal: bytes | None, *, linked: bool = True
+) -> Lineage:
+    """A lineage from the bytes of ``fullchain.pem``, ``privkey.pem`` and ``renewal/NAME.conf`` (None: missing).
+
+    ``linked`` is whether the first two are links into the archive, as certbot makes them.
+    """
     server = _server(renewal)
     if chain is None or key is None:
         missing = "fullchain.pem" if chain is None else "privkey.pem"
@@ -127,7 +134,9 @@ def read_lineage(name: str, chain: bytes | None, key: bytes | None, renewal: byt
         return Lineage(name, certificate, "privkey.pem is not a key", server)
     if private.public_key() != leaf.public_key():
         return Lineage(name, certificate, "privkey.pem is not the certificate's key", server)
-    return Lineage(name, certificate, None, server)
+    # A chain that is cut short behind the leaf is still better served than a dummy, but has to be replaced.
+    whole = chain.count(b"-----BEGIN ") == chain.count(b"-----END ")
+    return Lineage(name, certificate, None, server, renewable=linked and whole and server is not None)
 
 
 def _server(renewal: bytes | None) -> str | None:

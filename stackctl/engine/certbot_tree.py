@@ -29,7 +29,7 @@ class CertbotTree:
         with host_errors():
             try:
                 names = [entry.name for entry in os.scandir(self._root / "live") if entry.is_dir()]
-                return {name: _lineage(name, lambda path: read_or_none(self._root / path)) for name in sorted(names)}
+                return {name: self._on_disk(name) for name in sorted(names)}
             except FileNotFoundError:
                 return {}
             except PermissionError:
@@ -37,19 +37,23 @@ class CertbotTree:
                     raise
         files = self._through()
         names = sorted({path.split("/")[1] for path in files if path.startswith("live/") and path.count("/") > 1})
-        return {name: _lineage(name, files.get) for name in names}
+        return {name: _lineage(name, files.get, linked=True) for name in names}
 
     def lineage(self, name: str) -> Lineage:
         """One lineage as it is now."""
         with host_errors():
             try:
-                return _lineage(name, lambda path: read_or_none(self._root / path))
+                return self._on_disk(name)
             except PermissionError:
                 if self._through is None:
                     raise
-        return _lineage(name, self._through().get)
+        return _lineage(name, self._through().get, linked=True)
+
+    def _on_disk(self, name: str) -> Lineage:
+        linked = (self._root / "live" / name / "fullchain.pem").is_symlink()
+        return _lineage(name, lambda path: read_or_none(self._root / path), linked=linked)
 
 
-def _lineage(name: str, read: Callable[[str], bytes | None]) -> Lineage:
+def _lineage(name: str, read: Callable[[str], bytes | None], *, linked: bool) -> Lineage:
     paths = (f"live/{name}/fullchain.pem", f"live/{name}/privkey.pem", f"renewal/{name}.conf")
-    return read_lineage(name, *map(read, paths))
+    return read_lineage(name, *map(read, paths), linked=linked)

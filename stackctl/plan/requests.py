@@ -42,6 +42,8 @@ def _fault(stack: Stack, app: App, lineage: Lineage | None) -> str | None:
         return f"the one on disk cannot be used: {lineage.problem}"
     if not _fits(app, lineage.certificate):
         return "its names changed"
+    if not lineage.renewable:
+        return "a part of the one on disk is lost: of its chain, its renewal file or its links"
     return "the one on disk is of the staging CA" if _to_promote(stack, lineage) else None
 
 

@@ -238,3 +238,20 @@ def test_times_are_in_utc() -> None:
     assert cert.not_after.tzinfo is UTC
     assert isinstance(cert, Certificate)
     assert cert.days_left(datetime(2026, 6, 1, 12, tzinfo=UTC)) == 90
+
+
+@pytest.mark.parametrize(
+    ("chain", "renewal", "linked"),
+    [
+        (CHAIN, None, True),
+        (CHAIN, b"[renewalparams]\n", True),
+        (CHAIN, RENEWAL, False),
+        (CHAIN + b"-----BEGIN C", RENEWAL, True),
+    ],
+    ids=["no renewal file", "a renewal file cut short", "copies instead of links", "a chain cut short"],
+)
+def test_what_lost_a_part_is_served_and_has_to_be_replaced(chain: bytes, renewal: bytes | None, linked: bool) -> None:
+    lineage = read_lineage("a", chain, KEY, renewal, linked=linked)
+    assert lineage.usable
+    assert not lineage.renewable
+    assert read_lineage("a", CHAIN, KEY, RENEWAL).renewable

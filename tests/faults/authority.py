@@ -1,0 +1,136 @@
+"""A CA of the fault tests' own, with its resolver: other tests share the lab's, which nobody may break."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench import ca as keys
+from tests.bench import lab
+from tests.e2e.helpers import docker, trusting, wait_until
+
+USER = 41234
+"""Pebble runs as a user of its own, so that a firewall can hit it alone."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A CA that runs."""
+
+    folder: Path
+    bridge: str
+    token: str
+    port: int
+    management: int
+    resolver: int
+
+    @property
+    def directory(self) -> str:
+        return self.directory_at(self.port)
+
+    def directory_at(self, port: int) -> str:
+        return f"https://{self.bridge}:{port}/dir"
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / "ca.pem"
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        return trusting(self.bundle.read_text())
+
+    def root(self) -> str:
+        """The root of what it issues now; a new one after every start."""
+        connection = http.client.HTTPSConnection("localhost", self.management, context=self.context, timeout=5)
+        try:
+            connection.request("GET", "/roots/0")
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    def restart(self) -> None:
+        """Forget every account and order, and make a new root."""
+        before = self.root()
+        docker("restart", "--time", "0", f"stackctl-lab-faults-pebble-{self.token}")
+        wait_until(lambda: self.root() != before, 20, "Pebble answers again")
+
+    def resolve(self, name: str, *addresses: str, six: str | None = None) -> None:
+        """What the resolver says of ``name``: without an address, that there is none."""
+        self._ask("clear-a", {"host": name})
+        self._ask("clear-aaaa", {"host": name})
+        if addresses:
+            self._ask("add-a", {"host": name, "addresses": list(addresses)})
+        if six:
+            self._ask("add-aaaa", {"host": name, "addresses": [six]})
+
+    def _ask(self, action: str, what: dict[str, object]) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.resolver, timeout=5)
+        try:
+            connection.request("POST", f"/{action}", json.dumps(what))
+            response = connection.getresponse()
+            response.read()
+            assert response.status == 200, f"{action}: {response.status}"
+        finally:
+            connection.close()
+
+    def answers(self) -> bool:
+        self._ask("clear-a", {"host": "nobody.example.com"})
+        return bool(self.root())
+
+
+@contextmanager
+def authority() -> Iterator[Authority]:
+    """Pebble as it comes (it refuses 5 % of the nonces), but for artificial delays and for reused authorizations."""
+    token = secrets.token_hex(3)
+    folder = Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-ca-"))
+    port, management, resolver, dns = (free_port() for _ in range(4))
+    made = Authority(folder, lab.gateway(), token, port, management, resolver)
+    keys._write_keys(folder, made.bridge)
+    settings = {
+        "listenAddress": f"0.0.0.0:{port}",
+        "managementListenAddress": f"0.0.0.0:{management}",
+        "certificate": "/ca/cert.pem",
+        "privateKey": "/ca/key.pem",
+        "httpPort": 80,
+        "tlsPort": 443,
+        "retryAfter": {"authz": 1, "order": 1},
+        "keyAlgorithm": "ecdsa",
+        "profiles": {
+            "default": {"description": "90 days", "validityPeriod": 7776000},
+            "shortlived": {"description": "6 days", "validityPeriod": 518400},
+        },
+    }
+    (folder / "pebble.json").write_text(json.dumps({"pebble": settings}))
+    folder.chmod(0o755)
+    names = [f"stackctl-lab-faults-{kind}-{token}" for kind in ("dns", "pebble")]
+    quiet = ("-defaultIPv4", "", "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "")
+    run = ("run", "--detach", "--network", "host", "--name")
+    listening = ("-dnsserver", f":{dns}", "-management", f":{resolver}")
+    variables = ("PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=5", "PEBBLE_AUTHZREUSE=0")
+    options = [part for variable in variables for part in ("--env", variable)]
+    options += ["--user", f"{USER}:{USER}", "--volume", f"{folder}:/ca:ro"]
+    try:
+        docker(*run, names[0], lab.PEBBLE, "pebble-challtestsrv", *listening, *quiet)
+        command = ("pebble", "-config", "/ca/pebble.json", "-dnsserver", f"127.0.0.1:{dns}")
+        docker(*run, names[1], *options, lab.PEBBLE, *command)
+        wait_until(made.answers, 30, "the CA and its resolver answer")
+        yield made
+    finally:
+        subprocess.run(["docker", "rm", "--force", *names], capture_output=True, check=False, timeout=60)
+        shutil.rmtree(folder, ignore_errors=True)

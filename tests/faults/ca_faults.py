@@ -1,0 +1,120 @@
+"""The CA in trouble: an app gets no certificate for now, and nobody else notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tests.e2e.helpers import APP_IMAGE, NOBODY, docker
+from tests.faults import ca_proxy
+from tests.faults.bed import Bed, Run, State, bed
+from tests.faults.ca_proxy import Fault, Proxy, between
+from tests.faults.case import case, ended
+
+FAMILY = "CA"
+
+
+def rows(run: Run) -> None:
+    """The whole family."""
+    with between(run.ca) as proxy, bed(run, directory=proxy.directory) as one:
+        name = one.name("app")
+        command = ["add-app", name, "--image", APP_IMAGE]
+        one.stack.ok(*command)
+        expected = one.state()
+        one.away(name)
+
+        def row(injected: str, inject: Callable[[], object], mend: Callable[[], object], *codes: int) -> None:
+            unissued(one, FAMILY, injected, inject, mend, expected, codes)
+
+        row("CA down", proxy.down, proxy.up, 7)
+        for injected, fault, code in faults(one, quick=run.quick):
+            row(injected, _set(proxy, fault), _set(proxy, ca_proxy.honest), code)
+        if run.quick:
+            return
+        several(one)
+        row("CA restarted: new root, accounts forgotten", run.ca.restart, lambda: None, 0, 7)
+
+
+def faults(one: Bed, *, quick: bool) -> list[tuple[str, Fault, int]]:
+    """Those of the proxy, with what the command must end with meanwhile."""
+    chain = (one.stack.live / one.steady / "fullchain.pem").read_bytes()
+    told = [
+        ("CA answers 500 to everything", ca_proxy.internal_error, 7),
+        ("CA says rateLimited, Retry-After 3600", ca_proxy.limited, 7),
+        ("CA hands out a certificate for the wrong key", ca_proxy.wrong_certificate(chain), 7),
+    ]
+    more = [
+        ("CA slow: 30 s for the order", ca_proxy.slow(30), 0),
+        ("CA refuses nonces (5 %, and every 4th while polling)", ca_proxy.nonces(4), 0),
+        ("order stuck in processing", ca_proxy.processing, 7),
+    ]
+    return told if quick else told + more
+
+
+def _set(proxy: Proxy, fault: Fault) -> Callable[[], None]:
+    def change() -> None:
+        proxy.fault = fault
+
+    return change
+
+
+def unissued(
+    one: Bed,
+    family: str,
+    injected: str,
+    inject: Callable[[], object],
+    mend: Callable[[], object],
+    expected: State,
+    codes: Sequence[int],
+) -> None:
+    """``add-app`` ends with one of ``codes``, the app on HTTP; the same command again gets the certificate."""
+    name = one.stack.domain("app")
+    command = ["add-app", name, "--image", APP_IMAGE]
+
+    def broken() -> str:
+        inject()
+        done = one.stack.run(*command)
+        assert done.returncode in codes, f"{ended(done)} instead of {codes}"
+        answer = one.stack.http(name).status
+        # Over HTTP until there is a certificate, and then no more.
+        assert answer == (200 if done.returncode else 301), f"port 80 answers {answer}"
+        return ended(done)
+
+    try:
+        case(one, family, injected, broken=broken, mend=mend, again=command, expected=expected)
+    finally:
+        one.away(name)
+
+
+def several(one: Bed) -> None:
+    """Every second authorisation fails: whose holds is issued, in the same run."""
+    labels = [f"half{number}" for number in range(4)]
+    names = [one.name(label) for label in labels]
+    before = one.stack.file.read_text()
+    with one.stack.file.open("a") as file:
+        for label, name in zip(labels, names, strict=True):
+            routed = f"      domains: [{name}]\n      port: 8000\n"
+            file.write(f"  {label}:\n    image: {APP_IMAGE}\n    x-stackctl:\n{routed}")
+    one.stack.ok("up")
+    expected = one.state()
+    for name in names:
+        one.stack.ok("remove-app", name, "--delete-cert", "--yes", "--keep-service")
+    one.stack.file.write_text(before + expected["compose file"].removeprefix(before))
+
+    def broken() -> str:
+        for name in names[::2]:
+            one.run.ca.resolve(name, NOBODY)
+        done = one.stack.run("up")
+        assert done.returncode == 7, ended(done)
+        return ended(done)
+
+    def mend() -> None:
+        for name in names:
+            one.run.ca.resolve(name, one.stack.address)
+
+    case(one, FAMILY, "half of the authorisations fail", broken=broken, mend=mend, again=["up"], expected=expected)
+    for name in names:
+        one.away(name)
+    # A person wrote these services, so their containers are a person's to remove.
+    docker("rm", "--force", *(one.stack.container(label) for label in labels))
+    one.stack.file.write_text(before)
+    one.stack.ok("up")

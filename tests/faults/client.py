@@ -1,0 +1,54 @@
+"""A client that never stops asking: what it does not get is a request lost."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from types import TracebackType
+from typing import Self
+
+from tests.e2e.helpers import Secure, trusting
+
+PACE = 0.02
+
+
+class Client(threading.Thread):
+    """About fifty requests a second to one site, over one connection that is kept open."""
+
+    def __init__(self, address: str, name: str, root: str) -> None:
+        super().__init__(name=f"client of {name}", daemon=True)
+        self._address = address
+        self._site = name
+        self._context = trusting(root)
+        self._over = threading.Event()
+        self.requests = 0
+        self.errors: list[str] = []
+
+    def run(self) -> None:
+        connection = self._open()
+        while not self._over.wait(PACE):
+            self.requests += 1
+            try:
+                connection.request("GET", "/healthz")
+                response = connection.getresponse()
+                response.read()
+                if response.status != 200:
+                    self.errors.append(f"status {response.status}")
+            except (OSError, http.client.HTTPException) as error:
+                self.errors.append(repr(error))
+                connection.close()
+                connection = self._open()
+        connection.close()
+
+    def _open(self) -> Secure:
+        return Secure(self._address, self._site, self._context, seconds=10)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self.join(15)

@@ -1,0 +1,65 @@
+"""What the CA finds under a name: nothing, somebody else, or a closed door."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+from tests.e2e.helpers import APP_IMAGE, NOBODY
+from tests.faults.authority import USER
+from tests.faults.bed import Run, bed
+from tests.faults.ca_faults import unissued
+from tests.faults.case import case, ended
+
+FAMILY = "DNS"
+
+
+def rows(run: Run) -> None:
+    """The whole family."""
+    with bed(run) as one:
+        name, address = one.name("app"), one.stack.address
+        command = ["add-app", name, "--image", APP_IMAGE]
+        one.stack.ok(*command)
+        expected = one.state()
+        one.away(name)
+
+        def resolve(*addresses: str, six: str | None = None) -> Callable[[], None]:
+            return lambda: run.ca.resolve(name, *addresses, six=six)
+
+        injected: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
+            "no record": (resolve(), resolve(address)),
+            "wrong address": (resolve(NOBODY), resolve(address)),
+            "AAAA alone, that answers nothing": (resolve(six="::1"), resolve(address)),
+            "port 80 blocked for the CA": (lambda: firewall("-I", address), lambda: firewall("-D", address)),
+        }
+        for what, (inject, mend) in injected.items():
+            if not run.quick or what == "no record":
+                unissued(one, FAMILY, what, inject, mend, expected, [7])
+        # A right A record beside it: a CA may try both (RFC 8555 leaves it open), and either end is fine.
+        challenge = "/.well-known/acme-challenge/nobody"
+
+        def beside() -> str:
+            run.ca.resolve(name, address, six="::1")
+            done = one.stack.run(*command)
+            assert done.returncode in {0, 7}, ended(done)
+            return ended(done)
+
+        def redirected() -> str:
+            done = one.stack.run(*command)
+            assert one.stack.https(name, challenge, trust=False).status == 302, "the app redirects that path"
+            answer = one.stack.http(name, challenge).status
+            assert answer == 404, f"port 80 answers {answer}"
+            return ended(done)
+
+        what = "AAAA that answers nothing beside a right A"
+        case(one, FAMILY, what, broken=beside, mend=resolve(address), again=command, expected=expected)
+        one.away(name)
+        what = "the app redirects the challenge path"
+        case(one, FAMILY, what, broken=redirected, again=command, expected=expected)
+        one.away(name)
+
+
+def firewall(change: str, address: str) -> None:
+    """Packets of the CA's to one address of ours are dropped, and nobody else's."""
+    rule = f"-d {address} -p tcp --dport 80 -m owner --uid-owner {USER} -j DROP"
+    subprocess.run(["iptables", "-w", change, "OUTPUT", *rule.split()], check=True, capture_output=True, timeout=20)

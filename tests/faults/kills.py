@@ -1,0 +1,192 @@
+"""``kill -9``: of stackctl around each operation, of nginx, of the certbot container, of the engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from tests.e2e.helpers import APP_IMAGE, ROOT, Stack, docker, inspect, wait_until
+from tests.faults.bed import Bed, Run, State, bare, bed, differences
+from tests.faults.case import case, ended, recorded, served
+
+FAMILY = "kill"
+TELLING = {("after", "WriteStackfile"), ("after", "StageFiles"), ("before", "ReloadProxy"), ("after", "Issue")}
+Operations = list[dict[str, str]]
+
+
+def planned(stack: Stack, command: Sequence[str]) -> Operations:
+    """The plan of a command, from its own mouth."""
+    found: Operations = json.loads(stack.ok(*command, "--dry-run", "--output", "json").stdout)["operations"]
+    return found
+
+
+def killed(stack: Stack, command: Sequence[str], number: int, when: str) -> subprocess.CompletedProcess[str]:
+    """Run ``command`` and kill it around its operation ``number``."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.killed", str(number), when, "--", *command, "-C", str(stack.directory)],
+        cwd=ROOT,
+        env=stack.environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == -signal.SIGKILL, f"was not reached: {ended(done)}"
+    return done
+
+
+def points(plan: Operations) -> list[tuple[int, str, str]]:
+    """Before and after each operation."""
+    return [(n, when, one["kind"]) for n, one in enumerate(plan, 1) for when in ("before", "after")]
+
+
+def around(bed: Bed, command: Sequence[str], plan: Operations, point: tuple[int, str, str], expected: State) -> None:
+    """The row of one place of ``command``."""
+    number, when, kind = point
+
+    def broken() -> str:
+        killed(bed.stack, command, number, when)
+        return ""
+
+    where = f"`{command[0]}` killed {when} {number}/{len(plan)} {kind}"
+    case(bed, FAMILY, where, broken=broken, again=command, expected=expected)
+
+
+def there_and_back(one: Bed, there: Sequence[str], back: Sequence[str]) -> None:
+    """Two commands of which each undoes the other, killed in turns: at every place of both."""
+    plans, expected = [], []
+    for command in (there, back):
+        plans.append(planned(one.stack, command))
+        one.stack.ok(*command)
+        expected.append(one.state())
+    for places in zip_longest(points(plans[0]), points(plans[1])):
+        one.forget(there[1])
+        for command, plan, point, state in zip((there, back), plans, places, expected, strict=True):
+            if point is not None and (not one.run.quick or point[1:] in TELLING):
+                around(one, command, plan, point, state)
+            else:
+                one.stack.ok(*command)
+
+
+def apps(run: Run) -> None:
+    """``add-app`` and ``remove-app``."""
+    with bed(run) as one:
+        name = one.name("app")
+        there_and_back(one, ["add-app", name, "--image", APP_IMAGE], ["remove-app", name, "--delete-cert", "--yes"])
+
+
+def renew(run: Run) -> None:
+    """``renew``, then what runs beside stackctl."""
+    with bed(run) as one:
+        command = ["renew", "--force", one.add("app")]
+        plan = planned(one.stack, command)
+        expected = one.state()
+        for point in points(plan):
+            if not run.quick or point[1:] in TELLING:
+                around(one, command, plan, point, expected)
+        if not run.quick:
+            containers(one)
+    engine(run)
+
+
+def init(run: Run) -> None:
+    """There is no other site yet, so nothing can be lost: the state is what counts."""
+    with bare(run) as one:
+        command = one.stack.init_arguments()
+        plan = planned(one.stack, command)
+        one.stack.ok(*command)
+        expected = one.state()
+        empty(one.stack)
+        for number, when, kind in points(plan):
+            if run.quick and (when, kind) not in TELLING:
+                continue
+            with recorded(run, FAMILY, f"`init` killed {when} {number}/{len(plan)} {kind}") as row:
+                killed(one.stack, command, number, when)
+                row.meanwhile = "no site yet"
+                done = one.stack.run(*command)
+                wrong = differences(one.state(), expected)
+                row.held = done.returncode == 0 and not wrong and one.stack.refused("nobody.example.com")
+                row.after = f"{ended(done)}; {f'differs: {wrong}' if wrong else 'as undisturbed'}"
+            empty(one.stack)
+
+
+def empty(stack: Stack) -> None:
+    """Make a directory as new."""
+    stack.remove()
+    stack.directory.mkdir()
+
+
+def containers(one: Bed) -> None:
+    """What restarts by itself must do so; the requests of the time between are lost, and counted."""
+    stack = one.stack
+    stack.ok("up")
+    expected = one.state()
+
+    def kill(service: str) -> str:
+        container = stack.container(service)
+        before = inspect(container)["State"]
+        os.kill(before["Pid"], signal.SIGKILL)
+        wait_until(lambda: inspect(container)["State"]["StartedAt"] != before["StartedAt"], 30, "it starts again")
+        wait_until(lambda: stack.trusted(one.steady), 30, "the site is served")
+        return "it started again by itself"
+
+    case(one, FAMILY, "certbot's container killed", broken=lambda: kill("certbot"), again=["up"], expected=expected)
+    case(
+        one,
+        FAMILY,
+        "nginx killed",
+        broken=lambda: kill("nginx"),
+        again=["up"],
+        expected=expected,
+        may_lose=True,
+    )
+    name = one.stack.domain("app")
+
+    def in_the_middle() -> str:
+        """certbot's container dies while it issues."""
+        with subprocess.Popen(
+            stack.command("renew", "--force", name),
+            cwd=stack.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            container = stack.container("certbot")
+            wait_until(lambda: "python3" in docker("top", container, "-o", "pid,args"), 20, "the issuer is at work")
+            os.kill(inspect(container)["State"]["Pid"], signal.SIGKILL)
+            out, err = process.communicate(timeout=120)
+        wait_until(lambda: inspect(container)["State"]["Running"], 30, "it runs again")
+        return ended(subprocess.CompletedProcess([], process.returncode, out, err))
+
+    again = ["renew", "--force", name]
+    case(
+        one, FAMILY, "certbot's container killed while it issues", broken=in_the_middle, again=again, expected=expected
+    )
+
+
+def engine(run: Run) -> None:
+    """Everybody's containers on this machine go with it: only where that was asked for."""
+    with recorded(run, FAMILY, "the engine killed") as row:
+        if os.environ.get("STACKCTL_FAULTS_ENGINE") != "1":
+            row.skipped = True
+            row.meanwhile = "not run: would stop the engine of this machine (STACKCTL_FAULTS_ENGINE=1 runs it)"
+            return
+        with bed(run) as one:
+            expected = one.state()
+            os.kill(int(Path("/var/run/docker.pid").read_text()), signal.SIGKILL)
+            row.meanwhile = ended(one.stack.run("up"))
+            subprocess.run([ROOT / "tests/lab/engine.sh"], check=True, timeout=120)
+            wait_until(lambda: one.stack.trusted(one.steady), 60, "the site is served")
+            row.meanwhile += f"; after its start {served(one)}"
+            done = one.stack.run("up")
+            wrong = differences(one.state(), expected)
+            row.held = done.returncode == 0 and not wrong
+            row.after = f"{ended(done)}; {f'differs: {wrong}' if wrong else 'as undisturbed'}"

@@ -1,0 +1,90 @@
+"""Two at once: one waits, nothing is lost; and the lock of a dead process."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.e2e.helpers import APP_IMAGE, docker, wait_until
+from tests.faults.bed import Bed, Run, bed
+from tests.faults.case import Done, case, ended
+from tests.faults.kills import killed
+
+FAMILY = "locks"
+
+
+def rows(run: Run) -> None:
+    """The whole family."""
+    with bed(run) as one:
+        first, second = one.name("one"), one.name("two")
+        commands = [["add-app", name, "--image", APP_IMAGE] for name in (first, second)]
+        for command in commands:
+            one.stack.ok(*command)
+        expected = one.state()
+        for name in (second, first):
+            one.stack.ok("remove-app", name, "--delete-cert", "--yes")
+
+        def together() -> str:
+            with started(one, *commands[0]) as earlier:
+                wait_until((one.stack.directory / ".stackctl/lock").read_bytes, 10, "the first holds the lock")
+                late = one.stack.run(*commands[1], "--wait", "0")
+                assert late.returncode == 8, ended(late)
+                later = one.stack.run(*commands[1])
+                out, _ = earlier.communicate(timeout=120)
+            assert earlier.returncode == 0, out
+            assert later.returncode == 0, ended(later)
+            assert "waiting for 'stackctl add-app" in later.stdout, "it says for whom it waits"
+            return "one waits and says for whom; with --wait 0 it gives up (exit 8)"
+
+        case(one, FAMILY, "two stackctl at once", broken=together, again=commands[1], expected=expected)
+        stale(one, commands[1], expected)
+        if not run.quick:
+            beside_certbot(one, second, expected)
+
+
+def started(one: Bed, *command: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        one.stack.command(*command),
+        cwd=one.stack.directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def stale(one: Bed, command: list[str], expected: dict[str, object]) -> None:
+    """A process that was killed leaves its name in the lock, and the next one says so."""
+    one.stack.ok("remove-app", command[1], "--delete-cert", "--yes")
+    told: list[Done] = []
+
+    def broken() -> str:
+        killed(one.stack, command, 2, "after")
+        assert (one.stack.directory / ".stackctl/lock").read_bytes(), "the dead one left its name"
+        told.append(one.stack.run("up"))
+        assert "ended without finishing" in told[0].stdout, ended(told[0])
+        return "taken over at once, and said"
+
+    case(one, FAMILY, "the lock of a dead process", broken=broken, again=command, expected=expected)
+
+
+def beside_certbot(one: Bed, name: str, expected: dict[str, object]) -> None:
+    """certbot's own loop at work while stackctl wants a certificate."""
+    certbot = one.stack.container("certbot")
+    command = ["add-app", name, "--image", APP_IMAGE]
+    one.stack.ok("remove-app", name, "--delete-cert", "--yes")
+
+    def broken() -> str:
+        before = one.stack.serial(one.steady)
+        loop = ["docker", "exec", certbot, "certbot", "renew", "--force-renewal", "--no-random-sleep-on-renew"]
+        with subprocess.Popen(loop, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            lock = one.stack.directory / "data/certbot/conf/.certbot.lock"
+            wait_until(lock.exists, 10, "certbot holds its lock")
+            done = one.stack.run(*command)
+            out, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, out[-300:]
+        assert done.returncode == 0, ended(done)
+        docker("exec", one.stack.container("nginx"), "nginx", "-s", "reload")
+        wait_until(lambda: one.stack.serial(one.steady) != before, 10, "what the loop renewed is served")
+        return "both end well"
+
+    case(one, FAMILY, "stackctl beside certbot's own loop", broken=broken, again=command, expected=expected)

@@ -1,0 +1,130 @@
+"""Time: a certificate that is over, a clock that is wrong, and a short one that the loops renew alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.e2e.helpers import APP_IMAGE, docker, wait_until
+from tests.faults.bed import Bed, Run, bed
+from tests.faults.case import Done, case, ended
+
+FAMILY = "time"
+QUICKLY = """\
+services:
+  nginx:
+    environment:
+      RELOAD_CHECK_SECONDS: "1"
+  certbot:
+    environment:
+      RENEW_SECONDS: "2"
+"""
+YESTERDAY = """\
+import datetime as dt
+import stackctl.cli.run as run
+run.now = lambda: dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+from stackctl.__main__ import main
+main()
+"""
+
+
+def rows(run: Run) -> None:
+    """The whole family."""
+    with bed(run) as one:
+        name = one.name("app")
+        add = ["add-app", name, "--image", APP_IMAGE]
+        one.stack.ok(*add)
+        expected = one.state()
+        one.stack.ok("remove-app", name, "--delete-cert", "--yes")
+
+        def behind() -> str:
+            return ended(yesterday(one, *add))
+
+        case(one, FAMILY, "`add-app` with the clock a day back", broken=behind, again=add, expected=expected)
+
+        def idle() -> str:
+            before = one.stack.state()
+            done = yesterday(one, "up")
+            assert done.returncode == 0, ended(done)
+            assert one.stack.state() == before, "something was changed"
+            return "`up` changes nothing"
+
+        case(one, FAMILY, "`up` with the clock a day back", broken=idle, again=["up"], expected=expected)
+
+        def expired() -> str:
+            age(one, name, -90, -1)
+            docker("exec", one.stack.container("nginx"), "nginx", "-s", "reload")
+            over = dt.datetime.now(dt.UTC)
+            wait_until(lambda: one.stack.certificate(name).not_valid_after_utc < over, 10, "the old one is served")
+            return "the expired one is served"
+
+        def trusted() -> None:
+            assert one.stack.trusted(name)
+
+        what = "a certificate already expired"
+        case(one, FAMILY, what, broken=expired, again=["renew"], expected=expected, check=trusted)
+        if not run.quick:
+            alone(one, name)
+
+
+def yesterday(one: Bed, *command: str) -> Done:
+    """stackctl, with its clock a day back."""
+    return subprocess.run(
+        [sys.executable, "-c", YESTERDAY, *command],
+        cwd=one.stack.directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def alone(one: Bed, name: str) -> None:
+    """Both loops run quickly, and nobody calls stackctl until the new certificate is served."""
+    one.stack.edit("agree-tos: true\n", "agree-tos: true\n  profile: shortlived\n")
+    (one.stack.directory / "docker-compose.override.yml").write_text(QUICKLY)
+    one.stack.ok("up")
+    one.stack.ok("renew", "--force", name)
+    expected = one.state()
+
+    def aged() -> str:
+        old = age(one, name, -4, 2)
+        wait_until(lambda: one.stack.serial(name) != old and one.stack.trusted(name), 60, "the loops renew it")
+        shown = one.stack.certificate(name)
+        assert shown.not_valid_after_utc - shown.not_valid_before_utc < dt.timedelta(days=7), "it lives for six days"
+        return "renewed and served by the loops alone"
+
+    what = "a 6-day certificate, 2 days left"
+    case(one, FAMILY, what, broken=aged, again=["renew"], expected=expected)
+
+
+def age(one: Bed, name: str, begins: int, ends: int) -> int:
+    """Put a certificate of other days in the place of a lineage's, for its own key; returns its serial number."""
+    live = one.stack.live / name
+    now = dt.datetime.now(dt.UTC)
+    key = serialization.load_pem_private_key((live / "privkey.pem").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    issuer = ec.generate_private_key(ec.SECP256R1())
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Pebble of old")]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + dt.timedelta(days=begins))
+        .not_valid_after(now + dt.timedelta(days=ends))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), critical=False)
+        .sign(issuer, hashes.SHA256())
+    )
+    pem = made.public_bytes(serialization.Encoding.PEM)
+    for file in ("cert.pem", "fullchain.pem"):
+        (live / file).resolve().write_bytes(pem)
+    return made.serial_number
