@@ -388,8 +388,8 @@ def write(tree: Tree, name: str, version: int, words: str) -> None:
         (tree.live(name) / f"{kind}.pem").unlink(missing_ok=True)
         (tree.live(name) / f"{kind}.pem").symlink_to(f"../../archive/{name}/{kind}{version}.pem")
     paths = "".join(f"{kind} = {tree.live(name)}/{kind}.pem\n" for kind in KINDS)
-    text = f"# mine\narchive_dir = {tree.root}/archive/{name}\n{paths}[renewalparams]\nwords = {words}\nserver = https://ca.test/dir\n"
-    tree.conf(name).write_text(text)
+    params = f"[renewalparams]\nserver = https://ca.test/dir\nwords = {words}\n"
+    tree.conf(name).write_text(f"# mine\narchive_dir = {tree.root}/archive/{name}\n{paths}{params}")
 
 
 def staged(root: Path, name: str = NAME) -> tuple[Tree, Path]:
