@@ -63,7 +63,8 @@ def renew(
         rows = _rows(apps, lineages, (), now)
         planned = [{**row, "status": "planned", "reason": causes[row["app"]]} for row in rows if row["app"] in causes]
         return replace(result, data={"apps": [*planned, *(row for row in rows if row["app"] not in causes)]})
-    return replace(result, data={"apps": _rows(apps, host.directory.lineages(), result.steps, now, lineages)})
+    after = host.directory.lineages() if result.steps else lineages
+    return replace(result, data={"apps": _rows(apps, after, result.steps, now, lineages)})
 
 
 def _is_recent(lineage: Lineage | None, now: datetime) -> bool:
