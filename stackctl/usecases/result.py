@@ -19,6 +19,7 @@ class Result:
         steps: how each operation ended; empty for a dry run.
         notes: what a person should know besides.
         acted: whether something was done that is no operation.
+        found: the exit code where nothing failed, but what was found ends the command with another than 0.
         data: what the command was asked for, in JSON's types; documented for each command.
     """
 
@@ -29,6 +30,7 @@ class Result:
     notes: tuple[str, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
     acted: bool = False
+    found: ExitCode = ExitCode.OK
 
     @property
     def errors(self) -> list[StackctlError]:
@@ -43,4 +45,4 @@ class Result:
     @property
     def code(self) -> ExitCode:
         """The exit code: that of the first failure."""
-        return self.errors[0].code if self.errors else ExitCode.OK
+        return self.errors[0].code if self.errors else self.found

@@ -381,9 +381,13 @@ def sans(certificate: x509.Certificate | None) -> set[str]:
 
 
 def free_addresses(worker: int, workers: int) -> Iterator[str]:
-    """Loopback addresses of the tests' own, each with both ports free; those of no other worker of pytest-xdist."""
+    """Loopback addresses of the tests' own, each with both ports free; those of no other worker of pytest-xdist.
+
+    Two trees that are tested at once stay apart by STACKCTL_TEST_SUBNET, the third number of the addresses.
+    """
+    subnet = int(os.environ.get("STACKCTL_TEST_SUBNET", "0"))
     for number in itertools.islice(range(50, 121), worker, None, workers):
-        address = f"127.0.0.{number}"
+        address = f"127.0.{subnet}.{number}"
         if not any(_listens(address, port) for port in (80, 443)):
             yield address
 

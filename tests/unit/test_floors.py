@@ -14,7 +14,7 @@ import stackctl
 ROOT = Path(stackctl.__file__).resolve().parent
 ARCHITECTURE = ROOT.parent / "docs" / "architecture.md"
 
-FLOORS = ("errors", "model", "stackfile", "certs", "render", "plan", "engine", "usecases", "cli")
+FLOORS = ("errors", "model", "stackfile", "certs", "render", "plan", "diagnose", "engine", "usecases", "cli")
 """From the bottom; 'assets' stands beside 'errors', and '__main__' on top of all."""
 
 LEVEL = {"assets": 0, "": len(FLOORS)} | {name: level for level, name in enumerate(FLOORS)}
@@ -24,7 +24,7 @@ INSIDE_CERTBOT = {f"certs/{name}.py" for name in ("issuer", "batch", "worker", "
 
 WORLD = {"docker", "subprocess", "socket", "ssl", "urllib.request", "http.client", "requests", "asyncio", "psutil"}
 STATE = {"os", "time", "shutil", "tempfile", "pathlib", "random", "secrets", "signal", "sys", "threading", "glob", "io"}
-PURE = ("model", "plan", "render")
+PURE = ("model", "plan", "render", "diagnose")
 
 MODULES = sorted(ROOT.rglob("*.py"))
 

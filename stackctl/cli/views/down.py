@@ -1,0 +1,17 @@
+"""``down`` as text."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from stackctl.cli.console import plain
+from stackctl.usecases.result import Result
+
+
+def show(console: Console, result: Result) -> None:
+    """What was, or would be, stopped."""
+    services = ", ".join(result.data["stopped"])
+    if result.dry_run:
+        plain(console, f"would stop: {services or 'nothing is running'}")
+    else:
+        plain(console, f"stopped: {services or 'nothing was running'}")

@@ -1,0 +1,45 @@
+"""``status`` as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from stackctl.cli.console import plain
+from stackctl.usecases.result import Result
+
+_SERVED_STYLES = {"real": "green", "dummy": "yellow", "other": "yellow", "nothing": "red"}
+
+
+def show(console: Console, result: Result) -> None:
+    """One row per app."""
+    data = result.data
+    plain(console, f"project {data['project']}, proxy {data['proxy']}")
+    if not data["apps"]:
+        plain(console, "no apps yet: add one with 'stackctl add-app DOMAIN'")
+        return
+    rows = [_TITLES, *(_status_row(row) for row in data["apps"])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES) - 1)]
+    # Padded by hand: at a thousand apps a table that measures every cell for wrapping takes seconds.
+    for row in rows:
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        style = _SERVED_STYLES.get(row[-1], "bold")
+        console.print(Text.assemble(f"{cells}  ", (row[-1], style)), soft_wrap=True)
+
+
+_TITLES = ("APP", "ALIASES", "UPSTREAM", "HEALTH", "ISSUER", "NOT AFTER", "DAYS", "SERVED")
+
+
+def _status_row(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["app"],
+        ", ".join(row["aliases"]) or "-",
+        row["upstream"],
+        row["health"],
+        row["certificate_problem"] or row["issuer"] or "-",
+        (row["not_after"] or "-")[:10],
+        "-" if row["days_left"] is None else str(row["days_left"]),
+        row["served"],
+    )
