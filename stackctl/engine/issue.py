@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from stackctl.certs import issuer
+from stackctl.certs.issuer import program
 from stackctl.certs.ledger import KEPT, Entry
 from stackctl.certs.problems import hint_for
 from stackctl.certs.request import CertificateRequest, certonly
@@ -60,7 +60,7 @@ def _ask(host: Host, project: str, stack: Stack, requests: Sequence[CertificateR
     spec = {"config_dir": "/etc/letsencrypt", "concurrency": stack.acme.concurrency, "jobs": jobs}
     outcome = _Outcome(host)
     try:
-        for line in host.engine.stream(stack.certbot, ["python3", "-u", "-"], issuer.program(spec)):
+        for line in host.engine.stream(stack.certbot, ["python3", "-u", "-"], program.text(spec)):
             outcome.take(line)
     except EngineError as error:
         if outcome.heard:

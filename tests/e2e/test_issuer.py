@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from stackctl.certs import issuer
+from stackctl.certs.issuer import program
 
 pytestmark = pytest.mark.e2e
 
@@ -63,7 +63,7 @@ class Box:
         """Run the issuer; its events."""
         spec = {"config_dir": "/etc/letsencrypt", "concurrency": concurrency, "jobs": list(jobs)}
         command = ["docker", "exec", "-i", self.container, "python3", "-"]
-        result = subprocess.run(command, input=issuer.program(spec), text=True, capture_output=True, check=False)
+        result = subprocess.run(command, input=program.text(spec), text=True, capture_output=True, check=False)
         assert result.returncode == 0, result.stderr
         return [json.loads(line) for line in result.stdout.splitlines()]
 
@@ -238,7 +238,7 @@ def test_a_running_certbot_is_waited_for(box: Box) -> None:
         assert issuing.stdin
         assert issuing.stdout
         assert holder.stdout.readline() == "held\n"
-        issuing.stdin.write(issuer.program(spec))
+        issuing.stdin.write(program.text(spec))
         issuing.stdin.close()
         assert any("waiting" in line for line in issuing.stdout)
         assert not (box.conf / "live" / name).exists()

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from stackctl.certs import adoption, batch, issuer, worker
-from stackctl.certs.adoption import KINDS, Tree, adopt
+from stackctl.certs.issuer import adoption, batch, program, worker
+from stackctl.certs.issuer.adoption import KINDS, Tree, adopt
 
 NAME = "app.example.com"
 SERVER = "https://ca.example.com/dir"
@@ -156,7 +156,7 @@ def launch(fake: Path, root: Path, *jobs: dict[str, Any], **more: Any) -> subpro
         env={**environment, **more.pop("env", {})},
     )
     assert process.stdin
-    process.stdin.write(issuer.program({"config_dir": str(root), "concurrency": 4, "jobs": list(jobs), **more}))
+    process.stdin.write(program.text({"config_dir": str(root), "concurrency": 4, "jobs": list(jobs), **more}))
     process.stdin.close()
     process.stdin = None
     return process
@@ -645,6 +645,6 @@ def test_subproblems_and_retry_after_are_passed_on() -> None:
 def test_the_challenge_directory_stays_while_others_work(tmp_path: Path) -> None:
     jobs = [batch.Job(NAME, ["certonly", "-w", str(tmp_path), "--webroot-path=/does/not/exist"], SERVER)]
     home = tmp_path / ".well-known" / "acme-challenge"
-    with issuer.webroots(jobs):
+    with program.webroots(jobs):
         assert [path.name for path in home.iterdir()] == [adoption.HOME]
     assert not list(home.iterdir())

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.adoption import HOME, ElsewhereError, Tree, adopt, adopt_account, seed
-from stackctl.certs.worker import NOTHING, run_single, work
+from stackctl.certs.issuer.adoption import HOME, ElsewhereError, Tree, adopt, adopt_account, seed
+from stackctl.certs.issuer.worker import NOTHING, run_single, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,7 +21,7 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.adoption import Tree, sync
+from stackctl.certs.issuer.adoption import Tree, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,15 +1,6 @@
-"""The batch issuer: many lineages at once, in one certbot container.
+"""The issuer as one text for ``python3 -``, and what that text then does.
 
-This module, :mod:`stackctl.certs.batch` (the parent), :mod:`stackctl.certs.worker` (its children) and
-:mod:`stackctl.certs.adoption` (the files) are a program of their own: :func:`program` joins them
-into one text for ``python3 -`` in the certbot container. So they need nothing but the standard
-library and the certbot found there (certbot 2.0 or later, Python 3.9 or later).
-
-certbot is imported once. Every lineage gets a forked child, which calls the public
-``certbot.main.main`` with configuration, work and logs directories of its own (certbot locks all
-three) under ``CONFIG_DIR/.stackctl-issuer``. A finished lineage is marked ``done`` and then adopted
-into the shared tree, under certbot's own lock. Adopting can be repeated, so a run that was killed
-needs no journal: the next one adopts what is ``done`` and removes the rest.
+A part of the batch issuer (see :mod:`stackctl.certs.issuer`).
 """
 
 from __future__ import annotations
@@ -25,9 +16,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.adoption import HOME, Tree
-from stackctl.certs.batch import Issuer, Job, option
-from stackctl.certs.worker import NOTHING, run_single
+from stackctl.certs.issuer.adoption import HOME, Tree
+from stackctl.certs.issuer.batch import Issuer, Job, option
+from stackctl.certs.issuer.worker import NOTHING, run_single
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,17 +26,17 @@ if TYPE_CHECKING:
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 # `certbot renew` without a terminal sleeps up to eight minutes while it holds its lock.
 PATIENCE = 900.0
-MODULES = ("adoption", "worker", "batch", "issuer")
+MODULES = ("adoption", "worker", "batch", "program")
 
 
-def program(spec: dict[str, Any]) -> str:
+def text(spec: dict[str, Any]) -> str:
     """The whole issuer as one text for ``python3 -``, which then runs :func:`main`."""
     here = Path(__file__)
-    sources = {f"stackctl.certs.{n}": here.with_name(f"{n}.py").read_text() for n in MODULES}
+    sources = {f"stackctl.certs.issuer.{name}": here.with_name(f"{name}.py").read_text() for name in MODULES}
     return (
         "import json, sys, types\n"
         f"sources = json.loads({json.dumps(sources)!r})\n"
-        "for name in ('stackctl', 'stackctl.certs', *sources):\n"
+        "for name in ('stackctl', 'stackctl.certs', 'stackctl.certs.issuer', *sources):\n"
         "    module = sys.modules[name] = types.ModuleType(name)\n"
         "    module.__path__ = []\n"
         "    exec(compile(sources.get(name, ''), name, 'exec'), module.__dict__)\n"
