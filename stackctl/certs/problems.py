@@ -14,7 +14,8 @@ _HINTS = {
     "rateLimited": "the CA's rate limit is reached: wait until the time it names, and use "
     "'stackctl init --ca letsencrypt-staging' to try things out",
     "rejectedIdentifier": "the CA does not issue for that name: use a public domain of your own",
-    "externalAccountRequired": "this CA wants an external account binding, which is not supported yet",
+    "externalAccountRequired": "the CA binds accounts to a customer: get a key from it, then "
+    "'stackctl init --eab-kid KID --eab-hmac-key-file FILE'",
     "badNonce": "the CA refused the request's nonce again and again: run the same command again",
     "serverInternal": "the CA has a fault of its own: run the same command again in a while",
     "accountDoesNotExist": "the CA has forgotten the account: move the CA's folder under "

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from stackctl.certs.issuer import adoption, batch, program, worker
+from stackctl.certs.issuer import accounts, adoption, batch, locks, program, worker
 from stackctl.certs.issuer.adoption import KINDS, Tree, adopt
 
 NAME = "app.example.com"
@@ -44,7 +45,8 @@ def main(argv):
         if "refused" in server:
             raise acme.Problem("externalAccountRequired", "no key, no account")
         (accounts / "one").mkdir(parents=True)
-        (accounts / "one" / "regr.json").write_text(json.dumps(argv))
+        for file in ("meta", "private_key", "regr"):
+            (accounts / "one" / f"{file}.json").write_text(json.dumps(argv))
         return None
     assert any(accounts.glob("*/regr.json")), "no account"
     name, domains = opt(argv, "--cert-name"), [b for a, b in zip(argv, argv[1:]) if a == "-d"]
@@ -86,6 +88,7 @@ def main(argv):
 """
 
 FAKE_ACME = r"""
+import os
 from types import SimpleNamespace as S
 
 class Problem(Exception):
@@ -94,14 +97,28 @@ class Problem(Exception):
 
 class ClientNetwork:
     refusals = 3
+    def __init__(self, *key, **more):
+        self.key = key
+    def get(self, url):
+        return S(json=lambda: url)
     def post(self):
         if ClientNetwork.refusals:
             ClientNetwork.refusals -= 1
             raise Problem("badNonce", "an old one")
 
 class ClientV2:
+    def __init__(self, directory="", net=None):
+        self.directory, self.net = directory, net
+    def new_account(self, asked):
+        if "stranger" in self.directory:
+            raise Problem("externalAccountRequired", "who are you?")
+        with open(os.environ["GO"] + ".known", "a") as file:
+            file.write(f"{self.net.key[0].text} {asked.email} {asked.external_account_binding}\n")
+        return S(uri="https://ca.example.com/account/2")
     def new_order(self, name):
         ClientNetwork().post()
+        if name.startswith("forgotten") and not os.path.exists(os.environ["GO"] + ".known"):
+            raise Problem("accountDoesNotExist", "no such account")
         if name.startswith("limited"):
             raise Problem("rateLimited", "too many certificates")
         body = S(status=S(name="pending"), identifier=S(value=name), challenges=[])
@@ -113,6 +130,30 @@ class ClientV2:
             order.body.status = S(name="invalid")
             order.body.challenges.append(S(error=Problem("dns", "NXDOMAIN looking up A")))
         return order, None
+"""
+
+
+FAKE_JOSEPY = """
+class JWK:
+    typ = "RSA"
+    @classmethod
+    def json_loads(cls, text):
+        self = cls()
+        self.text = text
+        return self
+    def public_key(self):
+        return "public"
+RS256 = None
+"""
+
+FAKE_MESSAGES = """
+from types import SimpleNamespace as S
+class Directory:
+    from_json = staticmethod(lambda data: data)
+class ExternalAccountBinding:
+    from_data = staticmethod(lambda *words: "/".join(words))
+class NewRegistration:
+    from_data = staticmethod(lambda **more: S(**{"external_account_binding": None, **more}))
 """
 
 
@@ -129,6 +170,9 @@ def fake(tmp_path: Path) -> Path:
         "certbot/main.py": certbot,
         "acme/__init__.py": "",
         "acme/client.py": FAKE_ACME,
+        "acme/errors.py": "class ConflictError(Exception): pass\n",
+        "acme/messages.py": FAKE_MESSAGES,
+        "josepy.py": FAKE_JOSEPY,
         "requests.py": "class Session: pass\n",
     }
     for name, text in files.items():
@@ -266,8 +310,61 @@ def test_a_refused_registration_fails_the_jobs_of_that_server_only(fake: Path, t
 
 def test_registering_takes_over_the_account_options_only() -> None:
     words = ["certonly", "--webroot", "-w", "/www", "-d", "a.example", "--server", "https://x/dir", "--agree-tos"]
-    eab = ["--eab-kid=k", "--eab-hmac-key", "secret", "-m", "a@example.com", "--non-interactive"]
-    assert batch.registration([*words, *eab]) == ["register", *words[6:], *eab]
+    more = ["--user-agent-comment=x", "-m", "a@example.com", "--non-interactive"]
+    assert accounts.registration([*words, *more]) == ["register", *words[6:], *more]
+
+
+def test_a_forgotten_account_is_registered_again_by_its_own_key(fake: Path, tmp_path: Path) -> None:
+    root = tmp_path / "le"
+    run(fake, root, job("first.example.com"))
+    account = root / "accounts/ca.example.com/dir/one"
+    before = {path.name: path.read_text() for path in account.iterdir()}
+    names = ("forgotten1.example.com", "forgotten2.example.com")
+    events = run(fake, root, *(job(name) for name in names), eab={SERVER: {"kid": "k", "hmac_key": "s"}})
+    for name in names:
+        assert last(events, name)["event"] == "issued"
+        check_whole(root, name, 1)
+    assert notes(events) == f"{SERVER} has forgotten the account: its key is registered there again"
+    assert [path.name for path in account.parent.iterdir()] == ["one"]
+    assert json.loads((account / "regr.json").read_text()) == {"body": {}, "uri": "https://ca.example.com/account/2"}
+    assert {p.name: p.read_text() for p in account.iterdir() if p.name != "regr.json"} == {
+        name: text for name, text in before.items() if name != "regr.json"
+    }
+    kept = list((root / adoption.HOME / "orphans").glob("*/regr.json"))
+    assert [path.read_text() for path in kept] == [before["regr.json"]]
+    key = before["private_key.json"]
+    assert Path(f"{fake}/go.known").read_text() == f"{key} me@example.com public/k/s/{SERVER}\n"
+
+
+def test_a_forgotten_account_that_the_ca_does_not_take_again_fails_its_jobs_once(fake: Path, tmp_path: Path) -> None:
+    root, server = tmp_path / "le", "https://stranger.example.com/dir"
+    run(fake, root, job("first.example.com", server=server))
+    events = run(fake, root, job("forgotten.example.com", server=server))
+    assert of(events, "forgotten.example.com") == ["queued", "started", "failed"]
+    problem = last(events, "forgotten.example.com")
+    assert problem["type"].endswith(":externalAccountRequired")
+    assert "forgotten the account" in problem["detail"]
+    assert problem["detail"].endswith("who are you?")
+
+
+def test_with_several_accounts_none_is_chosen_to_be_registered_again(fake: Path, tmp_path: Path) -> None:
+    root = tmp_path / "le"
+    run(fake, root, job("first.example.com"))
+    accounts_of_ca = root / "accounts/ca.example.com/dir"
+    shutil.copytree(accounts_of_ca / "one", accounts_of_ca / "two")
+    events = run(fake, root, job("forgotten.example.com"))
+    assert last(events, "forgotten.example.com")["type"].endswith(":accountDoesNotExist")
+    assert not Path(f"{fake}/go.known").exists()
+
+
+def test_an_account_with_a_file_cut_short_is_none(fake: Path, tmp_path: Path) -> None:
+    root = tmp_path / "le"
+    run(fake, root, job("first.example.com"))
+    account = root / "accounts/ca.example.com/dir/one"
+    account.rename(account.with_name("old"))
+    (account.with_name("old") / "private_key.json").write_text('{"n": "cut')
+    assert last(run(fake, root, job(NAME)), NAME)["event"] == "issued"
+    assert accounts.usable(Tree(root), SERVER) == [account]
 
 
 def test_the_same_lineage_twice_harms_nothing(fake: Path, tmp_path: Path) -> None:
@@ -322,7 +419,7 @@ def test_nobody_listening_does_not_stop_the_work(fake: Path, tmp_path: Path) -> 
 def test_adoption_waits_for_certbots_own_lock(fake: Path, tmp_path: Path) -> None:
     root = tmp_path / "le"
     run(fake, root, job("first.example.com"))
-    with batch.config_lock(root) as held:
+    with locks.config_lock(root) as held:
         assert held
         process = launch(fake, root, job(NAME))
         assert process.stdout
@@ -337,7 +434,7 @@ def test_adoption_waits_for_certbots_own_lock(fake: Path, tmp_path: Path) -> Non
 def test_what_could_not_be_put_in_place_is_put_there_by_the_next_run(fake: Path, tmp_path: Path) -> None:
     root = tmp_path / "le"
     run(fake, root, job("first.example.com"))
-    with batch.config_lock(root):
+    with locks.config_lock(root):
         events = run(fake, root, job(NAME), patience=0.1)
     assert last(events, NAME)["event"] == "failed"
     assert "next run" in last(events, NAME)["detail"]
@@ -640,6 +737,10 @@ def test_subproblems_and_retry_after_are_passed_on() -> None:
     assert plain == {"type": None, "detail": "'x'", "retry_after": 0.0}
     watcher.retry_after = "soon"
     assert worker.explain(RuntimeError(), watcher)["retry_after"] is None
+    watcher.asked_to_finalize(None, None)
+    watcher.finalizing -= 90
+    told = "the CA did not finish the order within 90 s of being asked to"
+    assert worker.explain(TimeoutError(), watcher)["detail"] == told
 
 
 def test_the_challenge_directory_stays_while_others_work(tmp_path: Path) -> None:

@@ -278,21 +278,3 @@ def _adopt_conf(shared: Tree, mine: Tree, name: str, note: Callable[[str], None]
     sync(fresh)
     fresh.replace(conf)
     sync(conf.parent)
-
-
-def adopt_account(shared: Tree, stage: Path, server: str) -> None:
-    """Bring a new account into the shared tree, unless one for this CA came there meanwhile.
-
-    With two accounts certbot would ask which one is meant.
-    """
-    home = shared.accounts(server)
-    if any(home.glob("*/regr.json")):
-        return
-    for path in reversed((home, *home.parents)):
-        if not path.exists():
-            path.mkdir(0o700)
-    for account in Tree(stage / "config").accounts(server).glob("*/regr.json"):
-        for file in account.parent.iterdir():
-            sync(file)
-        account.parent.rename(home / account.parent.name)
-    sync(home)

@@ -5,9 +5,6 @@ A part of the batch issuer (see :mod:`stackctl.certs.issuer`).
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import json
 import os
 import selectors
@@ -21,49 +18,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.issuer.adoption import HOME, ElsewhereError, Tree, adopt, adopt_account, seed
+from stackctl.certs.issuer import accounts
+from stackctl.certs.issuer.adoption import HOME, ElsewhereError, Tree, adopt, seed
+from stackctl.certs.issuer.locks import config_lock
 from stackctl.certs.issuer.worker import NOTHING, run_single, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-# The options of an issuing command line which say how to register.
-REGISTER_VALUES = (
-    *("--server", "--email", "-m", "--eab-kid", "--eab-hmac-key", "--eab-hmac-alg"),
-    *("--user-agent", "--user-agent-comment"),
-)
-REGISTER_FLAGS = (
-    *("--agree-tos", "--non-interactive", "-n", "--eff-email", "--no-eff-email", "--no-verify-ssl"),
-    "--register-unsafely-without-email",
-)
-
-
-@contextlib.contextmanager
-def config_lock(root: Path) -> Iterator[bool]:
-    """Certbot's own lock on its configuration, taken as certbot takes it. False: another has it."""
-    path = root / ".certbot.lock"
-    held = False
-    fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
-    try:
-        try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # certbot removes the file before it lets go of it: this may be one that is gone.
-            held = os.path.samestat(os.fstat(fd), path.stat())
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN, errno.ENOENT):
-                raise
-        try:
-            yield held
-        finally:
-            if held:
-                path.unlink()
-    finally:
-        os.close(fd)
+    from collections.abc import Callable
 
 
 @dataclass
 class Job:
-    """One call of certbot; an account to register is a job without a lineage."""
+    """One call of certbot; an account to register is a job without a lineage.
+
+    ``account`` is the directory of one whose key is to be registered again.
+    """
 
     lineage: str | None
     argv: list[str]
@@ -72,22 +41,8 @@ class Job:
     pid: int = 0
     result: dict[str, Any] = field(default_factory=dict)
     recovered: bool = False
-
-
-def option(argv: list[str], *names: str) -> list[str]:
-    """The values an option has in a command line, as ``--name value`` or ``--name=value``."""
-    words = [word.partition("=") for word in argv]
-    after = [*argv[1:], ""]
-    return [value if eq else after[i] for i, (name, eq, value) in enumerate(words) if name in names]
-
-
-def registration(argv: list[str]) -> list[str]:
-    """The command line that registers the account an issuing command line would register."""
-    kept, words = ["register"], iter(argv)
-    for word in words:
-        if word in REGISTER_FLAGS or word.partition("=")[0] in REGISTER_VALUES:
-            kept += [word, next(words, "")] if word in REGISTER_VALUES else [word]
-    return kept
+    account: Path | None = None
+    eab: dict[str, str] = field(default_factory=dict)
 
 
 class Issuer:
@@ -95,6 +50,7 @@ class Issuer:
 
     def __init__(self, shared: Tree, concurrency: int, patience: float, emit: Callable[..., None]) -> None:
         self.shared, self.emit = shared, emit
+        self.eab: dict[str, dict[str, str]] = {}
         self.concurrency, self.patience = max(1, concurrency), patience
         self.run_dir = Path(tempfile.mkdtemp(prefix="run-", dir=shared.root / HOME))
         self.selector = selectors.DefaultSelector()
@@ -103,6 +59,8 @@ class Issuer:
         self.single: list[Job] = []
         self.recovered: set[str] = set()
         self.refused: dict[str, dict[str, Any]] = {}
+        self.forgotten: list[Job] = []
+        self.again: set[str] = set()
         self.waiting_since = 0.0
         # Only we hold the writing end, so a child reads its end when we are gone, however that came.
         self.alive = os.pipe()
@@ -126,8 +84,24 @@ class Issuer:
 
     def register(self, jobs: list[Job]) -> list[Job]:
         """Register where there is no account yet; the jobs that have one to go on with."""
-        missing = {j.server: j.argv for j in jobs if not any(self.shared.accounts(j.server).glob("*/regr.json"))}
-        self.work_off([Job(None, registration(argv), server) for server, argv in missing.items()])
+        missing = {job.server: job.argv for job in jobs if not accounts.usable(self.shared, job.server)}
+        self.work_off([self._registration(server, argv) for server, argv in missing.items()])
+        return self._registered(jobs)
+
+    def register_again(self) -> list[Job]:
+        """Register the keys of the accounts that a CA does not know any more; the jobs that met this."""
+        jobs, self.forgotten = self.forgotten, []
+        for server, argv in {job.server: job.argv for job in jobs}.items():
+            self.again.add(server)
+            found = accounts.usable(self.shared, server)
+            if len(found) == 1:
+                self.work_off([self._registration(server, argv, found[0])])
+        return self._registered(jobs)
+
+    def _registration(self, server: str, argv: list[str], account: Path | None = None) -> Job:
+        return Job(None, accounts.registration(argv), server, account=account, eab=self.eab.get(server, {}))
+
+    def _registered(self, jobs: list[Job]) -> list[Job]:
         for job in jobs:
             if job.server in self.refused:
                 self.emit("failed", job.lineage, **self.refused[job.server])
@@ -216,8 +190,14 @@ class Issuer:
             log.replace(self.shared.root / HOME / "logs" / f"{job.lineage}.log")
         if not (job.stage / "done").exists():
             self.discard(job)
-        if not job.lineage:
+        if job.account:
+            told = f"the CA has forgotten the account, and does not take its key again: {problem['detail']}"
+            self.refused[job.server] = {**problem, "detail": told}
+        elif not job.lineage:
             self.refused[job.server] = problem
+        elif (problem["type"] or "").endswith(accounts.FORGOTTEN) and job.server not in self.again:
+            job.result = {}
+            self.forgotten.append(job)
         elif job.recovered:
             self.note(f"{job.lineage}: {problem['detail']}")
         else:
@@ -258,8 +238,11 @@ class Issuer:
         try:
             if job.lineage:
                 changed = adopt(self.shared, job.stage, job.lineage, self.note)
+            elif job.account:
+                accounts.adopt_again(self.shared, job.stage, job.account)
+                self.note(f"{job.server} has forgotten the account: its key is registered there again")
             else:
-                adopt_account(self.shared, job.stage, job.server)
+                accounts.adopt(self.shared, job.stage, job.server)
         except (OSError, ValueError) as error:
             return self.fail(job, {**NOTHING, "detail": f"issued, but not put in place: {error}"})
         (job.stage / "done").unlink()  # first: half of a stage must not be adopted again
@@ -285,6 +268,9 @@ def _child(job: Job, alive: tuple[int, int], writing: int) -> None:
         def say(event: str, **more: object) -> None:
             os.write(writing, (json.dumps({"event": event, **more}) + "\n").encode())
 
-        work(job.argv, job.stage, say)
+        if job.account:
+            accounts.register_again(job.account, job.argv, job.eab, job.stage, say)
+        else:
+            work([*job.argv, *accounts.binding(job.eab)], job.stage, say)
     finally:
         os._exit(0)

@@ -6,27 +6,27 @@ A part of the batch issuer (see :mod:`stackctl.certs.issuer`).
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib
 import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stackctl.certs.issuer.accounts import binding, option
 from stackctl.certs.issuer.adoption import HOME, Tree
-from stackctl.certs.issuer.batch import Issuer, Job, option
+from stackctl.certs.issuer.batch import Issuer, Job
+from stackctl.certs.issuer.locks import only_one
 from stackctl.certs.issuer.worker import NOTHING, run_single
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 # `certbot renew` without a terminal sleeps up to eight minutes while it holds its lock.
 PATIENCE = 900.0
-MODULES = ("adoption", "worker", "batch", "program")
+MODULES = ("adoption", "locks", "worker", "accounts", "batch", "program")
 
 
 def text(spec: dict[str, Any]) -> str:
@@ -68,29 +68,12 @@ def webroots(jobs: list[Job]) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def only_one(home: Path, patience: float, note: Callable[[str], None]) -> Iterator[None]:
-    """Wait until no other issuer works here; its children count, as they inherit the lock."""
-    home.mkdir(0o700, exist_ok=True)
-    with (home / "lock").open("a") as file:
-        end = time.monotonic() + patience
-        waited = False
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise
-            if not waited:
-                note("another issuer works here: waiting for it to end")
-            waited = True
-            time.sleep(0.1)
-        yield
-
-
 def main(spec: dict[str, Any]) -> int:
     """Do the jobs of a specification; one JSON object a line says what happens.
+
+    ``config_dir`` and ``jobs`` (each with ``lineage`` and ``argv``) have to be there. ``concurrency``
+    is how many at once, ``patience`` how many seconds to wait for another certbot, ``eab`` the
+    external account binding (``kid``, ``hmac_key``) to register with, by the CA's directory URL.
 
     Returns 0 when the run went through, whatever became of single jobs; 1 when it could not run.
     """
@@ -120,13 +103,16 @@ def main(spec: dict[str, Any]) -> int:
                 importlib.import_module("certbot.main")
             except Exception as error:  # noqa: BLE001 - a broken certbot may raise anything
                 note(f"no certbot for {sys.executable} ({error}): one by one through the certbot command")
-                for job in spec["jobs"]:
-                    run_single(job["lineage"], job["argv"], shared, patience, emit)
+                for job in jobs:
+                    argv = [*job.argv, *binding(spec.get("eab", {}).get(job.server, {}))]
+                    run_single(job.lineage or "", argv, shared, patience, emit)
                 return 0
             issuer = Issuer(shared, int(spec.get("concurrency", 16)), patience, emit)
+            issuer.eab = spec.get("eab", {})
             try:
                 issuer.recover()
                 issuer.work_off(issuer.register(jobs))
+                issuer.work_off(issuer.register_again())
             except SystemExit:
                 issuer.stop()
                 raise

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+UNBOUND = "urn:ietf:params:acme:error:externalAccountRequired"
 BUSY = "Another instance of Certbot is already running"
 NOTHING: dict[str, Any] = {"type": None, "detail": None, "retry_after": None}
 
@@ -93,8 +94,10 @@ def wake_early(module: str, ready: Callable[[], bool]) -> None:
 class Watcher:
     """Reports the steps of an order, and keeps the CA's problems: certbot's exceptions do not."""
 
-    def __init__(self, say: Callable[..., None]) -> None:
+    def __init__(self, say: Callable[..., None], *, bound: bool = True) -> None:
         self.say = say
+        self.bound = bound
+        self.finalizing = 0.0
         self.problems: list[tuple[str, Any]] = []
         self.retry_after: str | None = None
         self.unanswered = 0
@@ -107,6 +110,8 @@ class Watcher:
             self.peek = acme.ClientV2.poll
             wrap(acme.ClientV2, "new_order", self.ordered)
             wrap(acme.ClientV2, "answer_challenge", self.answered)
+            wrap(acme.ClientV2, "external_account_required", self.asked_for_binding)
+            wrap(acme.ClientV2, "begin_finalization", self.asked_to_finalize)
             wrap(acme.ClientV2, "poll", self.polled)
             wrap(importlib.import_module("requests").Session, "request", self.responded)
             wake_early("certbot._internal.auth_handler", self.validated)
@@ -118,6 +123,16 @@ class Watcher:
         self.pending = [a for a in order.authorizations if a.body.status.name == "pending"]
         self.unanswered = len(self.pending)
         self.say("ordered")
+
+    def asked_for_binding(self, _client: Any, required: Any) -> None:
+        """The CA takes bound accounts only: certbot gives up without asking it."""
+        if required and not self.bound:
+            problem = SimpleNamespace(typ=UNBOUND, detail="the CA wants an external account binding", subproblems=None)
+            self.problems.append(("", problem))
+
+    def asked_to_finalize(self, _client: Any, _order: Any) -> None:
+        """The CA was asked to make the certificate."""
+        self.finalizing = time.monotonic()
 
     def answered(self, _client: Any, _challenge: Any) -> None:
         """The CA was told that a challenge is ready."""
@@ -159,6 +174,9 @@ def explain(error: BaseException | None, watcher: Watcher) -> dict[str, Any]:
     """The CA's own problem behind an exception, or else the exception's text."""
     problems = list(watcher.problems)
     result = {**NOTHING, "detail": str(error) or type(error).__name__}
+    if result["detail"] == "TimeoutError" and watcher.finalizing:  # certbot's own says nothing else
+        waited = round(time.monotonic() - watcher.finalizing)
+        result["detail"] = f"the CA did not finish the order within {waited} s of being asked to"
     while error is not None and not problems:
         found = (error, getattr(error, "error", None))
         problems += [("", p) for p in found if isinstance(getattr(p, "typ", None), str)]
@@ -187,7 +205,7 @@ def work(argv: list[str], stage: Path, say: Callable[..., None]) -> None:
     fd = os.open(stage / "output", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     os.dup2(fd, 1)
     os.dup2(fd, 2)
-    watcher = Watcher(say)
+    watcher = Watcher(say, bound="--config" in argv)
     watcher.install()
     own = [word for kind in ("config", "work", "logs") for word in (f"--{kind}-dir", str(stage / kind))]
     try:
