@@ -43,6 +43,12 @@ def init(
     ca_bundle: Annotated[
         Path | None, typer.Option(metavar="FILE", help="PEM file that a private CA's own TLS is trusted by.")
     ] = None,
+    eab_kid: Annotated[
+        str | None, typer.Option(metavar="KID", help="Key identifier of the CA's external account binding.")
+    ] = None,
+    eab_hmac_key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File with the MAC key that belongs to it.")
+    ] = None,
     staging: Annotated[bool, typer.Option("--staging", help="The same as --ca letsencrypt-staging.")] = False,
     key_type: Annotated[KeyType | None, typer.Option(help="Kind of the certificates' keys. [default: ecdsa]")] = None,
     rsa_key_size: Annotated[int | None, typer.Option(help="2048, 3072 or 4096. [default: 2048]")] = None,
@@ -79,6 +85,8 @@ def init(
             agree_tos=True if agree_tos else None,
             ca=parsed("--ca", usecase.ca_name, "letsencrypt-staging" if staging else ca),
             ca_bundle=ca_bundle,
+            eab_kid=parsed("--eab-kid", names.eab_kid, eab_kid),
+            eab_key_file=eab_hmac_key_file,
             key_type=KeyType.RSA if rsa_key_size else key_type,
             rsa_key_size=rsa_key_size,
             http=parsed("--http", names.publish, http),
@@ -87,6 +95,7 @@ def init(
             certbot_image=parsed("--certbot-image", names.image, certbot_image),
         )
         usecase.read_bundle(asked)
+        usecase.read_eab_key(asked)
         return asked
 
     def action(host: Host) -> Result:

@@ -23,7 +23,7 @@ from stackctl.engine.certbot_tree import CertbotTree, Through
 from stackctl.engine.disk import host_errors, read_or_none, write_whole
 from stackctl.engine.generations import Generations
 from stackctl.errors import HostError, StackfileError
-from stackctl.render.compose import CA_BUNDLE
+from stackctl.render.compose import CA_BUNDLE, EAB_KEY
 from stackctl.stackfile.locate import ComposeFiles
 
 STATE = ".stackctl"
@@ -99,6 +99,12 @@ class StackDirectory:
         with host_errors():
             return read_or_none(self.root / CA_BUNDLE)
 
+    def eab_key(self) -> str | None:
+        """The MAC key that an account is bound by, where one is kept."""
+        with host_errors():
+            found = read_or_none(self.root / EAB_KEY)
+        return None if found is None else found.decode("ascii", "replace").strip()
+
     def ledger(self) -> Ledger:
         """What was asked of CAs so far."""
         with host_errors():
@@ -140,6 +146,11 @@ class StackDirectory:
         """Store what a private CA is trusted by."""
         with host_errors():
             write_whole(self.root / CA_BUNDLE, content)
+
+    def write_eab_key(self, key: str) -> None:
+        """Store the MAC key that an account is bound by, for its owner alone."""
+        with host_errors():
+            write_whole(self.root / EAB_KEY, f"{key}\n".encode(), 0o600)
 
     def write_ledger(self, entries: Sequence[Entry], oldest: datetime) -> None:
         """Put ``entries`` behind the ledger's others, and drop those older than ``oldest``."""

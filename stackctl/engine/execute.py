@@ -33,6 +33,7 @@ from stackctl.plan.operations import (
     VerifyGone,
     VerifySite,
     WriteCaBundle,
+    WriteEabKey,
     WriteStackfile,
 )
 
@@ -135,6 +136,8 @@ class Executor:
                 host.engine.pull(operation.image)
             case WriteCaBundle():
                 host.directory.write_ca_bundle(operation.content)
+            case WriteEabKey():
+                host.directory.write_eab_key(operation.key)
             case AwaitService():
                 prove.service_answers(host, self._observed.project.name, operation)
             case StageFiles():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from stackctl.certs.issuer import program
 from stackctl.certs.ledger import KEPT, Entry
@@ -57,7 +58,10 @@ def _paced(host: Host, stack: Stack, requests: Sequence[CertificateRequest]) -> 
 
 def _ask(host: Host, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
     jobs = [{"lineage": request.lineage, "argv": certonly(request, stack.acme)} for request in requests]
-    spec = {"config_dir": "/etc/letsencrypt", "concurrency": stack.acme.concurrency, "jobs": jobs}
+    spec: dict[str, Any] = {"config_dir": "/etc/letsencrypt", "concurrency": stack.acme.concurrency, "jobs": jobs}
+    key = host.directory.eab_key() if stack.acme.eab_kid else None
+    if key:
+        spec["eab"] = {stack.acme.directory: {"kid": stack.acme.eab_kid, "hmac_key": key}}
     outcome = _Outcome(host)
     try:
         for line in host.engine.stream(stack.certbot, ["python3", "-u", "-"], program.text(spec)):

@@ -32,6 +32,8 @@ _IMAGE = re.compile(
 )
 # A mailbox never begins with a hyphen here: certbot would take it for an option.
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~](?:[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{0,63})@(?P<domain>[^@\s]+)\Z")
+_EAB_KID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,256}\Z")
+_EAB_KEY = re.compile(r"[A-Za-z0-9_-]{16,1024}={0,2}\Z")
 _DIGITS = re.compile(r"[0-9]{1,5}\Z")
 _BRACKETED = re.compile(r"\[([^\[\]]+)\]\Z")
 _DURATION = re.compile(r"[1-9][0-9]{0,5}(?:ms|s|m|h|d)\Z")
@@ -140,6 +142,26 @@ def ca_directory(text: str) -> str:
         raise InputError(
             f"{text!r} is not a CA",
             hint="use letsencrypt, letsencrypt-staging or the https:// URL of an ACME directory",
+        )
+    return text
+
+
+def eab_kid(text: str) -> str:
+    """``text`` as the key identifier of an external account binding (RFC 8555, section 7.3.4)."""
+    if not _EAB_KID.match(text):
+        raise InputError(
+            "this is no key identifier of an external account binding",
+            hint="copy what the CA calls 'EAB KID' or 'key ID': letters, digits and ._~:/+=-",
+        )
+    return text
+
+
+def eab_hmac_key(text: str) -> str:
+    """``text`` as the MAC key of an external account binding, in base64url. It is told to nobody."""
+    if not _EAB_KEY.match(text):
+        raise InputError(
+            "there is no MAC key of an external account binding in it",
+            hint="put what the CA calls 'HMAC key' into the file, and nothing else: base64url, one line",
         )
     return text
 

@@ -86,6 +86,7 @@ class Acme:
         directory: URL of the CA's ACME directory (RFC 8555).
         bundle: a PEM file, relative to the stack directory, that the CA's own TLS is trusted by.
         key_size: bits of an RSA key; ignored for ECDSA (P-256).
+        eab_kid: key identifier of the external account binding, where the CA wants one.
         profile: the CA's certificate profile, or None for its default.
     """
 
@@ -93,6 +94,7 @@ class Acme:
     email: str | None = None
     agree_tos: bool = False
     bundle: str | None = None
+    eab_kid: str | None = None
     key_type: KeyType = KeyType.ECDSA
     key_size: int = 2048
     profile: str | None = None

@@ -7,7 +7,7 @@ failure of a shared one ends the plan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackctl.certs.request import CertificateRequest
@@ -61,6 +61,17 @@ class WriteCaBundle(Operation):
     @property
     def text(self) -> str:
         return "copy the CA bundle to data/ca"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteEabKey(Operation):
+    """Keep the MAC key that the account is to be bound by."""
+
+    key: str = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        return "keep the key of the external account binding in data/ca"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

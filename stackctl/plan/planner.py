@@ -23,6 +23,7 @@ from stackctl.plan.operations import (
     VerifyGone,
     VerifySite,
     WriteCaBundle,
+    WriteEabKey,
     WriteStackfile,
 )
 from stackctl.plan.requests import certificate_requests
@@ -79,6 +80,8 @@ class _Planner:
             yield MakeDirectories(paths=observed.missing, cause="not there yet")
         if self.wish.ca_bundle not in {None, observed.ca_bundle}:
             yield WriteCaBundle(content=self.wish.ca_bundle or b"", cause="asked for")
+        if self.wish.eab_key is not None:
+            yield WriteEabKey(key=self.wish.eab_key, cause="asked for")
         if not self.wish.write_last:
             yield from self._write()
         for app in self.sites:

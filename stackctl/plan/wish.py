@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stackctl.model.names import Domain
 
@@ -23,6 +23,7 @@ class Wish:
         stop: services that are to run no more.
         delete: lineages to delete.
         ca_bundle: what a private CA is trusted by; None leaves what is there.
+        eab_key: the MAC key of the external account binding, where another is to be kept than is there.
     """
 
     stackfile: str
@@ -36,3 +37,4 @@ class Wish:
     stop: frozenset[str] = frozenset()
     delete: tuple[str, ...] = ()
     ca_bundle: bytes | None = None
+    eab_key: str | None = field(default=None, repr=False)

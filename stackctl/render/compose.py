@@ -18,6 +18,7 @@ DEFAULT_CERTBOT_IMAGE = "certbot/certbot:v5.6.0"
 CA_MOUNT = "/etc/stackctl/ca"
 """Where the certbot container sees ``data/ca``."""
 
+EAB_KEY = "data/ca/eab-hmac-key"
 CA_BUNDLE = "data/ca/bundle.pem"
 """The copy of ``--ca-bundle`` in the stack directory."""
 
@@ -66,7 +67,14 @@ def _signed(template: str, service: str, **values: object) -> str:
 
 
 def settings_block(  # noqa: PLR0913  (one argument per key)
-    *, email: str | None, agree_tos: bool, ca: str, ca_bundle: str | None, key_type: KeyType, key_size: int
+    *,
+    email: str | None,
+    agree_tos: bool,
+    ca: str,
+    ca_bundle: str | None,
+    eab_kid: str | None,
+    key_type: KeyType,
+    key_size: int,
 ) -> str:
     """The mapping under the top-level ``x-stackctl``."""
     return render(
@@ -75,6 +83,7 @@ def settings_block(  # noqa: PLR0913  (one argument per key)
         agree_tos=agree_tos,
         ca=ca,
         ca_bundle=ca_bundle,
+        eab_kid=eab_kid,
         key_type=key_type.value,
         rsa_key_size=key_size,
     )

@@ -70,6 +70,7 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
         email=None if top.email is None else checked("email", names.email, top.email),
         agree_tos=top.agree_tos,
         bundle=top.ca_bundle,
+        eab_kid=None if top.eab_kid is None else checked("eab-kid", names.eab_kid, top.eab_kid),
         key_type=KeyType(top.key_type),
         key_size=top.rsa_key_size,
         profile=top.profile,

@@ -55,6 +55,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
         "letsencrypt"
     )
     ca_bundle: Annotated[str, Meta(description="PEM file the CA's own TLS is trusted by")] | None = None
+    eab_kid: Annotated[str, Meta(description="Key identifier of the CA's external account binding")] | None = None
     key_type: Literal["ecdsa", "rsa"] = "ecdsa"
     rsa_key_size: Literal[2048, 3072, 4096] = 2048
     profile: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$", description="ACME certificate profile")] | None = None

@@ -35,6 +35,8 @@ class InitOptions:
     agree_tos: bool | None = None
     ca: str | None = None
     ca_bundle: FilePath | None = None
+    eab_kid: str | None = None
+    eab_key_file: FilePath | None = None
     key_type: KeyType | None = None
     rsa_key_size: int | None = None
     http: Publish | None = None
@@ -49,6 +51,7 @@ class InitOptions:
             "agree-tos": self.agree_tos,
             "ca": self.ca,
             "ca-bundle": compose.CA_BUNDLE if self.ca_bundle else None,
+            "eab-kid": self.eab_kid,
             "key-type": self.key_type.value if self.key_type else None,
             "rsa-key-size": self.rsa_key_size,
         }
@@ -67,7 +70,7 @@ def init(host: Host, options: InitOptions, *, dry_run: bool = False) -> Result:
         InputError: an option contradicts what the Compose file says already.
     """
     asked = options.settings()
-    bundle = read_bundle(options)
+    bundle, key = read_bundle(options), read_eab_key(options)
     text = host.directory.stackfile()
     if text is None:
         doc = Document.parse(_new(host, options), host.directory.files.main.name)
@@ -75,7 +78,8 @@ def init(host: Host, options: InitOptions, *, dry_run: bool = False) -> Result:
         refuse_foreign_keys(host.directory.files)
         doc = _completed(host, Document.parse(text, host.directory.files.main.name), options, asked)
     loaded = load(host, doc)
-    result = converge(host, "init", loaded, Wish(doc.text, ca_bundle=bundle), dry_run=dry_run)
+    wish = Wish(doc.text, ca_bundle=bundle, eab_key=None if key == host.directory.eab_key() else key)
+    result = converge(host, "init", loaded, wish, dry_run=dry_run)
     if loaded.stack.acme.agree_tos:
         return result
     note = "the CA's terms of service are not agreed to yet, so it issues nothing: see 'stackctl init --agree-tos'"
@@ -88,6 +92,7 @@ def _new(host: Host, options: InitOptions) -> str:
         agree_tos=bool(options.agree_tos),
         ca=options.ca or "letsencrypt",
         ca_bundle=compose.CA_BUNDLE if options.ca_bundle else None,
+        eab_kid=options.eab_kid,
         key_type=options.key_type or KeyType.ECDSA,
         key_size=options.rsa_key_size or 2048,
     )
@@ -225,3 +230,23 @@ def read_bundle(options: InitOptions) -> bytes | None:
     except ValueError as error:
         raise InputError(f"{path} holds no PEM certificate", where="--ca-bundle") from error
     return content
+
+
+def read_eab_key(options: InitOptions) -> str | None:
+    """The key in ``--eab-hmac-key-file``, or None where it is not given.
+
+    Raises:
+        InputError: it holds no such key, or only one of the two options of a binding is given.
+    """
+    kid, path = options.eab_kid, options.eab_key_file
+    if kid is None and path is None:
+        return None
+    if kid is None or path is None:
+        given, missing = ("--eab-kid", "--eab-hmac-key-file") if path is None else ("--eab-hmac-key-file", "--eab-kid")
+        raise InputError(f"{given} needs {missing} beside it", where=given, hint="the CA gives you both together")
+    with host_errors():
+        content = path.read_bytes()
+    try:
+        return names.eab_hmac_key(content.decode("ascii", "replace").strip())
+    except InputError as error:
+        raise error.at("--eab-hmac-key-file") from None

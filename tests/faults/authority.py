@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import http.client
 import json
 import secrets
@@ -89,14 +90,32 @@ class Authority:
         finally:
             connection.close()
 
+    def wants_renewed(self, certificate: str) -> bool:
+        """Have its renewal information (ARI) say that a certificate is due since yesterday."""
+        now = dt.datetime.now(dt.UTC)
+        window = {"start": now - dt.timedelta(days=2), "end": now - dt.timedelta(days=1)}
+        told = {"suggestedWindow": {key: moment.isoformat(timespec="seconds") for key, moment in window.items()}}
+        body = json.dumps({"certificate": certificate, "ariResponse": json.dumps(told)})
+        connection = http.client.HTTPSConnection("localhost", self.management, context=self.context, timeout=5)
+        try:
+            connection.request("POST", "/set-renewal-info/", body, {"User-Agent": "stackctl tests"})
+            response = connection.getresponse()
+            response.read()
+            return response.status == 200
+        finally:
+            connection.close()
+
     def answers(self) -> bool:
         self._ask("clear-a", {"host": "nobody.example.com"})
         return bool(self.root())
 
 
 @contextmanager
-def authority() -> Iterator[Authority]:
-    """Pebble as it comes (it refuses 5 % of the nonces), but for artificial delays and for reused authorizations."""
+def authority(*, bindings: dict[str, str] | None = None) -> Iterator[Authority]:
+    """Pebble as it comes (it refuses 5 % of the nonces), but for artificial delays and for reused authorizations.
+
+    With ``bindings``, MAC keys by their ids, an account has to be bound by one of them.
+    """
     token = secrets.token_hex(3)
     folder = Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-ca-"))
     port, management, resolver, dns = (free_port() for _ in range(4))
@@ -111,6 +130,8 @@ def authority() -> Iterator[Authority]:
         "tlsPort": 443,
         "retryAfter": {"authz": 1, "order": 1},
         "keyAlgorithm": "ecdsa",
+        "externalAccountBindingRequired": bindings is not None,
+        "externalAccountMACKeys": bindings or {},
         "profiles": {
             "default": {"description": "90 days", "validityPeriod": 7776000},
             "shortlived": {"description": "6 days", "validityPeriod": 518400},

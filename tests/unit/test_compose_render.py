@@ -41,6 +41,7 @@ def settings(**changes: Any) -> str:
         "agree_tos": False,
         "ca": "letsencrypt",
         "ca_bundle": None,
+        "eab_kid": None,
         "key_type": KeyType.ECDSA,
         "key_size": 2048,
     }

@@ -80,6 +80,7 @@ x-stackctl:
   agree-tos: true
   ca: letsencrypt-staging
   ca-bundle: data/ca/bundle.pem
+  eab-kid: kid-1
   key-type: rsa
   rsa-key-size: 4096
   profile: shortlived
@@ -93,6 +94,7 @@ x-stackctl:
         email="You@example.com",
         agree_tos=True,
         bundle="data/ca/bundle.pem",
+        eab_kid="kid-1",
         key_type=KeyType.RSA,
         key_size=4096,
         profile="shortlived",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -190,6 +192,65 @@ def test_a_ca_bundle_is_copied_into_the_stack(world: World, tmp_path: Path) -> N
     assert (world.root / "data/ca/bundle.pem").read_bytes() == bundle.read_bytes()
     assert not world.init(options).plan
     assert not world.init(InitOptions()).plan, "what is there stays, asked for again or not"
+
+
+def test_an_account_binding_is_kept_apart_from_the_file_that_names_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG4"
+    (tmp_path / "key").write_text(f"{secret}\n")
+    options = InitOptions(agree_tos=True, ca="https://ca.example/dir", eab_kid="kid-1", eab_key_file=tmp_path / "key")
+    result = world.init(options)
+    done(result)
+    assert secret not in repr(result)
+    kept = world.root / "data/ca/eab-hmac-key"
+    assert kept.read_text() == f"{secret}\n"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert 'eab-kid: "kid-1"' in world.file.read_text()
+    assert secret not in world.file.read_text()
+    assert not world.init(options).plan
+    secret = secret.replace("z", "y")
+    (tmp_path / "key").write_text(secret)
+    assert str(world.init(options).plan) == "keep the key of the external account binding in data/ca  (asked for)"
+
+    told: list[str] = []
+    stream = world.fake.stream
+
+    def listening(service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
+        told.append(stdin)
+        assert secret not in " ".join(command)
+        return stream(service, command, stdin)
+
+    monkeypatch.setattr(world.fake, "stream", listening)
+    done(world.add("a.example.com", upstream="10.0.0.5:80"))
+    bound = {"https://ca.example/dir": {"kid": "kid-1", "hmac_key": secret}}
+    assert f'"eab": {json.dumps(bound)}' in told[-1]
+    assert told[-1].count(secret) == 1
+
+
+@pytest.mark.parametrize(
+    ("kid", "content", "where"),
+    [
+        ("kid-1", None, "--eab-kid"),
+        (None, "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV", "--eab-hmac-key-file"),
+        ("kid-1", "", "--eab-hmac-key-file"),
+        ("kid-1", "short", "--eab-hmac-key-file"),
+        ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV and more", "--eab-hmac-key-file"),
+        ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV\nserver = x", "--eab-hmac-key-file"),
+        ("kid-1", "\u00e4WNDZM6eQGHWpSRTPal5eIUYFTu7EajV", "--eab-hmac-key-file"),
+    ],
+)
+def test_half_an_account_binding_is_refused(
+    world: World, tmp_path: Path, kid: str | None, content: str | None, where: str
+) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError) as refused:
+        world.init(InitOptions(eab_kid=kid, eab_key_file=None if content is None else path))
+    assert refused.value.where == where
+    assert "zWND" not in str(refused.value), "a key is not told, even where it is none"
+    assert world.tree() == {}
 
 
 def test_a_bundle_without_a_certificate_is_refused(world: World, tmp_path: Path) -> None:
