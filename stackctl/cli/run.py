@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable
@@ -128,11 +129,11 @@ def _host(common: Common, report: TextReport | SilentReport) -> Host:
     marker = next(iter(proxy.marker("")))
     engine = DockerEngine(files)
     stack = StackDirectory(files, marker, lambda: engine.read_tree("certbot", "/etc/letsencrypt"))
-    return Host(stack, engine, HostWire(), proxy, now, report)
+    return Host(stack, engine, HostWire(), proxy, now, report, f"stackctl {_command_line()}")
 
 
 def _command_line() -> str:
-    return " ".join(sys.argv[1:])
+    return shlex.join(sys.argv[1:])
 
 
 def _log_to_stderr(*, verbose: bool) -> None:

@@ -6,7 +6,7 @@ nginx/generations/    the last ten sets of files, each complete
 nginx/custom/         a person's own files; never written
 data/certbot/         certbot's own tree, changed by certbot alone
 data/certs/           dummies
-.stackctl/            lock, ledger, cache
+.stackctl/            lock, ledger, history, cache
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from stackctl.certs.lineage import Certificate, Lineage, read_certificate
 from stackctl.engine.certbot_tree import CertbotTree, Through
 from stackctl.engine.disk import host_errors, read_or_none, write_whole
 from stackctl.engine.generations import Generations
+from stackctl.engine.history import History
 from stackctl.errors import HostError, StackfileError
 from stackctl.render.compose import CA_BUNDLE, EAB_KEY
 from stackctl.stackfile.locate import ComposeFiles
@@ -49,10 +50,18 @@ class StackDirectory:
         """``marker`` is the proxy's marker file; ``through`` reads certbot's tree where the disk is closed."""
         self.files = files
         self.root = files.directory
-        self.generations = Generations(self.root / PROXY, marker)
+        self.history = History(self.root / STATE / "history")
+        self.generations = Generations(self.root / PROXY, marker, self.history.generations)
         self._certbot = CertbotTree(self.root / CERTBOT_CONF, through)
 
     # Reading
+
+    @property
+    def main_path(self) -> str:
+        """The Compose file relative to the directory; by its name alone where it is outside."""
+        main = self.files.main
+        inside = main.is_relative_to(self.root) and ".." not in main.parts
+        return str(main.relative_to(self.root)) if inside else main.name
 
     def stackfile(self) -> str | None:
         """The Compose file's text, or None where there is none."""

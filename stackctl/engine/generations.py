@@ -1,7 +1,7 @@
 """The proxy's files on disk, as whole generations of which one is live.
 
 nginx/live            a link to generations/ID, switched in one rename
-nginx/generations/    the last ten sets of files, each complete
+nginx/generations/    the last ten sets of files, and those the history names, each complete
 nginx/nginx.conf, sites, snippets   fixed links through live
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from stackctl.engine.disk import host_errors, read_or_none, sync_directory, sync_file
@@ -28,11 +28,13 @@ class Generations:
     """The sets of files below the proxy's directory ``root``.
 
     ``marker`` is the file by which a set tells which one it is: part of it, but not of its identity.
+    ``pinned`` names sets that stay however old they are.
     """
 
-    def __init__(self, root: Path, marker: str) -> None:
+    def __init__(self, root: Path, marker: str, pinned: Callable[[], Collection[str]] = frozenset) -> None:
         self._root = root
         self._marker = marker
+        self._pinned = pinned
 
     def published(self) -> str | None:
         """The id of the live generation."""
@@ -130,8 +132,10 @@ class Generations:
     def _prune(self) -> None:
         folder = self._root / FOLDER
         ages = sorted((path for path in folder.iterdir()), key=lambda path: path.stat().st_mtime, reverse=True)
+        pinned = self._pinned()
         for path in ages[KEPT:]:
-            shutil.rmtree(path, ignore_errors=True)
+            if path.name not in pinned:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _put_aside(path: Path) -> None:

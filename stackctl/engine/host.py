@@ -28,7 +28,7 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The stack's directory, its engine and wire, its kind of proxy, and the clock."""
+    """The stack's directory, its engine and wire, its kind of proxy, the clock, and the command line as typed."""
 
     directory: StackDirectory
     engine: Engine
@@ -36,3 +36,4 @@ class Host:
     proxy: Proxy
     now: Callable[[], datetime]
     report: Report
+    command: str = ""

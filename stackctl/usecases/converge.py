@@ -18,6 +18,7 @@ from stackctl.render.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import read_stack
+from stackctl.usecases.recording import record_change, record_found
 from stackctl.usecases.result import Result
 
 
@@ -80,11 +81,16 @@ def converge(host: Host, command: str, loaded: Loaded, wish: Wish, *, dry_run: b
     rendering = Rendering(host.proxy, observed.version, observed.custom)
     plan = make_plan(stack, wish, observed, rendering)
     result = Result(command, plan, dry_run=dry_run)
-    if dry_run or not plan:
+    if dry_run:
         return result
-    _refuse_taken_ports(host, stack, observed, plan)
-    steps = Executor(host, stack, observed).run(plan)
-    return replace(result, steps=tuple(steps))
+    if plan:
+        _refuse_taken_ports(host, stack, observed, plan)
+    unrecorded = record_found(host, stack, observed)
+    if plan:
+        result = replace(result, steps=tuple(Executor(host, stack, observed).run(plan)))
+    if not result.errors:
+        unrecorded = record_change(host, stack, wish, observed, result.steps) or unrecorded
+    return replace(result, notes=(unrecorded,)) if unrecorded else result
 
 
 def _refuse_taken_ports(host: Host, stack: Stack, observed: Observed, plan: Plan) -> None:

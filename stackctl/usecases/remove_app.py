@@ -32,7 +32,7 @@ def remove_app(
         result = converge(
             host, "remove-app", loaded, Wish(loaded.doc.text, focus=frozenset(), delete=delete), dry_run=dry_run
         )
-        return replace(result, notes=(f"{domain} is not routed",))
+        return replace(result, notes=(*result.notes, f"{domain} is not routed"))
     if app.name != domain:
         raise InputError(
             f"{domain} is an alias of {app.name}", where=app.where, hint="take it out there and run 'stackctl up'"
@@ -44,7 +44,7 @@ def remove_app(
     result = converge(host, "remove-app", after, wish, dry_run=dry_run)
     if own or app.upstream.service is None:
         return result
-    return replace(result, notes=(f"the service {app.upstream.service} stays, and goes on running",))
+    return replace(result, notes=(*result.notes, f"the service {app.upstream.service} stays, and goes on running"))
 
 
 def _own_service(loaded: Loaded, app: App) -> str | None:

@@ -1,0 +1,92 @@
+"""Writes down the states a stack was in, so that 'stackctl rollback' can go back to one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from stackctl.engine.directory import PROXY
+from stackctl.engine.execute import Step
+from stackctl.engine.host import Host
+from stackctl.errors import StackctlError
+from stackctl.model.history import HistoryEntry
+from stackctl.model.stack import Stack
+from stackctl.plan.observed import Observed
+from stackctl.plan.operations import Issue, Publish, WriteStackfile
+from stackctl.plan.wish import Wish
+
+_RESTORABLE = (WriteStackfile, Publish)
+"""Operations after which there is another state to go back to."""
+
+
+def custom_path(name: str) -> str:
+    """Where a person's own file for the proxy is, relative to the stack's directory."""
+    return f"{PROXY}/custom/{name}"
+
+
+def files_of(host: Host, stackfile: str, custom: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What an entry keeps: the files that people write, by their paths relative to the stack's directory."""
+    own = {custom_path(name): content for name, content in custom.items()}
+    return {host.directory.main_path: stackfile.encode(), **own}
+
+
+def record_found(host: Host, stack: Stack, observed: Observed) -> str | None:
+    """Write the state down that a run which was cut short, or failed, has left unrecorded.
+
+    It is told by the live generation: the last entry names another. Returns what a person should know
+    where it cannot be written: that is no reason to hold a change up.
+    """
+    if observed.stackfile is None or observed.published is None:
+        return None
+    history = host.directory.history
+    try:
+        last = history.last()
+        if last is not None and last.generation == observed.published:
+            return None
+        files = files_of(host, observed.stackfile, observed.custom)
+        recorded = {} if last is None else history.files(last.number)
+        changes = tuple(f"{path} was not recorded yet" for path in files if files[path] != recorded.get(path))
+        lineages = _fingerprints(host, stack, observed, ())
+        path = host.directory.main_path
+        entry = HistoryEntry(host.now(), host.command, "found", changes, observed.published, lineages, path)
+        history.record(entry, files)
+    except StackctlError as error:
+        return _unrecorded(error)
+    return None
+
+
+def record_change(host: Host, stack: Stack, wish: Wish, observed: Observed, steps: Sequence[Step]) -> str | None:
+    """Write the state down that a command has just reached; nothing where the last entry says the same.
+
+    Returns what a person should know where it cannot be written.
+    """
+    if wish.focus is not None and not any(isinstance(step.operation, _RESTORABLE) for step in steps):
+        return None  # it is about some apps only: what else differs, it did not bring about
+    history = host.directory.history
+    try:
+        generation = host.directory.generations.published()
+        files = files_of(host, wish.stackfile, observed.custom)
+        last = history.last()
+        if last is not None and last.generation == generation and history.files(last.number) == files:
+            return None
+        changes = tuple(step.operation.text for step in steps if step.status == "done")
+        lineages = _fingerprints(host, stack, observed, steps)
+        path = host.directory.main_path
+        history.record(HistoryEntry(host.now(), host.command, "change", changes, generation, lineages, path), files)
+    except StackctlError as error:
+        return _unrecorded(error)
+    return None
+
+
+def _fingerprints(host: Host, stack: Stack, observed: Observed, steps: Sequence[Step]) -> dict[str, str]:
+    """The certificates of the stack's sites; those just issued are read again, the others are known."""
+    lineages = dict(observed.lineages)
+    for step in steps:
+        if isinstance(step.operation, Issue):
+            name = step.operation.request.lineage
+            lineages[name] = host.directory.lineage(name)
+    mine = {app.name: lineages[app.name] for app in stack.apps if app.name in lineages}
+    return {name: one.certificate.fingerprint for name, one in mine.items() if one.usable and one.certificate}
+
+
+def _unrecorded(error: StackctlError) -> str:
+    return f"the history has no entry of this: {error}"
