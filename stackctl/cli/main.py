@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stackctl import __version__
-from stackctl.cli import apps, certificates, look, stack
+from stackctl.cli import apps, certificates, diagnose, look, stack
 
 app = typer.Typer(
     name="stackctl",
@@ -42,3 +42,4 @@ app.command("down")(stack.down)
 app.command("renew")(certificates.renew)
 app.command("status")(look.status)
 app.command("logs")(look.logs)
+app.command("doctor")(diagnose.doctor)

@@ -25,6 +25,7 @@ from stackctl.engine.disk import host_errors
 from stackctl.engine.docker import DockerEngine
 from stackctl.engine.host import Host
 from stackctl.engine.lock import locked
+from stackctl.engine.network import HostNetwork
 from stackctl.engine.wire import HostWire
 from stackctl.errors import ExitCode, InputError, Interrupted, StackctlError
 from stackctl.render.proxies.nginx import Nginx
@@ -129,7 +130,8 @@ def _host(common: Common, report: TextReport | SilentReport) -> Host:
     marker = next(iter(proxy.marker("")))
     engine = DockerEngine(files)
     stack = StackDirectory(files, marker, lambda: engine.read_tree("certbot", "/etc/letsencrypt"))
-    return Host(stack, engine, HostWire(), proxy, now, report, f"stackctl {_command_line()}")
+    command = f"stackctl {_command_line()}"
+    return Host(stack, engine, HostWire(), proxy, now, report, HostNetwork(), command)
 
 
 def _command_line() -> str:

@@ -32,6 +32,11 @@ class Compose:
     def _command(self) -> list[str]:
         return [*find_compose(), "--project-directory", str(self._files.directory)]
 
+    def version(self) -> str:
+        """The version of the Compose that is used."""
+        done = subprocess.run([*self._command[:-2], "version", "--short"], capture_output=True, text=True, check=False)
+        return done.stdout.strip() or "of an unknown version"
+
     def resolve(self, stackfile: str) -> Project:
         """What Compose makes of ``stackfile`` in the place of the file on disk."""
         with ThreadPoolExecutor(2) as pool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackctl.engine.archive import untar
 from stackctl.engine.compose import Compose
-from stackctl.engine.ports import Output
+from stackctl.engine.ports import EngineVersion, Output
 from stackctl.errors import EngineError
 from stackctl.model.names import Publish
 from stackctl.model.project import ROLE_LABEL, Project
@@ -57,6 +57,16 @@ class DockerEngine:
         with _translated():
             # The API version is negotiated: engines differ in the oldest and the newest they speak.
             return docker.from_env(version="auto")
+
+    def version(self) -> EngineVersion:
+        """See :meth:`Engine.version`."""
+        with _translated():
+            told = self._client.info()
+            return EngineVersion(str(told["ServerVersion"]), self._client.api.api_version, told.get("DockerRootDir"))
+
+    def compose_version(self) -> str:
+        """See :meth:`Engine.compose_version`."""
+        return self._compose.version()
 
     def resolve(self, stackfile: str) -> Project:
         """See :meth:`Engine.resolve`."""

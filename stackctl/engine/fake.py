@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from stackctl.certs.lineage import Certificate, read_certificate
+from stackctl.certs.lineage import Certificate
 from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY, StackDirectory
 from stackctl.engine.fake_certbot import FakeCa, FakeCertbot
 from stackctl.engine.fake_compose import resolve_project
-from stackctl.engine.fake_nginx import nginx_test
-from stackctl.engine.ports import Output
+from stackctl.engine.fake_nginx import loaded_certificates, nginx_test
+from stackctl.engine.ports import EngineVersion, Output
 from stackctl.errors import EngineError
 from stackctl.model.names import Domain, Publish
 from stackctl.model.project import Project, Service
@@ -33,9 +33,6 @@ from stackctl.render.proxy import CERTS_MOUNT
 from stackctl.stackfile.locate import locate
 
 _MOUNTS = {"/etc/letsencrypt": CERTBOT_CONF, CERTS_MOUNT: DUMMIES, "/etc/nginx": PROXY}
-_KINDS = ("cert", "chain", "fullchain", "privkey")
-_UNHASHED = {"build", "depends_on", "profiles", "pull_policy", "scale"}
-_SERVER = re.compile(r"^server \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
 
 
@@ -108,6 +105,13 @@ class FakeEngine:
             raise Killed(what)
 
     # Engine
+
+    def version(self) -> EngineVersion:
+        with self._call("version"):
+            return EngineVersion("29.0.0", "1.52")
+
+    def compose_version(self) -> str:
+        return "5.0.0"
 
     def resolve(self, stackfile: str) -> Project:
         with self._call("resolve"):
@@ -254,12 +258,8 @@ class FakeEngine:
         tested = self.nginx_test("live")
         if tested.code == 0:
             live = self.root / PROXY / "live"
-            self.loaded, self.loaded_generation = {}, live.resolve().name
-            for site in sorted((live / "sites").glob("*.conf")):
-                for server in _SERVER.findall(site.read_text()):
-                    path = re.search(r"ssl_certificate ([^;]+);", server)
-                    for name in re.search(r"server_name ([^;]+);", server)[1].split() if path else ():  # type: ignore[index]
-                        self.loaded.setdefault(name, read_certificate(self._on_host(path[1]).read_bytes()))  # type: ignore[index]
+            self.loaded = loaded_certificates(live, self._on_host)
+            self.loaded_generation = live.resolve().name
         return tested
 
     def _on_host(self, path: str) -> Path:

@@ -1,4 +1,4 @@
-"""``nginx -t``, as the fake engine imitates it: two faults are told, in nginx's own words."""
+"""nginx, as the fake engine imitates it: of ``nginx -t`` two faults, in nginx's own words, and what a start loads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.engine.ports import Output
+
+_SERVER = re.compile(r"^server \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 
 
 def nginx_test(folder: Path, shown: str, on_host: Callable[[str], Path]) -> Output:
@@ -27,3 +30,16 @@ def nginx_test(folder: Path, shown: str, on_host: Callable[[str], Path]) -> Outp
                 reason = "BIO_new_file() failed (SSL: No such file or directory)"
                 return Output(1, f'nginx: [emerg] cannot load certificate "{named[1]}": {reason}\n')
     return Output(0, "")
+
+
+def loaded_certificates(live: Path, on_host: Callable[[str], Path]) -> dict[str, Certificate]:
+    """The certificate that each name is served with once nginx has loaded ``live``."""
+    loaded: dict[str, Certificate] = {}
+    for site in sorted((live / "sites").glob("*.conf")):
+        for server in _SERVER.findall(site.read_text()):
+            path = re.search(r"ssl_certificate ([^;]+);", server)
+            names = re.search(r"server_name ([^;]+);", server)
+            if path and names:
+                leaf = read_certificate(on_host(path[1]).read_bytes())
+                loaded = {**dict.fromkeys(names[1].split(), leaf), **loaded}
+    return loaded

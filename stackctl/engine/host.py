@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from stackctl.engine.directory import StackDirectory
-from stackctl.engine.ports import Engine, Wire
+from stackctl.engine.ports import Engine, Network, Wire
 from stackctl.plan.operations import Operation
 from stackctl.render.proxy import Proxy
 
@@ -28,7 +28,10 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The stack's directory, its engine and wire, its kind of proxy, the clock, and the command line as typed."""
+    """The stack's directory, its engine and wire, its kind of proxy, the clock, and the network beyond.
+
+    ``command`` is the command line as a person typed it.
+    """
 
     directory: StackDirectory
     engine: Engine
@@ -36,4 +39,5 @@ class Host:
     proxy: Proxy
     now: Callable[[], datetime]
     report: Report
+    network: Network
     command: str = ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stackctl.certs.lineage import Certificate
+from stackctl.diagnose.network import CaDirectory
 from stackctl.model.names import Domain, Publish
 from stackctl.model.project import Project
 from stackctl.plan.observed import Container
@@ -23,8 +24,23 @@ class Output:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class EngineVersion:
+    """The engine's version and that of the API spoken with it; ``root`` is where it keeps images and containers."""
+
+    version: str
+    api: str
+    root: str | None = None
+
+
 class Engine(Protocol):
     """What runs the containers of one stack directory. Compose on Docker is the first."""
+
+    def version(self) -> EngineVersion:
+        """Which engine answers."""
+
+    def compose_version(self) -> str:
+        """Which Compose is used."""
 
     def resolve(self, stackfile: str) -> Project:
         """The project that ``stackfile``'s text means here, overrides and .env applied.
@@ -97,3 +113,10 @@ class Wire(Protocol):
 
     def owner(self, at: Publish) -> str | None:
         """Who listens where ``at`` would be published, in words; None where it is free."""
+
+
+class Network(Protocol):
+    """What is beyond this host. Nothing here raises: what cannot be had is part of the answer."""
+
+    def ca_directory(self, url: str, bundle: bytes | None) -> CaDirectory:
+        """A CA's ACME directory; ``bundle`` is the PEM that a private CA is trusted by."""

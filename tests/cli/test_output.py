@@ -11,9 +11,9 @@ from stackctl import __version__
 from stackctl.cli.main import app
 from tests.cli.conftest import Cli
 
-COMMANDS = ["init", "add-app", "remove-app", "up", "down", "renew", "status", "logs"]
+COMMANDS = ["init", "add-app", "remove-app", "up", "down", "renew", "status", "logs", "doctor"]
 KEYS = {"command", "ok", "changed", "dry_run", "operations", "errors", "notes"}
-SLOW = ("docker", "jinja2", "cryptography", "ruamel", "msgspec", "psutil", "idna")
+SLOW = ("docker", "jinja2", "cryptography", "ruamel", "msgspec", "psutil", "idna", "dns")
 
 
 def test_the_version() -> None:

@@ -96,6 +96,12 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
 # Looking only
 
 
+def test_engine_and_compose_tell_their_versions(stand: Stand) -> None:
+    told = stand.engine.version()
+    for version in (told.version, told.api, stand.engine.compose_version()):
+        assert re.match(r"\d+\.\d+", version)
+
+
 def test_a_project_has_the_directorys_name_and_the_files_services(stand: Stand) -> None:
     project = stand.project()
     assert project.name == stand.root.name

@@ -18,7 +18,7 @@ from tests.docs.pages import REFERENCE, Page
 
 PAGE = Page(REFERENCE / "json-output.md")
 OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
-OWN = {"status": "status", "renew": "renew", "down": "down"}
+OWN = {"doctor": "doctor", "status": "status", "renew": "renew", "down": "down"}
 
 
 def printed(command: str, **data: Any) -> dict[str, Any]:
@@ -67,3 +67,10 @@ def test_a_command_that_did_not_start_prints_less() -> None:
 
 def test_no_example_shows_a_path_of_a_machine() -> None:
     assert str(Path.home()) not in PAGE.text
+
+
+def test_the_checks_have_the_documented_keys() -> None:
+    shown = next(shown for shown in OBJECTS if shown["command"] == "doctor")
+    checks = [check for section in shown["sections"] for check in section["checks"]]
+    assert checks
+    assert all(list(row) == keys("A check of doctor") for row in [*checks, shown["first"]])

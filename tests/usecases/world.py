@@ -9,6 +9,7 @@ from typing import Any
 
 from stackctl.engine.directory import StackDirectory
 from stackctl.engine.fake import FakeEngine
+from stackctl.engine.fake_network import FakeNetwork
 from stackctl.engine.host import Host
 from stackctl.model.names import Domain, HostPort, ServiceName
 from stackctl.plan.operations import Operation
@@ -69,6 +70,7 @@ class World:
         self.clock = Clock()
         self.fake = FakeEngine(root, self.clock)
         self.fake.images = dict(IMAGES)
+        self.network = FakeNetwork(root, self.fake)
         self.report = Notes()
         self.dry_run = False
         """Whether the commands only show their plan; each can be told so by itself too."""
@@ -78,6 +80,7 @@ class World:
         shutil.copytree(self.root, root, symlinks=True)
         twin = World(root)
         twin.clock.now = self.clock.now
+        twin.network.take_over(self.network)
         fake = twin.fake
         fake.ca, fake.images, fake.registry = self.fake.ca, dict(self.fake.images), dict(self.fake.registry)
         fake.outside, fake.runs, fake.loaded = set(self.fake.outside), dict(self.fake.runs), dict(self.fake.loaded)
@@ -89,7 +92,7 @@ class World:
     def host(self) -> Host:
         """As each new process builds it."""
         directory = StackDirectory(locate(self.root, {}), MARKER)
-        return Host(directory, self.fake, self.fake, Nginx(), self.clock, self.report)
+        return Host(directory, self.fake, self.fake, Nginx(), self.clock, self.report, self.network)
 
     def init(self, options: InitOptions = OPTIONS, *, dry_run: bool = False) -> Result:
         return init(self.host, options, dry_run=dry_run or self.dry_run)

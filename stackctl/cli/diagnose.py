@@ -1,0 +1,33 @@
+"""``doctor``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
+from stackctl.model import names
+
+if TYPE_CHECKING:
+    from stackctl.engine.host import Host
+    from stackctl.usecases.result import Result
+
+
+def doctor(
+    domain: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DOMAIN]", help="These names alone, routed or not yet. [default: all that are routed]"),
+    ] = None,
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """Find out why a site does not work, or would get no certificate, and what to do first."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import doctor as usecase
+
+    def action(host: Host) -> Result:
+        return usecase.doctor(host, [names.domain(text) for text in domain or ()])
+
+    run(Common("doctor", directory, output, verbose), action)

@@ -1,0 +1,80 @@
+"""Gathers what :mod:`stackctl.diagnose.host` judges."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from stackctl.diagnose.host import Disk, Image, Port, Program, ProxyState
+from stackctl.engine.host import Host
+from stackctl.engine.ports import EngineVersion
+from stackctl.errors import StackctlError
+from stackctl.model.names import Publish
+from stackctl.model.project import Project
+from stackctl.model.stack import Edge, Stack
+from stackctl.plan.observed import Container
+
+
+def engine(host: Host) -> tuple[Program, EngineVersion | None]:
+    """The engine, where one answers."""
+    try:
+        told = host.engine.version()
+    except StackctlError as error:
+        return Program(problem=error.message, hint=error.hint), None
+    return Program(f"{told.version}, API {told.api}"), told
+
+
+def compose(host: Host) -> Program:
+    """Compose, where there is one that can be used."""
+    try:
+        return Program(host.engine.compose_version())
+    except StackctlError as error:
+        return Program(problem=error.message, hint=error.hint)
+
+
+def images(host: Host, project: Project) -> tuple[Image, ...]:
+    """The images of the project's services."""
+    named = {service.image for service in project.services.values() if service.image}
+    here = {image: host.engine.image_id(image) is not None for image in sorted(named)}
+    return tuple(
+        Image(name, service.image, here[service.image], service.builds)
+        for name, service in project.services.items()
+        if service.image and service.replicas
+    )
+
+
+def ports(host: Host, edge: Edge, containers: Sequence[Container]) -> tuple[Port, ...]:
+    """Who holds the places where the proxy is published."""
+    own = any(c.running and (c.service == edge.service or c.role == "proxy") for c in containers)
+    return _port(host, "http-port", edge.http, own=own), _port(host, "https-port", edge.https, own=own)
+
+
+def _port(host: Host, check: str, at: Publish, *, own: bool) -> Port:
+    owner = host.wire.owner(at)
+    if owner is None or own:
+        return Port(check, at, owner, own)
+    return Port(check, at, host.engine.publisher(at) or owner, own=False)
+
+
+def proxy(host: Host, stack: Stack, containers: Sequence[Container]) -> ProxyState:
+    """The proxy's container, and what answers on its port."""
+    edge = stack.edge
+    found = [container for container in containers if container.service == edge.service]
+    state = next((c.state for c in found if c.running), found[0].state if found else None)
+    answers = host.wire.generation(edge.http) if state == "running" else None
+    return ProxyState(edge.service, state, edge.http, answers, host.directory.generations.published())
+
+
+def disks(root: Path, engine_root: str | None) -> tuple[Disk, ...]:
+    """The file systems of the stack and of the engine; one where they share it."""
+    found: dict[int, Disk] = {}
+    for path in (root, *([Path(engine_root)] if engine_root else [])):
+        try:
+            device, told = path.stat().st_dev, os.statvfs(path)
+        except OSError:
+            continue  # an engine elsewhere has disks elsewhere
+        # Some file systems make inodes as they need them, and count none.
+        inodes = told.f_favail if told.f_files else None
+        found.setdefault(device, Disk(str(path), told.f_bavail * told.f_frsize, inodes))
+    return tuple(found.values())
