@@ -18,7 +18,7 @@ class CertificateRequest:
     ``force`` replaces a certificate that is not due; only a person asks for that.
     """
 
-    lineage: Domain
+    lineage: str
     names: tuple[Domain, ...]
     force: bool = False
 

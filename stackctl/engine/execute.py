@@ -114,6 +114,7 @@ class Executor:
             self._over = True
         else:
             self._failed.add(operation.scope)
+            self._failed.update(operation.sharing if isinstance(operation, Issue | HoldBack) else ())
         return Step(operation, "failed", error)
 
     def _try(self, operation: Operation) -> StackctlError | None:

@@ -96,7 +96,7 @@ def sites_are_served(host: Host, edge: Edge, operations: Sequence[VerifySite]) -
 
 
 def _certificate(host: Host, operation: VerifySite) -> Certificate | None:
-    lineage = host.directory.lineage(operation.app.name)
+    lineage = host.directory.lineage(operation.app.lineage)
     if operation.expect_real and lineage.usable:
         return lineage.certificate
     return host.directory.dummy(operation.app.name)

@@ -34,6 +34,8 @@ _IMAGE = re.compile(
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_{|}~](?:[A-Za-z0-9.!#$%&*+/=?^_{|}~-]{0,63})@(?P<domain>[^@\s]+)\Z")
 _EAB_KID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,256}\Z")
 _EAB_KEY = re.compile(r"[A-Za-z0-9_-]{16,1024}={0,2}\Z")
+# certbot's own rule is only that it is a file's name.
+_LINEAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,239}\Z")
 _DIGITS = re.compile(r"[0-9]{1,5}\Z")
 _BRACKETED = re.compile(r"\[([^\[\]]+)\]\Z")
 _DURATION = re.compile(r"[1-9][0-9]{0,5}(?:ms|s|m|h|d)\Z")
@@ -116,6 +118,15 @@ def port(number: int) -> int:
     if number not in PORT_RANGE:
         raise InputError(f"port {number} is not between 1 and 65535")
     return number
+
+
+def lineage(text: str) -> str:
+    """``text`` as the name of a certificate of certbot's (``--cert-name``): it names files and folders."""
+    if not _LINEAGE.match(text):
+        raise InputError(
+            f"{text!r} is not the name of a certificate", hint="write it as 'certbot certificates' shows it"
+        )
+    return text
 
 
 def email(text: str) -> str:

@@ -60,17 +60,26 @@ class App:
     """One site: its names, and the upstream behind them.
 
     The first name is the app's own; the others share its certificate.
+
+    Attributes:
+        certificate: the lineage it is served with where that is not called like the app, or is shared.
     """
 
     domains: tuple[Domain, ...]
     upstream: Upstream
     tuning: Tuning = field(default_factory=Tuning)
     where: str = ""
+    certificate: str | None = None
 
     @property
     def name(self) -> Domain:
-        """The app's own name; also the name of its certificate's lineage."""
+        """The app's own name."""
         return self.domains[0]
+
+    @property
+    def lineage(self) -> str:
+        """The name of its certificate's lineage: the app's own, unless the file says another."""
+        return self.certificate or self.name
 
     @property
     def aliases(self) -> tuple[Domain, ...]:
@@ -129,3 +138,7 @@ class Stack:
     def app(self, name: str) -> App | None:
         """The app that answers for ``name``, as its own name or as an alias."""
         return next((app for app in self.apps if name in app.domains), None)
+
+    def sharing(self, lineage: str) -> tuple[App, ...]:
+        """The apps that are served with one certificate."""
+        return tuple(app for app in self.apps if app.lineage == lineage)

@@ -195,10 +195,14 @@ class VerifyGone(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue(Operation):
-    """Ask the CA for a certificate; ``paced`` ones wait until the account may place their order."""
+    """Ask the CA for a certificate; ``paced`` ones wait until the account may place their order.
+
+    ``sharing`` are the apps besides the one of ``scope`` that are served with it: its failure is theirs too.
+    """
 
     request: CertificateRequest
     paced: bool = True
+    sharing: tuple[Domain, ...] = ()
 
     @property
     def text(self) -> str:
@@ -211,6 +215,7 @@ class HoldBack(Operation):
 
     request: CertificateRequest
     until: datetime
+    sharing: tuple[Domain, ...] = ()
 
     @property
     def text(self) -> str:

@@ -67,9 +67,9 @@ class _Planner:
             yield from self._take_up_renewed()
         requests = list(certificate_requests(self.stack, self.apps, self.wish, observed))
         yield from requests
-        asked = [request.request.lineage for request in requests if isinstance(request, Issue)]
+        asked = {request.request.lineage for request in requests if isinstance(request, Issue)}
         if asked:
-            yield from self._switch(asked)
+            yield from self._switch([app for app in self.stack.apps if app.lineage in asked])
         yield from self._clean_up()
         if self.wish.write_last:
             yield from self._write()
@@ -164,9 +164,8 @@ class _Planner:
         dummy = self.observed.dummies.get(app.name)
         return dummy.fingerprint if dummy else None
 
-    def _switch(self, scopes: Collection[Domain]) -> Iterator[Operation]:
+    def _switch(self, issued: Collection[App]) -> Iterator[Operation]:
         """After the issuing: the sites on their real certificates."""
-        issued = [app for app in self.apps if app.name in scopes]
         for app in issued:
             wanted = self._site(app, issued=True)
             before = self._site(app, issued=False)
@@ -175,7 +174,7 @@ class _Planner:
                 yield StageFiles(files=files, leave_out=surplus, cause="its certificate is issued", scope=app.name)
         if any(self._site(app, issued=True) != self._site(app, issued=False) for app in issued):
             yield Publish(cause="certificates were issued")
-        yield ReloadProxy(cause="certificates were issued", after=frozenset(scopes))
+        yield ReloadProxy(cause="certificates were issued", after=frozenset(app.name for app in issued))
         for app in issued:
             yield VerifySite(app=app, expect_real=True, cause="its certificate was issued", scope=app.name)
 
@@ -203,7 +202,7 @@ class _Planner:
                 yield DeleteCertificate(lineage=lineage, cause="asked for")
 
     def _lineage(self, app: App) -> Lineage | None:
-        return self.observed.lineages.get(app.name)
+        return self.observed.lineages.get(app.lineage)
 
     def _real(self, app: App) -> bool:
         lineage = self._lineage(app)

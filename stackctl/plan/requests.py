@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from stackctl.certs.ledger import Refusal
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.certs.request import CertificateRequest
+from stackctl.model.names import Domain
 from stackctl.model.stack import LETSENCRYPT_STAGING, App, Stack
 from stackctl.plan.observed import Observed
 from stackctl.plan.operations import HoldBack, Issue
@@ -17,42 +18,57 @@ def certificate_requests(
     stack: Stack, apps: Collection[App], wish: Wish, observed: Observed
 ) -> Iterator[Issue | HoldBack]:
     """Ask for each certificate that is missing or, with ``wish.renew``, for those it names."""
+    asked = set[str]()
+    sharers: dict[str, list[App]] = {}
+    for app in stack.apps:
+        sharers.setdefault(app.lineage, []).append(app)
     for app in apps:
-        lineage = observed.lineages.get(app.name)
+        lineage = observed.lineages.get(app.lineage)
         if wish.renew is not None:
             cause = wish.renew.get(app.name)
         else:
-            cause = _fault(stack, app, lineage) if wish.issue else None
-        if cause is None:
+            cause = _fault(stack, app, sharers[app.lineage], lineage) if wish.issue else None
+        if cause is None or app.lineage in asked:
             continue
-        force = app.name in wish.force or (lineage is not None and _to_promote(stack, lineage))
-        request = CertificateRequest(app.name, app.domains, force=force)
-        refusal = _refusal(stack, app, wish, observed)
+        asked.add(app.lineage)
+        sharing = sharers[app.lineage]
+        force = any(one.name in wish.force for one in sharing) or (lineage is not None and _to_promote(stack, lineage))
+        request = CertificateRequest(app.lineage, _names(app, sharing, lineage), force=force)
+        others = tuple(one.name for one in sharing if one != app)
+        refusal = _refusal(stack, request, wish, observed)
         if refusal is None:
-            yield Issue(request=request, paced=wish.ledger, cause=cause, scope=app.name)
+            yield Issue(request=request, paced=wish.ledger, cause=cause, scope=app.name, sharing=others)
         else:
-            yield HoldBack(request=request, until=refusal.until, cause=refusal.reason, scope=app.name)
+            yield HoldBack(request=request, until=refusal.until, cause=refusal.reason, scope=app.name, sharing=others)
 
 
-def _fault(stack: Stack, app: App, lineage: Lineage | None) -> str | None:
+def _names(app: App, sharing: Collection[App], lineage: Lineage | None) -> tuple[Domain, ...]:
+    """The names to ask for: all of those who share it and, of one the file names, those it has already."""
+    names = dict.fromkeys([*app.domains, *(name for one in sharing for name in one.domains)])
+    if lineage is not None and lineage.certificate and any(one.certificate for one in sharing):
+        # HTTP-01 proves no wildcard.
+        names |= dict.fromkeys(Domain(name) for name in lineage.certificate.names if not name.startswith("*."))
+    return tuple(names)
+
+
+def _fault(stack: Stack, app: App, sharing: Collection[App], lineage: Lineage | None) -> str | None:
     """Why a lineage is not what the app needs, or None."""
     if lineage is None:
         return "it has none yet"
     if not lineage.usable or lineage.certificate is None:
         return f"the one on disk cannot be used: {lineage.problem}"
-    if not _fits(app, lineage.certificate):
+    if not _fits(app, sharing, lineage.certificate):
         return "its names changed"
     if not lineage.renewable:
         return "a part of the one on disk is lost: of its chain, its renewal file or its links"
     return "the one on disk is of the staging CA" if _to_promote(stack, lineage) else None
 
 
-def _fits(app: App, certificate: Certificate) -> bool:
-    """Whether it is for exactly the app's names; one with a wildcard may be for more."""
+def _fits(app: App, sharing: Collection[App], certificate: Certificate) -> bool:
+    """Whether it is for exactly the app's names; with a wildcard, or named in the file, it may be for more."""
     names = frozenset(certificate.names)
-    return frozenset(app.domains) == names or (
-        any(name.startswith("*.") for name in names) and all(certificate.covers(name) for name in app.domains)
-    )
+    wide = any(one.certificate for one in sharing) or any(name.startswith("*.") for name in names)
+    return frozenset(app.domains) == names or (wide and all(certificate.covers(name) for name in app.domains))
 
 
 def _to_promote(stack: Stack, lineage: Lineage) -> bool:
@@ -60,9 +76,9 @@ def _to_promote(stack: Stack, lineage: Lineage) -> bool:
     return lineage.from_staging and stack.acme.directory != LETSENCRYPT_STAGING
 
 
-def _refusal(stack: Stack, app: App, wish: Wish, observed: Observed) -> Refusal | None:
+def _refusal(stack: Stack, request: CertificateRequest, wish: Wish, observed: Observed) -> Refusal | None:
     if not wish.ledger:
         return None
     ledger, now = observed.ledger, observed.now
-    refusal = ledger.refusal(stack.acme.directory, app.domains, now)
-    return refusal or (ledger.backoff(app.domains, now) if wish.unattended else None)
+    refusal = ledger.refusal(stack.acme.directory, request.names, now)
+    return refusal or (ledger.backoff(request.names, now) if wish.unattended else None)

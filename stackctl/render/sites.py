@@ -45,7 +45,7 @@ def site_tls(app: App, lineage: Lineage | None) -> SiteTls:
 
 def issued_tls(app: App) -> SiteTls:
     """The certificate an app has once its request has gone through."""
-    folder = f"{LIVE_MOUNT}/{app.name}"
+    folder = f"{LIVE_MOUNT}/{app.lineage}"
     return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", frozenset[Domain](app.domains))
 
 

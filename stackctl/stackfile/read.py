@@ -147,7 +147,10 @@ def _app(doc: Document, path: Path, keys: ServiceKeys | AppKeys, upstream: Upstr
             where=doc.where_of((*path, "domains", 0)),
             hint=f"put a name of at most {LONGEST_NAME} characters first; the long one can be an alias",
         )
-    return App(tuple(domains), upstream, _tuning(doc, path, keys, defaults), doc.where_of(path))
+    certificate = keys.certificate
+    if certificate is not None:
+        certificate = _checked(doc, (*path, "certificate"), names.lineage, certificate)
+    return App(tuple(domains), upstream, _tuning(doc, path, keys, defaults), doc.where_of(path), certificate)
 
 
 def _refuse_duplicates(apps: list[App]) -> None:

@@ -17,6 +17,7 @@ Domains = Annotated[
     list[str],
     Meta(min_length=1, description="Names of the site; the first names its certificate, the others are aliases"),
 ]
+Lineage = Annotated[str, Meta(description="Certificate of certbot's to use, by its name; several sites may share one")]
 Size = Annotated[str, Meta(description="nginx size with its unit, such as 64m; 0 is no limit")]
 Duration = Annotated[str, Meta(description="nginx time with its unit, such as 60s")]
 
@@ -35,6 +36,7 @@ class ServiceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=T
 
     domains: Domains
     port: Port
+    certificate: Lineage | None = None
 
 
 class AppKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -44,6 +46,7 @@ class AppKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True)
     upstream: Annotated[str, Meta(description="HOST:PORT of something outside Compose")] | None = None
     service: Annotated[str, Meta(description="Compose service that answers this site too")] | None = None
     port: Port | None = None
+    certificate: Lineage | None = None
 
 
 class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):

@@ -26,7 +26,7 @@ def remove_app(
     """
     loaded = load(host, open_document(host))
     app = loaded.stack.app(domain)
-    delete = (str(domain),) if delete_cert else ()
+    delete = (app.lineage if app else str(domain),) if delete_cert else ()
     if app is None:
         # What a run that was cut short left behind is cleaned up all the same.
         result = converge(
@@ -36,6 +36,10 @@ def remove_app(
     if app.name != domain:
         raise InputError(
             f"{domain} is an alias of {app.name}", where=app.where, hint="take it out there and run 'stackctl up'"
+        )
+    if delete and len(loaded.stack.sharing(app.lineage)) > 1:
+        raise InputError(
+            f"the certificate {app.lineage} is another app's too", where="--delete-cert", hint="leave that option out"
         )
     own = _own_service(loaded, app)
     stop = frozenset({own}) if own and not keep_service else frozenset[str]()

@@ -13,7 +13,7 @@ from stackctl.engine.host import Host
 from stackctl.errors import InputError
 from stackctl.model.names import Domain
 from stackctl.model.stack import App
-from stackctl.plan.operations import Issue
+from stackctl.plan.operations import HoldBack, Issue, Operation
 from stackctl.plan.wish import Wish
 from stackctl.stackfile.read import read_apps
 from stackctl.usecases.converge import converge, load, open_document
@@ -42,12 +42,12 @@ def renew(
     now = host.now()
     causes: dict[Domain, str] = {}
     for app in apps:
-        lineage = lineages.get(app.name)
+        lineage = lineages.get(app.lineage)
         if app.name in forced:
             causes[app.name] = "asked for with --force"
         elif lineage is not None and lineage.usable and lineage.certificate and lineage.certificate.due(now):
             causes[app.name] = f"it is due: {lineage.certificate.days_left(now)} days left"
-    recent = {app.name for app in apps if _is_recent(lineages.get(app.name), now)}
+    recent = {app.name for app in apps if _is_recent(lineages.get(app.lineage), now)}
     if not causes and not recent:
         return Result("renew", dry_run=dry_run, data={"apps": _rows(apps, lineages, (), now)})
     wish = Wish(
@@ -87,24 +87,28 @@ def _rows(
     before: dict[str, Lineage] | None = None,
 ) -> list[dict[str, Any]]:
     """One row per app: ``renewed``, ``failed`` or ``skipped``, with the reason."""
-    failed = {step.operation.scope: step.error for step in steps if step.error is not None}
+    failed = {name: step.error for step in steps if step.error is not None for name in _whose(step.operation)}
     asked = {step.operation.request.lineage for step in steps if isinstance(step.operation, Issue)}
     rows: list[dict[str, Any]] = []
     for app in apps:
-        lineage = lineages.get(app.name)
+        lineage = lineages.get(app.lineage)
         certificate = lineage.certificate if lineage else None
         row: dict[str, Any] = {"app": app.name, "days_left": certificate.days_left(now) if certificate else None}
-        old = (before or {}).get(app.name)
+        old = (before or {}).get(app.lineage)
         if app.name in failed:
             row |= {"status": "failed", "reason": str(failed[app.name])}
-        elif app.name in asked and old != lineage:
+        elif app.lineage in asked and old != lineage:
             row |= {"status": "renewed", "reason": None}
-        elif app.name in asked:
+        elif app.lineage in asked:
             row |= {"status": "skipped", "reason": "certbot sees no need to renew it yet"}
         else:
             row |= {"status": "skipped", "reason": _why_skipped(lineage)}
         rows.append(row)
     return rows
+
+
+def _whose(operation: Operation) -> tuple[str | None, ...]:
+    return (operation.scope, *(operation.sharing if isinstance(operation, Issue | HoldBack) else ()))
 
 
 def _why_skipped(lineage: Lineage | None) -> str:

@@ -29,7 +29,7 @@ def status(host: Host) -> Result:
     now = host.now()
     rows: list[dict[str, Any]] = []
     for app in stack.apps:
-        lineage = lineages.get(app.name)
+        lineage = lineages.get(app.lineage)
         certificate = lineage.certificate if lineage else None
         rows.append(
             {
