@@ -59,8 +59,17 @@ class Proxy(Protocol):
     def shared(self, stack: Stack, version: tuple[int, ...], *, custom: bytes | None) -> Files:
         """The files that are no single site's; ``custom`` is a person's own part of them."""
 
-    def site(self, stack: Stack, app: App, tls: SiteTls, version: tuple[int, ...], *, custom: bytes | None) -> Files:
-        """The files of one site, under paths no other site has."""
+    def site(  # noqa: PLR0913  (a site, and a person's two files for it)
+        self,
+        stack: Stack,
+        app: App,
+        tls: SiteTls,
+        version: tuple[int, ...],
+        *,
+        custom: bytes | None,
+        location: bytes | None = None,
+    ) -> Files:
+        """The files of one site, under paths no other site has; ``location`` goes where it meets its app."""
 
     def site_of(self, path: str) -> str | None:
         """The app whose file ``path`` is, or None for a shared one."""

@@ -29,7 +29,8 @@ class Rendering:
 
     def site(self, stack: Stack, app: App, tls: SiteTls) -> Files:
         """The files of one site, served with ``tls``."""
-        return self.proxy.site(stack, app, tls, self.version, custom=self.custom.get(f"{app.name}.conf"))
+        custom, location = self.custom.get(f"{app.name}.conf"), self.custom.get(f"{app.name}.location.conf")
+        return self.proxy.site(stack, app, tls, self.version, custom=custom, location=location)
 
 
 def site_tls(app: App, lineage: Lineage | None) -> SiteTls:

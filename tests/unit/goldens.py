@@ -66,6 +66,15 @@ CASES = {
         lineages(lineage("a.example.com")),
         {"http.conf": HTTP, "a.example.com.conf": SITE, "b.example.com.conf": SITE, "unrouted.example.com.conf": SITE},
     ),
+    "location": Case(
+        stack(app("a.example.com"), app("b.example.com", service="api")),
+        lineages(lineage("a.example.com")),
+        {
+            "a.example.com.location.conf": b"proxy_buffering off;\n",
+            "b.example.com.conf": SITE,
+            "b.example.com.location.conf": b"proxy_set_header Host $http_host;\nproxy_set_header X-Team blue;\n",
+        },
+    ),
     "modern": Case(stack(app("a.example.com"), tls=TlsPolicy.MODERN), lineages(lineage("a.example.com"))),
     "port_8443": Case(
         stack(app("a.example.com"), https=Publish("127.0.0.1", 8443)), lineages(lineage("a.example.com"))

@@ -54,6 +54,7 @@ _CIPHERS = {
     ),
 }
 
+_SET_HEADER = re.compile(r"^\s*proxy_set_header\s+[\"']?([A-Za-z0-9_-]+)", re.MULTILINE)
 _VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
 _REJECTION = re.compile(
     r"\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(?P<message>.*?)(?: in (?P<path>/\S+?):(?P<line>\d+))?$", re.MULTILINE
@@ -97,8 +98,20 @@ class Nginx:
         encoded = {path: text.encode() for path, text in files.items()}
         return encoded if custom is None else {**encoded, "snippets/http.custom": custom}
 
-    def site(self, stack: Stack, app: App, tls: SiteTls, version: Version, *, custom: bytes | None) -> Files:
-        """``sites/DOMAIN.conf``; ``.redirect``, its names that HTTP redirects; ``.custom``, a person's own copied."""
+    def site(  # noqa: PLR0913  (a site, and a person's two files for it)
+        self,
+        stack: Stack,
+        app: App,
+        tls: SiteTls,
+        version: Version,
+        *,
+        custom: bytes | None,
+        location: bytes | None = None,
+    ) -> Files:
+        """``sites/DOMAIN.conf``; ``.redirect``, its names that HTTP redirects.
+
+        ``.custom`` and ``.location`` are copies of a person's own: for its server, and for its ``location /``.
+        """
         able = Capabilities.of(version)
         named = not _is_address(app.upstream)
         text = render(
@@ -117,24 +130,32 @@ class Nginx:
             key=tls.key,
             tuning=app.tuning,
             custom=custom is not None,
+            location=location is not None,
+            headers=_headers_left(location),
         )
         files = {f"sites/{app.name}.conf": text.encode()}
         redirected = [name for name in app.domains if name in tls.trusted]
         if redirected:
             files[f"sites/{app.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
-        return files if custom is None else {**files, f"sites/{app.name}.custom": custom}
+        own = {"custom": custom, "location": location}
+        return files | {f"sites/{app.name}.{kind}": body for kind, body in own.items() if body is not None}
 
     def site_of(self, path: str) -> str | None:
-        """The DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect`` or ``.custom``."""
+        """The DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom`` or ``.location``."""
         folder, _, name = path.partition("/")
         return name.rpartition(".")[0] if folder == "sites" else None
 
     def source_of(self, path: str) -> str:
-        """``custom/DOMAIN.conf`` for its copy ``sites/DOMAIN.custom``; a written file is its own source."""
+        """``custom/DOMAIN.conf`` for its copy ``sites/DOMAIN.custom``, ``custom/DOMAIN.location.conf`` likewise.
+
+        A written file is its own source.
+        """
         if path == "snippets/http.custom":
             return "custom/http.conf"
         if path.startswith("sites/") and path.endswith(".custom"):
             return f"custom/{path.removeprefix('sites/').removesuffix('.custom')}.conf"
+        if path.startswith("sites/") and path.endswith(".location"):
+            return f"custom/{path.removeprefix('sites/')}.conf"
         return path
 
     def marker(self, generation: str) -> Files:
@@ -173,6 +194,19 @@ class Nginx:
         path = match["path"]
         inside = path.removeprefix(prefix) if path and path.startswith(prefix) else None
         return Rejection(match["message"], inside, int(match["line"]) if inside else None)
+
+
+def _headers_left(location: bytes | None) -> list[str]:
+    """The lines of ``snippets/proxy.conf`` for a location that sets headers of the app's itself.
+
+    nginx would send a header that is set twice two times.
+    """
+    own = {name.lower() for name in _SET_HEADER.findall((location or b"").decode("utf-8", "replace"))}
+    lines = render("nginx/snippets/proxy.conf.j2").splitlines()
+    set_here = [match[1].lower() if (match := _SET_HEADER.match(line)) else None for line in lines]
+    if not own & set(set_here):
+        return []
+    return [line for line, name in zip(lines, set_here, strict=True) if name not in own and not line.startswith("#")]
 
 
 def _is_address(upstream: Upstream) -> bool:
