@@ -53,6 +53,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,
     )
     environment.filters["nginx_quote"] = nginx_quote
     environment.filters["yaml_quote"] = yaml_quote
