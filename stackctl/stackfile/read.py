@@ -14,7 +14,7 @@ from msgspec import Struct
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import names
 from stackctl.model.names import Domain, Publish, ServiceName
-from stackctl.model.project import Project, Service
+from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.stack import CA_NAMES, Acme, App, Edge, KeyType, Stack, TlsPolicy, Tuning, Upstream
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, known_keys
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _FAULT = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?\Z", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
+_TUNABLE = msgspec.structs.fields(Tunable)
 _KINDS = {"int": "a whole number", "str": "text", "bool": "true or false", "array": "a list", "object": "a mapping"}
 
 
@@ -54,6 +55,16 @@ def read_apps(doc: Document) -> tuple[App, ...]:
     """The apps alone, from a file that need not have its proxy yet."""
     top = read_keys(doc)
     return _apps(doc, top, _tuning(doc, (KEY,), top, Tuning()))
+
+
+def service_with_role(doc: Document, role: str) -> str | None:
+    """The service that this file gives ``role``; an override may give it to another."""
+    for name, body in (doc.data(("services",)) or {}).items():
+        labels = body.get("labels") if isinstance(body, dict) else None
+        pairs = [f"{k}={v}" for k, v in labels.items()] if isinstance(labels, dict) else labels or []
+        if f"{ROLE_LABEL}={role}" in pairs:
+            return str(name)
+    return None
 
 
 def read_keys(doc: Document) -> StackKeys:
@@ -164,12 +175,12 @@ def _refuse_duplicates(apps: list[App]) -> None:
 
 def _tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tuning:
     changes: dict[str, str] = {}
-    for field in msgspec.structs.fields(Tunable):
+    for field in _TUNABLE:
         value = getattr(keys, field.name)
         if value is not None:
             parse = names.size if field.name == "body_size" else names.duration
             changes[field.name] = _checked(doc, (*path, field.encode_name), parse, value)
-    return replace(defaults, **changes)
+    return replace(defaults, **changes) if changes else defaults
 
 
 def _checked(doc: Document, path: Path, parse: Callable[[str], T], value: str) -> T:

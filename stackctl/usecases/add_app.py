@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
@@ -15,7 +15,7 @@ from stackctl.plan.wish import Wish
 from stackctl.render import compose
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import KEY
+from stackctl.stackfile.read import KEY, read_apps, service_with_role
 from stackctl.usecases.converge import Loaded, converge, load, open_document
 from stackctl.usecases.result import Result
 
@@ -45,10 +45,12 @@ def add_app(host: Host, wanted: AddApp, *, dry_run: bool = False) -> Result:
         EngineError: its image is neither local nor pullable; nothing was written.
     """
     _refuse_contradicting(wanted)
-    loaded = load(host, open_document(host))
-    app = _existing(loaded, wanted)
-    if app is None:
-        loaded = load(host, _edited(host, loaded, wanted))
+    doc = open_document(host)
+    # Compose is asked once, about the file as it will be: reading a large one costs it half a second.
+    app = _existing(read_apps(doc), wanted)
+    loaded = load(host, _edited(host, doc, wanted) if app is None else doc)
+    if app is not None:
+        _refuse_different(loaded, app, wanted)
     wish = Wish(loaded.doc.text, focus=frozenset({wanted.domain}), issue=wanted.issue, ledger=wanted.ledger)
     return converge(host, "add-app", loaded, wish, dry_run=dry_run)
 
@@ -68,19 +70,16 @@ def _refuse_contradicting(wanted: AddApp) -> None:
         raise InputError("a domain is named twice", where="--alias")
 
 
-def _existing(loaded: Loaded, wanted: AddApp) -> App | None:
-    """The app, where it is there with the same options."""
-    stack = loaded.stack
+def _existing(apps: Collection[App], wanted: AddApp) -> App | None:
+    """The app of that name, where there is one."""
+    owners = {name: app for app in apps for name in app.domains}
     for name in (wanted.domain, *wanted.aliases):
-        other = stack.app(name)
+        other = owners.get(name)
         if other is not None and other.name != wanted.domain:
             raise InputError(
                 f"{name} is already a name of {other.name}", where=other.where, hint="remove it there first"
             )
-    app = stack.app(wanted.domain)
-    if app is not None:
-        _refuse_different(loaded, app, wanted)
-    return app
+    return owners.get(wanted.domain)
 
 
 def _refuse_different(loaded: Loaded, app: App, wanted: AddApp) -> None:
@@ -111,21 +110,24 @@ def _shown(value: object) -> str:
     return str(value) if value is not None else "none"
 
 
-def _edited(host: Host, loaded: Loaded, wanted: AddApp) -> Document:
-    doc = loaded.doc
+def _edited(host: Host, doc: Document, wanted: AddApp) -> Document:
     names = (wanted.domain, *wanted.aliases)
     if wanted.upstream is not None:
         block = compose.outside_block(names, upstream=str(wanted.upstream), service=None, port=None)
         return edit.add_item(doc, (KEY, "apps"), block)
     name = wanted.service or ServiceName(wanted.domain.split(".")[0])
-    _refuse_own(loaded, name)
+    _refuse_own(host, doc, name)
     if doc.entry(("services", name)) is None:
         return _with_new_service(host, doc, name, wanted)
-    return _with_route(host, loaded, name, wanted)
+    return _with_route(host, doc, name, wanted)
 
 
-def _refuse_own(loaded: Loaded, name: str) -> None:
-    if name in {loaded.stack.edge.service, loaded.stack.certbot}:
+def _refuse_own(host: Host, doc: Document, name: str) -> None:
+    own = {service_with_role(doc, role) for role in ("proxy", "certbot")}
+    if None in own:  # it has its role from an override, or there is none, which is an error
+        stack = load(host, doc).stack
+        own = {stack.edge.service, stack.certbot}
+    if name in own:
         raise InputError(
             f"{name} is the stack's own service", where="--service", hint="name the app's service with --service NAME"
         )
@@ -140,9 +142,7 @@ def _with_new_service(host: Host, doc: Document, name: ServiceName, wanted: AddA
     return edit.add_entry(doc, ("services",), compose.app_block(app, image, env_file))
 
 
-def _with_route(host: Host, loaded: Loaded, name: ServiceName, wanted: AddApp) -> Document:
-    doc = loaded.doc
-    service = loaded.project.services.get(name)
+def _with_route(host: Host, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
     where = doc.where_of(("services", name))
     for option, value in (("--image", wanted.image), ("--env-file", wanted.env_file)):
         if value is not None:
@@ -156,7 +156,7 @@ def _with_route(host: Host, loaded: Loaded, name: ServiceName, wanted: AddApp) -
             where=where,
             hint=f"name the new app's service with --service, or pass --service {name} to give that one a second site",
         )
-    port = wanted.port or _port_of_service(host, service)
+    port = wanted.port or _port_of_service(host, host.engine.resolve(doc.text).services.get(name))
     names = (wanted.domain, *wanted.aliases)
     if routed:
         block = compose.outside_block(names, upstream=None, service=name, port=port)

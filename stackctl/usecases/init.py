@@ -13,14 +13,14 @@ from stackctl.engine.host import Host
 from stackctl.errors import InputError
 from stackctl.model import names
 from stackctl.model.names import Publish
-from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL
+from stackctl.model.project import WRITTEN_LABEL
 from stackctl.model.stack import CA_NAMES, KeyType
 from stackctl.plan.wish import Wish
 from stackctl.render import compose
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.stackfile.read import KEY
+from stackctl.stackfile.read import KEY, service_with_role
 from stackctl.usecases.converge import converge, load
 from stackctl.usecases.result import Result
 
@@ -113,7 +113,7 @@ def _completed(host: Host, doc: Document, options: InitOptions, asked: dict[str,
     doc = _with_settings(doc, asked)
     with_bundle = doc.data((KEY, "ca-bundle")) is not None
     for role, name in _NAMES.items():
-        written = _service_with_role(doc, role)
+        written = service_with_role(doc, role)
         if written is None:
             if doc.entry(("services", name)) is not None:
                 raise InputError(
@@ -146,15 +146,6 @@ def _with_settings(doc: Document, asked: dict[str, Any]) -> Document:
                 hint="edit that line and run 'stackctl up'",
             )
     return doc
-
-
-def _service_with_role(doc: Document, role: str) -> str | None:
-    for name, body in (doc.data(("services",)) or {}).items():
-        labels = body.get("labels") if isinstance(body, dict) else None
-        pairs = [f"{k}={v}" for k, v in labels.items()] if isinstance(labels, dict) else labels or []
-        if f"{ROLE_LABEL}={role}" in pairs:
-            return str(name)
-    return None
 
 
 def _refreshed(  # noqa: PLR0913  (one service in one file)
