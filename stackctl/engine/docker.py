@@ -180,6 +180,18 @@ class DockerEngine:
             code = self._client.api.exec_inspect(made["Id"])["ExitCode"]
         return Output(int(code), printed.decode("utf-8", "replace"))
 
+    def signal(self, container: str, signal: str, process: str) -> bool:
+        """See :meth:`Engine.signal`."""
+        with _translated():
+            first = self._client.api.inspect_container(container)["State"]["Pid"]
+            rows = self._client.api.top(container, "-o pid,args")["Processes"]
+            titles = {int(pid): arguments for pid, arguments in rows}
+            sent = titles.get(first, "").startswith(process)
+            if sent:
+                _logger.debug("docker kill --signal %s %s", signal, container[:12])
+                self._client.api.kill(container, signal)
+        return sent
+
     def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
         """See :meth:`Engine.stream`."""
         return self._compose.lines(["exec", "-T", service, *command], stdin)

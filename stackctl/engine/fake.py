@@ -184,16 +184,25 @@ class FakeEngine:
 
     def publisher(self, at: Publish) -> str | None:
         with self._call("publisher"):
-            found = [
-                run for run in self.runs.values() if run.container.running and at in [p.at for p in run.service.ports]
-            ]
+            found = [r for r in self.runs.values() if r.container.running and at in [p.at for p in r.service.ports]]
             return f"{found[0].project}-{found[0].service.name}-1" if found else None
 
     def execute(self, container: str, command: Sequence[str]) -> Output:
         with self._call(f"execute {' '.join(command)}"):
-            if container not in self.runs or not self.runs[container].container.running:
-                raise EngineError(f"Docker refused: container {container} is not running")
+            self._run(container, "running")
             return self._command(command)
+
+    def _run(self, container: str, state: str | None = None) -> _Run:
+        if container not in self.runs or state not in {None, self.runs[container].container.state}:
+            raise EngineError(f"Docker refused: container {container} is not {state or 'there'}")
+        return self.runs[container]
+
+    def signal(self, container: str, signal: str, process: str) -> bool:
+        with self._call(f"signal {signal}"):
+            is_nginx = self._run(container, "running").service.role == "proxy" and process == "nginx: master process"
+            if is_nginx and not self.faults.reload_fails:
+                self._load()
+            return is_nginx and not self.faults.reload_fails
 
     def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
         with self._call(f"stream {service}"):
@@ -218,9 +227,7 @@ class FakeEngine:
 
     def log(self, container: str, lines: int) -> str:
         with self._call("log"):
-            if container not in self.runs:
-                raise EngineError(f"Docker refused: no such container: {container}")
-            return f"{self.runs[container].service.name} says hello" if lines else ""
+            return f"{self._run(container).service.name} says hello" if lines else ""
 
     def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
         with self._call(f"follow {follow}"):

@@ -79,6 +79,12 @@ class Engine(Protocol):
     def execute(self, container: str, command: Sequence[str]) -> Output:
         """Run a command in a running container."""
 
+    def signal(self, container: str, signal: str, process: str) -> bool:
+        """Send ``signal`` to a running container's first process, where its command line begins with ``process``.
+
+        Returns whether it was sent: where another program is the first, it would go to the wrong one.
+        """
+
     def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
         """Run a command in a service's running container, fed with ``stdin``; yields its output's lines.
 

@@ -23,4 +23,5 @@ def wait_for(look: Callable[[], T | None], seconds: float) -> T | None:
         if left <= 0:
             return None
         time.sleep(min(pause, left))
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        # Longer and longer, but never by more than a fifth of what was waited for already.
+        pause = min(pause * 1.2, _LONGEST_PAUSE)

@@ -84,7 +84,13 @@ class Proxy(Protocol):
         """Command that exits 0 when the configuration at ``root`` would start."""
 
     def reload_command(self) -> list[str]:
-        """Command that makes a running proxy take the live configuration up."""
+        """Command that tests the live configuration and makes a running proxy take it up."""
+
+    def reload_signal(self) -> tuple[str, str]:
+        """The signal that makes a running proxy take the live configuration up, untested.
+
+        With it, how the command line of the process begins that has to get it.
+        """
 
     def version_command(self) -> list[str]:
         """Command that prints the proxy's version."""

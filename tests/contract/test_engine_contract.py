@@ -331,6 +331,22 @@ def test_what_services_print_stands_behind_their_names(stand: Stand) -> None:
     assert list(stand.engine.follow(["job"], tail=0, follow=False)) == []
 
 
+def test_a_signal_goes_to_the_process_it_is_meant_for_and_to_no_other(stand: Stand) -> None:
+    (stand.root / "nginx/live").mkdir(parents=True)
+    (stand.root / "nginx/live/nginx.conf").touch()  # the fake starts no proxy without one
+    proxy = f"services:\n  nginx:\n    image: {NGINX}\n    labels:\n      stackctl.role: proxy\n"
+    nginx = stand.up("nginx", text=proxy)["nginx"]
+    meant = ("HUP", "nginx: master process")
+    # It has its title a moment after its start.
+    assert wait_for(lambda: stand.engine.signal(nginx.id, *meant) or None, 10)
+    assert stand.engine.signal(nginx.id, "KILL", "another program") is False
+    job = stand.up("job")["job"]
+    assert stand.engine.signal(job.id, *meant) is False
+    assert stand.containers()["nginx"].running
+    with pytest.raises(EngineError):
+        stand.engine.signal("0" * 64, *meant)
+
+
 # The wire
 
 

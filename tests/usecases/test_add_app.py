@@ -234,7 +234,23 @@ def test_a_lost_certificate_of_another_site_does_not_stop_a_new_one(site: World)
 def test_one_reload_for_the_new_files_and_one_for_the_certificate(stack: World) -> None:
     result = done(stack.add("one.example.com"))
     assert sum(isinstance(step.operation, ReloadProxy) for step in result.steps) == 2
+    assert len(stack.asked("signal")) == 2
+    assert not [call for call in stack.asked("execute") if call.endswith("reload")], "it would test once more"
+
+
+def test_a_proxy_that_is_not_the_first_process_is_reloaded_by_its_own_command(
+    stack: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack.fake, "signal", lambda *_: False)
+    done(stack.add("one.example.com"))
+    assert stack.served() == {"one.example.com": "real"}
     assert len([call for call in stack.asked("execute") if call.endswith("reload")]) == 2
+
+
+def test_compose_is_asked_once(stack: World) -> None:
+    before = len(stack.asked("resolve"))
+    done(stack.add("two.example.com", upstream="10.0.0.5:8080"))
+    assert len(stack.asked("resolve")) == before + 1
 
 
 def test_options_of_a_service_make_no_sense_with_an_upstream(stack: World) -> None:

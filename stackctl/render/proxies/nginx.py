@@ -171,6 +171,10 @@ class Nginx:
         """``nginx -s reload``: new workers first, old ones finish what they serve."""
         return ["nginx", "-e", "/dev/stderr", "-s", "reload"]
 
+    def reload_signal(self) -> tuple[str, str]:
+        """``SIGHUP`` to the master, which is what ``nginx -s reload`` sends after it has read everything itself."""
+        return "HUP", "nginx: master process"
+
     def version_command(self) -> list[str]:
         """``nginx -v``."""
         return ["nginx", "-v"]
