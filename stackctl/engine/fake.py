@@ -293,6 +293,8 @@ class FakeEngine:
         there = self.loaded if self._proxy(443, https) else {}
         return {name: there.get(name) for name in names}
 
+    offered = served
+
     def answers(self, address: str, port: int) -> bool:
         for run in self.runs.values():
             if address in run.container.addresses and run.container.running:

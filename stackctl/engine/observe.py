@@ -36,7 +36,7 @@ def observe(host: Host, stack: Stack, project: Project, apps: Sequence[App]) -> 
         ca_bundle=directory.ca_bundle(),
         ledger=directory.ledger(),
         now=host.now(),
-        served=host.wire.served(edge.https, [app.name for app in apps]) if proxy_runs and apps else {},
+        served=host.wire.offered(edge.https, [app.name for app in apps]) if proxy_runs and apps else {},
     )
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from cryptography import x509
 
 from stackctl.certs.lineage import Certificate, describe
+from stackctl.engine import glance
 from stackctl.model.names import Domain, Publish
 from stackctl.render.proxy import MARKER_HOST, MARKER_PATH
 
@@ -30,6 +31,10 @@ class HostWire:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
+
+    @cached_property
+    def _hello(self) -> ssl.SSLContext:
+        return glance.hello_context()
 
     def generation(self, http_at: Publish) -> str | None:
         """See :meth:`Wire.generation`."""
@@ -49,6 +54,20 @@ class HostWire:
         """See :meth:`Wire.served`."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return dict(zip(names, pool.map(lambda name: self._handshake(https, name), names), strict=True))
+
+    def offered(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        """See :meth:`Wire.offered`."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return dict(zip(names, pool.map(lambda name: self._glance(https, name), names), strict=True))
+
+    def _glance(self, https: Publish, name: Domain) -> Certificate | None:
+        try:
+            leaf = glance.offered(self._hello, https.probe, name, _TIMEOUT)
+            return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
+        except glance.Unclear:
+            return self._handshake(https, name)
+        except (OSError, ValueError):
+            return None
 
     def _handshake(self, https: Publish, name: Domain) -> Certificate | None:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.engine.host import Host
-from stackctl.model.stack import App
+from stackctl.model.stack import Upstream
 from stackctl.plan.observed import Container
 from stackctl.usecases.converge import load, open_document
 from stackctl.usecases.result import Result
@@ -23,9 +23,12 @@ def status(host: Host) -> Result:
     stack = loaded.stack
     containers = host.engine.containers(loaded.project.name)
     lineages = host.directory.lineages()
-    served = host.wire.served(stack.edge.https, [app.name for app in stack.apps]) if stack.apps else {}
+    served = host.wire.offered(stack.edge.https, [app.name for app in stack.apps]) if stack.apps else {}
+    # Sites that share an upstream share its answer too.
+    upstreams = list(dict.fromkeys(app.upstream for app in stack.apps))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        health = dict(zip(stack.apps, pool.map(lambda app: _health(host, app, containers), stack.apps), strict=True))
+        found = pool.map(lambda upstream: _health(host, upstream, containers), upstreams)
+        health = dict(zip(upstreams, found, strict=True))
     now = host.now()
     rows: list[dict[str, Any]] = []
     for app in stack.apps:
@@ -36,7 +39,7 @@ def status(host: Host) -> Result:
                 "app": app.name,
                 "aliases": list(app.aliases),
                 "upstream": str(app.upstream),
-                "health": health[app],
+                "health": health[app.upstream],
                 "issuer": certificate.issuer if certificate else None,
                 "not_after": certificate.not_after.isoformat() if certificate else None,
                 "days_left": certificate.days_left(now) if certificate else None,
@@ -49,10 +52,10 @@ def status(host: Host) -> Result:
     return Result("status", data={"project": loaded.project.name, "proxy": proxy, "apps": rows})
 
 
-def _health(host: Host, app: App, containers: tuple[Container, ...]) -> str:
-    if app.upstream.service is None:
-        return "answers" if host.wire.answers(app.upstream.host, app.upstream.port) else "no answer"
-    own = [container for container in containers if container.service == app.upstream.service]
+def _health(host: Host, upstream: Upstream, containers: tuple[Container, ...]) -> str:
+    if upstream.service is None:
+        return "answers" if host.wire.answers(upstream.host, upstream.port) else "no answer"
+    own = [container for container in containers if container.service == upstream.service]
     if not own:
         return "missing"
     return next((c.state for c in own if not c.running), own[0].health or own[0].state)

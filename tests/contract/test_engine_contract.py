@@ -354,7 +354,8 @@ def test_where_nothing_listens_nothing_is_seen(stand: Stand) -> None:
     names = [Domain("a.example.com"), Domain("b.example.com")]
     assert stand.wire.generation(HTTP) is None
     assert stand.wire.served(HTTPS, names) == dict.fromkeys(names)
-    assert stand.wire.served(HTTPS, []) == {}
+    assert stand.wire.offered(HTTPS, names) == dict.fromkeys(names)
+    assert stand.wire.served(HTTPS, []) == stand.wire.offered(HTTPS, []) == {}
     assert stand.wire.answers("127.0.0.42", 8000) is False
     assert stand.wire.owner(HTTP) is None
     assert stand.engine.publisher(HTTP) is None
@@ -381,5 +382,6 @@ def test_a_service_answers_on_its_address_once_it_listens(stand: Stand) -> None:
 def test_something_that_speaks_no_tls_serves_no_certificate(stand: Stand) -> None:
     at = Publish("127.0.0.45", 8045)
     stand.up("app", text=STACKFILE.replace("    labels:", f'    ports: ["{at}:8000"]\n    labels:'))
-    assert stand.wire.served(at, [Domain("a.example.com")]) == {"a.example.com": None}
+    names = [Domain("a.example.com")]
+    assert stand.wire.served(at, names) == stand.wire.offered(at, names) == {"a.example.com": None}
     assert stand.wire.generation(at) is None
