@@ -64,7 +64,7 @@ class Executor:
         """Every operation in its order; each ends as a step."""
         steps: list[Step] = []
         # Neighbours of some kinds go to the outside together: one Compose call, one batch of certificates.
-        for kind, group in groupby(plan.operations, key=lambda op: type(op) if _together(op) else op):
+        for kind, group in groupby(plan.operations, key=_kind):
             operations = list(group)
             runnable = [operation for operation in operations if not self._skip(operation)]
             steps += [Step(operation, "skipped") for operation in operations if operation not in runnable]
@@ -96,7 +96,7 @@ class Executor:
         for operation in operations:
             self._host.report.begin(operation)
         if kind is StartService:
-            errors = self._start([op for op in operations if isinstance(op, StartService)])
+            errors = self._start([op for op in operations if isinstance(op, StartService | StartProxy)])
         elif kind is Issue:
             errors = self._issue([op for op in operations if isinstance(op, Issue)])
         elif kind is VerifySite:
@@ -148,9 +148,6 @@ class Executor:
                 before = host.directory.generations.published()
                 self._parked = self._staging.publish()
                 self._just_tested = host.directory.generations.published() != before
-            case StartProxy():
-                host.engine.up([operation.service])
-                prove.generation_answers(host, self._stack.edge, self._observed.project.name)
             case ReloadProxy():
                 self._reload()
             case VerifyGone():
@@ -167,15 +164,23 @@ class Executor:
             case _:
                 raise AssertionError(operation)
 
-    def _start(self, operations: list[StartService]) -> list[StackctlError | None]:
+    def _start(self, operations: list[StartService | StartProxy]) -> list[StackctlError | None]:
+        errors = self._up([operation.service for operation in operations])
+        # The proxy is the last of its neighbours; that it answers is part of its start.
+        if isinstance(operations[-1], StartProxy) and errors[-1] is None:
+            try:
+                prove.generation_answers(self._host, self._stack.edge, self._observed.project.name)
+            except StackctlError as error:
+                errors[-1] = error
+        return errors
+
+    def _up(self, services: list[str]) -> list[StackctlError | None]:
         """All services by one call; one by one where that fails, to know whose fault it is."""
         try:
-            self._host.engine.up([operation.service for operation in operations])
+            self._host.engine.up(services)
         except StackctlError as error:
-            if len(operations) == 1:
-                return [error]
-            return [next(iter(self._start([operation]))) for operation in operations]
-        return [None] * len(operations)
+            return [error] if len(services) == 1 else [only for one in services for only in self._up([one])]
+        return [None] * len(services)
 
     def _issue(self, operations: Sequence[Issue]) -> list[StackctlError | None]:
         requests = [operation.request for operation in operations]
@@ -210,5 +215,9 @@ class Executor:
         raise EngineError(f"the service {service} is not running", hint="run 'stackctl up'")
 
 
-def _together(operation: Operation) -> bool:
-    return isinstance(operation, StartService | Issue | VerifySite)
+def _kind(operation: Operation) -> object:
+    """What neighbours have in common that are carried out together; else the operation itself."""
+    for kinds in ((StartService, StartProxy), (Issue,), (VerifySite,)):
+        if isinstance(operation, kinds):
+            return kinds[0]
+    return operation

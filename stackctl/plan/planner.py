@@ -19,7 +19,6 @@ from stackctl.plan.operations import (
     ReloadProxy,
     RemoveContainers,
     StageFiles,
-    StartProxy,
     VerifyGone,
     VerifySite,
     WriteCaBundle,
@@ -27,7 +26,7 @@ from stackctl.plan.operations import (
     WriteStackfile,
 )
 from stackctl.plan.requests import certificate_requests
-from stackctl.plan.services import pull_image, start_cause, start_services
+from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
 from stackctl.plan.wish import Wish
 from stackctl.render.proxy import Files, Proxy
 from stackctl.render.sites import Rendering, issued_tls, site_tls
@@ -127,7 +126,7 @@ class _Planner:
         reload_cause = None if start else self._reload_cause(published=published)
         if start:
             yield from self._orphans(proxy=True)  # one under another name holds the ports
-            yield StartProxy(service=edge.service, cause=start)
+            yield from start_proxy(self.stack, start, self.observed)
         elif reload_cause:
             yield ReloadProxy(cause=reload_cause, if_published=published)
         if start or reload_cause:

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from stackctl.model.stack import App, Stack
 from stackctl.plan.observed import Observed
-from stackctl.plan.operations import AwaitService, Operation, PullImage, StartService
+from stackctl.plan.operations import AwaitService, Operation, PullImage, StartProxy, StartService
 
 
 def start_services(
     stack: Stack, apps: Collection[App], stop: Collection[str], *, everything: bool, observed: Observed
 ) -> Iterator[Operation]:
-    """Pull, start and await the services of ``apps``; with ``everything`` the file's other services too."""
-    # certbot too, and with the others: one call of Compose starts them all.
-    users = {**_users(apps), stack.certbot: []}
+    """Pull, start and await the services of ``apps``; with ``everything`` the file's other services too.
+
+    certbot is among them, so that one call of Compose starts all, unless :func:`start_proxy` starts it.
+    """
+    users = _users(apps)
+    own = {stack.edge.service}
+    if start_cause(observed, stack.edge.service):
+        own.add(stack.certbot)
+    else:
+        users[stack.certbot] = []
     if everything:
-        others = [name for name in observed.project.services if name != stack.edge.service]
+        others = [name for name in observed.project.services if name not in own]
         users = {name: users.get(name, []) for name in dict.fromkeys([*users, *others])}
+    yield from _start(stack, users, stop, observed)
+
+
+def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operation]:
+    """Start the proxy, and certbot beside it: nothing needs certbot earlier, and it is the same call of Compose."""
+    yield from _start(stack, {stack.certbot: []}, (), observed)
+    yield StartProxy(service=stack.edge.service, cause=cause)
+
+
+def _start(
+    stack: Stack, users: Mapping[str, list[App]], stop: Collection[str], observed: Observed
+) -> Iterator[Operation]:
     causes = {
         service: start_cause(observed, service, routed=bool(apps) or service == stack.certbot)
         for service, apps in users.items()

@@ -160,9 +160,9 @@ def test_a_first_init_makes_everything_in_order() -> None:
         """
         make nginx, data/certs  (not there yet)
         write docker-compose.yml  (not there yet)
-        start service certbot  (not running yet)
         stage nginx.conf, snippets/acme.conf, snippets/proxy.conf, snippets/tls.conf  (not there yet)
         test the staged configuration and make it live  (the proxy's files change)
+        start service certbot  (not running yet)
         start the proxy nginx  (not running yet)
         """
     )
@@ -174,13 +174,13 @@ def test_a_first_up_of_an_app_serves_its_dummy_before_it_asks_for_a_certificate(
         """
         make a dummy certificate for a.example.com  (no certificate yet)
         pull web:1  (not on this host)
-        pull certbot:1  (not on this host)
         start service web  (not running yet)
-        start service certbot  (not running yet)
         wait until web:8000 answers  (not running yet)
         stage nginx.conf, snippets/acme.conf, snippets/proxy.conf, snippets/tls.conf  (not there yet)
         stage sites/a.example.com.conf  (a.example.com is new)
         test the staged configuration and make it live  (the proxy's files change)
+        pull certbot:1  (not on this host)
+        start service certbot  (not running yet)
         start the proxy nginx  (not running yet)
         verify that a.example.com is served with its dummy certificate  (the proxy took files up)
         issue a certificate for a.example.com  (it has none yet)
