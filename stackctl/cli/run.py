@@ -129,9 +129,20 @@ def _host(common: Common, report: TextReport | SilentReport) -> Host:
     proxy = Nginx()
     marker = next(iter(proxy.marker("")))
     engine = DockerEngine(files)
-    stack = StackDirectory(files, marker, lambda: engine.read_tree("certbot", "/etc/letsencrypt"))
+    stack = StackDirectory(files, marker, lambda: engine.read_tree("certbot", "/etc/letsencrypt"), _cache())
     command = f"stackctl {_command_line()}"
     return Host(stack, engine, HostWire(), proxy, now, report, HostNetwork(), command)
+
+
+def _cache() -> Path | None:
+    """The user's directory for what can be found out again (XDG Base Directory Specification)."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if base.is_absolute():
+        return base / "stackctl"
+    try:
+        return Path.home() / ".cache/stackctl"
+    except RuntimeError:  # a user without a home
+        return None
 
 
 def _command_line() -> str:

@@ -6,7 +6,7 @@ nginx/generations/    the last ten sets of files, each complete
 nginx/custom/         a person's own files; never written
 data/certbot/         certbot's own tree, changed by certbot alone
 data/certs/           dummies
-.stackctl/            lock, ledger, history, cache
+.stackctl/            lock, ledger, history
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -43,15 +44,25 @@ DIRECTORIES = (
 )
 
 
+KEPT_VERSIONS = 50
+"""Images whose version is remembered."""
+
+
 class StackDirectory:
     """One stack's directory. Every method raises :class:`HostError` when the disk is in the way."""
 
-    def __init__(self, files: ComposeFiles, marker: str, through: Through | None = None) -> None:
-        """``marker`` is the proxy's marker file; ``through`` reads certbot's tree where the disk is closed."""
+    def __init__(
+        self, files: ComposeFiles, marker: str, through: Through | None = None, cache: Path | None = None
+    ) -> None:
+        """``marker`` is the proxy's marker file; ``through`` reads certbot's tree where the disk is closed.
+
+        ``cache`` is a directory that all stacks of a user share; there need not be one.
+        """
         self.files = files
         self.root = files.directory
         self.history = History(self.root / STATE / "history")
         self.generations = Generations(self.root / PROXY, marker, self.history.generations)
+        self._cache = cache or self.root / STATE
         self._certbot = CertbotTree(self.root / CERTBOT_CONF, through)
 
     # Reading
@@ -172,16 +183,19 @@ class StackDirectory:
 
     def cached_version(self, image_id: str) -> str | None:
         """What the proxy image ``image_id`` once printed as its version."""
-        try:
-            cache = json.loads((self.root / STATE / "versions.json").read_bytes())
-        except (OSError, ValueError):
-            return None
-        found = cache.get(image_id) if isinstance(cache, dict) else None
+        found = self._versions().get(image_id)
         return found if isinstance(found, str) else None
 
     def cache_version(self, image_id: str, output: str) -> None:
         """Remember it, where there is a place to; an image id names one content for ever."""
-        folder = self.root / STATE
-        if folder.is_dir():
-            with host_errors():
-                write_whole(folder / "versions.json", json.dumps({image_id: output}).encode())
+        kept = list(self._versions().items())[-KEPT_VERSIONS:]
+        with suppress(OSError):
+            self._cache.mkdir(parents=True, exist_ok=True)
+            write_whole(self._cache / "versions.json", json.dumps({**dict(kept), image_id: output}).encode())
+
+    def _versions(self) -> dict[str, object]:
+        try:
+            cache = json.loads((self._cache / "versions.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return cache if isinstance(cache, dict) else {}

@@ -39,6 +39,46 @@ def test_init_makes_a_stack_from_nothing(world: World) -> None:
     assert "ops@example.com" in world.text
 
 
+def test_certbot_starts_beside_the_proxy_and_does_not_stop_it(world: World) -> None:
+    world.fake.faults.up_fails.add("certbot")
+    result = world.init()
+    assert [str(error) for error in result.errors] == ["docker compose up: certbot cannot be started"]
+    assert world.fake.loaded_generation == world.published()
+
+
+def test_a_proxy_that_does_not_answer_is_told_beside_a_certbot_that_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.fake, "generation", lambda _at: None)
+    result = world.init()
+    assert ["does not answer" in str(error) for error in result.errors] == [True]
+    assert {step.operation.text: step.status for step in result.steps}["start service certbot"] == "done"
+
+
+def test_the_version_of_an_image_is_asked_once_for_all_stacks_of_a_user(tmp_path: Path) -> None:
+    cache = tmp_path / "cache/stackctl"
+    first, second = World(tmp_path / "first", cache), World(tmp_path / "second", cache)
+    for world in (first, second):
+        done(world.init())
+    assert [len(world.asked("run_once nginx -v")) for world in (first, second)] == [1, 0]
+    second.fake.builds["nginx:1.30"] += 1
+    second.fake.nginx_version = "1.26.3"
+    done(second.up())
+    assert len(second.asked("run_once nginx -v")) == 1
+    assert "1.26.3" in (cache / "versions.json").read_text()
+
+
+def test_a_cache_that_is_damaged_or_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.write_text("a file, and no directory")
+    done(World(tmp_path / "first", cache).init())
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "versions.json").write_text("[1")
+    done(World(tmp_path / "second", broken).init())
+    assert "1.30.4" in (broken / "versions.json").read_text()
+
+
 def test_init_twice_has_an_empty_plan(stack: World) -> None:
     before = stack.tree()
     result = stack.init()

@@ -64,7 +64,8 @@ class Notes:
 class World:
     """A stack directory, a fake engine on it, and the commands."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, cache: Path | None = None) -> None:
+        self.cache = cache
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self.clock = Clock()
@@ -91,7 +92,7 @@ class World:
     @property
     def host(self) -> Host:
         """As each new process builds it."""
-        directory = StackDirectory(locate(self.root, {}), MARKER)
+        directory = StackDirectory(locate(self.root, {}), MARKER, cache=self.cache)
         return Host(directory, self.fake, self.fake, Nginx(), self.clock, self.report, self.network)
 
     def init(self, options: InitOptions = OPTIONS, *, dry_run: bool = False) -> Result:
