@@ -22,30 +22,32 @@ def rows(run: Run) -> None:
         expected = one.state()
         one.away(name)
 
-        def row(injected: str, inject: Callable[[], object], mend: Callable[[], object], *codes: int) -> None:
-            unissued(one, FAMILY, injected, inject, mend, expected, codes)
+        def row(
+            injected: str, inject: Callable[[], object], mend: Callable[[], object], *codes: int, words: str = ""
+        ) -> None:
+            unissued(one, FAMILY, injected, inject, mend, expected, codes, words)
 
         row("CA down", proxy.down, proxy.up, 7)
-        for injected, fault, code in faults(one, quick=run.quick):
-            row(injected, _set(proxy, fault), _set(proxy, ca_proxy.honest), code)
+        for injected, fault, code, words in faults(one, quick=run.quick):
+            row(injected, _set(proxy, fault), _set(proxy, ca_proxy.honest), code, words=words)
         if run.quick:
             return
         several(one)
-        row("CA restarted: new root, accounts forgotten", run.ca.restart, lambda: None, 0, 7)
+        restarted(one, command)
 
 
-def faults(one: Bed, *, quick: bool) -> list[tuple[str, Fault, int]]:
-    """Those of the proxy, with what the command must end with meanwhile."""
+def faults(one: Bed, *, quick: bool) -> list[tuple[str, Fault, int, str]]:
+    """Those of the proxy, with what the command must end with meanwhile, and what it must say."""
     chain = (one.stack.live / one.steady / "fullchain.pem").read_bytes()
     told = [
-        ("CA answers 500 to everything", ca_proxy.internal_error, 7),
-        ("CA says rateLimited, Retry-After 3600", ca_proxy.limited, 7),
-        ("CA hands out a certificate for the wrong key", ca_proxy.wrong_certificate(chain), 7),
+        ("CA answers 500 to everything", ca_proxy.internal_error, 7, ""),
+        ("CA says rateLimited, Retry-After 3600", ca_proxy.limited, 7, "too many new orders recently (rateLimited)"),
+        ("CA hands out a certificate for the wrong key", ca_proxy.wrong_certificate(chain), 7, ""),
     ]
     more = [
-        ("CA slow: 30 s for the order", ca_proxy.slow(30), 0),
-        ("CA refuses nonces (5 %, and every 4th while polling)", ca_proxy.nonces(4), 0),
-        ("order stuck in processing", ca_proxy.processing, 7),
+        ("CA slow: 30 s for the order", ca_proxy.slow(30), 0, ""),
+        ("CA refuses nonces (5 %, and every 4th while polling)", ca_proxy.nonces(4), 0, ""),
+        ("order stuck in processing", ca_proxy.processing, 7, "the CA did not finish the order within "),
     ]
     return told if quick else told + more
 
@@ -65,6 +67,7 @@ def unissued(
     mend: Callable[[], object],
     expected: State,
     codes: Sequence[int],
+    words: str = "",
 ) -> None:
     """``add-app`` ends with one of ``codes``, the app on HTTP; the same command again gets the certificate."""
     name = one.stack.domain("app")
@@ -74,6 +77,7 @@ def unissued(
         inject()
         done = one.stack.run(*command)
         assert done.returncode in codes, f"{ended(done)} instead of {codes}"
+        assert words in done.stderr, f"{done.stderr} instead of {words!r}"
         answer = one.stack.http(name).status
         # Over HTTP until there is a certificate, and then no more.
         assert answer == (200 if done.returncode else 301), f"port 80 answers {answer}"
@@ -83,6 +87,29 @@ def unissued(
         case(one, family, injected, broken=broken, mend=mend, again=command, expected=expected)
     finally:
         one.away(name)
+
+
+def restarted(one: Bed, command: Sequence[str]) -> None:
+    """The CA knows no account and has another root: the command itself heals it, and certbot's loop can go on."""
+    earlier = one.add("earlier")
+    one.stack.ok(*command)
+    expected = one.state()
+    one.away(command[1])
+
+    def broken() -> str:
+        one.run.ca.restart()
+        done = one.stack.run(*command)
+        assert done.returncode == 0, ended(done)
+        assert done.stdout.count("has forgotten the account") == 1, done.stdout
+        return ended(done)
+
+    def renews() -> None:
+        """A lineage that only the earlier account had to do with, by certbot alone."""
+        certbot = ("exec", one.stack.container("certbot"), "certbot", "renew", "--no-random-sleep-on-renew")
+        docker(*certbot, "--cert-name", earlier, "--force-renewal")
+
+    what = "CA restarted: new root, accounts forgotten"
+    case(one, FAMILY, what, broken=broken, again=command, expected=expected, check=renews)
 
 
 def several(one: Bed) -> None:
