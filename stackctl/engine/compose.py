@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from stackctl.engine.binary import find_compose
-from stackctl.errors import EngineError, StackfileError
+from stackctl.errors import CommandKilled, EngineError, StackfileError
 from stackctl.model import names
 from stackctl.model.names import ServiceName
 from stackctl.model.project import Project, PublishedPort, Service
@@ -115,6 +116,8 @@ class Compose:
                 process.terminate()
                 raise
             code = process.wait()
+            if code in _KILLED:
+                raise CommandKilled(f"it was killed (exit code {code})", where=f"docker compose {arguments[0]}")
             if code:
                 raise EngineError(_last_words(errors.result()), where=f"docker compose {arguments[0]}")
 
@@ -155,6 +158,7 @@ def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
+_KILLED = {128 + signal.SIGKILL, 128 + signal.SIGTERM}
 _LEVEL = re.compile(r'^time="[^"]*" level=\w+ msg=')
 
 

@@ -12,7 +12,7 @@ from stackctl.certs.problems import hint_for
 from stackctl.certs.request import CertificateRequest, certonly
 from stackctl.engine.host import Host
 from stackctl.engine.waiting import wait_for
-from stackctl.errors import EngineError, IssueFailed, StackctlError
+from stackctl.errors import CommandKilled, EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 
 _LONG = 365 * 86400.0
@@ -64,13 +64,15 @@ def _ask(host: Host, project: str, stack: Stack, requests: Sequence[CertificateR
         spec["eab"] = {stack.acme.directory: {"kid": stack.acme.eab_kid, "hmac_key": key}}
     outcome = _Outcome(host)
     try:
-        for line in host.engine.stream(stack.certbot, ["python3", "-u", "-"], program.text(spec)):
+        for line in host.engine.stream(stack.certbot, program.COMMAND, program.text(spec)):
             outcome.take(line)
+    except CommandKilled:
+        told = f"the container of {stack.certbot} was stopped while certbot was at work, or ran out of memory"
+        outcome.give_up(requests, told, hint=f"see 'stackctl logs {stack.certbot}', then run the same command again")
     except EngineError as error:
         if outcome.heard:
-            outcome.give_up(requests, error)
+            outcome.give_up(requests, f"certbot ended early: {error.message}")
         else:
-            host.report.note("the certbot image has no Python to run: asking for one certificate after the other")
             _one_by_one(host, project, stack, requests, outcome)
     return outcome
 
@@ -123,7 +125,7 @@ class _Outcome:
         elif kind == "note":
             self._host.report.note(str(event.get("detail")))
 
-    def fail(self, lineage: str, detail: str, problem: str | None = None) -> None:
+    def fail(self, lineage: str, detail: str, problem: str | None = None, hint: str | None = None) -> None:
         """A lineage was not issued, for the reason ``detail`` and the ACME problem type ``problem``."""
         self._finished.add(lineage)
         self.issued.discard(lineage)
@@ -131,19 +133,21 @@ class _Outcome:
             self.refused.add(lineage)
         label = f" ({problem.rpartition(':')[2]})" if problem else ""
         told = detail if detail.startswith(lineage) else f"{lineage}: {detail}"
-        self.failures[lineage] = IssueFailed(f"{told}{label}", hint=hint_for(problem))
+        self.failures[lineage] = IssueFailed(f"{told}{label}", hint=hint or hint_for(problem))
 
-    def give_up(self, requests: Sequence[CertificateRequest], error: EngineError) -> None:
+    def give_up(self, requests: Sequence[CertificateRequest], detail: str, hint: str | None = None) -> None:
         """The issuer ended in the middle: what it said nothing of has failed."""
         for request in requests:
             if request.lineage not in self._finished:
-                self.fail(request.lineage, f"certbot ended early: {error.message}")
+                self.fail(request.lineage, detail, hint=hint)
 
 
 def _one_by_one(
     host: Host, project: str, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome
 ) -> None:
     container = next((c for c in host.engine.containers(project) if c.service == stack.certbot and c.running), None)
+    if container is not None:
+        host.report.note("the certbot image has no Python to run: asking for one certificate after the other")
     for request in requests:
         if container is None:
             outcome.fail(request.lineage, f"the {stack.certbot} service is not running")

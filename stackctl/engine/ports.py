@@ -89,6 +89,7 @@ class Engine(Protocol):
         """Run a command in a service's running container, fed with ``stdin``; yields its output's lines.
 
         Raises:
+            CommandKilled: it was killed, or the container stopped.
             EngineError: it ended with another code than 0.
         """
 

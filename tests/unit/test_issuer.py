@@ -394,6 +394,42 @@ def test_without_a_certbot_to_import_the_command_does_the_jobs(tmp_path: Path) -
     assert (tmp_path / "calls").read_text().endswith(f"--config-dir {tmp_path}/le\n")
 
 
+@pytest.mark.parametrize(
+    ("first_line", "expected"),
+    [
+        ("#!{bin}/other/python3.12", "other/python3.12 -u -"),
+        ("#! {bin}/other/python3.12 -I\r", "other/python3.12 -I -u -"),
+        ("#!/usr/bin/env python3.12", "python3.12 -u -"),
+        ("#!/usr/bin/env -S python3.12 -s", "python3.12 -s -u -"),
+        ("#!/bin/sh", "python3 -u -"),
+        ("\x7fELF\0\x02 python * ?", "python3 -u -"),
+        ("", "python3 -u -"),
+        (None, "python3 -u -"),
+    ],
+)
+def test_the_python_that_runs_it_is_that_of_the_certbot_command(
+    tmp_path: Path, first_line: str | None, expected: str
+) -> None:
+    for name in ("python3", "python3.12", "other/python3.12"):
+        fake = tmp_path / name
+        fake.parent.mkdir(exist_ok=True)
+        fake.write_text(f'#!/bin/sh\nread -r line\necho "{name} $* got $line"\n')
+        fake.chmod(0o755)
+    if first_line is not None:
+        (tmp_path / "certbot").write_text(first_line.format(bin=tmp_path) + "\nimport certbot\n", newline="")
+        (tmp_path / "certbot").chmod(0o755)
+    done = subprocess.run(
+        program.COMMAND,
+        input="the program\n",
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        cwd=tmp_path,
+    )
+    assert done.stdout == f"{expected} got the program\n"
+
+
 def test_where_it_cannot_work_it_says_so(fake: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     process = launch(fake, tmp_path / "file", job(NAME))

@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from stackctl.engine.fake import FakeEngine
-from stackctl.errors import ExitCode, InputError
+from stackctl.errors import CommandKilled, ExitCode, InputError
+from stackctl.model.names import ServiceName
 from stackctl.usecases.init import InitOptions
 from tests.usecases.world import World, done
 
@@ -79,6 +81,33 @@ def test_without_python_in_the_image_certificates_are_issued_one_by_one(stack: W
     done(stack.add("one.example.com"))
     assert stack.served() == {"one.example.com": "real"}
     assert any("no Python" in note for note in stack.report.notes)
+
+
+def test_a_container_stopped_at_work_is_told_as_that(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = stack.fake.stream
+
+    def stopped(service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
+        for line in stream(service, command, stdin):
+            yield line
+            raise CommandKilled("it was killed (exit code 137)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stack.fake, "stream", stopped)
+        result = stack.add("one.example.com")
+    (error,) = result.errors
+    assert str(error) == (
+        "one.example.com: the container of certbot was stopped while certbot was at work, or ran out of memory"
+    )
+    assert "stackctl logs certbot" in (error.hint or "")
+    done(stack.add("one.example.com"))
+
+
+def test_a_certbot_service_that_dies_at_once_is_not_taken_for_one_without_python(stack: World) -> None:
+    done(stack.down())
+    stack.fake.faults.exits = {ServiceName("certbot")}
+    result = stack.add("one.example.com")
+    assert "one.example.com: the certbot service is not running" in [str(error) for error in result.errors]
+    assert not any("no Python" in note for note in stack.report.notes)
 
 
 def test_renewal_with_nothing_due_asks_no_engine(site: World) -> None:

@@ -29,6 +29,19 @@ PATIENCE = 900.0
 MODULES = ("adoption", "locks", "worker", "accounts", "batch", "program")
 
 
+_SHELL = """\
+set -f
+line=$(head -n 1 "$(command -v certbot)" | tr -d '\\000\\r')
+case $line in '#!'*) set -- ${line#??} ;; esac
+case ${1-} in */env) shift; if [ "${1-}" = -S ]; then shift; fi ;; esac
+case ${1-} in *python*) exec "$@" -u - ;; esac
+exec python3 -u -
+"""
+COMMAND = ("sh", "-c", _SHELL)
+"""Runs :func:`text` on its standard input, by the Python that has certbot: the one that the first line
+of the ``certbot`` command names, or else whatever ``python3`` is."""
+
+
 def text(spec: dict[str, Any]) -> str:
     """The whole issuer as one text for ``python3 -``, which then runs :func:`main`."""
     here = Path(__file__)
