@@ -13,6 +13,7 @@ from stackctl.cli.options import (
     WAIT_SECONDS,
     Directory,
     DryRun,
+    Force,
     IgnoreLedger,
     NoIssue,
     Output,
@@ -49,6 +50,7 @@ def add_app(
     ] = None,
     env_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Environment of a new service.")] = None,
     no_issue: NoIssue = False,
+    force: Force = False,
     ignore_ledger: IgnoreLedger = False,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
@@ -72,6 +74,7 @@ def add_app(
             upstream=parsed("--upstream", names.host_port, upstream),
             env_file=env_file,
             issue=not no_issue,
+            check=not force,
             ledger=not ignore_ledger,
         )
         return usecase.add_app(host, wanted, dry_run=dry_run)

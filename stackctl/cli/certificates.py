@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 def renew(
     force: Annotated[
-        list[str] | None, typer.Option(metavar="DOMAIN", help="Renew this one although it is not due; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="DOMAIN", help="Renew this one although it is not due, and whatever its name leads to; repeatable."
+        ),
     ] = None,
     ignore_ledger: IgnoreLedger = False,
     unattended: Unattended = False,

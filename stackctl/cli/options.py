@@ -40,6 +40,9 @@ NoIssue = Annotated[bool, typer.Option("--no-issue", help="Ask for no certificat
 IgnoreLedger = Annotated[
     bool, typer.Option("--ignore-ledger", help="Ask the CA even where its rate limits would refuse.")
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Ask the CA even where a name does not lead here, as far as can be seen.")
+]
 Unattended = Annotated[
     bool, typer.Option("--unattended", help="Run by a timer: after failures in a row, wait longer and longer.")
 ]

@@ -26,6 +26,7 @@ from stackctl.engine.docker import DockerEngine
 from stackctl.engine.host import Host
 from stackctl.engine.lock import locked
 from stackctl.engine.network import HostNetwork
+from stackctl.engine.resolver import VARIABLE, parse_resolver
 from stackctl.engine.wire import HostWire
 from stackctl.errors import ExitCode, InputError, Interrupted, StackctlError
 from stackctl.render.proxies.nginx import Nginx
@@ -126,12 +127,14 @@ def _host(common: Common, report: TextReport | SilentReport) -> Host:
     if not directory.is_dir():
         raise InputError(f"there is no directory {common.directory}", where="--directory")
     files = locate(directory, os.environ)
+    resolver = os.environ.get(VARIABLE)
+    network = HostNetwork(parse_resolver(resolver) if resolver else None)
     proxy = Nginx()
     marker = next(iter(proxy.marker("")))
     engine = DockerEngine(files)
     stack = StackDirectory(files, marker, lambda: engine.read_tree("certbot", "/etc/letsencrypt"), _cache())
     command = f"stackctl {_command_line()}"
-    return Host(stack, engine, HostWire(), proxy, now, report, HostNetwork(), command)
+    return Host(stack, engine, HostWire(), proxy, now, report, network, command)
 
 
 def _cache() -> Path | None:

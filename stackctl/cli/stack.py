@@ -14,6 +14,7 @@ from stackctl.cli.options import (
     WAIT_SECONDS,
     Directory,
     DryRun,
+    Force,
     IgnoreLedger,
     NoIssue,
     Output,
@@ -64,6 +65,7 @@ def init(
     certbot_image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="Image of certbot. [default: certbot/certbot:v5.6.0]")
     ] = None,
+    force: Force = False,
     output: Output = OutputFormat.TEXT,
     dry_run: DryRun = False,
     verbose: Verbose = False,
@@ -102,7 +104,7 @@ def init(
         asked = options()
         if host.directory.stackfile() is None and output is OutputFormat.TEXT and not dry_run:
             asked = replace(asked, email=asked.email or _ask_email(), agree_tos=asked.agree_tos or _ask_terms())
-        return usecase.init(host, asked, dry_run=dry_run)
+        return usecase.init(host, asked, check=not force, dry_run=dry_run)
 
     common = Common("init", directory, output, verbose, None if dry_run else wait, makes_directory=True)
     run(common, action, check=options)
@@ -111,6 +113,7 @@ def init(
 def up(
     directory: Directory = HERE,
     no_issue: NoIssue = False,
+    force: Force = False,
     ignore_ledger: IgnoreLedger = False,
     unattended: Unattended = False,
     output: Output = OutputFormat.TEXT,
@@ -126,7 +129,7 @@ def up(
     run(
         common,
         lambda host: usecase.up(
-            host, issue=not no_issue, ledger=not ignore_ledger, unattended=unattended, dry_run=dry_run
+            host, issue=not no_issue, check=not force, ledger=not ignore_ledger, unattended=unattended, dry_run=dry_run
         ),
     )
 

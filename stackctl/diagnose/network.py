@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +22,58 @@ class CaDirectory:
     ahead: timedelta | None = None
     identities: tuple[str, ...] | None = None
     problem: str | None = None
+
+
+class Answer(StrEnum):
+    """How a resolver answered, as a person reads it."""
+
+    FOUND = "there are records"
+    EMPTY = "there is no such record"
+    NO_NAME = "the name does not exist (NXDOMAIN)"
+    FAILED = "its DNS servers fail (SERVFAIL)"
+    SILENT = "no resolver answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The records of one kind under a name.
+
+    Attributes:
+        records: addresses; of CAA records ``FLAGS TAG VALUE``, the value without quotes.
+        chain: the names that CNAME records lead through, the last one is where the records are.
+        loop: the chain comes back to itself.
+    """
+
+    answer: Answer
+    records: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
+    loop: bool = False
+
+
+class Reach(StrEnum):
+    """How far a connection came, as a person reads it."""
+
+    ANSWERED = "it answers"
+    REFUSED = "it refuses the connection"
+    SILENT = "it does not answer in time"
+    NO_ROUTE = "there is no route to it from here"
+    BROKEN = "it takes the connection, but gives no HTTP answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an HTTP server at one address gave, redirects followed as CAs follow them.
+
+    Attributes:
+        status: of the last answer.
+        body: the beginning of the last one.
+        headers: of the first answer, names in lower case.
+        redirect: where the first answer sent the client, or None.
+    """
+
+    address: str
+    reach: Reach
+    status: int | None = None
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    redirect: str | None = None

@@ -10,12 +10,14 @@ from stackctl.certs.dummy import make_dummy
 from stackctl.engine import prove
 from stackctl.engine.host import Host
 from stackctl.engine.issue import issue
+from stackctl.engine.preflight import check_names
 from stackctl.engine.publish import Staging
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.plan.observed import Observed
 from stackctl.plan.operations import (
     AwaitService,
+    CheckNames,
     DeleteCertificate,
     HoldBack,
     Issue,
@@ -99,6 +101,8 @@ class Executor:
             errors = self._start([op for op in operations if isinstance(op, StartService | StartProxy)])
         elif kind is Issue:
             errors = self._issue([op for op in operations if isinstance(op, Issue)])
+        elif kind is CheckNames:
+            errors = self._check([op for op in operations if isinstance(op, CheckNames)])
         elif kind is VerifySite:
             sites = [op for op in operations if isinstance(op, VerifySite)]
             errors = prove.sites_are_served(self._host, self._stack.edge, sites)
@@ -114,8 +118,7 @@ class Executor:
         if operation.scope is None:
             self._over = True
         else:
-            self._failed.add(operation.scope)
-            self._failed.update(operation.sharing if isinstance(operation, Issue | HoldBack) else ())
+            self._failed.update(operation.scopes)
         return Step(operation, "failed", error)
 
     def _try(self, operation: Operation) -> StackctlError | None:
@@ -182,6 +185,12 @@ class Executor:
             return [error] if len(services) == 1 else [only for one in services for only in self._up([one])]
         return [None] * len(services)
 
+    def _check(self, operations: Sequence[CheckNames]) -> list[StackctlError | None]:
+        try:
+            return check_names(self._host, self._observed.project.name, self._stack, operations)
+        except StackctlError as error:
+            return [error] * len(operations)
+
     def _issue(self, operations: Sequence[Issue]) -> list[StackctlError | None]:
         requests = [operation.request for operation in operations]
         paced = all(operation.paced for operation in operations)
@@ -217,7 +226,7 @@ class Executor:
 
 def _kind(operation: Operation) -> object:
     """What neighbours have in common that are carried out together; else the operation itself."""
-    for kinds in ((StartService, StartProxy), (Issue,), (VerifySite,)):
+    for kinds in ((StartService, StartProxy), (CheckNames,), (Issue,), (VerifySite,)):
         if isinstance(operation, kinds):
             return kinds[0]
     return operation

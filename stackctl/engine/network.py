@@ -2,43 +2,160 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
+import ipaddress
 import json
 import ssl
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from stackctl.diagnose.network import CaDirectory
+from stackctl.diagnose.network import CaDirectory, Fetched, Lookup, Reach
+from stackctl.engine.resolver import Resolver
 
-_TIMEOUT = 5.0
+_CA_SECONDS = 5.0
+_FETCH_SECONDS = 3.0
 _MOST_BYTES = 65536
+_MOST_REDIRECTS = 10
+"""As Let's Encrypt follows them: to ports 80 and 443 alone."""
+
+_NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 class HostNetwork:
-    """Sees what a program on this host sees."""
+    """Sees what a program on this host sees; names are looked up at ``resolver``, None for the system's."""
+
+    def __init__(self, resolver: tuple[str, int] | None = None) -> None:
+        self._resolver = Resolver(resolver)
+
+    def lookup(self, name: str, kind: str) -> Lookup:
+        """See :meth:`Network.lookup`."""
+        return self._resolver.lookup(name, kind)
+
+    def own_addresses(self) -> frozenset[str]:
+        """See :meth:`Network.own_addresses`."""
+        import psutil  # noqa: PLC0415  (only when names are looked at)
+
+        found = (at.address for interface in psutil.net_if_addrs().values() for at in interface)
+        return frozenset(address.partition("%")[0] for address in found)
+
+    def fetch(self, address: str, port: int, name: str, path: str) -> Fetched:
+        """See :meth:`Network.fetch`."""
+        fetched, at, url = None, address, f"http://{name}{path}"
+        for _ in range(_MOST_REDIRECTS):
+            one, location = self._get(at, port, url)
+            fetched = one if fetched is None else _followed(fetched, one)
+            if location is None:
+                break
+            fetched = replace(fetched, redirect=fetched.redirect or location)
+            moved = urlsplit(urljoin(url, location))
+            to, found = _port_of(moved.scheme, moved.netloc), self._address(moved.hostname, {name: address})
+            if to is None or found is None:
+                break
+            at, port, url = found, to, moved.geturl()
+        assert fetched is not None  # the loop runs at least once
+        return fetched
+
+    def _address(self, name: str | None, known: Mapping[str, str]) -> str | None:
+        if name is None or name in known:
+            return known.get(name or "")
+        try:
+            return str(ipaddress.ip_address(name))
+        except ValueError:
+            return next(iter(self.lookup(name, "A").records), None)
+
+    def _get(self, address: str, port: int, url: str) -> tuple[Fetched, str | None]:
+        """One answer, and where it redirects to."""
+        parts = urlsplit(url)
+        kind = _Secure if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(address, port, timeout=_FETCH_SECONDS)
+        if isinstance(connection, _Secure):
+            connection.name = parts.hostname or ""
+        try:
+            connection.connect()
+        except ssl.SSLError:
+            return Fetched(address, Reach.BROKEN), None
+        except OSError as error:
+            return Fetched(address, _how_far(error)), None
+        try:
+            target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+            connection.request("GET", target, headers={"Host": parts.netloc, "Connection": "close"})
+            response = connection.getresponse()
+            body = response.read(_MOST_BYTES)
+        except (OSError, http.client.HTTPException):
+            return Fetched(address, Reach.BROKEN), None
+        finally:
+            connection.close()
+        headers = {key.lower(): value for key, value in response.getheaders()}
+        moved = response.status in {301, 302, 303, 307, 308}
+        location = headers.get("location") if moved else None
+        return Fetched(address, Reach.ANSWERED, response.status, body, headers), location
 
     def ca_directory(self, url: str, bundle: bytes | None) -> CaDirectory:
         """See :meth:`Network.ca_directory`."""
-        context = ssl.create_default_context(cadata=bundle.decode("ascii", "replace") if bundle else None)
         try:
+            context = ssl.create_default_context(cadata=bundle.decode("ascii", "replace") if bundle else None)
             return _get_directory(url, context)
         except ssl.SSLCertVerificationError as error:
             problem = f"its certificate is not trusted: {error.verify_message}"
         except (OSError, http.client.HTTPException, ValueError) as error:
             return CaDirectory(url, problem=f"{url} does not answer: {error}")
         # A clock that is wrong refuses right certificates. For the time alone nobody has to be trusted.
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
         try:
-            return CaDirectory(url, ahead=_get_directory(url, context).ahead, problem=problem)
+            return CaDirectory(url, ahead=_get_directory(url, _unjudged()).ahead, problem=problem)
         except (OSError, http.client.HTTPException, ValueError):
             return CaDirectory(url, problem=problem)
 
 
+class _Secure(http.client.HTTPSConnection):
+    """HTTPS to an address, under a name, with whatever certificate: a CA that follows a redirect does not judge it."""
+
+    name = ""
+
+    def __init__(self, address: str, port: int, *, timeout: float) -> None:
+        super().__init__(address, port, timeout=timeout, context=_unjudged())
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        self.sock = _unjudged().wrap_socket(self.sock, server_hostname=self.name)
+
+
+def _unjudged() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _how_far(error: OSError) -> Reach:
+    if isinstance(error, ConnectionRefusedError):
+        return Reach.REFUSED
+    if isinstance(error, TimeoutError):
+        return Reach.SILENT
+    return Reach.NO_ROUTE if error.errno in _NO_ROUTE else Reach.BROKEN
+
+
+def _followed(first: Fetched, last: Fetched) -> Fetched:
+    """The end of a redirection, under the address where it began."""
+    return replace(first, reach=last.reach, status=last.status, body=last.body)
+
+
+def _port_of(scheme: str, netloc: str) -> int | None:
+    """The port of a redirect that a CA would follow, or None."""
+    usual = {"http": 80, "https": 443}.get(scheme)
+    try:
+        named = urlsplit(f"//{netloc}").port
+    except ValueError:
+        return None
+    return usual if usual is not None and named in {None, usual} else None
+
+
 def _get_directory(url: str, context: ssl.SSLContext) -> CaDirectory:
     parts = urlsplit(url)
-    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context, timeout=_TIMEOUT)
+    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context, timeout=_CA_SECONDS)
     try:
         connection.request("GET", parts.path or "/", headers={"Connection": "close"})
         response = connection.getresponse()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stackctl.certs.lineage import Certificate
-from stackctl.diagnose.network import CaDirectory
+from stackctl.diagnose.network import CaDirectory, Fetched, Lookup
 from stackctl.model.names import Domain, Publish
 from stackctl.model.project import Project
 from stackctl.plan.observed import Container
@@ -127,6 +127,15 @@ class Wire(Protocol):
 
 class Network(Protocol):
     """What is beyond this host. Nothing here raises: what cannot be had is part of the answer."""
+
+    def lookup(self, name: str, kind: str) -> Lookup:
+        """The records of ``kind`` (A, AAAA or CAA) under ``name``, CNAME records followed."""
+
+    def own_addresses(self) -> frozenset[str]:
+        """The addresses of this host's interfaces."""
+
+    def fetch(self, address: str, port: int, name: str, path: str) -> Fetched:
+        """What the HTTP server at ``address`` and ``port`` gives for ``path`` of ``name``, redirects followed."""
 
     def ca_directory(self, url: str, bundle: bytes | None) -> CaDirectory:
         """A CA's ACME directory; ``bundle`` is the PEM that a private CA is trusted by."""

@@ -1,7 +1,8 @@
 """The operations a plan is made of: data, each with its cause, each one line of text.
 
 ``scope`` is whose failure it is: an app's name, ``service:NAME``, or None for what
-all apps share. When an operation fails, the later ones of its scope are skipped; a
+all apps share; ``sharing`` are apps besides it, which are served with the same
+certificate. When an operation fails, the later ones of its scope are skipped; a
 failure of a shared one ends the plan.
 """
 
@@ -22,6 +23,12 @@ class Operation:
 
     cause: str
     scope: str | None = None
+    sharing: tuple[Domain, ...] = ()
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that fail with it; none where all fail."""
+        return () if self.scope is None else (self.scope, *self.sharing)
 
     @property
     def text(self) -> str:
@@ -194,15 +201,22 @@ class VerifyGone(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Issue(Operation):
-    """Ask the CA for a certificate; ``paced`` ones wait until the account may place their order.
+class CheckNames(Operation):
+    """Look whether names lead here: what is certain to fail at the CA is not asked of it."""
 
-    ``sharing`` are the apps besides the one of ``scope`` that are served with it: its failure is theirs too.
-    """
+    names: tuple[Domain, ...]
+
+    @property
+    def text(self) -> str:
+        return f"check that {', '.join(self.names)} {'lead' if len(self.names) > 1 else 'leads'} here"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue(Operation):
+    """Ask the CA for a certificate; ``paced`` ones wait until the account may place their order."""
 
     request: CertificateRequest
     paced: bool = True
-    sharing: tuple[Domain, ...] = ()
 
     @property
     def text(self) -> str:
@@ -215,7 +229,6 @@ class HoldBack(Operation):
 
     request: CertificateRequest
     until: datetime
-    sharing: tuple[Domain, ...] = ()
 
     @property
     def text(self) -> str:

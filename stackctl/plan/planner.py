@@ -25,7 +25,7 @@ from stackctl.plan.operations import (
     WriteEabKey,
     WriteStackfile,
 )
-from stackctl.plan.requests import certificate_requests
+from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
 from stackctl.plan.wish import Wish
 from stackctl.render.proxy import Files, Proxy
@@ -65,6 +65,7 @@ class _Planner:
         else:
             yield from self._take_up_renewed()
         requests = list(certificate_requests(self.stack, self.apps, self.wish, observed))
+        yield from name_checks(self.stack, self.wish, requests)
         yield from requests
         asked = {request.request.lineage for request in requests if isinstance(request, Issue)}
         if asked:

@@ -10,7 +10,7 @@ from stackctl.certs.request import CertificateRequest
 from stackctl.model.names import Domain
 from stackctl.model.stack import LETSENCRYPT_STAGING, App, Stack
 from stackctl.plan.observed import Observed
-from stackctl.plan.operations import HoldBack, Issue
+from stackctl.plan.operations import CheckNames, HoldBack, Issue
 from stackctl.plan.wish import Wish
 
 
@@ -40,6 +40,20 @@ def certificate_requests(
             yield Issue(request=request, paced=wish.ledger, cause=cause, scope=app.name, sharing=others)
         else:
             yield HoldBack(request=request, until=refusal.until, cause=refusal.reason, scope=app.name, sharing=others)
+
+
+def name_checks(stack: Stack, wish: Wish, requests: Collection[Issue | HoldBack]) -> Iterator[CheckNames]:
+    """Before the CA is asked: whether the names of each certificate lead here."""
+    if not wish.check or not stack.acme.agree_tos:
+        return
+    for asked in requests:
+        if isinstance(asked, Issue) and asked.scope not in wish.force:
+            yield CheckNames(
+                names=asked.request.names,
+                cause="a refusal of the CA would count",
+                scope=asked.scope,
+                sharing=asked.sharing,
+            )
 
 
 def _names(app: App, sharing: Collection[App], lineage: Lineage | None) -> tuple[Domain, ...]:

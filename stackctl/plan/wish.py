@@ -17,6 +17,7 @@ class Wish:
         issue: whether certificates that are missing are asked for.
         renew: causes, by app, to ask for a certificate that is there.
         force: the apps among them whose certificate is replaced although it is not due.
+        check: whether it is looked first if a name leads here; never for those of ``force``.
         ledger: whether the ledger may hold a request back; ``unattended`` lets failures in a row do so too.
         write_last: the Compose file changes only once all else is done, so that the same command can go on
             from it; for what takes away.
@@ -31,6 +32,7 @@ class Wish:
     issue: bool = True
     renew: dict[Domain, str] | None = None
     force: frozenset[Domain] = frozenset()
+    check: bool = True
     ledger: bool = True
     unattended: bool = False
     write_last: bool = False

@@ -34,6 +34,7 @@ class AddApp:
     upstream: HostPort | None = None
     env_file: FilePath | None = None
     issue: bool = True
+    check: bool = True
     ledger: bool = True
 
 
@@ -51,7 +52,8 @@ def add_app(host: Host, wanted: AddApp, *, dry_run: bool = False) -> Result:
     loaded = load(host, _edited(host, doc, wanted) if app is None else doc)
     if app is not None:
         _refuse_different(loaded, app, wanted)
-    wish = Wish(loaded.doc.text, focus=frozenset({wanted.domain}), issue=wanted.issue, ledger=wanted.ledger)
+    focus = frozenset({wanted.domain})
+    wish = Wish(loaded.doc.text, focus=focus, issue=wanted.issue, check=wanted.check, ledger=wanted.ledger)
     return converge(host, "add-app", loaded, wish, dry_run=dry_run)
 
 

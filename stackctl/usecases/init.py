@@ -63,7 +63,7 @@ def ca_name(text: str) -> str:
     return text if text in CA_NAMES else names.ca_directory(text)
 
 
-def init(host: Host, options: InitOptions, *, dry_run: bool = False) -> Result:
+def init(host: Host, options: InitOptions, *, check: bool = True, dry_run: bool = False) -> Result:
     """Make the stack, or add what is missing of it; what is there stays as it is.
 
     Raises:
@@ -78,7 +78,7 @@ def init(host: Host, options: InitOptions, *, dry_run: bool = False) -> Result:
         refuse_foreign_keys(host.directory.files)
         doc = _completed(host, Document.parse(text, host.directory.files.main.name), options, asked)
     loaded = load(host, doc)
-    wish = Wish(doc.text, ca_bundle=bundle, eab_key=None if key == host.directory.eab_key() else key)
+    wish = Wish(doc.text, check=check, ca_bundle=bundle, eab_key=None if key == host.directory.eab_key() else key)
     result = converge(host, "init", loaded, wish, dry_run=dry_run)
     if loaded.stack.acme.agree_tos:
         return result

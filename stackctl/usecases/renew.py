@@ -13,7 +13,7 @@ from stackctl.engine.host import Host
 from stackctl.errors import InputError
 from stackctl.model.names import Domain
 from stackctl.model.stack import App
-from stackctl.plan.operations import HoldBack, Issue, Operation
+from stackctl.plan.operations import Issue
 from stackctl.plan.wish import Wish
 from stackctl.stackfile.read import read_apps
 from stackctl.usecases.converge import converge, load, open_document
@@ -87,7 +87,7 @@ def _rows(
     before: dict[str, Lineage] | None = None,
 ) -> list[dict[str, Any]]:
     """One row per app: ``renewed``, ``failed`` or ``skipped``, with the reason."""
-    failed = {name: step.error for step in steps if step.error is not None for name in _whose(step.operation)}
+    failed = {name: step.error for step in steps if step.error is not None for name in step.operation.scopes}
     asked = {step.operation.request.lineage for step in steps if isinstance(step.operation, Issue)}
     rows: list[dict[str, Any]] = []
     for app in apps:
@@ -105,10 +105,6 @@ def _rows(
             row |= {"status": "skipped", "reason": _why_skipped(lineage)}
         rows.append(row)
     return rows
-
-
-def _whose(operation: Operation) -> tuple[str | None, ...]:
-    return (operation.scope, *(operation.sharing if isinstance(operation, Issue | HoldBack) else ()))
 
 
 def _why_skipped(lineage: Lineage | None) -> str:

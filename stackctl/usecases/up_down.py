@@ -8,12 +8,18 @@ from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result
 
 
-def up(
-    host: Host, *, issue: bool = True, ledger: bool = True, unattended: bool = False, dry_run: bool = False
+def up(  # noqa: PLR0913  (one for each option)
+    host: Host,
+    *,
+    issue: bool = True,
+    check: bool = True,
+    ledger: bool = True,
+    unattended: bool = False,
+    dry_run: bool = False,
 ) -> Result:
     """Converge on what the Compose file says, after an edit by hand or after a crash."""
     loaded = load(host, open_document(host))
-    wish = Wish(loaded.doc.text, issue=issue, ledger=ledger, unattended=unattended)
+    wish = Wish(loaded.doc.text, issue=issue, check=check, ledger=ledger, unattended=unattended)
     return converge(host, "up", loaded, wish, dry_run=dry_run)
 
 

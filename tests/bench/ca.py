@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.bench import lab
 
-API, MANAGEMENT, DNS, DNS_MANAGEMENT = 24000, 25000, 28053, 28055
+API, MANAGEMENT, DNS_MANAGEMENT = 24000, 25000, 28055
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ def fresh_ca(address: str) -> Iterator[Ca]:
     quiet = ("-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "")
     settings = ("PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0")
     with ExitStack() as stack:
-        answering = ("-defaultIPv4", address, "-dnsserver", f":{DNS}", "-management", f":{DNS_MANAGEMENT}")
+        answering = ("-defaultIPv4", address, "-dnsserver", f":{lab.DNS}", "-management", f":{DNS_MANAGEMENT}")
         stack.enter_context(lab.container("dns", lab.PEBBLE, "pebble-challtestsrv", *answering, *quiet))
         options = [part for setting in settings for part in ("--env", setting)]
-        command = ("pebble", "-config", "/ca/pebble.json", "-dnsserver", f"127.0.0.1:{DNS}")
+        command = ("pebble", "-config", "/ca/pebble.json", "-dnsserver", f"127.0.0.1:{lab.DNS}")
         stack.enter_context(lab.container("pebble", *options, "--volume", f"{files}:/ca:ro", lab.PEBBLE, *command))
         context = lab.trusting((files / "ca.pem").read_text())
         lab.wait_until(lambda: _fetch(API, "/dir", context), "Pebble answers")

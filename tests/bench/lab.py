@@ -32,6 +32,9 @@ PEBBLE = "stackctl-lab/pebble:latest"
 BASE = "debian:forky-slim"
 TOOLS = "stackctl-lab/bench:latest"
 
+DNS = 28053
+"""The resolver of the benchmark's CA, on this host."""
+
 PREFIX = "stackctl-lab-bench-"
 """Of every container and project made here; 'make clean' takes whatever begins with 'stackctl-lab-'."""
 
@@ -57,8 +60,9 @@ class Options:
 
 
 def environment() -> dict[str, str]:
-    """Ours, without what would send a loopback request through a proxy."""
-    return {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    """Ours, without what would send a loopback request through a proxy, and with the resolver of the CA."""
+    ours = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    return {**ours, "STACKCTL_RESOLVER": f"127.0.0.1:{DNS}"}
 
 
 def run(*arguments: str | Path, cwd: Path | None = None, seconds: float = 600.0, stdin: str | None = None) -> str:

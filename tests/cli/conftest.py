@@ -74,7 +74,7 @@ def bare(world: World, monkeypatch: pytest.MonkeyPatch) -> Cli:
     make: Callable[[object], object] = lambda _files: world.fake  # noqa: E731
     monkeypatch.setattr(run, "DockerEngine", make)
     monkeypatch.setattr(run, "HostWire", lambda: world.fake)
-    monkeypatch.setattr(run, "HostNetwork", lambda: world.network)
+    monkeypatch.setattr(run, "HostNetwork", lambda _resolver: world.network)
     monkeypatch.setattr(run, "now", world.clock)
     monkeypatch.delenv("COMPOSE_FILE", raising=False)
     return Cli(world)

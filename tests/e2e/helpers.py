@@ -30,6 +30,8 @@ APP_IMAGE = "stackctl-lab/app:latest"
 NGINX_IMAGE = "stackctl/nginx:1.30"
 CERTBOT_IMAGE = "stackctl/certbot:5.5"
 DNS_MANAGEMENT = ("127.0.0.1", 8055)
+DNS_SERVER = "127.0.0.1:8053"
+"""The CA's resolver: the system's tells nothing of the lab's names."""
 NOBODY = "127.0.0.250"
 """An address of this host where nothing listens."""
 
@@ -168,7 +170,7 @@ class Stack:
         return [*self.wrapper, str(BIN / "stackctl"), *map(str, arguments)]
 
     def environ(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-        return {**os.environ, **self.environment, **(environment or {})}
+        return {**os.environ, "STACKCTL_RESOLVER": DNS_SERVER, **self.environment, **(environment or {})}
 
     def run(
         self, *arguments: str | Path, environment: Mapping[str, str] | None = None, seconds: float = 150.0

@@ -40,6 +40,7 @@ class Authority:
     port: int
     management: int
     resolver: int
+    dns: int
 
     @property
     def directory(self) -> str:
@@ -119,7 +120,7 @@ def authority(*, bindings: dict[str, str] | None = None) -> Iterator[Authority]:
     token = secrets.token_hex(3)
     folder = Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-ca-"))
     port, management, resolver, dns = (free_port() for _ in range(4))
-    made = Authority(folder, lab.gateway(), token, port, management, resolver)
+    made = Authority(folder, lab.gateway(), token, port, management, resolver, dns)
     keys._write_keys(folder, made.bridge)
     settings = {
         "listenAddress": f"0.0.0.0:{port}",

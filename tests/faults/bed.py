@@ -195,7 +195,7 @@ def bare(run: Run, *, directory: str | None = None, parent: Path | None = None) 
     root.mkdir()
     lab = Lab(directory or run.ca.directory, run.ca.bundle, run.ca.root())
     with reserved() as address:
-        made = Bed(run, Stack(lab, root, address, token))
+        made = Bed(run, Stack(lab, root, address, token, {"STACKCTL_RESOLVER": f"127.0.0.1:{run.ca.dns}"}))
         try:
             yield made
         finally:

@@ -25,7 +25,7 @@ def rows(run: Run) -> None:
         def row(
             injected: str, inject: Callable[[], object], mend: Callable[[], object], *codes: int, words: str = ""
         ) -> None:
-            unissued(one, FAMILY, injected, inject, mend, expected, codes, words)
+            unissued(one, FAMILY, injected, inject, mend, expected, codes, words=words)
 
         row("CA down", proxy.down, proxy.up, 7)
         for injected, fault, code, words in faults(one, quick=run.quick):
@@ -67,15 +67,19 @@ def unissued(
     mend: Callable[[], object],
     expected: State,
     codes: Sequence[int],
+    *more: str,
     words: str = "",
 ) -> None:
-    """``add-app`` ends with one of ``codes``, the app on HTTP; the same command again gets the certificate."""
+    """``add-app`` ends with one of ``codes``, the app on HTTP; the same command again gets the certificate.
+
+    ``more`` are options it has while it is broken.
+    """
     name = one.stack.domain("app")
     command = ["add-app", name, "--image", APP_IMAGE]
 
     def broken() -> str:
         inject()
-        done = one.stack.run(*command)
+        done = one.stack.run(*command, *more)
         assert done.returncode in codes, f"{ended(done)} instead of {codes}"
         assert words in done.stderr, f"{done.stderr} instead of {words!r}"
         answer = one.stack.http(name).status
@@ -130,7 +134,7 @@ def several(one: Bed) -> None:
     def broken() -> str:
         for name in names[::2]:
             one.run.ca.resolve(name, NOBODY)
-        done = one.stack.run("up")
+        done = one.stack.run("up", "--force")
         assert done.returncode == 7, ended(done)
         return ended(done)
 

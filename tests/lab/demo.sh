@@ -75,6 +75,8 @@ prove() {
 preconditions
 # All that is asked from here on is on this host.
 export no_proxy='*'
+# The names exist for the CA's resolver alone.
+export STACKCTL_RESOLVER=127.0.0.1:8053
 empty_directory
 names
 cd "$DEMO"
@@ -97,7 +99,7 @@ show stackctl status
 cat <<END
 
 The stack runs. To play with it:
-  cd .lab/demo && export PATH="$BIN:\$PATH"
+  cd .lab/demo && export PATH="$BIN:\$PATH" STACKCTL_RESOLVER=127.0.0.1:8053
   stackctl up --dry-run                        after an edit of docker-compose.yml
   docker stop stackctl-lab-demo-app1-1         then 'stackctl status', and 'stackctl up'
   stackctl renew --force app2.example.com

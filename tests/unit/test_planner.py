@@ -15,6 +15,7 @@ from stackctl.model.project import Project, Service
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
 from stackctl.plan.observed import Container, Observed
 from stackctl.plan.operations import (
+    CheckNames,
     HoldBack,
     Issue,
     Operation,
@@ -183,6 +184,7 @@ def test_a_first_up_of_an_app_serves_its_dummy_before_it_asks_for_a_certificate(
         start service certbot  (not running yet)
         start the proxy nginx  (not running yet)
         verify that a.example.com is served with its dummy certificate  (the proxy took files up)
+        check that a.example.com leads here  (a refusal of the CA would count)
         issue a certificate for a.example.com  (it has none yet)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -209,6 +211,7 @@ def test_a_new_app_touches_no_other() -> None:
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
         verify that b.example.com is served with its dummy certificate  (the proxy took files up)
+        check that b.example.com leads here  (a refusal of the CA would count)
         issue a certificate for b.example.com  (it has none yet)
         stage sites/b.example.com.conf, sites/b.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -272,6 +275,7 @@ def test_an_added_alias_stays_on_http_until_the_certificate_covers_it() -> None:
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
         verify that a.example.com is served with its real certificate  (the proxy took files up)
+        check that a.example.com, www.example.com lead here  (a refusal of the CA would count)
         issue a certificate for a.example.com, www.example.com  (its names changed)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -325,6 +329,7 @@ def test_a_lineage_that_cannot_be_used_is_served_by_a_dummy_and_asked_for(proble
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
         verify that a.example.com is served with its dummy certificate  (the proxy took files up)
+        check that a.example.com leads here  (a refusal of the CA would count)
         issue a certificate for a.example.com  (the one on disk cannot be used: {problem})
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -339,6 +344,8 @@ def test_many_missing_certificates_are_asked_for_together_and_switched_by_one_re
     made = plan(desired, settled(desired, WEB, API))
     assert str(made) == lines(
         """
+        check that a.example.com leads here  (a refusal of the CA would count)
+        check that b.example.com leads here  (a refusal of the CA would count)
         issue a certificate for a.example.com  (it has none yet)
         issue a certificate for b.example.com  (it has none yet)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
@@ -467,6 +474,7 @@ def test_what_fails_with_one_app_is_in_that_apps_scope() -> None:
         "AwaitService",
         "StageFiles",
         "VerifySite",
+        "CheckNames",
         "Issue",
     }
     assert scopes["StartProxy"] is None
@@ -781,6 +789,7 @@ def test_a_renewal_asks_for_what_it_is_told_and_prepares_nothing() -> None:
     made = plan(desired, observed, Wish("# other\n", renew={A: "due in 9 days"}))
     assert str(made) == lines(
         """
+        check that a.example.com leads here  (a refusal of the CA would count)
         issue a certificate for a.example.com  (due in 9 days)
         reload the proxy  (certificates were issued)
         verify that a.example.com is served with its real certificate  (its certificate was issued)
@@ -798,6 +807,7 @@ def test_a_first_certificate_by_renewal_switches_the_site_too() -> None:
     made = plan(desired, settled(desired, WEB), Wish(TEXT, renew={A: "it has none yet"}))
     assert str(made) == lines(
         """
+        check that a.example.com leads here  (a refusal of the CA would count)
         issue a certificate for a.example.com  (it has none yet)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -858,6 +868,7 @@ def test_a_certificate_of_the_staging_ca_is_replaced_once_the_stack_leaves_stagi
     made = plan(desired, settled(desired, WEB, issued=[staged(A)]))
     assert str(made) == lines(
         """
+        check that a.example.com leads here  (a refusal of the CA would count)
         issue a certificate for a.example.com  (the one on disk is of the staging CA)
         reload the proxy  (certificates were issued)
         verify that a.example.com is served with its real certificate  (its certificate was issued)
@@ -881,12 +892,14 @@ def test_what_the_ca_would_refuse_is_not_asked_and_nothing_else_is_held_back() -
     desired = stack(APP_A, APP_B, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB, API), now=NOW, ledger=failed(5))
     made = plan(desired, observed)
-    held, *rest = str(made).splitlines()
-    assert held.startswith("hold the request for a.example.com back until 2026-06-01 ")
+    (held,) = of_kind(made, HoldBack)
+    rest = [line for line in str(made).splitlines() if not line.startswith(held.text)]
+    assert held.text.startswith("hold the request for a.example.com back until 2026-06-01 ")
     assert (
         rest
         == lines(
             """
+        check that b.example.com leads here  (a refusal of the CA would count)
         issue a certificate for b.example.com  (it has none yet)
         stage sites/b.example.com.conf, sites/b.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -895,6 +908,28 @@ def test_what_the_ca_would_refuse_is_not_asked_and_nothing_else_is_held_back() -
         """
         ).splitlines()
     )
+
+
+def test_names_are_looked_at_before_anything_is_asked_and_all_together() -> None:
+    desired = stack(APP_A, APP_B)
+    kinds = [type(operation) for operation in plan(desired, settled(desired, WEB, API)).operations]
+    assert kinds[:4] == [CheckNames, CheckNames, Issue, Issue]
+    (first, *_) = of_kind(plan(desired, settled(desired, WEB, API)), CheckNames)
+    assert first.scope == A
+
+
+@pytest.mark.parametrize(
+    ("wish", "agreed"),
+    [
+        (Wish(TEXT, check=False), True),
+        (Wish(TEXT, renew={A: "asked for with --force"}, force=frozenset({A})), True),
+        (Wish(TEXT, issue=False), True),
+        (Wish(TEXT), False),
+    ],
+)
+def test_names_are_not_looked_at_where_a_person_forces_or_nothing_would_be_asked(wish: Wish, agreed: bool) -> None:
+    desired = stack(APP_A, acme=replace(acme(LETSENCRYPT), agree_tos=agreed))
+    assert not of_kind(plan(desired, settled(desired, WEB), wish), CheckNames)
 
 
 def test_what_is_held_back_alone_switches_nothing() -> None:
@@ -916,14 +951,14 @@ def test_failures_in_a_row_hold_back_who_does_not_watch(unattended: bool, kind: 
     desired = stack(APP_A, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB), now=NOW, ledger=failed(1))
     made = plan(desired, observed, Wish(TEXT, renew={A: "it has none yet"}, unattended=unattended))
-    assert isinstance(made.operations[0], kind)
+    assert of_kind(made, kind)
 
 
 def test_a_failure_long_ago_holds_nobody_back() -> None:
     desired = stack(APP_A, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB), now=NOW, ledger=failed(1, timedelta(days=7)))
     made = plan(desired, observed, Wish(TEXT, renew={A: "it has none yet"}, unattended=True))
-    assert isinstance(made.operations[0], Issue)
+    assert of_kind(made, Issue)
 
 
 # The CA bundle

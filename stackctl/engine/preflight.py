@@ -1,0 +1,34 @@
+"""Looks, before the CA is asked, whether names lead here: what is certain to fail is not asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stackctl.diagnose.check import Check
+from stackctl.diagnose.preflight import certain_failure
+from stackctl.engine.host import Host
+from stackctl.engine.probe.names import Target, look_up
+from stackctl.engine.probe.nonce import planted
+from stackctl.errors import IssueFailed, StackctlError
+from stackctl.model.stack import Stack
+from stackctl.plan.operations import CheckNames
+
+
+def check_names(host: Host, project: str, stack: Stack, operations: Sequence[CheckNames]) -> list[StackctlError | None]:
+    """What is certain to fail at the CA for each operation, in their order; all are looked at together."""
+    names = [name for operation in operations for name in operation.names]
+    containers = host.engine.containers(project)
+    with planted(host, containers, stack.certbot) as nonce:
+        target = Target(stack.acme.directory, host.directory.ca_bundle(), nonce, stack.edge.http)
+        facts = {one.name: one for one in look_up(host.network, names, target)}
+    return [
+        next((error for name in operation.names if (error := _refusal(certain_failure(facts[name])))), None)
+        for operation in operations
+    ]
+
+
+def _refusal(check: Check | None) -> IssueFailed | None:
+    if check is None:
+        return None
+    hint = f"{check.todo}; 'stackctl doctor {check.subject}' says more, --force asks the CA all the same"
+    return IssueFailed(f"{check.subject}: not asked for: {check.text}", hint=hint)

@@ -1,0 +1,84 @@
+"""Gathers what :mod:`stackctl.diagnose.names` judges: many names at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+from stackctl.diagnose.caa import IDENTITIES
+from stackctl.diagnose.names import HTTP_PORT, CaaFacts, NameFacts, Nonce
+from stackctl.diagnose.network import Answer, Fetched, Lookup
+from stackctl.engine.ports import Network
+from stackctl.model.names import Domain, Publish
+
+_AT_ONCE = 32
+_MOST_ADDRESSES = 8
+"""Of one family under one name; more are a CDN's, and behave alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where names should lead.
+
+    Attributes:
+        directory: the CA's ACME directory; ``bundle`` is what it is trusted by.
+        nonce: the file to fetch, or why nothing is fetched.
+        http: where the proxy is published; None without one.
+    """
+
+    directory: str
+    bundle: bytes | None
+    nonce: Nonce | str
+    http: Publish | None = None
+    generation: str | None = None
+
+
+def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[NameFacts]:
+    """The facts of each name, in their order."""
+    own = network.own_addresses()
+    lookup = cache(network.lookup)  # names of one domain have the same ones above them
+
+    @cache
+    def identities() -> tuple[str, ...] | None:
+        known = IDENTITIES.get(target.directory)
+        return known or network.ca_directory(target.directory, target.bundle).identities
+
+    def look(name: Domain) -> NameFacts:
+        v4, v6 = network.lookup(name, "A"), network.lookup(name, "AAAA")
+        found = bool(v4.records or v6.records)
+        fetched = tuple(_fetch(network, name, v4, v6, target.nonce)) if isinstance(target.nonce, Nonce) else None
+        return NameFacts(
+            name,
+            v4,
+            v6,
+            caa=_caa(lookup, name, identities) if found else None,
+            fetched=fetched,
+            unfetched=target.nonce if isinstance(target.nonce, str) else None,
+            nonce=target.nonce if isinstance(target.nonce, Nonce) else None,
+            own=own,
+            http=target.http,
+            generation=target.generation,
+        )
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(look, names))
+
+
+def _fetch(network: Network, name: Domain, v4: Lookup, v6: Lookup, nonce: Nonce) -> Iterator[Fetched]:
+    for address in (*v4.records[:_MOST_ADDRESSES], *v6.records[:_MOST_ADDRESSES]):
+        yield network.fetch(address, HTTP_PORT, name, nonce.path)
+
+
+def _caa(lookup: Callable[[str, str], Lookup], name: str, identities: Callable[[], tuple[str, ...] | None]) -> CaaFacts:
+    """The first records on the way up from the name to its top-level domain."""
+    at = name
+    while True:
+        found = lookup(at, "CAA")
+        _, dot, above = at.partition(".")
+        if found.records:
+            return CaaFacts(found, at, identities())
+        if found.answer in {Answer.FAILED, Answer.SILENT} or not dot:
+            return CaaFacts(found, at)
+        at = above
