@@ -24,6 +24,7 @@ class ExitCode(IntEnum):
     OK = 0
     FAILED = 1
     INPUT = 2
+    CHANGES = 2  # 'plan --check' found some
     STACKFILE = 3
     ENGINE = 4
     HOST = 5

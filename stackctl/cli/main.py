@@ -37,6 +37,7 @@ def _root(
 app.command("init")(stack.init)
 app.command("add-app")(apps.add_app)
 app.command("remove-app")(apps.remove_app)
+app.command("plan")(stack.plan)
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("renew")(certificates.renew)

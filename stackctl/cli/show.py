@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from stackctl.cli.console import plain
-from stackctl.cli.views import doctor, down, renew, status
+from stackctl.cli.views import doctor, down, plan, renew, status
 from stackctl.errors import StackctlError
 from stackctl.usecases.result import Result
 
@@ -28,19 +28,23 @@ def as_json(result: Result, notes: list[str]) -> str:
                 "status": step.status if step else "planned",
             }
         )
-    return json.dumps(
-        {
-            "command": result.command,
-            "ok": not result.errors,
-            "changed": result.changed,
-            "dry_run": result.dry_run,
-            "operations": operations,
-            "errors": [error_object(error) for error in result.errors],
-            "notes": [*notes, *result.notes],
-            **result.data,
-        },
-        indent=2,
-    )
+    shown = {
+        "command": result.command,
+        "ok": not result.errors,
+        "changed": result.changed,
+        "dry_run": result.dry_run,
+        "operations": operations,
+        "errors": [error_object(error) for error in result.errors],
+        "notes": [*notes, *result.notes],
+        **result.data,
+    }
+    if result.dry_run:
+        shown["diffs"] = [
+            {"operation": number, "path": diff.path, "status": diff.status, "diff": "\n".join(diff.lines)}
+            for number, diffs in enumerate(result.diffs)
+            for diff in diffs
+        ]
+    return json.dumps(shown, indent=2)
 
 
 def error_object(error: StackctlError) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def error_object(error: StackctlError) -> dict[str, Any]:
     return {"code": int(error.code), "message": error.message, "where": error.where, "hint": error.hint}
 
 
-_VIEWS = {"doctor": doctor.show, "down": down.show, "renew": renew.show, "status": status.show}
+_VIEWS = {"doctor": doctor.show, "down": down.show, "plan": plan.show, "renew": renew.show, "status": status.show}
 """For commands that have more to show than operations."""
 
 
@@ -56,8 +60,8 @@ def show_text(console: Console, errors: Console, result: Result) -> None:
     """What a person reads at the end."""
     for note in result.notes:
         plain(console, f"· {note}")
-    for operation in result.plan.operations if result.dry_run else ():
-        plain(console, f"would {operation.text}  ({operation.cause})")
+    if result.dry_run:
+        plan.show_plan(console, result)
     view = _VIEWS.get(result.command)
     if view is not None:
         view(console, result)

@@ -1,4 +1,4 @@
-"""``init``, ``up`` and ``down``."""
+"""``init``, ``plan``, ``up`` and ``down``."""
 
 from __future__ import annotations
 
@@ -108,6 +108,27 @@ def init(
 
     common = Common("init", directory, output, verbose, None if dry_run else wait, makes_directory=True)
     run(common, action, check=options)
+
+
+def plan(
+    check: Annotated[bool, typer.Option("--check", help="End with 2 where there is something to do.")] = False,
+    no_issue: NoIssue = False,
+    ignore_ledger: IgnoreLedger = False,
+    unattended: Unattended = False,
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """Show what 'up' would do, why, and how each file would change; change nothing."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import up_down as usecase
+
+    run(
+        Common("plan", directory, output, verbose),
+        lambda host: usecase.plan(
+            host, issue=not no_issue, ledger=not ignore_ledger, unattended=unattended, check=check
+        ),
+    )
 
 
 def up(

@@ -3,7 +3,7 @@
 docker-compose.yml    the desired state (:mod:`stackctl.stackfile`)
 nginx/live            → generations/ID, switched in one rename
 nginx/generations/    the last ten sets of files, each complete
-nginx/custom/         a person's own files; never written
+nginx/custom/         a person's own files; written only to put an earlier state back
 data/certbot/         certbot's own tree, changed by certbot alone
 data/certs/           dummies
 .stackctl/            lock, ledger, history
@@ -21,7 +21,7 @@ from pathlib import Path
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Certificate, Lineage, read_certificate
 from stackctl.engine.certbot_tree import CertbotTree, Through
-from stackctl.engine.disk import host_errors, read_or_none, write_whole
+from stackctl.engine.disk import host_errors, read_or_none, sync_directory, write_whole
 from stackctl.engine.generations import Generations
 from stackctl.engine.history import History
 from stackctl.errors import HostError, StackfileError
@@ -149,6 +149,22 @@ class StackDirectory:
             )
         with host_errors():
             write_whole(self.files.main, content.encode())
+
+    def write_custom(self, name: str, content: bytes | None, before: bytes | None) -> None:
+        """Replace one of a person's own files, or remove it, if it still is what was read as ``before``."""
+        path = self.root / PROXY / "custom" / name
+        with host_errors():
+            if read_or_none(path) != before:
+                raise HostError(
+                    "the file was changed by somebody else just now",
+                    where=f"{PROXY}/custom/{name}",
+                    hint="run the command again",
+                )
+            if content is None:
+                path.unlink(missing_ok=True)
+                sync_directory(path.parent)
+            else:
+                write_whole(path, content)
 
     def write_dummy(self, app: str, chain: bytes, key: bytes) -> None:
         """Store an app's dummy; the key is the owner's alone."""

@@ -35,6 +35,7 @@ from stackctl.plan.operations import (
     VerifyGone,
     VerifySite,
     WriteCaBundle,
+    WriteCustom,
     WriteEabKey,
     WriteStackfile,
 )
@@ -133,6 +134,10 @@ class Executor:
         match operation:
             case WriteStackfile():
                 host.directory.write_stackfile(operation.content, self._observed.stackfile)
+            case WriteCustom():
+                host.directory.write_custom(
+                    operation.name, operation.content, self._observed.custom.get(operation.name)
+                )
             case MakeDirectories():
                 host.directory.make_directories(operation.paths)
             case MakeDummy():

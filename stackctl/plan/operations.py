@@ -49,6 +49,26 @@ class WriteStackfile(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WriteCustom(Operation):
+    """Put one of a person's own files for the proxy back as it was; with None, take it away.
+
+    ``path`` is where it is in the stack, ``name`` what it is called there.
+    """
+
+    path: str
+    content: bytes | None
+
+    @property
+    def name(self) -> str:
+        """Its name in the folder."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def text(self) -> str:
+        return f"write {self.path}" if self.content is not None else f"remove {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDirectories(Operation):
     """Make directories of the stack."""
 

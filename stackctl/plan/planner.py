@@ -22,6 +22,7 @@ from stackctl.plan.operations import (
     VerifyGone,
     VerifySite,
     WriteCaBundle,
+    WriteCustom,
     WriteEabKey,
     WriteStackfile,
 )
@@ -82,6 +83,7 @@ class _Planner:
             yield WriteCaBundle(content=self.wish.ca_bundle or b"", cause="asked for")
         if self.wish.eab_key is not None:
             yield WriteEabKey(key=self.wish.eab_key, cause="asked for")
+        yield from self._write_custom()
         if not self.wish.write_last:
             yield from self._write()
         for app in self.sites:
@@ -115,6 +117,13 @@ class _Planner:
         if before != self.wish.stackfile:
             cause = "the stack changes" if before else "not there yet"
             yield WriteStackfile(file=self.observed.file, content=self.wish.stackfile, cause=cause)
+
+    def _write_custom(self) -> Iterator[Operation]:
+        wanted, there = self.wish.custom, self.observed.custom
+        for name in sorted({**there, **wanted}) if wanted is not None else ():
+            if wanted is not None and wanted.get(name) != there.get(name):
+                path = f"{self.rendering.proxy.name}/custom/{name}"
+                yield WriteCustom(path=path, content=wanted.get(name), cause="as it was then")
 
     def _gone(self) -> list[Domain]:
         """Sites that are live and that no app is any more."""

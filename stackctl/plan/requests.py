@@ -28,6 +28,8 @@ def certificate_requests(
             cause = wish.renew.get(app.name)
         else:
             cause = _fault(stack, app, sharers[app.lineage], lineage) if wish.issue else None
+            if cause and lineage is None and app.lineage in wish.had:
+                cause = "the one it had then is gone: it is issued anew"
         if cause is None or app.lineage in asked:
             continue
         asked.add(app.lineage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stackctl.model.names import Domain
@@ -25,6 +26,8 @@ class Wish:
         delete: lineages to delete.
         ca_bundle: what a private CA is trusted by; None leaves what is there.
         eab_key: the MAC key of the external account binding, where another is to be kept than is there.
+        custom: a person's own files for the proxy, by name; None leaves what is there.
+        had: lineages that were there once, when the stack was as it is wished now.
     """
 
     stackfile: str
@@ -40,3 +43,5 @@ class Wish:
     delete: tuple[str, ...] = ()
     ca_bundle: bytes | None = None
     eab_key: str | None = field(default=None, repr=False)
+    custom: Mapping[str, bytes] | None = None
+    had: frozenset[str] = frozenset()

@@ -10,6 +10,7 @@ from stackctl.engine.observe import observe
 from stackctl.errors import HostError, InputError, StackfileError
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
+from stackctl.plan.diff import plan_diffs
 from stackctl.plan.observed import Observed
 from stackctl.plan.operations import Plan, StartProxy
 from stackctl.plan.planner import make_plan
@@ -74,18 +75,20 @@ def _refuse_unreachable(loaded: Loaded) -> None:
 
 
 def converge(host: Host, command: str, loaded: Loaded, wish: Wish, *, dry_run: bool = False) -> Result:
-    """Turn what is into what ``loaded`` says, as far as ``wish`` goes."""
+    """Turn what is into what ``loaded`` says, as far as ``wish`` goes, and record what it came to."""
     stack = loaded.stack
     apps = [app for app in stack.apps if wish.focus is None or app.name in wish.focus]
     observed = observe(host, stack, loaded.project, apps)
-    rendering = Rendering(host.proxy, observed.version, observed.custom)
+    custom = observed.custom if wish.custom is None else wish.custom
+    rendering = Rendering(host.proxy, observed.version, custom)
     plan = make_plan(stack, wish, observed, rendering)
     result = Result(command, plan, dry_run=dry_run)
     if dry_run:
-        return result
+        return replace(result, diffs=plan_diffs(plan, observed, host.proxy))
     if plan:
         _refuse_taken_ports(host, stack, observed, plan)
-    unrecorded = record_found(host, stack, observed)
+    # Going back decides by the history where to: nothing comes between it and its last entry.
+    unrecorded = record_found(host, stack, observed) if wish.custom is None else None
     if plan:
         result = replace(result, steps=tuple(Executor(host, stack, observed).run(plan)))
     if not result.errors:

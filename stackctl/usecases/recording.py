@@ -64,7 +64,7 @@ def record_change(host: Host, stack: Stack, wish: Wish, observed: Observed, step
     history = host.directory.history
     try:
         generation = host.directory.generations.published()
-        files = files_of(host, wish.stackfile, observed.custom)
+        files = files_of(host, wish.stackfile, observed.custom if wish.custom is None else wish.custom)
         last = history.last()
         if last is not None and last.generation == generation and history.files(last.number) == files:
             return None

@@ -7,6 +7,7 @@ from typing import Any
 
 from stackctl.engine.execute import Step
 from stackctl.errors import ExitCode, StackctlError
+from stackctl.plan.diff import FileDiff
 from stackctl.plan.operations import Plan
 
 
@@ -17,6 +18,7 @@ class Result:
     Attributes:
         plan: what was to be done.
         steps: how each operation ended; empty for a dry run.
+        diffs: for each operation of a dry run, the files it would change.
         notes: what a person should know besides.
         acted: whether something was done that is no operation.
         found: the exit code where nothing failed, but what was found ends the command with another than 0.
@@ -27,6 +29,7 @@ class Result:
     plan: Plan = field(default_factory=Plan)
     steps: tuple[Step, ...] = ()
     dry_run: bool = False
+    diffs: tuple[tuple[FileDiff, ...], ...] = ()
     notes: tuple[str, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
     acted: bool = False

@@ -1,8 +1,11 @@
-"""``stackctl up`` and ``stackctl down``."""
+"""``stackctl up``, ``stackctl plan``, which shows what it would do, and ``stackctl down``."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stackctl.engine.host import Host
+from stackctl.errors import ExitCode
 from stackctl.plan.wish import Wish
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result
@@ -21,6 +24,14 @@ def up(  # noqa: PLR0913  (one for each option)
     loaded = load(host, open_document(host))
     wish = Wish(loaded.doc.text, issue=issue, check=check, ledger=ledger, unattended=unattended)
     return converge(host, "up", loaded, wish, dry_run=dry_run)
+
+
+def plan(
+    host: Host, *, issue: bool = True, ledger: bool = True, unattended: bool = False, check: bool = False
+) -> Result:
+    """What :func:`up` with the same options would do now; with ``check``, an exit code tells whether anything."""
+    result = up(host, issue=issue, ledger=ledger, unattended=unattended, dry_run=True)
+    return replace(result, command="plan", found=ExitCode.CHANGES if check and result.plan else ExitCode.OK)
 
 
 def down(host: Host, *, dry_run: bool = False) -> Result:

@@ -3,15 +3,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from stackctl import __version__
 from stackctl.cli.main import app
+from stackctl.engine.fake_certbot import FakeCa
 from tests.cli.conftest import Cli
 
-COMMANDS = ["init", "add-app", "remove-app", "up", "down", "renew", "status", "logs", "doctor"]
+COMMANDS = ["init", "add-app", "remove-app", "plan", "up", "down", "renew", "status", "logs", "doctor"]
 KEYS = {"command", "ok", "changed", "dry_run", "operations", "errors", "notes"}
 SLOW = ("docker", "jinja2", "cryptography", "ruamel", "msgspec", "psutil", "idna", "dns")
 
@@ -154,7 +156,72 @@ def test_what_a_person_reads_of_add_app(cli: Cli) -> None:
 def test_what_a_person_reads_of_a_dry_run(cli: Cli) -> None:
     lines = cli("add-app", "two.example.com", "--dry-run").stdout.splitlines()
     assert lines[0] == "would write docker-compose.yml  (the stack changes)"
-    assert all(line.startswith("would ") for line in lines)
+    assert lines[1] == "    docker-compose.yml"
+    assert "      +  two:" in lines
+    assert "    nginx/sites/two.example.com.conf (new)" in lines
+    assert all(line.startswith(("would ", "    ", "in all: ")) for line in lines)
+    assert lines[-1] == (
+        "in all: 13 operations, 3 files changed, 1 certificate asked for (two.example.com), "
+        "1 service started (two), the proxy reloaded 2 times"
+    )
+
+
+def test_a_plan_is_one_line_where_there_is_nothing_to_do(cli: Cli) -> None:
+    for arguments in ([], ["--check"]):
+        result = cli("plan", *arguments)
+        assert (result.exit_code, result.stdout) == (0, "nothing to do: everything is as it should be\n")
+    code, printed = cli.json("plan", "--check")
+    assert (code, printed["ok"], printed["operations"], printed["diffs"]) == (0, True, [], [])
+
+
+def test_a_plan_shows_how_each_file_changes(cli: Cli) -> None:
+    cli.world.edit("port: 8000\n", "port: 8000\n      body-size: 1m\n")
+    cli.world.custom("www.example.com.conf", "# of no site\n")
+    cli.world.custom("one.example.com.conf", "add_header X-One \x1b[31mred;\n")
+    before = cli.world.tree()
+    result = cli("plan")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("would ")
+    at = lines.index("    nginx/sites/one.example.com.conf")
+    assert lines[at + 1].startswith("      @@ -")
+    assert any(line.startswith("      +") and "client_max_body_size 1m;" in line for line in lines)
+    assert "    nginx/custom/one.example.com.conf (new)" in lines
+    assert "      +add_header X-One \\x1b[31mred;" in lines
+    assert not [line for line in lines if "www.example.com.conf" in line]
+    assert lines[-1].startswith("in all: ")
+    assert "the proxy reloaded 1 time" in lines[-1]
+    assert cli("plan", "--check").exit_code == 2
+    assert cli.world.tree() == before
+
+
+def test_a_plan_as_json_is_what_up_then_does(cli: Cli) -> None:
+    cli.world.add("two.example.com", issue=False)
+    cli.world.edit("x-stackctl:\n  email", "x-stackctl:\n  tls: modern\n  email")
+    code, shown = cli.json("plan", "--check")
+    assert (code, shown["command"], shown["ok"], shown["changed"], shown["dry_run"]) == (2, "plan", True, False, True)
+    for diff in shown["diffs"]:
+        assert set(diff) == {"operation", "path", "status", "diff"}
+        assert shown["operations"][diff["operation"]]["kind"] == "StageFiles"
+    paths = [diff["path"] for diff in shown["diffs"]]
+    assert paths == [
+        "nginx/snippets/tls.conf",
+        "nginx/sites/two.example.com.conf",
+        "nginx/sites/two.example.com.redirect",
+    ]
+    code, then = cli.json("up")
+    assert code == 0
+    assert [{**one, "status": "planned"} for one in then["operations"]] == shown["operations"]
+    assert "diffs" not in then
+
+
+def test_a_plan_shows_no_ca_bundle(bare: Cli, tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(FakeCa().issue(["ca.example.com"], bare.world.clock.now)[0])
+    shown = bare("init", "--ca-bundle", str(bundle), "--ca", "https://ca.example.com/dir", "--dry-run").stdout
+    assert "would copy the CA bundle to data/ca" in shown
+    assert "    docker-compose.yml (new)" in shown
+    assert "CERTIFICATE" not in shown
 
 
 def test_what_a_person_reads_of_status(cli: Cli) -> None:

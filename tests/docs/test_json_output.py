@@ -11,6 +11,7 @@ import pytest
 from stackctl.cli.show import as_json, error_object
 from stackctl.engine.execute import Step
 from stackctl.errors import InputError
+from stackctl.plan.diff import FileDiff
 from stackctl.plan.operations import Plan, Publish
 from stackctl.usecases.result import Result
 from tests.docs.commands import commands
@@ -40,6 +41,15 @@ def test_an_operation_has_the_documented_keys() -> None:
     assert keys("An operation") == list(printed("up")["operations"][0])
 
 
+def test_a_difference_has_the_documented_keys() -> None:
+    diffs = ((FileDiff("docker-compose.yml", "changed", ("@@ -1 +1 @@", "-a", "+b")),),)
+    shown = json.loads(as_json(Result("plan", dry_run=True, diffs=diffs), []))
+    assert keys("A difference") == list(shown["diffs"][0])
+    assert list(shown)[-1] == "diffs"
+    (example,) = (found for found in OBJECTS if found["command"] == "plan")
+    assert keys("A difference") == list(example["diffs"][0])
+
+
 def test_an_error_has_the_documented_keys() -> None:
     assert keys("An error") == list(error_object(InputError("no")))
 
@@ -49,7 +59,9 @@ def test_every_example_has_the_documented_keys() -> None:
     assert {shown["command"] for shown in finished} == {name for name in commands() if name != "logs"}
     for shown in finished:
         own = keys(shown["command"]) if shown["command"] in OWN else []
-        assert list(shown) == [*keys("Every command"), *own]
+        diffs = ["diffs"] if "diffs" in shown else []
+        assert list(shown) == [*keys("Every command"), *own, *diffs]
+        assert shown["dry_run"] or not diffs
 
 
 @pytest.mark.parametrize("command", ["status", "renew"])

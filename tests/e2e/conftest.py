@@ -24,6 +24,7 @@ from tests.e2e.helpers import (
     free_addresses,
     trusting,
 )
+from tests.e2e.planned import PlannedStack
 
 NewStack = Callable[..., Stack]
 
@@ -88,7 +89,7 @@ def new_stack(lab: Lab, addresses: Iterator[str]) -> Iterator[NewStack]:
         token = f"t{secrets.token_hex(3)}"
         directory = (parent or Path(tempfile.gettempdir())) / f"stackctl-lab-{token}"
         directory.mkdir()
-        stack = Stack(lab, directory, next(addresses), token)
+        stack = PlannedStack(lab, directory, next(addresses), token)
         made.append(stack)
         return stack
 

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from stackctl.engine.directory import StackDirectory
 from stackctl.engine.fake import FakeEngine
 from stackctl.engine.fake_network import FakeNetwork
 from stackctl.engine.host import Host
+from stackctl.errors import StackctlError
 from stackctl.model.names import Domain, HostPort, ServiceName
 from stackctl.plan.operations import Operation
 from stackctl.render.proxies.nginx import Nginx
@@ -22,7 +26,7 @@ from stackctl.usecases.remove_app import remove_app
 from stackctl.usecases.renew import renew
 from stackctl.usecases.result import Result
 from stackctl.usecases.status import status
-from stackctl.usecases.up_down import down, up
+from stackctl.usecases.up_down import down, plan, up
 
 MARKER = next(iter(Nginx().marker(MARKER_PATH)))
 OPTIONS = InitOptions(email="ops@example.com", agree_tos=True)
@@ -111,7 +115,33 @@ class World:
         return remove_app(self.host, Domain(name), **{"dry_run": self.dry_run, **more})
 
     def up(self, **more: bool) -> Result:
-        return up(self.host, **{"dry_run": self.dry_run, **more})
+        """``up``; what ``plan`` shows before it is exactly what it then does."""
+        options = {"dry_run": self.dry_run, **more}
+        shown = self._planned(**{key: value for key, value in options.items() if key != "dry_run"})
+        if isinstance(shown, StackctlError):
+            with pytest.raises(type(shown), match=re.escape(str(shown))):
+                up(self.host, **options)
+            raise shown
+        result = up(self.host, **options)
+        assert told(shown.plan.operations) == told(result.plan.operations)
+        if result.steps and not result.errors:
+            assert told([step.operation for step in result.steps]) == told(shown.plan.operations)
+        return result
+
+    def _planned(self, **options: bool) -> Result | StackctlError:
+        """What ``plan`` shows, or how it is refused; the fake forgets that it was asked."""
+        fake = self.fake
+        kept = (list(fake.calls), fake.kill_before, fake.kill_after, dict(fake.images), self.report)
+        fake.kill_before = fake.kill_after = None
+        self.report = Notes()
+        before = self.tree()
+        try:
+            return plan(self.host, **options)
+        except StackctlError as error:
+            return error
+        finally:
+            assert self.tree() == before, "'plan' changes nothing"
+            fake.calls[:], fake.kill_before, fake.kill_after, fake.images, self.report = kept
 
     def down(self, *, dry_run: bool = False) -> Result:
         return down(self.host, dry_run=dry_run or self.dry_run)
@@ -182,6 +212,11 @@ class World:
     def asked(self, word: str) -> list[str]:
         """The engine calls that begin with ``word``."""
         return [call for call in self.fake.calls if call.startswith(word)]
+
+
+def told(operations: Sequence[Operation]) -> list[tuple[str, str, str, str | None]]:
+    """What is told of operations, in their order."""
+    return [(type(one).__name__, one.text, one.cause, one.scope) for one in operations]
 
 
 def done(result: Result) -> Result:

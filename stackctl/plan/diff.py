@@ -1,0 +1,143 @@
+"""What a plan does to files, as differences a person can read: pure, from the operations and what is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+
+from stackctl.plan.observed import Observed
+from stackctl.plan.operations import Operation, Plan, StageFiles, WriteCustom, WriteStackfile
+from stackctl.render.proxy import Proxy
+
+_CONTEXT = 3
+_NO_NEWLINE = "\\ No newline at end of file"
+
+
+@dataclass(frozen=True, slots=True)
+class FileDiff:
+    """How one file changes.
+
+    Attributes:
+        path: relative to the stack's directory, as a person knows the file.
+        lines: hunks as in ``diff -u``, without the two lines that name the file. Characters that
+            could do something to a terminal are escaped.
+    """
+
+    path: str
+    status: Literal["new", "changed", "removed"]
+    lines: tuple[str, ...]
+
+    @property
+    def added(self) -> int:
+        """How many lines are new."""
+        return sum(line.startswith("+") for line in self.lines)
+
+    @property
+    def removed(self) -> int:
+        """How many lines are gone."""
+        return sum(line.startswith("-") for line in self.lines)
+
+
+def plan_diffs(plan: Plan, observed: Observed, proxy: Proxy) -> tuple[tuple[FileDiff, ...], ...]:
+    """For each operation of ``plan`` the files it changes, against what the operations before it leave.
+
+    A difference is shown once: what becomes of a person's own file is not told of the proxy's copy again.
+    Certificates, keys and the CA bundle are none of these files.
+    """
+    files = _Files(observed, proxy)
+    shown: set[FileDiff] = set()
+    found: list[tuple[FileDiff, ...]] = []
+    for operation in plan.operations:
+        diffs = [diff for diff in files.changed_by(operation) if diff not in shown]
+        shown.update(diffs)
+        found.append(tuple(diffs))
+    return tuple(found)
+
+
+class _Files:
+    """The files as they are, then as one operation after the other leaves them."""
+
+    def __init__(self, observed: Observed, proxy: Proxy) -> None:
+        self._stackfile = None if observed.stackfile is None else observed.stackfile.encode()
+        self._custom = dict(observed.custom)
+        self._live = dict(observed.live)
+        self._proxy = proxy
+
+    def changed_by(self, operation: Operation) -> Iterator[FileDiff]:
+        match operation:
+            case WriteStackfile():
+                yield from file_diff(operation.file, self._stackfile, operation.content.encode())
+            case WriteCustom():
+                yield from file_diff(operation.path, self._custom.pop(operation.name, None), operation.content)
+                if operation.content is not None:
+                    self._custom[operation.name] = operation.content
+            case StageFiles():
+                changes: dict[str, bytes | None] = {**operation.files, **dict.fromkeys(operation.leave_out)}
+                for path, content in sorted(changes.items()):
+                    yield from file_diff(self._known_as(path, content), self._live.pop(path, None), content)
+                    if content is not None:
+                        self._live[path] = content
+
+    def _known_as(self, path: str, content: bytes | None) -> str:
+        """The file a person edits, where the proxy's own is, or was, nothing but its copy."""
+        source = self._proxy.source_of(path)
+        is_copy = source != path and self._custom.get(source.rpartition("/")[2]) == content
+        return f"{self._proxy.name}/{source if is_copy else path}"
+
+
+def file_diff(path: str, before: bytes | None, after: bytes | None) -> Iterator[FileDiff]:
+    """The difference between two contents of a file, None where it is not there; nothing where they are equal."""
+    if before == after:
+        return
+    status: Literal["new", "changed", "removed"] = (
+        "new" if before is None else "removed" if after is None else "changed"
+    )
+    yield FileDiff(path, status, tuple(_hunks(_lines(before), _lines(after))))
+
+
+def _lines(content: bytes | None) -> list[str]:
+    """Lines at line feeds alone, each safe to print; the last one says where its line feed is missing."""
+    text = (content or b"").decode("utf-8", "backslashreplace")
+    lines = ["".join(_shown(character) for character in line) for line in text.split("\n")]
+    last = lines.pop()
+    return [*lines, f"{last}\n{_NO_NEWLINE}"] if last else lines
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character == "\t":
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def _hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    # What is the same at both ends is most of a large file: only what lies between is compared.
+    head = _same(before, after)
+    tail = min(_same(before[::-1], after[::-1]), len(before) - head, len(after) - head)
+    start, end = max(head - _CONTEXT, 0), max(tail - _CONTEXT, 0)
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    for group in SequenceMatcher(None, old, new, autojunk=len(old) > 1000).get_grouped_opcodes(_CONTEXT):
+        first, last = group[0], group[-1]
+        ranges = (_range(start + first[1], start + last[2]), _range(start + first[3], start + last[4]))
+        yield "@@ -{} +{} @@".format(*ranges)
+        for kind, i1, i2, j1, j2 in group:
+            if kind == "equal":
+                yield from (part for line in old[i1:i2] for part in f" {line}".split("\n"))
+                continue
+            yield from (part for line in old[i1:i2] for part in f"-{line}".split("\n"))
+            yield from (part for line in new[j1:j2] for part in f"+{line}".split("\n"))
+
+
+def _same(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many lines both begin with."""
+    for number, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return number
+    return min(len(one), len(other))
+
+
+def _range(start: int, stop: int) -> str:
+    """As ``diff -u`` counts: from 1, and an empty range names the line before it."""
+    length = stop - start
+    return f"{start + 1}" if length == 1 else f"{start + (length > 0)},{length}"

@@ -1,0 +1,68 @@
+"""What 'stackctl plan' shows is what 'stackctl up' then does: compared at every 'up' of the end-to-end tests."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.helpers import Stack
+
+_ENDED = re.compile(r"^(?P<mark>[✓✗]) (?P<text>.*?)(?: because .*?)?(?: \(\d+\.\d s\))?$", re.MULTILINE)
+
+
+class PlannedStack(Stack):
+    """A stack whose every ``up`` is planned first; plan and deeds must agree, in every scenario there will ever be."""
+
+    def run(
+        self, *arguments: str | Path, environment: Mapping[str, str] | None = None, seconds: float = 150.0
+    ) -> subprocess.CompletedProcess[str]:
+        words = [str(word) for word in arguments]
+        if words[:1] != ["up"] or "--dry-run" in words:
+            return super().run(*arguments, environment=environment, seconds=seconds)
+        command = ["plan", *_without(words[1:], "--wait", "--output", "-o"), "--output", "json"]
+        shown = super().run(*command, environment=environment, seconds=seconds)
+        done = super().run(*arguments, environment=environment, seconds=seconds)
+        self._compare(json.loads(shown.stdout), shown.returncode, done)
+        return done
+
+    def _compare(self, shown: dict[str, Any], code: int, done: subprocess.CompletedProcess[str]) -> None:
+        said = f"{done.stdout}{done.stderr}"
+        if code:
+            assert done.returncode == code, f"'plan' is refused with {code} ({shown['errors']}), but not 'up': {said}"
+            return
+        if done.stdout.startswith("{"):
+            then = json.loads(done.stdout)
+            keys = ("kind", "text", "cause", "scope")
+            if "operations" in then:  # it was not refused before there was a plan
+                assert [[one[key] for key in keys] for one in then["operations"]] == [
+                    [one[key] for key in keys] for one in shown["operations"]
+                ]
+            return
+        planned = [one["text"] for one in shown["operations"]]
+        ended = [(match["mark"], match["text"]) for match in _ENDED.finditer(done.stdout)]
+        carried_out = [text for mark, text in ended if mark == "✓"]
+        if done.returncode == 0:
+            assert carried_out == planned, f"'plan' showed {planned}, 'up' did {carried_out}"
+        else:  # the rest was skipped, or is what failed
+            assert list(_in_order(carried_out, planned)) == carried_out, f"planned: {planned}, done: {carried_out}"
+            assert {text for mark, text in ended if mark == "✗"} <= set(planned)
+
+
+def _without(words: Sequence[str], *options: str) -> Iterator[str]:
+    """``words`` without options, and without the values that follow them."""
+    rest = iter(words)
+    for word in rest:
+        if word in options:
+            next(rest)
+        else:
+            yield word
+
+
+def _in_order(wanted: Sequence[str], of: Sequence[str]) -> Iterator[str]:
+    """Those of ``wanted`` that are found one behind the other in ``of``."""
+    left = iter(of)
+    return (text for text in wanted if text in left)
