@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stackctl import __version__
-from stackctl.cli import apps, certificates, diagnose, look, stack
+from stackctl.cli import apps, certificates, diagnose, look, past, stack
 
 app = typer.Typer(
     name="stackctl",
@@ -44,3 +44,5 @@ app.command("renew")(certificates.renew)
 app.command("status")(look.status)
 app.command("logs")(look.logs)
 app.command("doctor")(diagnose.doctor)
+app.command("history")(past.history)
+app.command("rollback")(past.rollback)

@@ -67,7 +67,8 @@ def run(common: Common, action: Callable[[Host], Result], check: Callable[[], ob
         host = _host(common, report)
         lock = host.directory.root / STATE / "lock"
         # Where there is no stack, nothing is to be guarded, and nothing is left behind.
-        guards = common.wait is not None and (common.makes_directory or host.directory.files.main.exists())
+        is_stack = host.directory.files.main.exists() or lock.parent.is_dir()
+        guards = common.wait is not None and (common.makes_directory or is_stack)
         guard = locked(lock, _command_line(), now, report.note, common.wait or 0) if guards else nullcontext()
         with guard:
             result = action(host)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from stackctl.cli.console import plain
-from stackctl.cli.views import doctor, down, plan, renew, status
+from stackctl.cli.views import doctor, down, history, plan, renew, status
 from stackctl.errors import StackctlError
 from stackctl.usecases.result import Result
 
@@ -52,7 +52,15 @@ def error_object(error: StackctlError) -> dict[str, Any]:
     return {"code": int(error.code), "message": error.message, "where": error.where, "hint": error.hint}
 
 
-_VIEWS = {"doctor": doctor.show, "down": down.show, "plan": plan.show, "renew": renew.show, "status": status.show}
+_VIEWS = {
+    "doctor": doctor.show,
+    "down": down.show,
+    "history": history.show,
+    "plan": plan.show,
+    "renew": renew.show,
+    "rollback": plan.show,
+    "status": status.show,
+}
 """For commands that have more to show than operations."""
 
 

@@ -54,6 +54,22 @@ def record_found(host: Host, stack: Stack, observed: Observed) -> str | None:
     return None
 
 
+def record_unknown(host: Host, files: Mapping[str, bytes]) -> list[str]:
+    """Write down what is on disk and in no entry, before it is replaced: nothing a person wrote is lost.
+
+    Returns what a person should know.
+
+    Raises:
+        HostError: it cannot be written; then it must not be replaced.
+    """
+    path = host.directory.main_path
+    generation = host.directory.generations.published()
+    changes = ("edited, and not recorded yet",)
+    entry = HistoryEntry(host.now(), host.command, "found", changes, generation, {}, path)
+    made = host.directory.history.record(entry, files)
+    return [f"what was on disk, and recorded nowhere, is entry {made.number} now"]
+
+
 def record_change(host: Host, stack: Stack, wish: Wish, observed: Observed, steps: Sequence[Step]) -> str | None:
     """Write the state down that a command has just reached; nothing where the last entry says the same.
 

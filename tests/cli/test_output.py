@@ -13,7 +13,10 @@ from stackctl.cli.main import app
 from stackctl.engine.fake_certbot import FakeCa
 from tests.cli.conftest import Cli
 
-COMMANDS = ["init", "add-app", "remove-app", "plan", "up", "down", "renew", "status", "logs", "doctor"]
+COMMANDS = [
+    *("init", "add-app", "remove-app", "plan", "up", "down", "renew", "status", "logs"),
+    *("history", "rollback", "doctor"),
+]
 KEYS = {"command", "ok", "changed", "dry_run", "operations", "errors", "notes"}
 SLOW = ("docker", "jinja2", "cryptography", "ruamel", "msgspec", "psutil", "idna", "dns")
 
@@ -222,6 +225,39 @@ def test_a_plan_shows_no_ca_bundle(bare: Cli, tmp_path: Path) -> None:
     assert "would copy the CA bundle to data/ca" in shown
     assert "    docker-compose.yml (new)" in shown
     assert "CERTIFICATE" not in shown
+
+
+def test_history_and_rollback_as_a_person_reads_them(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["stackctl", "add-app", "two.example.com", "--service", "my two"])
+    assert cli("add-app", "two.example.com", "--service", "two").exit_code == 0
+    monkeypatch.setattr(sys, "argv", ["stackctl", "rollback"])
+    lines = cli("history").stdout.splitlines()
+    assert lines[0].split("  ")[0] == "NUMBER"
+    assert lines[3] == (
+        "3       2026-08-01 12:00 UTC  stackctl add-app two.example.com --service 'my two'  docker-compose.yml +12 -0"
+    )
+    shown = cli("rollback", "--dry-run").stdout.splitlines()
+    assert shown[0].startswith("· back to entry 2, of 2026-08-01 12:00 UTC: ")
+    assert "would stop and remove service two  (the file has no such service any more)" in shown
+    assert shown[-1].startswith("in all: ")
+    done = cli("rollback").stdout.splitlines()
+    assert "✓ write docker-compose.yml" in done
+    assert done[-1].startswith("· back to entry 2")
+    assert cli("history").stdout.splitlines()[4] == (
+        "4       2026-08-01 12:00 UTC  stackctl rollback                                    docker-compose.yml +0 -12"
+    )
+    assert cli("rollback", "2").stdout.splitlines()[-1] == "nothing to do: everything is as it should be"
+
+
+def test_history_and_rollback_as_json(cli: Cli) -> None:
+    code, printed = cli.json("history")
+    assert (code, [entry["number"] for entry in printed["entries"]]) == (0, [1, 2])
+    assert list(printed["entries"][0]) == [
+        *("number", "at", "command", "kind", "files", "changes", "generation", "lineages")
+    ]
+    code, printed = cli.json("rollback")
+    assert (code, printed["changed"], printed["entry"]) == (0, True, 1)
+    assert cli.refused(2, "rollback", "9")["message"] == "the history has no entry 9: there are 1, 2, 3"
 
 
 def test_what_a_person_reads_of_status(cli: Cli) -> None:

@@ -19,7 +19,7 @@ from tests.docs.pages import REFERENCE, Page
 
 PAGE = Page(REFERENCE / "json-output.md")
 OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
-OWN = {"doctor": "doctor", "status": "status", "renew": "renew", "down": "down"}
+OWN = {"doctor", "status", "renew", "down", "history", "rollback"}
 
 
 def printed(command: str, **data: Any) -> dict[str, Any]:
@@ -64,11 +64,11 @@ def test_every_example_has_the_documented_keys() -> None:
         assert shown["dry_run"] or not diffs
 
 
-@pytest.mark.parametrize("command", ["status", "renew"])
-def test_the_rows_have_the_documented_keys(command: str) -> None:
+@pytest.mark.parametrize(("command", "key"), [("status", "apps"), ("renew", "apps"), ("history", "entries")])
+def test_the_rows_have_the_documented_keys(command: str, key: str) -> None:
     shown = next(shown for shown in OBJECTS if shown["command"] == command)
-    assert shown["apps"]
-    for row in shown["apps"]:
+    assert shown[key]
+    for row in shown[key]:
         assert list(row) == keys(f"A row of {command}")
 
 

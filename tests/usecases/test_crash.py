@@ -86,17 +86,48 @@ def due(world: World) -> None:
     world.clock.now += timedelta(days=70)
 
 
-def edited(world: World) -> None:
-    two_sites(world)
+def edited(world: World, *, prepared: bool = False) -> None:
+    if not prepared:
+        two_sites(world)
     world.edit("- www.example.com\n", "- www.example.com\n        - web.example.com\n")
     world.edit('image: "one:latest"\n', 'image: "one:latest"\n    environment:\n      A: "1"\n')
     world.custom("one.example.com.conf", "add_header X-One 1;\n")
+
+
+def one_more(world: World) -> None:
+    two_sites(world)
+    world.custom("one.example.com.conf", "add_header X-One 1;\n")
+    done(world.up())
+    done(world.add("two.example.com"))
+
+
+def one_less(world: World) -> None:
+    one_more(world)
+    done(world.remove("two.example.com", delete_cert=True))
+
+
+def much_changed(world: World) -> None:
+    two_sites(world)
+    world.custom("one.example.com.conf", "add_header X-One 1;\n")
+    world.custom("http.conf", "# of all\n")
+    done(world.up())
+    edited(world, prepared=True)
+    (world.root / "nginx/custom/http.conf").unlink()
+    world.custom("three.example.com.conf", "add_header X-Three 3;\n")
+    done(world.up())
+
+
+def edited_and_not_applied(world: World) -> None:
+    one_more(world)
+    world.edit("- www.example.com\n", "- www.example.com\n        - web.example.com\n")
+    world.custom("http.conf", "# of all\n")
 
 
 LOOKS = ("image_id", "exposed_ports", "resolve", "publisher")
 ACTS = ("up ", "execute", "remove ", "issue")
 
 ONE, TWO = frozenset({"one.example.com"}), frozenset({"two.example.com"})
+THREE = frozenset({"three.example.com", "www.example.com"})
 SCENARIOS = {
     "init": Scenario(empty, World.init),
     "init beside a file": Scenario(shop, World.init),
@@ -115,6 +146,11 @@ SCENARIOS = {
     "renew": Scenario(due, World.renew),
     "renew --force": Scenario(two_sites, lambda world: world.renew("one.example.com")),
     "up after an edit": Scenario(edited, World.up),
+    "rollback of add-app": Scenario(one_more, World.rollback, TWO),
+    "rollback of remove-app": Scenario(one_less, World.rollback),
+    "rollback of an edit": Scenario(much_changed, World.rollback, frozenset({"web.example.com"})),
+    "rollback of what was not applied": Scenario(edited_and_not_applied, World.rollback),
+    "rollback by number": Scenario(one_less, lambda world: world.rollback(2), THREE),
 }
 
 
@@ -125,6 +161,7 @@ def state(world: World) -> dict[str, Any]:
     on_disk = {lineage.certificate.fingerprint for lineage in lineages.values() if lineage.certificate}
     return {
         "stackfile": world.text,
+        "custom": directory.custom(),
         "live": world.live(),
         "lineages": {name: one.certificate and one.certificate.names for name, one in lineages.items()},
         "containers": sorted(

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from stackctl.errors import InputError
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.read import read_apps
 from stackctl.usecases.result import Result
 from tests.usecases.world import World, done
 
@@ -57,6 +59,16 @@ class Stack(RuleBasedStateMachine):
     def remove(self, name: str, delete_cert: bool) -> None:
         self.routed.discard(name)
         self.took(self.world.remove(name, delete_cert=delete_cert))
+
+    @rule()
+    def rollback(self) -> None:
+        try:
+            result = self.world.rollback()
+        except InputError:
+            assert len(self.world.host.directory.history.entries()) < 3
+            return
+        self.routed = {app.name for app in read_apps(Document.parse(self.world.text, "docker-compose.yml"))}
+        self.took(result, whole=True)
 
     @rule()
     def up(self) -> None:

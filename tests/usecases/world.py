@@ -25,6 +25,7 @@ from stackctl.usecases.init import InitOptions, init
 from stackctl.usecases.remove_app import remove_app
 from stackctl.usecases.renew import renew
 from stackctl.usecases.result import Result
+from stackctl.usecases.rollback import rollback
 from stackctl.usecases.status import status
 from stackctl.usecases.up_down import down, plan, up
 
@@ -142,6 +143,9 @@ class World:
         finally:
             assert self.tree() == before, "'plan' changes nothing"
             fake.calls[:], fake.kill_before, fake.kill_after, fake.images, self.report = kept
+
+    def rollback(self, number: int | None = None, *, dry_run: bool = False) -> Result:
+        return rollback(self.host, number, dry_run=dry_run or self.dry_run)
 
     def down(self, *, dry_run: bool = False) -> Result:
         return down(self.host, dry_run=dry_run or self.dry_run)

@@ -1,0 +1,58 @@
+"""``history`` and ``rollback``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from stackctl.cli.options import (
+    HERE,
+    WAIT_SECONDS,
+    Directory,
+    DryRun,
+    IgnoreLedger,
+    NoIssue,
+    Output,
+    OutputFormat,
+    Verbose,
+    Wait,
+)
+
+
+def history(
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """List the states the stack was in, and what each change did."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import history as usecase
+
+    run(Common("history", directory, output, verbose), usecase.history)
+
+
+def rollback(
+    number: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="[NUMBER]", min=1, help="Entry of 'history' to go back to. [default: before the last change]"
+        ),
+    ] = None,
+    no_issue: NoIssue = False,
+    ignore_ledger: IgnoreLedger = False,
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Put the Compose file and nginx/custom back as they were, and converge. It can be undone the same way."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import rollback as usecase
+
+    common = Common("rollback", directory, output, verbose, None if dry_run else wait)
+    run(
+        common,
+        lambda host: usecase.rollback(host, number, issue=not no_issue, ledger=not ignore_ledger, dry_run=dry_run),
+    )

@@ -1,0 +1,45 @@
+"""``history`` as text."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+
+from stackctl.cli.console import plain
+from stackctl.usecases.result import Result
+
+_TITLES = ("NUMBER", "WHEN", "COMMAND", "WHAT CHANGED")
+_WORDS = {"new": "new", "removed": "removed"}
+
+
+def show(console: Console, result: Result) -> None:
+    """One row for each entry, the newest last."""
+    entries = result.data["entries"]
+    if not entries:
+        plain(console, "no entry yet: it begins with the first change that is made here")
+        return
+    rows = [_TITLES, *(_row(entry) for entry in entries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES) - 1)]
+    for row in rows:
+        plain(console, "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+    plain(console, "go back with 'stackctl rollback NUMBER'; 'stackctl rollback NUMBER --dry-run' shows what that does")
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    when = f"{datetime.fromisoformat(entry['at']):%Y-%m-%d %H:%M %Z}"
+    found = {"found": " (found, not recorded before)", "foreign": " (before stackctl)"}.get(entry["kind"], "")
+    files = [_file(file) for file in entry["files"]]
+    return str(entry["number"]), when, f"{entry['command']}{found}", ", ".join(files) or _other(entry["changes"])
+
+
+def _file(file: dict[str, Any]) -> str:
+    return f"{file['path']} {_WORDS.get(file['status']) or '+{added} -{removed}'.format(**file)}"
+
+
+def _other(changes: list[str]) -> str:
+    """Where no file of a person's changed: what was done first, and how much more."""
+    if not changes:
+        return "-"
+    return changes[0] if len(changes) == 1 else f"{changes[0]} and {len(changes) - 1} more"

@@ -1,0 +1,110 @@
+"""``stackctl rollback``: a state the stack was in once, by the same plan, test, publish and verify as any change.
+
+Where to go back to is decided by the history alone, which gets its new entry when all is done. So a run that
+was cut short, repeated, goes to the same place, however much of the old state is on disk already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from stackctl.engine.host import Host
+from stackctl.errors import InputError, StackctlError, StackfileError
+from stackctl.model.history import HistoryEntry
+from stackctl.plan.wish import Wish
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.locate import refuse_foreign_keys
+from stackctl.usecases.converge import converge, load, open_document
+from stackctl.usecases.recording import custom_path, files_of, record_unknown
+from stackctl.usecases.result import Result
+
+
+def rollback(
+    host: Host, number: int | None = None, *, issue: bool = True, ledger: bool = True, dry_run: bool = False
+) -> Result:
+    """Put the Compose file and ``nginx/custom`` back as entry ``number`` of the history has them, and converge.
+
+    Without a number: as they were before the last change; or, where something was edited since that is in
+    no entry, as the last change left them. Such an edit is recorded before it is replaced.
+
+    Raises:
+        InputError: there is no such entry, or none to go back to.
+        StackfileError: Compose does not accept that file any more.
+    """
+    refuse_foreign_keys(host.directory.files)
+    entries = host.directory.history.entries()
+    if not entries:
+        open_document(host)
+        raise InputError(
+            f"the history of {host.directory.root} is empty", hint="it begins with the first change that is made here"
+        )
+    now = _files_now(host)
+    known = _known(host, entries, now)
+    entry = host.directory.history.entry(number) if number is not None else _before(host, entries, edited=not known)
+    notes = [f"back to entry {entry.number}, of {entry.at:%Y-%m-%d %H:%M %Z}: {entry.command}"]
+    if entry.kind == "foreign":
+        return _to_foreign(host, entry, dry_run=dry_run)
+    if not known and not dry_run:
+        notes += record_unknown(host, now)
+    files = host.directory.history.files(entry.number)
+    text = files.get(entry.file)
+    if text is None:
+        raise InputError(f"entry {entry.number} is damaged: it has no {entry.file}", hint="see 'stackctl history'")
+    doc = _parsed(host, entry, text)
+    wish = Wish(doc.text, issue=issue, ledger=ledger, custom=_custom(files), had=frozenset(entry.lineages))
+    result = converge(host, "rollback", load(host, doc), wish, dry_run=dry_run)
+    return replace(result, notes=(*notes, *result.notes), data={"entry": entry.number})
+
+
+def _to_foreign(host: Host, entry: HistoryEntry, *, dry_run: bool) -> Result:  # noqa: ARG001
+    """Back to what was there before stackctl took it over."""
+    raise InputError(
+        f"entry {entry.number} is of before stackctl managed this stack, and cannot be gone back to by itself",
+        hint=f"its files are in {host.directory.root}/.stackctl/history/{entry.number:04d}/files",
+    )
+
+
+def _files_now(host: Host) -> dict[str, bytes]:
+    text = host.directory.stackfile()
+    files = files_of(host, text or "", host.directory.custom())
+    if text is None:
+        del files[host.directory.main_path]
+    return files
+
+
+def _known(host: Host, entries: list[HistoryEntry], now: Mapping[str, bytes]) -> bool:
+    """Whether everything on disk is in some entry: a mixture of two is what a run that was cut short leaves."""
+    left = dict(now)
+    for entry in reversed(entries):
+        files = host.directory.history.files(entry.number)
+        left = {path: content for path, content in left.items() if files.get(path) != content}
+    return not left and host.directory.main_path in now
+
+
+def _before(host: Host, entries: list[HistoryEntry], *, edited: bool) -> HistoryEntry:
+    """The state before the last change: the newest entry with other files than the last."""
+    *earlier, last = entries
+    if edited:
+        return last
+    files = host.directory.history.files
+    there = files(last.number)
+    for entry in reversed(earlier):
+        if files(entry.number) != there:
+            return entry
+    raise InputError(
+        "there is no state before this one to go back to", hint="see 'stackctl history' for the states there are"
+    )
+
+
+def _custom(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    names = (PurePosixPath(path).name for path in files)
+    return {name: files[custom_path(name)] for name in names if custom_path(name) in files}
+
+
+def _parsed(host: Host, entry: HistoryEntry, text: bytes) -> Document:
+    try:
+        return Document.parse(text.decode(), host.directory.files.main.name)
+    except (UnicodeDecodeError, StackctlError) as error:
+        raise StackfileError(f"the file of entry {entry.number} cannot be read: {error}") from error
