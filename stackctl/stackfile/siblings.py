@@ -1,0 +1,83 @@
+"""What else a Compose file is made of: the files it has Compose read, and what it leaves to others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """What one Compose file names, as it is written there: relative to that file, variables not replaced.
+
+    Attributes:
+        read: files that Compose reads: ``env_file``, ``configs``, ``secrets``, …
+        compose: Compose files among them, which name others again: ``include`` and ``extends``.
+        volumes: named volumes.
+        builds: build contexts, each with its service.
+        mounts: paths of the host that are mounted, each with its service.
+    """
+
+    read: tuple[str, ...] = ()
+    compose: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    builds: tuple[tuple[str, str], ...] = ()
+    mounts: tuple[tuple[str, str], ...] = ()
+
+
+def siblings(data: Any) -> Siblings:  # noqa: ANN401  (YAML holds anything)
+    """What the Compose file with the content ``data`` names; what Compose would not accept is passed over."""
+    top = data if isinstance(data, dict) else {}
+    included = [item if isinstance(item, dict) else {"path": item} for item in _items(top.get("include"))]
+    compose = [path for item in included for path in _paths(item.get("path"))]
+    read = [path for item in included for path in _paths(item.get("env_file"))]
+    for kind in ("configs", "secrets"):
+        read += [path for body in _mapping(top.get(kind)).values() for path in _paths(_mapping(body).get("file"))]
+    builds: list[tuple[str, str]] = []
+    mounts: list[tuple[str, str]] = []
+    for name, body in _services(top):
+        read += [path for key in ("env_file", "label_file") for path in _paths(body.get(key))]
+        compose += _paths(_mapping(body.get("extends")).get("file"))
+        build = body.get("build")
+        builds += [(context, name) for context in _paths(_mapping(build).get("context", "."))] if build else []
+        if isinstance(build, str):
+            builds[-1] = (build, name)
+        mounts += [(source, name) for volume in _items(body.get("volumes")) for source in _bound(volume)]
+    volumes = tuple(str(name) for name in _mapping(top.get("volumes")))
+    return Siblings(_unique(read), _unique(compose), volumes, _unique(builds), _unique(mounts))
+
+
+def _services(top: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, body in _mapping(top.get("services")).items():
+        if isinstance(body, dict):
+            yield str(name), body
+
+
+def _mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401  (YAML holds anything)
+    return value if isinstance(value, dict) else {}
+
+
+def _items(value: Any) -> list[Any]:  # noqa: ANN401  (YAML holds anything)
+    return value if isinstance(value, list) else []
+
+
+def _paths(value: Any) -> list[str]:  # noqa: ANN401  (YAML holds anything)
+    """The paths of a path, a mapping with a ``path``, or a list of both."""
+    if isinstance(value, list):
+        return [path for item in value for path in _paths(item)]
+    if isinstance(value, dict):
+        return _paths(value.get("path"))
+    return [value] if isinstance(value, str) and value else []
+
+
+def _bound(volume: Any) -> list[str]:  # noqa: ANN401  (YAML holds anything)
+    """The path of the host that one entry of ``volumes`` mounts, if it does."""
+    if isinstance(volume, dict):
+        return _paths(volume.get("source")) if volume.get("type") == "bind" else []
+    source, colon, _ = str(volume).partition(":")
+    return [source] if colon and source.startswith((".", "/", "~")) else []
+
+
+def _unique(found: list[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(found))
