@@ -1,0 +1,128 @@
+"""An archive written: a tar.gz that any tar can open, with the manifest first and its digest last."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from stackctl.engine.backup.manifest import DIGEST_NAME, NAME, PREFIX, Manifest, Member, digest_of
+from stackctl.engine.backup.snapshot import Changed, Snapshot
+from stackctl.engine.disk import host_errors, sync_directory
+from stackctl.errors import InputError
+
+KINDS = {"file": tarfile.REGTYPE, "dir": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
+HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+"""How each archive begins: gzip without a name and a time, which no checksum would cover."""
+
+
+def pack(manifest: Manifest, snapshot: Snapshot, into: BinaryIO) -> str:
+    """Write the archive; returns its digest.
+
+    Raises:
+        Changed: a file is no longer what the manifest says.
+    """
+    encoded = manifest.encoded()
+    digest = digest_of(encoded)
+    made = int(manifest.at.timestamp())
+    with (
+        gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=into, mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        tar.addfile(own_header(NAME, len(encoded), made), io.BytesIO(encoded))
+        for path, member in manifest.files.items():
+            if member.kind == "file":
+                _add_file(tar, path, member, snapshot.sources[path])
+            else:
+                tar.addfile(header(path, member))
+        line = f"{digest}  {NAME}\n".encode()
+        tar.addfile(own_header(DIGEST_NAME, len(line), made), io.BytesIO(line))
+    return digest
+
+
+def header(path: str, member: Member) -> tarfile.TarInfo:
+    """What the archive says of a member before its content."""
+    info = tarfile.TarInfo(PREFIX + path)
+    info.type = KINDS[member.kind]
+    info.mode, info.uid, info.gid, info.mtime = member.permissions, member.uid, member.gid, member.mtime
+    info.size, info.linkname = member.size, member.target
+    return info
+
+
+def own_header(name: str, size: int, mtime: int) -> tarfile.TarInfo:
+    """The same of the manifest and its digest."""
+    info = tarfile.TarInfo(name)
+    info.mode, info.size, info.mtime = 0o600, size, mtime
+    return info
+
+
+class _Hashing(io.RawIOBase):
+    """A file that is hashed while it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._file.read(size)
+        self.digest.update(chunk)
+        return chunk
+
+
+def _add_file(tar: tarfile.TarFile, path: str, member: Member, source: Path) -> None:
+    try:
+        with source.open("rb") as file:
+            hashing = _Hashing(file)
+            tar.addfile(header(path, member), hashing)
+            longer = file.read(1)
+    except (FileNotFoundError, tarfile.TarError, OSError) as error:
+        if isinstance(error, FileNotFoundError | tarfile.TarError) or "unexpected end of data" in str(error):
+            raise Changed(path) from error
+        raise
+    if longer or hashing.digest.hexdigest() != member.sha256:
+        raise Changed(path)
+
+
+@contextmanager
+def written_whole(path: Path, *, force: bool) -> Iterator[BinaryIO]:
+    """A file that appears at ``path`` when all of it is on the disk, readable by its owner alone.
+
+    Raises:
+        InputError: something is there already, and ``force`` does not say to replace it.
+        HostError: the disk is in the way.
+    """
+    refuse_existing(path, force=force)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with host_errors():
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            refuse_existing(path, force=force)
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Refuse to write where something is, or where no file can be.
+
+    Raises:
+        InputError: with what is in the way.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a directory", hint=f"name a file in it: {path / 'backup.tar.gz'}")
+    if not path.parent.is_dir():
+        raise InputError(f"there is no directory {path.parent}", hint="make it first")
+    if os.path.lexists(path) and not force:
+        raise InputError(f"{path} is there already", hint="choose another name, or pass --force to replace it")

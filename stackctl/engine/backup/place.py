@@ -1,0 +1,261 @@
+"""An archive put in its place: laid down beside, then moved in by renames, so that a crash loses nothing.
+
+.stackctl/restore/draft/        being unpacked; worth nothing after a crash
+.stackctl/restore/ready/        unpacked, verified and on the disk
+.stackctl/restore/journal.json  says of which archive, and where the files go that it replaces
+replaced-TIME/                  what was there before, never deleted
+
+The journal is the point of no return: from there on the same archive finishes what was begun.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+from msgspec import Struct
+
+from stackctl.certs.ledger import Ledger
+from stackctl.engine.backup.manifest import Manifest, Member, ancestors
+from stackctl.engine.backup.selection import CA, HISTORY, LEDGER
+from stackctl.engine.backup.unpack import read
+from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
+from stackctl.engine.disk import host_errors, read_or_none, sync_directory, sync_file, write_whole
+from stackctl.errors import HostError
+from stackctl.stackfile.locate import KNOWN_NAMES
+
+RESTORE = f"{STATE}/restore"
+_OVERRIDES = tuple(f"{name.rpartition('.')[0]}.override.{end}" for name in KNOWN_NAMES[::2] for end in ("yml", "yaml"))
+_COMPOSE = (*KNOWN_NAMES, *_OVERRIDES, ".env")
+_OWN = (*_COMPOSE, PROXY, CERTBOT_CONF, DUMMIES, CA, HISTORY)
+"""What makes a stack: an old one makes room even where nothing replaces it, or it would become part of the new."""
+
+_LIVELY = (f"{CERTBOT_CONF}/renewal/", f"{CERTBOT_CONF}/accounts/", f"{STATE}/")
+"""What changes by itself soon after a restore."""
+
+
+class Journal(Struct, frozen=True):
+    """What a restore has decided: the archive's digest, where old files go and which, and how far it is."""
+
+    digest: str
+    aside: str
+    replaced: tuple[str, ...]
+    step: Literal["aside", "place"]
+
+
+class Placing:
+    """Puts the archive with ``digest`` into the directory ``root``."""
+
+    def __init__(self, root: Path, manifest: Manifest, digest: str) -> None:
+        self._root = root
+        self._manifest = manifest
+        self._digest = digest
+        self._home = root / RESTORE
+
+    def in_the_way(self) -> tuple[str, ...]:
+        """What is there and makes room: a stack, or files that have names of the archive's."""
+        if not self._root.is_dir():
+            return ()
+        wanted = {*_OWN, *self._manifest.units} - {LEDGER}
+        there = [path for path in sorted(wanted) if os.path.lexists(self._root / path)]
+        return tuple(path for path in there if not any(above in there for above in ancestors(path)))
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a restore of this very archive was interrupted here, and can go on."""
+        journal = self._journal()
+        return journal is not None and journal.digest == self._digest
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the stack is the archive's already; what changes by itself is not compared."""
+        custom = self._root / PROXY / "custom"
+        try:
+            added = [path for path in _COMPOSE if os.path.lexists(self._root / path)]
+            added += [f"{PROXY}/custom/{path.name}" for path in (custom.iterdir() if custom.is_dir() else ())]
+            return (
+                not self.is_begun
+                and set(added) <= set(self._manifest.files)
+                and all(
+                    _is_there(self._root / path, member)
+                    for path, member in self._manifest.files.items()
+                    if not path.startswith(_LIVELY)
+                )
+            )
+        except OSError:  # what cannot be looked at cannot be relied on
+            return False
+
+    @property
+    def half_done(self) -> bool:
+        """Whether the restore of another archive was interrupted here."""
+        return self._journal() is not None and not self.is_begun
+
+    @property
+    def makes_room(self) -> bool:
+        """Whether what is staged takes the place of something."""
+        journal = self._journal()
+        return journal is not None and bool(journal.replaced)
+
+    def stage(self, file: BinaryIO, now: datetime) -> int:
+        """Unpack beside, and decide; returns how many members could not be given their owner.
+
+        Raises:
+            HostError: the disk is full, or in the way.
+            InputError: the archive is not what it was when it was verified.
+        """
+        with host_errors():
+            self._refuse_full_disk()
+            self.clean()
+            draft = self._home / "draft"
+            draft.mkdir(parents=True, mode=0o700)
+            unpacked = _Unpacked(draft)
+            try:
+                read(file, unpacked.keep)
+                unpacked.finish(self._manifest)
+            except BaseException:
+                self.clean()
+                raise
+            self._merge_ledger(draft / LEDGER)
+            draft.rename(self._home / "ready")
+            sync_directory(self._home)
+            aside = _free(self._root / f"replaced-{now:%Y%m%d-%H%M%S}").name
+            self._write(Journal(self._digest, aside, self.in_the_way(), "aside"))
+        return unpacked.foreign
+
+    def move(self) -> str | None:
+        """Make room, and move everything in; returns the folder of what was there, if anything was."""
+        with host_errors():
+            journal = self._journal()
+            assert journal is not None
+            if journal.step == "aside":
+                for path in journal.replaced:
+                    self._put_aside(journal, path)
+                self._write(msgspec.structs.replace(journal, step="place"))
+            for path in self._manifest.units:
+                self._move_in(journal, path)
+            self.clean()
+            return journal.aside if (self._root / journal.aside).is_dir() else None
+
+    def clean(self) -> None:
+        """Take away what a restore works with; what is decided in a journal is lost with it."""
+        # First: without it nothing that is left counts, and with it all of that would have to be whole.
+        (self._home / "journal.json").unlink(missing_ok=True)
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _put_aside(self, journal: Journal, path: str) -> None:
+        source, goal = self._root / path, self._root / journal.aside / path
+        if not os.path.lexists(source) or os.path.lexists(goal):
+            return
+        (self._root / journal.aside).mkdir(mode=0o700, exist_ok=True)
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(goal)
+        sync_directory(source.parent)
+        sync_directory(goal.parent)
+
+    def _move_in(self, journal: Journal, path: str) -> None:
+        source, goal = self._home / "ready" / path, self._root / path
+        if not os.path.lexists(source):
+            return  # it was moved before the crash
+        if os.path.lexists(goal) and path != LEDGER:
+            # Somebody made it since: Docker does where a container that it starts again mounts it.
+            stranger = _free(self._root / journal.aside / path)
+            stranger.parent.mkdir(parents=True, exist_ok=True)
+            goal.rename(stranger)
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(goal)
+        sync_directory(goal.parent)
+
+    def _merge_ledger(self, staged: Path) -> None:
+        """What was asked of the CA since the backup counts too: neither of the two is forgotten."""
+        texts = [(read_or_none(path) or b"").decode("utf-8", "replace") for path in (staged, self._root / LEDGER)]
+        if texts[0]:
+            entries = {entry for text in texts for entry in Ledger.parse(text).entries}
+            merged = sorted(entries, key=lambda entry: (entry.at, entry.names))
+            if texts[1]:
+                write_whole(staged, "".join(f"{entry.line()}\n" for entry in merged).encode())
+
+    def _refuse_full_disk(self) -> None:
+        need, free = self._manifest.size + 4096 * len(self._manifest.files), shutil.disk_usage(self._root).free
+        if need > free:
+            raise HostError(
+                f"the disk is full: the archive needs {need} bytes, {free} are free",
+                where=str(self._root),
+                hint="free some space; nothing was touched",
+            )
+
+    def _journal(self) -> Journal | None:
+        try:
+            return msgspec.json.decode((self._home / "journal.json").read_bytes(), type=Journal)
+        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+            return None
+
+    def _write(self, journal: Journal) -> None:
+        write_whole(self._home / "journal.json", msgspec.json.encode(journal), 0o600)
+
+
+class _Unpacked:
+    """Members as they come out of the archive, below ``draft``."""
+
+    def __init__(self, draft: Path) -> None:
+        self._draft = draft
+        self.foreign = 0
+
+    def keep(self, path: str, member: Member, content: Iterator[bytes]) -> None:
+        place = self._draft / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if member.kind == "link":
+            place.symlink_to(member.target)
+        elif member.kind == "dir":
+            place.mkdir(mode=0o700, exist_ok=True)  # open for what comes into it, until 'finish'
+        else:
+            with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                for chunk in content:
+                    file.write(chunk)
+        self._own(place, member)
+        if member.kind == "file":
+            place.chmod(member.permissions)
+        if member.kind != "dir":
+            os.utime(place, (member.mtime, member.mtime), follow_symlinks=False)
+
+    def _own(self, place: Path, member: Member) -> None:
+        facts = place.lstat()
+        if (facts.st_uid, facts.st_gid) == (member.uid, member.gid):
+            return
+        try:
+            os.lchown(place, member.uid, member.gid)
+        except PermissionError:
+            self.foreign += facts.st_uid != member.uid
+
+    def finish(self, manifest: Manifest) -> None:
+        """Have it all on the disk, and close the folders as they were."""
+        for path, member in reversed(manifest.files.items()):
+            if member.kind == "file":
+                sync_file(self._draft / path)
+            elif member.kind == "dir":
+                sync_directory(self._draft / path)
+                (self._draft / path).chmod(member.permissions)
+                os.utime(self._draft / path, (member.mtime, member.mtime))
+
+
+def _is_there(place: Path, member: Member) -> bool:
+    if member.kind == "link":
+        return place.is_symlink() and str(place.readlink()) == member.target
+    if member.kind == "dir":
+        return place.is_dir() and not place.is_symlink()
+    if not place.is_file() or place.is_symlink() or place.stat().st_size != member.size:
+        return False
+    with place.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == member.sha256
+
+
+def _free(path: Path) -> Path:
+    """``path``, or with a number behind it where that is taken."""
+    names = itertools.chain([path], (path.with_name(f"{path.name}.{number}") for number in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(name))

@@ -1,0 +1,147 @@
+"""Encryption in the age format (age-encryption.org/v1), by pyrage: the optional extra ``[age]``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stackctl.engine.disk import host_errors
+from stackctl.errors import HostError, InputError
+
+_BINARY = b"age-encryption.org/v1\n"
+_ARMORED = b"-----BEGIN AGE ENCRYPTED FILE-----"
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Whom an archive is encrypted for: who knows a passphrase, or has the identity of one of the recipients."""
+
+    passphrase: str | None = None
+    recipients: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Find out that nothing is missing, before anything is read.
+
+        Raises:
+            InputError: a recipient is none.
+            HostError: pyrage is not installed.
+        """
+        if self.passphrase is not None:
+            _library()
+        _recipients(self.recipients)
+
+    def encrypt(self, content: bytes) -> bytes:
+        """The content as an age file."""
+        if self.passphrase is not None:
+            return bytes(_library("pyrage.passphrase").encrypt(content, self.passphrase))
+        return bytes(_library().encrypt(content, _recipients(self.recipients)))
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What an archive may be opened with.
+
+    Attributes:
+        ask: asks a person for the passphrase; None where there is nobody to ask.
+    """
+
+    passphrase: str | None = None
+    identity: Path | None = None
+    ask: Callable[[], str] | None = None
+
+
+def is_sealed(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is an age file."""
+    return head.startswith((_BINARY, _ARMORED))
+
+
+def decrypt(content: bytes, keys: Keys) -> bytes:
+    """The content of an age file.
+
+    Raises:
+        InputError: nothing of ``keys`` opens it, or it was altered.
+        HostError: pyrage is not installed.
+    """
+    library = _library()
+    by_passphrase = b"\n-> scrypt " in content[:256]
+    if content.startswith(_ARMORED):
+        raise InputError("the archive is an armored age file", hint="turn it into a binary one: age-inspect, age -d")
+    try:
+        if by_passphrase:
+            return bytes(_library("pyrage.passphrase").decrypt(content, _passphrase(keys)))
+        return bytes(library.decrypt(content, _identities(keys)))
+    except library.DecryptError as error:
+        what = "passphrase" if by_passphrase else "identity"
+        raise InputError(
+            f"the archive cannot be decrypted: it has another {what}, or it is truncated or altered ({error})",
+            hint="nothing was touched",
+        ) from error
+
+
+def _passphrase(keys: Keys) -> str:
+    if keys.passphrase is not None:
+        return keys.passphrase
+    if keys.ask is None:
+        raise InputError("the archive is encrypted with a passphrase", hint="pass --passphrase-file FILE")
+    return keys.ask()
+
+
+def read_passphrase(path: Path) -> str:
+    """The first line of a file, without its end.
+
+    Raises:
+        InputError: it is empty, or no text.
+    """
+    with host_errors():
+        content = path.read_bytes()
+    try:
+        lines = content.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no UTF-8 text", where="--passphrase-file") from error
+    if not lines or not lines[0]:
+        raise InputError(f"the first line of {path} is empty", where="--passphrase-file")
+    return lines[0]
+
+
+def _identities(keys: Keys) -> list[Any]:
+    if keys.identity is None:
+        raise InputError("the archive is encrypted for a recipient", hint="pass --identity FILE, with its secret key")
+    with host_errors():
+        lines = keys.identity.read_bytes().decode("utf-8", "replace").splitlines()
+    secrets = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    kind = _library("pyrage.x25519").Identity
+    try:
+        found = [kind.from_str(secret) for secret in secrets]
+    except _library().IdentityError as error:
+        # Its words are left out, as they might hold what the file holds.
+        raise InputError(f"{keys.identity} holds a line that is no age identity", where="--identity") from error
+    if not found:
+        raise InputError(f"{keys.identity} holds no age identity", where="--identity")
+    return found
+
+
+def _recipients(texts: tuple[str, ...]) -> list[Any]:
+    found = []
+    for text in texts:
+        try:
+            found.append(_library("pyrage.x25519").Recipient.from_str(text))
+        except _library().RecipientError as error:
+            hint = "'age-keygen' prints one; it begins with age1"
+            raise InputError(f"{text!r} is no age recipient", where="--recipient", hint=hint) from error
+    return found
+
+
+def _library(name: str = "pyrage") -> Any:  # noqa: ANN401  (it comes without types)
+    try:
+        # The submodules of a compiled module are attributes of it, not modules that could be imported.
+        library: Any = importlib.import_module("pyrage")
+    except ImportError as error:
+        raise HostError(
+            "encryption needs the Python package pyrage", hint="install it: pip install 'compose-stackctl[age]'"
+        ) from error
+    for part in name.split(".")[1:]:
+        library = getattr(library, part)
+    return library

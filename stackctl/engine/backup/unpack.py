@@ -1,0 +1,147 @@
+"""An archive read: every member against the manifest, everything to the last byte, before any of it counts."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, BinaryIO
+
+from stackctl.engine.backup.manifest import (
+    DIGEST_NAME,
+    LARGEST,
+    NAME,
+    Manifest,
+    Member,
+    decode,
+    digest_of,
+)
+from stackctl.engine.backup.pack import HEAD, header, own_header
+from stackctl.engine.backup.snapshot import CHUNK
+from stackctl.errors import InputError
+
+Keep = Callable[[str, Member, Iterator[bytes]], None]
+"""Takes one member: its path, what it is, and its content, which must be read to its end."""
+
+_HINT = "use another copy of it; nothing was touched"
+
+
+def verify(file: BinaryIO) -> tuple[Manifest, str]:
+    """Read a whole archive and keep nothing of it: its manifest, and its digest.
+
+    Raises:
+        InputError: it is no backup, truncated, altered, or of a later format.
+    """
+    return read(file, lambda _path, _member, content: _exhaust(content))
+
+
+def read(file: BinaryIO, keep: Keep) -> tuple[Manifest, str]:
+    """Read a whole archive, and hand each member to ``keep`` in the manifest's order.
+
+    What ``keep`` made of them may be used only after this has returned.
+
+    Raises:
+        InputError: as :func:`verify`.
+    """
+    file.seek(0)
+    head = file.read(len(HEAD))
+    if head[:3] != HEAD[:3]:
+        raise InputError("it is no backup of stackctl's", hint="backups are made by 'stackctl backup FILE'")
+    if head != HEAD:
+        raise InputError("the archive is truncated or altered: it does not begin as it was written", hint=_HINT)
+    file.seek(0)
+    with _translated(), gzip.GzipFile(fileobj=file, mode="rb") as stream:
+        with tarfile.open(fileobj=stream, mode="r|", format=tarfile.PAX_FORMAT) as tar:
+            manifest, digest = _read_members(tar, keep)
+        # After its end a tar is filled up with zeros, to a record of 10,240 bytes.
+        rest = stream.read(tarfile.RECORDSIZE + 1)
+        if len(rest) > tarfile.RECORDSIZE or rest.strip(b"\0"):
+            raise _altered("something follows its end")
+    return manifest, digest
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What the decoders complain about as one message: none of their words would help anybody."""
+    try:
+        yield
+    except EOFError as error:
+        raise _altered("its end is missing") from error
+    except (tarfile.TarError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError) as error:
+        raise _altered(str(error) or type(error).__name__) from error
+
+
+def _altered(what: str) -> InputError:
+    return InputError(f"the archive is truncated or altered: {what}", hint=_HINT)
+
+
+def _read_members(tar: tarfile.TarFile, keep: Keep) -> tuple[Manifest, str]:
+    first = _next(tar, NAME)
+    if first.size > LARGEST:
+        raise _altered("its manifest is too large")
+    encoded = _content(tar, first).read()
+    digest = digest_of(encoded)
+    try:
+        manifest = decode(encoded)
+    except InputError as error:
+        raise error if error.hint else _altered(error.message) from error
+    made = int(manifest.at.timestamp())
+    _compare(first, own_header(NAME, len(encoded), made))
+    for path, member in manifest.files.items():
+        expected = header(path, member)
+        found = _next(tar, expected.name)
+        _compare(found, expected)
+        keep(path, member, _checked(tar, found, path, member))
+    line = f"{digest}  {NAME}\n".encode()
+    last = _next(tar, DIGEST_NAME)
+    _compare(last, own_header(DIGEST_NAME, len(line), made))
+    if _content(tar, last).read() != line:
+        raise _altered("its manifest has another digest than it ends with")
+    if tar.next() is not None:
+        raise _altered("something follows its end")
+    return manifest, digest
+
+
+def _next(tar: tarfile.TarFile, name: str) -> tarfile.TarInfo:
+    found = tar.next()
+    if found is None:
+        raise _altered(f"{name} is missing")
+    if found.name != name:
+        raise _altered(f"{found.name!r} stands where {name!r} should")
+    return found
+
+
+_COMPARED = ("type", "mode", "uid", "gid", "size", "mtime", "linkname", "uname", "gname")
+
+
+def _compare(found: tarfile.TarInfo, expected: tarfile.TarInfo) -> None:
+    for key in _COMPARED:
+        if getattr(found, key) != getattr(expected, key):
+            raise _altered(f"{found.name}: its {key} is not what the manifest says")
+
+
+def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    content = tar.extractfile(info) if info.type == tarfile.REGTYPE and not info.issparse() else None
+    if content is None:
+        raise _altered(f"{info.name} is no file")
+    return content
+
+
+def _checked(tar: tarfile.TarFile, info: tarfile.TarInfo, path: str, member: Member) -> Iterator[bytes]:
+    if member.kind != "file":
+        return
+    digest = hashlib.sha256()
+    content = _content(tar, info)
+    while chunk := content.read(CHUNK):
+        digest.update(chunk)
+        yield chunk
+    if digest.hexdigest() != member.sha256:
+        raise _altered(f"{path} has another content than the manifest says")
+
+
+def _exhaust(content: Iterator[bytes]) -> None:
+    for _ in content:
+        pass
