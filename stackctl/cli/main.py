@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stackctl import __version__
-from stackctl.cli import apps, certificates, diagnose, look, past, stack
+from stackctl.cli import apps, backup, certificates, diagnose, look, past, stack
 
 app = typer.Typer(
     name="stackctl",
@@ -46,3 +46,5 @@ app.command("logs")(look.logs)
 app.command("doctor")(diagnose.doctor)
 app.command("history")(past.history)
 app.command("rollback")(past.rollback)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)

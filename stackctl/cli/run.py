@@ -23,7 +23,7 @@ from stackctl.cli.show import as_json, error_object, show_error, show_text
 from stackctl.engine.directory import STATE, StackDirectory
 from stackctl.engine.disk import host_errors
 from stackctl.engine.docker import DockerEngine
-from stackctl.engine.host import Host
+from stackctl.engine.host import Host, Report
 from stackctl.engine.lock import locked
 from stackctl.engine.network import HostNetwork
 from stackctl.engine.resolver import VARIABLE, parse_resolver
@@ -36,7 +36,10 @@ from stackctl.usecases.result import Result
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The options every command has; ``wait`` is None for one that changes nothing."""
+    """The options every command has; ``wait`` is None for one that changes nothing.
+
+    With ``takes_stdout`` the command's own output is not for a person, who then reads standard error.
+    """
 
     command: str
     directory: Path
@@ -44,6 +47,7 @@ class Common:
     verbose: bool
     wait: float | None = None
     makes_directory: bool = False
+    takes_stdout: bool = False
 
 
 def now() -> datetime:
@@ -57,14 +61,14 @@ def run(common: Common, action: Callable[[Host], Result], check: Callable[[], ob
     ``check`` comes before anything is touched; it raises what is wrong with the options.
     """
     _log_to_stderr(verbose=common.verbose)
-    console, errors = _console(stderr=False), _console(stderr=True)
+    console, errors = _console(stderr=common.takes_stdout), _console(stderr=True)
     silent = common.output is OutputFormat.JSON
     report = SilentReport() if silent else TextReport(console, verbose=common.verbose)
 
     def carry_out() -> ExitCode:
         if check is not None:
             check()
-        host = _host(common, report)
+        host = host_of(common, report)
         lock = host.directory.root / STATE / "lock"
         # Where there is no stack, nothing is to be guarded, and nothing is left behind.
         is_stack = host.directory.files.main.exists() or lock.parent.is_dir()
@@ -118,7 +122,8 @@ def _console(*, stderr: bool) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, width=200)
 
 
-def _host(common: Common, report: TextReport | SilentReport) -> Host:
+def host_of(common: Common, report: Report) -> Host:
+    """The stack in ``common.directory`` as it is at this moment."""
     # A stricter one would lock the proxy's workers out of the webroot; keys have a mode of their own.
     os.umask(0o022)
     directory = common.directory.absolute()

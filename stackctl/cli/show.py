@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from stackctl.cli.console import plain
-from stackctl.cli.views import doctor, down, history, plan, renew, status
+from stackctl.cli.views import backup, doctor, down, history, plan, renew, status
 from stackctl.errors import StackctlError
 from stackctl.usecases.result import Result
 
@@ -53,11 +53,13 @@ def error_object(error: StackctlError) -> dict[str, Any]:
 
 
 _VIEWS = {
+    "backup": backup.show_backup,
     "doctor": doctor.show,
     "down": down.show,
     "history": history.show,
     "plan": plan.show,
     "renew": renew.show,
+    "restore": backup.show_restore,
     "rollback": plan.show,
     "status": status.show,
 }

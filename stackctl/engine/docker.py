@@ -229,6 +229,7 @@ def _container(row: dict[str, Any]) -> Container:
         config_hash=labels.get(f"{_COMPOSE}.config-hash", ""),
         role=labels.get(ROLE_LABEL),
         succeeded=row["State"] == "exited" and row.get("Status", "").startswith("Exited (0)"),
+        directory=labels.get(f"{_COMPOSE}.project.working_dir", ""),
         addresses=tuple(network["IPAddress"] for network in networks.values() if network.get("IPAddress")),
     )
 

@@ -161,8 +161,8 @@ class FakeEngine:
         state = "exited" if service.name in self.faults.exits else "running"
         if service.role == "proxy" and self._load().code:
             state = "restarting"
-        ids = (self._id(image), service.config_hash, service.role)
-        made = Container(f"{number:064x}", service.name, state, None, *ids, (f"10.9.0.{number}",))
+        ids = (self._id(image), service.config_hash, service.role, (f"10.9.0.{number}",))
+        made = Container(f"{number:064x}", service.name, state, None, *ids, directory=str(self.root))
         self.runs[made.id] = _Run(project, service, made)
 
     def down(self) -> None:

@@ -25,6 +25,7 @@ class Container:
         config_hash: Compose's digest of the service it was made from.
         succeeded: it ended by itself, with exit code 0.
         addresses: its addresses on the project's networks.
+        directory: where its Compose file is; empty where nobody says.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Container:
     role: str | None = None
     addresses: tuple[str, ...] = ()
     succeeded: bool = False
+    directory: str = ""
 
     @property
     def running(self) -> bool:

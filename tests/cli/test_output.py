@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +16,7 @@ from tests.cli.conftest import Cli
 
 COMMANDS = [
     *("init", "add-app", "remove-app", "plan", "up", "down", "renew", "status", "logs"),
-    *("history", "rollback", "doctor"),
+    *("history", "rollback", "doctor", "backup", "restore"),
 ]
 KEYS = {"command", "ok", "changed", "dry_run", "operations", "errors", "notes"}
 SLOW = ("docker", "jinja2", "cryptography", "ruamel", "msgspec", "psutil", "idna", "dns")
@@ -283,3 +284,64 @@ def test_every_failure_is_told_and_the_first_one_is_the_exit_code(cli: Cli) -> N
     assert result.stderr.count("error: ") == 2
     assert "nginx/custom/one.example.com.conf:1" in result.stderr
     assert "(dns)" in result.stderr
+
+
+def test_backup_and_restore_as_json(cli: Cli, tmp_path: Path) -> None:
+    archive = str(tmp_path / "x.tar.gz")
+    code, made = cli.json("backup", archive)
+    assert (code, made["ok"], made["changed"], made["operations"]) == (0, True, True, [])
+    assert set(made) == KEYS | {
+        *("archive", "size", "digest", "encrypted", "project", "files", "certificates", "left_out"),
+    }  # fmt: skip
+    assert (made["archive"], made["size"]) == (archive, (tmp_path / "x.tar.gz").stat().st_size)
+    code, told = cli.json("restore", archive, "--dry-run")
+    assert (code, told["changed"], told["digest"]) == (0, False, made["digest"])
+    assert set(told) == KEYS | {
+        *("archive", "digest", "encrypted", "made", "project", "files", "certificates", "replaced", "aside"),
+    }  # fmt: skip
+
+
+def test_what_a_person_reads_of_a_backup(cli: Cli, tmp_path: Path) -> None:
+    archive = tmp_path / "x.tar.gz"
+    printed = cli("backup", str(archive)).stdout
+    assert f"wrote {archive}: project stack, " in printed
+    assert ", 1 certificate, " in printed
+    assert "not in it, and yours to keep: the apps' images" in printed
+    assert "private keys as they are" in printed
+    assert "is whole: project stack" in cli("restore", str(archive), "--dry-run").stdout
+    cli.world.custom("http.conf", "# new\n")
+    assert "with --force it would put aside: data/ca, data/" in cli("restore", str(archive), "--dry-run").stdout
+    restored = cli("restore", str(archive), "--force")
+    assert restored.exit_code == 0
+    assert "✓ start the proxy" in restored.stdout
+    assert "what was there is in replaced-2026" in restored.stdout
+    assert f"restored {archive}: project stack, " in restored.stdout
+
+
+def test_a_backup_to_standard_output_is_nothing_else(cli: Cli, tmp_path: Path) -> None:
+    piped = cli("backup", "-")
+    assert piped.exit_code == 0
+    (tmp_path / "x.tar.gz").write_bytes(piped.stdout_bytes)
+    assert "wrote standard output" in piped.stderr
+    assert "is whole" in cli("restore", str(tmp_path / "x.tar.gz"), "--dry-run").stdout
+
+
+def test_a_passphrase_is_asked_for_and_never_shown(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive, file = tmp_path / "x.age", tmp_path / "secret"
+    file.write_text("correct horse\nsecond line\n")
+    assert cli("backup", str(archive), "--passphrase-file", str(file)).exit_code == 0
+    asked: list[dict[str, Any]] = []
+
+    def prompt(_text: str, **options: Any) -> str:
+        asked.append(options)
+        return "correct horse"
+
+    monkeypatch.setattr("typer.prompt", prompt)
+    monkeypatch.setattr("stackctl.cli.backup.has_terminal", lambda: True)
+    result = cli("restore", str(archive), "--dry-run")
+    assert (result.exit_code, "horse" in result.output) == (0, False)
+    printed = cli("backup", str(archive), "--force", "--passphrase")
+    assert (printed.exit_code, "private keys" in printed.stdout, "horse" in printed.output) == (0, False, False)
+    assert cli("restore", str(archive), "--dry-run", "--passphrase-file", str(file)).exit_code == 0
+    assert [options["hide_input"] for options in asked] == [True, True]
+    assert [options.get("confirmation_prompt", False) for options in asked] == [False, True]

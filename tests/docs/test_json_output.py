@@ -19,7 +19,7 @@ from tests.docs.pages import REFERENCE, Page
 
 PAGE = Page(REFERENCE / "json-output.md")
 OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
-OWN = {"doctor", "status", "renew", "down", "history", "rollback"}
+OWN = {"doctor", "status", "renew", "down", "history", "rollback", "backup", "restore"}
 
 
 def printed(command: str, **data: Any) -> dict[str, Any]:

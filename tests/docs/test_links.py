@@ -67,7 +67,7 @@ def _parse(page: str, command: Command, words: list[str]) -> None:
     rest = iter(words)
     for word in rest:
         name, equals, _ = word.partition("=")
-        if not word.startswith("-"):
+        if not word.startswith("-") or word == "-":
             arguments += 1
         elif name not in _EVERYWHERE:
             assert name in command.options, f"{page}: {command.name} has no option {name}"

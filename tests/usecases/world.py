@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,8 @@ class World:
         fake = twin.fake
         fake.ca, fake.images, fake.registry = self.fake.ca, dict(self.fake.images), dict(self.fake.registry)
         fake.outside, fake.runs, fake.loaded = set(self.fake.outside), dict(self.fake.runs), dict(self.fake.loaded)
+        for number, run in fake.runs.items():
+            fake.runs[number] = replace(run, container=replace(run.container, directory=str(root)))
         fake.loaded_generation = self.fake.loaded_generation
         fake.calls = list(self.fake.calls)  # container ids and addresses go on from it
         return twin

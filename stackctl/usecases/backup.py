@@ -1,0 +1,140 @@
+"""``stackctl backup``: one archive of everything that cannot be made again."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from stackctl import __version__
+from stackctl.engine.backup.manifest import FORMAT, Manifest
+from stackctl.engine.backup.pack import pack, refuse_existing, written_whole
+from stackctl.engine.backup.sealing import Seal
+from stackctl.engine.backup.selection import TREES, Selection, select
+from stackctl.engine.backup.snapshot import Changed, certbot_rests, refuse_change, take
+from stackctl.engine.backup.unpack import verify
+from stackctl.engine.directory import CERTBOT_CONF
+from stackctl.engine.host import Host
+from stackctl.errors import HostError, InputError, StackctlError
+from stackctl.usecases.converge import open_document
+from stackctl.usecases.result import Result
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BackupOptions:
+    """What a person asked for.
+
+    Attributes:
+        file: where the archive goes, or what it is written to.
+        force: whether a file that is there is replaced.
+        seal: whom it is encrypted for, or None.
+        wait: seconds to wait for certbot to rest.
+    """
+
+    file: Path | BinaryIO
+    force: bool = False
+    seal: Seal | None = None
+    wait: float = 60.0
+
+    def check(self, root: Path) -> None:
+        """Refuse what cannot be, before anything is read.
+
+        Raises:
+            InputError: the file is there already, or would become part of what it is made of.
+            HostError: what encryption needs is not installed.
+        """
+        if self.seal is not None:
+            self.seal.check()
+        if isinstance(self.file, Path):
+            refuse_existing(self.file, force=self.force)
+            place = self.file.resolve()
+            for tree in TREES:
+                if place.is_relative_to((root / tree).resolve()):
+                    raise InputError(f"{tree} is part of the backup itself", hint="write it somewhere else")
+
+
+def backup(host: Host, options: BackupOptions) -> Result:
+    """Write the archive, whole and read back once, or leave nothing behind.
+
+    Raises:
+        InputError: there is no stack here, or :meth:`BackupOptions.check` says so.
+        HostError: files may not be read, or kept changing.
+        Locked: certbot stays at work.
+    """
+    options.check(host.directory.root)
+    project = _project(host)
+    selection = select(host.directory.files)
+    if not isinstance(options.file, Path) or options.seal is not None:
+        plain = io.BytesIO()
+        manifest, digest = _write(host, options, project, selection, plain)
+        content = plain.getvalue() if options.seal is None else options.seal.encrypt(plain.getvalue())
+        size = len(content)
+        _deliver(options, content)
+    else:
+        with written_whole(options.file, force=options.force) as file:
+            manifest, digest = _write(host, options, project, selection, file)
+            size = file.seek(0, io.SEEK_END)
+    data = {
+        "archive": str(options.file) if isinstance(options.file, Path) else "-",
+        "size": size,
+        "digest": digest,
+        "encrypted": options.seal is not None,
+        "project": project,
+        "files": sum(member.kind == "file" for member in manifest.files.values()),
+        "certificates": lineages(manifest),
+        "left_out": list(selection.left_out),
+    }
+    return Result("backup", acted=True, notes=tuple(selection.notes), data=data)
+
+
+def lineages(manifest: Manifest) -> list[str]:
+    """The certificates of certbot's in an archive."""
+    live = f"{CERTBOT_CONF}/live/"
+    ends = "/fullchain.pem"
+    return [path[len(live) : -len(ends)] for path in manifest.files if path.startswith(live) and path.endswith(ends)]
+
+
+def _project(host: Host) -> str:
+    """What Compose calls the project, as far as it can be found out: what is broken may be backed up too."""
+    doc = open_document(host)
+    try:
+        return host.engine.resolve(doc.text).name
+    except StackctlError as error:
+        host.report.note(f"Compose does not say what the project is called: {error}")
+        return str(doc.data(("name",)) or host.directory.root.name)
+
+
+def _write(
+    host: Host, options: BackupOptions, project: str, selection: Selection, into: BinaryIO
+) -> tuple[Manifest, str]:
+    root = host.directory.root
+    changed: Changed | None = None
+    with certbot_rests(root, options.wait, host.report.note):
+        for _ in range(_ATTEMPTS):
+            into.seek(0)
+            into.truncate()
+            try:
+                snapshot = take(root, selection.paths)
+                manifest = Manifest(FORMAT, __version__, host.now(), project, str(root), snapshot.members)
+                pack(manifest, snapshot, into)
+                refuse_change(root, selection.paths, snapshot)
+            except Changed as error:
+                changed = error
+                continue
+            selection.notes += snapshot.notes
+            return verify(into)
+    raise HostError(
+        "files of the stack change while they are read", where=str(changed), hint="try again when nobody is at work"
+    )
+
+
+def _deliver(options: BackupOptions, content: bytes) -> None:
+    if isinstance(options.file, Path):
+        with written_whole(options.file, force=options.force) as file:
+            file.write(content)
+    else:
+        options.file.write(content)
+        options.file.flush()

@@ -1,0 +1,103 @@
+"""What ``backup`` and ``restore`` refuse: one message, and nothing touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackctl.engine.directory import CERTBOT_CONF
+from tests.cli.conftest import Cli
+
+
+@pytest.fixture
+def archive(cli: Cli, tmp_path: Path) -> Path:
+    path = tmp_path / "x.tar.gz"
+    assert cli("backup", str(path)).exit_code == 0
+    return path
+
+
+def test_a_file_that_is_there(cli: Cli, archive: Path) -> None:
+    before = archive.read_bytes()
+    assert "there already" in cli.refused(2, "backup", str(archive))["message"]
+    assert archive.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["--recipient", "age1nonsense"], "--recipient"),
+        (["--recipient", "age1nonsense", "--passphrase"], "--recipient"),
+        (["--passphrase"], "--passphrase"),
+        (["--passphrase-file", "EMPTY"], "--passphrase-file"),
+        (["--passphrase-file", "BINARY"], "--passphrase-file"),
+    ],
+)
+def test_keys_that_are_none(cli: Cli, tmp_path: Path, arguments: list[str], where: str) -> None:
+    (tmp_path / "EMPTY").write_text("\n")
+    (tmp_path / "BINARY").write_bytes(b"\xff\xfe")
+    written = [str(tmp_path / word) if word.isupper() else word for word in arguments]
+    assert cli.refused(2, "backup", str(tmp_path / "y"), *written)["where"] == where
+    assert not (tmp_path / "y").exists()
+
+
+@pytest.mark.parametrize("path", ["nowhere/x", "", "stack/nginx/custom/x", f"stack/{CERTBOT_CONF}/x"])
+def test_a_place_where_no_archive_can_be(cli: Cli, tmp_path: Path, path: str) -> None:
+    cli.refused(2, "backup", str(tmp_path / path))
+
+
+def test_json_and_the_archive_do_not_share_standard_output(cli: Cli) -> None:
+    code, printed = cli.json("backup", "-")
+    assert (code, printed["errors"][0]["where"]) == (2, "--output")
+
+
+def test_certbots_tree_that_only_root_may_read(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.iterdir
+
+    def closed(path: Path) -> object:
+        if path.name == "live" and CERTBOT_CONF in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    error = cli.refused(5, "backup", str(tmp_path / "y"))
+    assert error["message"] == "certbot's tree can be read by root alone"
+    assert "sudo stackctl backup" in error["hint"]
+    assert not (tmp_path / "y").exists()
+
+
+def test_a_stack_that_is_there_already(cli: Cli, archive: Path) -> None:
+    cli.world.edit("agree-tos: true", "agree-tos: true # yes")
+    error = cli.refused(2, "restore", str(archive))
+    assert "is not empty" in error["message"]
+    assert "--force" in error["hint"]
+
+
+@pytest.mark.parametrize("what", ["truncated", "flipped", "text", "nothing", "directory"])
+def test_what_is_no_whole_archive_makes_not_even_a_directory(cli: Cli, archive: Path, what: str) -> None:
+    content = archive.read_bytes()
+    middle = len(content) // 2
+    wrong = {
+        "truncated": content[:-30],
+        "flipped": content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :],
+        "text": b"hello\n",
+        "nothing": b"",
+    }
+    path = archive.parent if what == "directory" else archive
+    if what != "directory":
+        archive.write_bytes(wrong[what])
+    target = archive.parent / "new" / "stack"
+    result = cli("restore", str(path), directory=target)
+    assert result.exit_code == (5 if what == "directory" else 2)
+    assert str(path) in result.stderr
+    assert not target.parent.exists()
+
+
+def test_an_encrypted_archive_without_a_key(cli: Cli, tmp_path: Path) -> None:
+    secret, other = tmp_path / "secret", tmp_path / "other"
+    secret.write_text("right\n")
+    other.write_text("wrong\n")
+    sealed = str(tmp_path / "x.age")
+    assert cli("backup", sealed, "--passphrase-file", str(secret)).exit_code == 0
+    assert cli.refused(2, "restore", sealed)["hint"] == "pass --passphrase-file FILE"
+    assert "another passphrase" in cli.refused(2, "restore", sealed, "--passphrase-file", str(other))["message"]
