@@ -44,6 +44,32 @@ def test_a_user_of_the_docker_group_manages_a_stack(stack: Stack) -> None:
         stack.ok(command)
     stack.ok("add-app", name, "--image", APP_IMAGE)
     assert stack.state() == before
+    _backs_up_and_restores(stack, name)
+
+
+def _backs_up_and_restores(stack: Stack, name: str) -> None:
+    """Keys are root's alone, so root backs up; what is restored belongs to who restores it, and serves as well."""
+    archive = stack.directory.parent / f"{stack.directory.name}.tar.gz"
+    somebody, stack.wrapper = stack.wrapper, ()
+    try:
+        stack.ok("backup", archive)
+        os.chown(archive, SOMEBODY, -1)
+        stack.wrapper = somebody
+        serial = stack.serial(name)
+        refused = stack.fails(5, "backup", archive, "--force")
+        assert "certbot's tree can be read by root alone" in refused.stderr
+        assert "sudo" in refused.stderr
+
+        restored = stack.ok("restore", archive, "--force")
+
+        assert "belonged to other users" in restored.stdout
+        assert stack.serial(name) == serial
+        assert (stack.live / name / "privkey.pem").stat().st_uid == SOMEBODY
+        stack.ok("renew", "--force", name)
+        assert stack.trusted(name)
+        assert stack.serial(name) != serial
+    finally:
+        archive.unlink(missing_ok=True)
 
 
 def _as_somebody() -> tuple[str, ...]:
