@@ -251,6 +251,7 @@ def test_the_life_of_a_service(stand: Stand) -> None:
     assert app.config_hash == project.services["app"].config_hash
     assert app.image_id == engine.image_id(APP)
     assert len(app.addresses) == 1
+    assert app.directory == str(stand.root)
 
     assert stand.up("app") == first, "once more changes nothing"
 
@@ -263,6 +264,8 @@ def test_the_life_of_a_service(stand: Stand) -> None:
     engine.remove([second["job"].id])
     assert set(stand.containers()) == {"app"}
     engine.remove([second["job"].id])  # gone already: no error
+    engine.remove([container.id for container in stand.up("app", "job").values()])
+    assert stand.containers() == {}
 
     engine.down()
     assert stand.containers() == {}
