@@ -31,12 +31,13 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class ComposeFile:
-    """The stack's Compose file; without ``name`` there is none."""
+    """The stack's Compose file; without ``name`` there is none. Compose has ``resolved`` it where it could be asked."""
 
     name: str | None
     apps: int = 0
     problem: str | None = None
     hint: str | None = None
+    resolved: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,11 @@ def _file(facts: HostFacts) -> Iterator[Check]:
         yield unknown("compose-file", "there is no stack here: the host alone is looked at")
     elif file.problem is not None:
         yield wrong("compose-file", file.problem, file.hint or "correct the file")
-    elif facts.compose.problem is not None:
+    elif facts.compose.problem is not None or not file.resolved:
         yield from unseen(["compose-file"], "Compose is not there to read it")
     else:
-        yield ok("compose-file", f"{file.name} is read by Compose and by stackctl: {file.apps} apps")
+        apps = f"{file.apps} app{'' if file.apps == 1 else 's'}"
+        yield ok("compose-file", f"{file.name} is read by Compose and by stackctl: {apps}")
 
 
 def _containers(facts: HostFacts) -> Iterator[Check]:

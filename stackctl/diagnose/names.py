@@ -198,8 +198,7 @@ def _nobody(facts: NameFacts, fetched: Fetched) -> Check:
     if fetched.redirect:
         text = f"port 80 of {address} redirects the challenge to {fetched.redirect}: {fetched.reach.value}"
     if facts.dead(fetched):
-        at = facts.http
-        todo = f"publish the proxy there too (it is on {at}), or point the record to where it is"
+        todo = f"point the record to the address where the proxy is published ({facts.http}), or publish it there too"
         return wrong("reach", f"{text}, and it is this host's own", todo, name)
     others = [one for one in facts.fetched or () if facts.led_here(one) and ":" not in one.address]
     if six and others and fetched.reach is not Reach.NO_ROUTE:
@@ -217,6 +216,16 @@ def _elsewhere(facts: NameFacts, address: str) -> str:
             f"from another network: curl -i http://{facts.name}/.well-known/acme-challenge/test (404 by nginx is right)"
         )
     return f"from another network: curl -H 'Host: {MARKER_HOST}' http://{at}{MARKER_PATH} (right: {facts.generation})"
+
+
+def judge_challenge(nonce: Nonce, fetched: Fetched, at: Publish) -> Check:
+    """The proxy at its own door: what a name that leads here would get."""
+    if fetched.status == 200 and fetched.body.strip() == nonce.text.encode():
+        return ok("challenge", f"the proxy gives out challenges on {at}")
+    told = f"status {fetched.status}" if fetched.reach is Reach.ANSWERED else fetched.reach.value
+    text = f"the proxy on {at} does not give out a challenge from data/certbot/www: {told}"
+    todo = "see that nginx/custom takes /.well-known/acme-challenge/ from nobody, and that data/certbot/www is mounted"
+    return wrong("challenge", text, todo)
 
 
 def judge_limits(subject: Domain, refusal: Refusal | None, *, needed: bool) -> Check:

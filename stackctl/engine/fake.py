@@ -22,7 +22,7 @@ from pathlib import Path
 from stackctl.certs.lineage import Certificate
 from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY, StackDirectory
 from stackctl.engine.fake_certbot import FakeCa, FakeCertbot
-from stackctl.engine.fake_compose import resolve_project
+from stackctl.engine.fake_compose import Run, resolve_project
 from stackctl.engine.fake_nginx import loaded_certificates, nginx_test
 from stackctl.engine.ports import EngineVersion, Output
 from stackctl.errors import EngineError
@@ -34,15 +34,6 @@ from stackctl.stackfile.locate import locate
 
 _MOUNTS = {"/etc/letsencrypt": CERTBOT_CONF, CERTS_MOUNT: DUMMIES, "/etc/nginx": PROXY}
 _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A container, and what it was made from."""
-
-    project: str
-    service: Service
-    container: Container
 
 
 class Killed(BaseException):
@@ -84,7 +75,7 @@ class FakeEngine:
         self.calls: list[str] = []
         self.kill_before: int | None = None
         self.kill_after: int | None = None
-        self.runs: dict[str, _Run] = {}
+        self.runs: dict[str, Run] = {}
         self.loaded: dict[str, Certificate] = {}
         self.loaded_generation: str | None = None
 
@@ -163,7 +154,7 @@ class FakeEngine:
             state = "restarting"
         ids = (self._id(image), service.config_hash, service.role, (f"10.9.0.{number}",))
         made = Container(f"{number:064x}", service.name, state, None, *ids, directory=str(self.root))
-        self.runs[made.id] = _Run(project, service, made)
+        self.runs[made.id] = Run(project, service, made)
 
     def down(self) -> None:
         with self._call("down"):
@@ -251,6 +242,8 @@ class FakeEngine:
                 with self._call(f"issue {lineage}"):
                     events = [json.loads(line) for line in self._certbot.run(lineage, argv)]
                 return Output(int(events[-1]["event"] == "failed"), events[-1]["detail"] or "")
+            case ["python3", "-c", _, _, _] if not self.faults.no_python:
+                return Output(0, '{"addresses": ["192.0.2.9"], "status": 200, "problem": null}')
             case ["echo", *words]:
                 return Output(0, " ".join(words) + "\n")
             case ["false"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,9 +13,19 @@ from stackctl.errors import InputError, StackfileError
 from stackctl.model import names
 from stackctl.model.names import ServiceName
 from stackctl.model.project import Project, PublishedPort, Service
+from stackctl.plan.observed import Container
 from stackctl.stackfile.document import Document
 
 _UNHASHED = {"build", "depends_on", "profiles", "pull_policy", "scale"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A container, and what it was made from."""
+
+    project: str
+    service: Service
+    container: Container
 
 
 @lru_cache

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,32 @@ from stackctl.engine.disk import host_errors
 from stackctl.errors import Locked
 
 _POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who wrote itself into a lock file last and did not take its name out; ``alive`` while its process is."""
+
+    pid: int
+    command: str
+    since: str
+    alive: bool
+
+    def __str__(self) -> str:
+        alive = "" if self.alive else ", no longer there"
+        return f"'stackctl {self.command}' (pid {self.pid}{alive}, since {self.since})"
+
+
+def last_holder(path: Path) -> Holder | None:
+    """Who holds the lock in ``path``, or held it until it was killed; None where it was left clean."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -65,16 +92,14 @@ def _acquire(descriptor: int, note: Callable[[str], None], wait: float) -> None:
             return
 
 
-def _holder(descriptor: int) -> str | None:
-    """Who wrote itself into the lock file last, in words; None where it left it clean."""
+def _holder(descriptor: int) -> Holder | None:
     try:
         text = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
         holder = json.loads(text)
         pid, command, since = int(holder["pid"]), str(holder["command"]), str(holder["since"])
     except (ValueError, KeyError, TypeError):
         return None
-    alive = "" if psutil.pid_exists(pid) else ", no longer there"
-    return f"'stackctl {command}' (pid {pid}{alive}, since {since})"
+    return Holder(pid, command, since, psutil.pid_exists(pid))
 
 
 def _record(descriptor: int, holder: dict[str, object] | None) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stackctl.diagnose.caa import IDENTITIES
 from stackctl.diagnose.check import Check
+from stackctl.diagnose.network import CaDirectory
 from stackctl.diagnose.preflight import certain_failure
 from stackctl.engine.host import Host
 from stackctl.engine.probe.names import Target, look_up
@@ -19,12 +21,19 @@ def check_names(host: Host, project: str, stack: Stack, operations: Sequence[Che
     names = [name for operation in operations for name in operation.names]
     containers = host.engine.containers(project)
     with planted(host, containers, stack.certbot) as nonce:
-        target = Target(stack.acme.directory, host.directory.ca_bundle(), nonce, stack.edge.http)
+        target = Target(lambda: _ca(host, stack.acme.directory), nonce, stack.edge.http)
         facts = {one.name: one for one in look_up(host.network, names, target)}
     return [
         next((error for name in operation.names if (error := _refusal(certain_failure(facts[name])))), None)
         for operation in operations
     ]
+
+
+def _ca(host: Host, directory: str) -> CaDirectory:
+    """The CA by what is known of it, else as it describes itself."""
+    if directory in IDENTITIES:
+        return CaDirectory(directory)
+    return host.network.ca_directory(directory, host.directory.ca_bundle())
 
 
 def _refusal(check: Check | None) -> IssueFailed | None:

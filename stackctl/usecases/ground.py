@@ -8,7 +8,7 @@ from stackctl.diagnose.host import ComposeFile, Program
 from stackctl.engine.host import Host
 from stackctl.engine.ports import EngineVersion
 from stackctl.engine.probe import host as probe
-from stackctl.errors import InputError, StackctlError
+from stackctl.errors import EngineError, InputError, StackctlError
 from stackctl.model.project import Project
 from stackctl.model.stack import App, Stack
 from stackctl.plan.observed import Container
@@ -73,6 +73,9 @@ def _loaded(bare: Ground, doc: Document, apps: tuple[App, ...]) -> Ground:
     host, engine = bare.host, bare.engine
     try:
         loaded = load(host, doc)
+    except EngineError:
+        file = ComposeFile(host.directory.files.main.name, len(apps), resolved=False)
+        return Ground(host, engine, bare.engine_version, bare.compose, file, apps)
     except StackctlError as error:
         return Ground(host, engine, bare.engine_version, bare.compose, _broken(host, error), apps)
     file = ComposeFile(host.directory.files.main.name, len(apps))

@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 
 from stackctl import __version__
 from stackctl.cli.main import app
+from stackctl.diagnose.network import Answer, Lookup
 from stackctl.engine.fake_certbot import FakeCa
+from stackctl.engine.resolver import parse_resolver
+from stackctl.errors import InputError
 from tests.cli.conftest import Cli
 
 COMMANDS = [
@@ -345,3 +348,40 @@ def test_a_passphrase_is_asked_for_and_never_shown(cli: Cli, tmp_path: Path, mon
     assert cli("restore", str(archive), "--dry-run", "--passphrase-file", str(file)).exit_code == 0
     assert [options["hide_input"] for options in asked] == [True, True]
     assert [options.get("confirmation_prompt", False) for options in asked] == [False, True]
+
+
+def test_doctor_as_text_names_the_first_thing_to_do(cli: Cli) -> None:
+    result = cli("doctor")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "nothing is wrong")
+    cli.world.network.records["www.example.com", "A"] = Lookup(Answer.NO_NAME)
+    result = cli("doctor")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert [line.split()[:3] for line in lines if line.startswith("  ✗")] == [["✗", "dns", "www.example.com:"]]
+    assert lines[lines.index("what to do first:") + 1].startswith("  www.example.com: make an A record")
+
+
+def test_doctor_as_json(cli: Cli) -> None:
+    code, printed = cli.json("doctor", "one.example.com")
+    assert (code, printed["ok"], printed["first"], printed["changed"]) == (0, True, None, False)
+    assert [section["title"] for section in printed["sections"]] == ["host", "one.example.com", "certbot"]
+
+
+@pytest.mark.parametrize("text", ["nonsense", "1.2.3.4:port", "9.9.9.9:0", "dns.example.com", "[::1"])
+def test_a_resolver_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_resolver(text)
+    assert refused.value.where == "STACKCTL_RESOLVER"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("9.9.9.9", ("9.9.9.9", 53)),
+        ("127.0.0.1:8053", ("127.0.0.1", 8053)),
+        ("2620:fe::fe", ("2620:fe::fe", 53)),
+        ("[2620:fe::fe]:5353", ("2620:fe::fe", 5353)),
+    ],
+)
+def test_a_resolver_is_an_address_with_or_without_a_port(text: str, meant: tuple[str, int]) -> None:
+    assert parse_resolver(text) == meant

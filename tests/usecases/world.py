@@ -21,6 +21,7 @@ from stackctl.render.proxies.nginx import Nginx
 from stackctl.render.proxy import MARKER_PATH
 from stackctl.stackfile.locate import locate
 from stackctl.usecases.add_app import AddApp, add_app
+from stackctl.usecases.doctor import doctor
 from stackctl.usecases.init import InitOptions, init
 from stackctl.usecases.remove_app import remove_app
 from stackctl.usecases.renew import renew
@@ -78,6 +79,7 @@ class World:
         self.fake.images = dict(IMAGES)
         self.network = FakeNetwork(root, self.fake)
         self.report = Notes()
+        self.diagnosis = Result("doctor")
         self.dry_run = False
         """Whether the commands only show their plan; each can be told so by itself too."""
 
@@ -154,6 +156,17 @@ class World:
 
     def renew(self, *force: str, dry_run: bool = False) -> Result:
         return renew(self.host, force=[Domain(name) for name in force], dry_run=dry_run or self.dry_run)
+
+    def doctor(self, *names: str) -> dict[str, dict[str, str]]:
+        """The verdicts of ``doctor``: by section, then by check; of several of one name the worst."""
+        self.diagnosis = doctor(self.host, [Domain(name) for name in names])
+        rank = ["ok", "unknown", "wrong"]
+        found: dict[str, dict[str, str]] = {}
+        for section in self.diagnosis.data["sections"]:
+            checks = found.setdefault(section["title"], {})
+            for row in section["checks"]:
+                checks[row["name"]] = max(checks.get(row["name"], "ok"), row["verdict"], key=rank.index)
+        return found
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """The rows of ``status``, by app."""

@@ -9,7 +9,7 @@ from functools import cache
 
 from stackctl.diagnose.caa import IDENTITIES
 from stackctl.diagnose.names import HTTP_PORT, CaaFacts, NameFacts, Nonce
-from stackctl.diagnose.network import Answer, Fetched, Lookup
+from stackctl.diagnose.network import Answer, CaDirectory, Fetched, Lookup
 from stackctl.engine.ports import Network
 from stackctl.model.names import Domain, Publish
 
@@ -23,13 +23,12 @@ class Target:
     """Where names should lead.
 
     Attributes:
-        directory: the CA's ACME directory; ``bundle`` is what it is trusted by.
+        ca: the CA's ACME directory, or how to get it: it is asked only where CAA records are there.
         nonce: the file to fetch, or why nothing is fetched.
         http: where the proxy is published; None without one.
     """
 
-    directory: str
-    bundle: bytes | None
+    ca: CaDirectory | Callable[[], CaDirectory]
     nonce: Nonce | str
     http: Publish | None = None
     generation: str | None = None
@@ -42,8 +41,8 @@ def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[N
 
     @cache
     def identities() -> tuple[str, ...] | None:
-        known = IDENTITIES.get(target.directory)
-        return known or network.ca_directory(target.directory, target.bundle).identities
+        ca = target.ca if isinstance(target.ca, CaDirectory) else target.ca()
+        return IDENTITIES.get(ca.url) or ca.identities
 
     def look(name: Domain) -> NameFacts:
         v4, v6 = network.lookup(name, "A"), network.lookup(name, "AAAA")

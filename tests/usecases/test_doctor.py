@@ -1,0 +1,145 @@
+"""``doctor`` as a whole: the broken thing first and alone, and an answer whatever is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from stackctl.certs.ledger import Entry
+from stackctl.diagnose.network import Answer, Fetched, Lookup, Reach
+from stackctl.errors import ExitCode
+from stackctl.model.stack import LETSENCRYPT
+from tests.usecases.world import World, done
+
+ONE = "one.example.com"
+NAMES = {"dns", "caa", "reach", "limits"}
+
+
+def wrong(world: World, *names: str) -> list[str]:
+    """What is wrong, in the order it is named."""
+    found = world.doctor(*names)
+    data = world.diagnosis.data
+    named = [row["name"] for section in data["sections"] for row in section["checks"] if row["verdict"] == "wrong"]
+    assert world.diagnosis.found == (ExitCode.FAILED if named else ExitCode.OK)
+    assert (data["first"]["name"] if data["first"] else None) == (named[0] if named else None)
+    assert named or all("wrong" not in checks.values() for checks in found.values())
+    return list(dict.fromkeys(named))
+
+
+def test_all_is_well_and_nothing_is_changed(site: World) -> None:
+    before = site.tree()
+    found = site.doctor()
+    assert list(found) == ["host", ONE, "certbot"]
+    assert {verdict for checks in found.values() for verdict in checks.values()} == {"ok"}
+    assert site.tree() == before
+    assert not site.diagnosis.changed
+
+
+def _lock(world: World, pid: int) -> None:
+    held = {"pid": pid, "command": "up", "since": "2026-08-01"}
+    (world.root / ".stackctl/lock").write_text(json.dumps(held))
+
+
+def _spend(world: World) -> None:
+    (world.root / "data/certbot/conf/live" / ONE / "privkey.pem").unlink()
+    now = world.clock.now
+    world.host.directory.write_ledger([Entry(now, LETSENCRYPT, (ONE,), issued=False)] * 5, now)
+
+
+def _point(world: World, *servers: Fetched) -> None:
+    world.network.records[ONE, "A"] = Lookup(Answer.FOUND, tuple(server.address for server in servers))
+    world.network.servers |= {server.address: server for server in servers}
+
+
+BREAKS: dict[str, tuple[Callable[[World], object], set[str]]] = {
+    "compose-file": (lambda w: w.edit("agree-tos", "agree-to"), {"images", "proxy", "challenge", "certbot"}),
+    "images": (lambda w: w.fake.images.pop("one:latest"), set()),
+    "proxy": (lambda w: w.fake.remove([c.id for c in w.fake.containers("stack") if c.role == "proxy"]), {"reach"}),
+    "clock": (lambda w: setattr(w.network, "ahead", timedelta(hours=1)), set()),
+    "permissions": (lambda w: (w.root / "data/certs" / ONE / "privkey.pem").chmod(0o644), set()),
+    "webroot": (lambda w: (w.root / "data/certbot/www").chmod(0o750), {"challenge", "reach"}),
+    "leftovers": (lambda w: (w.root / "nginx/generations/.abc.tmp").mkdir(), set()),
+    "dns": (lambda w: w.network.records.update({(ONE, "A"): Lookup(Answer.NO_NAME)}), {"reach", "caa"}),
+    "caa": (lambda w: w.network.records.update({("com", "CAA"): Lookup(Answer.FOUND, ("0 issue ;",))}), set()),
+    "reach": (lambda w: _point(w, Fetched("203.0.113.7", Reach.ANSWERED, 404)), set()),
+    "limits": (_spend, set()),
+    "certbot": (
+        lambda w: w.fake.remove([c.id for c in w.fake.containers("stack") if c.role == "certbot"]),
+        {"certbot-dns", "certbot-route"},
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_the_broken_thing_is_named_and_nothing_else_is_wrong(site: World, broken: str) -> None:
+    breaking, unknown = BREAKS[broken]
+    breaking(site)
+    assert wrong(site) == [broken]
+    found = {name: verdict for checks in site.doctor().values() for name, verdict in checks.items()}
+    assert {found[name] for name in unknown} <= {"unknown"}
+    assert site.diagnosis.data["first"]["todo"]
+
+
+def test_an_engine_that_is_away_is_the_only_thing_that_is_wrong(site: World) -> None:
+    site.fake.faults.away = True
+    assert wrong(site) == ["engine"]
+    found = site.doctor()
+    assert found["host"]["proxy"] == "unknown"
+    assert (found[ONE]["dns"], found[ONE]["reach"]) == ("ok", "unknown")
+    assert set(found["certbot"].values()) == {"unknown"}
+
+
+def test_a_port_that_another_program_holds_is_named_before_the_proxy(site: World) -> None:
+    site.fake.runs.clear()
+    site.fake.taken[80] = "apache2 (pid 7)"
+    assert wrong(site)[0] == "http-port"
+    assert "proxy" not in wrong(site)
+
+
+def test_without_a_stack_the_host_and_the_names_asked_about_are_looked_at(world: World) -> None:
+    found = world.doctor()
+    assert list(found) == ["host"]
+    assert "leftovers" not in found["host"]
+    found = world.doctor("new.example.com")
+    assert (found["new.example.com"]["dns"], found["new.example.com"]["reach"]) == ("ok", "unknown")
+    assert list(world.root.iterdir()) == []
+
+
+def test_a_name_that_is_not_routed_yet_can_be_looked_at(site: World) -> None:
+    assert wrong(site, "new.example.com") == []
+    assert site.doctor("new.example.com")["new.example.com"]["reach"] == "ok"
+    site.network.records["new.example.com", "A"] = Lookup(Answer.NO_NAME)
+    assert wrong(site, "new.example.com", ONE) == ["dns"]
+
+
+def test_an_alias_is_looked_at_under_its_own_name(site: World) -> None:
+    done(site.add("two.example.com", "www.two.example.com"))
+    site.network.records["www.two.example.com", "A"] = Lookup(Answer.NO_NAME)
+    assert wrong(site) == ["dns"]
+    assert site.diagnosis.data["first"]["subject"] == "www.two.example.com"
+    assert list(site.doctor("www.two.example.com")) == ["host", "www.two.example.com", "certbot"]
+
+
+def test_a_broken_file_is_told_with_its_line_and_its_names_are_still_looked_at(site: World) -> None:
+    site.edit('image: "one:latest"', 'image: "one:latest"\n    networks: [nowhere]')
+    site.network.records[ONE, "A"] = Lookup(Answer.NO_NAME)
+    assert wrong(site) == ["compose-file", "dns"]
+    assert site.diagnosis.data["first"]["text"].startswith(f"{site.file.name}:")
+
+
+def test_a_command_that_was_killed_is_told_and_one_at_work_is_no_fault(site: World) -> None:
+    _lock(site, os.getpid())
+    assert wrong(site) == []
+    _lock(site, 2**22 + 1)  # above the largest pid there can be
+    assert wrong(site) == ["leftovers"]
+    assert "stackctl up" in site.diagnosis.data["first"]["todo"]
+
+
+def test_a_limit_that_is_reached_is_no_fault_while_the_certificate_is_good(site: World) -> None:
+    now = site.clock.now
+    site.host.directory.write_ledger([Entry(now, LETSENCRYPT, (ONE,), issued=True)] * 5, now)
+    assert wrong(site) == []
