@@ -183,7 +183,7 @@ class FakeEngine:
             self._run(container, "running")
             return self._command(command)
 
-    def _run(self, container: str, state: str | None = None) -> _Run:
+    def _run(self, container: str, state: str | None = None) -> Run:
         if container not in self.runs or state not in {None, self.runs[container].container.state}:
             raise EngineError(f"Docker refused: container {container} is not {state or 'there'}")
         return self.runs[container]

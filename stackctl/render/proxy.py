@@ -8,6 +8,7 @@ from typing import Protocol
 
 from stackctl.model.names import Domain
 from stackctl.model.stack import App, Stack
+from stackctl.render.routes import LoggedError
 
 Files = Mapping[str, bytes]
 """A set of files: paths relative to the proxy's directory, and their content."""
@@ -100,3 +101,6 @@ class Proxy(Protocol):
 
     def explain(self, output: str, root: str) -> Rejection:
         """What the output of a failed :meth:`test_command` says."""
+
+    def logged_errors(self, log: str) -> list[LoggedError]:
+        """The errors in its log that are about requests, oldest first."""

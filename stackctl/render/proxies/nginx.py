@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from stackctl.certs.request import WEBROOT
 from stackctl.errors import EngineError
 from stackctl.model.stack import App, Stack, TlsPolicy, Upstream
+from stackctl.render.proxies.nginx_log import logged_errors
 from stackctl.render.proxy import MARKER_PATH, Files, Rejection, SiteTls
+from stackctl.render.routes import LoggedError
 from stackctl.render.templates import render
 
 Version = tuple[int, ...]
@@ -198,6 +200,10 @@ class Nginx:
         path = match["path"]
         inside = path.removeprefix(prefix) if path and path.startswith(prefix) else None
         return Rejection(match["message"], inside, int(match["line"]) if inside else None)
+
+    def logged_errors(self, log: str) -> list[LoggedError]:
+        """The lines of its error log that name a client and a host."""
+        return logged_errors(log)
 
 
 def _headers_left(location: bytes | None) -> list[str]:

@@ -1,0 +1,275 @@
+"""Which server block answers for a name, which location for a path: as nginx's own rules have it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackctl.engine.probe.routing import NginxFiles
+from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.proxies.nginx_routes import normalised, route
+from stackctl.render.routes import Block, Doing, Match, Route, Target
+from tests.unit.goldens import CASES, rendered
+
+
+def laid(root: Path, files: dict[str, bytes]) -> Path:
+    """The proxy's directory with ``files`` as its live generation."""
+    for name, content in files.items():
+        path = root / "live" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return root
+
+
+def routed(root: Path, name: str, path: str = "/", port: int = 443) -> Route:
+    found = route(NginxFiles(root, Nginx().source_of, name).tree(), name, path, port)
+    assert found is not None
+    return found
+
+
+def in_http(root: Path, text: str) -> Path:
+    return laid(root, {"nginx.conf": f"events {{}}\nhttp {{\n{text}\n}}\n".encode()})
+
+
+LOCATIONS = """\
+server {
+    listen 443 ssl;
+    server_name a.example.com;
+    location / { proxy_pass http://root:1; }
+    location = /exact { proxy_pass http://exact:1; }
+    location /exact { proxy_pass http://prefix-of-exact:1; }
+    location /images/ { proxy_pass http://images:1; }
+    location ^~ /static/ { proxy_pass http://static:1; }
+    location /static/deep/ { proxy_pass http://deep:1; }
+    location ~ \\.php$ { proxy_pass http://php:1; }
+    location ~* \\.(gif|jpe?g)$ { proxy_pass http://pictures:1; }
+    location ~ ^/user/(?<id>\\d+)$ { proxy_pass http://user:1; }
+    location ~ \\.jpeg$ { proxy_pass http://never:1; }
+    location /outer/ {
+        proxy_pass http://outer:1;
+        location /outer/inner/ { proxy_pass http://inner:1; }
+        location ~ \\.php$ { proxy_pass http://outer-php:1; }
+    }
+    location "/with space/" { proxy_pass http://space:1; }
+    location =/tight { proxy_pass http://tight:1; }
+    location @named { proxy_pass http://named:1; }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        ("/", "root"),
+        ("/any", "root"),
+        ("/exact", "exact"),
+        ("/exact?q=1", "exact"),
+        ("/exact/", "prefix-of-exact"),
+        ("/exactly", "prefix-of-exact"),
+        ("/images/a.png", "images"),
+        ("/images/a.gif", "pictures"),
+        ("/images/A.JPEG", "pictures"),
+        ("/static/a.gif", "static"),
+        ("/static/deep/a.gif", "pictures"),
+        ("/static/deep/a.txt", "deep"),
+        ("/index.php", "php"),
+        ("/index.PHP", "root"),
+        ("/user/12", "user"),
+        ("/user/x", "root"),
+        ("/outer/a", "outer"),
+        ("/outer/inner/a", "inner"),
+        ("/outer/a.php", "outer-php"),
+        ("/outer/inner/a.php", "outer-php"),
+        ("/with%20space/x", "space"),
+        ("/tight", "tight"),
+        ("//images//../images/./x", "images"),
+        ("/Images/x", "root"),
+    ],
+)
+def test_the_location_is_the_one_nginx_takes(tmp_path: Path, path: str, host: str) -> None:
+    found = routed(in_http(tmp_path, LOCATIONS), "a.example.com", path)
+    assert found.action.targets == (Target(host, 1),)
+
+
+def test_a_missing_slash_is_added_by_a_redirect(tmp_path: Path) -> None:
+    found = routed(in_http(tmp_path, LOCATIONS), "a.example.com", "/images")
+    assert (found.action.doing, found.action.status) == (Doing.REDIRECT, 301)
+    assert found.location == Block("location /images/", "nginx/nginx.conf:9")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("", "/"), ("/a//b", "/a/b"), ("/a/../b", "/b"), ("/../..", "/"), ("/a/.", "/a/"), ("/%61?x#y", "/a")],
+)
+def test_a_path_is_compared_decoded_and_resolved(path: str, expected: str) -> None:
+    assert normalised(path) == expected
+
+
+SERVERS = """\
+server { listen 443 ssl default_server; server_name _; ssl_reject_handshake on; }
+server { listen 443 ssl; server_name ~^reg(?<n>\\d+)\\.example\\.com$; return 201; }
+server { listen 443 ssl; server_name *.example.com; return 202; }
+server { listen 443 ssl; server_name *.deep.example.com; return 203; }
+server { listen 443 ssl; server_name www.example.*; return 204; }
+server { listen 443 ssl; server_name .dot.org exact.example.com; return 205; }
+server { listen 443 ssl; server_name exact.example.com; return 206; }
+server { listen 80; server_name exact.example.com; return 207; }
+server { listen 127.0.0.1:443 ssl; server_name local.example.com; return 208; }
+server { server_name bare.example.com; return 209; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "status", "match"),
+    [
+        ("exact.example.com", 443, 205, Match.EXACT),
+        ("EXACT.example.com", 443, 205, Match.EXACT),
+        ("exact.example.com", 80, 207, Match.EXACT),
+        ("a.example.com", 443, 202, Match.WILDCARD),
+        ("reg1.example.com", 443, 202, Match.WILDCARD),
+        ("a.deep.example.com", 443, 203, Match.WILDCARD),
+        ("www.example.net", 443, 204, Match.WILDCARD),
+        ("dot.org", 443, 205, Match.EXACT),
+        ("a.dot.org", 443, 205, Match.WILDCARD),
+        ("local.example.com", 443, 202, Match.WILDCARD),
+        ("bare.example.com", 80, 209, Match.EXACT),
+        ("stranger.org", 443, None, Match.DEFAULT),
+        ("stranger.org", 80, 207, Match.DEFAULT),
+    ],
+)
+def test_the_server_is_the_one_nginx_takes(
+    tmp_path: Path, name: str, port: int, status: int | None, match: Match
+) -> None:
+    found = routed(in_http(tmp_path, SERVERS), name, "/", port)
+    assert (found.action.status, found.match) == (status, match)
+
+
+def test_a_regex_is_asked_when_no_name_fits(tmp_path: Path) -> None:
+    text = SERVERS.replace("server { listen 443 ssl; server_name *.example.com; return 202; }\n", "")
+    assert routed(in_http(tmp_path, text), "reg12.example.com").match is Match.REGEX
+
+
+def test_nothing_listens_there(tmp_path: Path) -> None:
+    root = in_http(tmp_path, SERVERS)
+    assert route(NginxFiles(root, Nginx().source_of, "a.example.com").tree(), "a.example.com", "/", 8080) is None
+    assert NginxFiles(tmp_path / "empty", Nginx().source_of, "a.example.com").tree() == ()
+
+
+@pytest.mark.parametrize("version", ["1.22", "1.30"])
+def test_the_files_that_are_written_lead_to_the_app(tmp_path: Path, version: str) -> None:
+    root = laid(tmp_path, rendered(CASES["three_apps"], version))
+    found = routed(root, "www.example.com", "/x?y")
+    assert found.action.targets == (Target("web", 8000),)
+    assert found.server.text == "server example.com www.example.com"
+    place, _, line = found.server.place.partition(":")
+    assert place == "nginx/sites/example.com.conf"
+    assert (root / "live/sites/example.com.conf").read_text().splitlines()[int(line) - 1] == "server {"
+    assert routed(root, "api.example.com").action.targets == (Target("api_v2", 3000),)
+    assert routed(root, "stranger.org").action.doing is Doing.REFUSE
+    plain = routed(root, "www.example.com", "/", 80)
+    assert (plain.action.status, plain.match) == (301, Match.EXACT)
+    assert routed(root, "stranger.org", "/", 80).action.doing is Doing.CLOSE
+    challenge = routed(root, "stranger.org", "/.well-known/acme-challenge/x", 80)
+    assert challenge.location is not None
+    assert challenge.location.place.startswith("nginx/snippets/acme.conf:")
+
+
+def test_an_upstream_outside_compose(tmp_path: Path) -> None:
+    root = laid(tmp_path, rendered(CASES["outside"], "1.22"))
+    assert routed(root, "v4.example.com").action.targets == (Target("192.0.2.5", 8080),)
+    assert routed(root, "v6.example.com").action.targets == (Target("[2001:db8::5]", 8080),)
+    assert routed(root, "name.example.com").action.targets == (Target("legacy.internal", 3000),)
+
+
+def test_a_persons_own_location_is_shown_where_it_is_written(tmp_path: Path) -> None:
+    found = routed(laid(tmp_path, rendered(CASES["custom"], "1.30")), "a.example.com", "/static/x.css")
+    assert found.location == Block("location /static/", "nginx/custom/a.example.com.conf:4")
+    assert (found.action.doing, found.action.place) == (Doing.FILES, "nginx/custom/a.example.com.conf:5")
+
+
+def test_what_may_answer_before_is_told(tmp_path: Path) -> None:
+    text = """\
+    limit_req zone=all;
+    auth_basic outer;
+    server {
+        listen 443 ssl;
+        server_name a.example.com;
+        if ($host = b) { return 301 https://c; }
+        auth_basic "inner";
+        location / { rewrite ^/x /y; proxy_pass http://web:1; }
+        location /open { auth_basic off; proxy_pass http://web:1; }
+    }"""
+    root = in_http(tmp_path, text)
+    assert [rule.text for rule in routed(root, "a.example.com").rules] == [
+        "if ($host = b) return 301 https://c",
+        "rewrite ^/x /y",
+        "auth_basic inner",
+        "limit_req zone=all",
+    ]
+    assert "auth_basic" not in str(routed(root, "a.example.com", "/open").rules)
+
+
+def test_where_requests_are_passed_on_to(tmp_path: Path) -> None:
+    text = """\
+    upstream pool { server one:1; server two; server three:3 down; server unix:/s; }
+    server {
+        listen 443 ssl; server_name a.example.com;
+        location /pool { proxy_pass https://pool/base; }
+        location /tls { proxy_pass https://other; }
+        location /php { fastcgi_pass php:9000; }
+        location /late { proxy_pass http://$arg_host; }
+        location /gone { return 410 "gone"; }
+        location /away { return https://b.example.com; }
+        root /srv/www;
+        location /files { index a.html; }
+    }"""
+    root = in_http(tmp_path, text)
+    shown = {path: routed(root, "a.example.com", path).action for path in ("/pool", "/tls", "/php", "/late")}
+    assert shown["/pool"].targets == (Target("one", 1), Target("two", 80))
+    assert shown["/pool"].group == Block("upstream pool", "nginx/nginx.conf:3")
+    assert shown["/tls"].targets == (Target("other", 443),)
+    assert (shown["/php"].targets, shown["/php"].scheme) == ((Target("php", 9000),), "fastcgi")
+    assert (shown["/late"].doing, shown["/late"].targets) == (Doing.PROXY, ())
+    assert routed(root, "a.example.com", "/gone").action.status == 410
+    assert routed(root, "a.example.com", "/away").action.doing is Doing.REDIRECT
+    assert routed(root, "a.example.com", "/files").action.text == "root /srv/www"
+
+
+def test_only_files_that_can_answer_are_parsed(tmp_path: Path) -> None:
+    files = {f"sites/{n}.example.com.conf": b"server { listen 443; server_name %d.example.com; }" % n for n in range(3)}
+    main = b"http {\n include sites/*.conf;\n include /etc/passwd;\n include ../../x;\n include gone.conf;\n}"
+    root = laid(tmp_path, {**files, "nginx.conf": main, "sites/w.conf": b"server { server_name *.example.com; }"})
+    (http,) = NginxFiles(root, Nginx().source_of, "1.example.com").tree()
+    assert [one.place for one in http.block] == ["nginx/sites/1.example.com.conf:1", "nginx/sites/w.conf:1"]
+
+
+def test_an_include_by_the_containers_path_is_found(tmp_path: Path) -> None:
+    root = laid(tmp_path, {"nginx.conf": b"http {\n include /etc/nginx/custom/own.inc;\n}"})
+    (root / "custom").mkdir()
+    (root / "custom/own.inc").write_text("server { listen 443; server_name a.org; return 204; }")
+    assert routed(root, "a.org").server.place == "nginx/custom/own.inc:1"
+
+
+LOG = """\
+10.9.0.1 - - [22/Nov/2026:01:00:00 +0000] a.example.com "GET / HTTP/1.1" 502 157 "-" "curl" 0.001 -
+2026/11/22 01:00:00 [error] 29#29: *12 connect() failed (111: Connection refused) while connecting to upstream, \
+client: 10.9.0.1, server: a.example.com, request: "GET /x HTTP/1.1", upstream: "http://10.9.0.3:8000/x", \
+host: "A.example.com:8443"
+2026/11/22 01:00:01 [notice] 1#1: signal 1 (SIGHUP) received from 7, reconfiguring
+2026/11/22 01:00:02 [error] 29#29: *13 limiting requests, excess: 0.9 by zone "login", client: 10.9.0.1, \
+server: b.example.com, request: "GET / HTTP/2.0", host: "b.example.com"
+2026/11/22 01:00:03 [info] 29#29: *14 client sent no host, client: 10.9.0.1, server: _
+"""
+
+
+def test_errors_of_requests_are_read_from_the_log() -> None:
+    first, second = Nginx().logged_errors(LOG)
+    assert (first.host, first.request, first.upstream) == (
+        "a.example.com",
+        "GET /x HTTP/1.1",
+        "http://10.9.0.3:8000/x",
+    )
+    assert first.message == "connect() failed (111: Connection refused) while connecting to upstream"
+    assert (second.host, second.upstream, second.level) == ("b.example.com", None, "error")
+    assert second.message == 'limiting requests, excess: 0.9 by zone "login"'
