@@ -206,7 +206,7 @@ class StackDirectory:
         """Remember it, where there is a place to; an image id names one content for ever."""
         kept = list(self._versions().items())[-KEPT_VERSIONS:]
         with suppress(OSError):
-            self._cache.mkdir(parents=True, exist_ok=True)
+            self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_whole(self._cache / "versions.json", json.dumps({**dict(kept), image_id: output}).encode())
 
     def _versions(self) -> dict[str, object]:
