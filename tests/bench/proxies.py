@@ -77,14 +77,20 @@ def seed(port: int = 28444) -> Iterator[Server]:
 
 
 @contextmanager
-def haproxy(port: int = 28445) -> Iterator[Server]:
-    """HAProxy in master-worker mode, with what its manual advises for such a site, and no log."""
-    conf = _folder("haproxy") / "haproxy.cfg"
+def haproxy(port: int = 28445, *, logs: bool = False) -> Iterator[Server]:
+    """HAProxy in master-worker mode, with what its manual advises for such a site.
+
+    It logs nothing by default; with ``logs`` every request goes to the container's log, as nginx's do.
+    """
+    subject = "HAProxy" + (" with a log" if logs else "")
+    conf = _folder(f"haproxy-{port}") / "haproxy.cfg"
     conf.write_text(
         "global\n  maxconn 8192\n  tune.ssl.cachesize 20000\n"
-        "defaults\n  mode http\n  timeout connect 5s\n  timeout client 65s\n  timeout server 300s\n"
+        + ("  log stdout format raw local0 info\n" if logs else "")
+        + "defaults\n  mode http\n  timeout connect 5s\n  timeout client 65s\n  timeout server 300s\n"
         "  option forwardfor\n  http-reuse always\n"
-        f"frontend web\n  bind 127.0.0.1:{port} ssl crt /etc/haproxy/site.pem alpn h2,http/1.1\n"
+        + ("  log global\n  option httplog\n" if logs else "")
+        + f"frontend web\n  bind 127.0.0.1:{port} ssl crt /etc/haproxy/site.pem alpn h2,http/1.1\n"
         "  http-request set-header X-Forwarded-Proto https\n  default_backend app\n"
         f"backend app\n  server app {UPSTREAM}\n"
     )
@@ -93,8 +99,9 @@ def haproxy(port: int = 28445) -> Iterator[Server]:
     pem.write_bytes((live / "fullchain.pem").read_bytes() + (live / "privkey.pem").read_bytes())
     volumes = ("--volume", f"{conf.parent}:/etc/haproxy:ro")
     command = ("haproxy", "-W", "-f", "/etc/haproxy/haproxy.cfg")
-    with lab.container("haproxy", *volumes, lab.TOOLS, *command) as name:
-        yield Server("HAProxy", port, lambda: lab.docker("kill", "--signal", "USR2", name))
+    options = NGINX_OPTIONS if logs else ()
+    with lab.container(f"haproxy-{port}", *options, *volumes, lab.TOOLS, *command) as name:
+        yield Server(subject, port, lambda: lab.docker("kill", "--signal", "USR2", name))
 
 
 @contextmanager
