@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from stackctl.engine.disk import host_errors, read_or_none, sync_directory, sync_file
+from stackctl.engine.disk import host_errors, sync_directory, sync_file
 from stackctl.render.proxy import Files
 from stackctl.render.sites import generation_of
 
@@ -49,8 +49,16 @@ class Generations:
         return self._read(live) if live.is_symlink() else {}
 
     def _read(self, folder: Path) -> dict[str, bytes]:
+        files: dict[str, bytes] = {}
         with host_errors():
-            files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+            # Plain strings: objects for the paths of a thousand sites cost more than reading them.
+            for parent, _, names in os.walk(folder):
+                inside = os.path.relpath(parent, folder)
+                for name in names:
+                    if not os.path.isfile(f"{parent}/{name}"):  # noqa: PTH113
+                        continue  # such as a link of an editor's that leads nowhere
+                    with open(f"{parent}/{name}", "rb") as file:  # noqa: PTH123
+                        files[name if inside == "." else f"{inside}/{name}"] = file.read()
         files.pop(self._marker, None)
         return files
 
@@ -96,13 +104,14 @@ class Generations:
         return name
 
     def _write(self, folder: Path, files: Files) -> None:
-        live = self._root / "live"
+        live = (self._root / "live").resolve()
+        before = self._read(live) if live.is_dir() else {}
         written: list[Path] = []
-        for parent in {(folder / path).parent for path in files} | {folder / "sites"}:
-            parent.mkdir(parents=True, exist_ok=True)
+        for inside in {os.path.dirname(path) for path in files} | {"sites"}:  # noqa: PTH120
+            (folder / inside).mkdir(parents=True, exist_ok=True)
         for path, content in files.items():
-            if read_or_none(live / path) == content:
-                os.link((live / path).resolve(), folder / path)
+            if before.get(path) == content:
+                os.link(f"{live}/{path}", f"{folder}/{path}")
             else:
                 (folder / path).write_bytes(content)
                 written.append(folder / path)
