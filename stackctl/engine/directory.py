@@ -63,7 +63,7 @@ class StackDirectory:
         self.history = History(self.root / STATE / "history")
         self.generations = Generations(self.root / PROXY, marker, self.history.generations)
         self._cache = cache or self.root / STATE
-        self._certbot = CertbotTree(self.root / CERTBOT_CONF, through)
+        self._certbot = CertbotTree(self.root / CERTBOT_CONF, through, self.root / STATE / "lineages.json")
 
     # Reading
 
