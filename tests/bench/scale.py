@@ -35,7 +35,7 @@ def measure(options: lab.Options) -> Report:
     report = Report("scale", "A thousand apps")
     report.note(
         "The apps stand under the top-level `apps`, with one upstream that answers. Their certificates were made on"
-        " the spot and laid out as certbot does; those of `add-app` are Pebble's."
+        " the spot and laid out as certbot does, of all ages at which none is due; those of `add-app` are Pebble's."
     )
     report.note(
         "Reloading is the command alone, as stackctl runs it; nginx's workers change soon after. Memory is the"

@@ -15,6 +15,9 @@ from cryptography.x509.oid import NameOID
 from tests.bench import lab
 from tests.bench.ca import Ca, pem_of
 
+OLDEST_AGE = dt.timedelta(days=58)
+"""Certificates of 90 days are due after 60."""
+
 
 def names_of(label: str, count: int) -> list[str]:
     return [f"app{number}.{label}.example.com" for number in range(1, count + 1)]
@@ -45,7 +48,10 @@ def add_apps(directory: Path, names: Sequence[str], upstream: str) -> None:
 
 
 def write_lineages(directory: Path, names: Sequence[str], server: str) -> None:
-    """Certbot's tree with a certificate for each name that is new today, as certbot lays it out."""
+    """Certbot's tree with a certificate for each name, as certbot lays it out.
+
+    As in a stack that has renewed for a while, they are of all ages at which none is due yet.
+    """
     conf = directory / "data/certbot/conf"
     now = dt.datetime.now(dt.UTC)
     issuer_key = ec.generate_private_key(ec.SECP256R1())
@@ -53,9 +59,10 @@ def write_lineages(directory: Path, names: Sequence[str], server: str) -> None:
     chain = _certificate("ca.example.com", issuer, issuer_key, issuer_key, now)
     for folder in ("live", "archive", "renewal"):
         (conf / folder).mkdir(parents=True, exist_ok=True)
-    for name in names:
+    for number, name in enumerate(names):
+        made = now - number * OLDEST_AGE / len(names)
         key = ec.generate_private_key(ec.SECP256R1())
-        leaf = _certificate(name, issuer, issuer_key, key, now)
+        leaf = _certificate(name, issuer, issuer_key, key, made)
         files = {"cert": leaf, "chain": chain, "fullchain": leaf + chain, "privkey": pem_of(key)}
         live, archive = conf / "live" / name, conf / "archive" / name
         live.mkdir()
