@@ -11,7 +11,9 @@ data/certs/           dummies
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -63,7 +65,12 @@ class StackDirectory:
         self.history = History(self.root / STATE / "history")
         self.generations = Generations(self.root / PROXY, marker, self.history.generations)
         self._cache = cache or self.root / STATE
-        self._certbot = CertbotTree(self.root / CERTBOT_CONF, through, self.root / STATE / "lineages.json")
+        self._certbot = CertbotTree(self.root / CERTBOT_CONF, through, self._lineages_file(cache))
+
+    def _lineages_file(self, cache: Path | None) -> Path | None:
+        """Outside the stack, so that a command with nothing to do changes nothing in it."""
+        digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()
+        return None if cache is None else cache / f"lineages-{digest[:16]}.json"
 
     # Reading
 

@@ -60,8 +60,9 @@ class LineageCache:
     def keep(self, names: Collection[str]) -> None:
         """Write down what is known about ``names``, and forget the others."""
         fresh = {name: self._fresh[name] for name in names if name in self._fresh}
-        if fresh != self._known and self._file.parent.is_dir():
+        if fresh != self._known:
             try:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(self._file, msgspec.json.encode(_File(__version__, fresh)), 0o600)
             except OSError:
                 return

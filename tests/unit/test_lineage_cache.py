@@ -127,7 +127,7 @@ def test_what_is_gone_is_forgotten(tree: Tree) -> None:
 
 
 def test_where_it_cannot_be_written_everything_is_read(tree: Tree) -> None:
-    tree.cache = tree.cache.parent / "missing/lineages.json"
+    tree.cache = tree.conf / "lineages.json"  # below a file
     tree.look()
     tree.look()
     assert tree.reads == 2
