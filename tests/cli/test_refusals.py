@@ -172,7 +172,7 @@ def test_where_no_directory_is(bare: Cli) -> None:
 
 
 BROKEN = {
-    "not YAML": ("    restart: unless-stopped\n    expose:\n", "    restart: [\n    expose:\n", None),
+    "not YAML": ("    restart: always\n    expose:\n", "    restart: [\n    expose:\n", None),
     "a tab": ("    expose:\n", "\texpose:\n", None),
     "an unknown key": ("      port: 8000\n", "      prot: 8000\n", "      prot: 8000"),
     "a port out of range": ("      port: 8000\n", "      port: 70000\n", "      port: 70000"),

@@ -68,7 +68,7 @@ def test_the_stacks_own_containers_can_do_little(shared: Stack, service: str) ->
     assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"])
     assert host["Privileged"] is False
     assert not [mount for mount in facts["Mounts"] if "docker.sock" in mount["Source"]]
-    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host["RestartPolicy"]["Name"] == "always"
 
 
 def test_the_proxy_becomes_healthy(shared: Stack) -> None:
