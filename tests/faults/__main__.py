@@ -13,7 +13,7 @@ from subprocess import SubprocessError
 
 from tests.bench.lab import BenchError
 from tests.e2e.helpers import LAB
-from tests.faults import ca_faults, disk_faults, dns_faults, kills, lock_faults, time_faults
+from tests.faults import ca_faults, disk_faults, dns_faults, engine_faults, kills, lock_faults, time_faults
 from tests.faults.bed import STOP, Row, Run, Stopped, begun
 
 OUT = LAB / "faults"
@@ -22,6 +22,7 @@ BESIDE = 4
 FAMILIES: dict[str, Callable[[Run], None]] = {
     "apps": kills.apps,
     "CA": ca_faults.rows,
+    "engine": engine_faults.rows,
     "disk": disk_faults.rows,
     "renew": kills.renew,
     "init": kills.init,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import http.client
 import json
+import os
 import secrets
 import shutil
 import socket
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.bench import ca as keys
 from tests.bench import lab
 from tests.e2e.helpers import docker, trusting, wait_until
 
+VARIABLES = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "5", "PEBBLE_AUTHZREUSE": "0"}
 USER = 41234
 """Pebble runs as a user of its own, so that a firewall can hit it alone."""
 
@@ -112,21 +114,23 @@ class Authority:
 
 
 @contextmanager
-def authority(*, bindings: dict[str, str] | None = None) -> Iterator[Authority]:
+def authority(*, bindings: dict[str, str] | None = None, contained: bool = True) -> Iterator[Authority]:
     """Pebble as it comes (it refuses 5 % of the nonces), but for artificial delays and for reused authorizations.
 
-    With ``bindings``, MAC keys by their ids, an account has to be bound by one of them.
+    With ``bindings``, MAC keys by their ids, an account has to be bound by one of them. Where it is not
+    ``contained``, both are processes of this one's, and no engine can end them.
     """
     token = secrets.token_hex(3)
     folder = Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-ca-"))
     port, management, resolver, dns = (free_port() for _ in range(4))
     made = Authority(folder, lab.gateway(), token, port, management, resolver, dns)
     keys._write_keys(folder, made.bridge)
+    home = "/ca" if contained else str(folder)
     settings = {
         "listenAddress": f"0.0.0.0:{port}",
         "managementListenAddress": f"0.0.0.0:{management}",
-        "certificate": "/ca/cert.pem",
-        "privateKey": "/ca/key.pem",
+        "certificate": f"{home}/cert.pem",
+        "privateKey": f"{home}/key.pem",
         "httpPort": 80,
         "tlsPort": 443,
         "retryAfter": {"authz": 1, "order": 1},
@@ -140,19 +144,51 @@ def authority(*, bindings: dict[str, str] | None = None) -> Iterator[Authority]:
     }
     (folder / "pebble.json").write_text(json.dumps({"pebble": settings}))
     folder.chmod(0o755)
-    names = [f"stackctl-lab-faults-{kind}-{token}" for kind in ("dns", "pebble")]
     quiet = ("-defaultIPv4", "", "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "")
-    run = ("run", "--detach", "--network", "host", "--name")
-    listening = ("-dnsserver", f":{dns}", "-management", f":{resolver}")
-    variables = ("PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=5", "PEBBLE_AUTHZREUSE=0")
-    options = [part for variable in variables for part in ("--env", variable)]
-    options += ["--user", f"{USER}:{USER}", "--volume", f"{folder}:/ca:ro"]
+    commands = [
+        ("pebble-challtestsrv", "-dnsserver", f":{dns}", "-management", f":{resolver}", *quiet),
+        ("pebble", "-config", f"{home}/pebble.json", "-dnsserver", f"127.0.0.1:{dns}"),
+    ]
+    start = _containers if contained else _processes
     try:
-        docker(*run, names[0], lab.PEBBLE, "pebble-challtestsrv", *listening, *quiet)
-        command = ("pebble", "-config", "/ca/pebble.json", "-dnsserver", f"127.0.0.1:{dns}")
-        docker(*run, names[1], *options, lab.PEBBLE, *command)
-        wait_until(made.answers, 30, "the CA and its resolver answer")
-        yield made
+        with start(made, *commands):
+            wait_until(made.answers, 30, "the CA and its resolver answer")
+            yield made
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _containers(made: Authority, resolver: Sequence[str], pebble: Sequence[str]) -> Iterator[None]:
+    """Both in the host's network."""
+    names = [f"stackctl-lab-faults-{kind}-{made.token}" for kind in ("dns", "pebble")]
+    run = ("run", "--detach", "--network", "host", "--name")
+    options = [part for key, value in VARIABLES.items() for part in ("--env", f"{key}={value}")]
+    options += ["--user", f"{USER}:{USER}", "--volume", f"{made.folder}:/ca:ro"]
+    try:
+        docker(*run, names[0], lab.PEBBLE, *resolver)
+        docker(*run, names[1], *options, lab.PEBBLE, *pebble)
+        yield
     finally:
         subprocess.run(["docker", "rm", "--force", *names], capture_output=True, check=False, timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _processes(made: Authority, *commands: Sequence[str]) -> Iterator[None]:
+    """Both as this machine's processes, their programs taken out of the image."""
+    image = docker("create", lab.PEBBLE, "true")
+    for program, *_ in commands:
+        docker("cp", f"{image}:/usr/bin/{program}", f"{made.folder}/{program}")
+    docker("rm", image)
+    with ExitStack() as stack:
+        for program, *options in commands:
+            process = subprocess.Popen(
+                [made.folder / program, *options],
+                env={**os.environ, **VARIABLES},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            stack.callback(process.wait, 20)
+            stack.callback(process.kill)
+        yield

@@ -1,6 +1,7 @@
-"""``python -m tests.faults.killed K before|after -- COMMAND …``: stackctl, killed at its K-th operation.
+"""``python -m tests.faults.killed K before|after PID -- COMMAND …``: a kill at stackctl's K-th operation.
 
-Every operation passes through the report, so that is where the process ends itself, as ``kill -9`` would.
+Every operation passes through the report, so that is where the process ends itself, as ``kill -9`` would,
+or another one: that of ``PID``, where it is not 0.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import NoReturn
 
 from stackctl.cli.main import app
 from stackctl.cli.report import TextReport
 from stackctl.plan.operations import Operation
+from tests.e2e.helpers import wait_until
+from tests.faults.own_engine import gone
 
 
 def main() -> None:
     """Run the command with a fuse in it."""
-    number, when, command = int(sys.argv[1]), sys.argv[2], sys.argv[4:]
+    number, when, victim, command = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[5:]
     begin, end = TextReport.begin, TextReport.end
     # By identity: a report may tell an operation's end twice, when the proxy refuses it later on.
     begun: list[int] = []
@@ -26,7 +28,7 @@ def main() -> None:
     def fused_begin(self: TextReport, operation: Operation) -> None:
         begun.append(id(operation))
         if when == "before" and len(begun) == number:
-            _die()
+            _kill(victim)
         begin(self, operation)
 
     def fused_end(self: TextReport, operation: Operation, error: str | None) -> None:
@@ -34,7 +36,7 @@ def main() -> None:
         if id(operation) not in ended:
             ended.append(id(operation))
         if when == "after" and len(ended) == number:
-            _die()
+            _kill(victim)
 
     TextReport.begin = fused_begin  # type: ignore[method-assign]
     TextReport.end = fused_end  # type: ignore[method-assign]
@@ -42,9 +44,9 @@ def main() -> None:
     app()
 
 
-def _die() -> NoReturn:
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
+def _kill(victim: int) -> None:
+    os.kill(victim or os.getpid(), signal.SIGKILL)
+    wait_until(lambda: gone(victim), 20, "it is dead")
 
 
 if __name__ == "__main__":

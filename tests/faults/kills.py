@@ -1,4 +1,4 @@
-"""``kill -9``: of stackctl around each operation, of nginx, of the certbot container, of the engine."""
+"""``kill -9``: of stackctl around each operation, of nginx, of the certbot container."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from itertools import zip_longest
-from pathlib import Path
 
 from tests.e2e.helpers import APP_IMAGE, ROOT, Stack, docker, inspect, wait_until
 from tests.faults.bed import Bed, Run, State, bare, bed, differences
-from tests.faults.case import case, ended, recorded, served
+from tests.faults.case import case, ended, recorded
 
 FAMILY = "kill"
 TELLING = {("after", "WriteStackfile"), ("after", "StageFiles"), ("before", "ReloadProxy"), ("after", "Issue")}
@@ -26,10 +25,13 @@ def planned(stack: Stack, command: Sequence[str]) -> Operations:
     return found
 
 
-def killed(stack: Stack, command: Sequence[str], number: int, when: str) -> subprocess.CompletedProcess[str]:
-    """Run ``command`` and kill it around its operation ``number``."""
+def killed(
+    stack: Stack, command: Sequence[str], number: int, when: str, *, victim: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run ``command`` and kill it, or the process ``victim``, around its operation ``number``."""
+    where = [str(number), when, str(victim)]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.killed", str(number), when, "--", *command, "-C", str(stack.directory)],
+        [sys.executable, "-m", "tests.faults.killed", *where, "--", *command, "-C", str(stack.directory)],
         cwd=ROOT,
         env=stack.environ(),
         capture_output=True,
@@ -38,7 +40,7 @@ def killed(stack: Stack, command: Sequence[str], number: int, when: str) -> subp
         timeout=120,
         stdin=subprocess.DEVNULL,
     )
-    assert done.returncode == -signal.SIGKILL, f"was not reached: {ended(done)}"
+    assert victim or done.returncode == -signal.SIGKILL, f"was not reached: {ended(done)}"
     return done
 
 
@@ -93,7 +95,6 @@ def renew(run: Run) -> None:
                 around(one, command, plan, point, expected)
         if not run.quick:
             containers(one)
-    engine(run)
 
 
 def init(run: Run) -> None:
@@ -171,23 +172,3 @@ def containers(one: Bed) -> None:
     case(
         one, FAMILY, "certbot's container killed while it issues", broken=in_the_middle, again=again, expected=expected
     )
-
-
-def engine(run: Run) -> None:
-    """Everybody's containers on this machine go with it: only where that was asked for."""
-    with recorded(run, FAMILY, "the engine killed") as row:
-        if os.environ.get("STACKCTL_FAULTS_ENGINE") != "1":
-            row.skipped = True
-            row.meanwhile = "not run: would stop the engine of this machine (STACKCTL_FAULTS_ENGINE=1 runs it)"
-            return
-        with bed(run) as one:
-            expected = one.state()
-            os.kill(int(Path("/var/run/docker.pid").read_text()), signal.SIGKILL)
-            row.meanwhile = ended(one.stack.run("up"))
-            subprocess.run([ROOT / "tests/lab/engine.sh"], check=True, timeout=120)
-            wait_until(lambda: one.stack.trusted(one.steady), 60, "the site is served")
-            row.meanwhile += f"; after its start {served(one)}"
-            done = one.stack.run("up")
-            wrong = differences(one.state(), expected)
-            row.held = done.returncode == 0 and not wrong
-            row.after = f"{ended(done)}; {f'differs: {wrong}' if wrong else 'as undisturbed'}"

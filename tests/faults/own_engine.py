@@ -1,0 +1,121 @@
+"""An engine of the fault tests' own: a second dockerd, in a network namespace, that may be killed.
+
+It shares nothing with the machine's engine but the kernel: its data, its sockets and its network are its
+own, and it goes with the process that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.helpers import wait_until
+
+NEEDS = ("dockerd", "ip", "nsenter", "setpriv", "setsid")
+DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM")
+
+
+@contextmanager
+def network() -> Iterator[tuple[str, ...]]:
+    """A network with nothing but its loopback; the words that run a command in it."""
+    name = f"stackctl-lab-faults-{os.getpid()}"
+    _run("ip", "netns", "add", name)
+    try:
+        # 'ip netns exec' would hide the mounts of the control groups.
+        inside = ("nsenter", f"--net=/var/run/netns/{name}")
+        _run(*inside, "ip", "link", "set", "lo", "up")
+        yield inside
+    finally:
+        _run("ip", "netns", "del", name)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A dockerd below ``folder``, in the network of this process."""
+
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        """What DOCKER_HOST is to be."""
+        return f"unix://{self.folder}/socket"
+
+    @property
+    def pid(self) -> int:
+        return int((self.folder / "pid").read_text())
+
+    def start(self) -> None:
+        """Start it; after a kill it finds its containers as they are."""
+        # Where nobody reaps what was killed, a number in these looks as if it still ran.
+        for stale in ("pid", "exec/containerd/containerd.pid"):
+            (self.folder / stale).unlink(missing_ok=True)
+        options = [f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec"]
+        options += [f"--pidfile={self.folder}/pid", f"--host={self.address}"]
+        with (self.folder / "log").open("ab") as log:
+            subprocess.Popen(
+                [*DIES_WITH_US, "dockerd", *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(self._answers, 60, "the engine answers")
+
+    def _answers(self) -> bool:
+        done = subprocess.run(["docker", "-H", self.address, "version"], check=False, capture_output=True, timeout=20)
+        return done.returncode == 0
+
+    def load(self, images: Sequence[str]) -> None:
+        """Bring images here from the machine's engine."""
+        with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as saving:
+            load = ["docker", "-H", self.address, "load", "--quiet"]
+            subprocess.run(load, stdin=saving.stdout, check=True, capture_output=True, timeout=300)
+        assert saving.returncode == 0, "docker save failed"
+
+    def stop(self) -> None:
+        """Take its containers away, and end it."""
+        if not self._answers():
+            self.start()
+        docker = ["docker", "-H", self.address]
+        found = subprocess.run([*docker, "ps", "-aq"], check=True, capture_output=True, text=True, timeout=60)
+        if found.stdout.split():
+            subprocess.run([*docker, "rm", "-f", *found.stdout.split()], check=True, capture_output=True, timeout=120)
+        pid = self.pid
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: gone(pid), 60, "the engine has ended")
+        # One that was killed leaves its own mounts.
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for mount in sorted((path for path in mounts if path.startswith(f"{self.folder}/")), reverse=True):
+            _run("umount", mount)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process runs no more, its parent's word still to come or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@contextmanager
+def engine(images: Sequence[str]) -> Iterator[Engine]:
+    """An engine with these images, gone afterwards with all it had."""
+    made = Engine(Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-engine-")))
+    try:
+        made.start()
+        made.load(images)
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(made.folder)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, timeout=20)
