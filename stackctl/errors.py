@@ -97,9 +97,30 @@ class ProxyRejected(StackctlError):
 
 
 class IssueFailed(StackctlError):
-    """The CA did not issue a certificate."""
+    """The CA did not issue a certificate.
+
+    Args:
+        lineage: the certificate's name, where it is about one.
+        why: the CA's type of problem, or another word for it.
+        detail: the message without both.
+    """
 
     code = ExitCode.ISSUE_FAILED
+
+    def __init__(  # noqa: PLR0913  (what a row of the table of failures is made of)
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        lineage: str | None = None,
+        why: str = "-",
+        detail: str = "",
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.lineage = lineage
+        self.why = why
+        self.detail = detail or message
 
 
 class Locked(StackctlError):

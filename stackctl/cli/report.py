@@ -45,6 +45,11 @@ class TextReport:
         self.notes.append(text)
         self._line("·", "cyan", text)
 
+    def progress(self, text: str) -> None:
+        """See :meth:`Report.progress`. Where nobody watches it would only be noise."""
+        if self._status is not None:
+            self._status.update(f"{text} …")
+
     def close(self) -> None:
         """Leave no spinner behind."""
         self._stop()
@@ -74,6 +79,9 @@ class SilentReport:
     def note(self, text: str) -> None:
         """See :meth:`Report.note`."""
         self.notes.append(text)
+
+    def progress(self, text: str) -> None:
+        """See :meth:`Report.progress`."""
 
     def close(self) -> None:
         """Nothing to leave behind."""

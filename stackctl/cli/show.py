@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from stackctl.cli.console import plain
-from stackctl.cli.views import backup, doctor, down, history, plan, renew, status
+from stackctl.cli.views import backup, doctor, down, failures, history, plan, renew, status
 from stackctl.errors import StackctlError
 from stackctl.usecases.result import Result
 
@@ -77,7 +77,7 @@ def show_text(console: Console, errors: Console, result: Result) -> None:
         view(console, result)
     elif not result.plan and not result.data:
         plain(console, "nothing to do: everything is as it should be")
-    for error in result.errors:
+    for error in failures.show(errors, result.errors):
         show_error(errors, error)
 
 

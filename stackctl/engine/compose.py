@@ -165,4 +165,4 @@ _LEVEL = re.compile(r'^time="[^"]*" level=\w+ msg=')
 def _last_words(stderr: str) -> str:
     """The last thing Compose complained about, its warnings left out."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not _LEVEL.match(line)]
-    return lines[-1] if lines else "it failed without a word"
+    return lines[-1] if lines else "it ended without a word"

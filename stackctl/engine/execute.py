@@ -164,6 +164,9 @@ class Executor:
                 raise IssueFailed(
                     f"{operation.request.lineage}: not asked for: {operation.cause}",
                     hint=f"asked for again from {operation.until:%Y-%m-%d %H:%M:%S %Z} on; --ignore-ledger asks now",
+                    lineage=operation.request.lineage,
+                    why="not asked for",
+                    detail=operation.cause,
                 )
             case RemoveContainers():
                 host.engine.remove(operation.ids)

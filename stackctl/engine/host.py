@@ -25,6 +25,9 @@ class Report(Protocol):
     def note(self, text: str) -> None:
         """Something a person should know, and that is no operation."""
 
+    def progress(self, text: str) -> None:
+        """How far the operation at work is; the next one takes its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Host:

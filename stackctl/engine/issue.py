@@ -11,6 +11,7 @@ from stackctl.certs.ledger import KEPT, Entry
 from stackctl.certs.problems import hint_for
 from stackctl.certs.request import CertificateRequest, certonly
 from stackctl.engine.host import Host
+from stackctl.engine.progress import Progress
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import CommandKilled, EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
@@ -62,7 +63,7 @@ def _ask(host: Host, project: str, stack: Stack, requests: Sequence[CertificateR
     key = host.directory.eab_key() if stack.acme.eab_kid else None
     if key:
         spec["eab"] = {stack.acme.directory: {"kid": stack.acme.eab_kid, "hmac_key": key}}
-    outcome = _Outcome(host)
+    outcome = _Outcome(host, Progress(len(jobs), stack.acme.concurrency, host.now()))
     try:
         for line in host.engine.stream(stack.certbot, program.COMMAND, program.text(spec)):
             outcome.take(line)
@@ -71,10 +72,19 @@ def _ask(host: Host, project: str, stack: Stack, requests: Sequence[CertificateR
         outcome.give_up(requests, told, hint=f"see 'stackctl logs {stack.certbot}', then run the same command again")
     except EngineError as error:
         if outcome.heard:
-            outcome.give_up(requests, f"certbot ended early: {error.message}")
+            outcome.give_up(requests, f"certbot ended early: {_cause(host, project, error)}")
         else:
             _one_by_one(host, project, stack, requests, outcome)
     return outcome
+
+
+def _cause(host: Host, project: str, error: EngineError) -> str:
+    """Why the issuer's output ended: where the engine itself is away, Compose may have had no word left."""
+    try:
+        host.engine.containers(project)
+    except EngineError as away:
+        return away.message
+    return error.message
 
 
 def _record(host: Host, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome) -> None:
@@ -98,8 +108,9 @@ def _record(host: Host, stack: Stack, requests: Sequence[CertificateRequest], ou
 class _Outcome:
     """What the issuer said so far."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, progress: Progress) -> None:
         self._host = host
+        self._progress = progress
         self.heard = False
         self.failures: dict[str, StackctlError] = {}
         self.issued: set[str] = set()
@@ -115,6 +126,8 @@ class _Outcome:
         except (ValueError, KeyError, TypeError):
             self._host.report.note(f"certbot: {line}")
             return
+        if self._progress.take(kind, lineage or ""):
+            self._host.report.progress(self._progress.text(self._host.now()))
         if kind == "failed":
             self.fail(lineage, str(event.get("detail")), event.get("type"))
         elif kind in {"issued", "unchanged"}:
@@ -131,9 +144,15 @@ class _Outcome:
         self.issued.discard(lineage)
         if problem:
             self.refused.add(lineage)
-        label = f" ({problem.rpartition(':')[2]})" if problem else ""
+        why = problem.rpartition(":")[2] if problem else None
         told = detail if detail.startswith(lineage) else f"{lineage}: {detail}"
-        self.failures[lineage] = IssueFailed(f"{told}{label}", hint=hint or hint_for(problem))
+        self.failures[lineage] = IssueFailed(
+            f"{told} ({why})" if why else told,
+            hint=hint or hint_for(problem),
+            lineage=lineage,
+            why=why or "-",
+            detail=detail.removeprefix(f"{lineage}: "),
+        )
 
     def give_up(self, requests: Sequence[CertificateRequest], detail: str, hint: str | None = None) -> None:
         """The issuer ended in the middle: what it said nothing of has failed."""

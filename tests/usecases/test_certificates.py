@@ -23,6 +23,8 @@ def test_a_name_the_ca_refuses_stays_on_http_and_the_others_are_issued(stack: Wo
     result = stack.up()
     assert result.code is ExitCode.ISSUE_FAILED
     assert len(result.errors) == 1
+    assert stack.report.stages[0] == "issuing 0/3, 1 under way"
+    assert stack.report.stages[-1] == "issuing 2/3, 1 failed"
     assert "two.example.com" in result.errors[0].message
     assert "A or AAAA record" in (result.errors[0].hint or "")
     assert stack.served() == {"one.example.com": "real", "two.example.com": "dummy", "three.example.com": "real"}

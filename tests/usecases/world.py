@@ -56,6 +56,7 @@ class Notes:
 
     notes: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    stages: list[str] = field(default_factory=list)
 
     def begin(self, operation: Operation) -> None:
         assert operation.text
@@ -65,6 +66,9 @@ class Notes:
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+    def progress(self, text: str) -> None:
+        self.stages.append(text)
 
 
 class World:
