@@ -4,7 +4,6 @@ StackctlError                 1  something asked for did not happen
 ├── InputError                2  an option or argument is wrong
 ├── StackfileError            3  docker-compose.yml is wrong (file:line)
 ├── EngineError               4  no Docker Engine, no usable Compose, or it refused
-│   └── CommandKilled         4  a command in a container was killed, or its container stopped
 ├── HostError                 5  the host is in the way: port taken, disk full, read-only
 ├── ProxyRejected             6  the proxy refused its configuration; nothing went live
 ├── IssueFailed               7  the CA did not issue a certificate
@@ -78,10 +77,6 @@ class EngineError(StackctlError):
     """Docker or Compose is missing, too old, or refused a request."""
 
     code = ExitCode.ENGINE
-
-
-class CommandKilled(EngineError):
-    """A command in a container was killed: the container was stopped, or the memory did not suffice."""
 
 
 class HostError(StackctlError):

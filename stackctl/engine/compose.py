@@ -14,7 +14,8 @@ from functools import cached_property
 from typing import Any
 
 from stackctl.engine.binary import find_compose
-from stackctl.errors import CommandKilled, EngineError, StackfileError
+from stackctl.engine.ports import CommandKilled
+from stackctl.errors import EngineError, StackfileError
 from stackctl.model import names
 from stackctl.model.names import ServiceName
 from stackctl.model.project import Project, PublishedPort, Service

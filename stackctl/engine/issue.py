@@ -11,9 +11,10 @@ from stackctl.certs.ledger import KEPT, Entry
 from stackctl.certs.problems import hint_for
 from stackctl.certs.request import CertificateRequest, certonly
 from stackctl.engine.host import Host
+from stackctl.engine.ports import CommandKilled
 from stackctl.engine.progress import Progress
 from stackctl.engine.waiting import wait_for
-from stackctl.errors import CommandKilled, EngineError, IssueFailed, StackctlError
+from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 
 _LONG = 365 * 86400.0

@@ -11,9 +11,14 @@ from typing import Protocol
 
 from stackctl.certs.lineage import Certificate
 from stackctl.diagnose.network import CaDirectory, Fetched, Lookup
+from stackctl.errors import EngineError
 from stackctl.model.names import Domain, Publish
 from stackctl.model.project import Project
 from stackctl.plan.observed import Container
+
+
+class CommandKilled(EngineError):
+    """A command in a container was killed: the container was stopped, or the memory did not suffice."""
 
 
 @dataclass(frozen=True, slots=True)

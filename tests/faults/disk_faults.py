@@ -10,8 +10,9 @@ from pathlib import Path
 
 from tests.e2e.helpers import APP_IMAGE, docker, wait_until
 from tests.e2e.test_obstacles import _fill_up, mounted
-from tests.faults.bed import Bed, Run, bed
+from tests.faults.bed import Bed, Run, bare, bed, differences
 from tests.faults.case import Done, case, ended, recorded
+from tests.faults.kills import empty
 
 FAMILY = "disk"
 PAGE = 4096
@@ -23,6 +24,9 @@ def rows(run: Run) -> None:
     if os.geteuid() == 0:
         with mounted("8m") as disk, bed(run, parent=disk) as one:
             small(one, disk)
+        if not run.quick:
+            with mounted("8m") as disk, bare(run, parent=disk) as one:
+                first(one, disk)
     else:
         with recorded(run, FAMILY, "full, read-only") as row:
             row.skipped, row.meanwhile = True, "not run: mounting takes root"
@@ -34,13 +38,17 @@ def small(one: Bed, disk: Path) -> None:
     """One page more of free space each time, until the command has enough."""
     name = one.name("app")
     add = ["add-app", name, "--image", APP_IMAGE, "--no-issue"]
-    fits = filled(one, disk, add, range(0, MOST, 3 if one.run.quick else 1))
+    fits = filled(one, disk, add, range(0, MOST, 3 if one.run.quick else 1), lambda: one.away(name))
     if not one.run.quick:
         # certbot's writes, which are many and small.
-        filled(one, disk, add[:-1], range(fits, fits + MOST, 4))
+        filled(one, disk, add[:-1], range(fits, fits + MOST, 4), lambda: one.away(name))
     one.stack.ok(*add)
     expected = one.state()
     one.away(name)
+    if not one.run.quick:
+        renewed = one.add("renewed")
+        filled(one, disk, ["renew", "--force", renewed], range(0, MOST, 4))
+        one.away(renewed)
 
     def remount(mode: str) -> bool:
         return subprocess.run(["mount", "-o", f"remount,{mode}", disk], check=False, timeout=20).returncode == 0
@@ -55,32 +63,62 @@ def small(one: Bed, disk: Path) -> None:
     case(one, FAMILY, "read-only", broken=read_only, mend=mend, again=add, expected=expected)
 
 
-def filled(one: Bed, disk: Path, command: list[str], spaces: range) -> int:
+def filled(one: Bed, disk: Path, command: list[str], spaces: range, undo: Callable[[], object] = lambda: None) -> int:
     """Rows of ``command`` with so many pages free; returns how many were enough."""
     one.stack.ok(*command)
     expected = one.state()
-    one.away(command[1])
+    undo()
     for space in spaces:
         codes: list[int] = []
 
         def broken(space: int = space, codes: list[int] = codes) -> str:
-            ballast = _fill_up(disk)
-            with ballast.open("r+b") as file:
-                file.truncate(max(ballast.stat().st_size - space * PAGE, 0))
-            done = one.stack.run(*command)
+            done = squeezed(one, disk, command, space)
             codes.append(done.returncode)
             return _stopped(done)
 
         def mend() -> None:
             (disk / "ballast").unlink()
 
-        kind = "`add-app --no-issue`" if "--no-issue" in command else "`add-app`"
-        what = f"full but for {space} pages: {kind}"
-        case(one, FAMILY, what, broken=broken, mend=mend, again=command, expected=expected)
-        one.away(command[1])
+        case(one, FAMILY, _full(command, space), broken=broken, mend=mend, again=command, expected=expected)
+        undo()
         if codes == [0]:
             return space
     return spaces.stop
+
+
+def first(one: Bed, disk: Path) -> None:
+    """``init`` on a disk that is full: there is no site yet, so the state is what counts."""
+    command = one.stack.init_arguments()
+    one.stack.ok(*command)
+    expected = one.state()
+    empty(one.stack)
+    for space in range(0, MOST, 4):
+        with recorded(one.run, FAMILY, _full(command, space)) as row:
+            try:
+                done = squeezed(one, disk, command, space)
+                row.meanwhile = _stopped(done)
+            finally:
+                (disk / "ballast").unlink(missing_ok=True)
+            again = one.stack.run(*command)
+            wrong = differences(one.state(), expected)
+            row.held = again.returncode == 0 and not wrong and one.stack.refused("nobody.example.com")
+            row.after = f"{ended(again)}; {f'differs: {wrong}' if wrong else 'as undisturbed'}"
+        empty(one.stack)
+        if row.meanwhile == "exit 0":
+            return
+
+
+def squeezed(one: Bed, disk: Path, command: list[str], space: int) -> Done:
+    """Run ``command`` with ``space`` pages free."""
+    ballast = _fill_up(disk)
+    with ballast.open("r+b") as file:
+        file.truncate(max(ballast.stat().st_size - space * PAGE, 0))
+    return one.stack.run(*command)
+
+
+def _full(command: list[str], space: int) -> str:
+    kind = " --no-issue" if "--no-issue" in command else " --force" if "--force" in command else ""
+    return f"full but for {space} pages: `{command[0]}{kind}`"
 
 
 def _stopped(done: Done) -> str:

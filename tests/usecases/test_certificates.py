@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from stackctl.engine.fake import FakeEngine
-from stackctl.errors import CommandKilled, ExitCode, InputError
+from stackctl.engine.ports import CommandKilled
+from stackctl.errors import ExitCode, InputError
 from stackctl.model.names import ServiceName
 from stackctl.usecases.init import InitOptions
 from tests.usecases.world import World, done
