@@ -381,17 +381,22 @@ def test_without_a_certbot_to_import_the_command_does_the_jobs(tmp_path: Path) -
         "#!/bin/sh\n"
         "case $* in *bad*) printf '  Domain: bad\\n  Type:   dns\\n  Detail: no such name\\n'; exit 1;; esac\n"
         'echo "$@" >>"$CALLS"\n'
+        'while [ $# -gt 0 ]; do [ "$1" = --config ] && cat "$2" >>"$CALLS.bound"; shift; done\n'
+        "exit 0\n"
     )
     command.chmod(0o755)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "certbot.py").write_text("raise ImportError('none here')")
     environment = {"PATH": f"{command.parent}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")}
-    events = run(tmp_path / "empty", tmp_path / "le", job("bad.example.com"), job(NAME), env=environment)
+    eab = {SERVER: {"kid": "k", "hmac_key": "secret"}}
+    events = run(tmp_path / "empty", tmp_path / "le", job("bad.example.com"), job(NAME), env=environment, eab=eab)
     assert notes(events).count("one by one") == 1
     assert last(events, NAME)["event"] == "unchanged"  # this one wrote nothing
     assert last(events, "bad.example.com")["type"] == "urn:ietf:params:acme:error:dns"
     assert last(events, "bad.example.com")["detail"] == "no such name"
     assert (tmp_path / "calls").read_text().endswith(f"--config-dir {tmp_path}/le\n")
+    assert "secret" not in (tmp_path / "calls").read_text()
+    assert (tmp_path / "calls.bound").read_text() == "eab-kid = k\neab-hmac-key = secret\n"
 
 
 @pytest.mark.parametrize(
