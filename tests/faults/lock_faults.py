@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 
 from tests.e2e.helpers import APP_IMAGE, docker, wait_until
@@ -25,14 +26,22 @@ def rows(run: Run) -> None:
 
         def together() -> str:
             with started(one, *commands[0]) as earlier:
-                wait_until((one.stack.directory / ".stackctl/lock").read_bytes, 10, "the first holds the lock")
-                late = one.stack.run(*commands[1], "--wait", "0")
-                assert late.returncode == 8, ended(late)
-                later = one.stack.run(*commands[1])
+                wait_until((one.stack.directory / ".stackctl/lock").read_bytes, 60, "the first holds the lock")
+                earlier.send_signal(signal.SIGSTOP)  # or it might be done before the others are there
+                try:
+                    late = one.stack.run(*commands[1], "--wait", "0")
+                    with started(one, *commands[1], "--wait", "120") as later:
+                        assert later.stdout is not None
+                        said = later.stdout.readline()
+                        earlier.send_signal(signal.SIGCONT)
+                        rest, _ = later.communicate(timeout=240)
+                finally:
+                    earlier.send_signal(signal.SIGCONT)
                 out, _ = earlier.communicate(timeout=120)
+            assert late.returncode == 8, ended(late)
             assert earlier.returncode == 0, out
-            assert later.returncode == 0, ended(later)
-            assert "waiting for 'stackctl add-app" in later.stdout, "it says for whom it waits"
+            assert later.returncode == 0, rest
+            assert "waiting for 'stackctl add-app" in said, f"it says for whom it waits: {said}"
             return "one waits and says for whom; with --wait 0 it gives up (exit 8)"
 
         case(one, FAMILY, "two stackctl at once", broken=together, again=commands[1], expected=expected)
