@@ -9,7 +9,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +61,7 @@ def run(common: Common, action: Callable[[Host], Result], check: Callable[[], ob
     ``check`` comes before anything is touched; it raises what is wrong with the options.
     """
     _log_to_stderr(verbose=common.verbose)
-    console, errors = _console(stderr=common.takes_stdout), _console(stderr=True)
+    console, errors = make_console(stderr=common.takes_stdout), make_console(stderr=True)
     silent = common.output is OutputFormat.JSON
     report = SilentReport() if silent else TextReport(console, verbose=common.verbose)
 
@@ -69,12 +69,10 @@ def run(common: Common, action: Callable[[Host], Result], check: Callable[[], ob
         if check is not None:
             check()
         host = host_of(common, report)
-        lock = host.directory.root / STATE / "lock"
         # Where there is no stack, nothing is to be guarded, and nothing is left behind.
-        is_stack = host.directory.files.main.exists() or lock.parent.is_dir()
+        is_stack = host.directory.files.main.exists() or (host.directory.root / STATE).is_dir()
         guards = common.wait is not None and (common.makes_directory or is_stack)
-        guard = locked(lock, _command_line(), now, report.note, common.wait or 0) if guards else nullcontext()
-        with guard:
+        with guard(host, common.wait or 0) if guards else nullcontext():
             result = action(host)
         report.close()
         if silent:
@@ -93,6 +91,11 @@ def run(common: Common, action: Callable[[Host], Result], check: Callable[[], ob
         return error.code
 
     raise typer.Exit(guarded(carry_out, fail, verbose=common.verbose))
+
+
+def guard(host: Host, wait: float) -> AbstractContextManager[None]:
+    """The stack's lock; ``wait`` is how many seconds another command is waited for."""
+    return locked(host.directory.root / STATE / "lock", _command_line(), now, host.report.note, wait)
 
 
 def guarded(
@@ -116,7 +119,7 @@ def guarded(
         return fail(StackctlError(f"a fault in stackctl itself: {type(error).__name__}: {error}", hint=hint))
 
 
-def _console(*, stderr: bool) -> Console:
+def make_console(*, stderr: bool = False) -> Console:
     """A console that breaks no names where nobody looks through a window of 80 columns."""
     console = Console(stderr=stderr)
     return console if console.is_terminal else Console(stderr=stderr, width=200)

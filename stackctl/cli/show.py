@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from stackctl.cli.console import plain
-from stackctl.cli.views import backup, doctor, down, failures, history, plan, renew, status
+from stackctl.cli.views import backup, config, doctor, down, failures, history, plan, renew, status
 from stackctl.errors import StackctlError
 from stackctl.usecases.result import Result
 
@@ -54,6 +54,7 @@ def error_object(error: StackctlError) -> dict[str, Any]:
 
 _VIEWS = {
     "backup": backup.show_backup,
+    "config": config.show,
     "doctor": doctor.show,
     "down": down.show,
     "history": history.show,

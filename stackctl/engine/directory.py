@@ -27,7 +27,7 @@ from stackctl.engine.disk import host_errors, read_or_none, sync_directory, writ
 from stackctl.engine.generations import Generations
 from stackctl.engine.history import History
 from stackctl.errors import HostError, StackfileError
-from stackctl.render.compose import CA_BUNDLE, EAB_KEY
+from stackctl.render.compose import CA_BUNDLE, EAB_KEY, SCHEMA
 from stackctl.stackfile.locate import ComposeFiles
 
 STATE = ".stackctl"
@@ -132,6 +132,11 @@ class StackDirectory:
             found = read_or_none(self.root / EAB_KEY)
         return None if found is None else found.decode("ascii", "replace").strip()
 
+    def schema(self) -> bytes | None:
+        """The JSON Schema for editors."""
+        with host_errors():
+            return read_or_none(self.root / SCHEMA)
+
     def ledger(self) -> Ledger:
         """What was asked of CAs so far."""
         with host_errors():
@@ -194,6 +199,11 @@ class StackDirectory:
         """Store the MAC key that an account is bound by, for its owner alone."""
         with host_errors():
             write_whole(self.root / EAB_KEY, f"{key}\n".encode(), 0o600)
+
+    def write_schema(self, content: bytes) -> None:
+        """Store the JSON Schema for editors."""
+        with host_errors():
+            write_whole(self.root / SCHEMA, content)
 
     def write_ledger(self, entries: Sequence[Entry], oldest: datetime) -> None:
         """Put ``entries`` behind the ledger's others, and drop those older than ``oldest``."""

@@ -37,6 +37,7 @@ from stackctl.plan.operations import (
     WriteCaBundle,
     WriteCustom,
     WriteEabKey,
+    WriteSchema,
     WriteStackfile,
 )
 
@@ -134,6 +135,8 @@ class Executor:
         match operation:
             case WriteStackfile():
                 host.directory.write_stackfile(operation.content, self._observed.stackfile)
+            case WriteSchema():
+                host.directory.write_schema(operation.content)
             case WriteCustom():
                 host.directory.write_custom(
                     operation.name, operation.content, self._observed.custom.get(operation.name)

@@ -34,6 +34,7 @@ def observe(host: Host, stack: Stack, project: Project, apps: Sequence[App]) -> 
         dummies={app.name: dummy for app in stack.apps if (dummy := directory.dummy(app.name)) is not None},
         custom=directory.custom(),
         ca_bundle=directory.ca_bundle(),
+        schema=directory.schema(),
         ledger=directory.ledger(),
         now=host.now(),
         served=host.wire.offered(edge.https, [app.name for app in apps]) if proxy_runs and apps else {},

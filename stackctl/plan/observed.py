@@ -61,6 +61,7 @@ class Observed:
         dummies: the dummies under ``data/certs``, by app.
         custom: a person's own files under the proxy's ``custom/``.
         ca_bundle: the stack's copy of what a private CA is trusted by.
+        schema: the JSON Schema for editors.
         ledger: what was asked of CAs so far.
         now: the moment of observing.
         served: what :443 shows for each app asked about; None where no certificate came.
@@ -80,6 +81,7 @@ class Observed:
     dummies: Mapping[str, Certificate] = field(default_factory=dict)
     custom: Mapping[str, bytes] = field(default_factory=dict)
     ca_bundle: bytes | None = None
+    schema: bytes | None = None
     ledger: Ledger = field(default_factory=Ledger)
     now: datetime = _EPOCH
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)

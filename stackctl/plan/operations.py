@@ -102,6 +102,18 @@ class WriteEabKey(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WriteSchema(Operation):
+    """Put the JSON Schema where the Compose file's comment for editors points to."""
+
+    path: str
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return f"write {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDummy(Operation):
     """Make an app's dummy certificate."""
 

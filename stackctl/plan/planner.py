@@ -24,11 +24,13 @@ from stackctl.plan.operations import (
     WriteCaBundle,
     WriteCustom,
     WriteEabKey,
+    WriteSchema,
     WriteStackfile,
 )
 from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
 from stackctl.plan.wish import Wish
+from stackctl.render.compose import SCHEMA
 from stackctl.render.proxy import Files, Proxy
 from stackctl.render.sites import Rendering, issued_tls, site_tls
 
@@ -83,6 +85,9 @@ class _Planner:
             yield WriteCaBundle(content=self.wish.ca_bundle or b"", cause="asked for")
         if self.wish.eab_key is not None:
             yield WriteEabKey(key=self.wish.eab_key, cause="asked for")
+        if self.wish.schema not in {None, observed.schema}:
+            cause = "of another version" if observed.schema else "not there yet"
+            yield WriteSchema(path=SCHEMA, content=self.wish.schema or b"", cause=cause)
         yield from self._write_custom()
         if not self.wish.write_last:
             yield from self._write()

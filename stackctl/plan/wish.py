@@ -26,6 +26,7 @@ class Wish:
         delete: lineages to delete.
         ca_bundle: what a private CA is trusted by; None leaves what is there.
         eab_key: the MAC key of the external account binding, where another is to be kept than is there.
+        schema: the JSON Schema for editors; None leaves what is there.
         custom: a person's own files for the proxy, by name; None leaves what is there.
         had: lineages that were there once, when the stack was as it is wished now.
     """
@@ -43,5 +44,6 @@ class Wish:
     delete: tuple[str, ...] = ()
     ca_bundle: bytes | None = None
     eab_key: str | None = field(default=None, repr=False)
+    schema: bytes | None = None
     custom: Mapping[str, bytes] | None = None
     had: frozenset[str] = frozenset()

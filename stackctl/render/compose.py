@@ -22,6 +22,9 @@ EAB_KEY = "data/ca/eab-hmac-key"
 CA_BUNDLE = "data/ca/bundle.pem"
 """The copy of ``--ca-bundle`` in the stack directory."""
 
+SCHEMA = ".stackctl/compose.schema.json"
+"""The JSON Schema for editors in the stack directory; the Compose file has a comment that points to it."""
+
 TRUST = ("REQUESTS_CA_BUNDLE", f"{CA_MOUNT}/bundle.pem")
 """The variable by which certbot trusts a CA, and its value in the container."""
 
@@ -111,9 +114,9 @@ def outside_block(domains: Sequence[Domain], *, upstream: str | None, service: s
     return render("compose/outside.yml.j2", domains=domains, upstream=upstream, service=service, port=port)
 
 
-def stackfile(settings: str, services: Sequence[str]) -> str:
-    """A whole new docker-compose.yml."""
-    return render("compose/docker-compose.yml.j2", settings=settings, services=services)
+def stackfile(settings: str, services: Sequence[str], schema: str = SCHEMA) -> str:
+    """A whole new docker-compose.yml; ``schema`` is the path from it to its JSON Schema."""
+    return render("compose/docker-compose.yml.j2", settings=settings, services=services, schema=schema)
 
 
 def owned_digest(service: Mapping[str, Any]) -> str:

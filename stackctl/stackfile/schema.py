@@ -12,6 +12,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+COMPOSE_SCHEMA = "https://raw.githubusercontent.com/compose-spec/compose-go/main/schema/compose-spec.json"
+"""Where Compose's own schema is published."""
+
 Port = Annotated[int, Meta(ge=1, le=65535, description="TCP port the app listens on")]
 Domains = Annotated[
     list[str],
@@ -76,19 +79,30 @@ def known_keys(shape: type[Struct]) -> list[str]:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the part of a Compose file that is stackctl's."""
-    (stack, service), components = msgspec.json.schema_components(
-        [StackKeys, ServiceKeys], ref_template="#/$defs/{name}"
-    )
+    shape, components = _shape("#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "x-stackctl in a Compose file",
-        "type": "object",
-        "properties": {
-            "x-stackctl": stack,
-            "services": {
-                "type": "object",
-                "additionalProperties": {"type": "object", "properties": {"x-stackctl": service}},
-            },
-        },
+        **shape,
         "$defs": components,
     }
+
+
+def editor_schema() -> dict[str, Any]:
+    """The JSON Schema of a whole Compose file: an editor takes one alone, in place of the one it has for Compose.
+
+    Draft 7, as the YAML language server understands no later one.
+    """
+    shape, components = _shape("#/definitions/{name}")
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Compose file with x-stackctl",
+        "allOf": [{"$ref": COMPOSE_SCHEMA}, shape],
+        "definitions": components,
+    }
+
+
+def _shape(ref_template: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    (stack, service), components = msgspec.json.schema_components([StackKeys, ServiceKeys], ref_template=ref_template)
+    services = {"type": "object", "additionalProperties": {"type": "object", "properties": {"x-stackctl": service}}}
+    return {"type": "object", "properties": {"x-stackctl": stack, "services": services}}, components

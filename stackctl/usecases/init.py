@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -21,6 +23,7 @@ from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import KEY, service_with_role
+from stackctl.stackfile.schema import editor_schema
 from stackctl.usecases.converge import converge, load
 from stackctl.usecases.result import Result
 
@@ -78,7 +81,8 @@ def init(host: Host, options: InitOptions, *, check: bool = True, dry_run: bool 
         refuse_foreign_keys(host.directory.files)
         doc = _completed(host, Document.parse(text, host.directory.files.main.name), options, asked)
     loaded = load(host, doc)
-    wish = Wish(doc.text, check=check, ca_bundle=bundle, eab_key=None if key == host.directory.eab_key() else key)
+    asked_key = None if key == host.directory.eab_key() else key
+    wish = Wish(doc.text, check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema())
     result = converge(host, "init", loaded, wish, dry_run=dry_run)
     if loaded.stack.acme.agree_tos:
         return result
@@ -97,7 +101,13 @@ def _new(host: Host, options: InitOptions) -> str:
         key_size=options.rsa_key_size or 2048,
     )
     blocks = [_block(host, role, name, options, with_bundle=bool(options.ca_bundle)) for role, name in _NAMES.items()]
-    return compose.stackfile(settings, blocks)
+    main = host.directory.files.main
+    schema = os.path.relpath(host.directory.root / compose.SCHEMA, main.parent)
+    return compose.stackfile(settings, blocks, schema)
+
+
+def _schema() -> bytes:
+    return (json.dumps(editor_schema(), indent=2) + "\n").encode()
 
 
 def _block(host: Host, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:

@@ -19,7 +19,7 @@ from tests.cli.conftest import Cli
 
 COMMANDS = [
     *("init", "add-app", "remove-app", "plan", "up", "down", "renew", "status", "logs"),
-    *("history", "rollback", "doctor", "backup", "restore"),
+    *("history", "rollback", "doctor", "backup", "restore", "edit", "schema", "config"),
 ]
 KEYS = {"command", "ok", "changed", "dry_run", "operations", "errors", "notes"}
 SLOW = ("docker", "jinja2", "cryptography", "ruamel", "msgspec", "psutil", "idna", "dns")

@@ -8,12 +8,21 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
+from referencing import Registry, Resource
 
 from stackctl.errors import StackfileError
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_apps
-from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, json_schema, known_keys
+from stackctl.stackfile.schema import (
+    COMPOSE_SCHEMA,
+    AppKeys,
+    ServiceKeys,
+    StackKeys,
+    editor_schema,
+    json_schema,
+    known_keys,
+)
 from tests.unit.build import GOLDEN
 
 SCHEMA = json_schema()
@@ -136,6 +145,32 @@ def test_both_refuse_every_key_they_do_not_know(key: str, place: str) -> None:
         data["services"]["web"]["x-stackctl"][key] = None
     assert not schema_accepts(data)
     assert not reader_accepts(data)
+
+
+COMPOSE = {"$schema": "https://json-schema.org/draft/2020-12/schema", "required": ["services"]}
+"""In the place of Compose's own, which is on the network."""
+
+
+def editor_accepts(data: Any) -> bool:
+    registry: Registry[Any] = Registry().with_resource(COMPOSE_SCHEMA, Resource.from_contents(COMPOSE))
+    return Draft7Validator(editor_schema(), registry=registry).is_valid(data)
+
+
+def test_the_schema_for_editors_is_one_that_they_understand() -> None:
+    Draft7Validator.check_schema(editor_schema())
+    assert "$defs" not in json.dumps(editor_schema())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_an_editor_accepts_every_golden_compose_file(path: Any) -> None:
+    assert editor_accepts(Document.parse(path.read_bytes().decode(), path.name).data())
+
+
+def test_an_editor_refuses_what_is_wrong_by_either() -> None:
+    assert editor_accepts(with_service(domains=["a.b"], port=1))
+    assert not editor_accepts(with_service(domains=["a.b"], port=1, prot=2))
+    assert not editor_accepts({**with_service(domains=["a.b"], port=1), **with_keys(emial="a@b.cd")})
+    assert not editor_accepts({"x-stackctl": {}})
 
 
 @pytest.mark.parametrize("shape", [StackKeys, ServiceKeys, AppKeys])

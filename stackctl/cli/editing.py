@@ -1,0 +1,119 @@
+"""``edit``, ``schema`` and ``config``: what the Compose file says, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackctl.cli.options import HERE, WAIT_SECONDS, Directory, NoIssue, Output, OutputFormat, Verbose, Wait
+from stackctl.errors import InputError, StackfileError
+from stackctl.model import names
+
+if TYPE_CHECKING:
+    from stackctl.engine.editor import Draft
+    from stackctl.engine.host import Host
+    from stackctl.usecases.result import Result
+
+
+def edit(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to do it.")] = False,
+    no_issue: NoIssue = False,
+    directory: Directory = HERE,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Open the Compose file in your editor; check it, show the plan, ask, and only then change anything."""
+    from stackctl.cli.run import Common, run
+    from stackctl.engine.editor import Draft
+    from stackctl.usecases import edit as usecase
+
+    def check() -> None:
+        if not yes and not _can_ask():
+            raise InputError(
+                "nobody is here to ask", where="--yes", hint="pass --yes to have it done without being asked"
+            )
+
+    def action(host: Host) -> Result:
+        before = usecase.text_to_edit(host)
+        draft = Draft(host.directory.files.main, before)
+        keeps = True
+        try:
+            result, keeps = _session(host, draft, before, yes=yes, issue=not no_issue, wait=wait)
+        finally:
+            if keeps and draft.is_edited:
+                host.report.note(f"what you typed is kept in {draft.path}")
+            else:
+                draft.remove()
+        return result
+
+    run(Common("edit", directory, OutputFormat.TEXT, verbose), action, check=check)
+
+
+def _session(host: Host, draft: Draft, before: str, *, yes: bool, issue: bool, wait: float) -> tuple[Result, bool]:
+    """Edit until it is right, or given up; then do it. Also whether what was typed is nowhere else."""
+    from stackctl.cli.run import guard, make_console
+    from stackctl.cli.show import show_error
+    from stackctl.cli.views.plan import show_plan
+    from stackctl.usecases import edit as usecase
+    from stackctl.usecases.result import Result
+
+    def ended(note: str) -> tuple[Result, bool]:
+        return Result("edit", notes=(note,), data={"edited": False}), False
+
+    while True:
+        try:
+            text = draft.edit(os.environ)
+            if text == before:
+                return ended("nothing was edited, and nothing is changed")
+            planned = usecase.plan_edit(host, text, issue=issue)
+        except StackfileError as error:
+            if not _can_ask():
+                raise
+            show_error(make_console(stderr=True), error)
+            if _answer("[e]dit it again, or [d]iscard it?", "ed") == "e":
+                continue
+            return ended("discarded: nothing is changed")
+        show_plan(make_console(), planned)
+        answer = "y" if yes else _answer("Do this? [y]es, [e]dit it again, or [n]o", "yen")
+        if answer == "n":
+            return ended("nothing is changed")
+        if answer == "y":
+            with guard(host, wait):
+                result = usecase.apply_edit(host, before, text, issue=issue)
+            return result, host.directory.stackfile() != text
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _answer(question: str, letters: str) -> str:
+    """One of ``letters``: the question is asked until it is answered with one."""
+    while True:
+        letter = str(typer.prompt(question, prompt_suffix=" ")).strip()[:1].lower()
+        if letter and letter in letters:
+            return letter
+
+
+def schema() -> None:
+    """Print the JSON Schema of a Compose file with x-stackctl, for editors and other tools."""
+    from stackctl.stackfile.schema import editor_schema
+
+    typer.echo(json.dumps(editor_schema(), indent=2))
+
+
+def config(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="A name of the site.")],
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """Print the proxy's configuration of one site, as it would be written now."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import config as usecase
+
+    run(Common("config", directory, output, verbose), lambda host: usecase.config(host, names.domain(domain)))

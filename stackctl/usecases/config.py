@@ -1,0 +1,32 @@
+"""``stackctl config``: the proxy's files of one app, as they would be written now."""
+
+from __future__ import annotations
+
+from stackctl.engine.host import Host
+from stackctl.engine.observe import proxy_version
+from stackctl.errors import InputError
+from stackctl.model.names import Domain
+from stackctl.render.sites import Rendering, site_tls
+from stackctl.usecases.converge import load, open_document
+from stackctl.usecases.result import Result
+
+
+def config(host: Host, domain: Domain) -> Result:
+    """The files of the app that ``domain`` is a name of, and whether they are what is live.
+
+    Raises:
+        InputError: no app has the name.
+    """
+    stack = load(host, open_document(host)).stack
+    app = stack.app(domain)
+    if app is None:
+        raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
+    rendering = Rendering(host.proxy, proxy_version(host, stack.edge.image), host.directory.custom())
+    files = rendering.site(stack, app, site_tls(app, host.directory.lineages().get(app.name)))
+    live = host.directory.generations.live()
+    is_live = {path: body for path, body in live.items() if host.proxy.site_of(path) == app.name} == files
+    shown = [
+        {"path": f"{host.proxy.name}/{host.proxy.source_of(path)}", "content": body.decode("utf-8", "backslashreplace")}
+        for path, body in files.items()
+    ]
+    return Result("config", data={"app": app.name, "live": is_live, "files": shown})
