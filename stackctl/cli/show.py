@@ -39,10 +39,10 @@ def as_json(result: Result, notes: list[str]) -> str:
         **result.data,
     }
     if result.dry_run:
+        numbered = [(number, diff) for number, diffs in enumerate(result.diffs) for diff in diffs]
         shown["diffs"] = [
             {"operation": number, "path": diff.path, "status": diff.status, "diff": "\n".join(diff.lines)}
-            for number, diffs in enumerate(result.diffs)
-            for diff in diffs
+            for number, diff in [*((None, diff) for diff in result.edited), *numbered]
         ]
     return json.dumps(shown, indent=2)
 

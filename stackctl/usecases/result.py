@@ -19,6 +19,7 @@ class Result:
         plan: what was to be done.
         steps: how each operation ended; empty for a dry run.
         diffs: for each operation of a dry run, the files it would change.
+        edited: what a person has edited since the last change, which the plan therefore is about.
         notes: what a person should know besides.
         acted: whether something was done that is no operation.
         found: the exit code where nothing failed, but what was found ends the command with another than 0.
@@ -30,6 +31,7 @@ class Result:
     steps: tuple[Step, ...] = ()
     dry_run: bool = False
     diffs: tuple[tuple[FileDiff, ...], ...] = ()
+    edited: tuple[FileDiff, ...] = ()
     notes: tuple[str, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
     acted: bool = False

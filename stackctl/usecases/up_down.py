@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stackctl.engine.host import Host
-from stackctl.errors import ExitCode
+from stackctl.errors import ExitCode, HostError
+from stackctl.plan.diff import FileDiff, file_diff
 from stackctl.plan.wish import Wish
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result
@@ -31,7 +32,19 @@ def plan(
 ) -> Result:
     """What :func:`up` with the same options would do now; with ``check``, an exit code tells whether anything."""
     result = up(host, issue=issue, ledger=ledger, unattended=unattended, dry_run=True)
-    return replace(result, command="plan", found=ExitCode.CHANGES if check and result.plan else ExitCode.OK)
+    found = ExitCode.CHANGES if check and result.plan else ExitCode.OK
+    return replace(result, command="plan", found=found, edited=_edited(host) if result.plan else ())
+
+
+def _edited(host: Host) -> tuple[FileDiff, ...]:
+    """How the Compose file differs from that of the history's last entry; nothing where that cannot be read."""
+    path, text = host.directory.main_path, host.directory.stackfile()
+    try:
+        last = host.directory.history.last()
+        before = host.directory.history.files(last.number).get(path) if last is not None else None
+    except HostError:
+        return ()
+    return () if before is None or text is None else tuple(file_diff(path, before, text.encode()))
 
 
 def down(host: Host, *, dry_run: bool = False) -> Result:

@@ -189,7 +189,8 @@ def test_a_plan_shows_how_each_file_changes(cli: Cli) -> None:
     result = cli("plan")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("would ")
+    assert lines[:2] == ["edited since the last change:", "    docker-compose.yml"]
+    assert "      +      body-size: 1m" in lines[2:10]
     at = lines.index("    nginx/sites/one.example.com.conf")
     assert lines[at + 1].startswith("      @@ -")
     assert any(line.startswith("      +") and "client_max_body_size 1m;" in line for line in lines)
@@ -207,10 +208,13 @@ def test_a_plan_as_json_is_what_up_then_does(cli: Cli) -> None:
     cli.world.edit("x-stackctl:\n  email", "x-stackctl:\n  tls: modern\n  email")
     code, shown = cli.json("plan", "--check")
     assert (code, shown["command"], shown["ok"], shown["changed"], shown["dry_run"]) == (2, "plan", True, False, True)
-    for diff in shown["diffs"]:
+    edited, *diffs = shown["diffs"]
+    assert (edited["operation"], edited["path"], edited["status"]) == (None, "docker-compose.yml", "changed")
+    assert "+  tls: modern" in edited["diff"]
+    for diff in diffs:
         assert set(diff) == {"operation", "path", "status", "diff"}
         assert shown["operations"][diff["operation"]]["kind"] == "StageFiles"
-    paths = [diff["path"] for diff in shown["diffs"]]
+    paths = [diff["path"] for diff in diffs]
     assert paths == [
         "nginx/snippets/tls.conf",
         "nginx/sites/two.example.com.conf",
@@ -251,6 +255,23 @@ def test_history_and_rollback_as_a_person_reads_them(cli: Cli, monkeypatch: pyte
         "4       2026-08-01 12:00 UTC  stackctl rollback                                    docker-compose.yml +0 -12"
     )
     assert cli("rollback", "2").stdout.splitlines()[-1] == "nothing to do: everything is as it should be"
+
+
+def test_a_plan_without_a_readable_history_is_a_plan_all_the_same(cli: Cli) -> None:
+    cli.world.edit("port: 8000\n", "port: 8000\n      body-size: 1m\n")
+    (cli.world.root / ".stackctl/history").rename(cli.world.root / ".stackctl/elsewhere")
+    lines = cli("plan").stdout.splitlines()
+    assert lines[0].startswith("would stage sites/one.example.com.conf")
+
+
+def test_a_long_command_is_shortened_in_the_table(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["stackctl", "add-app", "two.example.com", *["--alias=x"] * 20])
+    assert cli("add-app", "two.example.com").exit_code == 0
+    row = cli("history").stdout.splitlines()[3]
+    command = row.split("  docker-compose.yml")[0].split(" UTC  ")[1]
+    assert command.startswith("stackctl add-app two.example.com --alias=x")
+    assert command.endswith("…")
+    assert len(command) == 60
 
 
 def test_history_and_rollback_as_json(cli: Cli) -> None:

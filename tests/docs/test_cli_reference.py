@@ -39,12 +39,14 @@ def test_the_help_names_every_option(command: Command) -> None:
 
 
 def _section(command: Command) -> str:
-    usage = " ".join([f"stackctl {command.name}", *map(_argument, command.arguments), "[OPTIONS]"])
+    options = ["[OPTIONS]"] if command.options else []
+    usage = " ".join([f"stackctl {command.name}", *map(_argument, command.arguments), *options])
     table = ["| Option | Meaning | Default |", "|---|---|---|"]
     for parameter in command.parameters:
         cells = (_written(parameter), parameter.meaning, parameter.default)
         table.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join([f"## {command.name}", "", command.summary, "", "```text", usage, "```", "", *table, ""])
+    lines = [f"## {command.name}", "", command.summary, "", "```text", usage, "```", ""]
+    return "\n".join([*lines, *table, ""] if command.parameters else lines)
 
 
 def _argument(parameter: Parameter) -> str:

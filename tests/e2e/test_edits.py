@@ -148,6 +148,27 @@ def test_a_bad_snippet_is_named_and_never_live(edited: Stack, shared_by_all: boo
     assert _upload(edited, second, 2000) == 413
 
 
+def test_an_edit_through_the_editor(edited: Stack) -> None:
+    first = edited.domain("app1")
+    line = edited.file.read_text().splitlines().index(f"        - {first}") + 2
+    editor = {"VISUAL": f"sed -i '{line}s/.*/&\\n      body-size: 1k/'"}
+    done = edited.fails(0, "edit", "--yes", "--no-issue", environment=editor)
+    assert "      +      body-size: 1k" in done.stdout
+    assert _upload(edited, first, 2000) == 413
+    shown = edited.ok("config", first).stdout
+    assert "client_max_body_size 1k;" in shown
+    assert "not what is live" not in shown
+
+    before = edited.state()
+    wrong = {"VISUAL": f"sed -i '{line}s/8000/99999/'"}
+    done = edited.fails(3, "edit", "--yes", "--no-issue", environment=wrong)
+    assert f"docker-compose.yml:{line}:" in done.stderr
+    (draft,) = edited.directory.glob(".docker-compose.*.yml")
+    assert str(draft) in done.stdout
+    draft.unlink()
+    assert edited.state() == before
+
+
 @pytest.mark.parametrize("name", ["http.conf", "{app}.conf"])
 def test_a_refused_snippet_reloads_nothing(edited: Stack, name: str) -> None:
     (edited.directory / "nginx/custom" / name.format(app=edited.domain("app1"))).write_text("bogus_directive on;\n")

@@ -96,11 +96,27 @@ for app in "${APPS[@]}"; do
 done
 show stackctl status
 
+say "a change, seen before it happens, and taken back"
+# As a person would in an editor.
+edit() {
+  printf '\n(docker-compose.yml: %s gets "body-size: 1m"; nginx/custom/%s.conf: a header)\n' "$1.example.com" "$1.example.com"
+  sed -i "/- $1.example.com\$/,/port: /s/^\( *\)port: .*/&\n\1body-size: 1m/" docker-compose.yml
+  echo 'add_header X-Demo "seen before, proved after" always;' >"nginx/custom/$1.example.com.conf"
+}
+edit app1
+show stackctl plan
+show stackctl up
+show stackctl history
+show stackctl rollback --dry-run
+show stackctl rollback
+show stackctl plan
+
 cat <<END
 
 The stack runs. To play with it:
   cd .lab/demo && export PATH="$BIN:\$PATH" STACKCTL_RESOLVER=127.0.0.1:8053
-  stackctl up --dry-run                        after an edit of docker-compose.yml
+  stackctl edit                                shows the plan and asks before anything changes
+  stackctl rollback                            takes the rollback back
   docker stop stackctl-lab-demo-app1-1         then 'stackctl status', and 'stackctl up'
   stackctl renew --force app2.example.com
   stackctl remove-app app1.example.com

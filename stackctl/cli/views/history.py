@@ -11,6 +11,9 @@ from stackctl.cli.console import plain
 from stackctl.usecases.result import Result
 
 _TITLES = ("NUMBER", "WHEN", "COMMAND", "WHAT CHANGED")
+_WIDEST = 60
+"""Of a command; JSON has the whole of it."""
+
 _WORDS = {"new": "new", "removed": "removed"}
 
 
@@ -31,7 +34,8 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     when = f"{datetime.fromisoformat(entry['at']):%Y-%m-%d %H:%M %Z}"
     found = {"found": " (found, not recorded before)", "foreign": " (before stackctl)"}.get(entry["kind"], "")
     files = [_file(file) for file in entry["files"]]
-    return str(entry["number"]), when, f"{entry['command']}{found}", ", ".join(files) or _other(entry["changes"])
+    command = entry["command"] if len(entry["command"]) <= _WIDEST else f"{entry['command'][: _WIDEST - 1]}…"
+    return str(entry["number"]), when, f"{command}{found}", ", ".join(files) or _other(entry["changes"])
 
 
 def _file(file: dict[str, Any]) -> str:

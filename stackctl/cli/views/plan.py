@@ -19,6 +19,10 @@ _WORDS = {"new": " (new)", "removed": " (removed)", "changed": ""}
 
 def show_plan(console: Console, result: Result) -> None:
     """Every operation with its cause; under it the difference of each file it changes, and at the end a summary."""
+    if result.edited:
+        plain(console, "edited since the last change:")
+    for diff in result.edited:
+        _show_diff(console, diff)
     for number, operation in enumerate(result.plan.operations):
         console.print(
             Text.assemble(("would ", "bold"), f"{operation.text}  ", (f"({operation.cause})", "dim")),
