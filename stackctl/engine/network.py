@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
+from stackctl import __version__
 from stackctl.diagnose.network import CaDirectory, Fetched, Lookup, Reach
 from stackctl.engine.resolver import Resolver
 
@@ -21,6 +22,9 @@ _FETCH_SECONDS = 3.0
 _MOST_BYTES = 65536
 _MOST_REDIRECTS = 10
 """As Let's Encrypt follows them: to ports 80 and 443 alone."""
+
+_AGENT = {"User-Agent": f"stackctl/{__version__}"}
+"""A CA answers nobody without one (RFC 8555, section 6.1)."""
 
 _NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
@@ -82,7 +86,7 @@ class HostNetwork:
             return Fetched(address, _how_far(error)), None
         try:
             target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-            connection.request("GET", target, headers={"Host": parts.netloc, "Connection": "close"})
+            connection.request("GET", target, headers={**_AGENT, "Host": parts.netloc, "Connection": "close"})
             response = connection.getresponse()
             body = response.read(_MOST_BYTES)
         except (OSError, http.client.HTTPException):
@@ -157,7 +161,7 @@ def _get_directory(url: str, context: ssl.SSLContext) -> CaDirectory:
     parts = urlsplit(url)
     connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context, timeout=_CA_SECONDS)
     try:
-        connection.request("GET", parts.path or "/", headers={"Connection": "close"})
+        connection.request("GET", parts.path or "/", headers={**_AGENT, "Connection": "close"})
         response = connection.getresponse()
         now = datetime.now(UTC)
         body = response.read(_MOST_BYTES)

@@ -30,6 +30,7 @@ _GROUNDS = {
     "compose": "there is no usable Compose",
     "compose-file": "the Compose file is broken",
     "http-port": "another program holds the proxy's port",
+    "https-port": "another program holds the proxy's port",
     "proxy": "the proxy does not answer as it should",
     "webroot": "the proxy may not read the challenge's directory",
     "challenge": "the proxy does not give out challenges",
