@@ -206,7 +206,9 @@ def _nobody(facts: NameFacts, fetched: Fetched) -> Check:
         return wrong("reach", f"{text}, while the A record's address does", todo, name)
     if facts.http is not None and facts.http.port != HTTP_PORT:
         text += f"; a CA comes to port 80, and the proxy is published on {facts.http}"
-    return unknown("reach", f"{text}; a router may not lead its own network back in", _elsewhere(facts, address), name)
+    if fetched.reach is not Reach.NO_ROUTE:
+        text += "; a router may not lead its own network back in"
+    return unknown("reach", text, _elsewhere(facts, address), name)
 
 
 def _elsewhere(facts: NameFacts, address: str) -> str:
