@@ -171,7 +171,8 @@ def _proxy(proxy: ProxyState) -> Check:
         state = "has no container" if proxy.state is None else f"is {proxy.state}"
         return wrong("proxy", f"{proxy.service} {state}", "start it: 'stackctl up'; its own words: 'stackctl logs'")
     if proxy.answers is None:
-        return wrong("proxy", f"{proxy.service} runs, but does not answer on {proxy.at}", "see 'stackctl logs'")
+        todo = "run 'stackctl up' where its ports were edited; its own words: 'stackctl logs'"
+        return wrong("proxy", f"{proxy.service} runs, but does not answer on {proxy.at}", todo)
     if proxy.answers != proxy.published:
         text = f"{proxy.service} answers with another configuration than the live one"
         return wrong("proxy", text, "have it taken up: 'stackctl up'")

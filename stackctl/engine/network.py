@@ -19,7 +19,7 @@ from stackctl.engine.resolver import Resolver
 
 _CA_SECONDS = 5.0
 _FETCH_SECONDS = 3.0
-_MOST_BYTES = 65536
+_MOST_BYTES, _NONCE_BYTES, _MOST_SHOWN = 65536, 1024, 200
 _MOST_REDIRECTS = 10
 """As Let's Encrypt follows them: to ports 80 and 443 alone."""
 
@@ -55,17 +55,17 @@ class HostNetwork:
             if location is None:
                 break
             fetched = replace(fetched, redirect=fetched.redirect or location)
-            moved = urlsplit(urljoin(url, location))
-            to, found = _port_of(moved.scheme, moved.netloc), self._address(moved.hostname, {name: address})
-            if to is None or found is None:
+            moved = _moved(url, location)
+            found = None if moved is None else self._address(moved[0], {name: address})
+            if moved is None or found is None:
                 break
-            at, port, url = found, to, moved.geturl()
+            at, (_, port, url) = found, moved
         assert fetched is not None  # the loop runs at least once
         return fetched
 
-    def _address(self, name: str | None, known: Mapping[str, str]) -> str | None:
-        if name is None or name in known:
-            return known.get(name or "")
+    def _address(self, name: str, known: Mapping[str, str]) -> str | None:
+        if name in known:
+            return known[name]
         try:
             return str(ipaddress.ip_address(name))
         except ValueError:
@@ -80,7 +80,7 @@ class HostNetwork:
             connection.name = parts.hostname or ""
         try:
             connection.connect()
-        except ssl.SSLError:
+        except (ssl.SSLError, ValueError):
             return Fetched(address, Reach.BROKEN), None
         except OSError as error:
             return Fetched(address, _how_far(error)), None
@@ -88,12 +88,12 @@ class HostNetwork:
             target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
             connection.request("GET", target, headers={**_AGENT, "Host": parts.netloc, "Connection": "close"})
             response = connection.getresponse()
-            body = response.read(_MOST_BYTES)
-        except (OSError, http.client.HTTPException):
+            body = response.read(_NONCE_BYTES)
+        except (OSError, http.client.HTTPException, ValueError):
             return Fetched(address, Reach.BROKEN), None
         finally:
             connection.close()
-        headers = {key.lower(): value for key, value in response.getheaders()}
+        headers = {key.lower(): _printable(value) for key, value in response.getheaders()}
         moved = response.status in {301, 302, 303, 307, 308}
         location = headers.get("location") if moved else None
         return Fetched(address, Reach.ANSWERED, response.status, body, headers), location
@@ -147,14 +147,20 @@ def _followed(first: Fetched, last: Fetched) -> Fetched:
     return replace(first, reach=last.reach, status=last.status, body=last.body)
 
 
-def _port_of(scheme: str, netloc: str) -> int | None:
-    """The port of a redirect that a CA would follow, or None."""
-    usual = {"http": 80, "https": 443}.get(scheme)
+def _moved(url: str, location: str) -> tuple[str, int, str] | None:
+    """Host, port and URL of a redirect that a CA would follow, or None."""
     try:
-        named = urlsplit(f"//{netloc}").port
+        parts = urlsplit(urljoin(url, location))
+        usual = {"http": 80, "https": 443}.get(parts.scheme)
+        followed = usual is not None and parts.port in {None, usual}
     except ValueError:
         return None
-    return usual if usual is not None and named in {None, usual} else None
+    return (parts.hostname, usual, parts.geturl()) if followed and usual and parts.hostname else None
+
+
+def _printable(value: str) -> str:
+    """A header as it may be shown: somebody else wrote it."""
+    return "".join(char if char.isprintable() else "?" for char in value[:_MOST_SHOWN])
 
 
 def _get_directory(url: str, context: ssl.SSLContext) -> CaDirectory:
@@ -167,8 +173,7 @@ def _get_directory(url: str, context: ssl.SSLContext) -> CaDirectory:
         body = response.read(_MOST_BYTES)
     finally:
         connection.close()
-    date = response.getheader("Date")
-    ahead = None if date is None else _whole(now - parsedate_to_datetime(date))
+    ahead = _ahead(now, response.getheader("Date"))
     try:
         told = json.loads(body).get("meta", {}).get("caaIdentities")
     except (ValueError, AttributeError):
@@ -178,6 +183,10 @@ def _get_directory(url: str, context: ssl.SSLContext) -> CaDirectory:
     return CaDirectory(url, ahead, identities, problem)
 
 
-def _whole(ahead: timedelta) -> timedelta:
-    """To the second: the header tells no more."""
-    return timedelta(seconds=round(ahead.total_seconds()))
+def _ahead(now: datetime, date: str | None) -> timedelta | None:
+    """How far ``now`` is ahead of a Date header, to the second: it tells no more."""
+    try:
+        told = None if date is None else parsedate_to_datetime(date)
+    except (TypeError, ValueError):
+        return None
+    return None if told is None or told.tzinfo is None else timedelta(seconds=round((now - told).total_seconds()))

@@ -63,6 +63,8 @@ class Resolver:
 
     def lookup(self, name: str, kind: str) -> Lookup:
         """The records of ``kind`` (A, AAAA or CAA) under ``name``, CNAME records followed."""
+        if not _is_name(name):
+            return Lookup(Answer.NO_NAME)
         chain: list[str] = []
         asked = name
         while True:
@@ -98,7 +100,7 @@ class Resolver:
                     continue
                 try:
                     response, _tcp = dns.query.udp_with_fallback(question, address, _TRY_SECONDS, port)
-                except (OSError, dns.exception.DNSException):
+                except (OSError, EOFError, ValueError, dns.exception.DNSException):
                     continue
                 if response.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
                     return response
@@ -107,6 +109,18 @@ class Resolver:
                 return failed
         self._silent.update(self._servers)
         return None
+
+
+def _is_name(name: str) -> bool:
+    """Whether it can be asked for: a redirect may name anything."""
+    import dns.exception  # noqa: PLC0415
+    import dns.name  # noqa: PLC0415
+
+    try:
+        dns.name.from_text(f"{name}.")
+    except (dns.exception.DNSException, ValueError):
+        return False
+    return True
 
 
 def _read(response: Message, kind: str) -> tuple[dict[str, str], dict[str, list[str]]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from stackctl.certs.lineage import Lineage
 from stackctl.diagnose.certbot import judge_certbot
 from stackctl.diagnose.check import Check, Section, found_wrong, unknown, unseen
 from stackctl.diagnose.host import HostFacts, judge_host
@@ -24,6 +23,8 @@ from stackctl.model.stack import LETSENCRYPT
 from stackctl.render.proxy import MARKER_HOST
 from stackctl.usecases.ground import Ground, survey
 from stackctl.usecases.result import Result
+
+T = TypeVar("T")
 
 _GROUNDS = {
     "engine": "the engine is away",
@@ -108,9 +109,9 @@ def _names(ground: Ground, ca: CaDirectory, checks: list[Check], asked: Sequence
             given = nonce if not found_wrong(checks, ["challenge"]) else _GROUNDS["challenge"]
             facts = look_up(host.network, names, Target(ca, given, http, generation))
     judged = {one.name: judge_name(one) for one in facts}
-    lineages = _lineages(host)
+    records = _Records(host)
     return [
-        Section(group[0], (*(check for name in group for check in judged[name]), _limits(ground, group, ca, lineages)))
+        Section(group[0], (*(check for name in group for check in judged[name]), records.limits(ground, group, ca)))
         for group in groups
     ]
 
@@ -133,25 +134,32 @@ def _challenge(ground: Ground, nonce: Nonce | str) -> Check:
     return judge_challenge(nonce, fetched, ground.stack.edge.http)
 
 
-def _lineages(host: Host) -> dict[str, Lineage] | None:
+class _Records:
+    """The ledger and certbot's tree, each read once; None where it cannot be."""
+
+    def __init__(self, host: Host) -> None:
+        self._now = host.now()
+        self._ledger = _or_none(host.directory.ledger)
+        self._lineages = _or_none(host.directory.lineages)
+
+    def limits(self, ground: Ground, group: tuple[Domain, ...], ca: CaDirectory) -> Check:
+        """The CA's rate limits for the certificate that ``group`` belongs to."""
+        if self._ledger is None:
+            return unknown("limits", "the ledger cannot be read", "run it as the user who made the stack", group[0])
+        app = next((app for app in ground.apps if group[0] in app.domains), None)
+        names: Sequence[Domain] = app.domains if app else group
+        refusal = self._ledger.refusal(ca.url, names, self._now)
+        lineage = None if self._lineages is None else self._lineages.get(names[0])
+        certificate = lineage.certificate if lineage is not None and lineage.usable else None
+        needed = self._lineages is not None and (certificate is None or certificate.due(self._now))
+        return judge_limits(group[0], refusal, needed=needed)
+
+
+def _or_none(read: Callable[[], T]) -> T | None:
     try:
-        return host.directory.lineages()
+        return read()
     except StackctlError:
         return None
-
-
-def _limits(ground: Ground, group: tuple[Domain, ...], ca: CaDirectory, lineages: dict[str, Lineage] | None) -> Check:
-    host = ground.host
-    app = next((app for app in ground.apps if group[0] in app.domains), None)
-    names: Collection[Domain] = app.domains if app else group
-    try:
-        refusal = host.directory.ledger().refusal(ca.url, tuple(names), host.now())
-    except StackctlError as error:
-        return unknown("limits", f"the ledger cannot be read: {error.message}", None, group[0])
-    lineage = (lineages or {}).get(app.name if app else group[0])
-    certificate = lineage.certificate if lineage is not None and lineage.usable else None
-    needed = lineages is not None and (certificate is None or certificate.due(host.now()))
-    return judge_limits(group[0], refusal, needed=needed)
 
 
 def _certbot(ground: Ground, checks: Sequence[Check]) -> list[Check]:
