@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def doctor(
     domain: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[DOMAIN]", help="These names alone, routed or not yet. [default: all that are routed]"),
+        typer.Argument(metavar="DOMAIN", help="These names alone, routed or not yet. [default: all that are routed]"),
     ] = None,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,

@@ -17,6 +17,15 @@ from stackctl.render.proxy import MARKER_HOST, MARKER_PATH
 HTTP_PORT = 80
 """Where CAs come for HTTP-01 (RFC 8555, section 8.3), wherever the proxy is published."""
 
+_LOCAL = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("::1/128", "fc00::/7", "fe80::/10"),
+    )
+)
+"""Addresses that lead somewhere else from everywhere: RFC 1918, 6598, 3927, 4193, 4291."""
+
 
 @dataclass(frozen=True, slots=True)
 class Nonce:
@@ -49,6 +58,7 @@ class NameFacts:
         own: the addresses of this host.
         http: where the proxy is published; None without one.
         generation: the generation that is live, by which the proxy can be told from elsewhere.
+        public: the CA in use is out in the Internet.
     """
 
     name: Domain
@@ -61,6 +71,7 @@ class NameFacts:
     own: frozenset[str] = frozenset()
     http: Publish | None = None
     generation: str | None = None
+    public: bool = False
 
     @property
     def found(self) -> bool:
@@ -120,7 +131,10 @@ def _cname(facts: NameFacts) -> Check | None:
 def _dns(facts: NameFacts) -> Iterator[Check]:
     name, v4, v6 = facts.name, facts.v4, facts.v6
     answers = {v4.answer, v6.answer}
-    if facts.found:
+    if facts.found and facts.public and all(map(_is_local, _all(facts))):
+        text = f"it has the address {', '.join(_all(facts))} for the resolver here, which leads no public CA anywhere"
+        yield unknown("dns", text, f"with a resolver outside: STACKCTL_RESOLVER=9.9.9.9 stackctl doctor {name}", name)
+    elif facts.found:
         yield ok("dns", f"it has the address{'es' if len(_all(facts)) > 1 else ''} {', '.join(_all(facts))}", name)
     elif v4.loop or v6.loop or (v4.chain and Answer.FAILED not in answers):
         yield from unseen(("dns",), "its CNAME records lead nowhere", name)
@@ -132,6 +146,11 @@ def _dns(facts: NameFacts) -> Iterator[Check]:
     else:
         what = "the name does not exist" if Answer.NO_NAME in answers else "the name has no A and no AAAA record"
         yield wrong("dns", what, "make an A record for it, with this host's public address", name)
+
+
+def _is_local(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    return any(ip in network for network in _LOCAL if network.version == ip.version)
 
 
 def _all(facts: NameFacts) -> tuple[str, ...]:

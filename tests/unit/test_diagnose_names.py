@@ -68,6 +68,8 @@ def verdicts(checks: list[Check]) -> dict[str, Verdict]:
         (replace(WELL, caa=caa("0 issue letsencrypt.org")), "leads to this proxy"),
         (replace(WELL, v4=found(HERE, chain=("edge.example.net",))), "this host's"),
         (replace(WELL, http=Publish("127.0.0.2", 8080)), "leads to this proxy"),
+        (replace(WELL, v4=found("192.168.1.5", HERE), public=True), "leads to this proxy"),
+        (replace(WELL, v4=found("192.168.1.5"), public=False), "leads to this proxy"),
     ],
 )
 def test_what_leads_here_is_right_whichever_way(facts: NameFacts, words: str) -> None:
@@ -114,6 +116,8 @@ def test_one_thing_is_wrong_and_nothing_else(facts: NameFacts, broken: str, cert
     ("facts", "name", "words"),
     [
         (replace(WELL, v4=SILENT, v6=SILENT, fetched=()), "dns", "dig A"),
+        (replace(WELL, v4=found("192.168.1.5"), public=True), "dns", "STACKCTL_RESOLVER"),
+        (replace(WELL, v6=found("fd00::1"), v4=found("10.0.0.1"), public=True), "dns", "STACKCTL_RESOLVER"),
         (replace(WELL, caa=CaaFacts(SILENT, "example.com")), "caa", "dig CAA example.com"),
         (replace(WELL, caa=caa("0 issue other.example", identities=None)), "caa", "dig CAA"),
         (replace(WELL, caa=caa("0 issue letsencrypt.org; accounturi=https://x/1")), "caa", "dig CAA"),

@@ -59,6 +59,7 @@ def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[N
             own=own,
             http=target.http,
             generation=target.generation,
+            public=isinstance(target.ca, CaDirectory) and target.ca.url in IDENTITIES,
         )
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

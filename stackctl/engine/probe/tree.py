@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from stackctl.diagnose.tree import Mode, TreeFacts
@@ -23,9 +25,11 @@ _DRAFTS = (
     ("", ".*.tmp"),
     (DUMMIES, "*/.*.tmp"),
     (_ISSUER, "run-*"),
-    (f"{_WEBROOT}/{nonce.FOLDER}", f"{nonce.BEGINNING}*"),
 )
 """Where, and by which names, unfinished writes are told from finished ones."""
+
+_NONCE_SECONDS = 60.0
+"""Longer than any look at names takes."""
 
 
 def tree(root: Path) -> TreeFacts:
@@ -67,6 +71,11 @@ def _closed(root: Path) -> Iterator[Mode]:
 def _drafts(root: Path) -> Iterator[str]:
     for folder, pattern in _DRAFTS:
         yield from (str(path.relative_to(root)) for path in _glob(root / folder, pattern))
+    # Looking needs no lock: a young nonce is that of another who looks at the same time.
+    for path in _glob(root / _WEBROOT / nonce.FOLDER, f"{nonce.BEGINNING}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _NONCE_SECONDS:
+                yield str(path.relative_to(root))
 
 
 def _glob(folder: Path, pattern: str) -> list[Path]:
