@@ -106,7 +106,8 @@ class HostNetwork:
         except ssl.SSLCertVerificationError as error:
             problem = f"its certificate is not trusted: {error.verify_message}"
         except (OSError, http.client.HTTPException, ValueError) as error:
-            return CaDirectory(url, problem=f"{url} does not answer: {error}")
+            why = getattr(error, "strerror", None) or str(error)
+            return CaDirectory(url, problem=f"{url} does not answer: {why}")
         # A clock that is wrong refuses right certificates. For the time alone nobody has to be trusted.
         try:
             return CaDirectory(url, ahead=_get_directory(url, _unjudged()).ahead, problem=problem)

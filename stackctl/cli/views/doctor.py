@@ -41,4 +41,4 @@ def _about(row: dict[str, Any], title: str) -> str:
 
 
 def _todo(row: dict[str, Any]) -> str:
-    return f"{row['subject']}: {row['todo']}" if row["subject"] else str(row["todo"])
+    return f"{row['subject'] or row['name']}: {row['todo']}"
