@@ -1,20 +1,27 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from stackctl import __version__
 from stackctl.cli.main import app
+from stackctl.cli.views.plan import show_plan
 from stackctl.diagnose.network import Answer, Lookup
 from stackctl.engine.fake_certbot import FakeCa
 from stackctl.engine.resolver import parse_resolver
 from stackctl.errors import InputError
+from stackctl.plan.diff import FileDiff
+from stackctl.plan.operations import Plan, Publish
+from stackctl.usecases.result import Result
 from tests.cli.conftest import Cli
 
 COMMANDS = [
@@ -406,3 +413,21 @@ def test_a_resolver_that_is_none_is_refused(text: str) -> None:
 )
 def test_a_resolver_is_an_address_with_or_without_a_port(text: str, meant: tuple[str, int]) -> None:
     assert parse_resolver(text) == meant
+
+
+def test_a_difference_is_printed_as_it_is_however_narrow_the_terminal() -> None:
+    diff = FileDiff("nginx/custom/one.example.com.conf", "changed", ("@@ -1 +1 @@", f"-{'a' * 90}", "+[bold]b[/]"))
+    plan = Plan((Publish(cause="the proxy's files change"),))
+    for terminal in (False, True):
+        console = Console(file=StringIO(), width=30, force_terminal=terminal)
+        show_plan(console, Result("up", plan, dry_run=True, diffs=((diff,),)))
+        assert isinstance(console.file, StringIO)
+        printed = console.file.getvalue()
+        assert ("\x1b[31m" in printed) is terminal
+        lines = re.sub("\x1b\\[[0-9;]*m", "", printed).splitlines()
+        assert lines[1:-1] == [
+            "    nginx/custom/one.example.com.conf",
+            "      @@ -1 +1 @@",
+            f"      -{'a' * 90}",
+            "      +[bold]b[/]",
+        ]

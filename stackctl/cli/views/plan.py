@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
+from rich.segment import Segment, Segments
+from rich.style import Style
 from rich.text import Text
 
 from stackctl.cli.console import plain
@@ -13,7 +15,8 @@ from stackctl.plan.diff import FileDiff
 from stackctl.plan.operations import HoldBack, Issue, ReloadProxy, StartProxy, StartService
 from stackctl.usecases.result import Result
 
-_STYLES = {"+": "green", "-": "red", "@": "cyan", "\\": "dim"}
+_BOLD = Style(bold=True)
+_STYLES = {"+": Style(color="green"), "-": Style(color="red"), "@": Style(color="cyan"), "\\": Style(dim=True)}
 _WORDS = {"new": " (new)", "removed": " (removed)", "changed": ""}
 
 
@@ -36,9 +39,10 @@ def show_plan(console: Console, result: Result) -> None:
 
 
 def _show_diff(console: Console, diff: FileDiff) -> None:
-    console.print(Text(f"    {diff.path}{_WORDS[diff.status]}", "bold"), soft_wrap=True, highlight=False)
-    for line in diff.lines:
-        console.print(Text(f"      {line}", _STYLES.get(line[:1], "")), soft_wrap=True, highlight=False)
+    # By segments, and in one piece: a thousand new sites are forty thousand lines, and each print has its cost.
+    name = Segment(f"    {diff.path}{_WORDS[diff.status]}\n", _BOLD)
+    lines = (Segment(f"      {line}\n", _STYLES.get(line[:1])) for line in diff.lines)
+    console.print(Segments([name, *lines]), end="", soft_wrap=True)
 
 
 def _summary(result: Result) -> Iterator[str]:
