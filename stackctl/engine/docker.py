@@ -10,8 +10,10 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from stackctl.diagnose.containers import Inspected
 from stackctl.engine.archive import untar
 from stackctl.engine.compose import Compose
+from stackctl.engine.inspected import inspected
 from stackctl.engine.ports import EngineVersion, Output
 from stackctl.errors import EngineError
 from stackctl.model.names import Publish
@@ -87,6 +89,11 @@ class DockerEngine:
             # The list's own rows: an inspect of each would cost a call a container.
             rows = self._client.api.containers(all=True, filters=filters)
         return tuple(_container(row) for row in rows)
+
+    def inspect(self, container: str) -> Inspected:
+        """See :meth:`Engine.inspect`."""
+        with _translated():
+            return inspected(self._client.api.inspect_container(container))
 
     def image_id(self, image: str) -> str | None:
         """See :meth:`Engine.image_id`."""

@@ -23,6 +23,7 @@ from stackctl.certs.lineage import Certificate
 from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY, StackDirectory
 from stackctl.engine.fake_certbot import FakeCa, FakeCertbot
 from stackctl.engine.fake_compose import Run, resolve_project
+from stackctl.engine.fake_looks import FakeLooks
 from stackctl.engine.fake_nginx import loaded_certificates, nginx_test
 from stackctl.engine.ports import EngineVersion, Output
 from stackctl.errors import EngineError
@@ -54,7 +55,7 @@ class Faults:
     """Names the CA refuses, and the ACME problem type it says so with."""
 
 
-class FakeEngine:
+class FakeEngine(FakeLooks):
     """Both :class:`~stackctl.engine.ports.Engine` and :class:`~stackctl.engine.ports.Wire` of one directory.
 
     ``images`` are the local ones with the ports they EXPOSE (count one up in ``builds`` to build it anew),
@@ -215,10 +216,6 @@ class FakeEngine:
         with self._call(f"read_tree {role}"):
             root = self._on_host(path)
             return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
-
-    def log(self, container: str, lines: int) -> str:
-        with self._call("log"):
-            return f"{self._run(container).service.name} says hello" if lines else ""
 
     def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
         with self._call(f"follow {follow}"):

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from stackctl.certs.lineage import read_certificate
+from stackctl.certs.request import WEBROOT
 from stackctl.engine.ports import Output
 
 _KINDS = ("cert", "chain", "fullchain", "privkey")
@@ -93,8 +94,20 @@ class FakeCertbot:
             folder.mkdir(parents=True, exist_ok=True)
         for kind, content in zip(_KINDS, (chain, b"", chain, key), strict=True):
             (conf / "archive" / lineage / f"{kind}{number}.pem").write_bytes(content)
+        (conf / "archive" / lineage / f"privkey{number}.pem").chmod(0o600)
         self._link(lineage)
-        (conf / "renewal" / f"{lineage}.conf").write_text(f"[renewalparams]\nserver = {server}\n")
+        (conf / "renewal" / f"{lineage}.conf").write_text(self._renewal(lineage, server))
+
+    def _renewal(self, lineage: str, server: str) -> str:
+        """A renewal file; the account it names is made with the first of them."""
+        account = self._conf / "accounts" / server.partition("://")[2] / "fake"
+        account.mkdir(parents=True, exist_ok=True)
+        (account / "regr.json").write_text("{}")
+        home = "/etc/letsencrypt"
+        paths = "".join(f"{kind} = {home}/live/{lineage}/{kind}.pem\n" for kind in _KINDS)
+        webroot = f"authenticator = webroot\nwebroot_path = {WEBROOT},\n"
+        parameters = f"[renewalparams]\naccount = fake\nserver = {server}\n{webroot}"
+        return f"archive_dir = {home}/archive/{lineage}\n{paths}{parameters}"
 
     def delete(self, lineage: str) -> Output:
         """What ``certbot delete`` does."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stackctl.certs.lineage import Certificate
+from stackctl.diagnose.containers import Inspected
 from stackctl.diagnose.network import CaDirectory, Fetched, Lookup
+from stackctl.diagnose.reply import Reply
 from stackctl.errors import EngineError
 from stackctl.model.names import Domain, Publish
 from stackctl.model.project import Project
@@ -56,6 +58,9 @@ class Engine(Protocol):
 
     def containers(self, project: str) -> tuple[Container, ...]:
         """The project's containers, running or not, without those of one-off commands."""
+
+    def inspect(self, container: str) -> Inspected:
+        """One container, looked at closely; its listeners and last line are left to others."""
 
     def image_id(self, image: str) -> str | None:
         """The id of a local image, or None."""
@@ -122,6 +127,9 @@ class Wire(Protocol):
 
     def offered(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """Like :meth:`served`, for many names at a fifth of the cost: that the server has the key is not proved."""
+
+    def ask(self, at: Publish, name: Domain, path: str, *, tls: bool) -> Reply:
+        """What a GET of ``path`` with ``name`` brings; redirects are not followed."""
 
     def answers(self, address: str, port: int) -> bool:
         """Whether something takes a TCP connection."""

@@ -13,7 +13,8 @@ from functools import cached_property
 from cryptography import x509
 
 from stackctl.certs.lineage import Certificate, describe
-from stackctl.engine import glance
+from stackctl.diagnose.reply import Reply
+from stackctl.engine import glance, request
 from stackctl.model.names import Domain, Publish
 from stackctl.render.proxy import MARKER_HOST, MARKER_PATH
 
@@ -79,6 +80,10 @@ class HostWire:
         except (OSError, ValueError):
             return None
         return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
+
+    def ask(self, at: Publish, name: Domain, path: str, *, tls: bool) -> Reply:
+        """See :meth:`Wire.ask`."""
+        return request.ask(at, name, path, self._context if tls else None)
 
     def answers(self, address: str, port: int) -> bool:
         """See :meth:`Wire.answers`."""

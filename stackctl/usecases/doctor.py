@@ -23,6 +23,7 @@ from stackctl.model.stack import LETSENCRYPT
 from stackctl.render.proxy import MARKER_HOST
 from stackctl.usecases.ground import Ground, survey
 from stackctl.usecases.result import Result
+from stackctl.usecases.site_checks import app_checks, certificate_checks
 
 T = TypeVar("T")
 
@@ -49,6 +50,11 @@ def doctor(host: Host, asked: Sequence[Domain] = ()) -> Result:
     sections = [Section("host", tuple(checks)), *sections]
     if ground.file.name is not None:
         sections.append(Section("certbot", tuple(_certbot(ground, checks))))
+        apps = [app for app in ground.apps if not asked or set(asked) & set(app.domains)]
+        earlier = [check for section in sections for check in section.checks]
+        if apps:
+            sections.append(Section("apps", tuple(app_checks(ground, apps))))
+        sections.append(Section("certificates", tuple(certificate_checks(ground, apps, earlier))))
     return _result(sections)
 
 

@@ -392,7 +392,13 @@ def test_doctor_as_text_names_the_first_thing_to_do(cli: Cli) -> None:
 def test_doctor_as_json(cli: Cli) -> None:
     code, printed = cli.json("doctor", "one.example.com")
     assert (code, printed["ok"], printed["first"], printed["changed"]) == (0, True, None, False)
-    assert [section["title"] for section in printed["sections"]] == ["host", "one.example.com", "certbot"]
+    assert [section["title"] for section in printed["sections"]] == [
+        "host",
+        "one.example.com",
+        "certbot",
+        "apps",
+        "certificates",
+    ]
 
 
 @pytest.mark.parametrize("text", ["nonsense", "1.2.3.4:port", "9.9.9.9:0", "dns.example.com", "[::1"])

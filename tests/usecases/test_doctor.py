@@ -33,7 +33,7 @@ def wrong(world: World, *names: str) -> list[str]:
 def test_all_is_well_and_nothing_is_changed(site: World) -> None:
     before = site.tree()
     found = site.doctor()
-    assert list(found) == ["host", ONE, "certbot"]
+    assert list(found) == ["host", ONE, "certbot", "apps", "certificates"]
     assert {verdict for checks in found.values() for verdict in checks.values()} == {"ok"}
     assert site.tree() == before
     assert not site.diagnosis.changed
@@ -121,7 +121,13 @@ def test_an_alias_is_looked_at_under_its_own_name(site: World) -> None:
     site.network.records["www.two.example.com", "A"] = Lookup(Answer.NO_NAME)
     assert wrong(site) == ["dns"]
     assert site.diagnosis.data["first"]["subject"] == "www.two.example.com"
-    assert list(site.doctor("www.two.example.com")) == ["host", "www.two.example.com", "certbot"]
+    assert list(site.doctor("www.two.example.com")) == [
+        "host",
+        "www.two.example.com",
+        "certbot",
+        "apps",
+        "certificates",
+    ]
 
 
 def test_a_broken_file_is_told_with_its_line_and_its_names_are_still_looked_at(site: World) -> None:

@@ -1,0 +1,57 @@
+"""certbot's renewal file, ``renewal/NAME.conf``: what ``certbot renew`` will do, and with what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+KINDS = ("cert", "privkey", "chain", "fullchain")
+"""The files of a lineage, as certbot names them."""
+
+_SECTION = re.compile(r"\s*(\[+)\s*(.*?)\s*\]+\s*\Z")
+_PARAMETERS = "renewalparams"
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalFile:
+    """The parts of a renewal file.
+
+    Attributes:
+        paths: ``archive_dir``, ``cert``, ``privkey``, ``chain`` and ``fullchain``.
+        parameters: the section ``[renewalparams]``.
+        webroots: the webroot of each name, by ``[[webroot_map]]``.
+    """
+
+    paths: Mapping[str, str]
+    parameters: Mapping[str, str]
+    webroots: Mapping[str, str]
+
+    @property
+    def server(self) -> str | None:
+        """The ACME directory."""
+        return self.parameters.get("server")
+
+    @property
+    def account(self) -> str | None:
+        """The id of the account, which is a folder below ``accounts/``."""
+        return self.parameters.get("account")
+
+
+def parse_renewal(text: str) -> RenewalFile:
+    """A renewal file, which certbot writes with configobj: keys, one section, sections in it."""
+    sections: dict[str, dict[str, str]] = {}
+    name = ""
+    for line in text.splitlines():
+        head = _SECTION.match(line)
+        if head:
+            name = head[2]
+        elif "=" in line and not line.lstrip().startswith("#"):
+            key, _, value = line.partition("=")
+            sections.setdefault(name, {})[key.strip()] = value.strip().strip("'\"")
+    return RenewalFile(sections.get("", {}), sections.get(_PARAMETERS, {}), sections.get("webroot_map", {}))
+
+
+def account_path(server: str, account: str) -> str:
+    """Where certbot keeps an account, below ``accounts/``."""
+    return f"{server.partition('://')[2].rstrip('/')}/{account}"

@@ -1,0 +1,170 @@
+"""Whether the proxy can reach an app, and if not, which of the usual causes it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from stackctl.diagnose.check import Check, Verdict, ok, unknown, unseen, wrong
+from stackctl.diagnose.containers import Inspected
+
+CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
+
+_STARTING = timedelta(seconds=20)
+"""A container without a health check that listens nowhere may still be starting for as long."""
+
+_SETTLED = timedelta(minutes=2)
+"""A restarted container that has been up for as long is in no crash loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppFacts:
+    """What is known of one app.
+
+    Attributes:
+        subject: the app's own name.
+        service: the Compose service behind it; None for an upstream outside Compose.
+        host: where the proxy looks for it.
+        where: ``file:line`` of its route.
+        containers: those of its service.
+        proxy_networks: Docker's names of the networks the proxy is on; None where the proxy is not up.
+        answers: whether a connection from this host is taken; None where nobody tried.
+        now: the moment of looking.
+    """
+
+    subject: str
+    service: str | None
+    host: str
+    port: int
+    where: str
+    containers: tuple[Inspected, ...]
+    proxy_networks: frozenset[str] | None
+    answers: bool | None
+    now: datetime
+
+
+def judge_app(facts: AppFacts) -> list[Check]:
+    """The checks of one app, in the order a request meets them; of several containers the worst counts."""
+    if facts.service is None:
+        return [_outside(facts)]
+    if not facts.containers:
+        text = f"the service {facts.service} has no container"
+        return [
+            wrong(CONTAINER, text, "run 'stackctl up'", facts.subject),
+            *unseen((HEALTH, NETWORK, PORT), "it has no container", facts.subject),
+        ]
+    judged = [_container_checks(facts, container) for container in facts.containers]
+    return max(judged, key=lambda checks: [check.verdict is Verdict.WRONG for check in checks])
+
+
+def _outside(facts: AppFacts) -> Check:
+    at = f"{facts.host}:{facts.port}"
+    if facts.answers is None:
+        return unknown(OUTSIDE, f"{at} is a name that only the proxy's container can look up", subject=facts.subject)
+    if facts.answers:
+        return ok(OUTSIDE, f"{at} takes connections from this host", facts.subject)
+    todo = f"start what should listen there, let its firewall pass this host's containers, or correct {facts.where}"
+    return wrong(OUTSIDE, f"{at} takes no connection", todo, facts.subject)
+
+
+def _container_checks(facts: AppFacts, container: Inspected) -> list[Check]:
+    up = _up(facts, container)
+    if up.verdict is not Verdict.OK:
+        return [up, *unseen((HEALTH, NETWORK, PORT), "its container is not up", facts.subject)]
+    network, port = _network(facts, container), _port(facts, container)
+    broken = Verdict.WRONG in {network.verdict, port.verdict}
+    return [up, _health(facts, container, broken=broken), network, port]
+
+
+def _up(facts: AppFacts, container: Inspected) -> Check:
+    logs = f"see 'stackctl logs {facts.subject}'"
+    said = f"; its last line: {container.last_line}" if container.last_line else ""
+    up_for = facts.now - container.started if container.started else timedelta(0)
+    if container.state == "restarting" or (container.running and container.restarts and up_for < _SETTLED):
+        memory = "ran out of memory" if container.oom_killed else f"ended with code {container.exit_code}"
+        text = f"{container.name} is in a crash loop: it {memory}, and was started again {container.restarts} times"
+        return wrong(CONTAINER, text + said, f"mend what the app complains about; {logs}", facts.subject)
+    if container.state == "paused":
+        todo = f"run 'docker compose unpause {facts.service}'"
+        return wrong(CONTAINER, f"{container.name} is paused", todo, facts.subject)
+    if not container.running:
+        ended = f" with code {container.exit_code}" if container.state == "exited" else ""
+        text = f"{container.name} is not running: {container.state}{ended}{said}"
+        return wrong(CONTAINER, text, f"run 'stackctl up'; if it ends again, {logs}", facts.subject)
+    return ok(CONTAINER, f"{container.name} is running", facts.subject)
+
+
+def _health(facts: AppFacts, container: Inspected, *, broken: bool) -> Check:
+    if container.health is None:
+        return ok(HEALTH, f"{container.name} has no health check", facts.subject)
+    if container.health == "unhealthy":
+        said = f": {container.health_said}" if container.health_said else ""
+        text = f"{container.name} is unhealthy{said}"
+        if broken:
+            return unknown(HEALTH, f"{text}; not judged before the rest is right", subject=facts.subject)
+        todo = f"see what its health check asks, and 'stackctl logs {facts.subject}'"
+        return wrong(HEALTH, text, todo, facts.subject)
+    if container.health == "starting":
+        return unknown(HEALTH, f"{container.name} is still starting", "look again in a moment", facts.subject)
+    return ok(HEALTH, f"{container.name} is {container.health}", facts.subject)
+
+
+def _network(facts: AppFacts, container: Inspected) -> Check:
+    if facts.proxy_networks is None:
+        return unseen([NETWORK], "the proxy is not up", facts.subject)[0]
+    shared = sorted(facts.proxy_networks & set(container.networks))
+    if shared:
+        at = ", ".join(f"{network} ({container.networks[network]})" for network in shared)
+        return ok(NETWORK, f"{container.name} and the proxy are both on {at}", facts.subject)
+    own = ", ".join(sorted(container.networks)) or "none"
+    proxys = ", ".join(sorted(facts.proxy_networks)) or "none"
+    text = f"{container.name} is on no network of the proxy's: it is on {own}, the proxy on {proxys}"
+    todo = f"run 'docker compose up -d --force-recreate {facts.service}', which puts it where docker-compose.yml says"
+    return wrong(NETWORK, text, todo, facts.subject)
+
+
+def _port(facts: AppFacts, container: Inspected) -> Check:
+    name, port = container.name, facts.port
+    if container.listeners is None:
+        return _port_from_outside(facts, container)
+    here = [one for one in container.listeners if one.port == port]
+    if any(one.reachable_at(container.addresses) for one in here):
+        return ok(PORT, f"{name} listens on port {port}", facts.subject)
+    if here:
+        text = f"{name} listens on {here[0]} only, which nothing outside its container can reach"
+        todo = f"let the app bind to 0.0.0.0:{port} instead of {here[0].address}"
+        return wrong(PORT, text, todo, facts.subject)
+    up_for = facts.now - container.started if container.started else timedelta(0)
+    if not container.listeners and (container.health == "starting" or up_for < _STARTING):
+        text = f"{name} is still starting: it listens on no port yet, after {max(0, int(up_for.total_seconds()))} s"
+        return wrong(PORT, text, f"look again in a moment, or see 'stackctl logs {facts.subject}'", facts.subject)
+    if not container.listeners:
+        todo = f"see 'stackctl logs {facts.subject}', and let the app listen on 0.0.0.0:{port}"
+        return wrong(PORT, f"{name} listens on no port at all", todo, facts.subject)
+    return _wrong_port(facts, container)
+
+
+def _wrong_port(facts: AppFacts, container: Inspected) -> Check:
+    name, port = container.name, facts.port
+    listeners = container.listeners or ()
+    others = sorted({one.port for one in listeners if one.reachable_at(container.addresses)})
+    if not others:
+        only = ", ".join(map(str, listeners))
+        todo = f"let the app bind to 0.0.0.0:{port}"
+        return wrong(PORT, f"nothing listens on port {port} in {name}, only on {only}", todo, facts.subject)
+    ports = " and ".join(map(str, others))
+    text = f"wrong port: nothing listens on {port} in {name}, but on {ports}"
+    todo = f"write 'port: {others[0]}' at {facts.where} and run 'stackctl up', or let the app listen on {port}"
+    return wrong(PORT, text, todo, facts.subject)
+
+
+def _port_from_outside(facts: AppFacts, container: Inspected) -> Check:
+    """Where the container's sockets cannot be read: whether a connection is taken is all there is."""
+    name, port = container.name, facts.port
+    if facts.answers is None:
+        todo = f"run 'docker compose exec {facts.service} cat /proc/net/tcp'"
+        return unknown(PORT, f"where {name} listens cannot be read from here", todo, facts.subject)
+    if facts.answers:
+        return ok(PORT, f"{name} takes connections on port {port}", facts.subject)
+    todo = f"let the app listen on 0.0.0.0:{port}, or correct the port at {facts.where}"
+    return wrong(PORT, f"{name} takes no connection on port {port}", todo, facts.subject)

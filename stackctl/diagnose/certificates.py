@@ -1,0 +1,209 @@
+"""Whether a certificate is whole, is the one that is served, and will be renewed; purely judged."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from stackctl.certs.dummy import ISSUER
+from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage
+from stackctl.diagnose.check import Check, Verdict, ok, unknown, unseen, wrong
+
+ISSUED, CHAIN, KEY, KEY_FILE = "cert-issued", "cert-chain", "cert-key", "cert-key-file"
+NAMES, DAYS, WIRE = "cert-names", "cert-days", "cert-wire"
+ON_DISK = (CHAIN, KEY, KEY_FILE, NAMES, DAYS, WIRE)
+"""The checks of a certificate that is there; those of its renewal are in :mod:`stackctl.diagnose.renewal`."""
+
+_OTHERS = 0o007
+_GROUP_WRITES = 0o020
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """The file of a private key: its permission bits and its owner's number, and who should own it."""
+
+    mode: int
+    owner: int
+    certbot: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What is known of an app's certificate.
+
+    Attributes:
+        subject: the app's own name.
+        names: all of its names.
+        lineage: as read from certbot's tree; None where nothing was issued.
+        fullchain: content of ``fullchain.pem``, which is served.
+        chain: content of ``chain.pem``: what the CA sent behind the leaf; None where it is missing.
+        key_file: None where it cannot be seen from here.
+        shown: what a handshake shows; None where none came.
+        proxy_up: whether the proxy answers at all.
+    """
+
+    subject: str
+    names: Sequence[str]
+    lineage: Lineage | None
+    fullchain: bytes | None
+    chain: bytes | None
+    key_file: KeyFile | None
+    shown: Certificate | None
+    proxy_up: bool
+    now: datetime
+
+
+def judge_certificate(facts: CertificateFacts) -> list[Check]:
+    """The checks of one certificate: what is on disk, then what is served."""
+    issued = _issued(facts)
+    lineage = facts.lineage
+    if lineage is None or lineage.certificate is None:
+        return [issued, *unseen(ON_DISK, "there is no certificate", facts.subject)]
+    certificate = lineage.certificate
+    key = _key(facts, lineage)
+    checks = [issued, _chain(facts), key, _key_file(facts), _names(facts, certificate), _days(facts, certificate)]
+    if key.verdict is Verdict.WRONG:
+        return [*checks, *unseen([WIRE], "the proxy cannot load it: its key does not fit", facts.subject)]
+    return [*checks, _wire(facts, certificate)]
+
+
+def _issued(facts: CertificateFacts) -> Check:
+    lineage = facts.lineage
+    if lineage is None:
+        dummy = facts.shown is not None and facts.shown.issuer == ISSUER
+        text = "no certificate is issued yet" + (": a dummy is served, which no browser trusts" if dummy else "")
+        return wrong(ISSUED, text, "run 'stackctl up'", facts.subject)
+    if lineage.certificate is None:
+        text = f"live/{lineage.name}: {lineage.problem}"
+        return wrong(ISSUED, text, "run 'stackctl up', which brings it back", facts.subject)
+    if lineage.from_staging:
+        todo = "choose the real CA with 'stackctl init --ca letsencrypt', then run 'stackctl up'"
+        return unknown(ISSUED, f"issued by {lineage.certificate.issuer}, a CA for tests", todo, facts.subject)
+    return ok(ISSUED, f"issued by {lineage.certificate.issuer}", facts.subject)
+
+
+def _chain(facts: CertificateFacts) -> Check:
+    pems = (facts.fullchain or b"", facts.chain or b"")
+    try:
+        served, behind = (x509.load_pem_x509_certificates(pem) if pem.strip() else [] for pem in pems)
+        # What is cut short is left out by the parser without a word.
+        whole = all(pem.count(b"-----BEGIN ") == pem.count(b"-----END ") for pem in pems)
+    except ValueError:
+        whole = False
+    fault = _chain_fault(served, behind, facts.now) if whole else "fullchain.pem or chain.pem is cut short"
+    if fault is not None:
+        todo = f"run 'stackctl up'; if it stays so, 'stackctl renew --force {facts.subject}'"
+        return wrong(CHAIN, fault, todo, facts.subject)
+    shown = (
+        "the leaf, which is all there is"
+        if len(served) == 1
+        else f"{len(served)} certificates, each signed by the next"
+    )
+    return ok(CHAIN, shown, facts.subject)
+
+
+def _chain_fault(served: Sequence[x509.Certificate], behind: Sequence[x509.Certificate], now: datetime) -> str | None:
+    """What is wrong with the chain that is served; ``behind`` is what the CA sent with the leaf."""
+    missing = [one for one in behind if one not in served]
+    if missing:
+        return f"fullchain.pem lacks the intermediate {missing[0].subject.rfc4514_string()}"
+    if len(served) == 1 and _names_its_issuer(served[0]):
+        return "fullchain.pem holds the leaf alone, without its intermediate"
+    for number, (one, issuer) in enumerate(itertools.pairwise(served), 1):
+        if not _issued_by(one, issuer):
+            return f"certificate {number} of fullchain.pem is not signed by certificate {number + 1}"
+    for number, one in enumerate(served[1:], 2):
+        if not one.not_valid_before_utc <= now < one.not_valid_after_utc:
+            span = f"{one.not_valid_before_utc:%Y-%m-%d} to {one.not_valid_after_utc:%Y-%m-%d}"
+            return f"certificate {number} of fullchain.pem is only valid from {span}"
+    return None
+
+
+def _names_its_issuer(leaf: x509.Certificate) -> bool:
+    """Whether it says where its issuer's certificate is to be had, as one from an intermediate does."""
+    try:
+        access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return False
+    return any(one.access_method == AuthorityInformationAccessOID.CA_ISSUERS for one in access)
+
+
+def _issued_by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        one.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _key(facts: CertificateFacts, lineage: Lineage) -> Check:
+    if lineage.problem:
+        todo = "run 'stackctl up', which has another one issued"
+        return wrong(KEY, f"live/{lineage.name}: {lineage.problem}", todo, facts.subject)
+    return ok(KEY, "the key is the certificate's", facts.subject)
+
+
+def _key_file(facts: CertificateFacts) -> Check:
+    file = facts.key_file
+    if file is None:
+        return unknown(KEY_FILE, "mode and owner of the key cannot be seen", "run it again as root", facts.subject)
+    path = f"data/certbot/conf/live/{facts.lineage.name if facts.lineage else facts.subject}/privkey.pem"
+    if file.mode & (_OTHERS | _GROUP_WRITES):
+        text = f"the key has mode {file.mode:04o}: others than its owner can use it"
+        return wrong(KEY_FILE, text, f"chmod 600 {path}", facts.subject)
+    if file.owner != file.certbot:
+        text = f"the key belongs to user {file.owner}, and not to certbot's ({file.certbot})"
+        return wrong(KEY_FILE, text, f"chown {file.certbot} {path}", facts.subject)
+    return ok(KEY_FILE, f"the key has mode {file.mode:04o} and is certbot's own", facts.subject)
+
+
+def _names(facts: CertificateFacts, certificate: Certificate) -> Check:
+    missing = [name for name in facts.names if not certificate.covers(name)]
+    if missing:
+        text = f"the certificate is not for {', '.join(missing)}"
+        return wrong(NAMES, text, "run 'stackctl up', which asks for one with all names", facts.subject)
+    return ok(NAMES, f"it is for {', '.join(facts.names)}", facts.subject)
+
+
+def _days(facts: CertificateFacts, certificate: Certificate) -> Check:
+    left = certificate.days_left(facts.now)
+    renew = "run 'stackctl renew'; 'docker compose logs certbot' says why it was not renewed"
+    if certificate.not_after <= facts.now:
+        return wrong(DAYS, f"it expired on {certificate.not_after:%Y-%m-%d}", renew, facts.subject)
+    if certificate.not_before > facts.now:
+        text = f"it is valid only from {certificate.not_before:%Y-%m-%d %H:%M} UTC on: the clock here is behind"
+        return wrong(DAYS, text, "set this host's clock", facts.subject)
+    if _overdue(certificate, facts.now):
+        text = f"{left} days left: it should have been renewed long ago"
+        return wrong(DAYS, text, renew, facts.subject)
+    due = ", due: certbot's loop renews it" if certificate.due(facts.now) else ""
+    return ok(DAYS, f"{left} days left{due}", facts.subject)
+
+
+def _overdue(certificate: Certificate, now: datetime) -> bool:
+    """Whether half of the time has passed in which it should have been renewed."""
+    lifetime = certificate.not_after - certificate.not_before
+    window = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
+    return certificate.not_after - now < window / 2
+
+
+def _wire(facts: CertificateFacts, certificate: Certificate) -> Check:
+    if not facts.proxy_up:
+        return unseen([WIRE], "the proxy does not answer", facts.subject)[0]
+    shown = facts.shown
+    if shown is None:
+        text = "a handshake with the name is refused: the live configuration does not have it"
+        return wrong(WIRE, text, "run 'stackctl up'", facts.subject)
+    if shown.fingerprint == certificate.fingerprint:
+        return ok(WIRE, "it is the one on the wire", facts.subject)
+    if shown.issuer == ISSUER:
+        text = "a dummy is on the wire, although the certificate is there"
+        return wrong(WIRE, text, "run 'stackctl up', which puts the site on it", facts.subject)
+    text = f"another one is on the wire, which ends on {shown.not_after:%Y-%m-%d}: a reload is missing"
+    return wrong(WIRE, text, "run 'stackctl up', which reloads the proxy", facts.subject)

@@ -1,0 +1,97 @@
+"""What one container shows of itself: its state, its networks, and the ports its processes listen on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+_LISTEN = "0A"
+_DOCKER_DNS = ip_address("127.0.0.11")
+_ANY = {ip_address("0.0.0.0"), ip_address("::")}  # noqa: S104  (compared, not bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A TCP socket that takes connections inside a container."""
+
+    address: IPv4Address | IPv6Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
+
+    @property
+    def local(self) -> bool:
+        """Whether only the container itself can reach it."""
+        return self.address.is_loopback
+
+    def reachable_at(self, addresses: frozenset[str]) -> bool:
+        """Whether one of the container's own ``addresses`` leads to it."""
+        return self.address in _ANY or str(self.address) in addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """One container, looked at closely.
+
+    Attributes:
+        name: Docker's name of it.
+        state: Docker's word: ``running``, ``exited``, ``restarting``, ``paused``, …
+        health: ``healthy``, ``unhealthy``, ``starting``, or None without a health check.
+        health_said: the last line that the last failed health check printed.
+        restarts: how often Docker's restart policy started it again.
+        started: when its process was started last.
+        networks: its address on each of its networks, by Docker's name of the network.
+        environment: what its process was started with.
+        pid: its first process, as the engine's host numbers it; 0 for none.
+        listeners: where it listens, Docker's own resolver left out; None where that could not be read.
+        last_line: the last line it printed.
+    """
+
+    name: str
+    state: str
+    service: str = ""
+    health: str | None = None
+    health_said: str | None = None
+    exit_code: int = 0
+    oom_killed: bool = False
+    restarts: int = 0
+    started: datetime | None = None
+    networks: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    pid: int = 0
+    listeners: tuple[Listener, ...] | None = None
+    last_line: str | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is up, healthy or not."""
+        return self.state == "running"
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Its addresses on all of its networks."""
+        return frozenset(address for address in self.networks.values() if address)
+
+
+def parse_listeners(*tables: str) -> tuple[Listener, ...]:
+    """The listening sockets in ``/proc/net/tcp`` and ``/proc/net/tcp6`` of a little-endian machine."""
+    found: set[Listener] = set()
+    for line in "\n".join(tables).splitlines():
+        fields = line.split()
+        if len(fields) > 3 and fields[3] == _LISTEN:
+            address, _, port = fields[1].partition(":")
+            listener = Listener(_address(address), int(port, 16))
+            if listener.address != _DOCKER_DNS:
+                found.add(listener)
+    return tuple(sorted(found, key=lambda one: (one.port, one.address.version, int(one.address))))
+
+
+def _address(hexadecimal: str) -> IPv4Address | IPv6Address:
+    # The kernel prints words of four bytes in the machine's order.
+    words = [bytes.fromhex(hexadecimal[at : at + 8])[::-1] for at in range(0, len(hexadecimal), 8)]
+    address = ip_address(b"".join(words))
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

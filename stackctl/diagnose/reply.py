@@ -1,0 +1,33 @@
+"""What came back to one request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stackctl.certs.lineage import Certificate
+
+
+class Failure(StrEnum):
+    """Why a request has no answer, in words."""
+
+    CONNECT = "nothing takes the connection"
+    HANDSHAKE = "the TLS handshake is refused"
+    CLOSED = "the connection is closed without an answer"
+    TIMEOUT = "no answer comes in time"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a GET, or why there is none.
+
+    Attributes:
+        status: HTTP status; None without an answer.
+        location: where it redirects to.
+        certificate: what the server showed, trusted or not; None without TLS.
+    """
+
+    status: int | None = None
+    location: str | None = None
+    certificate: Certificate | None = None
+    failure: Failure | None = None

@@ -1,0 +1,104 @@
+"""Gathers what :mod:`stackctl.diagnose.apps` judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from stackctl.diagnose.apps import AppFacts
+from stackctl.diagnose.containers import Inspected, Listener, parse_listeners
+from stackctl.engine.host import Host
+from stackctl.errors import EngineError
+from stackctl.model.stack import App, Edge, Upstream
+from stackctl.plan.observed import Container
+
+_AT_ONCE = 64
+"""Upstreams asked at once: those that do not answer cost a second each."""
+
+_TABLES = ("tcp", "tcp6")
+
+
+def apps(host: Host, edge: Edge, containers: Sequence[Container], wanted: Sequence[App]) -> list[AppFacts]:
+    """The facts of each app that is ``wanted``."""
+    networks = proxy_networks(host, edge, containers)
+    outside = [app.upstream for app in wanted if app.upstream.service is None]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = dict(zip(outside, pool.map(lambda at: host.wire.answers(at.host, at.port), outside), strict=True))
+    return [
+        app_facts(host, containers, networks, app.name, app.upstream, app.where, answers=answers.get(app.upstream))
+        for app in wanted
+    ]
+
+
+def proxy_networks(host: Host, edge: Edge, containers: Iterable[Container]) -> frozenset[str] | None:
+    """The networks of the proxy; None where it is not up."""
+    up = next((one for one in containers if one.service == edge.service and one.running), None)
+    return frozenset(host.engine.inspect(up.id).networks) if up else None
+
+
+def app_facts(  # noqa: PLR0913  (each is one thing known already)
+    host: Host,
+    containers: Iterable[Container],
+    networks: frozenset[str] | None,
+    subject: str,
+    upstream: Upstream,
+    where: str,
+    *,
+    answers: bool | None = None,
+) -> AppFacts:
+    """The facts of what is behind one upstream; ``answers`` where somebody has asked it already."""
+    own = [container for container in containers if container.service == upstream.service]
+    seen = tuple(found for one in own if (found := look_at(host, one)))
+    if upstream.service is not None and any(one.running and one.listeners is None for one in seen):
+        addresses = [address for one in own if one.running for address in one.addresses]
+        answers = any(host.wire.answers(address, upstream.port) for address in addresses) if addresses else None
+    return AppFacts(subject, upstream.service, upstream.host, upstream.port, where, seen, networks, answers, host.now())
+
+
+def look_at(host: Host, container: Container) -> Inspected | None:
+    """One container with its listeners and its last line; None where it has just gone."""
+    try:
+        seen = host.engine.inspect(container.id)
+    except EngineError:
+        return None
+    if seen.running:
+        listeners = seen.listeners if seen.listeners is not None else _listeners(host, container.id, seen.pid)
+        seen = replace(seen, listeners=listeners)
+    if seen.running and not seen.restarts:
+        return seen
+    return replace(seen, last_line=_last_line(host, container.id))
+
+
+def _listeners(host: Host, container: str, pid: int) -> tuple[Listener, ...] | None:
+    """The sockets that listen in a container: by the host's view of its process, else from inside."""
+    tables = _tables_of(container, pid)
+    if tables is None:
+        try:
+            # Without tcp6 where the kernel has no IPv6: what cat then says is no line of a table.
+            done = host.engine.execute(container, ["cat", *(f"/proc/net/{table}" for table in _TABLES)])
+        except EngineError:
+            return None
+        tables = [done.text] if "local_address" in done.text else None
+    return None if tables is None else parse_listeners(*tables)
+
+
+def _tables_of(container: str, pid: int) -> list[str] | None:
+    """The tables of process ``pid``, if this host's process of that number is the container's."""
+    process = Path("/proc") / str(pid)
+    try:
+        # The engine may be on another machine, whose numbers mean other processes here.
+        if not pid or container not in (process / "cgroup").read_text():
+            return None
+        return [path.read_text() for table in _TABLES if (path := process / "net" / table).exists()]
+    except OSError:
+        return None
+
+
+def _last_line(host: Host, container: str) -> str | None:
+    try:
+        lines = [line.strip() for line in host.engine.log(container, 5).splitlines() if line.strip()]
+    except EngineError:
+        return None
+    return lines[-1] if lines else None

@@ -1,0 +1,170 @@
+"""Gathers what :mod:`stackctl.diagnose.certificates` and :mod:`stackctl.diagnose.renewal` judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from stackctl.certs.lineage import read_lineage
+from stackctl.certs.renewal import KINDS
+from stackctl.diagnose.certificates import CertificateFacts, KeyFile
+from stackctl.diagnose.renewal import LoopFacts, RenewalFacts
+from stackctl.engine.directory import CERTBOT_CONF
+from stackctl.engine.disk import host_errors, read_or_none
+from stackctl.engine.host import Host
+from stackctl.model.stack import App, Stack
+from stackctl.plan.observed import Container
+
+CHECKED = "data/certbot/deploy/checked"
+"""The stamp of the loop's last round: seconds since 1970."""
+
+INTERVAL = timedelta(hours=12)
+_VARIABLE = "RENEW_SECONDS"
+_MARK = "regr.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """certbot's tree as far as it can be seen: ``root`` is None where only its files' contents can be."""
+
+    root: Path | None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content, links followed."""
+        return read_or_none(self.root / path) if self.root else self.files.get(path)
+
+    def names(self, folder: str) -> frozenset[str]:
+        """What is in a folder."""
+        if self.root:
+            at = self.root / folder
+            return frozenset(path.name for path in at.iterdir()) if at.is_dir() else frozenset()
+        inside = (path.removeprefix(f"{folder}/") for path in self.files if path.startswith(f"{folder}/"))
+        return frozenset(path.partition("/")[0] for path in inside)
+
+    def accounts(self) -> frozenset[str]:
+        """The accounts, as ``HOST/PATH/ID``."""
+        if self.root:
+            home = self.root / "accounts"
+            # Links are followed: certbot shares the account of a CA's old address by one.
+            return frozenset(str(path.parent.relative_to(home)) for path in _marks(home))
+        marks = (path.removeprefix("accounts/") for path in self.files if path.startswith("accounts/"))
+        return frozenset(path.removesuffix(f"/{_MARK}") for path in marks if path.endswith(f"/{_MARK}"))
+
+
+def _marks(folder: Path, depth: int = 6) -> list[Path]:
+    """The account files below ``folder``; ``depth`` ends what links could make endless."""
+    if not folder.is_dir() or not depth:
+        return []
+    found = [folder / _MARK] if (folder / _MARK).exists() else []
+    return found + [mark for inner in folder.iterdir() if inner.is_dir() for mark in _marks(inner, depth - 1)]
+
+
+def open_tree(host: Host) -> Tree:
+    """The tree on the disk; through certbot's container where the disk is closed to this user."""
+    root = host.directory.root / CERTBOT_CONF
+    with host_errors():
+        try:
+            if (root / "live").is_dir():
+                list((root / "live").iterdir())
+            _marks(root / "accounts")
+        except PermissionError:
+            return Tree(None, host.engine.read_tree("certbot", "/etc/letsencrypt"))
+    return Tree(root)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The facts of one app's certificate, and of its renewal; None for one that was never issued."""
+
+    certificate: CertificateFacts
+    renewal: RenewalFacts | None
+
+
+def certificates(host: Host, stack: Stack, apps: Sequence[App], *, proxy_up: bool) -> list[Gathered]:
+    """The facts of each app's certificate, on disk and on the wire."""
+    names = [app.name for app in apps]
+    shown = host.wire.served(stack.edge.https, names) if proxy_up and names else {}
+    now = host.now()
+    with host_errors():
+        tree = open_tree(host)
+        accounts, issued = tree.accounts(), tree.names("live")
+        found = []
+        for app in apps:
+            chain, key, renewal = _parts(tree, app.name)
+            there = app.name in issued
+            lineage = read_lineage(app.name, chain, key, renewal) if there else None
+            certificate = CertificateFacts(
+                subject=app.name,
+                names=app.domains,
+                lineage=lineage,
+                fullchain=chain,
+                chain=tree.read(f"live/{app.name}/chain.pem"),
+                key_file=_key_file(tree, app.name),
+                shown=shown.get(app.name),
+                proxy_up=proxy_up,
+                now=now,
+            )
+            facts = _renewal(tree, app, renewal, accounts, stack.acme.directory) if there else None
+            found.append(Gathered(certificate, facts))
+    return found
+
+
+def _parts(tree: Tree, name: str) -> tuple[bytes | None, bytes | None, bytes | None]:
+    paths = (f"live/{name}/fullchain.pem", f"live/{name}/privkey.pem", f"renewal/{name}.conf")
+    chain, key, renewal = map(tree.read, paths)
+    return chain, key, renewal
+
+
+def _key_file(tree: Tree, name: str) -> KeyFile | None:
+    if tree.root is None:
+        return None
+    try:
+        facts = (tree.root / "live" / name / "privkey.pem").stat()
+        # certbot made this folder itself, whoever it is on this host.
+        owner = (tree.root / "archive" / name).stat().st_uid
+    except OSError:
+        return None
+    return KeyFile(facts.st_mode & 0o7777, facts.st_uid, owner)
+
+
+def _renewal(tree: Tree, app: App, text: bytes | None, accounts: frozenset[str], directory: str) -> RenewalFacts:
+    return RenewalFacts(
+        subject=app.name,
+        lineage=app.name,
+        names=app.domains,
+        text=None if text is None else text.decode("utf-8", "replace"),
+        links=None if tree.root is None else {kind: _target(tree.root / "live" / app.name, kind) for kind in KINDS},
+        archived=tree.names(f"archive/{app.name}"),
+        accounts=accounts,
+        directory=directory,
+    )
+
+
+def _target(folder: Path, kind: str) -> str | None:
+    link = folder / f"{kind}.pem"
+    return str(link.readlink()) if link.is_symlink() else None
+
+
+def loop(host: Host, stack: Stack, containers: Sequence[Container]) -> LoopFacts:
+    """The facts of the loop that renews."""
+    own = [container for container in containers if container.service == stack.certbot]
+    container = next((one for one in own if one.running), own[0] if own else None)
+    seen = host.engine.inspect(container.id) if container else None
+    seconds = seen.environment.get(_VARIABLE, "") if seen else ""
+    return LoopFacts(
+        service=stack.certbot,
+        state=seen.state if seen else None,
+        started=seen.started if seen else None,
+        checked=_stamp(host.directory.root / CHECKED),
+        interval=timedelta(seconds=int(seconds)) if seconds.isdigit() else INTERVAL,
+        now=host.now(),
+    )
+
+
+def _stamp(path: Path) -> datetime | None:
+    with host_errors():
+        text = (read_or_none(path) or b"").decode("ascii", "replace").strip()
+    return datetime.fromtimestamp(int(text), UTC) if text.isdigit() else None

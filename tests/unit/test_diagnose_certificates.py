@@ -1,0 +1,321 @@
+"""What is wrong with a certificate, its renewal file or the loop: told by name, and alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+from stackctl.certs.dummy import make_dummy
+from stackctl.certs.lineage import Certificate, read_certificate, read_lineage
+from stackctl.certs.renewal import parse_renewal
+from stackctl.diagnose import certificates as judged
+from stackctl.diagnose.certificates import CertificateFacts, KeyFile, judge_certificate
+from stackctl.diagnose.check import Verdict
+from stackctl.diagnose.renewal import FILE, LOOP, LoopFacts, RenewalFacts, judge_loop, judge_renewal
+from tests.unit.build import DAY, NOW
+
+NAME = "a.example.com"
+Key = ec.EllipticCurvePrivateKey
+Made = tuple[x509.Certificate, Key]
+
+
+def make(
+    name: str,
+    issuer: Made | None = None,
+    *,
+    names: Sequence[str] = (),
+    days: tuple[float, float] = (-30, 60),
+    access: bool = False,
+) -> Made:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, name)])
+    builder = (
+        x509.CertificateBuilder(issuer[0].subject if issuer else subject, subject, key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW + days[0] * DAY)
+        .not_valid_after(NOW + days[1] * DAY)
+    )
+    if names:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False
+        )
+    if access:
+        where = x509.UniformResourceIdentifier("http://ca.test/issuer.der")
+        told = x509.AuthorityInformationAccess(
+            [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)]
+        )
+        builder = builder.add_extension(told, critical=False)
+    return builder.sign(issuer[1] if issuer else key, hashes.SHA256()), key
+
+
+ROOT = make("Root", days=(-900, 900))
+MIDDLE = make("Middle", ROOT, days=(-300, 300))
+LEAF = make("leaf", MIDDLE, names=[NAME], access=True)
+STRANGER = make("Middle", make("Another root"), days=(-300, 300))
+
+
+def pem(*made: Made) -> bytes:
+    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one, _ in made)
+
+
+def key(made: Made) -> bytes:
+    private = serialization.PrivateFormat.PKCS8
+    return made[1].private_bytes(serialization.Encoding.PEM, private, serialization.NoEncryption())
+
+
+def shown(*chain: Made) -> Certificate:
+    return read_certificate(pem(*chain))
+
+
+def facts(leaf: Made = LEAF, middle: Made = MIDDLE, **more: Any) -> CertificateFacts:
+    usual = CertificateFacts(
+        subject=NAME,
+        names=(NAME,),
+        lineage=read_lineage(NAME, pem(leaf, middle), key(leaf), b"[renewalparams]\nserver = https://ca.test/dir\n"),
+        fullchain=pem(leaf, middle),
+        chain=pem(middle),
+        key_file=KeyFile(0o600, 0, 0),
+        shown=shown(leaf),
+        proxy_up=True,
+        now=NOW,
+    )
+    return replace(usual, **more)
+
+
+def verdicts(given: CertificateFacts) -> dict[str, Verdict]:
+    return {check.name: check.verdict for check in judge_certificate(given)}
+
+
+def wrong(given: CertificateFacts) -> list[tuple[str, str]]:
+    return [(check.name, check.text) for check in judge_certificate(given) if check.verdict is Verdict.WRONG]
+
+
+def test_all_is_well() -> None:
+    assert verdicts(facts()) == dict.fromkeys((judged.ISSUED, *judged.ON_DISK), Verdict.OK)
+
+
+def aged(before: float, after: float) -> CertificateFacts:
+    return facts(make("leaf", MIDDLE, names=[NAME], days=(before, after)))
+
+
+def dummy() -> Certificate:
+    return read_certificate(make_dummy([NAME], NOW)[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "text"),
+    [
+        (facts(lineage=None, shown=dummy()), judged.ISSUED, "a dummy is served"),
+        (facts(lineage=read_lineage(NAME, None, b"", None)), judged.ISSUED, "fullchain.pem is missing"),
+        (facts(lineage=read_lineage(NAME, b"x", b"", None)), judged.ISSUED, "is not a certificate"),
+        (facts(fullchain=pem(LEAF)), judged.CHAIN, "lacks the intermediate O=Middle"),
+        (facts(fullchain=pem(LEAF), chain=None), judged.CHAIN, "the leaf alone"),
+        (facts(fullchain=pem(LEAF, STRANGER), chain=None), judged.CHAIN, "1 of fullchain.pem is not signed by"),
+        (facts(fullchain=pem(LEAF, MIDDLE, STRANGER)), judged.CHAIN, "2 of fullchain.pem is not signed by"),
+        (facts(fullchain=pem(LEAF, MIDDLE)[:-99]), judged.CHAIN, "cut short"),
+        (
+            facts(LEAF, lineage=read_lineage(NAME, pem(LEAF), key(MIDDLE), None)),
+            judged.KEY,
+            "not the certificate's key",
+        ),
+        (facts(lineage=read_lineage(NAME, pem(LEAF), b"?", None)), judged.KEY, "privkey.pem is not a key"),
+        (facts(key_file=KeyFile(0o644, 0, 0)), judged.KEY_FILE, "mode 0644"),
+        (facts(key_file=KeyFile(0o660, 0, 0)), judged.KEY_FILE, "mode 0660"),
+        (facts(key_file=KeyFile(0o600, 1000, 0)), judged.KEY_FILE, "belongs to user 1000"),
+        (facts(names=(NAME, "www.example.com")), judged.NAMES, "not for www.example.com"),
+        (aged(-95, -5), judged.DAYS, "it expired on 2026-05-27"),
+        (aged(1, 60), judged.DAYS, "valid only from 2026-06-02"),
+        (aged(-80, 10), judged.DAYS, "10 days left: it should have been renewed"),
+        (aged(-5, 1), judged.DAYS, "1 days left: it should have been renewed"),
+        (facts(shown=None), judged.WIRE, "refused"),
+        (facts(shown=shown(MIDDLE)), judged.WIRE, "a reload is missing"),
+        (facts(shown=dummy()), judged.WIRE, "although the certificate is there"),
+    ],
+)
+def test_one_thing_is_broken_and_nothing_else_is_called_wrong(given: CertificateFacts, name: str, text: str) -> None:
+    found = wrong(given)
+    assert [one for one, _ in found] == [name]
+    assert text in found[0][1]
+
+
+def test_an_intermediate_that_is_over_is_told() -> None:
+    old = make("Middle", ROOT, days=(-300, -1))
+    assert wrong(facts(make("leaf", old, names=[NAME]), old)) == [
+        (judged.CHAIN, "certificate 2 of fullchain.pem is only valid from 2025-08-05 to 2026-05-31")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (facts(proxy_up=False, shown=None), judged.WIRE),
+        (facts(key_file=None), judged.KEY_FILE),
+        (facts(lineage=read_lineage(NAME, pem(LEAF), key(MIDDLE), None)), judged.WIRE),
+        (facts(lineage=None), judged.DAYS),
+    ],
+)
+def test_what_stands_on_something_else_is_not_judged(given: CertificateFacts, name: str) -> None:
+    assert verdicts(given)[name] is Verdict.UNKNOWN
+
+
+def test_a_certificate_for_tests_is_no_fault_but_told() -> None:
+    staging = read_lineage(
+        NAME,
+        pem(LEAF),
+        key(LEAF),
+        b"[renewalparams]\nserver = https://acme-staging-v02.api.letsencrypt.org/directory\n",
+    )
+    issued = judge_certificate(facts(lineage=staging))[0]
+    assert (issued.verdict, "init --ca letsencrypt" in (issued.todo or "")) == (Verdict.UNKNOWN, True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        facts(key_file=KeyFile(0o640, 0, 0)),
+        facts(make("leaf", MIDDLE, names=["*.example.com"])),
+        aged(-62, 28),
+        facts(fullchain=pem(make("leaf", names=[NAME])), chain=b""),
+    ],
+    ids=["group", "wildcard", "due", "no intermediate"],
+)
+def test_what_is_no_fault(given: CertificateFacts) -> None:
+    assert wrong(given) == []
+
+
+# The renewal file
+
+RENEWAL = """\
+# renew_before_expiry = 30 days
+version = 5.5.0
+archive_dir = /etc/letsencrypt/archive/a.example.com
+cert = /etc/letsencrypt/live/a.example.com/cert.pem
+privkey = /etc/letsencrypt/live/a.example.com/privkey.pem
+chain = /etc/letsencrypt/live/a.example.com/chain.pem
+fullchain = /etc/letsencrypt/live/a.example.com/fullchain.pem
+
+# Options used in the renewal process
+[renewalparams]
+account = 9bd686
+key_type = ecdsa
+server = https://ca.test/dir
+authenticator = webroot
+webroot_path = /var/www/certbot,
+[[webroot_map]]
+a.example.com = /var/www/certbot
+"""
+
+
+def renewal(text: str | None = RENEWAL, **more: Any) -> RenewalFacts:
+    kinds = ("cert", "privkey", "chain", "fullchain")
+    usual = RenewalFacts(
+        subject=NAME,
+        lineage=NAME,
+        names=(NAME,),
+        text=text,
+        links={kind: f"../../archive/{NAME}/{kind}2.pem" for kind in kinds},
+        archived=frozenset(f"{kind}{number}.pem" for kind in kinds for number in (1, 2)),
+        accounts=frozenset({"ca.test/dir/9bd686"}),
+        directory="https://ca.test/dir",
+    )
+    return replace(usual, **more)
+
+
+LINKS = dict(renewal().links or {})
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (renewal(None), "renewal/a.example.com.conf is missing"),
+        (renewal(RENEWAL.partition("[renewalparams]")[0]), "cut short"),
+        (renewal(RENEWAL.replace("9bd686", "other")), "account other is not under accounts/"),
+        (renewal(accounts=frozenset()), "account 9bd686 is not under accounts/"),
+        (
+            renewal(RENEWAL.replace("/live/a.example.com/cert", "/live/b/cert")),
+            "cert is /etc/letsencrypt/live/b/cert.pem",
+        ),
+        (renewal(RENEWAL.replace("= webroot\n", "= standalone\n")), "standalone, and not webroot"),
+        (renewal(RENEWAL.replace("com = /var/www/certbot", "com = /srv/old")), "webroot is /srv/old"),
+        (renewal(RENEWAL.partition("[[")[0].replace("/var/www", "/srv")), "webroot is /srv/certbot"),
+        (renewal(links={**LINKS, "chain": None}), "chain.pem is no link"),
+        (renewal(links={**LINKS, "cert": f"../../archive/{NAME}/cert9.pem"}), "cert9.pem, which is not there"),
+        (renewal(links={**LINKS, "cert": "/elsewhere/cert2.pem"}), "leads to /elsewhere/cert2.pem"),
+        (renewal(links={**LINKS, "cert": f"../../archive/{NAME}/cert1.pem"}), "different versions"),
+    ],
+)
+def test_a_renewal_file_that_will_not_do(given: RenewalFacts, text: str) -> None:
+    check = judge_renewal(given)
+    assert (check.name, check.verdict) == (FILE, Verdict.WRONG)
+    assert text in check.text
+    assert "stackctl" in (check.todo or "")
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict", "text"),
+    [
+        (renewal(), Verdict.OK, "fits"),
+        (renewal(RENEWAL.partition("[[")[0]), Verdict.OK, "fits"),
+        (
+            renewal(directory="https://other.test/dir"),
+            Verdict.OK,
+            "it asks https://ca.test/dir, not the CA of the stack",
+        ),
+        (renewal(links=None), Verdict.UNKNOWN, "links cannot be seen"),
+    ],
+)
+def test_a_renewal_file_that_will_do(given: RenewalFacts, verdict: Verdict, text: str) -> None:
+    check = judge_renewal(given)
+    assert (check.verdict, text in check.text) == (verdict, True)
+
+
+def test_a_renewal_file_is_read_as_certbot_writes_it() -> None:
+    file = parse_renewal(RENEWAL)
+    assert (file.server, file.account, file.webroots) == (
+        "https://ca.test/dir",
+        "9bd686",
+        {"a.example.com": "/var/www/certbot"},
+    )
+    assert file.paths["archive_dir"] == "/etc/letsencrypt/archive/a.example.com"
+
+
+# The loop
+
+
+HOUR = timedelta(hours=1)
+
+
+def loop(state: str | None = "running", started: float | None = 100, checked: float | None = 5) -> LoopFacts:
+    """``started`` and ``checked`` are hours ago."""
+    times = [None if hours is None else NOW - hours * HOUR for hours in (started, checked)]
+    return LoopFacts("certbot", state, times[0], times[1], 12 * HOUR, NOW)
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict", "text"),
+    [
+        (loop(), Verdict.OK, "looked 5 h ago"),
+        (loop(checked=12.5), Verdict.OK, "looked 12 h ago"),
+        (loop(started=5.0001, checked=5.0004), Verdict.OK, "looked 5 h ago"),
+        (loop(started=0.1, checked=None), Verdict.OK, "first round"),
+        (loop(started=0.1, checked=300), Verdict.OK, "first round"),
+        (loop(checked=14), Verdict.WRONG, "last look was 14 h ago"),
+        (loop(checked=72), Verdict.WRONG, "last look was 3 days ago"),
+        (loop(started=5, checked=30), Verdict.WRONG, "last look was 30 h ago"),
+        (loop(checked=None), Verdict.WRONG, "never looked"),
+        (loop("exited"), Verdict.WRONG, "its container is exited"),
+        (loop(None, None), Verdict.WRONG, "it has no container"),
+    ],
+)
+def test_the_loop_that_renews(given: LoopFacts, verdict: Verdict, text: str) -> None:
+    check = judge_loop(given)
+    assert (check.name, check.verdict) == (LOOP, verdict)
+    assert text in check.text

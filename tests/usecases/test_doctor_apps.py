@@ -1,0 +1,210 @@
+"""``doctor`` about apps and certificates: one thing broken, that thing told first, and nothing else called wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackctl.certs.dummy import make_dummy
+from stackctl.diagnose.containers import Listener
+from stackctl.errors import EngineError, ExitCode
+from stackctl.model.names import Domain
+from stackctl.usecases.doctor import doctor
+from tests.usecases.world import World, done
+
+NAME = "one.example.com"
+LIVE = f"data/certbot/conf/live/{NAME}"
+
+
+def looked(world: World, *names: str) -> tuple[ExitCode, list[dict[str, Any]], list[dict[str, Any]]]:
+    """The exit code, all rows, and those that are wrong."""
+    result = doctor(world.host, [Domain(name) for name in names])
+    rows = [row for section in result.data["sections"] for row in section["checks"]]
+    return result.code, rows, [row for row in rows if row["verdict"] == "wrong"]
+
+
+def verdict(rows: list[dict[str, Any]], name: str, subject: str = NAME) -> str:
+    (found,) = [row["verdict"] for row in rows if (row["name"], row["subject"]) == (name, subject)]
+    return str(found)
+
+
+def test_a_stack_that_is_well(site: World) -> None:
+    code, rows, wrong = looked(site)
+    assert (code, wrong) == (ExitCode.OK, [])
+    names = [row["name"] for row in rows if row["subject"] == NAME]
+    for name in ("app-container", "app-port", "cert-issued", "cert-wire", "cert-renewal"):
+        assert verdict(rows, name) == "ok"
+    assert names.index("app-container") < names.index("cert-issued")
+    assert verdict(rows, "renewal-loop", "certbot") == "ok"
+
+
+def seen(service: str = "one", **facts: Any) -> Callable[[World], None]:
+    return lambda world: world.fake.looks.seen.update({service: facts})
+
+
+def at(*listeners: tuple[str, int]) -> tuple[Listener, ...]:
+    return tuple(Listener(ip_address(address), port) for address, port in listeners)
+
+
+def _mode(world: World) -> None:
+    (world.root / LIVE / "privkey.pem").chmod(0o644)
+
+
+def _no_renewal_file(world: World) -> None:
+    (world.root / f"data/certbot/conf/renewal/{NAME}.conf").unlink()
+
+
+def _no_key(world: World) -> None:
+    (world.root / LIVE / "privkey.pem").unlink()
+
+
+def _no_account(world: World) -> None:
+    file = world.root / f"data/certbot/conf/renewal/{NAME}.conf"
+    file.write_text(file.read_text().replace("account = fake", "account = gone"))
+
+
+def _other_on_disk(world: World) -> None:
+    chain, key = make_dummy([NAME], world.clock.now)
+    for kind, content in (("cert", chain), ("fullchain", chain), ("privkey", key)):
+        (world.root / LIVE / f"{kind}.pem").resolve().write_bytes(content)
+
+
+def _old_stamp(world: World) -> None:
+    stamp = world.root / "data/certbot/deploy/checked"
+    stamp.write_text(f"{int((world.clock.now - timedelta(hours=30)).timestamp())}\n")
+    seen("certbot", started=world.clock.now - timedelta(days=9))(world)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "name", "text"),
+    [
+        (seen(state="exited", exit_code=3), "app-container", "exited with code 3"),
+        (seen(listeners=at(("0.0.0.0", 9000))), "app-port", "wrong port: nothing listens on 8000"),
+        (seen(listeners=at(("127.0.0.1", 8000))), "app-port", "127.0.0.1:8000 only"),
+        (seen(networks={"other": "10.8.0.2"}), "app-network", "on no network of the proxy's"),
+        (seen(health="unhealthy"), "app-health", "unhealthy"),
+        (seen(state="restarting", restarts=3), "app-container", "crash loop"),
+        (seen("certbot", state="exited"), "renewal-loop", "its container is exited"),
+        (_mode, "cert-key-file", "0644"),
+        (_no_renewal_file, "cert-renewal", "is missing"),
+        (_no_key, "cert-issued", "privkey.pem is missing"),
+        (_no_account, "cert-renewal", "not under accounts/"),
+        (_other_on_disk, "cert-wire", "a reload is missing"),
+        (_old_stamp, "renewal-loop", "30 h ago"),
+    ],
+)
+def test_one_thing_is_broken(site: World, breaks: Callable[[World], None], name: str, text: str) -> None:
+    done(site.add("two.example.com"))
+    breaks(site)
+    code, rows, wrong = looked(site)
+    assert [row["name"] for row in wrong] == [name]
+    assert text in wrong[0]["text"]
+    assert wrong[0]["todo"]
+    assert code == ExitCode.FAILED
+    # The other app is looked at, and well.
+    assert verdict(rows, "app-port", "two.example.com") == "ok"
+    assert looked(site, "two.example.com")[2] == [row for row in wrong if row["subject"] == "certbot"]
+
+
+def test_only_the_names_that_are_asked_for(site: World) -> None:
+    done(site.add("two.example.com", "www.two.example.com"))
+    rows = looked(site, "www.two.example.com")[1]
+    assert "two.example.com" in {row["subject"] for row in rows}
+    assert NAME not in {row["subject"] for row in rows}
+
+
+def test_an_app_that_is_not_issued_yet(stack: World) -> None:
+    done(stack.add(NAME, issue=False))
+    code, rows, wrong = looked(stack)
+    assert [(row["name"], row["todo"]) for row in wrong] == [("cert-issued", "run 'stackctl up'")]
+    assert "a dummy is served" in wrong[0]["text"]
+    assert (verdict(rows, "cert-renewal"), verdict(rows, "app-port")) == ("unknown", "ok")
+    assert code == ExitCode.FAILED
+
+
+def test_a_stack_that_is_down_is_told_once(site: World) -> None:
+    done(site.down())
+    rows, wrong = looked(site)[1:]
+    assert wrong[0]["name"] == "proxy"
+    assert not [row for row in wrong if row["name"].startswith(("app-", "cert-", "renewal-"))]
+    assert {verdict(rows, name) for name in ("app-container", "app-port", "cert-wire")} == {"unknown"}
+    assert verdict(rows, "cert-renewal") == "ok"
+
+
+def test_without_an_engine_apps_are_not_judged(site: World) -> None:
+    site.fake.faults.away = True
+    rows, wrong = looked(site)[1:]
+    assert wrong[0]["name"] == "engine"
+    assert not [row for row in wrong if row["subject"] is not None]
+    assert {verdict(rows, name) for name in ("app-container", "cert-issued", "cert-wire")} == {"unknown"}
+
+
+def test_a_missing_image_is_told_and_not_the_missing_container(site: World) -> None:
+    (container,) = [id_ for id_, run in site.fake.runs.items() if run.service.name == "one"]
+    site.fake.remove([container])
+    assert [row["name"] for row in looked(site)[2]] == ["app-container"]
+    del site.fake.images["one:latest"]
+    assert [row["name"] for row in looked(site)[2]] == ["images"]
+
+
+def test_an_upstream_outside_compose(stack: World) -> None:
+    stack.fake.outside.add(("10.0.0.5", 8080))
+    done(stack.add(NAME, upstream="10.0.0.5:8080"))
+    assert looked(stack)[2] == []
+    stack.fake.outside.clear()
+    (row,) = looked(stack)[2]
+    assert row["name"] == "app-outside"
+    assert "docker-compose.yml:" in row["todo"]
+
+
+def test_sockets_are_read_from_inside_where_there_is_no_other_way(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    del site.fake.images["one:latest"]
+    site.fake.images["one:latest"] = ()
+    execute = site.fake.execute
+    assert verdict(looked(site)[1], "app-port") == "ok"  # a connection is taken
+
+    class Told:
+        code = 0
+        text = "local_address\n 0: 00000000:2328 00000000:0000 0A 0\n"
+
+    monkeypatch.setattr(
+        site.fake, "execute", lambda container, words: Told if words[0] == "cat" else execute(container, words)
+    )
+    (row,) = looked(site)[2]
+    assert "but on 9000" in row["text"]
+
+
+def test_certbots_tree_is_read_through_its_container(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name in {"live", "accounts"}:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    rows, wrong = looked(site)[1:]
+    assert wrong == []
+    assert (verdict(rows, "cert-key-file"), verdict(rows, "cert-renewal")) == ("unknown", "unknown")
+    assert verdict(rows, "cert-wire") == "ok"
+
+    def refused(role: str, path: str) -> dict[str, bytes]:
+        raise EngineError(f"no {role} container to read {path} through")
+
+    monkeypatch.setattr(site.fake, "read_tree", refused)
+    rows, wrong = looked(site)[1:]
+    assert (wrong, verdict(rows, "cert-issued")) == ([], "unknown")
+
+
+def test_a_lineage_without_links_is_told(site: World) -> None:
+    for path in (site.root / LIVE).glob("*.pem"):
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+        path.chmod(0o600)
+    assert [row["name"] for row in looked(site)[2]] == ["cert-renewal"]
