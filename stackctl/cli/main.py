@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stackctl import __version__
-from stackctl.cli import apps, backup, certificates, diagnose, editing, look, past, stack
+from stackctl.cli import apps, backup, certificates, diagnose, editing, explain, look, past, stack
 
 app = typer.Typer(
     name="stackctl",
@@ -37,6 +37,7 @@ def _root(
 app.command("init")(stack.init)
 app.command("add-app")(apps.add_app)
 app.command("remove-app")(apps.remove_app)
+app.command("edit")(editing.edit)
 app.command("plan")(stack.plan)
 app.command("up")(stack.up)
 app.command("down")(stack.down)
@@ -44,10 +45,10 @@ app.command("renew")(certificates.renew)
 app.command("status")(look.status)
 app.command("logs")(look.logs)
 app.command("doctor")(diagnose.doctor)
+app.command("explain")(explain.explain)
 app.command("config")(editing.config)
 app.command("history")(past.history)
 app.command("rollback")(past.rollback)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
-app.command("edit")(editing.edit)
 app.command("schema")(editing.schema)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from stackctl.cli.console import plain
-from stackctl.cli.views import backup, config, doctor, down, failures, history, plan, renew, status
+from stackctl.cli.views import backup, config, doctor, down, explain, failures, history, plan, renew, status
 from stackctl.errors import StackctlError
 from stackctl.usecases.result import Result
 
@@ -57,6 +57,7 @@ _VIEWS = {
     "config": config.show,
     "doctor": doctor.show,
     "down": down.show,
+    "explain": explain.show,
     "history": history.show,
     "plan": plan.show,
     "renew": renew.show,

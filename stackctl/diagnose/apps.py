@@ -59,6 +59,9 @@ def judge_app(facts: AppFacts) -> list[Check]:
 
 def _outside(facts: AppFacts) -> Check:
     at = f"{facts.host}:{facts.port}"
+    if facts.host == "localhost" or facts.host.startswith(("127.", "[::1]")):
+        todo = f"write the host's address on Docker's bridge instead, such as 172.17.0.1:{facts.port}"
+        return wrong(OUTSIDE, f"{at} is the proxy's own container, and not this host", todo, facts.subject)
     if facts.answers is None:
         return unknown(OUTSIDE, f"{at} is a name that only the proxy's container can look up", subject=facts.subject)
     if facts.answers:

@@ -133,7 +133,7 @@ def judge_loop(facts: LoopFacts) -> Check:
     if facts.checked is not None and facts.checked >= started - _GRAIN:
         age = facts.now - facts.checked
         if age <= facts.interval + _SLACK:
-            return ok(LOOP, f"it looked {_ago(age)} for what is due", facts.service)
+            return ok(LOOP, f"its last look for what is due was {_ago(age)}", facts.service)
     elif facts.now - started <= _SLACK:
         return ok(LOOP, f"started {_ago(facts.now - started)}, at its first round", facts.service)
     last = f"its last look was {_ago(facts.now - facts.checked)}" if facts.checked else "it has never looked"
@@ -145,4 +145,6 @@ def _ago(span: timedelta) -> str:
     hours, minutes = divmod(int(span.total_seconds()) // 60, 60)
     if hours >= 48:
         return f"{hours // 24} days ago"
-    return f"{hours} h ago" if hours else f"{minutes} min ago"
+    if hours:
+        return f"{hours} h ago"
+    return f"{minutes} min ago" if minutes else "just now"

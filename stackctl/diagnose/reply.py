@@ -24,10 +24,12 @@ class Reply:
     Attributes:
         status: HTTP status; None without an answer.
         location: where it redirects to.
+        sets_cookie: whether the next request for the same address may be answered in another way.
         certificate: what the server showed, trusted or not; None without TLS.
     """
 
     status: int | None = None
     location: str | None = None
+    sets_cookie: bool = False
     certificate: Certificate | None = None
     failure: Failure | None = None

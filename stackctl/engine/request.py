@@ -61,7 +61,8 @@ def _get(connection: socket.socket, at: Publish, name: Domain, path: str, certif
     try:
         client.request("GET", path, headers=headers)
         response = client.getresponse()
-        return Reply(response.status, response.getheader("Location"), certificate)
+        cookie = response.getheader("Set-Cookie") is not None
+        return Reply(response.status, response.getheader("Location"), cookie, certificate)
     except TimeoutError:
         return Reply(certificate=certificate, failure=Failure.TIMEOUT)
     except (OSError, http.client.HTTPException):

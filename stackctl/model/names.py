@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import NewType
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from stackctl.errors import InputError
 
@@ -77,6 +77,16 @@ def domain(text: str) -> Domain:
     if labels[-1].isdigit():
         raise InputError(f"{shown} is not a domain: the last label is a number")
     return Domain(name)
+
+
+def web_address(text: str) -> tuple[Domain, str]:
+    """``text`` as ``[https://]DOMAIN[/PATH]``: the domain, and the path with its query as it goes on the wire."""
+    bare = re.sub(r"\Ahttps?://", "", text.strip(" "), flags=re.IGNORECASE)
+    host = re.split(r"[/?#]", bare, maxsplit=1)[0]
+    path = bare.removeprefix(host).partition("#")[0]
+    # What may stand in a path or query stays as it is, '%' too; all else, line breaks above all, is encoded.
+    encoded = quote(path, safe="/?%:@!$&'()*+,;=~-._[]")
+    return domain(host), encoded if encoded.startswith("/") else f"/{encoded}"
 
 
 def _is_ip(name: str) -> bool:

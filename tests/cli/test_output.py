@@ -25,11 +25,11 @@ from stackctl.usecases.result import Result
 from tests.cli.conftest import Cli
 
 COMMANDS = [
-    *("init", "add-app", "remove-app", "plan", "up", "down", "renew", "status", "logs"),
-    *("history", "rollback", "doctor", "backup", "restore", "edit", "schema", "config"),
+    *("init", "add-app", "remove-app", "edit", "plan", "up", "down", "renew", "status", "logs", "doctor", "explain"),
+    *("config", "history", "rollback", "backup", "restore", "schema"),
 ]
 KEYS = {"command", "ok", "changed", "dry_run", "operations", "errors", "notes"}
-SLOW = ("docker", "jinja2", "cryptography", "ruamel", "msgspec", "psutil", "idna", "dns")
+SLOW = ("docker", "jinja2", "cryptography", "ruamel", "msgspec", "psutil", "idna", "dns", "crossplane")
 
 
 def test_the_version() -> None:

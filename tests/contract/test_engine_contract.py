@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stackctl.diagnose.reply import Failure
 from stackctl.engine.docker import DockerEngine
 from stackctl.engine.fake import FakeEngine
 from stackctl.engine.ports import Engine, Output, Wire
@@ -270,6 +271,25 @@ def test_the_life_of_a_service(stand: Stand) -> None:
     engine.down()
     assert stand.containers() == {}
     engine.down()  # nothing is there: no error
+
+
+def test_a_close_look_at_a_container(stand: Stand) -> None:
+    app = stand.up("app")["app"]
+    seen = stand.engine.inspect(app.id)
+    assert (seen.service, seen.state, seen.running, seen.health) == ("app", "running", True, None)
+    assert (seen.restarts, seen.oom_killed) == (0, False)
+    assert seen.name == f"{stand.project().name}-app-1"
+    assert seen.networks == {f"{stand.project().name}_default": app.addresses[0]}
+    assert seen.started is not None
+    stand.engine.remove([app.id])
+    with pytest.raises(EngineError):
+        stand.engine.inspect(app.id)
+
+
+def test_a_request_to_nobody_has_no_answer(stand: Stand) -> None:
+    for at, tls in ((HTTP, False), (HTTPS, True)):
+        reply = stand.wire.ask(at, Domain("a.example.com"), "/", tls=tls)
+        assert (reply.failure, reply.status, reply.certificate) == (Failure.CONNECT, None, None)
 
 
 def test_a_service_that_is_not_in_the_file_cannot_be_started(stand: Stand) -> None:

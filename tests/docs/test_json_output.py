@@ -19,7 +19,9 @@ from tests.docs.pages import REFERENCE, Page
 
 PAGE = Page(REFERENCE / "json-output.md")
 OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
-OWN = {"doctor", "status", "renew", "down", "history", "rollback", "backup", "restore", "config"}
+OWN = {
+    *("doctor", "explain", "status", "renew", "down", "history", "rollback", "backup", "restore", "config"),
+}
 
 
 def printed(command: str, **data: Any) -> dict[str, Any]:
@@ -86,3 +88,9 @@ def test_the_checks_have_the_documented_keys() -> None:
     checks = [check for section in shown["sections"] for check in section["checks"]]
     assert checks
     assert all(list(row) == keys("A check of doctor") for row in [*checks, shown["first"]])
+
+
+def test_the_way_of_a_request_has_the_documented_keys() -> None:
+    shown = next(shown for shown in OBJECTS if shown["command"] == "explain")
+    assert all(list(row) == keys("A link of explain") for row in [*shown["links"], shown["broken"]])
+    assert all(list(row) == keys("A container of explain") for row in shown["containers"])

@@ -146,6 +146,13 @@ def test_an_upstream_outside_compose_is_asked(answers: bool | None, verdict: Ver
     assert "10.0.0.5:8000" in check.text
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_the_proxys_own_container_is_not_this_host(host: str) -> None:
+    (check,) = judge_app(facts(service=None, host=host, answers=True))
+    assert "the proxy's own container" in check.text
+    assert "172.17.0.1:8000" in (check.todo or "")
+
+
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0B00007F:B193 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 3540546 1 0 100 0 0 10 0

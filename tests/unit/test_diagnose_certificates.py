@@ -302,9 +302,9 @@ def loop(state: str | None = "running", started: float | None = 100, checked: fl
 @pytest.mark.parametrize(
     ("given", "verdict", "text"),
     [
-        (loop(), Verdict.OK, "looked 5 h ago"),
-        (loop(checked=12.5), Verdict.OK, "looked 12 h ago"),
-        (loop(started=5.0001, checked=5.0004), Verdict.OK, "looked 5 h ago"),
+        (loop(), Verdict.OK, "was 5 h ago"),
+        (loop(checked=12.5), Verdict.OK, "was 12 h ago"),
+        (loop(started=5.0001, checked=5.0004), Verdict.OK, "was 5 h ago"),
         (loop(started=0.1, checked=None), Verdict.OK, "first round"),
         (loop(started=0.1, checked=300), Verdict.OK, "first round"),
         (loop(checked=14), Verdict.WRONG, "last look was 14 h ago"),

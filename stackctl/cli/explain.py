@@ -1,0 +1,32 @@
+"""``explain``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
+from stackctl.model import names
+
+if TYPE_CHECKING:
+    from stackctl.engine.host import Host
+    from stackctl.usecases.result import Result
+
+
+def explain(
+    address: Annotated[
+        str, typer.Argument(metavar="DOMAIN[/PATH]", help="A name and a path, or the whole https:// address.")
+    ],
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """Follow one request to the app: server block, location, container; name the link that is broken."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import explain as usecase
+
+    def action(host: Host) -> Result:
+        return usecase.explain(host, *names.web_address(address))
+
+    run(Common("explain", directory, output, verbose), action, lambda: names.web_address(address))

@@ -1,0 +1,142 @@
+"""What a status means: who gave it, and which link of the way it tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from stackctl.diagnose.check import Check, Verdict
+from stackctl.diagnose.links import Link, Step
+from stackctl.diagnose.reply import Failure, Reply
+from stackctl.render.routes import Doing, LoggedError, Route
+
+_ACCESS = {401, 403, 429}
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How a request ended.
+
+    Attributes:
+        text: the answer in words.
+        at: the link that is broken, or None.
+        why: what is wrong there, and ``todo`` what to do about it.
+    """
+
+    text: str
+    at: Step | None = None
+    why: str | None = None
+    todo: str | None = None
+
+    def link(self, step: Step, text: str, where: str | None = None) -> Link:
+        """A link of the way; the broken one says what is wrong."""
+        if step is self.at:
+            return Link(step, Verdict.WRONG, text, where, self.todo, self.why)
+        return Link(step, Verdict.OK, text, where)
+
+
+def judge_answer(  # noqa: PLR0913  (one line for each way to end)
+    name: str, path: str, route: Route, reply: Reply, fresh: Sequence[LoggedError], wrong: Check | None
+) -> Answered:
+    """How a request for ``path`` ended.
+
+    ``fresh`` are the proxy's errors about it, and ``wrong`` what is wrong with the app behind the route.
+    """
+    doing = route.action.doing
+    passed = doing is Doing.PROXY
+    if reply.failure is not None:
+        return _unanswered(route, reply.failure, fresh, wrong)
+    status = reply.status or 0
+    if 300 <= status < 400:
+        return _redirected(name, path, route, reply)
+    if passed and status >= 500:
+        return _failed(status, fresh, wrong)
+    if passed:
+        return Answered(f"{status}{_by_rule(route, status, fresh)}")
+    if status >= 400:
+        why = fresh[-1].message if fresh else None
+        todo = f"correct {route.action.place}, then run 'stackctl up'"
+        return Answered(f"{status}, by the proxy itself", Step.LOCATION, why or f"the proxy answers {status}", todo)
+    return Answered(f"{status}, by the proxy itself")
+
+
+def _unanswered(route: Route, failure: Failure, fresh: Sequence[LoggedError], wrong: Check | None) -> Answered:
+    if failure in {Failure.CONNECT, Failure.HANDSHAKE}:
+        return Answered(f"none: {failure.value}")
+    if route.action.doing is Doing.CLOSE:
+        todo = f"correct {route.action.place}, then run 'stackctl up'"
+        return Answered(f"none: {failure.value}", Step.LOCATION, "it closes the connection", todo)
+    if wrong is not None:
+        return Answered(f"none: {failure.value}", Step.CONTAINER, wrong.text, wrong.todo)
+    why = fresh[-1].message if fresh else failure.value
+    return Answered(
+        f"none: {failure.value}", Step.ANSWER, why, "see 'stackctl logs': the app may still be at work on it"
+    )
+
+
+def _redirected(name: str, path: str, route: Route, reply: Reply) -> Answered:
+    by = "the app" if route.action.doing is Doing.PROXY else "the proxy itself"
+    text = f"{reply.status} to {reply.location}, by {by}" + _by_rule(route, reply.status or 0, ())
+    if reply.location is not None and not reply.sets_cookie and _same(reply.location, name, path):
+        why = "it redirects to the address it was asked at, without an end"
+        todo = "let the app go by X-Forwarded-Proto, and not redirect what has come by https"
+        return Answered(text, Step.ANSWER, why, todo)
+    return Answered(text)
+
+
+def _same(location: str, name: str, path: str) -> bool:
+    """Whether ``location`` is the very address that was asked by https."""
+    to = urlsplit(location)
+    if to.scheme not in {"", "https"} or (to.hostname or name) != name:
+        return False
+    return (to.path or "/") + (f"?{to.query}" if to.query else "") == path
+
+
+def _failed(status: int, fresh: Sequence[LoggedError], wrong: Check | None) -> Answered:
+    """A 5xx where the request should have been passed on."""
+    if not fresh:
+        # The proxy logs each failure of its own: without a line the answer came through it.
+        why, todo = f"the app itself answers {status}", "see 'stackctl logs': the way to the app is whole"
+        return Answered(f"{status}, by the app", Step.ANSWER, why, todo)
+    said = fresh[-1]
+    if "limiting" in said.message:
+        todo = "raise the limit in nginx/custom, or ask more slowly"
+        return Answered(f"{status}, by the proxy itself", Step.LOCATION, said.message, todo)
+    if wrong is not None:
+        return Answered(f"{status}, by the proxy: {said.message}", Step.CONTAINER, wrong.text, wrong.todo)
+    return Answered(f"{status}, by the proxy", Step.UPSTREAM, said.message, _advice(said.message))
+
+
+_ADVICE = {
+    "timed out": "the app takes too long: see 'stackctl logs', or set 'read-timeout' in x-stackctl",
+    "could not be resolved": "run 'stackctl up', which starts what is missing",
+    "no live upstreams": "run 'stackctl up', which starts what is missing",
+    "prematurely closed": "the app ended the connection before it answered: see 'stackctl logs'",
+    "too big header": "the app's headers are larger than proxy_buffer_size, which nginx/custom can raise",
+    "SSL": "the app does not speak TLS as the proxy was told to: check proxy_pass",
+}
+
+
+def _advice(message: str) -> str:
+    return next((todo for part, todo in _ADVICE.items() if part in message), "see 'stackctl logs', and ask again")
+
+
+def _by_rule(route: Route, status: int, fresh: Sequence[LoggedError]) -> str:
+    """Who gave an answer that may have come before the app was asked."""
+    if status not in _ACCESS and not 300 <= status < 400:
+        return ", by the app" if not fresh else f", by the proxy itself: {fresh[-1].message}"
+    rules = [rule for rule in route.rules if _could_give(rule.text, status)]
+    if fresh:
+        return f", by the proxy itself: {fresh[-1].message}"
+    shown = "; ".join(f"{rule.text} ({rule.place})" for rule in rules)
+    if 300 <= status < 400:
+        return f" or by {shown}" if shown else ""
+    return f", by {shown}, or by the app" if shown else ", by the app"
+
+
+def _could_give(rule: str, status: int) -> bool:
+    kinds = (
+        ("auth_basic", "auth_request", "deny", "limit_req", "limit_conn") if status in _ACCESS else ("if", "rewrite")
+    )
+    return rule.startswith(kinds)

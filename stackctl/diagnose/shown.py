@@ -1,0 +1,72 @@
+"""The certificate that a request was shown, beside the one on disk."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from stackctl.certs.dummy import ISSUER
+from stackctl.certs.lineage import Certificate, Lineage
+from stackctl.diagnose.check import Verdict
+from stackctl.diagnose.links import Link, Step
+from stackctl.diagnose.reply import Failure, Reply
+
+
+def judge_shown(name: str, owner: str | None, lineage: Lineage | None, reply: Reply, now: datetime) -> Link:
+    """The certificate's link."""
+    shown = reply.certificate
+    if shown is None:
+        return _none(lineage, reply, now)
+    text = f"{_described(shown, now)}, {_kind(shown, lineage)}"
+    todo = _todo(name, owner, shown, lineage, now)
+    if todo is not None:
+        return Link(Step.CERTIFICATE, Verdict.WRONG, f"{text}{_fault(name, shown, now)}", None, todo)
+    return Link(Step.CERTIFICATE, Verdict.OK, text)
+
+
+def _none(lineage: Lineage | None, reply: Reply, now: datetime) -> Link:
+    on_disk = lineage.certificate if lineage else None
+    text = f"none is shown: {reply.failure.value if reply.failure else 'no TLS'}"
+    if on_disk is not None:
+        text += f"; on disk: {_described(on_disk, now)}"
+    if reply.failure is Failure.HANDSHAKE:
+        return Link(Step.CERTIFICATE, Verdict.WRONG, text, None, "run 'stackctl up'; 'stackctl logs' may say more")
+    return Link(Step.CERTIFICATE, Verdict.UNKNOWN, text)
+
+
+def _described(certificate: Certificate, now: datetime) -> str:
+    return f"issued by {certificate.issuer}, {certificate.days_left(now)} days left"
+
+
+def kind_of(shown: Certificate, lineage: Lineage | None) -> str:
+    """``real`` (the one on disk), ``dummy``, or ``other``."""
+    if lineage is not None and lineage.certificate and shown.fingerprint == lineage.certificate.fingerprint:
+        return "real"
+    return "dummy" if shown.issuer == ISSUER else "other"
+
+
+def _kind(shown: Certificate, lineage: Lineage | None) -> str:
+    match kind_of(shown, lineage):
+        case "real":
+            return "real, the one on disk"
+        case "dummy":
+            return "a dummy, which no browser trusts"
+    return "not the one on disk" if lineage is not None and lineage.certificate else "none is on disk"
+
+
+def _fault(name: str, shown: Certificate, now: datetime) -> str:
+    if not shown.covers(name):
+        return f"; it is not for {name}"
+    return f"; it expired on {shown.not_after:%Y-%m-%d}" if shown.not_after <= now else ""
+
+
+def _todo(name: str, owner: str | None, shown: Certificate, lineage: Lineage | None, now: datetime) -> str | None:
+    """What to do about a certificate that is wrong; None for one that is right."""
+    usable = lineage is not None and lineage.usable
+    match kind_of(shown, lineage):
+        case "dummy":
+            return "run 'stackctl up', which " + ("puts the site on the real one" if usable else "asks for a real one")
+        case "other" if usable:
+            return "run 'stackctl up', which reloads the proxy"
+    if shown.not_after <= now:
+        return f"run 'stackctl renew'; if that fails, see 'stackctl doctor {owner or name}'"
+    return None if shown.covers(name) else "run 'stackctl up', which asks for one with all names"

@@ -1,0 +1,97 @@
+"""What a status means: which link of the way it tells of, and who gave it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stackctl.diagnose.answer import Answered, judge_answer
+from stackctl.diagnose.check import Check, Verdict, wrong
+from stackctl.diagnose.links import Step
+from stackctl.diagnose.reply import Failure, Reply
+from stackctl.render.routes import Action, Block, Doing, LoggedError, Match, Route
+
+NAME = "a.example.com"
+SERVER = Block(f"server {NAME}", "nginx/sites/a.conf:1")
+
+
+def route(doing: Doing = Doing.PROXY, text: str = "proxy_pass http://web", *rules: str) -> Route:
+    blocks = tuple(Block(rule, "nginx/custom/a.conf:3") for rule in rules)
+    return Route(SERVER, Match.EXACT, Block("location /", "f:2"), Action(doing, text, "nginx/custom/a.conf:9"), blocks)
+
+
+def said(message: str) -> LoggedError:
+    return LoggedError("2026/01/01 00:00:00", "error", message, NAME, "GET / HTTP/1.1", None, message)
+
+
+REFUSED = said("connect() failed (111: Connection refused) while connecting to upstream")
+PORT = wrong("app-port", "wrong port", "write another")
+
+
+def answered(reply: Reply, *fresh: LoggedError, given: Route | None = None, fault: Check | None = None) -> Answered:
+    return judge_answer(NAME, "/", given or route(), reply, fresh, fault)
+
+
+@pytest.mark.parametrize(
+    ("reply", "more", "at", "words"),
+    [
+        (Reply(200), {}, None, "200, by the app"),
+        (Reply(404), {}, None, "404, by the app"),
+        (Reply(502), {"fresh": REFUSED, "fault": PORT}, Step.CONTAINER, "wrong port"),
+        (Reply(502), {"fresh": REFUSED}, Step.UPSTREAM, "Connection refused"),
+        (Reply(504), {"fresh": said("upstream timed out (110)")}, Step.UPSTREAM, "read-timeout"),
+        (Reply(502), {"fresh": said("web could not be resolved (3: Host not found)")}, Step.UPSTREAM, "stackctl up"),
+        (Reply(502), {"fresh": said("upstream prematurely closed connection")}, Step.UPSTREAM, "ended the connection"),
+        (Reply(503), {"fresh": said("limiting requests, excess: 1")}, Step.LOCATION, "raise the limit"),
+        (Reply(503), {"fault": PORT}, Step.ANSWER, "the app itself answers 503"),
+        (Reply(500), {}, Step.ANSWER, "the app itself answers 500"),
+        (Reply(301, f"https://{NAME}/"), {}, Step.ANSWER, "without an end"),
+        (Reply(301, "/"), {}, Step.ANSWER, "without an end"),
+        (Reply(301, f"https://{NAME}"), {}, Step.ANSWER, "without an end"),
+        (Reply(302, "/", sets_cookie=True), {}, None, "302 to /, by the app"),
+        (Reply(301, f"http://{NAME}/"), {}, None, "301 to"),
+        (Reply(301, f"https://{NAME}/?x"), {}, None, "301 to"),
+        (Reply(301, "/login"), {}, None, "301 to /login, by the app"),
+        (
+            Reply(401),
+            {"given": route(Doing.PROXY, "p", "auth_basic x")},
+            None,
+            "by auth_basic x (nginx/custom/a.conf:3), or",
+        ),
+        (
+            Reply(403),
+            {"fresh": said("access forbidden by rule")},
+            None,
+            "by the proxy itself: access forbidden by rule",
+        ),
+        (Reply(301, "/y"), {"given": route(Doing.PROXY, "p", "if ($a) return 301")}, None, "or by if ($a) return 301"),
+        (Reply(404), {"given": route(Doing.FILES, "root /x"), "fresh": said("open() failed")}, Step.LOCATION, "open()"),
+        (Reply(410), {"given": route(Doing.ANSWER, "return 410")}, Step.LOCATION, "correct nginx/custom/a.conf:9"),
+        (Reply(200), {"given": route(Doing.FILES, "root /x")}, None, "by the proxy itself"),
+        (Reply(302, "/b"), {"given": route(Doing.REDIRECT, "return 302 /b")}, None, "302 to /b, by the proxy itself"),
+        (
+            Reply(failure=Failure.CLOSED),
+            {"given": route(Doing.CLOSE, "return 444")},
+            Step.LOCATION,
+            "closes the connection",
+        ),
+        (Reply(failure=Failure.TIMEOUT), {}, Step.ANSWER, "no answer comes in time"),
+        (Reply(failure=Failure.TIMEOUT), {"fault": PORT}, Step.CONTAINER, "wrong port"),
+        (Reply(failure=Failure.CONNECT), {"fault": PORT}, None, "nothing takes the connection"),
+        (Reply(failure=Failure.HANDSHAKE), {}, None, "the TLS handshake is refused"),
+    ],
+)
+def test_what_an_answer_tells(reply: Reply, more: dict[str, Any], at: Step | None, words: str) -> None:
+    fresh = (more["fresh"],) if "fresh" in more else ()
+    found = answered(reply, *fresh, given=more.get("given"), fault=more.get("fault"))
+    assert found.at is at
+    assert words in f"{found.text} {found.why} {found.todo}"
+    assert (found.todo is None) is (at is None)
+
+
+def test_only_the_broken_link_says_what_is_wrong() -> None:
+    found = answered(Reply(502), REFUSED, fault=PORT)
+    assert found.link(Step.CONTAINER, "web-1").verdict is Verdict.WRONG
+    assert found.link(Step.CONTAINER, "web-1").why == "wrong port"
+    assert found.link(Step.ANSWER, "502") == answered(Reply(200)).link(Step.ANSWER, "502")
