@@ -175,7 +175,7 @@ def test_what_a_person_reads_of_a_dry_run(cli: Cli) -> None:
     assert "    nginx/sites/two.example.com.conf (new)" in lines
     assert all(line.startswith(("would ", "    ", "in all: ")) for line in lines)
     assert lines[-1] == (
-        "in all: 13 operations, 3 files changed, 1 certificate asked for (two.example.com), "
+        "in all: 14 operations, 3 files changed, 1 certificate asked for (two.example.com), "
         "1 service started (two), the proxy reloaded 2 times"
     )
 
@@ -328,7 +328,7 @@ def test_backup_and_restore_as_json(cli: Cli, tmp_path: Path) -> None:
     code, told = cli.json("restore", archive, "--dry-run")
     assert (code, told["changed"], told["digest"]) == (0, False, made["digest"])
     assert set(told) == KEYS | {
-        *("archive", "digest", "encrypted", "made", "project", "files", "certificates", "replaced", "aside"),
+        *("archive", "digest", "encrypted", "made", "project", "files", "certificates", "replaced", "aside", "diffs"),
     }  # fmt: skip
 
 
@@ -341,7 +341,10 @@ def test_what_a_person_reads_of_a_backup(cli: Cli, tmp_path: Path) -> None:
     assert "private keys as they are" in printed
     assert "is whole: project stack" in cli("restore", str(archive), "--dry-run").stdout
     cli.world.custom("http.conf", "# new\n")
-    assert "with --force it would put aside: data/ca, data/" in cli("restore", str(archive), "--dry-run").stdout
+    assert (
+        "with --force it would put aside: .stackctl/history, data/ca, data/"
+        in cli("restore", str(archive), "--dry-run").stdout
+    )
     restored = cli("restore", str(archive), "--force")
     assert restored.exit_code == 0
     assert "✓ start the proxy" in restored.stdout

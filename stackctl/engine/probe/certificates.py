@@ -93,16 +93,16 @@ def certificates(host: Host, stack: Stack, apps: Sequence[App], *, proxy_up: boo
         accounts, issued = tree.accounts(), tree.names("live")
         found = []
         for app in apps:
-            chain, key, renewal = _parts(tree, app.name)
-            there = app.name in issued
-            lineage = read_lineage(app.name, chain, key, renewal) if there else None
+            chain, key, renewal = _parts(tree, app.lineage)
+            there = app.lineage in issued
+            lineage = read_lineage(app.lineage, chain, key, renewal) if there else None
             certificate = CertificateFacts(
                 subject=app.name,
                 names=app.domains,
                 lineage=lineage,
                 fullchain=chain,
-                chain=tree.read(f"live/{app.name}/chain.pem"),
-                key_file=_key_file(tree, app.name),
+                chain=tree.read(f"live/{app.lineage}/chain.pem"),
+                key_file=_key_file(tree, app.lineage),
                 shown=shown.get(app.name),
                 proxy_up=proxy_up,
                 now=now,
@@ -133,11 +133,11 @@ def _key_file(tree: Tree, name: str) -> KeyFile | None:
 def _renewal(tree: Tree, app: App, text: bytes | None, accounts: frozenset[str], directory: str) -> RenewalFacts:
     return RenewalFacts(
         subject=app.name,
-        lineage=app.name,
+        lineage=app.lineage,
         names=app.domains,
         text=None if text is None else text.decode("utf-8", "replace"),
-        links=None if tree.root is None else {kind: _target(tree.root / "live" / app.name, kind) for kind in KINDS},
-        archived=tree.names(f"archive/{app.name}"),
+        links=None if tree.root is None else {kind: _target(tree.root / "live" / app.lineage, kind) for kind in KINDS},
+        archived=tree.names(f"archive/{app.lineage}"),
         accounts=accounts,
         directory=directory,
     )

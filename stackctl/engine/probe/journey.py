@@ -50,7 +50,7 @@ def journey(host: Host, stack: Stack, project: Project, name: Domain, path: str)
     https = host.wire.ask(edge.https, name, path, tls=True)
     fresh = log.fresh(wait=_may_be_logged(route, https))
     http = host.wire.ask(edge.http, name, path, tls=False)
-    lineage = host.directory.lineage(app.name) if app else None
+    lineage = host.directory.lineage(app.lineage) if app else None
     facts = JourneyFacts(
         name=name,
         path=path,
