@@ -70,6 +70,7 @@ CASES = {
         stack(app("a.example.com"), app("b.example.com", service="api")),
         lineages(lineage("a.example.com")),
         {
+            "http.conf": HTTP,
             "a.example.com.location.conf": b"proxy_buffering off;\n",
             "b.example.com.conf": SITE,
             "b.example.com.location.conf": b"proxy_set_header Host $http_host;\nproxy_set_header X-Team blue;\n",
