@@ -20,6 +20,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from stackctl.certs.dummy import ISSUER as DUMMY_ISSUER
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Certificate, Lineage, read_certificate
 from stackctl.engine.certbot_tree import CertbotTree, Through
@@ -120,6 +121,11 @@ class StackDirectory:
             return read_certificate(chain)
         except ValueError:
             return None
+
+    def imported(self, app: str) -> Certificate | None:
+        """An app's certificate that is neither certbot's nor a dummy."""
+        there = self.dummy(app)
+        return there if there is not None and there.issuer != DUMMY_ISSUER else None
 
     def ca_bundle(self) -> bytes | None:
         """The stack's copy of what a private CA is trusted by."""

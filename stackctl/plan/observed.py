@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from stackctl.certs.dummy import ISSUER as DUMMY_ISSUER
 from stackctl.certs.ledger import Ledger
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.model.names import Domain
@@ -58,7 +59,7 @@ class Observed:
         published: the generation on disk that a start of the proxy would use, or None.
         images: image ids by reference; None where the image is not local.
         lineages: what certbot has, by name.
-        dummies: the dummies under ``data/certs``, by app.
+        dummies: the dummies under ``data/certs``, and certificates that are not certbot's, by app.
         custom: a person's own files under the proxy's ``custom/``.
         ca_bundle: the stack's copy of what a private CA is trusted by.
         schema: the JSON Schema for editors.
@@ -85,6 +86,11 @@ class Observed:
     ledger: Ledger = field(default_factory=Ledger)
     now: datetime = _EPOCH
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)
+
+    def imported(self, app: str) -> Certificate | None:
+        """An app's certificate under ``data/certs`` that is no dummy: it is served until it is due."""
+        there = self.dummies.get(app)
+        return there if there is not None and there.issuer != DUMMY_ISSUER else None
 
     def containers_of(self, service: str) -> list[Container]:
         """The containers of one service."""

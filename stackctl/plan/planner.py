@@ -92,7 +92,7 @@ class _Planner:
         if not self.wish.write_last:
             yield from self._write()
         for app in self.sites:
-            if not self._real(app) and not self._dummy_fits(app):
+            if not self._real(app) and not self._dummy_fits(app) and self.observed.imported(app.name) is None:
                 yield MakeDummy(app=app.name, names=app.domains, cause="no certificate yet", scope=app.name)
 
     def _stage(self) -> Iterator[Operation]:
@@ -146,7 +146,8 @@ class _Planner:
             yield ReloadProxy(cause=reload_cause, if_published=published)
         if start or reload_cause:
             for app in self.apps:
-                yield VerifySite(app=app, expect_real=self._real(app), cause="the proxy took files up", scope=app.name)
+                real = self._real(app) or self.observed.imported(app.name) is not None
+                yield VerifySite(app=app, expect_real=real, cause="the proxy took files up", scope=app.name)
             for name in self._gone():
                 yield VerifyGone(name=name, cause=f"{name} is routed no more")
 
@@ -227,7 +228,7 @@ class _Planner:
         return dummy is not None and set(dummy.names) >= set(app.domains)
 
     def _site(self, app: App, *, issued: bool) -> Files:
-        tls = issued_tls(app) if issued else site_tls(app, self._lineage(app))
+        tls = issued_tls(app) if issued else site_tls(app, self._lineage(app), self.observed.imported(app.name))
         return self.rendering.site(self.stack, app, tls)
 
 

@@ -28,6 +28,8 @@ def certificate_requests(
             cause = wish.renew.get(app.name)
         else:
             cause = _fault(stack, app, sharers[app.lineage], lineage) if wish.issue else None
+            if cause and lineage is None:
+                cause = _need(app, observed)
             if cause and lineage is None and app.lineage in wish.had:
                 cause = "the one it had then is gone: it is issued anew"
         if cause is None or app.lineage in asked:
@@ -65,6 +67,16 @@ def _names(app: App, sharing: Collection[App], lineage: Lineage | None) -> tuple
         # HTTP-01 proves no wildcard.
         names |= dict.fromkeys(Domain(name) for name in lineage.certificate.names if not name.startswith("*."))
     return tuple(names)
+
+
+def _need(app: App, observed: Observed) -> str | None:
+    """Why an app without a lineage needs one: not while it has a certificate from elsewhere."""
+    imported = observed.imported(app.name)
+    if imported is None:
+        return "it has none yet"
+    if not all(imported.covers(name) for name in app.domains):
+        return "the one in data/certs is not for all of its names"
+    return "the one in data/certs is due" if imported.due(observed.now) else None
 
 
 def _fault(stack: Stack, app: App, sharing: Collection[App], lineage: Lineage | None) -> str | None:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stackctl.certs.lineage import Lineage
+from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.model.names import Domain
 from stackctl.model.stack import App, Stack
 from stackctl.render.proxy import CERTS_MOUNT, Files, Proxy, SiteTls
@@ -33,11 +33,12 @@ class Rendering:
         return self.proxy.site(stack, app, tls, self.version, custom=custom, location=location)
 
 
-def site_tls(app: App, lineage: Lineage | None) -> SiteTls:
-    """The real certificate where there is a usable one, else the dummy."""
+def site_tls(app: App, lineage: Lineage | None, imported: Certificate | None = None) -> SiteTls:
+    """The real certificate where there is a usable one, else an ``imported`` one or the dummy."""
     if lineage is None or not lineage.usable or lineage.certificate is None:
         folder = f"{CERTS_MOUNT}/{app.name}"
-        return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", frozenset())
+        trusted = frozenset(name for name in app.domains if imported is not None and imported.covers(name))
+        return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", trusted)
     certificate = lineage.certificate
     trusted = frozenset(name for name in app.domains if certificate.covers(name))
     folder = f"{LIVE_MOUNT}/{lineage.name}"

@@ -100,7 +100,7 @@ def _fingerprints(host: Host, stack: Stack, observed: Observed, steps: Sequence[
         if isinstance(step.operation, Issue):
             name = step.operation.request.lineage
             lineages[name] = host.directory.lineage(name)
-    mine = {app.name: lineages[app.name] for app in stack.apps if app.name in lineages}
+    mine = {app.lineage: lineages[app.lineage] for app in stack.apps if app.lineage in lineages}
     return {name: one.certificate.fingerprint for name, one in mine.items() if one.usable and one.certificate}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.engine.host import Host
-from stackctl.model.stack import Upstream
+from stackctl.model.stack import App, Upstream
 from stackctl.plan.observed import Container
 from stackctl.usecases.converge import load, open_document
 from stackctl.usecases.result import Result
@@ -32,7 +32,7 @@ def status(host: Host) -> Result:
     now = host.now()
     rows: list[dict[str, Any]] = []
     for app in stack.apps:
-        lineage = lineages.get(app.lineage)
+        lineage = lineages.get(app.lineage) or _imported(host, app)
         certificate = lineage.certificate if lineage else None
         rows.append(
             {
@@ -50,6 +50,12 @@ def status(host: Host) -> Result:
     edge = [container for container in containers if container.service == stack.edge.service]
     proxy = edge[0].state if edge else "missing"
     return Result("status", data={"project": loaded.project.name, "proxy": proxy, "apps": rows})
+
+
+def _imported(host: Host, app: App) -> Lineage | None:
+    """A certificate under data/certs that is no dummy, as if it were certbot's."""
+    there = host.directory.imported(app.name)
+    return None if there is None else Lineage(app.lineage, there)
 
 
 def _health(host: Host, upstream: Upstream, containers: tuple[Container, ...]) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.model.names import Domain, Publish, ServiceName
 from stackctl.model.project import Project, PublishedPort, Service
@@ -51,6 +53,11 @@ def stack(
 def certificate(*names: str, fingerprint: str = "f1", not_before: datetime = NOW, days: float = 90) -> Certificate:
     """A certificate for ``names``."""
     return Certificate(fingerprint, tuple(sorted(names)), "Test CA", not_before, not_before + timedelta(days=days))
+
+
+def dummy(*names: str, fingerprint: str = "d1") -> Certificate:
+    """A dummy for ``names``, as :mod:`stackctl.certs.dummy` makes it."""
+    return replace(certificate(*names, fingerprint=fingerprint, days=3650), issuer=ISSUER)
 
 
 def lineage(*names: str, problem: str | None = None, fingerprint: str = "f1", name: str | None = None) -> Lineage:

@@ -18,6 +18,7 @@ from stackctl.plan.operations import (
     CheckNames,
     HoldBack,
     Issue,
+    MakeDummy,
     Operation,
     Plan,
     Publish,
@@ -32,7 +33,20 @@ from stackctl.plan.services import start_cause
 from stackctl.plan.wish import Wish
 from stackctl.render.proxies.nginx import Nginx
 from stackctl.render.sites import Rendering, site_tls
-from tests.unit.build import CERTBOT, NGINX, NOW, app, certificate, container, images, lineage, project, service, stack
+from tests.unit.build import (
+    CERTBOT,
+    NGINX,
+    NOW,
+    app,
+    certificate,
+    container,
+    dummy,
+    images,
+    lineage,
+    project,
+    service,
+    stack,
+)
 
 TEXT = "services: {}\n"
 A, B = Domain("a.example.com"), Domain("b.example.com")
@@ -81,7 +95,7 @@ def settled(
         ),
         images=images(*services),
         lineages=lineages,
-        dummies={one.name: certificate(*one.domains, fingerprint=f"dummy {one.name}") for one in stack.apps},
+        dummies={one.name: dummy(*one.domains, fingerprint=f"dummy {one.name}") for one in stack.apps},
         custom=custom or {},
     )
 
@@ -306,14 +320,14 @@ def test_names_in_another_order_are_the_same_names() -> None:
 
 def test_a_dummy_that_lacks_a_name_is_made_again() -> None:
     desired = stack(app(A, "www.example.com"))
-    observed = replace(settled(desired, WEB), dummies={A: certificate(A)})
+    observed = replace(settled(desired, WEB), dummies={A: dummy(A)})
     made = plan(desired, observed, Wish(TEXT, issue=False))
     assert str(made).splitlines()[0] == "make a dummy certificate for a.example.com  (no certificate yet)"
 
 
 def test_a_dummy_with_more_names_is_kept() -> None:
     desired = stack(APP_A)
-    observed = replace(settled(desired, WEB), dummies={A: certificate(A, "www.example.com")})
+    observed = replace(settled(desired, WEB), dummies={A: dummy(A, "www.example.com")})
     assert not plan(desired, observed, Wish(TEXT, issue=False))
 
 
@@ -1051,3 +1065,23 @@ def test_a_wildcard_certificate_is_good_for_the_names_it_covers() -> None:
     one = stack(APP_A)
     seen = settled(one, WEB, issued=[found])
     assert "issue" not in str(make_plan(one, wish, seen, rendering()))
+
+
+def test_a_certificate_from_elsewhere_is_served_until_it_is_due() -> None:
+    """What is in data/certs and is no dummy is a certificate like any other, but that certbot has the next."""
+    desired = stack(app(A))
+    there = certificate(A, fingerprint="theirs")
+    observed = replace(settled(desired, WEB), dummies={A: there}, now=NOW)
+
+    taken_up = plan(desired, observed)
+    [staged] = [operation for operation in taken_up.operations if isinstance(operation, StageFiles)]
+    assert set(staged.files) == {f"sites/{A}.conf", f"sites/{A}.redirect"}
+    assert not any(isinstance(operation, Issue | MakeDummy) for operation in taken_up.operations)
+    assert [one.expect_real for one in taken_up.operations if isinstance(one, VerifySite)] == [True]
+
+    due = plan(desired, replace(observed, now=there.not_after - timedelta(days=20)))
+    assert [one.cause for one in due.operations if isinstance(one, Issue)] == ["the one in data/certs is due"]
+    short = plan(stack(app(A, "www.example.com")), observed)
+    assert [one.cause for one in short.operations if isinstance(one, Issue)] == [
+        "the one in data/certs is not for all of its names"
+    ]
