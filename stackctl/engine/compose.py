@@ -18,7 +18,7 @@ from stackctl.engine.ports import CommandKilled
 from stackctl.errors import EngineError, StackfileError
 from stackctl.model import names
 from stackctl.model.names import ServiceName
-from stackctl.model.project import Project, PublishedPort, Service
+from stackctl.model.project import Mount, Project, PublishedPort, Service
 from stackctl.stackfile.locate import ComposeFiles
 
 _logger = logging.getLogger(__name__)
@@ -152,7 +152,23 @@ def _service(name: str, body: dict[str, Any], config_hash: str) -> Service:
         ports=ports,
         networks=frozenset(body.get("networks") or ()),
         replicas=int(body.get("scale", (body.get("deploy") or {}).get("replicas", 1))),
+        environment={key: value for key, value in (body.get("environment") or {}).items() if value is not None},
+        mounts=tuple(
+            _mount(volume) for volume in body.get("volumes") or () if volume.get("type") in {"bind", "volume"}
+        ),
+        hosts=_hosts(body),
     )
+
+
+def _mount(volume: dict[str, Any]) -> Mount:
+    return Mount(volume["type"], volume.get("source") or "", volume["target"], bool(volume.get("read_only")))
+
+
+def _hosts(body: dict[str, Any]) -> frozenset[str]:
+    aliases = (
+        alias for network in (body.get("networks") or {}).values() for alias in (network or {}).get("aliases", ())
+    )
+    return frozenset(filter(None, (body.get("container_name"), body.get("hostname"), *aliases)))
 
 
 def _bracketed(address: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import names
 from stackctl.model.names import ServiceName
-from stackctl.model.project import Project, PublishedPort, Service
+from stackctl.model.project import Mount, Project, PublishedPort, Service
 from stackctl.plan.observed import Container
 from stackctl.stackfile.document import Document
 
@@ -53,17 +53,30 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
         where = doc.where_of(("services", name))
         raise StackfileError(f"Compose does not accept it: service {name!r}: {problem}", where=where)
     kept = {key: value for key, value in body.items() if not key.startswith("x-") and key not in _UNHASHED}
-    labels = body.get("labels") or {}
-    pairs = labels.items() if isinstance(labels, dict) else [label.partition("=")[::2] for label in labels]
     return Service(
         name=ServiceName(name),
         image=body.get("image"),
         builds="build" in body,
         config_hash=hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest(),
-        labels={str(key): str(value) for key, value in pairs},
+        labels=_pairs(body.get("labels")),
         ports=ports,
         networks=frozenset(networks),
+        environment=_pairs(body.get("environment")),
+        mounts=tuple(_mount(str(volume)) for volume in body.get("volumes") or () if ":" in str(volume)),
+        hosts=frozenset(filter(None, (body.get("container_name"),))),
     )
+
+
+def _pairs(items: Any) -> dict[str, str]:  # noqa: ANN401  (YAML holds anything)
+    pairs = items.items() if isinstance(items, dict) else (str(item).partition("=")[::2] for item in items or ())
+    return {str(key): str(value) for key, value in pairs}
+
+
+def _mount(text: str) -> Mount:
+    """A volume in Compose's short form; a path stays relative to the directory."""
+    source, target, *options = text.split(":")
+    kind = "bind" if source.startswith((".", "/", "~")) else "volume"
+    return Mount(kind, source.removeprefix("./"), target, "ro" in options)
 
 
 def _port(port: Any) -> PublishedPort | None:  # noqa: ANN401  (YAML holds anything)

@@ -23,12 +23,23 @@ class PublishedPort:
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """What a service sees at ``target``: a ``bind`` of a path on the host, or a ``volume`` by its name."""
+
+    kind: str
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """What matters of one resolved service.
 
     Attributes:
         config_hash: Compose's digest of the service, as in ``com.docker.compose.config-hash``.
         networks: names of its networks; empty with a ``network_mode``.
+        hosts: names besides its own that others of its networks find it by.
     """
 
     name: ServiceName
@@ -39,6 +50,9 @@ class Service:
     ports: tuple[PublishedPort, ...] = ()
     networks: frozenset[str] = frozenset()
     replicas: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    hosts: frozenset[str] = frozenset()
 
     @property
     def role(self) -> str | None:

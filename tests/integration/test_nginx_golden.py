@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackctl.certs.dummy import make_dummy
+from tests.unit.adopted import FRAGMENTS, NAME, files_of
 from tests.unit.goldens import CASES, FOLDER, VERSIONS
 
 pytestmark = pytest.mark.e2e
@@ -45,13 +46,46 @@ def certificates(root: Path) -> None:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("certificates")
     certificates(made)
+    adopted = made / "etc/letsencrypt/live" / NAME
+    adopted.mkdir(parents=True, exist_ok=True)
+    for kind, content in zip(("fullchain", "privkey"), make_dummy([NAME], datetime.now(UTC)), strict=True):
+        (adopted / f"{kind}.pem").write_bytes(content)
+    folder = made / "etc/stackctl/certs"
+    for name in (NAME, "app2.example.com", "one.example.com"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for kind, content in zip(("fullchain", "privkey"), make_dummy([name], datetime.now(UTC)), strict=True):
+            (folder / name / f"{kind}.pem").write_bytes(content)
     return made
+
+
+def test_nginx_takes_what_adoption_keeps(root: Path, tmp_path: Path) -> None:
+    """Whatever the foreign configurations said, what is made of them starts."""
+    taken = [path for path in FRAGMENTS if path.stem != "imported"]  # its certificate is nowhere
+    for path in taken:
+        for name, content in files_of(path).items():
+            at = tmp_path / path.stem / "1.30" / name
+            at.parent.mkdir(parents=True, exist_ok=True)
+            at.write_bytes(content)
+    (tmp_path / "balanced/1.30/custom").mkdir()
+    (tmp_path / "balanced/1.30/custom/htpasswd").write_text("")
+    said = run("1.30", tmp_path, root)
+    outcomes = dict(re.findall(r"^(\w+): (passed|failed)$", said, re.MULTILINE))
+    assert outcomes == dict.fromkeys([path.stem for path in taken], "passed"), said
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_nginx_takes_every_golden_set(version: str, root: Path) -> None:
+    said = run(version, FOLDER, root)
+    outcomes = dict(re.findall(r"^(\w+): (passed|failed)$", said, re.MULTILINE))
+    assert outcomes == dict.fromkeys(CASES, "passed"), said
+    # A warning is a directive that the next version refuses.
+    assert "[warn]" not in said, said
+
+
+def run(version: str, sets: Path, root: Path) -> str:
+    """What nginx says of every set in a folder."""
     mounts = [
-        f"{FOLDER}:/golden:ro",
+        f"{sets}:/golden:ro",
         f"{root}/etc/stackctl/certs:/etc/stackctl/certs:ro",
         f"{root}/etc/letsencrypt:/etc/letsencrypt:ro",
     ]
@@ -67,7 +101,4 @@ def test_nginx_takes_every_golden_set(version: str, root: Path) -> None:
         check=False,
         timeout=300,
     )
-    outcomes = dict(re.findall(r"^(\w+): (passed|failed)$", done.stdout, re.MULTILINE))
-    assert outcomes == dict.fromkeys(CASES, "passed"), done.stdout + done.stderr
-    # A warning is a directive that the next version refuses.
-    assert "[warn]" not in done.stdout, done.stdout
+    return done.stdout + done.stderr

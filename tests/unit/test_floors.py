@@ -14,7 +14,7 @@ import stackctl
 ROOT = Path(stackctl.__file__).resolve().parent
 ARCHITECTURE = ROOT.parent / "docs" / "architecture.md"
 
-FLOORS = ("errors", "model", "stackfile", "certs", "render", "plan", "diagnose", "engine", "usecases", "cli")
+FLOORS = ("errors", "model", "stackfile", "certs", "render", "plan", "diagnose", "adopt", "engine", "usecases", "cli")
 """From the bottom; 'assets' stands beside 'errors', and '__main__' on top of all."""
 
 LEVEL = {"assets": 0, "": len(FLOORS)} | {name: level for level, name in enumerate(FLOORS)}
@@ -24,7 +24,7 @@ INSIDE_CERTBOT = {f"certs/issuer/{path.name}" for path in (ROOT / "certs" / "iss
 
 WORLD = {"docker", "subprocess", "socket", "ssl", "urllib.request", "http.client", "requests", "asyncio", "psutil"}
 STATE = {"os", "time", "shutil", "tempfile", "pathlib", "random", "secrets", "signal", "sys", "threading", "glob", "io"}
-PURE = ("model", "plan", "render", "diagnose")
+PURE = ("model", "plan", "render", "diagnose", "adopt")
 
 MODULES = sorted(ROOT.rglob("*.py"))
 

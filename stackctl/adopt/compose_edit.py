@@ -1,0 +1,163 @@
+"""The Compose file of a stack that is taken over: only lines that must change do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stackctl.adopt.compose_layouts import Layout
+from stackctl.adopt.proposal import Proposal, Site
+from stackctl.model.names import Domain, Publish
+from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
+from stackctl.model.stack import App, Upstream
+from stackctl.render import compose
+from stackctl.stackfile import edit
+from stackctl.stackfile.document import Document, Path
+from stackctl.stackfile.read import HTTP, HTTPS, KEY
+
+_DROPPED = ("command", "user", "working_dir")
+
+
+def adopted(
+    doc: Document,
+    layout: Layout,
+    proposal: Proposal,
+    settings: Mapping[str, str | int | bool],
+    images: Mapping[str, str],
+) -> Document:
+    """``doc`` with the proxy and certbot as stackctl's, the sites routed, and ``settings`` at the top.
+
+    ``images`` are those that replace a role's.
+    """
+    for key, value in {**settings, **proposal.tuning}.items():
+        if key not in (doc.data((KEY,)) or {}):
+            doc = edit.add_entry(doc, (KEY,), f"{key}: {compose.render_value(value)}\n")
+    doc = _as_proxy(doc, layout.proxy, images.get("proxy"))
+    doc = _as_certbot(doc, layout.certbot, images.get("certbot"))
+    for helper in layout.helpers:
+        doc = edit.remove(doc, ("services", helper.name))
+    for site in proposal.sites:
+        doc = _routed(doc, site)
+    return doc
+
+
+def _as_proxy(doc: Document, service: Service, image: str | None) -> Document:
+    name = str(service.name)
+    at = {port.target: port.at for port in service.ports}
+    http = at.get(HTTP) or Publish(at[HTTPS].address, HTTP)
+    https = at.get(HTTPS) or Publish(http.address, HTTPS)
+    block = compose.proxy_block(name, image or service.image or "", http, https)
+    for target, place in ((HTTP, http), (HTTPS, https)):
+        if target not in at:
+            doc = _in_lines(doc, ("services", name, "ports"))
+            doc = edit.add_item(doc, ("services", name, "ports"), f'- "{place}:{target}"\n')
+    return _with_role(doc, name, "proxy", block, image)
+
+
+def _as_certbot(doc: Document, service: Service | None, image: str | None) -> Document:
+    if service is None:
+        name = "certbot" if doc.entry(("services", "certbot")) is None else "stackctl-certbot"
+        block = compose.certbot_block(name, image or compose.DEFAULT_CERTBOT_IMAGE, with_bundle=False)
+        return edit.add_entry(doc, ("services",), block)
+    name = str(service.name)
+    block = compose.certbot_block(name, image or service.image or "", with_bundle=False)
+    return _with_role(doc, name, "certbot", block, image)
+
+
+def _with_role(doc: Document, name: str, role: str, block: str, image: str | None) -> Document:
+    """A service with the keys that stackctl owns, and its own of all others."""
+    path = ("services", name)
+    body = doc.data(path)
+    wanted = Document.parse(block, "block").data((name,))
+    if image is not None and body.get("image") != image:
+        doc = _put(doc, (*path, "image"), compose.entry_of(block, name, "image"))
+        if "build" in body:
+            doc = edit.remove(doc, (*path, "build"))
+    for key in _DROPPED:
+        if key in body:
+            doc = edit.remove(doc, (*path, key))
+    for key in compose.OWNED_KEYS:
+        new = compose.entry_of(block, name, key)
+        if key == "volumes":
+            doc = _mounted(doc, (*path, key), wanted[key])
+            continue
+        if new is None and key in body:
+            doc = edit.remove(doc, (*path, key))
+        elif new is not None and body.get(key) != Document.parse(new, "block").data((key,)):
+            doc = _put(doc, (*path, key), new)
+    digest = compose.owned_digest(wanted)
+    return _labelled(doc, path, {ROLE_LABEL: role, WRITTEN_LABEL: digest})
+
+
+def _put(doc: Document, path: Path, block: str | None) -> Document:
+    assert block is not None  # the template has the key
+    return edit.replace(doc, path, block) if doc.entry(path) is not None else edit.add_entry(doc, path[:-1], block)
+
+
+def _mounted(doc: Document, path: Path, wanted: Sequence[str]) -> Document:
+    """``volumes`` with stackctl's; a person's own that lead elsewhere stay as they are written."""
+    doc = _in_lines(doc, path)
+    there = doc.data(path) or []
+    if not there:
+        return _put(doc, path, _listed("volumes", wanted))
+    targets = {text.split(":")[1] for text in wanted}
+    # Added before any is removed, so that the list is never empty.
+    for text in wanted:
+        if text not in there:
+            doc = edit.add_item(doc, path, f"- {text}\n")
+    gone = [index for index, volume in enumerate(there) if volume not in wanted and _leads_into(volume, targets)]
+    for index in reversed(gone):
+        doc = edit.remove(doc, (*path, index))
+    return doc
+
+
+def _in_lines(doc: Document, path: Path) -> Document:
+    """A list of texts that is written in brackets, with a line for each."""
+    found, there = doc.entry(path), doc.data(path)
+    if found is None or not getattr(found[1], "flow_style", False) or not all(isinstance(one, str) for one in there):
+        return doc
+    return edit.replace(doc, path, _listed(str(path[-1]), [compose.render_value(text) for text in there]))
+
+
+def _listed(key: str, items: Sequence[str]) -> str:
+    return f"{key}:\n" + "".join(f"  - {item}\n" for item in items)
+
+
+def _leads_into(volume: Any, targets: set[str]) -> bool:  # noqa: ANN401  (YAML holds anything)
+    """Whether stackctl's own take its place; the engine's socket is for no proxy of stackctl's."""
+    target = volume.get("target", "") if isinstance(volume, dict) else (str(volume).split(":")[1:2] or [str(volume)])[0]
+    return target.endswith("docker.sock") or any(target == one or target.startswith(f"{one}/") for one in targets)
+
+
+def _labelled(doc: Document, path: Path, labels: Mapping[str, str]) -> Document:
+    there = doc.data((*path, "labels"))
+    for key, value in labels.items():
+        if isinstance(there, list):
+            old = next((index for index, item in enumerate(there) if str(item).startswith(f"{key}=")), None)
+            if old is not None:
+                doc = edit.remove(doc, (*path, "labels", old))
+            doc = edit.add_item(doc, (*path, "labels"), f"- {compose.render_value(f'{key}={value}')}\n")
+            there = doc.data((*path, "labels"))
+        elif (there or {}).get(key) != value:
+            shown = value if key == ROLE_LABEL else compose.render_value(value)
+            doc = _put(doc, (*path, "labels", key), f"{key}: {shown}\n")
+    return doc
+
+
+def _routed(doc: Document, site: Site) -> Document:
+    """The site's route: in its service where that has none yet, else in the list of apps."""
+    extra = dict(site.tuning)
+    if site.lineage is not None and site.lineage != site.name:
+        extra = {"certificate": site.lineage, **extra}
+    lines = "".join(f"  {key}: {compose.render_value(value)}\n" for key, value in extra.items())
+    service = site.upstream.service
+    if service is not None and doc.entry(("services", service, KEY)) is None:
+        app = App(site.domains, Upstream(service, site.upstream.port, service))
+        return edit.add_entry(doc, ("services", service), compose.route_block(app) + lines)
+    block = compose.outside_block(
+        [Domain(name) for name in site.domains],
+        upstream=None if service else str(site.upstream),
+        service=service,
+        port=site.upstream.port if service else None,
+    )
+    return edit.add_item(doc, (KEY, "apps"), block + lines)

@@ -1,0 +1,106 @@
+"""Who is who in somebody's Compose project, and where its containers see its files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stackctl.errors import InputError
+from stackctl.model.project import Mount, Project, Service
+from stackctl.stackfile.read import HTTP, HTTPS
+
+NGINX = "/etc/nginx"
+DOCKER_GEN_SOCKET = "/tmp/docker.sock"  # noqa: S108  (where nginx-proxy looks for it)
+_NGINX_PROXY = re.compile(r"(?:^|/)(?:nginx-proxy|docker-gen)\b")
+_COMPANION = re.compile(r"acme-companion|letsencrypt-nginx-proxy-companion|docker-letsencrypt")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The services that are the proxy's, whoever wrote them.
+
+    Attributes:
+        nginx_proxy: whether the proxy makes its configuration from variables of the other services.
+        helpers: services whose work stackctl does from now on, such as acme-companion.
+    """
+
+    proxy: Service
+    certbot: Service | None
+    nginx_proxy: bool
+    helpers: tuple[Service, ...] = ()
+
+
+def read_layout(project: Project) -> Layout:
+    """Who is the proxy, who certbot.
+
+    Raises:
+        InputError: no service is an nginx that publishes ports, or more than one is.
+    """
+    services = list(project.services.values())
+    proxy = project.with_role("proxy") or _only([one for one in services if _is_proxy(one)])
+    helpers = tuple(one for one in services if one is not proxy and _is_helper(one))
+    certbot = project.with_role("certbot") or next(
+        (one for one in services if one is not proxy and one not in helpers and _is_certbot(one)), None
+    )
+    listens = any(mount.target == DOCKER_GEN_SOCKET for mount in proxy.mounts)
+    nginx_proxy = (
+        listens
+        or bool(_NGINX_PROXY.search(_repository(proxy)))
+        or any(_COMPANION.search(_repository(one)) for one in helpers)
+    )
+    return Layout(proxy, certbot, nginx_proxy, helpers)
+
+
+def _only(found: list[Service]) -> Service:
+    if not found:
+        raise InputError(
+            "no service here is an nginx that publishes port 80 or 443",
+            hint="to put apps behind a new proxy, use 'stackctl init' and 'stackctl add-app'",
+        )
+    if len(found) > 1:
+        shown = ", ".join(one.name for one in found)
+        raise InputError(f"more than one service is an nginx that publishes port 80 or 443: {shown}")
+    return found[0]
+
+
+def _is_proxy(service: Service) -> bool:
+    published = {port.target for port in service.ports}
+    mounted = any(_below(mount.target, NGINX) for mount in service.mounts)
+    return bool(published & {HTTP, HTTPS}) and ("nginx" in _repository(service) or mounted)
+
+
+def _is_helper(service: Service) -> bool:
+    repository = _repository(service)
+    return bool(_COMPANION.search(repository)) or repository.endswith("docker-gen")
+
+
+def _is_certbot(service: Service) -> bool:
+    repository = _repository(service).rpartition("/")[2]
+    return "certbot" in repository or (
+        service.role is None and any(mount.target == "/etc/letsencrypt" for mount in service.mounts)
+    )
+
+
+def _repository(service: Service) -> str:
+    image = (service.image or "").partition("@")[0]
+    head, slash, last = image.rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}"
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def on_host(mounts: Iterable[Mount], path: str) -> str | None:
+    """Where a path of a container's is on the host; None for what is in no directory of the host's."""
+    best = mount_of(mounts, path)
+    if best is None or best.kind != "bind":
+        return None
+    return (best.source + path.removeprefix(best.target.rstrip("/"))).rstrip("/")
+
+
+def mount_of(mounts: Iterable[Mount], path: str) -> Mount | None:
+    """The innermost mount that holds a path."""
+    found = [mount for mount in mounts if _below(path, mount.target.rstrip("/") or "/")]
+    return max(found, key=lambda mount: len(mount.target), default=None)

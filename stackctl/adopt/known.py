@@ -1,0 +1,123 @@
+"""Which of nginx's directives stackctl has an answer to, and which answer."""
+
+from __future__ import annotations
+
+from stackctl.adopt.directives import Directive, seconds
+from stackctl.errors import InputError
+from stackctl.model import names
+
+TUNING = {
+    "client_max_body_size": "body-size",
+    "proxy_connect_timeout": "connect-timeout",
+    "proxy_read_timeout": "read-timeout",
+    "proxy_send_timeout": "send-timeout",
+}
+"""Directives that are keys of x-stackctl."""
+
+HTTP_OWN = frozenset(
+    {
+        "server_tokens",
+        "default_type",
+        "client_body_temp_path",
+        "proxy_temp_path",
+        "fastcgi_temp_path",
+        "uwsgi_temp_path",
+        "scgi_temp_path",
+        "sendfile",
+        "tcp_nopush",
+        "tcp_nodelay",
+        "reset_timedout_connection",
+        "keepalive_timeout",
+        "keepalive_requests",
+        "keepalive_min_timeout",
+        "server_names_hash_max_size",
+        "server_names_hash_bucket_size",
+        "resolver",
+        "resolver_timeout",
+        "http2",
+        "proxy_http_version",
+        "ssl_protocols",
+        "ssl_ciphers",
+        "ssl_prefer_server_ciphers",
+        "ssl_session_cache",
+        "ssl_session_timeout",
+        "ssl_session_tickets",
+        "ssl_dhparam",
+        "ssl_ecdh_curve",
+        "ssl_stapling",
+        "ssl_stapling_verify",
+    }
+)
+"""Settings of ``http`` that stackctl's nginx.conf makes itself."""
+
+SERVER_OWN = frozenset(
+    {
+        "ssl",
+        "ssl_certificate",
+        "ssl_certificate_key",
+        "ssl_trusted_certificate",
+        "ssl_reject_handshake",
+        "http3",
+        "proxy_http_version",
+        *(name for name in HTTP_OWN if name.startswith("ssl_") or name == "http2"),
+    }
+)
+"""Settings of a server that stackctl makes for each site."""
+
+MAIN_OWN = frozenset({"user", "worker_processes", "worker_rlimit_nofile", "pid", "error_log", "events", "daemon"})
+"""Settings beside ``http`` that stackctl's nginx.conf makes itself."""
+
+HEADERS = {
+    "host": {"$host"},
+    "x-real-ip": {"$remote_addr"},
+    "x-forwarded-for": {"$proxy_add_x_forwarded_for"},
+    "x-forwarded-proto": {"$scheme"},
+    "x-forwarded-host": {"$http_host"},
+    "upgrade": {"$http_upgrade"},
+    "connection": {"$connection_upgrade", "upgrade", "Upgrade", '"upgrade"', ""},
+}
+"""What stackctl tells every app about a request: other values are a person's own."""
+
+FILES = frozenset(
+    {
+        "auth_basic_user_file",
+        "ssl_certificate",
+        "ssl_certificate_key",
+        "ssl_trusted_certificate",
+        "ssl_client_certificate",
+        "ssl_crl",
+        "ssl_dhparam",
+        "proxy_ssl_trusted_certificate",
+        "proxy_ssl_certificate",
+        "proxy_ssl_certificate_key",
+    }
+)
+"""Directives whose parameter is a file that has to be there."""
+
+PASSES = frozenset({"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass"})
+"""Directives that name another server."""
+
+LOGS = frozenset({"access_log", "error_log"})
+
+
+def tuning_of(directive: Directive) -> tuple[str, str] | None:
+    """The key of x-stackctl and its value; None where there is none for it."""
+    key = TUNING.get(directive.name)
+    if key is None:
+        return None
+    value = directive.arg if key == "body-size" else seconds(directive.arg)
+    try:
+        return None if value is None else (key, (names.size if key == "body-size" else names.duration)(value))
+    except InputError:
+        return None
+
+
+def is_standard_header(directive: Directive) -> bool:
+    """Whether stackctl tells the app just this about a request."""
+    return len(directive.args) == 2 and directive.args[1] in HEADERS.get(directive.arg.lower(), ())
+
+
+def logs_to_file(directive: Directive) -> bool:
+    """Whether it logs to a file, which the proxy's container has no place for."""
+    target = directive.arg
+    return directive.name in LOGS and target.startswith(("/", "logs/")) and not target.startswith("/dev/std")

@@ -1,0 +1,217 @@
+"""An nginx configuration as its parts: servers, upstream groups, and what is neither."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stackctl.adopt.directives import Directive, first, named, without_comments
+from stackctl.errors import InputError
+from stackctl.model import names
+from stackctl.model.names import Domain
+from stackctl.stackfile.read import HTTP, HTTPS
+
+ACME_PATH = "/.well-known/acme-challenge"
+_PORT = re.compile(r"(?:.*:)?(\d+)\Z")
+_HERE = re.compile(r"https?://(?:\$host|\$http_host|\$server_name)(?::\d+)?(?:\$request_uri|\$uri\S*|/\$1|/)?\Z")
+_THERE = re.compile(r"https?://(?P<host>[^/$:]+)(?::\d+)?(?P<rest>\$request_uri|\$uri\S*|/\$1|/\S*)?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One ``listen`` of a server."""
+
+    port: int
+    tls: bool
+    default: bool
+    options: frozenset[str]
+
+    @classmethod
+    def of(cls, directive: Directive) -> Listen:
+        """What a ``listen`` says; a port that is no number, such as a socket's path, is 0."""
+        place, options = directive.arg, frozenset(directive.args[1:])
+        match = _PORT.match(place)
+        port = int(match[1]) if match else HTTP if not place.startswith("unix:") else 0
+        default = bool(options & {"default_server", "default"})
+        return cls(port, "ssl" in options or "quic" in options, default, options)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One ``server`` block.
+
+    Attributes:
+        names: as they are written, lower case.
+        certificate: path of its chain in the container, or None.
+        body: its directives without ``listen``, ``server_name`` and comments.
+        whole: the block as it was found.
+    """
+
+    names: tuple[str, ...]
+    listens: tuple[Listen, ...]
+    certificate: str | None
+    key: str | None
+    body: tuple[Directive, ...]
+    whole: Directive
+
+    @property
+    def at(self) -> str:
+        """``file:line`` of the block."""
+        return self.whole.at
+
+    @property
+    def tls(self) -> bool:
+        """Whether it answers TLS."""
+        return any(listen.tls for listen in self.listens)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it answers without TLS."""
+        return any(not listen.tls for listen in self.listens)
+
+    def is_default(self, port: int) -> bool:
+        """Whether it asks to answer for unknown names on ``port``."""
+        return any(listen.port == port and listen.default for listen in self.listens)
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """Its names that a site can have."""
+        return tuple(dict.fromkeys(name for text in self.names if (name := domain_or_none(text)) is not None))
+
+    @property
+    def odd_names(self) -> tuple[str, ...]:
+        """Its names that no site can have: wildcards, patterns, ``_``, ``localhost``."""
+        return tuple(text for text in self.names if domain_or_none(text) is None)
+
+    @property
+    def oddity(self) -> str | None:
+        """Why no site can take its place, going by what it listens on."""
+        for listen in self.listens:
+            if listen.port not in {HTTP, HTTPS}:
+                return f"it listens on port {listen.port}" if listen.port else "it listens on a socket"
+            if "proxy_protocol" in listen.options:
+                return "it listens with proxy_protocol"
+            if listen.tls != (listen.port == HTTPS):
+                return f"it listens on port {listen.port} {'with' if listen.tls else 'without'} TLS"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where a server, or a condition in one, sends its clients: to the same name, or to another."""
+
+    host: str | None
+    url: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class NginxConf:
+    """What was found: ``settings`` stand in ``http``, ``main`` beside it."""
+
+    servers: tuple[Server, ...] = ()
+    upstreams: Mapping[str, Directive] | None = None
+    settings: tuple[Directive, ...] = ()
+    main: tuple[Directive, ...] = ()
+
+    def group(self, name: str) -> Directive | None:
+        """The ``upstream`` block of a name."""
+        return (self.upstreams or {}).get(name)
+
+    def default(self, port: int) -> Server | None:
+        """The server that answers for names nobody has on ``port``."""
+        there = [server for server in self.servers if any(listen.port == port for listen in server.listens)]
+        return next((server for server in there if server.is_default(port)), there[0] if there else None)
+
+
+def read_conf(directives: Iterable[Directive]) -> NginxConf:
+    """The parts of a whole configuration, includes already in their places.
+
+    What stands outside of any ``http`` counts as its content where there is no ``http`` at all: a
+    seed that mounts a bare file of servers would not start, but a file of ``conf.d`` is like that.
+    """
+    found = without_comments(directives)
+    https = list(named(found, "http"))
+    http = [directive for block in https for directive in block.inner] if https else list(found)
+    main = tuple(directive for directive in found if directive.name != "http") if https else ()
+    return NginxConf(
+        servers=tuple(_server(directive) for directive in named(http, "server") if directive.block is not None),
+        upstreams={directive.arg: directive for directive in named(http, "upstream")},
+        settings=tuple(directive for directive in http if directive.name not in {"server", "upstream"}),
+        main=main,
+    )
+
+
+def _server(directive: Directive) -> Server:
+    body = directive.inner
+    old_tls = first(body, "ssl")
+    listens = [Listen.of(one) for one in named(body, "listen")] or [Listen(HTTP, False, False, frozenset())]  # noqa: FBT003
+    if old_tls is not None and old_tls.arg == "on":
+        listens = [Listen(one.port, True, one.default, one.options) for one in listens]  # noqa: FBT003
+    certificate, key = first(body, "ssl_certificate"), first(body, "ssl_certificate_key")
+    return Server(
+        names=tuple(name.lower() for one in named(body, "server_name") for name in one.args),
+        listens=tuple(listens),
+        certificate=certificate.arg if certificate else None,
+        key=key.arg if key else None,
+        body=tuple(one for one in body if one.name not in {"listen", "server_name"}),
+        whole=directive,
+    )
+
+
+def domain_or_none(text: str) -> Domain | None:
+    """``text`` as a site's name; None for a pattern or a name of no site."""
+    try:
+        return names.domain(text)
+    except InputError:
+        return None
+
+
+def is_challenge(directive: Directive) -> bool:
+    """Whether it is a location for ACME's challenge: stackctl has its own."""
+    return directive.name == "location" and any(
+        arg.lstrip("^").replace("\\", "").startswith((ACME_PATH, "/.well-known/acme", "/.well-known"))
+        for arg in directive.args[-1:]
+    )
+
+
+def redirect_of(body: Iterable[Directive]) -> list[Redirect] | None:
+    """The redirects that are all a server does, the challenge apart; None where it does more."""
+    found: list[Redirect] = []
+    for directive in body:
+        if is_challenge(directive) or directive.name in _SILENT or directive.name.startswith("ssl"):
+            continue
+        if directive.name == "include" and directive.arg.endswith("options-ssl-nginx.conf"):
+            continue
+        if (directive.name == "location" and directive.args[-1:] == ("/",)) or directive.name == "if":
+            inside = redirect_of(directive.inner)
+        elif directive.name == "return" and directive.arg == "404" and found:
+            continue  # certbot's own: 'if ($host = …) { return 301 … } return 404;'
+        else:
+            one = _redirect(directive)
+            inside = [one] if one else None
+        if inside is None:
+            return None
+        found += inside
+    return found or None
+
+
+# What says nothing about where a request goes.
+_SILENT = {"http2", "server_tokens", "access_log", "error_log", "root", "index", "charset"}
+
+
+def _redirect(directive: Directive) -> Redirect | None:
+    url = None
+    if directive.name == "return" and directive.arg in {"301", "302", "303", "307", "308"} and len(directive.args) > 1:
+        url = directive.args[1]
+    elif directive.name == "return" and directive.arg.startswith("https://"):
+        url = directive.arg
+    elif directive.name == "rewrite" and directive.args[-1] in {"permanent", "redirect"} and len(directive.args) == 3:
+        url = directive.args[1] if directive.arg in {"^", "^(.*)$", "^(.*)", "^/(.*)$", ".*", "^.*$"} else None
+    if url is None:
+        return None
+    if _HERE.match(url):
+        return Redirect(None, url, directive.at)
+    there = _THERE.match(url)
+    return Redirect(there["host"].lower(), url, directive.at) if there else None

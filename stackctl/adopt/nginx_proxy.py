@@ -1,0 +1,165 @@
+"""The conventions of nginx-proxy and acme-companion: variables of services, and files named after hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from stackctl.adopt.directives import Directive, kept_text
+from stackctl.adopt.kept import Keeper
+from stackctl.adopt.known import TUNING, tuning_of
+from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
+from stackctl.adopt.proposal import Fate, Proposal, Remark, Site
+from stackctl.adopt.settings import read_settings
+from stackctl.adopt.sites import merged
+from stackctl.model.names import Domain
+from stackctl.model.project import Project, Service
+from stackctl.model.stack import Upstream
+
+CERTS = "/etc/nginx/certs"
+VHOSTS = "/etc/nginx/vhost.d"
+_DONE = {"VIRTUAL_HOST", "VIRTUAL_PORT", "VIRTUAL_PATH", "VIRTUAL_DEST", "LETSENCRYPT_HOST", "LETSENCRYPT_EMAIL"}
+_DONE |= {"CERT_NAME", "ACME_CA_URI", "LETSENCRYPT_TEST", "VIRTUAL_PROTO"}
+_PREFIXES = ("VIRTUAL_", "LETSENCRYPT_", "ACME_", "HTTPS_METHOD", "HSTS", "NETWORK_ACCESS", "SSL_POLICY")
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the variables refer to.
+
+    Attributes:
+        port_of: the port a service listens on where no variable says it; None where that is not known.
+        has_file: whether the old proxy has a file.
+        vhosts: the directives in ``vhost.d``, by the name of the file.
+    """
+
+    port_of: Callable[[Service], int]
+    has_file: Callable[[str], bool]
+    vhosts: Mapping[str, tuple[Directive, ...]]
+
+
+def read_variables(conf: NginxConf, project: Project, around: Around, *, resolves: bool) -> Proposal:
+    """The sites that nginx-proxy makes of the services' variables."""
+    reading = _Reading(replace(conf, servers=()), around, resolves=resolves)
+    for service in project.services.values():
+        reading.take(service)
+    return reading.proposal()
+
+
+def contact_in(project: Project) -> str | None:
+    """The address that acme-companion asked for certificates with."""
+    for service in project.services.values():
+        for key in ("LETSENCRYPT_EMAIL", "DEFAULT_EMAIL"):
+            if service.environment.get(key):
+                return service.environment[key]
+    return None
+
+
+class _Reading:
+    def __init__(self, conf: NginxConf, around: Around, *, resolves: bool) -> None:
+        self.conf = conf
+        self.around = around
+        self.keeper = Keeper(conf, resolves=resolves)
+        self.sites: list[Site] = []
+        self.paths: list[tuple[Domain, Directive, str]] = []
+
+    def take(self, service: Service) -> None:
+        """The site, or the part of one, that a service's variables ask for."""
+        hosts = [text.strip() for text in service.environment.get("VIRTUAL_HOST", "").split(",") if text.strip()]
+        at = f"service {service.name}"
+        if service.environment.get("VIRTUAL_HOST_MULTIPORTS"):
+            self._remark(Fate.LOST, "VIRTUAL_HOST_MULTIPORTS: several ports of one service by one variable", at)
+        for host in hosts:
+            if domain_or_none(host) is None:
+                self._remark(Fate.LOST, f"VIRTUAL_HOST {host}: a site has no patterns", at)
+        domains = tuple(dict.fromkeys(name for host in hosts if (name := domain_or_none(host))))
+        protocol = service.environment.get("VIRTUAL_PROTO") or "http"
+        if not domains:
+            return
+        if protocol != "http":
+            self._remark(Fate.LOST, f"{domains[0]}: VIRTUAL_PROTO {protocol}", at)
+            return
+        self._leftover(service, at)
+        port = service.environment.get("VIRTUAL_PORT", "")
+        upstream = Upstream(service.name, int(port) if port.isdigit() else self.around.port_of(service), service.name)
+        path = service.environment.get("VIRTUAL_PATH") or "/"
+        if path == "/":
+            self._site(domains, upstream, service, at)
+        else:
+            self._path(domains, upstream, path, service.environment.get("VIRTUAL_DEST") or "", at)
+
+    def _site(self, domains: tuple[Domain, ...], upstream: Upstream, service: Service, at: str) -> None:
+        known = {name for site in self.sites for name in site.domains}
+        for name in known & set(domains):
+            self._remark(Fate.LOST, f"{name}: a second service answers it; stackctl sends all to one", at)
+        domains = tuple(name for name in domains if name not in known)
+        if not domains:
+            return
+        certificate = self._certificate(domains, service.environment.get("CERT_NAME"))
+        custom = [one for name in domains[:1] for one in self._vhost(name)]
+        location = [one for name in domains[:1] for one in self._vhost(f"{name}_location")]
+        tuning = dict(filter(None, map(tuning_of, (*custom, *location))))
+        keys = [one for one in custom if one.name not in TUNING or tuning_of(one) is None]
+        inner = [one for one in location if one.name not in TUNING or tuning_of(one) is None]
+        for one in (*keys, *inner):
+            self._remark(Fate.KEPT, one.head, one.at)
+        self.sites.append(
+            Site(
+                domains=domains,
+                upstream=upstream,
+                at=at,
+                imported=f"{CERTS}/{certificate}.crt" if certificate else None,
+                imported_key=f"{CERTS}/{certificate}.key" if certificate else None,
+                tuning=tuning,
+                custom=kept_text(self.keeper.keep(keys, None)),
+                location=kept_text(self.keeper.keep(inner, None)),
+            )
+        )
+
+    def _vhost(self, name: str) -> tuple[Directive, ...]:
+        return tuple(one for one in self.around.vhosts.get(name, ()) if one.name != "#")
+
+    def _path(self, domains: tuple[Domain, ...], upstream: Upstream, path: str, rest: str, at: str) -> None:
+        """A part of a site, under a path of its own."""
+        passed = Directive("proxy_pass", (f"http://{upstream}{rest}",), at)
+        headers = Directive("include", ("snippets/proxy.conf",), at)
+        for name in domains:
+            self.paths.append((name, Directive("location", (path,), at, (headers, passed)), at))
+
+    def _certificate(self, domains: tuple[Domain, ...], named: str | None) -> str | None:
+        """The certificate nginx-proxy would serve: a named one, the host's own, or one of a name above."""
+        parents = (".".join(domains[0].split(".")[start:]) for start in range(len(domains[0].split(".")) - 1))
+        for name in (named, *parents):
+            if name and self.around.has_file(f"{CERTS}/{name}.crt") and self.around.has_file(f"{CERTS}/{name}.key"):
+                return name
+        return None
+
+    def _leftover(self, service: Service, at: str) -> None:
+        for key, value in sorted(service.environment.items()):
+            if key.startswith(_PREFIXES) and key not in _DONE:
+                self._remark(Fate.CHANGED, f"{key}={value} has no effect any more", at)
+
+    def proposal(self) -> Proposal:
+        """The sites, each with its paths."""
+        for name, location, at in self.paths:
+            site = next((one for one in self.sites if name in one.domains), None)
+            if site is None:
+                self._remark(Fate.LOST, f"{name}{location.arg}: no service answers {name} itself", at)
+                continue
+            passed = self.keeper.keep(location.inner[1:], None)
+            kept = location.with_block((location.inner[0], *passed))
+            text = f"{site.custom}\n{kept_text([kept])}".lstrip("\n")
+            if kept_text([kept]) not in site.custom:
+                self.sites[self.sites.index(site)] = replace(site, custom=text)
+                self._remark(Fate.KEPT, f"{name}{location.arg}, as a location", at)
+        tuning, http = read_settings(self.conf, self.keeper)
+        return Proposal(
+            sites=tuple(replace(site, tuning=merged(site.tuning, tuning)) for site in self.sites),
+            tuning=tuning,
+            http="\n".join(part for part in (http, self.keeper.groups()) if part),
+            copies=self.keeper.copies,
+            remarks=tuple(self.keeper.remarks),
+        )
+
+    def _remark(self, fate: Fate, text: str, at: str) -> None:
+        self.keeper.remarks.append(Remark(fate, text, at))

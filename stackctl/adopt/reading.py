@@ -1,0 +1,285 @@
+"""A whole nginx configuration to a proposal: which servers become sites, and what becomes of the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from stackctl.adopt.directives import Directive, kept_text, named
+from stackctl.adopt.kept import Keeper, headers_in_force
+from stackctl.adopt.nginx_conf import NginxConf, Redirect, Server, is_challenge, redirect_of
+from stackctl.adopt.proposal import Fate, Proposal, Remark, Site
+from stackctl.adopt.settings import read_settings
+from stackctl.adopt.sites import NoSite, SiteReader, merged
+from stackctl.certs.lineage import Certificate
+from stackctl.model.names import Domain
+from stackctl.model.project import Project
+from stackctl.stackfile.read import HTTP, HTTPS
+
+
+def read_proposal(
+    conf: NginxConf, project: Project, certificates: Mapping[str, Certificate], *, resolves: bool
+) -> Proposal:
+    """What ``conf`` would be as a stack; ``certificates`` are certbot's, by lineage."""
+    return _Reading(conf, project, certificates, resolves=resolves).proposal()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A server that stays as it is, and the names that are still its own."""
+
+    server: Server
+    reason: str
+
+
+class _Reading:
+    def __init__(
+        self, conf: NginxConf, project: Project, certificates: Mapping[str, Certificate], *, resolves: bool
+    ) -> None:
+        self.conf = conf
+        self.certificates = certificates
+        self.keeper = Keeper(conf, resolves=resolves)
+        self.reader = SiteReader(conf, project, self.keeper)
+        self.sites: list[Site] = []
+        self.kept: list[_Kept] = []
+
+    def proposal(self) -> Proposal:
+        """Sites first, then what has to give way to them."""
+        redirects: list[tuple[Server, list[Redirect]]] = []
+        away: list[tuple[Server, list[Redirect]]] = []
+        plain: list[Server] = []
+        for server in self.conf.servers:
+            found = redirect_of(server.body)
+            if self._is_nobodys(server):
+                self._remark_nobodys(server)
+            elif found and not server.oddity:
+                (away if server.tls else redirects).append((server, found))
+            elif server.tls:
+                self._take(server)
+            else:
+                plain.append(server)
+        for server, found in away:
+            self._sent_away(server, found)
+        for server in plain:
+            self._take_plain(server)
+        for server, found in redirects:
+            self._redirected(server, found)
+        self._cover()
+        self._strangers()
+        return self._finished()
+
+    # Servers
+
+    def _take(self, server: Server) -> None:
+        """A server with TLS: a site, or kept."""
+        known = {name for site in self.sites for name in site.domains}
+        again = [name for name in server.domains if name in known]
+        if again:
+            self._remark(Fate.REPLACED, f"a second server for {', '.join(again)}, which nginx never used", server.at)
+            return
+        read = self.reader.read(server)
+        if isinstance(read, Site):
+            self.sites.append(read)
+            self._odd(server)
+            if server.plain:
+                self._remark(Fate.CHANGED, f"http://{read.name} is redirected to HTTPS now", server.at)
+        else:
+            self.kept.append(_Kept(server, read.reason))
+
+    def _take_plain(self, server: Server) -> None:
+        """A server without TLS: a site that has no certificate yet, or one half of a site that has."""
+        known = {name for site in self.sites for name in site.domains}
+        others = tuple(name for name in server.domains if name not in known)
+        if server.domains and not others:
+            self._remark(Fate.CHANGED, f"http://{server.domains[0]} is redirected to HTTPS now", server.at)
+            for one in server.body:
+                if one.name == "location" and one.args != ("/",) and not is_challenge(one):
+                    self._remark(Fate.LOST, f"{one.head}: HTTP is redirected to HTTPS for all of the site", one.at)
+            return
+        if _has_more(server):
+            self.kept.append(_Kept(server, "it has no certificate yet, and more to it than 'location /'"))
+            return
+        read = self.reader.read(_inside(replace(server, names=(*others, *server.odd_names))))
+        if isinstance(read, NoSite):
+            self.kept.append(_Kept(server, read.reason))
+        else:
+            self.sites.append(read)
+            self._odd(server)
+
+    def _odd(self, server: Server) -> None:
+        for name in server.odd_names:
+            if name and name not in {"_", "localhost"}:
+                self._remark(Fate.LOST, f"server_name {name}: a site has no patterns and no addresses", server.at)
+
+    def _is_nobodys(self, server: Server) -> bool:
+        """Whether it only sends away whom nobody expects: stackctl does that too."""
+        default = any(server.is_default(port) for port in (HTTP, HTTPS))
+        if server.domains or not (default or set(server.names) <= {"_", ""}) or server.oddity:
+            return False
+        rest = [one for one in server.body if not is_challenge(one) and one.name not in _QUIET]
+        return all(_sends_away(one) for one in rest)
+
+    def _remark_nobodys(self, server: Server) -> None:
+        self._remark(Fate.REPLACED, "the server for unknown names: by stackctl's own, which refuses them", server.at)
+
+    # Redirects
+
+    def _sent_away(self, server: Server, found: Sequence[Redirect]) -> None:
+        """A server with TLS that only redirects, such as www to the bare name."""
+        left = tuple(name for name in server.domains if not self._folded(name, found))
+        if left or server.odd_names:
+            kept = replace(server, names=(*left, *server.odd_names))
+            self.kept.append(_Kept(kept, "it redirects, and the certificate of where it leads is not for it"))
+
+    def _folded(self, name: Domain, found: Sequence[Redirect]) -> bool:
+        """Whether a name became an alias of the site that it redirects to, with the same redirect."""
+        site = self._site_of(found[0].host or "")
+        certificate = self.certificates.get(site.lineage or "") if site else None
+        if site is None or certificate is None or name in site.domains or not certificate.covers(name):
+            return False
+        sends = Directive("return", ("301", found[0].url), found[0].at)
+        condition = Directive("if", ("$host", "=", name), found[0].at, (sends,))
+        custom = f"{site.custom}\n{kept_text([condition])}".lstrip("\n")
+        self.sites[self.sites.index(site)] = replace(site, domains=(*site.domains, name), custom=custom)
+        self._remark(Fate.KEPT, f"{name} redirects to {site.name}", found[0].at)
+        return True
+
+    def _redirected(self, server: Server, found: Sequence[Redirect]) -> None:
+        """A server on port 80 that redirects: stackctl does it for every name with a certificate."""
+        left = [name for name in server.domains if not self._site_of(name)]
+        elsewhere = [one for one in found if one.host is not None and one.host not in server.names]
+        if elsewhere:
+            # Names that a site has are redirected to themselves first: the same place after one more step.
+            for name in server.domains:
+                if name not in left and (site := self._site_of(name)) and elsewhere[0].host not in site.domains:
+                    self._remark(
+                        Fate.CHANGED, f"http://{name} is redirected to itself, not to {elsewhere[0].url}", server.at
+                    )
+        still: list[Domain] = []
+        for name in left:
+            if found[0].host is not None and self._folded(name, found):
+                continue
+            site = None if found[0].host is not None else self._covering(name)
+            if site is not None:
+                self._alias(site, name)
+            else:
+                still.append(name)
+        if still:
+            self.kept.append(_Kept(replace(server, names=tuple(still)), "it redirects names that no site has"))
+
+    def _covering(self, name: Domain) -> Site | None:
+        """The site whose certificate is for ``name`` too, where that site answered for it by being the default."""
+        default = self.conf.default(HTTPS)
+        for site in self.sites:
+            certificate = self.certificates.get(site.lineage or "")
+            if certificate is not None and certificate.covers(name) and default is not None and site.at == default.at:
+                return site
+        return None
+
+    def _cover(self) -> None:
+        """Names that only a certificate has: the default server answered for them, with just that certificate."""
+        routed = {name for server in self.conf.servers for name in server.names}
+        for lineage, certificate in self.certificates.items():
+            for text in certificate.names:
+                default = self.conf.default(HTTPS)
+                site = next((one for one in self.sites if one.lineage == lineage), None)
+                if text in routed or text.startswith("*.") or site is None or self._site_of(Domain(text)):
+                    continue
+                if default is not None and default.at == site.at:
+                    self._alias(site, Domain(text))
+
+    def _alias(self, site: Site, name: Domain) -> None:
+        self.sites[self.sites.index(site)] = replace(site, domains=(*site.domains, name))
+
+    def _site_of(self, name: str) -> Site | None:
+        return next((site for site in self.sites if name in site.domains), None)
+
+    # The rest
+
+    def _strangers(self) -> None:
+        """Unknown names were answered by some site, and are refused now."""
+        for port in (HTTP, HTTPS):
+            default = self.conf.default(port)
+            if default is not None and default.domains and not redirect_of(default.body):
+                scheme = "https" if port == HTTPS else "http"
+                self._remark(
+                    Fate.CHANGED,
+                    f"names of no site were answered by {default.domains[0]} over {scheme}, and are refused now",
+                    default.at,
+                )
+
+    def _finished(self) -> Proposal:
+        servers = [text for one in self.kept if (text := self._kept_text(one))]
+        tuning, http = read_settings(self.conf, self.keeper)
+        sites = [replace(site, tuning=merged(site.tuning, tuning)) for site in self.sites]
+        parts = [part for part in (http, self.keeper.groups(), *servers) if part]
+        return Proposal(
+            sites=tuple(sites),
+            tuning=tuning,
+            http="\n".join(parts),
+            copies=self.keeper.copies,
+            remarks=tuple(self.keeper.remarks),
+        )
+
+    def _kept_text(self, one: _Kept) -> str:
+        """A server that is kept as it is, but for what would clash with stackctl's own."""
+        server = one.server
+        known = {name for site in self.sites for name in site.domains}
+        names = [name for name in server.names if name not in known]
+        shown = f"the server {' '.join(server.names) or 'without a name'}"
+        if "proxy_protocol" in one.reason:
+            self._remark(Fate.LOST, f"{shown}: {one.reason}, which would be for all sites", server.at)
+            return ""
+        if not any(name not in {"", "_"} for name in names) and {listen.port for listen in server.listens} <= {
+            HTTP,
+            HTTPS,
+        }:
+            self._remark(Fate.LOST, f"{shown}: unknown names are refused, so nothing would come to it", server.at)
+            return ""
+        around = headers_in_force(self.conf.settings)
+        body = [_listening(listen) for listen in named(server.whole.inner, "listen")]
+        body += [Directive("server_name", tuple(names))] if names else []
+        if any(listen.port == HTTP for listen in server.listens):
+            body.append(Directive("include", ("snippets/acme.conf",)))
+        rest = [directive for directive in server.body if not (server.plain and is_challenge(directive))]
+        self._remark(Fate.KEPT, f"{shown} stays as it is, no app of stackctl's: {one.reason}", server.at)
+        kept = self.keeper.keep(rest, around)
+        return kept_text([server.whole.with_block([*body, *kept])])
+
+    def _remark(self, fate: Fate, text: str, at: str) -> None:
+        self.keeper.remarks.append(Remark(fate, text, at))
+
+
+_QUIET = {"server_tokens", "access_log", "error_log", "ssl_certificate", "ssl_certificate_key", "ssl_reject_handshake"}
+_QUIET |= {"root", "index", "ssl_protocols", "ssl_ciphers", "include"}
+_DEFAULTS = {"default_server", "default", "http2"}
+
+
+def _has_more(server: Server) -> bool:
+    """Whether there is more to it than one way to an app, so that it is not the same without TLS of its own."""
+    locations = [one for one in named(server.body, "location") if not is_challenge(one)]
+    return len(locations) != 1 or any(one.name in {"if", "set", "return", "rewrite"} for one in server.body)
+
+
+def _inside(server: Server) -> Server:
+    """The same with its settings in its only location, where they mean the same."""
+    [location] = [one for one in named(server.body, "location") if not is_challenge(one)]
+    there = {one.name for one in location.inner}
+    moved = [one for one in server.body if one.name not in {"location", "server_tokens", *there, *_TLS}]
+    stay = [one for one in server.body if one.name == "server_tokens" or one.name in _TLS]
+    return replace(server, body=(*stay, location.with_block((*moved, *location.inner))))
+
+
+_TLS = {"ssl_certificate", "ssl_certificate_key"}
+
+
+def _sends_away(one: Directive) -> bool:
+    if one.name == "location":
+        return all(_sends_away(inner) for inner in one.inner)
+    return one.name == "return" and bool(re.fullmatch(r"4\d\d", one.arg)) and len(one.args) == 1
+
+
+def _listening(listen: Directive) -> Directive:
+    """A ``listen`` without what stackctl's own servers say of the same port."""
+    return replace(listen, args=tuple(arg for arg in listen.args if arg not in _DEFAULTS))

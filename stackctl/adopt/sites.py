@@ -1,0 +1,188 @@
+"""Servers of an nginx configuration to sites, where a site of stackctl's says the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stackctl.adopt.directives import Directive, every, first, kept_text, named
+from stackctl.adopt.kept import Keeper, headers_in_force, lineage_of
+from stackctl.adopt.known import SERVER_OWN, TUNING, is_standard_header, logs_to_file, tuning_of
+from stackctl.adopt.nginx_conf import NginxConf, Server, is_challenge
+from stackctl.adopt.proposal import Fate, Site
+from stackctl.errors import InputError
+from stackctl.model import names
+from stackctl.model.names import ServiceName
+from stackctl.model.project import Project
+from stackctl.model.stack import Tuning, Upstream
+
+_ALONE = re.compile(r"\$\w+/?\Z")
+_PASS = re.compile(r"http://(?P<host>\[[^\]]+\]|[^/:$\[\]]+|\$\w+)(?::(?P<port>\d+))?/?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class NoSite:
+    """Why a server cannot become a site."""
+
+    reason: str
+
+
+class SiteReader:
+    """Reads servers of one configuration, in one project."""
+
+    def __init__(self, conf: NginxConf, project: Project, keeper: Keeper) -> None:
+        self._conf = conf
+        self._keeper = keeper
+        self._services: dict[str, str] = {}
+        for service in project.services.values():
+            for host in (service.name, *service.hosts):
+                self._services.setdefault(host, service.name)
+
+    def read(self, server: Server) -> Site | NoSite:  # noqa: PLR0911  (one line for each reason)
+        """The site a server is, or why it is none; what is kept of it goes to the keeper."""
+        if server.oddity:
+            return NoSite(server.oddity)
+        if not server.domains:
+            return NoSite("it has no name that a site can have")
+        location = next((one for one in named(server.body, "location") if one.args == ("/",)), None)
+        if location is None:
+            return NoSite("it has no 'location /'")
+        passed = first(location.inner, "proxy_pass")
+        if passed is None:
+            return NoSite("its 'location /' passes nothing on by proxy_pass")
+        if any(one.name in {"return", "rewrite", "try_files"} for one in server.body):
+            return NoSite("it answers some requests before they come to a location")
+        if first(location.inner, "try_files") is not None:
+            return NoSite("its 'location /' tries files first")
+        upstream = self._upstream(passed, [*location.inner, *server.body])
+        if isinstance(upstream, NoSite):
+            return upstream
+        return self._site(server, location, upstream)
+
+    def _site(self, server: Server, location: Directive, upstream: Upstream) -> Site:
+        others = [one for one in named(server.body, "location") if one != location and not is_challenge(one)]
+        variable = _variable(location)
+        used = any(variable in arg for one in every(others) for arg in one.args) if variable else True
+        needless = () if used else (variable,)
+        own = [one for one in server.body if one.name != "location" and not _sets(one, needless)]
+        location = location.with_block(one for one in location.inner if not _sets(one, needless))
+        tuning: dict[str, str] = {}
+        for one in [*own, *location.inner]:  # the inner one counts
+            found = tuning_of(one)
+            tuning |= [found] if found else []
+        lineage = lineage_of(server.certificate) if server.tls else None
+        imported = server.tls and lineage is None and server.certificate is not None
+        if server.certificate and server.certificate.endswith("/cert.pem"):
+            self._keeper.remark(Fate.CHANGED, "the whole chain is sent now, and not the certificate alone", server.at)
+        return Site(
+            domains=server.domains,
+            upstream=upstream,
+            at=server.at,
+            lineage=lineage,
+            imported=server.certificate if imported else None,
+            imported_key=server.key if imported else None,
+            tuning=tuning,
+            custom=self._custom(own, others),
+            location=self._location(own, location),
+        )
+
+    def _custom(self, own: list[Directive], others: list[Directive]) -> str:
+        kept: list[Directive] = []
+        settings = [one for one in own if _is_tls(one) or (one.name in SERVER_OWN and one.name not in _CERTIFICATE)]
+        settings = [one for one in settings if one.name.startswith("ssl_") or _is_tls(one)]
+        if settings:
+            shown = ", ".join(dict.fromkeys(one.name if one.name != "include" else one.head for one in settings))
+            self._keeper.remark(Fate.REPLACED, f"{shown}: by the policy that x-stackctl calls 'tls'", settings[0].at)
+        for one in own:
+            if one.name in SERVER_OWN or _is_tls(one) or (one.name == "server_tokens" and one.arg == "off"):
+                continue
+            if one.name in TUNING or one.name == "proxy_set_header":
+                kept += [one] if others else []
+            else:
+                kept.append(one)
+        server_headers = headers_in_force(own)
+        around = None if server_headers else headers_in_force(self._conf.settings)
+        for one in [*kept, *others]:
+            if one.name not in TUNING and not logs_to_file(one):
+                self._keeper.remark(Fate.KEPT, one.head, one.at)
+        return kept_text([*self._keeper.keep(kept, ()), *self._keeper.keep(others, around)])
+
+    def _location(self, own: list[Directive], location: Directive) -> str:
+        kept: list[Directive] = []
+        headers = headers_in_force(location.inner, own, self._conf.settings)
+        if not any(one.arg.lower() == "host" for one in headers):
+            passed = first(location.inner, "proxy_pass")
+            url = _PASS.match(passed.arg) if passed else None
+            if url is not None and not url["host"].startswith("$"):
+                # nginx's own default: the app has never seen another name.
+                host = url["host"] + (f":{url['port']}" if url["port"] else "")
+                headers = (*headers, Directive("proxy_set_header", ("Host", host), passed.at if passed else ""))
+        kept += [one for one in headers if not is_standard_header(one)]
+        for one in location.inner:
+            if one.name in {"proxy_pass", "proxy_http_version", "proxy_set_header"} or tuning_of(one):
+                continue
+            kept.append(one)
+        for one in kept:
+            if not logs_to_file(one):
+                self._keeper.remark(Fate.KEPT, f"{one.head} (in location /)", one.at)
+        return kept_text(self._keeper.keep(kept, None))
+
+    def _upstream(self, passed: Directive, around: Iterable[Directive]) -> Upstream | NoSite:
+        """The one place that ``proxy_pass`` leads to."""
+        url = _PASS.match(passed.arg if not _ALONE.match(passed.arg) else f"http://{passed.arg}")
+        if url is None:
+            return NoSite(f"'proxy_pass {passed.arg}' is more than an address")
+        host, port = url["host"], url["port"]
+        if host.startswith("$"):
+            value = next((one.args[1] for one in named(around, "set") if one.args[:1] == (host,)), None)
+            again = None if value is None else _PASS.match(value if "://" in value else f"http://{value}")
+            if again is None or again["host"].startswith("$"):
+                return NoSite(f"'proxy_pass {passed.arg}' is decided while it runs")
+            host, port = again["host"], again["port"] or port
+        group = self._conf.group(host)
+        if group is not None and port is None:
+            servers = list(named(group.inner, "server"))
+            if len(servers) != 1:
+                return NoSite(f"its upstream {host} has {len(servers)} servers")
+            host, _, port = servers[0].arg.rpartition(":") if ":" in servers[0].arg else (servers[0].arg, "", "80")
+            if host in {"unix", "http"} or not port.isdigit():
+                return NoSite(f"its upstream is {servers[0].arg}")
+        return self._place(host, int(port or 80))
+
+    def _place(self, host: str, port: int) -> Upstream | NoSite:
+        service = self._services.get(host)
+        if service is not None:
+            return Upstream(service, port, ServiceName(service))
+        try:
+            at = names.host_port(f"{host}:{port}")
+        except InputError as error:
+            return NoSite(f"its upstream {host}:{port} has no place: {error.hint or error.message}")
+        return Upstream(at.host, at.port)
+
+
+_CERTIFICATE = {"ssl_certificate", "ssl_certificate_key"}
+
+
+def _is_tls(one: Directive) -> bool:
+    """The file of TLS settings that certbot ships, where it was not found."""
+    return one.name == "include" and one.arg.endswith("options-ssl-nginx.conf")
+
+
+def _variable(location: Directive) -> str | None:
+    """The variable that ``proxy_pass`` takes its address from."""
+    passed = first(location.inner, "proxy_pass")
+    url = _PASS.match(f"http://{passed.arg.removeprefix('http://')}") if passed else None
+    return url["host"] if url is not None and url["host"].startswith("$") else None
+
+
+def _sets(one: Directive, variables: tuple[str | None, ...]) -> bool:
+    return one.name == "set" and one.arg in variables
+
+
+_DEFAULTS = {key: getattr(Tuning(), key.replace("-", "_")) for key in TUNING.values()}
+
+
+def merged(tuning: Mapping[str, str], top: Mapping[str, str]) -> dict[str, str]:
+    """The keys of a site that differ from those of all, and from what stackctl does anyway."""
+    return {key: value for key, value in tuning.items() if top.get(key, _DEFAULTS.get(key)) != value}

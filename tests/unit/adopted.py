@@ -1,0 +1,58 @@
+"""Foreign nginx configurations, ``tests/golden/adopt/NAME.conf``, and what adoption makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stackctl.adopt.nginx_conf import read_conf
+from stackctl.adopt.proposal import Proposal
+from stackctl.adopt.reading import read_proposal
+from stackctl.certs.lineage import Certificate
+from stackctl.engine.nginx_reader import parse
+from stackctl.model.stack import App
+from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.sites import Rendering, site_tls
+from tests.unit.build import GOLDEN, certificate, lineage, project, service, stack
+
+FOLDER = GOLDEN / "adopt"
+FRAGMENTS = sorted(FOLDER.glob("*.conf"))
+NAME = "app1.example.com"
+VERSION = (1, 30, 4)
+CERTIFICATES: dict[str, Certificate] = {NAME: certificate(NAME, f"www.{NAME}")}
+
+
+def proposal_of(text: str, file: str = "x.conf", *, resolves: bool = True) -> Proposal:
+    """What adoption would make of a configuration, in a project of two apps and a PHP."""
+    there = project(service("app1"), service("app2"), service("php"), service("db"))
+    return read_proposal(read_conf(parse(text.encode(), file)), there, CERTIFICATES, resolves=resolves)
+
+
+def told(proposal: Proposal) -> str:
+    """A proposal as text, to be read and compared."""
+    lines = []
+    for site in proposal.sites:
+        certificate_of = site.lineage or site.imported or "-"
+        keys = ", ".join(f"{key}: {value}" for key, value in site.tuning.items())
+        lines.append(f"{' '.join(site.domains)} -> {site.upstream} [{certificate_of}] ({site.at}) {keys}".rstrip())
+    lines += [f"all: {key}: {value}" for key, value in proposal.tuning.items()]
+    for name, content in sorted(proposal.custom.items()):
+        lines += [f"--- custom/{name}", content.decode().rstrip("\n")]
+    lines += [f"--- custom/{name} is {path}" for name, path in sorted(proposal.copies.items())]
+    lines += ["--- remarks"] if proposal.remarks else []
+    lines += [f"{remark.fate}: {remark.line}" for remark in dict.fromkeys(proposal.remarks)]
+    return "\n".join(lines) + "\n"
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    """The whole set of files that nginx would run with after an adoption."""
+    proposal = proposal_of(path.read_text(), path.name)
+    apps = [App(site.domains, site.upstream, certificate=site.lineage) for site in proposal.sites]
+    made = stack(*apps)
+    nginx = Nginx()
+    rendering = Rendering(nginx, VERSION, proposal.custom)
+    files = dict(rendering.shared(made))
+    for app in apps:
+        own = lineage(*CERTIFICATES[NAME].names, name=NAME) if app.certificate else None
+        files |= rendering.site(made, app, site_tls(app, own))
+    files |= nginx.marker("0123456789abcdef")
+    return files

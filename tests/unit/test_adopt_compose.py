@@ -1,0 +1,223 @@
+"""Who is who in a foreign Compose project, what its containers see, and the edit of its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stackctl.adopt.compose_edit import adopted
+from stackctl.adopt.compose_layouts import Layout, on_host, read_layout
+from stackctl.adopt.nginx_conf import NginxConf
+from stackctl.adopt.nginx_proxy import Around, contact_in, read_variables
+from stackctl.adopt.proposal import Fate, Proposal, Site
+from stackctl.engine.fake_compose import resolve_project
+from stackctl.engine.nginx_reader import ContainerFiles, parse, read_configuration
+from stackctl.errors import InputError
+from stackctl.model.names import Domain, ServiceName
+from stackctl.model.project import Mount, Project
+from stackctl.model.stack import Upstream
+from stackctl.stackfile.document import Document
+
+A, B = Domain("a.example.com"), Domain("b.example.com")
+OLD = """\
+# Ann's.
+services:
+  front:   # the proxy
+    image: nginx:1.30
+    restart: always
+    ports: ["80:80", "443:443"]
+    command: [nginx, -g, daemon off;]
+    volumes:
+      - ./conf.d:/etc/nginx/conf.d   # sites
+      - ./static:/srv/static:ro      # files
+      - ./data/certbot/conf:/etc/letsencrypt
+    labels:
+      team: web
+  certbot:
+    image: certbot/certbot
+    entrypoint: /loop.sh
+    volumes:
+      - ./data/certbot/conf:/etc/letsencrypt
+  app: {image: "app:1"}
+  web:
+    image: web:1
+"""
+
+
+def project(text: str) -> Project:
+    return resolve_project(text, "docker-compose.yml", "demo")
+
+
+def edited(text: str, *sites: Site, **settings: str | bool) -> Document:
+    doc = Document.parse(text, "docker-compose.yml")
+    return adopted(doc, read_layout(project(text)), Proposal(tuple(sites)), settings, {})
+
+
+def site(name: Domain, service: str, lineage: str | None = None, **tuning: str) -> Site:
+    keys = {key.replace("_", "-"): value for key, value in tuning.items()}
+    return Site((name,), Upstream(service, 8000, ServiceName(service)), "x:1", lineage, tuning=keys)
+
+
+def test_the_file_changes_only_where_it_must() -> None:
+    doc = edited(OLD, site(A, "web", f"{A}-0001", read_timeout="90s"), email="ann@example.org")
+    text = doc.text
+    kept = (
+        "# Ann's.",
+        "  front:   # the proxy",
+        "restart: always",
+        '    ports: ["80:80", "443:443"]',
+        "team: web",
+    )
+    assert [line for line in kept if line not in text] == []
+    assert "      - ./static:/srv/static:ro      # files\n" in text
+    assert "conf.d" not in text
+    assert "command" not in text
+    assert "/loop.sh" not in text
+    front, certbot = doc.data(("services", "front")), doc.data(("services", "certbot"))
+    assert front["labels"]["stackctl.role"] == "proxy"
+    assert certbot["labels"]["stackctl.role"] == "certbot"
+    assert "./nginx:/etc/nginx:ro" in front["volumes"]
+    assert doc.data(("services", "web", "x-stackctl")) == {
+        "domains": [A],
+        "port": 8000,
+        "certificate": f"{A}-0001",
+        "read-timeout": "90s",
+    }
+    assert doc.data(("x-stackctl",)) == {"email": "ann@example.org"}
+
+
+def test_a_second_site_of_a_service_stands_in_the_list_of_apps() -> None:
+    doc = edited(OLD, site(A, "web"), site(B, "web", body_size="0"))
+    apps = [{"domains": [B], "service": "web", "port": 8000, "body-size": "0"}]
+    assert doc.data(("x-stackctl", "apps")) == apps
+
+
+def test_adopting_twice_changes_nothing_more() -> None:
+    once = edited(OLD, site(A, "web"))
+    layout = read_layout(project(once.text))
+    assert layout.proxy.name == "front"
+    assert adopted(once, layout, Proposal(), {}, {}).text == once.text
+
+
+@pytest.mark.parametrize("ports", ['ports: ["127.0.0.1:80:80"]', 'ports:\n      - "127.0.0.1:80:80"'])
+def test_a_proxy_for_http_alone_gets_the_other_port_too(ports: str) -> None:
+    text = OLD.replace('    ports: ["80:80", "443:443"]', f"    {ports}")
+    assert edited(text).data(("services", "front", "ports")) == ["127.0.0.1:80:80", "127.0.0.1:443:443"]
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/etc/nginx/conf.d/a.conf", "conf.d/a.conf"),
+        ("/etc/nginx/conf.d", "conf.d"),
+        ("/etc/nginx/nginx.conf", None),
+        ("/etc/nginx/conf.d.old/a.conf", None),
+        ("/srv/x/y", None),
+    ],
+)
+def test_where_a_containers_path_is_on_the_host(path: str, found: str | None) -> None:
+    mounts = (Mount("bind", "conf.d", "/etc/nginx/conf.d"), Mount("volume", "data", "/srv/x"))
+    assert on_host(mounts, path) == found
+
+
+def test_two_proxies_are_one_too_many() -> None:
+    text = OLD + '  other:\n    image: nginx:1\n    ports: ["81:80"]\n'
+    with pytest.raises(InputError, match="front, other"):
+        read_layout(project(text))
+
+
+def test_a_configuration_is_read_with_its_includes_and_links(tmp_path: Path) -> None:
+    write(tmp_path, "etc/nginx.conf", "http { include conf.d/*.conf; include sites-enabled/*; include gone.conf; }")
+    write(tmp_path, "etc/conf.d/b.conf", "gzip on;")
+    write(tmp_path, "etc/conf.d/a.conf", "include /etc/nginx/parts/x;")
+    write(tmp_path, "etc/parts/x", "sendfile on;")
+    write(tmp_path, "etc/sites-available/app", "server { listen 80; }")
+    (tmp_path / "etc/sites-enabled").mkdir()
+    (tmp_path / "etc/sites-enabled/app").symlink_to("/etc/nginx/sites-available/app")
+    read = read_configuration(files(tmp_path, "./etc:/etc/nginx"), {})
+    assert [(one.name, one.at) for one in read[0].inner] == [
+        ("sendfile", "etc/parts/x:1"),
+        ("gzip", "etc/conf.d/b.conf:1"),
+        ("server", "etc/sites-available/app:1"),
+        ("include", "etc/nginx.conf:1"),
+    ]
+
+
+def test_a_template_is_read_with_its_variables(tmp_path: Path) -> None:
+    write(tmp_path, "templates/default.conf.template", "server { server_name ${HOST}; set $x $host; }")
+    read = read_configuration(files(tmp_path, "./templates:/etc/nginx/templates"), {"HOST": "a.example.com"})
+    assert [one.head for one in read[0].inner] == ["server_name a.example.com", "set $x $host"]
+
+
+def write(root: Path, path: str, text: str) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text)
+
+
+def files(root: Path, *volumes: str) -> ContainerFiles:
+    lines = "".join(f"      - {volume}\n" for volume in volumes)
+    text = f'services:\n  web:\n    image: nginx:1\n    ports: ["80:80"]\n    volumes:\n{lines}'
+    return ContainerFiles(root, read_layout(project(text)).proxy, lambda _: None)
+
+
+VARIABLES = f"""\
+services:
+  proxy:
+    image: nginxproxy/nginx-proxy:1.6
+    ports: ["80:80", "443:443"]
+    volumes: ["/var/run/docker.sock:/tmp/docker.sock:ro"]
+  companion:
+    image: nginxproxy/acme-companion
+    environment: {{DEFAULT_EMAIL: ann@example.org}}
+  one:
+    image: one:1
+    environment: {{VIRTUAL_HOST: "{A}, www.{A},*.{A}", HTTPS_METHOD: noredirect}}
+  api:
+    image: api:1
+    environment: ["VIRTUAL_HOST={A}", VIRTUAL_PATH=/api/, VIRTUAL_DEST=/, VIRTUAL_PORT=9000]
+  two:
+    image: two:1
+    environment: {{VIRTUAL_HOST: {B}, VIRTUAL_PORT: "3000", CERT_NAME: shared}}
+  twin:
+    image: two:1
+    environment: {{VIRTUAL_HOST: {B}}}
+  lost:
+    image: x:1
+    environment: {{VIRTUAL_HOST: c.example.com, VIRTUAL_PATH: /only/}}
+"""
+
+
+def test_variables_are_read_as_nginx_proxy_reads_them() -> None:
+    there = project(VARIABLES)
+    layout = read_layout(there)
+    assert (layout.nginx_proxy, [one.name for one in layout.helpers]) == (True, ["companion"])
+    certs = {f"/etc/nginx/certs/{name}" for name in ("example.com.crt", "example.com.key", "shared.crt", "shared.key")}
+    vhosts = {str(A): parse(b"client_max_body_size 2g; add_header X-A b;", f"vhost.d/{A}")}
+    around = Around(lambda _: 8080, certs.__contains__, vhosts)
+
+    proposal = read_variables(NginxConf(), there, around, resolves=True)
+
+    one, two = proposal.sites
+    assert (one.domains, str(one.upstream), one.tuning) == ((A, f"www.{A}"), "one:8080", {"body-size": "2g"})
+    assert one.imported == "/etc/nginx/certs/example.com.crt", "of a name above"
+    assert "add_header X-A b;" in one.custom
+    assert "location /api/ {\n    include snippets/proxy.conf;\n    proxy_pass http://kept_api_9000/;\n}" in one.custom
+    assert "server api:9000 resolve;" in proposal.http
+    assert (two.domains, str(two.upstream), two.imported_key) == ((B,), "two:3000", "/etc/nginx/certs/shared.key")
+    lost = [remark.text for remark in proposal.with_fate(Fate.LOST)]
+    assert [text.split(":")[0].split("/")[0] for text in lost] == [f"VIRTUAL_HOST *.{A}", B, "c.example.com"]
+    [changed] = proposal.with_fate(Fate.CHANGED)
+    assert changed.text == "HTTPS_METHOD=noredirect has no effect any more"
+    assert contact_in(there) == "ann@example.org"
+
+
+def test_helpers_and_the_engines_socket_go() -> None:
+    layout: Layout = read_layout(project(VARIABLES))
+    listed = "\n      - /var/run/docker.sock:/tmp/docker.sock:ro"
+    doc = Document.parse(VARIABLES.replace('["/var/run/docker.sock:/tmp/docker.sock:ro"]', listed), "f")
+    text = adopted(doc, layout, Proposal(), {}, {"proxy": "nginx:1.30"}).text
+    assert "docker.sock" not in text
+    assert "companion" not in text
+    assert 'image: "nginx:1.30"' in text
+    assert 'image: "certbot/certbot:v5.6.0"' in text
