@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from stackctl import __version__
-from stackctl.cli import apps, backup, certificates, diagnose, editing, explain, look, past, stack
+from stackctl.cli import adopt, apps, backup, certificates, diagnose, editing, explain, look, past, stack
 
 app = typer.Typer(
     name="stackctl",
@@ -35,6 +35,7 @@ def _root(
 
 
 app.command("init")(stack.init)
+app.command("adopt")(adopt.adopt)
 app.command("add-app")(apps.add_app)
 app.command("remove-app")(apps.remove_app)
 app.command("edit")(editing.edit)

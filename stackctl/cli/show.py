@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from stackctl.cli.console import plain
-from stackctl.cli.views import backup, config, doctor, down, explain, failures, history, plan, renew, status
+from stackctl.cli.views import adopt, backup, config, doctor, down, explain, failures, history, plan, renew, status
 from stackctl.errors import StackctlError
 from stackctl.usecases.result import Result
 
@@ -53,6 +53,7 @@ def error_object(error: StackctlError) -> dict[str, Any]:
 
 
 _VIEWS = {
+    "adopt": adopt.show,
     "backup": backup.show_backup,
     "config": config.show,
     "doctor": doctor.show,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -52,9 +52,12 @@ class Step:
 
 
 class Executor:
-    """Runs one plan for one stack."""
+    """Runs one plan for one stack; ``more`` does the operations that only some command has."""
 
-    def __init__(self, host: Host, stack: Stack, observed: Observed) -> None:
+    def __init__(
+        self, host: Host, stack: Stack, observed: Observed, more: Callable[[Operation], None] | None = None
+    ) -> None:
+        self._more = more
         self._host = host
         self._stack = stack
         self._observed = observed
@@ -176,7 +179,8 @@ class Executor:
             case DeleteCertificate():
                 self._delete_certificate(operation.lineage)
             case _:
-                raise AssertionError(operation)
+                assert self._more is not None, operation
+                self._more(operation)
 
     def _start(self, operations: list[StartService | StartProxy]) -> list[StackctlError | None]:
         errors = self._up([operation.service for operation in operations])

@@ -222,8 +222,6 @@ class FakeEngine(FakeLooks):
             shown = [run.service.name for run in self.runs.values() if not services or run.service.name in services]
             yield from [f"{name}-1  | {name} says hello" for name in shown if tail]
 
-    # What runs in containers
-
     def _command(self, command: Sequence[str]) -> Output:  # noqa: PLR0911  (one line for each program)
         match list(command):
             case ["nginx", "-v"]:
@@ -260,10 +258,8 @@ class FakeEngine(FakeLooks):
         return tested
 
     def _on_host(self, path: str) -> Path:
-        for at, place in _MOUNTS.items():
-            if path.startswith(at):
-                return self.root / place / path.removeprefix(at).lstrip("/")
-        return self.root / "nowhere"
+        at = next((at for at in _MOUNTS if path.startswith(at)), None)
+        return self.root / "nowhere" if at is None else self.root / _MOUNTS[at] / path.removeprefix(at).lstrip("/")
 
     # Wire
 
@@ -284,6 +280,9 @@ class FakeEngine(FakeLooks):
         return {name: there.get(name) for name in names}
 
     offered = served
+
+    def responds(self, http: Publish) -> bool:
+        return self._proxy(80, http)
 
     def answers(self, address: str, port: int) -> bool:
         for run in self.runs.values():

@@ -131,6 +131,9 @@ class Wire(Protocol):
     def ask(self, at: Publish, name: Domain, path: str, *, tls: bool) -> Reply:
         """What a GET of ``path`` with ``name`` brings; redirects are not followed."""
 
+    def responds(self, http: Publish) -> bool:
+        """Whether a request to ``http`` gets an answer, whichever it is."""
+
     def answers(self, address: str, port: int) -> bool:
         """Whether something takes a TCP connection."""
 

@@ -8,7 +8,7 @@ from stackctl.certs.lineage import Certificate
 from stackctl.engine.host import Host
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, NotServed, StackctlError
-from stackctl.model.names import Domain
+from stackctl.model.names import Domain, Publish
 from stackctl.model.stack import Edge
 from stackctl.plan.observed import Container
 from stackctl.plan.operations import AwaitService, VerifySite
@@ -122,6 +122,22 @@ def name_is_refused(host: Host, edge: Edge, name: Domain) -> None:
     """
     if wait_for(lambda: True if host.wire.served(edge.https, [name])[name] is None else None, SITE_SECONDS) is None:
         raise NotServed(f"{name} is still served on {edge.https}", hint="run 'stackctl up'")
+
+
+def old_proxy_answers(host: Host, http: Publish, https: Publish | None, names: Sequence[Domain]) -> None:
+    """Wait until a proxy that stackctl did not write answers, and shows a certificate for one of ``names``.
+
+    Raises:
+        NotServed: it does not.
+    """
+
+    def look() -> bool | None:
+        shown = host.wire.served(https, names) if https is not None and names else {}
+        answered = not shown or any(certificate is not None for certificate in shown.values())
+        return True if host.wire.responds(http) and answered else None
+
+    if wait_for(look, PROXY_SECONDS) is None:
+        raise NotServed(f"the old proxy does not answer on {http}", hint="see 'docker compose logs'")
 
 
 def _log(host: Host, container: Container) -> str:

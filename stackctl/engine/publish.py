@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stackctl.certs.request import WEBROOT
 from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY
 from stackctl.engine.generations import FOLDER
 from stackctl.engine.host import Host
@@ -11,6 +12,8 @@ from stackctl.model.stack import Stack
 from stackctl.plan.observed import Observed
 from stackctl.plan.operations import StageFiles
 from stackctl.render.proxy import CERTS_MOUNT
+
+_OURS = {"/etc/nginx", CERTS_MOUNT, "/etc/letsencrypt", WEBROOT, "/var/lib/stackctl"}
 
 
 class Staging:
@@ -92,4 +95,7 @@ class Staging:
             if container.service == edge.service and container.running and current:
                 return self._host.engine.execute(container.id, command)
         mounts = {PROXY: "/etc/nginx", DUMMIES: CERTS_MOUNT, CERTBOT_CONF: "/etc/letsencrypt"}
+        # What a person mounted besides may be named by their own directives.
+        own = (mount for mount in resolved.mounts if mount.kind == "bind" and mount.target not in _OURS)
+        mounts |= {mount.source: mount.target for mount in own}
         return self._host.engine.run_once(edge.image, command, mounts)

@@ -85,6 +85,21 @@ class HostWire:
         """See :meth:`Wire.ask`."""
         return request.ask(at, name, path, self._context if tls else None)
 
+    def responds(self, http_at: Publish) -> bool:
+        """See :meth:`Wire.responds`."""
+        host, port = http_at.probe
+        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+        try:
+            connection.request("HEAD", MARKER_PATH, headers={"Host": MARKER_HOST, "Connection": "close"})
+            connection.getresponse()
+        except http.client.RemoteDisconnected:
+            return True  # nginx's 444: it was read, and not answered on purpose
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
+
     def answers(self, address: str, port: int) -> bool:
         """See :meth:`Wire.answers`."""
         try:

@@ -19,6 +19,7 @@ from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.recording import custom_path, files_of, record_unknown
 from stackctl.usecases.result import Result
+from stackctl.usecases.take_over import undo_adoption
 
 
 def rollback(
@@ -44,10 +45,11 @@ def rollback(
     known = _known(host, entries, now)
     entry = host.directory.history.entry(number) if number is not None else _before(host, entries, edited=not known)
     notes = [f"back to entry {entry.number}, of {entry.at:%Y-%m-%d %H:%M %Z}: {entry.command}"]
-    if entry.kind == "foreign":
-        return _to_foreign(host, entry, dry_run=dry_run)
     if not known and not dry_run:
         notes += record_unknown(host, now)
+    if entry.kind == "foreign":
+        result = undo_adoption(host, entry, dry_run=dry_run)
+        return replace(result, notes=(*notes, *result.notes))
     files = host.directory.history.files(entry.number)
     text = files.get(entry.file)
     if text is None:
@@ -56,14 +58,6 @@ def rollback(
     wish = Wish(doc.text, issue=issue, ledger=ledger, custom=_custom(files), had=frozenset(entry.lineages))
     result = converge(host, "rollback", load(host, doc), wish, dry_run=dry_run)
     return replace(result, notes=(*notes, *result.notes), data={"entry": entry.number})
-
-
-def _to_foreign(host: Host, entry: HistoryEntry, *, dry_run: bool) -> Result:  # noqa: ARG001
-    """Back to what was there before stackctl took it over."""
-    raise InputError(
-        f"entry {entry.number} is of before stackctl managed this stack, and cannot be gone back to by itself",
-        hint=f"its files are in {host.directory.root}/.stackctl/history/{entry.number:04d}/files",
-    )
 
 
 def _files_now(host: Host) -> dict[str, bytes]:

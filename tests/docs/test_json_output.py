@@ -20,7 +20,7 @@ from tests.docs.pages import REFERENCE, Page
 PAGE = Page(REFERENCE / "json-output.md")
 OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
 OWN = {
-    *("doctor", "explain", "status", "renew", "down", "history", "rollback", "backup", "restore", "config"),
+    *("adopt", "doctor", "explain", "status", "renew", "down", "history", "rollback", "backup", "restore", "config"),
 }
 
 

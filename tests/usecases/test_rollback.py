@@ -208,10 +208,10 @@ def test_a_damaged_entry_is_refused(site: World) -> None:
         site.rollback(1)
 
 
-def test_the_state_before_stackctl_is_not_gone_back_to_by_itself(site: World) -> None:
+def test_a_state_before_stackctl_without_its_compose_file_is_refused(site: World) -> None:
     entry = HistoryEntry(site.clock.now, "stackctl adopt", "foreign", (), None, {}, "docker-compose.yml")
     site.host.directory.history.record(entry, {"conf/nginx.conf": b""})
-    with pytest.raises(InputError, match="before stackctl managed this stack"):
+    with pytest.raises(InputError, match=r"it has no docker-compose\.yml"):
         site.rollback(3)
 
 

@@ -76,5 +76,5 @@ def _few(names: Sequence[str], most: int = 5) -> str:
 
 def show(console: Console, result: Result) -> None:
     """The plan itself is shown as for every dry run; left is what to say where there is none."""
-    if not result.plan:
+    if not result.plan and "gap_ms" not in result.data:
         plain(console, "nothing to do: everything is as it should be")

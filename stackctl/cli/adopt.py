@@ -1,0 +1,80 @@
+"""``adopt``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackctl.cli.options import (
+    HERE,
+    WAIT_SECONDS,
+    Directory,
+    DryRun,
+    Output,
+    OutputFormat,
+    Verbose,
+    Wait,
+    parsed,
+)
+from stackctl.model import names
+
+if TYPE_CHECKING:
+    from stackctl.engine.host import Host
+
+
+def adopt(
+    letsencrypt: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Copy certbot's tree from here, such as /etc/letsencrypt.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="Contact address of the ACME account.")] = None,
+    nginx_image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Image of the proxy, instead of the one it has.")
+    ] = None,
+    certbot_image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Image of certbot, instead of the one it has.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, go on.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Go on although something that was found is lost.")] = False,
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Take over a stack that somebody else's script made, with its certificates, as it runs."""
+    from stackctl.cli.run import Common, run
+    from stackctl.cli.views.adopt import show_plan
+    from stackctl.usecases import adopt as usecase
+    from stackctl.usecases import take_over
+    from stackctl.usecases.adoption import AdoptOptions
+    from stackctl.usecases.result import Result
+
+    def options() -> AdoptOptions:
+        return AdoptOptions(
+            letsencrypt=letsencrypt,
+            email=parsed("--email", names.email, email),
+            nginx_image=parsed("--nginx-image", names.image, nginx_image),
+            certbot_image=parsed("--certbot-image", names.image, certbot_image),
+            force=force,
+        )
+
+    asks = output is OutputFormat.TEXT and sys.stdin.isatty() and sys.stdout.isatty()
+
+    def action(host: Host) -> Result:
+        adoption = usecase.prepare(host, options())
+        if dry_run or not adoption.plan:
+            return adoption.shown
+        if adoption.stops or not (yes or asks):
+            note = "nothing was changed" if adoption.stops else "nothing was changed: take the stack over with --yes"
+            return replace(adoption.shown, notes=(note,))
+        if output is OutputFormat.TEXT:
+            show_plan(adoption.shown)
+        if not yes and not typer.confirm("Take it over?", default=False):
+            return Result("adopt", notes=("nothing was changed",), data={"declined": True})
+        return take_over.carry_out(host, adoption)
+
+    run(Common("adopt", directory, output, verbose, None if dry_run else wait), action, check=options)

@@ -1,0 +1,108 @@
+"""Looks at a stack that somebody else made: its services, its proxy's configuration, its certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stackctl.adopt.compose_layouts import Layout, mount_of, on_host, read_layout
+from stackctl.adopt.letsencrypt import CONF, contact_of
+from stackctl.adopt.nginx_conf import NginxConf, read_conf
+from stackctl.certs.lineage import Lineage
+from stackctl.engine.certbot_tree import CertbotTree
+from stackctl.engine.directory import CERTBOT_CONF
+from stackctl.engine.disk import host_errors, read_or_none
+from stackctl.engine.host import Host
+from stackctl.engine.nginx_reader import ContainerFiles, read_configuration
+from stackctl.errors import HostError, InputError
+from stackctl.model.project import Project, Service
+
+SCRIPTS = ("init-letsencrypt.sh", "init_letsencrypt.sh", "init-letsencrypt", "letsencrypt.sh")
+"""Scripts that asked for certificates once, and say with which address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What is there.
+
+    Attributes:
+        tree: certbot's tree on the host, or None where there is none.
+        lineages: what is in it, by name.
+        renewals: the renewal files in it, by lineage.
+        contact: the address that certificates were asked for with.
+    """
+
+    layout: Layout
+    conf: NginxConf
+    files: ContainerFiles
+    tree: Path | None = None
+    lineages: Mapping[str, Lineage] = field(default_factory=dict)
+    renewals: Mapping[str, str] = field(default_factory=dict)
+    contact: str | None = None
+    has_account: bool = False
+
+
+def look_around(host: Host, project: Project, letsencrypt: Path | None) -> Foreign:
+    """Everything that decides what adoption would do; nothing is changed.
+
+    Raises:
+        InputError: there is no proxy here, or what it serves cannot be seen from here.
+    """
+    layout = read_layout(project)
+    root = host.directory.root
+    files = ContainerFiles(root, layout.proxy, lambda path: _elsewhere(host, project, layout.proxy, path))
+    conf = read_conf(read_configuration(files, layout.proxy.environment))
+    if not conf.servers and not layout.nginx_proxy:
+        raise InputError(
+            f"no nginx configuration of the service {layout.proxy.name} is on this host",
+            hint="mount its /etc/nginx/nginx.conf or /etc/nginx/conf.d from here, then adopt it",
+        )
+    tree = letsencrypt.absolute() if letsencrypt else _tree(root, layout)
+    if tree is None or not (tree / "live").exists():
+        if letsencrypt is not None:
+            raise InputError(f"{letsencrypt} has no directory 'live'", where="--letsencrypt")
+        return Foreign(layout, conf, files, contact=_contact(root, None))
+    lineages = CertbotTree(tree, None).lineages()
+    with host_errors():
+        renewals = {path.stem: path.read_text() for path in sorted((tree / "renewal").glob("*.conf"))}
+        has_account = any((tree / "accounts").rglob("private_key.json"))
+    return Foreign(layout, conf, files, tree, lineages, renewals, _contact(root, tree), has_account)
+
+
+def _elsewhere(host: Host, project: Project, proxy: Service, path: str) -> bytes | None:
+    """A file of the running container's that is no directory's on the host, or one of its image's; it is text."""
+    for container in host.engine.containers(project.name):
+        if container.service == proxy.name and container.running:
+            done = host.engine.execute(container.id, ["cat", path])
+            return done.text.encode() if done.code == 0 else None
+    if mount_of(proxy.mounts, path) is not None:
+        return None
+    if proxy.image is None or host.engine.image_id(proxy.image) is None or path.startswith("/etc/letsencrypt"):
+        return None
+    done = host.engine.run_once(proxy.image, ["cat", path], {})
+    return done.text.encode() if done.code == 0 else None
+
+
+def _tree(root: Path, layout: Layout) -> Path | None:
+    """Where certbot's tree is on the host, by the mounts of who uses it."""
+    for service in (layout.proxy, layout.certbot):
+        for mount in service.mounts if service else ():
+            if mount.target == CONF and mount.kind == "volume":
+                raise HostError(
+                    f"the certificates are in the volume {mount.source}, which is not a directory of the stack",
+                    where=str(service.name if service else ""),
+                    hint=f"copy it out first: docker run --rm -v {mount.source}:/from -v $PWD/{CERTBOT_CONF}:/to IMAGE "
+                    "cp -a /from/. /to, mount ./" + CERTBOT_CONF + " instead, and start it once",
+                )
+        found = on_host(service.mounts, CONF) if service else None
+        if found is not None:
+            return root / found
+    return root / CERTBOT_CONF if (root / CERTBOT_CONF / "live").exists() else None
+
+
+def _contact(root: Path, tree: Path | None) -> str | None:
+    with host_errors():
+        accounts = [path.read_text() for path in sorted((tree / "accounts").rglob("regr.json"))] if tree else []
+        scripts = [text.decode("utf-8", "replace") for name in SCRIPTS if (text := read_or_none(root / name))]
+    return contact_of(accounts, scripts)

@@ -1,0 +1,276 @@
+"""``adopt`` on the fake engine: what it plans, when it stops, and that a failure gives the old stack back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackctl.errors import ExitCode, InputError, StackctlError
+from stackctl.plan.adoption import ImportCertificate, ReplaceProxy, RewriteRenewal
+from stackctl.plan.operations import Issue, MakeDummy
+from stackctl.stackfile import edit
+from stackctl.stackfile.document import Document
+from stackctl.usecases.adopt import prepare
+from stackctl.usecases.adoption import Adoption, AdoptOptions
+from stackctl.usecases.take_over import carry_out, undo_adoption
+from tests.usecases.world import World, done
+
+ONE, TWO = "one.example.com", "two.example.com"
+COMPOSE = """\
+# Mine.
+services:
+  web:
+    image: nginx:1.30
+    ports:
+      - "80:80"
+      - "443:443"
+    volumes:
+      - ./conf/nginx.conf:/etc/nginx/nginx.conf
+      - ./data/certbot/conf:/etc/letsencrypt
+      - ./data/certbot/www:/var/www/certbot
+    command: nginx -g 'daemon off;'   # in front
+  certbot:
+    image: certbot/certbot:v5.6.0
+    volumes:
+      - ./data/certbot/conf:/etc/letsencrypt
+      - ./data/certbot/www:/var/www/certbot
+    entrypoint: /loop.sh
+  one:
+    image: one:latest
+  two:
+    image: two:latest
+"""
+CONF = f"""\
+events {{}}
+http {{
+    server {{ listen 80; server_name {ONE}; location / {{ return 301 https://$host$request_uri; }} }}
+    server {{
+        listen 443 ssl;
+        server_name {ONE};
+        ssl_certificate /etc/letsencrypt/live/{ONE}/fullchain.pem;
+        ssl_certificate_key /etc/letsencrypt/live/{ONE}/privkey.pem;
+        location / {{ proxy_pass http://one:8000; proxy_set_header Host $host; }}
+    }}
+    server {{
+        listen 80;
+        server_name {TWO};
+        location / {{ proxy_pass http://two:3000; proxy_set_header Host $host; }}
+    }}
+}}
+"""
+
+
+@pytest.fixture
+def old(world: World) -> World:
+    """The old stack, running, with a certificate for the first of two sites."""
+    write(world, "docker-compose.yml", COMPOSE)
+    write(world, "conf/nginx.conf", CONF)
+    (world.root / "data/certbot/conf").mkdir(parents=True)
+    certificate(world)
+    world.fake.up([])
+    world.fake.ca.issued.clear()
+    return world
+
+
+def certificate(world: World) -> None:
+    """As certbot writes it; nothing has to be reachable for it."""
+    chain, key = world.fake.ca.issue([ONE], world.clock())
+    world.fake._certbot._store(ONE, chain, key, "https://ca.test/dir")
+    renewal = "[renewalparams]\nserver = https://ca.test/dir\nauthenticator = standalone\n"
+    write(world, f"data/certbot/conf/renewal/{ONE}.conf", renewal)
+    write(world, "data/certbot/conf/accounts/ca.test/dir/1/private_key.json", "{}")
+
+
+def write(world: World, path: str, text: str) -> None:
+    at = world.root / path
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.write_text(text)
+
+
+def look(world: World, **options: Any) -> Adoption:
+    return prepare(world.host, AdoptOptions(**options))
+
+
+def test_looking_changes_nothing(old: World) -> None:
+    before = old.tree()
+    adoption = look(old)
+    assert old.tree() == before
+    assert [site["app"] for site in adoption.data()["sites"]] == [ONE, TWO]
+    assert not any(isinstance(operation, Issue) for operation in adoption.plan.operations)
+    assert [one.app for one in adoption.plan.operations if isinstance(one, MakeDummy)] == [TWO]
+
+
+def test_what_can_fail_comes_before_what_runs_is_touched(old: World) -> None:
+    kinds = [type(operation).__name__ for operation in look(old).plan.operations]
+    assert kinds[0] == "KeepOldState"
+    assert kinds.index("Publish") < kinds.index("WriteStackfile") < kinds.index("ReplaceProxy")
+    assert set(kinds[kinds.index("ReplaceProxy") + 1 :]) == {"VerifySite"}
+
+
+def test_it_is_stackctls_afterwards(old: World) -> None:
+    done(carry_out(old.host, look(old)))
+    assert old.served() == {ONE: "real", TWO: "dummy"}
+    assert old.on_http(TWO)
+    assert old.fake.ca.issued == []
+    assert "authenticator = webroot" in (old.root / f"data/certbot/conf/renewal/{ONE}.conf").read_text()
+    assert "# Mine." in old.text
+    assert not old.up(issue=False).plan
+    assert not look(old).plan
+    done(old.up())
+    assert old.served() == {ONE: "real", TWO: "real"}
+    assert old.fake.ca.issued == [(TWO,)], "what it had is not asked for again"
+
+
+def test_it_is_given_back(old: World) -> None:
+    before = old.tree()
+    done(carry_out(old.host, look(old)))
+    entry = next(one for one in old.host.directory.history.entries() if one.kind == "foreign")
+    _answer(old)
+    undo_adoption(old.host, entry)
+    after = old.tree()
+    assert {path: after.get(path) for path in before} == before
+    assert {run.service.name for run in old.fake.runs.values()} == {"web", "certbot", "one", "two"}
+    assert {run.service.role for run in old.fake.runs.values()} == {None}
+
+
+def _answer(world: World) -> None:
+    """The fake knows only stackctl's proxies; the old one answers all the same."""
+    fake = world.fake
+    shown = world.host.directory.lineage(ONE).certificate
+    fake.responds = lambda _: True  # type: ignore[method-assign,assignment]
+    fake.served = lambda _, names: dict.fromkeys(names, shown)  # type: ignore[method-assign,assignment]
+
+
+def test_a_refused_configuration_leaves_everything_as_it_was(old: World) -> None:
+    write(old, "conf/nginx.conf", CONF.replace("http {", "http {\n    not_a_directive on;"))
+    before, started = old.tree(), old.asked("up ")
+    result = carry_out(old.host, look(old))
+    assert result.code is ExitCode.PROXY_REJECTED
+    assert "the old stack runs as it did" in " ".join(result.notes)
+    after = old.tree()
+    assert {path: after.get(path) for path in before} == before
+    assert old.asked("up ") == started
+
+
+def test_a_proxy_that_does_not_start_is_replaced_by_the_old_one(old: World) -> None:
+    before = old.tree()
+    adoption = look(old)
+    old.fake.faults.up_fails = {"web"}
+    up = old.fake.up
+
+    def fails_once(services: list[str]) -> None:
+        try:
+            up(services)
+        except StackctlError:
+            old.fake.faults.up_fails = set()
+            _answer(old)
+            raise
+
+    old.fake.up = fails_once  # type: ignore[method-assign,assignment]
+    result = carry_out(old.host, adoption)
+    assert result.code is ExitCode.ENGINE
+    assert "the old stack was put back" in result.notes
+    after = old.tree()
+    assert {path: after.get(path) for path in before} == before
+
+
+def test_what_would_be_lost_stops_it(old: World) -> None:
+    write(old, "conf/nginx.conf", "stream { server { listen 1; } }\n" + CONF)
+    before = old.tree()
+    adoption = look(old)
+    assert adoption.stops
+    assert adoption.shown.code is ExitCode.FAILED
+    with pytest.raises(StackctlError, match="has no place"):
+        carry_out(old.host, adoption)
+    assert old.tree() == before
+    done(carry_out(old.host, look(old, force=True)))
+    assert old.served()[ONE] == "real"
+
+
+def test_old_proxy_files_under_nginx_are_put_aside_and_back(old: World) -> None:
+    (old.root / "conf").rename(old.root / "nginx")
+    write(old, "docker-compose.yml", COMPOSE.replace("./conf/nginx.conf", "./nginx/nginx.conf"))
+    before = old.tree()
+    done(carry_out(old.host, look(old)))
+    assert (old.root / "nginx/nginx.conf").is_symlink()
+    entry = next(one for one in old.host.directory.history.entries() if one.kind == "foreign")
+    _answer(old)
+    undo_adoption(old.host, entry)
+    after = old.tree()
+    assert {path: after.get(path) for path in before} == before
+
+
+def test_a_stack_of_stackctls_that_lost_its_settings_keeps_its_proxy(old: World) -> None:
+    done(carry_out(old.host, look(old)))
+    doc = Document.parse(old.text, "f")
+    for path in (("x-stackctl",), ("services", "one", "x-stackctl"), ("services", "two", "x-stackctl")):
+        doc = edit.remove(doc, path)
+    old.file.write_text(doc.text)
+    before = old.tree()
+    result = done(carry_out(old.host, look(old)))
+    assert not result.data["replaced"]
+    assert [type(operation).__name__ for operation in result.plan.operations] == ["KeepOldState", "WriteStackfile"]
+    entry = next(one for one in reversed(old.host.directory.history.entries()) if one.kind == "foreign")
+    undo_adoption(old.host, entry)
+    assert old.tree() == before
+
+
+def test_a_tree_of_the_hosts_is_copied(old: World, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "etc-letsencrypt"
+    (old.root / "data/certbot/conf").rename(elsewhere)
+    adoption = look(old, letsencrypt=elsewhere)
+    done(carry_out(old.host, adoption))
+    assert old.served()[ONE] == "real"
+    assert (old.root / f"data/certbot/conf/live/{ONE}/fullchain.pem").is_symlink()
+    assert (elsewhere / f"live/{ONE}/fullchain.pem").is_symlink()
+    assert [one.lineage for one in adoption.plan.operations if isinstance(one, RewriteRenewal)] == [ONE]
+
+
+def test_a_certificate_from_elsewhere_is_served_until_it_is_due(old: World) -> None:
+    conf = old.root / "data/certbot/conf"
+    for kind in ("fullchain", "privkey"):
+        write(old, f"certs/one.{kind}", (conf / f"live/{ONE}/{kind}.pem").read_text())
+    text = CONF.replace(f"/etc/letsencrypt/live/{ONE}/fullchain.pem", "/certs/one.fullchain")
+    write(old, "conf/nginx.conf", text.replace(f"/etc/letsencrypt/live/{ONE}/privkey.pem", "/certs/one.privkey"))
+    old.edit("    command: nginx", "      - ./certs:/certs:ro\n    command: nginx")
+    for part in ("live", "archive", "renewal"):
+        (conf / part).rename(old.root / f"gone-{part}")
+
+    adoption = look(old)
+    assert [one.app for one in adoption.plan.operations if isinstance(one, ImportCertificate)] == [ONE]
+    done(carry_out(old.host, adoption))
+    assert old.served()[ONE] == "real"
+    assert not old.on_http(ONE)
+    old.edit("agree-tos: false", "agree-tos: true")
+    done(old.up())
+    assert old.fake.ca.issued == [(TWO,)]
+    old.clock.now += old.fake.ca.lifetime * 0.8
+    done(old.up())
+    assert (ONE,) in old.fake.ca.issued, "due at last"
+    assert old.served()[ONE] == "real"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("services:\n  one:\n    image: one:latest\n", "no service here is an nginx"),
+        ('services:\n  web:\n    image: nginx:1.30\n    ports: ["80:80"]\n', "no nginx configuration"),
+    ],
+)
+def test_where_there_is_nothing_to_adopt_it_says_so(world: World, text: str, said: str) -> None:
+    write(world, "docker-compose.yml", text)
+    with pytest.raises(InputError, match=said):
+        look(world)
+
+
+def test_an_empty_directory_has_no_stack(world: World) -> None:
+    with pytest.raises(InputError, match="there is no stack"):
+        look(world)
+
+
+def test_the_gap_is_only_told_where_there_was_one(old: World) -> None:
+    result = done(carry_out(old.host, look(old)))
+    assert result.data["replaced"]
+    assert any(isinstance(operation, ReplaceProxy) for operation in result.plan.operations)
