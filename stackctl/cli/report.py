@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from stackctl.plan.operations import Operation
+from stackctl.plan.operation import Operation
 
 if TYPE_CHECKING:
     from rich.status import Status

@@ -15,6 +15,7 @@ from stackctl.engine.publish import Staging
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.plan.observed import Observed
+from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     AwaitService,
     CheckNames,
@@ -23,8 +24,6 @@ from stackctl.plan.operations import (
     Issue,
     MakeDirectories,
     MakeDummy,
-    Operation,
-    Plan,
     Publish,
     PullImage,
     ReloadProxy,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from stackctl.engine.directory import StackDirectory
 from stackctl.engine.ports import Engine, Network, Wire
-from stackctl.plan.operations import Operation
+from stackctl.plan.operation import Operation
 from stackctl.render.proxy import Proxy
 
 

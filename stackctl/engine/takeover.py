@@ -19,7 +19,7 @@ from stackctl.model.history import HistoryEntry
 from stackctl.model.names import Domain, Publish
 from stackctl.model.stack import Edge
 from stackctl.plan.adoption import CopyTree, ImportCertificate, KeepOldState, ReplaceProxy, RewriteRenewal, WriteKept
-from stackctl.plan.operations import Operation
+from stackctl.plan.operation import Operation
 
 _ASIDE = re.compile(r"\.old(\d+)\Z")
 DOORS = ("live", "nginx.conf", "sites", "snippets")

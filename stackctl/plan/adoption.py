@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stackctl.plan.operation import Operation
 from stackctl.plan.operations import (
     MakeDirectories,
     MakeDummy,
-    Operation,
     Publish,
     PullImage,
     StageFiles,

@@ -8,7 +8,8 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from stackctl.plan.observed import Observed
-from stackctl.plan.operations import Operation, Plan, StageFiles, WriteCustom, WriteStackfile
+from stackctl.plan.operation import Operation, Plan
+from stackctl.plan.operations import StageFiles, WriteCustom, WriteStackfile
 from stackctl.render.proxy import Proxy
 
 _CONTEXT = 3

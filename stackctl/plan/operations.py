@@ -1,10 +1,4 @@
-"""The operations a plan is made of: data, each with its cause, each one line of text.
-
-``scope`` is whose failure it is: an app's name, ``service:NAME``, or None for what
-all apps share; ``sharing`` are apps besides it, which are served with the same
-certificate. When an operation fails, the later ones of its scope are skipped; a
-failure of a shared one ends the plan.
-"""
+"""The operations a plan is made of: data, each with its cause, each one line of text."""
 
 from __future__ import annotations
 
@@ -14,26 +8,8 @@ from datetime import datetime
 from stackctl.certs.request import CertificateRequest
 from stackctl.model.names import Domain
 from stackctl.model.stack import App
+from stackctl.plan.operation import Operation
 from stackctl.render.proxy import Files
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One step."""
-
-    cause: str
-    scope: str | None = None
-    sharing: tuple[Domain, ...] = ()
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """The scopes that fail with it; none where all fail."""
-        return () if self.scope is None else (self.scope, *self.sharing)
-
-    @property
-    def text(self) -> str:
-        """What it does, in a few words."""
-        raise NotImplementedError(type(self).__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,16 +264,3 @@ class DeleteCertificate(Operation):
     @property
     def text(self) -> str:
         return f"delete the certificate {self.lineage}"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Operations in their order."""
-
-    operations: tuple[Operation, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.operations)
-
-    def __str__(self) -> str:
-        return "\n".join(f"{operation.text}  ({operation.cause})" for operation in self.operations)

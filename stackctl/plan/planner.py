@@ -8,13 +8,12 @@ from stackctl.certs.lineage import Lineage
 from stackctl.model.names import Domain
 from stackctl.model.stack import App, Stack
 from stackctl.plan.observed import Observed
+from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     DeleteCertificate,
     Issue,
     MakeDirectories,
     MakeDummy,
-    Operation,
-    Plan,
     Publish,
     ReloadProxy,
     RemoveContainers,

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from stackctl.model.stack import App, Stack
 from stackctl.plan.observed import Observed
-from stackctl.plan.operations import AwaitService, Operation, PullImage, StartProxy, StartService
+from stackctl.plan.operation import Operation
+from stackctl.plan.operations import AwaitService, PullImage, StartProxy, StartService
 
 
 def start_services(

@@ -28,14 +28,8 @@ from stackctl.plan.adoption import (
     measured,
 )
 from stackctl.plan.observed import Observed
-from stackctl.plan.operations import (
-    AwaitService,
-    Operation,
-    Plan,
-    PullImage,
-    RemoveContainers,
-    StartService,
-)
+from stackctl.plan.operation import Operation, Plan
+from stackctl.plan.operations import AwaitService, PullImage, RemoveContainers, StartService
 from stackctl.plan.planner import make_plan
 from stackctl.plan.wish import Wish
 from stackctl.render.sites import Rendering

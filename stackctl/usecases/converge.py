@@ -12,7 +12,8 @@ from stackctl.model.project import Project
 from stackctl.model.stack import Stack
 from stackctl.plan.diff import plan_diffs
 from stackctl.plan.observed import Observed
-from stackctl.plan.operations import Plan, StartProxy
+from stackctl.plan.operation import Plan
+from stackctl.plan.operations import StartProxy
 from stackctl.plan.planner import make_plan
 from stackctl.plan.wish import Wish
 from stackctl.render.sites import Rendering

@@ -8,7 +8,7 @@ from typing import Any
 from stackctl.engine.execute import Step
 from stackctl.errors import ExitCode, StackctlError
 from stackctl.plan.diff import FileDiff
-from stackctl.plan.operations import Plan
+from stackctl.plan.operation import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,7 @@ from stackctl.engine.takeover import measured as measured_gap
 from stackctl.errors import InputError, StackctlError
 from stackctl.model.history import HistoryEntry
 from stackctl.model.names import Domain
-from stackctl.plan.operations import (
-    Plan,
-)
+from stackctl.plan.operation import Plan
 from stackctl.plan.wish import Wish
 from stackctl.usecases.adoption import Adoption
 from stackctl.usecases.recording import record_change

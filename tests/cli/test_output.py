@@ -20,7 +20,8 @@ from stackctl.engine.fake_certbot import FakeCa
 from stackctl.engine.resolver import parse_resolver
 from stackctl.errors import InputError
 from stackctl.plan.diff import FileDiff
-from stackctl.plan.operations import Plan, Publish
+from stackctl.plan.operation import Plan
+from stackctl.plan.operations import Publish
 from stackctl.usecases.result import Result
 from tests.cli.conftest import Cli
 

@@ -13,7 +13,8 @@ from stackctl.cli.show import show_text
 from stackctl.engine.execute import Step
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.names import Domain
-from stackctl.plan.operations import Issue, Plan
+from stackctl.plan.operation import Plan
+from stackctl.plan.operations import Issue
 from stackctl.usecases.result import Result
 
 

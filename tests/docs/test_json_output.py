@@ -12,7 +12,8 @@ from stackctl.cli.show import as_json, error_object
 from stackctl.engine.execute import Step
 from stackctl.errors import InputError
 from stackctl.plan.diff import FileDiff
-from stackctl.plan.operations import Plan, Publish
+from stackctl.plan.operation import Plan
+from stackctl.plan.operations import Publish
 from stackctl.usecases.result import Result
 from tests.docs.commands import commands
 from tests.docs.pages import REFERENCE, Page

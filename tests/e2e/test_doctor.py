@@ -63,15 +63,19 @@ def named(printed: dict[str, Any], verdict: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def patient(new_stack: NewStack, addresses: Iterator[str]) -> Patient:
+def patient(new_stack: NewStack, addresses: Iterator[str]) -> Iterator[Patient]:
     stack = new_stack()
     stack.init()
     # An image of its own, so that it can be taken away.
-    docker("tag", APP_IMAGE, f"stackctl-lab/{stack.token}:latest")
+    image = f"stackctl-lab/{stack.token}:latest"
+    docker("tag", APP_IMAGE, image)
     name = stack.domain("app1")
     stack.add_dns(name)
-    stack.ok("add-app", name, "--image", f"stackctl-lab/{stack.token}:latest")
-    return Patient(stack, name, next(addresses))
+    try:
+        stack.ok("add-app", name, "--image", image)
+        yield Patient(stack, name, next(addresses))
+    finally:
+        docker("rmi", image)  # takes the name alone away: the lab's has the image too
 
 
 # How each thing is broken: up to the yield it is, after it it is mended. What is yielded is the environment.

@@ -12,7 +12,7 @@ import sys
 
 from stackctl.cli.main import app
 from stackctl.cli.report import TextReport
-from stackctl.plan.operations import Operation
+from stackctl.plan.operation import Operation
 from tests.e2e.helpers import wait_until
 from tests.faults.own_engine import gone
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -319,3 +320,13 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
 def test_where_no_file_can_be_is_told(path: str, tmp_path: Path) -> None:
     with pytest.raises(InputError), written_whole(tmp_path / path, force=True):
         pass
+
+
+def test_a_full_disk_leaves_nothing(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(HostError, match="the disk is full"), written_whole(tmp_path / "x.tar.gz", force=False) as file:
+        file.write(archive(root))
+    assert [path.name for path in tmp_path.iterdir()] == ["stack"]

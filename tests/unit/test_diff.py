@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from stackctl.model.project import Project
 from stackctl.plan.diff import FileDiff, file_diff, plan_diffs
 from stackctl.plan.observed import Observed
-from stackctl.plan.operations import Plan, Publish, StageFiles, WriteCaBundle, WriteCustom, WriteStackfile
+from stackctl.plan.operation import Plan
+from stackctl.plan.operations import Publish, StageFiles, WriteCaBundle, WriteCustom, WriteStackfile
 from stackctl.render.proxies.nginx import Nginx
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)

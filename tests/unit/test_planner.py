@@ -14,13 +14,12 @@ from stackctl.model.names import Domain
 from stackctl.model.project import Project, Service
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
 from stackctl.plan.observed import Container, Observed
+from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     CheckNames,
     HoldBack,
     Issue,
     MakeDummy,
-    Operation,
-    Plan,
     Publish,
     PullImage,
     ReloadProxy,

@@ -6,15 +6,15 @@ import io
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
 from stackctl.certs.issuer.locks import config_lock
-from stackctl.engine.backup import snapshot
 from stackctl.engine.backup.pack import pack as real_pack
 from stackctl.engine.backup.sealing import Keys, Seal
 from stackctl.engine.directory import CERTBOT_CONF
@@ -23,7 +23,7 @@ from stackctl.errors import HostError, InputError, Locked, StackctlError
 from stackctl.usecases.backup import BackupOptions, backup
 from stackctl.usecases.restore import RestoreOptions, open_archive, refuse_occupied, restore
 from stackctl.usecases.result import Result
-from tests.usecases.world import World, done
+from tests.usecases.world import Notes, World, done
 
 NAME = "one.example.com"
 PLAIN, FORCE = RestoreOptions(), RestoreOptions(force=True)
@@ -160,21 +160,37 @@ def test_a_directory_without_a_stack_is_told(world: World, tmp_path: Path) -> No
     assert not (tmp_path / "x.tar.gz").exists()
 
 
-def test_it_waits_for_certbot(site: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its lock is one of a process: another holder in this one has to be imitated."""
+_HOLDER = """
+import fcntl, sys
+file = open(sys.argv[1], "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
 
-    @contextmanager
-    def busy(_root: Path) -> Iterator[bool]:
-        yield len(site.report.notes) > notes
 
-    notes = len(site.report.notes)
-    monkeypatch.setattr(snapshot, "config_lock", busy)
-    saved(site, tmp_path / "x.tar.gz")
-    assert site.report.notes[notes:] == ["waiting for certbot, which is at work in its tree"]
-    notes = 10**6
-    with pytest.raises(Locked, match="certbot is at work"):
-        saved(site, tmp_path / "y.tar.gz", wait=0.0)
-    assert not (tmp_path / "y.tar.gz").exists()
+def test_it_waits_for_certbot(site: World, tmp_path: Path) -> None:
+    """The lock belongs to a process, so another one has to hold it."""
+    path = site.root / CERTBOT_CONF / ".certbot.lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as certbot:
+        assert certbot.stdin is not None
+        assert certbot.stdout is not None
+        assert certbot.stdout.readline() == "held\n"
+        with pytest.raises(Locked, match="certbot is at work"):
+            saved(site, tmp_path / "x.tar.gz", wait=0.0)
+        assert not (tmp_path / "x.tar.gz").exists()
+
+        class Ending(Notes):
+            def note(self, text: str) -> None:
+                super().note(text)
+                assert certbot.stdin is not None
+                certbot.stdin.close()  # certbot ends when it is waited for
+
+        site.report = Ending()
+        saved(site, tmp_path / "x.tar.gz")
+    assert site.report.notes == ["waiting for certbot, which is at work in its tree"]
 
 
 def test_certbot_is_kept_out_while_it_reads(site: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,7 +434,7 @@ def test_without_the_extra_it_says_what_to_install(
     site: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed = saved(site, tmp_path / "x.age", seal=Seal("secret"))
-    monkeypatch.setitem(__import__("sys").modules, "pyrage", None)
+    monkeypatch.setitem(sys.modules, "pyrage", None)
     for attempt in (
         lambda: saved(site, tmp_path / "y.age", seal=Seal("secret")),
         lambda: open_archive(sealed, Keys("secret")),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stackctl.engine.fake import Killed
-from stackctl.plan.operations import Operation
+from stackctl.plan.operation import Operation
 from stackctl.stackfile.document import Document
 from stackctl.usecases.result import Result
 from tests.usecases.test_init import SHOP

@@ -16,7 +16,7 @@ from stackctl.engine.fake_network import FakeNetwork
 from stackctl.engine.host import Host
 from stackctl.errors import StackctlError
 from stackctl.model.names import Domain, HostPort, ServiceName
-from stackctl.plan.operations import Operation
+from stackctl.plan.operation import Operation
 from stackctl.render.proxies.nginx import Nginx
 from stackctl.render.proxy import MARKER_PATH
 from stackctl.stackfile.locate import locate
