@@ -20,16 +20,16 @@ from rich.console import Console
 from stackctl.cli.options import OutputFormat
 from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import as_json, error_object, show_error, show_text
-from stackctl.engine.directory import STATE, StackDirectory
-from stackctl.engine.disk import host_errors
-from stackctl.engine.docker import DockerEngine
+from stackctl.engine.disk.directory import STATE, StackDirectory
+from stackctl.engine.disk.files import host_errors
+from stackctl.engine.disk.lock import locked
+from stackctl.engine.docker.engine import DockerEngine
 from stackctl.engine.host import Host, Report
-from stackctl.engine.lock import locked
-from stackctl.engine.network import HostNetwork
-from stackctl.engine.resolver import VARIABLE, parse_resolver
-from stackctl.engine.wire import HostWire
+from stackctl.engine.net.network import HostNetwork
+from stackctl.engine.net.resolver import VARIABLE, parse_resolver
+from stackctl.engine.net.wire import HostWire
 from stackctl.errors import ExitCode, InputError, Interrupted, StackctlError
-from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.proxies.nginx.proxy import Nginx
 from stackctl.stackfile.locate import locate
 from stackctl.usecases.result import Result
 

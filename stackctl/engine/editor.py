@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from stackctl.engine.disk import host_errors
+from stackctl.engine.disk.files import host_errors
 from stackctl.errors import HostError, InputError, StackfileError
 
 DEFAULT = "vi"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from stackctl.engine.directory import StackDirectory
+from stackctl.engine.disk.directory import StackDirectory
 from stackctl.engine.ports import Engine, Network, Wire
 from stackctl.plan.operation import Operation
 from stackctl.render.proxy import Proxy

@@ -11,7 +11,7 @@ from typing import Any
 
 from stackctl.adopt.compose_layouts import NGINX, on_host
 from stackctl.adopt.directives import Directive
-from stackctl.engine.disk import host_errors, read_or_none
+from stackctl.engine.disk.files import host_errors, read_or_none
 from stackctl.errors import ProxyRejected
 from stackctl.model.project import Service
 

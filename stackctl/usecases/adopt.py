@@ -13,7 +13,7 @@ from stackctl.adopt.nginx_proxy import VHOSTS, Around, contact_in, read_variable
 from stackctl.adopt.proposal import Fate, Proposal, Remark
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import read_lineage
-from stackctl.engine.foreign import Foreign, look_around
+from stackctl.engine.adopt.foreign import Foreign, look_around
 from stackctl.engine.host import Host
 from stackctl.engine.nginx_reader import parse
 from stackctl.engine.observe import proxy_version
@@ -24,7 +24,7 @@ from stackctl.model.stack import CA_NAMES, App
 from stackctl.plan.adoption import (
     ImportCertificate,
 )
-from stackctl.render.proxies.nginx import Capabilities
+from stackctl.render.proxies.nginx.proxy import Capabilities
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import HTTP, read_apps
 from stackctl.usecases.adoption import Adoption, AdoptOptions, planned

@@ -11,8 +11,8 @@ from typing import Any
 from stackctl.adopt.letsencrypt import to_webroot
 from stackctl.adopt.proposal import Fate, Proposal
 from stackctl.certs.lineage import read_certificate
-from stackctl.engine.directory import CERTBOT_CONF
-from stackctl.engine.foreign import SCRIPTS, Foreign
+from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
+from stackctl.engine.disk.directory import CERTBOT_CONF
 from stackctl.engine.host import Host
 from stackctl.engine.observe import observe
 from stackctl.errors import ExitCode

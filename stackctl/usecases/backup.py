@@ -14,7 +14,7 @@ from stackctl.engine.backup.sealing import Seal
 from stackctl.engine.backup.selection import TREES, Selection, select
 from stackctl.engine.backup.snapshot import Changed, certbot_rests, refuse_change, take
 from stackctl.engine.backup.unpack import verify
-from stackctl.engine.directory import CERTBOT_CONF
+from stackctl.engine.disk.directory import CERTBOT_CONF
 from stackctl.engine.host import Host
 from stackctl.errors import HostError, InputError, StackctlError
 from stackctl.usecases.converge import open_document

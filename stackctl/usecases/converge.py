@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from stackctl.engine.execute import Executor
+from stackctl.engine.apply.execute import Executor
 from stackctl.engine.host import Host
 from stackctl.engine.observe import observe
 from stackctl.errors import HostError, InputError, StackfileError

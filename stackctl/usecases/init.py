@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography import x509
 
-from stackctl.engine.disk import host_errors
+from stackctl.engine.disk.files import host_errors
 from stackctl.engine.host import Host
 from stackctl.errors import InputError
 from stackctl.model import names

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stackctl.engine.directory import PROXY
-from stackctl.engine.execute import Step
+from stackctl.engine.apply.execute import Step
+from stackctl.engine.disk.directory import PROXY
 from stackctl.engine.host import Host
 from stackctl.errors import StackctlError
 from stackctl.model.history import HistoryEntry

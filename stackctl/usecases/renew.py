@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stackctl.certs.lineage import Lineage
-from stackctl.engine.execute import Step
+from stackctl.engine.apply.execute import Step
 from stackctl.engine.host import Host
 from stackctl.errors import InputError
 from stackctl.model.names import Domain

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from stackctl.engine.execute import Step
+from stackctl.engine.apply.execute import Step
 from stackctl.errors import ExitCode, StackctlError
 from stackctl.plan.diff import FileDiff
 from stackctl.plan.operation import Plan

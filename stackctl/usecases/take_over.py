@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from stackctl.adopt.compose_layouts import read_layout
-from stackctl.engine import prove
-from stackctl.engine.disk import read_or_none
-from stackctl.engine.execute import Executor
+from stackctl.engine.adopt.takeover import TakeOver, take_back
+from stackctl.engine.adopt.takeover import measured as measured_gap
+from stackctl.engine.apply import prove
+from stackctl.engine.apply.execute import Executor
+from stackctl.engine.disk.files import read_or_none
 from stackctl.engine.host import Host
-from stackctl.engine.takeover import TakeOver, take_back
-from stackctl.engine.takeover import measured as measured_gap
 from stackctl.errors import InputError, StackctlError
 from stackctl.model.history import HistoryEntry
 from stackctl.model.names import Domain

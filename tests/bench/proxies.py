@@ -12,7 +12,7 @@ from pathlib import Path
 from stackctl.certs.dummy import make_dummy
 from stackctl.model.names import Domain, Publish, ServiceName
 from stackctl.model.stack import Acme, App, Edge, Stack, Upstream
-from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.proxies.nginx.proxy import Nginx
 from stackctl.render.proxy import SiteTls
 from tests.bench import lab, rivals
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from stackctl.cli import run
 from stackctl.cli.main import app
-from stackctl.engine import prove
+from stackctl.engine.apply import prove
 from tests.usecases.world import World, done
 
 

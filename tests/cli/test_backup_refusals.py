@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.engine.directory import CERTBOT_CONF
+from stackctl.engine.disk.directory import CERTBOT_CONF
 from tests.cli.conftest import Cli
 
 

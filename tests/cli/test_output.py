@@ -16,8 +16,8 @@ from stackctl import __version__
 from stackctl.cli.main import app
 from stackctl.cli.views.plan import show_plan
 from stackctl.diagnose.network import Answer, Lookup
-from stackctl.engine.fake_certbot import FakeCa
-from stackctl.engine.resolver import parse_resolver
+from stackctl.engine.fakes.certbot import FakeCa
+from stackctl.engine.net.resolver import parse_resolver
 from stackctl.errors import InputError
 from stackctl.plan.diff import FileDiff
 from stackctl.plan.operation import Plan

@@ -10,7 +10,7 @@ from rich.console import Console
 from stackctl.certs.request import CertificateRequest
 from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import show_text
-from stackctl.engine.execute import Step
+from stackctl.engine.apply.execute import Step
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.names import Domain
 from stackctl.plan.operation import Plan

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from stackctl.diagnose.reply import Failure
-from stackctl.engine.docker import DockerEngine
-from stackctl.engine.fake import FakeEngine
+from stackctl.engine.apply.waiting import wait_for
+from stackctl.engine.docker.engine import DockerEngine
+from stackctl.engine.fakes.engine import FakeEngine
+from stackctl.engine.net.wire import HostWire
 from stackctl.engine.ports import Engine, Output, Wire
-from stackctl.engine.waiting import wait_for
-from stackctl.engine.wire import HostWire
 from stackctl.errors import EngineError, StackfileError
 from stackctl.model.names import Domain, Publish
 from stackctl.model.project import Project

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stackctl.cli.show import as_json, error_object
-from stackctl.engine.execute import Step
+from stackctl.engine.apply.execute import Step
 from stackctl.errors import InputError
 from stackctl.plan.diff import FileDiff
 from stackctl.plan.operation import Plan

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from stackctl.diagnose.network import Reach
-from stackctl.engine import network
-from stackctl.engine.network import HostNetwork
+from stackctl.engine.net import network
+from stackctl.engine.net.network import HostNetwork
 from tests.e2e.zone import Answer, server, zone
 
 HERE = "127.0.0.1"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from stackctl.diagnose.network import Answer, Lookup
-from stackctl.engine import resolver
-from stackctl.engine.resolver import Resolver, parse_resolver
+from stackctl.engine.net import resolver
+from stackctl.engine.net.resolver import Resolver, parse_resolver
 from tests.e2e.zone import zone
 
 RECORDS = {

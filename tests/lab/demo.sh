@@ -111,6 +111,10 @@ show stackctl rollback --dry-run
 show stackctl rollback
 show stackctl plan
 
+say "the way of a request, and what is wrong where there is none"
+show stackctl explain "app1.example.com/orders"
+show stackctl doctor app1.example.com
+
 cat <<END
 
 The stack runs. To play with it:

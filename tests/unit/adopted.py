@@ -10,7 +10,7 @@ from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import Certificate
 from stackctl.engine.nginx_reader import parse
 from stackctl.model.stack import App
-from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.proxies.nginx.proxy import Nginx
 from stackctl.render.sites import Rendering, site_tls
 from tests.unit.build import GOLDEN, certificate, lineage, project, service, stack
 

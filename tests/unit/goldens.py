@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stackctl.certs.lineage import Lineage
 from stackctl.model.names import Publish, domain
 from stackctl.model.stack import Stack, TlsPolicy, Tuning
-from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.proxies.nginx.proxy import Nginx
 from stackctl.render.sites import Rendering, site_tls
 from tests.unit.build import GOLDEN, app, lineage, lineages, stack
 

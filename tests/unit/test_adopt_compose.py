@@ -11,7 +11,7 @@ from stackctl.adopt.compose_layouts import Layout, on_host, read_layout
 from stackctl.adopt.nginx_conf import NginxConf
 from stackctl.adopt.nginx_proxy import Around, contact_in, read_variables
 from stackctl.adopt.proposal import Fate, Proposal, Site
-from stackctl.engine.fake_compose import resolve_project
+from stackctl.engine.fakes.compose import resolve_project
 from stackctl.engine.nginx_reader import ContainerFiles, parse, read_configuration
 from stackctl.errors import InputError
 from stackctl.model.names import Domain, ServiceName

@@ -13,7 +13,7 @@ from threading import Thread
 import pytest
 
 from stackctl.certs.dummy import make_dummy
-from stackctl.engine.glance import Unclear, hello_context, offered
+from stackctl.engine.net.glance import Unclear, hello_context, offered
 
 NAME = "a.example.com"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stackctl.errors import EngineError
 from stackctl.model.names import Domain, Publish
 from stackctl.model.stack import TlsPolicy, Tuning
-from stackctl.render.proxies.nginx import Capabilities, Nginx
+from stackctl.render.proxies.nginx.proxy import Capabilities, Nginx
 from stackctl.render.proxy import MARKER_HOST, MARKER_PATH, Rejection, SiteTls
 from stackctl.render.sites import Rendering, generation_of, issued_tls, site_tls
 from tests.unit.build import app, lineage, stack

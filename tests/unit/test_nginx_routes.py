@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from stackctl.engine.probe.routing import NginxFiles
-from stackctl.render.proxies.nginx import Nginx
-from stackctl.render.proxies.nginx_routes import normalised, route
+from stackctl.render.proxies.nginx.proxy import Nginx
+from stackctl.render.proxies.nginx.routes import normalised, route
 from stackctl.render.routes import Block, Doing, Match, Route, Target
 from tests.unit.goldens import CASES, rendered
 

@@ -30,7 +30,7 @@ from stackctl.plan.operations import (
 from stackctl.plan.planner import make_plan
 from stackctl.plan.services import start_cause
 from stackctl.plan.wish import Wish
-from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.proxies.nginx.proxy import Nginx
 from stackctl.render.sites import Rendering, site_tls
 from tests.unit.build import (
     CERTBOT,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.engine import prove
+from stackctl.engine.apply import prove
 from tests.usecases.world import World, done
 
 

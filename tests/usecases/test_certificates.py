@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.engine.fake import FakeEngine
+from stackctl.engine.fakes.engine import FakeEngine
 from stackctl.engine.ports import CommandKilled
 from stackctl.errors import ExitCode, InputError
 from stackctl.model.names import ServiceName

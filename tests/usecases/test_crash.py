@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stackctl.engine.fake import Killed
+from stackctl.engine.fakes.engine import Killed
 from stackctl.plan.operation import Operation
 from stackctl.stackfile.document import Document
 from stackctl.usecases.result import Result

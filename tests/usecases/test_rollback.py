@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pytest
 
 from stackctl.certs.lineage import Certificate
-from stackctl.engine.fake import Killed
-from stackctl.engine.history import History
+from stackctl.engine.disk.history import History
+from stackctl.engine.fakes.engine import Killed
 from stackctl.errors import HostError, InputError, StackfileError
 from stackctl.model.history import HistoryEntry
 from stackctl.plan.operations import Issue

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from stackctl.engine.directory import StackDirectory
-from stackctl.engine.fake import FakeEngine
-from stackctl.engine.fake_network import FakeNetwork
+from stackctl.engine.disk.directory import StackDirectory
+from stackctl.engine.fakes.engine import FakeEngine
+from stackctl.engine.fakes.network import FakeNetwork
 from stackctl.engine.host import Host
 from stackctl.errors import StackctlError
 from stackctl.model.names import Domain, HostPort, ServiceName
 from stackctl.plan.operation import Operation
-from stackctl.render.proxies.nginx import Nginx
+from stackctl.render.proxies.nginx.proxy import Nginx
 from stackctl.render.proxy import MARKER_PATH
 from stackctl.stackfile.locate import locate
 from stackctl.usecases.add_app import AddApp, add_app

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from stackctl.engine.backup.manifest import DIGEST_NAME, NAME, PREFIX, Manifest, Member, digest_of
 from stackctl.engine.backup.snapshot import Changed, Snapshot
-from stackctl.engine.disk import host_errors, sync_directory
+from stackctl.engine.disk.files import host_errors, sync_directory
 from stackctl.errors import InputError
 
 KINDS = {"file": tarfile.REGTYPE, "dir": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}

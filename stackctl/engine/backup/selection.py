@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from stackctl.certs.dummy import ISSUER
-from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
-from stackctl.engine.disk import host_errors, read_or_none
+from stackctl.engine.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
+from stackctl.engine.disk.files import host_errors, read_or_none
 from stackctl.errors import HostError, StackfileError
 from stackctl.render.compose import CA_BUNDLE
 from stackctl.stackfile.document import Document

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from stackctl.certs.issuer.locks import config_lock
 from stackctl.engine.backup.manifest import Member, is_plain, stays_inside
-from stackctl.engine.directory import CERTBOT_CONF
-from stackctl.engine.disk import host_errors
+from stackctl.engine.disk.directory import CERTBOT_CONF
+from stackctl.engine.disk.files import host_errors
 from stackctl.errors import HostError, Locked
 
 CHUNK = 1 << 20

@@ -11,8 +11,8 @@ from stackctl.certs.lineage import read_lineage
 from stackctl.certs.renewal import KINDS
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
 from stackctl.diagnose.renewal import LoopFacts, RenewalFacts
-from stackctl.engine.directory import CERTBOT_CONF
-from stackctl.engine.disk import host_errors, read_or_none
+from stackctl.engine.disk.directory import CERTBOT_CONF
+from stackctl.engine.disk.files import host_errors, read_or_none
 from stackctl.engine.host import Host
 from stackctl.model.stack import App, Stack
 from stackctl.plan.observed import Container

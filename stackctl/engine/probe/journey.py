@@ -9,10 +9,10 @@ from stackctl.diagnose.apps import AppFacts
 from stackctl.diagnose.containers import Inspected
 from stackctl.diagnose.journey import JourneyFacts
 from stackctl.diagnose.reply import Failure, Reply
+from stackctl.engine.apply.waiting import wait_for
 from stackctl.engine.host import Host
 from stackctl.engine.probe.apps import app_facts, look_at
 from stackctl.engine.probe.routing import router
-from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
 from stackctl.model.names import Domain, ServiceName
 from stackctl.model.project import Project

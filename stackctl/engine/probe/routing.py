@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from stackctl.engine.directory import PROXY
+from stackctl.engine.disk.directory import PROXY
 from stackctl.engine.host import Host
-from stackctl.render.proxies import nginx_routes
-from stackctl.render.proxies.nginx_tree import Directive
+from stackctl.render.proxies.nginx import routes as nginx_routes
+from stackctl.render.proxies.nginx.tree import Directive
 from stackctl.render.routes import Route
 
 Router = Callable[[str, str, int], Route | None]

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from stackctl.diagnose.tree import Mode, TreeFacts
-from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
-from stackctl.engine.generations import FOLDER
-from stackctl.engine.lock import last_holder
+from stackctl.engine.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
+from stackctl.engine.disk.generations import FOLDER
+from stackctl.engine.disk.lock import last_holder
 from stackctl.engine.probe import nonce
 
 _WEBROOT = "data/certbot/www"

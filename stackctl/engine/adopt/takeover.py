@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stackctl.certs.lineage import Lineage
-from stackctl.engine import prove
-from stackctl.engine.directory import CERTBOT_CONF, PROXY, STATE
-from stackctl.engine.disk import host_errors, read_or_none, sync_directory, write_whole
-from stackctl.engine.gap import Prober
+from stackctl.engine.adopt.gap import Prober
+from stackctl.engine.apply import prove
+from stackctl.engine.disk.directory import CERTBOT_CONF, PROXY, STATE
+from stackctl.engine.disk.files import host_errors, read_or_none, sync_directory, write_whole
 from stackctl.engine.host import Host
 from stackctl.errors import HostError
 from stackctl.model.history import HistoryEntry

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from stackctl.certs.lineage import Certificate, describe
 from stackctl.diagnose.reply import Reply
-from stackctl.engine import glance, request
+from stackctl.engine.net import glance, request
 from stackctl.model.names import Domain, Publish
 from stackctl.render.proxy import MARKER_HOST, MARKER_PATH
 

@@ -10,9 +10,9 @@ from stackctl.adopt.compose_layouts import Layout, mount_of, on_host, read_layou
 from stackctl.adopt.letsencrypt import CONF, contact_of
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.certs.lineage import Lineage
-from stackctl.engine.certbot_tree import CertbotTree
-from stackctl.engine.directory import CERTBOT_CONF
-from stackctl.engine.disk import host_errors, read_or_none
+from stackctl.engine.disk.certbot_tree import CertbotTree
+from stackctl.engine.disk.directory import CERTBOT_CONF
+from stackctl.engine.disk.files import host_errors, read_or_none
 from stackctl.engine.host import Host
 from stackctl.engine.nginx_reader import ContainerFiles, read_configuration
 from stackctl.errors import HostError, InputError

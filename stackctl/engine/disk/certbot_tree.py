@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stackctl.certs.lineage import Lineage, read_lineage
-from stackctl.engine.disk import host_errors, read_or_none
-from stackctl.engine.lineage_cache import LineageCache
+from stackctl.engine.disk.files import host_errors, read_or_none
+from stackctl.engine.disk.lineage_cache import LineageCache
 
 Through = Callable[[], Mapping[str, bytes]]
 """Gives the tree's files as the container sees them: paths relative to it, links followed."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from stackctl.engine.disk import host_errors
+from stackctl.engine.disk.files import host_errors
 from stackctl.errors import Locked
 
 _POLL_SECONDS = 0.1

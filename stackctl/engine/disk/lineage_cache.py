@@ -15,7 +15,7 @@ import msgspec
 
 from stackctl import __version__
 from stackctl.certs.lineage import Lineage
-from stackctl.engine.disk import write_whole
+from stackctl.engine.disk.files import write_whole
 
 _SETTLED = 2.0
 """Seconds: a file that changed later than this might change again and show the same times (coarse clocks)."""

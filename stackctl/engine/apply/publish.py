@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stackctl.certs.request import WEBROOT
-from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY
-from stackctl.engine.generations import FOLDER
+from stackctl.engine.disk.directory import CERTBOT_CONF, DUMMIES, PROXY
+from stackctl.engine.disk.generations import FOLDER
 from stackctl.engine.host import Host
 from stackctl.engine.ports import Output
 from stackctl.errors import ProxyRejected, StackctlError

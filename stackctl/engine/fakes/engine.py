@@ -20,11 +20,11 @@ from datetime import datetime
 from pathlib import Path
 
 from stackctl.certs.lineage import Certificate
-from stackctl.engine.directory import CERTBOT_CONF, DUMMIES, PROXY, StackDirectory
-from stackctl.engine.fake_certbot import FakeCa, FakeCertbot
-from stackctl.engine.fake_compose import Run, resolve_project
-from stackctl.engine.fake_looks import FakeLooks
-from stackctl.engine.fake_nginx import loaded_certificates, nginx_test
+from stackctl.engine.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, StackDirectory
+from stackctl.engine.fakes.certbot import FakeCa, FakeCertbot
+from stackctl.engine.fakes.compose import Run, resolve_project
+from stackctl.engine.fakes.looks import FakeLooks
+from stackctl.engine.fakes.nginx import loaded_certificates, nginx_test
 from stackctl.engine.ports import EngineVersion, Output
 from stackctl.errors import EngineError
 from stackctl.model.names import Domain, Publish

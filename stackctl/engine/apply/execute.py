@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from stackctl.certs.dummy import make_dummy
-from stackctl.engine import prove
+from stackctl.engine.apply import prove
+from stackctl.engine.apply.issue import issue
+from stackctl.engine.apply.preflight import check_names
+from stackctl.engine.apply.publish import Staging
 from stackctl.engine.host import Host
-from stackctl.engine.issue import issue
-from stackctl.engine.preflight import check_names
-from stackctl.engine.publish import Staging
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.plan.observed import Observed

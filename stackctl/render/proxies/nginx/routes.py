@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from stackctl.render.proxies.nginx_actions import action_of, rules_of
-from stackctl.render.proxies.nginx_tree import Directive, first, named
+from stackctl.render.proxies.nginx.actions import action_of, rules_of
+from stackctl.render.proxies.nginx.tree import Directive, first, named
 from stackctl.render.routes import Action, Block, Doing, Match, Route
 
 _WILD_ADDRESSES = {"", "*", "0.0.0.0"}  # noqa: S104  (compared, not bound)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.certs.lineage import Certificate
+from stackctl.engine.apply.waiting import wait_for
 from stackctl.engine.host import Host
-from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, NotServed, StackctlError
 from stackctl.model.names import Domain, Publish
 from stackctl.model.stack import Edge

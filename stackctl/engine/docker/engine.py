@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from stackctl.diagnose.containers import Inspected
-from stackctl.engine.archive import untar
-from stackctl.engine.compose import Compose
-from stackctl.engine.inspected import inspected
+from stackctl.engine.docker.archive import untar
+from stackctl.engine.docker.compose import Compose
+from stackctl.engine.docker.inspected import inspected
 from stackctl.engine.ports import EngineVersion, Output
 from stackctl.errors import EngineError
 from stackctl.model.names import Publish

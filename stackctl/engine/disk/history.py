@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
-from stackctl.engine.disk import host_errors, sync_directory
+from stackctl.engine.disk.files import host_errors, sync_directory
 from stackctl.errors import HostError, InputError
 from stackctl.model.history import HistoryEntry, HistoryKind
 

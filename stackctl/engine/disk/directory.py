@@ -23,10 +23,10 @@ from pathlib import Path
 from stackctl.certs.dummy import ISSUER as DUMMY_ISSUER
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Certificate, Lineage, read_certificate
-from stackctl.engine.certbot_tree import CertbotTree, Through
-from stackctl.engine.disk import host_errors, read_or_none, sync_directory, write_whole
-from stackctl.engine.generations import Generations
-from stackctl.engine.history import History
+from stackctl.engine.disk.certbot_tree import CertbotTree, Through
+from stackctl.engine.disk.files import host_errors, read_or_none, sync_directory, write_whole
+from stackctl.engine.disk.generations import Generations
+from stackctl.engine.disk.history import History
 from stackctl.errors import HostError, StackfileError
 from stackctl.render.compose import CA_BUNDLE, EAB_KEY, SCHEMA
 from stackctl.stackfile.locate import ComposeFiles

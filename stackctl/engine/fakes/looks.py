@@ -16,7 +16,7 @@ from typing import Any
 from stackctl.certs.lineage import Certificate
 from stackctl.diagnose.containers import Inspected, Listener
 from stackctl.diagnose.reply import Failure, Reply
-from stackctl.engine.fake_compose import Run
+from stackctl.engine.fakes.compose import Run
 from stackctl.errors import EngineError
 from stackctl.model.names import Domain, Publish
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from stackctl.render.proxies.nginx_tree import Directive, first, named
+from stackctl.render.proxies.nginx.tree import Directive, first, named
 from stackctl.render.routes import Action, Block, Doing, Target
 
 Blocks = Sequence[Sequence[Directive]]

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
-from stackctl.engine.binary import find_compose
+from stackctl.engine.docker.binary import find_compose
 from stackctl.engine.ports import CommandKilled
 from stackctl.errors import EngineError, StackfileError
 from stackctl.model import names

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from stackctl import __version__
 from stackctl.diagnose.network import CaDirectory, Fetched, Lookup, Reach
-from stackctl.engine.resolver import Resolver
+from stackctl.engine.net.resolver import Resolver
 
 _CA_SECONDS = 5.0
 _FETCH_SECONDS = 3.0

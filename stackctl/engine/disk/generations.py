@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from stackctl.engine.disk import host_errors, sync_directory, sync_file
+from stackctl.engine.disk.files import host_errors, sync_directory, sync_file
 from stackctl.render.proxy import Files
 from stackctl.render.sites import generation_of
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from stackctl.diagnose.network import Answer, CaDirectory, Fetched, Lookup, Reach
-from stackctl.engine.fake import FakeEngine
+from stackctl.engine.fakes.engine import FakeEngine
 
 
 class FakeNetwork:

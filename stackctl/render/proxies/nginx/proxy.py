@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stackctl.certs.request import WEBROOT
 from stackctl.errors import EngineError
 from stackctl.model.stack import App, Stack, TlsPolicy, Upstream
-from stackctl.render.proxies.nginx_log import logged_errors
+from stackctl.render.proxies.nginx.log import logged_errors
 from stackctl.render.proxy import MARKER_PATH, Files, Rejection, SiteTls
 from stackctl.render.routes import LoggedError
 from stackctl.render.templates import render

@@ -1,0 +1,1 @@
+"""Somebody else's stack: gathered, and its proxy replaced."""

@@ -1,0 +1,1 @@
+"""Carries a plan out: the executor, what its operations need, and the proofs."""

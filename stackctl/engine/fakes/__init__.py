@@ -1,0 +1,1 @@
+"""The engine, the wire and the network in memory: for tests, and the second of each protocol."""
