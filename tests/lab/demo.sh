@@ -112,7 +112,7 @@ show stackctl rollback
 show stackctl plan
 
 say "the way of a request, and what is wrong where there is none"
-show stackctl explain "app1.example.com/orders"
+show stackctl explain app1.example.com
 show stackctl doctor app1.example.com
 
 cat <<END
