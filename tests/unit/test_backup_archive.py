@@ -66,13 +66,17 @@ def test_any_tar_can_open_it(root: Path, tmp_path: Path) -> None:
     assert line == f"{hashlib.sha256((tmp_path / 'out' / NAME).read_bytes()).hexdigest()}  {NAME}\n"
 
 
-def test_a_flipped_byte_anywhere_is_noticed(root: Path) -> None:
+def test_a_flipped_byte_anywhere_is_noticed_or_changes_nothing(root: Path) -> None:
     made = archive(root)
     for at in range(len(made)):
         altered = bytearray(made)
         altered[at] ^= 0xFF
-        with pytest.raises(InputError):
+        try:
             verify(io.BytesIO(bytes(altered)))
+        except InputError:
+            continue
+        # Now and then a byte of deflate's tables says nothing: then what it holds is the same to the last byte.
+        assert gzip.decompress(altered) == gzip.decompress(made), at
 
 
 def test_an_archive_cut_short_anywhere_is_noticed(root: Path) -> None:
