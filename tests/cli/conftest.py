@@ -58,7 +58,7 @@ class Cli:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS"):
+    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS", "OVERLAP_SECONDS"):
         monkeypatch.setattr(prove, name, 0.0)
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 

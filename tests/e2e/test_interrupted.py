@@ -48,12 +48,15 @@ def test_a_second_command_waits_or_gives_up(shared: Stack) -> None:
     shared.add_dns(name)
     with started(shared, "add-app", name, "--image", APP_IMAGE) as first:
         wait_until((shared.directory / ".stackctl/lock").read_bytes, 10, "the first holds the lock")
+        # Held still, so that it is not done before it was seen at work.
+        first.send_signal(signal.SIGSTOP)
         done = shared.fails(8, "up", "--wait", "0")
         assert str(first.pid) in done.stderr
         assert "add-app" in done.stderr
         # What changes nothing need not wait.
         shared.ok("status")
         assert first.poll() is None
+        first.send_signal(signal.SIGCONT)
         shared.ok("up")
         assert first.wait(20) == 0
     assert shared.trusted(name)

@@ -12,7 +12,7 @@ from tests.usecases.world import World, done
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake's state changes only when it is asked to: a second look shows what the first did."""
-    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS"):
+    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS", "OVERLAP_SECONDS"):
         monkeypatch.setattr(prove, name, 0.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.certs.lineage import Certificate
@@ -21,6 +22,9 @@ PROXY_SECONDS = 30.0
 
 SITE_SECONDS = 10.0
 """How long old workers of the proxy may still answer after a reload."""
+
+OVERLAP_SECONDS = 0.12
+"""After a reload old workers take connections beside new ones for so long: nginx lets them for 100 ms."""
 
 _LOG_LINES = 15
 
@@ -92,6 +96,9 @@ def sites_are_served(host: Host, edge: Edge, operations: Sequence[VerifySite]) -
         return None if waiting else True
 
     wait_for(look, SITE_SECONDS)
+    if any(operation.expect_real for operation in operations):
+        # Whoever looks next must see the same, and nothing on the wire tells when the last old worker has gone.
+        time.sleep(OVERLAP_SECONDS)
     return [_verdict(operation.app.name, meant, waiting, edge) for operation in operations]
 
 
