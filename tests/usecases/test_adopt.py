@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stackctl.engine.fakes.engine import Killed
 from stackctl.errors import ExitCode, InputError, StackctlError
 from stackctl.plan.adoption import ImportCertificate, ReplaceProxy, RewriteRenewal
 from stackctl.plan.operations import Issue, MakeDummy
@@ -15,9 +16,12 @@ from stackctl.stackfile.document import Document
 from stackctl.usecases.adopt import prepare
 from stackctl.usecases.adoption import Adoption, AdoptOptions
 from stackctl.usecases.take_over import carry_out, undo_adoption
-from tests.usecases.world import World, done
+from tests.usecases.test_crash import Fuse
+from tests.usecases.world import Notes, World, done
 
 ONE, TWO = "one.example.com", "two.example.com"
+OPERATIONS = 13
+"""Of an adoption of the stack below."""
 COMPOSE = """\
 # Mine.
 services:
@@ -274,3 +278,28 @@ def test_the_gap_is_only_told_where_there_was_one(old: World) -> None:
     result = done(carry_out(old.host, look(old)))
     assert result.data["replaced"]
     assert any(isinstance(operation, ReplaceProxy) for operation in result.plan.operations)
+
+
+@pytest.mark.parametrize("when", ["begins_at", "ends_at"])
+@pytest.mark.parametrize("at", range(OPERATIONS))
+def test_cut_short_anywhere_the_same_command_finishes(old: World, when: str, at: int) -> None:
+    text = old.text
+    adoption = look(old)
+    assert len(adoption.plan.operations) == OPERATIONS
+    old.report = Fuse(**{when: at})
+    with pytest.raises(Killed):
+        carry_out(old.host, adoption)
+    old.report = Notes()
+
+    again = look(old)
+    if again.plan:
+        done(carry_out(old.host, again))
+
+    assert old.served() == {ONE: "real", TWO: "dummy"}
+    assert old.fake.ca.issued == []
+    assert not look(old).plan
+    assert not old.up(issue=False).plan
+    foreign = [one for one in old.host.directory.history.entries() if one.kind == "foreign"]
+    _answer(old)
+    undo_adoption(old.host, foreign[0])
+    assert old.text == text
