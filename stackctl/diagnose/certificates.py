@@ -46,6 +46,7 @@ class CertificateFacts:
         key_file: None where it cannot be seen from here.
         shown: what a handshake shows; None where none came.
         proxy_up: whether the proxy answers at all.
+        imported: one that is not certbot's, and is served until it is due.
     """
 
     subject: str
@@ -57,12 +58,16 @@ class CertificateFacts:
     shown: Certificate | None
     proxy_up: bool
     now: datetime
+    imported: Certificate | None = None
 
 
 def judge_certificate(facts: CertificateFacts) -> list[Check]:
     """The checks of one certificate: what is on disk, then what is served."""
+    lineage, imported = facts.lineage, facts.imported
+    if lineage is None and imported is not None:
+        issued = ok(ISSUED, f"issued by {imported.issuer}, not through certbot: served until it is due", facts.subject)
+        return [issued, _names(facts, imported), _days(facts, imported), _wire(facts, imported)]
     issued = _issued(facts)
-    lineage = facts.lineage
     if lineage is None or lineage.certificate is None:
         return [issued, *unseen(ON_DISK, "there is no certificate", facts.subject)]
     certificate = lineage.certificate

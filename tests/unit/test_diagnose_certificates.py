@@ -90,6 +90,16 @@ def facts(leaf: Made = LEAF, middle: Made = MIDDLE, **more: Any) -> CertificateF
     return replace(usual, **more)
 
 
+def test_one_from_elsewhere_is_looked_at_as_it_is_served() -> None:
+    one = read_certificate(pem(LEAF))
+    found = {check.name: check for check in judge_certificate(facts(lineage=None, fullchain=None, imported=one))}
+    assert set(found) == {"cert-issued", "cert-names", "cert-days", "cert-wire"}
+    assert {check.verdict for check in found.values()} == {Verdict.OK}
+    assert "served until it is due" in found["cert-issued"].text
+    late = facts(lineage=None, imported=one, now=one.not_after)
+    assert {check.name for check in judge_certificate(late) if check.verdict is Verdict.WRONG} == {"cert-days"}
+
+
 def verdicts(given: CertificateFacts) -> dict[str, Verdict]:
     return {check.name: check.verdict for check in judge_certificate(given)}
 

@@ -106,6 +106,7 @@ def certificates(host: Host, stack: Stack, apps: Sequence[App], *, proxy_up: boo
                 shown=shown.get(app.name),
                 proxy_up=proxy_up,
                 now=now,
+                imported=host.directory.imported(app.name),
             )
             facts = _renewal(tree, app, renewal, accounts, stack.acme.directory) if there else None
             found.append(Gathered(certificate, facts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stackctl.certs.lineage import Lineage
 from stackctl.diagnose.apps import AppFacts
 from stackctl.diagnose.containers import Inspected
 from stackctl.diagnose.journey import JourneyFacts
@@ -50,7 +51,7 @@ def journey(host: Host, stack: Stack, project: Project, name: Domain, path: str)
     https = host.wire.ask(edge.https, name, path, tls=True)
     fresh = log.fresh(wait=_may_be_logged(route, https))
     http = host.wire.ask(edge.http, name, path, tls=False)
-    lineage = host.directory.lineage(app.lineage) if app else None
+    lineage = _lineage(host, app) if app else None
     facts = JourneyFacts(
         name=name,
         path=path,
@@ -122,6 +123,13 @@ def _answers(host: Host, target: Target) -> bool | None:
     """Whether a target outside Compose takes connections; None for a name that only Docker may know."""
     plain = "." not in target.host and not target.host.startswith("[")
     return True if host.wire.answers(target.host, target.port) else None if plain else False
+
+
+def _lineage(host: Host, app: App) -> Lineage:
+    """The app's lineage; where certbot has none, a certificate from elsewhere that is served until it is due."""
+    imported = host.directory.imported(app.name)
+    lineage = host.directory.lineage(app.lineage)
+    return lineage if lineage.certificate or imported is None else Lineage(app.lineage, imported)
 
 
 class _Log:
