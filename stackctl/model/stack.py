@@ -97,6 +97,7 @@ class Acme:
         key_size: bits of an RSA key; ignored for ECDSA (P-256).
         eab_kid: key identifier of the external account binding, where the CA wants one.
         profile: the CA's certificate profile, or None for its default.
+        concurrency: how many certificates are asked for at once; None for what the memory has room for.
     """
 
     directory: str = LETSENCRYPT
@@ -107,7 +108,7 @@ class Acme:
     key_type: KeyType = KeyType.ECDSA
     key_size: int = 2048
     profile: str | None = None
-    concurrency: int = 16
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

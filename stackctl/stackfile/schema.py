@@ -65,7 +65,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     key_type: Literal["ecdsa", "rsa"] = "ecdsa"
     rsa_key_size: Literal[2048, 3072, 4096] = 2048
     profile: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$", description="ACME certificate profile")] | None = None
-    concurrency: Annotated[int, Meta(ge=1, le=100, description="Certificates asked for at once")] = 16
+    concurrency: Annotated[int, Meta(ge=1, le=100, description="Certificates asked for at once")] | None = None
     tls: Literal["modern", "intermediate"] = "intermediate"
     proxy: Literal["nginx"] = "nginx"
     apps: Annotated[list[AppKeys], Meta(description="Sites that are not one service's own")] = []

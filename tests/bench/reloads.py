@@ -13,6 +13,8 @@ from tests.bench.load import under_load, wait_ready
 from tests.bench.proxies import Server
 
 RELOADS, ROUNDS, ENOUGH = 8, 2, 300_000
+AROUND = 5
+"""Seconds of load beside those of the reloads, so that enough requests go by."""
 
 
 def measure(options: lab.Options) -> Report:
@@ -40,7 +42,7 @@ def measure(options: lab.Options) -> Report:
             for maker in makers:
                 with maker() as server:
                     wait_ready(server)
-                    load = under_load(server, reloads + 2, partial(_reload, server, reloads))
+                    load = under_load(server, reloads + AROUND, partial(_reload, server, reloads))
                 lost.setdefault(server.subject, []).append(load.lost)
                 sent[server.subject] = sent.get(server.subject, 0) + load.requests
                 how[server.subject] = load.details

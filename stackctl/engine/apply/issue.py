@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import psutil
+
 from stackctl.certs.issuer import program
 from stackctl.certs.ledger import KEPT, Entry
 from stackctl.certs.problems import hint_for
@@ -18,6 +20,11 @@ from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 
 _LONG = 365 * 86400.0
+
+_CHILD = 40 * 2**20
+"""Bytes that a forked certbot has for itself, and a reserve."""
+
+_FEWEST, _MOST = 4, 50
 
 
 def issue(
@@ -58,13 +65,19 @@ def _paced(host: Host, stack: Stack, requests: Sequence[CertificateRequest]) -> 
         yield batch
 
 
+def _room() -> int:
+    """How many children of the issuer the free memory has room for. They mostly wait for the CA, so many pay."""
+    return max(_FEWEST, min(_MOST, psutil.virtual_memory().available // _CHILD))
+
+
 def _ask(host: Host, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
     jobs = [{"lineage": request.lineage, "argv": certonly(request, stack.acme)} for request in requests]
-    spec: dict[str, Any] = {"config_dir": "/etc/letsencrypt", "concurrency": stack.acme.concurrency, "jobs": jobs}
+    concurrency = stack.acme.concurrency or _room()
+    spec: dict[str, Any] = {"config_dir": "/etc/letsencrypt", "concurrency": concurrency, "jobs": jobs}
     key = host.directory.eab_key() if stack.acme.eab_kid else None
     if key:
         spec["eab"] = {stack.acme.directory: {"kid": stack.acme.eab_kid, "hmac_key": key}}
-    outcome = _Outcome(host, Progress(len(jobs), stack.acme.concurrency, host.now()))
+    outcome = _Outcome(host, Progress(len(jobs), concurrency, host.now()))
     try:
         for line in host.engine.stream(stack.certbot, program.COMMAND, program.text(spec)):
             outcome.take(line)
