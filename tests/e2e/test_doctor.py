@@ -6,20 +6,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from stackctl.certs.ledger import Entry
+from stackctl.model.stack import LETSENCRYPT
 from tests.bench.lab import gateway
 from tests.docs.pages import REFERENCE, Page
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import APP_IMAGE, NOBODY, Stack, dns, docker, listener, wait_until
+from tests.e2e.helpers import APP_IMAGE, NOBODY, Stack, dns, docker, inspect, listener, wait_until
 from tests.e2e.test_obstacles import mounted
 from tests.e2e.zone import Answer, server, zone
 
@@ -130,13 +133,55 @@ def _taken(port: int) -> Break:
 
 def _clock(patient: Patient) -> Broken:
     """The CA's clock is what is off here; a test must not touch this host's."""
-    wrong = format_datetime(datetime.now(UTC) - timedelta(hours=3), usegmt=True)
-    with _tls_server(patient, wrong) as url:
+    with _tls_server(patient, patient.other, timedelta(hours=-3)) as url:
         yield from _ca(lambda _patient: url)(patient)
 
 
+def _limited(patient: Patient) -> Broken:
+    """Limits are known of Let's Encrypt alone: its name leads to the test's own server, which is asked for nothing."""
+    container = inspect(patient.stack.container("certbot"))
+    hosts, host = Path(container["HostsPath"]), urlsplit(LETSENCRYPT).hostname
+    before = hosts.read_text()
+    now = datetime.now(UTC)
+    failures = [Entry(now, LETSENCRYPT, (patient.name,), issued=False).line()] * 5
+    with _tls_server(patient, gateway(), name=str(host), port=443):
+        # Written, not replaced: the container has this very file mounted.
+        hosts.write_text(f"{before}{gateway()}\t{host}\n")
+        try:
+            for _ in _ledger(patient, failures):
+                for _ in _without(f"data/certbot/conf/live/{patient.name}/privkey.pem")(patient):
+                    yield from _ca(lambda _patient: "letsencrypt")(patient)
+        finally:
+            hosts.write_text(before)
+
+
+def _ledger(patient: Patient, lines: Sequence[str]) -> Broken:
+    file = patient.stack.directory / ".stackctl/ledger"
+    before = file.read_text()
+    file.write_text("".join(f"{line}\n" for line in lines))
+    yield None
+    file.write_text(before)
+
+
+def _without(path: str) -> Break:
+    def take(patient: Patient) -> Broken:
+        file = patient.stack.directory / path
+        aside = file.with_name(f"{file.name}.aside")
+        file.rename(aside)
+        yield None
+        aside.rename(file)
+
+    return take
+
+
 @contextmanager
-def _tls_server(patient: Patient, date: str) -> Iterator[str]:
+def _tls_server(
+    patient: Patient, address: str, ahead: timedelta = timedelta(), *, name: str = "", port: int = 0
+) -> Iterator[str]:
+    """A server that stands for a CA, with its clock ahead; the stack trusts the certificate for its address or name."""
+    date = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+    bundle = patient.stack.directory / "data/ca/bundle.pem"
+    before = bundle.read_bytes()
     folder = patient.stack.directory.parent / f"stackctl-lab-{patient.stack.token}-ca"
     folder.mkdir()
     program = (
@@ -147,7 +192,7 @@ def _tls_server(patient: Patient, date: str) -> Iterator[str]:
         f"        self.send_header('Date', {date!r})\n"
         "        self.end_headers()\n"
         "        self.wfile.write(b'{}')\n"
-        "made = http.server.HTTPServer((sys.argv[1], 0), Handler)\n"
+        "made = http.server.HTTPServer((sys.argv[1], int(sys.argv[2])), Handler)\n"
         "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"
         "context.load_cert_chain('cert.pem', 'key.pem')\n"
         "made.socket = context.wrap_socket(made.socket, server_side=True)\n"
@@ -155,15 +200,21 @@ def _tls_server(patient: Patient, date: str) -> Iterator[str]:
         "made.serve_forever()\n"
     )
     make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=ca"
+    make += f" -addext subjectAltName={f'DNS:{name}' if name else f'IP:{address}'}"
+    make += " -addext keyUsage=critical,digitalSignature,keyCertSign"
     try:
         command = [*make.split(), "-keyout", "key.pem", "-out", "cert.pem"]
         subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=30)
-        argv = [sys.executable, "-c", program, patient.other]
+        bundle.write_bytes(before + (folder / "cert.pem").read_bytes())
+        argv = [sys.executable, "-c", program, address, str(port)]
         with subprocess.Popen(argv, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            yield f"https://{patient.other}:{process.stdout.readline().strip()}/dir"
-            process.terminate()
+            try:
+                yield f"https://{address}:{process.stdout.readline().strip()}/dir"
+            finally:
+                process.terminate()
     finally:
+        bundle.write_bytes(before)
         for file in folder.iterdir():
             file.unlink()
         folder.rmdir()
@@ -295,6 +346,7 @@ WRONG: dict[str, tuple[Break, str]] = {
     "another program has port 443": (_taken(443), "https-port"),
     "the proxy is stopped": (_stopped("nginx"), "proxy"),
     "the clock is off": (_clock, "clock"),
+    "the CA's limit is used up": (_limited, "limits"),
     "the directory is read-only": (_read_only, "directory"),
     "others can read the ledger": (_mode(".stackctl", 0o755), "permissions"),
     "others can read a dummy's key": (_mode("data/certs/{name}/privkey.pem", 0o644), "permissions"),
@@ -399,6 +451,28 @@ def test_a_disk_that_is_nearly_full_is_told_where_there_is_no_stack_yet(
         printed = patient.doctor("--directory", str(disk))
     assert named(printed, "wrong") == [expected]
     assert {"compose-file"} <= set(named(printed, "unknown")) <= {"compose-file", "clock"}  # the CA may be out of reach
+
+
+def test_a_loop_that_does_not_turn_is_told(patient: Patient) -> None:
+    """Fourteen hours later, certbot has looked at nothing since."""
+    code = (
+        "import datetime as dt, stackctl.cli.run as run\n"
+        "run.now = lambda: dt.datetime.now(dt.UTC) + dt.timedelta(hours=14)\n"
+        "from stackctl.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "doctor", "--output", "json"],
+        cwd=patient.stack.directory,
+        env=patient.stack.environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    printed = json.loads(done.stdout)
+    assert named(printed, "wrong") == ["renewal-loop"], rows(printed, "wrong")
+    assert "the loop that renews does not turn: its last look was 14 h ago" in printed["first"]["text"]
 
 
 def test_compose_that_is_missing_is_told(patient: Patient, tmp_path: Path) -> None:
