@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -147,7 +148,6 @@ def test_it_renews_from_now_on(seed: Adopted) -> None:
 
 
 def test_it_is_given_back(seed: Adopted) -> None:
-    """The last test of this stack."""
     stack = seed.stack
     with client_of(stack, seed.one) as client:
         said = stack.ok("rollback").stdout
@@ -159,6 +159,33 @@ def test_it_is_given_back(seed: Adopted) -> None:
     assert images(stack) == seed.made
     assert stack.https(seed.one).json()["app"] == "app1"
     assert stack.http(seed.two).json()["app"] == "app2"
+
+
+def test_again_and_with_the_tree_of_the_hosts_own_certbot(seed: Adopted) -> None:
+    stack = seed.stack
+    here = stack.directory / "data/certbot/conf"
+    elsewhere = stack.directory.parent / f"{stack.directory.name}-letsencrypt"
+    here.rename(elsewhere)
+    try:
+        stack.file.write_text(stack.file.read_text().replace("./data/certbot/conf:", f"{elsewhere}:"))
+        stack.compose("up", "--detach")
+        serial = wait_until(lambda: stack.serial(seed.one), what="the old proxy serves from the host's tree")
+        # What certbot's loop writes at each round is its own.
+        before = {path: one for path, one in digests(stack).items() if not path.startswith("data/certbot/deploy/")}
+
+        said = stack.ok("adopt", "--yes", "--letsencrypt", elsewhere).stdout
+
+        assert "taken over" in said
+        assert stack.serial(seed.one) == serial
+        assert stack.trusted(seed.one)
+        assert (here / "live" / seed.one / "privkey.pem").is_symlink()
+        stack.ok("renew", "--force", seed.one)
+        assert stack.serial(seed.one) != serial
+        stack.ok("rollback")
+        assert {path: digest for path, digest in digests(stack).items() if path in before} == before
+        assert stack.serial(seed.one) == serial, "the old proxy never left the host's tree"
+    finally:
+        shutil.rmtree(elsewhere)
 
 
 @pytest.fixture(scope="module")
