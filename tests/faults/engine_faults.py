@@ -108,6 +108,7 @@ def _issuing(one: Bed, mine: Engine, command: Sequence[str]) -> str:
     with subprocess.Popen(
         one.stack.command(*command),
         cwd=one.stack.directory,
+        env=one.stack.environ(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -155,6 +155,7 @@ def containers(one: Bed) -> None:
         with subprocess.Popen(
             stack.command("renew", "--force", name),
             cwd=stack.directory,
+            env=stack.environ(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

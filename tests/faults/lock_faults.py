@@ -54,6 +54,7 @@ def started(one: Bed, *command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         one.stack.command(*command),
         cwd=one.stack.directory,
+        env=one.stack.environ(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

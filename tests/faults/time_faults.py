@@ -78,6 +78,7 @@ def yesterday(one: Bed, *command: str) -> Done:
     return subprocess.run(
         [sys.executable, "-c", YESTERDAY, *command],
         cwd=one.stack.directory,
+        env=one.stack.environ(),
         capture_output=True,
         text=True,
         check=False,
