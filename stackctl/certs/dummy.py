@@ -10,10 +10,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from stackctl.certs.lineage import Certificate
+
 ISSUER = "stackctl dummy"
 """Organization of every dummy: how one is told from a real certificate on the wire."""
 
 _LIFETIME = timedelta(days=3650)
+
+
+def is_dummy(certificate: Certificate) -> bool:
+    """Whether it is one of these, and no certificate that anybody could trust."""
+    return certificate.issuer == ISSUER
 
 
 def make_dummy(names: Sequence[str], now: datetime) -> tuple[bytes, bytes]:

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from stackctl.certs.dummy import ISSUER
+from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage
 from stackctl.diagnose.check import Check, Verdict, ok, unknown, unseen, wrong
 
@@ -81,7 +81,7 @@ def judge_certificate(facts: CertificateFacts) -> list[Check]:
 def _issued(facts: CertificateFacts) -> Check:
     lineage = facts.lineage
     if lineage is None:
-        dummy = facts.shown is not None and facts.shown.issuer == ISSUER
+        dummy = facts.shown is not None and is_dummy(facts.shown)
         text = "no certificate is issued yet" + (": a dummy is served, which no browser trusts" if dummy else "")
         return wrong(ISSUED, text, "run 'stackctl up'", facts.subject)
     if lineage.certificate is None:
@@ -207,7 +207,7 @@ def _wire(facts: CertificateFacts, certificate: Certificate) -> Check:
         return wrong(WIRE, text, "run 'stackctl up'", facts.subject)
     if shown.fingerprint == certificate.fingerprint:
         return ok(WIRE, "it is the one on the wire", facts.subject)
-    if shown.issuer == ISSUER:
+    if is_dummy(shown):
         text = "a dummy is on the wire, although the certificate is there"
         return wrong(WIRE, text, "run 'stackctl up', which puts the site on it", facts.subject)
     text = f"another one is on the wire, which ends on {shown.not_after:%Y-%m-%d}: a reload is missing"

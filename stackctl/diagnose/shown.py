@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from stackctl.certs.dummy import ISSUER
+from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.diagnose.check import Verdict
 from stackctl.diagnose.links import Link, Step
@@ -41,7 +41,7 @@ def kind_of(shown: Certificate, lineage: Lineage | None) -> str:
     """``real`` (the one on disk), ``dummy``, or ``other``."""
     if lineage is not None and lineage.certificate and shown.fingerprint == lineage.certificate.fingerprint:
         return "real"
-    return "dummy" if shown.issuer == ISSUER else "other"
+    return "dummy" if is_dummy(shown) else "other"
 
 
 def _kind(shown: Certificate, lineage: Lineage | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from stackctl.certs.dummy import ISSUER as DUMMY_ISSUER
+from stackctl.certs.dummy import is_dummy
 from stackctl.certs.ledger import Ledger
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.model.names import Domain
@@ -90,7 +90,7 @@ class Observed:
     def imported(self, app: str) -> Certificate | None:
         """An app's certificate under ``data/certs`` that is no dummy: it is served until it is due."""
         there = self.dummies.get(app)
-        return there if there is not None and there.issuer != DUMMY_ISSUER else None
+        return None if there is None or is_dummy(there) else there
 
     def containers_of(self, service: str) -> list[Container]:
         """The containers of one service."""

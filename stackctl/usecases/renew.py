@@ -38,7 +38,7 @@ def renew(
     doc = open_document(host)
     apps = read_apps(doc)
     forced = {_app_named(apps, name).name for name in force}
-    lineages = _certificates(host, apps)
+    lineages = host.directory.certificates(apps)
     now = host.now()
     causes: dict[Domain, str] = {}
     for app in apps:
@@ -63,18 +63,8 @@ def renew(
         rows = _rows(apps, lineages, (), now)
         planned = [{**row, "status": "planned", "reason": causes[row["app"]]} for row in rows if row["app"] in causes]
         return replace(result, data={"apps": [*planned, *(row for row in rows if row["app"] not in causes)]})
-    after = _certificates(host, apps) if result.steps else lineages
+    after = host.directory.certificates(apps) if result.steps else lineages
     return replace(result, data={"apps": _rows(apps, after, result.steps, now, lineages)})
-
-
-def _certificates(host: Host, apps: Collection[App]) -> dict[str, Lineage]:
-    """What certbot has and, of apps it has nothing for, what was imported for them."""
-    lineages = host.directory.lineages()
-    for app in apps:
-        imported = None if app.lineage in lineages else host.directory.imported(app.name)
-        if imported is not None:
-            lineages[app.lineage] = Lineage(app.lineage, imported)
-    return lineages
 
 
 def _is_recent(lineage: Lineage | None, now: datetime) -> bool:

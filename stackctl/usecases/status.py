@@ -5,10 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from stackctl.certs.dummy import ISSUER
-from stackctl.certs.lineage import Certificate, Lineage
+from stackctl.diagnose.shown import kind_of
 from stackctl.engine.host import Host
-from stackctl.model.stack import App, Upstream
+from stackctl.model.stack import Upstream
 from stackctl.plan.observed import Container
 from stackctl.usecases.converge import load, open_document
 from stackctl.usecases.result import Result
@@ -22,7 +21,7 @@ def status(host: Host) -> Result:
     loaded = load(host, open_document(host))
     stack = loaded.stack
     containers = host.engine.containers(loaded.project.name)
-    lineages = host.directory.lineages()
+    lineages = host.directory.certificates(stack.apps)
     served = host.wire.offered(stack.edge.https, [app.name for app in stack.apps]) if stack.apps else {}
     # Sites that share an upstream share its answer too.
     upstreams = list(dict.fromkeys(app.upstream for app in stack.apps))
@@ -32,8 +31,9 @@ def status(host: Host) -> Result:
     now = host.now()
     rows: list[dict[str, Any]] = []
     for app in stack.apps:
-        lineage = lineages.get(app.lineage) or _imported(host, app)
+        lineage = lineages.get(app.lineage)
         certificate = lineage.certificate if lineage else None
+        shown = served[app.name]
         rows.append(
             {
                 "app": app.name,
@@ -44,18 +44,12 @@ def status(host: Host) -> Result:
                 "not_after": certificate.not_after.isoformat() if certificate else None,
                 "days_left": certificate.days_left(now) if certificate else None,
                 "certificate_problem": lineage.problem if lineage else None,
-                "served": _served(served[app.name], lineage),
+                "served": "nothing" if shown is None else kind_of(shown, lineage),
             }
         )
     edge = [container for container in containers if container.service == stack.edge.service]
     proxy = edge[0].state if edge else "missing"
     return Result("status", data={"project": loaded.project.name, "proxy": proxy, "apps": rows})
-
-
-def _imported(host: Host, app: App) -> Lineage | None:
-    """A certificate under data/certs that is no dummy, as if it were certbot's."""
-    there = host.directory.imported(app.name)
-    return None if there is None else Lineage(app.lineage, there)
 
 
 def _health(host: Host, upstream: Upstream, containers: tuple[Container, ...]) -> str:
@@ -65,12 +59,3 @@ def _health(host: Host, upstream: Upstream, containers: tuple[Container, ...]) -
     if not own:
         return "missing"
     return next((c.state for c in own if not c.running), own[0].health or own[0].state)
-
-
-def _served(shown: Certificate | None, lineage: Lineage | None) -> str:
-    """``real``, ``dummy``, ``other`` (a certificate that is not the one on disk) or ``nothing``."""
-    if shown is None:
-        return "nothing"
-    if lineage is not None and lineage.certificate and shown.fingerprint == lineage.certificate.fingerprint:
-        return "real"
-    return "dummy" if shown.issuer == ISSUER else "other"

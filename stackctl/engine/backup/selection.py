@@ -6,10 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
-from stackctl.certs.dummy import ISSUER
+from stackctl.certs.dummy import is_dummy
+from stackctl.certs.lineage import read_certificate
 from stackctl.engine.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
 from stackctl.engine.disk.files import host_errors, read_or_none
 from stackctl.errors import HostError, StackfileError
@@ -73,10 +71,9 @@ def _is_dummy(folder: Path) -> bool:
     if chain is None:
         return folder.is_dir() and {path.name for path in folder.iterdir()} <= {"privkey.pem"}
     try:
-        issuer = x509.load_pem_x509_certificate(chain).issuer
+        return is_dummy(read_certificate(chain))
     except ValueError:
         return False
-    return any(part.value == ISSUER for part in issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
 
 
 def _follow(root: Path, file: Path, found: Selection, seen: set[Path]) -> None:

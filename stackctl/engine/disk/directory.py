@@ -15,12 +15,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from stackctl.certs.dummy import ISSUER as DUMMY_ISSUER
+from stackctl.certs.dummy import is_dummy
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Certificate, Lineage, read_certificate
 from stackctl.engine.disk.certbot_tree import CertbotTree, Through
@@ -28,6 +28,7 @@ from stackctl.engine.disk.files import host_errors, read_or_none, sync_directory
 from stackctl.engine.disk.generations import Generations
 from stackctl.engine.disk.history import History
 from stackctl.errors import HostError, StackfileError
+from stackctl.model.stack import App
 from stackctl.render.compose import CA_BUNDLE, EAB_KEY, SCHEMA
 from stackctl.stackfile.locate import ComposeFiles
 
@@ -110,6 +111,15 @@ class StackDirectory:
         """One lineage as it is now."""
         return self._certbot.lineage(name)
 
+    def certificates(self, apps: Collection[App]) -> dict[str, Lineage]:
+        """What certbot has and, of apps it has nothing for, what was imported for them, as if it were certbot's."""
+        found = self.lineages()
+        for app in apps:
+            imported = None if app.lineage in found else self.imported(app.name)
+            if imported is not None:
+                found[app.lineage] = Lineage(app.lineage, imported)
+        return found
+
     def dummy(self, app: str) -> Certificate | None:
         """An app's dummy, where both of its files are there."""
         folder = self.root / DUMMIES / app
@@ -125,7 +135,7 @@ class StackDirectory:
     def imported(self, app: str) -> Certificate | None:
         """An app's certificate that is neither certbot's nor a dummy."""
         there = self.dummy(app)
-        return there if there is not None and there.issuer != DUMMY_ISSUER else None
+        return None if there is None or is_dummy(there) else there
 
     def ca_bundle(self) -> bytes | None:
         """The stack's copy of what a private CA is trusted by."""
