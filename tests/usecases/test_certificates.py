@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackctl.engine.fakes.engine import FakeEngine
-from stackctl.engine.ports import CommandKilled
+from stackctl.engine.ports import CommandKilled, Output
 from stackctl.errors import ExitCode, InputError
 from stackctl.model.names import ServiceName
 from stackctl.usecases.init import InitOptions
@@ -84,6 +84,24 @@ def test_without_python_in_the_image_certificates_are_issued_one_by_one(stack: W
     done(stack.add("one.example.com"))
     assert stack.served() == {"one.example.com": "real"}
     assert any("no Python" in note for note in stack.report.notes)
+
+
+@pytest.mark.parametrize("unlucky", [1, 3, 4])
+def test_one_by_one_a_refused_nonce_is_tried_again(stack: World, monkeypatch: pytest.MonkeyPatch, unlucky: int) -> None:
+    stack.fake.faults.no_python = True
+    execute, refusals = stack.fake.execute, iter(range(unlucky))
+
+    def refused(container: str, command: Sequence[str]) -> Output:
+        if command[0] == "certbot" and next(refusals, None) is not None:
+            words = "JWS has an invalid anti-replay nonce: W2T_vHy1hI77PaBMQ7r3yg"
+            return Output(1, f"An unexpected error occurred:\n{words}\nAsk for help or search for solutions at ...\n")
+        return execute(container, command)
+
+    monkeypatch.setattr(stack.fake, "execute", refused)
+    result = stack.add("one.example.com")
+    said = "one.example.com: JWS has an invalid anti-replay nonce: W2T_vHy1hI77PaBMQ7r3yg"
+    assert [str(error) for error in result.errors] == ([said] if unlucky == 4 else [])
+    assert stack.served() == {"one.example.com": "dummy" if unlucky == 4 else "real"}
 
 
 def test_a_container_stopped_at_work_is_told_as_that(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,22 +13,19 @@ import email.utils
 import functools
 import importlib
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.issuer.adoption import Tree, sync
+from stackctl.certs.issuer.adoption import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 UNBOUND = "urn:ietf:params:acme:error:externalAccountRequired"
-BUSY = "Another instance of Certbot is already running"
 NOTHING: dict[str, Any] = {"type": None, "detail": None, "retry_after": None}
 
 
@@ -224,32 +221,3 @@ def work(argv: list[str], stage: Path, say: Callable[..., None]) -> None:
             sync(path)  # here, where many do it at once
     (stage / "done").touch()
     return say("result", ok=True)
-
-
-def run_single(lineage: str, argv: list[str], shared: Tree, patience: float, emit: Callable[..., None]) -> None:
-    """Do one job with the ``certbot`` command in the shared tree, as a person would."""
-    before = shared.version(lineage)
-    emit("started", lineage)
-    end = time.monotonic() + patience
-    while True:
-        try:
-            run = subprocess.run(  # noqa: S603 - the host made the arguments
-                ["certbot", *argv, "--config-dir", str(shared.root)],  # noqa: S607 - as the container finds it
-                text=True,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-            code, output = run.returncode, run.stdout
-        except OSError as error:
-            code, output = 127, str(error)
-        if code == 0 or BUSY not in output or time.monotonic() > end:
-            break
-        time.sleep(1)
-    if code == 0:
-        return emit("unchanged" if shared.version(lineage) == before else "issued", lineage)
-    kind = re.search(r"urn:ietf:params:acme:error:(\w+)|^ *Type: +(\w+)", output, re.MULTILINE)
-    words = re.findall(r"^ *Detail: (.*)", output, re.MULTILINE) or output.strip().splitlines()[-1:]
-    urn = f"urn:ietf:params:acme:error:{kind[1] or kind[2]}" if kind else None
-    return emit("failed", lineage, type=urn, detail="; ".join(words))

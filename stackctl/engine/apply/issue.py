@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psutil
 
-from stackctl.certs.issuer import program
+from stackctl.certs.issuer import program, single
 from stackctl.certs.ledger import KEPT, Entry
 from stackctl.certs.problems import hint_for
 from stackctl.certs.request import CertificateRequest, certonly
@@ -185,11 +186,18 @@ def _one_by_one(
         if container is None:
             outcome.fail(request.lineage, f"the {stack.certbot} service is not running")
             continue
-        done = host.engine.execute(container.id, ["certbot", *certonly(request, stack.acme)])
-        if done.code:
-            outcome.fail(request.lineage, done.text.strip() or f"certbot ended with {done.code}")
+        command = ["certbot", *certonly(request, stack.acme)]
+        code, output = single.insist(functools.partial(_execute, host, container.id, command), program.PATIENCE)
+        if code:
+            problem, words = single.complaint(output)
+            outcome.fail(request.lineage, words or f"certbot ended with {code}", problem)
         else:
             outcome.issued.add(request.lineage)
+
+
+def _execute(host: Host, container: str, command: Sequence[str]) -> tuple[int, str]:
+    done = host.engine.execute(container, command)
+    return done.code, done.text
 
 
 def _disagreement(host: Host, request: CertificateRequest) -> str | None:
