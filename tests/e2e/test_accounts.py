@@ -11,12 +11,13 @@ from typing import Self
 
 import pytest
 
-from tests.e2e.helpers import APP_IMAGE, Stack, docker
+from tests.e2e.helpers import APP_IMAGE, Stack, certbot, docker
 from tests.faults.authority import Authority, authority
 from tests.faults.bed import Bed, Run, bare
 
 pytestmark = pytest.mark.e2e
 
+RENEW = ("renew", "--no-random-sleep-on-renew")
 KID, KEY = "kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
 
@@ -102,7 +103,7 @@ def test_a_ca_that_forgot_the_account_gets_its_key_again(bed: Bed) -> None:
     earlier = stack.domain("bound")
     before = account(stack)
     bed.run.ca.restart()
-    refused = docker_certbot(stack, "renew", "--cert-name", earlier, "--force-renewal", fine=False)
+    refused = certbot(stack.container("certbot"), *RENEW, "--cert-name", earlier, "--force-renewal", fine=False)
     assert "accountDoesNotExist" in refused
     name = bed.name("later")
     done = stack.ok("add-app", name, "--image", APP_IMAGE)
@@ -114,7 +115,7 @@ def test_a_ca_that_forgot_the_account_gets_its_key_again(bed: Bed) -> None:
     # Neither lineage was touched by hand, and certbot's own loop can renew both.
     for lineage in (earlier, name):
         assert f"account = {after[0]}" in (stack.directory / f"data/certbot/conf/renewal/{lineage}.conf").read_text()
-        docker_certbot(stack, "renew", "--cert-name", lineage, "--force-renewal")
+        certbot(stack.container("certbot"), *RENEW, "--cert-name", lineage, "--force-renewal")
 
 
 def test_a_ca_that_wants_a_certificate_renewed_early_is_heard(bed: Bed) -> None:
@@ -123,12 +124,5 @@ def test_a_ca_that_wants_a_certificate_renewed_early_is_heard(bed: Bed) -> None:
     lineage = stack.domain("later")
     before = (stack.live / lineage / "cert.pem").resolve().name
     assert bed.run.ca.wants_renewed((stack.live / lineage / "cert.pem").read_text())
-    docker_certbot(stack, "renew", "--cert-name", lineage)
+    certbot(stack.container("certbot"), *RENEW, "--cert-name", lineage)
     assert (stack.live / lineage / "cert.pem").resolve().name != before
-
-
-def docker_certbot(stack: Stack, *words: str, fine: bool = True) -> str:
-    """certbot as its own loop calls it."""
-    tail = "" if fine else " || true"
-    command = " ".join(("certbot", *words, "--no-random-sleep-on-renew"))
-    return docker("exec", stack.container("certbot"), "sh", "-c", f"{command} 2>&1{tail}")

@@ -14,7 +14,7 @@ import pytest
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import CERTBOT_IMAGE, Stack, docker, inspect, sans, wait_until
+from tests.e2e.helpers import CERTBOT_IMAGE, Stack, certbot, docker, inspect, sans, wait_until
 from tests.e2e.old_ways import COMPANION, build_nginx_proxy, build_other_places, build_seed
 from tests.faults.client import PACE, Client
 
@@ -141,7 +141,7 @@ def test_it_renews_from_now_on(seed: Adopted) -> None:
     assert stack.serial(seed.one) != seed.serial
     # By the loop too, as it stands in the container.
     renewed = stack.serial(seed.one)
-    docker("exec", stack.container("certbot"), "certbot", "renew", "--force-renewal", "--no-random-sleep-on-renew")
+    certbot(stack.container("certbot"), "renew", "--force-renewal", "--no-random-sleep-on-renew")
     docker("exec", stack.container("nginx"), "nginx", "-s", "reload")
     wait_until(lambda: stack.serial(seed.one) != renewed, 30, "the renewed certificate is served")
     assert stack.trusted(seed.one)
@@ -236,8 +236,8 @@ def test_one_had_by_standalone_renews_by_the_webroot(grown: Adopted) -> None:
     renewal = (stack.directory / f"data/certbot/conf/renewal/{lineage}.conf").read_text()
     assert "authenticator = webroot" in renewal
     assert "docker exec" not in renewal
-    force = ["certbot", "renew", "--force-renewal", "--no-random-sleep-on-renew", "--cert-name", lineage]
-    docker("exec", stack.container("letsencrypt"), *force)
+    force = ("--force-renewal", "--no-random-sleep-on-renew", "--cert-name", lineage)
+    certbot(stack.container("letsencrypt"), "renew", *force)
     docker("exec", stack.container("proxy"), "nginx", "-s", "reload")
     wait_until(lambda: stack.serial(grown.one) != grown.serial, 30, "the renewed certificate is served")
     assert sans(stack.certificate(grown.two)) == {grown.one, grown.two}

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from stackctl.certs.issuer import program
+from tests.e2e.helpers import certbot
 
 pytestmark = pytest.mark.e2e
 
@@ -57,7 +58,7 @@ class Box:
 
     def certbot(self, *words: str) -> str:
         """Run certbot as a person would."""
-        return docker("exec", self.container, "certbot", *words)
+        return certbot(self.container, *words)
 
     def issue(self, *jobs: dict[str, Any], concurrency: int = 16) -> list[dict[str, Any]]:
         """Run the issuer; its events."""

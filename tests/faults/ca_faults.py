@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tests.e2e.helpers import APP_IMAGE, NOBODY, docker
+from tests.e2e.helpers import APP_IMAGE, NOBODY, certbot, docker
 from tests.faults import ca_proxy
 from tests.faults.bed import Bed, Run, State, bed
 from tests.faults.ca_proxy import Fault, Proxy, between
@@ -109,8 +109,8 @@ def restarted(one: Bed, command: Sequence[str]) -> None:
 
     def renews() -> None:
         """A lineage that only the earlier account had to do with, by certbot alone."""
-        certbot = ("exec", one.stack.container("certbot"), "certbot", "renew", "--no-random-sleep-on-renew")
-        docker(*certbot, "--cert-name", earlier, "--force-renewal")
+        force = ("--cert-name", earlier, "--force-renewal", "--no-random-sleep-on-renew")
+        certbot(one.stack.container("certbot"), "renew", *force)
 
     what = "CA restarted: new root, accounts forgotten"
     case(one, FAMILY, what, broken=broken, again=command, expected=expected, check=renews)

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.helpers import APP_IMAGE, docker, wait_until
+from tests.e2e.helpers import APP_IMAGE, certbot, docker, wait_until
 from tests.e2e.test_obstacles import _fill_up, mounted
 from tests.faults.bed import Bed, Run, bare, bed, differences
 from tests.faults.case import Done, case, ended, recorded
@@ -179,10 +179,8 @@ def disturbed(one: Bed, what: str, inject: Callable[[], None], name: str, expect
         return f"nginx -t {'passes' if fine else 'fails'}"
 
     def renews() -> None:
-        certbot = one.stack.container("certbot")
-        docker(
-            "exec", certbot, "certbot", "renew", "--cert-name", name, "--force-renewal", "--no-random-sleep-on-renew"
-        )
+        force = ("--cert-name", name, "--force-renewal", "--no-random-sleep-on-renew")
+        certbot(one.stack.container("certbot"), "renew", *force)
 
     try:
         case(one, FAMILY, what, broken=broken, again=["up"], expected=expected, check=renews)
