@@ -45,7 +45,7 @@ def adopt(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Take over a stack that somebody else's script made, with its certificates, as it runs."""
+    """Take over a stack that a script made, as it runs. Its certificates stay: none is issued anew."""
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.adopt import show_plan
     from stackctl.usecases import adopt as usecase

@@ -47,7 +47,7 @@ def backup(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Write one archive of everything in the stack that cannot be made again."""
+    """Write one archive of everything that cannot be made again."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import backup as usecase
 
@@ -87,7 +87,7 @@ def restore(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Put a backup's stack into this directory, and start it with the certificates it had."""
+    """Start a backup's stack here, with the certificates it had."""
     from stackctl.cli.run import Common, host_of, run
     from stackctl.engine.backup.sealing import Keys, read_passphrase
     from stackctl.usecases import restore as usecase

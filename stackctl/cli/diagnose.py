@@ -23,7 +23,7 @@ def doctor(
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """Find out why a site does not work, or would get no certificate, and what to do first."""
+    """Find out why a site does not work, and what to do first. Also why a name would get no certificate."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import doctor as usecase
 

@@ -26,7 +26,7 @@ def edit(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Open the Compose file in your editor; check it, show the plan, ask, and only then change anything."""
+    """Edit the Compose file, see the plan, and say yes or no. What is wrong in it is said at once."""
     from stackctl.cli.run import Common, run
     from stackctl.engine.editor import Draft
     from stackctl.usecases import edit as usecase
@@ -100,7 +100,7 @@ def _answer(question: str, letters: str) -> str:
 
 
 def schema() -> None:
-    """Print the JSON Schema of a Compose file with x-stackctl, for editors and other tools."""
+    """Print the JSON Schema of x-stackctl, as editors use it."""
     from stackctl.stackfile.schema import editor_schema
 
     typer.echo(json.dumps(editor_schema(), indent=2))
@@ -112,7 +112,7 @@ def config(
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """Print the proxy's configuration of one site, as it would be written now."""
+    """Print one site's proxy configuration, as it would be written."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import config as usecase
 

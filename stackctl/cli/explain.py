@@ -22,7 +22,7 @@ def explain(
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """Follow one request to the app: server block, location, container; name the link that is broken."""
+    """Follow one request to its app, and name the broken link. It goes by server block, location and container."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import explain as usecase
 

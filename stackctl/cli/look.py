@@ -19,7 +19,7 @@ def status(
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """One row per app: upstream, certificate, and what is really served right now."""
+    """Show each app: upstream, certificate, what is really served."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import status as usecase
 

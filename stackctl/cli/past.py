@@ -47,7 +47,10 @@ def rollback(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Put the Compose file and nginx/custom back as they were, and converge. It can be undone the same way."""
+    """Go back to an earlier state, by the same steps as any change.
+
+    The Compose file and nginx/custom are put back as they were. It can be undone the same way.
+    """
     from stackctl.cli.run import Common, run
     from stackctl.usecases import rollback as usecase
 

@@ -71,7 +71,7 @@ def init(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Make a stack in this directory, or add what is missing of one, and start its proxy."""
+    """Make a stack in this directory, and start its proxy. What is there already stays."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import init as usecase
 
@@ -119,7 +119,7 @@ def plan(
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """Show what 'up' would do, why, and how each file would change; change nothing."""
+    """Show what 'up' would do, why, and each file's change. Nothing is done."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import up_down as usecase
 
@@ -142,7 +142,7 @@ def up(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Converge on what the Compose file says: after an edit by hand, or after a crash."""
+    """Do what the Compose file says, after an edit or a crash. Where all is so already, nothing is touched."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import up_down as usecase
 

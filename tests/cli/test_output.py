@@ -48,6 +48,11 @@ def test_help(command: list[str], option: str) -> None:
         assert f" {other} " in result.stdout
 
 
+def test_the_list_of_commands_is_not_cut_in_a_usual_terminal() -> None:
+    lines = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout.splitlines()
+    assert [line for line in lines[1:] if line.endswith("...")] == []
+
+
 def test_every_command_is_known() -> None:
     assert {command.name for command in app.registered_commands} >= set(COMMANDS)
 
