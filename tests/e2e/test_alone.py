@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import time
 
@@ -11,18 +10,9 @@ import pytest
 
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import Stack, docker, inspect, wait_until
+from tests.e2e.loops import SHORT_INTERVALS, make_due
 
 pytestmark = pytest.mark.e2e
-
-SHORT_INTERVALS = """\
-services:
-  nginx:
-    environment:
-      RELOAD_CHECK_SECONDS: "1"
-  certbot:
-    environment:
-      RENEW_SECONDS: "1"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +75,7 @@ def test_certbots_own_loop_renews_and_the_wire_shows_it(shared: Stack) -> None:
     (shared.directory / "docker-compose.override.yml").write_text(SHORT_INTERVALS)
     name, other = shared.domain("app1"), shared.domain("app2")
     serial, untouched = shared.serial(name), shared.serial(other)
-    _make_due(shared, name)
+    make_due(shared, name)
 
     shared.compose("up", "--detach")
 
@@ -95,14 +85,6 @@ def test_certbots_own_loop_renews_and_the_wire_shows_it(shared: Stack) -> None:
     assert shared.lineages() == [name, other]
     # The proxy took it up by a reload: it was not restarted.
     assert inspect(shared.container("nginx"))["RestartCount"] == 0
-
-
-def _make_due(stack: Stack, name: str) -> None:
-    """Have certbot renew it a hundred years before it expires, hence once with each round of the loop."""
-    path = stack.live.parent / f"renewal/{name}.conf"
-    text = path.read_text()
-    path.write_text(re.sub(r"(?m)^# renew_before_expiry.*\n|^renew_before_expiry.*\n", "", text))
-    path.write_text(f"renew_before_expiry = 36500 days\n{path.read_text()}")
 
 
 @pytest.mark.parametrize("service", ["certbot", "nginx"])
