@@ -22,7 +22,7 @@ _PROBLEM = re.compile(r"urn:ietf:params:acme:error:(\w+)|^ *Type: +(\w+)", re.MU
 _TIMES = 3
 
 
-def insist(run: Callable[[], tuple[int, str]], patience: float) -> tuple[int, str]:
+def insist(run: Callable[[], tuple[int, str]], patience: float, note: Callable[[str], None]) -> tuple[int, str]:
     """Run certbot, again while another one is at work, and a few times more where the CA refused its nonce.
 
     RFC 8555 (6.5) has a client send such a request again. certbot does so once and then gives up,
@@ -31,13 +31,17 @@ def insist(run: Callable[[], tuple[int, str]], patience: float) -> tuple[int, st
     Args:
         run: what runs it: exit code and all it printed.
         patience: for how many seconds to wait for another certbot.
+        note: takes a line that says so, once.
 
     Returns: exit code and output of the last run.
     """
-    end, left = time.monotonic() + patience, _TIMES
+    end, left, told = time.monotonic() + patience, _TIMES, False
     while True:
         code, output = run()
         if code and BUSY in output and time.monotonic() < end:
+            if not told:
+                note("another certbot is at work: waiting for it to end")
+            told = True
             time.sleep(1)
         elif code and _NONCE.search(output) and left:
             left -= 1
@@ -75,7 +79,7 @@ def run_single(lineage: str, argv: list[str], shared: Tree, patience: float, emi
 
     before = shared.version(lineage)
     emit("started", lineage)
-    code, output = insist(certbot, patience)
+    code, output = insist(certbot, patience, lambda text: emit("note", detail=text))
     if code == 0:
         return emit("unchanged" if shared.version(lineage) == before else "issued", lineage)
     kind, words = complaint(output)

@@ -187,7 +187,8 @@ def _one_by_one(
             outcome.fail(request.lineage, f"the {stack.certbot} service is not running")
             continue
         command = ["certbot", *certonly(request, stack.acme)]
-        code, output = single.insist(functools.partial(_execute, host, container.id, command), program.PATIENCE)
+        run = functools.partial(_execute, host, container.id, command)
+        code, output = single.insist(run, program.PATIENCE, host.report.note)
         if code:
             problem, words = single.complaint(output)
             outcome.fail(request.lineage, words or f"certbot ended with {code}", problem)
