@@ -74,9 +74,19 @@ def domain(text: str) -> Domain:
         raise InputError(
             f"{shown} has no dot: no public CA issues for it", hint="write the full name, such as app.example.com"
         )
-    if labels[-1].isdigit():
-        raise InputError(f"{shown} is not a domain: the last label is a number")
+    _refuse_top(labels[-1], shown)
     return Domain(name)
+
+
+def _refuse_top(label: str, shown: str) -> None:
+    if label.isdigit():
+        raise InputError(f"{shown} is not a domain: the last label is a number")
+    if label == "invalid":
+        # Below it is the name by which the proxy tells what it runs: a site of that name would hide it.
+        raise InputError(
+            f"{shown} ends in .invalid, where nobody can own a name (RFC 6761)",
+            hint="write a name of yours, such as app.example.com",
+        )
 
 
 def web_address(text: str) -> tuple[Domain, str]:

@@ -108,6 +108,8 @@ def test_a_domain_has_one_form(text: str, canonical: str) -> None:
         ("１９２.0.2.1", "the last label is a number"),  # noqa: RUF001  (full width is the point)
         ("1.2.3", "the last label is a number"),
         ("localhost", "has no dot"),
+        ("stackctl.invalid", "ends in .invalid"),
+        ("Shop.INVALID.", "ends in .invalid"),
         ("☃.example.com", "is not a domain"),
         ("ü..com", "is not a domain"),
         ("\u200d.example.com", "is not a domain"),
