@@ -269,6 +269,14 @@ class Publish:
     def __str__(self) -> str:
         return f"{self.address}:{self.port}" if self.address else str(self.port)
 
+    def meets(self, other: Publish) -> bool:
+        """Whether both cannot be published at once: one port, and an address in common."""
+        addresses = {self.address, other.address}
+        if self.port != other.port or None in addresses or len(addresses) == 1:
+            return self.port == other.port
+        family = {str(address).startswith("[") for address in addresses}
+        return len(family) == 1 and bool(addresses & {"0.0.0.0", "[::]"})  # noqa: S104  (compared, not bound)
+
     @property
     def probe(self) -> tuple[str, int]:
         """The address and port under which this very host reaches the published port."""

@@ -99,6 +99,13 @@ def _edge(doc: Document, project: Project) -> Edge:
                 where=doc.where_of(("services", proxy.name, "ports")),
                 hint=f'add "{target}:{target}" to its ports',
             )
+    if at[HTTP].meets(at[HTTPS]):
+        raise StackfileError(
+            f"the {proxy.name} service publishes port {HTTP} at {at[HTTP]} and port {HTTPS} at {at[HTTPS]}:"
+            " two cannot have one place",
+            where=doc.where_of(("services", proxy.name, "ports")),
+            hint="give each a port of its own",
+        )
     if proxy.image is None:
         raise StackfileError("the proxy service has no image", where=doc.where_of(("services", proxy.name)))
     return Edge(proxy.name, proxy.image, at[HTTP], at[HTTPS])

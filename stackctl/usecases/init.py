@@ -91,6 +91,7 @@ def init(host: Host, options: InitOptions, *, check: bool = True, dry_run: bool 
 
 
 def _new(host: Host, options: InitOptions) -> str:
+    _refuse_one_place(options)
     settings = compose.settings_block(
         email=options.email,
         agree_tos=bool(options.agree_tos),
@@ -110,11 +111,25 @@ def _schema() -> bytes:
     return (json.dumps(editor_schema(), indent=2) + "\n").encode()
 
 
+def _ports(options: InitOptions) -> tuple[Publish, Publish]:
+    """Where a new proxy's HTTP and HTTPS are published."""
+    return options.http or names.publish("80"), options.https or names.publish("443")
+
+
+def _refuse_one_place(options: InitOptions) -> None:
+    http, https = _ports(options)
+    if http.meets(https):
+        raise InputError(
+            f"HTTP at {http} and HTTPS at {https} cannot have one place",
+            where="--https" if options.https else "--http",
+            hint="give each a port of its own",
+        )
+
+
 def _block(host: Host, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:
     if role == "proxy":
-        http, https = options.http or names.publish("80"), options.https or names.publish("443")
         image = options.nginx_image or host.proxy.default_image
-        return compose.proxy_block(name, image, http, https)
+        return compose.proxy_block(name, image, *_ports(options))
     image = options.certbot_image or compose.DEFAULT_CERTBOT_IMAGE
     return compose.certbot_block(name, image, with_bundle=with_bundle)
 

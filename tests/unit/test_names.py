@@ -483,6 +483,25 @@ def test_a_published_port_may_have_an_address(text: str, meant: Publish, shown: 
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "meet"),
+    [
+        ("80", "80", True),
+        ("80", "443", False),
+        ("127.0.0.1:80", "80", True),
+        ("127.0.0.1:80", "127.0.0.1:80", True),
+        ("127.0.0.1:80", "127.0.0.2:80", False),
+        ("127.0.0.1:80", "127.0.0.1:443", False),
+        ("127.0.0.1:80", "0.0.0.0:80", True),
+        ("[::1]:80", "[::]:80", True),
+        ("[::]:80", "0.0.0.0:80", False),
+    ],
+)
+def test_two_published_ports_may_want_one_place(one: str, other: str, meet: bool) -> None:
+    first, second = names.publish(one), names.publish(other)
+    assert (first.meets(second), second.meets(first)) == (meet, meet)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

@@ -385,6 +385,15 @@ def test_a_proxy_publishes_80_and_443(published: int, missing: int) -> None:
     assert error.hint == f'add "{missing}:{missing}" to its ports'
 
 
+@pytest.mark.parametrize(("one", "other"), [(None, None), ("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "0.0.0.0")])
+def test_a_proxy_publishes_80_and_443_at_two_places(one: str | None, other: str | None) -> None:
+    proxy = service("nginx", role="proxy", ports=[(80, one, 8080), (443, other, 8080)])
+    error = refusal("services:\n  nginx:\n    ports: []\n", Project("demo", {"nginx": proxy, "certbot": CERTBOT}))
+    assert str(error).startswith("f.yml:3: the nginx service publishes port 80 at ")
+    assert str(error).endswith("two cannot have one place")
+    assert error.hint == "give each a port of its own"
+
+
 def test_a_proxy_has_an_image() -> None:
     proxy = replace(NGINX, image=None)
     error = refusal("services:\n  nginx: {build: .}\n", Project("demo", {"nginx": proxy, "certbot": CERTBOT}))

@@ -146,6 +146,21 @@ def test_a_contradicting_port_is_refused_with_its_line(stack: World) -> None:
     assert refused.value.where == stack.line_of("ports:")
 
 
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        (InitOptions(http=Publish(None, 443)), "--http"),
+        (InitOptions(https=Publish("127.0.0.2", 80)), "--https"),
+        (InitOptions(http=Publish("127.0.0.2", 8080), https=Publish("127.0.0.2", 8080)), "--https"),
+    ],
+)
+def test_one_place_for_both_ports_is_refused(world: World, options: InitOptions, where: str) -> None:
+    with pytest.raises(InputError) as refused:
+        world.init(options)
+    assert refused.value.where == where
+    assert not list(world.root.iterdir())
+
+
 def test_agreement_may_be_given_later(world: World) -> None:
     done(world.init(InitOptions(email="ops@example.com")))
     assert "agree-tos: false" in world.text
