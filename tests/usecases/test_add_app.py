@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from stackctl.errors import EngineError, ExitCode, InputError, StackfileError
+from stackctl.plan.observed import Container
 from stackctl.plan.operations import ReloadProxy
 from tests.usecases.world import World, done
 
@@ -191,6 +193,21 @@ def test_an_app_that_never_answers_fails_alone(site: World) -> None:
     site.fake.faults.silent.clear()
     done(site.add("two.example.com"))
     assert site.served()["two.example.com"] == "real"
+
+
+def test_an_app_that_is_unhealthy_is_not_said_to_be_deaf(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    containers = site.fake.containers
+
+    def sick(project: str) -> list[Container]:
+        return [replace(one, health="unhealthy") if one.service == "two" else one for one in containers(project)]
+
+    monkeypatch.setattr(site.fake, "containers", sick)
+    site.fake.looks.seen["two"] = {"health_said": "the queue is full"}
+    result = site.add("two.example.com")
+    assert [error.code for error in result.errors] == [ExitCode.ENGINE]
+    assert "two is not healthy" in str(result.errors[0])
+    assert "'unhealthy': the queue is full" in str(result.errors[0])
+    assert site.served()["one.example.com"] == "real"
 
 
 def test_a_service_that_cannot_be_started_fails_alone(site: World) -> None:

@@ -48,10 +48,27 @@ def service_answers(host: Host, project: str, operation: AwaitService) -> None:
         return True if containers and all(_answers(host, c, operation.port) for c in containers) else None
 
     if wait_for(look, SERVICE_SECONDS) is None:
+        _refuse_unhealthy(host, project, service)
         raise EngineError(
             f"the service {service} does not answer on port {operation.port} after {SERVICE_SECONDS:.0f} s",
             hint="check that the app listens on that port, and on 0.0.0.0 rather than 127.0.0.1",
         )
+
+
+def _refuse_unhealthy(host: Host, project: str, service: str) -> None:
+    """Where a health check is what was waited for, its port may well answer: say what the check says.
+
+    Raises:
+        EngineError: one of its containers is not healthy.
+    """
+    for container in host.engine.containers(project):
+        if container.service == service and container.health not in {None, "healthy"}:
+            said = host.engine.inspect(container.id).health_said
+            raise EngineError(
+                f"the service {service} is not healthy after {SERVICE_SECONDS:.0f} s: its health check says "
+                + (f"'{container.health}': {said}" if said else f"'{container.health}'"),
+                hint=f"see what its health check asks, and 'docker compose logs {service}'",
+            )
 
 
 def _answers(host: Host, container: Container, port: int) -> bool:
