@@ -239,6 +239,16 @@ def test_an_app_on_no_network_of_the_proxy_is_refused(stack: World) -> None:
     assert stack.tree() == before
 
 
+def test_a_network_mode_is_not_answered_with_networks(stack: World) -> None:
+    own = "\n  two:\n    image: two:latest\n    network_mode: host\n"
+    stack.file.write_text(stack.text + own)
+    done(stack.up())
+    with pytest.raises(StackfileError, match="on no network") as refused:
+        stack.add("two.example.com")
+    assert refused.value.where == stack.line_of("network_mode: host")
+    assert "network 'default'" not in (refused.value.hint or "")
+
+
 def test_a_lost_certificate_of_another_site_does_not_stop_a_new_one(site: World) -> None:
     site.fake.execute(
         next(number for number, run in site.fake.runs.items() if run.service.role == "certbot"),
