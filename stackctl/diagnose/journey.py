@@ -101,14 +101,19 @@ def _port(facts: JourneyFacts) -> Link:
     if facts.proxy is None or not facts.proxy.running:
         state = f"{facts.proxy.name} is {facts.proxy.state}" if facts.proxy else "the proxy has no container"
         held = f"; {at} is held by {facts.holder}" if facts.holder else ""
-        todo = "run 'stackctl up'; 'stackctl logs' says why it ended"
+        todo = _make_room(facts) or "run 'stackctl up'; 'stackctl logs' says why it ended"
         return Link(Step.PORT, Verdict.WRONG, f"{at}: {state}{held}", None, todo)
     if facts.https.failure is Failure.CONNECT:
         held = f", and is held by {facts.holder}" if facts.holder else ""
-        todo = "run 'stackctl up', which publishes it"
+        todo = _make_room(facts) or "run 'stackctl up', which publishes it"
         return Link(Step.PORT, Verdict.WRONG, f"{at} does not lead to {facts.proxy.name}{held}", None, todo)
     health = f", {facts.proxy.health}" if facts.proxy.health else ""
     return Link(Step.PORT, Verdict.OK, f"{at}, published by {facts.proxy.name} ({facts.proxy.state}{health})")
+
+
+def _make_room(facts: JourneyFacts) -> str | None:
+    """What comes before 'up', which is refused a place that another holds."""
+    return f"stop {facts.holder}, or publish the proxy elsewhere; then run 'stackctl up'" if facts.holder else None
 
 
 def _through_files(facts: JourneyFacts) -> list[Link]:

@@ -237,7 +237,9 @@ def test_a_stack_that_is_down(site: World) -> None:
 def test_the_port_is_held_by_another(site: World) -> None:
     done(site.down())
     site.fake.taken[443] = "caddy (pid 7)"
-    assert "held by caddy (pid 7)" in broken(site)[1]
+    name, text, todo = broken(site)
+    assert (name, "held by caddy (pid 7)" in text) == ("port", True)
+    assert todo.startswith("stop caddy (pid 7)")
 
 
 @pytest.mark.parametrize("address", ["localhost", "https://", "a b.example.com", "*.example.com", "10.0.0.1/x", ""])
