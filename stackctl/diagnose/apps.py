@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stackctl.diagnose.check import Check, Verdict, ok, unknown, unseen, wrong
-from stackctl.diagnose.containers import Inspected
+from stackctl.diagnose.containers import Inspected, Listener
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
 
@@ -134,8 +134,7 @@ def _port(facts: AppFacts, container: Inspected) -> Check:
     if any(one.reachable_at(container.addresses) for one in here):
         return ok(PORT, f"{name} listens on port {port}", facts.subject)
     if here:
-        text = f"{name} listens on {here[0]} only, which nothing outside its container can reach"
-        todo = f"let the app bind to 0.0.0.0:{port} instead of {here[0].address}"
+        text, todo = _out_of_reach(name, here[0])
         return wrong(PORT, text, todo, facts.subject)
     up_for = facts.now - container.started if container.started else timedelta(0)
     if not container.listeners and (container.health == "starting" or up_for < _STARTING):
@@ -145,6 +144,15 @@ def _port(facts: AppFacts, container: Inspected) -> Check:
         todo = f"see 'stackctl logs {facts.subject}', and let the app listen on 0.0.0.0:{port}"
         return wrong(PORT, f"{name} listens on no port at all", todo, facts.subject)
     return _wrong_port(facts, container)
+
+
+def _out_of_reach(name: str, listener: Listener) -> tuple[str, str]:
+    """Why the proxy cannot come to ``listener``, and what to do."""
+    if listener.ipv6_only:
+        text = f"{name} listens on {listener} for IPv6 alone, and the proxy comes by IPv4"
+        return text, f"let the app bind to 0.0.0.0:{listener.port}, or to {listener} for both"
+    text = f"{name} listens on {listener} only, which nothing outside its container can reach"
+    return text, f"let the app bind to 0.0.0.0:{listener.port} instead of {listener.address}"
 
 
 def _wrong_port(facts: AppFacts, container: Inspected) -> Check:

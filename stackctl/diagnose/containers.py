@@ -14,10 +14,15 @@ _ANY = {ip_address("0.0.0.0"), ip_address("::")}  # noqa: S104  (compared, not b
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A TCP socket that takes connections inside a container."""
+    """A TCP socket that takes connections inside a container.
+
+    Attributes:
+        ipv6_only: ``::`` that was seen to refuse IPv4, by which the proxy comes.
+    """
 
     address: IPv4Address | IPv6Address
     port: int
+    ipv6_only: bool = False
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
@@ -29,7 +34,7 @@ class Listener:
 
     def reachable_at(self, addresses: frozenset[str]) -> bool:
         """Whether one of the container's own ``addresses`` leads to it."""
-        return self.address in _ANY or str(self.address) in addresses
+        return (self.address in _ANY and not self.ipv6_only) or str(self.address) in addresses
 
 
 @dataclass(frozen=True, slots=True)

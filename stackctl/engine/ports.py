@@ -137,6 +137,9 @@ class Wire(Protocol):
     def answers(self, address: str, port: int) -> bool:
         """Whether something takes a TCP connection."""
 
+    def refuses(self, address: str, port: int) -> bool:
+        """Whether ``address`` itself says that nothing listens there: not where no answer comes."""
+
     def owner(self, at: Publish) -> str | None:
         """Who listens where ``at`` would be published, in words; None where it is free."""
 

@@ -400,6 +400,7 @@ def test_a_service_answers_on_its_address_once_it_listens(stand: Stand) -> None:
     (address,) = stand.up("app")["app"].addresses
     assert wait_for(lambda: stand.wire.answers(address, 8000) or None, 15)
     assert stand.wire.answers(address, 8001) is False
+    assert (stand.wire.refuses(address, 8000), stand.wire.refuses(address, 8001)) == (False, True)
 
 
 def test_something_that_speaks_no_tls_serves_no_certificate(stand: Stand) -> None:

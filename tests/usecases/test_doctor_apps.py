@@ -152,6 +152,18 @@ def test_a_missing_image_is_told_and_not_the_missing_container(site: World) -> N
     assert [row["name"] for row in looked(site)[2]] == ["images"]
 
 
+def test_a_listener_that_takes_ipv6_alone(site: World) -> None:
+    seen(listeners=at(("::", 8000)))(site)
+    assert looked(site)[2] == []
+    site.fake.faults.silent.add("one")
+    (row,) = looked(site)[2]
+    assert (row["name"], "for IPv6 alone" in row["text"]) == ("app-port", True)
+    assert "0.0.0.0:8000" in row["todo"]
+    # Something takes IPv4, which one look cannot take away.
+    seen(listeners=at(("::", 8000), ("0.0.0.0", 8000)))(site)
+    assert looked(site)[2] == []
+
+
 def test_an_upstream_outside_compose(stack: World) -> None:
     stack.fake.outside.add(("10.0.0.5", 8080))
     done(stack.add(NAME, upstream="10.0.0.5:8080"))

@@ -291,6 +291,9 @@ class FakeEngine(FakeLooks):
                 return run.service.name not in self.faults.silent and (not exposed or port in exposed)
         return (address, port) in self.outside
 
+    def refuses(self, address: str, port: int) -> bool:
+        return any(address in run.container.addresses for run in self.runs.values()) and not self.answers(address, port)
+
     def owner(self, at: Publish) -> str | None:
         ports = [port for run in self.runs.values() if run.container.running for port in run.service.ports]
         return "docker-proxy" if any(port.at == at for port in ports) else self.taken.get(at.port)

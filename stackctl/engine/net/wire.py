@@ -102,11 +102,11 @@ class HostWire:
 
     def answers(self, address: str, port: int) -> bool:
         """See :meth:`Wire.answers`."""
-        try:
-            with socket.create_connection((address.strip("[]"), port), timeout=1.0):
-                return True
-        except OSError:
-            return False
+        return _connected(address, port) is None
+
+    def refuses(self, address: str, port: int) -> bool:
+        """See :meth:`Wire.refuses`."""
+        return isinstance(_connected(address, port), ConnectionRefusedError)
 
     def owner(self, at: Publish) -> str | None:
         """See :meth:`Wire.owner`."""
@@ -121,6 +121,15 @@ class HostWire:
                     return "no network interface of this host (it has no such address)"
                 return _listener(bare, at.port) if error.errno == errno.EADDRINUSE else None
         return None
+
+
+def _connected(address: str, port: int) -> OSError | None:
+    """What stands in the way of a TCP connection; None where it is taken."""
+    try:
+        socket.create_connection((address.strip("[]"), port), timeout=1.0).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def _listener(host: str, port: int) -> str:

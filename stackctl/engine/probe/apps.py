@@ -50,7 +50,7 @@ def app_facts(  # noqa: PLR0913  (each is one thing known already)
 ) -> AppFacts:
     """The facts of what is behind one upstream; ``answers`` where somebody has asked it already."""
     own = [container for container in containers if container.service == upstream.service]
-    seen = tuple(found for one in own if (found := look_at(host, one)))
+    seen = tuple(_tried(host, found, upstream.port) for one in own if (found := look_at(host, one)))
     if upstream.service is not None and any(one.running and one.listeners is None for one in seen):
         addresses = [address for one in own if one.running for address in one.addresses]
         answers = any(host.wire.answers(address, upstream.port) for address in addresses) if addresses else None
@@ -82,6 +82,18 @@ def _listeners(host: Host, container: str, pid: int) -> tuple[Listener, ...] | N
             return None
         tables = [done.text] if "local_address" in done.text else None
     return None if tables is None else parse_listeners(*tables)
+
+
+def _tried(host: Host, seen: Inspected, port: int) -> Inspected:
+    """``[::]`` takes IPv4 too unless the app forbids it, which no table shows: only trying tells."""
+    ipv4 = [address for address in seen.addresses if ":" not in address]
+    anywhere = [one for one in seen.listeners or () if one.port == port and one.reachable_at(seen.addresses)]
+    if not anywhere or any(one.address.version == 4 for one in anywhere):
+        return seen
+    if not ipv4 or not all(host.wire.refuses(address, port) for address in ipv4):
+        return seen
+    only = tuple(replace(one, ipv6_only=True) if one in anywhere else one for one in seen.listeners or ())
+    return replace(seen, listeners=only)
 
 
 def _tables_of(container: str, pid: int) -> list[str] | None:
