@@ -30,6 +30,7 @@ class AppFacts:
         proxy_networks: Docker's names of the networks the proxy is on; None where the proxy is not up.
         answers: whether a connection from this host is taken; None where nobody tried.
         now: the moment of looking.
+        active: whether the service is part of the stack; not where its profile is not active.
     """
 
     subject: str
@@ -41,6 +42,14 @@ class AppFacts:
     proxy_networks: frozenset[str] | None
     answers: bool | None
     now: datetime
+    active: bool = True
+
+    @property
+    def start(self) -> str:
+        """What starts its service: 'up' leaves one alone whose profile is not active."""
+        if self.active:
+            return "run 'stackctl up'"
+        return f"add the profile of {self.service} to COMPOSE_PROFILES in .env, then run 'stackctl up'"
 
 
 def judge_app(facts: AppFacts) -> list[Check]:
@@ -48,9 +57,10 @@ def judge_app(facts: AppFacts) -> list[Check]:
     if facts.service is None:
         return [_outside(facts)]
     if not facts.containers:
-        text = f"the service {facts.service} has no container"
+        why = "" if facts.active else ": its profile is not active"
+        text = f"the service {facts.service} has no container{why}"
         return [
-            wrong(CONTAINER, text, "run 'stackctl up'", facts.subject),
+            wrong(CONTAINER, text, facts.start, facts.subject),
             *unseen((HEALTH, NETWORK, PORT), "it has no container", facts.subject),
         ]
     judged = [_container_checks(facts, container) for container in facts.containers]
@@ -93,7 +103,7 @@ def _up(facts: AppFacts, container: Inspected) -> Check:
     if not container.running:
         ended = f" with code {container.exit_code}" if container.state == "exited" else ""
         text = f"{container.name} is not running: {container.state}{ended}{said}"
-        return wrong(CONTAINER, text, f"run 'stackctl up'; if it ends again, {logs}", facts.subject)
+        return wrong(CONTAINER, text, f"{facts.start}; if it ends again, {logs}", facts.subject)
     return ok(CONTAINER, f"{container.name} is running", facts.subject)
 
 

@@ -33,7 +33,7 @@ def app_checks(ground: Ground, apps: Sequence[App]) -> Iterator[Check]:
             yield from unseen(_app_names(app), because, app.name)
         return
     here = [app for app in apps if not _waits_for_image(ground, project, containers, app)]
-    facts = {one.subject: one for one in probe_apps.apps(ground.host, stack.edge, containers, here)}
+    facts = {one.subject: one for one in probe_apps.apps(ground.host, stack.edge, project, containers, here)}
     for app in apps:
         if app.name in facts:
             yield from judged_apps.judge_app(facts[app.name])

@@ -152,6 +152,18 @@ def test_a_missing_image_is_told_and_not_the_missing_container(site: World) -> N
     assert [row["name"] for row in looked(site)[2]] == ["images"]
 
 
+def test_a_service_whose_profile_is_not_active(site: World) -> None:
+    site.edit("  one:\n", "  one:\n    profiles: [extra]\n")
+    site.fake.remove([id_ for id_, run in site.fake.runs.items() if run.service.name == "one"])
+    assert not done(site.up()).steps
+    (row,) = looked(site)[2]
+    assert (row["name"], row["text"]) == (
+        "app-container",
+        "the service one has no container: its profile is not active",
+    )
+    assert "COMPOSE_PROFILES" in row["todo"]
+
+
 def test_a_listener_that_takes_ipv6_alone(site: World) -> None:
     seen(listeners=at(("::", 8000)))(site)
     assert looked(site)[2] == []

@@ -195,6 +195,15 @@ def test_a_route_that_is_not_live_yet_is_told_where_it_breaks(site: World) -> No
     assert broken(site)[0] == "upstream"
 
 
+def test_a_service_whose_profile_is_not_active(site: World) -> None:
+    site.edit("  one:\n", "  one:\n    profiles: [extra]\n")
+    site.fake.remove([id_ for id_, run in site.fake.runs.items() if run.service.name == "one"])
+    assert not done(site.up()).steps
+    name, text, todo = broken(site)
+    assert (name, "its profile is not active" in text) == ("container", True)
+    assert "COMPOSE_PROFILES" in todo
+
+
 def test_a_persons_own_location(site: World) -> None:
     site.custom(f"{NAME}.conf", "location = /gone {\n    return 404;\n}\nlocation = /old {\n    return 302 /new;\n}\n")
     done(site.up())

@@ -11,6 +11,7 @@ from stackctl.diagnose.apps import AppFacts
 from stackctl.diagnose.containers import Inspected, Listener, parse_listeners
 from stackctl.engine.host import Host
 from stackctl.errors import EngineError
+from stackctl.model.project import Project
 from stackctl.model.stack import App, Edge, Upstream
 from stackctl.plan.observed import Container
 
@@ -20,16 +21,19 @@ _AT_ONCE = 64
 _TABLES = ("tcp", "tcp6")
 
 
-def apps(host: Host, edge: Edge, containers: Sequence[Container], wanted: Sequence[App]) -> list[AppFacts]:
+def apps(
+    host: Host, edge: Edge, project: Project, containers: Sequence[Container], wanted: Sequence[App]
+) -> list[AppFacts]:
     """The facts of each app that is ``wanted``."""
     networks = proxy_networks(host, edge, containers)
     outside = [app.upstream for app in wanted if app.upstream.service is None]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         answers = dict(zip(outside, pool.map(lambda at: host.wire.answers(at.host, at.port), outside), strict=True))
-    return [
+    found = [
         app_facts(host, containers, networks, app.name, app.upstream, app.where, answers=answers.get(app.upstream))
         for app in wanted
     ]
+    return [replace(one, active=one.service is None or one.service in project.services) for one in found]
 
 
 def proxy_networks(host: Host, edge: Edge, containers: Iterable[Container]) -> frozenset[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackctl.certs.lineage import Lineage
 from stackctl.diagnose.apps import AppFacts
@@ -66,7 +66,7 @@ def journey(host: Host, stack: Stack, project: Project, name: Domain, path: str)
         route=route,
         http_route=route_of(name, path, _HTTP),
         lineage=lineage,
-        apps=_apps(host, project, app, containers, route, seen),
+        apps=_apps(host, stack, project, app, containers, route, seen),
         https=https,
         http=http,
         fresh=fresh,
@@ -99,6 +99,7 @@ def _may_be_logged(route: Route | None, reply: Reply) -> bool:
 
 def _apps(  # noqa: PLR0913  (each is one thing known already)
     host: Host,
+    stack: Stack,
     project: Project,
     app: App | None,
     containers: Sequence[Container],
@@ -110,12 +111,14 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
     networks = frozenset(proxy.networks) if proxy and proxy.running else None
     found = []
     for target in action.targets if action else ():
-        service = ServiceName(target.host) if target.host in project.services else None
+        active = target.host in project.services
+        service = ServiceName(target.host) if active or target.host in stack.services else None
         subject = app.name if app else str(target)
         where = app.where if app and service == app.upstream.service else action.place if action else ""
         upstream = Upstream(target.host, target.port, service)
         answers = _answers(host, target) if service is None else None
-        found.append(app_facts(host, containers, networks, subject, upstream, where, answers=answers))
+        facts = app_facts(host, containers, networks, subject, upstream, where, answers=answers)
+        found.append(replace(facts, active=active or service is None))
     return tuple(found)
 
 
