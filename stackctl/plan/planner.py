@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from stackctl.certs.lineage import Lineage
 from stackctl.model.names import Domain
@@ -54,9 +55,10 @@ class _Planner:
         self.sites = [*self.apps, *(app for app in lost if app.name not in focus)]
 
     def operations(self) -> Iterator[Operation]:
-        observed = self.observed
         if self.wish.renew is None:
             yield from self._prepare()
+            yield from self._cut_off()
+            observed = self.observed
             yield from start_services(
                 self.stack, self.apps, self.wish.stop, everything=self.wish.focus is None, observed=observed
             )
@@ -66,7 +68,7 @@ class _Planner:
             yield from self._run_proxy(published=bool(first))
         else:
             yield from self._take_up_renewed()
-        requests = list(certificate_requests(self.stack, self.apps, self.wish, observed))
+        requests = list(certificate_requests(self.stack, self.apps, self.wish, self.observed))
         yield from name_checks(self.stack, self.wish, requests)
         yield from requests
         asked = {request.request.lineage for request in requests if isinstance(request, Issue)}
@@ -93,6 +95,19 @@ class _Planner:
         for app in self.sites:
             if not self._real(app) and not self._dummy_fits(app) and self.observed.imported(app.name) is None:
                 yield MakeDummy(app=app.name, names=app.domains, cause="no certificate yet", scope=app.name)
+
+    def _cut_off(self) -> Iterator[Operation]:
+        """A mount follows the folder it was made of: who runs on one that was deleted never sees the new one."""
+        gone = [f"/{path}" for path in self.observed.missing]
+        for service in (self.stack.edge.service, self.stack.certbot):
+            mounts = self.observed.project.services[service].mounts
+            lost = any(f"/{mount.source}".endswith(path) for mount in mounts for path in gone)
+            # One that is made anew for another reason gets the new folder without this.
+            if lost and self.observed.containers_of(service) and start_cause(self.observed, service) is None:
+                yield self._remove(service, "a folder it has mounted was deleted")
+                left = tuple(one for one in self.observed.containers if one.service != service)
+                generation = None if service == self.stack.edge.service else self.observed.generation
+                self.observed = replace(self.observed, containers=left, generation=generation)
 
     def _stage(self) -> Iterator[Operation]:
         """Stage and publish what differs from the live files."""

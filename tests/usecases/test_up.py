@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from stackctl.errors import EngineError, ExitCode, StackfileError
-from stackctl.plan.operations import Publish, ReloadProxy, StageFiles
+from stackctl.plan.operations import Publish, ReloadProxy, RemoveContainers, StageFiles
 from tests.usecases.world import World, done
 
 
@@ -203,3 +205,24 @@ def test_one_service_that_does_not_start_does_not_stop_another(site: World) -> N
     assert result.code is ExitCode.ENGINE
     assert site.served()["two.example.com"] == "real"
     assert site.rows()["two.example.com"]["health"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("folder", "services"),
+    [
+        ("data/certs", ["nginx"]),
+        ("data/certbot/www", ["nginx", "certbot"]),
+        ("data/ca", ["certbot"]),
+        ("nginx/custom", []),
+    ],
+)
+def test_who_has_a_deleted_folder_mounted_is_made_anew(site: World, folder: str, services: list[str]) -> None:
+    shutil.rmtree(site.root / folder, ignore_errors=True)
+    before = {run.service.name: id_ for id_, run in site.fake.runs.items()}
+    result = done(site.up())
+    removed = [step.operation.service for step in result.steps if isinstance(step.operation, RemoveContainers)]
+    assert removed == services
+    after = {run.service.name: id_ for id_, run in site.fake.runs.items()}
+    assert {name for name in after if after[name] != before[name]} == set(services)
+    assert site.served() == {"one.example.com": "real"}
+    assert not site.up().plan
