@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 
 import pytest
 
+from stackctl.engine.apply import prove
 from stackctl.errors import EngineError, ExitCode, StackfileError
 from stackctl.plan.operations import Publish, ReloadProxy, RemoveContainers, StageFiles
 from tests.usecases.world import World, done
@@ -195,6 +197,27 @@ def test_a_wrong_edit_is_named_with_its_line_and_changes_nothing(
         assert refused.value.where == site.line_of(at)
     assert site.tree() == before
     assert site.fake.loaded.keys() == {"one.example.com"}
+
+
+def test_apps_that_do_not_answer_are_waited_for_together_and_hold_up_no_other(
+    site: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("two", "three"):
+        done(site.add(f"{name}.example.com", issue=False))
+    done(site.down())
+    site.fake.faults.silent = {"one", "two"}
+    waits: list[float] = []
+
+    def counted(look: Callable[[], bool | None], seconds: float) -> bool | None:
+        waits.append(seconds)
+        return look()
+
+    monkeypatch.setattr(prove, "SERVICE_SECONDS", 47.0)
+    monkeypatch.setattr(prove, "wait_for", counted)
+    result = site.up()
+    assert waits.count(47.0) == 1
+    assert sorted(str(error).split()[2] for error in result.errors) == ["one", "two"]
+    assert site.served()["three.example.com"] == "real"
 
 
 def test_one_service_that_does_not_start_does_not_stop_another(site: World) -> None:

@@ -107,6 +107,8 @@ class Executor:
             errors = self._issue([op for op in operations if isinstance(op, Issue)])
         elif kind is CheckNames:
             errors = self._check([op for op in operations if isinstance(op, CheckNames)])
+        elif kind is AwaitService:
+            errors = self._await([op for op in operations if isinstance(op, AwaitService)])
         elif kind is VerifySite:
             sites = [op for op in operations if isinstance(op, VerifySite)]
             errors = prove.sites_are_served(self._host, self._stack.edge, sites)
@@ -153,8 +155,6 @@ class Executor:
                 host.directory.write_ca_bundle(operation.content)
             case WriteEabKey():
                 host.directory.write_eab_key(operation.key)
-            case AwaitService():
-                prove.service_answers(host, self._observed.project.name, operation)
             case StageFiles():
                 self._staging.stage(operation)
             case Publish():
@@ -199,6 +199,12 @@ class Executor:
             return [error] if len(services) == 1 else [only for one in services for only in self._up([one])]
         return [None] * len(services)
 
+    def _await(self, operations: Sequence[AwaitService]) -> list[StackctlError | None]:
+        try:
+            return prove.services_answer(self._host, self._observed.project.name, operations)
+        except StackctlError as error:
+            return [error] * len(operations)
+
     def _check(self, operations: Sequence[CheckNames]) -> list[StackctlError | None]:
         try:
             return check_names(self._host, self._observed.project.name, self._stack, operations)
@@ -240,7 +246,7 @@ class Executor:
 
 def _kind(operation: Operation) -> object:
     """What neighbours have in common that are carried out together; else the operation itself."""
-    for kinds in ((StartService, StartProxy), (CheckNames,), (Issue,), (VerifySite,)):
+    for kinds in ((StartService, StartProxy), (AwaitService,), (CheckNames,), (Issue,), (VerifySite,)):
         if isinstance(operation, kinds):
             return kinds[0]
     return operation

@@ -29,46 +29,60 @@ OVERLAP_SECONDS = 0.12
 _LOG_LINES = 15
 
 
-def service_answers(host: Host, project: str, operation: AwaitService) -> None:
-    """Wait until a service is healthy or its port takes connections.
+def services_answer(host: Host, project: str, operations: Sequence[AwaitService]) -> list[StackctlError | None]:
+    """Wait until services are healthy or their ports take connections; all of them in the time that one has.
+
+    Returns what is wrong with each, in their order: its container ended, or it does not answer in time.
 
     Raises:
-        EngineError: its container ended, or it does not answer in time.
+        EngineError: the engine could not be asked.
     """
-    service = operation.service
+    found: dict[AwaitService, StackctlError | None] = {}
 
     def look() -> bool | None:
-        containers = [c for c in host.engine.containers(project) if c.service == service]
-        ended = [c for c in containers if c.state in {"exited", "dead", "restarting"}]
-        if ended:
-            raise EngineError(
-                f"the service {service} does not stay up: its container is {ended[0].state}\n{_log(host, ended[0])}",
-                hint=f"see 'stackctl logs'; then 'docker compose up {service}' shows it start",
-            )
-        return True if containers and all(_answers(host, c, operation.port) for c in containers) else None
+        containers = host.engine.containers(project)
+        for operation in operations:
+            own = [container for container in containers if container.service == operation.service]
+            if operation not in found and own:
+                error = _ended(host, operation.service, own)
+                if error is not None or all(_answers(host, one, operation.port) for one in own):
+                    found[operation] = error
+        return True if len(found) == len(set(operations)) else None
 
     if wait_for(look, SERVICE_SECONDS) is None:
-        _refuse_unhealthy(host, project, service)
-        raise EngineError(
-            f"the service {service} does not answer on port {operation.port} after {SERVICE_SECONDS:.0f} s",
-            hint="check that the app listens on that port, and on 0.0.0.0 rather than 127.0.0.1",
-        )
+        containers = host.engine.containers(project)
+        for operation in operations:
+            if operation not in found:
+                own = [container for container in containers if container.service == operation.service]
+                found[operation] = _unhealthy(host, operation.service, own) or EngineError(
+                    f"the service {operation.service} does not answer on port {operation.port}"
+                    f" after {SERVICE_SECONDS:.0f} s",
+                    hint="check that the app listens on that port, and on 0.0.0.0 rather than 127.0.0.1",
+                )
+    return [found[operation] for operation in operations]
 
 
-def _refuse_unhealthy(host: Host, project: str, service: str) -> None:
-    """Where a health check is what was waited for, its port may well answer: say what the check says.
+def _ended(host: Host, service: str, containers: Sequence[Container]) -> EngineError | None:
+    ended = next((c for c in containers if c.state in {"exited", "dead", "restarting"}), None)
+    if ended is None:
+        return None
+    return EngineError(
+        f"the service {service} does not stay up: its container is {ended.state}\n{_log(host, ended)}",
+        hint=f"see 'stackctl logs'; then 'docker compose up {service}' shows it start",
+    )
 
-    Raises:
-        EngineError: one of its containers is not healthy.
-    """
-    for container in host.engine.containers(project):
-        if container.service == service and container.health not in {None, "healthy"}:
+
+def _unhealthy(host: Host, service: str, containers: Sequence[Container]) -> EngineError | None:
+    """Where a health check is what was waited for, its port may well answer: what the check says."""
+    for container in containers:
+        if container.health not in {None, "healthy"}:
             said = host.engine.inspect(container.id).health_said
-            raise EngineError(
+            return EngineError(
                 f"the service {service} is not healthy after {SERVICE_SECONDS:.0f} s: its health check says "
                 + (f"'{container.health}': {said}" if said else f"'{container.health}'"),
                 hint=f"see what its health check asks, and 'docker compose logs {service}'",
             )
+    return None
 
 
 def _answers(host: Host, container: Container, port: int) -> bool:
