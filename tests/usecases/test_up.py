@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from stackctl.engine.apply import prove
-from stackctl.errors import EngineError, ExitCode, StackfileError
+from stackctl.errors import EngineError, ExitCode, HostError, StackfileError
 from stackctl.plan.operations import Publish, ReloadProxy, RemoveContainers, StageFiles
 from tests.usecases.world import World, done
 
@@ -111,6 +111,18 @@ def test_a_new_site_with_a_bad_snippet_is_parked_and_the_rest_stays(site: World)
     site.custom("two.example.com.conf", "")
     done(site.up())
     assert site.served()["two.example.com"] == "real"
+
+
+@pytest.mark.parametrize("kind", ["directory", "link"])
+def test_what_is_no_file_among_the_snippets_is_named_and_changes_nothing(site: World, kind: str) -> None:
+    path = site.root / "nginx/custom/one.example.com.conf"
+    path.mkdir() if kind == "directory" else path.symlink_to("nowhere")
+    before = site.tree()
+    with pytest.raises(HostError, match="where a file is expected") as raised:
+        site.up()
+    assert raised.value.where == "nginx/custom/one.example.com.conf"
+    assert "take it away" in (raised.value.hint or "")
+    assert site.tree() == before
 
 
 def test_a_bad_shared_snippet_changes_nothing_at_all(site: World) -> None:

@@ -99,9 +99,22 @@ class StackDirectory:
         return (*(path for path in DIRECTORIES if not (self.root / path).is_dir()), *doors)
 
     def custom(self) -> dict[str, bytes]:
-        """A person's own files for the proxy, by name."""
+        """A person's own files for the proxy, by name.
+
+        Raises:
+            HostError: one cannot be read. It is not passed over: its site would lose what it says.
+        """
+        found = {}
         with host_errors():
-            return {path.name: path.read_bytes() for path in sorted((self.root / PROXY / "custom").glob("*.conf"))}
+            for path in sorted((self.root / PROXY / "custom").glob("*.conf")):
+                if not path.is_file():
+                    raise HostError(
+                        "a directory, or a link that leads nowhere, where a file is expected",
+                        where=f"{PROXY}/custom/{path.name}",
+                        hint="put the directives in its place, or take it away; what is live was not touched",
+                    )
+                found[path.name] = path.read_bytes()
+        return found
 
     def lineages(self) -> dict[str, Lineage]:
         """What certbot has, by lineage."""
