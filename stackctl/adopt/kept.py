@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from stackctl.adopt.directives import Directive, first, named, text_of
 from stackctl.adopt.known import FILES, PASSES, logs_to_file
@@ -18,6 +18,7 @@ CUSTOM = "/etc/nginx/custom"
 _URL = re.compile(r"(?P<scheme>https?|grpcs?)://(?P<host>[^/:$\[\]]+)(?::(?P<port>\d+))?(?P<rest>/.*)?\Z")
 _PLACE = re.compile(r"(?P<host>[^/:$\[\]]+):(?P<port>\d+)\Z")
 _LIVE = re.compile(r"(?P<root>/.*)/live/(?P<lineage>[^/]+)/(?P<file>[^/]+\.pem)\Z")
+_CONDITIONS = {"if", "limit_except"}
 _ADDRESS = re.compile(r"[\d.]+\Z|\[")
 
 
@@ -25,6 +26,29 @@ def lineage_of(path: str | None) -> str | None:
     """The lineage of certbot's that a chain's path names, or None."""
     match = _LIVE.match(path or "")
     return match["lineage"] if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """The ``proxy_set_header`` in force around kept directives, where nothing of stackctl's is.
+
+    Attributes:
+        kept: whether they stand in the kept text too, so that what is inside has them unless it sets others.
+    """
+
+    those: tuple[Directive, ...] = ()
+    kept: bool = False
+
+    def beside(self, default: Directive, *, same: bool) -> list[Directive]:
+        """What must stand beside a ``proxy_pass``, so that the app sees the headers that it saw.
+
+        ``default`` is nginx's own Host, which is made of the name that follows ``proxy_pass``; ``same`` is whether
+        those in force stand beside it already.
+        """
+        lacking = [] if any(one.arg.lower() == "host" for one in self.those) else [default]
+        if same or (self.kept and not lacking):
+            return lacking
+        return [*self.those, *lacking]
 
 
 class Keeper:
@@ -46,21 +70,27 @@ class Keeper:
         """The upstream groups that kept directives need."""
         return "\n".join(self._groups.values())
 
-    def keep(self, directives: Iterable[Directive], headers: Sequence[Directive] | None = ()) -> list[Directive]:
-        """The directives as they go into a file of nginx/custom/.
+    @property
+    def outer_headers(self) -> Headers:
+        """What is in force in a server that sets none."""
+        return Headers(headers_in_force(self._conf.settings))
 
-        ``headers`` are the ``proxy_set_header`` in force around them that the file does not repeat;
-        None where it does.
-        """
+    def keep(self, directives: Iterable[Directive], headers: Headers | None = None) -> list[Directive]:
+        """The directives as they go into a file of nginx/custom/; ``headers`` is None where stackctl's are in force."""
         whole = list(directives)
-        if any(one.name == "proxy_set_header" for one in whole):
-            headers = None
-        kept: list[Directive] = []
-        for one in whole:
-            kept += self._one(one, headers)
-        return kept
+        own = headers_in_force(whole)
+        if own and headers is not None:
+            headers = Headers(own, kept=True)
+        kept: dict[int, list[Directive]] = {}
+        there = list(own)
+        # Conditions last: what a location passes on by itself decides its headers.
+        for index, one in sorted(enumerate(whole), key=lambda each: each[1].name in _CONDITIONS):
+            new = self._one(one, headers, same=bool(own))
+            kept[index] = [each for each in new if each is one or not _is_set(each, there)]
+            there += kept[index]
+        return [each for index in range(len(whole)) for each in kept[index]]
 
-    def _one(self, one: Directive, headers: Sequence[Directive] | None) -> Iterable[Directive]:
+    def _one(self, one: Directive, headers: Headers | None, *, same: bool) -> Iterable[Directive]:
         if logs_to_file(one):
             self.remark(Fate.REPLACED, f"{one.head}: logs go to the container's output ('stackctl logs')", one.at)
             return []
@@ -68,15 +98,22 @@ class Keeper:
             self.remark(Fate.LOST, f"{one.head}: no such file was found", one.at)
             return []
         if one.name in PASSES:
-            return self._passed(one, headers)
+            return self._passed(one, headers, same=same)
         if one.name in {"root", "alias"}:
             self.serves_files = True
             if not one.arg.startswith(("/", "$")):
                 self.remark(Fate.LOST, f"{one.head}: a path that is relative to the old proxy's directory", one.at)
                 return []
         if one.block is not None:
-            return [one.with_block(self.keep(one.block, headers))]
+            return self._inside(one, self.keep(one.block, headers))
         return [self._with_files(one)]
+
+    def _inside(self, one: Directive, inner: list[Directive]) -> list[Directive]:
+        if one.name not in _CONDITIONS:
+            return [one.with_block(inner)]
+        # nginx takes headers from the location around it alone.
+        added = named(inner, "proxy_set_header")
+        return [*added, one.with_block(each for each in inner if each.name != "proxy_set_header")]
 
     def _with_files(self, one: Directive) -> Directive:
         if one.name not in FILES or not one.args:
@@ -99,17 +136,14 @@ class Keeper:
         self.copies[name] = absolute
         return f"{CUSTOM}/{name}"
 
-    def _passed(self, one: Directive, headers: Sequence[Directive] | None) -> Iterable[Directive]:
+    def _passed(self, one: Directive, headers: Headers | None, *, same: bool) -> Iterable[Directive]:
         """A directive that names another server; the name must not be needed when the proxy starts."""
         url = _URL.match(one.arg) or _PLACE.match(one.arg)
         found = url["host"] if url else one.arg
-        before = list(headers or ())
-        if url is not None and "scheme" in url.groupdict() and headers is not None and not before:
-            # nginx's own default, which would otherwise be taken from stackctl's headers.
-            port = f":{url['port']}" if url["port"] else ""
-            before = [Directive("proxy_set_header", ("Host", f"{url['host']}{port}"))]
-        if one.name != "proxy_pass":
-            before = []
+        before: list[Directive] = []
+        if one.name == "proxy_pass" and headers is not None:
+            host = sent_host(url) if url else "$proxy_host"
+            before = headers.beside(Directive("proxy_set_header", ("Host", host)), same=same)
         if self._conf.group(found) is not None:
             self.use(found)
             return [*before, one]
@@ -156,6 +190,18 @@ class Keeper:
         if named_hosts and first(block, "zone") is None:
             block.insert(0, Directive("zone", (name, "64k")))
         self._groups[name] = f"# {group.at}\n{text_of([group.with_block(block)])}"
+
+
+def _is_set(one: Directive, there: Iterable[Directive]) -> bool:
+    return one.name == "proxy_set_header" and any(
+        each.arg.lower() == one.arg.lower() for each in named(there, "proxy_set_header")
+    )
+
+
+def sent_host(url: re.Match[str]) -> str:
+    """What nginx sends as Host by itself to the place in a ``proxy_pass``: without the scheme's own port."""
+    own = {"http": "80", "https": "443"}.get(url.groupdict().get("scheme", "http"))
+    return url["host"] if url["port"] in {None, own} else f"{url['host']}:{url['port']}"
 
 
 def headers_in_force(*levels: Iterable[Directive]) -> tuple[Directive, ...]:

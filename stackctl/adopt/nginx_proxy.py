@@ -111,8 +111,8 @@ class _Reading:
                 imported=f"{CERTS}/{certificate}.crt" if certificate else None,
                 imported_key=f"{CERTS}/{certificate}.key" if certificate else None,
                 tuning=tuning,
-                custom=kept_text(self.keeper.keep(keys, None)),
-                location=kept_text(self.keeper.keep(inner, None)),
+                custom=kept_text(self.keeper.keep(keys)),
+                location=kept_text(self.keeper.keep(inner)),
             )
         )
 
@@ -146,7 +146,7 @@ class _Reading:
             if site is None:
                 self._remark(Fate.LOST, f"{name}{location.arg}: no service answers {name} itself", at)
                 continue
-            passed = self.keeper.keep(location.inner[1:], None)
+            passed = self.keeper.keep(location.inner[1:])
             kept = location.with_block((location.inner[0], *passed))
             text = f"{site.custom}\n{kept_text([kept])}".lstrip("\n")
             if kept_text([kept]) not in site.custom:

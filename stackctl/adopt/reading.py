@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from stackctl.adopt.directives import Directive, kept_text, named
-from stackctl.adopt.kept import Keeper, headers_in_force
+from stackctl.adopt.kept import Keeper
+from stackctl.adopt.kept_servers import KeptServer, server_text
 from stackctl.adopt.nginx_conf import NginxConf, Redirect, Server, is_challenge, redirect_of
 from stackctl.adopt.proposal import Fate, Proposal, Remark, Site
 from stackctl.adopt.settings import read_settings
@@ -25,14 +26,6 @@ def read_proposal(
     return _Reading(conf, project, certificates, resolves=resolves).proposal()
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A server that stays as it is, and the names that are still its own."""
-
-    server: Server
-    reason: str
-
-
 class _Reading:
     def __init__(
         self, conf: NginxConf, project: Project, certificates: Mapping[str, Certificate], *, resolves: bool
@@ -42,7 +35,7 @@ class _Reading:
         self.keeper = Keeper(conf, resolves=resolves)
         self.reader = SiteReader(conf, project, self.keeper)
         self.sites: list[Site] = []
-        self.kept: list[_Kept] = []
+        self.kept: list[KeptServer] = []
 
     def proposal(self) -> Proposal:
         """Sites first, then what has to give way to them."""
@@ -65,6 +58,7 @@ class _Reading:
             self._take_plain(server)
         for server, found in redirects:
             self._redirected(server, found)
+        self._redirected_unnamed()
         self._cover()
         self._strangers()
         return self._finished()
@@ -73,11 +67,16 @@ class _Reading:
 
     def _take(self, server: Server) -> None:
         """A server with TLS: a site, or kept."""
-        known = {name for site in self.sites for name in site.domains}
-        again = [name for name in server.domains if name in known]
-        if again:
-            self._remark(Fate.REPLACED, f"a second server for {', '.join(again)}, which nginx never used", server.at)
-            return
+        if server.oddity is None:  # on another port, or a socket, it is no second one
+            taken = {name for site in self.sites for name in site.domains}
+            again = [name for name in server.names if name in taken]
+            left = tuple(name for name in server.names if name not in taken)
+            if again:
+                shown = f"a second server for {', '.join(again)}, which nginx never used for that"
+                self._remark(Fate.REPLACED, shown, server.at)
+                if not left:
+                    return
+            server = replace(server, names=left)
         read = self.reader.read(server)
         if isinstance(read, Site):
             self.sites.append(read)
@@ -85,10 +84,13 @@ class _Reading:
             if server.plain:
                 self._remark(Fate.CHANGED, f"http://{read.name} is redirected to HTTPS now", server.at)
         else:
-            self.kept.append(_Kept(server, read.reason))
+            self.kept.append(KeptServer(server, read.reason))
 
     def _take_plain(self, server: Server) -> None:
         """A server without TLS: a site that has no certificate yet, or one half of a site that has."""
+        if server.oddity:
+            self.kept.append(KeptServer(server, server.oddity))
+            return
         known = {name for site in self.sites for name in site.domains}
         others = tuple(name for name in server.domains if name not in known)
         if server.domains and not others:
@@ -98,11 +100,11 @@ class _Reading:
                     self._remark(Fate.LOST, f"{one.head}: HTTP is redirected to HTTPS for all of the site", one.at)
             return
         if _has_more(server):
-            self.kept.append(_Kept(server, "it has no certificate yet, and more to it than 'location /'"))
+            self.kept.append(KeptServer(server, "it has no certificate yet, and more to it than 'location /'"))
             return
         read = self.reader.read(_inside(replace(server, names=(*others, *server.odd_names))))
         if isinstance(read, NoSite):
-            self.kept.append(_Kept(server, read.reason))
+            self.kept.append(KeptServer(server, read.reason))
         else:
             self.sites.append(read)
             self._odd(server)
@@ -130,7 +132,7 @@ class _Reading:
         left = tuple(name for name in server.domains if not self._folded(name, found))
         if left or server.odd_names:
             kept = replace(server, names=(*left, *server.odd_names))
-            self.kept.append(_Kept(kept, "it redirects, and the certificate of where it leads is not for it"))
+            self.kept.append(KeptServer(kept, "it redirects, and the certificate of where it leads is not for it"))
 
     def _folded(self, name: Domain, found: Sequence[Redirect]) -> bool:
         """Whether a name became an alias of the site that it redirects to, with the same redirect."""
@@ -166,7 +168,20 @@ class _Reading:
             else:
                 still.append(name)
         if still:
-            self.kept.append(_Kept(replace(server, names=tuple(still)), "it redirects names that no site has"))
+            self.kept.append(KeptServer(replace(server, names=tuple(still)), "it redirects names that no site has"))
+
+    def _redirected_unnamed(self) -> None:
+        """Kept servers whose names are redirected on port 80 by the default server there: it is stackctl's now."""
+        default = self.conf.default(HTTP)
+        if default is None or default.oddity or not redirect_of(default.body):
+            return
+        there = [one for one in self.conf.servers if any(listen.port == HTTP for listen in one.listens)]
+        named_there = {name for server in there for name in server.names}
+        secure = [one.server for one in self.kept if any(listen.port == HTTPS for listen in one.server.listens)]
+        names = dict.fromkeys(name for server in secure for name in server.names if name not in {"", "_"})
+        left = [name for name in names if name not in named_there and not self._site_of(name)]
+        if left:
+            self.kept.append(KeptServer(replace(default, names=tuple(left)), "it redirects names that no site has"))
 
     def _covering(self, name: Domain) -> Site | None:
         """The site whose certificate is for ``name`` too, where that site answered for it by being the default."""
@@ -210,7 +225,8 @@ class _Reading:
                 )
 
     def _finished(self) -> Proposal:
-        servers = [text for one in self.kept if (text := self._kept_text(one))]
+        taken = {name for site in self.sites for name in site.domains}
+        servers = [text for one in self.kept if (text := server_text(one, taken, self.keeper))]
         tuning, http = read_settings(self.conf, self.keeper)
         sites = [replace(site, tuning=merged(site.tuning, tuning)) for site in self.sites]
         parts = [part for part in (http, self.keeper.groups(), *servers) if part]
@@ -222,38 +238,12 @@ class _Reading:
             remarks=tuple(self.keeper.remarks),
         )
 
-    def _kept_text(self, one: _Kept) -> str:
-        """A server that is kept as it is, but for what would clash with stackctl's own."""
-        server = one.server
-        known = {name for site in self.sites for name in site.domains}
-        names = [name for name in server.names if name not in known]
-        shown = f"the server {' '.join(server.names) or 'without a name'}"
-        if "proxy_protocol" in one.reason:
-            self._remark(Fate.LOST, f"{shown}: {one.reason}, which would be for all sites", server.at)
-            return ""
-        if not any(name not in {"", "_"} for name in names) and {listen.port for listen in server.listens} <= {
-            HTTP,
-            HTTPS,
-        }:
-            self._remark(Fate.LOST, f"{shown}: unknown names are refused, so nothing would come to it", server.at)
-            return ""
-        around = headers_in_force(self.conf.settings)
-        body = [_listening(listen) for listen in named(server.whole.inner, "listen")]
-        body += [Directive("server_name", tuple(names))] if names else []
-        if any(listen.port == HTTP for listen in server.listens):
-            body.append(Directive("include", ("snippets/acme.conf",)))
-        rest = [directive for directive in server.body if not (server.plain and is_challenge(directive))]
-        self._remark(Fate.KEPT, f"{shown} stays as it is, no app of stackctl's: {one.reason}", server.at)
-        kept = self.keeper.keep(rest, around)
-        return kept_text([server.whole.with_block([*body, *kept])])
-
     def _remark(self, fate: Fate, text: str, at: str) -> None:
         self.keeper.remarks.append(Remark(fate, text, at))
 
 
 _QUIET = {"server_tokens", "access_log", "error_log", "ssl_certificate", "ssl_certificate_key", "ssl_reject_handshake"}
 _QUIET |= {"root", "index", "ssl_protocols", "ssl_ciphers", "include"}
-_DEFAULTS = {"default_server", "default", "http2"}
 
 
 def _has_more(server: Server) -> bool:
@@ -278,8 +268,3 @@ def _sends_away(one: Directive) -> bool:
     if one.name == "location":
         return all(_sends_away(inner) for inner in one.inner)
     return one.name == "return" and bool(re.fullmatch(r"4\d\d", one.arg)) and len(one.args) == 1
-
-
-def _listening(listen: Directive) -> Directive:
-    """A ``listen`` without what stackctl's own servers say of the same port."""
-    return replace(listen, args=tuple(arg for arg in listen.args if arg not in _DEFAULTS))

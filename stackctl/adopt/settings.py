@@ -20,7 +20,7 @@ def read_settings(conf: NginxConf, keeper: Keeper) -> tuple[dict[str, str], str]
         if one.name in MAIN_OWN:
             continue
         keeper.remark(Fate.LOST, f"{one.head}: there is no place beside 'http' in stackctl's nginx.conf", one.at)
-    return tuning, kept_text(keeper.keep(kept, None))
+    return tuning, kept_text(keeper.keep(kept))
 
 
 def _is_kept(one: Directive, keeper: Keeper) -> bool:

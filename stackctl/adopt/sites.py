@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stackctl.adopt.directives import Directive, every, first, kept_text, named
-from stackctl.adopt.kept import Keeper, headers_in_force, lineage_of
+from stackctl.adopt.kept import Headers, Keeper, headers_in_force, lineage_of, sent_host
 from stackctl.adopt.known import SERVER_OWN, TUNING, is_standard_header, logs_to_file, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, Server, is_challenge
 from stackctl.adopt.proposal import Fate, Site
@@ -102,11 +102,11 @@ class SiteReader:
             else:
                 kept.append(one)
         server_headers = headers_in_force(own)
-        around = None if server_headers else headers_in_force(self._conf.settings)
+        around = Headers(server_headers, kept=True) if server_headers else self._keeper.outer_headers
         for one in [*kept, *others]:
             if one.name not in TUNING and not logs_to_file(one):
                 self._keeper.remark(Fate.KEPT, one.head, one.at)
-        return kept_text([*self._keeper.keep(kept, ()), *self._keeper.keep(others, around)])
+        return kept_text([*self._keeper.keep(kept), *self._keeper.keep(others, around)])
 
     def _location(self, own: list[Directive], location: Directive) -> str:
         kept: list[Directive] = []
@@ -116,8 +116,8 @@ class SiteReader:
             url = _PASS.match(passed.arg) if passed else None
             if url is not None and not url["host"].startswith("$"):
                 # nginx's own default: the app has never seen another name.
-                host = url["host"] + (f":{url['port']}" if url["port"] else "")
-                headers = (*headers, Directive("proxy_set_header", ("Host", host), passed.at if passed else ""))
+                at = passed.at if passed else ""
+                headers = (*headers, Directive("proxy_set_header", ("Host", sent_host(url)), at))
         kept += [one for one in headers if not is_standard_header(one)]
         for one in location.inner:
             if one.name in {"proxy_pass", "proxy_http_version", "proxy_set_header"} or tuning_of(one):
@@ -126,7 +126,7 @@ class SiteReader:
         for one in kept:
             if not logs_to_file(one):
                 self._keeper.remark(Fate.KEPT, f"{one.head} (in location /)", one.at)
-        return kept_text(self._keeper.keep(kept, None))
+        return kept_text(self._keeper.keep(kept))
 
     def _upstream(self, passed: Directive, around: Iterable[Directive]) -> Upstream | NoSite:
         """The one place that ``proxy_pass`` leads to."""
