@@ -7,9 +7,10 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from stackctl.engine.disk.files import host_errors
+from stackctl.engine.disk.files import host_errors, read_or_none
 from stackctl.errors import HostError, InputError, StackfileError
 
 DEFAULT = "vi"
@@ -35,7 +36,8 @@ class Draft:
     @property
     def is_edited(self) -> bool:
         """Whether it holds what a person has typed."""
-        return self.path.exists() and self.path.read_bytes() != self._text.encode()
+        there = read_or_none(self.path)
+        return there is not None and there != self._text.encode()
 
     def edit(self, environment: Mapping[str, str]) -> str:
         """Open it in the editor that ``VISUAL``, else ``EDITOR``, names; returns what it holds afterwards.
@@ -62,5 +64,6 @@ class Draft:
                 raise StackfileError("not UTF-8 text", where=self._original.name) from error
 
     def remove(self) -> None:
-        """Take it away."""
-        self.path.unlink(missing_ok=True)
+        """Take it away; what an editor made in its place is not ours."""
+        with suppress(IsADirectoryError):
+            self.path.unlink(missing_ok=True)

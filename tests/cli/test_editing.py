@@ -167,6 +167,16 @@ def test_an_editor_that_does_not_work(
     assert cli.world.tree() == before
 
 
+def test_an_editor_that_leaves_a_directory(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "editor.sh"
+    script.write_text('rm "$1"; mkdir "$1"\n')
+    monkeypatch.setenv("VISUAL", f"sh {script}")
+    text = cli.world.text
+    result = cli("edit", "--yes")
+    assert (result.exit_code, cli.world.text) == (5, text)
+    assert "Is a directory" in result.stderr
+
+
 def test_what_was_typed_is_kept_where_it_could_not_be_used(cli: Cli, types: Typing) -> None:
     types(WRONG)
     text = cli.world.text
