@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +16,7 @@ from stackctl.engine.backup.selection import TREES, Selection, select
 from stackctl.engine.backup.snapshot import Changed, certbot_rests, refuse_change, take
 from stackctl.engine.backup.unpack import verify
 from stackctl.engine.disk.directory import CERTBOT_CONF
+from stackctl.engine.disk.files import host_errors
 from stackctl.engine.host import Host
 from stackctl.errors import HostError, InputError, StackctlError
 from stackctl.usecases.converge import open_document
@@ -50,10 +52,20 @@ class BackupOptions:
             self.seal.check()
         if isinstance(self.file, Path):
             refuse_existing(self.file, force=self.force)
-            place = self.file.resolve()
-            for tree in TREES:
-                if place.is_relative_to((root / tree).resolve()):
-                    raise InputError(f"{tree} is part of the backup itself", hint="write it somewhere else")
+            self.refuse_part(root, TREES)
+
+    def refuse_part(self, root: Path, paths: Iterable[str]) -> None:
+        """Refuse to write the archive to one of ``paths`` of the stack, or below it.
+
+        Raises:
+            InputError: with that path.
+        """
+        if not isinstance(self.file, Path):
+            return
+        place = self.file.resolve()
+        for path in paths:
+            if place.is_relative_to((root / path).resolve()):
+                raise InputError(f"{path} is part of the backup itself", hint="write it somewhere else")
 
 
 def backup(host: Host, options: BackupOptions) -> Result:
@@ -67,6 +79,7 @@ def backup(host: Host, options: BackupOptions) -> Result:
     options.check(host.directory.root)
     project = _project(host)
     selection = select(host.directory.files)
+    options.refuse_part(host.directory.root, selection.paths)
     if not isinstance(options.file, Path) or options.seal is not None:
         plain = io.BytesIO()
         manifest, digest = _write(host, options, project, selection, plain)
@@ -136,5 +149,12 @@ def _deliver(options: BackupOptions, content: bytes) -> None:
         with written_whole(options.file, force=options.force) as file:
             file.write(content)
     else:
-        options.file.write(content)
-        options.file.flush()
+        with host_errors():
+            try:
+                options.file.write(content)
+                options.file.flush()
+            except BrokenPipeError as error:
+                raise HostError(
+                    "standard output was closed before it had taken the whole archive",
+                    hint="see what the command behind the pipe says",
+                ) from error

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 from pathlib import Path
 
 import pytest
 
 from stackctl.engine.disk.directory import CERTBOT_CONF
+from stackctl.errors import HostError
+from stackctl.usecases.backup import BackupOptions, backup
 from tests.cli.conftest import Cli
 
 
@@ -44,6 +49,37 @@ def test_keys_that_are_none(cli: Cli, tmp_path: Path, arguments: list[str], wher
 @pytest.mark.parametrize("path", ["nowhere/x", "", "stack/nginx/custom/x", f"stack/{CERTBOT_CONF}/x"])
 def test_a_place_where_no_archive_can_be(cli: Cli, tmp_path: Path, path: str) -> None:
     cli.refused(2, "backup", str(tmp_path / path))
+
+
+@pytest.mark.parametrize("path", ["docker-compose.yml", ".env", ".stackctl/history/x"])
+def test_no_file_of_the_stack_is_replaced(cli: Cli, path: str) -> None:
+    (cli.world.root / ".env").write_text("TAG=1\n")
+    error = cli.refused(2, "backup", str(cli.world.root / path), "--force")
+    assert "is part of the backup itself" in error["message"]
+
+
+def test_a_device_is_not_replaced(cli: Cli, tmp_path: Path) -> None:
+    """A rename would put the archive in its place: /dev/null was a file from then on."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert "no ordinary file" in cli.refused(2, "backup", str(pipe), "--force")["message"]
+    assert pipe.is_fifo()
+
+
+def test_a_name_that_is_too_long(cli: Cli, tmp_path: Path) -> None:
+    assert "too long" in cli.refused(5, "backup", str(tmp_path / ("x" * 300)))["message"]
+
+
+@pytest.mark.parametrize(
+    ("number", "message"), [(errno.ENOSPC, "the disk is full"), (errno.EPIPE, "standard output was closed")]
+)
+def test_standard_output_that_takes_no_more(cli: Cli, number: int, message: str) -> None:
+    class Closed(io.BytesIO):
+        def write(self, _content: object) -> int:
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(HostError, match=message):
+        backup(cli.world.host, BackupOptions(Closed()))
 
 
 def test_json_and_the_archive_do_not_share_standard_output(cli: Cli) -> None:

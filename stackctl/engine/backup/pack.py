@@ -120,9 +120,14 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     Raises:
         InputError: with what is in the way.
     """
-    if path.is_dir():
+    with host_errors():
+        is_directory, is_other = path.is_dir(), path.exists() and not path.is_file()
+        has_parent = path.parent.is_dir()
+    if is_directory:
         raise InputError(f"{path} is a directory", hint=f"name a file in it: {path / 'backup.tar.gz'}")
-    if not path.parent.is_dir():
+    if is_other:  # a rename would put a file in the place of the device itself
+        raise InputError(f"{path} is no ordinary file", hint="name another one, or - for standard output")
+    if not has_parent:
         raise InputError(f"there is no directory {path.parent}", hint="make it first")
     if os.path.lexists(path) and not force:
         raise InputError(f"{path} is there already", hint="choose another name, or pass --force to replace it")
