@@ -19,6 +19,9 @@ _URL = re.compile(r"(?P<scheme>https?|grpcs?)://(?P<host>[^/:$\[\]]+)(?::(?P<por
 _PLACE = re.compile(r"(?P<host>[^/:$\[\]]+):(?P<port>\d+)\Z")
 _LIVE = re.compile(r"(?P<root>/.*)/live/(?P<lineage>[^/]+)/(?P<file>[^/]+\.pem)\Z")
 _CONDITIONS = {"if", "limit_except"}
+_TLS_NAMES = {"https": "proxy_ssl_name", "grpcs": "grpc_ssl_name"}
+_ADDED = {"proxy_set_header", *_TLS_NAMES.values()}
+"""Directives that stand beside a ``proxy_pass`` so that nothing changes for the app."""
 _ADDRESS = re.compile(r"[\d.]+\Z|\[")
 
 
@@ -82,7 +85,7 @@ class Keeper:
         if own and headers is not None:
             headers = Headers(own, kept=True)
         kept: dict[int, list[Directive]] = {}
-        there = list(own)
+        there = [one for one in whole if one.name in _ADDED]
         # Conditions last: what a location passes on by itself decides its headers.
         for index, one in sorted(enumerate(whole), key=lambda each: each[1].name in _CONDITIONS):
             new = self._one(one, headers, same=bool(own))
@@ -112,8 +115,8 @@ class Keeper:
         if one.name not in _CONDITIONS:
             return [one.with_block(inner)]
         # nginx takes headers from the location around it alone.
-        added = named(inner, "proxy_set_header")
-        return [*added, one.with_block(each for each in inner if each.name != "proxy_set_header")]
+        added = [each for each in inner if each.name in _ADDED]
+        return [*added, one.with_block(each for each in inner if each.name not in _ADDED)]
 
     def _with_files(self, one: Directive) -> Directive:
         if one.name not in FILES or not one.args:
@@ -144,6 +147,7 @@ class Keeper:
         if one.name == "proxy_pass" and headers is not None:
             host = sent_host(url) if url else "$proxy_host"
             before = headers.beside(Directive("proxy_set_header", ("Host", host)), same=same)
+        tls_name = _TLS_NAMES.get(url.groupdict().get("scheme") or "") if url else None
         if self._conf.group(found) is not None:
             self.use(found)
             return [*before, one]
@@ -166,6 +170,9 @@ class Keeper:
                 )
             ]
         )
+        if tls_name is not None:
+            # Else it were the group's, to be asked for and to be verified.
+            before.append(Directive(tls_name, (found,)))
         scheme = url.groupdict().get("scheme")
         rest = (url.groupdict().get("rest") or "") if scheme else ""
         return [*before, replace(one, args=(f"{scheme}://{group}{rest}" if scheme else group, *one.args[1:]))]
@@ -193,8 +200,10 @@ class Keeper:
 
 
 def _is_set(one: Directive, there: Iterable[Directive]) -> bool:
-    return one.name == "proxy_set_header" and any(
-        each.arg.lower() == one.arg.lower() for each in named(there, "proxy_set_header")
+    """Whether what is to be added is there already: a header by its name."""
+    is_header = one.name == "proxy_set_header"
+    return one.name in _ADDED and any(
+        not is_header or each.arg.lower() == one.arg.lower() for each in named(there, one.name)
     )
 
 

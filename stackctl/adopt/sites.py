@@ -75,6 +75,10 @@ class SiteReader:
         imported = server.tls and lineage is None and server.certificate is not None
         if server.certificate and server.certificate.endswith("/cert.pem"):
             self._keeper.remark(Fate.CHANGED, "the whole chain is sent now, and not the certificate alone", server.at)
+        if any("quic" in listen.options for listen in server.listens):
+            self._keeper.remark(Fate.CHANGED, f"{server.domains[0]} is served by HTTP/3 no more", server.at)
+        for one in list(named(server.body, "ssl_certificate"))[1:]:
+            self._keeper.remark(Fate.CHANGED, f"{one.head}: a site has one certificate, the first", one.at)
         return Site(
             domains=server.domains,
             upstream=upstream,

@@ -119,3 +119,15 @@ def test_times_get_one_unit(text: str, single: str | None) -> None:
 def test_parameters_are_quoted_where_they_must_be(arg: str, written: str) -> None:
     assert quoted(arg) == written
     assert parse(f"x {written};".encode(), "f")[0].args == (arg,)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("listen 443 quic reuseport;", "is served by HTTP/3 no more"),
+        ("ssl_certificate /etc/ssl/rsa.pem; ssl_certificate_key /etc/ssl/rsa.key;", "a site has one certificate"),
+    ],
+)
+def test_what_a_site_has_no_more_is_told(more: str, said: str) -> None:
+    proposal = proposal_of(f"server {{ {TLS} {more} location / {{ proxy_pass http://app1:8000; }} }}")
+    assert any(said in remark.text for remark in proposal.with_fate(Fate.CHANGED))
