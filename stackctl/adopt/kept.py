@@ -20,7 +20,7 @@ _PLACE = re.compile(r"(?P<host>[^/:$\[\]]+):(?P<port>\d+)\Z")
 _LIVE = re.compile(r"(?P<root>/.*)/live/(?P<lineage>[^/]+)/(?P<file>[^/]+\.pem)\Z")
 _CONDITIONS = {"if", "limit_except"}
 _TLS_NAMES = {"https": "proxy_ssl_name", "grpcs": "grpc_ssl_name"}
-_ADDED = {"proxy_set_header", *_TLS_NAMES.values()}
+_ADDED = {"proxy_set_header", "proxy_redirect", *_TLS_NAMES.values()}
 """Directives that stand beside a ``proxy_pass`` so that nothing changes for the app."""
 _ADDRESS = re.compile(r"[\d.]+\Z|\[")
 
@@ -60,6 +60,8 @@ class Keeper:
     def __init__(self, conf: NginxConf, *, resolves: bool) -> None:
         self._conf = conf
         self._resolves = resolves
+        around = [*conf.settings, *(one for server in conf.servers for one in server.body)]
+        self.redirects_by_default = not any(one.name == "proxy_redirect" for one in around)
         self._groups: dict[str, str] = {}
         self.copies: dict[str, str] = {}
         self.remarks: list[Remark] = []
@@ -78,8 +80,13 @@ class Keeper:
         """What is in force in a server that sets none."""
         return Headers(headers_in_force(self._conf.settings))
 
-    def keep(self, directives: Iterable[Directive], headers: Headers | None = None) -> list[Directive]:
-        """The directives as they go into a file of nginx/custom/; ``headers`` is None where stackctl's are in force."""
+    def keep(
+        self, directives: Iterable[Directive], headers: Headers | None = None, place: str = "/"
+    ) -> list[Directive]:
+        """The directives as they go into a file of nginx/custom/; ``headers`` is None where stackctl's are in force.
+
+        ``place`` is the path of the location that they stand in.
+        """
         whole = list(directives)
         own = headers_in_force(whole)
         if own and headers is not None:
@@ -88,12 +95,12 @@ class Keeper:
         there = [one for one in whole if one.name in _ADDED]
         # Conditions last: what a location passes on by itself decides its headers.
         for index, one in sorted(enumerate(whole), key=lambda each: each[1].name in _CONDITIONS):
-            new = self._one(one, headers, same=bool(own))
+            new = self._one(one, headers, place, same=bool(own))
             kept[index] = [each for each in new if each is one or not _is_set(each, there)]
             there += kept[index]
         return [each for index in range(len(whole)) for each in kept[index]]
 
-    def _one(self, one: Directive, headers: Headers | None, *, same: bool) -> Iterable[Directive]:
+    def _one(self, one: Directive, headers: Headers | None, place: str, *, same: bool) -> Iterable[Directive]:
         if logs_to_file(one):
             self.remark(Fate.REPLACED, f"{one.head}: logs go to the container's output ('stackctl logs')", one.at)
             return []
@@ -101,14 +108,14 @@ class Keeper:
             self.remark(Fate.LOST, f"{one.head}: no such file was found", one.at)
             return []
         if one.name in PASSES:
-            return self._passed(one, headers, same=same)
+            return self._passed(one, headers, place, same=same)
         if one.name in {"root", "alias"}:
             self.serves_files = True
             if not one.arg.startswith(("/", "$")):
                 self.remark(Fate.LOST, f"{one.head}: a path that is relative to the old proxy's directory", one.at)
                 return []
         if one.block is not None:
-            return self._inside(one, self.keep(one.block, headers))
+            return self._inside(one, self.keep(one.block, headers, one.args[-1] if one.name == "location" else place))
         return [self._with_files(one)]
 
     def _inside(self, one: Directive, inner: list[Directive]) -> list[Directive]:
@@ -139,14 +146,16 @@ class Keeper:
         self.copies[name] = absolute
         return f"{CUSTOM}/{name}"
 
-    def _passed(self, one: Directive, headers: Headers | None, *, same: bool) -> Iterable[Directive]:
+    def _passed(self, one: Directive, headers: Headers | None, place: str, *, same: bool) -> Iterable[Directive]:
         """A directive that names another server; the name must not be needed when the proxy starts."""
         url = _URL.match(one.arg) or _PLACE.match(one.arg)
         found = url["host"] if url else one.arg
         before: list[Directive] = []
+        sees_its_own_name = False
         if one.name == "proxy_pass" and headers is not None:
-            host = sent_host(url) if url else "$proxy_host"
-            before = headers.beside(Directive("proxy_set_header", ("Host", host)), same=same)
+            default = Directive("proxy_set_header", ("Host", sent_host(url) if url else "$proxy_host"))
+            before = headers.beside(default, same=same)
+            sees_its_own_name = default in before
         tls_name = _TLS_NAMES.get(url.groupdict().get("scheme") or "") if url else None
         if self._conf.group(found) is not None:
             self.use(found)
@@ -173,6 +182,8 @@ class Keeper:
         if tls_name is not None:
             # Else it were the group's, to be asked for and to be verified.
             before.append(Directive(tls_name, (found,)))
+        if sees_its_own_name and self.redirects_by_default:
+            before.append(default_redirect(one, place if url["rest"] else "/"))
         scheme = url.groupdict().get("scheme")
         rest = (url.groupdict().get("rest") or "") if scheme else ""
         return [*before, replace(one, args=(f"{scheme}://{group}{rest}" if scheme else group, *one.args[1:]))]
@@ -211,6 +222,12 @@ def sent_host(url: re.Match[str]) -> str:
     """What nginx sends as Host by itself to the place in a ``proxy_pass``: without the scheme's own port."""
     own = {"http": "80", "https": "443"}.get(url.groupdict().get("scheme", "http"))
     return url["host"] if url["port"] in {None, own} else f"{url['host']}:{url['port']}"
+
+
+def default_redirect(passed: Directive, place: str) -> Directive:
+    """What nginx makes of a redirect to the place in ``proxy_pass``, by an app that sees that as its Host."""
+    url = passed.arg if passed.arg.count("/") > len("//") else f"{passed.arg}/"
+    return Directive("proxy_redirect", (url, place), passed.at)
 
 
 def headers_in_force(*levels: Iterable[Directive]) -> tuple[Directive, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stackctl.adopt.directives import Directive, every, first, kept_text, named
-from stackctl.adopt.kept import Headers, Keeper, headers_in_force, lineage_of, sent_host
+from stackctl.adopt.kept import Headers, Keeper, default_redirect, headers_in_force, lineage_of, sent_host
 from stackctl.adopt.known import SERVER_OWN, TUNING, is_standard_header, logs_to_file, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, Server, is_challenge
 from stackctl.adopt.proposal import Fate, Site
@@ -118,10 +118,11 @@ class SiteReader:
         if not any(one.arg.lower() == "host" for one in headers):
             passed = first(location.inner, "proxy_pass")
             url = _PASS.match(passed.arg) if passed else None
-            if url is not None and not url["host"].startswith("$"):
+            if passed is not None and url is not None and not url["host"].startswith("$"):
                 # nginx's own default: the app has never seen another name.
-                at = passed.at if passed else ""
-                headers = (*headers, Directive("proxy_set_header", ("Host", sent_host(url)), at))
+                headers = (*headers, Directive("proxy_set_header", ("Host", sent_host(url)), passed.at))
+                if self._keeper.redirects_by_default and first(location.inner, "proxy_redirect") is None:
+                    kept.append(default_redirect(passed, "/"))
         kept += [one for one in headers if not is_standard_header(one)]
         for one in location.inner:
             if one.name in {"proxy_pass", "proxy_http_version", "proxy_set_header"} or tuning_of(one):
