@@ -222,3 +222,17 @@ def test_nested_aliases_are_built_once() -> None:
     text = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
     value = data(text)["a59"]
     assert value[0] is value[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: {image: nginx:1.30, b: yes}\n", {"image": "nginx:1.30", "b": "yes"}),
+        ("a: [80:80, 443:443]\n", ["80:80", "443:443"]),
+        ("a: {url: http://db:5432/x, n: 1}\n", {"url": "http://db:5432/x", "n": 1}),
+    ],
+)
+def test_colons_in_brackets_are_read_as_compose_reads_them(text: str, value: object) -> None:
+    doc = Document.parse(f"# ü\nz: 1\n{text}", "x")
+    assert doc.data(("a",)) == value
+    assert doc.where_of(("a",)) == "x:3"
