@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from stackctl.engine.apply.execute import Step
 from stackctl.engine.disk.directory import PROXY
@@ -68,6 +69,22 @@ def record_unknown(host: Host, files: Mapping[str, bytes]) -> list[str]:
     entry = HistoryEntry(host.now(), host.command, "found", changes, generation, {}, path)
     made = host.directory.history.record(entry, files)
     return [f"what was on disk, and recorded nowhere, is entry {made.number} now"]
+
+
+def record_given_back(host: Host, entry: HistoryEntry, files: Mapping[str, bytes]) -> str | None:
+    """Write down that the stack is again as ``entry``, from before stackctl, so that this can be taken back too.
+
+    Returns what a person should know where it cannot be written.
+    """
+    history = host.directory.history
+    try:
+        last = history.last()
+        if last is None or last.kind != entry.kind or history.files(last.number) != files:
+            changes = (f"the old stack of entry {entry.number} was put back",)
+            history.record(replace(entry, at=host.now(), command=host.command, changes=changes), files)
+    except StackctlError as error:
+        return _unrecorded(error)
+    return None
 
 
 def record_change(host: Host, stack: Stack, wish: Wish, observed: Observed, steps: Sequence[Step]) -> str | None:

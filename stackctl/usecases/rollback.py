@@ -17,7 +17,7 @@ from stackctl.plan.wish import Wish
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.usecases.converge import converge, load, open_document
-from stackctl.usecases.recording import custom_path, files_of, record_unknown
+from stackctl.usecases.recording import custom_path, files_of, record_given_back, record_unknown
 from stackctl.usecases.result import Result
 from stackctl.usecases.take_over import undo_adoption
 
@@ -47,10 +47,11 @@ def rollback(
     notes = [f"back to entry {entry.number}, of {entry.at:%Y-%m-%d %H:%M %Z}: {entry.command}"]
     if not known and not dry_run:
         notes += record_unknown(host, now)
+    files = host.directory.history.files(entry.number)
     if entry.kind == "foreign":
         result = undo_adoption(host, entry, dry_run=dry_run)
-        return replace(result, notes=(*notes, *result.notes))
-    files = host.directory.history.files(entry.number)
+        unrecorded = None if dry_run else record_given_back(host, entry, files)
+        return replace(result, notes=(*notes, *result.notes, *([unrecorded] if unrecorded else [])))
     text = files.get(entry.file)
     if text is None:
         raise InputError(f"entry {entry.number} is damaged: it has no {entry.file}", hint="see 'stackctl history'")

@@ -161,6 +161,17 @@ def test_it_is_given_back(seed: Adopted) -> None:
     assert stack.http(seed.two).json()["app"] == "app2"
 
 
+def test_giving_it_back_is_taken_back_and_done_again(seed: Adopted) -> None:
+    stack, old = seed.stack, seed.stack.file.read_text()
+    serial = stack.serial(seed.one)
+    stack.ok("rollback", "--no-issue")
+    assert stack.serial(seed.one) == serial
+    assert "nothing to do" in stack.ok("up", "--no-issue").stdout
+    stack.ok("rollback")
+    assert stack.file.read_text() == old
+    assert (images(stack), stack.serial(seed.one)) == (seed.made, serial)
+
+
 def test_again_and_with_the_tree_of_the_hosts_own_certbot(seed: Adopted) -> None:
     stack = seed.stack
     here = stack.directory / "data/certbot/conf"

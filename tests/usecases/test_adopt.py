@@ -10,7 +10,7 @@ import pytest
 from stackctl.engine.fakes.engine import Killed
 from stackctl.errors import ExitCode, InputError, StackctlError
 from stackctl.plan.adoption import ImportCertificate, ReplaceProxy, RewriteRenewal
-from stackctl.plan.operations import Issue, MakeDummy
+from stackctl.plan.operations import Issue, MakeDummy, WriteStackfile
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from stackctl.usecases.adopt import prepare
@@ -137,6 +137,24 @@ def test_it_is_given_back(old: World) -> None:
     assert {path: after.get(path) for path in before} == before
     assert {run.service.name for run in old.fake.runs.values()} == {"web", "certbot", "one", "two"}
     assert {run.service.role for run in old.fake.runs.values()} == {None}
+
+
+def test_giving_it_back_can_be_taken_back_too(old: World) -> None:
+    done(carry_out(old.host, look(old)))
+    adopted = old.text
+    _answer(old)
+    assert done(old.rollback()).data["entry"] == 1
+    assert old.text == COMPOSE
+    entries = old.host.directory.history.entries()
+    assert [entry.kind for entry in entries] == ["foreign", "change", "foreign"]
+    assert entries[-1].changes == ("the old stack of entry 1 was put back",)
+    # The same once more changes nothing, and is no other state.
+    done(old.rollback(1))
+    assert len(old.host.directory.history.entries()) == 3
+    shown = done(old.rollback(dry_run=True))
+    assert shown.data == {"entry": 2}
+    (write,) = (one for one in shown.plan.operations if isinstance(one, WriteStackfile))
+    assert write.content == adopted
 
 
 def _answer(world: World) -> None:
