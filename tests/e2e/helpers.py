@@ -39,6 +39,10 @@ NOBODY = "127.0.0.250"
 REFUSED_NONCE = re.compile("anti-replay nonce")
 """In what certbot prints where it gives up on a CA which refused its nonces."""
 
+CERTBOTS_LOCK = "data/certbot/conf/.certbot.lock"
+CERTBOTS_OWN = ("data/certbot/deploy/", "data/certbot/conf/renewal", CERTBOTS_LOCK)
+"""How the paths begin that certbot's loop may make, change and remove at each of its rounds."""
+
 T = TypeVar("T")
 
 
@@ -301,7 +305,7 @@ class Stack:
         seen: dict[str, tuple[int, int, str]] = {}
         for path in self.directory.rglob("*"):
             name = str(path.relative_to(self.directory))
-            if name == ".stackctl/lock" or name.startswith(("data/certbot/deploy/", "data/certbot/conf/renewal")):
+            if name.startswith((".stackctl/lock", *CERTBOTS_OWN)):
                 continue
             facts = path.lstat()
             if path.is_symlink():

@@ -14,7 +14,7 @@ import pytest
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import CERTBOT_IMAGE, Stack, certbot, docker, inspect, sans, wait_until
+from tests.e2e.helpers import CERTBOT_IMAGE, CERTBOTS_LOCK, Stack, certbot, docker, inspect, sans, wait_until
 from tests.e2e.old_ways import COMPANION, build_nginx_proxy, build_other_places, build_seed
 from tests.faults.client import PACE, Client
 
@@ -28,7 +28,7 @@ def digests(stack: Stack) -> dict[str, str]:
     found = {}
     for path in sorted(stack.directory.rglob("*")):
         name = str(path.relative_to(stack.directory))
-        if name.startswith(".stackctl/"):
+        if name.startswith((".stackctl/", CERTBOTS_LOCK)):
             continue
         if path.is_symlink():
             found[name] = f"-> {path.readlink()}"
