@@ -56,7 +56,9 @@ def main(argv):
     if name.startswith("dies"):
         os._exit(3)
     while name.startswith("waits") and not Path(os.environ["GO"]).exists():
-        Path(os.environ["GO"] + ".waiting").write_text(str(os.getpid()))
+        draft = Path(f"{os.environ['GO']}.{os.getpid()}")
+        draft.write_text(str(os.getpid()))
+        draft.rename(os.environ["GO"] + ".waiting")  # whole at every moment
         time.sleep(0.01)
     conf = root / "renewal" / f"{name}.conf"
     live, archive = root / "live" / name, root / "archive" / name
