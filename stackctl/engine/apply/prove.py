@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from stackctl.certs.lineage import Certificate
 from stackctl.engine.apply.waiting import wait_for
@@ -39,26 +39,29 @@ def services_answer(host: Host, project: str, operations: Sequence[AwaitService]
     """
     found: dict[AwaitService, StackctlError | None] = {}
 
-    def look() -> bool | None:
-        containers = host.engine.containers(project)
-        for operation in operations:
-            own = [container for container in containers if container.service == operation.service]
-            if operation not in found and own:
-                error = _ended(host, operation.service, own)
-                if error is not None or all(_answers(host, one, operation.port) for one in own):
-                    found[operation] = error
-        return True if len(found) == len(set(operations)) else None
-
-    if wait_for(look, SERVICE_SECONDS) is None:
-        containers = host.engine.containers(project)
+    def waiting() -> Iterator[tuple[AwaitService, list[Container]]]:
+        """What is not decided yet, each with its service's containers as they are now."""
+        containers: dict[str, list[Container]] = {}
+        for container in host.engine.containers(project):
+            containers.setdefault(container.service, []).append(container)
         for operation in operations:
             if operation not in found:
-                own = [container for container in containers if container.service == operation.service]
-                found[operation] = _unhealthy(host, operation.service, own) or EngineError(
-                    f"the service {operation.service} does not answer on port {operation.port}"
-                    f" after {SERVICE_SECONDS:.0f} s",
-                    hint="check that the app listens on that port, and on 0.0.0.0 rather than 127.0.0.1",
-                )
+                yield operation, containers.get(operation.service, [])
+
+    def look() -> bool | None:
+        for operation, own in waiting():
+            error = _ended(host, operation.service, own)
+            if error is not None or (own and all(_answers(host, one, operation.port) for one in own)):
+                found[operation] = error
+        return True if found.keys() >= set(operations) else None
+
+    if wait_for(look, SERVICE_SECONDS) is None:
+        for operation, own in waiting():
+            found[operation] = _unhealthy(host, operation.service, own) or EngineError(
+                f"the service {operation.service} does not answer on port {operation.port}"
+                f" after {SERVICE_SECONDS:.0f} s",
+                hint="check that the app listens on that port, and on 0.0.0.0 rather than 127.0.0.1",
+            )
     return [found[operation] for operation in operations]
 
 
