@@ -29,11 +29,19 @@ def apps(
     outside = [app.upstream for app in wanted if app.upstream.service is None]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         answers = dict(zip(outside, pool.map(lambda at: host.wire.answers(at.host, at.port), outside), strict=True))
-    found = [
-        app_facts(host, containers, networks, app.name, app.upstream, app.where, answers=answers.get(app.upstream))
+    return [
+        app_facts(
+            host,
+            containers,
+            networks,
+            app.name,
+            app.upstream,
+            app.where,
+            answers=answers.get(app.upstream),
+            active=app.upstream.service is None or app.upstream.service in project.services,
+        )
         for app in wanted
     ]
-    return [replace(one, active=one.service is None or one.service in project.services) for one in found]
 
 
 def proxy_networks(host: Host, edge: Edge, containers: Iterable[Container]) -> frozenset[str] | None:
@@ -50,7 +58,8 @@ def app_facts(  # noqa: PLR0913  (each is one thing known already)
     upstream: Upstream,
     where: str,
     *,
-    answers: bool | None = None,
+    answers: bool | None,
+    active: bool,
 ) -> AppFacts:
     """The facts of what is behind one upstream; ``answers`` where somebody has asked it already."""
     own = [container for container in containers if container.service == upstream.service]
@@ -58,7 +67,8 @@ def app_facts(  # noqa: PLR0913  (each is one thing known already)
     if upstream.service is not None and any(one.running and one.listeners is None for one in seen):
         addresses = [address for one in own if one.running for address in one.addresses]
         answers = any(host.wire.answers(address, upstream.port) for address in addresses) if addresses else None
-    return AppFacts(subject, upstream.service, upstream.host, upstream.port, where, seen, networks, answers, host.now())
+    service, at, port = upstream.service, upstream.host, upstream.port
+    return AppFacts(subject, service, at, port, where, seen, networks, answers, host.now(), active)
 
 
 def look_at(host: Host, container: Container) -> Inspected | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from stackctl.certs.lineage import Lineage
 from stackctl.diagnose.apps import AppFacts
@@ -111,14 +111,14 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
     networks = frozenset(proxy.networks) if proxy and proxy.running else None
     found = []
     for target in action.targets if action else ():
-        active = target.host in project.services
-        service = ServiceName(target.host) if active or target.host in stack.services else None
+        known = target.host in project.services or target.host in stack.services
+        service = ServiceName(target.host) if known else None
         subject = app.name if app else str(target)
         where = app.where if app and service == app.upstream.service else action.place if action else ""
         upstream = Upstream(target.host, target.port, service)
         answers = _answers(host, target) if service is None else None
-        facts = app_facts(host, containers, networks, subject, upstream, where, answers=answers)
-        found.append(replace(facts, active=active or service is None))
+        active = service is None or service in project.services
+        found.append(app_facts(host, containers, networks, subject, upstream, where, answers=answers, active=active))
     return tuple(found)
 
 
