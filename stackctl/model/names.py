@@ -272,8 +272,10 @@ class Publish:
     def meets(self, other: Publish) -> bool:
         """Whether both cannot be published at once: one port, and an address in common."""
         addresses = {self.address, other.address}
-        if self.port != other.port or None in addresses or len(addresses) == 1:
-            return self.port == other.port
+        if self.port != other.port:
+            return False
+        if None in addresses or len(addresses) == 1:
+            return True
         family = {str(address).startswith("[") for address in addresses}
         return len(family) == 1 and bool(addresses & {"0.0.0.0", "[::]"})  # noqa: S104  (compared, not bound)
 

@@ -68,15 +68,12 @@ def _refuse_unreachable(loaded: Loaded) -> None:
     for app in loaded.stack.apps:
         service = loaded.project.services.get(app.upstream.service or "")
         if service is not None and not service.networks & proxy.networks:
-            key, hint = (
-                "networks",
-                f"give {service.name} the network 'default' too, or {proxy.name} one of its networks",
-            )
-            if not service.networks:  # beside a network_mode Compose allows none
-                key, hint = (
-                    "network_mode",
-                    "take its network_mode away, or route the site in x-stackctl.apps by an upstream",
-                )
+            if service.networks:
+                key = "networks"
+                hint = f"give {service.name} the network 'default' too, or {proxy.name} one of its networks"
+            else:  # Compose allows none beside a network_mode
+                key = "network_mode"
+                hint = "take its network_mode away, or route the site in x-stackctl.apps by an upstream"
             raise StackfileError(
                 f"the service {service.name} is on no network of the {proxy.name} service, which could not reach it",
                 where=loaded.doc.where_of(("services", service.name, key)),
