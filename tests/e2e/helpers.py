@@ -205,8 +205,26 @@ class Stack:
         self, *arguments: str | Path, environment: Mapping[str, str] | None = None, seconds: float = 150.0
     ) -> subprocess.CompletedProcess[str]:
         """The real CLI, in the stack's directory."""
+        return self._ended(self.command(*arguments), environment, seconds)
+
+    def run_after(
+        self, prelude: str, *arguments: str | Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """The real CLI in a process where ``prelude``, in Python, has changed something before."""
+        code = f"{prelude}\nfrom stackctl.__main__ import main; main()"
+        return self._ended([*self.wrapper, sys.executable, "-c", code, *map(str, arguments)], environment)
+
+    def run_at(self, hours: float, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """The real CLI, with its clock so many hours ahead, or back."""
+        later = f"dt.datetime.now(dt.UTC) + dt.timedelta(hours={hours})"
+        prelude = f"import datetime as dt, stackctl.cli.run as run; run.now = lambda: {later}"
+        return self.run_after(prelude, *arguments)
+
+    def _ended(
+        self, command: list[str], environment: Mapping[str, str] | None = None, seconds: float = 150.0
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*arguments),
+            command,
             cwd=self.directory,
             env=self.environ(environment),
             capture_output=True,

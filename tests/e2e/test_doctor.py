@@ -455,20 +455,7 @@ def test_a_disk_that_is_nearly_full_is_told_where_there_is_no_stack_yet(
 
 def test_a_loop_that_does_not_turn_is_told(patient: Patient) -> None:
     """Fourteen hours later, certbot has looked at nothing since."""
-    code = (
-        "import datetime as dt, stackctl.cli.run as run\n"
-        "run.now = lambda: dt.datetime.now(dt.UTC) + dt.timedelta(hours=14)\n"
-        "from stackctl.__main__ import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "doctor", "--output", "json"],
-        cwd=patient.stack.directory,
-        env=patient.stack.environ(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = patient.stack.run_at(14, "doctor", "--output", "json")
     assert done.returncode == 1, done.stdout + done.stderr
     printed = json.loads(done.stdout)
     assert named(printed, "wrong") == ["renewal-loop"], rows(printed, "wrong")
@@ -476,16 +463,8 @@ def test_a_loop_that_does_not_turn_is_told(patient: Patient) -> None:
 
 
 def test_compose_that_is_missing_is_told(patient: Patient, tmp_path: Path) -> None:
-    code = "import sys; sys.executable = '/nowhere/python'; from stackctl.__main__ import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "doctor", "--output", "json"],
-        cwd=patient.stack.directory,
-        env={**patient.stack.environ(), "PATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    prelude = "import sys; sys.executable = '/nowhere/python'"
+    done = patient.stack.run_after(prelude, "doctor", "--output", "json", environment={"PATH": str(tmp_path)})
     assert done.returncode == 1, done.stdout + done.stderr
     assert named(json.loads(done.stdout), "wrong") == ["compose"]
 

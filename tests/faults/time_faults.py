@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import subprocess
-import sys
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -14,16 +12,9 @@ from cryptography.x509.oid import NameOID
 from tests.e2e.helpers import APP_IMAGE, docker, wait_until
 from tests.e2e.loops import SHORT_INTERVALS
 from tests.faults.bed import Bed, Run, bed
-from tests.faults.case import Done, case, ended
+from tests.faults.case import case, ended
 
 FAMILY = "time"
-YESTERDAY = """\
-import datetime as dt
-import stackctl.cli.run as run
-run.now = lambda: dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
-from stackctl.__main__ import main
-main()
-"""
 
 
 def rows(run: Run) -> None:
@@ -36,13 +27,13 @@ def rows(run: Run) -> None:
         one.stack.ok("remove-app", name, "--delete-cert", "--yes")
 
         def behind() -> str:
-            return ended(yesterday(one, *add))
+            return ended(one.stack.run_at(-24, *add))
 
         case(one, FAMILY, "`add-app` with the clock a day back", broken=behind, again=add, expected=expected)
 
         def idle() -> str:
             before = one.stack.state()
-            done = yesterday(one, "up")
+            done = one.stack.run_at(-24, "up")
             assert done.returncode == 0, ended(done)
             assert one.stack.state() == before, "something was changed"
             return "`up` changes nothing"
@@ -63,20 +54,6 @@ def rows(run: Run) -> None:
         case(one, FAMILY, what, broken=expired, again=["renew"], expected=expected, check=trusted)
         if not run.quick:
             alone(one, name)
-
-
-def yesterday(one: Bed, *command: str) -> Done:
-    """stackctl, with its clock a day back."""
-    return subprocess.run(
-        [sys.executable, "-c", YESTERDAY, *command],
-        cwd=one.stack.directory,
-        env=one.stack.environ(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def alone(one: Bed, name: str) -> None:
