@@ -151,7 +151,11 @@ def _location(route: Route, answered: Answered) -> Link:
 def _upstream(facts: JourneyFacts, route: Route, answered: Answered) -> Link:
     targets = ", ".join(map(str, route.action.targets)) or "only known at each request"
     text = f"{targets}, by {route.action.text}"
-    stale = facts.upstream is not None and bool(route.action.targets) and facts.upstream not in targets
+    stale = (
+        facts.upstream is not None
+        and bool(route.action.targets)
+        and facts.upstream not in map(str, route.action.targets)
+    )
     ours = route.action.place.startswith("nginx/sites/")
     if stale and ours:
         text = f"{text}; {facts.file} says {facts.upstream} by now"

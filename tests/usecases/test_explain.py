@@ -195,6 +195,11 @@ def test_a_route_that_is_not_live_yet_is_told_where_it_breaks(site: World) -> No
     assert broken(site)[0] == "upstream"
 
 
+def test_a_live_port_that_begins_with_the_files_port_is_another_port(site: World) -> None:
+    site.edit("      port: 8000\n", "      port: 80\n")
+    assert "docker-compose.yml says one:80 by now" in link(followed(site)[1], "upstream")["text"]
+
+
 def test_a_service_whose_profile_is_not_active(site: World) -> None:
     site.edit("  one:\n", "  one:\n    profiles: [extra]\n")
     site.fake.remove([id_ for id_, run in site.fake.runs.items() if run.service.name == "one"])
