@@ -15,6 +15,9 @@ from stackctl.usecases.result import Result
 _AT_ONCE = 64
 """Upstreams asked at once: those that do not answer cost a second each."""
 
+_RUNNING = ("running", "healthy", "starting", "unhealthy")
+"""The conditions of a running container, the best first."""
+
 
 def status(host: Host) -> Result:
     """Each app with its upstream, its certificate and what :443 really shows."""
@@ -58,4 +61,14 @@ def _health(host: Host, upstream: Upstream, containers: tuple[Container, ...]) -
     own = [container for container in containers if container.service == upstream.service]
     if not own:
         return "missing"
-    return next((c.state for c in own if not c.running), own[0].health or own[0].state)
+    return max((_condition(container) for container in own), key=_badness)
+
+
+def _condition(container: Container) -> str:
+    """Return the state of a container, or its health while it runs and has a health check."""
+    return (container.health or container.state) if container.running else container.state
+
+
+def _badness(condition: str) -> int:
+    """Rank a condition: a container that does not run is the worst, one without a health check the best."""
+    return _RUNNING.index(condition) if condition in _RUNNING else len(_RUNNING)

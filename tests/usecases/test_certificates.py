@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -253,6 +254,30 @@ def test_status_says_what_is(site: World) -> None:
     assert (rows["two.example.com"]["health"], rows["two.example.com"]["served"]) == ("missing", "dummy")
     assert rows["two.example.com"]["days_left"] is None
     assert (rows["out.example.com"]["health"], rows["out.example.com"]["aliases"]) == ("answers", ["alias.example.com"])
+
+
+@pytest.mark.parametrize(
+    ("replicas", "shown"),
+    [
+        ([("running", "healthy"), ("running", "unhealthy")], "unhealthy"),
+        ([("running", "healthy"), ("running", "starting")], "starting"),
+        ([("running", "starting"), ("running", "unhealthy")], "unhealthy"),
+        ([("running", "healthy"), ("running", "healthy")], "healthy"),
+        ([("running", None), ("running", None)], "running"),
+        ([("running", "healthy"), ("exited", None)], "exited"),
+        ([("running", "unhealthy"), ("restarting", None)], "restarting"),
+    ],
+)
+def test_status_shows_the_replica_that_is_worst_off(
+    site: World, replicas: list[tuple[str, str | None]], shown: str
+) -> None:
+    (first,) = [run for run in site.fake.runs.values() if run.service.name == "one"]
+    for order in (replicas, replicas[::-1]):
+        for number, (state, health) in enumerate(order):
+            id_ = first.container.id if number == 0 else "replica"
+            container = replace(first.container, id=id_, state=state, health=health)
+            site.fake.runs[id_] = replace(first, container=container)
+        assert site.rows()["one.example.com"]["health"] == shown
 
 
 def test_status_sees_a_certificate_that_is_not_the_one_on_disk(site: World) -> None:
