@@ -129,7 +129,7 @@ def test_generations_that_the_history_names_outlive_the_last_ten(history: Histor
     (tmp_path / "nginx").mkdir()
     names: list[str] = []
     for number in range(15):
-        name = generations.stage({"nginx.conf": str(number).encode()}, lambda name: {"marker": name.encode()})
+        name = generations.stage({"nginx.conf": str(number).encode()}, lambda name: {"marker": name.encode()}).name
         generations.go_live(name)
         folder = tmp_path / "nginx/generations" / name
         os.utime(folder, (number, number))

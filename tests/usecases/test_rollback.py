@@ -10,7 +10,8 @@ import pytest
 from stackctl.certs.lineage import Certificate
 from stackctl.engine.disk.history import History
 from stackctl.engine.fakes.engine import Killed
-from stackctl.errors import HostError, InputError, StackfileError
+from stackctl.engine.ports import Output
+from stackctl.errors import ExitCode, HostError, InputError, StackfileError
 from stackctl.model.history import HistoryEntry
 from stackctl.plan.operations import Issue
 from stackctl.usecases.history import history
@@ -54,6 +55,23 @@ def test_everything_is_as_it_was_by_byte_and_the_same_certificates_are_served(ch
     assert serials(world) == serials(before)
     assert {run.service.name for run in world.fake.runs.values()} == {"nginx", "certbot", "one"}
     assert world.asked("issue") == ["issue one.example.com", "issue two.example.com"]
+
+
+def test_an_earlier_generation_that_the_proxy_refuses_by_now_stays_on_disk(
+    site: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = site.published()
+    site.custom("http.conf", "# of all\n")
+    done(site.up())
+    generations = {path.name for path in (site.root / "nginx/generations").iterdir()}
+    assert earlier in generations
+
+    def refused(root: str) -> Output:
+        return Output(1, f"nginx: [emerg] unknown directive in /etc/nginx/{root}/nginx.conf:1\n")
+
+    monkeypatch.setattr(site.fake, "nginx_test", refused)
+    assert site.rollback().code is ExitCode.PROXY_REJECTED
+    assert {path.name for path in (site.root / "nginx/generations").iterdir()} == generations
 
 
 def test_without_a_number_it_goes_before_the_last_change_and_back_again(site: World) -> None:

@@ -50,15 +50,15 @@ class Staging:
             files = self._merged()
             if files == self._live:
                 break
-            generation = self._host.directory.generations.stage(files, self._host.proxy.marker)
-            root = f"{FOLDER}/{generation}"
+            staged = self._host.directory.generations.stage(files, self._host.proxy.marker)
+            root = f"{FOLDER}/{staged.name}"
             tested = self._test(root)
             if tested.code == 0:
-                self._host.directory.generations.go_live(generation)
+                self._host.directory.generations.go_live(staged.name)
                 self._live = files
                 self.has_published = True
                 break
-            self._host.directory.generations.discard(generation)
+            self._host.directory.generations.discard(staged)
             rejection = self._host.proxy.explain(tested.text, root)
             where = None
             if rejection.path:

@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from stackctl.engine.disk.files import host_errors, sync_directory, sync_file
@@ -22,6 +23,14 @@ FOLDER = "generations"
 
 # Through these the layout is an ordinary one, and 'nginx -t' in the container needs no option.
 _DOORS = {"nginx.conf": "live/nginx.conf", "sites": "live/sites", "snippets": "live/snippets"}
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A generation that is on disk; ``made`` unless an earlier one with the same files was found."""
+
+    name: str
+    made: bool
 
 
 class Generations:
@@ -73,15 +82,15 @@ class Generations:
                 _put_aside(self._root / door)
                 (self._root / door).symlink_to(_DOORS[door])
 
-    def stage(self, files: Files, marker: Callable[[str], Files]) -> str:
-        """Lay a whole set down beside the live one, with the marker of its name; returns its name.
+    def stage(self, files: Files, marker: Callable[[str], Files]) -> Staged:
+        """Write a whole set next to the live one, with the marker of its name.
 
         What it shares with the live one is linked, not copied: a thousand sites cost what changed.
         """
         name = self._free_name(generation_of(files), files)
         final = self._root / FOLDER / name
         if final.is_dir():
-            return name
+            return Staged(name, made=False)
         draft = final.with_name(f".{name}.tmp")
         with host_errors():
             shutil.rmtree(draft, ignore_errors=True)
@@ -92,7 +101,7 @@ class Generations:
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
                 raise
-        return name
+        return Staged(name, made=True)
 
     def _free_name(self, identity: str, files: Files) -> str:
         """The identity, or with a number behind it where a set of that name was changed by hand since."""
@@ -119,10 +128,10 @@ class Generations:
         for file in written:
             sync_file(file)
 
-    def discard(self, generation: str) -> None:
-        """Take back a staged generation that is not live."""
-        if generation != self.published():
-            shutil.rmtree(self._root / FOLDER / generation, ignore_errors=True)
+    def discard(self, staged: Staged) -> None:
+        """Remove a staged generation, unless it was there before: the history may name it, or it may be live."""
+        if staged.made:
+            shutil.rmtree(self._root / FOLDER / staged.name, ignore_errors=True)
 
     def go_live(self, generation: str) -> None:
         """Make a staged generation the live one, in one rename."""
