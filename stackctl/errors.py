@@ -10,6 +10,8 @@ StackctlError                 1  something asked for did not happen
 ├── Locked                    8  another stackctl holds the stack
 ├── NotServed                 9  the wire does not show what was meant
 └── Interrupted             130  Ctrl-C
+
+Code 10 belongs to no error: ``plan --check`` ends with it when it finds changes.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ class ExitCode(IntEnum):
     OK = 0
     FAILED = 1
     INPUT = 2
-    CHANGES = 2  # 'plan --check' found some
     STACKFILE = 3
     ENGINE = 4
     HOST = 5
@@ -31,6 +32,7 @@ class ExitCode(IntEnum):
     ISSUE_FAILED = 7
     LOCKED = 8
     NOT_SERVED = 9
+    CHANGES = 10  # no error: 'plan --check' found changes
     INTERRUPTED = 130
 
 

@@ -111,7 +111,7 @@ def init(
 
 
 def plan(
-    check: Annotated[bool, typer.Option("--check", help="End with 2 where there is something to do.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with code 10 if there are changes.")] = False,
     no_issue: NoIssue = False,
     ignore_ledger: IgnoreLedger = False,
     unattended: Unattended = False,

@@ -212,7 +212,7 @@ def test_a_plan_shows_how_each_file_changes(cli: Cli) -> None:
     assert not [line for line in lines if "www.example.com.conf" in line]
     assert lines[-1].startswith("in all: ")
     assert "the proxy reloaded 1 time" in lines[-1]
-    assert cli("plan", "--check").exit_code == 2
+    assert cli("plan", "--check").exit_code == 10
     assert cli.world.tree() == before
 
 
@@ -220,7 +220,7 @@ def test_a_plan_as_json_is_what_up_then_does(cli: Cli) -> None:
     cli.world.add("two.example.com", issue=False)
     cli.world.edit("x-stackctl:\n  email", "x-stackctl:\n  tls: modern\n  email")
     code, shown = cli.json("plan", "--check")
-    assert (code, shown["command"], shown["ok"], shown["changed"], shown["dry_run"]) == (2, "plan", True, False, True)
+    assert (code, shown["command"], shown["ok"], shown["changed"], shown["dry_run"]) == (10, "plan", True, False, True)
     edited, *diffs = shown["diffs"]
     assert (edited["operation"], edited["path"], edited["status"]) == (None, "docker-compose.yml", "changed")
     assert "+  tls: modern" in edited["diff"]
