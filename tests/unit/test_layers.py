@@ -1,0 +1,201 @@
+"""The layers of the source: imports go down, between the packages and inside each, and only some reach the system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+import stackctl
+from tests.unit.modules import Module, Source, circles
+
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+LAYERS = words("errors assets model stackfile certs render plan diagnose adopt engine usecases cli __main__")
+"""The children of ``stackctl``, from the bottom: each imports only those before it."""
+
+REST = "*"
+INSIDE = {
+    "cli": ("console options report", "views", "show", "run", REST, "main"),
+    "engine": ("disk ports", "docker editor fakes host net nginx_reader", "backup observe probe", "apply", "adopt"),
+    "model": ("names", REST),
+    "plan": ("observed operation wish", "operations", "adoption diff requests services", "planner"),
+    "render": ("routes templates", "proxy", "compose proxies sites"),
+    "stackfile": ("document schema", "edit locate read siblings"),
+    "usecases": ("recording result", "converge", REST),
+}
+"""The layers inside a package, from the bottom.
+
+Children of one layer do not import each other; those that ``*`` stands for may, without a circle.
+"""
+
+REACHES = {
+    "docker requests": ("engine.docker",),
+    "subprocess": ("engine.docker", "engine.editor"),
+    "socket ssl http urllib.request asyncio": ("engine.net",),
+    "psutil": ("engine.apply.issue", "engine.disk.lock", "engine.net"),
+    "typer rich click": ("cli", "__main__"),
+}
+"""Libraries that reach the engine, other processes, the network or the terminal, and who may import them."""
+
+INSIDE_CERTBOT = "certs.issuer"
+"""It runs in the certbot container, where there is no stackctl, and runs commands there."""
+
+PURE = ("model", "certs", "render", "plan", "diagnose", "adopt")
+STATE = words(
+    "docker subprocess socket ssl http urllib.request requests asyncio psutil "
+    "os time shutil tempfile pathlib random secrets signal sys threading glob io"
+)
+IMPURE_CALLS = words("open print input exec eval")
+CLOCKS = words("datetime.now datetime.utcnow datetime.today date.now date.utcnow date.today")
+TERMINAL_CALLS = words("print input sys.exit exit quit os._exit")
+
+MODULE_LINES = 300
+FUNCTION_LINES = 60
+LONG_FUNCTIONS = {"cli.stack.init"}
+"""Each option of a command takes three lines."""
+
+SOURCE = Source(Path(stackctl.__file__).resolve().parent)
+MODULES = SOURCE.modules.values()
+
+
+def offenders(found: Iterable[str]) -> None:
+    """Fail with all of them, one a line."""
+    listed = sorted(set(found))
+    assert not listed, "\n".join(["", *listed])
+
+
+def in_any(module: Module, parts: Iterable[str]) -> bool:
+    return any(module.name == part or module.name.startswith(f"{part}.") for part in parts)
+
+
+def pure() -> Iterator[Module]:
+    return (module for module in MODULES if in_any(module, PURE) and not in_any(module, [INSIDE_CERTBOT]))
+
+
+# Imports go down
+
+OPEN_CIRCLE = pytest.mark.xfail(
+    strict=True, reason="engine/probe/journey imports engine/apply/waiting, engine/apply/preflight engine/probe"
+)
+
+
+def test_the_layers_are_those_of_the_source() -> None:
+    assert sorted(LAYERS) == sorted(SOURCE.children(""))
+    for package, layers in INSIDE.items():
+        named = [name for layer in layers for name in words(layer)]
+        assert len(named) == len(set(named)), package
+        unknown = set(named) - {REST} - SOURCE.children(package)
+        assert not unknown, f"{package} has no {unknown}"
+        missing = SOURCE.children(package) - set(named)
+        assert REST in named or not missing, f"{package}: which layer has {missing}?"
+
+
+def test_imports_are_absolute() -> None:
+    offenders(module.name for module in MODULES if module.relative)
+
+
+def test_a_package_imports_only_lower_ones() -> None:
+    level = {name: at for at, name in enumerate(LAYERS)}
+    offenders(
+        f"{name} imports {other}"
+        for name, others in SOURCE.graph.items()
+        for other in others
+        if name and other and level[name.partition(".")[0]] < level[other.partition(".")[0]]
+    )
+
+
+@OPEN_CIRCLE
+def test_inside_a_package_a_layer_imports_only_lower_ones() -> None:
+    found: list[str] = []
+    for package, layers in INSIDE.items():
+        level = {name: at for at, layer in enumerate(layers) for name in words(layer)}
+        rest = level.get(REST, -1)
+        for child, others in SOURCE.between(package).items():
+            own = level.get(child, rest)
+            for other in others:
+                its = level.get(other, rest)
+                if its > own or (its == own and own != rest):
+                    found.append(f"{package}: {child} imports {other}")
+    offenders(found)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    offenders(", ".join(circle) for circle in circles(SOURCE.graph))
+
+
+@OPEN_CIRCLE
+def test_no_parts_of_a_package_import_each_other_in_a_circle() -> None:
+    """Two packages can be in a circle where none of their modules is."""
+    offenders(
+        f"{package or 'stackctl'}: {', '.join(circle)}"
+        for package in SOURCE.packages()
+        for circle in circles(SOURCE.between(package))
+    )
+
+
+# What reaches the system
+
+
+def test_only_adapters_reach_the_engine_the_network_and_other_processes() -> None:
+    found: list[str] = []
+    for libraries, allowed in REACHES.items():
+        for module in MODULES:
+            if not in_any(module, [*allowed, INSIDE_CERTBOT]):
+                found += [f"{module.name} imports {name}" for name in module.imports_any(words(libraries))]
+    offenders(found)
+
+
+def test_what_is_pure_uses_neither_disk_nor_clock_nor_chance() -> None:
+    found: list[str] = []
+    for module in pure():
+        found += [f"{module.name} imports {name}" for name in module.imports_any(STATE)]
+        found += [f"{module.name} calls {call}" for call in module.calls() if call in IMPURE_CALLS]
+        found += [f"{module.name} uses {name}" for name in module.attributes() if name in CLOCKS]
+    offenders(found)
+
+
+def test_only_the_command_line_prints_prompts_and_exits() -> None:
+    offenders(
+        f"{module.name} calls {call}"
+        for module in MODULES
+        if not in_any(module, ["cli", "__main__", INSIDE_CERTBOT])
+        for call in module.calls()
+        if call in TERMINAL_CALLS
+    )
+
+
+def test_what_runs_inside_certbot_imports_nothing_else_of_stackctl() -> None:
+    offenders(
+        f"{name} imports {other}"
+        for name, others in SOURCE.graph.items()
+        if in_any(SOURCE.modules[name], [INSIDE_CERTBOT])
+        for other in others
+        if not in_any(SOURCE.modules[other], [INSIDE_CERTBOT])
+    )
+
+
+# Each module
+
+
+def test_modules_are_short() -> None:
+    offenders(f"{module.name}: {module.lines} lines" for module in MODULES if module.lines >= MODULE_LINES)
+
+
+def test_functions_are_short() -> None:
+    long = {
+        f"{module.name}.{name}": lines
+        for module in MODULES
+        for name, lines in module.functions()
+        if lines > FUNCTION_LINES
+    }
+    offenders(f"{name}: {lines} lines" for name, lines in long.items() if name not in LONG_FUNCTIONS)
+    assert set(long) == LONG_FUNCTIONS, "each exception is still needed"
+
+
+def test_every_module_has_a_docstring() -> None:
+    offenders(module.name for module in MODULES if module.text.strip() and not module.docstring)
