@@ -7,11 +7,10 @@ from typing import Any
 
 from stackctl.adopt.compose_layouts import Layout
 from stackctl.adopt.proposal import Proposal, Site
-from stackctl.model.names import Domain, Publish
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
 from stackctl.model.stack import App, Upstream
-from stackctl.render import compose
-from stackctl.stackfile import edit
+from stackctl.model.values import Domain, Publish
+from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.read import HTTP, HTTPS, KEY
 
@@ -31,7 +30,7 @@ def adopted(
     """
     for key, value in {**settings, **proposal.tuning}.items():
         if key not in (doc.data((KEY,)) or {}):
-            doc = edit.add_entry(doc, (KEY,), f"{key}: {compose.render_value(value)}\n")
+            doc = edit.add_entry(doc, (KEY,), f"{key}: {services.render_value(value)}\n")
     doc = _as_proxy(doc, layout.proxy, images.get("proxy"))
     doc = _as_certbot(doc, layout.certbot, images.get("certbot"))
     for helper in layout.helpers:
@@ -46,7 +45,7 @@ def _as_proxy(doc: Document, service: Service, image: str | None) -> Document:
     at = {port.target: port.at for port in service.ports}
     http = at.get(HTTP) or Publish(at[HTTPS].address, HTTP)
     https = at.get(HTTPS) or Publish(http.address, HTTPS)
-    block = compose.proxy_block(name, image or service.image or "", http, https)
+    block = services.proxy_block(name, image or service.image or "", http, https)
     for target, place in ((HTTP, http), (HTTPS, https)):
         if target not in at:
             doc = _in_lines(doc, ("services", name, "ports"))
@@ -57,10 +56,10 @@ def _as_proxy(doc: Document, service: Service, image: str | None) -> Document:
 def _as_certbot(doc: Document, service: Service | None, image: str | None) -> Document:
     if service is None:
         name = "certbot" if doc.entry(("services", "certbot")) is None else "stackctl-certbot"
-        block = compose.certbot_block(name, image or compose.DEFAULT_CERTBOT_IMAGE, with_bundle=False)
+        block = services.certbot_block(name, image or services.DEFAULT_CERTBOT_IMAGE, with_bundle=False)
         return edit.add_entry(doc, ("services",), block)
     name = str(service.name)
-    block = compose.certbot_block(name, image or service.image or "", with_bundle=False)
+    block = services.certbot_block(name, image or service.image or "", with_bundle=False)
     return _with_role(doc, name, "certbot", block, image)
 
 
@@ -70,14 +69,14 @@ def _with_role(doc: Document, name: str, role: str, block: str, image: str | Non
     body = doc.data(path)
     wanted = Document.parse(block, "block").data((name,))
     if image is not None and body.get("image") != image:
-        doc = _put(doc, (*path, "image"), compose.entry_of(block, name, "image"))
+        doc = _put(doc, (*path, "image"), services.entry_of(block, name, "image"))
         if "build" in body:
             doc = edit.remove(doc, (*path, "build"))
     for key in _DROPPED:
         if key in body:
             doc = edit.remove(doc, (*path, key))
-    for key in compose.OWNED_KEYS:
-        new = compose.entry_of(block, name, key)
+    for key in services.OWNED_KEYS:
+        new = services.entry_of(block, name, key)
         if key == "volumes":
             doc = _mounted(doc, (*path, key), wanted[key])
             continue
@@ -85,7 +84,7 @@ def _with_role(doc: Document, name: str, role: str, block: str, image: str | Non
             doc = edit.remove(doc, (*path, key))
         elif new is not None and body.get(key) != Document.parse(new, "block").data((key,)):
             doc = _put(doc, (*path, key), new)
-    digest = compose.owned_digest(wanted)
+    digest = services.owned_digest(wanted)
     return _labelled(doc, path, {ROLE_LABEL: role, WRITTEN_LABEL: digest})
 
 
@@ -116,7 +115,7 @@ def _in_lines(doc: Document, path: Path) -> Document:
     found, there = doc.entry(path), doc.data(path)
     if found is None or not getattr(found[1], "flow_style", False) or not all(isinstance(one, str) for one in there):
         return doc
-    return edit.replace(doc, path, _listed(str(path[-1]), [compose.render_value(text) for text in there]))
+    return edit.replace(doc, path, _listed(str(path[-1]), [services.render_value(text) for text in there]))
 
 
 def _listed(key: str, items: Sequence[str]) -> str:
@@ -136,10 +135,10 @@ def _labelled(doc: Document, path: Path, labels: Mapping[str, str]) -> Document:
             old = next((index for index, item in enumerate(there) if str(item).startswith(f"{key}=")), None)
             if old is not None:
                 doc = edit.remove(doc, (*path, "labels", old))
-            doc = edit.add_item(doc, (*path, "labels"), f"- {compose.render_value(f'{key}={value}')}\n")
+            doc = edit.add_item(doc, (*path, "labels"), f"- {services.render_value(f'{key}={value}')}\n")
             there = doc.data((*path, "labels"))
         elif (there or {}).get(key) != value:
-            shown = value if key == ROLE_LABEL else compose.render_value(value)
+            shown = value if key == ROLE_LABEL else services.render_value(value)
             doc = _put(doc, (*path, "labels", key), f"{key}: {shown}\n")
     return doc
 
@@ -149,12 +148,12 @@ def _routed(doc: Document, site: Site) -> Document:
     extra = dict(site.tuning)
     if site.lineage is not None and site.lineage != site.name:
         extra = {"certificate": site.lineage, **extra}
-    lines = "".join(f"  {key}: {compose.render_value(value)}\n" for key, value in extra.items())
+    lines = "".join(f"  {key}: {services.render_value(value)}\n" for key, value in extra.items())
     service = site.upstream.service
     if service is not None and doc.entry(("services", service, KEY)) is None:
         app = App(site.domains, Upstream(service, site.upstream.port, service))
-        return edit.add_entry(doc, ("services", service), compose.route_block(app) + lines)
-    block = compose.outside_block(
+        return edit.add_entry(doc, ("services", service), services.route_block(app) + lines)
+    block = services.outside_block(
         [Domain(name) for name in site.domains],
         upstream=None if service else str(site.upstream),
         service=service,

@@ -10,7 +10,7 @@ from stackctl.adopt.directives import Directive, first, named, text_of
 from stackctl.adopt.known import FILES, PASSES, logs_to_file
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Fate, Remark
-from stackctl.render.sites import LIVE_MOUNT
+from stackctl.model.layout import LIVE_MOUNT
 
 CUSTOM = "/etc/nginx/custom"
 """Where the proxy's container sees nginx/custom."""

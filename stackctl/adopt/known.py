@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stackctl.adopt.directives import Directive, seconds
 from stackctl.errors import InputError
-from stackctl.model import names
+from stackctl.model import values
 
 TUNING = {
     "client_max_body_size": "body-size",
@@ -107,7 +107,7 @@ def tuning_of(directive: Directive) -> tuple[str, str] | None:
         return None
     value = directive.arg if key == "body-size" else seconds(directive.arg)
     try:
-        return None if value is None else (key, (names.size if key == "body-size" else names.duration)(value))
+        return None if value is None else (key, (values.size if key == "body-size" else values.duration)(value))
     except InputError:
         return None
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stackctl.certs.request import WEBROOT
+from stackctl.model.layout import WEBROOT
 
 CONF = "/etc/letsencrypt"
 """Where stackctl's containers see certbot's tree."""

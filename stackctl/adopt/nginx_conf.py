@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from stackctl.adopt.directives import Directive, first, named, without_comments
 from stackctl.errors import InputError
-from stackctl.model import names
-from stackctl.model.names import Domain
+from stackctl.model import values
+from stackctl.model.values import Domain
 from stackctl.stackfile.read import HTTP, HTTPS
 
 ACME_PATH = "/.well-known/acme-challenge"
@@ -163,7 +163,7 @@ def _server(directive: Directive) -> Server:
 def domain_or_none(text: str) -> Domain | None:
     """``text`` as a site's name; None for a pattern or a name of no site."""
     try:
-        return names.domain(text)
+        return values.domain(text)
     except InputError:
         return None
 

@@ -12,9 +12,9 @@ from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Fate, Proposal, Remark, Site
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import merged
-from stackctl.model.names import Domain
 from stackctl.model.project import Project, Service
 from stackctl.model.stack import Upstream
+from stackctl.model.values import Domain
 
 CERTS = "/etc/nginx/certs"
 VHOSTS = "/etc/nginx/vhost.d"

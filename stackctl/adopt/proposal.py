@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stackctl.model.names import Domain
 from stackctl.model.stack import Upstream
+from stackctl.model.values import Domain
 
 
 class Fate(StrEnum):

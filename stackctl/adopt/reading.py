@@ -14,8 +14,8 @@ from stackctl.adopt.proposal import Fate, Proposal, Remark, Site
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import NoSite, SiteReader, merged
 from stackctl.certs.lineage import Certificate
-from stackctl.model.names import Domain
 from stackctl.model.project import Project
+from stackctl.model.values import Domain
 from stackctl.stackfile.read import HTTP, HTTPS
 
 

@@ -12,10 +12,10 @@ from stackctl.adopt.known import SERVER_OWN, TUNING, is_standard_header, logs_to
 from stackctl.adopt.nginx_conf import NginxConf, Server, is_challenge
 from stackctl.adopt.proposal import Fate, Site
 from stackctl.errors import InputError
-from stackctl.model import names
-from stackctl.model.names import ServiceName
+from stackctl.model import values
 from stackctl.model.project import Project
 from stackctl.model.stack import Tuning, Upstream
+from stackctl.model.values import ServiceName
 
 _ALONE = re.compile(r"\$\w+/?\Z")
 _PASS = re.compile(r"http://(?P<host>\[[^\]]+\]|[^/:$\[\]]+|\$\w+)(?::(?P<port>\d+))?/?\Z")
@@ -160,7 +160,7 @@ class SiteReader:
         if service is not None:
             return Upstream(service, port, ServiceName(service))
         try:
-            at = names.host_port(f"{host}:{port}")
+            at = values.host_port(f"{host}:{port}")
         except InputError as error:
             return NoSite(f"its upstream {host}:{port} has no place: {error.hint or error.message}")
         return Upstream(at.host, at.port)

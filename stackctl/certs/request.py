@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stackctl.model.names import Domain
+from stackctl.model.layout import WEBROOT
 from stackctl.model.stack import Acme, KeyType
-
-WEBROOT = "/var/www/certbot"
-"""The webroot inside the certbot and proxy containers."""
+from stackctl.model.values import Domain
 
 
 @dataclass(frozen=True, slots=True)

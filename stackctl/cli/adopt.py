@@ -20,10 +20,10 @@ from stackctl.cli.options import (
     Wait,
     parsed,
 )
-from stackctl.model import names
+from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.host import Host
+    from stackctl.engine.context import Host
 
 
 def adopt(
@@ -48,17 +48,17 @@ def adopt(
     """Take over a stack that a script made, as it runs. Its certificates stay: none is issued anew."""
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.adopt import show_plan
-    from stackctl.usecases import adopt as usecase
-    from stackctl.usecases import take_over
-    from stackctl.usecases.adoption import AdoptOptions
+    from stackctl.usecases.adopt import survey as usecase
+    from stackctl.usecases.adopt import take_over
+    from stackctl.usecases.adopt.proposal import AdoptOptions
     from stackctl.usecases.result import Result
 
     def options() -> AdoptOptions:
         return AdoptOptions(
             letsencrypt=letsencrypt,
-            email=parsed("--email", names.email, email),
-            nginx_image=parsed("--nginx-image", names.image, nginx_image),
-            certbot_image=parsed("--certbot-image", names.image, certbot_image),
+            email=parsed("--email", values.email, email),
+            nginx_image=parsed("--nginx-image", values.image, nginx_image),
+            certbot_image=parsed("--certbot-image", values.image, certbot_image),
             force=force,
         )
 

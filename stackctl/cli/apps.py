@@ -23,10 +23,10 @@ from stackctl.cli.options import (
     parsed,
 )
 from stackctl.errors import InputError
-from stackctl.model import names
+from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.host import Host
+    from stackctl.engine.context import Host
     from stackctl.usecases.result import Result
 
 
@@ -64,14 +64,14 @@ def add_app(
 
     def action(host: Host) -> Result:
         if port is not None:
-            parsed("--port", lambda text: names.port(int(text)), str(port))
+            parsed("--port", lambda text: values.port(int(text)), str(port))
         wanted = usecase.AddApp(
-            domain=names.domain(domain),
-            aliases=tuple(_present(parsed("--alias", names.domain, text)) for text in alias or ()),
-            service=parsed("--service", names.service_name, service),
-            image=parsed("--image", names.image, image),
+            domain=values.domain(domain),
+            aliases=tuple(_present(parsed("--alias", values.domain, text)) for text in alias or ()),
+            service=parsed("--service", values.service_name, service),
+            image=parsed("--image", values.image, image),
             port=port,
-            upstream=parsed("--upstream", names.host_port, upstream),
+            upstream=parsed("--upstream", values.host_port, upstream),
             env_file=env_file,
             issue=not no_issue,
             check=not force,
@@ -102,7 +102,7 @@ def remove_app(
     from stackctl.usecases import remove_app as usecase
 
     def action(host: Host) -> Result:
-        name = names.domain(domain)
+        name = values.domain(domain)
         if delete_cert and not yes and not dry_run:
             _confirm(InputError, f"Delete the certificate and the key of {name}? They cannot be made again.")
         return usecase.remove_app(host, name, keep_service=keep_service, delete_cert=delete_cert, dry_run=dry_run)
@@ -117,6 +117,6 @@ def _confirm(refused: type[Exception], question: str) -> None:
         raise refused("not confirmed: nothing was changed")
 
 
-def _present(value: names.Domain | None) -> names.Domain:
+def _present(value: values.Domain | None) -> values.Domain:
     assert value is not None  # only None parses to None
     return value

@@ -22,7 +22,7 @@ from stackctl.errors import InputError
 
 if TYPE_CHECKING:
     from stackctl.engine.backup.sealing import Seal
-    from stackctl.engine.host import Host
+    from stackctl.engine.context import Host
     from stackctl.usecases.restore import Archive
     from stackctl.usecases.result import Result
 

@@ -18,10 +18,10 @@ from stackctl.cli.options import (
     Verbose,
     Wait,
 )
-from stackctl.model import names
+from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.host import Host
+    from stackctl.engine.context import Host
     from stackctl.usecases.result import Result
 
 
@@ -47,7 +47,7 @@ def renew(
     def action(host: Host) -> Result:
         return usecase.renew(
             host,
-            force=[names.domain(text) for text in force or ()],
+            force=[values.domain(text) for text in force or ()],
             ledger=not ignore_ledger,
             unattended=unattended,
             dry_run=dry_run,

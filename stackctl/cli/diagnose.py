@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
-from stackctl.model import names
+from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.host import Host
+    from stackctl.engine.context import Host
     from stackctl.usecases.result import Result
 
 
@@ -25,9 +25,9 @@ def doctor(
 ) -> None:
     """Find out why a site does not work, and what to do first. Also why a name would get no certificate."""
     from stackctl.cli.run import Common, run
-    from stackctl.usecases import doctor as usecase
+    from stackctl.usecases.doctor import doctor as usecase
 
     def action(host: Host) -> Result:
-        return usecase.doctor(host, [names.domain(text) for text in domain or ()])
+        return usecase.doctor(host, [values.domain(text) for text in domain or ()])
 
     run(Common("doctor", directory, output, verbose), action)

@@ -11,11 +11,11 @@ import typer
 
 from stackctl.cli.options import HERE, WAIT_SECONDS, Directory, NoIssue, Output, OutputFormat, Verbose, Wait
 from stackctl.errors import InputError, StackfileError
-from stackctl.model import names
+from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.editor import Draft
-    from stackctl.engine.host import Host
+    from stackctl.adapters.editor import Draft
+    from stackctl.engine.context import Host
     from stackctl.usecases.result import Result
 
 
@@ -27,8 +27,8 @@ def edit(
     wait: Wait = WAIT_SECONDS,
 ) -> None:
     """Edit the Compose file, see the plan, and say yes or no. What is wrong in it is said at once."""
+    from stackctl.adapters.editor import Draft
     from stackctl.cli.run import Common, run
-    from stackctl.engine.editor import Draft
     from stackctl.usecases import edit as usecase
 
     def check() -> None:
@@ -116,4 +116,4 @@ def config(
     from stackctl.cli.run import Common, run
     from stackctl.usecases import config as usecase
 
-    run(Common("config", directory, output, verbose), lambda host: usecase.config(host, names.domain(domain)))
+    run(Common("config", directory, output, verbose), lambda host: usecase.config(host, values.domain(domain)))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
-from stackctl.model import names
+from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.host import Host
+    from stackctl.engine.context import Host
     from stackctl.usecases.result import Result
 
 
@@ -27,6 +27,6 @@ def explain(
     from stackctl.usecases import explain as usecase
 
     def action(host: Host) -> Result:
-        return usecase.explain(host, *names.web_address(address))
+        return usecase.explain(host, *values.web_address(address))
 
-    run(Common("explain", directory, output, verbose), action, lambda: names.web_address(address))
+    run(Common("explain", directory, output, verbose), action, lambda: values.web_address(address))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
-from stackctl.model import names
+from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.host import Host
+    from stackctl.engine.context import Host
     from stackctl.usecases.result import Result
 
 
@@ -39,7 +39,7 @@ def logs(
     from stackctl.usecases.result import Result
 
     def action(host: Host) -> Result:
-        for line in usecase.logs(host, names.domain(domain) if domain else None, tail=tail, follow=follow):
+        for line in usecase.logs(host, values.domain(domain) if domain else None, tail=tail, follow=follow):
             typer.echo(line)
         return Result("logs", data={"shown": True})
 

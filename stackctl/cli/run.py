@@ -17,19 +17,19 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from stackctl.adapters.disk.directory import STATE, StackDirectory
+from stackctl.adapters.disk.files import host_errors
+from stackctl.adapters.disk.lock import locked
+from stackctl.adapters.docker.engine import DockerEngine
+from stackctl.adapters.net.network import HostNetwork
+from stackctl.adapters.net.resolver import VARIABLE, parse_resolver
+from stackctl.adapters.net.wire import HostWire
 from stackctl.cli.options import OutputFormat
 from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import as_json, error_object, show_error, show_text
-from stackctl.engine.disk.directory import STATE, StackDirectory
-from stackctl.engine.disk.files import host_errors
-from stackctl.engine.disk.lock import locked
-from stackctl.engine.docker.engine import DockerEngine
-from stackctl.engine.host import Host, Report
-from stackctl.engine.net.network import HostNetwork
-from stackctl.engine.net.resolver import VARIABLE, parse_resolver
-from stackctl.engine.net.wire import HostWire
+from stackctl.engine.context import Host, Report
 from stackctl.errors import ExitCode, InputError, Interrupted, StackctlError
-from stackctl.render.proxies.nginx.proxy import Nginx
+from stackctl.proxies.nginx.config import Nginx
 from stackctl.stackfile.locate import locate
 from stackctl.usecases.result import Result
 

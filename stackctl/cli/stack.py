@@ -25,11 +25,11 @@ from stackctl.cli.options import (
     parsed,
 )
 from stackctl.errors import InputError
-from stackctl.model import names
+from stackctl.model import values
 from stackctl.model.stack import KeyType
 
 if TYPE_CHECKING:
-    from stackctl.engine.host import Host
+    from stackctl.engine.context import Host
     from stackctl.usecases.result import Result
 
 
@@ -83,18 +83,18 @@ def init(
         if rsa_key_size and key_type is KeyType.ECDSA:
             raise InputError("an ECDSA key has no RSA key size", where="--rsa-key-size")
         asked = usecase.InitOptions(
-            email=parsed("--email", names.email, email),
+            email=parsed("--email", values.email, email),
             agree_tos=True if agree_tos else None,
             ca=parsed("--ca", usecase.ca_name, "letsencrypt-staging" if staging else ca),
             ca_bundle=ca_bundle,
-            eab_kid=parsed("--eab-kid", names.eab_kid, eab_kid),
+            eab_kid=parsed("--eab-kid", values.eab_kid, eab_kid),
             eab_key_file=eab_hmac_key_file,
             key_type=KeyType.RSA if rsa_key_size else key_type,
             rsa_key_size=rsa_key_size,
-            http=parsed("--http", names.publish, http),
-            https=parsed("--https", names.publish, https),
-            nginx_image=parsed("--nginx-image", names.image, nginx_image),
-            certbot_image=parsed("--certbot-image", names.image, certbot_image),
+            http=parsed("--http", values.publish, http),
+            https=parsed("--https", values.publish, https),
+            nginx_image=parsed("--nginx-image", values.image, nginx_image),
+            certbot_image=parsed("--certbot-image", values.image, certbot_image),
         )
         usecase.read_bundle(asked)
         usecase.read_eab_key(asked)
@@ -175,7 +175,7 @@ def _ask_email() -> str | None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
     answer = typer.prompt("E-mail for the CA (empty: none)", default="", show_default=False)
-    return parsed("--email", names.email, answer or None)
+    return parsed("--email", values.email, answer or None)
 
 
 def _ask_terms() -> bool | None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from stackctl.diagnose.check import Check, Verdict
-from stackctl.diagnose.links import Link, Step
-from stackctl.diagnose.reply import Failure, Reply
-from stackctl.render.routes import Doing, LoggedError, Route
+from stackctl.diagnose.hops import Link, Step
+from stackctl.observed.reply import Failure, Reply
+from stackctl.proxies.trace import Doing, LoggedError, Route
 
 _ACCESS = {401, 403, 429}
 

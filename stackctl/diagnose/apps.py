@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stackctl.diagnose.check import Check, Verdict, ok, unknown, unseen, wrong
-from stackctl.diagnose.containers import Inspected, Listener
+from stackctl.observed.containers import Inspected, Listener
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
 

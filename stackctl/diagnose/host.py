@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from stackctl.diagnose.check import Check, ok, unknown, unseen, wrong
-from stackctl.diagnose.network import CaDirectory
-from stackctl.model.names import Publish
+from stackctl.model.values import Publish
+from stackctl.observed.network import CaDirectory
 
 LEAST_BYTES = 200_000_000
 """Free space below which a renewal, an image or a generation may not fit any more."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stackctl.diagnose.check import Check, found_wrong
-from stackctl.diagnose.names import NameFacts, judge_name
-from stackctl.diagnose.network import Answer, Fetched, Reach
+from stackctl.diagnose.dns import NameFacts, judge_name
+from stackctl.observed.network import Answer, Fetched, Reach
 
 
 def certain_failure(facts: NameFacts) -> Check | None:

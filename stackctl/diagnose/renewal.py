@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stackctl.certs.renewal import KINDS, RenewalFile, account_path, parse_renewal
-from stackctl.certs.request import WEBROOT
 from stackctl.diagnose.check import Check, ok, unknown, wrong
+from stackctl.model.layout import WEBROOT
 
 FILE = "cert-renewal"
 LETSENCRYPT_DIR = "/etc/letsencrypt"

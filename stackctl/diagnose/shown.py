@@ -7,8 +7,8 @@ from datetime import datetime
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.diagnose.check import Verdict
-from stackctl.diagnose.links import Link, Step
-from stackctl.diagnose.reply import Failure, Reply
+from stackctl.diagnose.hops import Link, Step
+from stackctl.observed.reply import Failure, Reply
 
 
 def judge_shown(name: str, owner: str | None, lineage: Lineage | None, reply: Reply, now: datetime) -> Link:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stackctl.model.names import Publish, ServiceName
+from stackctl.model.values import Publish, ServiceName
 
 ROLE_LABEL = "stackctl.role"
 """Label of a service that stackctl wrote: ``proxy``, ``certbot`` or ``app``."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
-from stackctl.plan.observed import Observed
+from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import StageFiles, WriteCustom, WriteStackfile
-from stackctl.render.proxy import Proxy
+from stackctl.proxies.proxy import Proxy
 
 _CONTEXT = 3
 _NO_NEWLINE = "\\ No newline at end of file"

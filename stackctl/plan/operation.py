@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stackctl.model.names import Domain
+from stackctl.model.values import Domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackctl.certs.request import CertificateRequest
-from stackctl.model.names import Domain
 from stackctl.model.stack import App
+from stackctl.model.values import Domain
 from stackctl.plan.operation import Operation
-from stackctl.render.proxy import Files
+from stackctl.proxies.proxy import Files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

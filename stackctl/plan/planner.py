@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from stackctl.certs.lineage import Lineage
-from stackctl.model.names import Domain
 from stackctl.model.stack import App, Stack
-from stackctl.plan.observed import Observed
+from stackctl.model.values import Domain
+from stackctl.observed.state import Observed
+from stackctl.plan.intent import Wish
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     DeleteCertificate,
@@ -29,10 +30,9 @@ from stackctl.plan.operations import (
 )
 from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
-from stackctl.plan.wish import Wish
-from stackctl.render.compose import SCHEMA
-from stackctl.render.proxy import Files, Proxy
-from stackctl.render.sites import Rendering, issued_tls, site_tls
+from stackctl.proxies.proxy import Files, Proxy
+from stackctl.proxies.sites import Rendering, issued_tls, site_tls
+from stackctl.stackfile.services import SCHEMA
 
 
 def make_plan(stack: Stack, wish: Wish, observed: Observed, rendering: Rendering) -> Plan:

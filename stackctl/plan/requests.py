@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator
 from stackctl.certs.ledger import Refusal
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.certs.request import CertificateRequest
-from stackctl.model.names import Domain
 from stackctl.model.stack import LETSENCRYPT_STAGING, App, Stack
-from stackctl.plan.observed import Observed
+from stackctl.model.values import Domain
+from stackctl.observed.state import Observed
+from stackctl.plan.intent import Wish
 from stackctl.plan.operations import CheckNames, HoldBack, Issue
-from stackctl.plan.wish import Wish
 
 
 def certificate_requests(

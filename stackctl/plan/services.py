@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from stackctl.model.stack import App, Stack
-from stackctl.plan.observed import Observed
+from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import AwaitService, PullImage, StartProxy, StartService
 

@@ -12,10 +12,10 @@ import msgspec
 from msgspec import Struct
 
 from stackctl.errors import InputError, StackfileError
-from stackctl.model import names
-from stackctl.model.names import Domain, Publish, ServiceName
+from stackctl.model import values
 from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.stack import CA_NAMES, Acme, App, Edge, KeyType, Stack, TlsPolicy, Tuning, Upstream
+from stackctl.model.values import Domain, Publish, ServiceName
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, known_keys
 
@@ -77,11 +77,11 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
         return _checked(doc, (KEY, key), parse, value)
 
     return Acme(
-        directory=checked("ca", names.ca_directory, CA_NAMES.get(top.ca, top.ca)),
-        email=None if top.email is None else checked("email", names.email, top.email),
+        directory=checked("ca", values.ca_directory, CA_NAMES.get(top.ca, top.ca)),
+        email=None if top.email is None else checked("email", values.email, top.email),
         agree_tos=top.agree_tos,
         bundle=top.ca_bundle,
-        eab_kid=None if top.eab_kid is None else checked("eab-kid", names.eab_kid, top.eab_kid),
+        eab_kid=None if top.eab_kid is None else checked("eab-kid", values.eab_kid, top.eab_kid),
         key_type=KeyType(top.key_type),
         key_size=top.rsa_key_size,
         profile=top.profile,
@@ -131,7 +131,7 @@ def _apps(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[App, ...]:
         if isinstance(body, dict) and KEY in body:
             path: Path = ("services", service, KEY)
             keys = _decode(doc, path, ServiceKeys)
-            host = _checked(doc, ("services", service), names.service_name, service)
+            host = _checked(doc, ("services", service), values.service_name, service)
             apps.append(_app(doc, path, keys, Upstream(host, keys.port, host), defaults))
     for index, entry in enumerate(top.apps):
         path = (KEY, "apps", index)
@@ -142,7 +142,7 @@ def _apps(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[App, ...]:
 
 def _upstream(doc: Document, path: Path, entry: AppKeys, services: dict[str, Any]) -> Upstream:
     if entry.upstream is not None and entry.service is None and entry.port is None:
-        at = _checked(doc, (*path, "upstream"), names.host_port, entry.upstream)
+        at = _checked(doc, (*path, "upstream"), values.host_port, entry.upstream)
         return Upstream(at.host, at.port)
     if entry.service is not None and entry.port is not None and entry.upstream is None:
         if entry.service not in services:
@@ -155,7 +155,7 @@ def _app(doc: Document, path: Path, keys: ServiceKeys | AppKeys, upstream: Upstr
     domains: list[Domain] = []
     for index, text in enumerate(keys.domains):
         place: Path = (*path, "domains", index)
-        name = _checked(doc, place, names.domain, text)
+        name = _checked(doc, place, values.domain, text)
         if name in domains:
             raise StackfileError(f"{name} stands here twice", where=doc.where_of(place))
         domains.append(name)
@@ -167,7 +167,7 @@ def _app(doc: Document, path: Path, keys: ServiceKeys | AppKeys, upstream: Upstr
         )
     certificate = keys.certificate
     if certificate is not None:
-        certificate = _checked(doc, (*path, "certificate"), names.lineage, certificate)
+        certificate = _checked(doc, (*path, "certificate"), values.lineage, certificate)
     return App(tuple(domains), upstream, _tuning(doc, path, keys, defaults), doc.where_of(path), certificate)
 
 
@@ -185,7 +185,7 @@ def _tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tunin
     for field in _TUNABLE:
         value = getattr(keys, field.name)
         if value is not None:
-            parse = names.size if field.name == "body_size" else names.duration
+            parse = values.size if field.name == "body_size" else values.duration
             changes[field.name] = _checked(doc, (*path, field.encode_name), parse, value)
     return replace(defaults, **changes) if changes else defaults
 

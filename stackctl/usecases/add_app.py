@@ -6,14 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import InputError
-from stackctl.model.names import Domain, HostPort, ServiceName
 from stackctl.model.project import Service
 from stackctl.model.stack import App, Upstream
-from stackctl.plan.wish import Wish
-from stackctl.render import compose
-from stackctl.stackfile import edit
+from stackctl.model.values import Domain, HostPort, ServiceName
+from stackctl.plan.intent import Wish
+from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import KEY, read_apps, service_with_role
 from stackctl.usecases.converge import Loaded, converge, load, open_document
@@ -115,7 +114,7 @@ def _shown(value: object) -> str:
 def _edited(host: Host, doc: Document, wanted: AddApp) -> Document:
     names = (wanted.domain, *wanted.aliases)
     if wanted.upstream is not None:
-        block = compose.outside_block(names, upstream=str(wanted.upstream), service=None, port=None)
+        block = services.outside_block(names, upstream=str(wanted.upstream), service=None, port=None)
         return edit.add_item(doc, (KEY, "apps"), block)
     name = wanted.service or ServiceName(wanted.domain.split(".")[0])
     _refuse_own(host, doc, name)
@@ -141,7 +140,7 @@ def _with_new_service(host: Host, doc: Document, name: ServiceName, wanted: AddA
     port = wanted.port or _port_of(host, image)
     env_file = _env_file(host, wanted.env_file)
     app = App((wanted.domain, *wanted.aliases), Upstream(name, port, name))
-    return edit.add_entry(doc, ("services",), compose.app_block(app, image, env_file))
+    return edit.add_entry(doc, ("services",), services.app_block(app, image, env_file))
 
 
 def _with_route(host: Host, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
@@ -161,9 +160,9 @@ def _with_route(host: Host, doc: Document, name: ServiceName, wanted: AddApp) ->
     port = wanted.port or _port_of_service(host, host.engine.resolve(doc.text).services.get(name))
     names = (wanted.domain, *wanted.aliases)
     if routed:
-        block = compose.outside_block(names, upstream=None, service=name, port=port)
+        block = services.outside_block(names, upstream=None, service=name, port=port)
         return edit.add_item(doc, (KEY, "apps"), block)
-    return edit.add_entry(doc, ("services", name), compose.route_block(App(names, Upstream(name, port, name))))
+    return edit.add_entry(doc, ("services", name), services.route_block(App(names, Upstream(name, port, name))))
 
 
 def _port_of_service(host: Host, service: Service | None) -> int:

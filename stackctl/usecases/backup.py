@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stackctl import __version__
+from stackctl.adapters.disk.directory import CERTBOT_CONF
+from stackctl.adapters.disk.files import host_errors
 from stackctl.engine.backup.manifest import FORMAT, Manifest
 from stackctl.engine.backup.pack import pack, refuse_existing, written_whole
 from stackctl.engine.backup.sealing import Seal
 from stackctl.engine.backup.selection import TREES, Selection, select
 from stackctl.engine.backup.snapshot import Changed, certbot_rests, refuse_change, take
 from stackctl.engine.backup.unpack import verify
-from stackctl.engine.disk.directory import CERTBOT_CONF
-from stackctl.engine.disk.files import host_errors
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import HostError, InputError, StackctlError
 from stackctl.usecases.converge import open_document
 from stackctl.usecases.result import Result

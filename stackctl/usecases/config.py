@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from stackctl.engine.host import Host
-from stackctl.engine.observe import proxy_version
+from stackctl.engine.context import Host
+from stackctl.engine.probe.observe import proxy_version
 from stackctl.errors import InputError
-from stackctl.model.names import Domain
-from stackctl.render.sites import Rendering, site_tls
+from stackctl.model.values import Domain
+from stackctl.proxies.sites import Rendering, site_tls
 from stackctl.usecases.converge import load, open_document
 from stackctl.usecases.result import Result
 

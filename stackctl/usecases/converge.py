@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from stackctl.engine.apply.execute import Executor
-from stackctl.engine.host import Host
-from stackctl.engine.observe import observe
+from stackctl.engine.context import Host
+from stackctl.engine.probe.observe import observe
 from stackctl.errors import HostError, InputError, StackfileError
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
+from stackctl.observed.state import Observed
 from stackctl.plan.diff import plan_diffs
-from stackctl.plan.observed import Observed
+from stackctl.plan.intent import Wish
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import StartProxy
 from stackctl.plan.planner import make_plan
-from stackctl.plan.wish import Wish
-from stackctl.render.sites import Rendering
+from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import read_stack

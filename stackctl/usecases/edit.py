@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import HostError, InputError
-from stackctl.plan.wish import Wish
+from stackctl.plan.intent import Wish
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.usecases.converge import converge, load

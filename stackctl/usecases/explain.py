@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from stackctl.diagnose.apps import AppFacts
-from stackctl.diagnose.journey import JourneyFacts, judge_journey
-from stackctl.diagnose.links import Link
+from stackctl.diagnose.hops import Link
 from stackctl.diagnose.shown import kind_of
-from stackctl.engine.host import Host
-from stackctl.engine.probe.journey import journey
+from stackctl.diagnose.trace import JourneyFacts, judge_journey
+from stackctl.engine.context import Host
+from stackctl.engine.probe.trace import journey
 from stackctl.errors import ExitCode
-from stackctl.model.names import Domain
-from stackctl.render.routes import LoggedError
+from stackctl.model.values import Domain
+from stackctl.proxies.trace import LoggedError
 from stackctl.usecases.converge import load, open_document
 from stackctl.usecases.result import Result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.plan.diff import file_diff
 from stackctl.usecases.converge import open_document
 from stackctl.usecases.result import Result

@@ -10,16 +10,15 @@ from typing import Any
 
 from cryptography import x509
 
-from stackctl.engine.disk.files import host_errors
-from stackctl.engine.host import Host
+from stackctl.adapters.disk.files import host_errors
+from stackctl.engine.context import Host
 from stackctl.errors import InputError
-from stackctl.model import names
-from stackctl.model.names import Publish
+from stackctl.model import values
 from stackctl.model.project import WRITTEN_LABEL
 from stackctl.model.stack import CA_NAMES, KeyType
-from stackctl.plan.wish import Wish
-from stackctl.render import compose
-from stackctl.stackfile import edit
+from stackctl.model.values import Publish
+from stackctl.plan.intent import Wish
+from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import KEY, service_with_role
@@ -53,7 +52,7 @@ class InitOptions:
             "email": self.email,
             "agree-tos": self.agree_tos,
             "ca": self.ca,
-            "ca-bundle": compose.CA_BUNDLE if self.ca_bundle else None,
+            "ca-bundle": services.CA_BUNDLE if self.ca_bundle else None,
             "eab-kid": self.eab_kid,
             "key-type": self.key_type.value if self.key_type else None,
             "rsa-key-size": self.rsa_key_size,
@@ -63,7 +62,7 @@ class InitOptions:
 
 def ca_name(text: str) -> str:
     """``text`` as a CA's name or the URL of its ACME directory."""
-    return text if text in CA_NAMES else names.ca_directory(text)
+    return text if text in CA_NAMES else values.ca_directory(text)
 
 
 def init(host: Host, options: InitOptions, *, check: bool = True, dry_run: bool = False) -> Result:
@@ -92,19 +91,19 @@ def init(host: Host, options: InitOptions, *, check: bool = True, dry_run: bool 
 
 def _new(host: Host, options: InitOptions) -> str:
     _refuse_one_place(options)
-    settings = compose.settings_block(
+    settings = services.settings_block(
         email=options.email,
         agree_tos=bool(options.agree_tos),
         ca=options.ca or "letsencrypt",
-        ca_bundle=compose.CA_BUNDLE if options.ca_bundle else None,
+        ca_bundle=services.CA_BUNDLE if options.ca_bundle else None,
         eab_kid=options.eab_kid,
         key_type=options.key_type or KeyType.ECDSA,
         key_size=options.rsa_key_size or 2048,
     )
     blocks = [_block(host, role, name, options, with_bundle=bool(options.ca_bundle)) for role, name in _NAMES.items()]
     main = host.directory.files.main
-    schema = os.path.relpath(host.directory.root / compose.SCHEMA, main.parent)
-    return compose.stackfile(settings, blocks, schema)
+    schema = os.path.relpath(host.directory.root / services.SCHEMA, main.parent)
+    return services.stackfile(settings, blocks, schema)
 
 
 def _schema() -> bytes:
@@ -113,7 +112,7 @@ def _schema() -> bytes:
 
 def _ports(options: InitOptions) -> tuple[Publish, Publish]:
     """Where a new proxy's HTTP and HTTPS are published."""
-    return options.http or names.publish("80"), options.https or names.publish("443")
+    return options.http or values.publish("80"), options.https or values.publish("443")
 
 
 def _refuse_one_place(options: InitOptions) -> None:
@@ -129,9 +128,9 @@ def _refuse_one_place(options: InitOptions) -> None:
 def _block(host: Host, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:
     if role == "proxy":
         image = options.nginx_image or host.proxy.default_image
-        return compose.proxy_block(name, image, *_ports(options))
-    image = options.certbot_image or compose.DEFAULT_CERTBOT_IMAGE
-    return compose.certbot_block(name, image, with_bundle=with_bundle)
+        return services.proxy_block(name, image, *_ports(options))
+    image = options.certbot_image or services.DEFAULT_CERTBOT_IMAGE
+    return services.certbot_block(name, image, with_bundle=with_bundle)
 
 
 def _completed(host: Host, doc: Document, options: InitOptions, asked: dict[str, Any]) -> Document:
@@ -158,7 +157,7 @@ def _with_settings(doc: Document, asked: dict[str, Any]) -> Document:
     there = doc.data((KEY,)) or {}
     for key, value in asked.items():
         if key not in there:
-            shown = compose.render_value(value)
+            shown = services.render_value(value)
             doc = edit.add_entry(doc, (KEY,), f"{key}: {shown}\n")
         elif there[key] != value:
             # Agreement is the one setting that may be given later than it was first written down.
@@ -181,35 +180,35 @@ def _refreshed(  # noqa: PLR0913  (one service in one file)
     _refuse_contradiction(doc, role, name, body, options)
     block = _block(host, role, name, options, with_bundle=with_bundle)
     wanted = Document.parse(block, "block").data((name,))
-    if compose.owned_digest(wanted) == compose.owned_digest(body):
+    if services.owned_digest(wanted) == services.owned_digest(body):
         return doc
     labels = body.get("labels")
-    if not isinstance(labels, dict) or labels.get(WRITTEN_LABEL) != compose.owned_digest(body):
+    if not isinstance(labels, dict) or labels.get(WRITTEN_LABEL) != services.owned_digest(body):
         where = doc.where_of(("services", name))
         host.report.note(f"{where}: the service {name} was changed by hand: left as it is")
         return doc
-    for key in compose.OWNED_KEYS:
-        there, new = doc.entry(("services", name, key)) is not None, compose.entry_of(block, name, key)
+    for key in services.OWNED_KEYS:
+        there, new = doc.entry(("services", name, key)) is not None, services.entry_of(block, name, key)
         if there and new is not None and body[key] != wanted[key]:
             doc = edit.replace(doc, ("services", name, key), new)
         elif there and new is None:
             doc = edit.remove(doc, ("services", name, key))
         elif not there and new is not None:
             doc = edit.add_entry(doc, ("services", name), new)
-    label = f'{WRITTEN_LABEL}: "{compose.owned_digest(wanted)}"\n'
+    label = f'{WRITTEN_LABEL}: "{services.owned_digest(wanted)}"\n'
     return edit.replace(doc, ("services", name, "labels", WRITTEN_LABEL), label)
 
 
 def _trusting(doc: Document, certbot: str) -> Document:
     """Have certbot trust the CA bundle, where a person did not say whom it trusts."""
-    key, value = compose.TRUST
+    key, value = services.TRUST
     path = ("services", certbot, "environment")
     environment = doc.data(path) or {}
     if key in environment or any(str(item).startswith(f"{key}=") for item in environment):
         return doc
     if isinstance(environment, list):
-        return edit.add_item(doc, path, f"- {compose.render_value(f'{key}={value}')}\n")
-    return edit.add_entry(doc, path, f"{key}: {compose.render_value(value)}\n")
+        return edit.add_item(doc, path, f"- {services.render_value(f'{key}={value}')}\n")
+    return edit.add_entry(doc, path, f"{key}: {services.render_value(value)}\n")
 
 
 def _refuse_contradiction(doc: Document, role: str, name: str, body: dict[str, Any], options: InitOptions) -> None:
@@ -263,6 +262,6 @@ def read_eab_key(options: InitOptions) -> str | None:
     with host_errors():
         content = path.read_bytes()
     try:
-        return names.eab_hmac_key(content.decode("ascii", "replace").strip())
+        return values.eab_hmac_key(content.decode("ascii", "replace").strip())
     except InputError as error:
         raise error.at("--eab-hmac-key-file") from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import InputError
-from stackctl.model.names import Domain
+from stackctl.model.values import Domain
 from stackctl.usecases.converge import load, open_document
 
 

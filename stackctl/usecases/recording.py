@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from stackctl.adapters.disk.directory import PROXY
 from stackctl.engine.apply.execute import Step
-from stackctl.engine.disk.directory import PROXY
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import StackctlError
 from stackctl.model.history import HistoryEntry
 from stackctl.model.stack import Stack
-from stackctl.plan.observed import Observed
+from stackctl.observed.state import Observed
+from stackctl.plan.intent import Wish
 from stackctl.plan.operations import Issue, Publish, WriteStackfile
-from stackctl.plan.wish import Wish
 
 _RESTORABLE = (WriteStackfile, Publish)
 """Operations after which there is another state to go back to."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import InputError
-from stackctl.model.names import Domain
 from stackctl.model.stack import App
-from stackctl.plan.wish import Wish
+from stackctl.model.values import Domain
+from stackctl.plan.intent import Wish
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import KEY

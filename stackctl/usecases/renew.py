@@ -9,12 +9,12 @@ from typing import Any
 
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.apply.execute import Step
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import InputError
-from stackctl.model.names import Domain
 from stackctl.model.stack import App
+from stackctl.model.values import Domain
+from stackctl.plan.intent import Wish
 from stackctl.plan.operations import Issue
-from stackctl.plan.wish import Wish
 from stackctl.stackfile.read import read_apps
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result

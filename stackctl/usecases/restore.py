@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from stackctl.adapters.disk.files import host_errors
 from stackctl.engine.backup.manifest import Manifest
 from stackctl.engine.backup.place import Placing
 from stackctl.engine.backup.sealing import Keys, decrypt, is_sealed
 from stackctl.engine.backup.unpack import verify
-from stackctl.engine.disk.files import host_errors
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import EngineError, HostError, InputError, StackctlError
 from stackctl.usecases.backup import lineages
 from stackctl.usecases.converge import load, open_document

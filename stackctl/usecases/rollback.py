@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import InputError, StackctlError, StackfileError
 from stackctl.model.history import HistoryEntry
-from stackctl.plan.wish import Wish
+from stackctl.plan.intent import Wish
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
+from stackctl.usecases.adopt.take_over import undo_adoption
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.recording import custom_path, files_of, record_given_back, record_unknown
 from stackctl.usecases.result import Result
-from stackctl.usecases.take_over import undo_adoption
 
 
 def rollback(

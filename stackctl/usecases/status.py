@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stackctl.diagnose.shown import kind_of
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.model.stack import Upstream
-from stackctl.plan.observed import Container
+from stackctl.observed.state import Container
 from stackctl.usecases.converge import load, open_document
 from stackctl.usecases.result import Result
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import ExitCode, HostError
 from stackctl.plan.diff import FileDiff, file_diff
-from stackctl.plan.wish import Wish
+from stackctl.plan.intent import Wish
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result
 

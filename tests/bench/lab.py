@@ -117,7 +117,7 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0
 
 def compose() -> list[str]:
     """The Compose that a stack of the seed's script is run by: the one stackctl would take."""
-    from stackctl.engine.docker.binary import find_compose  # noqa: PLC0415  (the benchmark starts without the product)
+    from stackctl.adapters.docker.binary import find_compose  # noqa: PLC0415  (the benchmark starts without the product)
 
     return find_compose()
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackctl.certs.dummy import make_dummy
-from stackctl.model.names import Domain, Publish, ServiceName
 from stackctl.model.stack import Acme, App, Edge, Stack, Upstream
-from stackctl.render.proxies.nginx.proxy import Nginx
-from stackctl.render.proxy import SiteTls
+from stackctl.model.values import Domain, Publish, ServiceName
+from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.proxy import SiteTls
 from tests.bench import lab, rivals
 
 SITE = "bench.example.com"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from stackctl.render.proxy import MARKER_PATH
+from stackctl.model.layout import MARKER_PATH
 from tests.bench import lab, stacks
 from tests.bench.ca import Ca, fresh_ca, point
 from tests.bench.figures import Report

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.engine.disk.directory import CERTBOT_CONF
+from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.errors import HostError
 from stackctl.usecases.backup import BackupOptions, backup
 from tests.cli.conftest import Cli

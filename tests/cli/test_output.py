@@ -13,12 +13,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from stackctl import __version__
+from stackctl.adapters.fakes.certbot import FakeCa
+from stackctl.adapters.net.resolver import parse_resolver
 from stackctl.cli.main import app
 from stackctl.cli.views.plan import show_plan
-from stackctl.diagnose.network import Answer, Lookup
-from stackctl.engine.fakes.certbot import FakeCa
-from stackctl.engine.net.resolver import parse_resolver
 from stackctl.errors import InputError
+from stackctl.observed.network import Answer, Lookup
 from stackctl.plan.diff import FileDiff
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import Publish

@@ -12,7 +12,7 @@ from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import show_text
 from stackctl.engine.apply.execute import Step
 from stackctl.errors import EngineError, IssueFailed, StackctlError
-from stackctl.model.names import Domain
+from stackctl.model.values import Domain
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import Issue
 from stackctl.usecases.result import Result

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stackctl.engine.fakes.engine import FakeEngine
+from stackctl.adapters.fakes.engine import FakeEngine
 from tests.cli.conftest import Cli
 from tests.usecases.world import World
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.diagnose.reply import Failure
-from stackctl.engine.apply.waiting import wait_for
-from stackctl.engine.docker.engine import DockerEngine
-from stackctl.engine.fakes.engine import FakeEngine
-from stackctl.engine.net.wire import HostWire
-from stackctl.engine.ports import Engine, Output, Wire
+from stackctl.adapters.docker.engine import DockerEngine
+from stackctl.adapters.fakes.engine import FakeEngine
+from stackctl.adapters.net.wire import HostWire
+from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, StackfileError
-from stackctl.model.names import Domain, Publish
 from stackctl.model.project import Project
-from stackctl.plan.observed import Container
+from stackctl.model.values import Domain, Publish
+from stackctl.observed.ports import Engine, Output, Wire
+from stackctl.observed.reply import Failure
+from stackctl.observed.state import Container
 from stackctl.stackfile.locate import locate
 
 APP, NGINX, CERTBOT = "stackctl-lab/app:latest", "stackctl/nginx:1.30", "stackctl/certbot:5.5"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from stackctl.engine.fakes.engine import FakeEngine
+from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.model.stack import TlsPolicy
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_stack

@@ -16,7 +16,7 @@ from tests.e2e.helpers import BIN, ROOT, Stack
 
 pytestmark = pytest.mark.e2e
 
-RENDER = "from stackctl.render.compose import proxy_block; from stackctl.model.names import publish; "
+RENDER = "from stackctl.stackfile.services import proxy_block; from stackctl.model.values import publish; "
 RENDER += "print(proxy_block('nginx', 'nginx:1.30', publish('80'), publish('443')))"
 
 

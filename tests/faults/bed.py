@@ -17,7 +17,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from stackctl.engine.disk.certbot_tree import CertbotTree
+from stackctl.adapters.disk.certbot_tree import CertbotTree
 from tests.e2e.helpers import APP_IMAGE, Lab, Stack, _listens, docker
 from tests.faults.authority import Authority, authority
 from tests.faults.client import Client

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from stackctl.diagnose.network import Reach
-from stackctl.engine.net import network
-from stackctl.engine.net.network import HostNetwork
+from stackctl.adapters.net import network
+from stackctl.adapters.net.network import HostNetwork
+from stackctl.observed.network import Reach
 from tests.e2e.zone import Answer, server, zone
 
 HERE = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""A real nginx decides as :mod:`stackctl.render.proxies.nginx.routes` says it does."""
+"""A real nginx decides as :mod:`stackctl.proxies.nginx.trace` says it does."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from stackctl.engine.probe.routing import NginxFiles
-from stackctl.render.proxies.nginx.proxy import Nginx
-from stackctl.render.proxies.nginx.routes import route
-from stackctl.render.routes import Doing
+from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.nginx.trace import route
+from stackctl.proxies.trace import Doing
 from tests.unit.test_nginx_routes import LOCATIONS, SERVERS
 
 pytestmark = pytest.mark.e2e

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from stackctl.diagnose.network import Answer, Lookup
-from stackctl.engine.net import resolver
-from stackctl.engine.net.resolver import Resolver, parse_resolver
+from stackctl.adapters.net import resolver
+from stackctl.adapters.net.resolver import Resolver, parse_resolver
+from stackctl.observed.network import Answer, Lookup
 from tests.e2e.zone import zone
 
 RECORDS = {

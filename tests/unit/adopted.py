@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stackctl.adapters.nginx_reader import parse
 from stackctl.adopt.nginx_conf import read_conf
 from stackctl.adopt.proposal import Proposal
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import Certificate
-from stackctl.engine.nginx_reader import parse
 from stackctl.model.stack import App
-from stackctl.render.proxies.nginx.proxy import Nginx
-from stackctl.render.sites import Rendering, site_tls
+from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.sites import Rendering, site_tls
 from tests.unit.build import GOLDEN, certificate, lineage, project, service, stack
 
 FOLDER = GOLDEN / "adopt"

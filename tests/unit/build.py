@@ -10,10 +10,10 @@ from pathlib import Path
 
 from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
-from stackctl.model.names import Domain, Publish, ServiceName
 from stackctl.model.project import Project, PublishedPort, Service
 from stackctl.model.stack import Acme, App, Edge, Stack, TlsPolicy, Tuning, Upstream
-from stackctl.plan.observed import Container
+from stackctl.model.values import Domain, Publish, ServiceName
+from stackctl.observed.state import Container
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 UPDATE_GOLDEN = os.environ.get("STACKCTL_UPDATE_GOLDEN") == "1"

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stackctl.certs.lineage import Lineage
-from stackctl.model.names import Publish, domain
 from stackctl.model.stack import Stack, TlsPolicy, Tuning
-from stackctl.render.proxies.nginx.proxy import Nginx
-from stackctl.render.sites import Rendering, site_tls
+from stackctl.model.values import Publish, domain
+from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.sites import Rendering, site_tls
 from tests.unit.build import GOLDEN, app, lineage, lineages, stack
 
 VERSIONS = {"1.22": (1, 22, 1), "1.26": (1, 26, 3), "1.30": (1, 30, 4)}

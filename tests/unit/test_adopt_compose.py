@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from stackctl.adapters.fakes.compose import resolve_project
+from stackctl.adapters.nginx_reader import ContainerFiles, parse, read_configuration
 from stackctl.adopt.compose_edit import adopted
 from stackctl.adopt.compose_layouts import Layout, on_host, read_layout
 from stackctl.adopt.nginx_conf import NginxConf
 from stackctl.adopt.nginx_proxy import Around, contact_in, read_variables
 from stackctl.adopt.proposal import Fate, Proposal, Site
-from stackctl.engine.fakes.compose import resolve_project
-from stackctl.engine.nginx_reader import ContainerFiles, parse, read_configuration
 from stackctl.errors import InputError
-from stackctl.model.names import Domain, ServiceName
 from stackctl.model.project import Mount, Project
 from stackctl.model.stack import Upstream
+from stackctl.model.values import Domain, ServiceName
 from stackctl.stackfile.document import Document
 
 A, B = Domain("a.example.com"), Domain("b.example.com")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from stackctl.adopt.letsencrypt import contact_of, read_renewal, to_webroot
-from stackctl.certs.request import WEBROOT
+from stackctl.model.layout import WEBROOT
 
 HEAD = """\
 # renew_before_expiry = 30 days

@@ -8,9 +8,9 @@ import pytest
 
 from stackctl.diagnose.answer import Answered, judge_answer
 from stackctl.diagnose.check import Check, Verdict, wrong
-from stackctl.diagnose.links import Step
-from stackctl.diagnose.reply import Failure, Reply
-from stackctl.render.routes import Action, Block, Doing, LoggedError, Match, Route
+from stackctl.diagnose.hops import Step
+from stackctl.observed.reply import Failure, Reply
+from stackctl.proxies.trace import Action, Block, Doing, LoggedError, Match, Route
 
 NAME = "a.example.com"
 SERVER = Block(f"server {NAME}", "nginx/sites/a.conf:1")

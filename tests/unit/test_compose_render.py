@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackctl.errors import InputError
-from stackctl.model import names
-from stackctl.model.names import Domain, Publish, ServiceName
+from stackctl.model import values
 from stackctl.model.stack import App, KeyType, Upstream
-from stackctl.render import compose
-from stackctl.stackfile import edit
+from stackctl.model.values import Domain, Publish, ServiceName
+from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_apps, read_keys
 from tests.unit.build import app
@@ -29,7 +28,7 @@ def data(block: str) -> Any:
 
 def valid(name: str) -> bool:
     try:
-        names.domain(name)
+        values.domain(name)
     except InputError:
         return False
     return True
@@ -45,11 +44,11 @@ def settings(**changes: Any) -> str:
         "key_type": KeyType.ECDSA,
         "key_size": 2048,
     }
-    return compose.settings_block(**keys | changes)
+    return services.settings_block(**keys | changes)
 
 
-PROXY = compose.proxy_block("nginx", "nginx:1.30", Publish(None, 80), Publish("127.0.0.1", 8443))
-CERTBOT = compose.certbot_block("certbot", "certbot/certbot:v5.6.0", with_bundle=False)
+PROXY = services.proxy_block("nginx", "nginx:1.30", Publish(None, 80), Publish("127.0.0.1", 8443))
+CERTBOT = services.certbot_block("certbot", "certbot/certbot:v5.6.0", with_bundle=False)
 
 
 def test_the_proxy_is_published_where_it_was_asked_for() -> None:
@@ -92,7 +91,7 @@ def test_certbot_renews_every_twelve_hours_and_leaves_a_stamp() -> None:
 
 
 def test_certbot_trusts_a_bundle_where_there_is_one() -> None:
-    body = data(compose.certbot_block("certbot", "c:1", with_bundle=True))["certbot"]
+    body = data(services.certbot_block("certbot", "c:1", with_bundle=True))["certbot"]
     assert body["environment"] == {"REQUESTS_CA_BUNDLE": "/etc/stackctl/ca/bundle.pem"}
     assert "environment" not in data(CERTBOT)["certbot"]
 
@@ -100,20 +99,20 @@ def test_certbot_trusts_a_bundle_where_there_is_one() -> None:
 @pytest.mark.parametrize(("block", "name"), [(PROXY, "nginx"), (CERTBOT, "certbot")])
 def test_a_service_carries_the_digest_of_what_was_written(block: str, name: str) -> None:
     body = data(block)[name]
-    assert body["labels"]["stackctl.written"] == compose.owned_digest(body)
+    assert body["labels"]["stackctl.written"] == services.owned_digest(body)
 
 
 def test_the_digest_is_of_the_owned_keys_alone() -> None:
     body = data(PROXY)["nginx"]
-    digest = compose.owned_digest(body)
-    assert compose.owned_digest({**body, "image": "other", "ports": [], "restart": "no"}) == digest
-    for key in compose.OWNED_KEYS:
-        assert compose.owned_digest({**body, key: "changed by hand"}) != digest
+    digest = services.owned_digest(body)
+    assert services.owned_digest({**body, "image": "other", "ports": [], "restart": "no"}) == digest
+    for key in services.OWNED_KEYS:
+        assert services.owned_digest({**body, key: "changed by hand"}) != digest
 
 
-@pytest.mark.parametrize("key", [key for key in compose.OWNED_KEYS if key in data(PROXY)["nginx"]])
+@pytest.mark.parametrize("key", [key for key in services.OWNED_KEYS if key in data(PROXY)["nginx"]])
 def test_an_owned_key_can_be_taken_out_and_put_back_as_it_was(key: str) -> None:
-    entry = compose.entry_of(PROXY, "nginx", key)
+    entry = services.entry_of(PROXY, "nginx", key)
     assert entry
     assert data(entry) == {key: data(PROXY)["nginx"][key]}
     doc = Document.parse(PROXY, "block")
@@ -121,11 +120,11 @@ def test_an_owned_key_can_be_taken_out_and_put_back_as_it_was(key: str) -> None:
 
 
 def test_a_key_that_a_service_has_not_is_no_entry() -> None:
-    assert compose.entry_of(CERTBOT, "certbot", "healthcheck") is None
+    assert services.entry_of(CERTBOT, "certbot", "healthcheck") is None
 
 
 def test_a_new_file_reads_back() -> None:
-    text = compose.stackfile(settings(email="you@example.com", agree_tos=True), [PROXY, CERTBOT])
+    text = services.stackfile(settings(email="you@example.com", agree_tos=True), [PROXY, CERTBOT])
     doc = Document.parse(text, "f.yml")
     assert list(doc.data(("services",))) == ["nginx", "certbot"]
     keys = read_keys(doc)
@@ -150,29 +149,29 @@ def test_settings_say_what_was_asked_and_nothing_that_is_a_default() -> None:
 
 
 def test_an_app_is_a_service_with_its_route() -> None:
-    body = data(compose.app_block(app("a.example.com", "www.example.com", port=3000), "web:1", "./web.env"))["web"]
+    body = data(services.app_block(app("a.example.com", "www.example.com", port=3000), "web:1", "./web.env"))["web"]
     assert body["image"] == "web:1"
     assert body["expose"] == ["3000"]
     assert body["env_file"] == ["./web.env"]
     assert body["labels"] == {"stackctl.role": "app"}
     assert body["x-stackctl"] == {"domains": ["a.example.com", "www.example.com"], "port": 3000}
-    assert "env_file" not in data(compose.app_block(app(), "web:1", None))["web"]
+    assert "env_file" not in data(services.app_block(app(), "web:1", None))["web"]
 
 
 @pytest.mark.parametrize("path", ["./a b.env", './a".env', "/e/#1.env", "./$HOME.env", "./ä: b.env", "./a'b\\c.env"])
 def test_any_path_of_an_env_file_is_quoted(path: str) -> None:
-    body = data(compose.app_block(app(), "web:1", path))["web"]
+    body = data(services.app_block(app(), "web:1", path))["web"]
     assert body["env_file"] == [path.replace("$", "$$")]
 
 
 @pytest.mark.parametrize("service", ["web", "360", "true", "null", "1e5", "0x1f", "no", "1.0", "1-2", "0o7"])
 def test_a_service_name_stays_text_for_compose(service: str) -> None:
     # Compose refuses a key that YAML takes for a number, a boolean or null: "non-string key in services".
-    doc = Document.parse(compose.app_block(app("a.example.com", service=service), "web:1", None), "block")
+    doc = Document.parse(services.app_block(app("a.example.com", service=service), "web:1", None), "block")
     (key,) = doc.own_keys(())
     assert key.value == service
     assert key.tag == "tag:yaml.org,2002:str"
-    outside = compose.outside_block([Domain("a.example.com")], upstream=None, service=service, port=80)
+    outside = services.outside_block([Domain("a.example.com")], upstream=None, service=service, port=80)
     assert data(f"apps:\n{outside}")["apps"][0]["service"] == service
 
 
@@ -180,7 +179,7 @@ def test_a_service_name_stays_text_for_compose(service: str) -> None:
 def test_a_route_reads_back_as_the_app_it_was_made_from(domains: list[str], port: int) -> None:
     made = App(tuple(map(Domain, domains)), Upstream("web", port, ServiceName("web")))
     doc = Document.parse("services:\n  web:\n    image: x\n", "f.yml")
-    (read,) = read_apps(edit.add_entry(doc, ("services", "web"), compose.route_block(made)))
+    (read,) = read_apps(edit.add_entry(doc, ("services", "web"), services.route_block(made)))
     assert (read.domains, read.upstream) == (made.domains, made.upstream)
 
 
@@ -189,13 +188,13 @@ def test_a_route_reads_back_as_the_app_it_was_made_from(domains: list[str], port
     st.sampled_from(["10.0.0.5:80", "[::1]:80", "h:1"]),
 )
 def test_an_app_outside_reads_back(domains: list[str], upstream: str) -> None:
-    block = compose.outside_block([Domain(name) for name in domains], upstream=upstream, service=None, port=None)
+    block = services.outside_block([Domain(name) for name in domains], upstream=upstream, service=None, port=None)
     (read,) = read_apps(edit.add_item(Document.parse("services: {}\n", "f.yml"), ("x-stackctl", "apps"), block))
     assert (read.domains, str(read.upstream)) == (tuple(domains), upstream)
 
 
 def test_one_more_site_of_a_service_reads_back() -> None:
-    block = compose.outside_block([Domain("a.example.com")], upstream=None, service="web", port=9000)
+    block = services.outside_block([Domain("a.example.com")], upstream=None, service="web", port=9000)
     doc = Document.parse("services:\n  web:\n    image: x\n", "f.yml")
     (read,) = read_apps(edit.add_item(doc, ("x-stackctl", "apps"), block))
     assert read.upstream == Upstream("web", 9000, ServiceName("web"))
@@ -203,4 +202,4 @@ def test_one_more_site_of_a_service_reads_back() -> None:
 
 @pytest.mark.parametrize("value", ["a b", "yes", "5", "${X}", "a: b", 5, True, False])
 def test_a_value_of_x_stackctl_reads_back(value: str | int) -> None:
-    assert data(f"key: {compose.render_value(value)}\n") == {"key": value}
+    assert data(f"key: {services.render_value(value)}\n") == {"key": value}

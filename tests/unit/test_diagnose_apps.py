@@ -11,7 +11,7 @@ import pytest
 
 from stackctl.diagnose.apps import CONTAINER, HEALTH, NETWORK, OUTSIDE, PORT, AppFacts, judge_app
 from stackctl.diagnose.check import Verdict
-from stackctl.diagnose.containers import Inspected, Listener, parse_listeners
+from stackctl.observed.containers import Inspected, Listener, parse_listeners
 from tests.unit.build import NOW
 
 ALL = [CONTAINER, HEALTH, NETWORK, PORT]

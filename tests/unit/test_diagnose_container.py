@@ -8,7 +8,7 @@ import pytest
 
 from stackctl.diagnose.certbot import CertbotFacts, judge_certbot
 from stackctl.diagnose.check import Verdict, found_wrong
-from stackctl.diagnose.tree import Mode, TreeFacts, judge_tree
+from stackctl.diagnose.permissions import Mode, TreeFacts, judge_tree
 
 CERTBOT = CertbotFacts("certbot", "https://ca.example/dir", "ca.example", "running", ("192.0.2.9",), 200)
 TREE = TreeFacts("/srv/sites")

@@ -9,8 +9,8 @@ import pytest
 
 from stackctl.diagnose.check import Verdict, found_wrong
 from stackctl.diagnose.host import ComposeFile, Disk, HostFacts, Image, Port, Program, ProxyState, judge_host
-from stackctl.diagnose.network import CaDirectory
-from stackctl.model.names import Publish
+from stackctl.model.values import Publish
+from stackctl.observed.network import CaDirectory
 
 HTTP, HTTPS = Publish(None, 80), Publish(None, 443)
 PROXY = ProxyState("nginx", "running", HTTP, "g1", "g1")

@@ -11,10 +11,10 @@ from stackctl.certs.ledger import Refusal
 from stackctl.diagnose.caa import permission
 from stackctl.diagnose.cdn import cdn_of
 from stackctl.diagnose.check import Check, Verdict, found_wrong
-from stackctl.diagnose.names import CaaFacts, NameFacts, Nonce, judge_challenge, judge_limits, judge_name
-from stackctl.diagnose.network import Answer, Fetched, Lookup, Reach
+from stackctl.diagnose.dns import CaaFacts, NameFacts, Nonce, judge_challenge, judge_limits, judge_name
 from stackctl.diagnose.preflight import certain_failure
-from stackctl.model.names import Domain, Publish
+from stackctl.model.values import Domain, Publish
+from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 
 NAME = Domain("app.example.com")
 NONCE = Nonce("/.well-known/acme-challenge/stackctl-1", "secret")

@@ -12,8 +12,8 @@ from threading import Thread
 
 import pytest
 
+from stackctl.adapters.net.glance import Unclear, hello_context, offered
 from stackctl.certs.dummy import make_dummy
-from stackctl.engine.net.glance import Unclear, hello_context, offered
 
 NAME = "a.example.com"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from stackctl.engine.disk.generations import Generations
-from stackctl.engine.disk.history import KEPT, History
+from stackctl.adapters.disk.generations import Generations
+from stackctl.adapters.disk.history import KEPT, History
 from stackctl.errors import HostError, InputError
 from stackctl.model.history import HistoryEntry
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from stackctl.engine.docker.inspected import inspected
+from stackctl.adapters.docker.inspected import inspected
 
 ROW: dict[str, Any] = {
     "Name": "/stack-web-1",

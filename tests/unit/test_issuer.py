@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from stackctl.certs.issuer import accounts, adoption, batch, locks, program, worker
-from stackctl.certs.issuer.adoption import KINDS, Tree, adopt
+from stackctl.certs.issuer import accounts, batch, locks, merge, program, worker
+from stackctl.certs.issuer.merge import KINDS, Tree, adopt
 
 NAME = "app.example.com"
 SERVER = "https://ca.example.com/dir"
@@ -242,10 +242,10 @@ def check_whole(root: Path, name: str, version: int) -> None:
     text = tree.conf(name).read_text()
     assert f"archive_dir = {root}/archive/{name}\n" in text
     assert f"fullchain = {root}/live/{name}/fullchain.pem\n" in text
-    assert adoption.HOME not in text
+    assert merge.HOME not in text
     assert not re.search(r"^(config|work|logs)_dir", text, re.MULTILINE)
     assert not list(root.glob("*/*-0001*"))
-    assert not list((root / adoption.HOME).glob("run-*"))
+    assert not list((root / merge.HOME).glob("run-*"))
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -332,7 +332,7 @@ def test_a_forgotten_account_is_registered_again_by_its_own_key(fake: Path, tmp_
     assert {p.name: p.read_text() for p in account.iterdir() if p.name != "regr.json"} == {
         name: text for name, text in before.items() if name != "regr.json"
     }
-    kept = list((root / adoption.HOME / "orphans").glob("*/regr.json"))
+    kept = list((root / merge.HOME / "orphans").glob("*/regr.json"))
     assert [path.read_text() for path in kept] == [before["regr.json"]]
     key = before["private_key.json"]
     assert Path(f"{fake}/go.known").read_text() == f"{key} me@example.com public/k/s/{SERVER}\n"
@@ -467,7 +467,7 @@ def test_adoption_waits_for_certbots_own_lock(fake: Path, tmp_path: Path) -> Non
         process = launch(fake, root, job(NAME))
         assert process.stdout
         assert any("waiting" in line for line in process.stdout)
-        assert list(root.glob(f"{adoption.HOME}/run-*/{NAME}/done"))
+        assert list(root.glob(f"{merge.HOME}/run-*/{NAME}/done"))
         assert not (root / "live" / NAME).exists()
     process.communicate(timeout=30)
     check_whole(root, NAME, 1)
@@ -489,7 +489,7 @@ def test_what_could_not_be_put_in_place_is_put_there_by_the_next_run(fake: Path,
 def test_two_issuers_work_one_after_the_other(fake: Path, tmp_path: Path) -> None:
     root = tmp_path / "le"
     run(fake, root, job("first.example.com"))
-    with (root / adoption.HOME / "lock").open("a") as file:
+    with (root / merge.HOME / "lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         events = run(fake, root, job(NAME), patience=0.1)
         assert of(events, NAME) == ["queued"]
@@ -510,7 +510,7 @@ def test_children_end_with_the_parent_and_the_next_run_clears_up(
     process.send_signal(number)
     process.communicate(timeout=30)
     wait_for(lambda: not Path(f"/proc/{child}").exists())
-    assert list(root.glob(f"{adoption.HOME}/run-*/{name}"))
+    assert list(root.glob(f"{merge.HOME}/run-*/{name}"))
     (fake / "go").touch()
     assert of(run(fake, root, job(name)), name)[-1] == "issued"
     check_whole(root, name, 1)
@@ -534,7 +534,7 @@ def write(tree: Tree, name: str, version: int, words: str) -> None:
 
 def staged(root: Path, name: str = NAME) -> tuple[Tree, Path]:
     """A stage that holds what ``seed`` gives certbot."""
-    stage = root / adoption.HOME / "run-x" / name
+    stage = root / merge.HOME / "run-x" / name
     (stage / "config").mkdir(parents=True)
     return Tree(stage / "config"), stage
 
@@ -581,10 +581,10 @@ def test_directories_are_swapped_with_and_without_help_of_the_c_library(
     monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: SimpleNamespace(**{libc: getattr(real, libc)}))
     for name in ("one", "other"):
         (tmp_path / name / name).mkdir(parents=True)
-    assert adoption.exchange(tmp_path / "one", tmp_path / "other")
+    assert merge.exchange(tmp_path / "one", tmp_path / "other")
     assert (tmp_path / "one" / "other").exists()
     assert (tmp_path / "other" / "one").exists()
-    assert not adoption.exchange(tmp_path / "one", tmp_path / "none")
+    assert not merge.exchange(tmp_path / "one", tmp_path / "none")
 
 
 def nothing(_text: str) -> None:
@@ -595,7 +595,7 @@ def nothing(_text: str) -> None:
 def switch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to switch: two directories at once, and link by link where the disk cannot."""
     if request.param == "links":
-        monkeypatch.setattr(adoption, "exchange", lambda *_: False)
+        monkeypatch.setattr(merge, "exchange", lambda *_: False)
     return str(request.param)
 
 
@@ -607,7 +607,7 @@ def test_killed_anywhere_a_renewal_leaves_a_whole_lineage(tmp_path: Path, switch
         write(shared, NAME, 1, "old")
         (shared.live(NAME) / "haproxy.pem").write_text("a file of the user's")
         mine, stage = staged(root)
-        assert adoption.seed(shared, mine, NAME)
+        assert merge.seed(shared, mine, NAME)
         write(mine, NAME, 2, "new")
         killed = kill_at(step, partial(adopt, shared, stage, NAME, nothing))
         pems = {kind: (shared.live(NAME) / f"{kind}.pem").read_text() for kind in KINDS}
@@ -688,7 +688,7 @@ def test_files_that_are_not_certbots_are_kept_aside(tmp_path: Path, switch: str)
     heard: list[str] = []
     assert adopt(Tree(root), stage, NAME, heard.append)
     assert Tree(root).shows(NAME, 1)
-    kept = list((root / adoption.HOME / "orphans").glob(f"*/{NAME}/privkey.pem"))
+    kept = list((root / merge.HOME / "orphans").glob(f"*/{NAME}/privkey.pem"))
     assert [path.read_text() for path in kept] == ["a key of somebody's"]
     assert str(kept[0].parent) in heard[0], switch
 
@@ -710,7 +710,7 @@ def test_a_lineage_with_files_elsewhere_is_left_to_the_command(fake: Path, tmp_p
     events = run(fake, root, job(NAME), env={"PATH": ""})
     assert "one by one" in notes(events)
     assert last(events, NAME)["event"] == "failed"  # there is no command here
-    assert not list((root / adoption.HOME).glob("run-*"))
+    assert not list((root / merge.HOME).glob("run-*"))
 
 
 def test_a_renewal_by_certbot_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
@@ -718,7 +718,7 @@ def test_a_renewal_by_certbot_meanwhile_is_not_overwritten(tmp_path: Path) -> No
     shared = Tree(root)
     write(shared, NAME, 1, "old")
     mine, stage = staged(root)
-    adoption.seed(shared, mine, NAME)
+    merge.seed(shared, mine, NAME)
     write(mine, NAME, 2, "ours")
     write(shared, NAME, 2, "certbot's")
     assert adopt(shared, stage, NAME, nothing)
@@ -735,7 +735,7 @@ def test_old_versions_that_certbot_drops_are_dropped(tmp_path: Path) -> None:
     for version in range(1, 8):
         write(shared, NAME, version, f"v{version}")
     mine, stage = staged(root)
-    adoption.seed(shared, mine, NAME)
+    merge.seed(shared, mine, NAME)
     write(mine, NAME, 8, "new")
     for kind in KINDS:
         mine.pem(NAME, kind, 1).unlink()
@@ -750,7 +750,7 @@ def test_directories_a_person_set_in_the_renewal_file_stay(tmp_path: Path) -> No
     with shared.conf(NAME).open("a") as file:
         file.write("logs_dir = /srv/logs\n")
     mine, stage = staged(root)
-    adoption.seed(shared, mine, NAME)
+    merge.seed(shared, mine, NAME)
     write(mine, NAME, 2, "new")
     with mine.conf(NAME).open("a") as file:
         file.write(f"logs_dir = {stage}/logs\nwork_dir = {stage}/work\n")
@@ -790,5 +790,5 @@ def test_the_challenge_directory_stays_while_others_work(tmp_path: Path) -> None
     jobs = [batch.Job(NAME, ["certonly", "-w", str(tmp_path), "--webroot-path=/does/not/exist"], SERVER)]
     home = tmp_path / ".well-known" / "acme-challenge"
     with program.webroots(jobs):
-        assert [path.name for path in home.iterdir()] == [adoption.HOME]
+        assert [path.name for path in home.iterdir()] == [merge.HOME]
     assert not list(home.iterdir())

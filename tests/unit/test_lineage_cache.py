@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from stackctl.adapters.disk import lineage_cache
+from stackctl.adapters.disk.lineage_cache import LineageCache
 from stackctl.certs.lineage import Certificate, Lineage
-from stackctl.engine.disk import lineage_cache
-from stackctl.engine.disk.lineage_cache import LineageCache
 
 NAME = "a.example.com"
 DAY = datetime(2026, 8, 1, tzinfo=UTC)

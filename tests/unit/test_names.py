@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stackctl.errors import ExitCode, InputError
-from stackctl.model import names
-from stackctl.model.names import HostPort, Publish
+from stackctl.model import values
+from stackctl.model.values import HostPort, Publish
 
 LONG_LABEL = "a" * 63
 LONGEST = ".".join([LONG_LABEL, LONG_LABEL, LONG_LABEL, "a" * 61])
@@ -62,7 +62,7 @@ def refusal(parse: Callable[[str], object], text: str) -> InputError:
     ],
 )
 def test_a_domain_has_one_form(text: str, canonical: str) -> None:
-    assert names.domain(text) == canonical
+    assert values.domain(text) == canonical
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_domain_has_one_form(text: str, canonical: str) -> None:
     ],
 )
 def test_what_is_no_domain_is_refused_with_its_reason(text: str, why: str) -> None:
-    error = refusal(names.domain, text)
+    error = refusal(values.domain, text)
     assert why in error.message
     assert repr(text)[1:-1] in error.message
     assert error.code is ExitCode.INPUT
@@ -125,14 +125,14 @@ def test_what_is_no_domain_is_refused_with_its_reason(text: str, why: str) -> No
 
 @pytest.mark.parametrize("text", ["*.example.com", "192.0.2.1", "localhost", "a b.example.com"])
 def test_a_refused_domain_comes_with_a_next_step(text: str) -> None:
-    assert refusal(names.domain, text).hint
+    assert refusal(values.domain, text).hint
 
 
 @given(ANYTHING)
 @example("fe80::1%';.a")
 @example("a.b%0a.c")
 def test_whatever_passes_as_a_domain_is_safe_everywhere(text: str) -> None:
-    name = accepted(names.domain, text)
+    name = accepted(values.domain, text)
     if name is None:
         return
     assert isinstance(name, str)
@@ -143,45 +143,45 @@ def test_whatever_passes_as_a_domain_is_safe_everywhere(text: str) -> None:
 
 @given(ANYTHING | DOMAINS)
 def test_the_form_of_a_domain_is_final(text: str) -> None:
-    name = accepted(names.domain, text)
+    name = accepted(values.domain, text)
     if name is not None:
-        assert names.domain(str(name)) == name
+        assert values.domain(str(name)) == name
 
 
 @given(DOMAINS)
 def test_letter_case_and_the_root_dot_make_no_other_domain(name: str) -> None:
-    assert names.domain(name.upper()) == names.domain(f"{name}.") == names.domain(name) == name
+    assert values.domain(name.upper()) == values.domain(f"{name}.") == values.domain(name) == name
 
 
 @given(DOMAINS, st.sampled_from("\0\x01\t\n\r \x7f\x85\u2028\"'`;{}$\\/:*#%&()|<>"), st.data())
 def test_one_dangerous_character_anywhere_inside_spoils_a_domain(name: str, char: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(1, len(name) - 1))
-    refusal(names.domain, name[:at] + char + name[at:])
+    refusal(values.domain, name[:at] + char + name[at:])
 
 
 @given(
     st.lists(st.text(st.characters(categories=["Ll", "Lo"], min_codepoint=0xA1), min_size=1, max_size=8), min_size=2)
 )
 def test_an_internationalised_domain_is_refused_or_ascii(labels: list[str]) -> None:
-    name = accepted(names.domain, ".".join(labels))
+    name = accepted(values.domain, ".".join(labels))
     assert name is None or SAFE_DOMAIN.match(str(name))
 
 
 @pytest.mark.parametrize("text", ["web", "Web-1", "a.b_c", "1", "a" * 63])
 def test_a_service_name_is_taken_as_it_is(text: str) -> None:
-    assert names.service_name(text) == text
+    assert values.service_name(text) == text
 
 
 @pytest.mark.parametrize(
     "text", ["", "-web", "_web", ".web", "..", "a b", "a/b", "a\n", "é", "a" * 64, "$a", "a:b", "a#b"]
 )
 def test_what_compose_or_dns_cannot_take_is_no_service_name(text: str) -> None:
-    assert "is not a service name" in refusal(names.service_name, text).message
+    assert "is not a service name" in refusal(values.service_name, text).message
 
 
 @given(ANYTHING)
 def test_whatever_passes_as_a_service_name_is_safe_everywhere(text: str) -> None:
-    name = accepted(names.service_name, text)
+    name = accepted(values.service_name, text)
     if name is not None:
         assert name == text
         assert not DANGEROUS.search(text)
@@ -202,7 +202,7 @@ def test_whatever_passes_as_a_service_name_is_safe_everywhere(text: str) -> None
     ],
 )
 def test_an_image_reference_is_taken_as_it_is(text: str) -> None:
-    assert names.image(text) == text
+    assert values.image(text) == text
 
 
 @pytest.mark.parametrize(
@@ -227,30 +227,30 @@ def test_an_image_reference_is_taken_as_it_is(text: str) -> None:
     ],
 )
 def test_what_is_no_image_reference_is_refused(text: str) -> None:
-    assert "is not an image reference" in refusal(names.image, text).message
+    assert "is not an image reference" in refusal(values.image, text).message
 
 
 @given(ANYTHING)
 def test_whatever_passes_as_an_image_is_safe_everywhere(text: str) -> None:
-    reference = accepted(names.image, text)
+    reference = accepted(values.image, text)
     if reference is not None:
         assert not DANGEROUS.search(text)
         assert "%" not in text
 
 
 def test_an_image_is_never_taken_for_an_option() -> None:
-    assert accepted(names.image, "-/app") is None
-    assert accepted(names.image, "--privileged/app") is None
+    assert accepted(values.image, "-/app") is None
+    assert accepted(values.image, "--privileged/app") is None
 
 
 @pytest.mark.parametrize("number", [1, 80, 443, 65535])
 def test_a_port_is_between_1_and_65535(number: int) -> None:
-    assert names.port(number) == number
+    assert values.port(number) == number
 
 
 @pytest.mark.parametrize("number", [-1, 0, 65536, 10**30])
 def test_a_port_out_of_range_is_refused(number: int) -> None:
-    assert refusal(names.port, number).message == f"port {number} is not between 1 and 65535"  # type: ignore[arg-type]
+    assert refusal(values.port, number).message == f"port {number} is not between 1 and 65535"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_port_out_of_range_is_refused(number: int) -> None:
     ],
 )
 def test_an_email_address_keeps_its_local_part(text: str, canonical: str) -> None:
-    assert names.email(text) == canonical
+    assert values.email(text) == canonical
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_an_email_address_keeps_its_local_part(text: str, canonical: str) -> Non
     ],
 )
 def test_what_is_no_email_address_is_refused(text: str) -> None:
-    error = refusal(names.email, text)
+    error = refusal(values.email, text)
     assert error.message == f"{text!r} is not an e-mail address"
     assert error.hint == "write it as you@example.com"
 
@@ -297,15 +297,15 @@ def test_what_is_no_email_address_is_refused(text: str) -> None:
 @given(ANYTHING | st.builds("{}@{}".format, NEARLY, DOMAINS))
 @example("a@b.c")
 def test_whatever_passes_as_an_email_is_one_word_in_its_final_form(text: str) -> None:
-    address = accepted(names.email, text)
+    address = accepted(values.email, text)
     if address is not None:
         assert isinstance(address, str)
         assert not re.search(r"[\x00-\x20\x7f-\U0010ffff\"'`;\\<>()]", address)
-        assert names.email(address) == address
+        assert values.email(address) == address
 
 
 def test_an_email_is_never_taken_for_an_option_of_certbot() -> None:
-    refusal(names.email, "--help@example.com")
+    refusal(values.email, "--help@example.com")
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_an_email_is_never_taken_for_an_option_of_certbot() -> None:
     ],
 )
 def test_a_ca_directory_is_an_https_url(text: str) -> None:
-    assert names.ca_directory(text) == text
+    assert values.ca_directory(text) == text
 
 
 @pytest.mark.parametrize(
@@ -346,20 +346,20 @@ def test_a_ca_directory_is_an_https_url(text: str) -> None:
     ],
 )
 def test_what_is_no_ca_directory_is_refused(text: str) -> None:
-    assert refusal(names.ca_directory, text).message == f"{text!r} is not a CA"
+    assert refusal(values.ca_directory, text).message == f"{text!r} is not a CA"
 
 
 @given(ANYTHING.map("https://".__add__))
 @example("https://[")
 def test_whatever_passes_as_a_ca_is_one_printable_word(text: str) -> None:
-    url = accepted(names.ca_directory, text)
+    url = accepted(values.ca_directory, text)
     if url is not None:
         assert not re.search(r"[\x00-\x20\x7f-\U0010ffff\"'`{}\\<>|^]", text)
 
 
 @pytest.mark.parametrize("text", ["1ms", "30s", "5m", "1h", "999999d"])
 def test_a_duration_has_a_unit(text: str) -> None:
-    assert names.duration(text) == text
+    assert values.duration(text) == text
 
 
 @pytest.mark.parametrize(
@@ -367,21 +367,21 @@ def test_a_duration_has_a_unit(text: str) -> None:
     ["", "60", "0s", "s", "1.5s", "-1s", "1w", "1S", "1s\n", "1h30m", "1 s", "1000000s", "１s"],  # noqa: RUF001  (full width is the point)
 )
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    assert "is not a duration" in refusal(names.duration, text).message
+    assert "is not a duration" in refusal(values.duration, text).message
 
 
 @pytest.mark.parametrize(
     ("text", "canonical"), [("0", "0"), ("512k", "512k"), ("64M", "64m"), ("2G", "2g"), ("1", "1")]
 )
 def test_a_size_is_in_lower_case(text: str, canonical: str) -> None:
-    assert names.size(text) == canonical
+    assert values.size(text) == canonical
 
 
 @pytest.mark.parametrize(
     "text", ["", "m", "64mb", "-1m", "1.5m", "64 m", "64m\n", "00", "0k", "1t", "1234567890", "٤m"]
 )
 def test_what_is_no_size_is_refused(text: str) -> None:
-    assert "is not a size" in refusal(names.size, text).message
+    assert "is not a size" in refusal(values.size, text).message
 
 
 @pytest.mark.parametrize(
@@ -395,7 +395,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
     ],
 )
 def test_an_upstream_is_host_and_port(text: str, host: str, port: int) -> None:
-    assert names.host_port(text) == HostPort(host, port)
+    assert values.host_port(text) == HostPort(host, port)
     assert str(HostPort(host, port)) == f"{host}:{port}"
 
 
@@ -438,17 +438,17 @@ def test_an_upstream_is_host_and_port(text: str, host: str, port: int) -> None:
     ],
 )
 def test_what_is_no_upstream_is_refused(text: str) -> None:
-    assert "is not HOST:PORT" in refusal(names.host_port, text).message
+    assert "is not HOST:PORT" in refusal(values.host_port, text).message
 
 
 @pytest.mark.parametrize("number", ["0", "65536", "99999"])
 def test_an_upstream_has_a_port_in_range(number: str) -> None:
-    assert "is not between 1 and 65535" in refusal(names.host_port, f"legacy:{number}").message
+    assert "is not between 1 and 65535" in refusal(values.host_port, f"legacy:{number}").message
 
 
 @pytest.mark.parametrize("host", ["localhost", "LocalHost", "host.docker.internal"])
 def test_a_name_that_means_another_host_inside_a_container_is_refused(host: str) -> None:
-    error = refusal(names.host_port, f"{host}:80")
+    error = refusal(values.host_port, f"{host}:80")
     assert "inside the proxy's container" in error.message
     assert error.hint
 
@@ -457,10 +457,10 @@ def test_a_name_that_means_another_host_inside_a_container_is_refused(host: str)
 @example("[fe80::1%{;]:80")
 @example("[[::1]]:80")
 def test_whatever_passes_as_an_upstream_is_safe_in_nginx_and_final(text: str) -> None:
-    upstream = accepted(names.host_port, text)
+    upstream = accepted(values.host_port, text)
     if upstream is not None:
         assert not re.search(r"[^a-z0-9.:_\[\]-]", str(upstream))
-        assert names.host_port(str(upstream)) == upstream
+        assert values.host_port(str(upstream)) == upstream
 
 
 @pytest.mark.parametrize(
@@ -476,7 +476,7 @@ def test_whatever_passes_as_an_upstream_is_safe_in_nginx_and_final(text: str) ->
     ],
 )
 def test_a_published_port_may_have_an_address(text: str, meant: Publish, shown: str, probe: tuple[str, int]) -> None:
-    at = names.publish(text)
+    at = values.publish(text)
     assert at == meant
     assert str(at) == shown
     assert at.probe == probe
@@ -497,7 +497,7 @@ def test_a_published_port_may_have_an_address(text: str, meant: Publish, shown: 
     ],
 )
 def test_two_published_ports_may_want_one_place(one: str, other: str, meet: bool) -> None:
-    first, second = names.publish(one), names.publish(other)
+    first, second = values.publish(one), values.publish(other)
     assert (first.meets(second), second.meets(first)) == (meet, meet)
 
 
@@ -523,25 +523,25 @@ def test_two_published_ports_may_want_one_place(one: str, other: str, meet: bool
     ],
 )
 def test_what_cannot_be_published_is_refused(text: str) -> None:
-    assert "is not PORT or ADDRESS:PORT" in refusal(names.publish, text).message
+    assert "is not PORT or ADDRESS:PORT" in refusal(values.publish, text).message
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "127.0.0.1:0", "[::]:70000"])
 def test_a_published_port_is_in_range(text: str) -> None:
-    assert "is not between 1 and 65535" in refusal(names.publish, text).message
+    assert "is not between 1 and 65535" in refusal(values.publish, text).message
 
 
 @given(st.ip_addresses().map(str) | ANYTHING, st.integers(1, 65535))
 @example("fe80::1%\n", 80)
 @example("[::1", 80)
 def test_whatever_passes_as_published_is_safe_in_yaml_and_final(address: str, number: int) -> None:
-    at = accepted(names.publish, f"{address}:{number}")
+    at = accepted(values.publish, f"{address}:{number}")
     if at is not None:
         assert not re.search(r"[^0-9a-f.:\[\]]", str(at))
-        assert names.publish(str(at)) == at
+        assert values.publish(str(at)) == at
 
 
-@pytest.mark.parametrize("parse", [names.host_port, names.publish])
+@pytest.mark.parametrize("parse", [values.host_port, values.publish])
 def test_a_port_of_thousands_of_digits_is_refused_like_any_other(parse: Callable[[str], object]) -> None:
     refusal(parse, "127.0.0.1:" + "9" * 5000)
 
@@ -549,7 +549,7 @@ def test_a_port_of_thousands_of_digits_is_refused_like_any_other(parse: Callable
 @given(ANYTHING)
 @example("1\u212a")  # the Kelvin sign, which is a k in lower case
 def test_whatever_passes_as_a_size_or_a_duration_is_a_number_and_a_unit(text: str) -> None:
-    for parse in (names.size, names.duration):
+    for parse in (values.size, values.duration):
         value = accepted(parse, text)
         assert value is None or re.fullmatch(r"[0-9]+(?:[kmgshd]|ms)?", str(value))
 
@@ -558,15 +558,15 @@ def test_whatever_passes_as_a_size_or_a_duration_is_a_number_and_a_unit(text: st
     ANYTHING,
     st.sampled_from(
         [
-            names.domain,
-            names.service_name,
-            names.image,
-            names.email,
-            names.ca_directory,
-            names.duration,
-            names.size,
-            names.host_port,
-            names.publish,
+            values.domain,
+            values.service_name,
+            values.image,
+            values.email,
+            values.ca_directory,
+            values.duration,
+            values.size,
+            values.host_port,
+            values.publish,
         ]
     ),
 )

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackctl.errors import EngineError
-from stackctl.model.names import Domain, Publish
+from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.stack import TlsPolicy, Tuning
-from stackctl.render.proxies.nginx.proxy import Capabilities, Nginx
-from stackctl.render.proxy import MARKER_HOST, MARKER_PATH, Rejection, SiteTls
-from stackctl.render.sites import Rendering, generation_of, issued_tls, site_tls
+from stackctl.model.values import Domain, Publish
+from stackctl.proxies.nginx.config import Capabilities, Nginx
+from stackctl.proxies.proxy import Rejection, SiteTls
+from stackctl.proxies.sites import Rendering, generation_of, issued_tls, site_tls
 from tests.unit.build import app, lineage, stack
 
 OLD, MIDDLE, NEW = (1, 22, 1), (1, 26, 3), (1, 30, 4)

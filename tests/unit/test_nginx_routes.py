@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from stackctl.engine.probe.routing import NginxFiles
-from stackctl.render.proxies.nginx.proxy import Nginx
-from stackctl.render.proxies.nginx.routes import normalised, route
-from stackctl.render.routes import Block, Doing, Match, Route, Target
+from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.nginx.trace import normalised, route
+from stackctl.proxies.trace import Block, Doing, Match, Route, Target
 from tests.unit.goldens import CASES, rendered
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage
-from stackctl.model.names import Domain
 from stackctl.model.project import Project, Service
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
-from stackctl.plan.observed import Container, Observed
+from stackctl.model.values import Domain
+from stackctl.observed.state import Container, Observed
+from stackctl.plan.intent import Wish
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     CheckNames,
@@ -29,9 +30,8 @@ from stackctl.plan.operations import (
 )
 from stackctl.plan.planner import make_plan
 from stackctl.plan.services import start_cause
-from stackctl.plan.wish import Wish
-from stackctl.render.proxies.nginx.proxy import Nginx
-from stackctl.render.sites import Rendering, site_tls
+from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.sites import Rendering, site_tls
 from tests.unit.build import (
     CERTBOT,
     NGINX,

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from stackctl.errors import ExitCode, StackfileError
-from stackctl.model.names import Publish
 from stackctl.model.project import Project, Service
 from stackctl.model.stack import (
     LETSENCRYPT,
@@ -20,6 +19,7 @@ from stackctl.model.stack import (
     Tuning,
     Upstream,
 )
+from stackctl.model.values import Publish
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_apps, read_keys, read_stack
 from tests.unit.build import CERTBOT, GOLDEN, NGINX, project, service

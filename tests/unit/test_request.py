@@ -6,8 +6,8 @@ import pytest
 
 from stackctl.certs.problems import hint_for
 from stackctl.certs.request import CertificateRequest, certonly
-from stackctl.model.names import Domain
 from stackctl.model.stack import Acme, KeyType
+from stackctl.model.values import Domain
 
 REQUEST = CertificateRequest(Domain("a.example.com"), (Domain("a.example.com"), Domain("www.example.com")))
 ACME = Acme(directory="https://ca.test/dir", email="you@example.com", agree_tos=True)

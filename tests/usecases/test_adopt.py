@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from stackctl.engine.fakes.engine import Killed
+from stackctl.adapters.fakes.engine import Killed
 from stackctl.errors import ExitCode, InputError, StackctlError
-from stackctl.plan.adoption import ImportCertificate, ReplaceProxy, RewriteRenewal
+from stackctl.plan.adopt import ImportCertificate, ReplaceProxy, RewriteRenewal
 from stackctl.plan.operations import Issue, MakeDummy, WriteStackfile
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
-from stackctl.usecases.adopt import prepare
-from stackctl.usecases.adoption import Adoption, AdoptOptions
-from stackctl.usecases.take_over import carry_out, undo_adoption
+from stackctl.usecases.adopt.proposal import Adoption, AdoptOptions
+from stackctl.usecases.adopt.survey import prepare
+from stackctl.usecases.adopt.take_over import carry_out, undo_adoption
 from tests.usecases.test_crash import Fuse
 from tests.usecases.world import Notes, World, done
 

@@ -14,11 +14,11 @@ from typing import Any, Self
 
 import pytest
 
+from stackctl.adapters.disk.directory import CERTBOT_CONF
+from stackctl.adapters.fakes.engine import Killed
 from stackctl.certs.issuer.locks import config_lock
 from stackctl.engine.backup.pack import pack as real_pack
 from stackctl.engine.backup.sealing import Keys, Seal
-from stackctl.engine.disk.directory import CERTBOT_CONF
-from stackctl.engine.fakes.engine import Killed
 from stackctl.errors import HostError, InputError, Locked, StackctlError
 from stackctl.usecases.backup import BackupOptions, backup
 from stackctl.usecases.restore import RestoreOptions, open_archive, refuse_occupied, restore

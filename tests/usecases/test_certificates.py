@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.engine.fakes.engine import FakeEngine
-from stackctl.engine.ports import CommandKilled, Output
+from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.errors import ExitCode, InputError
-from stackctl.model.names import ServiceName
+from stackctl.model.values import ServiceName
+from stackctl.observed.ports import CommandKilled, Output
 from stackctl.usecases.init import InitOptions
 from tests.usecases.world import World, done
 

@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 
 from stackctl.certs.ledger import Entry
-from stackctl.diagnose.network import Answer, Fetched, Lookup, Reach
 from stackctl.errors import ExitCode
 from stackctl.model.stack import LETSENCRYPT
+from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 from tests.usecases.world import World, done
 
 ONE = "one.example.com"

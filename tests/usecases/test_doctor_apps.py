@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from stackctl.certs.dummy import make_dummy
-from stackctl.diagnose.containers import Listener
 from stackctl.errors import EngineError, ExitCode
-from stackctl.model.names import Domain
-from stackctl.usecases.doctor import doctor
+from stackctl.model.values import Domain
+from stackctl.observed.containers import Listener
+from stackctl.usecases.doctor.doctor import doctor
 from tests.usecases.world import World, done
 
 NAME = "one.example.com"

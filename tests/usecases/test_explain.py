@@ -11,11 +11,11 @@ import pytest
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.certs.lineage import read_certificate
-from stackctl.diagnose.containers import Listener
-from stackctl.diagnose.reply import Failure, Reply
-from stackctl.engine.probe import journey
+from stackctl.engine.probe import trace
 from stackctl.errors import ExitCode, InputError
-from stackctl.model.names import web_address
+from stackctl.model.values import web_address
+from stackctl.observed.containers import Listener
+from stackctl.observed.reply import Failure, Reply
 from stackctl.usecases.explain import explain
 from tests.usecases.world import World, done
 
@@ -25,7 +25,7 @@ WAY = ["name", "port", "certificate", "server", "location", "upstream", "contain
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journey, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(trace, "LOG_SECONDS", 0.0)
 
 
 def followed(world: World, address: str = NAME) -> tuple[ExitCode, dict[str, Any]]:

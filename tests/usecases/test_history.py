@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.engine.fakes.engine import Killed
+from stackctl.adapters.fakes.engine import Killed
 from stackctl.model.history import HistoryEntry
 from tests.usecases.test_crash import Fuse
 from tests.usecases.world import Notes, World, done
@@ -89,7 +89,7 @@ def test_no_site_is_lost_when_the_process_ends_before_the_recording(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("stackctl.engine.disk.history.History.record", killed)
+        patch.setattr("stackctl.adapters.disk.history.History.record", killed)
         with pytest.raises(Killed):
             site.add("two.example.com")
     assert kinds(site) == ["change", "change"]
@@ -127,7 +127,7 @@ def test_a_history_that_cannot_be_written_is_told_and_holds_nothing_up(
     def full(*_arguments: object, **_named: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), ".stackctl/history/.draft")
 
-    monkeypatch.setattr("stackctl.engine.disk.history._write", full)
+    monkeypatch.setattr("stackctl.adapters.disk.history._write", full)
     result = done(site.add("two.example.com"))
     assert result.notes == ("the history has no entry of this: .stackctl/history/.draft: the disk is full",)
     assert site.served()["two.example.com"] == "real"

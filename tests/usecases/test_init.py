@@ -8,7 +8,7 @@ import pytest
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.errors import EngineError, HostError, InputError, StackfileError
-from stackctl.model.names import Publish
+from stackctl.model.values import Publish
 from stackctl.usecases.init import InitOptions
 from stackctl.usecases.up_down import up
 from tests.usecases.world import OPTIONS, World, done
@@ -178,8 +178,8 @@ def test_a_missing_setting_may_be_added_later(world: World) -> None:
 def test_init_refreshes_what_an_older_version_wrote(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
     older = stack.text
     with monkeypatch.context() as patch:
-        patch.setattr("stackctl.render.compose.WEBROOT", "/var/www/acme")
-        patch.setattr("stackctl.render.compose.MARKER_PATH", "/.well-known/stackctl/marker")
+        patch.setattr("stackctl.stackfile.services.WEBROOT", "/var/www/acme")
+        patch.setattr("stackctl.stackfile.services.MARKER_PATH", "/.well-known/stackctl/marker")
         done(stack.init())
         newer = stack.text
     assert "./data/certbot/www:/var/www/acme:ro" in newer
@@ -191,7 +191,7 @@ def test_init_refreshes_what_an_older_version_wrote(stack: World, monkeypatch: p
 def test_init_leaves_a_service_changed_by_hand_and_says_so(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.edit("    stop_signal: SIGTERM\n", "    stop_signal: SIGQUIT\n")
     done(stack.up())
-    monkeypatch.setattr("stackctl.render.compose.WEBROOT", "/var/www/acme")
+    monkeypatch.setattr("stackctl.stackfile.services.WEBROOT", "/var/www/acme")
     stack.report.notes.clear()
     done(stack.init())
     assert "stop_signal: SIGQUIT" in stack.text

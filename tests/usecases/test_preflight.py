@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.diagnose.network import Answer, Fetched, Lookup, Reach
 from stackctl.errors import IssueFailed
+from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 from stackctl.plan.operations import CheckNames, Issue
 from stackctl.usecases.result import Result
 from tests.usecases.world import World, done

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from stackctl.adapters.disk.history import History
+from stackctl.adapters.fakes.engine import Killed
 from stackctl.certs.lineage import Certificate
-from stackctl.engine.disk.history import History
-from stackctl.engine.fakes.engine import Killed
 from stackctl.engine.ports import Output
 from stackctl.errors import ExitCode, HostError, InputError, StackfileError
 from stackctl.model.history import HistoryEntry

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from stackctl.engine.disk.directory import StackDirectory
-from stackctl.engine.fakes.engine import FakeEngine
-from stackctl.engine.fakes.network import FakeNetwork
-from stackctl.engine.host import Host
+from stackctl.adapters.disk.directory import StackDirectory
+from stackctl.adapters.fakes.engine import FakeEngine
+from stackctl.adapters.fakes.network import FakeNetwork
+from stackctl.engine.context import Host
 from stackctl.errors import StackctlError
-from stackctl.model.names import Domain, HostPort, ServiceName
+from stackctl.model.layout import MARKER_PATH
+from stackctl.model.values import Domain, HostPort, ServiceName
 from stackctl.plan.operation import Operation
-from stackctl.render.proxies.nginx.proxy import Nginx
-from stackctl.render.proxy import MARKER_PATH
+from stackctl.proxies.nginx.config import Nginx
 from stackctl.stackfile.locate import locate
 from stackctl.usecases.add_app import AddApp, add_app
-from stackctl.usecases.doctor import doctor
+from stackctl.usecases.doctor.doctor import doctor
 from stackctl.usecases.init import InitOptions, init
 from stackctl.usecases.remove_app import remove_app
 from stackctl.usecases.renew import renew

@@ -9,7 +9,7 @@ standard library and the certbot found there (certbot 2.0 or later, Python 3.9 o
 - :mod:`~stackctl.certs.issuer.worker`: the child, which calls the public ``certbot.main.main``;
 - :mod:`~stackctl.certs.issuer.single`: the ``certbot`` command instead, where there can be no child;
 - :mod:`~stackctl.certs.issuer.accounts`: registering, also of a key that the CA has forgotten;
-- :mod:`~stackctl.certs.issuer.adoption`: the files, on their way into the shared tree;
+- :mod:`~stackctl.certs.issuer.merge`: the files, on their way into the shared tree;
 - :mod:`~stackctl.certs.issuer.locks`: certbot's lock, and one among issuers.
 
 certbot is imported once. It locks its configuration, work and logs directories, so every child has

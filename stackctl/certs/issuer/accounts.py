@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.issuer.adoption import Tree, aside, sync
+from stackctl.certs.issuer.merge import Tree, aside, sync
 from stackctl.certs.issuer.worker import Watcher, explain
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackctl.certs.issuer import accounts
-from stackctl.certs.issuer.adoption import HOME, ElsewhereError, Tree, adopt, seed
 from stackctl.certs.issuer.locks import config_lock
+from stackctl.certs.issuer.merge import HOME, ElsewhereError, Tree, adopt, seed
 from stackctl.certs.issuer.single import run_single
 from stackctl.certs.issuer.worker import NOTHING, work
 

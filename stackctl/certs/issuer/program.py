@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackctl.certs.issuer.accounts import binding, option
-from stackctl.certs.issuer.adoption import HOME, Tree
 from stackctl.certs.issuer.batch import Issuer, Job
 from stackctl.certs.issuer.locks import only_one
+from stackctl.certs.issuer.merge import HOME, Tree
 from stackctl.certs.issuer.single import run_single
 from stackctl.certs.issuer.worker import NOTHING
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 # `certbot renew` without a terminal sleeps up to eight minutes while it holds its lock.
 PATIENCE = 900.0
-MODULES = ("adoption", "locks", "worker", "single", "accounts", "batch", "program")
+MODULES = ("merge", "locks", "worker", "single", "accounts", "batch", "program")
 
 
 _SHELL = """\

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stackctl.certs.issuer.adoption import Tree
+    from stackctl.certs.issuer.merge import Tree
 
 BUSY = "Another instance of Certbot is already running"
 _NONCE = re.compile(r"anti-replay nonce|:badNonce")

@@ -19,7 +19,7 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.issuer.adoption import sync
+from stackctl.certs.issuer.merge import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stackctl.adapters.disk.certbot_tree import CertbotTree
+from stackctl.adapters.disk.directory import CERTBOT_CONF
+from stackctl.adapters.disk.files import host_errors, read_or_none
+from stackctl.adapters.nginx_reader import ContainerFiles, read_configuration
 from stackctl.adopt.compose_layouts import Layout, mount_of, on_host, read_layout
 from stackctl.adopt.letsencrypt import CONF, contact_of
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.certs.lineage import Lineage
-from stackctl.engine.disk.certbot_tree import CertbotTree
-from stackctl.engine.disk.directory import CERTBOT_CONF
-from stackctl.engine.disk.files import host_errors, read_or_none
-from stackctl.engine.host import Host
-from stackctl.engine.nginx_reader import ContainerFiles, read_configuration
+from stackctl.engine.context import Host
 from stackctl.errors import HostError, InputError
 from stackctl.model.project import Project, Service
 

@@ -11,10 +11,10 @@ from stackctl.engine.apply import prove
 from stackctl.engine.apply.issue import issue
 from stackctl.engine.apply.preflight import check_names
 from stackctl.engine.apply.publish import Staging
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
-from stackctl.plan.observed import Observed
+from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     AwaitService,

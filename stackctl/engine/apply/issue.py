@@ -14,11 +14,11 @@ from stackctl.certs.ledger import KEPT, Entry
 from stackctl.certs.problems import hint_for
 from stackctl.certs.request import CertificateRequest, certonly
 from stackctl.engine.apply.progress import Progress
-from stackctl.engine.apply.waiting import wait_for
-from stackctl.engine.host import Host
-from stackctl.engine.ports import CommandKilled
+from stackctl.engine.context import Host
+from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
+from stackctl.observed.ports import CommandKilled
 
 _LONG = 365 * 86400.0
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from stackctl.diagnose.caa import IDENTITIES
 from stackctl.diagnose.check import Check
-from stackctl.diagnose.network import CaDirectory
 from stackctl.diagnose.preflight import certain_failure
-from stackctl.engine.host import Host
-from stackctl.engine.probe.names import Target, look_up
-from stackctl.engine.probe.nonce import planted
+from stackctl.engine.context import Host
+from stackctl.engine.probe.dns import Target, look_up
+from stackctl.engine.probe.probe_file import planted
 from stackctl.errors import IssueFailed, StackctlError
 from stackctl.model.stack import Stack
+from stackctl.observed.network import CaDirectory
 from stackctl.plan.operations import CheckNames
 
 

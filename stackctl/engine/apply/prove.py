@@ -6,12 +6,12 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from stackctl.certs.lineage import Certificate
-from stackctl.engine.apply.waiting import wait_for
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
+from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, NotServed, StackctlError
-from stackctl.model.names import Domain, Publish
 from stackctl.model.stack import Edge
-from stackctl.plan.observed import Container
+from stackctl.model.values import Domain, Publish
+from stackctl.observed.state import Container
 from stackctl.plan.operations import AwaitService, VerifySite
 
 SERVICE_SECONDS = 60.0

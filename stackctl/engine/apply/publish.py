@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from stackctl.certs.request import WEBROOT
-from stackctl.engine.disk.directory import CERTBOT_CONF, DUMMIES, PROXY
-from stackctl.engine.disk.generations import FOLDER
-from stackctl.engine.host import Host
-from stackctl.engine.ports import Output
+from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY
+from stackctl.adapters.disk.generations import FOLDER
+from stackctl.engine.context import Host
 from stackctl.errors import ProxyRejected, StackctlError
+from stackctl.model.layout import CERTS_MOUNT, WEBROOT
 from stackctl.model.stack import Stack
-from stackctl.plan.observed import Observed
+from stackctl.observed.ports import Output
+from stackctl.observed.state import Observed
 from stackctl.plan.operations import StageFiles
-from stackctl.render.proxy import CERTS_MOUNT
 
 _OURS = {"/etc/nginx", CERTS_MOUNT, "/etc/letsencrypt", WEBROOT, "/var/lib/stackctl"}
 

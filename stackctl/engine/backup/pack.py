@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from stackctl.adapters.disk.files import host_errors, sync_directory
 from stackctl.engine.backup.manifest import DIGEST_NAME, NAME, PREFIX, Manifest, Member, digest_of
 from stackctl.engine.backup.snapshot import Changed, Snapshot
-from stackctl.engine.disk.files import host_errors, sync_directory
 from stackctl.errors import InputError
 
 KINDS = {"file": tarfile.REGTYPE, "dir": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}

@@ -22,12 +22,12 @@ from typing import BinaryIO, Literal
 import msgspec
 from msgspec import Struct
 
+from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
+from stackctl.adapters.disk.files import host_errors, read_or_none, sync_directory, sync_file, write_whole
 from stackctl.certs.ledger import Ledger
 from stackctl.engine.backup.manifest import Manifest, Member, ancestors
 from stackctl.engine.backup.selection import CA, HISTORY, LEDGER
 from stackctl.engine.backup.unpack import read
-from stackctl.engine.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
-from stackctl.engine.disk.files import host_errors, read_or_none, sync_directory, sync_file, write_whole
 from stackctl.errors import HostError
 from stackctl.stackfile.locate import KNOWN_NAMES
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stackctl.engine.disk.files import host_errors
+from stackctl.adapters.disk.files import host_errors
 from stackctl.errors import HostError, InputError
 
 _BINARY = b"age-encryption.org/v1\n"

@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
+from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import read_certificate
-from stackctl.engine.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
-from stackctl.engine.disk.files import host_errors, read_or_none
 from stackctl.errors import HostError, StackfileError
-from stackctl.render.compose import CA_BUNDLE
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import ComposeFiles
+from stackctl.stackfile.services import CA_BUNDLE
 from stackctl.stackfile.siblings import siblings
 
 CA = str(Path(CA_BUNDLE).parent)

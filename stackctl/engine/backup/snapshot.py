@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stackctl.adapters.disk.directory import CERTBOT_CONF
+from stackctl.adapters.disk.files import host_errors
 from stackctl.certs.issuer.locks import config_lock
 from stackctl.engine.backup.manifest import Member, is_plain, stays_inside
-from stackctl.engine.disk.directory import CERTBOT_CONF
-from stackctl.engine.disk.files import host_errors
 from stackctl.errors import HostError, Locked
 
 CHUNK = 1 << 20

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from stackctl.diagnose.apps import AppFacts
-from stackctl.diagnose.containers import Inspected, Listener, parse_listeners
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
 from stackctl.model.stack import App, Edge, Upstream
-from stackctl.plan.observed import Container
+from stackctl.observed.containers import Inspected, Listener, parse_listeners
+from stackctl.observed.state import Container
 
 _AT_ONCE = 64
 """Upstreams asked at once: those that do not answer cost a second each."""

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stackctl.diagnose.certbot import CertbotFacts
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.errors import StackctlError
 from stackctl.model.stack import Stack
-from stackctl.plan.observed import Container
+from stackctl.observed.state import Container
 
 PROGRAM = """
 import json, os, socket, ssl, sys, urllib.error, urllib.request

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from stackctl.adapters.disk.directory import CERTBOT_CONF
+from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.certs.lineage import read_lineage
 from stackctl.certs.renewal import KINDS
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
 from stackctl.diagnose.renewal import LoopFacts, RenewalFacts
-from stackctl.engine.disk.directory import CERTBOT_CONF
-from stackctl.engine.disk.files import host_errors, read_or_none
-from stackctl.engine.host import Host
+from stackctl.engine.context import Host
 from stackctl.model.stack import App, Stack
-from stackctl.plan.observed import Container
+from stackctl.observed.state import Container
 
 CHECKED = "data/certbot/deploy/checked"
 """The stamp of the loop's last round: seconds since 1970."""

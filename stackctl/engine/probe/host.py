@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stackctl.diagnose.host import Disk, Image, Port, Program, ProxyState
-from stackctl.engine.host import Host
-from stackctl.engine.ports import EngineVersion
+from stackctl.engine.context import Host
 from stackctl.errors import StackctlError
-from stackctl.model.names import Publish
 from stackctl.model.project import Project
 from stackctl.model.stack import Edge, Stack
-from stackctl.plan.observed import Container
+from stackctl.model.values import Publish
+from stackctl.observed.ports import EngineVersion
+from stackctl.observed.state import Container
 
 
 def engine(host: Host) -> tuple[Program, EngineVersion | None]:

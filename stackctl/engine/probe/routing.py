@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from stackctl.engine.disk.directory import PROXY
-from stackctl.engine.host import Host
-from stackctl.render.proxies.nginx import routes as nginx_routes
-from stackctl.render.proxies.nginx.tree import Directive
-from stackctl.render.routes import Route
+from stackctl.adapters.disk.directory import PROXY
+from stackctl.engine.context import Host
+from stackctl.proxies.nginx import trace as nginx_routes
+from stackctl.proxies.nginx.directives import Directive
+from stackctl.proxies.trace import Route
 
 Router = Callable[[str, str, int], Route | None]
 """Says for a name, a path and the port inside the container which way a request goes."""

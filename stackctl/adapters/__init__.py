@@ -1,0 +1,1 @@
+"""Implementations of the ports: Docker and Compose, the network, the disk, and fakes for tests."""

@@ -1,0 +1,263 @@
+"""The stack directory on disk: what is read from it, and writes that are whole or not there.
+
+docker-compose.yml    the desired state (:mod:`stackctl.stackfile`)
+nginx/live            → generations/ID, switched in one rename
+nginx/generations/    the last ten sets of files, each complete
+nginx/custom/         a person's own files; written only to put an earlier state back
+data/certbot/         certbot's own tree, changed by certbot alone
+data/certs/           dummies
+.stackctl/            lock, ledger, history
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from stackctl.adapters.disk.certbot_tree import CertbotTree, Through
+from stackctl.adapters.disk.files import host_errors, read_or_none, sync_directory, write_whole
+from stackctl.adapters.disk.generations import Generations
+from stackctl.adapters.disk.history import History
+from stackctl.certs.dummy import is_dummy
+from stackctl.certs.ledger import Entry, Ledger
+from stackctl.certs.lineage import Certificate, Lineage, read_certificate
+from stackctl.errors import HostError, StackfileError
+from stackctl.model.stack import App
+from stackctl.stackfile.locate import ComposeFiles
+from stackctl.stackfile.services import CA_BUNDLE, EAB_KEY, SCHEMA
+
+STATE = ".stackctl"
+PROXY = "nginx"
+CERTBOT_CONF = "data/certbot/conf"
+DUMMIES = "data/certs"
+DIRECTORIES = (
+    STATE,
+    f"{PROXY}/custom",
+    f"{PROXY}/generations",
+    CERTBOT_CONF,
+    "data/certbot/www",
+    "data/certbot/deploy",
+    DUMMIES,
+    str(Path(CA_BUNDLE).parent),
+)
+
+
+KEPT_VERSIONS = 50
+"""Images whose version is remembered."""
+
+
+class StackDirectory:
+    """One stack's directory. Every method raises :class:`HostError` when the disk is in the way."""
+
+    def __init__(
+        self, files: ComposeFiles, marker: str, through: Through | None = None, cache: Path | None = None
+    ) -> None:
+        """``marker`` is the proxy's marker file; ``through`` reads certbot's tree where the disk is closed.
+
+        ``cache`` is a directory that all stacks of a user share; there need not be one.
+        """
+        self.files = files
+        self.root = files.directory
+        self.history = History(self.root / STATE / "history")
+        self.generations = Generations(self.root / PROXY, marker, self.history.generations)
+        self._cache = cache or self.root / STATE
+        self._certbot = CertbotTree(self.root / CERTBOT_CONF, through, self._lineages_file(cache))
+
+    def _lineages_file(self, cache: Path | None) -> Path | None:
+        """Outside the stack, so that a command with nothing to do changes nothing in it."""
+        digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()
+        return None if cache is None else cache / f"lineages-{digest[:16]}.json"
+
+    # Reading
+
+    @property
+    def main_path(self) -> str:
+        """The Compose file relative to the directory; by its name alone where it is outside."""
+        main = self.files.main
+        inside = main.is_relative_to(self.root) and ".." not in main.parts
+        return str(main.relative_to(self.root)) if inside else main.name
+
+    def stackfile(self) -> str | None:
+        """The Compose file's text, or None where there is none."""
+        with host_errors():
+            try:
+                return self.files.main.read_bytes().decode("utf-8")
+            except FileNotFoundError:
+                return None
+            except UnicodeDecodeError as error:
+                raise StackfileError("not UTF-8 text", where=self.files.main.name) from error
+
+    def missing(self) -> tuple[str, ...]:
+        """Directories and fixed links of the stack that are not there."""
+        doors = (f"{PROXY}/{door}" for door in self.generations.missing_doors())
+        return (*(path for path in DIRECTORIES if not (self.root / path).is_dir()), *doors)
+
+    def custom(self) -> dict[str, bytes]:
+        """A person's own files for the proxy, by name.
+
+        Raises:
+            HostError: one cannot be read. It is not passed over: its site would lose what it says.
+        """
+        found = {}
+        with host_errors():
+            for path in sorted((self.root / PROXY / "custom").glob("*.conf")):
+                if not path.is_file():
+                    raise HostError(
+                        "a directory, or a link that leads nowhere, where a file is expected",
+                        where=f"{PROXY}/custom/{path.name}",
+                        hint="put the directives in its place, or take it away; what is live was not touched",
+                    )
+                found[path.name] = path.read_bytes()
+        return found
+
+    def lineages(self) -> dict[str, Lineage]:
+        """What certbot has, by lineage."""
+        return self._certbot.lineages()
+
+    def lineage(self, name: str) -> Lineage:
+        """One lineage as it is now."""
+        return self._certbot.lineage(name)
+
+    def certificates(self, apps: Collection[App]) -> dict[str, Lineage]:
+        """What certbot has and, of apps it has nothing for, what was imported for them, as if it were certbot's."""
+        found = self.lineages()
+        for app in apps:
+            imported = None if app.lineage in found else self.imported(app.name)
+            if imported is not None:
+                found[app.lineage] = Lineage(app.lineage, imported)
+        return found
+
+    def dummy(self, app: str) -> Certificate | None:
+        """An app's dummy, where both of its files are there."""
+        folder = self.root / DUMMIES / app
+        with host_errors():
+            chain = read_or_none(folder / "fullchain.pem")
+            if chain is None or not (folder / "privkey.pem").exists():
+                return None
+        try:
+            return read_certificate(chain)
+        except ValueError:
+            return None
+
+    def imported(self, app: str) -> Certificate | None:
+        """An app's certificate that is neither certbot's nor a dummy."""
+        there = self.dummy(app)
+        return None if there is None or is_dummy(there) else there
+
+    def ca_bundle(self) -> bytes | None:
+        """The stack's copy of what a private CA is trusted by."""
+        with host_errors():
+            return read_or_none(self.root / CA_BUNDLE)
+
+    def eab_key(self) -> str | None:
+        """The MAC key that an account is bound by, where one is kept."""
+        with host_errors():
+            found = read_or_none(self.root / EAB_KEY)
+        return None if found is None else found.decode("ascii", "replace").strip()
+
+    def schema(self) -> bytes | None:
+        """The JSON Schema for editors."""
+        with host_errors():
+            return read_or_none(self.root / SCHEMA)
+
+    def ledger(self) -> Ledger:
+        """What was asked of CAs so far."""
+        with host_errors():
+            return Ledger.parse((read_or_none(self.root / STATE / "ledger") or b"").decode("utf-8", "replace"))
+
+    # Writing
+
+    def make_directories(self, paths: Sequence[str]) -> None:
+        """Make directories of the stack, and the fixed links of the proxy's."""
+        with host_errors():
+            for path in set(paths) & set(DIRECTORIES):
+                (self.root / path).mkdir(parents=True, exist_ok=True, mode=0o700 if path == STATE else 0o755)
+        self.generations.make_doors()
+
+    def write_stackfile(self, content: str, before: str | None) -> None:
+        """Replace the Compose file, if it still is what was read as ``before``."""
+        if self.stackfile() != before:
+            raise HostError(
+                "the file was changed by somebody else just now",
+                where=self.files.main.name,
+                hint="run the command again",
+            )
+        with host_errors():
+            write_whole(self.files.main, content.encode())
+
+    def write_custom(self, name: str, content: bytes | None, before: bytes | None) -> None:
+        """Replace one of a person's own files, or remove it, if it still is what was read as ``before``."""
+        path = self.root / PROXY / "custom" / name
+        with host_errors():
+            if read_or_none(path) != before:
+                raise HostError(
+                    "the file was changed by somebody else just now",
+                    where=f"{PROXY}/custom/{name}",
+                    hint="run the command again",
+                )
+            if content is None:
+                path.unlink(missing_ok=True)
+                sync_directory(path.parent)
+            else:
+                write_whole(path, content)
+
+    def write_dummy(self, app: str, chain: bytes, key: bytes) -> None:
+        """Store an app's dummy; the key is the owner's alone."""
+        folder = self.root / DUMMIES / app
+        with host_errors():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / "privkey.pem", key, 0o600)
+            write_whole(folder / "fullchain.pem", chain)
+
+    def forget_dummy(self, app: str) -> None:
+        """Take an app's dummy away."""
+        shutil.rmtree(self.root / DUMMIES / app, ignore_errors=True)
+
+    def write_ca_bundle(self, content: bytes) -> None:
+        """Store what a private CA is trusted by."""
+        with host_errors():
+            write_whole(self.root / CA_BUNDLE, content)
+
+    def write_eab_key(self, key: str) -> None:
+        """Store the MAC key that an account is bound by, for its owner alone."""
+        with host_errors():
+            write_whole(self.root / EAB_KEY, f"{key}\n".encode(), 0o600)
+
+    def write_schema(self, content: bytes) -> None:
+        """Store the JSON Schema for editors."""
+        with host_errors():
+            write_whole(self.root / SCHEMA, content)
+
+    def write_ledger(self, entries: Sequence[Entry], oldest: datetime) -> None:
+        """Put ``entries`` behind the ledger's others, and drop those older than ``oldest``."""
+        kept = Ledger((*self.ledger().entries, *entries)).since(oldest)
+        with host_errors():
+            (self.root / STATE).mkdir(mode=0o700, exist_ok=True)
+            write_whole(self.root / STATE / "ledger", "".join(f"{e.line()}\n" for e in kept.entries).encode(), 0o600)
+
+    # Cache
+
+    def cached_version(self, image_id: str) -> str | None:
+        """What the proxy image ``image_id`` once printed as its version."""
+        found = self._versions().get(image_id)
+        return found if isinstance(found, str) else None
+
+    def cache_version(self, image_id: str, output: str) -> None:
+        """Remember it, where there is a place to; an image id names one content for ever."""
+        kept = list(self._versions().items())[-KEPT_VERSIONS:]
+        with suppress(OSError):
+            self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(self._cache / "versions.json", json.dumps({**dict(kept), image_id: output}).encode())
+
+    def _versions(self) -> dict[str, object]:
+        try:
+            cache = json.loads((self._cache / "versions.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return cache if isinstance(cache, dict) else {}

@@ -1,0 +1,161 @@
+"""The proxy's files on disk, as whole generations of which one is live.
+
+nginx/live            a link to generations/ID, switched in one rename
+nginx/generations/    the last ten sets of files, and those the history names, each complete
+nginx/nginx.conf, sites, snippets   fixed links through live
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackctl.adapters.disk.files import host_errors, sync_directory, sync_file
+from stackctl.proxies.proxy import Files
+from stackctl.proxies.sites import generation_of
+
+KEPT = 10
+FOLDER = "generations"
+
+# Through these the layout is an ordinary one, and 'nginx -t' in the container needs no option.
+_DOORS = {"nginx.conf": "live/nginx.conf", "sites": "live/sites", "snippets": "live/snippets"}
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A generation that is on disk; ``made`` unless an earlier one with the same files was found."""
+
+    name: str
+    made: bool
+
+
+class Generations:
+    """The sets of files below the proxy's directory ``root``.
+
+    ``marker`` is the file by which a set tells which one it is: part of it, but not of its identity.
+    ``pinned`` names sets that stay however old they are.
+    """
+
+    def __init__(self, root: Path, marker: str, pinned: Callable[[], Collection[str]] = frozenset) -> None:
+        self._root = root
+        self._marker = marker
+        self._pinned = pinned
+
+    def published(self) -> str | None:
+        """The id of the live generation."""
+        try:
+            return (self._root / "live").readlink().name
+        except OSError:
+            return None
+
+    def live(self) -> dict[str, bytes]:
+        """The files of the live generation, without its marker."""
+        live = self._root / "live"
+        return self._read(live) if live.is_symlink() else {}
+
+    def _read(self, folder: Path) -> dict[str, bytes]:
+        files: dict[str, bytes] = {}
+        with host_errors():
+            # Plain strings: objects for the paths of a thousand sites cost more than reading them.
+            for parent, _, names in os.walk(folder):
+                inside = os.path.relpath(parent, folder)
+                for name in names:
+                    if not os.path.isfile(f"{parent}/{name}"):  # noqa: PTH113
+                        continue  # such as a link of an editor's that leads nowhere
+                    with open(f"{parent}/{name}", "rb") as file:  # noqa: PTH123
+                        files[name if inside == "." else f"{inside}/{name}"] = file.read()
+        files.pop(self._marker, None)
+        return files
+
+    def missing_doors(self) -> list[str]:
+        """The fixed links that are not there, or are no links: a copy of a stack may have lost them."""
+        return [door for door in _DOORS if not (self._root / door).is_symlink()]
+
+    def make_doors(self) -> None:
+        """Make the fixed links; a copy that stands in the way of one is put aside."""
+        with host_errors():
+            for door in self.missing_doors():
+                _put_aside(self._root / door)
+                (self._root / door).symlink_to(_DOORS[door])
+
+    def stage(self, files: Files, marker: Callable[[str], Files]) -> Staged:
+        """Write a whole set next to the live one, with the marker of its name.
+
+        What it shares with the live one is linked, not copied: a thousand sites cost what changed.
+        """
+        name = self._free_name(generation_of(files), files)
+        final = self._root / FOLDER / name
+        if final.is_dir():
+            return Staged(name, made=False)
+        draft = final.with_name(f".{name}.tmp")
+        with host_errors():
+            shutil.rmtree(draft, ignore_errors=True)
+            try:
+                self._write(draft, {**files, **marker(name)})
+                draft.rename(final)
+                sync_directory(final.parent)
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)
+                raise
+        return Staged(name, made=True)
+
+    def _free_name(self, identity: str, files: Files) -> str:
+        """The identity, or with a number behind it where a set of that name was changed by hand since."""
+        for number in itertools.count(1):
+            name = identity if number == 1 else f"{identity}-{number}"
+            folder = self._root / FOLDER / name
+            if not folder.is_dir() or self._read(folder) == files:
+                break
+        return name
+
+    def _write(self, folder: Path, files: Files) -> None:
+        live = (self._root / "live").resolve()
+        before = self._read(live) if live.is_dir() else {}
+        written: list[Path] = []
+        for inside in {os.path.dirname(path) for path in files} | {"sites"}:  # noqa: PTH120
+            (folder / inside).mkdir(parents=True, exist_ok=True)
+        for path, content in files.items():
+            if before.get(path) == content:
+                os.link(f"{live}/{path}", f"{folder}/{path}")
+            else:
+                (folder / path).write_bytes(content)
+                written.append(folder / path)
+        # After all are written: the disk then has one transaction to finish, not one a file.
+        for file in written:
+            sync_file(file)
+
+    def discard(self, staged: Staged) -> None:
+        """Remove a staged generation, unless it was there before: the history may name it, or it may be live."""
+        if staged.made:
+            shutil.rmtree(self._root / FOLDER / staged.name, ignore_errors=True)
+
+    def go_live(self, generation: str) -> None:
+        """Make a staged generation the live one, in one rename."""
+        link = self._root / "live"
+        draft = link.with_name(".live.tmp")
+        with host_errors():
+            draft.unlink(missing_ok=True)
+            if not link.is_symlink():
+                _put_aside(link)
+            draft.symlink_to(f"{FOLDER}/{generation}")
+            draft.replace(link)
+            sync_directory(link.parent)
+            os.utime(link.resolve())
+            self._prune()
+
+    def _prune(self) -> None:
+        folder = self._root / FOLDER
+        ages = sorted((path for path in folder.iterdir()), key=lambda path: path.stat().st_mtime, reverse=True)
+        pinned = self._pinned()
+        for path in ages[KEPT:]:
+            if path.name not in pinned:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _put_aside(path: Path) -> None:
+    if path.exists():
+        path.rename(next(aside for number in itertools.count(1) if not (aside := Path(f"{path}.old{number}")).exists()))

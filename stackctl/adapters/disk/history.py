@@ -1,0 +1,173 @@
+"""The states a stack was in, so that a person can go back to one.
+
+.stackctl/history/0007/entry.json    when, by which command, what was done
+.stackctl/history/0007/files/…       copies of the files that people write, or of what was replaced
+
+An entry is whole or not there. The last ten are kept; those of kind ``foreign`` do not count among
+them and stay until a person deletes them: nothing else remembers what was there before stackctl.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, get_args
+
+from stackctl.adapters.disk.files import host_errors, sync_directory
+from stackctl.errors import HostError, InputError
+from stackctl.model.history import HistoryEntry, HistoryKind
+
+KEPT = 10
+_ENTRY = "entry.json"
+_FILES = "files"
+_DRAFT = ".draft"
+_DROPPED = ".dropped"
+
+
+class History:
+    """The entries below ``root``. Every method raises :class:`HostError` when the disk is in the way."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def entries(self) -> list[HistoryEntry]:
+        """Every entry, the oldest first; one that cannot be read is left out."""
+        read = (_read(folder) for folder in self._folders())
+        return [entry for entry in read if entry is not None]
+
+    def last(self) -> HistoryEntry | None:
+        """The newest entry."""
+        for folder in reversed(self._folders()):
+            entry = _read(folder)
+            if entry is not None:
+                return entry
+        return None
+
+    def entry(self, number: int) -> HistoryEntry:
+        """The entry with a number.
+
+        Raises:
+            InputError: there is none; the message says which there are.
+        """
+        found = self.entries()
+        for entry in found:
+            if entry.number == number:
+                return entry
+        there = f"there are {', '.join(str(entry.number) for entry in found)}" if found else "it is empty"
+        raise InputError(f"the history has no entry {number}: {there}", hint="see 'stackctl history'")
+
+    def files(self, number: int) -> dict[str, bytes]:
+        """The files of an entry, by their paths relative to the stack's directory."""
+        folder = self._root / _name(number) / _FILES
+        with host_errors():
+            return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def generations(self) -> frozenset[str]:
+        """The proxy's generations that entries name: to go back to one it must still be there."""
+        return frozenset(entry.generation for entry in self.entries() if entry.generation)
+
+    def record(self, entry: HistoryEntry, files: Mapping[str, bytes]) -> HistoryEntry:
+        """Add ``entry`` with the next number, and drop those beyond the last ten.
+
+        ``files`` are by their paths relative to the stack's directory.
+
+        Raises:
+            HostError: it could not be written, and is not there; or a path leads out of the stack.
+        """
+        for path in files:
+            _refuse_outside(path)
+        with host_errors():
+            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            number = max((int(folder.name) for folder in self._folders()), default=0) + 1
+            entry = replace(entry, number=number)
+            draft = self._root / _DRAFT
+            shutil.rmtree(draft, ignore_errors=True)
+            try:
+                _write(draft, {_ENTRY: _encoded(entry), **{f"{_FILES}/{path}": files[path] for path in files}})
+                draft.rename(self._root / _name(number))
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)
+                raise
+            sync_directory(self._root)
+            self._prune()
+        return entry
+
+    def _folders(self) -> list[Path]:
+        """The folders of entries, the oldest first."""
+        with host_errors():
+            there = list(self._root.iterdir()) if self._root.is_dir() else []
+        return sorted(
+            (path for path in there if path.name.isascii() and path.name.isdigit()), key=lambda p: int(p.name)
+        )
+
+    def _prune(self) -> None:
+        counted = [entry for entry in self.entries() if entry.kind != "foreign"]
+        dropped = self._root / _DROPPED
+        shutil.rmtree(dropped, ignore_errors=True)
+        for entry in counted[:-KEPT]:
+            # Renamed first: an entry is whole or not there.
+            (self._root / _name(entry.number)).rename(dropped)
+            shutil.rmtree(dropped, ignore_errors=True)
+
+
+def _name(number: int) -> str:
+    return f"{number:04d}"
+
+
+def _refuse_outside(path: str) -> None:
+    parts = PurePosixPath(path)
+    if not parts.parts or parts.is_absolute() or ".." in parts.parts:
+        raise HostError(f"{path!r} is outside the stack's directory", where=path)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Files only their owner may read, as a Compose file can hold passwords; all survive a power cut."""
+    for path, content in files.items():
+        at = folder / path
+        for parent in (*reversed(PurePosixPath(path).parents), PurePosixPath()):
+            (folder / parent).mkdir(exist_ok=True, mode=0o700)
+        descriptor = os.open(at, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    for directory in {folder, *(path for path in folder.rglob("*") if path.is_dir())}:
+        sync_directory(directory)
+
+
+def _encoded(entry: HistoryEntry) -> bytes:
+    data = {
+        "number": entry.number,
+        "at": entry.at.isoformat(timespec="seconds"),
+        "command": entry.command,
+        "kind": entry.kind,
+        "changes": list(entry.changes),
+        "generation": entry.generation,
+        "lineages": dict(entry.lineages),
+        "file": entry.file,
+    }
+    return (json.dumps(data, indent=2) + "\n").encode()
+
+
+def _read(folder: Path) -> HistoryEntry | None:
+    try:
+        data: dict[str, Any] = json.loads((folder / _ENTRY).read_bytes())
+        if data["kind"] not in get_args(HistoryKind):
+            return None
+        return HistoryEntry(
+            number=int(folder.name),
+            at=datetime.fromisoformat(data["at"]),
+            command=str(data["command"]),
+            kind=data["kind"],
+            changes=tuple(map(str, data["changes"])),
+            generation=None if data["generation"] is None else str(data["generation"]),
+            lineages={str(name): str(fingerprint) for name, fingerprint in data["lineages"].items()},
+            file=str(data["file"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

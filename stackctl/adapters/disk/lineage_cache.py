@@ -1,0 +1,78 @@
+"""What was found out about certbot's files, kept for as long as they stay the same.
+
+Reading a thousand certificates and checking that each key fits takes longer than all else a command
+does on the disk. A file counts as the same while its inode, size and times are, as for git.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import msgspec
+
+from stackctl import __version__
+from stackctl.adapters.disk.files import write_whole
+from stackctl.certs.lineage import Lineage
+
+_SETTLED = 2.0
+"""Seconds: a file that changed later than this might change again and show the same times (coarse clocks)."""
+
+Signature = tuple[tuple[int, ...] | None, ...]
+
+
+class _Known(msgspec.Struct, frozen=True):
+    signature: Signature
+    lineage: Lineage
+
+
+class _File(msgspec.Struct, frozen=True):
+    version: str
+    known: dict[str, _Known]
+
+
+class LineageCache:
+    """One file, which may be missing, damaged or not writable: then everything is read anew."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        try:
+            kept = msgspec.json.decode(file.read_bytes(), type=_File)
+        except (OSError, msgspec.MsgspecError):
+            kept = _File(__version__, {})
+        # Another version of stackctl may judge the same files otherwise.
+        self._known = kept.known if kept.version == __version__ else {}
+        self._fresh = dict(self._known)
+
+    def get(self, name: str, paths: Sequence[str], read: Callable[[str], Lineage]) -> Lineage:
+        """The lineage ``name``, which ``read`` makes of the files at ``paths`` where they have changed."""
+        signature = tuple(map(_signature, paths))
+        known = self._known.get(name)
+        if known is not None and known.signature == signature:
+            return known.lineage
+        lineage = read(name)
+        if all(one is not None and max(one[-2:]) / 1e9 < time.time() - _SETTLED for one in signature):
+            self._fresh[name] = _Known(signature, lineage)
+        return lineage
+
+    def keep(self, names: Collection[str]) -> None:
+        """Write down what is known about ``names``, and forget the others."""
+        fresh = {name: self._fresh[name] for name in names if name in self._fresh}
+        if fresh != self._known:
+            try:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(self._file, msgspec.json.encode(_File(__version__, fresh)), 0o600)
+            except OSError:
+                return
+        self._known = fresh
+
+
+def _signature(path: str) -> tuple[int, ...] | None:
+    """What changes with a file; with a link, also when it leads elsewhere."""
+    try:
+        itself, there = os.lstat(path), os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return (itself.st_ino, there.st_dev, there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns)

@@ -1,0 +1,108 @@
+"""One stackctl at a time on one stack. The kernel drops the lock with its process, so none goes stale."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from stackctl.adapters.disk.files import host_errors
+from stackctl.errors import Locked
+
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who wrote itself into a lock file last and did not take its name out; ``alive`` while its process is."""
+
+    pid: int
+    command: str
+    since: str
+    alive: bool
+
+    def __str__(self) -> str:
+        alive = "" if self.alive else ", no longer there"
+        return f"'stackctl {self.command}' (pid {self.pid}{alive}, since {self.since})"
+
+
+def last_holder(path: Path) -> Holder | None:
+    """Who holds the lock in ``path``, or held it until it was killed; None where it was left clean."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(
+    path: Path, command: str, now: Callable[[], datetime], note: Callable[[str], None], wait: float
+) -> Iterator[None]:
+    """Hold the stack's lock, waiting up to ``wait`` seconds for another holder.
+
+    Raises:
+        Locked: somebody still holds it; the message says who.
+    """
+    with host_errors():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _acquire(descriptor, note, wait)
+        left_behind = _holder(descriptor)
+        if left_behind:
+            note(f"{left_behind} ended without finishing; going on from what is there")
+        _record(descriptor, {"pid": os.getpid(), "command": command, "since": now().isoformat(timespec="seconds")})
+        try:
+            yield
+        finally:
+            _record(descriptor, None)  # only a process that was killed leaves its name behind
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, note: Callable[[str], None], wait: float) -> None:
+    deadline = time.monotonic() + wait
+    told = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = _holder(descriptor) or "another stackctl"
+            if time.monotonic() >= deadline:
+                raise Locked(
+                    f"{holder} is at work on this stack", hint="wait for it, or pass --wait SECONDS"
+                ) from error
+            if not told:
+                note(f"waiting for {holder}")
+                told = True
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
+def _holder(descriptor: int) -> Holder | None:
+    try:
+        text = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
+        holder = json.loads(text)
+        pid, command, since = int(holder["pid"]), str(holder["command"]), str(holder["since"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return Holder(pid, command, since, psutil.pid_exists(pid))
+
+
+def _record(descriptor: int, holder: dict[str, object] | None) -> None:
+    with host_errors():
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"" if holder is None else json.dumps(holder).encode(), 0)

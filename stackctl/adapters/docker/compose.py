@@ -1,0 +1,185 @@
+"""Compose, called the way a person calls it: its files, overrides, .env and profiles keep their meaning."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+
+from stackctl.adapters.docker.binary import find_compose
+from stackctl.errors import EngineError, StackfileError
+from stackctl.model import values
+from stackctl.model.project import Mount, Project, PublishedPort, Service
+from stackctl.model.values import ServiceName
+from stackctl.observed.ports import CommandKilled
+from stackctl.stackfile.locate import ComposeFiles
+
+_logger = logging.getLogger(__name__)
+
+
+class Compose:
+    """The Compose command for one stack directory."""
+
+    def __init__(self, files: ComposeFiles) -> None:
+        self._files = files
+
+    @cached_property
+    def _command(self) -> list[str]:
+        return [*find_compose(), "--project-directory", str(self._files.directory)]
+
+    def version(self) -> str:
+        """The version of the Compose that is used."""
+        done = subprocess.run([*self._command[:-2], "version", "--short"], capture_output=True, text=True, check=False)
+        return done.stdout.strip() or "of an unknown version"
+
+    def resolve(self, stackfile: str) -> Project:
+        """What Compose makes of ``stackfile`` in the place of the file on disk."""
+        with ThreadPoolExecutor(2) as pool:
+            model = pool.submit(self._config, stackfile, "--format", "json")
+            hashes = pool.submit(self._config, stackfile, "--hash", "*")
+            resolved: dict[str, Any] = json.loads(model.result())
+            digests = dict(line.split() for line in hashes.result().splitlines() if line.strip())
+        services = {
+            name: _service(name, body, digests.get(name, "")) for name, body in resolved.get("services", {}).items()
+        }
+        return Project(resolved["name"], services)
+
+    def _config(self, stackfile: str, *options: str) -> str:
+        done = subprocess.run(
+            [*self._command, *self._file_options("-"), "config", *options],
+            input=stackfile,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self._files.directory,
+        )
+        if done.returncode:
+            raise StackfileError(
+                f"Compose does not accept it: {_last_words(done.stderr)}",
+                where=self._files.main.name,
+                hint="correct the file; nothing was changed",
+            )
+        return done.stdout
+
+    def _file_options(self, main: str) -> list[str]:
+        return [part for name in (main, *map(str, self._files.others)) for part in ("-f", name)]
+
+    def run(self, *arguments: str) -> None:
+        """Run a Compose command on the files on disk.
+
+        Raises:
+            EngineError: with Compose's last words.
+        """
+        _logger.debug("docker compose %s", shlex.join(arguments))
+        done = subprocess.run(
+            [*self._command, *self._file_options(str(self._files.main)), "--progress", "quiet", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self._files.directory,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            raise EngineError(_last_words(done.stderr), where=f"docker compose {arguments[0]}")
+
+    def lines(self, arguments: Sequence[str], stdin: str | None = None) -> Iterator[str]:
+        """Run a Compose command and yield its output as it comes.
+
+        Raises:
+            EngineError: it ended with another code than 0.
+        """
+        with (
+            subprocess.Popen(
+                [*self._command, *self._file_options(str(self._files.main)), *arguments],
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=self._files.directory,
+            ) as process,
+            ThreadPoolExecutor(2) as pool,
+        ):
+            assert process.stdout is not None
+            assert process.stderr is not None
+            if stdin is not None:
+                pool.submit(_feed, process, stdin)
+            errors = pool.submit(process.stderr.read)
+            try:
+                yield from (line.rstrip("\n") for line in process.stdout)
+            except GeneratorExit:
+                process.terminate()
+                raise
+            code = process.wait()
+            if code in _KILLED:
+                raise CommandKilled(f"it was killed (exit code {code})", where=f"docker compose {arguments[0]}")
+            if code:
+                raise EngineError(_last_words(errors.result()), where=f"docker compose {arguments[0]}")
+
+
+def _feed(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.write(text)
+        process.stdin.close()
+    except BrokenPipeError:
+        pass  # it ended early: its exit code says why
+
+
+def _service(name: str, body: dict[str, Any], config_hash: str) -> Service:
+    ports = tuple(
+        PublishedPort(
+            int(port["target"]),
+            values.publish(
+                f"{_bracketed(port['host_ip'])}:{port['published']}" if port.get("host_ip") else port["published"]
+            ),
+        )
+        for port in body.get("ports", ())
+        if str(port.get("published", "")).isdigit() and port.get("protocol", "tcp") == "tcp"
+    )
+    return Service(
+        name=ServiceName(name),
+        image=body.get("image"),
+        builds="build" in body,
+        config_hash=config_hash,
+        labels=body.get("labels") or {},
+        ports=ports,
+        networks=frozenset(body.get("networks") or ()),
+        replicas=int(body.get("scale", (body.get("deploy") or {}).get("replicas", 1))),
+        environment={key: value for key, value in (body.get("environment") or {}).items() if value is not None},
+        mounts=tuple(
+            _mount(volume) for volume in body.get("volumes") or () if volume.get("type") in {"bind", "volume"}
+        ),
+        hosts=_hosts(body),
+    )
+
+
+def _mount(volume: dict[str, Any]) -> Mount:
+    return Mount(volume["type"], volume.get("source") or "", volume["target"], bool(volume.get("read_only")))
+
+
+def _hosts(body: dict[str, Any]) -> frozenset[str]:
+    aliases = (
+        alias for network in (body.get("networks") or {}).values() for alias in (network or {}).get("aliases", ())
+    )
+    return frozenset(filter(None, (body.get("container_name"), body.get("hostname"), *aliases)))
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+_KILLED = {128 + signal.SIGKILL, 128 + signal.SIGTERM}
+_LEVEL = re.compile(r'^time="[^"]*" level=\w+ msg=')
+
+
+def _last_words(stderr: str) -> str:
+    """The last thing Compose complained about, its warnings left out."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not _LEVEL.match(line)]
+    return lines[-1] if lines else "it ended without a word"

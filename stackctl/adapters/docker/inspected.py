@@ -1,0 +1,51 @@
+"""What Docker's inspect says of a container, as facts to be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from stackctl.observed.containers import Inspected
+
+
+def inspected(row: Mapping[str, Any]) -> Inspected:
+    """The facts in the answer of Docker's ``/containers/ID/json``."""
+    state, config = row["State"], row.get("Config") or {}
+    networks = (row.get("NetworkSettings") or {}).get("Networks") or {}
+    health = state.get("Health") or {}
+    return Inspected(
+        name=row["Name"].lstrip("/"),
+        state=state["Status"],
+        service=(config.get("Labels") or {}).get("com.docker.compose.service", ""),
+        # Docker says 'none' of a check that is switched off.
+        health=health.get("Status") if health.get("Status") != "none" else None,
+        health_said=_last_line(
+            next((one["Output"] for one in reversed(health.get("Log") or ()) if one["ExitCode"]), "")
+        ),
+        exit_code=int(state.get("ExitCode", 0)),
+        oom_killed=bool(state.get("OOMKilled")),
+        restarts=int(row.get("RestartCount", 0)),
+        started=_time(state.get("StartedAt", "")),
+        networks={name: _address(network) for name, network in networks.items()},
+        environment=dict(pair.partition("=")[::2] for pair in config.get("Env") or ()),
+        pid=int(state.get("Pid", 0)),
+    )
+
+
+def _address(network: Mapping[str, Any]) -> str:
+    return str(network.get("IPAddress") or network.get("GlobalIPv6Address") or "")
+
+
+def _last_line(text: str) -> str | None:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else None
+
+
+def _time(text: str) -> datetime | None:
+    """Docker's RFC 3339 time with nanoseconds; its year 1 means never."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if time.year == 1 else time.astimezone(UTC)

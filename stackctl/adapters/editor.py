@@ -1,0 +1,69 @@
+"""A person's editor on a copy of a file."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from stackctl.adapters.disk.files import host_errors, read_or_none
+from stackctl.errors import HostError, InputError, StackfileError
+
+DEFAULT = "vi"
+
+
+class Draft:
+    """A copy of ``original`` that holds ``text``; only its owner can read it.
+
+    It lies beside the original, so that what an editor knows of the directory holds for it too.
+    """
+
+    def __init__(self, original: Path, text: str) -> None:
+        self._original = original
+        self._text = text
+        with host_errors():
+            descriptor, name = tempfile.mkstemp(
+                prefix=f".{original.stem}.", suffix=f".edit{original.suffix}", dir=original.parent
+            )
+            self.path = Path(name)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text.encode())
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether it holds what a person has typed."""
+        there = read_or_none(self.path)
+        return there is not None and there != self._text.encode()
+
+    def edit(self, environment: Mapping[str, str]) -> str:
+        """Open it in the editor that ``VISUAL``, else ``EDITOR``, names; returns what it holds afterwards.
+
+        Raises:
+            InputError: there is no such editor.
+            HostError: the editor failed.
+            StackfileError: what it left is not UTF-8.
+        """
+        named = environment.get("VISUAL") or environment.get("EDITOR") or DEFAULT
+        try:
+            command = [*shlex.split(named), str(self.path)]
+            code = subprocess.run(command, check=False).returncode  # noqa: S603  (the person's own choice)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"the editor {named!r} cannot be started: {error}", hint="name another one in the variable EDITOR"
+            ) from error
+        if code:
+            raise HostError(f"the editor {named!r} ended with {code}", hint="nothing was changed")
+        with host_errors():
+            try:
+                return self.path.read_bytes().decode()
+            except UnicodeDecodeError as error:
+                raise StackfileError("not UTF-8 text", where=self._original.name) from error
+
+    def remove(self) -> None:
+        """Take it away; what an editor made in its place is not ours."""
+        with suppress(IsADirectoryError):
+            self.path.unlink(missing_ok=True)

@@ -1,0 +1,125 @@
+"""certbot and a CA, as the fake engine imitates them: real certificates, written as certbot writes them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from stackctl.certs.lineage import read_certificate
+from stackctl.model.layout import WEBROOT
+from stackctl.observed.ports import Output
+
+_KINDS = ("cert", "chain", "fullchain", "privkey")
+
+
+class FakeCa:
+    """Issues leaves of ``lifetime`` with a key made once."""
+
+    def __init__(self, lifetime: timedelta = timedelta(days=90)) -> None:
+        self.lifetime = lifetime
+        self.issued: list[tuple[str, ...]] = []
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Fake CA")])
+
+    def issue(self, domains: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
+        """A chain of one certificate, and its key."""
+        self.issued.append(tuple(domains))
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = x509.CertificateBuilder(issuer_name=self._name, subject_name=x509.Name([]))
+        builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
+        builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + self.lifetime)
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in domains])
+        leaf = builder.add_extension(alternatives, critical=True).sign(self._key, hashes.SHA256())
+        pem = serialization.Encoding.PEM
+        private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return leaf.public_bytes(pem), private
+
+
+class FakeCertbot:
+    """certbot on the tree ``conf``; ``refusals`` are names and the ACME problem types they are refused with."""
+
+    def __init__(
+        self,
+        conf: Path,
+        ca: FakeCa,
+        now: Callable[[], datetime],
+        refusals: Mapping[str, str],
+        reachable: Callable[[], bool],
+    ) -> None:
+        self._conf, self._ca, self._now, self._refusals, self._reachable = conf, ca, now, refusals, reachable
+
+    def run(self, lineage: str, argv: Sequence[str]) -> Iterator[str]:
+        """What the issuer says of one job; a certificate is due to certbot in its last third."""
+        domains = [argv[i + 1] for i, word in enumerate(argv) if word == "--domain"]
+        refused = next((name for name in domains if name in self._refusals), None)
+        yield event("queued", lineage)
+        yield event("started", lineage)
+        conf = self._conf
+        newest = conf / "archive" / lineage / f"fullchain{self._newest(lineage)}.pem"
+        there = read_certificate(newest.read_bytes()) if newest.is_file() else None
+        keep = there and set(there.names) == set(domains) and not there.due(self._now())
+        if keep and "--force-renewal" not in argv:
+            whole = all((conf / "live" / lineage / f"{kind}.pem").exists() for kind in _KINDS)
+            self._link(lineage)
+            yield event("unchanged" if whole else "issued", lineage)
+        elif refused or not self._reachable():
+            problem = self._refusals[refused] if refused else "connection"
+            detail = f"{refused or domains[0]}: refused by the fake CA"
+            yield event("failed", lineage, f"urn:ietf:params:acme:error:{problem}", detail)
+        else:
+            self._store(lineage, *self._ca.issue(domains, self._now()), argv[argv.index("--server") + 1])
+            yield event("issued", lineage)
+
+    def _newest(self, lineage: str) -> int:
+        return len(list((self._conf / "archive" / lineage).glob("cert*.pem")))
+
+    def _link(self, lineage: str) -> None:
+        live, number = self._conf / "live" / lineage, self._newest(lineage)
+        live.mkdir(parents=True, exist_ok=True)
+        for kind in _KINDS:
+            (live / f"{kind}.pem").unlink(missing_ok=True)
+            (live / f"{kind}.pem").symlink_to(f"../../archive/{lineage}/{kind}{number}.pem")
+
+    def _store(self, lineage: str, chain: bytes, key: bytes, server: str) -> None:
+        conf, number = self._conf, self._newest(lineage) + 1
+        for folder in (conf / "archive" / lineage, conf / "renewal"):
+            folder.mkdir(parents=True, exist_ok=True)
+        for kind, content in zip(_KINDS, (chain, b"", chain, key), strict=True):
+            (conf / "archive" / lineage / f"{kind}{number}.pem").write_bytes(content)
+        (conf / "archive" / lineage / f"privkey{number}.pem").chmod(0o600)
+        self._link(lineage)
+        (conf / "renewal" / f"{lineage}.conf").write_text(self._renewal(lineage, server))
+
+    def _renewal(self, lineage: str, server: str) -> str:
+        """A renewal file; the account it names is made with the first of them."""
+        account = self._conf / "accounts" / server.partition("://")[2] / "fake"
+        account.mkdir(parents=True, exist_ok=True)
+        (account / "regr.json").write_text("{}")
+        home = "/etc/letsencrypt"
+        paths = "".join(f"{kind} = {home}/live/{lineage}/{kind}.pem\n" for kind in _KINDS)
+        webroot = f"authenticator = webroot\nwebroot_path = {WEBROOT},\n"
+        parameters = f"[renewalparams]\naccount = fake\nserver = {server}\n{webroot}"
+        return f"archive_dir = {home}/archive/{lineage}\n{paths}{parameters}"
+
+    def delete(self, lineage: str) -> Output:
+        """What ``certbot delete`` does."""
+        conf = self._conf
+        if not (conf / "renewal" / f"{lineage}.conf").is_file():
+            return Output(1, f"No certificate found with name {lineage}.\n")
+        (conf / "renewal" / f"{lineage}.conf").unlink()
+        for kind in ("live", "archive"):
+            shutil.rmtree(conf / kind / lineage, ignore_errors=True)
+        return Output(0, f"Deleted all files relating to certificate {lineage}.\n")
+
+
+def event(event: str, lineage: str, problem: str | None = None, detail: str | None = None) -> str:
+    """A line of the issuer's."""
+    return json.dumps({"event": event, "lineage": lineage, "type": problem, "detail": detail, "retry_after": None})

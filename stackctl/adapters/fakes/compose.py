@@ -1,0 +1,89 @@
+"""Compose's reading of a file, as the fake engine imitates it: no overrides, ``.env`` or ``depends_on``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from stackctl.errors import InputError, StackfileError
+from stackctl.model import values
+from stackctl.model.project import Mount, Project, PublishedPort, Service
+from stackctl.model.values import ServiceName
+from stackctl.observed.state import Container
+from stackctl.stackfile.document import Document
+
+_UNHASHED = {"build", "depends_on", "profiles", "pull_policy", "scale"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A container, and what it was made from."""
+
+    project: str
+    service: Service
+    container: Container
+
+
+@lru_cache
+def resolve_project(text: str, file: str, directory: str) -> Project:
+    """The project that ``text`` means in ``directory``."""
+    doc = Document.parse(text, file)
+    bodies = {name: body or {} for name, body in (doc.data(("services",)) or {}).items()}
+    services = {name: _service(doc, name, body) for name, body in bodies.items() if not body.get("profiles")}
+    return Project(doc.data(("name",)) or re.sub(r"[^a-z0-9_-]", "", directory.lower()).lstrip("_-"), services)
+
+
+def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
+    """One service as Compose would resolve it; its hash is of what its container is made from."""
+    networks = body.get("networks") or (() if "network_mode" in body else ("default",))
+    unknown = set(networks) - {"default", *(doc.data(("networks",)) or ())}
+    problem = f"it refers to the undefined networks {unknown}" if unknown else None
+    if "image" not in body and "build" not in body:
+        problem = "it has neither an image nor a build"
+    ports: tuple[PublishedPort, ...] = ()
+    try:
+        ports = tuple(filter(None, map(_port, body.get("ports") or ())))
+    except (InputError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        where = doc.where_of(("services", name))
+        raise StackfileError(f"Compose does not accept it: service {name!r}: {problem}", where=where)
+    kept = {key: value for key, value in body.items() if not key.startswith("x-") and key not in _UNHASHED}
+    return Service(
+        name=ServiceName(name),
+        image=body.get("image"),
+        builds="build" in body,
+        config_hash=hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest(),
+        labels=_pairs(body.get("labels")),
+        ports=ports,
+        networks=frozenset(networks),
+        environment=_pairs(body.get("environment")),
+        mounts=tuple(_mount(str(volume)) for volume in body.get("volumes") or () if ":" in str(volume)),
+        hosts=frozenset(filter(None, (body.get("container_name"),))),
+    )
+
+
+def _pairs(items: Any) -> dict[str, str]:  # noqa: ANN401  (YAML holds anything)
+    pairs = items.items() if isinstance(items, dict) else (str(item).partition("=")[::2] for item in items or ())
+    return {str(key): str(value) for key, value in pairs}
+
+
+def _mount(text: str) -> Mount:
+    """A volume in Compose's short form; a path stays relative to the directory."""
+    source, target, *options = text.split(":")
+    kind = "bind" if source.startswith((".", "/", "~")) else "volume"
+    return Mount(kind, source.removeprefix("./"), target, "ro" in options)
+
+
+def _port(port: Any) -> PublishedPort | None:  # noqa: ANN401  (YAML holds anything)
+    """A port in Compose's short or long form; None for one that is not published, or not TCP."""
+    if isinstance(port, dict):
+        parts = (port.get("host_ip"), port.get("published"), port.get("target"))
+        port = ":".join(str(part) for part in parts if part) + f"/{port.get('protocol', 'tcp')}"
+    place, _, protocol = str(port).partition("/")
+    at, _, target = place.rpartition(":")
+    return PublishedPort(values.port(int(target)), values.publish(at)) if at and protocol in {"", "tcp"} else None

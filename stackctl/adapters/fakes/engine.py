@@ -1,0 +1,299 @@
+"""A fake engine for tests and documentation: Compose, nginx, certbot and a CA that keep their state in memory.
+
+It works on a real stack directory. The proxy serves what it last *loaded* from there, not what lies
+there now; certificates are real ones, of a CA made for the occasion. The attributes of :class:`Faults`
+break one thing each; ``kill_before`` and ``kill_after`` end the process in a chosen call, as a crash would.
+"""
+# ruff: noqa: D102  (the two protocols say what their methods do)
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, StackDirectory
+from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
+from stackctl.adapters.fakes.compose import Run, resolve_project
+from stackctl.adapters.fakes.looks import FakeLooks
+from stackctl.adapters.fakes.nginx import loaded_certificates, nginx_test
+from stackctl.certs.lineage import Certificate
+from stackctl.errors import EngineError
+from stackctl.model.layout import CERTS_MOUNT
+from stackctl.model.project import Project, Service
+from stackctl.model.values import Domain, Publish
+from stackctl.observed.ports import EngineVersion, Output
+from stackctl.observed.state import Container
+from stackctl.stackfile.locate import locate
+
+_MOUNTS = {"/etc/letsencrypt": CERTBOT_CONF, CERTS_MOUNT: DUMMIES, "/etc/nginx": PROXY}
+_SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
+
+
+class Killed(BaseException):
+    """The process ended here: as with SIGKILL, no handler of ``Exception`` sees it."""
+
+
+@dataclass
+class Faults:
+    """What is broken: services by name, names of sites, or one thing for all."""
+
+    away: bool = False
+    up_fails: set[str] = field(default_factory=set)
+    exits: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
+    reload_fails: bool = False
+    no_python: bool = False
+    issue: dict[str, str] = field(default_factory=dict)
+    """Names the CA refuses, and the ACME problem type it says so with."""
+
+
+class FakeEngine(FakeLooks):
+    """Both :class:`~stackctl.observed.ports.Engine` and :class:`~stackctl.observed.ports.Wire` of one directory.
+
+    ``images`` are the local ones with the ports they EXPOSE (count one up in ``builds`` to build it anew),
+    ``registry`` those a pull can fetch. An app listens on its image's ports, or on any where that has
+    none. ``outside`` listens beside Compose, ``taken`` are ports of the host. ``calls`` is what was asked.
+    """
+
+    nginx_version = "1.30.4"
+
+    def __init__(self, root: Path, now: Callable[[], datetime], ca: FakeCa | None = None) -> None:
+        self.root, self.now, self.ca = root, now, ca or FakeCa()
+        self.images: dict[str, tuple[int, ...]] = {}
+        self.builds: Counter[str] = Counter()
+        self.registry: dict[str, tuple[int, ...]] = {}
+        self.outside: set[tuple[str, int]] = set()
+        self.taken: dict[int, str] = {}
+        self.faults = Faults()
+        self.calls: list[str] = []
+        self.kill_before: int | None = None
+        self.kill_after: int | None = None
+        self.runs: dict[str, Run] = {}
+        self.loaded: dict[str, Certificate] = {}
+        self.loaded_generation: str | None = None
+
+    @property
+    def _certbot(self) -> FakeCertbot:
+        return FakeCertbot(self.root / CERTBOT_CONF, self.ca, self.now, self.faults.issue, lambda: self._proxy(80))
+
+    @contextmanager
+    def _call(self, what: str) -> Iterator[None]:
+        self.calls.append(what)
+        number = len(self.calls)
+        if number == self.kill_before:
+            raise Killed(what)
+        if self.faults.away:
+            raise EngineError("no Docker Engine answers", hint="start Docker")
+        yield
+        if number == self.kill_after:
+            raise Killed(what)
+
+    # Engine
+
+    def version(self) -> EngineVersion:
+        with self._call("version"):
+            return EngineVersion("29.0.0", "1.52")
+
+    def compose_version(self) -> str:
+        return "5.0.0"
+
+    def resolve(self, stackfile: str) -> Project:
+        with self._call("resolve"):
+            return resolve_project(stackfile, locate(self.root, {}).main.name, self.root.name)
+
+    def containers(self, project: str) -> tuple[Container, ...]:
+        with self._call("containers"):
+            return tuple(run.container for run in self.runs.values() if run.project == project)
+
+    def image_id(self, image: str) -> str | None:
+        with self._call(f"image_id {image}"):
+            return self._id(image) if image in self.images else None
+
+    def _id(self, image: str) -> str:
+        return f"sha256:{hashlib.sha256(f'{image} {self.builds[image]}'.encode()).hexdigest()}"
+
+    def exposed_ports(self, image: str) -> tuple[int, ...]:
+        with self._call(f"exposed_ports {image}"):
+            return tuple(sorted(self.images.get(image, ())))
+
+    def pull(self, image: str) -> None:
+        with self._call(f"pull {image}"):
+            if image not in self.registry:
+                raise EngineError(f"the image {image} is neither on this host nor to be had", hint="build it")
+            self.images[image] = self.registry[image]
+
+    def up(self, services: Sequence[str]) -> None:
+        directory = StackDirectory(locate(self.root, {}), "")
+        project = self.resolve(directory.stackfile() or "")
+        for name in services or project.services:
+            with self._call(f"up {name}"):
+                if name not in project.services or name in self.faults.up_fails:
+                    raise EngineError(f"{name} cannot be started", where="docker compose up")
+                self._start(project.name, project.services[name])
+
+    def _start(self, project: str, service: Service) -> None:
+        image = service.image or f"{project}-{service.name}"
+        if image not in self.images and service.builds:
+            self.images[image] = ()
+        elif image not in self.images:
+            self.pull(image)
+        for old in [run.container for run in self.runs.values() if run.service.name == service.name]:
+            if old.running and (old.config_hash, old.image_id) == (service.config_hash, self._id(image)):
+                return
+            del self.runs[old.id]
+        number = sum(call.startswith("up ") for call in self.calls)
+        state = "exited" if service.name in self.faults.exits else "running"
+        if service.role == "proxy" and self._load().code:
+            state = "restarting"
+        ids = (self._id(image), service.config_hash, service.role, (f"10.9.0.{number}",))
+        made = Container(f"{number:064x}", service.name, state, None, *ids, directory=str(self.root))
+        self.runs[made.id] = Run(project, service, made)
+
+    def down(self) -> None:
+        with self._call("down"):
+            self.runs.clear()
+
+    def remove(self, ids: Sequence[str]) -> None:
+        for number in ids:
+            with self._call(f"remove {number}"):
+                self.runs.pop(number, None)
+
+    def run_once(self, image: str, command: Sequence[str], mounts: Mapping[str, str]) -> Output:
+        with self._call(f"run_once {' '.join(command)}"):
+            if image not in self.images:
+                raise EngineError(f"there is no such image: {image}")
+            if "-t" in command and not {PROXY, *_MOUNTS.values()} <= set(mounts):
+                return Output(1, f'nginx: [emerg] open() "{command[-1]}" failed (2: No such file)\n')
+            return self._command(command)
+
+    def publisher(self, at: Publish) -> str | None:
+        with self._call("publisher"):
+            found = [r for r in self.runs.values() if r.container.running and at in [p.at for p in r.service.ports]]
+            return f"{found[0].project}-{found[0].service.name}-1" if found else None
+
+    def execute(self, container: str, command: Sequence[str]) -> Output:
+        with self._call(f"execute {' '.join(command)}"):
+            self._run(container, "running")
+            return self._command(command)
+
+    def _run(self, container: str, state: str | None = None) -> Run:
+        if container not in self.runs or state not in {None, self.runs[container].container.state}:
+            raise EngineError(f"Docker refused: container {container} is not {state or 'there'}")
+        return self.runs[container]
+
+    def signal(self, container: str, signal: str, process: str) -> bool:
+        with self._call(f"signal {signal}"):
+            is_nginx = self._run(container, "running").service.role == "proxy" and process == "nginx: master process"
+            if is_nginx and not self.faults.reload_fails:
+                self._load()
+            return is_nginx and not self.faults.reload_fails
+
+    def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
+        with self._call(f"stream {service}"):
+            if not any(run.service.name == service and run.container.running for run in self.runs.values()):
+                raise EngineError(f"service {service!r} is not running", where="docker compose exec")
+            program = _SPEC.search(stdin)
+            if program and not self.faults.no_python:
+                spec = json.loads(ast.literal_eval(program["literal"]))
+                for job in spec["jobs"]:
+                    with self._call(f"issue {job['lineage']}"):
+                        yield from self._certbot.run(job["lineage"], job["argv"])
+                return
+            done = Output(0, stdin) if list(command) == ["cat"] else self._command(command)
+            yield from done.text.splitlines()
+            if done.code:
+                raise EngineError(f"exit code {done.code}", where="docker compose exec")
+
+    def read_tree(self, role: str, path: str) -> dict[str, bytes]:
+        with self._call(f"read_tree {role}"):
+            root = self._on_host(path)
+            return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
+
+    def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
+        with self._call(f"follow {follow}"):
+            shown = [run.service.name for run in self.runs.values() if not services or run.service.name in services]
+            yield from [f"{name}-1  | {name} says hello" for name in shown if tail]
+
+    def _command(self, command: Sequence[str]) -> Output:  # noqa: PLR0911  (one line for each program)
+        match list(command):
+            case ["nginx", "-v"]:
+                return Output(0, f"nginx version: nginx/{self.nginx_version}\n")
+            case ["nginx", *_, "-c", path]:
+                return self.nginx_test(path.removeprefix("/etc/nginx/").removesuffix("/nginx.conf"))
+            case ["nginx", *_, "reload"]:
+                return Output(1, "nginx: [alert] kill failed\n") if self.faults.reload_fails else self._load()
+            case ["certbot", "delete", *_, "--cert-name", name]:
+                return self._certbot.delete(name)
+            case ["certbot", "certonly", *argv]:
+                lineage = argv[argv.index("--cert-name") + 1]
+                with self._call(f"issue {lineage}"):
+                    events = [json.loads(line) for line in self._certbot.run(lineage, argv)]
+                return Output(int(events[-1]["event"] == "failed"), events[-1]["detail"] or "")
+            case ["python3", "-c", _, _, _] if not self.faults.no_python:
+                return Output(0, '{"addresses": ["192.0.2.9"], "status": 200, "problem": null}')
+            case ["echo", *words]:
+                return Output(0, " ".join(words) + "\n")
+            case ["false"]:
+                return Output(1, "")
+        raise EngineError(f"Docker refused: exec: {command[0]!r}: executable file not found in $PATH")
+
+    def nginx_test(self, root: str) -> Output:
+        """What ``nginx -t`` says of the files at ``root`` below the proxy's directory."""
+        return nginx_test(self.root / PROXY / root, f"/etc/nginx/{root}", self._on_host)
+
+    def _load(self) -> Output:
+        tested = self.nginx_test("live")
+        if tested.code == 0:
+            live = self.root / PROXY / "live"
+            self.loaded = loaded_certificates(live, self._on_host)
+            self.loaded_generation = live.resolve().name
+        return tested
+
+    def _on_host(self, path: str) -> Path:
+        at = next((at for at in _MOUNTS if path.startswith(at)), None)
+        return self.root / "nowhere" if at is None else self.root / _MOUNTS[at] / path.removeprefix(at).lstrip("/")
+
+    # Wire
+
+    def _proxy(self, target: int, at: Publish | None = None) -> bool:
+        """Whether a proxy runs that publishes ``target``, at a place."""
+        return any(
+            port.target == target and at in {None, port.at}
+            for run in self.runs.values()
+            if run.container.running and run.service.role == "proxy"
+            for port in run.service.ports
+        )
+
+    def generation(self, http: Publish) -> str | None:
+        return self.loaded_generation if self._proxy(80, http) else None
+
+    def served(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        there = self.loaded if self._proxy(443, https) else {}
+        return {name: there.get(name) for name in names}
+
+    offered = served
+
+    def responds(self, http: Publish) -> bool:
+        return self._proxy(80, http)
+
+    def answers(self, address: str, port: int) -> bool:
+        for run in self.runs.values():
+            if address in run.container.addresses and run.container.running:
+                exposed = self.images.get(run.service.image or "")
+                return run.service.name not in self.faults.silent and (not exposed or port in exposed)
+        return (address, port) in self.outside
+
+    def refuses(self, address: str, port: int) -> bool:
+        return any(address in run.container.addresses for run in self.runs.values()) and not self.answers(address, port)
+
+    def owner(self, at: Publish) -> str | None:
+        ports = [port for run in self.runs.values() if run.container.running for port in run.service.ports]
+        return "docker-proxy" if any(port.at == at for port in ports) else self.taken.get(at.port)

@@ -1,0 +1,193 @@
+"""The :class:`~stackctl.observed.ports.Network` of this host: real resolvers and real servers."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import ipaddress
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
+
+from stackctl import __version__
+from stackctl.adapters.net.resolver import Resolver
+from stackctl.observed.network import CaDirectory, Fetched, Lookup, Reach
+
+_CA_SECONDS = 5.0
+_FETCH_SECONDS = 3.0
+_MOST_BYTES, _NONCE_BYTES, _MOST_SHOWN = 65536, 1024, 200
+_MOST_REDIRECTS = 10
+"""As Let's Encrypt follows them: to ports 80 and 443 alone."""
+
+_AGENT = {"User-Agent": f"stackctl/{__version__}"}
+"""A CA answers nobody without one (RFC 8555, section 6.1)."""
+
+_NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+
+
+class HostNetwork:
+    """Sees what a program on this host sees; names are looked up at ``resolver``, None for the system's."""
+
+    def __init__(self, resolver: tuple[str, int] | None = None) -> None:
+        self._resolver = Resolver(resolver)
+
+    def lookup(self, name: str, kind: str) -> Lookup:
+        """See :meth:`Network.lookup`."""
+        return self._resolver.lookup(name, kind)
+
+    def own_addresses(self) -> frozenset[str]:
+        """See :meth:`Network.own_addresses`."""
+        import psutil  # noqa: PLC0415  (only when names are looked at)
+
+        found = (at.address for interface in psutil.net_if_addrs().values() for at in interface)
+        return frozenset(address.partition("%")[0] for address in found)
+
+    def fetch(self, address: str, port: int, name: str, path: str) -> Fetched:
+        """See :meth:`Network.fetch`."""
+        fetched, at, url = None, address, f"http://{name}{path}"
+        for _ in range(_MOST_REDIRECTS):
+            one, location = self._get(at, port, url)
+            fetched = one if fetched is None else _followed(fetched, one)
+            if location is None:
+                break
+            fetched = replace(fetched, redirect=fetched.redirect or location)
+            moved = _moved(url, location)
+            found = None if moved is None else self._address(moved[0], {name: address})
+            if moved is None or found is None:
+                break
+            at, (_, port, url) = found, moved
+        assert fetched is not None  # the loop runs at least once
+        return fetched
+
+    def _address(self, name: str, known: Mapping[str, str]) -> str | None:
+        if name in known:
+            return known[name]
+        try:
+            return str(ipaddress.ip_address(name))
+        except ValueError:
+            return next(iter(self.lookup(name, "A").records), None)
+
+    def _get(self, address: str, port: int, url: str) -> tuple[Fetched, str | None]:
+        """One answer, and where it redirects to."""
+        parts = urlsplit(url)
+        kind = _Secure if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(address, port, timeout=_FETCH_SECONDS)
+        if isinstance(connection, _Secure):
+            connection.name = parts.hostname or ""
+        try:
+            connection.connect()
+        except (ssl.SSLError, ValueError):
+            return Fetched(address, Reach.BROKEN), None
+        except OSError as error:
+            return Fetched(address, _how_far(error)), None
+        try:
+            target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+            connection.request("GET", target, headers={**_AGENT, "Host": parts.netloc, "Connection": "close"})
+            response = connection.getresponse()
+            body = response.read(_NONCE_BYTES)
+        except (OSError, http.client.HTTPException, ValueError):
+            return Fetched(address, Reach.BROKEN), None
+        finally:
+            connection.close()
+        headers = {key.lower(): _printable(value) for key, value in response.getheaders()}
+        moved = response.status in {301, 302, 303, 307, 308}
+        location = headers.get("location") if moved else None
+        return Fetched(address, Reach.ANSWERED, response.status, body, headers), location
+
+    def ca_directory(self, url: str, bundle: bytes | None) -> CaDirectory:
+        """See :meth:`Network.ca_directory`."""
+        try:
+            context = ssl.create_default_context(cadata=bundle.decode("ascii", "replace") if bundle else None)
+            return _get_directory(url, context)
+        except ssl.SSLCertVerificationError as error:
+            problem = f"its certificate is not trusted: {error.verify_message}"
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            return CaDirectory(url, problem=f"{url} does not answer: {why}")
+        # A clock that is wrong refuses right certificates. For the time alone nobody has to be trusted.
+        try:
+            return CaDirectory(url, ahead=_get_directory(url, _unjudged()).ahead, problem=problem)
+        except (OSError, http.client.HTTPException, ValueError):
+            return CaDirectory(url, problem=problem)
+
+
+class _Secure(http.client.HTTPSConnection):
+    """HTTPS to an address, under a name, with whatever certificate: a CA that follows a redirect does not judge it."""
+
+    name = ""
+
+    def __init__(self, address: str, port: int, *, timeout: float) -> None:
+        super().__init__(address, port, timeout=timeout, context=_unjudged())
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        self.sock = _unjudged().wrap_socket(self.sock, server_hostname=self.name)
+
+
+def _unjudged() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _how_far(error: OSError) -> Reach:
+    if isinstance(error, ConnectionRefusedError):
+        return Reach.REFUSED
+    if isinstance(error, TimeoutError):
+        return Reach.SILENT
+    return Reach.NO_ROUTE if error.errno in _NO_ROUTE else Reach.BROKEN
+
+
+def _followed(first: Fetched, last: Fetched) -> Fetched:
+    """The end of a redirection, under the address where it began."""
+    return replace(first, reach=last.reach, status=last.status, body=last.body)
+
+
+def _moved(url: str, location: str) -> tuple[str, int, str] | None:
+    """Host, port and URL of a redirect that a CA would follow, or None."""
+    try:
+        parts = urlsplit(urljoin(url, location))
+        usual = {"http": 80, "https": 443}.get(parts.scheme)
+        followed = usual is not None and parts.port in {None, usual}
+    except ValueError:
+        return None
+    return (parts.hostname, usual, parts.geturl()) if followed and usual and parts.hostname else None
+
+
+def _printable(value: str) -> str:
+    """A header as it may be shown: somebody else wrote it."""
+    return "".join(char if char.isprintable() else "?" for char in value[:_MOST_SHOWN])
+
+
+def _get_directory(url: str, context: ssl.SSLContext) -> CaDirectory:
+    parts = urlsplit(url)
+    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context, timeout=_CA_SECONDS)
+    try:
+        connection.request("GET", parts.path or "/", headers={**_AGENT, "Connection": "close"})
+        response = connection.getresponse()
+        now = datetime.now(UTC)
+        body = response.read(_MOST_BYTES)
+    finally:
+        connection.close()
+    ahead = _ahead(now, response.getheader("Date"))
+    try:
+        told = json.loads(body).get("meta", {}).get("caaIdentities")
+    except (ValueError, AttributeError):
+        told = None
+    identities = tuple(str(name) for name in told) if isinstance(told, list) else None
+    problem = None if ahead is not None else f"{url} sends no Date"
+    return CaDirectory(url, ahead, identities, problem)
+
+
+def _ahead(now: datetime, date: str | None) -> timedelta | None:
+    """How far ``now`` is ahead of a Date header, to the second: it tells no more."""
+    try:
+        told = None if date is None else parsedate_to_datetime(date)
+    except (TypeError, ValueError):
+        return None
+    return None if told is None or told.tzinfo is None else timedelta(seconds=round((now - told).total_seconds()))

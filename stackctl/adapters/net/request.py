@@ -1,0 +1,71 @@
+"""One request through a published port, as a client on this host makes it."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+
+from cryptography import x509
+
+from stackctl.certs.lineage import Certificate, describe
+from stackctl.model.values import Domain, Publish
+from stackctl.observed.reply import Failure, Reply
+
+_TIMEOUT = 15.0
+"""Longer than the proxy itself waits for a connection to an app."""
+
+_AGENT = "stackctl-explain"
+_DEFAULT_PORTS = {True: 443, False: 80}
+
+
+def ask(at: Publish, name: Domain, path: str, context: ssl.SSLContext | None) -> Reply:
+    """GET ``path`` of ``name`` at ``at``; by TLS with its name as SNI where there is a ``context``.
+
+    Redirects are not followed, and the body is not read.
+    """
+    try:
+        connection = socket.create_connection(at.probe, timeout=_TIMEOUT)
+    except OSError:
+        return Reply(failure=Failure.CONNECT)
+    certificate: Certificate | None = None
+    try:
+        if context is not None:
+            connection = context.wrap_socket(connection, server_hostname=name)
+            leaf = connection.getpeercert(binary_form=True)
+            certificate = None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
+    except OSError as error:
+        connection.close()
+        return Reply(failure=_handshake_failure(error))
+    return _get(connection, at, name, path, certificate)
+
+
+def _handshake_failure(error: OSError) -> Failure:
+    if isinstance(error, TimeoutError):
+        return Failure.TIMEOUT
+    # An alert is an answer. An end without one comes from what is in front of a proxy that is not there.
+    answered = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
+    return Failure.HANDSHAKE if answered else Failure.CLOSED
+
+
+def _get(connection: socket.socket, at: Publish, name: Domain, path: str, certificate: Certificate | None) -> Reply:
+    default = _DEFAULT_PORTS[certificate is not None]
+    client = http.client.HTTPConnection(name, timeout=_TIMEOUT)
+    client.sock = connection
+    headers = {
+        "Host": name if at.port == default else f"{name}:{at.port}",
+        "User-Agent": _AGENT,
+        "Accept": "*/*",
+        "Connection": "close",
+    }
+    try:
+        client.request("GET", path, headers=headers)
+        response = client.getresponse()
+        cookie = response.getheader("Set-Cookie") is not None
+        return Reply(response.status, response.getheader("Location"), cookie, certificate)
+    except TimeoutError:
+        return Reply(certificate=certificate, failure=Failure.TIMEOUT)
+    except (OSError, http.client.HTTPException):
+        return Reply(certificate=certificate, failure=Failure.CLOSED)
+    finally:
+        client.close()

@@ -1,0 +1,152 @@
+"""Asks DNS resolvers: those of the system, or the one that STACKCTL_RESOLVER names.
+
+The hosts file plays no part: a CA does not know it.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from stackctl.errors import InputError
+from stackctl.model import values
+from stackctl.observed.network import Answer, Lookup
+
+if TYPE_CHECKING:
+    from dns.message import Message
+
+VARIABLE = "STACKCTL_RESOLVER"
+_PORT = 53
+_TRY_SECONDS, _ROUNDS = 2.0, 2
+_LONGEST_CHAIN = 16
+_PAYLOAD = 1232
+"""The largest UDP answer that is not fragmented on the way (DNS flag day 2020)."""
+
+
+def parse_resolver(text: str) -> tuple[str, int]:
+    """``text`` as ``ADDRESS`` or ``ADDRESS:PORT``, an IPv6 address in brackets where a port follows.
+
+    Raises:
+        InputError: it is neither.
+    """
+    bare = text.strip()
+    for written in (bare, f"{bare}:{_PORT}", f"[{bare}]:{_PORT}"):
+        try:
+            at = values.publish(written)
+        except InputError:
+            continue
+        if at.address is not None:
+            return at.address.strip("[]"), at.port
+    raise InputError(
+        f"{text!r} is not the address of a resolver", where=VARIABLE, hint="write ADDRESS or ADDRESS:PORT, as 9.9.9.9"
+    )
+
+
+class Resolver:
+    """The resolvers of this host, or ``at`` alone. One that did not answer is not waited for a second time."""
+
+    def __init__(self, at: tuple[str, int] | None = None) -> None:
+        self._at = at
+        self._silent: set[tuple[str, int]] = set()
+
+    @cached_property
+    def _servers(self) -> list[tuple[str, int]]:
+        if self._at is not None:
+            return [self._at]
+        import dns.resolver  # noqa: PLC0415  (0.1 s that only a look at names needs)
+
+        try:
+            found = dns.resolver.Resolver().nameservers
+        except dns.resolver.NoResolverConfiguration:
+            return []
+        return [(str(server), _PORT) for server in found]
+
+    def lookup(self, name: str, kind: str) -> Lookup:
+        """The records of ``kind`` (A, AAAA or CAA) under ``name``, CNAME records followed."""
+        if not _is_name(name):
+            return Lookup(Answer.NO_NAME)
+        chain: list[str] = []
+        asked = name
+        while True:
+            response = self._ask(asked, kind)
+            if response is None:
+                return Lookup(Answer.SILENT, chain=tuple(chain))
+            aliases, records = _read(response, kind)
+            end = asked
+            while end in aliases:
+                end = aliases[end]
+                chain.append(end)
+                if chain.count(end) > 1 or end == name or len(chain) > _LONGEST_CHAIN:
+                    return Lookup(Answer.EMPTY, chain=tuple(chain), loop=True)
+            answer = _answer(response)
+            if end in records:
+                return Lookup(Answer.FOUND, tuple(records[end]), tuple(chain))
+            if answer is not Answer.EMPTY or end == asked:
+                return Lookup(answer, chain=tuple(chain))
+            asked = end  # a server that does not follow aliases itself
+
+    def _ask(self, name: str, kind: str) -> Message | None:
+        """The answer to one question; a failure of one server only where no other answers better."""
+        import dns.exception  # noqa: PLC0415
+        import dns.message  # noqa: PLC0415
+        import dns.query  # noqa: PLC0415
+        import dns.rcode  # noqa: PLC0415
+
+        question = dns.message.make_query(f"{name}.", kind, use_edns=0, payload=_PAYLOAD)
+        failed: Message | None = None
+        for _ in range(_ROUNDS):
+            for address, port in self._servers:
+                if (address, port) in self._silent:
+                    continue
+                try:
+                    response, _tcp = dns.query.udp_with_fallback(question, address, _TRY_SECONDS, port)
+                except (OSError, EOFError, ValueError, dns.exception.DNSException):
+                    continue
+                if response.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
+                    return response
+                failed = response
+            if failed is not None:
+                return failed
+        self._silent.update(self._servers)
+        return None
+
+
+def _is_name(name: str) -> bool:
+    """Whether it can be asked for: a redirect may name anything."""
+    import dns.exception  # noqa: PLC0415
+    import dns.name  # noqa: PLC0415
+
+    try:
+        dns.name.from_text(f"{name}.")
+    except (dns.exception.DNSException, ValueError):
+        return False
+    return True
+
+
+def _read(response: Message, kind: str) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """The aliases and the records of an answer, by name."""
+    import dns.rdatatype  # noqa: PLC0415
+
+    aliases: dict[str, str] = {}
+    records: dict[str, list[str]] = {}
+    wanted = dns.rdatatype.from_text(kind)
+    for rrset in response.answer:
+        owner = rrset.name.to_text(omit_final_dot=True).lower()
+        for record in rrset:
+            if record.rdtype == dns.rdatatype.CNAME:
+                aliases[owner] = record.target.to_text(omit_final_dot=True).lower()
+            elif record.rdtype == wanted and kind == "CAA":
+                value = record.value.decode("utf-8", "replace")
+                records.setdefault(owner, []).append(f"{record.flags} {record.tag.decode('ascii', 'replace')} {value}")
+            elif record.rdtype == wanted:
+                records.setdefault(owner, []).append(record.address)
+    return aliases, records
+
+
+def _answer(response: Message) -> Answer:
+    import dns.rcode  # noqa: PLC0415
+
+    code = response.rcode()
+    if code == dns.rcode.NXDOMAIN:
+        return Answer.NO_NAME
+    return Answer.EMPTY if code == dns.rcode.NOERROR else Answer.FAILED

@@ -1,0 +1,149 @@
+"""The :class:`~stackctl.observed.ports.Wire` of this host: real sockets to the published ports."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import socket
+import ssl
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+
+from cryptography import x509
+
+from stackctl.adapters.net import glance, request
+from stackctl.certs.lineage import Certificate, describe
+from stackctl.model.layout import MARKER_HOST, MARKER_PATH
+from stackctl.model.values import Domain, Publish
+from stackctl.observed.reply import Reply
+
+_TIMEOUT = 3.0
+_AT_ONCE = 16
+
+
+class HostWire:
+    """Sees what a client on this host sees."""
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        # Only which certificate is shown matters here; whether it is trusted is for the caller to say.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+    @cached_property
+    def _hello(self) -> ssl.SSLContext:
+        return glance.hello_context()
+
+    def generation(self, http_at: Publish) -> str | None:
+        """See :meth:`Wire.generation`."""
+        host, port = http_at.probe
+        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+        try:
+            connection.request("GET", MARKER_PATH, headers={"Host": MARKER_HOST, "Connection": "close"})
+            response = connection.getresponse()
+            body = response.read(64)
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+        return body.decode("ascii", "replace").strip() if response.status == http.HTTPStatus.OK else None
+
+    def served(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        """See :meth:`Wire.served`."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return dict(zip(names, pool.map(lambda name: self._handshake(https, name), names), strict=True))
+
+    def offered(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        """See :meth:`Wire.offered`."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return dict(zip(names, pool.map(lambda name: self._glance(https, name), names), strict=True))
+
+    def _glance(self, https: Publish, name: Domain) -> Certificate | None:
+        try:
+            leaf = glance.offered(self._hello, https.probe, name, _TIMEOUT)
+            return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
+        except glance.Unclear:
+            return self._handshake(https, name)
+        except (OSError, ValueError):
+            return None
+
+    def _handshake(self, https: Publish, name: Domain) -> Certificate | None:
+        try:
+            with (
+                socket.create_connection(https.probe, timeout=_TIMEOUT) as plain,
+                self._context.wrap_socket(plain, server_hostname=name) as secure,
+            ):
+                leaf = secure.getpeercert(binary_form=True)
+        except (OSError, ValueError):
+            return None
+        return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
+
+    def ask(self, at: Publish, name: Domain, path: str, *, tls: bool) -> Reply:
+        """See :meth:`Wire.ask`."""
+        return request.ask(at, name, path, self._context if tls else None)
+
+    def responds(self, http_at: Publish) -> bool:
+        """See :meth:`Wire.responds`."""
+        host, port = http_at.probe
+        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+        try:
+            connection.request("HEAD", MARKER_PATH, headers={"Host": MARKER_HOST, "Connection": "close"})
+            connection.getresponse()
+        except http.client.RemoteDisconnected:
+            return True  # nginx's 444: it was read, and not answered on purpose
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
+
+    def answers(self, address: str, port: int) -> bool:
+        """See :meth:`Wire.answers`."""
+        return _connected(address, port) is None
+
+    def refuses(self, address: str, port: int) -> bool:
+        """See :meth:`Wire.refuses`."""
+        return isinstance(_connected(address, port), ConnectionRefusedError)
+
+    def owner(self, at: Publish) -> str | None:
+        """See :meth:`Wire.owner`."""
+        bare = (at.address or "0.0.0.0").strip("[]")  # noqa: S104  (what Docker would bind)
+        family = socket.AF_INET6 if ":" in bare else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((bare, at.port))
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    return "no network interface of this host (it has no such address)"
+                return _listener(bare, at.port) if error.errno == errno.EADDRINUSE else None
+        return None
+
+
+def _connected(address: str, port: int) -> OSError | None:
+    """What stands in the way of a TCP connection; None where it is taken."""
+    try:
+        socket.create_connection((address.strip("[]"), port), timeout=1.0).close()
+    except OSError as error:
+        return error
+    return None
+
+
+def _listener(host: str, port: int) -> str:
+    """The process that listens where ``host`` and ``port`` would be, in words."""
+    import psutil  # noqa: PLC0415  (only when a port is taken)
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            taken = connection.laddr[0] if connection.laddr else ""
+            clash = taken == host or {taken, host} & {"0.0.0.0", "::"}  # noqa: S104  (compared, not bound)
+            listens_at = connection.laddr[1:] if connection.status == psutil.CONN_LISTEN else ()
+            if clash and port in listens_at and connection.pid:
+                process = psutil.Process(connection.pid)
+                return f"{process.name()} (pid {process.pid})"
+    except psutil.Error:
+        pass
+    return "another process (run as root to see which)"

@@ -1,0 +1,172 @@
+"""Carries out what only taking a stack over needs, and undoes it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from stackctl.adapters.disk.directory import CERTBOT_CONF, PROXY, STATE
+from stackctl.adapters.disk.files import host_errors, read_or_none, sync_directory, write_whole
+from stackctl.certs.lineage import Lineage
+from stackctl.engine.adopt.downtime import Prober
+from stackctl.engine.apply import prove
+from stackctl.engine.context import Host
+from stackctl.errors import HostError
+from stackctl.model.history import HistoryEntry
+from stackctl.model.stack import Edge
+from stackctl.model.values import Domain, Publish
+from stackctl.plan.adopt import CopyTree, ImportCertificate, KeepOldState, ReplaceProxy, RewriteRenewal, WriteKept
+from stackctl.plan.operation import Operation
+
+_ASIDE = re.compile(r"\.old(\d+)\Z")
+DOORS = ("live", "nginx.conf", "sites", "snippets")
+"""Names below nginx/ that stackctl puts links at; what stood there is put aside."""
+
+
+class TakeOver:
+    """Does the operations of adoption; ``gap`` is what the replacement cost, in milliseconds."""
+
+    def __init__(self, host: Host, project: str, edge: Edge, lineages: Sequence[Lineage]) -> None:
+        self._host = host
+        self._project = project
+        self._edge = edge
+        self._lineages = lineages
+        self.gap: int | None = None
+
+    def __call__(self, operation: Operation) -> None:
+        """Carry one operation out."""
+        root = self._host.directory.root
+        match operation:
+            case KeepOldState():
+                self._keep(operation)
+            case CopyTree():
+                copy_tree(root / operation.source, root / operation.target)
+            case WriteKept():
+                path = root / PROXY / "custom" / operation.name
+                write_custom(path, operation.content)
+                if operation.like is not None:
+                    with host_errors():
+                        shutil.copymode(operation.like, path)
+                        _own(Path(operation.like), path)
+            case RewriteRenewal():
+                with host_errors():
+                    write_whole(renewal_file(root, operation.lineage), operation.content.encode())
+            case ImportCertificate():
+                self._host.directory.write_dummy(operation.app, operation.chain, operation.key)
+            case ReplaceProxy():
+                names = [Domain(name) for name in operation.names]
+                with measured(self._host, self._edge.http, self._edge.https, names) as prober:
+                    self._host.engine.up([operation.service])
+                    prove.generation_answers(self._host, self._edge, self._project)
+                self.gap = prober.milliseconds if prober.has_answered else None
+            case _:
+                raise AssertionError(operation)
+
+    def _keep(self, operation: KeepOldState) -> None:
+        directory = self._host.directory
+        with host_errors():
+            (directory.root / STATE).mkdir(mode=0o700, exist_ok=True)
+            found = {path: read_or_none(directory.root / path) for path in operation.paths}
+        files = {path: content for path, content in found.items() if content is not None}
+        lineages = {one.name: one.certificate.fingerprint for one in self._lineages if one.certificate}
+        changes = ("taken over by stackctl",)
+        command = self._host.command
+        path = directory.main_path
+        # A proxy of stackctl's own, whose settings were lost, has its files below nginx/ already.
+        own = None if directory.generations.missing_doors() else directory.generations.published()
+        directory.history.record(
+            HistoryEntry(self._host.now(), command, "foreign", changes, own, lineages, path), files
+        )
+
+
+def renewal_file(root: Path, lineage: str) -> Path:
+    """Where a lineage's renewal file is."""
+    return root / CERTBOT_CONF / "renewal" / f"{lineage}.conf"
+
+
+def measured(host: Host, http: Publish, https: Publish, names: Sequence[Domain]) -> Prober:
+    """A prober of the published ports: by handshakes with the first of ``names``, or by plain requests."""
+    if not names:
+        return Prober(lambda: host.wire.responds(http))
+    return Prober(lambda: host.wire.served(https, names[:1])[names[0]] is not None)
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a directory with links, modes, times and owners, whole or not at all.
+
+    Raises:
+        HostError: there is something at ``target`` already.
+    """
+    with host_errors():
+        if target.is_dir() and any(target.iterdir()):
+            raise HostError("there is a tree of certbot's already", where=str(target), hint="move it away first")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.tmp")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(source, draft, symlinks=True, copy_function=_copy_with_owner)
+        for folder in (path for path in source.rglob("*") if path.is_dir() and not path.is_symlink()):
+            _own(folder, draft / folder.relative_to(source))
+        _own(source, draft)
+        if target.is_dir():
+            target.rmdir()
+        draft.rename(target)
+        sync_directory(target.parent)
+
+
+def _copy_with_owner(source: str, target: str) -> str:
+    shutil.copy2(source, target, follow_symlinks=False)
+    _own(Path(source), Path(target))
+    return target
+
+
+def _own(source: Path, target: Path) -> None:
+    facts = source.lstat()
+    os.chown(target, facts.st_uid, facts.st_gid, follow_symlinks=False)
+
+
+def write_custom(path: Path, content: bytes) -> None:
+    """Write a person's own file for them; another of that name is put aside, never overwritten."""
+    with host_errors():
+        there = read_or_none(path)
+        if there == content:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if there is not None:
+            put_aside(path)
+        write_whole(path, content)
+
+
+def put_aside(path: Path) -> None:
+    """Rename a file to the next free ``.oldN``."""
+    number = max((int(match[1]) for one in _asides(path) if (match := _ASIDE.search(one.name))), default=0) + 1
+    path.rename(Path(f"{path}.old{number}"))
+
+
+def _asides(path: Path) -> list[Path]:
+    return [one for one in path.parent.glob(f"{path.name}.old*") if _ASIDE.search(one.name)]
+
+
+def take_back(host: Host, entry: HistoryEntry, replace_proxy: Callable[[], None]) -> list[str]:
+    """Put the files of a stack that was taken over back, as they were; returns what was written.
+
+    ``replace_proxy`` is called once they are.
+    """
+    root = host.directory.root
+    done: list[str] = []
+    with host_errors():
+        for door in (root / PROXY / name for name in (DOORS if entry.generation is None else ())):
+            asides = sorted(_asides(door), key=lambda one: int(one.name.rpartition(".old")[2]))
+            if door.is_symlink() and (asides or door.name != "live"):
+                door.unlink()
+            if asides and not door.exists():
+                asides[-1].rename(door)
+        for path, content in host.directory.history.files(entry.number).items():
+            if read_or_none(root / path) != content:
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                write_whole(root / path, content)
+                done.append(path)
+    replace_proxy()
+    return done

@@ -1,0 +1,46 @@
+"""Everything outside that a use case needs, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from stackctl.adapters.disk.directory import StackDirectory
+from stackctl.observed.ports import Engine, Network, Wire
+from stackctl.plan.operation import Operation
+from stackctl.proxies.proxy import Proxy
+
+
+class Report(Protocol):
+    """Who is told how a command goes on, while it does."""
+
+    def begin(self, operation: Operation) -> None:
+        """``operation`` starts."""
+
+    def end(self, operation: Operation, error: str | None) -> None:
+        """``operation`` is done, or has failed with ``error``."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know, and that is no operation."""
+
+    def progress(self, text: str) -> None:
+        """How far the operation at work is; the next one takes its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The stack's directory, its engine and wire, its kind of proxy, the clock, and the network beyond.
+
+    ``command`` is the command line as a person typed it.
+    """
+
+    directory: StackDirectory
+    engine: Engine
+    wire: Wire
+    proxy: Proxy
+    now: Callable[[], datetime]
+    report: Report
+    network: Network
+    command: str = ""

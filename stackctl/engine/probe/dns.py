@@ -1,0 +1,84 @@
+"""Gathers what :mod:`stackctl.diagnose.dns` judges: many names at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+from stackctl.diagnose.caa import IDENTITIES
+from stackctl.diagnose.dns import HTTP_PORT, CaaFacts, NameFacts, Nonce
+from stackctl.model.values import Domain, Publish
+from stackctl.observed.network import Answer, CaDirectory, Fetched, Lookup
+from stackctl.observed.ports import Network
+
+_AT_ONCE = 32
+_MOST_ADDRESSES = 8
+"""Of one family under one name; more are a CDN's, and behave alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where names should lead.
+
+    Attributes:
+        ca: the CA's ACME directory, or how to get it: it is asked only where CAA records are there.
+        nonce: the file to fetch, or why nothing is fetched.
+        http: where the proxy is published; None without one.
+    """
+
+    ca: CaDirectory | Callable[[], CaDirectory]
+    nonce: Nonce | str
+    http: Publish | None = None
+    generation: str | None = None
+
+
+def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[NameFacts]:
+    """The facts of each name, in their order."""
+    own = network.own_addresses()
+    lookup = cache(network.lookup)  # names of one domain have the same ones above them
+
+    @cache
+    def identities() -> tuple[str, ...] | None:
+        ca = target.ca if isinstance(target.ca, CaDirectory) else target.ca()
+        return IDENTITIES.get(ca.url) or ca.identities
+
+    def look(name: Domain) -> NameFacts:
+        v4, v6 = network.lookup(name, "A"), network.lookup(name, "AAAA")
+        found = bool(v4.records or v6.records)
+        fetched = tuple(_fetch(network, name, v4, v6, target.nonce)) if isinstance(target.nonce, Nonce) else None
+        return NameFacts(
+            name,
+            v4,
+            v6,
+            caa=_caa(lookup, name, identities) if found else None,
+            fetched=fetched,
+            unfetched=target.nonce if isinstance(target.nonce, str) else None,
+            nonce=target.nonce if isinstance(target.nonce, Nonce) else None,
+            own=own,
+            http=target.http,
+            generation=target.generation,
+            public=isinstance(target.ca, CaDirectory) and target.ca.url in IDENTITIES,
+        )
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(look, names))
+
+
+def _fetch(network: Network, name: Domain, v4: Lookup, v6: Lookup, nonce: Nonce) -> Iterator[Fetched]:
+    for address in (*v4.records[:_MOST_ADDRESSES], *v6.records[:_MOST_ADDRESSES]):
+        yield network.fetch(address, HTTP_PORT, name, nonce.path)
+
+
+def _caa(lookup: Callable[[str, str], Lookup], name: str, identities: Callable[[], tuple[str, ...] | None]) -> CaaFacts:
+    """The first records on the way up from the name to its top-level domain."""
+    at = name
+    while True:
+        found = lookup(at, "CAA")
+        _, dot, above = at.partition(".")
+        if found.records:
+            return CaaFacts(found, at, identities())
+        if found.answer in {Answer.FAILED, Answer.SILENT} or not dot:
+            return CaaFacts(found, at)
+        at = above

@@ -1,0 +1,57 @@
+"""Looks once at everything a plan needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stackctl.engine.context import Host
+from stackctl.errors import EngineError
+from stackctl.model.project import Project
+from stackctl.model.stack import App, Stack
+from stackctl.observed.state import Observed
+
+
+def observe(host: Host, stack: Stack, project: Project, apps: Sequence[App]) -> Observed:
+    """The state now; ``apps`` are those whose certificate on the wire matters."""
+    directory, engine = host.directory, host.engine
+    version = proxy_version(host, stack.edge.image)
+    containers = engine.containers(project.name)
+    edge = stack.edge
+    proxy_runs = any(container.service == edge.service and container.running for container in containers)
+    wanted = {service.image for service in project.services.values() if service.image}
+    return Observed(
+        stackfile=directory.stackfile(),
+        file=directory.files.main.name,
+        project=project,
+        version=version,
+        missing=directory.missing(),
+        live=directory.generations.live(),
+        generation=host.wire.generation(edge.http) if proxy_runs else None,
+        published=directory.generations.published(),
+        containers=containers,
+        images={image: engine.image_id(image) for image in sorted(wanted)},
+        lineages=directory.lineages(),
+        dummies={app.name: dummy for app in stack.apps if (dummy := directory.dummy(app.name)) is not None},
+        custom=directory.custom(),
+        ca_bundle=directory.ca_bundle(),
+        schema=directory.schema(),
+        ledger=directory.ledger(),
+        now=host.now(),
+        served=host.wire.offered(edge.https, [app.name for app in apps]) if proxy_runs and apps else {},
+    )
+
+
+def proxy_version(host: Host, image: str) -> tuple[int, ...]:
+    """The version of the proxy in ``image``, which is fetched first where it must be."""
+    image_id = host.engine.image_id(image)
+    if image_id is None:
+        host.report.note(f"pulling {image}")
+        host.engine.pull(image)
+        image_id = host.engine.image_id(image)
+    if image_id is None:
+        raise EngineError(f"the image {image} was pulled, but is not here")
+    printed = host.directory.cached_version(image_id)
+    if printed is None:
+        printed = host.engine.run_once(image, host.proxy.version_command(), {}).text
+        host.directory.cache_version(image_id, printed)
+    return host.proxy.parse_version(printed)

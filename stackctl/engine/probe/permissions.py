@@ -1,0 +1,92 @@
+"""Gathers what :mod:`stackctl.diagnose.permissions` judges."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
+from stackctl.adapters.disk.generations import FOLDER
+from stackctl.adapters.disk.lock import last_holder
+from stackctl.diagnose.permissions import Mode, TreeFacts
+from stackctl.engine.probe import probe_file
+
+_WEBROOT = "data/certbot/www"
+_ISSUER = f"{CERTBOT_CONF}/.stackctl-issuer"
+_DRAFTS = (
+    (PROXY, ".live.tmp"),
+    (f"{PROXY}/{FOLDER}", ".*.tmp"),
+    (f"{PROXY}/custom", ".*.tmp"),
+    (STATE, ".*.tmp"),
+    ("", ".*.tmp"),
+    (DUMMIES, "*/.*.tmp"),
+    (_ISSUER, "run-*"),
+)
+"""Where, and by which names, unfinished writes are told from finished ones."""
+
+_NONCE_SECONDS = 60.0
+"""Longer than any look at names takes."""
+
+
+def tree(root: Path) -> TreeFacts:
+    """The facts of the stack in ``root``; what may not be looked into is passed over."""
+    holder = last_holder(root / STATE / "lock")
+    return TreeFacts(
+        root=str(root),
+        writable=os.access(root, os.W_OK | os.X_OK),
+        modes=tuple(_modes(root)),
+        webroot=next(_closed(root), None),
+        # A command at work has drafts, and they are no leftovers.
+        drafts=() if holder is not None and holder.alive else tuple(_drafts(root)),
+        unfinished=str(holder) if holder is not None and not holder.alive else None,
+        at_work=str(holder) if holder is not None and holder.alive else None,
+    )
+
+
+def _modes(root: Path) -> Iterator[Mode]:
+    wanted = [(root / STATE, 0o700, "so that others can read it")]
+    wanted += [(path, 0o600, "so that others can read the key") for path in _glob(root / DUMMIES, "*/privkey.pem")]
+    accounts = _glob(root / CERTBOT_CONF / "accounts", "**/private_key.json")
+    wanted += [(path, 0o400, "so that others can act as you at the CA") for path in accounts]
+    for path, mode, why in wanted:
+        there = _mode(path)
+        if there is not None and there & 0o077:
+            yield Mode(str(path.relative_to(root)), there, mode, why)
+
+
+def _closed(root: Path) -> Iterator[Mode]:
+    """Folders that the proxy's workers, who are nobody special, cannot go through."""
+    folder = root / _WEBROOT
+    for path in (folder, folder / ".well-known", folder / probe_file.FOLDER):
+        there = _mode(path)
+        if there is not None and there & 0o005 != 0o005:
+            why = "so that the proxy cannot give out challenges"
+            yield Mode(str(path.relative_to(root)), there, 0o755, why)
+
+
+def _drafts(root: Path) -> Iterator[str]:
+    for folder, pattern in _DRAFTS:
+        yield from (str(path.relative_to(root)) for path in _glob(root / folder, pattern))
+    # Looking needs no lock: a young nonce is that of another who looks at the same time.
+    for path in _glob(root / _WEBROOT / probe_file.FOLDER, f"{probe_file.BEGINNING}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _NONCE_SECONDS:
+                yield str(path.relative_to(root))
+
+
+def _glob(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None

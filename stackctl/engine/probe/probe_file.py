@@ -1,0 +1,76 @@
+"""A file of one use in the webroot: whoever fetches it has come to this stack's proxy."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stackctl.diagnose.dns import Nonce
+from stackctl.engine.context import Host
+from stackctl.errors import StackctlError
+from stackctl.model.layout import WEBROOT
+from stackctl.observed.state import Container
+
+FOLDER = ".well-known/acme-challenge"
+BEGINNING = "stackctl-"
+"""Of the file's name: what a killed process left behind can be told by it."""
+
+_PLANT = 'mkdir -p "$1" && printf %s "$3" >"$1/$2" && chmod 644 "$1/$2"'
+_REMOVE = 'rm -f "$1/$2"'
+
+
+@contextmanager
+def planted(host: Host, containers: Sequence[Container], certbot: str) -> Iterator[Nonce | str]:
+    """The nonce while it is there, or why it could not be put there.
+
+    The folder is certbot's, so that it may be root's: then the certbot container writes it.
+    """
+    name, text = f"{BEGINNING}{secrets.token_hex(8)}", secrets.token_hex(16)
+    webroot = host.directory.root / "data/certbot/www"
+    folder = webroot / FOLDER
+    made: list[Path] = []
+    through: str | None = None
+    try:
+        try:
+            made = _make(webroot, folder)
+            (folder / name).write_text(text, encoding="ascii")
+        except PermissionError:
+            through = next((c.id for c in containers if c.service == certbot and c.running), None)
+            _in_container(host, through, [_PLANT, "sh", f"{WEBROOT}/{FOLDER}", name, text])
+    except (OSError, StackctlError) as error:
+        _take_away(made)
+        yield f"the challenge's directory cannot be written: {error}"
+        return
+    try:
+        yield Nonce(f"/{FOLDER}/{name}", text)
+    finally:
+        if through is None:
+            (folder / name).unlink(missing_ok=True)
+            _take_away(made)
+        else:
+            with suppress(StackctlError):
+                _in_container(host, through, [_REMOVE, "sh", f"{WEBROOT}/{FOLDER}", name])
+
+
+def _make(webroot: Path, folder: Path) -> list[Path]:
+    """Make the folder; returns what was not there, the innermost first."""
+    made = [path for path in (folder, folder.parent) if not path.is_dir()]
+    webroot.stat()  # without a webroot there is nothing that the proxy has mounted
+    folder.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def _take_away(made: Sequence[Path]) -> None:
+    for path in made:
+        with suppress(OSError):  # certbot has put something there meanwhile
+            path.rmdir()
+
+
+def _in_container(host: Host, container: str | None, arguments: list[str]) -> None:
+    if container is None:
+        raise StackctlError("permission denied, and no certbot container runs to do it")
+    done = host.engine.execute(container, ["sh", "-c", *arguments])
+    if done.code:
+        raise StackctlError(done.text.strip() or f"sh ended with {done.code}")

@@ -1,0 +1,97 @@
+"""What is: the state a plan starts from, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from stackctl.certs.dummy import is_dummy
+from stackctl.certs.ledger import Ledger
+from stackctl.certs.lineage import Certificate, Lineage
+from stackctl.model.project import Project
+from stackctl.model.values import Domain
+from stackctl.proxies.proxy import Files
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of the project.
+
+    Attributes:
+        state: Docker's word: ``running``, ``exited``, ``restarting``, …
+        health: ``healthy``, ``unhealthy``, ``starting``, or None without a health check.
+        config_hash: Compose's digest of the service it was made from.
+        succeeded: it ended by itself, with exit code 0.
+        addresses: its addresses on the project's networks.
+        directory: where its Compose file is; empty where nobody says.
+    """
+
+    id: str
+    service: str
+    state: str
+    health: str | None
+    image_id: str
+    config_hash: str
+    role: str | None = None
+    addresses: tuple[str, ...] = ()
+    succeeded: bool = False
+    directory: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is up, healthy or not."""
+        return self.state == "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The state of a stack at one moment.
+
+    Attributes:
+        stackfile: the Compose file on disk, or None.
+        file: its name.
+        missing: directories of the stack that are not there.
+        live: the files of the live generation, its marker left out.
+        generation: the generation that answers on the wire, or None.
+        published: the generation on disk that a start of the proxy would use, or None.
+        images: image ids by reference; None where the image is not local.
+        lineages: what certbot has, by name.
+        dummies: the dummies under ``data/certs``, and certificates that are not certbot's, by app.
+        custom: a person's own files under the proxy's ``custom/``.
+        ca_bundle: the stack's copy of what a private CA is trusted by.
+        schema: the JSON Schema for editors.
+        ledger: what was asked of CAs so far.
+        now: the moment of observing.
+        served: what :443 shows for each app asked about; None where no certificate came.
+    """
+
+    stackfile: str | None
+    project: Project
+    version: tuple[int, ...]
+    file: str = "docker-compose.yml"
+    missing: tuple[str, ...] = ()
+    live: Files = field(default_factory=dict)
+    generation: str | None = None
+    published: str | None = None
+    containers: tuple[Container, ...] = ()
+    images: Mapping[str, str | None] = field(default_factory=dict)
+    lineages: Mapping[str, Lineage] = field(default_factory=dict)
+    dummies: Mapping[str, Certificate] = field(default_factory=dict)
+    custom: Mapping[str, bytes] = field(default_factory=dict)
+    ca_bundle: bytes | None = None
+    schema: bytes | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    now: datetime = _EPOCH
+    served: Mapping[Domain, Certificate | None] = field(default_factory=dict)
+
+    def imported(self, app: str) -> Certificate | None:
+        """An app's certificate under ``data/certs`` that is no dummy: it is served until it is due."""
+        there = self.dummies.get(app)
+        return None if there is None or is_dummy(there) else there
+
+    def containers_of(self, service: str) -> list[Container]:
+        """The containers of one service."""
+        return [container for container in self.containers if container.service == service]

@@ -1,0 +1,93 @@
+"""nginx: what a location does with a request, and what may answer before it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from stackctl.proxies.nginx.directives import Directive, first, named
+from stackctl.proxies.trace import Action, Block, Doing, Target
+
+Blocks = Sequence[Sequence[Directive]]
+"""A location's directives, then those of the server around it, then those of http."""
+
+_PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
+_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_REWRITES = ("if", "rewrite")
+_ACCESS = ("auth_basic", "auth_request", "deny", "limit_req", "limit_conn")
+_SILENT = 444
+
+
+def action_of(chain: Blocks, http: Sequence[Directive]) -> Action:
+    """What becomes of a request in the innermost block of ``chain``."""
+    own = chain[0]
+    answer = first(own, "return")
+    if answer is not None:
+        return _returned(answer)
+    passing = first(own, *_PASSES)
+    if passing is not None:
+        return _passed(passing, chain, http)
+    for name in ("try_files", "alias", "root"):
+        for block in chain:
+            files = first(block, name)
+            if files is not None:
+                return Action(Doing.FILES, files.text, files.place)
+    at = own[0].place if own else ""
+    return Action(Doing.FILES, "files of nginx's own html directory", at)
+
+
+def _returned(answer: Directive) -> Action:
+    code = int(answer.args[0]) if answer.args[0].isdigit() else 302
+    if code == _SILENT:
+        return Action(Doing.CLOSE, answer.text, answer.place, code)
+    doing = Doing.REDIRECT if code in {301, 302, 303, 307, 308} else Doing.ANSWER
+    return Action(doing, answer.text, answer.place, code)
+
+
+def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive]) -> Action:
+    url = _filled(passing.args[0], chain)
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = passing.name.removesuffix("_pass"), url
+    host = rest.partition("/")[0]
+    group = next((one for one in named(http, "upstream") if one.args == (host,)), None)
+    targets: tuple[Target, ...] = ()
+    if group is not None:
+        servers = [server for server in named(group.block, "server") if "down" not in server.args]
+        targets = tuple(filter(None, (_target(server.args[0], 80) for server in servers)))
+    elif "$" not in host and not rest.startswith("unix:"):
+        target = _target(host, _PORTS.get(scheme, 80))
+        targets = (target,) if target else ()
+    block = Block(group.text, group.place) if group else None
+    return Action(Doing.PROXY, passing.text, passing.place, scheme=scheme, targets=targets, group=block)
+
+
+def _filled(url: str, chain: Blocks) -> str:
+    """``url`` with the variables that were ``set`` to plain words."""
+    known = {one.args[0]: one.args[1] for block in reversed(chain) for one in named(block, "set") if len(one.args) == 2}
+    return _VARIABLE.sub(lambda match: known.get(f"${match[1] or match[2]}", match[0]), url)
+
+
+def _target(text: str, default: int) -> Target | None:
+    if text.startswith("unix:"):
+        return None
+    match = re.fullmatch(r"(\[[^\]]+\]|[^:]+)(?::(\d+))?", text)
+    return Target(match[1], int(match[2] or default)) if match else None
+
+
+def rules_of(chain: Blocks) -> tuple[Block, ...]:
+    """What may answer before the action does, but depends on the request."""
+    rules = [one for block in reversed(chain) for one in named(block, *_REWRITES)]
+    for name in _ACCESS:
+        # These are inherited as a whole, unless an inner block has its own.
+        level = next((found for block in chain if (found := list(named(block, name)))), [])
+        rules += [one for one in level if one.args != ("off",)]
+    return tuple(Block(_shown(rule), rule.place) for rule in rules)
+
+
+def _shown(rule: Directive) -> str:
+    if rule.name != "if":
+        return rule.text
+    inside = first(rule.block, "return", "rewrite", "proxy_pass")
+    return f"if ({' '.join(rule.args)})" + (f" {inside.text}" if inside else "")

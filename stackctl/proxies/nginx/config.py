@@ -1,0 +1,228 @@
+"""nginx: which directives a stack means, by what the version at hand can do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from stackctl.errors import EngineError
+from stackctl.model.layout import MARKER_PATH, WEBROOT
+from stackctl.model.stack import App, Stack, TlsPolicy, Upstream
+from stackctl.proxies.nginx.log import logged_errors
+from stackctl.proxies.proxy import Files, Rejection, SiteTls
+from stackctl.proxies.trace import LoggedError
+from stackctl.templates import render
+
+Version = tuple[int, ...]
+
+MANY = 500
+"""More apps than these share the memory for kept connections more thinly."""
+
+OLDEST: Version = (1, 19, 5)
+"""Before it there is no ``ssl_reject_handshake`` and no ``-e``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an nginx can do; https://nginx.org/en/CHANGES says since when."""
+
+    http2_directive: bool
+    upstream_resolve: bool
+    keepalive_min_timeout: bool
+
+    @classmethod
+    def of(cls, version: Version) -> Capabilities:
+        """The capabilities of ``version``."""
+        return cls(
+            http2_directive=version >= (1, 25, 1),
+            upstream_resolve=version >= (1, 27, 3),
+            keepalive_min_timeout=version >= (1, 27, 4),
+        )
+
+    @property
+    def http2(self) -> str:
+        """How HTTP/2 is turned on: by its own directive, or on ``listen``."""
+        return "directive" if self.http2_directive else "listen"
+
+
+_PROTOCOLS = {TlsPolicy.MODERN: "TLSv1.3", TlsPolicy.INTERMEDIATE: "TLSv1.2 TLSv1.3"}
+# https://ssl-config.mozilla.org, guideline 5.7, without the DHE suites.
+_CIPHERS = {
+    TlsPolicy.MODERN: None,
+    TlsPolicy.INTERMEDIATE: (
+        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+        "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+        "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+    ),
+}
+
+_SET_HEADER = re.compile(r"^\s*proxy_set_header\s+[\"']?([A-Za-z0-9_-]+)", re.MULTILINE)
+_VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
+_REJECTION = re.compile(
+    r"\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(?P<message>.*?)(?: in (?P<path>/\S+?):(?P<line>\d+))?$", re.MULTILINE
+)
+
+
+class Nginx:
+    """The :class:`~stackctl.proxies.proxy.Proxy` for nginx, Debian's and the official image alike."""
+
+    name = "nginx"
+    default_image = "nginx:1.30"
+
+    def shared(self, stack: Stack, version: Version, *, custom: bytes | None) -> Files:
+        """``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``."""
+        able = Capabilities.of(version)
+        apps = len(stack.apps)
+        names = sum(len(app.domains) for app in stack.apps)
+        conf = render(
+            "nginx/nginx.conf.j2",
+            http2=able.http2,
+            shared_zone=able.upstream_resolve,
+            keepalive_min_timeout=able.keepalive_min_timeout,
+            names_hash_size=_power_of_two(max(512, 2 * names)),
+            zone_size=_power_of_two(max(256, 8 * apps)),
+            # Each name is asked for this often: more apps may wait longer, so that Docker's resolver is not flooded.
+            resolver_valid=max(2, apps // 50),
+            https_port=stack.edge.https.port,
+            custom=custom is not None,
+        )
+        files = {
+            "nginx.conf": conf,
+            "snippets/acme.conf": render("nginx/snippets/acme.conf.j2", webroot=WEBROOT),
+            "snippets/proxy.conf": render("nginx/snippets/proxy.conf.j2"),
+            "snippets/tls.conf": render(
+                "nginx/snippets/tls.conf.j2",
+                policy=stack.tls.value,
+                protocols=_PROTOCOLS[stack.tls],
+                ciphers=_CIPHERS[stack.tls],
+            ),
+        }
+        encoded = {path: text.encode() for path, text in files.items()}
+        return encoded if custom is None else {**encoded, "snippets/http.custom": custom}
+
+    def site(  # noqa: PLR0913  (a site, and a person's two files for it)
+        self,
+        stack: Stack,
+        app: App,
+        tls: SiteTls,
+        version: Version,
+        *,
+        custom: bytes | None,
+        location: bytes | None = None,
+    ) -> Files:
+        """``sites/DOMAIN.conf``; ``.redirect``, its names that HTTP redirects.
+
+        ``.custom`` and ``.location`` are copies of a person's own: for its server, and for its ``location /``.
+        """
+        able = Capabilities.of(version)
+        named = not _is_address(app.upstream)
+        text = render(
+            "nginx/site.conf.j2",
+            name=app.name,
+            names=app.domains,
+            upstream=str(app.upstream),
+            # Without 'resolve', a group with a missing container would stop all sites: then there is no group.
+            group=f"app_{app.name}" if able.upstream_resolve else None,
+            resolve=named,
+            # nginx sets the memory of kept connections aside for each site: 32 of them cost 6 KB.
+            keepalive=32 if len(stack.apps) <= MANY else 8,
+            plain_names=[name for name in app.domains if name not in tls.trusted],
+            http2=able.http2,
+            certificate=tls.certificate,
+            key=tls.key,
+            tuning=app.tuning,
+            custom=custom is not None,
+            location=location is not None,
+            headers=_headers_left(location),
+        )
+        files = {f"sites/{app.name}.conf": text.encode()}
+        redirected = [name for name in app.domains if name in tls.trusted]
+        if redirected:
+            files[f"sites/{app.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
+        own = {"custom": custom, "location": location}
+        return files | {f"sites/{app.name}.{kind}": body for kind, body in own.items() if body is not None}
+
+    def site_of(self, path: str) -> str | None:
+        """The DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom`` or ``.location``."""
+        folder, _, name = path.partition("/")
+        return name.rpartition(".")[0] if folder == "sites" else None
+
+    def source_of(self, path: str) -> str:
+        """``custom/DOMAIN.conf`` for its copy ``sites/DOMAIN.custom``, ``custom/DOMAIN.location.conf`` likewise.
+
+        A written file is its own source.
+        """
+        if path == "snippets/http.custom":
+            return "custom/http.conf"
+        if path.startswith("sites/") and path.endswith(".custom"):
+            return f"custom/{path.removeprefix('sites/').removesuffix('.custom')}.conf"
+        if path.startswith("sites/") and path.endswith(".location"):
+            return f"custom/{path.removeprefix('sites/')}.conf"
+        return path
+
+    def marker(self, generation: str) -> Files:
+        """``snippets/generation.conf``."""
+        text = render("nginx/snippets/generation.conf.j2", path=MARKER_PATH, generation=generation)
+        return {"snippets/generation.conf": text.encode()}
+
+    def test_command(self, root: str) -> list[str]:
+        """``nginx -t`` of another configuration file; its includes are relative to it."""
+        return ["nginx", "-e", "/dev/stderr", "-t", "-q", "-c", f"/etc/nginx/{root}/nginx.conf"]
+
+    def reload_command(self) -> list[str]:
+        """``nginx -s reload``: new workers first, old ones finish what they serve."""
+        return ["nginx", "-e", "/dev/stderr", "-s", "reload"]
+
+    def reload_signal(self) -> tuple[str, str]:
+        """``SIGHUP`` to the master, which is what ``nginx -s reload`` sends after it has read everything itself."""
+        return "HUP", "nginx: master process"
+
+    def version_command(self) -> list[str]:
+        """``nginx -v``."""
+        return ["nginx", "-v"]
+
+    def parse_version(self, output: str) -> Version:
+        """The numbers of ``nginx version: nginx/1.30.4``."""
+        match = _VERSION.search(output)
+        if match is None:
+            raise EngineError(f"the proxy image has no nginx: {output.strip()!r}", hint="check its 'image'")
+        version = tuple(int(part) for part in match[1].split("."))
+        if version < OLDEST:
+            raise EngineError(f"nginx {match[1]} is too old", hint="use an image with nginx 1.19.5 or newer")
+        return version
+
+    def explain(self, output: str, root: str) -> Rejection:
+        """The first ``[emerg]`` line, with its file inside the configuration."""
+        match = _REJECTION.search(output)
+        if match is None:
+            return Rejection(output.strip().splitlines()[-1] if output.strip() else "nginx -t failed without a word")
+        prefix = f"/etc/nginx/{root}/"
+        path = match["path"]
+        inside = path.removeprefix(prefix) if path and path.startswith(prefix) else None
+        return Rejection(match["message"], inside, int(match["line"]) if inside else None)
+
+    def logged_errors(self, log: str) -> list[LoggedError]:
+        """The lines of its error log that name a client and a host."""
+        return logged_errors(log)
+
+
+def _headers_left(location: bytes | None) -> list[str]:
+    """The lines of ``snippets/proxy.conf`` for a location that sets headers of the app's itself.
+
+    nginx would send a header that is set twice two times.
+    """
+    own = {name.lower() for name in _SET_HEADER.findall((location or b"").decode("utf-8", "replace"))}
+    lines = render("nginx/snippets/proxy.conf.j2").splitlines()
+    set_here = [match[1].lower() if (match := _SET_HEADER.match(line)) else None for line in lines]
+    if not own & set(set_here):
+        return []
+    return [line for line, name in zip(lines, set_here, strict=True) if name not in own and not line.startswith("#")]
+
+
+def _is_address(upstream: Upstream) -> bool:
+    return upstream.service is None and (upstream.host.startswith("[") or upstream.host.replace(".", "").isdigit())
+
+
+def _power_of_two(at_least: int) -> int:
+    """Sizes grow in steps, so that one more app rarely changes a shared file."""
+    return 1 << (at_least - 1).bit_length()

@@ -1,0 +1,31 @@
+"""nginx: the lines of its error log that are about requests."""
+
+from __future__ import annotations
+
+import re
+
+from stackctl.proxies.trace import LoggedError
+
+_LINE = re.compile(
+    r"^(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>\w+)\] \d+#\d+: (?:\*\d+ )?(?P<message>.*?), client: .*$",
+    re.MULTILINE,
+)
+_HOST = re.compile(r', host: "([^"]*)"')
+_REQUEST = re.compile(r', request: "([^"]*)"')
+_UPSTREAM = re.compile(r', upstream: "([^"]*)"')
+
+
+def logged_errors(log: str) -> list[LoggedError]:
+    """The errors of requests in ``log``, oldest first; the host without its port, in lower case."""
+    return [_error(match) for match in _LINE.finditer(log) if _HOST.search(match[0])]
+
+
+def _error(match: re.Match[str]) -> LoggedError:
+    fields = {name: found[1] if (found := one.search(match[0])) else None for name, one in _FIELDS.items()}
+    host = re.sub(r":\d+\Z", "", (fields["host"] or "").lower())
+    return LoggedError(
+        match["time"], match["level"], match["message"], host, fields["request"], fields["upstream"], match[0]
+    )
+
+
+_FIELDS = {"host": _HOST, "request": _REQUEST, "upstream": _UPSTREAM}

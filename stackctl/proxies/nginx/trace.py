@@ -1,0 +1,195 @@
+"""nginx: which server block answers for a name, which location for a path, as nginx itself decides it.
+
+https://nginx.org/en/docs/http/request_processing.html and ``ngx_http_core_find_location`` are the model.
+Pure: the directives are parsed by somebody else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from stackctl.proxies.nginx.actions import action_of, rules_of
+from stackctl.proxies.nginx.directives import Directive, first, named
+from stackctl.proxies.trace import Action, Block, Doing, Match, Route
+
+_WILD_ADDRESSES = {"", "*", "0.0.0.0"}  # noqa: S104  (compared, not bound)
+
+
+def route(tree: Sequence[Directive], name: str, path: str, port: int) -> Route | None:
+    """The way of a request for ``path`` (its query may follow) that arrives on ``port`` for ``name``.
+
+    None where nothing listens on that port. Only wildcard addresses count: a container has no other that
+    Docker would lead a request to.
+    """
+    http = first(tree, "http")
+    chosen = None if http is None else choose_server(http.block, name.lower(), port)
+    if http is None or chosen is None:
+        return None
+    server, match = chosen
+    block = Block(_server_text(server), server.place)
+    refusing = first(server.block, "ssl_reject_handshake")
+    if refusing is not None and refusing.args == ("on",):
+        return Route(block, match, None, Action(Doing.REFUSE, refusing.text, refusing.place))
+    found = find_location(server.block, normalised(path))
+    location = found.location
+    chain = [level.block for level in (location, server, http) if level is not None]
+    action = _slash_added(location) if found.redirects and location else action_of(chain, http.block)
+    rules = rules_of(chain)
+    # What stands in the server block itself comes before any location is looked for.
+    immediate = first(server.block, "return")
+    if immediate is not None:
+        return Route(block, match, None, action_of(chain[-2:], http.block), rules)
+    inner = Block(location.text, location.place) if location else None
+    return Route(block, match, inner, action, rules)
+
+
+def _slash_added(location: Directive) -> Action:
+    text = f"redirect to {location.args[-1]}, with the slash at its end"
+    return Action(Doing.REDIRECT, text, location.place, 301)
+
+
+# Servers
+
+
+def choose_server(http: Sequence[Directive], name: str, port: int) -> tuple[Directive, Match] | None:
+    """The server block for ``name`` among those that listen on ``port``."""
+    servers = [server for server in named(http, "server") if any(_on(listen, port) for listen in _listens(server))]
+    if not servers:
+        return None
+    ranked = [(rank, server) for server in servers for pattern in _names(server) if (rank := _rank(pattern, name))]
+    if ranked:
+        # Of equals the first: that is how nginx takes regexes, and names that several servers have.
+        (_, _, match), server = max(ranked, key=lambda pair: pair[0][:2])
+        return server, match
+    flagged = [
+        server
+        for server in servers
+        if any(_on(listen, port) and {"default_server", "default"} & set(listen[1:]) for listen in _listens(server))
+    ]
+    return (flagged or servers)[0], Match.DEFAULT
+
+
+def _listens(server: Directive) -> list[tuple[str, ...]]:
+    return [listen.args for listen in named(server.block, "listen")] or [("80",)]
+
+
+def _on(listen: tuple[str, ...], port: int) -> bool:
+    address, _, number = listen[0].rpartition(":") if ":" in listen[0] else ("", "", listen[0])
+    if not number.isdigit():
+        # An address alone means port 80; so does a name.
+        address, number = listen[0], "80"
+    return address in _WILD_ADDRESSES and int(number) == port and "quic" not in listen
+
+
+def _names(server: Directive) -> Iterator[str]:
+    for names in named(server.block, "server_name"):
+        yield from names.args
+
+
+def _rank(pattern: str, name: str) -> tuple[int, int, Match] | None:
+    """How well ``pattern`` fits: exact, the longest ``*.`` in front, the longest ``.*`` behind, the first regex."""
+    if pattern.startswith("~"):
+        return (1, 0, Match.REGEX) if _search(pattern[1:], name, re.IGNORECASE) else None
+    wanted = pattern.lower()
+    bare = wanted.removeprefix(".")
+    if name in {wanted, bare}:
+        return 4, 0, Match.EXACT
+    if wanted.startswith(("*.", ".")) and name.endswith(f".{wanted.lstrip('*').lstrip('.')}"):
+        return 3, len(bare.removeprefix("*.")), Match.WILDCARD
+    if wanted.endswith(".*") and name.startswith(wanted[:-1]):
+        return 2, len(wanted), Match.WILDCARD
+    return None
+
+
+def _server_text(server: Directive) -> str:
+    names = list(_names(server))
+    shown = " ".join(names[:4]) + (" …" if len(names) > 4 else "")
+    return f"server {shown}" if names else "server"
+
+
+# Locations
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where the search for a location ended.
+
+    Attributes:
+        location: None where the server block has none that fits.
+        redirects: nginx adds the slash that is missing at the end of the path by a redirect.
+        final: an exact location or a regex, behind which no other is looked for.
+    """
+
+    location: Directive | None
+    redirects: bool = False
+    final: bool = False
+
+
+def find_location(block: Sequence[Directive], path: str) -> Found:
+    """The location for a normalised ``path``: exact, else the longest prefix unless a regex fits first."""
+    own = [location for location in named(block, "location") if not location.args[-1].startswith("@")]
+    for location in own:
+        if _kind(location) == ("=", path):
+            return Found(location, final=True)
+    prefixes = [location for location in own if _kind(location)[0] in {"", "^~"}]
+    prefix = max(
+        (location for location in prefixes if path.startswith(_kind(location)[1])),
+        key=lambda location: len(_kind(location)[1]),
+        default=None,
+    )
+    if prefix is None or _kind(prefix)[1] != path:
+        for location in own:
+            if _kind(location) in {("", f"{path}/"), ("^~", f"{path}/"), ("=", f"{path}/")} and _passes_on(location):
+                return Found(location, redirects=True, final=True)
+    nested = find_location(prefix.block, path) if prefix is not None else Found(None)
+    if nested.final:
+        return nested
+    if prefix is None or _kind(prefix)[0] != "^~":
+        for location in own:
+            kind, pattern = _kind(location)
+            if kind in {"~", "~*"} and _search(pattern, path, re.IGNORECASE if kind == "~*" else 0):
+                inner = find_location(location.block, path)
+                return Found(location if inner.redirects else inner.location or location, final=True)
+    return Found(nested.location or prefix)
+
+
+def _kind(location: Directive) -> tuple[str, str]:
+    """The modifier of a location and its pattern; ``location =/x`` is written without a space too."""
+    if len(location.args) > 1:
+        return location.args[0], location.args[1]
+    pattern = location.args[0]
+    for modifier in ("^~", "~*", "=", "~"):
+        if pattern.startswith(modifier):
+            return modifier, pattern.removeprefix(modifier)
+    return "", pattern
+
+
+def _passes_on(location: Directive) -> bool:
+    """Whether it passes requests on: nginx then redirects to it from the path without its last slash."""
+    return any(one.name.endswith("_pass") for one in location.block)
+
+
+def _search(pattern: str, text: str, flags: int) -> bool:
+    """Whether a regex of nginx's (PCRE) fits; one that Python cannot read fits nothing."""
+    # PCRE takes (?<name>…) for a named group, Python (?P<name>…).
+    try:
+        return re.search(re.sub(r"\(\?<(?![=!])", "(?P<", pattern), text, flags) is not None
+    except re.error:
+        return False
+
+
+def normalised(path: str) -> str:
+    """A path as nginx compares it: without its query, decoded, with single slashes, ``.`` and ``..`` resolved."""
+    parts: list[str] = []
+    decoded = unquote(path.partition("?")[0].partition("#")[0])
+    pieces = decoded.split("/")
+    for piece in pieces:
+        if piece == ".." and parts:
+            parts.pop()
+        elif piece not in {"", ".", ".."}:
+            parts.append(piece)
+    closed = pieces[-1] in {"", ".", ".."} and bool(parts)
+    return "/" + "/".join(parts) + ("/" if closed else "")

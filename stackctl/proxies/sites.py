@@ -1,0 +1,58 @@
+"""Everything the proxy should have on disk for a stack, site by site."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stackctl.certs.lineage import Certificate, Lineage
+from stackctl.model.layout import CERTS_MOUNT, LIVE_MOUNT
+from stackctl.model.stack import App, Stack
+from stackctl.model.values import Domain
+from stackctl.proxies.proxy import Files, Proxy, SiteTls
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What rendering needs besides the stack: the proxy, its version, and a person's own snippets."""
+
+    proxy: Proxy
+    version: tuple[int, ...]
+    custom: Mapping[str, bytes]
+
+    def shared(self, stack: Stack) -> Files:
+        """The files that are no single site's."""
+        return self.proxy.shared(stack, self.version, custom=self.custom.get("http.conf"))
+
+    def site(self, stack: Stack, app: App, tls: SiteTls) -> Files:
+        """The files of one site, served with ``tls``."""
+        custom, location = self.custom.get(f"{app.name}.conf"), self.custom.get(f"{app.name}.location.conf")
+        return self.proxy.site(stack, app, tls, self.version, custom=custom, location=location)
+
+
+def site_tls(app: App, lineage: Lineage | None, imported: Certificate | None = None) -> SiteTls:
+    """The real certificate where there is a usable one, else an ``imported`` one or the dummy."""
+    if lineage is None or not lineage.usable or lineage.certificate is None:
+        folder = f"{CERTS_MOUNT}/{app.name}"
+        trusted = frozenset(name for name in app.domains if imported is not None and imported.covers(name))
+        return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", trusted)
+    certificate = lineage.certificate
+    trusted = frozenset(name for name in app.domains if certificate.covers(name))
+    folder = f"{LIVE_MOUNT}/{lineage.name}"
+    return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", trusted)
+
+
+def issued_tls(app: App) -> SiteTls:
+    """The certificate an app has once its request has gone through."""
+    folder = f"{LIVE_MOUNT}/{app.lineage}"
+    return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", frozenset[Domain](app.domains))
+
+
+def generation_of(files: Files) -> str:
+    """The name of a set of files: a digest of paths and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(f"{path}\0{len(files[path])}\0".encode())
+        digest.update(files[path])
+    return digest.hexdigest()[:16]

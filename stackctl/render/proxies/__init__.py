@@ -1,1 +1,0 @@
-"""One module per proxy; each says WHAT its files hold, its templates how they look."""

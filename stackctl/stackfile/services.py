@@ -1,0 +1,141 @@
+"""The services that stackctl writes into a Compose file, as unindented YAML blocks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stackctl.model.layout import CERTS_MOUNT, MARKER_PATH, WEBROOT
+from stackctl.model.stack import App, KeyType
+from stackctl.model.values import Domain, Publish
+from stackctl.stackfile.document import Document
+from stackctl.templates import render, yaml_quote
+
+DEFAULT_CERTBOT_IMAGE = "certbot/certbot:v5.6.0"
+CA_MOUNT = "/etc/stackctl/ca"
+"""Where the certbot container sees ``data/ca``."""
+
+EAB_KEY = "data/ca/eab-hmac-key"
+CA_BUNDLE = "data/ca/bundle.pem"
+"""The copy of ``--ca-bundle`` in the stack directory."""
+
+SCHEMA = ".stackctl/compose.schema.json"
+"""The JSON Schema for editors in the stack directory; the Compose file has a comment that points to it."""
+
+TRUST = ("REQUESTS_CA_BUNDLE", f"{CA_MOUNT}/bundle.pem")
+"""The variable by which certbot trusts a CA, and its value in the container."""
+
+OWNED_KEYS = (
+    "entrypoint",
+    "stop_signal",
+    "volumes",
+    "read_only",
+    "tmpfs",
+    "cap_drop",
+    "cap_add",
+    "security_opt",
+    "healthcheck",
+)
+"""Keys of its services that stackctl keeps up to date; the others are a person's to change."""
+
+
+def proxy_block(service: str, image: str, http: Publish, https: Publish) -> str:
+    """The nginx service."""
+    return _signed(
+        "compose/nginx.yml.j2",
+        service,
+        image=image,
+        http=str(http),
+        https=str(https),
+        certs=CERTS_MOUNT,
+        webroot=WEBROOT,
+        generation_path=MARKER_PATH,
+    )
+
+
+def certbot_block(service: str, image: str, *, with_bundle: bool) -> str:
+    """The certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`."""
+    trust = TRUST[1] if with_bundle else None
+    return _signed("compose/certbot.yml.j2", service, image=image, webroot=WEBROOT, ca_bundle=trust)
+
+
+def _signed(template: str, service: str, **values: object) -> str:
+    """A service with a label that tells what stackctl wrote from what a person changed later."""
+    bare = render(template, service=service, written=None, **values)
+    digest = owned_digest(Document.parse(bare, template).data((service,)))
+    return render(template, service=service, written=digest, **values)
+
+
+def settings_block(  # noqa: PLR0913  (one argument per key)
+    *,
+    email: str | None,
+    agree_tos: bool,
+    ca: str,
+    ca_bundle: str | None,
+    eab_kid: str | None,
+    key_type: KeyType,
+    key_size: int,
+) -> str:
+    """The mapping under the top-level ``x-stackctl``."""
+    return render(
+        "compose/settings.yml.j2",
+        email=email,
+        agree_tos=agree_tos,
+        ca=ca,
+        ca_bundle=ca_bundle,
+        eab_kid=eab_kid,
+        key_type=key_type.value,
+        rsa_key_size=key_size,
+    )
+
+
+def route_block(app: App) -> str:
+    """The ``x-stackctl`` of the service that answers ``app``."""
+    return render("compose/route.yml.j2", domains=app.domains, port=app.upstream.port)
+
+
+def app_block(app: App, image: str, env_file: str | None) -> str:
+    """A new service for ``app``, with its route."""
+    return render(
+        "compose/app.yml.j2",
+        service=app.upstream.service,
+        image=image,
+        port=app.upstream.port,
+        env_file=env_file,
+        route=route_block(app),
+    )
+
+
+def outside_block(domains: Sequence[Domain], *, upstream: str | None, service: str | None, port: int | None) -> str:
+    """One item of the top-level ``apps`` list."""
+    return render("compose/outside.yml.j2", domains=domains, upstream=upstream, service=service, port=port)
+
+
+def stackfile(settings: str, services: Sequence[str], schema: str = SCHEMA) -> str:
+    """A whole new docker-compose.yml; ``schema`` is the path from it to its JSON Schema."""
+    return render("compose/docker-compose.yml.j2", settings=settings, services=services, schema=schema)
+
+
+def owned_digest(service: Mapping[str, Any]) -> str:
+    """A digest of the keys stackctl keeps up to date in a service."""
+    owned = {key: service.get(key) for key in OWNED_KEYS}
+    return hashlib.sha256(json.dumps(owned, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def render_value(value: str | int) -> str:
+    """A scalar of ``x-stackctl`` as YAML."""
+    return yaml_quote(value) if isinstance(value, str) else json.dumps(value)
+
+
+def entry_of(block: str, service: str, key: str) -> str | None:
+    """The lines of one key of a rendered service, unindented; None where it has no such key."""
+    doc = Document.parse(block, service)
+    keys = doc.own_keys((service,))
+    starts = [doc.line_of(node.start_mark.index) for node in keys]
+    for node, start, end in zip(keys, starts, [*starts[1:], len(doc.lines)], strict=True):
+        if node.value == key:
+            lines = [line for line in doc.lines[start:end] if not line.startswith("  #")]
+            return "".join(line.removeprefix("  ") for line in lines)
+    return None

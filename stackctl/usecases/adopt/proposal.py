@@ -1,0 +1,211 @@
+"""What taking a stack over comes to: what was found, and the operations in their order."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from stackctl.adapters.disk.directory import CERTBOT_CONF
+from stackctl.adopt.letsencrypt import to_webroot
+from stackctl.adopt.proposal import Fate, Proposal
+from stackctl.certs.lineage import read_certificate
+from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
+from stackctl.engine.context import Host
+from stackctl.engine.probe.observe import observe
+from stackctl.errors import ExitCode
+from stackctl.model.stack import App
+from stackctl.observed.state import Observed
+from stackctl.plan.adopt import (
+    CopyTree,
+    ImportCertificate,
+    KeepOldState,
+    ReplaceProxy,
+    RewriteRenewal,
+    WriteKept,
+    in_two,
+    measured,
+)
+from stackctl.plan.intent import Wish
+from stackctl.plan.operation import Operation, Plan
+from stackctl.plan.operations import AwaitService, PullImage, RemoveContainers, StartService
+from stackctl.plan.planner import make_plan
+from stackctl.proxies.sites import Rendering
+from stackctl.usecases.converge import Loaded
+from stackctl.usecases.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptOptions:
+    """What a person asked for; ``force`` goes on although something would be lost."""
+
+    letsencrypt: Path | None = None
+    email: str | None = None
+    nginx_image: str | None = None
+    certbot_image: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A stack that was looked at, and all that is to be done to take it over."""
+
+    foreign: Foreign
+    proposal: Proposal
+    loaded: Loaded
+    observed: Observed
+    before: tuple[Operation, ...]
+    switch: tuple[Operation, ...]
+    diff: str
+    options: AdoptOptions = field(default_factory=AdoptOptions)
+
+    @property
+    def plan(self) -> Plan:
+        """All operations, in their order."""
+        return Plan((*self.before, *self.switch))
+
+    @property
+    def stops(self) -> bool:
+        """Whether something would be lost that nobody agreed to."""
+        return bool(self.proposal.with_fate(Fate.LOST)) and not self.options.force
+
+    @property
+    def shown(self) -> Result:
+        """What a person decides by."""
+        found = ExitCode.FAILED if self.stops else ExitCode.OK
+        return Result("adopt", self.plan, dry_run=True, data=self.data(), found=found)
+
+    def data(self) -> dict[str, Any]:
+        """What was found, and what becomes of it, in JSON's types."""
+        proposal = self.proposal
+        apps = {app.name: app for app in self.loaded.stack.apps}
+        return {
+            "sites": [
+                {
+                    "app": site.name,
+                    "aliases": list(site.domains[1:]),
+                    "upstream": str(site.upstream),
+                    "certificate": site.lineage or site.imported,
+                    "not_after": _not_after(self.observed, apps[site.name]),
+                    "from": site.at,
+                }
+                for site in proposal.sites
+            ],
+            "remarks": [
+                {"fate": remark.fate.value, "text": remark.text, "from": remark.at}
+                for fate in Fate
+                for remark in proposal.with_fate(fate)
+            ],
+            "custom": sorted([*proposal.custom, *proposal.copies]),
+            "diff": self.diff,
+            "stops": self.stops,
+            "replaced": any(isinstance(operation, ReplaceProxy) for operation in self.switch),
+            "gap_ms": None,
+        }
+
+
+def _not_after(observed: Observed, app: App) -> str | None:
+    one = observed.lineages.get(app.lineage)
+    certificate = one.certificate if one is not None else observed.imported(app.name)
+    return certificate.not_after.isoformat() if certificate is not None else None
+
+
+def planned(  # noqa: PLR0913  (what was found, and what it is to be)
+    host: Host,
+    foreign: Foreign,
+    proposal: Proposal,
+    imports: tuple[ImportCertificate, ...],
+    loaded: Loaded,
+    old: str,
+    options: AdoptOptions,
+) -> Adoption:
+    """All that is to be done, and in which order, to turn what was found into ``loaded``."""
+    stack = loaded.stack
+    observed = observe(host, stack, loaded.project, stack.apps)
+    there = {one.app: read_certificate(one.chain) for one in imports}
+    observed = replace(observed, custom={**observed.custom, **proposal.custom}, dummies={**observed.dummies, **there})
+    if foreign.lineages:
+        observed = replace(observed, lineages=dict(foreign.lineages))
+    rendering = Rendering(host.proxy, observed.version, observed.custom)
+    plan = make_plan(stack, Wish(loaded.doc.text, issue=False), observed, rendering)
+    probed = tuple(app.name for app in stack.apps if app.name in there or _usable(foreign, app))
+    mine: set[str] = {stack.certbot, stack.edge.service}
+    operations: list[Operation] = [
+        measured(operation, probed) for operation in plan.operations if _is_ours(operation, mine)
+    ]
+    operations += imports
+    operations += _helpers_removed(foreign, observed)
+    operations += _own_operations(host, foreign, proposal, old, loaded.doc.text)
+    before, switch = in_two(operations)
+    name = host.directory.main_path
+    diff = difflib.unified_diff(old.splitlines(), loaded.doc.text.splitlines(), name, f"{name} (adopted)", lineterm="")
+    return Adoption(foreign, proposal, loaded, observed, tuple(before), tuple(switch), "\n".join(diff), options)
+
+
+def _is_ours(operation: Operation, mine: set[str]) -> bool:
+    """Apps are left alone: whether they run, and as what, is not changed by who stands in front of them."""
+    match operation:
+        case StartService() | AwaitService():
+            return operation.service in mine
+        case PullImage():
+            return operation.scope is None or operation.scope.removeprefix("service:") in mine
+        case _:
+            return True
+
+
+def _helpers_removed(foreign: Foreign, observed: Observed) -> Iterator[Operation]:
+    """Services whose work stackctl does: their containers go last, when it does."""
+    for helper in foreign.layout.helpers:
+        ids = tuple(container.id for container in observed.containers_of(helper.name))
+        if ids:
+            cause = "stackctl does its work"
+            yield RemoveContainers(service=helper.name, ids=ids, cause=cause, scope=f"service:{helper.name}")
+
+
+def _usable(foreign: Foreign, app: App) -> bool:
+    one = foreign.lineages.get(app.lineage)
+    return one is not None and one.usable
+
+
+def _own_operations(host: Host, foreign: Foreign, proposal: Proposal, old: str, new: str) -> list[Operation]:
+    """What adoption does beside converging."""
+    root = host.directory.root
+    operations: list[Operation] = []
+    rewritten: list[RewriteRenewal] = []
+    for lineage, text in foreign.renewals.items():
+        one = foreign.lineages.get(lineage)
+        covered = [name for name in one.certificate.names if "*" not in name] if one and one.certificate else []
+        content, changes = to_webroot(text, covered or [lineage])
+        if changes:
+            cause = "it would not renew in stackctl's container"
+            rewritten.append(RewriteRenewal(lineage=lineage, content=content, changes=tuple(changes), cause=cause))
+    if foreign.tree is not None and foreign.tree.resolve() != (root / CERTBOT_CONF).resolve():
+        source = foreign.files.shown(foreign.tree)
+        operations.append(CopyTree(source=source, target=CERTBOT_CONF, cause="it is certbot's, in another place"))
+    for name, directives in proposal.custom.items():
+        operations.append(WriteKept(name=name, content=directives, cause="stackctl has no key for it"))
+    for name, path in proposal.copies.items():
+        found = foreign.files.read(path)
+        if found is not None:
+            like, cause = foreign.files.on_host(path), f"{path} is named by a kept directive"
+            operations.append(WriteKept(name=name, content=found[1], like=str(like) if like else None, cause=cause))
+    operations += rewritten
+    seen = () if foreign.files.is_stackctls else foreign.files.seen
+    kept = [
+        host.directory.main_path,
+        *sorted(
+            path
+            for path in seen
+            if not path.startswith(("/", CERTBOT_CONF)) and not path.endswith((".key", ".crt", ".pem"))
+        ),
+    ]
+    kept += [name for name in SCRIPTS if (root / name).is_file()]
+    in_place = foreign.tree is not None and foreign.tree.resolve() == (root / CERTBOT_CONF).resolve()
+    kept += [f"{CERTBOT_CONF}/renewal/{one.lineage}.conf" for one in rewritten if in_place]
+    if operations or old != new:
+        operations.append(
+            KeepOldState(paths=tuple(dict.fromkeys(kept)), cause="so that 'stackctl rollback' can go back")
+        )
+    return operations

@@ -1,0 +1,146 @@
+"""``stackctl adopt``: a stack that somebody's script made, looked at to be brought under management."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
+
+from stackctl.adapters.nginx_reader import parse
+from stackctl.adopt.compose_edit import adopted
+from stackctl.adopt.letsencrypt import read_renewal
+from stackctl.adopt.nginx_conf import is_challenge
+from stackctl.adopt.nginx_proxy import VHOSTS, Around, contact_in, read_variables
+from stackctl.adopt.proposal import Fate, Proposal, Remark
+from stackctl.adopt.reading import read_proposal
+from stackctl.certs.lineage import read_lineage
+from stackctl.engine.adopt.foreign import Foreign, look_around
+from stackctl.engine.context import Host
+from stackctl.engine.probe.observe import proxy_version
+from stackctl.errors import EngineError
+from stackctl.model import values
+from stackctl.model.project import Project, Service
+from stackctl.model.stack import CA_NAMES, App
+from stackctl.plan.adopt import (
+    ImportCertificate,
+)
+from stackctl.proxies.nginx.config import Capabilities
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.read import HTTP, read_apps
+from stackctl.usecases.adopt.proposal import Adoption, AdoptOptions, planned
+from stackctl.usecases.converge import load, open_document
+
+
+def prepare(host: Host, options: AdoptOptions) -> Adoption:
+    """Look at the stack in the directory, and work out what adoption would do; nothing is changed.
+
+    Raises:
+        InputError: there is nothing here to adopt.
+        ProxyRejected: its configuration cannot be read.
+    """
+    doc = open_document(host)
+    project = host.engine.resolve(doc.text)
+    foreign = look_around(host, project, options.letsencrypt)
+    is_other = foreign.layout.nginx_proxy and "nginx-proxy" in (foreign.layout.proxy.image or "")
+    there = None if is_other else foreign.layout.proxy.image
+    image = options.nginx_image or there or host.proxy.default_image
+    images = {"certbot": options.certbot_image} if options.certbot_image else {}
+    version, remarks = _version(host, image, options)
+    if remarks:
+        image = host.proxy.default_image
+    if image != foreign.layout.proxy.image:
+        images["proxy"] = image
+    resolves = Capabilities.of(version).upstream_resolve
+    if foreign.layout.nginx_proxy:
+        proposal = read_variables(foreign.conf, project, _around(host, foreign, project, doc), resolves=resolves)
+    else:
+        certificates = {name: one.certificate for name, one in foreign.lineages.items() if one.certificate}
+        proposal = read_proposal(foreign.conf, project, certificates, resolves=resolves)
+    proposal, imports = _imports(foreign, proposal)
+    proposal = _left(replace(proposal, remarks=(*remarks, *proposal.remarks)), foreign, read_apps(doc))
+    changed = adopted(doc, foreign.layout, proposal, _settings(foreign, project, options), images)
+    loaded = load(host, changed)
+    return planned(host, foreign, proposal, imports, loaded, doc.text, options)
+
+
+def _around(host: Host, foreign: Foreign, project: Project, doc: Document) -> Around:
+    """What nginx-proxy's variables refer to."""
+    hosts = {
+        text.strip() for one in project.services.values() for text in one.environment.get("VIRTUAL_HOST", "").split(",")
+    }
+    vhosts = {}
+    for name in (*hosts, *(f"{text}_location" for text in hosts)):
+        found = foreign.files.read(f"{VHOSTS}/{name}") if name not in {"", "_location"} else None
+        if found is not None:
+            vhosts[name] = tuple(one for one in parse(found[1], found[0]) if not is_challenge(one))
+
+    def port_of(service: Service) -> int:
+        exposed = [str(port) for port in doc.data(("services", service.name, "expose")) or ()]
+        if len(exposed) == 1 and exposed[0].isdigit():
+            return int(exposed[0])
+        ports = host.engine.exposed_ports(service.image) if service.image else ()
+        return ports[0] if len(ports) == 1 else HTTP
+
+    return Around(port_of, lambda path: foreign.files.read(path) is not None, vhosts)
+
+
+def _imports(foreign: Foreign, proposal: Proposal) -> tuple[Proposal, tuple[ImportCertificate, ...]]:
+    """The certificates that are not certbot's, as they are: served from data/certs until they are due."""
+    found: list[ImportCertificate] = []
+    remarks: list[Remark] = []
+    for site in proposal.sites:
+        if site.imported is None or site.imported_key is None or foreign.files.is_stackctls:
+            continue
+        chain, key = foreign.files.read(site.imported), foreign.files.read(site.imported_key)
+        lineage = read_lineage(site.name, chain and chain[1], key and key[1], None)
+        if chain is None or key is None or not lineage.usable:
+            remarks.append(Remark(Fate.LOST, f"the certificate {site.imported}: {lineage.problem}", site.at))
+            continue
+        cause = "it is not certbot's, and is served until it is due"
+        found.append(ImportCertificate(app=site.name, chain=chain[1], key=key[1], cause=cause, scope=site.name))
+    return replace(proposal, remarks=(*proposal.remarks, *remarks)), tuple(found)
+
+
+def _left(proposal: Proposal, foreign: Foreign, apps: Collection[App]) -> Proposal:
+    """What is not stackctl's already."""
+    known = {name for app in apps for name in app.domains}
+    proposal = replace(proposal, sites=tuple(site for site in proposal.sites if not known & set(site.domains)))
+    if not foreign.files.is_stackctls:
+        return proposal
+    sites = tuple(replace(site, imported=None) for site in proposal.sites)
+    return replace(proposal, sites=sites, remarks=tuple(proposal.with_fate(Fate.LOST)))
+
+
+def _version(host: Host, image: str, options: AdoptOptions) -> tuple[tuple[int, ...], tuple[Remark, ...]]:
+    """The proxy's version; where that is too old, the default image's, and a remark that says so."""
+    try:
+        return proxy_version(host, image), ()
+    except EngineError as error:
+        if options.nginx_image is not None or host.engine.image_id(image) is None:
+            raise
+        default = host.proxy.default_image
+        remark = Remark(Fate.CHANGED, f"the image {image} is replaced by {default}: {error.message}")
+        return proxy_version(host, default), (remark,)
+
+
+def _settings(foreign: Foreign, project: Project, options: AdoptOptions) -> dict[str, str | int | bool]:
+    """The keys of the top-level x-stackctl that the old stack answers."""
+    renewals = [read_renewal(text) for text in foreign.renewals.values()]
+    settings: dict[str, str | int | bool] = {}
+    email = options.email or foreign.contact or contact_in(project)
+    if email is not None:
+        settings["email"] = values.email(email)
+    settings["agree-tos"] = foreign.has_account or any(
+        "LETSENCRYPT_HOST" in one.environment for one in project.services.values()
+    )
+    servers = Counter(one.server for one in renewals if one.server)
+    if servers:
+        server = servers.most_common(1)[0][0]
+        settings["ca"] = next((name for name, url in CA_NAMES.items() if url == server), server)
+    kinds = {one.key_type or ("rsa" if one.rsa_key_size else None) for one in renewals}
+    if kinds == {"rsa"}:
+        settings["key-type"] = "rsa"
+        sizes = {one.rsa_key_size for one in renewals} - {None}
+        if sizes and sizes <= {3072, 4096}:
+            settings["rsa-key-size"] = max(size for size in sizes if size)
+    return settings

@@ -1,0 +1,1 @@
+"""``stackctl doctor``: collects the inputs of the checks and runs them."""

@@ -1,0 +1,97 @@
+"""The sections of ``stackctl doctor`` about apps and their certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from stackctl.diagnose import apps as judged_apps
+from stackctl.diagnose import certificates as judged_certificates
+from stackctl.diagnose import renewal as judged_renewal
+from stackctl.diagnose.check import Check, found_wrong, unseen
+from stackctl.engine.probe import apps as probe_apps
+from stackctl.engine.probe import certificates as probe_certificates
+from stackctl.errors import StackctlError
+from stackctl.model.project import Project
+from stackctl.model.stack import App
+from stackctl.observed.state import Container
+from stackctl.usecases.doctor.inputs import Ground
+
+_PROXY = ("proxy", "http-port", "https-port")
+_CERTIFICATE = (judged_certificates.ISSUED, *judged_certificates.ON_DISK, judged_renewal.FILE)
+_IN_THE_WAY = frozenset(
+    (*_PROXY, "engine", "compose", "compose-file", "webroot", "challenge", "clock", "cname", "dns", "caa", "reach")
+) | {"limits", "certbot", "certbot-dns", "certbot-route"}
+"""Checks that have to hold before a certificate can be issued."""
+
+
+def app_checks(ground: Ground, apps: Sequence[App]) -> Iterator[Check]:
+    """Whether the proxy can reach each app."""
+    stack, project, containers = ground.stack, ground.project, ground.containers
+    if stack is None or project is None or containers is None or not containers:
+        because = ground.broken or "the stack is down"
+        for app in apps:
+            yield from unseen(_app_names(app), because, app.name)
+        return
+    here = [app for app in apps if not _waits_for_image(ground, project, containers, app)]
+    facts = {one.subject: one for one in probe_apps.apps(ground.host, stack.edge, project, containers, here)}
+    for app in apps:
+        if app.name in facts:
+            yield from judged_apps.judge_app(facts[app.name])
+        else:
+            yield from unseen(_app_names(app), "its image is not here", app.name)
+
+
+def _app_names(app: App) -> Sequence[str]:
+    if app.upstream.service is None:
+        return [judged_apps.OUTSIDE]
+    return [judged_apps.CONTAINER, judged_apps.HEALTH, judged_apps.NETWORK, judged_apps.PORT]
+
+
+def _waits_for_image(ground: Ground, project: Project, containers: Sequence[Container], app: App) -> bool:
+    """Whether its service has no container only because its image is missing, which another check says."""
+    service = project.services.get(app.upstream.service or "")
+    if service is None or service.image is None or service.builds:
+        return False
+    there = any(container.service == service.name for container in containers)
+    return not there and ground.host.engine.image_id(service.image) is None
+
+
+def certificate_checks(ground: Ground, apps: Sequence[App], earlier: Sequence[Check]) -> Iterator[Check]:
+    """The loop that renews, and each app's certificate; ``earlier`` are the checks these stand on."""
+    stack, containers = ground.stack, ground.containers
+    if stack is None or containers is None:
+        yield from unseen([judged_renewal.LOOP], ground.broken or "the stack is down")
+        for app in apps:
+            yield from unseen(_CERTIFICATE, ground.broken or "the stack is down", app.name)
+        return
+    stopped = found_wrong(earlier, ["certbot"])
+    if containers and not stopped:
+        yield judged_renewal.judge_loop(probe_certificates.loop(ground.host, stack, containers))
+    else:
+        because = f"{stack.certbot} does not run" if stopped else "the stack is down"
+        yield from unseen([judged_renewal.LOOP], because, stack.certbot)
+    try:
+        gathered = probe_certificates.certificates(
+            ground.host, stack, apps, proxy_up=bool(containers) and not found_wrong(earlier, _PROXY)
+        )
+    except StackctlError as error:
+        for app in apps:
+            yield from unseen(_CERTIFICATE, error.message, app.name)
+        return
+    for app, one in zip(apps, gathered, strict=True):
+        lineage, reason = one.certificate.lineage, _why_not_issued(app, earlier)
+        there = lineage is not None and lineage.certificate is not None
+        if not there and reason is not None:
+            yield from unseen(_CERTIFICATE, reason, app.name)
+            continue
+        yield from judged_certificates.judge_certificate(one.certificate)
+        if there and one.renewal is not None:
+            yield judged_renewal.judge_renewal(one.renewal)
+        else:
+            yield from unseen([judged_renewal.FILE], "there is no certificate", app.name)
+
+
+def _why_not_issued(app: App, earlier: Sequence[Check]) -> str | None:
+    """What stands in the way of a first certificate, and is told by a check of its own."""
+    wrong = [check for check in found_wrong(earlier, _IN_THE_WAY) if check.subject in {None, *app.domains}]
+    return f"none is issued, and {wrong[0].name} is wrong" if wrong else None
