@@ -23,7 +23,7 @@ from stackctl.cli.options import (
 from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.context import Host
+    from stackctl.engine.context import Context
 
 
 def adopt(
@@ -64,8 +64,8 @@ def adopt(
 
     asks = output is OutputFormat.TEXT and sys.stdin.isatty() and sys.stdout.isatty()
 
-    def action(host: Host) -> Result:
-        adoption = usecase.prepare(host, options())
+    def action(context: Context) -> Result:
+        adoption = usecase.prepare(context, options())
         if dry_run or not adoption.plan:
             return adoption.shown
         if adoption.stops or not (yes or asks):
@@ -75,6 +75,6 @@ def adopt(
             show_plan(adoption.shown)
         if not yes and not typer.confirm("Take it over?", default=False):
             return Result("adopt", notes=("nothing was changed",), data={"declined": True})
-        return take_over.carry_out(host, adoption)
+        return take_over.carry_out(context, adoption)
 
     run(Common("adopt", directory, output, verbose, None if dry_run else wait), action, check=options)

@@ -26,7 +26,7 @@ from stackctl.errors import InputError
 from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.context import Host
+    from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
 
 
@@ -62,7 +62,7 @@ def add_app(
     from stackctl.cli.run import Common, run
     from stackctl.usecases import add_app as usecase
 
-    def action(host: Host) -> Result:
+    def action(context: Context) -> Result:
         if port is not None:
             parsed("--port", lambda text: values.port(int(text)), str(port))
         wanted = usecase.AddApp(
@@ -77,7 +77,7 @@ def add_app(
             check=not force,
             ledger=not ignore_ledger,
         )
-        return usecase.add_app(host, wanted, dry_run=dry_run)
+        return usecase.add_app(context, wanted, dry_run=dry_run)
 
     run(Common("add-app", directory, output, verbose, None if dry_run else wait), action)
 
@@ -101,11 +101,11 @@ def remove_app(
     from stackctl.cli.run import Common, run
     from stackctl.usecases import remove_app as usecase
 
-    def action(host: Host) -> Result:
+    def action(context: Context) -> Result:
         name = values.domain(domain)
         if delete_cert and not yes and not dry_run:
             _confirm(InputError, f"Delete the certificate and the key of {name}? They cannot be made again.")
-        return usecase.remove_app(host, name, keep_service=keep_service, delete_cert=delete_cert, dry_run=dry_run)
+        return usecase.remove_app(context, name, keep_service=keep_service, delete_cert=delete_cert, dry_run=dry_run)
 
     run(Common("remove-app", directory, output, verbose, None if dry_run else wait), action)
 

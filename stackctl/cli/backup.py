@@ -22,7 +22,7 @@ from stackctl.errors import InputError
 
 if TYPE_CHECKING:
     from stackctl.engine.backup.sealing import Seal
-    from stackctl.engine.context import Host
+    from stackctl.engine.context import Context
     from stackctl.usecases.restore import Archive
     from stackctl.usecases.result import Result
 
@@ -103,8 +103,8 @@ def restore(
         if not dry_run:
             usecase.refuse_occupied(directory.absolute(), opened[0], options)
 
-    def action(host: Host) -> Result:
-        return usecase.restore(host, opened[0], options, lambda: host_of(common, host.report), dry_run=dry_run)
+    def action(context: Context) -> Result:
+        return usecase.restore(context, opened[0], options, lambda: host_of(common, context.report), dry_run=dry_run)
 
     run(common, action, check=check)
 

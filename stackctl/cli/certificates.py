@@ -21,7 +21,7 @@ from stackctl.cli.options import (
 from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.context import Host
+    from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
 
 
@@ -44,9 +44,9 @@ def renew(
     from stackctl.cli.run import Common, run
     from stackctl.usecases import renew as usecase
 
-    def action(host: Host) -> Result:
+    def action(context: Context) -> Result:
         return usecase.renew(
-            host,
+            context,
             force=[values.domain(text) for text in force or ()],
             ledger=not ignore_ledger,
             unattended=unattended,

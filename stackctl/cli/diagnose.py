@@ -10,7 +10,7 @@ from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
 from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.context import Host
+    from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
 
 
@@ -27,7 +27,7 @@ def doctor(
     from stackctl.cli.run import Common, run
     from stackctl.usecases.doctor import doctor as usecase
 
-    def action(host: Host) -> Result:
-        return usecase.doctor(host, [values.domain(text) for text in domain or ()])
+    def action(context: Context) -> Result:
+        return usecase.doctor(context, [values.domain(text) for text in domain or ()])
 
     run(Common("doctor", directory, output, verbose), action)

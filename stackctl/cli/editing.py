@@ -15,7 +15,7 @@ from stackctl.model import values
 
 if TYPE_CHECKING:
     from stackctl.adapters.editor import Draft
-    from stackctl.engine.context import Host
+    from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
 
 
@@ -37,15 +37,15 @@ def edit(
                 "nobody is here to ask", where="--yes", hint="pass --yes to have it done without being asked"
             )
 
-    def action(host: Host) -> Result:
-        before = usecase.text_to_edit(host)
-        draft = Draft(host.directory.files.main, before)
+    def action(context: Context) -> Result:
+        before = usecase.text_to_edit(context)
+        draft = Draft(context.directory.files.main, before)
         keeps = True
         try:
-            result, keeps = _session(host, draft, before, yes=yes, issue=not no_issue, wait=wait)
+            result, keeps = _session(context, draft, before, yes=yes, issue=not no_issue, wait=wait)
         finally:
             if keeps and draft.is_edited:
-                host.report.note(f"what you typed is kept in {draft.path}")
+                context.report.note(f"what you typed is kept in {draft.path}")
             else:
                 draft.remove()
         return result
@@ -53,7 +53,9 @@ def edit(
     run(Common("edit", directory, OutputFormat.TEXT, verbose), action, check=check)
 
 
-def _session(host: Host, draft: Draft, before: str, *, yes: bool, issue: bool, wait: float) -> tuple[Result, bool]:
+def _session(
+    context: Context, draft: Draft, before: str, *, yes: bool, issue: bool, wait: float
+) -> tuple[Result, bool]:
     """Edit until it is right, or given up; then do it. Also whether what was typed is nowhere else."""
     from stackctl.cli.run import guard, make_console
     from stackctl.cli.show import show_error
@@ -69,7 +71,7 @@ def _session(host: Host, draft: Draft, before: str, *, yes: bool, issue: bool, w
             text = draft.edit(os.environ)
             if text == before:
                 return ended("nothing was edited, and nothing is changed")
-            planned = usecase.plan_edit(host, text, issue=issue)
+            planned = usecase.plan_edit(context, text, issue=issue)
         except StackfileError as error:
             if not _can_ask():
                 raise
@@ -82,9 +84,9 @@ def _session(host: Host, draft: Draft, before: str, *, yes: bool, issue: bool, w
         if answer == "n":
             return ended("nothing is changed")
         if answer == "y":
-            with guard(host, wait):
-                result = usecase.apply_edit(host, before, text, issue=issue)
-            return result, host.directory.stackfile() != text
+            with guard(context, wait):
+                result = usecase.apply_edit(context, before, text, issue=issue)
+            return result, context.directory.stackfile() != text
 
 
 def _can_ask() -> bool:

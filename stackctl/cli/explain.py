@@ -10,7 +10,7 @@ from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
 from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.context import Host
+    from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
 
 
@@ -26,7 +26,7 @@ def explain(
     from stackctl.cli.run import Common, run
     from stackctl.usecases import explain as usecase
 
-    def action(host: Host) -> Result:
-        return usecase.explain(host, *values.web_address(address))
+    def action(context: Context) -> Result:
+        return usecase.explain(context, *values.web_address(address))
 
     run(Common("explain", directory, output, verbose), action, lambda: values.web_address(address))

@@ -10,7 +10,7 @@ from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
 from stackctl.model import values
 
 if TYPE_CHECKING:
-    from stackctl.engine.context import Host
+    from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
 
 
@@ -38,8 +38,8 @@ def logs(
     from stackctl.usecases import logs as usecase
     from stackctl.usecases.result import Result
 
-    def action(host: Host) -> Result:
-        for line in usecase.logs(host, values.domain(domain) if domain else None, tail=tail, follow=follow):
+    def action(context: Context) -> Result:
+        for line in usecase.logs(context, values.domain(domain) if domain else None, tail=tail, follow=follow):
             typer.echo(line)
         return Result("logs", data={"shown": True})
 

@@ -27,7 +27,7 @@ from stackctl.adapters.net.wire import HostWire
 from stackctl.cli.options import OutputFormat
 from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import as_json, error_object, show_error, show_text
-from stackctl.engine.context import Host, Report
+from stackctl.engine.context import Context, Report
 from stackctl.errors import ExitCode, InputError, Interrupted, StackctlError
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.stackfile.locate import locate
@@ -55,7 +55,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def run(common: Common, action: Callable[[Host], Result], check: Callable[[], object] | None = None) -> None:
+def run(common: Common, action: Callable[[Context], Result], check: Callable[[], object] | None = None) -> None:
     """Run ``action`` on the stack in ``common.directory`` and exit with its code.
 
     ``check`` comes before anything is touched; it raises what is wrong with the options.
@@ -68,12 +68,12 @@ def run(common: Common, action: Callable[[Host], Result], check: Callable[[], ob
     def carry_out() -> ExitCode:
         if check is not None:
             check()
-        host = host_of(common, report)
+        context = host_of(common, report)
         # Where there is no stack, nothing is to be guarded, and nothing is left behind.
-        is_stack = host.directory.files.main.exists() or (host.directory.root / STATE).is_dir()
+        is_stack = context.directory.files.main.exists() or (context.directory.root / STATE).is_dir()
         guards = common.wait is not None and (common.makes_directory or is_stack)
-        with guard(host, common.wait or 0) if guards else nullcontext():
-            result = action(host)
+        with guard(context, common.wait or 0) if guards else nullcontext():
+            result = action(context)
         report.close()
         if silent:
             typer.echo(as_json(result, report.notes))
@@ -93,9 +93,9 @@ def run(common: Common, action: Callable[[Host], Result], check: Callable[[], ob
     raise typer.Exit(guarded(carry_out, fail, verbose=common.verbose))
 
 
-def guard(host: Host, wait: float) -> AbstractContextManager[None]:
+def guard(context: Context, wait: float) -> AbstractContextManager[None]:
     """The stack's lock; ``wait`` is how many seconds another command is waited for."""
-    return locked(host.directory.root / STATE / "lock", _command_line(), now, host.report.note, wait)
+    return locked(context.directory.root / STATE / "lock", _command_line(), now, context.report.note, wait)
 
 
 def guarded(
@@ -125,7 +125,7 @@ def make_console(*, stderr: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, width=200)
 
 
-def host_of(common: Common, report: Report) -> Host:
+def host_of(common: Common, report: Report) -> Context:
     """The stack in ``common.directory`` as it is at this moment."""
     # A stricter one would lock the proxy's workers out of the webroot; keys have a mode of their own.
     os.umask(0o022)
@@ -143,7 +143,7 @@ def host_of(common: Common, report: Report) -> Host:
     engine = DockerEngine(files)
     stack = StackDirectory(files, marker, lambda: engine.read_tree("certbot", "/etc/letsencrypt"), _cache())
     command = f"stackctl {_command_line()}"
-    return Host(stack, engine, HostWire(), proxy, now, report, network, command)
+    return Context(stack, engine, HostWire(), proxy, now, report, network, command)
 
 
 def _cache() -> Path | None:

@@ -29,7 +29,7 @@ from stackctl.model import values
 from stackctl.model.stack import KeyType
 
 if TYPE_CHECKING:
-    from stackctl.engine.context import Host
+    from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
 
 
@@ -100,11 +100,11 @@ def init(
         usecase.read_eab_key(asked)
         return asked
 
-    def action(host: Host) -> Result:
+    def action(context: Context) -> Result:
         asked = options()
-        if host.directory.stackfile() is None and output is OutputFormat.TEXT and not dry_run:
+        if context.directory.stackfile() is None and output is OutputFormat.TEXT and not dry_run:
             asked = replace(asked, email=asked.email or _ask_email(), agree_tos=asked.agree_tos or _ask_terms())
-        return usecase.init(host, asked, check=not force, dry_run=dry_run)
+        return usecase.init(context, asked, check=not force, dry_run=dry_run)
 
     common = Common("init", directory, output, verbose, None if dry_run else wait, makes_directory=True)
     run(common, action, check=options)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from stackctl.diagnose.check import Check, Verdict
-from stackctl.diagnose.hops import Link, Step
+from stackctl.diagnose.hops import Hop, Step
 from stackctl.observed.reply import Failure, Reply
-from stackctl.proxies.trace import Doing, LoggedError, Route
+from stackctl.proxies.trace import LoggedError, Outcome, Route
 
 _ACCESS = {401, 403, 429}
 
@@ -29,11 +29,11 @@ class Answered:
     why: str | None = None
     todo: str | None = None
 
-    def link(self, step: Step, text: str, where: str | None = None) -> Link:
+    def link(self, step: Step, text: str, where: str | None = None) -> Hop:
         """A link of the way; the broken one says what is wrong."""
         if step is self.at:
-            return Link(step, Verdict.WRONG, text, where, self.todo, self.why)
-        return Link(step, Verdict.OK, text, where)
+            return Hop(step, Verdict.WRONG, text, where, self.todo, self.why)
+        return Hop(step, Verdict.OK, text, where)
 
 
 def judge_answer(  # noqa: PLR0913  (one line for each way to end)
@@ -43,8 +43,8 @@ def judge_answer(  # noqa: PLR0913  (one line for each way to end)
 
     ``fresh`` are the proxy's errors about it, and ``wrong`` what is wrong with the app behind the route.
     """
-    doing = route.action.doing
-    passed = doing is Doing.PROXY
+    outcome = route.action.outcome
+    passed = outcome is Outcome.PROXY
     if reply.failure is not None:
         return _unanswered(route, reply.failure, fresh, wrong)
     status = reply.status or 0
@@ -64,7 +64,7 @@ def judge_answer(  # noqa: PLR0913  (one line for each way to end)
 def _unanswered(route: Route, failure: Failure, fresh: Sequence[LoggedError], wrong: Check | None) -> Answered:
     if failure in {Failure.CONNECT, Failure.HANDSHAKE}:
         return Answered(f"none: {failure.value}")
-    if route.action.doing is Doing.CLOSE:
+    if route.action.outcome is Outcome.CLOSE:
         todo = f"correct {route.action.place}, then run 'stackctl up'"
         return Answered(f"none: {failure.value}", Step.LOCATION, "it closes the connection", todo)
     if wrong is not None:
@@ -76,7 +76,7 @@ def _unanswered(route: Route, failure: Failure, fresh: Sequence[LoggedError], wr
 
 
 def _redirected(name: str, path: str, route: Route, reply: Reply) -> Answered:
-    by = "the app" if route.action.doing is Doing.PROXY else "the proxy itself"
+    by = "the app" if route.action.outcome is Outcome.PROXY else "the proxy itself"
     text = f"{reply.status} to {reply.location}, by {by}" + _by_rule(route, reply.status or 0, ())
     if reply.location is not None and not reply.sets_cookie and _same(reply.location, name, path):
         why = "it redirects to the address it was asked at, without an end"

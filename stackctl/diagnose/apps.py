@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from stackctl.diagnose.check import Check, Verdict, ok, unknown, unseen, wrong
+from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 from stackctl.observed.containers import Inspected, Listener
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
@@ -61,7 +61,7 @@ def judge_app(facts: AppFacts) -> list[Check]:
         text = f"the service {facts.service} has no container{why}"
         return [
             wrong(CONTAINER, text, facts.start, facts.subject),
-            *unseen((HEALTH, NETWORK, PORT), "it has no container", facts.subject),
+            *skipped((HEALTH, NETWORK, PORT), "it has no container", facts.subject),
         ]
     judged = [_container_checks(facts, container) for container in facts.containers]
     return max(judged, key=lambda checks: [check.verdict is Verdict.WRONG for check in checks])
@@ -83,7 +83,7 @@ def _outside(facts: AppFacts) -> Check:
 def _container_checks(facts: AppFacts, container: Inspected) -> list[Check]:
     up = _up(facts, container)
     if up.verdict is not Verdict.OK:
-        return [up, *unseen((HEALTH, NETWORK, PORT), "its container is not up", facts.subject)]
+        return [up, *skipped((HEALTH, NETWORK, PORT), "its container is not up", facts.subject)]
     network, port = _network(facts, container), _port(facts, container)
     broken = Verdict.WRONG in {network.verdict, port.verdict}
     return [up, _health(facts, container, broken=broken), network, port]
@@ -124,7 +124,7 @@ def _health(facts: AppFacts, container: Inspected, *, broken: bool) -> Check:
 
 def _network(facts: AppFacts, container: Inspected) -> Check:
     if facts.proxy_networks is None:
-        return unseen([NETWORK], "the proxy is not up", facts.subject)[0]
+        return skipped([NETWORK], "the proxy is not up", facts.subject)[0]
     shared = sorted(facts.proxy_networks & set(container.networks))
     if shared:
         at = ", ".join(f"{network} ({container.networks[network]})" for network in shared)

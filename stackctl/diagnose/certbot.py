@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stackctl.diagnose.check import Check, ok, unknown, unseen, wrong
+from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
 
 _NAMES = ("certbot-dns", "certbot-route")
 
@@ -38,7 +38,7 @@ def judge_certbot(facts: CertbotFacts, *, clock_wrong: bool = False) -> list[Che
         state = "has no container" if facts.state is None else f"is {facts.state}"
         text = f"{service} {state}: nothing is issued or renewed"
         stopped = wrong("certbot", text, "start it: 'stackctl up'; its own words: 'stackctl logs'")
-        return [stopped, *unseen(_NAMES, f"{service} does not run")]
+        return [stopped, *skipped(_NAMES, f"{service} does not run")]
     checks = [ok("certbot", f"{service} runs")]
     if facts.untold is not None:
         todo = f"docker compose exec {service} certbot show_account --server {facts.directory}"
@@ -46,7 +46,7 @@ def judge_certbot(facts: CertbotFacts, *, clock_wrong: bool = False) -> list[Che
     if not facts.addresses:
         text = f"{facts.host} cannot be resolved inside {service}: {facts.problem}"
         todo = "give the engine resolvers that answer: \"dns\" in /etc/docker/daemon.json, or 'dns:' of the service"
-        return [*checks, wrong("certbot-dns", text, todo), *unseen(_NAMES[1:], "its name cannot be resolved")]
+        return [*checks, wrong("certbot-dns", text, todo), *skipped(_NAMES[1:], "its name cannot be resolved")]
     checks.append(ok("certbot-dns", f"inside {service}, {facts.host} is {', '.join(facts.addresses[:3])}"))
     checks.append(_route(facts, clock_wrong=clock_wrong))
     return checks
@@ -56,7 +56,7 @@ def _route(facts: CertbotFacts, *, clock_wrong: bool) -> Check:
     if facts.status is not None and facts.status < 400:
         return ok("certbot-route", f"inside {facts.service}, {facts.directory} answers")
     if clock_wrong:
-        return unseen(("certbot-route",), "the clock is wrong, and TLS needs it")[0]
+        return skipped(("certbot-route",), "the clock is wrong, and TLS needs it")[0]
     problem = facts.problem or f"it answers with status {facts.status}"
     todo = "let containers reach it: check the firewall (FORWARD, DOCKER-USER) and 'ca' and 'ca-bundle' in x-stackctl"
     text = f"inside {facts.service}, {facts.directory} cannot be had: {problem}"

@@ -13,7 +13,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage
-from stackctl.diagnose.check import Check, Verdict, ok, unknown, unseen, wrong
+from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 
 ISSUED, CHAIN, KEY, KEY_FILE = "cert-issued", "cert-chain", "cert-key", "cert-key-file"
 NAMES, DAYS, WIRE = "cert-names", "cert-days", "cert-wire"
@@ -69,12 +69,12 @@ def judge_certificate(facts: CertificateFacts) -> list[Check]:
         return [issued, _names(facts, imported), _days(facts, imported), _wire(facts, imported)]
     issued = _issued(facts)
     if lineage is None or lineage.certificate is None:
-        return [issued, *unseen(ON_DISK, "there is no certificate", facts.subject)]
+        return [issued, *skipped(ON_DISK, "there is no certificate", facts.subject)]
     certificate = lineage.certificate
     key = _key(facts, lineage)
     checks = [issued, _chain(facts), key, _key_file(facts), _names(facts, certificate), _days(facts, certificate)]
     if key.verdict is Verdict.WRONG:
-        return [*checks, *unseen([WIRE], "the proxy cannot load it: its key does not fit", facts.subject)]
+        return [*checks, *skipped([WIRE], "the proxy cannot load it: its key does not fit", facts.subject)]
     return [*checks, _wire(facts, certificate)]
 
 
@@ -200,7 +200,7 @@ def _overdue(certificate: Certificate, now: datetime) -> bool:
 
 def _wire(facts: CertificateFacts, certificate: Certificate) -> Check:
     if not facts.proxy_up:
-        return unseen([WIRE], "the proxy does not answer", facts.subject)[0]
+        return skipped([WIRE], "the proxy does not answer", facts.subject)[0]
     shown = facts.shown
     if shown is None:
         text = "a handshake with the name is refused: the live configuration does not have it"

@@ -56,7 +56,7 @@ def unknown(name: str, text: str, todo: str | None = None, subject: str | None =
     return Check(name, Verdict.UNKNOWN, text, subject, todo)
 
 
-def unseen(names: Iterable[str], because: str, subject: str | None = None) -> list[Check]:
+def skipped(names: Iterable[str], because: str, subject: str | None = None) -> list[Check]:
     """Checks that were not made, because what they stand on is broken: never wrong themselves."""
     return [unknown(name, f"not looked at: {because}", None, subject) for name in names]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stackctl.certs.ledger import Refusal
 from stackctl.diagnose.caa import Permission, permission
 from stackctl.diagnose.cdn import cdn_of
-from stackctl.diagnose.check import Check, ok, unknown, unseen, wrong
+from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.values import Domain, Publish
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
@@ -28,7 +28,7 @@ _LOCAL = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Nonce:
+class ProbeFile:
     """What a client must get for the challenge path: ``text`` at ``path``."""
 
     path: str
@@ -67,7 +67,7 @@ class NameFacts:
     caa: CaaFacts | None = None
     fetched: tuple[Fetched, ...] | None = None
     unfetched: str | None = None
-    nonce: Nonce | None = None
+    probe_file: ProbeFile | None = None
     own: frozenset[str] = frozenset()
     http: Publish | None = None
     generation: str | None = None
@@ -80,7 +80,11 @@ class NameFacts:
 
     def led_here(self, fetched: Fetched) -> bool:
         """Whether what came was this stack's own file."""
-        return self.nonce is not None and fetched.status == 200 and fetched.body.strip() == self.nonce.text.encode()
+        return (
+            self.probe_file is not None
+            and fetched.status == 200
+            and fetched.body.strip() == self.probe_file.text.encode()
+        )
 
     def is_own(self, address: str) -> bool:
         """Whether ``address`` is one of this host's."""
@@ -104,11 +108,11 @@ def judge_name(facts: NameFacts) -> list[Check]:
     checks = [check for check in (_cname(facts), *_dns(facts)) if check is not None]
     if not facts.found:
         because = "no resolver answers" if facts.v4.answer is Answer.SILENT else "the name has no address"
-        return [*checks, *unseen(("caa", "reach"), because, name)]
+        return [*checks, *skipped(("caa", "reach"), because, name)]
     if facts.caa is not None:
         checks.append(_caa(facts, facts.caa))
     if facts.fetched is None:
-        checks += unseen(("reach",), facts.unfetched or "there is no stack here", name)
+        checks += skipped(("reach",), facts.unfetched or "there is no stack here", name)
     else:
         checks += [_reach(facts, fetched) for fetched in facts.fetched]
     return checks
@@ -137,7 +141,7 @@ def _dns(facts: NameFacts) -> Iterator[Check]:
     elif facts.found:
         yield ok("dns", f"it has the address{'es' if len(_all(facts)) > 1 else ''} {', '.join(_all(facts))}", name)
     elif v4.loop or v6.loop or (v4.chain and Answer.FAILED not in answers):
-        yield from unseen(("dns",), "its CNAME records lead nowhere", name)
+        yield from skipped(("dns",), "its CNAME records lead nowhere", name)
     elif Answer.SILENT in answers:
         yield unknown("dns", "no resolver answers", f"from another network: dig A {name}", name)
     elif Answer.FAILED in answers:
@@ -239,9 +243,9 @@ def _elsewhere(facts: NameFacts, address: str) -> str:
     return f"from another network: curl -H 'Host: {MARKER_HOST}' http://{at}{MARKER_PATH} (right: {facts.generation})"
 
 
-def judge_challenge(nonce: Nonce, fetched: Fetched, at: Publish) -> Check:
+def judge_challenge(probe_file: ProbeFile, fetched: Fetched, at: Publish) -> Check:
     """The proxy at its own door: what a name that leads here would get."""
-    if fetched.status == 200 and fetched.body.strip() == nonce.text.encode():
+    if fetched.status == 200 and fetched.body.strip() == probe_file.text.encode():
         return ok("challenge", f"the proxy gives out challenges on {at}")
     told = f"status {fetched.status}" if fetched.reach is Reach.ANSWERED else fetched.reach.value
     text = f"the proxy on {at} does not give out a challenge from data/certbot/www: {told}"

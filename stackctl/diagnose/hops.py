@@ -23,7 +23,7 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Hop:
     """One link of the way.
 
     Attributes:
@@ -39,6 +39,6 @@ class Link:
     todo: str | None = None
     why: str | None = None
 
-    def unjudged(self) -> Link:
+    def unjudged(self) -> Hop:
         """The same behind a link that is broken."""
         return replace(self, verdict=Verdict.UNKNOWN, todo=None, why=None)

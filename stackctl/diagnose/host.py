@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from stackctl.diagnose.check import Check, ok, unknown, unseen, wrong
+from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
 from stackctl.model.values import Publish
 from stackctl.observed.network import CaDirectory
 
@@ -124,7 +124,7 @@ def _file(facts: HostFacts) -> Iterator[Check]:
     elif file.problem is not None:
         yield wrong("compose-file", file.problem, file.hint or "correct the file")
     elif facts.compose.problem is not None or not file.resolved:
-        yield from unseen(["compose-file"], "Compose is not there to read it")
+        yield from skipped(["compose-file"], "Compose is not there to read it")
     else:
         apps = f"{file.apps} app{'' if file.apps == 1 else 's'}"
         yield ok("compose-file", f"{file.name} is read by Compose and by stackctl: {apps}")
@@ -136,15 +136,15 @@ def _containers(facts: HostFacts) -> Iterator[Check]:
         return
     names = ("images", "http-port", "https-port", "proxy")
     if facts.engine.problem is not None:
-        yield from unseen(names, "the engine is away")
+        yield from skipped(names, "the engine is away")
     elif facts.images is None or facts.proxy is None:
-        yield from unseen(names, "the Compose file could not be read")
+        yield from skipped(names, "the Compose file could not be read")
     else:
         yield _images(facts.images)
         yield from (_port(port, facts.proxy) for port in facts.ports)
         taken = any(port.holder is not None and not port.own for port in facts.ports)
         if taken and facts.proxy.state != "running":
-            yield from unseen(["proxy"], "it cannot run while others hold its ports")
+            yield from skipped(["proxy"], "it cannot run while others hold its ports")
         else:
             yield _proxy(facts.proxy)
 

@@ -26,7 +26,7 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True)
-class TreeFacts:
+class PermissionFacts:
     """What was found in the stack's directory.
 
     Attributes:
@@ -46,18 +46,18 @@ class TreeFacts:
     at_work: str | None = None
 
 
-def judge_tree(facts: TreeFacts) -> list[Check]:
+def judge_tree(facts: PermissionFacts) -> list[Check]:
     """The directory's checks."""
     return [_writable(facts), _modes(facts), _webroot(facts), _leftovers(facts)]
 
 
-def _writable(facts: TreeFacts) -> Check:
+def _writable(facts: PermissionFacts) -> Check:
     if facts.writable:
         return ok("directory", f"{facts.root} can be written")
     return wrong("directory", f"{facts.root} cannot be written", "run stackctl as the user who made the stack, or root")
 
 
-def _modes(facts: TreeFacts) -> Check:
+def _modes(facts: PermissionFacts) -> Check:
     if not facts.modes:
         return ok("permissions", "keys and .stackctl are their owner's alone")
     told = _listed([f"{one.path} has mode {one.mode:04o}, {one.why}" for one in facts.modes])
@@ -65,14 +65,14 @@ def _modes(facts: TreeFacts) -> Check:
     return wrong("permissions", told, todo)
 
 
-def _webroot(facts: TreeFacts) -> Check:
+def _webroot(facts: PermissionFacts) -> Check:
     one = facts.webroot
     if one is None:
         return ok("webroot", "the proxy may read the challenge's directory")
     return wrong("webroot", f"{one.path} has mode {one.mode:04o}, {one.why}", f"chmod {one.wanted:o} {one.path}")
 
 
-def _leftovers(facts: TreeFacts) -> Check:
+def _leftovers(facts: PermissionFacts) -> Check:
     if facts.at_work is not None:
         return ok("leftovers", f"{facts.at_work} is at work now")
     if facts.unfinished is not None:

@@ -7,11 +7,11 @@ from datetime import datetime
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.diagnose.check import Verdict
-from stackctl.diagnose.hops import Link, Step
+from stackctl.diagnose.hops import Hop, Step
 from stackctl.observed.reply import Failure, Reply
 
 
-def judge_shown(name: str, owner: str | None, lineage: Lineage | None, reply: Reply, now: datetime) -> Link:
+def judge_shown(name: str, owner: str | None, lineage: Lineage | None, reply: Reply, now: datetime) -> Hop:
     """The certificate's link."""
     shown = reply.certificate
     if shown is None:
@@ -19,18 +19,18 @@ def judge_shown(name: str, owner: str | None, lineage: Lineage | None, reply: Re
     text = f"{_described(shown, now)}, {_kind(shown, lineage)}"
     todo = _todo(name, owner, shown, lineage, now)
     if todo is not None:
-        return Link(Step.CERTIFICATE, Verdict.WRONG, f"{text}{_fault(name, shown, now)}", None, todo)
-    return Link(Step.CERTIFICATE, Verdict.OK, text)
+        return Hop(Step.CERTIFICATE, Verdict.WRONG, f"{text}{_fault(name, shown, now)}", None, todo)
+    return Hop(Step.CERTIFICATE, Verdict.OK, text)
 
 
-def _none(lineage: Lineage | None, reply: Reply, now: datetime) -> Link:
+def _none(lineage: Lineage | None, reply: Reply, now: datetime) -> Hop:
     on_disk = lineage.certificate if lineage else None
     text = f"none is shown: {reply.failure.value if reply.failure else 'no TLS'}"
     if on_disk is not None:
         text += f"; on disk: {_described(on_disk, now)}"
     if reply.failure is Failure.HANDSHAKE:
-        return Link(Step.CERTIFICATE, Verdict.WRONG, text, None, "run 'stackctl up'; 'stackctl logs' may say more")
-    return Link(Step.CERTIFICATE, Verdict.UNKNOWN, text)
+        return Hop(Step.CERTIFICATE, Verdict.WRONG, text, None, "run 'stackctl up'; 'stackctl logs' may say more")
+    return Hop(Step.CERTIFICATE, Verdict.UNKNOWN, text)
 
 
 def _described(certificate: Certificate, now: datetime) -> str:

@@ -10,15 +10,15 @@ from stackctl.certs.lineage import Lineage
 from stackctl.diagnose.answer import Answered, judge_answer
 from stackctl.diagnose.apps import AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
-from stackctl.diagnose.hops import Link, Step
+from stackctl.diagnose.hops import Hop, Step
 from stackctl.diagnose.shown import judge_shown
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
-from stackctl.proxies.trace import Doing, LoggedError, Match, Route
+from stackctl.proxies.trace import LoggedError, Match, Outcome, Route
 
 
 @dataclass(frozen=True, slots=True)
-class JourneyFacts:
+class TraceFacts:
     """What is known of the way of one request.
 
     Attributes:
@@ -55,100 +55,102 @@ class JourneyFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
+class JudgedTrace:
     """The links of a way in order; those of port 80 stand beside it."""
 
-    links: tuple[Link, ...]
-    http: Link
+    links: tuple[Hop, ...]
+    http: Hop
 
     @property
-    def broken(self) -> Link | None:
+    def broken(self) -> Hop | None:
         """The link that is broken, or None."""
         return next((link for link in (*self.links, self.http) if link.verdict is Verdict.WRONG), None)
 
 
-def judge_journey(facts: JourneyFacts) -> Journey:
+def judge_trace(facts: TraceFacts) -> JudgedTrace:
     """Each link of the way with what is wrong there."""
     links = [_name(facts), _port(facts)]
     links.append(judge_shown(facts.name, facts.owner, facts.lineage, facts.https, facts.now))
     links += _through_files(facts)
     *way, plain = _one_broken([*links, _plain(facts)])
-    return Journey(tuple(way), plain)
+    return JudgedTrace(tuple(way), plain)
 
 
-def _one_broken(links: Sequence[Link]) -> list[Link]:
+def _one_broken(links: Sequence[Hop]) -> list[Hop]:
     """Behind a broken link others are not judged, but shown: they may be broken only by it."""
     seen = False
-    judged: list[Link] = []
+    judged: list[Hop] = []
     for link in links:
         judged.append(link.unjudged() if seen and link.verdict is Verdict.WRONG else link)
         seen = seen or link.verdict is Verdict.WRONG
     return judged
 
 
-def _name(facts: JourneyFacts) -> Link:
+def _name(facts: TraceFacts) -> Hop:
     if facts.owner is None and (facts.route is None or facts.route.match is Match.DEFAULT):
         todo = f"route it with 'stackctl add-app {facts.name}', or correct the name"
-        return Link(Step.NAME, Verdict.WRONG, f"{facts.name} is not routed: {facts.file} does not have it", None, todo)
+        return Hop(Step.NAME, Verdict.WRONG, f"{facts.name} is not routed: {facts.file} does not have it", None, todo)
     if facts.owner is None:
-        return Link(Step.NAME, Verdict.OK, f"{facts.name} is routed by the proxy's own files alone")
+        return Hop(Step.NAME, Verdict.OK, f"{facts.name} is routed by the proxy's own files alone")
     of = "" if facts.owner == facts.name else f", an alias of {facts.owner}"
-    return Link(Step.NAME, Verdict.OK, f"{facts.name}{of}", facts.owner_where)
+    return Hop(Step.NAME, Verdict.OK, f"{facts.name}{of}", facts.owner_where)
 
 
-def _port(facts: JourneyFacts) -> Link:
+def _port(facts: TraceFacts) -> Hop:
     at = facts.https_at
     if facts.proxy is None or not facts.proxy.running:
         state = f"{facts.proxy.name} is {facts.proxy.state}" if facts.proxy else "the proxy has no container"
         held = f"; {at} is held by {facts.holder}" if facts.holder else ""
         todo = _make_room(facts) or "run 'stackctl up'; 'stackctl logs' says why it ended"
-        return Link(Step.PORT, Verdict.WRONG, f"{at}: {state}{held}", None, todo)
+        return Hop(Step.PORT, Verdict.WRONG, f"{at}: {state}{held}", None, todo)
     if facts.https.failure is Failure.CONNECT:
         held = f", and is held by {facts.holder}" if facts.holder else ""
         todo = _make_room(facts) or "run 'stackctl up', which publishes it"
-        return Link(Step.PORT, Verdict.WRONG, f"{at} does not lead to {facts.proxy.name}{held}", None, todo)
+        return Hop(Step.PORT, Verdict.WRONG, f"{at} does not lead to {facts.proxy.name}{held}", None, todo)
     health = f", {facts.proxy.health}" if facts.proxy.health else ""
-    return Link(Step.PORT, Verdict.OK, f"{at}, published by {facts.proxy.name} ({facts.proxy.state}{health})")
+    return Hop(Step.PORT, Verdict.OK, f"{at}, published by {facts.proxy.name} ({facts.proxy.state}{health})")
 
 
-def _make_room(facts: JourneyFacts) -> str | None:
+def _make_room(facts: TraceFacts) -> str | None:
     """What comes before 'up', which is refused a place that another holds."""
     return f"stop {facts.holder}, or publish the proxy elsewhere; then run 'stackctl up'" if facts.holder else None
 
 
-def _through_files(facts: JourneyFacts) -> list[Link]:
+def _through_files(facts: TraceFacts) -> list[Hop]:
     """Server block, location, upstream, container and answer."""
     route = facts.route
     if route is None:
         todo = "run 'stackctl up'"
-        return [Link(Step.SERVER, Verdict.WRONG, "the live files have no server on port 443", None, todo)]
+        return [Hop(Step.SERVER, Verdict.WRONG, "the live files have no server on port 443", None, todo)]
     if route.match is Match.DEFAULT:
         text = f"{route.server.text} (the default): {route.action.text}"
-        return [Link(Step.SERVER, Verdict.WRONG, text, route.server.place, "run 'stackctl up'")]
+        return [Hop(Step.SERVER, Verdict.WRONG, text, route.server.place, "run 'stackctl up'")]
     how = "" if route.match is Match.EXACT else f" (by {route.match.value})"
-    links = [Link(Step.SERVER, Verdict.OK, f"{route.server.text}{how}", route.server.place)]
+    links = [Hop(Step.SERVER, Verdict.OK, f"{route.server.text}{how}", route.server.place)]
     checks = [(app, judge_app(app)) for app in facts.apps]
     wrong = next((check for _, found in checks for check in found if check.verdict is Verdict.WRONG), None)
     answered = judge_answer(facts.name, facts.path, route, facts.https, facts.fresh, wrong)
     links.append(_location(route, answered))
-    if route.action.doing is Doing.PROXY:
+    if route.action.outcome is Outcome.PROXY:
         links.append(_upstream(facts, route, answered))
         links += [_container(app, found, answered) for app, found in checks]
     links.append(answered.link(Step.ANSWER, answered.text))
     return links
 
 
-def _location(route: Route, answered: Answered) -> Link:
+def _location(route: Route, answered: Answered) -> Hop:
     if route.location is None:
-        text = route.action.text if route.action.doing is not Doing.FILES else f"no location fits: {route.action.text}"
+        text = (
+            route.action.text if route.action.outcome is not Outcome.FILES else f"no location fits: {route.action.text}"
+        )
         return answered.link(Step.LOCATION, text, route.action.place)
     text = route.location.text
-    if route.action.doing is not Doing.PROXY:
+    if route.action.outcome is not Outcome.PROXY:
         text = f"{text}: {route.action.text}"
     return answered.link(Step.LOCATION, text, route.location.place)
 
 
-def _upstream(facts: JourneyFacts, route: Route, answered: Answered) -> Link:
+def _upstream(facts: TraceFacts, route: Route, answered: Answered) -> Hop:
     targets = ", ".join(map(str, route.action.targets)) or "only known at each request"
     text = f"{targets}, by {route.action.text}"
     stale = (
@@ -161,19 +163,19 @@ def _upstream(facts: JourneyFacts, route: Route, answered: Answered) -> Link:
         text = f"{text}; {facts.file} says {facts.upstream} by now"
         if answered.at in {Step.UPSTREAM, Step.CONTAINER}:
             todo = "run 'stackctl up', which makes it live"
-            return Link(Step.UPSTREAM, Verdict.WRONG, text, route.action.place, todo)
+            return Hop(Step.UPSTREAM, Verdict.WRONG, text, route.action.place, todo)
     return answered.link(Step.UPSTREAM, text, route.action.place)
 
 
-def _container(app: AppFacts, checks: Sequence[Check], answered: Answered) -> Link:
+def _container(app: AppFacts, checks: Sequence[Check], answered: Answered) -> Hop:
     wrong = next((check for check in checks if check.verdict is Verdict.WRONG), None)
     if app.service is None:
         text = f"{app.host}:{app.port}, outside Compose"
     else:
         text = "; ".join(_shown(app, one) for one in app.containers) or checks[0].text
     if wrong is not None and answered.at is Step.CONTAINER:
-        return Link(Step.CONTAINER, Verdict.WRONG, text, app.where, wrong.todo, wrong.text)
-    return Link(Step.CONTAINER, Verdict.OK, text)
+        return Hop(Step.CONTAINER, Verdict.WRONG, text, app.where, wrong.todo, wrong.text)
+    return Hop(Step.CONTAINER, Verdict.OK, text)
 
 
 def _shown(app: AppFacts, container: Inspected) -> str:
@@ -183,13 +185,13 @@ def _shown(app: AppFacts, container: Inspected) -> str:
     return f"{container.name} on {at}, port {app.port}: {container.state}, {health}"
 
 
-def _plain(facts: JourneyFacts) -> Link:
+def _plain(facts: TraceFacts) -> Hop:
     """What port 80 says."""
     reply, route = facts.http, facts.http_route
     where = (route.location or route.server).place if route else None
     if reply.failure is Failure.CONNECT:
         text = f"{facts.http_at}: {reply.failure.value}"
         todo = "run 'stackctl up': without port 80 no certificate is renewed"
-        return Link(Step.HTTP, Verdict.WRONG, text, None, todo)
+        return Hop(Step.HTTP, Verdict.WRONG, text, None, todo)
     said = reply.failure.value if reply.failure else str(reply.status)
-    return Link(Step.HTTP, Verdict.OK, f"{said} to {reply.location}" if reply.location else said, where)
+    return Hop(Step.HTTP, Verdict.OK, f"{said} to {reply.location}" if reply.location else said, where)

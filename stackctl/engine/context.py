@@ -30,7 +30,7 @@ class Report(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class Context:
     """The stack's directory, its engine and wire, its kind of proxy, the clock, and the network beyond.
 
     ``command`` is the command line as a person typed it.

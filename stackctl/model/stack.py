@@ -112,7 +112,7 @@ class Acme:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class ProxyService:
     """The proxy service: its image and where it is published on the host."""
 
     service: ServiceName
@@ -131,7 +131,7 @@ class Stack:
 
     acme: Acme
     apps: tuple[App, ...]
-    edge: Edge
+    proxy: ProxyService
     certbot: ServiceName
     services: frozenset[str] = frozenset()
     tls: TlsPolicy = TlsPolicy.INTERMEDIATE

@@ -9,7 +9,7 @@ from stackctl.model.values import Domain
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Intent:
     """What a command wants.
 
     Attributes:
@@ -46,4 +46,4 @@ class Wish:
     eab_key: str | None = field(default=None, repr=False)
     schema: bytes | None = None
     custom: Mapping[str, bytes] | None = None
-    had: frozenset[str] = frozenset()
+    recorded_lineages: frozenset[str] = frozenset()

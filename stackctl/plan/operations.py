@@ -232,7 +232,7 @@ class Issue(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoldBack(Operation):
+class DeferIssue(Operation):
     """Do not ask the CA for a certificate that it would refuse: always a failure, and it spends nothing."""
 
     request: CertificateRequest

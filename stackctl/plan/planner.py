@@ -9,7 +9,7 @@ from stackctl.certs.lineage import Lineage
 from stackctl.model.stack import App, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     DeleteCertificate,
@@ -35,19 +35,19 @@ from stackctl.proxies.sites import Rendering, issued_tls, site_tls
 from stackctl.stackfile.services import SCHEMA
 
 
-def make_plan(stack: Stack, wish: Wish, observed: Observed, rendering: Rendering) -> Plan:
+def make_plan(stack: Stack, intent: Intent, observed: Observed, rendering: Rendering) -> Plan:
     """The operations that turn ``observed`` into ``stack``; empty where nothing has to change."""
-    return Plan(tuple(_Planner(stack, wish, observed, rendering).operations()))
+    return Plan(tuple(_Planner(stack, intent, observed, rendering).operations()))
 
 
 class _Planner:
-    def __init__(self, stack: Stack, wish: Wish, observed: Observed, rendering: Rendering) -> None:
+    def __init__(self, stack: Stack, intent: Intent, observed: Observed, rendering: Rendering) -> None:
         self.stack = stack
-        self.wish = wish
+        self.intent = intent
         self.observed = observed
         self.rendering = rendering
         self.live = _by_site(observed.live, rendering.proxy)
-        focus = frozenset(app.name for app in stack.apps) if wish.focus is None else wish.focus
+        focus = frozenset(app.name for app in stack.apps) if intent.focus is None else intent.focus
         self.apps = [app for app in stack.apps if app.name in focus]
         # A live site whose certificate was lost would stop every other site's change: it gets its
         # dummy whatever the command is about.
@@ -55,42 +55,42 @@ class _Planner:
         self.sites = [*self.apps, *(app for app in lost if app.name not in focus)]
 
     def operations(self) -> Iterator[Operation]:
-        if self.wish.renew is None:
+        if self.intent.renew is None:
             yield from self._prepare()
             yield from self._cut_off()
             observed = self.observed
             yield from start_services(
-                self.stack, self.apps, self.wish.stop, everything=self.wish.focus is None, observed=observed
+                self.stack, self.apps, self.intent.stop, everything=self.intent.focus is None, observed=observed
             )
-            yield from pull_image(observed, self.stack.edge.service, None)
+            yield from pull_image(observed, self.stack.proxy.service, None)
             first = list(self._stage())
             yield from first
             yield from self._run_proxy(published=bool(first))
         else:
             yield from self._take_up_renewed()
-        requests = list(certificate_requests(self.stack, self.apps, self.wish, self.observed))
-        yield from name_checks(self.stack, self.wish, requests)
+        requests = list(certificate_requests(self.stack, self.apps, self.intent, self.observed))
+        yield from name_checks(self.stack, self.intent, requests)
         yield from requests
         asked = {request.request.lineage for request in requests if isinstance(request, Issue)}
         if asked:
             yield from self._switch([app for app in self.stack.apps if app.lineage in asked])
         yield from self._clean_up()
-        if self.wish.write_last:
+        if self.intent.write_last:
             yield from self._write()
 
     def _prepare(self) -> Iterator[Operation]:
         observed = self.observed
         if observed.missing:
             yield MakeDirectories(paths=observed.missing, cause="not there yet")
-        if self.wish.ca_bundle not in {None, observed.ca_bundle}:
-            yield WriteCaBundle(content=self.wish.ca_bundle or b"", cause="asked for")
-        if self.wish.eab_key is not None:
-            yield WriteEabKey(key=self.wish.eab_key, cause="asked for")
-        if self.wish.schema not in {None, observed.schema}:
+        if self.intent.ca_bundle not in {None, observed.ca_bundle}:
+            yield WriteCaBundle(content=self.intent.ca_bundle or b"", cause="asked for")
+        if self.intent.eab_key is not None:
+            yield WriteEabKey(key=self.intent.eab_key, cause="asked for")
+        if self.intent.schema not in {None, observed.schema}:
             cause = "of another version" if observed.schema else "not there yet"
-            yield WriteSchema(path=SCHEMA, content=self.wish.schema or b"", cause=cause)
+            yield WriteSchema(path=SCHEMA, content=self.intent.schema or b"", cause=cause)
         yield from self._write_custom()
-        if not self.wish.write_last:
+        if not self.intent.write_last:
             yield from self._write()
         for app in self.sites:
             if not self._real(app) and not self._dummy_fits(app) and self.observed.imported(app.name) is None:
@@ -99,14 +99,14 @@ class _Planner:
     def _cut_off(self) -> Iterator[Operation]:
         """A mount follows the folder it was made of: who runs on one that was deleted never sees the new one."""
         gone = [f"/{path}" for path in self.observed.missing]
-        for service in (self.stack.edge.service, self.stack.certbot):
+        for service in (self.stack.proxy.service, self.stack.certbot):
             mounts = self.observed.project.services[service].mounts
             lost = any(f"/{mount.source}".endswith(path) for mount in mounts for path in gone)
             # One that is made anew for another reason gets the new folder without this.
             if lost and self.observed.containers_of(service) and start_cause(self.observed, service) is None:
                 yield self._remove(service, "a folder it has mounted was deleted")
                 left = tuple(one for one in self.observed.containers if one.service != service)
-                generation = None if service == self.stack.edge.service else self.observed.generation
+                generation = None if service == self.stack.proxy.service else self.observed.generation
                 self.observed = replace(self.observed, containers=left, generation=generation)
 
     def _stage(self) -> Iterator[Operation]:
@@ -133,12 +133,12 @@ class _Planner:
 
     def _write(self) -> Iterator[Operation]:
         before = self.observed.stackfile
-        if before != self.wish.stackfile:
+        if before != self.intent.stackfile:
             cause = "the stack changes" if before else "not there yet"
-            yield WriteStackfile(file=self.observed.file, content=self.wish.stackfile, cause=cause)
+            yield WriteStackfile(file=self.observed.file, content=self.intent.stackfile, cause=cause)
 
     def _write_custom(self) -> Iterator[Operation]:
-        wanted, there = self.wish.custom, self.observed.custom
+        wanted, there = self.intent.custom, self.observed.custom
         for name in sorted({**there, **wanted}) if wanted is not None else ():
             if wanted is not None and wanted.get(name) != there.get(name):
                 path = f"{self.rendering.proxy.name}/custom/{name}"
@@ -150,8 +150,8 @@ class _Planner:
         return [Domain(name) for name in sorted(self.live.keys() - {None} - wanted, key=str) if name]
 
     def _run_proxy(self, *, published: bool) -> Iterator[Operation]:
-        edge = self.stack.edge
-        start = start_cause(self.observed, edge.service)
+        proxy_service = self.stack.proxy
+        start = start_cause(self.observed, proxy_service.service)
         reload_cause = None if start else self._reload_cause(published=published)
         if start:
             yield from self._orphans(proxy=True)  # one under another name holds the ports
@@ -222,11 +222,11 @@ class _Planner:
         return RemoveContainers(service=service, ids=ids, cause=cause, scope=f"service:{service}")
 
     def _clean_up(self) -> Iterator[Operation]:
-        for service in sorted(self.wish.stop):
+        for service in sorted(self.intent.stop):
             if self.observed.containers_of(service):
                 yield self._remove(service, "its app is removed")
-        yield from (orphan for orphan in self._orphans(proxy=False) if orphan.service not in self.wish.stop)
-        for lineage in self.wish.delete:
+        yield from (orphan for orphan in self._orphans(proxy=False) if orphan.service not in self.intent.stop)
+        for lineage in self.intent.delete:
             if lineage in self.observed.lineages:
                 yield DeleteCertificate(lineage=lineage, cause="asked for")
 

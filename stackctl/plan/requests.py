@@ -10,13 +10,13 @@ from stackctl.certs.request import CertificateRequest
 from stackctl.model.stack import LETSENCRYPT_STAGING, App, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
-from stackctl.plan.intent import Wish
-from stackctl.plan.operations import CheckNames, HoldBack, Issue
+from stackctl.plan.intent import Intent
+from stackctl.plan.operations import CheckNames, DeferIssue, Issue
 
 
 def certificate_requests(
-    stack: Stack, apps: Collection[App], wish: Wish, observed: Observed
-) -> Iterator[Issue | HoldBack]:
+    stack: Stack, apps: Collection[App], intent: Intent, observed: Observed
+) -> Iterator[Issue | DeferIssue]:
     """Ask for each certificate that is missing or, with ``wish.renew``, for those it names."""
     asked = set[str]()
     sharers: dict[str, list[App]] = {}
@@ -24,34 +24,36 @@ def certificate_requests(
         sharers.setdefault(app.lineage, []).append(app)
     for app in apps:
         lineage = observed.lineages.get(app.lineage)
-        if wish.renew is not None:
-            cause = wish.renew.get(app.name)
+        if intent.renew is not None:
+            cause = intent.renew.get(app.name)
         else:
-            cause = _fault(stack, app, sharers[app.lineage], lineage) if wish.issue else None
+            cause = _fault(stack, app, sharers[app.lineage], lineage) if intent.issue else None
             if cause and lineage is None:
                 cause = _need(app, observed)
-            if cause and lineage is None and app.lineage in wish.had:
+            if cause and lineage is None and app.lineage in intent.recorded_lineages:
                 cause = "the one it had then is gone: it is issued anew"
         if cause is None or app.lineage in asked:
             continue
         asked.add(app.lineage)
         sharing = sharers[app.lineage]
-        force = any(one.name in wish.force for one in sharing) or (lineage is not None and _to_promote(stack, lineage))
+        force = any(one.name in intent.force for one in sharing) or (
+            lineage is not None and _to_promote(stack, lineage)
+        )
         request = CertificateRequest(app.lineage, _names(app, sharing, lineage), force=force)
         others = tuple(one.name for one in sharing if one != app)
-        refusal = _refusal(stack, request, wish, observed)
+        refusal = _refusal(stack, request, intent, observed)
         if refusal is None:
-            yield Issue(request=request, paced=wish.ledger, cause=cause, scope=app.name, sharing=others)
+            yield Issue(request=request, paced=intent.ledger, cause=cause, scope=app.name, sharing=others)
         else:
-            yield HoldBack(request=request, until=refusal.until, cause=refusal.reason, scope=app.name, sharing=others)
+            yield DeferIssue(request=request, until=refusal.until, cause=refusal.reason, scope=app.name, sharing=others)
 
 
-def name_checks(stack: Stack, wish: Wish, requests: Collection[Issue | HoldBack]) -> Iterator[CheckNames]:
+def name_checks(stack: Stack, intent: Intent, requests: Collection[Issue | DeferIssue]) -> Iterator[CheckNames]:
     """Before the CA is asked: whether the names of each certificate lead here."""
-    if not wish.check or not stack.acme.agree_tos:
+    if not intent.check or not stack.acme.agree_tos:
         return
     for asked in requests:
-        if isinstance(asked, Issue) and asked.scope not in wish.force:
+        if isinstance(asked, Issue) and asked.scope not in intent.force:
             yield CheckNames(
                 names=asked.request.names,
                 cause="a refusal of the CA would count",
@@ -104,9 +106,9 @@ def _to_promote(stack: Stack, lineage: Lineage) -> bool:
     return lineage.from_staging and stack.acme.directory != LETSENCRYPT_STAGING
 
 
-def _refusal(stack: Stack, request: CertificateRequest, wish: Wish, observed: Observed) -> Refusal | None:
-    if not wish.ledger:
+def _refusal(stack: Stack, request: CertificateRequest, intent: Intent, observed: Observed) -> Refusal | None:
+    if not intent.ledger:
         return None
     ledger, now = observed.ledger, observed.now
     refusal = ledger.refusal(stack.acme.directory, request.names, now)
-    return refusal or (ledger.backoff(request.names, now) if wish.unattended else None)
+    return refusal or (ledger.backoff(request.names, now) if intent.unattended else None)

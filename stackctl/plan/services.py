@@ -18,8 +18,8 @@ def start_services(
     certbot is among them, so that one call of Compose starts all, unless :func:`start_proxy` starts it.
     """
     users = _users(apps)
-    own = {stack.edge.service}
-    if start_cause(observed, stack.edge.service):
+    own = {stack.proxy.service}
+    if start_cause(observed, stack.proxy.service):
         own.add(stack.certbot)
     else:
         users[stack.certbot] = []
@@ -32,7 +32,7 @@ def start_services(
 def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operation]:
     """Start the proxy, and certbot beside it: nothing needs certbot earlier, and it is the same call of Compose."""
     yield from _start(stack, {stack.certbot: []}, (), observed)
-    yield StartProxy(service=stack.edge.service, cause=cause)
+    yield StartProxy(service=stack.proxy.service, cause=cause)
 
 
 def _start(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Doing(StrEnum):
+class Outcome(StrEnum):
     """What becomes of a request at the end of its way through the proxy."""
 
     PROXY = "proxy"
@@ -62,7 +62,7 @@ class Action:
         group: the upstream block between the directive and the targets.
     """
 
-    doing: Doing
+    outcome: Outcome
     text: str
     place: str
     status: int | None = None

@@ -14,7 +14,7 @@ from msgspec import Struct
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import values
 from stackctl.model.project import ROLE_LABEL, Project, Service
-from stackctl.model.stack import CA_NAMES, Acme, App, Edge, KeyType, Stack, TlsPolicy, Tuning, Upstream
+from stackctl.model.stack import CA_NAMES, Acme, App, KeyType, ProxyService, Stack, TlsPolicy, Tuning, Upstream
 from stackctl.model.values import Domain, Publish, ServiceName
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, known_keys
@@ -44,7 +44,7 @@ def read_stack(doc: Document, project: Project) -> Stack:
     return Stack(
         acme=_acme(doc, top),
         apps=_apps(doc, top, defaults),
-        edge=_edge(doc, project),
+        proxy=_edge(doc, project),
         certbot=_role(doc, project, "certbot").name,
         services=frozenset(doc.data(("services",)) or ()),
         tls=TlsPolicy(top.tls),
@@ -89,7 +89,7 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
     )
 
 
-def _edge(doc: Document, project: Project) -> Edge:
+def _edge(doc: Document, project: Project) -> ProxyService:
     proxy = _role(doc, project, "proxy")
     at: dict[int, Publish] = {port.target: port.at for port in proxy.ports}
     for target in (HTTP, HTTPS):
@@ -108,7 +108,7 @@ def _edge(doc: Document, project: Project) -> Edge:
         )
     if proxy.image is None:
         raise StackfileError("the proxy service has no image", where=doc.where_of(("services", proxy.name)))
-    return Edge(proxy.name, proxy.image, at[HTTP], at[HTTPS])
+    return ProxyService(proxy.name, proxy.image, at[HTTP], at[HTTPS])
 
 
 def _role(doc: Document, project: Project, role: str) -> Service:

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.project import Service
 from stackctl.model.stack import App, Upstream
 from stackctl.model.values import Domain, HostPort, ServiceName
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import KEY, read_apps, service_with_role
@@ -37,7 +37,7 @@ class AddApp:
     ledger: bool = True
 
 
-def add_app(host: Host, wanted: AddApp, *, dry_run: bool = False) -> Result:
+def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Result:
     """Route a domain: service, route, dummy, certificate, proof.
 
     Raises:
@@ -45,15 +45,15 @@ def add_app(host: Host, wanted: AddApp, *, dry_run: bool = False) -> Result:
         EngineError: its image is neither local nor pullable; nothing was written.
     """
     _refuse_contradicting(wanted)
-    doc = open_document(host)
+    doc = open_document(context)
     # Compose is asked once, about the file as it will be: reading a large one costs it half a second.
     app = _existing(read_apps(doc), wanted)
-    loaded = load(host, _edited(host, doc, wanted) if app is None else doc)
+    loaded = load(context, _edited(context, doc, wanted) if app is None else doc)
     if app is not None:
         _refuse_different(loaded, app, wanted)
     focus = frozenset({wanted.domain})
-    wish = Wish(loaded.doc.text, focus=focus, issue=wanted.issue, check=wanted.check, ledger=wanted.ledger)
-    return converge(host, "add-app", loaded, wish, dry_run=dry_run)
+    intent = Intent(loaded.doc.text, focus=focus, issue=wanted.issue, check=wanted.check, ledger=wanted.ledger)
+    return converge(context, "add-app", loaded, intent, dry_run=dry_run)
 
 
 def _refuse_contradicting(wanted: AddApp) -> None:
@@ -111,39 +111,39 @@ def _shown(value: object) -> str:
     return str(value) if value is not None else "none"
 
 
-def _edited(host: Host, doc: Document, wanted: AddApp) -> Document:
+def _edited(context: Context, doc: Document, wanted: AddApp) -> Document:
     names = (wanted.domain, *wanted.aliases)
     if wanted.upstream is not None:
         block = services.outside_block(names, upstream=str(wanted.upstream), service=None, port=None)
         return edit.add_item(doc, (KEY, "apps"), block)
     name = wanted.service or ServiceName(wanted.domain.split(".")[0])
-    _refuse_own(host, doc, name)
+    _refuse_own(context, doc, name)
     if doc.entry(("services", name)) is None:
-        return _with_new_service(host, doc, name, wanted)
-    return _with_route(host, doc, name, wanted)
+        return _with_new_service(context, doc, name, wanted)
+    return _with_route(context, doc, name, wanted)
 
 
-def _refuse_own(host: Host, doc: Document, name: str) -> None:
+def _refuse_own(context: Context, doc: Document, name: str) -> None:
     own = {service_with_role(doc, role) for role in ("proxy", "certbot")}
     if None in own:  # it has its role from an override, or there is none, which is an error
-        stack = load(host, doc).stack
-        own = {stack.edge.service, stack.certbot}
+        stack = load(context, doc).stack
+        own = {stack.proxy.service, stack.certbot}
     if name in own:
         raise InputError(
             f"{name} is the stack's own service", where="--service", hint="name the app's service with --service NAME"
         )
 
 
-def _with_new_service(host: Host, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
+def _with_new_service(context: Context, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
     image = wanted.image or f"{name.lower()}:latest"
-    _fetch(host, image)
-    port = wanted.port or _port_of(host, image)
-    env_file = _env_file(host, wanted.env_file)
+    _fetch(context, image)
+    port = wanted.port or _port_of(context, image)
+    env_file = _env_file(context, wanted.env_file)
     app = App((wanted.domain, *wanted.aliases), Upstream(name, port, name))
     return edit.add_entry(doc, ("services",), services.app_block(app, image, env_file))
 
 
-def _with_route(host: Host, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
+def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
     where = doc.where_of(("services", name))
     for option, value in (("--image", wanted.image), ("--env-file", wanted.env_file)):
         if value is not None:
@@ -157,7 +157,7 @@ def _with_route(host: Host, doc: Document, name: ServiceName, wanted: AddApp) ->
             where=where,
             hint=f"name the new app's service with --service, or pass --service {name} to give that one a second site",
         )
-    port = wanted.port or _port_of_service(host, host.engine.resolve(doc.text).services.get(name))
+    port = wanted.port or _port_of_service(context, context.engine.resolve(doc.text).services.get(name))
     names = (wanted.domain, *wanted.aliases)
     if routed:
         block = services.outside_block(names, upstream=None, service=name, port=port)
@@ -165,29 +165,29 @@ def _with_route(host: Host, doc: Document, name: ServiceName, wanted: AddApp) ->
     return edit.add_entry(doc, ("services", name), services.route_block(App(names, Upstream(name, port, name))))
 
 
-def _port_of_service(host: Host, service: Service | None) -> int:
-    if service is None or service.image is None or host.engine.image_id(service.image) is None:
+def _port_of_service(context: Context, service: Service | None) -> int:
+    if service is None or service.image is None or context.engine.image_id(service.image) is None:
         return DEFAULT_PORT
-    return _port_of(host, service.image)
+    return _port_of(context, service.image)
 
 
-def _fetch(host: Host, image: str) -> None:
-    if host.engine.image_id(image) is None:
-        host.report.note(f"pulling {image}")
-        host.engine.pull(image)
+def _fetch(context: Context, image: str) -> None:
+    if context.engine.image_id(image) is None:
+        context.report.note(f"pulling {image}")
+        context.engine.pull(image)
 
 
-def _port_of(host: Host, image: str) -> int:
+def _port_of(context: Context, image: str) -> int:
     """The only port the image EXPOSEs, else the default."""
-    ports = host.engine.exposed_ports(image)
+    ports = context.engine.exposed_ports(image)
     return ports[0] if len(ports) == 1 else DEFAULT_PORT
 
 
-def _env_file(host: Host, path: FilePath | None) -> str | None:
+def _env_file(context: Context, path: FilePath | None) -> str | None:
     if path is None:
         return None
     absolute = path.resolve()
     if not absolute.is_file():
         raise InputError(f"there is no file {path}", where="--env-file")
-    root = host.directory.root.resolve()
+    root = context.directory.root.resolve()
     return f"./{absolute.relative_to(root)}" if absolute.is_relative_to(root) else str(absolute)

@@ -17,7 +17,7 @@ from stackctl.engine.backup.sealing import Seal
 from stackctl.engine.backup.selection import TREES, Selection, select
 from stackctl.engine.backup.snapshot import Changed, certbot_rests, refuse_change, take
 from stackctl.engine.backup.unpack import verify
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError, StackctlError
 from stackctl.usecases.converge import open_document
 from stackctl.usecases.result import Result
@@ -68,7 +68,7 @@ class BackupOptions:
                 raise InputError(f"{path} is part of the backup itself", hint="write it somewhere else")
 
 
-def backup(host: Host, options: BackupOptions) -> Result:
+def backup(context: Context, options: BackupOptions) -> Result:
     """Write the archive, whole and read back once, or leave nothing behind.
 
     Raises:
@@ -76,19 +76,19 @@ def backup(host: Host, options: BackupOptions) -> Result:
         HostError: files may not be read, or kept changing.
         Locked: certbot stays at work.
     """
-    options.check(host.directory.root)
-    project = _project(host)
-    selection = select(host.directory.files)
-    options.refuse_part(host.directory.root, selection.paths)
+    options.check(context.directory.root)
+    project = _project(context)
+    selection = select(context.directory.files)
+    options.refuse_part(context.directory.root, selection.paths)
     if not isinstance(options.file, Path) or options.seal is not None:
         plain = io.BytesIO()
-        manifest, digest = _write(host, options, project, selection, plain)
+        manifest, digest = _write(context, options, project, selection, plain)
         content = plain.getvalue() if options.seal is None else options.seal.encrypt(plain.getvalue())
         size = len(content)
         _deliver(options, content)
     else:
         with written_whole(options.file, force=options.force) as file:
-            manifest, digest = _write(host, options, project, selection, file)
+            manifest, digest = _write(context, options, project, selection, file)
             size = file.seek(0, io.SEEK_END)
     data = {
         "archive": str(options.file) if isinstance(options.file, Path) else "-",
@@ -110,28 +110,28 @@ def lineages(manifest: Manifest) -> list[str]:
     return [path[len(live) : -len(ends)] for path in manifest.files if path.startswith(live) and path.endswith(ends)]
 
 
-def _project(host: Host) -> str:
+def _project(context: Context) -> str:
     """What Compose calls the project, as far as it can be found out: what is broken may be backed up too."""
-    doc = open_document(host)
+    doc = open_document(context)
     try:
-        return host.engine.resolve(doc.text).name
+        return context.engine.resolve(doc.text).name
     except StackctlError as error:
-        host.report.note(f"Compose does not say what the project is called: {error}")
-        return str(doc.data(("name",)) or host.directory.root.name)
+        context.report.note(f"Compose does not say what the project is called: {error}")
+        return str(doc.data(("name",)) or context.directory.root.name)
 
 
 def _write(
-    host: Host, options: BackupOptions, project: str, selection: Selection, into: BinaryIO
+    context: Context, options: BackupOptions, project: str, selection: Selection, into: BinaryIO
 ) -> tuple[Manifest, str]:
-    root = host.directory.root
+    root = context.directory.root
     changed: Changed | None = None
-    with certbot_rests(root, options.wait, host.report.note):
+    with certbot_rests(root, options.wait, context.report.note):
         for _ in range(_ATTEMPTS):
             into.seek(0)
             into.truncate()
             try:
                 snapshot = take(root, selection.paths)
-                manifest = Manifest(FORMAT, __version__, host.now(), project, str(root), snapshot.members)
+                manifest = Manifest(FORMAT, __version__, context.now(), project, str(root), snapshot.members)
                 pack(manifest, snapshot, into)
                 refuse_change(root, selection.paths, snapshot)
             except Changed as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import proxy_version
 from stackctl.errors import InputError
 from stackctl.model.values import Domain
@@ -11,22 +11,25 @@ from stackctl.usecases.converge import load, open_document
 from stackctl.usecases.result import Result
 
 
-def config(host: Host, domain: Domain) -> Result:
+def config(context: Context, domain: Domain) -> Result:
     """The files of the app that ``domain`` is a name of, and whether they are what is live.
 
     Raises:
         InputError: no app has the name.
     """
-    stack = load(host, open_document(host)).stack
+    stack = load(context, open_document(context)).stack
     app = stack.app(domain)
     if app is None:
         raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
-    rendering = Rendering(host.proxy, proxy_version(host, stack.edge.image), host.directory.custom())
-    files = rendering.site(stack, app, site_tls(app, host.directory.lineages().get(app.name)))
-    live = host.directory.generations.live()
-    is_live = {path: body for path, body in live.items() if host.proxy.site_of(path) == app.name} == files
+    rendering = Rendering(context.proxy, proxy_version(context, stack.proxy.image), context.directory.custom())
+    files = rendering.site(stack, app, site_tls(app, context.directory.lineages().get(app.name)))
+    live = context.directory.generations.live()
+    is_live = {path: body for path, body in live.items() if context.proxy.site_of(path) == app.name} == files
     shown = [
-        {"path": f"{host.proxy.name}/{host.proxy.source_of(path)}", "content": body.decode("utf-8", "backslashreplace")}
+        {
+            "path": f"{context.proxy.name}/{context.proxy.source_of(path)}",
+            "content": body.decode("utf-8", "backslashreplace"),
+        }
         for path, body in files.items()
     ]
     return Result("config", data={"app": app.name, "live": is_live, "files": shown})

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from stackctl.engine.apply.execute import Executor
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
 from stackctl.errors import HostError, InputError, StackfileError
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.diff import plan_diffs
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import StartProxy
 from stackctl.plan.planner import make_plan
@@ -33,15 +33,15 @@ class Loaded:
     stack: Stack
 
 
-def open_document(host: Host) -> Document:
+def open_document(context: Context) -> Document:
     """The Compose file on disk.
 
     Raises:
         InputError: there is none here.
         StackfileError: it is not YAML.
     """
-    files = host.directory.files
-    text = host.directory.stackfile()
+    files = context.directory.files
+    text = context.directory.stackfile()
     if text is None:
         raise InputError(
             f"there is no stack in {files.directory}", hint="make one with 'stackctl init', or name it with --directory"
@@ -50,13 +50,13 @@ def open_document(host: Host) -> Document:
     return Document.parse(text, files.main.name)
 
 
-def load(host: Host, doc: Document) -> Loaded:
+def load(context: Context, doc: Document) -> Loaded:
     """What ``doc`` means.
 
     Raises:
         StackfileError: Compose does not accept it, or x-stackctl is wrong.
     """
-    project = host.engine.resolve(doc.text)
+    project = context.engine.resolve(doc.text)
     loaded = Loaded(doc, project, read_stack(doc, project))
     _refuse_unreachable(loaded)
     return loaded
@@ -64,7 +64,7 @@ def load(host: Host, doc: Document) -> Loaded:
 
 def _refuse_unreachable(loaded: Loaded) -> None:
     """An app on no network of the proxy's can only answer 502: say so before it does."""
-    proxy = loaded.project.services[loaded.stack.edge.service]
+    proxy = loaded.project.services[loaded.stack.proxy.service]
     for app in loaded.stack.apps:
         service = loaded.project.services.get(app.upstream.service or "")
         if service is not None and not service.networks & proxy.networks:
@@ -81,39 +81,39 @@ def _refuse_unreachable(loaded: Loaded) -> None:
             )
 
 
-def converge(host: Host, command: str, loaded: Loaded, wish: Wish, *, dry_run: bool = False) -> Result:
+def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result:
     """Turn what is into what ``loaded`` says, as far as ``wish`` goes, and record what it came to."""
     stack = loaded.stack
-    apps = [app for app in stack.apps if wish.focus is None or app.name in wish.focus]
-    observed = observe(host, stack, loaded.project, apps)
-    custom = observed.custom if wish.custom is None else wish.custom
-    rendering = Rendering(host.proxy, observed.version, custom)
-    plan = make_plan(stack, wish, observed, rendering)
+    apps = [app for app in stack.apps if intent.focus is None or app.name in intent.focus]
+    observed = observe(context, stack, loaded.project, apps)
+    custom = observed.custom if intent.custom is None else intent.custom
+    rendering = Rendering(context.proxy, observed.version, custom)
+    plan = make_plan(stack, intent, observed, rendering)
     result = Result(command, plan, dry_run=dry_run)
     if dry_run:
-        return replace(result, diffs=plan_diffs(plan, observed, host.proxy))
+        return replace(result, diffs=plan_diffs(plan, observed, context.proxy))
     if plan:
-        _refuse_taken_ports(host, stack, observed, plan)
+        _refuse_taken_ports(context, stack, observed, plan)
     # Going back decides by the history where to: nothing comes between it and its last entry.
-    unrecorded = record_found(host, stack, observed) if wish.custom is None else None
+    unrecorded = record_found(context, stack, observed) if intent.custom is None else None
     if plan:
-        result = replace(result, steps=tuple(Executor(host, stack, observed).run(plan)))
+        result = replace(result, steps=tuple(Executor(context, stack, observed).run(plan)))
     if not result.errors:
-        unrecorded = record_change(host, stack, wish, observed, result.steps) or unrecorded
+        unrecorded = record_change(context, stack, intent, observed, result.steps) or unrecorded
     return replace(result, notes=(unrecorded,)) if unrecorded else result
 
 
-def _refuse_taken_ports(host: Host, stack: Stack, observed: Observed, plan: Plan) -> None:
+def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan: Plan) -> None:
     """A port that is taken is named before anything is written."""
     starts = any(isinstance(operation, StartProxy) for operation in plan.operations)
     # The stack's own proxy makes room for its successor, under whatever name it ran.
-    own = [c for c in observed.containers if c.service == stack.edge.service or c.role == "proxy"]
+    own = [c for c in observed.containers if c.service == stack.proxy.service or c.role == "proxy"]
     if not starts or any(container.running for container in own):
         return
-    for at in (stack.edge.http, stack.edge.https):
-        owner = host.wire.owner(at)
+    for at in (stack.proxy.http, stack.proxy.https):
+        owner = context.wire.owner(at)
         if owner:
-            holder = host.engine.publisher(at) or owner
+            holder = context.engine.publisher(at) or owner
             raise HostError(
                 f"port {at} cannot be published: it is held by {holder}",
                 hint="stop that, or choose others with 'stackctl init --http PORT --https PORT'",

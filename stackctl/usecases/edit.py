@@ -4,56 +4,56 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.usecases.converge import converge, load
 from stackctl.usecases.result import Result
 
 
-def text_to_edit(host: Host) -> str:
+def text_to_edit(context: Context) -> str:
     """The Compose file as it is, right or wrong.
 
     Raises:
         InputError: there is none here.
     """
-    text = host.directory.stackfile()
+    text = context.directory.stackfile()
     if text is None:
         raise InputError(
-            f"there is no stack in {host.directory.root}",
+            f"there is no stack in {context.directory.root}",
             hint="make one with 'stackctl init', or name it with --directory",
         )
     return text
 
 
-def plan_edit(host: Host, text: str, *, issue: bool = True) -> Result:
+def plan_edit(context: Context, text: str, *, issue: bool = True) -> Result:
     """What 'up' would do with ``text`` in the place of the Compose file; nothing is changed.
 
     Raises:
         StackfileError: ``text`` is wrong; the message begins with file and line.
     """
-    return _converge(host, text, issue=issue, dry_run=True)
+    return _converge(context, text, issue=issue, dry_run=True)
 
 
-def apply_edit(host: Host, before: str, text: str, *, issue: bool = True) -> Result:
+def apply_edit(context: Context, before: str, text: str, *, issue: bool = True) -> Result:
     """Write ``text``, and converge on it.
 
     Raises:
         HostError: the file is not ``before`` any more; nothing was changed.
     """
-    if host.directory.stackfile() != before:
+    if context.directory.stackfile() != before:
         raise HostError(
             "the file was changed by somebody else meanwhile: nothing was changed",
-            where=host.directory.files.main.name,
+            where=context.directory.files.main.name,
             hint="bring the two together by hand, and run 'stackctl up'",
         )
-    return _converge(host, text, issue=issue, dry_run=False)
+    return _converge(context, text, issue=issue, dry_run=False)
 
 
-def _converge(host: Host, text: str, *, issue: bool, dry_run: bool) -> Result:
-    refuse_foreign_keys(host.directory.files)
-    doc = Document.parse(text, host.directory.files.main.name)
-    result = converge(host, "edit", load(host, doc), Wish(doc.text, issue=issue), dry_run=dry_run)
+def _converge(context: Context, text: str, *, issue: bool, dry_run: bool) -> Result:
+    refuse_foreign_keys(context.directory.files)
+    doc = Document.parse(text, context.directory.files.main.name)
+    result = converge(context, "edit", load(context, doc), Intent(doc.text, issue=issue), dry_run=dry_run)
     return replace(result, data={"edited": True})

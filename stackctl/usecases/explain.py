@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from stackctl.diagnose.apps import AppFacts
-from stackctl.diagnose.hops import Link
+from stackctl.diagnose.hops import Hop
 from stackctl.diagnose.shown import kind_of
-from stackctl.diagnose.trace import JourneyFacts, judge_journey
-from stackctl.engine.context import Host
+from stackctl.diagnose.trace import TraceFacts, judge_trace
+from stackctl.engine.context import Context
 from stackctl.engine.probe.trace import journey
 from stackctl.errors import ExitCode
 from stackctl.model.values import Domain
@@ -21,12 +21,12 @@ _ERRORS = 5
 """How many of the proxy's errors are shown."""
 
 
-def explain(host: Host, name: Domain, path: str) -> Result:
+def explain(context: Context, name: Domain, path: str) -> Result:
     """Follow a request for ``path`` of ``name`` from the published port to the app; it is really made."""
-    loaded = load(host, open_document(host))
-    gathered = journey(host, loaded.stack, loaded.project, name, path)
+    loaded = load(context, open_document(context))
+    gathered = journey(context, loaded.stack, loaded.project, name, path)
     facts = gathered.facts
-    judged = judge_journey(facts)
+    judged = judge_trace(facts)
     broken = judged.broken
     data = {
         "domain": name,
@@ -45,7 +45,7 @@ def explain(host: Host, name: Domain, path: str) -> Result:
     return Result("explain", data=data, found=ExitCode.OK if broken is None else ExitCode.FAILED)
 
 
-def _row(link: Link) -> dict[str, Any]:
+def _row(link: Hop) -> dict[str, Any]:
     return {
         "link": link.step.value,
         "verdict": link.verdict.value,
@@ -56,7 +56,7 @@ def _row(link: Link) -> dict[str, Any]:
     }
 
 
-def _certificate(facts: JourneyFacts, now: datetime) -> dict[str, Any] | None:
+def _certificate(facts: TraceFacts, now: datetime) -> dict[str, Any] | None:
     """The one that was shown; None where none was."""
     shown = facts.https.certificate
     if shown is None:

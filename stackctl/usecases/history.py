@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.plan.diff import file_diff
 from stackctl.usecases.converge import open_document
 from stackctl.usecases.result import Result
 
 
-def history(host: Host) -> Result:
+def history(context: Context) -> Result:
     """Every entry, the oldest first, with how its files differ from those of the entry before it.
 
     Raises:
         InputError: there is no stack here.
     """
-    entries = host.directory.history.entries()
+    entries = context.directory.history.entries()
     if not entries:
-        open_document(host)
+        open_document(context)
     rows: list[dict[str, Any]] = []
     before: dict[str, bytes] = {}
     for entry in entries:
-        files = host.directory.history.files(entry.number)
+        files = context.directory.history.files(entry.number)
         rows.append(
             {
                 "number": entry.number,

@@ -11,13 +11,13 @@ from typing import Any
 from cryptography import x509
 
 from stackctl.adapters.disk.files import host_errors
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model import values
 from stackctl.model.project import WRITTEN_LABEL
 from stackctl.model.stack import CA_NAMES, KeyType
 from stackctl.model.values import Publish
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
@@ -65,7 +65,7 @@ def ca_name(text: str) -> str:
     return text if text in CA_NAMES else values.ca_directory(text)
 
 
-def init(host: Host, options: InitOptions, *, check: bool = True, dry_run: bool = False) -> Result:
+def init(context: Context, options: InitOptions, *, check: bool = True, dry_run: bool = False) -> Result:
     """Make the stack, or add what is missing of it; what is there stays as it is.
 
     Raises:
@@ -73,23 +73,23 @@ def init(host: Host, options: InitOptions, *, check: bool = True, dry_run: bool 
     """
     asked = options.settings()
     bundle, key = read_bundle(options), read_eab_key(options)
-    text = host.directory.stackfile()
+    text = context.directory.stackfile()
     if text is None:
-        doc = Document.parse(_new(host, options), host.directory.files.main.name)
+        doc = Document.parse(_new(context, options), context.directory.files.main.name)
     else:
-        refuse_foreign_keys(host.directory.files)
-        doc = _completed(host, Document.parse(text, host.directory.files.main.name), options, asked)
-    loaded = load(host, doc)
-    asked_key = None if key == host.directory.eab_key() else key
-    wish = Wish(doc.text, check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema())
-    result = converge(host, "init", loaded, wish, dry_run=dry_run)
+        refuse_foreign_keys(context.directory.files)
+        doc = _completed(context, Document.parse(text, context.directory.files.main.name), options, asked)
+    loaded = load(context, doc)
+    asked_key = None if key == context.directory.eab_key() else key
+    intent = Intent(doc.text, check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema())
+    result = converge(context, "init", loaded, intent, dry_run=dry_run)
     if loaded.stack.acme.agree_tos:
         return result
     note = "the CA's terms of service are not agreed to yet, so it issues nothing: see 'stackctl init --agree-tos'"
     return replace(result, notes=(*result.notes, note))
 
 
-def _new(host: Host, options: InitOptions) -> str:
+def _new(context: Context, options: InitOptions) -> str:
     _refuse_one_place(options)
     settings = services.settings_block(
         email=options.email,
@@ -100,9 +100,11 @@ def _new(host: Host, options: InitOptions) -> str:
         key_type=options.key_type or KeyType.ECDSA,
         key_size=options.rsa_key_size or 2048,
     )
-    blocks = [_block(host, role, name, options, with_bundle=bool(options.ca_bundle)) for role, name in _NAMES.items()]
-    main = host.directory.files.main
-    schema = os.path.relpath(host.directory.root / services.SCHEMA, main.parent)
+    blocks = [
+        _block(context, role, name, options, with_bundle=bool(options.ca_bundle)) for role, name in _NAMES.items()
+    ]
+    main = context.directory.files.main
+    schema = os.path.relpath(context.directory.root / services.SCHEMA, main.parent)
     return services.stackfile(settings, blocks, schema)
 
 
@@ -125,15 +127,15 @@ def _refuse_one_place(options: InitOptions) -> None:
         )
 
 
-def _block(host: Host, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:
+def _block(context: Context, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:
     if role == "proxy":
-        image = options.nginx_image or host.proxy.default_image
+        image = options.nginx_image or context.proxy.default_image
         return services.proxy_block(name, image, *_ports(options))
     image = options.certbot_image or services.DEFAULT_CERTBOT_IMAGE
     return services.certbot_block(name, image, with_bundle=with_bundle)
 
 
-def _completed(host: Host, doc: Document, options: InitOptions, asked: dict[str, Any]) -> Document:
+def _completed(context: Context, doc: Document, options: InitOptions, asked: dict[str, Any]) -> Document:
     doc = _with_settings(doc, asked)
     with_bundle = doc.data((KEY, "ca-bundle")) is not None
     for role, name in _NAMES.items():
@@ -145,9 +147,9 @@ def _completed(host: Host, doc: Document, options: InitOptions, asked: dict[str,
                     where=doc.where_of(("services", name)),
                     hint="rename it: the proxy and certbot need services of their own",
                 )
-            doc = edit.add_entry(doc, ("services",), _block(host, role, name, options, with_bundle=with_bundle))
+            doc = edit.add_entry(doc, ("services",), _block(context, role, name, options, with_bundle=with_bundle))
         else:
-            doc = _refreshed(host, doc, role, written, options, with_bundle=with_bundle)
+            doc = _refreshed(context, doc, role, written, options, with_bundle=with_bundle)
             if role == "certbot" and with_bundle:
                 doc = _trusting(doc, written)
     return doc
@@ -173,19 +175,19 @@ def _with_settings(doc: Document, asked: dict[str, Any]) -> Document:
 
 
 def _refreshed(  # noqa: PLR0913  (one service in one file)
-    host: Host, doc: Document, role: str, name: str, options: InitOptions, *, with_bundle: bool
+    context: Context, doc: Document, role: str, name: str, options: InitOptions, *, with_bundle: bool
 ) -> Document:
     """Bring what stackctl owns of its service up to date, unless a person changed it."""
     body = doc.data(("services", name))
     _refuse_contradiction(doc, role, name, body, options)
-    block = _block(host, role, name, options, with_bundle=with_bundle)
+    block = _block(context, role, name, options, with_bundle=with_bundle)
     wanted = Document.parse(block, "block").data((name,))
     if services.owned_digest(wanted) == services.owned_digest(body):
         return doc
     labels = body.get("labels")
     if not isinstance(labels, dict) or labels.get(WRITTEN_LABEL) != services.owned_digest(body):
         where = doc.where_of(("services", name))
-        host.report.note(f"{where}: the service {name} was changed by hand: left as it is")
+        context.report.note(f"{where}: the service {name} was changed by hand: left as it is")
         return doc
     for key in services.OWNED_KEYS:
         there, new = doc.entry(("services", name, key)) is not None, services.entry_of(block, name, key)

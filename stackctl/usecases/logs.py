@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.values import Domain
 from stackctl.usecases.converge import load, open_document
 
 
-def logs(host: Host, domain: Domain | None, *, tail: int, follow: bool) -> Iterator[str]:
+def logs(context: Context, domain: Domain | None, *, tail: int, follow: bool) -> Iterator[str]:
     """Lines of all services; with a domain, of its service and of the proxy where they name it."""
-    loaded = load(host, open_document(host))
+    loaded = load(context, open_document(context))
     if domain is None:
-        yield from host.engine.follow([], tail=tail, follow=follow)
+        yield from context.engine.follow([], tail=tail, follow=follow)
         return
     app = loaded.stack.app(domain)
     if app is None:
         raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
-    edge = loaded.stack.edge.service
-    services = [edge, *([app.upstream.service] if app.upstream.service else [])]
-    for line in host.engine.follow(services, tail=tail, follow=follow):
+    proxy_service = loaded.stack.proxy.service
+    services = [proxy_service, *([app.upstream.service] if app.upstream.service else [])]
+    for line in context.engine.follow(services, tail=tail, follow=follow):
         service, _, text = line.partition("|")
-        from_proxy = service.strip().startswith(edge)
+        from_proxy = service.strip().startswith(proxy_service)
         if not from_proxy or any(f" {name} " in text for name in app.domains) or app.name in text:
             yield line

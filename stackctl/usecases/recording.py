@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from stackctl.adapters.disk.directory import PROXY
 from stackctl.engine.apply.execute import Step
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
 from stackctl.model.history import HistoryEntry
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Issue, Publish, WriteStackfile
 
 _RESTORABLE = (WriteStackfile, Publish)
@@ -24,13 +24,13 @@ def custom_path(name: str) -> str:
     return f"{PROXY}/custom/{name}"
 
 
-def files_of(host: Host, stackfile: str, custom: Mapping[str, bytes]) -> dict[str, bytes]:
+def files_of(context: Context, stackfile: str, custom: Mapping[str, bytes]) -> dict[str, bytes]:
     """What an entry keeps: the files that people write, by their paths relative to the stack's directory."""
     own = {custom_path(name): content for name, content in custom.items()}
-    return {host.directory.main_path: stackfile.encode(), **own}
+    return {context.directory.main_path: stackfile.encode(), **own}
 
 
-def record_found(host: Host, stack: Stack, observed: Observed) -> str | None:
+def record_found(context: Context, stack: Stack, observed: Observed) -> str | None:
     """Write the state down that a run which was cut short, or failed, has left unrecorded.
 
     It is told by the live generation: the last entry names another. Returns what a person should know
@@ -38,24 +38,24 @@ def record_found(host: Host, stack: Stack, observed: Observed) -> str | None:
     """
     if observed.stackfile is None or observed.published is None:
         return None
-    history = host.directory.history
+    history = context.directory.history
     try:
         last = history.last()
         if last is not None and last.generation == observed.published:
             return None
-        files = files_of(host, observed.stackfile, observed.custom)
+        files = files_of(context, observed.stackfile, observed.custom)
         recorded = {} if last is None else history.files(last.number)
         changes = tuple(f"{path} was not recorded yet" for path in files if files[path] != recorded.get(path))
-        lineages = _fingerprints(host, stack, observed, ())
-        path = host.directory.main_path
-        entry = HistoryEntry(host.now(), host.command, "found", changes, observed.published, lineages, path)
+        lineages = _fingerprints(context, stack, observed, ())
+        path = context.directory.main_path
+        entry = HistoryEntry(context.now(), context.command, "found", changes, observed.published, lineages, path)
         history.record(entry, files)
     except StackctlError as error:
         return _unrecorded(error)
     return None
 
 
-def record_unknown(host: Host, files: Mapping[str, bytes]) -> list[str]:
+def record_unknown(context: Context, files: Mapping[str, bytes]) -> list[str]:
     """Write down what is on disk and in no entry, before it is replaced: nothing a person wrote is lost.
 
     Returns what a person should know.
@@ -63,60 +63,64 @@ def record_unknown(host: Host, files: Mapping[str, bytes]) -> list[str]:
     Raises:
         HostError: it cannot be written; then it must not be replaced.
     """
-    path = host.directory.main_path
-    generation = host.directory.generations.published()
+    path = context.directory.main_path
+    generation = context.directory.generations.published()
     changes = ("edited, and not recorded yet",)
-    entry = HistoryEntry(host.now(), host.command, "found", changes, generation, {}, path)
-    made = host.directory.history.record(entry, files)
+    entry = HistoryEntry(context.now(), context.command, "found", changes, generation, {}, path)
+    made = context.directory.history.record(entry, files)
     return [f"what was on disk, and recorded nowhere, is entry {made.number} now"]
 
 
-def record_given_back(host: Host, entry: HistoryEntry, files: Mapping[str, bytes]) -> str | None:
+def record_given_back(context: Context, entry: HistoryEntry, files: Mapping[str, bytes]) -> str | None:
     """Write down that the stack is again as ``entry``, from before stackctl, so that this can be taken back too.
 
     Returns what a person should know where it cannot be written.
     """
-    history = host.directory.history
+    history = context.directory.history
     try:
         last = history.last()
         if last is None or last.kind != entry.kind or history.files(last.number) != files:
             changes = (f"the old stack of entry {entry.number} was put back",)
-            history.record(replace(entry, at=host.now(), command=host.command, changes=changes), files)
+            history.record(replace(entry, at=context.now(), command=context.command, changes=changes), files)
     except StackctlError as error:
         return _unrecorded(error)
     return None
 
 
-def record_change(host: Host, stack: Stack, wish: Wish, observed: Observed, steps: Sequence[Step]) -> str | None:
+def record_change(
+    context: Context, stack: Stack, intent: Intent, observed: Observed, steps: Sequence[Step]
+) -> str | None:
     """Write the state down that a command has just reached; nothing where the last entry says the same.
 
     Returns what a person should know where it cannot be written.
     """
-    if wish.focus is not None and not any(isinstance(step.operation, _RESTORABLE) for step in steps):
+    if intent.focus is not None and not any(isinstance(step.operation, _RESTORABLE) for step in steps):
         return None  # it is about some apps only: what else differs, it did not bring about
-    history = host.directory.history
+    history = context.directory.history
     try:
-        generation = host.directory.generations.published()
-        files = files_of(host, wish.stackfile, observed.custom if wish.custom is None else wish.custom)
+        generation = context.directory.generations.published()
+        files = files_of(context, intent.stackfile, observed.custom if intent.custom is None else intent.custom)
         last = history.last()
         if last is not None and last.generation == generation and history.files(last.number) == files:
             return None
         changes = tuple(step.operation.text for step in steps if step.status == "done")
-        lineages = _fingerprints(host, stack, observed, steps)
-        path = host.directory.main_path
-        history.record(HistoryEntry(host.now(), host.command, "change", changes, generation, lineages, path), files)
+        lineages = _fingerprints(context, stack, observed, steps)
+        path = context.directory.main_path
+        history.record(
+            HistoryEntry(context.now(), context.command, "change", changes, generation, lineages, path), files
+        )
     except StackctlError as error:
         return _unrecorded(error)
     return None
 
 
-def _fingerprints(host: Host, stack: Stack, observed: Observed, steps: Sequence[Step]) -> dict[str, str]:
+def _fingerprints(context: Context, stack: Stack, observed: Observed, steps: Sequence[Step]) -> dict[str, str]:
     """The certificates of the stack's sites; those just issued are read again, the others are known."""
     lineages = dict(observed.lineages)
     for step in steps:
         if isinstance(step.operation, Issue):
             name = step.operation.request.lineage
-            lineages[name] = host.directory.lineage(name)
+            lineages[name] = context.directory.lineage(name)
     mine = {app.lineage: lineages[app.lineage] for app in stack.apps if app.lineage in lineages}
     return {name: one.certificate.fingerprint for name, one in mine.items() if one.usable and one.certificate}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.stack import App
 from stackctl.model.values import Domain
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import KEY
@@ -17,20 +17,20 @@ from stackctl.usecases.result import Result
 
 
 def remove_app(
-    host: Host, domain: Domain, *, keep_service: bool = False, delete_cert: bool = False, dry_run: bool = False
+    context: Context, domain: Domain, *, keep_service: bool = False, delete_cert: bool = False, dry_run: bool = False
 ) -> Result:
     """Take a route away, then its service; volumes stay, and so does the certificate unless asked.
 
     Raises:
         InputError: the name is only an alias.
     """
-    loaded = load(host, open_document(host))
+    loaded = load(context, open_document(context))
     app = loaded.stack.app(domain)
     delete = (app.lineage if app else str(domain),) if delete_cert else ()
     if app is None:
         # What a run that was cut short left behind is cleaned up all the same.
         result = converge(
-            host, "remove-app", loaded, Wish(loaded.doc.text, focus=frozenset(), delete=delete), dry_run=dry_run
+            context, "remove-app", loaded, Intent(loaded.doc.text, focus=frozenset(), delete=delete), dry_run=dry_run
         )
         return replace(result, notes=(*result.notes, f"{domain} is not routed"))
     if app.name != domain:
@@ -43,9 +43,9 @@ def remove_app(
         )
     own = _own_service(loaded, app)
     stop = frozenset({own}) if own and not keep_service else frozenset[str]()
-    after = load(host, _edited(loaded, app, stop))
-    wish = Wish(after.doc.text, focus=frozenset(), write_last=True, stop=stop, delete=delete)
-    result = converge(host, "remove-app", after, wish, dry_run=dry_run)
+    after = load(context, _edited(loaded, app, stop))
+    intent = Intent(after.doc.text, focus=frozenset(), write_last=True, stop=stop, delete=delete)
+    result = converge(context, "remove-app", after, intent, dry_run=dry_run)
     if own or app.upstream.service is None:
         return result
     return replace(result, notes=(*result.notes, f"the service {app.upstream.service} stays, and goes on running"))

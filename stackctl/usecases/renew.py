@@ -9,11 +9,11 @@ from typing import Any
 
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.apply.execute import Step
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.stack import App
 from stackctl.model.values import Domain
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Issue
 from stackctl.stackfile.read import read_apps
 from stackctl.usecases.converge import converge, load, open_document
@@ -24,7 +24,7 @@ RECENT = timedelta(days=1)
 
 
 def renew(
-    host: Host,
+    context: Context,
     *,
     force: Collection[Domain] = (),
     ledger: bool = True,
@@ -35,11 +35,11 @@ def renew(
 
     Finding out that nothing is due starts no container, and asks no engine unless something was issued today.
     """
-    doc = open_document(host)
+    doc = open_document(context)
     apps = read_apps(doc)
     forced = {_app_named(apps, name).name for name in force}
-    lineages = host.directory.certificates(apps)
-    now = host.now()
+    lineages = context.directory.certificates(apps)
+    now = context.now()
     causes: dict[Domain, str] = {}
     for app in apps:
         lineage = lineages.get(app.lineage)
@@ -50,7 +50,7 @@ def renew(
     recent = {app.name for app in apps if _is_recent(lineages.get(app.lineage), now)}
     if not causes and not recent:
         return Result("renew", dry_run=dry_run, data={"apps": _rows(apps, lineages, (), now)})
-    wish = Wish(
+    intent = Intent(
         doc.text,
         focus=frozenset(causes) | recent,
         renew=causes,
@@ -58,12 +58,12 @@ def renew(
         ledger=ledger,
         unattended=unattended,
     )
-    result = converge(host, "renew", load(host, doc), wish, dry_run=dry_run)
+    result = converge(context, "renew", load(context, doc), intent, dry_run=dry_run)
     if dry_run:
         rows = _rows(apps, lineages, (), now)
         planned = [{**row, "status": "planned", "reason": causes[row["app"]]} for row in rows if row["app"] in causes]
         return replace(result, data={"apps": [*planned, *(row for row in rows if row["app"] not in causes)]})
-    after = host.directory.certificates(apps) if result.steps else lineages
+    after = context.directory.certificates(apps) if result.steps else lineages
     return replace(result, data={"apps": _rows(apps, after, result.steps, now, lineages)})
 
 

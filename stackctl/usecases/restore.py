@@ -16,7 +16,7 @@ from stackctl.engine.backup.manifest import Manifest
 from stackctl.engine.backup.place import Placing
 from stackctl.engine.backup.sealing import Keys, decrypt, is_sealed
 from stackctl.engine.backup.unpack import verify
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import EngineError, HostError, InputError, StackctlError
 from stackctl.usecases.backup import lineages
 from stackctl.usecases.converge import load, open_document
@@ -99,7 +99,7 @@ def refuse_occupied(root: Path, archive: Archive, options: RestoreOptions) -> No
 
 
 def restore(
-    host: Host, archive: Archive, options: RestoreOptions, reopen: Callable[[], Host], *, dry_run: bool = False
+    context: Context, archive: Archive, options: RestoreOptions, reopen: Callable[[], Context], *, dry_run: bool = False
 ) -> Result:
     """Put the archive's files in place, and start the stack.
 
@@ -109,7 +109,7 @@ def restore(
         InputError: :func:`refuse_occupied` says so.
         HostError: the disk is full, or containers of another directory have the project's name.
     """
-    root = host.directory.root
+    root = context.directory.root
     if not dry_run:
         refuse_occupied(root, archive, options)
     placing = Placing(root, archive.manifest, archive.digest)
@@ -120,9 +120,9 @@ def restore(
         return Result("restore", dry_run=True, data=data)
     if done:
         placing.clean()
-    notes = [] if done else _place(host, archive, placing, data)
+    notes = [] if done else _place(context, archive, placing, data)
     for note in notes:
-        host.report.note(note)
+        context.report.note(note)
     if not options.start:
         return Result("restore", acted=not done, data=data)
     try:
@@ -130,7 +130,7 @@ def restore(
         _refuse_foreign_containers(fresh, archive)
         result = up(fresh, issue=options.issue)
     except StackctlError:
-        host.report.note("all files are in place; what is left is to start the stack: 'stackctl up'")
+        context.report.note("all files are in place; what is left is to start the stack: 'stackctl up'")
         raise
     return replace(result, command="restore", acted=not done, data=data)
 
@@ -150,18 +150,18 @@ def _data(archive: Archive, in_the_way: list[str]) -> dict[str, Any]:
     }
 
 
-def _place(host: Host, archive: Archive, placing: Placing, data: dict[str, Any]) -> list[str]:
+def _place(context: Context, archive: Archive, placing: Placing, data: dict[str, Any]) -> list[str]:
     notes: list[str] = []
     if not placing.is_begun:
         with host_errors(), archive.open() as file:
-            foreign = placing.stage(file, host.now())
+            foreign = placing.stage(file, context.now())
         if foreign:
             notes.append(
                 f"{foreign} files and folders belonged to other users; they are yours now, as you are not root"
             )
     # Their mounts are of what is put aside, or was deleted, and show none of what takes its place.
     try:
-        notes += _stop(host, archive)
+        notes += _stop(context, archive)
     except EngineError:
         if placing.makes_room:
             raise
@@ -171,30 +171,30 @@ def _place(host: Host, archive: Archive, placing: Placing, data: dict[str, Any])
     return notes
 
 
-def _stop(host: Host, archive: Archive) -> list[str]:
+def _stop(context: Context, archive: Archive) -> list[str]:
     """Stop what runs from this directory, whatever state its Compose file is in."""
-    root = host.directory.root
+    root = context.directory.root
     # Without a name in the file, Compose calls a project after its directory.
     projects = {archive.manifest.project, re.sub(r"[^a-z0-9_-]", "", root.name.lower()).lstrip("_-")} - {""}
     with suppress(StackctlError):
-        projects.add(host.engine.resolve(host.directory.stackfile() or "").name)
+        projects.add(context.engine.resolve(context.directory.stackfile() or "").name)
     own = [
         container
         for project in sorted(projects)
-        for container in host.engine.containers(project)
+        for container in context.engine.containers(project)
         if _is_own(container.directory, root)
     ]
     if own:
-        host.engine.remove([container.id for container in own])
+        context.engine.remove([container.id for container in own])
     names = sorted({container.service for container in own})
     return [f"stopped what ran here: {', '.join(names)}"] if names else []
 
 
-def _refuse_foreign_containers(host: Host, archive: Archive) -> None:
+def _refuse_foreign_containers(context: Context, archive: Archive) -> None:
     """Two directories with one project name would take each other's containers."""
-    root = host.directory.root
-    name = load(host, open_document(host)).project.name
-    for container in host.engine.containers(name):
+    root = context.directory.root
+    name = load(context, open_document(context)).project.name
+    for container in context.engine.containers(name):
         if not _is_own(container.directory, root):
             raise HostError(
                 f"a stack of the project {name} is there already, from {container.directory}",
@@ -202,7 +202,7 @@ def _refuse_foreign_containers(host: Host, archive: Archive) -> None:
                 " or give the one in this directory a 'name:' of its own",
             )
     if name != archive.manifest.project:
-        host.report.note(
+        context.report.note(
             f"the project is called {name} here, and was called {archive.manifest.project}: its volumes are other ones"
             f" ('name: {archive.manifest.project}' in the Compose file brings the old ones back)"
         )

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackctlError, StackfileError
 from stackctl.model.history import HistoryEntry
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.usecases.adopt.take_over import undo_adoption
@@ -23,7 +23,7 @@ from stackctl.usecases.result import Result
 
 
 def rollback(
-    host: Host, number: int | None = None, *, issue: bool = True, ledger: bool = True, dry_run: bool = False
+    context: Context, number: int | None = None, *, issue: bool = True, ledger: bool = True, dry_run: bool = False
 ) -> Result:
     """Put the Compose file and ``nginx/custom`` back as entry ``number`` of the history has them, and converge.
 
@@ -34,56 +34,61 @@ def rollback(
         InputError: there is no such entry, or none to go back to.
         StackfileError: Compose does not accept that file any more.
     """
-    refuse_foreign_keys(host.directory.files)
-    entries = host.directory.history.entries()
+    refuse_foreign_keys(context.directory.files)
+    entries = context.directory.history.entries()
     if not entries:
-        open_document(host)
+        open_document(context)
         raise InputError(
-            f"the history of {host.directory.root} is empty", hint="it begins with the first change that is made here"
+            f"the history of {context.directory.root} is empty",
+            hint="it begins with the first change that is made here",
         )
-    now = _files_now(host)
-    known = _known(host, entries, now)
-    entry = host.directory.history.entry(number) if number is not None else _before(host, entries, edited=not known)
+    now = _files_now(context)
+    known = _known(context, entries, now)
+    entry = (
+        context.directory.history.entry(number) if number is not None else _before(context, entries, edited=not known)
+    )
     notes = [f"back to entry {entry.number}, of {entry.at:%Y-%m-%d %H:%M %Z}: {entry.command}"]
     if not known and not dry_run:
-        notes += record_unknown(host, now)
-    files = host.directory.history.files(entry.number)
+        notes += record_unknown(context, now)
+    files = context.directory.history.files(entry.number)
     if entry.kind == "foreign":
-        result = undo_adoption(host, entry, dry_run=dry_run)
-        unrecorded = None if dry_run else record_given_back(host, entry, files)
+        result = undo_adoption(context, entry, dry_run=dry_run)
+        unrecorded = None if dry_run else record_given_back(context, entry, files)
         return replace(result, notes=(*notes, *result.notes, *([unrecorded] if unrecorded else [])))
     text = files.get(entry.file)
     if text is None:
         raise InputError(f"entry {entry.number} is damaged: it has no {entry.file}", hint="see 'stackctl history'")
-    doc = _parsed(host, entry, text)
-    wish = Wish(doc.text, issue=issue, ledger=ledger, custom=_custom(files), had=frozenset(entry.lineages))
-    result = converge(host, "rollback", load(host, doc), wish, dry_run=dry_run)
+    doc = _parsed(context, entry, text)
+    intent = Intent(
+        doc.text, issue=issue, ledger=ledger, custom=_custom(files), recorded_lineages=frozenset(entry.lineages)
+    )
+    result = converge(context, "rollback", load(context, doc), intent, dry_run=dry_run)
     return replace(result, notes=(*notes, *result.notes), data={"entry": entry.number})
 
 
-def _files_now(host: Host) -> dict[str, bytes]:
-    text = host.directory.stackfile()
-    files = files_of(host, text or "", host.directory.custom())
+def _files_now(context: Context) -> dict[str, bytes]:
+    text = context.directory.stackfile()
+    files = files_of(context, text or "", context.directory.custom())
     if text is None:
-        del files[host.directory.main_path]
+        del files[context.directory.main_path]
     return files
 
 
-def _known(host: Host, entries: list[HistoryEntry], now: Mapping[str, bytes]) -> bool:
+def _known(context: Context, entries: list[HistoryEntry], now: Mapping[str, bytes]) -> bool:
     """Whether everything on disk is in some entry: a mixture of two is what a run that was cut short leaves."""
     left = dict(now)
     for entry in reversed(entries):
-        files = host.directory.history.files(entry.number)
+        files = context.directory.history.files(entry.number)
         left = {path: content for path, content in left.items() if files.get(path) != content}
-    return not left and host.directory.main_path in now
+    return not left and context.directory.main_path in now
 
 
-def _before(host: Host, entries: list[HistoryEntry], *, edited: bool) -> HistoryEntry:
+def _before(context: Context, entries: list[HistoryEntry], *, edited: bool) -> HistoryEntry:
     """The state before the last change: the newest entry with other files than the last."""
     *earlier, last = entries
     if edited:
         return last
-    files = host.directory.history.files
+    files = context.directory.history.files
     there = files(last.number)
     for entry in reversed(earlier):
         if files(entry.number) != there:
@@ -98,8 +103,8 @@ def _custom(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: files[custom_path(name)] for name in names if custom_path(name) in files}
 
 
-def _parsed(host: Host, entry: HistoryEntry, text: bytes) -> Document:
+def _parsed(context: Context, entry: HistoryEntry, text: bytes) -> Document:
     try:
-        return Document.parse(text.decode(), host.directory.files.main.name)
+        return Document.parse(text.decode(), context.directory.files.main.name)
     except (UnicodeDecodeError, StackctlError) as error:
         raise StackfileError(f"the file of entry {entry.number} cannot be read: {error}") from error

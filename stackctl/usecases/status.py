@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stackctl.diagnose.shown import kind_of
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.model.stack import Upstream
 from stackctl.observed.state import Container
 from stackctl.usecases.converge import load, open_document
@@ -19,19 +19,19 @@ _RUNNING = ("running", "healthy", "starting", "unhealthy")
 """The conditions of a running container, the best first."""
 
 
-def status(host: Host) -> Result:
+def status(context: Context) -> Result:
     """Each app with its upstream, its certificate and what :443 really shows."""
-    loaded = load(host, open_document(host))
+    loaded = load(context, open_document(context))
     stack = loaded.stack
-    containers = host.engine.containers(loaded.project.name)
-    lineages = host.directory.certificates(stack.apps)
-    served = host.wire.offered(stack.edge.https, [app.name for app in stack.apps]) if stack.apps else {}
+    containers = context.engine.containers(loaded.project.name)
+    lineages = context.directory.certificates(stack.apps)
+    served = context.wire.offered(stack.proxy.https, [app.name for app in stack.apps]) if stack.apps else {}
     # Sites that share an upstream share its answer too.
     upstreams = list(dict.fromkeys(app.upstream for app in stack.apps))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda upstream: _health(host, upstream, containers), upstreams)
+        found = pool.map(lambda upstream: _health(context, upstream, containers), upstreams)
         health = dict(zip(upstreams, found, strict=True))
-    now = host.now()
+    now = context.now()
     rows: list[dict[str, Any]] = []
     for app in stack.apps:
         lineage = lineages.get(app.lineage)
@@ -50,14 +50,14 @@ def status(host: Host) -> Result:
                 "served": "nothing" if shown is None else kind_of(shown, lineage),
             }
         )
-    edge = [container for container in containers if container.service == stack.edge.service]
-    proxy = edge[0].state if edge else "missing"
+    proxy_service = [container for container in containers if container.service == stack.proxy.service]
+    proxy = proxy_service[0].state if proxy_service else "missing"
     return Result("status", data={"project": loaded.project.name, "proxy": proxy, "apps": rows})
 
 
-def _health(host: Host, upstream: Upstream, containers: tuple[Container, ...]) -> str:
+def _health(context: Context, upstream: Upstream, containers: tuple[Container, ...]) -> str:
     if upstream.service is None:
-        return "answers" if host.wire.answers(upstream.host, upstream.port) else "no answer"
+        return "answers" if context.wire.answers(upstream.host, upstream.port) else "no answer"
     own = [container for container in containers if container.service == upstream.service]
     if not own:
         return "missing"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import ExitCode, HostError
 from stackctl.plan.diff import FileDiff, file_diff
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result
 
 
 def up(  # noqa: PLR0913  (one for each option)
-    host: Host,
+    context: Context,
     *,
     issue: bool = True,
     check: bool = True,
@@ -22,35 +22,35 @@ def up(  # noqa: PLR0913  (one for each option)
     dry_run: bool = False,
 ) -> Result:
     """Converge on what the Compose file says, after an edit by hand or after a crash."""
-    loaded = load(host, open_document(host))
-    wish = Wish(loaded.doc.text, issue=issue, check=check, ledger=ledger, unattended=unattended)
-    return converge(host, "up", loaded, wish, dry_run=dry_run)
+    loaded = load(context, open_document(context))
+    intent = Intent(loaded.doc.text, issue=issue, check=check, ledger=ledger, unattended=unattended)
+    return converge(context, "up", loaded, intent, dry_run=dry_run)
 
 
 def plan(
-    host: Host, *, issue: bool = True, ledger: bool = True, unattended: bool = False, check: bool = False
+    context: Context, *, issue: bool = True, ledger: bool = True, unattended: bool = False, check: bool = False
 ) -> Result:
     """What :func:`up` with the same options would do now; with ``check``, an exit code tells whether anything."""
-    result = up(host, issue=issue, ledger=ledger, unattended=unattended, dry_run=True)
+    result = up(context, issue=issue, ledger=ledger, unattended=unattended, dry_run=True)
     found = ExitCode.CHANGES if check and result.plan else ExitCode.OK
-    return replace(result, command="plan", found=found, edited=_edited(host) if result.plan else ())
+    return replace(result, command="plan", found=found, edited=_edited(context) if result.plan else ())
 
 
-def _edited(host: Host) -> tuple[FileDiff, ...]:
+def _edited(context: Context) -> tuple[FileDiff, ...]:
     """How the Compose file differs from that of the history's last entry; nothing where that cannot be read."""
-    path, text = host.directory.main_path, host.directory.stackfile()
+    path, text = context.directory.main_path, context.directory.stackfile()
     try:
-        last = host.directory.history.last()
-        before = host.directory.history.files(last.number).get(path) if last is not None else None
+        last = context.directory.history.last()
+        before = context.directory.history.files(last.number).get(path) if last is not None else None
     except HostError:
         return ()
     return () if before is None or text is None else tuple(file_diff(path, before, text.encode()))
 
 
-def down(host: Host, *, dry_run: bool = False) -> Result:
+def down(context: Context, *, dry_run: bool = False) -> Result:
     """Stop the stack: containers and networks go, all data stays."""
-    loaded = load(host, open_document(host))
-    names = sorted({container.service for container in host.engine.containers(loaded.project.name)})
+    loaded = load(context, open_document(context))
+    names = sorted({container.service for container in context.engine.containers(loaded.project.name)})
     if names and not dry_run:
-        host.engine.down()
+        context.engine.down()
     return Result("down", dry_run=dry_run, acted=bool(names) and not dry_run, data={"stopped": names})

@@ -28,7 +28,7 @@ def test_the_example_means_what_its_comments_say(tmp_path: Path) -> None:
     }
     assert [app.aliases for app in stack.apps if app.aliases] == [("www.blog.example.com",)]
     assert [app.tuning.body_size for app in stack.apps] == ["32m", "2g", "32m", "32m"]
-    assert (stack.edge.service, stack.certbot, stack.tls) == ("nginx", "certbot", TlsPolicy.MODERN)
+    assert (stack.proxy.service, stack.certbot, stack.tls) == ("nginx", "certbot", TlsPolicy.MODERN)
 
 
 def test_the_example_shows_every_key() -> None:

@@ -12,7 +12,7 @@ import pytest
 from stackctl.engine.probe.routing import NginxFiles
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.proxies.nginx.trace import route
-from stackctl.proxies.trace import Doing
+from stackctl.proxies.trace import Outcome
 from tests.unit.test_nginx_routes import LOCATIONS, SERVERS
 
 pytestmark = pytest.mark.e2e
@@ -79,6 +79,6 @@ def test_a_real_nginx_takes_the_same_servers_and_locations(tmp_path: Path) -> No
     for name, path in requests:
         found = route(NginxFiles(tmp_path, Nginx().source_of, name).tree(), name, path, 8443)
         assert found is not None
-        passed = found.action.doing is Doing.PROXY
+        passed = found.action.outcome is Outcome.PROXY
         expected[name, path] = found.action.targets[0].port - 9000 if passed else found.action.status
     assert said == expected, json.dumps(done.stderr)

@@ -11,7 +11,7 @@ from pathlib import Path
 from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.model.project import Project, PublishedPort, Service
-from stackctl.model.stack import Acme, App, Edge, Stack, TlsPolicy, Tuning, Upstream
+from stackctl.model.stack import Acme, App, ProxyService, Stack, TlsPolicy, Tuning, Upstream
 from stackctl.model.values import Domain, Publish, ServiceName
 from stackctl.observed.state import Container
 
@@ -40,11 +40,11 @@ def stack(
     https: Publish | None = None,
 ) -> Stack:
     """A stack of ``apps`` with the services ``nginx`` and ``certbot``."""
-    edge = Edge(ServiceName("nginx"), image, Publish(None, 80), https or Publish(None, 443))
+    proxy_service = ProxyService(ServiceName("nginx"), image, Publish(None, 80), https or Publish(None, 443))
     return Stack(
         acme=acme or Acme(email="you@example.com", agree_tos=True),
         apps=apps,
-        edge=edge,
+        proxy=proxy_service,
         certbot=ServiceName("certbot"),
         tls=tls,
     )

@@ -10,15 +10,17 @@ from stackctl.diagnose.answer import Answered, judge_answer
 from stackctl.diagnose.check import Check, Verdict, wrong
 from stackctl.diagnose.hops import Step
 from stackctl.observed.reply import Failure, Reply
-from stackctl.proxies.trace import Action, Block, Doing, LoggedError, Match, Route
+from stackctl.proxies.trace import Action, Block, LoggedError, Match, Outcome, Route
 
 NAME = "a.example.com"
 SERVER = Block(f"server {NAME}", "nginx/sites/a.conf:1")
 
 
-def route(doing: Doing = Doing.PROXY, text: str = "proxy_pass http://web", *rules: str) -> Route:
+def route(outcome: Outcome = Outcome.PROXY, text: str = "proxy_pass http://web", *rules: str) -> Route:
     blocks = tuple(Block(rule, "nginx/custom/a.conf:3") for rule in rules)
-    return Route(SERVER, Match.EXACT, Block("location /", "f:2"), Action(doing, text, "nginx/custom/a.conf:9"), blocks)
+    return Route(
+        SERVER, Match.EXACT, Block("location /", "f:2"), Action(outcome, text, "nginx/custom/a.conf:9"), blocks
+    )
 
 
 def said(message: str) -> LoggedError:
@@ -55,7 +57,7 @@ def answered(reply: Reply, *fresh: LoggedError, given: Route | None = None, faul
         (Reply(301, "/login"), {}, None, "301 to /login, by the app"),
         (
             Reply(401),
-            {"given": route(Doing.PROXY, "p", "auth_basic x")},
+            {"given": route(Outcome.PROXY, "p", "auth_basic x")},
             None,
             "by auth_basic x (nginx/custom/a.conf:3), or",
         ),
@@ -65,14 +67,24 @@ def answered(reply: Reply, *fresh: LoggedError, given: Route | None = None, faul
             None,
             "by the proxy itself: access forbidden by rule",
         ),
-        (Reply(301, "/y"), {"given": route(Doing.PROXY, "p", "if ($a) return 301")}, None, "or by if ($a) return 301"),
-        (Reply(404), {"given": route(Doing.FILES, "root /x"), "fresh": said("open() failed")}, Step.LOCATION, "open()"),
-        (Reply(410), {"given": route(Doing.ANSWER, "return 410")}, Step.LOCATION, "correct nginx/custom/a.conf:9"),
-        (Reply(200), {"given": route(Doing.FILES, "root /x")}, None, "by the proxy itself"),
-        (Reply(302, "/b"), {"given": route(Doing.REDIRECT, "return 302 /b")}, None, "302 to /b, by the proxy itself"),
+        (
+            Reply(301, "/y"),
+            {"given": route(Outcome.PROXY, "p", "if ($a) return 301")},
+            None,
+            "or by if ($a) return 301",
+        ),
+        (
+            Reply(404),
+            {"given": route(Outcome.FILES, "root /x"), "fresh": said("open() failed")},
+            Step.LOCATION,
+            "open()",
+        ),
+        (Reply(410), {"given": route(Outcome.ANSWER, "return 410")}, Step.LOCATION, "correct nginx/custom/a.conf:9"),
+        (Reply(200), {"given": route(Outcome.FILES, "root /x")}, None, "by the proxy itself"),
+        (Reply(302, "/b"), {"given": route(Outcome.REDIRECT, "return 302 /b")}, None, "302 to /b, by the proxy itself"),
         (
             Reply(failure=Failure.CLOSED),
-            {"given": route(Doing.CLOSE, "return 444")},
+            {"given": route(Outcome.CLOSE, "return 444")},
             Step.LOCATION,
             "closes the connection",
         ),

@@ -8,10 +8,10 @@ import pytest
 
 from stackctl.diagnose.certbot import CertbotFacts, judge_certbot
 from stackctl.diagnose.check import Verdict, found_wrong
-from stackctl.diagnose.permissions import Mode, TreeFacts, judge_tree
+from stackctl.diagnose.permissions import Mode, PermissionFacts, judge_tree
 
 CERTBOT = CertbotFacts("certbot", "https://ca.example/dir", "ca.example", "running", ("192.0.2.9",), 200)
-TREE = TreeFacts("/srv/sites")
+TREE = PermissionFacts("/srv/sites")
 OPEN = Mode("data/certs/a/privkey.pem", 0o644, 0o600, "so that others can read the key")
 
 
@@ -51,7 +51,7 @@ def test_with_a_wrong_clock_tls_cannot_be_judged() -> None:
         (replace(TREE, at_work="'stackctl up' (pid 7)"), None, ""),
     ],
 )
-def test_the_directory(facts: TreeFacts, broken: str | None, words: str) -> None:
+def test_the_directory(facts: PermissionFacts, broken: str | None, words: str) -> None:
     checks = judge_tree(facts)
     assert [check.name for check in checks] == ["directory", "permissions", "webroot", "leftovers"]
     wrong = found_wrong(checks)

@@ -11,13 +11,13 @@ from stackctl.certs.ledger import Refusal
 from stackctl.diagnose.caa import permission
 from stackctl.diagnose.cdn import cdn_of
 from stackctl.diagnose.check import Check, Verdict, found_wrong
-from stackctl.diagnose.dns import CaaFacts, NameFacts, Nonce, judge_challenge, judge_limits, judge_name
+from stackctl.diagnose.dns import CaaFacts, NameFacts, ProbeFile, judge_challenge, judge_limits, judge_name
 from stackctl.diagnose.preflight import certain_failure
 from stackctl.model.values import Domain, Publish
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 
 NAME = Domain("app.example.com")
-NONCE = Nonce("/.well-known/acme-challenge/stackctl-1", "secret")
+NONCE = ProbeFile("/.well-known/acme-challenge/stackctl-1", "secret")
 HERE, SIX, ELSEWHERE = "192.0.2.1", "2001:db8::1", "203.0.113.7"
 NONE, NO_NAME, SERVFAIL, SILENT = (Lookup(Answer(answer)) for answer in list(Answer)[1:])
 US = ("letsencrypt.org",)
@@ -46,7 +46,7 @@ WELL = NameFacts(
     NONE,
     caa=caa(),
     fetched=(right(HERE),),
-    nonce=NONCE,
+    probe_file=NONCE,
     own=frozenset({HERE, SIX}),
     http=Publish(None, 80),
     generation="g1",

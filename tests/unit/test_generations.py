@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.engine.disk.generations import Generations
-from stackctl.render.proxy import Files
+from stackctl.adapters.disk.generations import Generations
+from stackctl.proxies.proxy import Files
 
 
 @pytest.fixture

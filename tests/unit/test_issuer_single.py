@@ -50,35 +50,35 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.parametrize("output", [NONCE, "urn:ietf:params:acme:error:badNonce :: no words\n"])
 def test_a_refused_nonce_is_no_answer(output: str, waits: list[float]) -> None:
     run, left = runs((1, output), (1, output), (0, "fine"))
-    assert single.insist(run, 60, unsaid) == (0, "fine")
+    assert single.retry_certbot(run, 60, unsaid) == (0, "fine")
     assert list(left) == []
     assert waits == []
 
 
 def test_a_ca_that_refuses_every_nonce_is_given_up() -> None:
     run, left = runs(*[(1, NONCE)] * 5)
-    assert single.insist(run, 60, unsaid) == (1, NONCE)
+    assert single.retry_certbot(run, 60, unsaid) == (1, NONCE)
     assert len(list(left)) == 1
 
 
 def test_another_certbot_is_waited_for(waits: list[float]) -> None:
     run, _ = runs((1, BUSY), (1, NONCE), (1, BUSY), (0, ""))
     said: list[str] = []
-    assert single.insist(run, 60, said.append) == (0, "")
+    assert single.retry_certbot(run, 60, said.append) == (0, "")
     assert waits == [1, 1]
     assert said == ["another certbot is at work: waiting for it to end"]
 
 
 def test_another_certbot_that_does_not_end_is_not_waited_for_longer(waits: list[float]) -> None:
     run, _ = runs((1, BUSY))
-    assert single.insist(run, 0, unsaid) == (1, BUSY)
+    assert single.retry_certbot(run, 0, unsaid) == (1, BUSY)
     assert waits == []
 
 
 @pytest.mark.parametrize("end", [(1, CHALLENGE), (0, NONCE), (0, BUSY), (2, "certbot: error: no such option")])
 def test_every_other_end_is_the_end(end: tuple[int, str]) -> None:
     run, _ = runs(end)
-    assert single.insist(run, 60, unsaid) == end
+    assert single.retry_certbot(run, 60, unsaid) == end
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from stackctl.engine.probe.routing import NginxFiles
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.proxies.nginx.trace import normalised, route
-from stackctl.proxies.trace import Block, Doing, Match, Route, Target
+from stackctl.proxies.trace import Block, Match, Outcome, Route, Target
 from tests.unit.goldens import CASES, rendered
 
 
@@ -94,7 +94,7 @@ def test_the_location_is_the_one_nginx_takes(tmp_path: Path, path: str, host: st
 
 def test_a_missing_slash_is_added_by_a_redirect(tmp_path: Path) -> None:
     found = routed(in_http(tmp_path, LOCATIONS), "a.example.com", "/images")
-    assert (found.action.doing, found.action.status) == (Doing.REDIRECT, 301)
+    assert (found.action.outcome, found.action.status) == (Outcome.REDIRECT, 301)
     assert found.location == Block("location /images/", "nginx/nginx.conf:9")
 
 
@@ -166,10 +166,10 @@ def test_the_files_that_are_written_lead_to_the_app(tmp_path: Path, version: str
     assert place == "nginx/sites/example.com.conf"
     assert (root / "live/sites/example.com.conf").read_text().splitlines()[int(line) - 1] == "server {"
     assert routed(root, "api.example.com").action.targets == (Target("api_v2", 3000),)
-    assert routed(root, "stranger.org").action.doing is Doing.REFUSE
+    assert routed(root, "stranger.org").action.outcome is Outcome.REFUSE
     plain = routed(root, "www.example.com", "/", 80)
     assert (plain.action.status, plain.match) == (301, Match.EXACT)
-    assert routed(root, "stranger.org", "/", 80).action.doing is Doing.CLOSE
+    assert routed(root, "stranger.org", "/", 80).action.outcome is Outcome.CLOSE
     challenge = routed(root, "stranger.org", "/.well-known/acme-challenge/x", 80)
     assert challenge.location is not None
     assert challenge.location.place.startswith("nginx/snippets/acme.conf:")
@@ -185,7 +185,7 @@ def test_an_upstream_outside_compose(tmp_path: Path) -> None:
 def test_a_persons_own_location_is_shown_where_it_is_written(tmp_path: Path) -> None:
     found = routed(laid(tmp_path, rendered(CASES["custom"], "1.30")), "a.example.com", "/static/x.css")
     assert found.location == Block("location /static/", "nginx/custom/a.example.com.conf:4")
-    assert (found.action.doing, found.action.place) == (Doing.FILES, "nginx/custom/a.example.com.conf:5")
+    assert (found.action.outcome, found.action.place) == (Outcome.FILES, "nginx/custom/a.example.com.conf:5")
 
 
 def test_what_may_answer_before_is_told(tmp_path: Path) -> None:
@@ -230,9 +230,9 @@ def test_where_requests_are_passed_on_to(tmp_path: Path) -> None:
     assert shown["/pool"].group == Block("upstream pool", "nginx/nginx.conf:3")
     assert shown["/tls"].targets == (Target("other", 443),)
     assert (shown["/php"].targets, shown["/php"].scheme) == ((Target("php", 9000),), "fastcgi")
-    assert (shown["/late"].doing, shown["/late"].targets) == (Doing.PROXY, ())
+    assert (shown["/late"].outcome, shown["/late"].targets) == (Outcome.PROXY, ())
     assert routed(root, "a.example.com", "/gone").action.status == 410
-    assert routed(root, "a.example.com", "/away").action.doing is Doing.REDIRECT
+    assert routed(root, "a.example.com", "/away").action.outcome is Outcome.REDIRECT
     assert routed(root, "a.example.com", "/files").action.text == "root /srv/www"
 
 

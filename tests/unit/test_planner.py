@@ -14,11 +14,11 @@ from stackctl.model.project import Project, Service
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Container, Observed
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     CheckNames,
-    HoldBack,
+    DeferIssue,
     Issue,
     MakeDummy,
     Publish,
@@ -99,8 +99,8 @@ def settled(
     )
 
 
-def plan(stack: Stack, observed: Observed, wish: Wish | None = None) -> Plan:
-    return make_plan(stack, wish or Wish(TEXT), observed, rendering(observed.version, dict(observed.custom)))
+def plan(stack: Stack, observed: Observed, intent: Intent | None = None) -> Plan:
+    return make_plan(stack, intent or Intent(TEXT), observed, rendering(observed.version, dict(observed.custom)))
 
 
 def lines(text: str) -> str:
@@ -214,7 +214,7 @@ def test_a_new_app_touches_no_other() -> None:
     desired = stack(APP_A, APP_B)
     before = settled(stack(APP_A), WEB, API, issued=[lineage(A)])
     observed = without(before, "api")
-    assert str(plan(desired, observed, Wish("services: {new: {}}\n", focus=frozenset({B})))) == lines(
+    assert str(plan(desired, observed, Intent("services: {new: {}}\n", focus=frozenset({B})))) == lines(
         """
         write docker-compose.yml  (the stack changes)
         make a dummy certificate for b.example.com  (no certificate yet)
@@ -237,7 +237,7 @@ def test_a_new_app_touches_no_other() -> None:
 def test_an_app_outside_compose_has_no_service_to_start() -> None:
     outside = app(B, host="10.0.0.5")
     observed = settled(stack(APP_A), WEB, issued=[lineage(A)])
-    made = plan(stack(APP_A, outside), observed, Wish(TEXT, issue=False))
+    made = plan(stack(APP_A, outside), observed, Intent(TEXT, issue=False))
     assert str(made) == lines(
         """
         make a dummy certificate for b.example.com  (no certificate yet)
@@ -320,14 +320,14 @@ def test_names_in_another_order_are_the_same_names() -> None:
 def test_a_dummy_that_lacks_a_name_is_made_again() -> None:
     desired = stack(app(A, "www.example.com"))
     observed = replace(settled(desired, WEB), dummies={A: dummy(A)})
-    made = plan(desired, observed, Wish(TEXT, issue=False))
+    made = plan(desired, observed, Intent(TEXT, issue=False))
     assert str(made).splitlines()[0] == "make a dummy certificate for a.example.com  (no certificate yet)"
 
 
 def test_a_dummy_with_more_names_is_kept() -> None:
     desired = stack(APP_A)
     observed = replace(settled(desired, WEB), dummies={A: dummy(A, "www.example.com")})
-    assert not plan(desired, observed, Wish(TEXT, issue=False))
+    assert not plan(desired, observed, Intent(TEXT, issue=False))
 
 
 @pytest.mark.parametrize("problem", ["privkey.pem is missing", "privkey.pem is not the certificate's key"])
@@ -376,13 +376,13 @@ def test_many_missing_certificates_are_asked_for_together_and_switched_by_one_re
 
 def test_no_issue_asks_for_nothing() -> None:
     desired = stack(APP_A)
-    assert not plan(desired, settled(desired, WEB), Wish(TEXT, issue=False))
+    assert not plan(desired, settled(desired, WEB), Intent(TEXT, issue=False))
 
 
 def test_a_changed_compose_file_alone_is_written_and_nothing_reloads() -> None:
     desired = stack(APP_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
-    assert str(plan(desired, observed, Wish("# new\n"))) == "write docker-compose.yml  (the stack changes)"
+    assert str(plan(desired, observed, Intent("# new\n"))) == "write docker-compose.yml  (the stack changes)"
 
 
 # Services
@@ -557,9 +557,9 @@ def test_a_dummy_on_the_wire_is_compared_like_a_real_one() -> None:
     desired = stack(APP_A)
     observed = settled(desired, WEB)
     shown = replace(observed, served={A: certificate(A, fingerprint=f"dummy {A}")})
-    assert not plan(desired, shown, Wish(TEXT, issue=False))
+    assert not plan(desired, shown, Intent(TEXT, issue=False))
     stale = replace(observed, served={A: certificate(A, fingerprint="older dummy")})
-    assert str(plan(desired, stale, Wish(TEXT, issue=False))).startswith("reload the proxy")
+    assert str(plan(desired, stale, Intent(TEXT, issue=False))).startswith("reload the proxy")
 
 
 def test_a_stopped_certbot_is_started_and_nothing_reloads() -> None:
@@ -654,8 +654,8 @@ def test_a_removed_app_is_gone_from_the_wire_before_its_service_stops() -> None:
     desired = stack(APP_A)
     before = settled(stack(APP_A, APP_B), WEB, API, issued=[lineage(A), lineage(B)])
     observed = replace(before, project=project(WEB))
-    wish = Wish("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(B,))
-    assert str(plan(desired, observed, wish)) == lines(
+    intent = Intent("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(B,))
+    assert str(plan(desired, observed, intent)) == lines(
         """
         write docker-compose.yml  (the stack changes)
         stage without sites/b.example.com.conf, without sites/b.example.com.redirect  (b.example.com is routed no more)
@@ -670,8 +670,8 @@ def test_a_removed_app_is_gone_from_the_wire_before_its_service_stops() -> None:
 
 def test_what_takes_away_writes_the_compose_file_last() -> None:
     before = settled(stack(APP_A, APP_B), WEB, API, issued=[lineage(A), lineage(B)])
-    wish = Wish("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(B,), write_last=True)
-    texts = str(plan(stack(APP_A), before, wish)).splitlines()
+    intent = Intent("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(B,), write_last=True)
+    texts = str(plan(stack(APP_A), before, intent)).splitlines()
     assert texts[0].startswith("stage without sites/b.example.com.conf")
     assert texts[-1] == "write docker-compose.yml  (the stack changes)"
     assert sum("write docker-compose.yml" in text for text in texts) == 1
@@ -679,20 +679,20 @@ def test_what_takes_away_writes_the_compose_file_last() -> None:
 
 def test_a_removed_app_keeps_its_certificate_unless_asked() -> None:
     before = settled(stack(APP_A, APP_B), WEB, API, issued=[lineage(A), lineage(B)])
-    wish = Wish(TEXT, focus=frozenset(), stop=frozenset({"api"}))
-    assert "delete" not in str(plan(stack(APP_A), before, wish))
+    intent = Intent(TEXT, focus=frozenset(), stop=frozenset({"api"}))
+    assert "delete" not in str(plan(stack(APP_A), before, intent))
 
 
 def test_a_certificate_that_is_not_there_is_not_deleted() -> None:
     assert not plan(
-        stack(APP_A), settled(stack(APP_A), WEB, issued=[lineage(A)]), Wish(TEXT, focus=frozenset(), delete=(B,))
+        stack(APP_A), settled(stack(APP_A), WEB, issued=[lineage(A)]), Intent(TEXT, focus=frozenset(), delete=(B,))
     )
 
 
 def test_a_service_that_is_to_stop_is_not_started_first() -> None:
     desired = stack(APP_A)
     observed = without(settled(desired, WEB, API, issued=[lineage(A)]), "api")
-    assert not plan(desired, observed, Wish(TEXT, stop=frozenset({"api"})))
+    assert not plan(desired, observed, Intent(TEXT, stop=frozenset({"api"})))
 
 
 def test_an_orphan_of_stackctl_is_removed_with_all_its_containers() -> None:
@@ -763,13 +763,13 @@ def test_a_focus_leaves_other_apps_and_services_as_they_are() -> None:
     desired = stack(APP_A, APP_B)
     observed = without(settled(desired, WEB, API, service("db"), issued=[lineage(A)]), "api", "db")
     observed = replace(observed, live={k: v for k, v in observed.live.items() if "b.example.com" not in k}, dummies={})
-    assert not plan(desired, observed, Wish(TEXT, focus=frozenset({A})))
+    assert not plan(desired, observed, Intent(TEXT, focus=frozenset({A})))
     assert plan(desired, observed)
 
 
 def test_an_empty_focus_is_no_app_at_all() -> None:
     desired = stack(APP_A)
-    assert not plan(desired, settled(desired, WEB), Wish(TEXT, focus=frozenset()))
+    assert not plan(desired, settled(desired, WEB), Intent(TEXT, focus=frozenset()))
 
 
 @pytest.mark.parametrize("focus", [frozenset[Domain](), frozenset({B})])
@@ -777,7 +777,7 @@ def test_a_live_site_that_lost_its_certificate_is_put_right_whatever_the_focus(f
     desired = stack(APP_A, APP_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
     observed = replace(observed, lineages={B: lineage(B)}, dummies={})
-    made = plan(desired, observed, Wish(TEXT, focus=focus))
+    made = plan(desired, observed, Intent(TEXT, focus=focus))
     assert (
         str(made).splitlines()[:4]
         == lines(
@@ -799,7 +799,7 @@ def test_a_renewal_asks_for_what_it_is_told_and_prepares_nothing() -> None:
     desired = stack(APP_A, APP_B)
     observed = without(settled(desired, WEB, API, issued=[lineage(A), lineage(B)]), "web")
     observed = replace(observed, missing=("nginx",))
-    made = plan(desired, observed, Wish("# other\n", renew={A: "due in 9 days"}))
+    made = plan(desired, observed, Intent("# other\n", renew={A: "due in 9 days"}))
     assert str(made) == lines(
         """
         check that a.example.com leads here  (a refusal of the CA would count)
@@ -812,12 +812,12 @@ def test_a_renewal_asks_for_what_it_is_told_and_prepares_nothing() -> None:
 
 def test_a_renewal_with_nothing_due_is_empty() -> None:
     desired = stack(APP_A)
-    assert not plan(desired, settled(desired, WEB, issued=[lineage(A)]), Wish(TEXT, renew={}))
+    assert not plan(desired, settled(desired, WEB, issued=[lineage(A)]), Intent(TEXT, renew={}))
 
 
 def test_a_first_certificate_by_renewal_switches_the_site_too() -> None:
     desired = stack(APP_A)
-    made = plan(desired, settled(desired, WEB), Wish(TEXT, renew={A: "it has none yet"}))
+    made = plan(desired, settled(desired, WEB), Intent(TEXT, renew={A: "it has none yet"}))
     assert str(made) == lines(
         """
         check that a.example.com leads here  (a refusal of the CA would count)
@@ -833,16 +833,16 @@ def test_a_first_certificate_by_renewal_switches_the_site_too() -> None:
 def test_only_what_is_forced_is_replaced_before_it_is_due() -> None:
     desired = stack(APP_A, APP_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
-    wish = Wish(TEXT, renew={A: "asked for", B: "due in 9 days"}, force=frozenset({A}))
-    forced = {op.request.lineage: op.request.force for op in of_kind(plan(desired, observed, wish), Issue)}  # type: ignore[attr-defined]
+    intent = Intent(TEXT, renew={A: "asked for", B: "due in 9 days"}, force=frozenset({A}))
+    forced = {op.request.lineage: op.request.force for op in of_kind(plan(desired, observed, intent), Issue)}  # type: ignore[attr-defined]
     assert forced == {A: True, B: False}
 
 
 def test_a_renewal_stays_within_its_focus() -> None:
     desired = stack(APP_A, APP_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
-    wish = Wish(TEXT, focus=frozenset({A}), renew={A: "asked for", B: "asked for"})
-    assert [op.request.lineage for op in of_kind(plan(desired, observed, wish), Issue)] == [A]  # type: ignore[attr-defined]
+    intent = Intent(TEXT, focus=frozenset({A}), renew={A: "asked for", B: "asked for"})
+    assert [op.request.lineage for op in of_kind(plan(desired, observed, intent), Issue)] == [A]  # type: ignore[attr-defined]
 
 
 def test_a_renewal_takes_up_what_certbot_renewed_by_itself() -> None:
@@ -851,7 +851,7 @@ def test_a_renewal_takes_up_what_certbot_renewed_by_itself() -> None:
         settled(desired, WEB, issued=[lineage(A, fingerprint="new")]), served={A: certificate(A, fingerprint="old")}
     )
     cause = "a.example.com is not served with the certificate on disk"
-    assert str(plan(desired, observed, Wish(TEXT, renew={}))) == lines(
+    assert str(plan(desired, observed, Intent(TEXT, renew={}))) == lines(
         f"""
         reload the proxy  ({cause})
         verify that a.example.com is served with its real certificate  ({cause})
@@ -862,7 +862,7 @@ def test_a_renewal_takes_up_what_certbot_renewed_by_itself() -> None:
 def test_a_renewal_does_not_reload_a_proxy_that_does_not_answer() -> None:
     desired = stack(APP_A)
     observed = replace(settled(desired, WEB, issued=[lineage(A)]), generation=None)
-    assert not plan(desired, observed, Wish(TEXT, renew={}))
+    assert not plan(desired, observed, Intent(TEXT, renew={}))
 
 
 # Staging and the ledger
@@ -905,7 +905,7 @@ def test_what_the_ca_would_refuse_is_not_asked_and_nothing_else_is_held_back() -
     desired = stack(APP_A, APP_B, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB, API), now=NOW, ledger=failed(5))
     made = plan(desired, observed)
-    (held,) = of_kind(made, HoldBack)
+    (held,) = of_kind(made, DeferIssue)
     rest = [line for line in str(made).splitlines() if not line.startswith(held.text)]
     assert held.text.startswith("hold the request for a.example.com back until 2026-06-01 ")
     assert (
@@ -932,45 +932,45 @@ def test_names_are_looked_at_before_anything_is_asked_and_all_together() -> None
 
 
 @pytest.mark.parametrize(
-    ("wish", "agreed"),
+    ("intent", "agreed"),
     [
-        (Wish(TEXT, check=False), True),
-        (Wish(TEXT, renew={A: "asked for with --force"}, force=frozenset({A})), True),
-        (Wish(TEXT, issue=False), True),
-        (Wish(TEXT), False),
+        (Intent(TEXT, check=False), True),
+        (Intent(TEXT, renew={A: "asked for with --force"}, force=frozenset({A})), True),
+        (Intent(TEXT, issue=False), True),
+        (Intent(TEXT), False),
     ],
 )
-def test_names_are_not_looked_at_where_a_person_forces_or_nothing_would_be_asked(wish: Wish, agreed: bool) -> None:
+def test_names_are_not_looked_at_where_a_person_forces_or_nothing_would_be_asked(intent: Intent, agreed: bool) -> None:
     desired = stack(APP_A, acme=replace(acme(LETSENCRYPT), agree_tos=agreed))
-    assert not of_kind(plan(desired, settled(desired, WEB), wish), CheckNames)
+    assert not of_kind(plan(desired, settled(desired, WEB), intent), CheckNames)
 
 
 def test_what_is_held_back_alone_switches_nothing() -> None:
     desired = stack(APP_A, acme=acme(LETSENCRYPT))
     made = plan(desired, replace(settled(desired, WEB), now=NOW, ledger=failed(5)))
-    assert [type(operation) for operation in made.operations] == [HoldBack]
+    assert [type(operation) for operation in made.operations] == [DeferIssue]
 
 
 def test_a_person_may_ask_in_spite_of_the_ledger() -> None:
     desired = stack(APP_A, acme=acme(LETSENCRYPT))
-    made = plan(desired, replace(settled(desired, WEB), now=NOW, ledger=failed(5)), Wish(TEXT, ledger=False))
+    made = plan(desired, replace(settled(desired, WEB), now=NOW, ledger=failed(5)), Intent(TEXT, ledger=False))
     (issue,) = of_kind(made, Issue)
     assert isinstance(issue, Issue)
     assert not issue.paced
 
 
-@pytest.mark.parametrize(("unattended", "kind"), [(True, HoldBack), (False, Issue)])
+@pytest.mark.parametrize(("unattended", "kind"), [(True, DeferIssue), (False, Issue)])
 def test_failures_in_a_row_hold_back_who_does_not_watch(unattended: bool, kind: type[Operation]) -> None:
     desired = stack(APP_A, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB), now=NOW, ledger=failed(1))
-    made = plan(desired, observed, Wish(TEXT, renew={A: "it has none yet"}, unattended=unattended))
+    made = plan(desired, observed, Intent(TEXT, renew={A: "it has none yet"}, unattended=unattended))
     assert of_kind(made, kind)
 
 
 def test_a_failure_long_ago_holds_nobody_back() -> None:
     desired = stack(APP_A, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB), now=NOW, ledger=failed(1, timedelta(days=7)))
-    made = plan(desired, observed, Wish(TEXT, renew={A: "it has none yet"}, unattended=True))
+    made = plan(desired, observed, Intent(TEXT, renew={A: "it has none yet"}, unattended=True))
     assert of_kind(made, Issue)
 
 
@@ -989,7 +989,7 @@ def test_a_failure_long_ago_holds_nobody_back() -> None:
 )
 def test_a_ca_bundle_is_copied_where_it_differs(wished: bytes | None, there: bytes | None, expected: str) -> None:
     observed = replace(settled(stack()), ca_bundle=there)
-    assert str(plan(stack(), observed, Wish(TEXT, ca_bundle=wished))) == expected
+    assert str(plan(stack(), observed, Intent(TEXT, ca_bundle=wished))) == expected
 
 
 # Order
@@ -998,7 +998,7 @@ def test_a_ca_bundle_is_copied_where_it_differs(wished: bytes | None, there: byt
 def test_directories_come_before_anything_is_written_into_them() -> None:
     observed = replace(nothing(project(WEB)), images={})
     kinds = [
-        type(operation).__name__ for operation in plan(stack(APP_A), observed, Wish(TEXT, ca_bundle=b"x")).operations
+        type(operation).__name__ for operation in plan(stack(APP_A), observed, Intent(TEXT, ca_bundle=b"x")).operations
     ]
     assert kinds[:4] == ["MakeDirectories", "WriteCaBundle", "WriteStackfile", "MakeDummy"]
 
@@ -1014,7 +1014,7 @@ def test_every_verification_comes_after_the_start_or_reload_it_is_about() -> Non
 
 def test_every_operation_says_what_it_does_and_why() -> None:
     observed = replace(nothing(project(WEB)), images={})
-    for operation in plan(stack(APP_A), observed, Wish(TEXT, ca_bundle=b"x")).operations:
+    for operation in plan(stack(APP_A), observed, Intent(TEXT, ca_bundle=b"x")).operations:
         assert operation.text
         assert operation.cause
     with pytest.raises(NotImplementedError, match="Operation"):
@@ -1060,10 +1060,10 @@ def test_a_service_that_is_scaled_to_none_is_left_alone() -> None:
 
 def test_a_wildcard_certificate_is_good_for_the_names_it_covers() -> None:
     found = lineage("*.example.com", name=A)
-    wish = Wish(TEXT)
+    intent = Intent(TEXT)
     one = stack(APP_A)
     seen = settled(one, WEB, issued=[found])
-    assert "issue" not in str(make_plan(one, wish, seen, rendering()))
+    assert "issue" not in str(make_plan(one, intent, seen, rendering()))
 
 
 def test_a_certificate_from_elsewhere_is_served_until_it_is_due() -> None:

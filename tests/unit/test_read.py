@@ -68,8 +68,8 @@ def test_a_file_without_x_stackctl_is_a_stack_of_defaults() -> None:
     assert stack.acme == Acme()
     assert stack.acme.directory == LETSENCRYPT
     assert stack.tls is TlsPolicy.INTERMEDIATE
-    assert (stack.edge.service, stack.edge.image, stack.certbot) == ("nginx", "nginx:1.30", "certbot")
-    assert (stack.edge.http, stack.edge.https) == (Publish(None, 80), Publish(None, 443))
+    assert (stack.proxy.service, stack.proxy.image, stack.certbot) == ("nginx", "nginx:1.30", "certbot")
+    assert (stack.proxy.http, stack.proxy.https) == (Publish(None, 80), Publish(None, 443))
 
 
 def test_every_key_at_the_top_has_its_meaning() -> None:
@@ -181,13 +181,13 @@ def test_the_golden_stack_reads() -> None:
 
 
 def test_the_proxy_is_what_its_label_says_whatever_its_name_and_ports() -> None:
-    edge = service(
+    proxy_service = service(
         "edge", image="mynginx:2", role="proxy", ports=[(80, "127.0.0.1", 8080), (443, None, 8443), (9, None, 9)]
     )
     issuer = service("acme", role="certbot")
-    stack = read("services: {}\n", Project("demo", {"edge": edge, "acme": issuer}))
-    assert (stack.edge.service, stack.edge.image, stack.certbot) == ("edge", "mynginx:2", "acme")
-    assert (str(stack.edge.http), str(stack.edge.https)) == ("127.0.0.1:8080", "8443")
+    stack = read("services: {}\n", Project("demo", {"edge": proxy_service, "acme": issuer}))
+    assert (stack.proxy.service, stack.proxy.image, stack.certbot) == ("edge", "mynginx:2", "acme")
+    assert (str(stack.proxy.http), str(stack.proxy.https)) == ("127.0.0.1:8080", "8443")
 
 
 def test_an_app_is_found_by_any_of_its_names() -> None:

@@ -507,8 +507,8 @@ def test_a_restore_that_was_killed_anywhere_is_finished_by_the_same_command(
         with Guillotine(monkeypatch, at) as fell, pytest.raises(Killed):
             restored(world, archive, options)
         assert fell.blade
-        asides = list(world.root.glob("replaced-*"))
-        there = [kept(root) for root in (world.root, *asides)]
+        backups = list(world.root.glob("replaced-*"))
+        there = [kept(root) for root in (world.root, *backups)]
         assert not old or all(any(place.get(path) == fact for place in there) for path, fact in old.items() if fact[2])
         restored(world, archive, RestoreOptions(start=False) if not over else options)
         assert kept(world.root) == expected, at

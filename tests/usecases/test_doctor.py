@@ -154,8 +154,8 @@ def test_a_limit_that_is_reached_is_no_fault_while_the_certificate_is_good(site:
 def test_a_nonce_left_behind_is_told_once_it_is_old(site: World) -> None:
     folder = site.root / "data/certbot/www/.well-known/acme-challenge"
     folder.mkdir(parents=True)
-    nonce = folder / "stackctl-0123456789abcdef"
-    nonce.write_text("from another doctor")
+    probe_file = folder / "stackctl-0123456789abcdef"
+    probe_file.write_text("from another doctor")
     assert wrong(site) == []
-    os.utime(nonce, (0, 0))
+    os.utime(probe_file, (0, 0))
     assert wrong(site) == ["leftovers"]

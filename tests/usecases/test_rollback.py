@@ -10,9 +10,9 @@ import pytest
 from stackctl.adapters.disk.history import History
 from stackctl.adapters.fakes.engine import Killed
 from stackctl.certs.lineage import Certificate
-from stackctl.engine.ports import Output
 from stackctl.errors import ExitCode, HostError, InputError, StackfileError
 from stackctl.model.history import HistoryEntry
+from stackctl.observed.ports import Output
 from stackctl.plan.operations import Issue
 from stackctl.usecases.history import history
 from tests.usecases.world import World, done

@@ -13,7 +13,7 @@ import pytest
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.adapters.fakes.network import FakeNetwork
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
 from stackctl.model.layout import MARKER_PATH
 from stackctl.model.values import Domain, HostPort, ServiceName
@@ -103,10 +103,10 @@ class World:
         return twin
 
     @property
-    def host(self) -> Host:
+    def host(self) -> Context:
         """As each new process builds it."""
         directory = StackDirectory(locate(self.root, {}), MARKER, cache=self.cache)
-        return Host(directory, self.fake, self.fake, Nginx(), self.clock, self.report, self.network)
+        return Context(directory, self.fake, self.fake, Nginx(), self.clock, self.report, self.network)
 
     def init(self, options: InitOptions = OPTIONS, *, dry_run: bool = False) -> Result:
         return init(self.host, options, dry_run=dry_run or self.dry_run)

@@ -10,7 +10,7 @@ from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adapters.disk.lineage_cache import LineageCache
 from stackctl.certs.lineage import Lineage, read_lineage
 
-Through = Callable[[], Mapping[str, bytes]]
+ContainerReader = Callable[[], Mapping[str, bytes]]
 """Gives the tree's files as the container sees them: paths relative to it, links followed."""
 
 
@@ -21,7 +21,7 @@ class CertbotTree:
     container, which is no more than they may do anyway.
     """
 
-    def __init__(self, root: Path, through: Through | None, cache: Path | None = None) -> None:
+    def __init__(self, root: Path, through: ContainerReader | None, cache: Path | None = None) -> None:
         """``cache`` is a file for what was read and judged before."""
         self._root = root
         self._through = through

@@ -20,7 +20,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from stackctl.adapters.disk.certbot_tree import CertbotTree, Through
+from stackctl.adapters.disk.certbot_tree import CertbotTree, ContainerReader
 from stackctl.adapters.disk.files import host_errors, read_or_none, sync_directory, write_whole
 from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.disk.history import History
@@ -56,7 +56,7 @@ class StackDirectory:
     """One stack's directory. Every method raises :class:`HostError` when the disk is in the way."""
 
     def __init__(
-        self, files: ComposeFiles, marker: str, through: Through | None = None, cache: Path | None = None
+        self, files: ComposeFiles, marker: str, through: ContainerReader | None = None, cache: Path | None = None
     ) -> None:
         """``marker`` is the proxy's marker file; ``through`` reads certbot's tree where the disk is closed.
 
@@ -95,8 +95,8 @@ class StackDirectory:
 
     def missing(self) -> tuple[str, ...]:
         """Directories and fixed links of the stack that are not there."""
-        doors = (f"{PROXY}/{door}" for door in self.generations.missing_doors())
-        return (*(path for path in DIRECTORIES if not (self.root / path).is_dir()), *doors)
+        entry_points = (f"{PROXY}/{entry_point}" for entry_point in self.generations.missing_entry_points())
+        return (*(path for path in DIRECTORIES if not (self.root / path).is_dir()), *entry_points)
 
     def custom(self) -> dict[str, bytes]:
         """A person's own files for the proxy, by name.
@@ -178,7 +178,7 @@ class StackDirectory:
         with host_errors():
             for path in set(paths) & set(DIRECTORIES):
                 (self.root / path).mkdir(parents=True, exist_ok=True, mode=0o700 if path == STATE else 0o755)
-        self.generations.make_doors()
+        self.generations.make_entry_points()
 
     def write_stackfile(self, content: str, before: str | None) -> None:
         """Replace the Compose file, if it still is what was read as ``before``."""

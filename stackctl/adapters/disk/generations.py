@@ -21,8 +21,8 @@ from stackctl.proxies.sites import generation_of
 KEPT = 10
 FOLDER = "generations"
 
-# Through these the layout is an ordinary one, and 'nginx -t' in the container needs no option.
-_DOORS = {"nginx.conf": "live/nginx.conf", "sites": "live/sites", "snippets": "live/snippets"}
+# ContainerReader these the layout is an ordinary one, and 'nginx -t' in the container needs no option.
+_ENTRY_POINTS = {"nginx.conf": "live/nginx.conf", "sites": "live/sites", "snippets": "live/snippets"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +71,16 @@ class Generations:
         files.pop(self._marker, None)
         return files
 
-    def missing_doors(self) -> list[str]:
+    def missing_entry_points(self) -> list[str]:
         """The fixed links that are not there, or are no links: a copy of a stack may have lost them."""
-        return [door for door in _DOORS if not (self._root / door).is_symlink()]
+        return [entry_point for entry_point in _ENTRY_POINTS if not (self._root / entry_point).is_symlink()]
 
-    def make_doors(self) -> None:
+    def make_entry_points(self) -> None:
         """Make the fixed links; a copy that stands in the way of one is put aside."""
         with host_errors():
-            for door in self.missing_doors():
-                _put_aside(self._root / door)
-                (self._root / door).symlink_to(_DOORS[door])
+            for entry_point in self.missing_entry_points():
+                _put_aside(self._root / entry_point)
+                (self._root / entry_point).symlink_to(_ENTRY_POINTS[entry_point])
 
     def stage(self, files: Files, marker: Callable[[str], Files]) -> Staged:
         """Write a whole set next to the live one, with the marker of its name.

@@ -22,7 +22,7 @@ _PROBLEM = re.compile(r"urn:ietf:params:acme:error:(\w+)|^ *Type: +(\w+)", re.MU
 _TIMES = 3
 
 
-def insist(run: Callable[[], tuple[int, str]], patience: float, note: Callable[[str], None]) -> tuple[int, str]:
+def retry_certbot(run: Callable[[], tuple[int, str]], patience: float, note: Callable[[str], None]) -> tuple[int, str]:
     """Run certbot, again while another one is at work, and a few times more where the CA refused its nonce.
 
     RFC 8555 (6.5) has a client send such a request again. certbot does so once and then gives up,
@@ -79,7 +79,7 @@ def run_single(lineage: str, argv: list[str], shared: Tree, patience: float, emi
 
     before = shared.version(lineage)
     emit("started", lineage)
-    code, output = insist(certbot, patience, lambda text: emit("note", detail=text))
+    code, output = retry_certbot(certbot, patience, lambda text: emit("note", detail=text))
     if code == 0:
         return emit("unchanged" if shared.version(lineage) == before else "issued", lineage)
     kind, words = complaint(output)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from stackctl.cli.console import plain
 from stackctl.plan.diff import FileDiff
-from stackctl.plan.operations import HoldBack, Issue, ReloadProxy, StartProxy, StartService
+from stackctl.plan.operations import DeferIssue, Issue, ReloadProxy, StartProxy, StartService
 from stackctl.usecases.result import Result
 
 _BOLD = Style(bold=True)
@@ -55,7 +55,7 @@ def _summary(result: Result) -> Iterator[str]:
     asked = [operation.request.lineage for operation in operations if isinstance(operation, Issue)]
     if asked:
         yield f"{_count(len(asked), 'certificate')} asked for ({_few(asked)})"
-    held = [operation.request.lineage for operation in operations if isinstance(operation, HoldBack)]
+    held = [operation.request.lineage for operation in operations if isinstance(operation, DeferIssue)]
     if held:
         yield f"{_count(len(held), 'certificate')} held back ({_few(held)})"
     started = [operation.service for operation in operations if isinstance(operation, StartService | StartProxy)]

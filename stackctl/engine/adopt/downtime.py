@@ -11,7 +11,7 @@ from typing import Self
 _PAUSE = 0.01
 
 
-class Prober(threading.Thread):
+class DowntimeMeter(threading.Thread):
     """Asks again and again whether the proxy answers; ``answers`` must not wait long."""
 
     def __init__(self, answers: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from stackctl.adopt.compose_layouts import Layout, mount_of, on_host, read_layou
 from stackctl.adopt.letsencrypt import CONF, contact_of
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.certs.lineage import Lineage
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError
 from stackctl.model.project import Project, Service
 
@@ -43,15 +43,15 @@ class Foreign:
     has_account: bool = False
 
 
-def look_around(host: Host, project: Project, letsencrypt: Path | None) -> Foreign:
+def look_around(context: Context, project: Project, letsencrypt: Path | None) -> Foreign:
     """Everything that decides what adoption would do; nothing is changed.
 
     Raises:
         InputError: there is no proxy here, or what it serves cannot be seen from here.
     """
     layout = read_layout(project)
-    root = host.directory.root
-    files = ContainerFiles(root, layout.proxy, lambda path: _elsewhere(host, project, layout.proxy, path))
+    root = context.directory.root
+    files = ContainerFiles(root, layout.proxy, lambda path: _elsewhere(context, project, layout.proxy, path))
     conf = read_conf(read_configuration(files, layout.proxy.environment))
     if not conf.servers and not layout.nginx_proxy:
         raise InputError(
@@ -70,17 +70,17 @@ def look_around(host: Host, project: Project, letsencrypt: Path | None) -> Forei
     return Foreign(layout, conf, files, tree, lineages, renewals, _contact(root, tree), has_account)
 
 
-def _elsewhere(host: Host, project: Project, proxy: Service, path: str) -> bytes | None:
+def _elsewhere(context: Context, project: Project, proxy: Service, path: str) -> bytes | None:
     """A file of the running container's that is no directory's on the host, or one of its image's; it is text."""
-    for container in host.engine.containers(project.name):
+    for container in context.engine.containers(project.name):
         if container.service == proxy.name and container.running:
-            done = host.engine.execute(container.id, ["cat", path])
+            done = context.engine.execute(container.id, ["cat", path])
             return done.text.encode() if done.code == 0 else None
     if mount_of(proxy.mounts, path) is not None:
         return None
-    if proxy.image is None or host.engine.image_id(proxy.image) is None or path.startswith("/etc/letsencrypt"):
+    if proxy.image is None or context.engine.image_id(proxy.image) is None or path.startswith("/etc/letsencrypt"):
         return None
-    done = host.engine.run_once(proxy.image, ["cat", path], {})
+    done = context.engine.run_once(proxy.image, ["cat", path], {})
     return done.text.encode() if done.code == 0 else None
 
 

@@ -11,34 +11,36 @@ from pathlib import Path
 from stackctl.adapters.disk.directory import CERTBOT_CONF, PROXY, STATE
 from stackctl.adapters.disk.files import host_errors, read_or_none, sync_directory, write_whole
 from stackctl.certs.lineage import Lineage
-from stackctl.engine.adopt.downtime import Prober
+from stackctl.engine.adopt.downtime import DowntimeMeter
 from stackctl.engine.apply import prove
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import HostError
 from stackctl.model.history import HistoryEntry
-from stackctl.model.stack import Edge
+from stackctl.model.stack import ProxyService
 from stackctl.model.values import Domain, Publish
 from stackctl.plan.adopt import CopyTree, ImportCertificate, KeepOldState, ReplaceProxy, RewriteRenewal, WriteKept
 from stackctl.plan.operation import Operation
 
 _ASIDE = re.compile(r"\.old(\d+)\Z")
-DOORS = ("live", "nginx.conf", "sites", "snippets")
+ENTRY_POINTS = ("live", "nginx.conf", "sites", "snippets")
 """Names below nginx/ that stackctl puts links at; what stood there is put aside."""
 
 
 class TakeOver:
     """Does the operations of adoption; ``gap`` is what the replacement cost, in milliseconds."""
 
-    def __init__(self, host: Host, project: str, edge: Edge, lineages: Sequence[Lineage]) -> None:
-        self._host = host
+    def __init__(
+        self, context: Context, project: str, proxy_service: ProxyService, lineages: Sequence[Lineage]
+    ) -> None:
+        self._context = context
         self._project = project
-        self._edge = edge
+        self._edge = proxy_service
         self._lineages = lineages
         self.gap: int | None = None
 
     def __call__(self, operation: Operation) -> None:
         """Carry one operation out."""
-        root = self._host.directory.root
+        root = self._context.directory.root
         match operation:
             case KeepOldState():
                 self._keep(operation)
@@ -55,30 +57,30 @@ class TakeOver:
                 with host_errors():
                     write_whole(renewal_file(root, operation.lineage), operation.content.encode())
             case ImportCertificate():
-                self._host.directory.write_dummy(operation.app, operation.chain, operation.key)
+                self._context.directory.write_dummy(operation.app, operation.chain, operation.key)
             case ReplaceProxy():
                 names = [Domain(name) for name in operation.names]
-                with measured(self._host, self._edge.http, self._edge.https, names) as prober:
-                    self._host.engine.up([operation.service])
-                    prove.generation_answers(self._host, self._edge, self._project)
+                with measured(self._context, self._edge.http, self._edge.https, names) as prober:
+                    self._context.engine.up([operation.service])
+                    prove.generation_answers(self._context, self._edge, self._project)
                 self.gap = prober.milliseconds if prober.has_answered else None
             case _:
                 raise AssertionError(operation)
 
     def _keep(self, operation: KeepOldState) -> None:
-        directory = self._host.directory
+        directory = self._context.directory
         with host_errors():
             (directory.root / STATE).mkdir(mode=0o700, exist_ok=True)
             found = {path: read_or_none(directory.root / path) for path in operation.paths}
         files = {path: content for path, content in found.items() if content is not None}
         lineages = {one.name: one.certificate.fingerprint for one in self._lineages if one.certificate}
         changes = ("taken over by stackctl",)
-        command = self._host.command
+        command = self._context.command
         path = directory.main_path
         # A proxy of stackctl's own, whose settings were lost, has its files below nginx/ already.
-        own = None if directory.generations.missing_doors() else directory.generations.published()
+        own = None if directory.generations.missing_entry_points() else directory.generations.published()
         directory.history.record(
-            HistoryEntry(self._host.now(), command, "foreign", changes, own, lineages, path), files
+            HistoryEntry(self._context.now(), command, "foreign", changes, own, lineages, path), files
         )
 
 
@@ -87,11 +89,11 @@ def renewal_file(root: Path, lineage: str) -> Path:
     return root / CERTBOT_CONF / "renewal" / f"{lineage}.conf"
 
 
-def measured(host: Host, http: Publish, https: Publish, names: Sequence[Domain]) -> Prober:
+def measured(context: Context, http: Publish, https: Publish, names: Sequence[Domain]) -> DowntimeMeter:
     """A prober of the published ports: by handshakes with the first of ``names``, or by plain requests."""
     if not names:
-        return Prober(lambda: host.wire.responds(http))
-    return Prober(lambda: host.wire.served(https, names[:1])[names[0]] is not None)
+        return DowntimeMeter(lambda: context.wire.responds(http))
+    return DowntimeMeter(lambda: context.wire.served(https, names[:1])[names[0]] is not None)
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -141,29 +143,29 @@ def write_custom(path: Path, content: bytes) -> None:
 
 def put_aside(path: Path) -> None:
     """Rename a file to the next free ``.oldN``."""
-    number = max((int(match[1]) for one in _asides(path) if (match := _ASIDE.search(one.name))), default=0) + 1
+    number = max((int(match[1]) for one in _backups(path) if (match := _ASIDE.search(one.name))), default=0) + 1
     path.rename(Path(f"{path}.old{number}"))
 
 
-def _asides(path: Path) -> list[Path]:
+def _backups(path: Path) -> list[Path]:
     return [one for one in path.parent.glob(f"{path.name}.old*") if _ASIDE.search(one.name)]
 
 
-def take_back(host: Host, entry: HistoryEntry, replace_proxy: Callable[[], None]) -> list[str]:
+def take_back(context: Context, entry: HistoryEntry, replace_proxy: Callable[[], None]) -> list[str]:
     """Put the files of a stack that was taken over back, as they were; returns what was written.
 
     ``replace_proxy`` is called once they are.
     """
-    root = host.directory.root
+    root = context.directory.root
     done: list[str] = []
     with host_errors():
-        for door in (root / PROXY / name for name in (DOORS if entry.generation is None else ())):
-            asides = sorted(_asides(door), key=lambda one: int(one.name.rpartition(".old")[2]))
-            if door.is_symlink() and (asides or door.name != "live"):
-                door.unlink()
-            if asides and not door.exists():
-                asides[-1].rename(door)
-        for path, content in host.directory.history.files(entry.number).items():
+        for entry_point in (root / PROXY / name for name in (ENTRY_POINTS if entry.generation is None else ())):
+            backups = sorted(_backups(entry_point), key=lambda one: int(one.name.rpartition(".old")[2]))
+            if entry_point.is_symlink() and (backups or entry_point.name != "live"):
+                entry_point.unlink()
+            if backups and not entry_point.exists():
+                backups[-1].rename(entry_point)
+        for path, content in context.directory.history.files(entry.number).items():
             if read_or_none(root / path) != content:
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 write_whole(root / path, content)

@@ -11,7 +11,7 @@ from stackctl.engine.apply import prove
 from stackctl.engine.apply.issue import issue
 from stackctl.engine.apply.preflight import check_names
 from stackctl.engine.apply.publish import Staging
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
@@ -19,8 +19,8 @@ from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     AwaitService,
     CheckNames,
+    DeferIssue,
     DeleteCertificate,
-    HoldBack,
     Issue,
     MakeDirectories,
     MakeDummy,
@@ -54,13 +54,13 @@ class Executor:
     """Runs one plan for one stack; ``more`` does the operations that only some command has."""
 
     def __init__(
-        self, host: Host, stack: Stack, observed: Observed, more: Callable[[Operation], None] | None = None
+        self, context: Context, stack: Stack, observed: Observed, more: Callable[[Operation], None] | None = None
     ) -> None:
         self._more = more
-        self._host = host
+        self._context = context
         self._stack = stack
         self._observed = observed
-        self._staging = Staging(host, stack, observed)
+        self._staging = Staging(context, stack, observed)
         self._failed: set[str] = set()
         self._parked: list[tuple[StageFiles, StackctlError]] = []
         self._over = False
@@ -100,7 +100,7 @@ class Executor:
 
     def _run_group(self, kind: object, operations: list[Operation]) -> Iterator[Step]:
         for operation in operations:
-            self._host.report.begin(operation)
+            self._context.report.begin(operation)
         if kind is StartService:
             errors = self._start([op for op in operations if isinstance(op, StartService | StartProxy)])
         elif kind is Issue:
@@ -111,14 +111,14 @@ class Executor:
             errors = self._await([op for op in operations if isinstance(op, AwaitService)])
         elif kind is VerifySite:
             sites = [op for op in operations if isinstance(op, VerifySite)]
-            errors = prove.sites_are_served(self._host, self._stack.edge, sites)
+            errors = prove.sites_are_served(self._context, self._stack.proxy, sites)
         else:
             errors = [self._try(operations[0])]
         for operation, error in zip(operations, errors, strict=True):
             yield self._ended(operation, error)
 
     def _ended(self, operation: Operation, error: StackctlError | None) -> Step:
-        self._host.report.end(operation, None if error is None else str(error))
+        self._context.report.end(operation, None if error is None else str(error))
         if error is None:
             return Step(operation, "done")
         if operation.scope is None:
@@ -135,37 +135,37 @@ class Executor:
         return None
 
     def _do(self, operation: Operation) -> None:  # noqa: C901, PLR0912  (one line for each kind of operation)
-        host = self._host
+        context = self._context
         match operation:
             case WriteStackfile():
-                host.directory.write_stackfile(operation.content, self._observed.stackfile)
+                context.directory.write_stackfile(operation.content, self._observed.stackfile)
             case WriteSchema():
-                host.directory.write_schema(operation.content)
+                context.directory.write_schema(operation.content)
             case WriteCustom():
-                host.directory.write_custom(
+                context.directory.write_custom(
                     operation.name, operation.content, self._observed.custom.get(operation.name)
                 )
             case MakeDirectories():
-                host.directory.make_directories(operation.paths)
+                context.directory.make_directories(operation.paths)
             case MakeDummy():
-                host.directory.write_dummy(operation.app, *make_dummy(operation.names, host.now()))
+                context.directory.write_dummy(operation.app, *make_dummy(operation.names, context.now()))
             case PullImage():
-                host.engine.pull(operation.image)
+                context.engine.pull(operation.image)
             case WriteCaBundle():
-                host.directory.write_ca_bundle(operation.content)
+                context.directory.write_ca_bundle(operation.content)
             case WriteEabKey():
-                host.directory.write_eab_key(operation.key)
+                context.directory.write_eab_key(operation.key)
             case StageFiles():
                 self._staging.stage(operation)
             case Publish():
-                before = host.directory.generations.published()
+                before = context.directory.generations.published()
                 self._parked = self._staging.publish()
-                self._just_tested = host.directory.generations.published() != before
+                self._just_tested = context.directory.generations.published() != before
             case ReloadProxy():
                 self._reload()
             case VerifyGone():
-                prove.name_is_refused(host, self._stack.edge, operation.name)
-            case HoldBack():
+                prove.name_is_refused(context, self._stack.proxy, operation.name)
+            case DeferIssue():
                 raise IssueFailed(
                     f"{operation.request.lineage}: not asked for: {operation.cause}",
                     hint=f"asked for again from {operation.until:%Y-%m-%d %H:%M:%S %Z} on; --ignore-ledger asks now",
@@ -174,7 +174,7 @@ class Executor:
                     detail=operation.cause,
                 )
             case RemoveContainers():
-                host.engine.remove(operation.ids)
+                context.engine.remove(operation.ids)
             case DeleteCertificate():
                 self._delete_certificate(operation.lineage)
             case _:
@@ -186,7 +186,7 @@ class Executor:
         # The proxy is the last of its neighbours; that it answers is part of its start.
         if isinstance(operations[-1], StartProxy) and errors[-1] is None:
             try:
-                prove.generation_answers(self._host, self._stack.edge, self._observed.project.name)
+                prove.generation_answers(self._context, self._stack.proxy, self._observed.project.name)
             except StackctlError as error:
                 errors[-1] = error
         return errors
@@ -194,20 +194,20 @@ class Executor:
     def _up(self, services: list[str]) -> list[StackctlError | None]:
         """All services by one call; one by one where that fails, to know whose fault it is."""
         try:
-            self._host.engine.up(services)
+            self._context.engine.up(services)
         except StackctlError as error:
             return [error] if len(services) == 1 else [only for one in services for only in self._up([one])]
         return [None] * len(services)
 
     def _await(self, operations: Sequence[AwaitService]) -> list[StackctlError | None]:
         try:
-            return prove.services_answer(self._host, self._observed.project.name, operations)
+            return prove.services_answer(self._context, self._observed.project.name, operations)
         except StackctlError as error:
             return [error] * len(operations)
 
     def _check(self, operations: Sequence[CheckNames]) -> list[StackctlError | None]:
         try:
-            return check_names(self._host, self._observed.project.name, self._stack, operations)
+            return check_names(self._context, self._observed.project.name, self._stack, operations)
         except StackctlError as error:
             return [error] * len(operations)
 
@@ -215,30 +215,32 @@ class Executor:
         requests = [operation.request for operation in operations]
         paced = all(operation.paced for operation in operations)
         try:
-            failures = issue(self._host, self._observed.project.name, self._stack, requests, paced=paced)
+            failures = issue(self._context, self._observed.project.name, self._stack, requests, paced=paced)
         except StackctlError as error:
             return [error] * len(operations)
         return [failures.get(operation.request.lineage) for operation in operations]
 
     def _reload(self) -> None:
-        engine, container = self._host.engine, self._container(self._stack.edge.service)
+        engine, container = self._context.engine, self._container(self._stack.proxy.service)
         # The command reads all sites once more before it sends the same signal: after a test it adds nothing.
-        if not (self._just_tested and engine.signal(container, *self._host.proxy.reload_signal())):
-            done = engine.execute(container, self._host.proxy.reload_command())
+        if not (self._just_tested and engine.signal(container, *self._context.proxy.reload_signal())):
+            done = engine.execute(container, self._context.proxy.reload_command())
             if done.code:
                 raise EngineError(f"the proxy did not reload: {done.text.strip()}")
         self._just_tested = False
-        prove.generation_answers(self._host, self._stack.edge, self._observed.project.name)
+        prove.generation_answers(self._context, self._stack.proxy, self._observed.project.name)
 
     def _delete_certificate(self, lineage: str) -> None:
         container = self._container(self._stack.certbot)
-        done = self._host.engine.execute(container, ["certbot", "delete", "--non-interactive", "--cert-name", lineage])
+        done = self._context.engine.execute(
+            container, ["certbot", "delete", "--non-interactive", "--cert-name", lineage]
+        )
         if done.code:
             raise EngineError(f"certbot did not delete {lineage}: {done.text.strip()}")
-        self._host.directory.forget_dummy(lineage)
+        self._context.directory.forget_dummy(lineage)
 
     def _container(self, service: str) -> str:
-        for container in self._host.engine.containers(self._observed.project.name):
+        for container in self._context.engine.containers(self._observed.project.name):
             if container.service == service and container.running:
                 return container.id
         raise EngineError(f"the service {service} is not running", hint="run 'stackctl up'")

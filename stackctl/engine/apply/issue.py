@@ -14,7 +14,7 @@ from stackctl.certs.ledger import KEPT, Entry
 from stackctl.certs.problems import hint_for
 from stackctl.certs.request import CertificateRequest, certonly
 from stackctl.engine.apply.progress import Progress
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
@@ -29,7 +29,7 @@ _FEWEST, _MOST = 4, 50
 
 
 def issue(
-    host: Host, project: str, stack: Stack, requests: Sequence[CertificateRequest], *, paced: bool
+    context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest], *, paced: bool
 ) -> dict[str, StackctlError]:
     """Ask for all ``requests`` at once; returns the failures by lineage.
 
@@ -42,26 +42,28 @@ def issue(
         )
         return {request.lineage: error for request in requests}
     failures: dict[str, StackctlError] = {}
-    for batch in _paced(host, stack, requests) if paced else [list(requests)]:
-        outcome = _ask(host, project, stack, batch)
+    for batch in _paced(context, stack, requests) if paced else [list(requests)]:
+        outcome = _ask(context, project, stack, batch)
         for request in batch:
-            problem = None if request.lineage in outcome.failures else _disagreement(host, request)
+            problem = None if request.lineage in outcome.failures else _disagreement(context, request)
             if problem:
                 outcome.fail(request.lineage, problem)
         failures |= outcome.failures
-        _record(host, stack, batch, outcome)
+        _record(context, stack, batch, outcome)
     return failures
 
 
-def _paced(host: Host, stack: Stack, requests: Sequence[CertificateRequest]) -> Iterator[list[CertificateRequest]]:
+def _paced(
+    context: Context, stack: Stack, requests: Sequence[CertificateRequest]
+) -> Iterator[list[CertificateRequest]]:
     """Batches of what the account may order at the moment, each when it may."""
     left = list(requests)
     directory = stack.acme.directory
     while left:
-        free = host.directory.ledger().free_orders(directory, host.now())
+        free = context.directory.ledger().free_orders(directory, context.now())
         if free == 0:
-            host.report.note(f"{len(left)} more certificates wait for the CA's limit on orders")
-            free = wait_for(lambda: host.directory.ledger().free_orders(directory, host.now()) or None, _LONG)
+            context.report.note(f"{len(left)} more certificates wait for the CA's limit on orders")
+            free = wait_for(lambda: context.directory.ledger().free_orders(directory, context.now()) or None, _LONG)
         batch, left = (left, []) if free is None else (left[:free], left[free:])
         yield batch
 
@@ -71,40 +73,40 @@ def _room() -> int:
     return max(_FEWEST, min(_MOST, psutil.virtual_memory().available // _CHILD))
 
 
-def _ask(host: Host, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
+def _ask(context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
     jobs = [{"lineage": request.lineage, "argv": certonly(request, stack.acme)} for request in requests]
     concurrency = stack.acme.concurrency or _room()
     spec: dict[str, Any] = {"config_dir": "/etc/letsencrypt", "concurrency": concurrency, "jobs": jobs}
-    key = host.directory.eab_key() if stack.acme.eab_kid else None
+    key = context.directory.eab_key() if stack.acme.eab_kid else None
     if key:
         spec["eab"] = {stack.acme.directory: {"kid": stack.acme.eab_kid, "hmac_key": key}}
-    outcome = _Outcome(host, Progress(len(jobs), concurrency, host.now()))
+    outcome = _Outcome(context, Progress(len(jobs), concurrency, context.now()))
     try:
-        for line in host.engine.stream(stack.certbot, program.COMMAND, program.text(spec)):
+        for line in context.engine.stream(stack.certbot, program.COMMAND, program.text(spec)):
             outcome.take(line)
     except CommandKilled:
         told = f"the container of {stack.certbot} was stopped while certbot was at work, or ran out of memory"
         outcome.give_up(requests, told, hint=f"see 'stackctl logs {stack.certbot}', then run the same command again")
     except EngineError as error:
         if outcome.heard:
-            outcome.give_up(requests, f"certbot ended early: {_cause(host, project, error)}")
+            outcome.give_up(requests, f"certbot ended early: {_cause(context, project, error)}")
         else:
-            _one_by_one(host, project, stack, requests, outcome)
+            _one_by_one(context, project, stack, requests, outcome)
     return outcome
 
 
-def _cause(host: Host, project: str, error: EngineError) -> str:
+def _cause(context: Context, project: str, error: EngineError) -> str:
     """Why the issuer's output ended: where the engine itself is away, Compose may have had no word left."""
     try:
-        host.engine.containers(project)
+        context.engine.containers(project)
     except EngineError as away:
         return away.message
     return error.message
 
 
-def _record(host: Host, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome) -> None:
+def _record(context: Context, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome) -> None:
     """Write down what the CA was asked, and what it said."""
-    ledger, now, directory = host.directory.ledger(), host.now(), stack.acme.directory
+    ledger, now, directory = context.directory.ledger(), context.now(), stack.acme.directory
     entries = [
         Entry(
             now,
@@ -117,14 +119,14 @@ def _record(host: Host, stack: Stack, requests: Sequence[CertificateRequest], ou
         if request.lineage in outcome.issued | outcome.refused
     ]
     if entries:
-        host.directory.write_ledger(entries, now - KEPT)
+        context.directory.write_ledger(entries, now - KEPT)
 
 
 class _Outcome:
     """What the issuer said so far."""
 
-    def __init__(self, host: Host, progress: Progress) -> None:
-        self._host = host
+    def __init__(self, context: Context, progress: Progress) -> None:
+        self._context = context
         self._progress = progress
         self.heard = False
         self.failures: dict[str, StackctlError] = {}
@@ -139,19 +141,19 @@ class _Outcome:
             event = json.loads(line)
             kind, lineage = event["event"], event.get("lineage")
         except (ValueError, KeyError, TypeError):
-            self._host.report.note(f"certbot: {line}")
+            self._context.report.note(f"certbot: {line}")
             return
         if self._progress.take(kind, lineage or ""):
-            self._host.report.progress(self._progress.text(self._host.now()))
+            self._context.report.progress(self._progress.text(self._context.now()))
         if kind == "failed":
             self.fail(lineage, str(event.get("detail")), event.get("type"))
         elif kind in {"issued", "unchanged"}:
             self._finished.add(lineage)
             if kind == "issued":
                 self.issued.add(lineage)
-            self._host.report.note(f"{lineage}: {'issued' if kind == 'issued' else 'not due yet, says certbot'}")
+            self._context.report.note(f"{lineage}: {'issued' if kind == 'issued' else 'not due yet, says certbot'}")
         elif kind == "note":
-            self._host.report.note(str(event.get("detail")))
+            self._context.report.note(str(event.get("detail")))
 
     def fail(self, lineage: str, detail: str, problem: str | None = None, hint: str | None = None) -> None:
         """A lineage was not issued, for the reason ``detail`` and the ACME problem type ``problem``."""
@@ -177,18 +179,18 @@ class _Outcome:
 
 
 def _one_by_one(
-    host: Host, project: str, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome
+    context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome
 ) -> None:
-    container = next((c for c in host.engine.containers(project) if c.service == stack.certbot and c.running), None)
+    container = next((c for c in context.engine.containers(project) if c.service == stack.certbot and c.running), None)
     if container is not None:
-        host.report.note("the certbot image has no Python to run: asking for one certificate after the other")
+        context.report.note("the certbot image has no Python to run: asking for one certificate after the other")
     for request in requests:
         if container is None:
             outcome.fail(request.lineage, f"the {stack.certbot} service is not running")
             continue
         command = ["certbot", *certonly(request, stack.acme)]
-        run = functools.partial(_execute, host, container.id, command)
-        code, output = single.insist(run, program.PATIENCE, host.report.note)
+        run = functools.partial(_execute, context, container.id, command)
+        code, output = single.retry_certbot(run, program.PATIENCE, context.report.note)
         if code:
             problem, words = single.complaint(output)
             outcome.fail(request.lineage, words or f"certbot ended with {code}", problem)
@@ -196,14 +198,14 @@ def _one_by_one(
             outcome.issued.add(request.lineage)
 
 
-def _execute(host: Host, container: str, command: Sequence[str]) -> tuple[int, str]:
-    done = host.engine.execute(container, command)
+def _execute(context: Context, container: str, command: Sequence[str]) -> tuple[int, str]:
+    done = context.engine.execute(container, command)
     return done.code, done.text
 
 
-def _disagreement(host: Host, request: CertificateRequest) -> str | None:
+def _disagreement(context: Context, request: CertificateRequest) -> str | None:
     """Why what is on disk is not what was asked for, or None."""
-    lineage = host.directory.lineage(request.lineage)
+    lineage = context.directory.lineage(request.lineage)
     if not lineage.usable or lineage.certificate is None:
         return f"certbot says it is issued, but {lineage.problem}"
     missing = [name for name in request.names if not lineage.certificate.covers(name)]

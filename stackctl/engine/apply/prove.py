@@ -6,10 +6,10 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from stackctl.certs.lineage import Certificate
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, NotServed, StackctlError
-from stackctl.model.stack import Edge
+from stackctl.model.stack import ProxyService
 from stackctl.model.values import Domain, Publish
 from stackctl.observed.state import Container
 from stackctl.plan.operations import AwaitService, VerifySite
@@ -29,7 +29,7 @@ OVERLAP_SECONDS = 0.12
 _LOG_LINES = 15
 
 
-def services_answer(host: Host, project: str, operations: Sequence[AwaitService]) -> list[StackctlError | None]:
+def services_answer(context: Context, project: str, operations: Sequence[AwaitService]) -> list[StackctlError | None]:
     """Wait until services are healthy or their ports take connections; all of them in the time that one has.
 
     Returns what is wrong with each, in their order: its container ended, or it does not answer in time.
@@ -42,7 +42,7 @@ def services_answer(host: Host, project: str, operations: Sequence[AwaitService]
     def waiting() -> Iterator[tuple[AwaitService, list[Container]]]:
         """What is not decided yet, each with its service's containers as they are now."""
         containers: dict[str, list[Container]] = {}
-        for container in host.engine.containers(project):
+        for container in context.engine.containers(project):
             containers.setdefault(container.service, []).append(container)
         for operation in operations:
             if operation not in found:
@@ -50,14 +50,14 @@ def services_answer(host: Host, project: str, operations: Sequence[AwaitService]
 
     def look() -> bool | None:
         for operation, own in waiting():
-            error = _ended(host, operation.service, own)
-            if error is not None or (own and all(_answers(host, one, operation.port) for one in own)):
+            error = _ended(context, operation.service, own)
+            if error is not None or (own and all(_answers(context, one, operation.port) for one in own)):
                 found[operation] = error
         return True if found.keys() >= set(operations) else None
 
     if wait_for(look, SERVICE_SECONDS) is None:
         for operation, own in waiting():
-            found[operation] = _unhealthy(host, operation.service, own) or EngineError(
+            found[operation] = _unhealthy(context, operation.service, own) or EngineError(
                 f"the service {operation.service} does not answer on port {operation.port}"
                 f" after {SERVICE_SECONDS:.0f} s",
                 hint="check that the app listens on that port, and on 0.0.0.0 rather than 127.0.0.1",
@@ -65,21 +65,21 @@ def services_answer(host: Host, project: str, operations: Sequence[AwaitService]
     return [found[operation] for operation in operations]
 
 
-def _ended(host: Host, service: str, containers: Sequence[Container]) -> EngineError | None:
+def _ended(context: Context, service: str, containers: Sequence[Container]) -> EngineError | None:
     ended = next((c for c in containers if c.state in {"exited", "dead", "restarting"}), None)
     if ended is None:
         return None
     return EngineError(
-        f"the service {service} does not stay up: its container is {ended.state}\n{_log(host, ended)}",
+        f"the service {service} does not stay up: its container is {ended.state}\n{_log(context, ended)}",
         hint=f"see 'stackctl logs'; then 'docker compose up {service}' shows it start",
     )
 
 
-def _unhealthy(host: Host, service: str, containers: Sequence[Container]) -> EngineError | None:
+def _unhealthy(context: Context, service: str, containers: Sequence[Container]) -> EngineError | None:
     """Where a health check is what was waited for, its port may well answer: what the check says."""
     for container in containers:
         if container.health not in {None, "healthy"}:
-            said = host.engine.inspect(container.id).health_said
+            said = context.engine.inspect(container.id).health_said
             return EngineError(
                 f"the service {service} is not healthy after {SERVICE_SECONDS:.0f} s: its health check says "
                 + (f"'{container.health}': {said}" if said else f"'{container.health}'"),
@@ -88,42 +88,44 @@ def _unhealthy(host: Host, service: str, containers: Sequence[Container]) -> Eng
     return None
 
 
-def _answers(host: Host, container: Container, port: int) -> bool:
+def _answers(context: Context, container: Container, port: int) -> bool:
     if container.health is not None:
         return container.health == "healthy"
-    return any(host.wire.answers(address, port) for address in container.addresses)
+    return any(context.wire.answers(address, port) for address in container.addresses)
 
 
-def generation_answers(host: Host, edge: Edge, project: str) -> None:
+def generation_answers(context: Context, proxy_service: ProxyService, project: str) -> None:
     """Wait until the published port answers with the live generation.
 
     Raises:
         NotServed: it does not; with the proxy's own last words.
     """
-    meant = host.directory.generations.published()
+    meant = context.directory.generations.published()
 
     def look() -> bool | None:
-        return True if host.wire.generation(edge.http) == meant else None
+        return True if context.wire.generation(proxy_service.http) == meant else None
 
     if wait_for(look, PROXY_SECONDS) is None:
-        containers = [c for c in host.engine.containers(project) if c.service == edge.service]
-        log = _log(host, containers[0]) if containers else "it has no container"
+        containers = [c for c in context.engine.containers(project) if c.service == proxy_service.service]
+        log = _log(context, containers[0]) if containers else "it has no container"
         raise NotServed(
-            f"the proxy does not answer with its new configuration on {edge.http}\n{log}",
+            f"the proxy does not answer with its new configuration on {proxy_service.http}\n{log}",
             hint="run 'stackctl up' again; if that does not help, 'docker compose logs' says more",
         )
 
 
-def sites_are_served(host: Host, edge: Edge, operations: Sequence[VerifySite]) -> list[StackctlError | None]:
+def sites_are_served(
+    context: Context, proxy_service: ProxyService, operations: Sequence[VerifySite]
+) -> list[StackctlError | None]:
     """Wait until handshakes with the apps' names show the certificates that are on disk.
 
     Returns what is wrong with each, in their order: another certificate is shown, or none.
     """
-    meant = {operation.app.name: _certificate(host, operation) for operation in operations}
+    meant = {operation.app.name: _certificate(context, operation) for operation in operations}
     waiting = {name for name, certificate in meant.items() if certificate is not None}
 
     def look() -> bool | None:
-        for name, served in host.wire.served(edge.https, sorted(waiting)).items():
+        for name, served in context.wire.served(proxy_service.https, sorted(waiting)).items():
             certificate = meant[name]
             if served is not None and certificate is not None and served.fingerprint == certificate.fingerprint:
                 waiting.discard(name)
@@ -133,39 +135,43 @@ def sites_are_served(host: Host, edge: Edge, operations: Sequence[VerifySite]) -
     if any(operation.expect_real for operation in operations):
         # Whoever looks next must see the same, and nothing on the wire tells when the last old worker has gone.
         time.sleep(OVERLAP_SECONDS)
-    return [_verdict(operation.app.name, meant, waiting, edge) for operation in operations]
+    return [_verdict(operation.app.name, meant, waiting, proxy_service) for operation in operations]
 
 
-def _certificate(host: Host, operation: VerifySite) -> Certificate | None:
-    lineage = host.directory.lineage(operation.app.lineage)
+def _certificate(context: Context, operation: VerifySite) -> Certificate | None:
+    lineage = context.directory.lineage(operation.app.lineage)
     if operation.expect_real and lineage.usable:
         return lineage.certificate
-    return host.directory.dummy(operation.app.name)
+    return context.directory.dummy(operation.app.name)
 
 
 def _verdict(
-    name: Domain, meant: Mapping[Domain, Certificate | None], waiting: Collection[Domain], edge: Edge
+    name: Domain, meant: Mapping[Domain, Certificate | None], waiting: Collection[Domain], proxy_service: ProxyService
 ) -> StackctlError | None:
     if meant[name] is None:
         return NotServed(f"{name} has no certificate on disk")
     if name in waiting:
         return NotServed(
-            f"{name} is not served with the certificate on disk on {edge.https}", hint="run 'stackctl up' again"
+            f"{name} is not served with the certificate on disk on {proxy_service.https}",
+            hint="run 'stackctl up' again",
         )
     return None
 
 
-def name_is_refused(host: Host, edge: Edge, name: Domain) -> None:
+def name_is_refused(context: Context, proxy_service: ProxyService, name: Domain) -> None:
     """Wait until a handshake with ``name`` is refused.
 
     Raises:
         NotServed: it is still answered.
     """
-    if wait_for(lambda: True if host.wire.served(edge.https, [name])[name] is None else None, SITE_SECONDS) is None:
-        raise NotServed(f"{name} is still served on {edge.https}", hint="run 'stackctl up'")
+    if (
+        wait_for(lambda: True if context.wire.served(proxy_service.https, [name])[name] is None else None, SITE_SECONDS)
+        is None
+    ):
+        raise NotServed(f"{name} is still served on {proxy_service.https}", hint="run 'stackctl up'")
 
 
-def old_proxy_answers(host: Host, http: Publish, https: Publish | None, names: Sequence[Domain]) -> None:
+def old_proxy_answers(context: Context, http: Publish, https: Publish | None, names: Sequence[Domain]) -> None:
     """Wait until a proxy that stackctl did not write answers, and shows a certificate for one of ``names``.
 
     Raises:
@@ -173,13 +179,13 @@ def old_proxy_answers(host: Host, http: Publish, https: Publish | None, names: S
     """
 
     def look() -> bool | None:
-        shown = host.wire.served(https, names) if https is not None and names else {}
+        shown = context.wire.served(https, names) if https is not None and names else {}
         answered = not shown or any(certificate is not None for certificate in shown.values())
-        return True if host.wire.responds(http) and answered else None
+        return True if context.wire.responds(http) and answered else None
 
     if wait_for(look, PROXY_SECONDS) is None:
         raise NotServed(f"the old proxy does not answer on {http}", hint="see 'docker compose logs'")
 
 
-def _log(host: Host, container: Container) -> str:
-    return host.engine.log(container.id, _LOG_LINES)
+def _log(context: Context, container: Container) -> str:
+    return context.engine.log(container.id, _LOG_LINES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY
 from stackctl.adapters.disk.generations import FOLDER
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import ProxyRejected, StackctlError
 from stackctl.model.layout import CERTS_MOUNT, WEBROOT
 from stackctl.model.stack import Stack
@@ -18,8 +18,8 @@ _OURS = {"/etc/nginx", CERTS_MOUNT, "/etc/letsencrypt", WEBROOT, "/var/lib/stack
 class Staging:
     """The files of the next generation, gathered until they are published."""
 
-    def __init__(self, host: Host, stack: Stack, observed: Observed) -> None:
-        self._host = host
+    def __init__(self, context: Context, stack: Stack, observed: Observed) -> None:
+        self._context = context
         self._stack = stack
         self._observed = observed
         self._live = dict(observed.live)
@@ -49,25 +49,25 @@ class Staging:
             files = self._merged()
             if files == self._live:
                 break
-            staged = self._host.directory.generations.stage(files, self._host.proxy.marker)
+            staged = self._context.directory.generations.stage(files, self._context.proxy.marker)
             root = f"{FOLDER}/{staged.name}"
             tested = self._test(root)
             if tested.code == 0:
-                self._host.directory.generations.go_live(staged.name)
+                self._context.directory.generations.go_live(staged.name)
                 self._live = files
                 self.has_published = True
                 break
-            self._host.directory.generations.discard(staged)
-            rejection = self._host.proxy.explain(tested.text, root)
+            self._context.directory.generations.discard(staged)
+            rejection = self._context.proxy.explain(tested.text, root)
             where = None
             if rejection.path:
-                where = f"{PROXY}/{self._host.proxy.source_of(rejection.path)}:{rejection.line}"
+                where = f"{PROXY}/{self._context.proxy.source_of(rejection.path)}:{rejection.line}"
             error = ProxyRejected(
-                f"{self._host.proxy.name} refuses it: {rejection.message}",
+                f"{self._context.proxy.name} refuses it: {rejection.message}",
                 where=where,
                 hint="correct it and run 'stackctl up'; what is live was not touched",
             )
-            site = self._host.proxy.site_of(rejection.path) if rejection.path else None
+            site = self._context.proxy.site_of(rejection.path) if rejection.path else None
             if site is None or site not in self._staged:
                 self._staged.clear()
                 raise error
@@ -85,16 +85,16 @@ class Staging:
 
     def _test(self, root: str) -> Output:
         """By the running proxy where it is of the image that will run it; else by a container of that image."""
-        edge, observed = self._stack.edge, self._observed
-        command = self._host.proxy.test_command(root)
-        image_id = self._host.engine.image_id(edge.image)
-        resolved = observed.project.services[edge.service]
-        for container in self._host.engine.containers(observed.project.name):
+        proxy_service, observed = self._stack.proxy, self._observed
+        command = self._context.proxy.test_command(root)
+        image_id = self._context.engine.image_id(proxy_service.image)
+        resolved = observed.project.services[proxy_service.service]
+        for container in self._context.engine.containers(observed.project.name):
             current = container.image_id == image_id and container.config_hash == resolved.config_hash
-            if container.service == edge.service and container.running and current:
-                return self._host.engine.execute(container.id, command)
+            if container.service == proxy_service.service and container.running and current:
+                return self._context.engine.execute(container.id, command)
         mounts = {PROXY: "/etc/nginx", DUMMIES: CERTS_MOUNT, CERTBOT_CONF: "/etc/letsencrypt"}
         # What a person mounted besides may be named by their own directives.
         own = (mount for mount in resolved.mounts if mount.kind == "bind" and mount.target not in _OURS)
         mounts |= {mount.source: mount.target for mount in own}
-        return self._host.engine.run_once(edge.image, command, mounts)
+        return self._context.engine.run_once(proxy_service.image, command, mounts)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from stackctl.diagnose.apps import AppFacts
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
-from stackctl.model.stack import App, Edge, Upstream
+from stackctl.model.stack import App, ProxyService, Upstream
 from stackctl.observed.containers import Inspected, Listener, parse_listeners
 from stackctl.observed.state import Container
 
@@ -22,16 +22,20 @@ _TABLES = ("tcp", "tcp6")
 
 
 def apps(
-    host: Host, edge: Edge, project: Project, containers: Sequence[Container], wanted: Sequence[App]
+    context: Context,
+    proxy_service: ProxyService,
+    project: Project,
+    containers: Sequence[Container],
+    wanted: Sequence[App],
 ) -> list[AppFacts]:
     """The facts of each app that is ``wanted``."""
-    networks = proxy_networks(host, edge, containers)
+    networks = proxy_networks(context, proxy_service, containers)
     outside = [app.upstream for app in wanted if app.upstream.service is None]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = dict(zip(outside, pool.map(lambda at: host.wire.answers(at.host, at.port), outside), strict=True))
+        answers = dict(zip(outside, pool.map(lambda at: context.wire.answers(at.host, at.port), outside), strict=True))
     return [
         app_facts(
-            host,
+            context,
             containers,
             networks,
             app.name,
@@ -44,14 +48,16 @@ def apps(
     ]
 
 
-def proxy_networks(host: Host, edge: Edge, containers: Iterable[Container]) -> frozenset[str] | None:
+def proxy_networks(
+    context: Context, proxy_service: ProxyService, containers: Iterable[Container]
+) -> frozenset[str] | None:
     """The networks of the proxy; None where it is not up."""
-    up = next((one for one in containers if one.service == edge.service and one.running), None)
-    return frozenset(host.engine.inspect(up.id).networks) if up else None
+    up = next((one for one in containers if one.service == proxy_service.service and one.running), None)
+    return frozenset(context.engine.inspect(up.id).networks) if up else None
 
 
 def app_facts(  # noqa: PLR0913  (each is one thing known already)
-    host: Host,
+    context: Context,
     containers: Iterable[Container],
     networks: frozenset[str] | None,
     subject: str,
@@ -63,48 +69,48 @@ def app_facts(  # noqa: PLR0913  (each is one thing known already)
 ) -> AppFacts:
     """The facts of what is behind one upstream; ``answers`` where somebody has asked it already."""
     own = [container for container in containers if container.service == upstream.service]
-    seen = tuple(_tried(host, found, upstream.port) for one in own if (found := look_at(host, one)))
+    seen = tuple(_tried(context, found, upstream.port) for one in own if (found := look_at(context, one)))
     if upstream.service is not None and any(one.running and one.listeners is None for one in seen):
         addresses = [address for one in own if one.running for address in one.addresses]
-        answers = any(host.wire.answers(address, upstream.port) for address in addresses) if addresses else None
+        answers = any(context.wire.answers(address, upstream.port) for address in addresses) if addresses else None
     service, at, port = upstream.service, upstream.host, upstream.port
-    return AppFacts(subject, service, at, port, where, seen, networks, answers, host.now(), active)
+    return AppFacts(subject, service, at, port, where, seen, networks, answers, context.now(), active)
 
 
-def look_at(host: Host, container: Container) -> Inspected | None:
+def look_at(context: Context, container: Container) -> Inspected | None:
     """One container with its listeners and its last line; None where it has just gone."""
     try:
-        seen = host.engine.inspect(container.id)
+        seen = context.engine.inspect(container.id)
     except EngineError:
         return None
     if seen.running:
-        listeners = seen.listeners if seen.listeners is not None else _listeners(host, container.id, seen.pid)
+        listeners = seen.listeners if seen.listeners is not None else _listeners(context, container.id, seen.pid)
         seen = replace(seen, listeners=listeners)
     if seen.running and not seen.restarts:
         return seen
-    return replace(seen, last_line=_last_line(host, container.id))
+    return replace(seen, last_line=_last_line(context, container.id))
 
 
-def _listeners(host: Host, container: str, pid: int) -> tuple[Listener, ...] | None:
+def _listeners(context: Context, container: str, pid: int) -> tuple[Listener, ...] | None:
     """The sockets that listen in a container: by the host's view of its process, else from inside."""
     tables = _tables_of(container, pid)
     if tables is None:
         try:
             # Without tcp6 where the kernel has no IPv6: what cat then says is no line of a table.
-            done = host.engine.execute(container, ["cat", *(f"/proc/net/{table}" for table in _TABLES)])
+            done = context.engine.execute(container, ["cat", *(f"/proc/net/{table}" for table in _TABLES)])
         except EngineError:
             return None
         tables = [done.text] if "local_address" in done.text else None
     return None if tables is None else parse_listeners(*tables)
 
 
-def _tried(host: Host, seen: Inspected, port: int) -> Inspected:
+def _tried(context: Context, seen: Inspected, port: int) -> Inspected:
     """``[::]`` takes IPv4 too unless the app forbids it, which no table shows: only trying tells."""
     ipv4 = [address for address in seen.addresses if ":" not in address]
     anywhere = [one for one in seen.listeners or () if one.port == port and one.reachable_at(seen.addresses)]
     if not anywhere or any(one.address.version == 4 for one in anywhere):
         return seen
-    if not ipv4 or not all(host.wire.refuses(address, port) for address in ipv4):
+    if not ipv4 or not all(context.wire.refuses(address, port) for address in ipv4):
         return seen
     only = tuple(replace(one, ipv6_only=True) if one in anywhere else one for one in seen.listeners or ())
     return replace(seen, listeners=only)
@@ -122,9 +128,9 @@ def _tables_of(container: str, pid: int) -> list[str] | None:
         return None
 
 
-def _last_line(host: Host, container: str) -> str | None:
+def _last_line(context: Context, container: str) -> str | None:
     try:
-        lines = [line.strip() for line in host.engine.log(container, 5).splitlines() if line.strip()]
+        lines = [line.strip() for line in context.engine.log(container, 5).splitlines() if line.strip()]
     except EngineError:
         return None
     return lines[-1] if lines else None

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stackctl.diagnose.certbot import CertbotFacts
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Container
@@ -34,7 +34,7 @@ print(json.dumps(told))
 """Prints what one look at the CA showed, as one line of JSON."""
 
 
-def certbot(host: Host, stack: Stack, containers: Sequence[Container]) -> CertbotFacts:
+def certbot(context: Context, stack: Stack, containers: Sequence[Container]) -> CertbotFacts:
     """What certbot's container sees of the CA."""
     service, directory = stack.certbot, stack.acme.directory
     ca = urlsplit(directory).hostname or ""
@@ -43,7 +43,7 @@ def certbot(host: Host, stack: Stack, containers: Sequence[Container]) -> Certbo
     if running is None:
         return CertbotFacts(service, directory, ca, found[0].state if found else None)
     try:
-        done = host.engine.execute(running.id, ["python3", "-c", PROGRAM, ca, directory])
+        done = context.engine.execute(running.id, ["python3", "-c", PROGRAM, ca, directory])
         told: dict[str, Any] = json.loads(done.text.splitlines()[-1])
     except StackctlError as error:
         return CertbotFacts(service, directory, ca, running.state, untold=error.message)

@@ -13,7 +13,7 @@ from stackctl.certs.lineage import read_lineage
 from stackctl.certs.renewal import KINDS
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
 from stackctl.diagnose.renewal import LoopFacts, RenewalFacts
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.model.stack import App, Stack
 from stackctl.observed.state import Container
 
@@ -62,16 +62,16 @@ def _marks(folder: Path, depth: int = 6) -> list[Path]:
     return found + [mark for inner in folder.iterdir() if inner.is_dir() for mark in _marks(inner, depth - 1)]
 
 
-def open_tree(host: Host) -> Tree:
+def open_tree(context: Context) -> Tree:
     """The tree on the disk; through certbot's container where the disk is closed to this user."""
-    root = host.directory.root / CERTBOT_CONF
+    root = context.directory.root / CERTBOT_CONF
     with host_errors():
         try:
             if (root / "live").is_dir():
                 list((root / "live").iterdir())
             _marks(root / "accounts")
         except PermissionError:
-            return Tree(None, host.engine.read_tree("certbot", "/etc/letsencrypt"))
+            return Tree(None, context.engine.read_tree("certbot", "/etc/letsencrypt"))
     return Tree(root)
 
 
@@ -83,13 +83,13 @@ class Gathered:
     renewal: RenewalFacts | None
 
 
-def certificates(host: Host, stack: Stack, apps: Sequence[App], *, proxy_up: bool) -> list[Gathered]:
+def certificates(context: Context, stack: Stack, apps: Sequence[App], *, proxy_up: bool) -> list[Gathered]:
     """The facts of each app's certificate, on disk and on the wire."""
     names = [app.name for app in apps]
-    shown = host.wire.served(stack.edge.https, names) if proxy_up and names else {}
-    now = host.now()
+    shown = context.wire.served(stack.proxy.https, names) if proxy_up and names else {}
+    now = context.now()
     with host_errors():
-        tree = open_tree(host)
+        tree = open_tree(context)
         accounts, issued = tree.accounts(), tree.names("live")
         found = []
         for app in apps:
@@ -106,7 +106,7 @@ def certificates(host: Host, stack: Stack, apps: Sequence[App], *, proxy_up: boo
                 shown=shown.get(app.name),
                 proxy_up=proxy_up,
                 now=now,
-                imported=host.directory.imported(app.name),
+                imported=context.directory.imported(app.name),
             )
             facts = _renewal(tree, app, renewal, accounts, stack.acme.directory) if there else None
             found.append(Gathered(certificate, facts))
@@ -149,19 +149,19 @@ def _target(folder: Path, kind: str) -> str | None:
     return str(link.readlink()) if link.is_symlink() else None
 
 
-def loop(host: Host, stack: Stack, containers: Sequence[Container]) -> LoopFacts:
+def loop(context: Context, stack: Stack, containers: Sequence[Container]) -> LoopFacts:
     """The facts of the loop that renews."""
     own = [container for container in containers if container.service == stack.certbot]
     container = next((one for one in own if one.running), own[0] if own else None)
-    seen = host.engine.inspect(container.id) if container else None
+    seen = context.engine.inspect(container.id) if container else None
     seconds = seen.environment.get(_VARIABLE, "") if seen else ""
     return LoopFacts(
         service=stack.certbot,
         state=seen.state if seen else None,
         started=seen.started if seen else None,
-        checked=_stamp(host.directory.root / CHECKED),
+        checked=_stamp(context.directory.root / CHECKED),
         interval=timedelta(seconds=int(seconds)) if seconds.isdigit() else INTERVAL,
-        now=host.now(),
+        now=context.now(),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from stackctl.diagnose.caa import IDENTITIES
-from stackctl.diagnose.dns import HTTP_PORT, CaaFacts, NameFacts, Nonce
+from stackctl.diagnose.dns import HTTP_PORT, CaaFacts, NameFacts, ProbeFile
 from stackctl.model.values import Domain, Publish
 from stackctl.observed.network import Answer, CaDirectory, Fetched, Lookup
 from stackctl.observed.ports import Network
@@ -29,7 +29,7 @@ class Target:
     """
 
     ca: CaDirectory | Callable[[], CaDirectory]
-    nonce: Nonce | str
+    probe_file: ProbeFile | str
     http: Publish | None = None
     generation: str | None = None
 
@@ -47,15 +47,19 @@ def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[N
     def look(name: Domain) -> NameFacts:
         v4, v6 = network.lookup(name, "A"), network.lookup(name, "AAAA")
         found = bool(v4.records or v6.records)
-        fetched = tuple(_fetch(network, name, v4, v6, target.nonce)) if isinstance(target.nonce, Nonce) else None
+        fetched = (
+            tuple(_fetch(network, name, v4, v6, target.probe_file))
+            if isinstance(target.probe_file, ProbeFile)
+            else None
+        )
         return NameFacts(
             name,
             v4,
             v6,
             caa=_caa(lookup, name, identities) if found else None,
             fetched=fetched,
-            unfetched=target.nonce if isinstance(target.nonce, str) else None,
-            nonce=target.nonce if isinstance(target.nonce, Nonce) else None,
+            unfetched=target.probe_file if isinstance(target.probe_file, str) else None,
+            probe_file=target.probe_file if isinstance(target.probe_file, ProbeFile) else None,
             own=own,
             http=target.http,
             generation=target.generation,
@@ -66,9 +70,9 @@ def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[N
         return list(pool.map(look, names))
 
 
-def _fetch(network: Network, name: Domain, v4: Lookup, v6: Lookup, nonce: Nonce) -> Iterator[Fetched]:
+def _fetch(network: Network, name: Domain, v4: Lookup, v6: Lookup, probe_file: ProbeFile) -> Iterator[Fetched]:
     for address in (*v4.records[:_MOST_ADDRESSES], *v6.records[:_MOST_ADDRESSES]):
-        yield network.fetch(address, HTTP_PORT, name, nonce.path)
+        yield network.fetch(address, HTTP_PORT, name, probe_file.path)
 
 
 def _caa(lookup: Callable[[str, str], Lookup], name: str, identities: Callable[[], tuple[str, ...] | None]) -> CaaFacts:

@@ -7,36 +7,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stackctl.diagnose.host import Disk, Image, Port, Program, ProxyState
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
 from stackctl.model.project import Project
-from stackctl.model.stack import Edge, Stack
+from stackctl.model.stack import ProxyService, Stack
 from stackctl.model.values import Publish
 from stackctl.observed.ports import EngineVersion
 from stackctl.observed.state import Container
 
 
-def engine(host: Host) -> tuple[Program, EngineVersion | None]:
+def engine(context: Context) -> tuple[Program, EngineVersion | None]:
     """The engine, where one answers."""
     try:
-        told = host.engine.version()
+        told = context.engine.version()
     except StackctlError as error:
         return Program(problem=error.message, hint=error.hint), None
     return Program(f"{told.version}, API {told.api}"), told
 
 
-def compose(host: Host) -> Program:
+def compose(context: Context) -> Program:
     """Compose, where there is one that can be used."""
     try:
-        return Program(host.engine.compose_version())
+        return Program(context.engine.compose_version())
     except StackctlError as error:
         return Program(problem=error.message, hint=error.hint)
 
 
-def images(host: Host, project: Project) -> tuple[Image, ...]:
+def images(context: Context, project: Project) -> tuple[Image, ...]:
     """The images of the project's services."""
     named = {service.image for service in project.services.values() if service.image}
-    here = {image: host.engine.image_id(image) is not None for image in sorted(named)}
+    here = {image: context.engine.image_id(image) is not None for image in sorted(named)}
     return tuple(
         Image(name, service.image, here[service.image], service.builds)
         for name, service in project.services.items()
@@ -44,26 +44,30 @@ def images(host: Host, project: Project) -> tuple[Image, ...]:
     )
 
 
-def ports(host: Host, edge: Edge, containers: Sequence[Container]) -> tuple[Port, ...]:
+def ports(context: Context, proxy_service: ProxyService, containers: Sequence[Container]) -> tuple[Port, ...]:
     """Who holds the places where the proxy is published."""
-    own = any(c.running and (c.service == edge.service or c.role == "proxy") for c in containers)
-    return _port(host, "http-port", edge.http, own=own), _port(host, "https-port", edge.https, own=own)
+    own = any(c.running and (c.service == proxy_service.service or c.role == "proxy") for c in containers)
+    return _port(context, "http-port", proxy_service.http, own=own), _port(
+        context, "https-port", proxy_service.https, own=own
+    )
 
 
-def _port(host: Host, check: str, at: Publish, *, own: bool) -> Port:
-    owner = host.wire.owner(at)
+def _port(context: Context, check: str, at: Publish, *, own: bool) -> Port:
+    owner = context.wire.owner(at)
     if owner is None or own:
         return Port(check, at, owner, own)
-    return Port(check, at, host.engine.publisher(at) or owner, own=False)
+    return Port(check, at, context.engine.publisher(at) or owner, own=False)
 
 
-def proxy(host: Host, stack: Stack, containers: Sequence[Container]) -> ProxyState:
+def proxy(context: Context, stack: Stack, containers: Sequence[Container]) -> ProxyState:
     """The proxy's container, and what answers on its port."""
-    edge = stack.edge
-    found = [container for container in containers if container.service == edge.service]
+    proxy_service = stack.proxy
+    found = [container for container in containers if container.service == proxy_service.service]
     state = next((c.state for c in found if c.running), found[0].state if found else None)
-    answers = host.wire.generation(edge.http) if state == "running" else None
-    return ProxyState(edge.service, state, edge.http, answers, host.directory.generations.published())
+    answers = context.wire.generation(proxy_service.http) if state == "running" else None
+    return ProxyState(
+        proxy_service.service, state, proxy_service.http, answers, context.directory.generations.published()
+    )
 
 
 def disks(root: Path, engine_root: str | None) -> tuple[Disk, ...]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
 from stackctl.model.stack import App, Stack
 from stackctl.observed.state import Observed
 
 
-def observe(host: Host, stack: Stack, project: Project, apps: Sequence[App]) -> Observed:
+def observe(context: Context, stack: Stack, project: Project, apps: Sequence[App]) -> Observed:
     """The state now; ``apps`` are those whose certificate on the wire matters."""
-    directory, engine = host.directory, host.engine
-    version = proxy_version(host, stack.edge.image)
+    directory, engine = context.directory, context.engine
+    version = proxy_version(context, stack.proxy.image)
     containers = engine.containers(project.name)
-    edge = stack.edge
-    proxy_runs = any(container.service == edge.service and container.running for container in containers)
+    proxy_service = stack.proxy
+    proxy_runs = any(container.service == proxy_service.service and container.running for container in containers)
     wanted = {service.image for service in project.services.values() if service.image}
     return Observed(
         stackfile=directory.stackfile(),
@@ -26,7 +26,7 @@ def observe(host: Host, stack: Stack, project: Project, apps: Sequence[App]) -> 
         version=version,
         missing=directory.missing(),
         live=directory.generations.live(),
-        generation=host.wire.generation(edge.http) if proxy_runs else None,
+        generation=context.wire.generation(proxy_service.http) if proxy_runs else None,
         published=directory.generations.published(),
         containers=containers,
         images={image: engine.image_id(image) for image in sorted(wanted)},
@@ -36,22 +36,22 @@ def observe(host: Host, stack: Stack, project: Project, apps: Sequence[App]) -> 
         ca_bundle=directory.ca_bundle(),
         schema=directory.schema(),
         ledger=directory.ledger(),
-        now=host.now(),
-        served=host.wire.offered(edge.https, [app.name for app in apps]) if proxy_runs and apps else {},
+        now=context.now(),
+        served=context.wire.offered(proxy_service.https, [app.name for app in apps]) if proxy_runs and apps else {},
     )
 
 
-def proxy_version(host: Host, image: str) -> tuple[int, ...]:
+def proxy_version(context: Context, image: str) -> tuple[int, ...]:
     """The version of the proxy in ``image``, which is fetched first where it must be."""
-    image_id = host.engine.image_id(image)
+    image_id = context.engine.image_id(image)
     if image_id is None:
-        host.report.note(f"pulling {image}")
-        host.engine.pull(image)
-        image_id = host.engine.image_id(image)
+        context.report.note(f"pulling {image}")
+        context.engine.pull(image)
+        image_id = context.engine.image_id(image)
     if image_id is None:
         raise EngineError(f"the image {image} was pulled, but is not here")
-    printed = host.directory.cached_version(image_id)
+    printed = context.directory.cached_version(image_id)
     if printed is None:
-        printed = host.engine.run_once(image, host.proxy.version_command(), {}).text
-        host.directory.cache_version(image_id, printed)
-    return host.proxy.parse_version(printed)
+        printed = context.engine.run_once(image, context.proxy.version_command(), {}).text
+        context.directory.cache_version(image_id, printed)
+    return context.proxy.parse_version(printed)

@@ -12,7 +12,7 @@ from pathlib import Path
 from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
 from stackctl.adapters.disk.generations import FOLDER
 from stackctl.adapters.disk.lock import last_holder
-from stackctl.diagnose.permissions import Mode, TreeFacts
+from stackctl.diagnose.permissions import Mode, PermissionFacts
 from stackctl.engine.probe import probe_file
 
 _WEBROOT = "data/certbot/www"
@@ -32,10 +32,10 @@ _NONCE_SECONDS = 60.0
 """Longer than any look at names takes."""
 
 
-def tree(root: Path) -> TreeFacts:
+def tree(root: Path) -> PermissionFacts:
     """The facts of the stack in ``root``; what may not be looked into is passed over."""
     holder = last_holder(root / STATE / "lock")
-    return TreeFacts(
+    return PermissionFacts(
         root=str(root),
         writable=os.access(root, os.W_OK | os.X_OK),
         modes=tuple(_modes(root)),

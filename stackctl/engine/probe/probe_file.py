@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stackctl.diagnose.dns import Nonce
-from stackctl.engine.context import Host
+from stackctl.diagnose.dns import ProbeFile
+from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
 from stackctl.model.layout import WEBROOT
 from stackctl.observed.state import Container
@@ -22,13 +22,13 @@ _REMOVE = 'rm -f "$1/$2"'
 
 
 @contextmanager
-def planted(host: Host, containers: Sequence[Container], certbot: str) -> Iterator[Nonce | str]:
+def placed_probe_file(context: Context, containers: Sequence[Container], certbot: str) -> Iterator[ProbeFile | str]:
     """The nonce while it is there, or why it could not be put there.
 
     The folder is certbot's, so that it may be root's: then the certbot container writes it.
     """
     name, text = f"{BEGINNING}{secrets.token_hex(8)}", secrets.token_hex(16)
-    webroot = host.directory.root / "data/certbot/www"
+    webroot = context.directory.root / "data/certbot/www"
     folder = webroot / FOLDER
     made: list[Path] = []
     through: str | None = None
@@ -38,20 +38,20 @@ def planted(host: Host, containers: Sequence[Container], certbot: str) -> Iterat
             (folder / name).write_text(text, encoding="ascii")
         except PermissionError:
             through = next((c.id for c in containers if c.service == certbot and c.running), None)
-            _in_container(host, through, [_PLANT, "sh", f"{WEBROOT}/{FOLDER}", name, text])
+            _in_container(context, through, [_PLANT, "sh", f"{WEBROOT}/{FOLDER}", name, text])
     except (OSError, StackctlError) as error:
         _take_away(made)
         yield f"the challenge's directory cannot be written: {error}"
         return
     try:
-        yield Nonce(f"/{FOLDER}/{name}", text)
+        yield ProbeFile(f"/{FOLDER}/{name}", text)
     finally:
         if through is None:
             (folder / name).unlink(missing_ok=True)
             _take_away(made)
         else:
             with suppress(StackctlError):
-                _in_container(host, through, [_REMOVE, "sh", f"{WEBROOT}/{FOLDER}", name])
+                _in_container(context, through, [_REMOVE, "sh", f"{WEBROOT}/{FOLDER}", name])
 
 
 def _make(webroot: Path, folder: Path) -> list[Path]:
@@ -68,9 +68,9 @@ def _take_away(made: Sequence[Path]) -> None:
             path.rmdir()
 
 
-def _in_container(host: Host, container: str | None, arguments: list[str]) -> None:
+def _in_container(context: Context, container: str | None, arguments: list[str]) -> None:
     if container is None:
         raise StackctlError("permission denied, and no certbot container runs to do it")
-    done = host.engine.execute(container, ["sh", "-c", *arguments])
+    done = context.engine.execute(container, ["sh", "-c", *arguments])
     if done.code:
         raise StackctlError(done.text.strip() or f"sh ended with {done.code}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stackctl.adapters.disk.directory import PROXY
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.proxies.nginx import trace as nginx_routes
 from stackctl.proxies.nginx.directives import Directive
 from stackctl.proxies.trace import Route
@@ -20,17 +20,17 @@ _MOUNT = "/etc/nginx/"
 _MAGIC = re.compile(r"[*?\[]")
 
 
-def router(host: Host, name: str) -> Router:
+def router(context: Context, name: str) -> Router:
     """The routes of the live generation, as far as they can be about ``name``."""
-    return _ROUTERS[host.proxy.name](host, name)
+    return _ROUTERS[context.proxy.name](context, name)
 
 
-def _nginx(host: Host, name: str) -> Router:
-    tree = NginxFiles(host.directory.root / PROXY, host.proxy.source_of, name).tree()
+def _nginx(context: Context, name: str) -> Router:
+    tree = NginxFiles(context.directory.root / PROXY, context.proxy.source_of, name).tree()
     return lambda wanted, path, port: nginx_routes.route(tree, wanted, path, port)
 
 
-_ROUTERS: dict[str, Callable[[Host, str], Router]] = {"nginx": _nginx}
+_ROUTERS: dict[str, Callable[[Context, str], Router]] = {"nginx": _nginx}
 
 
 class NginxFiles:

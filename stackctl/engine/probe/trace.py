@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from stackctl.certs.lineage import Lineage
 from stackctl.diagnose.apps import AppFacts
-from stackctl.diagnose.trace import JourneyFacts
-from stackctl.engine.context import Host
+from stackctl.diagnose.trace import TraceFacts
+from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import app_facts, look_at
 from stackctl.engine.probe.routing import router
 from stackctl.engine.waiting import wait_for
@@ -19,7 +19,7 @@ from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
 from stackctl.observed.state import Container
-from stackctl.proxies.trace import Action, Doing, LoggedError, Route, Target
+from stackctl.proxies.trace import Action, LoggedError, Outcome, Route, Target
 
 LOG_LINES = 5000
 """How far back the proxy's log is read."""
@@ -35,42 +35,42 @@ _PROXY_SAYS = {401, 403, 429}
 class Gathered:
     """The facts, and what the proxy logged for the name before."""
 
-    facts: JourneyFacts
+    facts: TraceFacts
     earlier: tuple[LoggedError, ...]
 
 
-def journey(host: Host, stack: Stack, project: Project, name: Domain, path: str) -> Gathered:
+def journey(context: Context, stack: Stack, project: Project, name: Domain, path: str) -> Gathered:
     """Look at the way of ``name`` and ``path``, and send one request along it and one to port 80."""
-    edge, app = stack.edge, stack.app(name)
-    containers = host.engine.containers(project.name)
-    proxy = _proxy(containers, edge.service)
-    seen = look_at(host, proxy) if proxy else None
-    route_of = router(host, name)
+    proxy_service, app = stack.proxy, stack.app(name)
+    containers = context.engine.containers(project.name)
+    proxy = _proxy(containers, proxy_service.service)
+    seen = look_at(context, proxy) if proxy else None
+    route_of = router(context, name)
     route = route_of(name, path, _HTTPS)
-    log = _Log(host, proxy, name)
-    https = host.wire.ask(edge.https, name, path, tls=True)
+    log = _Log(context, proxy, name)
+    https = context.wire.ask(proxy_service.https, name, path, tls=True)
     fresh = log.fresh(wait=_may_be_logged(route, https))
-    http = host.wire.ask(edge.http, name, path, tls=False)
-    lineage = _lineage(host, app) if app else None
-    facts = JourneyFacts(
+    http = context.wire.ask(proxy_service.http, name, path, tls=False)
+    lineage = _lineage(context, app) if app else None
+    facts = TraceFacts(
         name=name,
         path=path,
-        file=host.directory.files.main.name,
+        file=context.directory.files.main.name,
         owner=app.name if app else None,
         owner_where=app.where if app else None,
         upstream=str(app.upstream) if app else None,
-        http_at=str(edge.http),
-        https_at=str(edge.https),
-        holder=_holder(host, stack, https, proxy),
+        http_at=str(proxy_service.http),
+        https_at=str(proxy_service.https),
+        holder=_holder(context, stack, https, proxy),
         proxy=seen,
         route=route,
         http_route=route_of(name, path, _HTTP),
         lineage=lineage,
-        apps=_apps(host, stack, project, app, containers, route, seen),
+        apps=_apps(context, stack, project, app, containers, route, seen),
         https=https,
         http=http,
         fresh=fresh,
-        now=host.now(),
+        now=context.now(),
     )
     return Gathered(facts, log.earlier)
 
@@ -80,25 +80,25 @@ def _proxy(containers: Sequence[Container], service: str) -> Container | None:
     return next((one for one in own if one.running), own[0] if own else None)
 
 
-def _holder(host: Host, stack: Stack, https: Reply, proxy: Container | None) -> str | None:
+def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | None) -> str | None:
     """Who else holds port 443, where it is not the proxy."""
     if proxy is not None and proxy.running and https.failure is not Failure.CONNECT:
         return None
-    at = stack.edge.https
-    return host.engine.publisher(at) or host.wire.owner(at)
+    at = stack.proxy.https
+    return context.engine.publisher(at) or context.wire.owner(at)
 
 
 def _may_be_logged(route: Route | None, reply: Reply) -> bool:
     """Whether the proxy itself may have given this answer, and logged why."""
     if reply.failure in {Failure.CONNECT, Failure.HANDSHAKE} or route is None:
         return False
-    own = route.action.doing is not Doing.PROXY
+    own = route.action.outcome is not Outcome.PROXY
     status = reply.status or 599
     return status >= 500 or status in _PROXY_SAYS or (own and status >= 400)
 
 
 def _apps(  # noqa: PLR0913  (each is one thing known already)
-    host: Host,
+    context: Context,
     stack: Stack,
     project: Project,
     app: App | None,
@@ -116,40 +116,40 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
         subject = app.name if app else str(target)
         where = app.where if app and service == app.upstream.service else action.place if action else ""
         upstream = Upstream(target.host, target.port, service)
-        answers = _answers(host, target) if service is None else None
+        answers = _answers(context, target) if service is None else None
         active = service is None or service in project.services
-        found.append(app_facts(host, containers, networks, subject, upstream, where, answers=answers, active=active))
+        found.append(app_facts(context, containers, networks, subject, upstream, where, answers=answers, active=active))
     return tuple(found)
 
 
-def _answers(host: Host, target: Target) -> bool | None:
+def _answers(context: Context, target: Target) -> bool | None:
     """Whether a target outside Compose takes connections; None for a name that only Docker may know."""
     plain = "." not in target.host and not target.host.startswith("[")
-    return True if host.wire.answers(target.host, target.port) else None if plain else False
+    return True if context.wire.answers(target.host, target.port) else None if plain else False
 
 
-def _lineage(host: Host, app: App) -> Lineage:
+def _lineage(context: Context, app: App) -> Lineage:
     """The app's lineage; where certbot has none, a certificate from elsewhere that is served until it is due."""
-    imported = host.directory.imported(app.name)
-    lineage = host.directory.lineage(app.lineage)
+    imported = context.directory.imported(app.name)
+    lineage = context.directory.lineage(app.lineage)
     return lineage if lineage.certificate or imported is None else Lineage(app.lineage, imported)
 
 
 class _Log:
     """The errors that the proxy logs for one name, before and after a request."""
 
-    def __init__(self, host: Host, proxy: Container | None, name: str) -> None:
-        self._host, self._proxy, self._name = host, proxy, name
+    def __init__(self, context: Context, proxy: Container | None, name: str) -> None:
+        self._context, self._proxy, self._name = context, proxy, name
         self.earlier = self._read()
 
     def _read(self) -> tuple[LoggedError, ...]:
         if self._proxy is None:
             return ()
         try:
-            log = self._host.engine.log(self._proxy.id, LOG_LINES)
+            log = self._context.engine.log(self._proxy.id, LOG_LINES)
         except EngineError:
             return ()  # a logging driver that cannot be read
-        return tuple(error for error in self._host.proxy.logged_errors(log) if error.host == self._name)
+        return tuple(error for error in self._context.proxy.logged_errors(log) if error.host == self._name)
 
     def fresh(self, *, wait: bool) -> tuple[LoggedError, ...]:
         """What was logged since; with ``wait``, a line may still be on its way."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from stackctl.proxies.nginx.directives import Directive, first, named
-from stackctl.proxies.trace import Action, Block, Doing, Target
+from stackctl.proxies.trace import Action, Block, Outcome, Target
 
 Blocks = Sequence[Sequence[Directive]]
 """A location's directives, then those of the server around it, then those of http."""
@@ -32,17 +32,17 @@ def action_of(chain: Blocks, http: Sequence[Directive]) -> Action:
         for block in chain:
             files = first(block, name)
             if files is not None:
-                return Action(Doing.FILES, files.text, files.place)
+                return Action(Outcome.FILES, files.text, files.place)
     at = own[0].place if own else ""
-    return Action(Doing.FILES, "files of nginx's own html directory", at)
+    return Action(Outcome.FILES, "files of nginx's own html directory", at)
 
 
 def _returned(answer: Directive) -> Action:
     code = int(answer.args[0]) if answer.args[0].isdigit() else 302
     if code == _SILENT:
-        return Action(Doing.CLOSE, answer.text, answer.place, code)
-    doing = Doing.REDIRECT if code in {301, 302, 303, 307, 308} else Doing.ANSWER
-    return Action(doing, answer.text, answer.place, code)
+        return Action(Outcome.CLOSE, answer.text, answer.place, code)
+    outcome = Outcome.REDIRECT if code in {301, 302, 303, 307, 308} else Outcome.ANSWER
+    return Action(outcome, answer.text, answer.place, code)
 
 
 def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive]) -> Action:
@@ -60,7 +60,7 @@ def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive]) -> Act
         target = _target(host, _PORTS.get(scheme, 80))
         targets = (target,) if target else ()
     block = Block(group.text, group.place) if group else None
-    return Action(Doing.PROXY, passing.text, passing.place, scheme=scheme, targets=targets, group=block)
+    return Action(Outcome.PROXY, passing.text, passing.place, scheme=scheme, targets=targets, group=block)
 
 
 def _filled(url: str, chain: Blocks) -> str:

@@ -83,7 +83,7 @@ class Nginx:
             zone_size=_power_of_two(max(256, 8 * apps)),
             # Each name is asked for this often: more apps may wait longer, so that Docker's resolver is not flooded.
             resolver_valid=max(2, apps // 50),
-            https_port=stack.edge.https.port,
+            https_port=stack.proxy.https.port,
             custom=custom is not None,
         )
         files = {

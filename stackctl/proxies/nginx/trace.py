@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from stackctl.proxies.nginx.actions import action_of, rules_of
 from stackctl.proxies.nginx.directives import Directive, first, named
-from stackctl.proxies.trace import Action, Block, Doing, Match, Route
+from stackctl.proxies.trace import Action, Block, Match, Outcome, Route
 
 _WILD_ADDRESSES = {"", "*", "0.0.0.0"}  # noqa: S104  (compared, not bound)
 
@@ -32,7 +32,7 @@ def route(tree: Sequence[Directive], name: str, path: str, port: int) -> Route |
     block = Block(_server_text(server), server.place)
     refusing = first(server.block, "ssl_reject_handshake")
     if refusing is not None and refusing.args == ("on",):
-        return Route(block, match, None, Action(Doing.REFUSE, refusing.text, refusing.place))
+        return Route(block, match, None, Action(Outcome.REFUSE, refusing.text, refusing.place))
     found = find_location(server.block, normalised(path))
     location = found.location
     chain = [level.block for level in (location, server, http) if level is not None]
@@ -48,7 +48,7 @@ def route(tree: Sequence[Directive], name: str, path: str, port: int) -> Route |
 
 def _slash_added(location: Directive) -> Action:
     text = f"redirect to {location.args[-1]}, with the slash at its end"
-    return Action(Doing.REDIRECT, text, location.place, 301)
+    return Action(Outcome.REDIRECT, text, location.place, 301)
 
 
 # Servers

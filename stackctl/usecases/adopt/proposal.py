@@ -13,7 +13,7 @@ from stackctl.adopt.letsencrypt import to_webroot
 from stackctl.adopt.proposal import Fate, Proposal
 from stackctl.certs.lineage import read_certificate
 from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
 from stackctl.errors import ExitCode
 from stackctl.model.stack import App
@@ -28,7 +28,7 @@ from stackctl.plan.adopt import (
     in_two,
     measured,
 )
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import AwaitService, PullImage, RemoveContainers, StartService
 from stackctl.plan.planner import make_plan
@@ -113,7 +113,7 @@ def _not_after(observed: Observed, app: App) -> str | None:
 
 
 def planned(  # noqa: PLR0913  (what was found, and what it is to be)
-    host: Host,
+    context: Context,
     foreign: Foreign,
     proposal: Proposal,
     imports: tuple[ImportCertificate, ...],
@@ -123,23 +123,23 @@ def planned(  # noqa: PLR0913  (what was found, and what it is to be)
 ) -> Adoption:
     """All that is to be done, and in which order, to turn what was found into ``loaded``."""
     stack = loaded.stack
-    observed = observe(host, stack, loaded.project, stack.apps)
+    observed = observe(context, stack, loaded.project, stack.apps)
     there = {one.app: read_certificate(one.chain) for one in imports}
     observed = replace(observed, custom={**observed.custom, **proposal.custom}, dummies={**observed.dummies, **there})
     if foreign.lineages:
         observed = replace(observed, lineages=dict(foreign.lineages))
-    rendering = Rendering(host.proxy, observed.version, observed.custom)
-    plan = make_plan(stack, Wish(loaded.doc.text, issue=False), observed, rendering)
+    rendering = Rendering(context.proxy, observed.version, observed.custom)
+    plan = make_plan(stack, Intent(loaded.doc.text, issue=False), observed, rendering)
     probed = tuple(app.name for app in stack.apps if app.name in there or _usable(foreign, app))
-    mine: set[str] = {stack.certbot, stack.edge.service}
+    mine: set[str] = {stack.certbot, stack.proxy.service}
     operations: list[Operation] = [
         measured(operation, probed) for operation in plan.operations if _is_ours(operation, mine)
     ]
     operations += imports
     operations += _helpers_removed(foreign, observed)
-    operations += _own_operations(host, foreign, proposal, old, loaded.doc.text)
+    operations += _own_operations(context, foreign, proposal, old, loaded.doc.text)
     before, switch = in_two(operations)
-    name = host.directory.main_path
+    name = context.directory.main_path
     diff = difflib.unified_diff(old.splitlines(), loaded.doc.text.splitlines(), name, f"{name} (adopted)", lineterm="")
     return Adoption(foreign, proposal, loaded, observed, tuple(before), tuple(switch), "\n".join(diff), options)
 
@@ -169,9 +169,9 @@ def _usable(foreign: Foreign, app: App) -> bool:
     return one is not None and one.usable
 
 
-def _own_operations(host: Host, foreign: Foreign, proposal: Proposal, old: str, new: str) -> list[Operation]:
+def _own_operations(context: Context, foreign: Foreign, proposal: Proposal, old: str, new: str) -> list[Operation]:
     """What adoption does beside converging."""
-    root = host.directory.root
+    root = context.directory.root
     operations: list[Operation] = []
     rewritten: list[RewriteRenewal] = []
     for lineage, text in foreign.renewals.items():
@@ -194,7 +194,7 @@ def _own_operations(host: Host, foreign: Foreign, proposal: Proposal, old: str, 
     operations += rewritten
     seen = () if foreign.files.is_stackctls else foreign.files.seen
     kept = [
-        host.directory.main_path,
+        context.directory.main_path,
         *sorted(
             path
             for path in seen

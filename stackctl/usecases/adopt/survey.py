@@ -15,7 +15,7 @@ from stackctl.adopt.proposal import Fate, Proposal, Remark
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import read_lineage
 from stackctl.engine.adopt.foreign import Foreign, look_around
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import proxy_version
 from stackctl.errors import EngineError
 from stackctl.model import values
@@ -31,39 +31,39 @@ from stackctl.usecases.adopt.proposal import Adoption, AdoptOptions, planned
 from stackctl.usecases.converge import load, open_document
 
 
-def prepare(host: Host, options: AdoptOptions) -> Adoption:
+def prepare(context: Context, options: AdoptOptions) -> Adoption:
     """Look at the stack in the directory, and work out what adoption would do; nothing is changed.
 
     Raises:
         InputError: there is nothing here to adopt.
         ProxyRejected: its configuration cannot be read.
     """
-    doc = open_document(host)
-    project = host.engine.resolve(doc.text)
-    foreign = look_around(host, project, options.letsencrypt)
+    doc = open_document(context)
+    project = context.engine.resolve(doc.text)
+    foreign = look_around(context, project, options.letsencrypt)
     is_other = foreign.layout.nginx_proxy and "nginx-proxy" in (foreign.layout.proxy.image or "")
     there = None if is_other else foreign.layout.proxy.image
-    image = options.nginx_image or there or host.proxy.default_image
+    image = options.nginx_image or there or context.proxy.default_image
     images = {"certbot": options.certbot_image} if options.certbot_image else {}
-    version, remarks = _version(host, image, options)
+    version, remarks = _version(context, image, options)
     if remarks:
-        image = host.proxy.default_image
+        image = context.proxy.default_image
     if image != foreign.layout.proxy.image:
         images["proxy"] = image
     resolves = Capabilities.of(version).upstream_resolve
     if foreign.layout.nginx_proxy:
-        proposal = read_variables(foreign.conf, project, _around(host, foreign, project, doc), resolves=resolves)
+        proposal = read_variables(foreign.conf, project, _around(context, foreign, project, doc), resolves=resolves)
     else:
         certificates = {name: one.certificate for name, one in foreign.lineages.items() if one.certificate}
         proposal = read_proposal(foreign.conf, project, certificates, resolves=resolves)
     proposal, imports = _imports(foreign, proposal)
     proposal = _left(replace(proposal, remarks=(*remarks, *proposal.remarks)), foreign, read_apps(doc))
     changed = adopted(doc, foreign.layout, proposal, _settings(foreign, project, options), images)
-    loaded = load(host, changed)
-    return planned(host, foreign, proposal, imports, loaded, doc.text, options)
+    loaded = load(context, changed)
+    return planned(context, foreign, proposal, imports, loaded, doc.text, options)
 
 
-def _around(host: Host, foreign: Foreign, project: Project, doc: Document) -> Around:
+def _around(context: Context, foreign: Foreign, project: Project, doc: Document) -> Around:
     """What nginx-proxy's variables refer to."""
     hosts = {
         text.strip() for one in project.services.values() for text in one.environment.get("VIRTUAL_HOST", "").split(",")
@@ -78,7 +78,7 @@ def _around(host: Host, foreign: Foreign, project: Project, doc: Document) -> Ar
         exposed = [str(port) for port in doc.data(("services", service.name, "expose")) or ()]
         if len(exposed) == 1 and exposed[0].isdigit():
             return int(exposed[0])
-        ports = host.engine.exposed_ports(service.image) if service.image else ()
+        ports = context.engine.exposed_ports(service.image) if service.image else ()
         return ports[0] if len(ports) == 1 else HTTP
 
     return Around(port_of, lambda path: foreign.files.read(path) is not None, vhosts)
@@ -111,16 +111,16 @@ def _left(proposal: Proposal, foreign: Foreign, apps: Collection[App]) -> Propos
     return replace(proposal, sites=sites, remarks=tuple(proposal.with_fate(Fate.LOST)))
 
 
-def _version(host: Host, image: str, options: AdoptOptions) -> tuple[tuple[int, ...], tuple[Remark, ...]]:
+def _version(context: Context, image: str, options: AdoptOptions) -> tuple[tuple[int, ...], tuple[Remark, ...]]:
     """The proxy's version; where that is too old, the default image's, and a remark that says so."""
     try:
-        return proxy_version(host, image), ()
+        return proxy_version(context, image), ()
     except EngineError as error:
-        if options.nginx_image is not None or host.engine.image_id(image) is None:
+        if options.nginx_image is not None or context.engine.image_id(image) is None:
             raise
-        default = host.proxy.default_image
+        default = context.proxy.default_image
         remark = Remark(Fate.CHANGED, f"the image {image} is replaced by {default}: {error.message}")
-        return proxy_version(host, default), (remark,)
+        return proxy_version(context, default), (remark,)
 
 
 def _settings(foreign: Foreign, project: Project, options: AdoptOptions) -> dict[str, str | int | bool]:

@@ -10,18 +10,18 @@ from stackctl.engine.adopt.take_over import TakeOver, take_back
 from stackctl.engine.adopt.take_over import measured as measured_gap
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.execute import Executor
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackctlError
 from stackctl.model.history import HistoryEntry
 from stackctl.model.values import Domain
-from stackctl.plan.intent import Wish
+from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Plan
 from stackctl.usecases.adopt.proposal import Adoption
 from stackctl.usecases.recording import record_change
 from stackctl.usecases.result import Result
 
 
-def carry_out(host: Host, adoption: Adoption) -> Result:
+def carry_out(context: Context, adoption: Adoption) -> Result:
     """Take the stack over. All that can fail does so before anything that runs is touched.
 
     Raises:
@@ -34,35 +34,35 @@ def carry_out(host: Host, adoption: Adoption) -> Result:
         )
     stack, observed = adoption.loaded.stack, adoption.observed
     lineages = list(adoption.foreign.lineages.values())
-    take_over = TakeOver(host, adoption.loaded.project.name, stack.edge, lineages)
+    take_over = TakeOver(context, adoption.loaded.project.name, stack.proxy, lineages)
     result = Result("adopt", adoption.plan, data=adoption.data())
-    last = host.directory.history.last()
-    steps = Executor(host, stack, observed, take_over).run(Plan(adoption.before))
+    last = context.directory.history.last()
+    steps = Executor(context, stack, observed, take_over).run(Plan(adoption.before))
     notes: tuple[str, ...] = ()
     if any(step.error for step in steps):
-        notes = _given_up(host, last, switched=False)
+        notes = _given_up(context, last, switched=False)
     else:
-        steps += Executor(host, stack, observed, take_over).run(Plan(adoption.switch))
+        steps += Executor(context, stack, observed, take_over).run(Plan(adoption.switch))
         if any(step.error for step in steps):
-            notes = _given_up(host, last, switched=True)
+            notes = _given_up(context, last, switched=True)
         else:
-            unrecorded = record_change(host, stack, Wish(adoption.loaded.doc.text), observed, steps)
+            unrecorded = record_change(context, stack, Intent(adoption.loaded.doc.text), observed, steps)
             notes = (unrecorded,) if unrecorded else ()
     return replace(result, steps=tuple(steps), data={**result.data, "gap_ms": take_over.gap}, notes=notes)
 
 
-def _given_up(host: Host, before: HistoryEntry | None, *, switched: bool) -> tuple[str, ...]:
+def _given_up(context: Context, before: HistoryEntry | None, *, switched: bool) -> tuple[str, ...]:
     """After a failure: the old files, and where anything was switched the old containers too."""
-    entry = host.directory.history.last()
+    entry = context.directory.history.last()
     if entry is None or entry == before:
         return ("nothing was switched: the old stack runs as it did",)
     if not switched:
-        take_back(host, entry, lambda: None)
+        take_back(context, entry, lambda: None)
         return ("nothing was switched: the old stack runs as it did",)
-    return ("the old stack was put back", *undo_adoption(host, entry).notes)
+    return ("the old stack was put back", *undo_adoption(context, entry).notes)
 
 
-def undo_adoption(host: Host, entry: HistoryEntry, *, dry_run: bool = False) -> Result:
+def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = False) -> Result:
     """Give a stack back as it was before ``entry``, of kind ``foreign``, was recorded.
 
     The old files are put back, the old containers are started by plain Compose, and the gap is measured.
@@ -71,15 +71,15 @@ def undo_adoption(host: Host, entry: HistoryEntry, *, dry_run: bool = False) -> 
     Raises:
         NotServed: the old proxy does not answer.
     """
-    old = host.directory.history.files(entry.number)
+    old = context.directory.history.files(entry.number)
     if entry.file not in old:
         raise InputError(f"entry {entry.number} is damaged: it has no {entry.file}", hint="see 'stackctl history'")
     text = old[entry.file].decode()
-    project = host.engine.resolve(text)
+    project = context.engine.resolve(text)
     proxy = read_layout(project).proxy
     at = {port.target: port.at for port in proxy.ports}
     http = at.get(80) or at[443]
-    lineages = host.directory.lineages()
+    lineages = context.directory.lineages()
     names = [
         Domain(name)
         for lineage in entry.lineages
@@ -89,18 +89,20 @@ def undo_adoption(host: Host, entry: HistoryEntry, *, dry_run: bool = False) -> 
     gap: list[int] = []
 
     def replace_proxy() -> None:
-        gone = [one for one in host.engine.containers(project.name) if one.service not in project.services and one.role]
-        with measured_gap(host, http, at.get(443, http), names) as prober:
-            host.engine.up([proxy.name])
-            prove.old_proxy_answers(host, http, at.get(443), names)
-        host.engine.up([])
-        host.engine.remove([one.id for one in gone])
+        gone = [
+            one for one in context.engine.containers(project.name) if one.service not in project.services and one.role
+        ]
+        with measured_gap(context, http, at.get(443, http), names) as prober:
+            context.engine.up([proxy.name])
+            prove.old_proxy_answers(context, http, at.get(443), names)
+        context.engine.up([])
+        context.engine.remove([one.id for one in gone])
         gap.append(prober.milliseconds)
 
     if dry_run:
-        now = {path for path, content in old.items() if read_or_none(host.directory.root / path) != content}
+        now = {path for path, content in old.items() if read_or_none(context.directory.root / path) != content}
         plan = (f"would put {', '.join(sorted(now)) or 'no file'} back, and replace the proxy {proxy.name}",)
         return Result("rollback", dry_run=True, notes=plan, data={"entry": entry.number, "gap_ms": None})
-    written = take_back(host, entry, replace_proxy)
+    written = take_back(context, entry, replace_proxy)
     notes = (f"{', '.join(written) or 'no file'} put back", f"the proxy was replaced: {gap[0]} ms without an answer")
     return Result("rollback", acted=True, notes=notes, data={"entry": entry.number, "gap_ms": gap[0]})

@@ -6,22 +6,22 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from stackctl.diagnose.certbot import judge_certbot
-from stackctl.diagnose.check import Check, Section, found_wrong, unknown, unseen
-from stackctl.diagnose.dns import Nonce, judge_challenge, judge_limits, judge_name
+from stackctl.diagnose.check import Check, Section, found_wrong, skipped, unknown
+from stackctl.diagnose.dns import ProbeFile, judge_challenge, judge_limits, judge_name
 from stackctl.diagnose.host import HostFacts, judge_host
 from stackctl.diagnose.permissions import judge_tree
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.engine.probe import host as probe
 from stackctl.engine.probe.certbot import certbot
 from stackctl.engine.probe.dns import Target, look_up
 from stackctl.engine.probe.permissions import tree
-from stackctl.engine.probe.probe_file import planted
+from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import ExitCode, StackctlError
 from stackctl.model.layout import MARKER_HOST
 from stackctl.model.stack import LETSENCRYPT
 from stackctl.model.values import Domain
 from stackctl.observed.network import CaDirectory
-from stackctl.usecases.doctor.inputs import Ground, survey
+from stackctl.usecases.doctor.inputs import DoctorInputs, survey
 from stackctl.usecases.doctor.site_checks import app_checks, certificate_checks
 from stackctl.usecases.result import Result
 
@@ -40,21 +40,21 @@ _GROUNDS = {
 """Checks of the host that a look from outside stands on, and what to say instead of one."""
 
 
-def doctor(host: Host, asked: Sequence[Domain] = ()) -> Result:
+def doctor(context: Context, asked: Sequence[Domain] = ()) -> Result:
     """Every check, in the order in which one stands on another; ``asked`` are the only domains looked at."""
-    ground = survey(host)
-    stack = ground.stack
-    ca = host.network.ca_directory(stack.acme.directory if stack else LETSENCRYPT, host.directory.ca_bundle())
-    checks = _host(ground, ca)
-    sections = _names(ground, ca, checks, asked)
+    inputs = survey(context)
+    stack = inputs.stack
+    ca = context.network.ca_directory(stack.acme.directory if stack else LETSENCRYPT, context.directory.ca_bundle())
+    checks = _host(inputs, ca)
+    sections = _names(inputs, ca, checks, asked)
     sections = [Section("host", tuple(checks)), *sections]
-    if ground.file.name is not None:
-        sections.append(Section("certbot", tuple(_certbot(ground, checks))))
-        apps = [app for app in ground.apps if not asked or set(asked) & set(app.domains)]
+    if inputs.file.name is not None:
+        sections.append(Section("certbot", tuple(_certbot(inputs, checks))))
+        apps = [app for app in inputs.apps if not asked or set(asked) & set(app.domains)]
         earlier = [check for section in sections for check in section.checks]
         if apps:
-            sections.append(Section("apps", tuple(app_checks(ground, apps))))
-        sections.append(Section("certificates", tuple(certificate_checks(ground, apps, earlier))))
+            sections.append(Section("apps", tuple(app_checks(inputs, apps))))
+        sections.append(Section("certificates", tuple(certificate_checks(inputs, apps, earlier))))
     return _result(sections)
 
 
@@ -79,80 +79,80 @@ def _row(check: Check) -> dict[str, Any]:
     }
 
 
-def _host(ground: Ground, ca: CaDirectory) -> list[Check]:
-    host, stack, containers, project = ground.host, ground.stack, ground.containers, ground.project
-    version = ground.engine_version
+def _host(inputs: DoctorInputs, ca: CaDirectory) -> list[Check]:
+    context, stack, containers, project = inputs.context, inputs.stack, inputs.containers, inputs.project
+    version = inputs.engine_version
     looked = stack is not None and containers is not None
     facts = HostFacts(
-        engine=ground.engine,
-        compose=ground.compose,
-        file=ground.file,
-        images=probe.images(host, project) if project and looked else None,
-        ports=probe.ports(host, stack.edge, containers) if stack and containers is not None else (),
-        proxy=probe.proxy(host, stack, containers) if stack and containers is not None else None,
-        disks=probe.disks(host.directory.root, version.root if version else None),
+        engine=inputs.engine,
+        compose=inputs.compose,
+        file=inputs.file,
+        images=probe.images(context, project) if project and looked else None,
+        ports=probe.ports(context, stack.proxy, containers) if stack and containers is not None else (),
+        proxy=probe.proxy(context, stack, containers) if stack and containers is not None else None,
+        disks=probe.disks(context.directory.root, version.root if version else None),
         ca=ca,
     )
     checks = judge_host(facts)
-    return checks if ground.file.name is None else [*checks, *judge_tree(tree(host.directory.root))]
+    return checks if inputs.file.name is None else [*checks, *judge_tree(tree(context.directory.root))]
 
 
-def _names(ground: Ground, ca: CaDirectory, checks: list[Check], asked: Sequence[Domain]) -> list[Section]:
+def _names(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], asked: Sequence[Domain]) -> list[Section]:
     """A section for each app, and for each domain that is asked about and not routed; ``checks`` gets the challenge."""
-    host, stack = ground.host, ground.stack
-    groups = _groups(ground, asked)
+    context, stack = inputs.context, inputs.stack
+    groups = _groups(inputs, asked)
     names = [name for group in groups for name in group]
     broken = found_wrong(checks, _GROUNDS)
-    if stack is None or ground.containers is None or broken:
-        because = _GROUNDS[broken[0].name] if broken else ground.broken or ""
-        if ground.file.name is not None:
-            checks += unseen(("challenge",), because)
-        facts = look_up(host.network, names, Target(ca, because, stack.edge.http if stack else None))
+    if stack is None or inputs.containers is None or broken:
+        because = _GROUNDS[broken[0].name] if broken else inputs.broken or ""
+        if inputs.file.name is not None:
+            checks += skipped(("challenge",), because)
+        facts = look_up(context.network, names, Target(ca, because, stack.proxy.http if stack else None))
     else:
-        with planted(host, ground.containers, stack.certbot) as nonce:
-            http, generation = stack.edge.http, host.directory.generations.published()
-            checks.append(_challenge(ground, nonce))
-            given = nonce if not found_wrong(checks, ["challenge"]) else _GROUNDS["challenge"]
-            facts = look_up(host.network, names, Target(ca, given, http, generation))
+        with placed_probe_file(context, inputs.containers, stack.certbot) as probe_file:
+            http, generation = stack.proxy.http, context.directory.generations.published()
+            checks.append(_challenge(inputs, probe_file))
+            given = probe_file if not found_wrong(checks, ["challenge"]) else _GROUNDS["challenge"]
+            facts = look_up(context.network, names, Target(ca, given, http, generation))
     judged = {one.name: judge_name(one) for one in facts}
-    records = _Records(host)
+    records = _Records(context)
     return [
-        Section(group[0], (*(check for name in group for check in judged[name]), records.limits(ground, group, ca)))
+        Section(group[0], (*(check for name in group for check in judged[name]), records.limits(inputs, group, ca)))
         for group in groups
     ]
 
 
-def _groups(ground: Ground, asked: Sequence[Domain]) -> list[tuple[Domain, ...]]:
+def _groups(inputs: DoctorInputs, asked: Sequence[Domain]) -> list[tuple[Domain, ...]]:
     """The domains to look at, those of one certificate together."""
     if not asked:
-        return [app.domains for app in ground.apps]
+        return [app.domains for app in inputs.apps]
     wanted = dict.fromkeys(asked)
-    routed = [tuple(name for name in app.domains if name in wanted) for app in ground.apps]
-    known = {name for app in ground.apps for name in app.domains}
+    routed = [tuple(name for name in app.domains if name in wanted) for app in inputs.apps]
+    known = {name for app in inputs.apps for name in app.domains}
     return [*filter(None, routed), *((name,) for name in wanted if name not in known)]
 
 
-def _challenge(ground: Ground, nonce: Nonce | str) -> Check:
-    assert ground.stack is not None  # or nothing would have been planted
-    if isinstance(nonce, str):
-        return unknown("challenge", nonce, "run it as root, or as the user who made the stack")
-    fetched = ground.host.network.fetch(*ground.stack.edge.http.probe, MARKER_HOST, nonce.path)
-    return judge_challenge(nonce, fetched, ground.stack.edge.http)
+def _challenge(inputs: DoctorInputs, probe_file: ProbeFile | str) -> Check:
+    assert inputs.stack is not None  # or nothing would have been planted
+    if isinstance(probe_file, str):
+        return unknown("challenge", probe_file, "run it as root, or as the user who made the stack")
+    fetched = inputs.context.network.fetch(*inputs.stack.proxy.http.probe, MARKER_HOST, probe_file.path)
+    return judge_challenge(probe_file, fetched, inputs.stack.proxy.http)
 
 
 class _Records:
     """The ledger and certbot's tree, each read once; None where it cannot be."""
 
-    def __init__(self, host: Host) -> None:
-        self._now = host.now()
-        self._ledger = _or_none(host.directory.ledger)
-        self._lineages = _or_none(host.directory.lineages)
+    def __init__(self, context: Context) -> None:
+        self._now = context.now()
+        self._ledger = _or_none(context.directory.ledger)
+        self._lineages = _or_none(context.directory.lineages)
 
-    def limits(self, ground: Ground, group: tuple[Domain, ...], ca: CaDirectory) -> Check:
+    def limits(self, inputs: DoctorInputs, group: tuple[Domain, ...], ca: CaDirectory) -> Check:
         """The CA's rate limits for the certificate that ``group`` belongs to."""
         if self._ledger is None:
             return unknown("limits", "the ledger cannot be read", "run it as the user who made the stack", group[0])
-        app = next((app for app in ground.apps if group[0] in app.domains), None)
+        app = next((app for app in inputs.apps if group[0] in app.domains), None)
         names: Sequence[Domain] = app.domains if app else group
         refusal = self._ledger.refusal(ca.url, names, self._now)
         lineage = None if self._lineages is None else self._lineages.get(names[0])
@@ -168,8 +168,8 @@ def _or_none(read: Callable[[], T]) -> T | None:
         return None
 
 
-def _certbot(ground: Ground, checks: Sequence[Check]) -> list[Check]:
-    if ground.stack is None or ground.containers is None:
-        return unseen(("certbot", "certbot-dns", "certbot-route"), ground.broken or "")
-    facts = certbot(ground.host, ground.stack, ground.containers)
+def _certbot(inputs: DoctorInputs, checks: Sequence[Check]) -> list[Check]:
+    if inputs.stack is None or inputs.containers is None:
+        return skipped(("certbot", "certbot-dns", "certbot-route"), inputs.broken or "")
+    facts = certbot(inputs.context, inputs.stack, inputs.containers)
     return judge_certbot(facts, clock_wrong=bool(found_wrong(checks, ["clock"])))

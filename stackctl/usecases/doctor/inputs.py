@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stackctl.diagnose.host import ComposeFile, Program
-from stackctl.engine.context import Host
+from stackctl.engine.context import Context
 from stackctl.engine.probe import host as probe
 from stackctl.errors import EngineError, InputError, StackctlError
 from stackctl.model.project import Project
@@ -18,7 +18,7 @@ from stackctl.usecases.converge import load, open_document
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class DoctorInputs:
     """What is there to be looked at.
 
     Attributes:
@@ -27,7 +27,7 @@ class Ground:
         containers: None where the engine is away, or nothing says whose they are.
     """
 
-    host: Host
+    context: Context
     engine: Program
     engine_version: EngineVersion | None
     compose: Program
@@ -49,39 +49,43 @@ class Ground:
         return "the Compose file is broken" if self.stack is None or self.containers is None else None
 
 
-def survey(host: Host) -> Ground:
+def survey(context: Context) -> DoctorInputs:
     """Look at what is there; whatever is not breaks nothing."""
-    engine, version = probe.engine(host)
-    compose = probe.compose(host)
-    bare = Ground(host, engine, version, compose, ComposeFile(None))
+    engine, version = probe.engine(context)
+    compose = probe.compose(context)
+    bare = DoctorInputs(context, engine, version, compose, ComposeFile(None))
     try:
-        doc = open_document(host)
+        doc = open_document(context)
     except InputError:
         return bare
     except StackctlError as error:
-        return Ground(host, engine, version, compose, _broken(host, error))
+        return DoctorInputs(context, engine, version, compose, _broken(context, error))
     try:
         apps = read_apps(doc)
         if compose.problem is not None:
-            return Ground(host, engine, version, compose, ComposeFile(host.directory.files.main.name, len(apps)), apps)
+            return DoctorInputs(
+                context, engine, version, compose, ComposeFile(context.directory.files.main.name, len(apps)), apps
+            )
     except StackctlError as error:
-        return Ground(host, engine, version, compose, _broken(host, error))
+        return DoctorInputs(context, engine, version, compose, _broken(context, error))
     return _loaded(bare, doc, apps)
 
 
-def _loaded(bare: Ground, doc: Document, apps: tuple[App, ...]) -> Ground:
-    host, engine = bare.host, bare.engine
+def _loaded(bare: DoctorInputs, doc: Document, apps: tuple[App, ...]) -> DoctorInputs:
+    context, engine = bare.context, bare.engine
     try:
-        loaded = load(host, doc)
+        loaded = load(context, doc)
     except EngineError:
-        file = ComposeFile(host.directory.files.main.name, len(apps), resolved=False)
-        return Ground(host, engine, bare.engine_version, bare.compose, file, apps)
+        file = ComposeFile(context.directory.files.main.name, len(apps), resolved=False)
+        return DoctorInputs(context, engine, bare.engine_version, bare.compose, file, apps)
     except StackctlError as error:
-        return Ground(host, engine, bare.engine_version, bare.compose, _broken(host, error), apps)
-    file = ComposeFile(host.directory.files.main.name, len(apps))
-    containers = None if engine.problem is not None else host.engine.containers(loaded.project.name)
-    return Ground(host, engine, bare.engine_version, bare.compose, file, apps, loaded.project, loaded.stack, containers)
+        return DoctorInputs(context, engine, bare.engine_version, bare.compose, _broken(context, error), apps)
+    file = ComposeFile(context.directory.files.main.name, len(apps))
+    containers = None if engine.problem is not None else context.engine.containers(loaded.project.name)
+    return DoctorInputs(
+        context, engine, bare.engine_version, bare.compose, file, apps, loaded.project, loaded.stack, containers
+    )
 
 
-def _broken(host: Host, error: StackctlError) -> ComposeFile:
-    return ComposeFile(host.directory.files.main.name, problem=str(error), hint=error.hint)
+def _broken(context: Context, error: StackctlError) -> ComposeFile:
+    return ComposeFile(context.directory.files.main.name, problem=str(error), hint=error.hint)

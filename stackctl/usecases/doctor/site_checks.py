@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from stackctl.diagnose import apps as judged_apps
 from stackctl.diagnose import certificates as judged_certificates
 from stackctl.diagnose import renewal as judged_renewal
-from stackctl.diagnose.check import Check, found_wrong, unseen
+from stackctl.diagnose.check import Check, found_wrong, skipped
 from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
 from stackctl.errors import StackctlError
 from stackctl.model.project import Project
 from stackctl.model.stack import App
 from stackctl.observed.state import Container
-from stackctl.usecases.doctor.inputs import Ground
+from stackctl.usecases.doctor.inputs import DoctorInputs
 
 _PROXY = ("proxy", "http-port", "https-port")
 _CERTIFICATE = (judged_certificates.ISSUED, *judged_certificates.ON_DISK, judged_renewal.FILE)
@@ -24,21 +24,21 @@ _IN_THE_WAY = frozenset(
 """Checks that have to hold before a certificate can be issued."""
 
 
-def app_checks(ground: Ground, apps: Sequence[App]) -> Iterator[Check]:
+def app_checks(inputs: DoctorInputs, apps: Sequence[App]) -> Iterator[Check]:
     """Whether the proxy can reach each app."""
-    stack, project, containers = ground.stack, ground.project, ground.containers
+    stack, project, containers = inputs.stack, inputs.project, inputs.containers
     if stack is None or project is None or containers is None or not containers:
-        because = ground.broken or "the stack is down"
+        because = inputs.broken or "the stack is down"
         for app in apps:
-            yield from unseen(_app_names(app), because, app.name)
+            yield from skipped(_app_names(app), because, app.name)
         return
-    here = [app for app in apps if not _waits_for_image(ground, project, containers, app)]
-    facts = {one.subject: one for one in probe_apps.apps(ground.host, stack.edge, project, containers, here)}
+    here = [app for app in apps if not _waits_for_image(inputs, project, containers, app)]
+    facts = {one.subject: one for one in probe_apps.apps(inputs.context, stack.proxy, project, containers, here)}
     for app in apps:
         if app.name in facts:
             yield from judged_apps.judge_app(facts[app.name])
         else:
-            yield from unseen(_app_names(app), "its image is not here", app.name)
+            yield from skipped(_app_names(app), "its image is not here", app.name)
 
 
 def _app_names(app: App) -> Sequence[str]:
@@ -47,48 +47,48 @@ def _app_names(app: App) -> Sequence[str]:
     return [judged_apps.CONTAINER, judged_apps.HEALTH, judged_apps.NETWORK, judged_apps.PORT]
 
 
-def _waits_for_image(ground: Ground, project: Project, containers: Sequence[Container], app: App) -> bool:
+def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Sequence[Container], app: App) -> bool:
     """Whether its service has no container only because its image is missing, which another check says."""
     service = project.services.get(app.upstream.service or "")
     if service is None or service.image is None or service.builds:
         return False
     there = any(container.service == service.name for container in containers)
-    return not there and ground.host.engine.image_id(service.image) is None
+    return not there and inputs.context.engine.image_id(service.image) is None
 
 
-def certificate_checks(ground: Ground, apps: Sequence[App], earlier: Sequence[Check]) -> Iterator[Check]:
+def certificate_checks(inputs: DoctorInputs, apps: Sequence[App], earlier: Sequence[Check]) -> Iterator[Check]:
     """The loop that renews, and each app's certificate; ``earlier`` are the checks these stand on."""
-    stack, containers = ground.stack, ground.containers
+    stack, containers = inputs.stack, inputs.containers
     if stack is None or containers is None:
-        yield from unseen([judged_renewal.LOOP], ground.broken or "the stack is down")
+        yield from skipped([judged_renewal.LOOP], inputs.broken or "the stack is down")
         for app in apps:
-            yield from unseen(_CERTIFICATE, ground.broken or "the stack is down", app.name)
+            yield from skipped(_CERTIFICATE, inputs.broken or "the stack is down", app.name)
         return
     stopped = found_wrong(earlier, ["certbot"])
     if containers and not stopped:
-        yield judged_renewal.judge_loop(probe_certificates.loop(ground.host, stack, containers))
+        yield judged_renewal.judge_loop(probe_certificates.loop(inputs.context, stack, containers))
     else:
         because = f"{stack.certbot} does not run" if stopped else "the stack is down"
-        yield from unseen([judged_renewal.LOOP], because, stack.certbot)
+        yield from skipped([judged_renewal.LOOP], because, stack.certbot)
     try:
         gathered = probe_certificates.certificates(
-            ground.host, stack, apps, proxy_up=bool(containers) and not found_wrong(earlier, _PROXY)
+            inputs.context, stack, apps, proxy_up=bool(containers) and not found_wrong(earlier, _PROXY)
         )
     except StackctlError as error:
         for app in apps:
-            yield from unseen(_CERTIFICATE, error.message, app.name)
+            yield from skipped(_CERTIFICATE, error.message, app.name)
         return
     for app, one in zip(apps, gathered, strict=True):
         lineage, reason = one.certificate.lineage, _why_not_issued(app, earlier)
         there = lineage is not None and lineage.certificate is not None
         if not there and reason is not None:
-            yield from unseen(_CERTIFICATE, reason, app.name)
+            yield from skipped(_CERTIFICATE, reason, app.name)
             continue
         yield from judged_certificates.judge_certificate(one.certificate)
         if there and one.renewal is not None:
             yield judged_renewal.judge_renewal(one.renewal)
         else:
-            yield from unseen([judged_renewal.FILE], "there is no certificate", app.name)
+            yield from skipped([judged_renewal.FILE], "there is no certificate", app.name)
 
 
 def _why_not_issued(app: App, earlier: Sequence[Check]) -> str | None:
