@@ -12,7 +12,7 @@ SCRIPTS = .ci/run $(shell find compose nginx stackctl tests -name '*.sh')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint e2e bench faults clean venv engine images ca
+.PHONY: help setup demo test lint e2e bench faults dist clean venv engine images ca
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench: setup ## Measure stackctl
 
 faults: setup ## Break things on purpose and check that nothing else breaks
 	$(BIN)/python -m tests.faults $(ARGS)
+
+dist: venv ## Build the wheel and the sdist into dist/, and check what is in them
+	$(BIN)/python -m tests.dist dist
 
 clean: ## Remove everything that the other targets made
 	tests/lab/clean.sh

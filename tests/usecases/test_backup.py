@@ -441,7 +441,7 @@ def test_without_the_extra_it_says_what_to_install(
     ):
         with pytest.raises(StackctlError, match="needs the Python package pyrage") as caught:
             attempt()
-        assert "compose-stackctl[age]" in (caught.value.hint or "")
+        assert "pipx install --force '.[age]'" in (caught.value.hint or "")
 
 
 def test_an_archive_can_be_written_to_a_pipe(site: World, tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from stackctl.errors import EngineError
 OLDEST = (2, 20)
 """The first Compose with all that the stack file and stackctl use."""
 
-_HINT = "install the Compose plugin (docker-compose-plugin), or: pip install 'compose-stackctl[compose]'"
+_HINT = (
+    "install the Compose plugin (docker-compose-plugin), or stackctl with its extra: pipx install --force '.[compose]'"
+)
 
 
 def find_compose() -> list[str]:

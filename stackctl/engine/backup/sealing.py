@@ -140,7 +140,8 @@ def _library(name: str = "pyrage") -> Any:  # noqa: ANN401  (it comes without ty
         library: Any = importlib.import_module("pyrage")
     except ImportError as error:
         raise HostError(
-            "encryption needs the Python package pyrage", hint="install it: pip install 'compose-stackctl[age]'"
+            "encryption needs the Python package pyrage",
+            hint="install stackctl with its extra 'age': pipx install --force '.[age]'",
         ) from error
     for part in name.split(".")[1:]:
         library = getattr(library, part)
