@@ -1,4 +1,4 @@
-"""The ``stackctl`` command: each noun's commands are a file beside this one."""
+"""The ``stackctl`` command: a module in ``commands`` for each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,27 @@ from typing import Annotated
 import typer
 
 from stackctl import __version__
-from stackctl.cli import adopt, apps, backup, certificates, diagnose, editing, explain, look, past, stack
+from stackctl.cli.commands import (
+    add_app,
+    adopt,
+    backup,
+    config,
+    doctor,
+    down,
+    edit,
+    explain,
+    history,
+    init,
+    logs,
+    plan,
+    remove_app,
+    renew,
+    restore,
+    rollback,
+    schema,
+    status,
+    up,
+)
 
 app = typer.Typer(
     name="stackctl",
@@ -34,22 +54,22 @@ def _root(
     """Options of the program itself."""
 
 
-app.command("init")(stack.init)
+app.command("init")(init.init)
 app.command("adopt")(adopt.adopt)
-app.command("add-app")(apps.add_app)
-app.command("remove-app")(apps.remove_app)
-app.command("edit")(editing.edit)
-app.command("plan")(stack.plan)
-app.command("up")(stack.up)
-app.command("down")(stack.down)
-app.command("renew")(certificates.renew)
-app.command("status")(look.status)
-app.command("logs")(look.logs)
-app.command("doctor")(diagnose.doctor)
+app.command("add-app")(add_app.add_app)
+app.command("remove-app")(remove_app.remove_app)
+app.command("edit")(edit.edit)
+app.command("plan")(plan.plan)
+app.command("up")(up.up)
+app.command("down")(down.down)
+app.command("renew")(renew.renew)
+app.command("status")(status.status)
+app.command("logs")(logs.logs)
+app.command("doctor")(doctor.doctor)
 app.command("explain")(explain.explain)
-app.command("config")(editing.config)
-app.command("history")(past.history)
-app.command("rollback")(past.rollback)
+app.command("config")(config.config)
+app.command("history")(history.history)
+app.command("rollback")(rollback.rollback)
 app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("schema")(editing.schema)
+app.command("restore")(restore.restore)
+app.command("schema")(schema.schema)

@@ -46,6 +46,9 @@ Force = Annotated[
 Unattended = Annotated[
     bool, typer.Option("--unattended", help="Run by a timer: after failures in a row, wait longer and longer.")
 ]
+PassphraseFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="File whose first line is the archive's passphrase.")
+]
 
 HERE = Path()
 WAIT_SECONDS = 60.0

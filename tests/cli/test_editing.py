@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from stackctl.cli import editing
+from stackctl.cli.commands import edit
 from stackctl.cli.main import app
 from stackctl.stackfile.schema import editor_schema
 from tests.cli.conftest import Cli
@@ -54,8 +54,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
 
     def use(letters: str) -> list[str]:
         left = list(letters)
-        monkeypatch.setattr(editing, "_can_ask", lambda: True)
-        monkeypatch.setattr(editing, "_answer", lambda _question, _letters: left.pop(0))
+        monkeypatch.setattr(edit, "_can_ask", lambda: True)
+        monkeypatch.setattr(edit, "_answer", lambda _question, _letters: left.pop(0))
         return left
 
     return use
@@ -198,8 +198,8 @@ def test_a_file_that_changed_meanwhile_is_not_overwritten(
         cli.world.file.write_text(f"# somebody's\n{cli.world.text}")
         return "y"
 
-    monkeypatch.setattr(editing, "_can_ask", lambda: True)
-    monkeypatch.setattr(editing, "_answer", somebody)
+    monkeypatch.setattr(edit, "_can_ask", lambda: True)
+    monkeypatch.setattr(edit, "_answer", somebody)
     result = cli("edit")
     assert result.exit_code == 5
     assert "changed by somebody else meanwhile" in result.stderr
@@ -232,7 +232,7 @@ def test_a_question_is_asked_until_it_is_answered(
 ) -> None:
     left = list(typed)
     monkeypatch.setattr("typer.prompt", lambda *_arguments, **_named: left.pop(0))
-    assert editing._answer("Do it?", "yn") == answered
+    assert edit._answer("Do it?", "yn") == answered
     assert left == []
 
 

@@ -377,7 +377,7 @@ def test_a_passphrase_is_asked_for_and_never_shown(cli: Cli, tmp_path: Path, mon
         return "correct horse"
 
     monkeypatch.setattr("typer.prompt", prompt)
-    monkeypatch.setattr("stackctl.cli.backup.has_terminal", lambda: True)
+    monkeypatch.setattr("stackctl.cli.terminal.has_terminal", lambda: True)
     result = cli("restore", str(archive), "--dry-run")
     assert (result.exit_code, "horse" in result.output) == (0, False)
     printed = cli("backup", str(archive), "--force", "--passphrase")

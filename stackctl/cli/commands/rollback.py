@@ -1,4 +1,4 @@
-"""``history`` and ``rollback``."""
+"""``rollback``."""
 
 from __future__ import annotations
 
@@ -18,18 +18,6 @@ from stackctl.cli.options import (
     Verbose,
     Wait,
 )
-
-
-def history(
-    directory: Directory = HERE,
-    output: Output = OutputFormat.TEXT,
-    verbose: Verbose = False,
-) -> None:
-    """List the states the stack was in, and what each change did."""
-    from stackctl.cli.run import Common, run
-    from stackctl.usecases import history as usecase
-
-    run(Common("history", directory, output, verbose), usecase.history)
 
 
 def rollback(

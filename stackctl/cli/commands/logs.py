@@ -1,4 +1,4 @@
-"""``status`` and ``logs``: they only look."""
+"""``logs``."""
 
 from __future__ import annotations
 
@@ -6,24 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
+from stackctl.cli.options import HERE, Directory, OutputFormat, Verbose
 from stackctl.model import values
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
-
-
-def status(
-    directory: Directory = HERE,
-    output: Output = OutputFormat.TEXT,
-    verbose: Verbose = False,
-) -> None:
-    """Show each app: upstream, certificate, what is really served."""
-    from stackctl.cli.run import Common, run
-    from stackctl.usecases import status as usecase
-
-    run(Common("status", directory, output, verbose), usecase.status)
 
 
 def logs(

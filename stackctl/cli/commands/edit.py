@@ -1,17 +1,15 @@
-"""``edit``, ``schema`` and ``config``: what the Compose file says, and what becomes of it."""
+"""``edit``."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackctl.cli.options import HERE, WAIT_SECONDS, Directory, NoIssue, Output, OutputFormat, Verbose, Wait
+from stackctl.cli.options import HERE, WAIT_SECONDS, Directory, NoIssue, OutputFormat, Verbose, Wait
 from stackctl.errors import InputError, StackfileError
-from stackctl.model import values
 
 if TYPE_CHECKING:
     from stackctl.adapters.editor import Draft
@@ -99,23 +97,3 @@ def _answer(question: str, letters: str) -> str:
         letter = str(typer.prompt(question, prompt_suffix=" ")).strip()[:1].lower()
         if letter and letter in letters:
             return letter
-
-
-def schema() -> None:
-    """Print the JSON Schema of x-stackctl, as editors use it."""
-    from stackctl.stackfile.schema import editor_schema
-
-    typer.echo(json.dumps(editor_schema(), indent=2))
-
-
-def config(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="A name of the site.")],
-    directory: Directory = HERE,
-    output: Output = OutputFormat.TEXT,
-    verbose: Verbose = False,
-) -> None:
-    """Print one site's proxy configuration, as it would be written."""
-    from stackctl.cli.run import Common, run
-    from stackctl.usecases import config as usecase
-
-    run(Common("config", directory, output, verbose), lambda host: usecase.config(host, values.domain(domain)))

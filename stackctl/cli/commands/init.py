@@ -1,4 +1,4 @@
-"""``init``, ``plan``, ``up`` and ``down``."""
+"""``init``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,8 @@ from stackctl.cli.options import (
     Directory,
     DryRun,
     Force,
-    IgnoreLedger,
-    NoIssue,
     Output,
     OutputFormat,
-    Unattended,
     Verbose,
     Wait,
     parsed,
@@ -108,66 +105,6 @@ def init(
 
     common = Common("init", directory, output, verbose, None if dry_run else wait, makes_directory=True)
     run(common, action, check=options)
-
-
-def plan(
-    check: Annotated[bool, typer.Option("--check", help="Exit with code 10 if there are changes.")] = False,
-    no_issue: NoIssue = False,
-    ignore_ledger: IgnoreLedger = False,
-    unattended: Unattended = False,
-    directory: Directory = HERE,
-    output: Output = OutputFormat.TEXT,
-    verbose: Verbose = False,
-) -> None:
-    """Show what 'up' would do, why, and each file's change. Nothing is done."""
-    from stackctl.cli.run import Common, run
-    from stackctl.usecases import up_down as usecase
-
-    run(
-        Common("plan", directory, output, verbose),
-        lambda host: usecase.plan(
-            host, issue=not no_issue, ledger=not ignore_ledger, unattended=unattended, check=check
-        ),
-    )
-
-
-def up(
-    directory: Directory = HERE,
-    no_issue: NoIssue = False,
-    force: Force = False,
-    ignore_ledger: IgnoreLedger = False,
-    unattended: Unattended = False,
-    output: Output = OutputFormat.TEXT,
-    dry_run: DryRun = False,
-    verbose: Verbose = False,
-    wait: Wait = WAIT_SECONDS,
-) -> None:
-    """Do what the Compose file says, after an edit or a crash. Where all is so already, nothing is touched."""
-    from stackctl.cli.run import Common, run
-    from stackctl.usecases import up_down as usecase
-
-    common = Common("up", directory, output, verbose, None if dry_run else wait)
-    run(
-        common,
-        lambda host: usecase.up(
-            host, issue=not no_issue, check=not force, ledger=not ignore_ledger, unattended=unattended, dry_run=dry_run
-        ),
-    )
-
-
-def down(
-    directory: Directory = HERE,
-    output: Output = OutputFormat.TEXT,
-    dry_run: DryRun = False,
-    verbose: Verbose = False,
-    wait: Wait = WAIT_SECONDS,
-) -> None:
-    """Stop the stack; certificates, volumes and files all stay."""
-    from stackctl.cli.run import Common, run
-    from stackctl.usecases import up_down as usecase
-
-    common = Common("down", directory, output, verbose, None if dry_run else wait)
-    run(common, lambda host: usecase.down(host, dry_run=dry_run))
 
 
 def _ask_email() -> str | None:

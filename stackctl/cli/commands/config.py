@@ -1,0 +1,23 @@
+"""``config``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
+from stackctl.model import values
+
+
+def config(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="A name of the site.")],
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """Print one site's proxy configuration, as it would be written."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import config as usecase
+
+    run(Common("config", directory, output, verbose), lambda host: usecase.config(host, values.domain(domain)))

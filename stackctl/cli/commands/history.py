@@ -1,0 +1,23 @@
+"""``history``."""
+
+from __future__ import annotations
+
+from stackctl.cli.options import (
+    HERE,
+    Directory,
+    Output,
+    OutputFormat,
+    Verbose,
+)
+
+
+def history(
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    verbose: Verbose = False,
+) -> None:
+    """List the states the stack was in, and what each change did."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import history as usecase
+
+    run(Common("history", directory, output, verbose), usecase.history)

@@ -1,0 +1,60 @@
+"""``remove-app``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackctl.cli.options import (
+    HERE,
+    WAIT_SECONDS,
+    Directory,
+    DryRun,
+    Output,
+    OutputFormat,
+    Verbose,
+    Wait,
+)
+from stackctl.errors import InputError
+from stackctl.model import values
+
+if TYPE_CHECKING:
+    from stackctl.engine.context import Context
+    from stackctl.usecases.result import Result
+
+
+def remove_app(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The site's own name.")],
+    keep_service: Annotated[
+        bool, typer.Option("--keep-service", help="Leave a service that add-app made running.")
+    ] = False,
+    delete_cert: Annotated[
+        bool, typer.Option("--delete-cert", help="Delete its certificate and key too; asks first.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Take a site's route away, then its service. Volumes and certificates stay."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import remove_app as usecase
+
+    def action(context: Context) -> Result:
+        name = values.domain(domain)
+        if delete_cert and not yes and not dry_run:
+            _confirm(InputError, f"Delete the certificate and the key of {name}? They cannot be made again.")
+        return usecase.remove_app(context, name, keep_service=keep_service, delete_cert=delete_cert, dry_run=dry_run)
+
+    run(Common("remove-app", directory, output, verbose, None if dry_run else wait), action)
+
+
+def _confirm(refused: type[Exception], question: str) -> None:
+    if not sys.stdin.isatty():
+        raise refused("--delete-cert needs a confirmation, and nobody is here to ask: pass --yes")
+    if not typer.confirm(question, default=False):
+        raise refused("not confirmed: nothing was changed")
