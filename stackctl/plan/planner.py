@@ -106,8 +106,7 @@ class _Planner:
             if lost and self.observed.containers_of(service) and start_cause(self.observed, service) is None:
                 yield self._remove(service, "a folder it has mounted was deleted")
                 left = tuple(one for one in self.observed.containers if one.service != service)
-                generation = None if service == self.stack.proxy.service else self.observed.generation
-                self.observed = replace(self.observed, containers=left, generation=generation)
+                self.observed = replace(self.observed, containers=left)
 
     def _stage(self) -> Iterator[Operation]:
         """Stage and publish what differs from the live files."""
