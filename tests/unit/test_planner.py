@@ -1066,6 +1066,17 @@ def test_a_wildcard_certificate_is_good_for_the_names_it_covers() -> None:
     assert "issue" not in str(make_plan(one, intent, seen, rendering()))
 
 
+def test_no_wildcard_is_asked_for_by_a_lineage_that_the_file_names() -> None:
+    """HTTP-01 cannot prove one: the CA would refuse the whole order."""
+    names = (A, Domain("a.example.org"))
+    desired = stack(replace(app(*names), certificate="shared"))
+    found = lineage("*.example.com", "kept.example.net", name="shared")
+    made = plan(desired, replace(settled(desired, WEB), lineages={"shared": found}))
+    (request,) = [one.request for one in made.operations if isinstance(one, Issue)]
+    assert request.lineage == "shared"
+    assert request.names == (*names, "kept.example.net")
+
+
 def test_a_certificate_from_elsewhere_is_served_until_it_is_due() -> None:
     """What is in data/certs and is no dummy is a certificate like any other, but that certbot has the next."""
     desired = stack(app(A))

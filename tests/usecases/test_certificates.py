@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from stackctl.adapters.fakes.certbot import FakeCertbot
 from stackctl.adapters.fakes.engine import FakeEngine
-from stackctl.errors import ExitCode, InputError
+from stackctl.errors import EngineError, ExitCode, InputError
 from stackctl.model.values import ServiceName
 from stackctl.observed.ports import CommandKilled, Output
 from stackctl.usecases.init import InitOptions
@@ -130,6 +131,58 @@ def test_a_certbot_service_that_dies_at_once_is_not_taken_for_one_without_python
     result = stack.add("one.example.com")
     assert "one.example.com: the certbot service is not running" in [str(error) for error in result.errors]
     assert not any("no Python" in note for note in stack.report.notes)
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_what_no_ca_answered_does_not_count_against_its_limits(
+    stack: World, monkeypatch: pytest.MonkeyPatch, heard: bool
+) -> None:
+    stream = stack.fake.stream
+
+    def ends(service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
+        if not heard:
+            raise EngineError("service 'certbot' is not running")
+        yield next(iter(stream(service, command, stdin)))
+        raise EngineError("connection reset")
+
+    done(stack.add("one.example.com", issue=False))
+    monkeypatch.setattr(stack.fake, "stream", ends)
+    if not heard:
+        monkeypatch.setattr(stack.fake, "execute", _no_ca)
+    result = stack.up()
+    assert result.code is ExitCode.ISSUE_FAILED
+    assert stack.host.directory.ledger().entries == ()
+
+
+def _no_ca(_container: str, _command: Sequence[str]) -> Output:
+    return Output(1, "No module named certbot\n")
+
+
+def test_what_the_ca_answered_counts_against_its_limits(stack: World) -> None:
+    stack.fake.faults.issue["two.example.com"] = "dns"
+    stack.add("one.example.com")
+    stack.add("two.example.com")
+    entries = stack.host.directory.ledger().entries
+    assert [(entry.names, entry.issued) for entry in entries] == [
+        (("one.example.com",), True),
+        (("two.example.com",), False),
+    ]
+
+
+def test_issued_without_a_certificate_on_disk_is_a_failure(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeCertbot, "_store", lambda *_arguments: None)
+    result = stack.add("one.example.com")
+    assert result.code is ExitCode.ISSUE_FAILED
+    assert "certbot says it is issued, but" in str(result.errors[0])
+    assert stack.served() == {"one.example.com": "dummy"}
+
+
+def test_issued_without_one_of_the_names_is_a_failure(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    issue = stack.fake.ca.issue
+    monkeypatch.setattr(stack.fake.ca, "issue", lambda domains, now: issue(domains[:1], now))
+    result = stack.add("one.example.com", "www.example.com")
+    assert result.code is ExitCode.ISSUE_FAILED
+    assert "the certificate is not for www.example.com" in str(result.errors[0])
 
 
 def test_renewal_with_nothing_due_asks_no_engine(site: World) -> None:
@@ -266,6 +319,7 @@ def test_status_says_what_is(site: World) -> None:
         ([("running", None), ("running", None)], "running"),
         ([("running", "healthy"), ("exited", None)], "exited"),
         ([("running", "unhealthy"), ("restarting", None)], "restarting"),
+        ([("running", "unhealthy"), ("paused", "healthy")], "paused"),
     ],
 )
 def test_status_shows_the_replica_that_is_worst_off(

@@ -47,6 +47,16 @@ def test_your_own_files_are_recorded_too(site: World) -> None:
     assert files(site, 3)["nginx/custom/http.conf"] == b"# mine\n"
 
 
+def test_a_command_about_one_site_does_not_record_an_edit_that_it_did_not_apply(site: World) -> None:
+    done(site.add("two.example.com"))
+    site.custom("two.example.com.conf", "add_header X-Two 2;\n")
+    before = entries(site)
+    assert done(site.renew("one.example.com")).steps
+    assert entries(site) == before
+    done(site.up())
+    assert files(site, len(before) + 1)["nginx/custom/two.example.com.conf"] == b"add_header X-Two 2;\n"
+
+
 def test_nothing_is_recorded_where_there_is_nothing_to_go_back_to(site: World) -> None:
     before = entries(site)
     done(site.up())

@@ -13,9 +13,10 @@ from stackctl.certs.lineage import Certificate
 from stackctl.errors import ExitCode, HostError, InputError, StackfileError
 from stackctl.model.history import HistoryEntry
 from stackctl.observed.ports import Output
-from stackctl.plan.operations import Issue
+from stackctl.plan.operation import Operation
+from stackctl.plan.operations import Issue, ReloadProxy
 from stackctl.usecases.history import history
-from tests.usecases.world import World, done
+from tests.usecases.world import Notes, World, done
 
 CUSTOM = "add_header X-One 1;\n"
 
@@ -72,6 +73,28 @@ def test_an_earlier_generation_that_the_proxy_refuses_by_now_stays_on_disk(
     monkeypatch.setattr(site.fake, "nginx_test", refused)
     assert site.rollback().code is ExitCode.PROXY_REJECTED
     assert {path.name for path in (site.root / "nginx/generations").iterdir()} == generations
+
+
+class KilledAtReload(Notes):
+    """Ends the process when the proxy is about to be reloaded."""
+
+    def begin(self, operation: Operation) -> None:
+        if isinstance(operation, ReloadProxy):
+            raise Killed(operation.text)
+
+
+def test_a_rollback_that_is_cut_short_twice_still_goes_to_the_same_state(changed: tuple[World, World]) -> None:
+    world, _ = changed
+    undisturbed = world.copy(world.root.parent / "undisturbed" / "stack")
+    done(undisturbed.rollback())
+    assert undisturbed.text != world.text
+    world.report = KilledAtReload()
+    for _time in range(2):
+        with pytest.raises(Killed):
+            world.rollback()
+    world.report = Notes()
+    done(world.rollback())
+    assert snapshot(world) == snapshot(undisturbed)
 
 
 def test_without_a_number_it_goes_before_the_last_change_and_back_again(site: World) -> None:

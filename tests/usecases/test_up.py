@@ -7,6 +7,7 @@ import pytest
 
 from stackctl.engine.apply import prove
 from stackctl.errors import EngineError, ExitCode, HostError, StackfileError
+from stackctl.observed.ports import Output
 from stackctl.plan.operations import Publish, ReloadProxy, RemoveContainers, StageFiles
 from tests.usecases.world import World, done
 
@@ -139,6 +140,72 @@ def test_a_parked_site_leaves_no_staged_generation_behind(site: World) -> None:
     site.up()
     bad = [path for path in (site.root / "nginx/generations").rglob("*") if path.is_file()]
     assert not any(b"not_a_directive" in path.read_bytes() for path in bad)
+
+
+def configuration_tests(world: World) -> list[str]:
+    """How the configuration was tested so far: by the running proxy, or by a container of its own."""
+    return [call.split()[0] for call in world.fake.calls if " -t " in call]
+
+
+def test_the_running_proxy_tests_what_it_will_load(site: World) -> None:
+    before = len(configuration_tests(site))
+    site.custom("http.conf", "# of all\n")
+    done(site.up())
+    assert configuration_tests(site)[before:] == ["execute"]
+
+
+@pytest.mark.parametrize("change", ["image", "definition"])
+def test_a_proxy_that_is_about_to_be_replaced_does_not_test_for_its_successor(site: World, change: str) -> None:
+    before = len(configuration_tests(site))
+    site.custom("http.conf", "# of all\n")
+    if change == "image":
+        site.fake.builds["nginx:1.30"] += 1
+    else:
+        site.edit('image: "nginx:1.30"\n', 'image: "nginx:1.30"\n    environment:\n      A: "1"\n')
+    done(site.up())
+    assert configuration_tests(site)[before:] == ["run_once"]
+
+
+def test_a_live_site_that_the_proxy_refuses_by_now_is_named_and_nothing_goes_live(site: World) -> None:
+    done(site.add("two.example.com"))
+    published = site.published()
+    (site.root / "nginx/live/sites/two.example.com.conf").write_text("server {\nnot_a_directive on;\n}\n")
+    result = site.add("three.example.com")
+    (error,) = result.errors
+    assert (error.code, error.where) == (ExitCode.PROXY_REJECTED, "nginx/sites/two.example.com.conf:2")
+    assert site.published() == published
+    assert site.fake.loaded.keys() == {"one.example.com", "two.example.com"}
+
+
+def test_a_proxy_service_that_is_renamed_takes_the_ports_over(site: World) -> None:
+    site.edit("\n  nginx:\n", "\n  edge:\n")
+    result = done(site.up())
+    assert "the file has no such service any more" in str(result.plan)
+    assert {run.service.name for run in site.fake.runs.values()} == {"edge", "certbot", "one"}
+    assert site.served() == {"one.example.com": "real"}
+
+
+def test_a_reload_is_a_signal_only_right_after_a_test_of_the_same_files(
+    site: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(site.add("two.example.com", issue=False))
+    (site.root / "data/certbot/conf/renewal/one.example.com.conf").unlink()
+    passes = site.fake.nginx_test
+
+    def refuses_the_new_certificate(root: str) -> Output:
+        file = site.root / "nginx" / root / "sites/two.example.com.conf"
+        if "/etc/letsencrypt" in file.read_text():
+            at = f"/etc/nginx/{root}/sites/two.example.com.conf:1"
+            return Output(1, f"nginx: [emerg] cannot load certificate in {at}\n")
+        return passes(root)
+
+    monkeypatch.setattr(site.fake, "nginx_test", refuses_the_new_certificate)
+    before = len(site.fake.calls)
+    result = site.up()
+    assert [error.code for error in result.errors] == [ExitCode.PROXY_REJECTED]
+    calls = site.fake.calls[before:]
+    assert "execute nginx -e /dev/stderr -s reload" in calls
+    assert not [call for call in calls if call.startswith("signal")]
 
 
 def test_an_empty_plan_tests_and_reloads_nothing(site: World) -> None:
