@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stackctl.adopt.compose_layouts import Layout
-from stackctl.adopt.proposal import Proposal, Site
+from stackctl.adopt.proposal import Proposal, ProposedSite
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
-from stackctl.model.stack import App, Upstream
+from stackctl.model.stack import Site, Upstream
 from stackctl.model.values import Domain, Publish
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document, Path
@@ -143,7 +143,7 @@ def _labelled(doc: Document, path: Path, labels: Mapping[str, str]) -> Document:
     return doc
 
 
-def _routed(doc: Document, site: Site) -> Document:
+def _routed(doc: Document, site: ProposedSite) -> Document:
     """The site's route: in its service where that has none yet, else in the list of apps."""
     extra = dict(site.tuning)
     if site.lineage is not None and site.lineage != site.name:
@@ -151,8 +151,8 @@ def _routed(doc: Document, site: Site) -> Document:
     lines = "".join(f"  {key}: {services.render_value(value)}\n" for key, value in extra.items())
     service = site.upstream.service
     if service is not None and doc.entry(("services", service, KEY)) is None:
-        app = App(site.domains, Upstream(service, site.upstream.port, service))
-        return edit.add_entry(doc, ("services", service), services.route_block(app) + lines)
+        made = Site(site.domains, Upstream(service, site.upstream.port, service))
+        return edit.add_entry(doc, ("services", service), services.route_block(made) + lines)
     block = services.outside_block(
         [Domain(name) for name in site.domains],
         upstream=None if service else str(site.upstream),

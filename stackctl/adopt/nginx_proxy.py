@@ -9,7 +9,7 @@ from stackctl.adopt.directives import Directive, kept_text
 from stackctl.adopt.kept import Keeper
 from stackctl.adopt.known import TUNING, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
-from stackctl.adopt.proposal import Fate, Proposal, Remark, Site
+from stackctl.adopt.proposal import Fate, Proposal, ProposedSite, Remark
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import merged
 from stackctl.model.project import Project, Service
@@ -60,7 +60,7 @@ class _Reading:
         self.conf = conf
         self.around = around
         self.keeper = Keeper(conf, resolves=resolves)
-        self.sites: list[Site] = []
+        self.sites: list[ProposedSite] = []
         self.paths: list[tuple[Domain, Directive, str]] = []
 
     def take(self, service: Service) -> None:
@@ -104,7 +104,7 @@ class _Reading:
         for one in (*keys, *inner):
             self._remark(Fate.KEPT, one.head, one.at)
         self.sites.append(
-            Site(
+            ProposedSite(
                 domains=domains,
                 upstream=upstream,
                 at=at,

@@ -45,7 +45,7 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class ProposedSite:
     """One site that becomes an app.
 
     Attributes:
@@ -84,7 +84,7 @@ class Proposal:
         copies: files that nginx/custom/ must hold, by their names there: their paths in the old container.
     """
 
-    sites: tuple[Site, ...] = ()
+    sites: tuple[ProposedSite, ...] = ()
     tuning: Mapping[str, str] = field(default_factory=dict)
     http: str = ""
     copies: Mapping[str, str] = field(default_factory=dict)

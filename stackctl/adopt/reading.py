@@ -10,7 +10,7 @@ from stackctl.adopt.directives import Directive, kept_text, named
 from stackctl.adopt.kept import Keeper
 from stackctl.adopt.kept_servers import KeptServer, server_text
 from stackctl.adopt.nginx_conf import NginxConf, Redirect, Server, is_challenge, redirect_of
-from stackctl.adopt.proposal import Fate, Proposal, Remark, Site
+from stackctl.adopt.proposal import Fate, Proposal, ProposedSite, Remark
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import NoSite, SiteReader, merged
 from stackctl.certs.lineage import Certificate
@@ -34,7 +34,7 @@ class _Reading:
         self.certificates = certificates
         self.keeper = Keeper(conf, resolves=resolves)
         self.reader = SiteReader(conf, project, self.keeper)
-        self.sites: list[Site] = []
+        self.sites: list[ProposedSite] = []
         self.kept: list[KeptServer] = []
 
     def proposal(self) -> Proposal:
@@ -78,7 +78,7 @@ class _Reading:
                     return
             server = replace(server, names=left)
         read = self.reader.read(server)
-        if isinstance(read, Site):
+        if isinstance(read, ProposedSite):
             self.sites.append(read)
             self._odd(server)
             if server.plain:
@@ -183,7 +183,7 @@ class _Reading:
         if left:
             self.kept.append(KeptServer(replace(default, names=tuple(left)), "it redirects names that no site has"))
 
-    def _covering(self, name: Domain) -> Site | None:
+    def _covering(self, name: Domain) -> ProposedSite | None:
         """The site whose certificate is for ``name`` too, where that site answered for it by being the default."""
         default = self.conf.default(HTTPS)
         for site in self.sites:
@@ -204,10 +204,10 @@ class _Reading:
                 if default is not None and default.at == site.at:
                     self._alias(site, Domain(text))
 
-    def _alias(self, site: Site, name: Domain) -> None:
+    def _alias(self, site: ProposedSite, name: Domain) -> None:
         self.sites[self.sites.index(site)] = replace(site, domains=(*site.domains, name))
 
-    def _site_of(self, name: str) -> Site | None:
+    def _site_of(self, name: str) -> ProposedSite | None:
         return next((site for site in self.sites if name in site.domains), None)
 
     # The rest

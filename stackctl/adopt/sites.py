@@ -10,7 +10,7 @@ from stackctl.adopt.directives import Directive, every, first, kept_text, named
 from stackctl.adopt.kept import Headers, Keeper, default_redirect, headers_in_force, lineage_of, sent_host
 from stackctl.adopt.known import SERVER_OWN, TUNING, is_standard_header, logs_to_file, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, Server, is_challenge
-from stackctl.adopt.proposal import Fate, Site
+from stackctl.adopt.proposal import Fate, ProposedSite
 from stackctl.errors import InputError
 from stackctl.model import values
 from stackctl.model.project import Project
@@ -39,7 +39,7 @@ class SiteReader:
             for host in (service.name, *service.hosts):
                 self._services.setdefault(host, service.name)
 
-    def read(self, server: Server) -> Site | NoSite:  # noqa: PLR0911  (one line for each reason)
+    def read(self, server: Server) -> ProposedSite | NoSite:  # noqa: PLR0911  (one line for each reason)
         """The site a server is, or why it is none; what is kept of it goes to the keeper."""
         if server.oddity:
             return NoSite(server.oddity)
@@ -60,7 +60,7 @@ class SiteReader:
             return upstream
         return self._site(server, location, upstream)
 
-    def _site(self, server: Server, location: Directive, upstream: Upstream) -> Site:
+    def _site(self, server: Server, location: Directive, upstream: Upstream) -> ProposedSite:
         others = [one for one in named(server.body, "location") if one != location and not is_challenge(one)]
         variable = _variable(location)
         used = any(variable in arg for one in every(others) for arg in one.args) if variable else True
@@ -79,7 +79,7 @@ class SiteReader:
             self._keeper.remark(Fate.CHANGED, f"{server.domains[0]} is served by HTTP/3 no more", server.at)
         for one in list(named(server.body, "ssl_certificate"))[1:]:
             self._keeper.remark(Fate.CHANGED, f"{one.head}: a site has one certificate, the first", one.at)
-        return Site(
+        return ProposedSite(
             domains=server.domains,
             upstream=upstream,
             at=server.at,

@@ -34,7 +34,7 @@ class ComposeFile:
     """The stack's Compose file; without ``name`` there is none. Compose has ``resolved`` it where it could be asked."""
 
     name: str | None
-    apps: int = 0
+    sites: int = 0
     problem: str | None = None
     hint: str | None = None
     resolved: bool = True
@@ -126,8 +126,8 @@ def _file(facts: HostFacts) -> Iterator[Check]:
     elif facts.compose.problem is not None or not file.resolved:
         yield from skipped(["compose-file"], "Compose is not there to read it")
     else:
-        apps = f"{file.apps} app{'' if file.apps == 1 else 's'}"
-        yield ok("compose-file", f"{file.name} is read by Compose and by stackctl: {apps}")
+        sites = f"{file.sites} app{'' if file.sites == 1 else 's'}"
+        yield ok("compose-file", f"{file.name} is read by Compose and by stackctl: {sites}")
 
 
 def _containers(facts: HostFacts) -> Iterator[Check]:

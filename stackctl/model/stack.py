@@ -56,7 +56,7 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True)
-class App:
+class Site:
     """One site: its names, and the upstream behind them.
 
     The first name is the app's own; the others share its certificate.
@@ -130,16 +130,16 @@ class Stack:
     """
 
     acme: Acme
-    apps: tuple[App, ...]
+    sites: tuple[Site, ...]
     proxy: ProxyService
     certbot: ServiceName
     services: frozenset[str] = frozenset()
     tls: TlsPolicy = TlsPolicy.INTERMEDIATE
 
-    def app(self, name: str) -> App | None:
+    def site(self, name: str) -> Site | None:
         """The app that answers for ``name``, as its own name or as an alias."""
-        return next((app for app in self.apps if name in app.domains), None)
+        return next((site for site in self.sites if name in site.domains), None)
 
-    def sharing(self, lineage: str) -> tuple[App, ...]:
+    def sharing(self, lineage: str) -> tuple[Site, ...]:
         """The apps that are served with one certificate."""
-        return tuple(app for app in self.apps if app.lineage == lineage)
+        return tuple(site for site in self.sites if site.lineage == lineage)

@@ -87,9 +87,9 @@ class Observed:
     now: datetime = _EPOCH
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)
 
-    def imported(self, app: str) -> Certificate | None:
+    def imported(self, site: str) -> Certificate | None:
         """An app's certificate under ``data/certs`` that is no dummy: it is served until it is due."""
-        there = self.dummies.get(app)
+        there = self.dummies.get(site)
         return None if there is None or is_dummy(there) else there
 
     def containers_of(self, service: str) -> list[Container]:

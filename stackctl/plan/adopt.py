@@ -76,14 +76,14 @@ class RewriteRenewal(Operation):
 class ImportCertificate(Operation):
     """Copy a certificate that is not certbot's to ``data/certs``, where its site is served with it."""
 
-    app: str
+    site: str
     chain: bytes = field(repr=False)
     key: bytes = field(repr=False)
 
     @property
     def text(self) -> str:
         """What it does."""
-        return f"copy the certificate of {self.app} to data/certs"
+        return f"copy the certificate of {self.site} to data/certs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

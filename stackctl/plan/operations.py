@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackctl.certs.request import CertificateRequest
-from stackctl.model.stack import App
+from stackctl.model.stack import Site
 from stackctl.model.values import Domain
 from stackctl.plan.operation import Operation
 from stackctl.proxies.proxy import Files
@@ -93,12 +93,12 @@ class WriteSchema(Operation):
 class MakeDummy(Operation):
     """Make an app's dummy certificate."""
 
-    app: Domain
+    site: Domain
     names: tuple[Domain, ...]
 
     @property
     def text(self) -> str:
-        return f"make a dummy certificate for {self.app}"
+        return f"make a dummy certificate for {self.site}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,13 +188,13 @@ class ReloadProxy(Operation):
 class VerifySite(Operation):
     """A TLS handshake with the app's name must show the certificate on disk."""
 
-    app: App
+    site: Site
     expect_real: bool
 
     @property
     def text(self) -> str:
         kind = "real" if self.expect_real else "dummy"
-        return f"verify that {self.app.name} is served with its {kind} certificate"
+        return f"verify that {self.site.name} is served with its {kind} certificate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

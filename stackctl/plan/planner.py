@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from stackctl.certs.lineage import Lineage
-from stackctl.model.stack import App, Stack
+from stackctl.model.stack import Site, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.intent import Intent
@@ -47,12 +47,12 @@ class _Planner:
         self.observed = observed
         self.rendering = rendering
         self.live = _by_site(observed.live, rendering.proxy)
-        focus = frozenset(app.name for app in stack.apps) if intent.focus is None else intent.focus
-        self.apps = [app for app in stack.apps if app.name in focus]
+        focus = frozenset(site.name for site in stack.sites) if intent.focus is None else intent.focus
+        self.sites = [site for site in stack.sites if site.name in focus]
         # A live site whose certificate was lost would stop every other site's change: it gets its
         # dummy whatever the command is about.
-        lost = [app for app in stack.apps if app.name in self.live and not self._real(app)]
-        self.sites = [*self.apps, *(app for app in lost if app.name not in focus)]
+        lost = [site for site in stack.sites if site.name in self.live and not self._real(site)]
+        self.staged = [*self.sites, *(site for site in lost if site.name not in focus)]
 
     def operations(self) -> Iterator[Operation]:
         if self.intent.renew is None:
@@ -60,7 +60,7 @@ class _Planner:
             yield from self._cut_off()
             observed = self.observed
             yield from start_services(
-                self.stack, self.apps, self.intent.stop, everything=self.intent.focus is None, observed=observed
+                self.stack, self.sites, self.intent.stop, everything=self.intent.focus is None, observed=observed
             )
             yield from pull_image(observed, self.stack.proxy.service, None)
             first = list(self._stage())
@@ -68,12 +68,12 @@ class _Planner:
             yield from self._run_proxy(published=bool(first))
         else:
             yield from self._take_up_renewed()
-        requests = list(certificate_requests(self.stack, self.apps, self.intent, self.observed))
+        requests = list(certificate_requests(self.stack, self.sites, self.intent, self.observed))
         yield from name_checks(self.stack, self.intent, requests)
         yield from requests
         asked = {request.request.lineage for request in requests if isinstance(request, Issue)}
         if asked:
-            yield from self._switch([app for app in self.stack.apps if app.lineage in asked])
+            yield from self._switch([site for site in self.stack.sites if site.lineage in asked])
         yield from self._clean_up()
         if self.intent.write_last:
             yield from self._write()
@@ -92,9 +92,9 @@ class _Planner:
         yield from self._write_custom()
         if not self.intent.write_last:
             yield from self._write()
-        for app in self.sites:
-            if not self._real(app) and not self._dummy_fits(app) and self.observed.imported(app.name) is None:
-                yield MakeDummy(app=app.name, names=app.domains, cause="no certificate yet", scope=app.name)
+        for site in self.staged:
+            if not self._real(site) and not self._dummy_fits(site) and self.observed.imported(site.name) is None:
+                yield MakeDummy(site=site.name, names=site.domains, cause="no certificate yet", scope=site.name)
 
     def _cut_off(self) -> Iterator[Operation]:
         """A mount follows the folder it was made of: who runs on one that was deleted never sees the new one."""
@@ -116,13 +116,13 @@ class _Planner:
         if changed[0] or changed[1]:
             staged = True
             yield StageFiles(files=changed[0], leave_out=changed[1], cause=_cause(live, changed[1]))
-        for app in self.sites:
-            wanted = self._site(app, issued=False)
-            files, surplus = _difference(wanted, self.live.get(app.name, {}))
+        for site in self.staged:
+            wanted = self._site(site, issued=False)
+            files, surplus = _difference(wanted, self.live.get(site.name, {}))
             if files or surplus:
                 staged = True
-                cause = f"{app.name} changed" if self.live.get(app.name, {}) else f"{app.name} is new"
-                yield StageFiles(files=files, leave_out=surplus, cause=cause, scope=app.name)
+                cause = f"{site.name} changed" if self.live.get(site.name, {}) else f"{site.name} is new"
+                yield StageFiles(files=files, leave_out=surplus, cause=cause, scope=site.name)
         for name in self._gone():
             staged = True
             paths = tuple(sorted(self.live[name]))
@@ -145,7 +145,7 @@ class _Planner:
 
     def _gone(self) -> list[Domain]:
         """Sites that are live and that no app is any more."""
-        wanted = {app.name for app in self.stack.apps}
+        wanted = {site.name for site in self.stack.sites}
         return [Domain(name) for name in sorted(self.live.keys() - {None} - wanted, key=str) if name]
 
     def _run_proxy(self, *, published: bool) -> Iterator[Operation]:
@@ -158,9 +158,9 @@ class _Planner:
         elif reload_cause:
             yield ReloadProxy(cause=reload_cause, if_published=published)
         if start or reload_cause:
-            for app in self.apps:
-                real = self._real(app) or self.observed.imported(app.name) is not None
-                yield VerifySite(app=app, expect_real=real, cause="the proxy took files up", scope=app.name)
+            for site in self.sites:
+                real = self._real(site) or self.observed.imported(site.name) is not None
+                yield VerifySite(site=site, expect_real=real, cause="the proxy took files up", scope=site.name)
             for name in self._gone():
                 yield VerifyGone(name=name, cause=f"{name} is routed no more")
 
@@ -169,42 +169,42 @@ class _Planner:
         cause = self._reload_cause(published=False) if self.observed.generation else None
         if cause:
             yield ReloadProxy(cause=cause)
-            for app in self.apps:
-                yield VerifySite(app=app, expect_real=self._real(app), cause=cause, scope=app.name)
+            for site in self.sites:
+                yield VerifySite(site=site, expect_real=self._real(site), cause=cause, scope=site.name)
 
     def _reload_cause(self, *, published: bool) -> str | None:
         if published:
             return "its files changed"
         if self.observed.generation != self.observed.published:
             return "it runs another generation than the live one"
-        for app in self.apps:
-            if app.name in self.observed.served:
-                meant = self._certificate_fingerprint(app)
-                served = self.observed.served[app.name]
+        for site in self.sites:
+            if site.name in self.observed.served:
+                meant = self._certificate_fingerprint(site)
+                served = self.observed.served[site.name]
                 if meant and (served is None or served.fingerprint != meant):
-                    return f"{app.name} is not served with the certificate on disk"
+                    return f"{site.name} is not served with the certificate on disk"
         return None
 
-    def _certificate_fingerprint(self, app: App) -> str | None:
-        lineage = self._lineage(app)
+    def _certificate_fingerprint(self, site: Site) -> str | None:
+        lineage = self._lineage(site)
         if lineage is not None and lineage.usable and lineage.certificate:
             return lineage.certificate.fingerprint
-        dummy = self.observed.dummies.get(app.name)
+        dummy = self.observed.dummies.get(site.name)
         return dummy.fingerprint if dummy else None
 
-    def _switch(self, issued: Collection[App]) -> Iterator[Operation]:
+    def _switch(self, issued: Collection[Site]) -> Iterator[Operation]:
         """After the issuing: the sites on their real certificates."""
-        for app in issued:
-            wanted = self._site(app, issued=True)
-            before = self._site(app, issued=False)
+        for site in issued:
+            wanted = self._site(site, issued=True)
+            before = self._site(site, issued=False)
             files, surplus = _difference(wanted, before)
             if files or surplus:
-                yield StageFiles(files=files, leave_out=surplus, cause="its certificate is issued", scope=app.name)
-        if any(self._site(app, issued=True) != self._site(app, issued=False) for app in issued):
+                yield StageFiles(files=files, leave_out=surplus, cause="its certificate is issued", scope=site.name)
+        if any(self._site(site, issued=True) != self._site(site, issued=False) for site in issued):
             yield Publish(cause="certificates were issued")
-        yield ReloadProxy(cause="certificates were issued", after=frozenset(app.name for app in issued))
-        for app in issued:
-            yield VerifySite(app=app, expect_real=True, cause="its certificate was issued", scope=app.name)
+        yield ReloadProxy(cause="certificates were issued", after=frozenset(site.name for site in issued))
+        for site in issued:
+            yield VerifySite(site=site, expect_real=True, cause="its certificate was issued", scope=site.name)
 
     def _orphans(self, *, proxy: bool) -> Iterator[RemoveContainers]:
         """Containers stackctl once made for a service that is in the file no more."""
@@ -229,20 +229,20 @@ class _Planner:
             if lineage in self.observed.lineages:
                 yield DeleteCertificate(lineage=lineage, cause="asked for")
 
-    def _lineage(self, app: App) -> Lineage | None:
-        return self.observed.lineages.get(app.lineage)
+    def _lineage(self, site: Site) -> Lineage | None:
+        return self.observed.lineages.get(site.lineage)
 
-    def _real(self, app: App) -> bool:
-        lineage = self._lineage(app)
+    def _real(self, site: Site) -> bool:
+        lineage = self._lineage(site)
         return lineage is not None and lineage.usable
 
-    def _dummy_fits(self, app: App) -> bool:
-        dummy = self.observed.dummies.get(app.name)
-        return dummy is not None and set(dummy.names) >= set(app.domains)
+    def _dummy_fits(self, site: Site) -> bool:
+        dummy = self.observed.dummies.get(site.name)
+        return dummy is not None and set(dummy.names) >= set(site.domains)
 
-    def _site(self, app: App, *, issued: bool) -> Files:
-        tls = issued_tls(app) if issued else site_tls(app, self._lineage(app), self.observed.imported(app.name))
-        return self.rendering.site(self.stack, app, tls)
+    def _site(self, site: Site, *, issued: bool) -> Files:
+        tls = issued_tls(site) if issued else site_tls(site, self._lineage(site), self.observed.imported(site.name))
+        return self.rendering.site(self.stack, site, tls)
 
 
 def _by_site(live: Files, proxy: Proxy) -> dict[str | None, dict[str, bytes]]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from stackctl.certs.ledger import Refusal
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.certs.request import CertificateRequest
-from stackctl.model.stack import LETSENCRYPT_STAGING, App, Stack
+from stackctl.model.stack import LETSENCRYPT_STAGING, Site, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.intent import Intent
@@ -15,37 +15,39 @@ from stackctl.plan.operations import CheckNames, DeferIssue, Issue
 
 
 def certificate_requests(
-    stack: Stack, apps: Collection[App], intent: Intent, observed: Observed
+    stack: Stack, sites: Collection[Site], intent: Intent, observed: Observed
 ) -> Iterator[Issue | DeferIssue]:
     """Ask for each certificate that is missing or, with ``wish.renew``, for those it names."""
     asked = set[str]()
-    sharers: dict[str, list[App]] = {}
-    for app in stack.apps:
-        sharers.setdefault(app.lineage, []).append(app)
-    for app in apps:
-        lineage = observed.lineages.get(app.lineage)
+    sharers: dict[str, list[Site]] = {}
+    for site in stack.sites:
+        sharers.setdefault(site.lineage, []).append(site)
+    for site in sites:
+        lineage = observed.lineages.get(site.lineage)
         if intent.renew is not None:
-            cause = intent.renew.get(app.name)
+            cause = intent.renew.get(site.name)
         else:
-            cause = _fault(stack, app, sharers[app.lineage], lineage) if intent.issue else None
+            cause = _fault(stack, site, sharers[site.lineage], lineage) if intent.issue else None
             if cause and lineage is None:
-                cause = _need(app, observed)
-            if cause and lineage is None and app.lineage in intent.recorded_lineages:
+                cause = _need(site, observed)
+            if cause and lineage is None and site.lineage in intent.recorded_lineages:
                 cause = "the one it had then is gone: it is issued anew"
-        if cause is None or app.lineage in asked:
+        if cause is None or site.lineage in asked:
             continue
-        asked.add(app.lineage)
-        sharing = sharers[app.lineage]
+        asked.add(site.lineage)
+        sharing = sharers[site.lineage]
         force = any(one.name in intent.force for one in sharing) or (
             lineage is not None and _to_promote(stack, lineage)
         )
-        request = CertificateRequest(app.lineage, _names(app, sharing, lineage), force=force)
-        others = tuple(one.name for one in sharing if one != app)
+        request = CertificateRequest(site.lineage, _names(site, sharing, lineage), force=force)
+        others = tuple(one.name for one in sharing if one != site)
         refusal = _refusal(stack, request, intent, observed)
         if refusal is None:
-            yield Issue(request=request, paced=intent.ledger, cause=cause, scope=app.name, sharing=others)
+            yield Issue(request=request, paced=intent.ledger, cause=cause, scope=site.name, sharing=others)
         else:
-            yield DeferIssue(request=request, until=refusal.until, cause=refusal.reason, scope=app.name, sharing=others)
+            yield DeferIssue(
+                request=request, until=refusal.until, cause=refusal.reason, scope=site.name, sharing=others
+            )
 
 
 def name_checks(stack: Stack, intent: Intent, requests: Collection[Issue | DeferIssue]) -> Iterator[CheckNames]:
@@ -62,43 +64,43 @@ def name_checks(stack: Stack, intent: Intent, requests: Collection[Issue | Defer
             )
 
 
-def _names(app: App, sharing: Collection[App], lineage: Lineage | None) -> tuple[Domain, ...]:
+def _names(site: Site, sharing: Collection[Site], lineage: Lineage | None) -> tuple[Domain, ...]:
     """The names to ask for: all of those who share it and, of one the file names, those it has already."""
-    names = dict.fromkeys([*app.domains, *(name for one in sharing for name in one.domains)])
+    names = dict.fromkeys([*site.domains, *(name for one in sharing for name in one.domains)])
     if lineage is not None and lineage.certificate and any(one.certificate for one in sharing):
         # HTTP-01 proves no wildcard.
         names |= dict.fromkeys(Domain(name) for name in lineage.certificate.names if not name.startswith("*."))
     return tuple(names)
 
 
-def _need(app: App, observed: Observed) -> str | None:
+def _need(site: Site, observed: Observed) -> str | None:
     """Why an app without a lineage needs one: not while it has a certificate from elsewhere."""
-    imported = observed.imported(app.name)
+    imported = observed.imported(site.name)
     if imported is None:
         return "it has none yet"
-    if not all(imported.covers(name) for name in app.domains):
+    if not all(imported.covers(name) for name in site.domains):
         return "the one in data/certs is not for all of its names"
     return "the one in data/certs is due" if imported.due(observed.now) else None
 
 
-def _fault(stack: Stack, app: App, sharing: Collection[App], lineage: Lineage | None) -> str | None:
+def _fault(stack: Stack, site: Site, sharing: Collection[Site], lineage: Lineage | None) -> str | None:
     """Why a lineage is not what the app needs, or None."""
     if lineage is None:
         return "it has none yet"
     if not lineage.usable or lineage.certificate is None:
         return f"the one on disk cannot be used: {lineage.problem}"
-    if not _fits(app, sharing, lineage.certificate):
+    if not _fits(site, sharing, lineage.certificate):
         return "its names changed"
     if not lineage.renewable:
         return "a part of the one on disk is lost: of its chain, its renewal file or its links"
     return "the one on disk is of the staging CA" if _to_promote(stack, lineage) else None
 
 
-def _fits(app: App, sharing: Collection[App], certificate: Certificate) -> bool:
+def _fits(site: Site, sharing: Collection[Site], certificate: Certificate) -> bool:
     """Whether it is for exactly the app's names; with a wildcard, or named in the file, it may be for more."""
     names = frozenset(certificate.names)
     wide = any(one.certificate for one in sharing) or any(name.startswith("*.") for name in names)
-    return frozenset(app.domains) == names or (wide and all(certificate.covers(name) for name in app.domains))
+    return frozenset(site.domains) == names or (wide and all(certificate.covers(name) for name in site.domains))
 
 
 def _to_promote(stack: Stack, lineage: Lineage) -> bool:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from stackctl.model.stack import App, Stack
+from stackctl.model.stack import Site, Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import AwaitService, PullImage, StartProxy, StartService
 
 
 def start_services(
-    stack: Stack, apps: Collection[App], stop: Collection[str], *, everything: bool, observed: Observed
+    stack: Stack, sites: Collection[Site], stop: Collection[str], *, everything: bool, observed: Observed
 ) -> Iterator[Operation]:
     """Pull, start and await the services of ``apps``; with ``everything`` the file's other services too.
 
     certbot is among them, so that one call of Compose starts all, unless :func:`start_proxy` starts it.
     """
-    users = _users(apps)
+    users = _users(sites)
     own = {stack.proxy.service}
     if start_cause(observed, stack.proxy.service):
         own.add(stack.certbot)
@@ -36,11 +36,11 @@ def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operat
 
 
 def _start(
-    stack: Stack, users: Mapping[str, list[App]], stop: Collection[str], observed: Observed
+    stack: Stack, users: Mapping[str, list[Site]], stop: Collection[str], observed: Observed
 ) -> Iterator[Operation]:
     causes = {
-        service: start_cause(observed, service, routed=bool(apps) or service == stack.certbot)
-        for service, apps in users.items()
+        service: start_cause(observed, service, routed=bool(sites) or service == stack.certbot)
+        for service, sites in users.items()
         if service not in stop
     }
     scopes = {service: _scope(service, users[service]) for service in causes}
@@ -52,21 +52,21 @@ def _start(
     for service, cause in causes.items():
         reason = cause or _unhealthy(observed, service)
         if reason:
-            for app in users[service]:
-                yield AwaitService(service=service, port=app.upstream.port, cause=reason, scope=app.name)
+            for site in users[service]:
+                yield AwaitService(service=service, port=site.upstream.port, cause=reason, scope=site.name)
 
 
-def _users(apps: Collection[App]) -> dict[str, list[App]]:
-    users: dict[str, list[App]] = {}
-    for app in apps:
-        if app.upstream.service is not None:
-            users.setdefault(app.upstream.service, []).append(app)
+def _users(sites: Collection[Site]) -> dict[str, list[Site]]:
+    users: dict[str, list[Site]] = {}
+    for site in sites:
+        if site.upstream.service is not None:
+            users.setdefault(site.upstream.service, []).append(site)
     return users
 
 
-def _scope(service: str, apps: list[App]) -> str:
+def _scope(service: str, sites: list[Site]) -> str:
     """A service that one app alone uses fails with that app; one of several fails on its own."""
-    return apps[0].name if len(apps) == 1 else f"service:{service}"
+    return sites[0].name if len(sites) == 1 else f"service:{service}"
 
 
 def pull_image(observed: Observed, service: str, scope: str | None) -> Iterator[PullImage]:

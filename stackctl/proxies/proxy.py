@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from stackctl.model.stack import App, Stack
+from stackctl.model.stack import Site, Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.trace import LoggedError
 
@@ -54,7 +54,7 @@ class Proxy(Protocol):
     def site(  # noqa: PLR0913  (a site, and a person's two files for it)
         self,
         stack: Stack,
-        app: App,
+        site: Site,
         tls: SiteTls,
         version: tuple[int, ...],
         *,

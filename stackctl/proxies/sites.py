@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.model.layout import CERTS_MOUNT, LIVE_MOUNT
-from stackctl.model.stack import App, Stack
+from stackctl.model.stack import Site, Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Files, Proxy, SiteTls
 
@@ -25,28 +25,28 @@ class Rendering:
         """The files that are no single site's."""
         return self.proxy.shared(stack, self.version, custom=self.custom.get("http.conf"))
 
-    def site(self, stack: Stack, app: App, tls: SiteTls) -> Files:
+    def site(self, stack: Stack, site: Site, tls: SiteTls) -> Files:
         """The files of one site, served with ``tls``."""
-        custom, location = self.custom.get(f"{app.name}.conf"), self.custom.get(f"{app.name}.location.conf")
-        return self.proxy.site(stack, app, tls, self.version, custom=custom, location=location)
+        custom, location = self.custom.get(f"{site.name}.conf"), self.custom.get(f"{site.name}.location.conf")
+        return self.proxy.site(stack, site, tls, self.version, custom=custom, location=location)
 
 
-def site_tls(app: App, lineage: Lineage | None, imported: Certificate | None = None) -> SiteTls:
+def site_tls(site: Site, lineage: Lineage | None, imported: Certificate | None = None) -> SiteTls:
     """The real certificate where there is a usable one, else an ``imported`` one or the dummy."""
     if lineage is None or not lineage.usable or lineage.certificate is None:
-        folder = f"{CERTS_MOUNT}/{app.name}"
-        trusted = frozenset(name for name in app.domains if imported is not None and imported.covers(name))
+        folder = f"{CERTS_MOUNT}/{site.name}"
+        trusted = frozenset(name for name in site.domains if imported is not None and imported.covers(name))
         return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", trusted)
     certificate = lineage.certificate
-    trusted = frozenset(name for name in app.domains if certificate.covers(name))
+    trusted = frozenset(name for name in site.domains if certificate.covers(name))
     folder = f"{LIVE_MOUNT}/{lineage.name}"
     return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", trusted)
 
 
-def issued_tls(app: App) -> SiteTls:
+def issued_tls(site: Site) -> SiteTls:
     """The certificate an app has once its request has gone through."""
-    folder = f"{LIVE_MOUNT}/{app.lineage}"
-    return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", frozenset[Domain](app.domains))
+    folder = f"{LIVE_MOUNT}/{site.lineage}"
+    return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", frozenset[Domain](site.domains))
 
 
 def generation_of(files: Files) -> str:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import values
 from stackctl.model.project import ROLE_LABEL, Project, Service
-from stackctl.model.stack import CA_NAMES, Acme, App, KeyType, ProxyService, Stack, TlsPolicy, Tuning, Upstream
+from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Site, Stack, TlsPolicy, Tuning, Upstream
 from stackctl.model.values import Domain, Publish, ServiceName
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, known_keys
@@ -43,7 +43,7 @@ def read_stack(doc: Document, project: Project) -> Stack:
     defaults = _tuning(doc, (KEY,), top, Tuning())
     return Stack(
         acme=_acme(doc, top),
-        apps=_apps(doc, top, defaults),
+        sites=_sites(doc, top, defaults),
         proxy=_edge(doc, project),
         certbot=_role(doc, project, "certbot").name,
         services=frozenset(doc.data(("services",)) or ()),
@@ -51,10 +51,10 @@ def read_stack(doc: Document, project: Project) -> Stack:
     )
 
 
-def read_apps(doc: Document) -> tuple[App, ...]:
+def read_sites(doc: Document) -> tuple[Site, ...]:
     """The apps alone, from a file that need not have its proxy yet."""
     top = read_keys(doc)
-    return _apps(doc, top, _tuning(doc, (KEY,), top, Tuning()))
+    return _sites(doc, top, _tuning(doc, (KEY,), top, Tuning()))
 
 
 def service_with_role(doc: Document, role: str) -> str | None:
@@ -122,8 +122,8 @@ def _role(doc: Document, project: Project, role: str) -> Service:
     return service
 
 
-def _apps(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[App, ...]:
-    apps: list[App] = []
+def _sites(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[Site, ...]:
+    sites: list[Site] = []
     services = doc.data(("services",)) or {}
     if not isinstance(services, dict):
         raise StackfileError("services must be a mapping of names to services", where=doc.where_of(("services",)))
@@ -132,12 +132,12 @@ def _apps(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[App, ...]:
             path: Path = ("services", service, KEY)
             keys = _decode(doc, path, ServiceKeys)
             host = _checked(doc, ("services", service), values.service_name, service)
-            apps.append(_app(doc, path, keys, Upstream(host, keys.port, host), defaults))
+            sites.append(_site(doc, path, keys, Upstream(host, keys.port, host), defaults))
     for index, entry in enumerate(top.apps):
         path = (KEY, "apps", index)
-        apps.append(_app(doc, path, entry, _upstream(doc, path, entry, services), defaults))
-    _refuse_duplicates(apps)
-    return tuple(apps)
+        sites.append(_site(doc, path, entry, _upstream(doc, path, entry, services), defaults))
+    _refuse_duplicates(sites)
+    return tuple(sites)
 
 
 def _upstream(doc: Document, path: Path, entry: AppKeys, services: dict[str, Any]) -> Upstream:
@@ -151,7 +151,7 @@ def _upstream(doc: Document, path: Path, entry: AppKeys, services: dict[str, Any
     raise StackfileError("an app needs either 'upstream', or 'service' and 'port'", where=doc.where_of(path))
 
 
-def _app(doc: Document, path: Path, keys: ServiceKeys | AppKeys, upstream: Upstream, defaults: Tuning) -> App:
+def _site(doc: Document, path: Path, keys: ServiceKeys | AppKeys, upstream: Upstream, defaults: Tuning) -> Site:
     domains: list[Domain] = []
     for index, text in enumerate(keys.domains):
         place: Path = (*path, "domains", index)
@@ -168,16 +168,16 @@ def _app(doc: Document, path: Path, keys: ServiceKeys | AppKeys, upstream: Upstr
     certificate = keys.certificate
     if certificate is not None:
         certificate = _checked(doc, (*path, "certificate"), values.lineage, certificate)
-    return App(tuple(domains), upstream, _tuning(doc, path, keys, defaults), doc.where_of(path), certificate)
+    return Site(tuple(domains), upstream, _tuning(doc, path, keys, defaults), doc.where_of(path), certificate)
 
 
-def _refuse_duplicates(apps: list[App]) -> None:
-    owner: dict[str, App] = {}
-    for app in apps:
-        for name in app.domains:
+def _refuse_duplicates(sites: list[Site]) -> None:
+    owner: dict[str, Site] = {}
+    for site in sites:
+        for name in site.domains:
             if name in owner:
-                raise StackfileError(f"{name} is routed twice", where=app.where, hint=f"see {owner[name].where}")
-            owner[name] = app
+                raise StackfileError(f"{name} is routed twice", where=site.where, hint=f"see {owner[name].where}")
+            owner[name] = site
 
 
 def _tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tuning:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stackctl.model.layout import CERTS_MOUNT, MARKER_PATH, WEBROOT
-from stackctl.model.stack import App, KeyType
+from stackctl.model.stack import KeyType, Site
 from stackctl.model.values import Domain, Publish
 from stackctl.stackfile.document import Document
 from stackctl.templates import render, yaml_quote
@@ -91,20 +91,20 @@ def settings_block(  # noqa: PLR0913  (one argument per key)
     )
 
 
-def route_block(app: App) -> str:
+def route_block(site: Site) -> str:
     """The ``x-stackctl`` of the service that answers ``app``."""
-    return render("compose/route.yml.j2", domains=app.domains, port=app.upstream.port)
+    return render("compose/route.yml.j2", domains=site.domains, port=site.upstream.port)
 
 
-def app_block(app: App, image: str, env_file: str | None) -> str:
+def app_block(site: Site, image: str, env_file: str | None) -> str:
     """A new service for ``app``, with its route."""
     return render(
         "compose/app.yml.j2",
-        service=app.upstream.service,
+        service=site.upstream.service,
         image=image,
-        port=app.upstream.port,
+        port=site.upstream.port,
         env_file=env_file,
-        route=route_block(app),
+        route=route_block(site),
     )
 
 

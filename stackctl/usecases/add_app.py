@@ -9,12 +9,12 @@ from pathlib import Path as FilePath
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.project import Service
-from stackctl.model.stack import App, Upstream
+from stackctl.model.stack import Site, Upstream
 from stackctl.model.values import Domain, HostPort, ServiceName
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import KEY, read_apps, service_with_role
+from stackctl.stackfile.read import KEY, read_sites, service_with_role
 from stackctl.usecases.converge import Loaded, converge, load, open_document
 from stackctl.usecases.result import Result
 
@@ -47,10 +47,10 @@ def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Resul
     _refuse_contradicting(wanted)
     doc = open_document(context)
     # Compose is asked once, about the file as it will be: reading a large one costs it half a second.
-    app = _existing(read_apps(doc), wanted)
-    loaded = load(context, _edited(context, doc, wanted) if app is None else doc)
-    if app is not None:
-        _refuse_different(loaded, app, wanted)
+    site = _existing(read_sites(doc), wanted)
+    loaded = load(context, _edited(context, doc, wanted) if site is None else doc)
+    if site is not None:
+        _refuse_different(loaded, site, wanted)
     focus = frozenset({wanted.domain})
     intent = Intent(loaded.doc.text, focus=focus, issue=wanted.issue, check=wanted.check, ledger=wanted.ledger)
     return converge(context, "add-app", loaded, intent, dry_run=dry_run)
@@ -71,9 +71,9 @@ def _refuse_contradicting(wanted: AddApp) -> None:
         raise InputError("a domain is named twice", where="--alias")
 
 
-def _existing(apps: Collection[App], wanted: AddApp) -> App | None:
+def _existing(sites: Collection[Site], wanted: AddApp) -> Site | None:
     """The app of that name, where there is one."""
-    owners = {name: app for app in apps for name in app.domains}
+    owners = {name: site for site in sites for name in site.domains}
     for name in (wanted.domain, *wanted.aliases):
         other = owners.get(name)
         if other is not None and other.name != wanted.domain:
@@ -83,11 +83,11 @@ def _existing(apps: Collection[App], wanted: AddApp) -> App | None:
     return owners.get(wanted.domain)
 
 
-def _refuse_different(loaded: Loaded, app: App, wanted: AddApp) -> None:
-    upstream = app.upstream
+def _refuse_different(loaded: Loaded, site: Site, wanted: AddApp) -> None:
+    upstream = site.upstream
     service = loaded.project.services.get(upstream.service or "")
     there_and_asked = (
-        ("aliases", app.aliases, wanted.aliases or None),
+        ("aliases", site.aliases, wanted.aliases or None),
         ("service", upstream.service, wanted.service),
         ("port", upstream.port, wanted.port),
         ("upstream", str(upstream), None if wanted.upstream is None else str(wanted.upstream)),
@@ -99,8 +99,8 @@ def _refuse_different(loaded: Loaded, app: App, wanted: AddApp) -> None:
         )
         if asked is not None and not same:
             raise InputError(
-                f"{app.name} is there already, with {key} {_shown(there)} instead of {_shown(asked)}",
-                where=app.where,
+                f"{site.name} is there already, with {key} {_shown(there)} instead of {_shown(asked)}",
+                where=site.where,
                 hint="edit it there and run 'stackctl up'",
             )
 
@@ -139,8 +139,8 @@ def _with_new_service(context: Context, doc: Document, name: ServiceName, wanted
     _fetch(context, image)
     port = wanted.port or _port_of(context, image)
     env_file = _env_file(context, wanted.env_file)
-    app = App((wanted.domain, *wanted.aliases), Upstream(name, port, name))
-    return edit.add_entry(doc, ("services",), services.app_block(app, image, env_file))
+    site = Site((wanted.domain, *wanted.aliases), Upstream(name, port, name))
+    return edit.add_entry(doc, ("services",), services.app_block(site, image, env_file))
 
 
 def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
@@ -162,7 +162,7 @@ def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddA
     if routed:
         block = services.outside_block(names, upstream=None, service=name, port=port)
         return edit.add_item(doc, (KEY, "apps"), block)
-    return edit.add_entry(doc, ("services", name), services.route_block(App(names, Upstream(name, port, name))))
+    return edit.add_entry(doc, ("services", name), services.route_block(Site(names, Upstream(name, port, name))))
 
 
 def _port_of_service(context: Context, service: Service | None) -> int:

@@ -18,13 +18,13 @@ def config(context: Context, domain: Domain) -> Result:
         InputError: no app has the name.
     """
     stack = load(context, open_document(context)).stack
-    app = stack.app(domain)
-    if app is None:
+    site = stack.site(domain)
+    if site is None:
         raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
     rendering = Rendering(context.proxy, proxy_version(context, stack.proxy.image), context.directory.custom())
-    files = rendering.site(stack, app, site_tls(app, context.directory.lineages().get(app.name)))
+    files = rendering.site(stack, site, site_tls(site, context.directory.lineages().get(site.name)))
     live = context.directory.generations.live()
-    is_live = {path: body for path, body in live.items() if context.proxy.site_of(path) == app.name} == files
+    is_live = {path: body for path, body in live.items() if context.proxy.site_of(path) == site.name} == files
     shown = [
         {
             "path": f"{context.proxy.name}/{context.proxy.source_of(path)}",
@@ -32,4 +32,4 @@ def config(context: Context, domain: Domain) -> Result:
         }
         for path, body in files.items()
     ]
-    return Result("config", data={"app": app.name, "live": is_live, "files": shown})
+    return Result("config", data={"app": site.name, "live": is_live, "files": shown})

@@ -65,8 +65,8 @@ def load(context: Context, doc: Document) -> Loaded:
 def _refuse_unreachable(loaded: Loaded) -> None:
     """An app on no network of the proxy's can only answer 502: say so before it does."""
     proxy = loaded.project.services[loaded.stack.proxy.service]
-    for app in loaded.stack.apps:
-        service = loaded.project.services.get(app.upstream.service or "")
+    for site in loaded.stack.sites:
+        service = loaded.project.services.get(site.upstream.service or "")
         if service is not None and not service.networks & proxy.networks:
             if service.networks:
                 key = "networks"
@@ -84,8 +84,8 @@ def _refuse_unreachable(loaded: Loaded) -> None:
 def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result:
     """Turn what is into what ``loaded`` says, as far as ``wish`` goes, and record what it came to."""
     stack = loaded.stack
-    apps = [app for app in stack.apps if intent.focus is None or app.name in intent.focus]
-    observed = observe(context, stack, loaded.project, apps)
+    sites = [site for site in stack.sites if intent.focus is None or site.name in intent.focus]
+    observed = observe(context, stack, loaded.project, sites)
     custom = observed.custom if intent.custom is None else intent.custom
     rendering = Rendering(context.proxy, observed.version, custom)
     plan = make_plan(stack, intent, observed, rendering)

@@ -16,13 +16,13 @@ def logs(context: Context, domain: Domain | None, *, tail: int, follow: bool) ->
     if domain is None:
         yield from context.engine.follow([], tail=tail, follow=follow)
         return
-    app = loaded.stack.app(domain)
-    if app is None:
+    site = loaded.stack.site(domain)
+    if site is None:
         raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
     proxy_service = loaded.stack.proxy.service
-    services = [proxy_service, *([app.upstream.service] if app.upstream.service else [])]
+    services = [proxy_service, *([site.upstream.service] if site.upstream.service else [])]
     for line in context.engine.follow(services, tail=tail, follow=follow):
         service, _, text = line.partition("|")
         from_proxy = service.strip().startswith(proxy_service)
-        if not from_proxy or any(f" {name} " in text for name in app.domains) or app.name in text:
+        if not from_proxy or any(f" {name} " in text for name in site.domains) or site.name in text:
             yield line

@@ -121,7 +121,7 @@ def _fingerprints(context: Context, stack: Stack, observed: Observed, steps: Seq
         if isinstance(step.operation, Issue):
             name = step.operation.request.lineage
             lineages[name] = context.directory.lineage(name)
-    mine = {app.lineage: lineages[app.lineage] for app in stack.apps if app.lineage in lineages}
+    mine = {site.lineage: lineages[site.lineage] for site in stack.sites if site.lineage in lineages}
     return {name: one.certificate.fingerprint for name, one in mine.items() if one.usable and one.certificate}
 
 

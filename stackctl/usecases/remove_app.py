@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
-from stackctl.model.stack import App
+from stackctl.model.stack import Site
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit
@@ -25,49 +25,49 @@ def remove_app(
         InputError: the name is only an alias.
     """
     loaded = load(context, open_document(context))
-    app = loaded.stack.app(domain)
-    delete = (app.lineage if app else str(domain),) if delete_cert else ()
-    if app is None:
+    site = loaded.stack.site(domain)
+    delete = (site.lineage if site else str(domain),) if delete_cert else ()
+    if site is None:
         # What a run that was cut short left behind is cleaned up all the same.
         result = converge(
             context, "remove-app", loaded, Intent(loaded.doc.text, focus=frozenset(), delete=delete), dry_run=dry_run
         )
         return replace(result, notes=(*result.notes, f"{domain} is not routed"))
-    if app.name != domain:
+    if site.name != domain:
         raise InputError(
-            f"{domain} is an alias of {app.name}", where=app.where, hint="take it out there and run 'stackctl up'"
+            f"{domain} is an alias of {site.name}", where=site.where, hint="take it out there and run 'stackctl up'"
         )
-    if delete and len(loaded.stack.sharing(app.lineage)) > 1:
+    if delete and len(loaded.stack.sharing(site.lineage)) > 1:
         raise InputError(
-            f"the certificate {app.lineage} is another app's too", where="--delete-cert", hint="leave that option out"
+            f"the certificate {site.lineage} is another app's too", where="--delete-cert", hint="leave that option out"
         )
-    own = _own_service(loaded, app)
+    own = _own_service(loaded, site)
     stop = frozenset({own}) if own and not keep_service else frozenset[str]()
-    after = load(context, _edited(loaded, app, stop))
+    after = load(context, _edited(loaded, site, stop))
     intent = Intent(after.doc.text, focus=frozenset(), write_last=True, stop=stop, delete=delete)
     result = converge(context, "remove-app", after, intent, dry_run=dry_run)
-    if own or app.upstream.service is None:
+    if own or site.upstream.service is None:
         return result
-    return replace(result, notes=(*result.notes, f"the service {app.upstream.service} stays, and goes on running"))
+    return replace(result, notes=(*result.notes, f"the service {site.upstream.service} stays, and goes on running"))
 
 
-def _own_service(loaded: Loaded, app: App) -> str | None:
+def _own_service(loaded: Loaded, site: Site) -> str | None:
     """The app's service where stackctl wrote it and it answers no other site.
 
     One that a person wrote is in the file to run: taking its route away does not change that.
     """
-    service = app.upstream.service
+    service = site.upstream.service
     resolved = loaded.project.services.get(service or "")
-    shared = any(other.upstream.service == service for other in loaded.stack.apps if other.name != app.name)
+    shared = any(other.upstream.service == service for other in loaded.stack.sites if other.name != site.name)
     return service if resolved is not None and resolved.role == "app" and not shared else None
 
 
-def _edited(loaded: Loaded, app: App, stop: frozenset[str]) -> Document:
+def _edited(loaded: Loaded, site: Site, stop: frozenset[str]) -> Document:
     doc = loaded.doc
     for index, entry in enumerate(doc.data((KEY, "apps")) or []):
-        if doc.where_of((KEY, "apps", index)) == app.where and app.name in entry["domains"]:
+        if doc.where_of((KEY, "apps", index)) == site.where and site.name in entry["domains"]:
             return edit.remove(doc, (KEY, "apps", index))
-    service = str(app.upstream.service)
+    service = str(site.upstream.service)
     if service in stop:
         return edit.remove(doc, ("services", service))
     return edit.remove(doc, ("services", service, KEY))

@@ -11,11 +11,11 @@ from stackctl.certs.lineage import Lineage
 from stackctl.engine.apply.execute import Step
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
-from stackctl.model.stack import App
+from stackctl.model.stack import Site
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Issue
-from stackctl.stackfile.read import read_apps
+from stackctl.stackfile.read import read_sites
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result
 
@@ -36,20 +36,20 @@ def renew(
     Finding out that nothing is due starts no container, and asks no engine unless something was issued today.
     """
     doc = open_document(context)
-    apps = read_apps(doc)
-    forced = {_app_named(apps, name).name for name in force}
-    lineages = context.directory.certificates(apps)
+    sites = read_sites(doc)
+    forced = {_site_named(sites, name).name for name in force}
+    lineages = context.directory.certificates(sites)
     now = context.now()
     causes: dict[Domain, str] = {}
-    for app in apps:
-        lineage = lineages.get(app.lineage)
-        if app.name in forced:
-            causes[app.name] = "asked for with --force"
+    for site in sites:
+        lineage = lineages.get(site.lineage)
+        if site.name in forced:
+            causes[site.name] = "asked for with --force"
         elif lineage is not None and lineage.usable and lineage.certificate and lineage.certificate.due(now):
-            causes[app.name] = f"it is due: {lineage.certificate.days_left(now)} days left"
-    recent = {app.name for app in apps if _is_recent(lineages.get(app.lineage), now)}
+            causes[site.name] = f"it is due: {lineage.certificate.days_left(now)} days left"
+    recent = {site.name for site in sites if _is_recent(lineages.get(site.lineage), now)}
     if not causes and not recent:
-        return Result("renew", dry_run=dry_run, data={"apps": _rows(apps, lineages, (), now)})
+        return Result("renew", dry_run=dry_run, data={"apps": _rows(sites, lineages, (), now)})
     intent = Intent(
         doc.text,
         focus=frozenset(causes) | recent,
@@ -60,11 +60,11 @@ def renew(
     )
     result = converge(context, "renew", load(context, doc), intent, dry_run=dry_run)
     if dry_run:
-        rows = _rows(apps, lineages, (), now)
+        rows = _rows(sites, lineages, (), now)
         planned = [{**row, "status": "planned", "reason": causes[row["app"]]} for row in rows if row["app"] in causes]
         return replace(result, data={"apps": [*planned, *(row for row in rows if row["app"] not in causes)]})
-    after = context.directory.certificates(apps) if result.steps else lineages
-    return replace(result, data={"apps": _rows(apps, after, result.steps, now, lineages)})
+    after = context.directory.certificates(sites) if result.steps else lineages
+    return replace(result, data={"apps": _rows(sites, after, result.steps, now, lineages)})
 
 
 def _is_recent(lineage: Lineage | None, now: datetime) -> bool:
@@ -72,15 +72,15 @@ def _is_recent(lineage: Lineage | None, now: datetime) -> bool:
     return lineage is not None and lineage.certificate is not None and now - lineage.certificate.not_before < RECENT
 
 
-def _app_named(apps: Collection[App], name: Domain) -> App:
-    for app in apps:
-        if name in app.domains:
-            return app
+def _site_named(sites: Collection[Site], name: Domain) -> Site:
+    for site in sites:
+        if name in site.domains:
+            return site
     raise InputError(f"{name} is not routed here", where="--force", hint="see 'stackctl status' for the names that are")
 
 
 def _rows(
-    apps: Collection[App],
+    sites: Collection[Site],
     lineages: dict[str, Lineage],
     steps: Collection[Step],
     now: datetime,
@@ -90,16 +90,16 @@ def _rows(
     failed = {name: step.error for step in steps if step.error is not None for name in step.operation.scopes}
     asked = {step.operation.request.lineage for step in steps if isinstance(step.operation, Issue)}
     rows: list[dict[str, Any]] = []
-    for app in apps:
-        lineage = lineages.get(app.lineage)
+    for site in sites:
+        lineage = lineages.get(site.lineage)
         certificate = lineage.certificate if lineage else None
-        row: dict[str, Any] = {"app": app.name, "days_left": certificate.days_left(now) if certificate else None}
-        old = (before or {}).get(app.lineage)
-        if app.name in failed:
-            row |= {"status": "failed", "reason": str(failed[app.name])}
-        elif app.lineage in asked and old != lineage:
+        row: dict[str, Any] = {"app": site.name, "days_left": certificate.days_left(now) if certificate else None}
+        old = (before or {}).get(site.lineage)
+        if site.name in failed:
+            row |= {"status": "failed", "reason": str(failed[site.name])}
+        elif site.lineage in asked and old != lineage:
             row |= {"status": "renewed", "reason": None}
-        elif app.lineage in asked:
+        elif site.lineage in asked:
             row |= {"status": "skipped", "reason": "certbot sees no need to renew it yet"}
         else:
             row |= {"status": "skipped", "reason": _why_skipped(lineage)}

@@ -24,25 +24,25 @@ def status(context: Context) -> Result:
     loaded = load(context, open_document(context))
     stack = loaded.stack
     containers = context.engine.containers(loaded.project.name)
-    lineages = context.directory.certificates(stack.apps)
-    served = context.wire.offered(stack.proxy.https, [app.name for app in stack.apps]) if stack.apps else {}
+    lineages = context.directory.certificates(stack.sites)
+    served = context.wire.offered(stack.proxy.https, [site.name for site in stack.sites]) if stack.sites else {}
     # Sites that share an upstream share its answer too.
-    upstreams = list(dict.fromkeys(app.upstream for app in stack.apps))
+    upstreams = list(dict.fromkeys(site.upstream for site in stack.sites))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(lambda upstream: _health(context, upstream, containers), upstreams)
         health = dict(zip(upstreams, found, strict=True))
     now = context.now()
     rows: list[dict[str, Any]] = []
-    for app in stack.apps:
-        lineage = lineages.get(app.lineage)
+    for site in stack.sites:
+        lineage = lineages.get(site.lineage)
         certificate = lineage.certificate if lineage else None
-        shown = served[app.name]
+        shown = served[site.name]
         rows.append(
             {
-                "app": app.name,
-                "aliases": list(app.aliases),
-                "upstream": str(app.upstream),
-                "health": health[app.upstream],
+                "app": site.name,
+                "aliases": list(site.aliases),
+                "upstream": str(site.upstream),
+                "health": health[site.upstream],
                 "issuer": certificate.issuer if certificate else None,
                 "not_after": certificate.not_after.isoformat() if certificate else None,
                 "days_left": certificate.days_left(now) if certificate else None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackctl.certs.dummy import make_dummy
-from stackctl.model.stack import Acme, App, ProxyService, Stack, Upstream
+from stackctl.model.stack import Acme, ProxyService, Site, Stack, Upstream
 from stackctl.model.values import Domain, Publish, ServiceName
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.proxies.proxy import SiteTls
@@ -122,11 +122,11 @@ def caddy(port: int = 28446) -> Iterator[Server]:
 
 def _rendered() -> dict[str, bytes]:
     published = Publish(None, 80), Publish(None, 443)
-    app = App((Domain(SITE),), Upstream(*_host_port(UPSTREAM)))
-    stack = Stack(Acme(), (app,), ProxyService(ServiceName("nginx"), lab.NGINX, *published), ServiceName("certbot"))
+    site = Site((Domain(SITE),), Upstream(*_host_port(UPSTREAM)))
+    stack = Stack(Acme(), (site,), ProxyService(ServiceName("nginx"), lab.NGINX, *published), ServiceName("certbot"))
     nginx = Nginx()
     version = nginx.parse_version(lab.run("docker", "run", "--rm", lab.NGINX, "sh", "-c", "nginx -v 2>&1"))
-    files = {**nginx.shared(stack, version, custom=None), **nginx.site(stack, app, TLS, version, custom=None)}
+    files = {**nginx.shared(stack, version, custom=None), **nginx.site(stack, site, TLS, version, custom=None)}
     return {**files, **nginx.marker("bench")}
 
 

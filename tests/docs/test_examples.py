@@ -20,14 +20,14 @@ def test_the_example_means_what_its_comments_say(tmp_path: Path) -> None:
     doc = Document.parse(text, EXAMPLE.name)
     stack = read_stack(doc, FakeEngine(tmp_path, _never).resolve(text))
 
-    assert {app.name: str(app.upstream) for app in stack.apps} == {
+    assert {site.name: str(site.upstream) for site in stack.sites} == {
         "blog.example.com": "blog:2368",
         "shop.example.com": "shop:8000",
         "admin.example.com": "shop:9000",
         "legacy.example.com": "172.17.0.1:3000",
     }
-    assert [app.aliases for app in stack.apps if app.aliases] == [("www.blog.example.com",)]
-    assert [app.tuning.body_size for app in stack.apps] == ["32m", "2g", "32m", "32m"]
+    assert [site.aliases for site in stack.sites if site.aliases] == [("www.blog.example.com",)]
+    assert [site.tuning.body_size for site in stack.sites] == ["32m", "2g", "32m", "32m"]
     assert (stack.proxy.service, stack.certbot, stack.tls) == ("nginx", "certbot", TlsPolicy.MODERN)
 
 

@@ -9,7 +9,7 @@ from stackctl.adopt.nginx_conf import read_conf
 from stackctl.adopt.proposal import Proposal
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import Certificate
-from stackctl.model.stack import App
+from stackctl.model.stack import Site
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.proxies.sites import Rendering, site_tls
 from tests.unit.build import GOLDEN, certificate, lineage, project, service, stack
@@ -46,13 +46,13 @@ def told(proposal: Proposal) -> str:
 def files_of(path: Path) -> dict[str, bytes]:
     """The whole set of files that nginx would run with after an adoption."""
     proposal = proposal_of(path.read_text(), path.name)
-    apps = [App(site.domains, site.upstream, certificate=site.lineage) for site in proposal.sites]
-    made = stack(*apps)
+    sites = [Site(site.domains, site.upstream, certificate=site.lineage) for site in proposal.sites]
+    made = stack(*sites)
     nginx = Nginx()
     rendering = Rendering(nginx, VERSION, proposal.custom)
     files = dict(rendering.shared(made))
-    for app in apps:
-        own = lineage(*CERTIFICATES[NAME].names, name=NAME) if app.certificate else None
-        files |= rendering.site(made, app, site_tls(app, own))
+    for site in sites:
+        own = lineage(*CERTIFICATES[NAME].names, name=NAME) if site.certificate else None
+        files |= rendering.site(made, site, site_tls(site, own))
     files |= nginx.marker("0123456789abcdef")
     return files

@@ -11,7 +11,7 @@ from pathlib import Path
 from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.model.project import Project, PublishedPort, Service
-from stackctl.model.stack import Acme, App, ProxyService, Stack, TlsPolicy, Tuning, Upstream
+from stackctl.model.stack import Acme, ProxyService, Site, Stack, TlsPolicy, Tuning, Upstream
 from stackctl.model.values import Domain, Publish, ServiceName
 from stackctl.observed.state import Container
 
@@ -23,17 +23,17 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def app(
+def site(
     *names: str, service: str | None = "web", port: int = 8000, host: str | None = None, tuning: Tuning | None = None
-) -> App:
+) -> Site:
     """A site of a Compose service, or with ``host`` of something outside."""
     upstream = Upstream(host, port) if host is not None else Upstream(service or "", port, ServiceName(service or ""))
     domains = tuple(Domain(name) for name in names or ("a.example.com",))
-    return App(domains, upstream, tuning or Tuning())
+    return Site(domains, upstream, tuning or Tuning())
 
 
 def stack(
-    *apps: App,
+    *sites: Site,
     acme: Acme | None = None,
     tls: TlsPolicy = TlsPolicy.INTERMEDIATE,
     image: str = "nginx:1.30",
@@ -43,7 +43,7 @@ def stack(
     proxy_service = ProxyService(ServiceName("nginx"), image, Publish(None, 80), https or Publish(None, 443))
     return Stack(
         acme=acme or Acme(email="you@example.com", agree_tos=True),
-        apps=apps,
+        sites=sites,
         proxy=proxy_service,
         certbot=ServiceName("certbot"),
         tls=tls,

@@ -10,7 +10,7 @@ from stackctl.model.stack import Stack, TlsPolicy, Tuning
 from stackctl.model.values import Publish, domain
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.proxies.sites import Rendering, site_tls
-from tests.unit.build import GOLDEN, app, lineage, lineages, stack
+from tests.unit.build import GOLDEN, lineage, lineages, site, stack
 
 VERSIONS = {"1.22": (1, 22, 1), "1.26": (1, 26, 3), "1.30": (1, 30, 4)}
 """The images' tags, and the versions that are rendered for."""
@@ -48,26 +48,26 @@ class Case:
 
 CASES = {
     "no_app": Case(stack()),
-    "dummy": Case(stack(app("a.example.com"))),
+    "dummy": Case(stack(site("a.example.com"))),
     "issued": Case(
-        stack(app("a.example.com", "www.example.com")), lineages(lineage("a.example.com", "www.example.com"))
+        stack(site("a.example.com", "www.example.com")), lineages(lineage("a.example.com", "www.example.com"))
     ),
-    "alias_not_covered": Case(stack(app("a.example.com", "new.example.com")), lineages(lineage("a.example.com"))),
+    "alias_not_covered": Case(stack(site("a.example.com", "new.example.com")), lineages(lineage("a.example.com"))),
     "outside": Case(
         stack(
-            app("v4.example.com", host="192.0.2.5", port=8080),
-            app("v6.example.com", host="[2001:db8::5]", port=8080),
-            app("name.example.com", host="legacy.internal", port=3000),
+            site("v4.example.com", host="192.0.2.5", port=8080),
+            site("v6.example.com", host="[2001:db8::5]", port=8080),
+            site("name.example.com", host="legacy.internal", port=3000),
         ),
         lineages(lineage("v4.example.com")),
     ),
     "custom": Case(
-        stack(app("a.example.com"), app("b.example.com", service="api")),
+        stack(site("a.example.com"), site("b.example.com", service="api")),
         lineages(lineage("a.example.com")),
         {"http.conf": HTTP, "a.example.com.conf": SITE, "b.example.com.conf": SITE, "unrouted.example.com.conf": SITE},
     ),
     "location": Case(
-        stack(app("a.example.com"), app("b.example.com", service="api")),
+        stack(site("a.example.com"), site("b.example.com", service="api")),
         lineages(lineage("a.example.com")),
         {
             "http.conf": HTTP,
@@ -76,22 +76,22 @@ CASES = {
             "b.example.com.location.conf": b"proxy_set_header Host $http_host;\nproxy_set_header X-Team blue;\n",
         },
     ),
-    "modern": Case(stack(app("a.example.com"), tls=TlsPolicy.MODERN), lineages(lineage("a.example.com"))),
+    "modern": Case(stack(site("a.example.com"), tls=TlsPolicy.MODERN), lineages(lineage("a.example.com"))),
     "port_8443": Case(
-        stack(app("a.example.com"), https=Publish("127.0.0.1", 8443)), lineages(lineage("a.example.com"))
+        stack(site("a.example.com"), https=Publish("127.0.0.1", 8443)), lineages(lineage("a.example.com"))
     ),
     "three_apps": Case(
         stack(
-            app("example.com", "www.example.com", service="web"),
-            app("api.example.com", service="api_v2", port=3000),
-            app(domain("münchen.example.com"), service="web", port=9000, tuning=Tuning("0", "1ms", "999999d", "1h")),
+            site("example.com", "www.example.com", service="web"),
+            site("api.example.com", service="api_v2", port=3000),
+            site(domain("münchen.example.com"), service="web", port=9000, tuning=Tuning("0", "1ms", "999999d", "1h")),
         ),
         lineages(lineage("example.com", "www.example.com")),
     ),
     "extremes": Case(
         stack(
-            app(LONG, f"x.{LONG}"[:253], service="s" * 63, port=65535, tuning=Tuning("999999999g", "1s", "1s", "1s")),
-            app("1.a", service="1", port=1),
+            site(LONG, f"x.{LONG}"[:253], service="s" * 63, port=65535, tuning=Tuning("999999999g", "1s", "1s", "1s")),
+            site("1.a", service="1", port=1),
         ),
         lineages(lineage("1.a")),
     ),
@@ -103,7 +103,7 @@ def rendered(case: Case, version: str) -> dict[str, bytes]:
     nginx = Nginx()
     rendering = Rendering(nginx, VERSIONS[version], case.custom)
     files = dict(rendering.shared(case.stack))
-    for one in case.stack.apps:
+    for one in case.stack.sites:
         files |= rendering.site(case.stack, one, site_tls(one, case.issued.get(one.name)))
     files |= nginx.marker("0123456789abcdef")
     return files

@@ -12,7 +12,7 @@ from stackctl.adopt.compose_edit import adopted
 from stackctl.adopt.compose_layouts import Layout, on_host, read_layout
 from stackctl.adopt.nginx_conf import NginxConf
 from stackctl.adopt.nginx_proxy import Around, contact_in, read_variables
-from stackctl.adopt.proposal import Fate, Proposal, Site
+from stackctl.adopt.proposal import Fate, Proposal, ProposedSite
 from stackctl.errors import InputError
 from stackctl.model.project import Mount, Project
 from stackctl.model.stack import Upstream
@@ -49,14 +49,14 @@ def project(text: str) -> Project:
     return resolve_project(text, "docker-compose.yml", "demo")
 
 
-def edited(text: str, *sites: Site, **settings: str | bool) -> Document:
+def edited(text: str, *sites: ProposedSite, **settings: str | bool) -> Document:
     doc = Document.parse(text, "docker-compose.yml")
     return adopted(doc, read_layout(project(text)), Proposal(tuple(sites)), settings, {})
 
 
-def site(name: Domain, service: str, lineage: str | None = None, **tuning: str) -> Site:
+def site(name: Domain, service: str, lineage: str | None = None, **tuning: str) -> ProposedSite:
     keys = {key.replace("_", "-"): value for key, value in tuning.items()}
-    return Site((name,), Upstream(service, 8000, ServiceName(service)), "x:1", lineage, tuning=keys)
+    return ProposedSite((name,), Upstream(service, 8000, ServiceName(service)), "x:1", lineage, tuning=keys)
 
 
 def test_the_file_changes_only_where_it_must() -> None:

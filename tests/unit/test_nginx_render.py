@@ -15,21 +15,21 @@ from stackctl.model.values import Domain, Publish
 from stackctl.proxies.nginx.config import Capabilities, Nginx
 from stackctl.proxies.proxy import Rejection, SiteTls
 from stackctl.proxies.sites import Rendering, generation_of, issued_tls, site_tls
-from tests.unit.build import app, lineage, stack
+from tests.unit.build import lineage, site, stack
 
 OLD, MIDDLE, NEW = (1, 22, 1), (1, 26, 3), (1, 30, 4)
 A = Domain("a.example.com")
 NGINX = Nginx()
-DUMMY = site_tls(app(A), None)
+DUMMY = site_tls(site(A), None)
 
 
-def conf(version: tuple[int, ...] = NEW, *apps: str, **kwargs: object) -> str:
-    made = stack(*(app(name) for name in apps or (A,)), **kwargs)  # type: ignore[arg-type]
+def conf(version: tuple[int, ...] = NEW, *sites: str, **kwargs: object) -> str:
+    made = stack(*(site(name) for name in sites or (A,)), **kwargs)  # type: ignore[arg-type]
     return NGINX.shared(made, version, custom=None)["nginx.conf"].decode()
 
 
-def site(version: tuple[int, ...] = NEW, tls: SiteTls = DUMMY, **kwargs: object) -> str:
-    one = app(A, **kwargs)  # type: ignore[arg-type]
+def site_conf(version: tuple[int, ...] = NEW, tls: SiteTls = DUMMY, **kwargs: object) -> str:
+    one = site(A, **kwargs)  # type: ignore[arg-type]
     return NGINX.site(stack(one), one, tls, version, custom=None)[f"sites/{A}.conf"].decode()
 
 
@@ -55,17 +55,17 @@ def test_a_capability_begins_with_its_version(version: tuple[int, ...], able: Ca
 def test_http2_is_turned_on_in_the_form_the_version_knows() -> None:
     assert "http2 on;" not in conf(OLD)
     assert "listen 443 ssl http2 default_server;" in conf(OLD)
-    assert "listen 443 ssl http2;" in site(OLD)
+    assert "listen 443 ssl http2;" in site_conf(OLD)
     assert "http2 on;" in conf(NEW)
-    assert "http2;" not in site(NEW)
+    assert "http2;" not in site_conf(NEW)
 
 
 def test_a_missing_upstream_never_stops_the_others() -> None:
-    assert "server web:8000 resolve;" in site(NEW)
-    assert "zone apps;" in site(NEW)
+    assert "server web:8000 resolve;" in site_conf(NEW)
+    assert "zone apps;" in site_conf(NEW)
     for version in (OLD, MIDDLE):
-        assert "upstream" not in site(version).replace("upstream_of_site", "")
-        assert 'set $upstream_of_site "web:8000";' in site(version)
+        assert "upstream" not in site_conf(version).replace("upstream_of_site", "")
+        assert 'set $upstream_of_site "web:8000";' in site_conf(version)
         assert "zone apps" not in conf(version)
 
 
@@ -74,19 +74,19 @@ def test_a_missing_upstream_never_stops_the_others() -> None:
     [("10.0.0.5", False), ("[2001:db8::5]", False), ("legacy.internal", True), ("10.example.com", True)],
 )
 def test_an_address_is_not_resolved_and_a_name_is(host: str, resolved: bool) -> None:
-    assert (" resolve;" in site(NEW, host=host)) is resolved
+    assert (" resolve;" in site_conf(NEW, host=host)) is resolved
 
 
 def test_a_site_with_its_dummy_is_served_over_http_too() -> None:
-    text = site(tls=DUMMY)
+    text = site_conf(tls=DUMMY)
     assert "ssl_certificate /etc/stackctl/certs/a.example.com/fullchain.pem;" in text
     assert "listen 80;" in text
     assert text.count("proxy_pass ") == 2
-    assert f"sites/{A}.redirect" not in NGINX.site(stack(app(A)), app(A), DUMMY, NEW, custom=None)
+    assert f"sites/{A}.redirect" not in NGINX.site(stack(site(A)), site(A), DUMMY, NEW, custom=None)
 
 
 def test_a_site_with_its_certificate_is_redirected() -> None:
-    files = NGINX.site(stack(app(A)), app(A), issued_tls(app(A)), NEW, custom=None)
+    files = NGINX.site(stack(site(A)), site(A), issued_tls(site(A)), NEW, custom=None)
     text = files[f"sites/{A}.conf"].decode()
     assert "ssl_certificate /etc/letsencrypt/live/a.example.com/fullchain.pem;" in text
     assert "ssl_certificate_key /etc/letsencrypt/live/a.example.com/privkey.pem;" in text
@@ -95,7 +95,7 @@ def test_a_site_with_its_certificate_is_redirected() -> None:
 
 
 def test_only_the_names_a_certificate_covers_are_redirected() -> None:
-    one = app(A, "www.example.com")
+    one = site(A, "www.example.com")
     tls = site_tls(one, lineage(A))
     assert tls.trusted == {A}
     files = NGINX.site(stack(one), one, tls, NEW, custom=None)
@@ -105,8 +105,8 @@ def test_only_the_names_a_certificate_covers_are_redirected() -> None:
 
 
 def test_a_lineage_that_cannot_be_used_is_served_by_the_dummy() -> None:
-    assert site_tls(app(A), lineage(A, problem="privkey.pem is missing")) == DUMMY
-    assert site_tls(app(A), lineage(A)) != DUMMY
+    assert site_tls(site(A), lineage(A, problem="privkey.pem is missing")) == DUMMY
+    assert site_tls(site(A), lineage(A)) != DUMMY
 
 
 def test_a_redirect_names_the_port_where_it_is_not_443() -> None:
@@ -115,7 +115,7 @@ def test_a_redirect_names_the_port_where_it_is_not_443() -> None:
 
 
 def test_the_challenge_comes_before_everything_on_port_80() -> None:
-    for text in (conf(), site()):
+    for text in (conf(), site_conf()):
         for server in re.findall(r"listen 80\b.*?\n}", text, re.DOTALL):
             assert "include snippets/acme.conf;" in server
     assert (
@@ -144,7 +144,7 @@ def test_tls_is_mozillas_by_name(policy: TlsPolicy, protocols: str, ciphers: boo
 
 
 def test_tuning_is_written_for_http_and_https() -> None:
-    text = site(tuning=Tuning("0", "1s", "2m", "3h"))
+    text = site_conf(tuning=Tuning("0", "1s", "2m", "3h"))
     for line in (
         "client_max_body_size 0;",
         "proxy_connect_timeout 1s;",
@@ -155,7 +155,7 @@ def test_tuning_is_written_for_http_and_https() -> None:
 
 
 def test_custom_files_are_copied_and_included() -> None:
-    one = app(A)
+    one = site(A)
     bare, dressed = (NGINX.site(stack(one), one, DUMMY, NEW, custom=custom) for custom in (None, b"# mine\n"))
     assert dressed[f"sites/{A}.custom"] == b"# mine\n"
     assert b"include sites/a.example.com.custom;" in dressed[f"sites/{A}.conf"]
@@ -167,7 +167,7 @@ def test_custom_files_are_copied_and_included() -> None:
 
 
 def test_a_custom_file_that_sets_a_header_does_not_drop_the_proxys_own() -> None:
-    one = app(A)
+    one = site(A)
     text = NGINX.site(stack(one), one, DUMMY, NEW, custom=b"proxy_set_header X-Mine 1;\n")[f"sites/{A}.conf"].decode()
     assert text.index("sites/a.example.com.custom") < text.rindex("include snippets/proxy.conf;")
 
@@ -175,13 +175,13 @@ def test_a_custom_file_that_sets_a_header_does_not_drop_the_proxys_own() -> None
 @pytest.mark.parametrize("name", [A, "shop.custom", "shop.conf", "shop.redirect", "conf.custom"])
 @pytest.mark.parametrize("custom", [None, b"# mine\n"])
 def test_every_file_of_a_site_is_known_to_be_its_own(name: str, custom: bytes | None) -> None:
-    one = app(name)
+    one = site(name)
     for path in NGINX.site(stack(one), one, issued_tls(one), NEW, custom=custom):
         assert NGINX.site_of(path) == name
 
 
 def test_a_shared_file_is_no_sites() -> None:
-    for path in [*NGINX.shared(stack(app(A)), NEW, custom=b""), *NGINX.marker("g")]:
+    for path in [*NGINX.shared(stack(site(A)), NEW, custom=b""), *NGINX.marker("g")]:
         assert NGINX.site_of(path) is None
 
 
@@ -205,15 +205,15 @@ def test_a_person_is_sent_to_the_file_they_wrote(path: str, source: str) -> None
     )
 )
 def test_no_two_sites_share_a_path(names: list[str]) -> None:
-    made = stack(*(app(name) for name in names))
-    paths = [p for one in made.apps for p in NGINX.site(made, one, issued_tls(one), NEW, custom=b"")]
+    made = stack(*(site(name) for name in names))
+    paths = [p for one in made.sites for p in NGINX.site(made, one, issued_tls(one), NEW, custom=b"")]
     assert len(paths) == len(set(paths))
 
 
 def test_one_app_more_changes_no_shared_file_and_no_other_site() -> None:
-    few, more = (stack(*(app(f"n{number}.example.com") for number in range(count))) for count in (3, 4))
+    few, more = (stack(*(site(f"n{number}.example.com") for number in range(count))) for count in (3, 4))
     assert NGINX.shared(few, NEW, custom=None) == NGINX.shared(more, NEW, custom=None)
-    first = few.apps[0]
+    first = few.sites[0]
     assert NGINX.site(few, first, DUMMY, NEW, custom=None) == NGINX.site(more, first, DUMMY, NEW, custom=None)
 
 
@@ -233,7 +233,7 @@ def test_the_resolver_of_many_apps_is_asked_less_often() -> None:
 
 def test_rendering_knows_which_custom_file_is_whose() -> None:
     rendering = Rendering(NGINX, NEW, {"http.conf": b"# all\n", f"{A}.conf": b"# a\n", "b.example.com.conf": b"# b\n"})
-    one = app(A)
+    one = site(A)
     assert rendering.shared(stack(one))["snippets/http.custom"] == b"# all\n"
     assert rendering.site(stack(one), one, DUMMY)[f"sites/{A}.custom"] == b"# a\n"
 

@@ -36,7 +36,6 @@ from tests.unit.build import (
     CERTBOT,
     NGINX,
     NOW,
-    app,
     certificate,
     container,
     dummy,
@@ -44,14 +43,15 @@ from tests.unit.build import (
     lineage,
     project,
     service,
+    site,
     stack,
 )
 
 TEXT = "services: {}\n"
 A, B = Domain("a.example.com"), Domain("b.example.com")
 WEB, API = service("web"), service("api")
-APP_A = app(A, service="web")
-APP_B = app(B, service="api")
+SITE_A = site(A, service="web")
+SITE_B = site(B, service="api")
 
 
 def rendering(version: tuple[int, ...] = (1, 30, 4), custom: dict[str, bytes] | None = None) -> Rendering:
@@ -66,7 +66,7 @@ def live_of(
 ) -> dict[str, bytes]:
     looks = rendering(version, custom)
     files = dict(looks.shared(stack))
-    for one in stack.apps:
+    for one in stack.sites:
         files |= looks.site(stack, one, site_tls(one, lineages.get(one.name)))
     return files
 
@@ -94,7 +94,7 @@ def settled(
         ),
         images=images(*services),
         lineages=lineages,
-        dummies={one.name: dummy(*one.domains, fingerprint=f"dummy {one.name}") for one in stack.apps},
+        dummies={one.name: dummy(*one.domains, fingerprint=f"dummy {one.name}") for one in stack.sites},
         custom=custom or {},
     )
 
@@ -125,7 +125,7 @@ def with_container(observed: Observed, changed: Container) -> Observed:
 
 
 def test_nothing_is_done_where_nothing_differs() -> None:
-    desired = stack(APP_A, APP_B)
+    desired = stack(SITE_A, SITE_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
     made = plan(desired, observed)
     assert str(made) == ""
@@ -138,25 +138,25 @@ def test_nothing_is_done_for_a_stack_without_apps() -> None:
 
 @pytest.mark.parametrize("version", [(1, 22, 1), (1, 26, 3), (1, 30, 4)])
 def test_nothing_is_done_with_any_version_custom_files_and_tls_on_the_wire(version: tuple[int, ...]) -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     custom = {"http.conf": b"# mine\n", f"{A}.conf": b"# mine too\n"}
     observed = settled(desired, WEB, issued=[lineage(A)], custom=custom, version=version)
     assert not plan(desired, replace(observed, served={A: certificate(A)}))
 
 
 def test_a_service_without_a_domain_is_left_alone_while_it_runs() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     assert not plan(desired, settled(desired, WEB, service("db"), issued=[lineage(A)]))
 
 
 def test_a_service_whose_profile_is_not_active_is_not_started() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, issued=[lineage(A)])
     assert not plan(desired, observed)
 
 
 def test_a_certificate_with_more_life_or_less_is_not_asked_for_again_by_up() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     old = replace(lineage(A), certificate=certificate(A, days=-1))
     assert not plan(desired, settled(desired, WEB, issued=[old]))
 
@@ -184,7 +184,7 @@ def test_a_first_init_makes_everything_in_order() -> None:
 
 def test_a_first_up_of_an_app_serves_its_dummy_before_it_asks_for_a_certificate() -> None:
     observed = replace(nothing(project(WEB)), stackfile=TEXT, missing=(), images={"nginx:1.30": "id of nginx"})
-    assert str(plan(stack(APP_A), observed)) == lines(
+    assert str(plan(stack(SITE_A), observed)) == lines(
         """
         make a dummy certificate for a.example.com  (no certificate yet)
         pull web:1  (not on this host)
@@ -211,8 +211,8 @@ def test_a_first_up_of_an_app_serves_its_dummy_before_it_asks_for_a_certificate(
 
 
 def test_a_new_app_touches_no_other() -> None:
-    desired = stack(APP_A, APP_B)
-    before = settled(stack(APP_A), WEB, API, issued=[lineage(A)])
+    desired = stack(SITE_A, SITE_B)
+    before = settled(stack(SITE_A), WEB, API, issued=[lineage(A)])
     observed = without(before, "api")
     assert str(plan(desired, observed, Intent("services: {new: {}}\n", focus=frozenset({B})))) == lines(
         """
@@ -235,9 +235,9 @@ def test_a_new_app_touches_no_other() -> None:
 
 
 def test_an_app_outside_compose_has_no_service_to_start() -> None:
-    outside = app(B, host="10.0.0.5")
-    observed = settled(stack(APP_A), WEB, issued=[lineage(A)])
-    made = plan(stack(APP_A, outside), observed, Intent(TEXT, issue=False))
+    outside = site(B, host="10.0.0.5")
+    observed = settled(stack(SITE_A), WEB, issued=[lineage(A)])
+    made = plan(stack(SITE_A, outside), observed, Intent(TEXT, issue=False))
     assert str(made) == lines(
         """
         make a dummy certificate for b.example.com  (no certificate yet)
@@ -251,7 +251,7 @@ def test_an_app_outside_compose_has_no_service_to_start() -> None:
 
 
 def test_an_app_that_was_adopted_with_its_certificate_needs_no_dummy() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = replace(settled(stack(), WEB), lineages={A: lineage(A)})
     assert str(plan(desired, observed)) == lines(
         """
@@ -264,8 +264,8 @@ def test_an_app_that_was_adopted_with_its_certificate_needs_no_dummy() -> None:
 
 
 def test_a_changed_upstream_changes_its_own_site_alone() -> None:
-    observed = settled(stack(APP_A, APP_B), WEB, API, issued=[lineage(A), lineage(B)])
-    made = plan(stack(app(A, service="web", port=9000), APP_B), observed)
+    observed = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
+    made = plan(stack(site(A, service="web", port=9000), SITE_B), observed)
     assert str(made) == lines(
         """
         stage sites/a.example.com.conf  (a.example.com changed)
@@ -279,8 +279,8 @@ def test_a_changed_upstream_changes_its_own_site_alone() -> None:
 
 def test_an_added_alias_stays_on_http_until_the_certificate_covers_it() -> None:
     www = Domain("www.example.com")
-    observed = settled(stack(APP_A), WEB, issued=[lineage(A)])
-    desired = stack(app(A, www, service="web"))
+    observed = settled(stack(SITE_A), WEB, issued=[lineage(A)])
+    desired = stack(site(A, www, service="web"))
     made = plan(desired, observed)
     assert str(made) == lines(
         """
@@ -307,32 +307,32 @@ def test_an_added_alias_stays_on_http_until_the_certificate_covers_it() -> None:
 
 def test_a_removed_alias_is_asked_off_the_certificate() -> None:
     www = Domain("www.example.com")
-    observed = settled(stack(app(A, www)), WEB, issued=[lineage(A, www)])
-    made = plan(stack(APP_A), observed)
+    observed = settled(stack(site(A, www)), WEB, issued=[lineage(A, www)])
+    made = plan(stack(SITE_A), observed)
     assert "issue a certificate for a.example.com  (its names changed)" in str(made)
 
 
 def test_names_in_another_order_are_the_same_names() -> None:
-    desired = stack(app(A, "z.example.com", "c.example.com"))
+    desired = stack(site(A, "z.example.com", "c.example.com"))
     assert not plan(desired, settled(desired, WEB, issued=[lineage(A, "c.example.com", "z.example.com")]))
 
 
 def test_a_dummy_that_lacks_a_name_is_made_again() -> None:
-    desired = stack(app(A, "www.example.com"))
+    desired = stack(site(A, "www.example.com"))
     observed = replace(settled(desired, WEB), dummies={A: dummy(A)})
     made = plan(desired, observed, Intent(TEXT, issue=False))
     assert str(made).splitlines()[0] == "make a dummy certificate for a.example.com  (no certificate yet)"
 
 
 def test_a_dummy_with_more_names_is_kept() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = replace(settled(desired, WEB), dummies={A: dummy(A, "www.example.com")})
     assert not plan(desired, observed, Intent(TEXT, issue=False))
 
 
 @pytest.mark.parametrize("problem", ["privkey.pem is missing", "privkey.pem is not the certificate's key"])
 def test_a_lineage_that_cannot_be_used_is_served_by_a_dummy_and_asked_for(problem: str) -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     broken = lineage(A, problem=problem)
     observed = replace(settled(desired, WEB, issued=[lineage(A)]), lineages={A: broken}, dummies={})
     assert str(plan(desired, observed)) == lines(
@@ -353,7 +353,7 @@ def test_a_lineage_that_cannot_be_used_is_served_by_a_dummy_and_asked_for(proble
 
 
 def test_many_missing_certificates_are_asked_for_together_and_switched_by_one_reload() -> None:
-    desired = stack(APP_A, APP_B)
+    desired = stack(SITE_A, SITE_B)
     made = plan(desired, settled(desired, WEB, API))
     assert str(made) == lines(
         """
@@ -375,12 +375,12 @@ def test_many_missing_certificates_are_asked_for_together_and_switched_by_one_re
 
 
 def test_no_issue_asks_for_nothing() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     assert not plan(desired, settled(desired, WEB), Intent(TEXT, issue=False))
 
 
 def test_a_changed_compose_file_alone_is_written_and_nothing_reloads() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     assert str(plan(desired, observed, Intent("# new\n"))) == "write docker-compose.yml  (the stack changes)"
 
@@ -390,7 +390,7 @@ def test_a_changed_compose_file_alone_is_written_and_nothing_reloads() -> None:
 
 @pytest.mark.parametrize("state", ["exited", "created", "restarting", "paused", "dead"])
 def test_a_service_that_does_not_run_is_started_and_awaited(state: str) -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     made = plan(desired, with_container(observed, container("web", state=state)))
     assert str(made) == lines(
@@ -402,14 +402,14 @@ def test_a_service_that_does_not_run_is_started_and_awaited(state: str) -> None:
 
 
 def test_one_stopped_replica_is_enough_to_start_its_service() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     made = plan(desired, with_container(observed, container("web", state="exited", number=2)))
     assert "start service web  (it is exited)" in str(made)
 
 
 def test_a_service_whose_definition_changed_is_replaced() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     assert str(plan(desired, replace(observed, project=project(service("web", config_hash="h2"))))) == lines(
         """
@@ -420,7 +420,7 @@ def test_a_service_whose_definition_changed_is_replaced() -> None:
 
 
 def test_a_service_whose_image_was_pulled_anew_is_replaced() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     assert str(plan(desired, replace(observed, images={**observed.images, "web:1": "another id"}))) == lines(
         """
@@ -431,13 +431,13 @@ def test_a_service_whose_image_was_pulled_anew_is_replaced() -> None:
 
 
 def test_a_service_that_runs_is_not_pulled_for_although_its_image_is_gone() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     assert not plan(desired, replace(observed, images={**observed.images, "web:1": None}))
 
 
 def test_a_service_that_is_built_is_not_pulled() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     built = service("web", builds=True)
     observed = replace(without(settled(desired, built, issued=[lineage(A)]), "web"), images=images())
     assert str(plan(desired, observed)) == lines(
@@ -450,14 +450,14 @@ def test_a_service_that_is_built_is_not_pulled() -> None:
 
 @pytest.mark.parametrize("health", ["starting", "unhealthy"])
 def test_an_app_that_is_not_healthy_is_awaited(health: str) -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     made = plan(desired, with_container(observed, container("web", health=health)))
     assert str(made) == "wait until web:8000 answers  (not healthy)"
 
 
 def test_a_service_without_a_domain_is_started_and_not_awaited() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = without(settled(desired, WEB, service("db"), issued=[lineage(A)]), "db")
     made = plan(desired, observed)
     assert str(made) == "start service db  (not running yet)"
@@ -465,7 +465,7 @@ def test_a_service_without_a_domain_is_started_and_not_awaited() -> None:
 
 
 def test_a_service_of_two_apps_is_started_once_and_awaited_on_each_port() -> None:
-    desired = stack(app(A, service="web", port=8000), app(B, service="web", port=9000))
+    desired = stack(site(A, service="web", port=8000), site(B, service="web", port=9000))
     observed = without(settled(desired, WEB, issued=[lineage(A), lineage(B)]), "web")
     made = plan(desired, observed)
     assert str(made) == lines(
@@ -480,7 +480,7 @@ def test_a_service_of_two_apps_is_started_once_and_awaited_on_each_port() -> Non
 
 def test_what_fails_with_one_app_is_in_that_apps_scope() -> None:
     observed = replace(nothing(project(WEB)), images={"nginx:1.30": "id of nginx"})
-    made = plan(stack(APP_A), observed)
+    made = plan(stack(SITE_A), observed)
     scopes = {type(operation).__name__: operation.scope for operation in made.operations}
     assert {kind for kind, scope in scopes.items() if scope == A} == {
         "MakeDummy",
@@ -506,7 +506,7 @@ def test_what_fails_with_one_app_is_in_that_apps_scope() -> None:
     ],
 )
 def test_a_proxy_that_is_not_as_the_file_says_is_started_not_reloaded(changed: Container, cause: str) -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = with_container(settled(desired, WEB, issued=[lineage(A)]), changed)
     assert str(plan(desired, replace(observed, generation=None))) == lines(
         f"""
@@ -525,7 +525,7 @@ def test_a_proxy_image_is_there_before_the_configuration_is_tested_with_it() -> 
 
 
 def test_a_proxy_that_runs_an_older_generation_is_reloaded() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = replace(settled(desired, WEB, issued=[lineage(A)]), generation="g0")
     assert str(plan(desired, observed)) == lines(
         """
@@ -543,7 +543,7 @@ def test_a_proxy_that_does_not_answer_is_reloaded() -> None:
 
 @pytest.mark.parametrize("served", [None, certificate(A, fingerprint="the one before")])
 def test_a_site_that_shows_another_certificate_than_the_one_on_disk_is_reloaded(served: object) -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = replace(settled(desired, WEB, issued=[lineage(A)]), served={A: served})  # type: ignore[dict-item]
     assert str(plan(desired, observed)) == lines(
         """
@@ -554,7 +554,7 @@ def test_a_site_that_shows_another_certificate_than_the_one_on_disk_is_reloaded(
 
 
 def test_a_dummy_on_the_wire_is_compared_like_a_real_one() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB)
     shown = replace(observed, served={A: certificate(A, fingerprint=f"dummy {A}")})
     assert not plan(desired, shown, Intent(TEXT, issue=False))
@@ -563,7 +563,7 @@ def test_a_dummy_on_the_wire_is_compared_like_a_real_one() -> None:
 
 
 def test_a_stopped_certbot_is_started_and_nothing_reloads() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = with_container(settled(desired, WEB, issued=[lineage(A)]), container("certbot", state="exited"))
     made = plan(desired, observed)
     assert str(made) == "start service certbot  (it is exited)"
@@ -571,7 +571,7 @@ def test_a_stopped_certbot_is_started_and_nothing_reloads() -> None:
 
 
 def test_an_upgraded_nginx_gets_files_of_its_version() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = replace(settled(desired, WEB, issued=[lineage(A)], version=(1, 26, 3)), version=(1, 30, 4))
     made = plan(desired, observed)
     assert str(made) == lines(
@@ -589,7 +589,7 @@ def test_an_upgraded_nginx_gets_files_of_its_version() -> None:
 
 
 def test_a_custom_file_of_a_site_is_copied_beside_it() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     made = plan(desired, replace(observed, custom={f"{A}.conf": b"# mine\n"}))
     assert (
@@ -599,14 +599,14 @@ def test_a_custom_file_of_a_site_is_copied_beside_it() -> None:
 
 
 def test_a_changed_custom_file_stages_itself_alone() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)], custom={f"{A}.conf": b"# mine\n"})
     made = plan(desired, replace(observed, custom={f"{A}.conf": b"# mine, edited\n"}))
     assert str(made).splitlines()[0] == "stage sites/a.example.com.custom  (a.example.com changed)"
 
 
 def test_a_removed_custom_file_is_left_out() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)], custom={f"{A}.conf": b"# mine\n"})
     assert str(plan(desired, replace(observed, custom={}))).splitlines()[0] == (
         "stage sites/a.example.com.conf, without sites/a.example.com.custom  (a.example.com changed)"
@@ -614,7 +614,7 @@ def test_a_removed_custom_file_is_left_out() -> None:
 
 
 def test_custom_settings_of_all_sites_come_and_go() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     bare = settled(desired, WEB, issued=[lineage(A)])
     made = plan(desired, replace(bare, custom={"http.conf": b"# mine\n"}))
     assert str(made).splitlines()[0] == "stage nginx.conf, snippets/http.custom  (settings of all sites changed)"
@@ -624,13 +624,13 @@ def test_custom_settings_of_all_sites_come_and_go() -> None:
 
 
 def test_a_custom_file_of_no_app_has_no_effect() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     assert not plan(desired, replace(observed, custom={"unrouted.example.com.conf": b"# mine\n"}))
 
 
 def test_a_file_of_nginx_that_was_edited_or_lost_is_written_again() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     live = {**observed.live, "snippets/tls.conf": b"# edited\n"}
     del live[f"sites/{A}.conf"], live[f"sites/{A}.redirect"]
@@ -651,8 +651,8 @@ def test_a_file_that_stackctl_no_longer_writes_is_left_out() -> None:
 
 
 def test_a_removed_app_is_gone_from_the_wire_before_its_service_stops() -> None:
-    desired = stack(APP_A)
-    before = settled(stack(APP_A, APP_B), WEB, API, issued=[lineage(A), lineage(B)])
+    desired = stack(SITE_A)
+    before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
     observed = replace(before, project=project(WEB))
     intent = Intent("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(B,))
     assert str(plan(desired, observed, intent)) == lines(
@@ -669,34 +669,34 @@ def test_a_removed_app_is_gone_from_the_wire_before_its_service_stops() -> None:
 
 
 def test_what_takes_away_writes_the_compose_file_last() -> None:
-    before = settled(stack(APP_A, APP_B), WEB, API, issued=[lineage(A), lineage(B)])
+    before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
     intent = Intent("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(B,), write_last=True)
-    texts = str(plan(stack(APP_A), before, intent)).splitlines()
+    texts = str(plan(stack(SITE_A), before, intent)).splitlines()
     assert texts[0].startswith("stage without sites/b.example.com.conf")
     assert texts[-1] == "write docker-compose.yml  (the stack changes)"
     assert sum("write docker-compose.yml" in text for text in texts) == 1
 
 
 def test_a_removed_app_keeps_its_certificate_unless_asked() -> None:
-    before = settled(stack(APP_A, APP_B), WEB, API, issued=[lineage(A), lineage(B)])
+    before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
     intent = Intent(TEXT, focus=frozenset(), stop=frozenset({"api"}))
-    assert "delete" not in str(plan(stack(APP_A), before, intent))
+    assert "delete" not in str(plan(stack(SITE_A), before, intent))
 
 
 def test_a_certificate_that_is_not_there_is_not_deleted() -> None:
     assert not plan(
-        stack(APP_A), settled(stack(APP_A), WEB, issued=[lineage(A)]), Intent(TEXT, focus=frozenset(), delete=(B,))
+        stack(SITE_A), settled(stack(SITE_A), WEB, issued=[lineage(A)]), Intent(TEXT, focus=frozenset(), delete=(B,))
     )
 
 
 def test_a_service_that_is_to_stop_is_not_started_first() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = without(settled(desired, WEB, API, issued=[lineage(A)]), "api")
     assert not plan(desired, observed, Intent(TEXT, stop=frozenset({"api"})))
 
 
 def test_an_orphan_of_stackctl_is_removed_with_all_its_containers() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     observed = with_container(with_container(observed, container("old")), container("old", number=2, state="exited"))
     made = plan(desired, observed)
@@ -717,20 +717,20 @@ def test_a_proxy_under_its_former_name_goes_before_the_new_one_needs_its_ports()
 
 
 def test_a_service_of_an_inactive_profile_is_no_orphan() -> None:
-    desired = replace(stack(APP_A), services=frozenset({"web", "extra"}))
+    desired = replace(stack(SITE_A), services=frozenset({"web", "extra"}))
     observed = settled(desired, WEB, issued=[lineage(A)])
     assert not plan(desired, with_container(observed, container("extra")))
 
 
 def test_an_orphan_of_a_persons_own_is_left_alone() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = with_container(settled(desired, WEB, issued=[lineage(A)]), container("mine", role=None))
     assert not plan(desired, observed)
 
 
 def test_a_site_that_a_person_took_out_of_the_file_goes_from_the_proxy() -> None:
-    before = settled(stack(APP_A, APP_B), WEB, API, issued=[lineage(A), lineage(B)])
-    assert str(plan(stack(APP_A), before)) == lines(
+    before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
+    assert str(plan(stack(SITE_A), before)) == lines(
         """
         stage without sites/b.example.com.conf, without sites/b.example.com.redirect  (b.example.com is routed no more)
         test the staged configuration and make it live  (the proxy's files change)
@@ -743,8 +743,8 @@ def test_a_site_that_a_person_took_out_of_the_file_goes_from_the_proxy() -> None
 
 def test_a_removed_site_takes_its_custom_copy_along() -> None:
     custom = {f"{B}.conf": b"# mine\n"}
-    before = settled(stack(APP_A, APP_B), WEB, API, issued=[lineage(A), lineage(B)], custom=custom)
-    assert str(plan(stack(APP_A), before)).splitlines()[0] == (
+    before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)], custom=custom)
+    assert str(plan(stack(SITE_A), before)).splitlines()[0] == (
         "stage without sites/b.example.com.conf, without sites/b.example.com.custom, "
         "without sites/b.example.com.redirect  (b.example.com is routed no more)"
     )
@@ -752,7 +752,7 @@ def test_a_removed_site_takes_its_custom_copy_along() -> None:
 
 @pytest.mark.parametrize("name", ["shop.custom", "shop.conf", "a.custom.conf", "custom.conf.custom"])
 def test_a_site_whose_name_ends_like_a_file_is_settled_too(name: str) -> None:
-    odd = app(name)
+    odd = site(name)
     assert not plan(stack(odd), settled(stack(odd), WEB, issued=[lineage(name)], custom={f"{name}.conf": b"# mine\n"}))
 
 
@@ -760,7 +760,7 @@ def test_a_site_whose_name_ends_like_a_file_is_settled_too(name: str) -> None:
 
 
 def test_a_focus_leaves_other_apps_and_services_as_they_are() -> None:
-    desired = stack(APP_A, APP_B)
+    desired = stack(SITE_A, SITE_B)
     observed = without(settled(desired, WEB, API, service("db"), issued=[lineage(A)]), "api", "db")
     observed = replace(observed, live={k: v for k, v in observed.live.items() if "b.example.com" not in k}, dummies={})
     assert not plan(desired, observed, Intent(TEXT, focus=frozenset({A})))
@@ -768,13 +768,13 @@ def test_a_focus_leaves_other_apps_and_services_as_they_are() -> None:
 
 
 def test_an_empty_focus_is_no_app_at_all() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     assert not plan(desired, settled(desired, WEB), Intent(TEXT, focus=frozenset()))
 
 
 @pytest.mark.parametrize("focus", [frozenset[Domain](), frozenset({B})])
 def test_a_live_site_that_lost_its_certificate_is_put_right_whatever_the_focus(focus: frozenset[Domain]) -> None:
-    desired = stack(APP_A, APP_B)
+    desired = stack(SITE_A, SITE_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
     observed = replace(observed, lineages={B: lineage(B)}, dummies={})
     made = plan(desired, observed, Intent(TEXT, focus=focus))
@@ -796,7 +796,7 @@ def test_a_live_site_that_lost_its_certificate_is_put_right_whatever_the_focus(f
 
 
 def test_a_renewal_asks_for_what_it_is_told_and_prepares_nothing() -> None:
-    desired = stack(APP_A, APP_B)
+    desired = stack(SITE_A, SITE_B)
     observed = without(settled(desired, WEB, API, issued=[lineage(A), lineage(B)]), "web")
     observed = replace(observed, missing=("nginx",))
     made = plan(desired, observed, Intent("# other\n", renew={A: "due in 9 days"}))
@@ -811,12 +811,12 @@ def test_a_renewal_asks_for_what_it_is_told_and_prepares_nothing() -> None:
 
 
 def test_a_renewal_with_nothing_due_is_empty() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     assert not plan(desired, settled(desired, WEB, issued=[lineage(A)]), Intent(TEXT, renew={}))
 
 
 def test_a_first_certificate_by_renewal_switches_the_site_too() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     made = plan(desired, settled(desired, WEB), Intent(TEXT, renew={A: "it has none yet"}))
     assert str(made) == lines(
         """
@@ -831,7 +831,7 @@ def test_a_first_certificate_by_renewal_switches_the_site_too() -> None:
 
 
 def test_only_what_is_forced_is_replaced_before_it_is_due() -> None:
-    desired = stack(APP_A, APP_B)
+    desired = stack(SITE_A, SITE_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
     intent = Intent(TEXT, renew={A: "asked for", B: "due in 9 days"}, force=frozenset({A}))
     forced = {op.request.lineage: op.request.force for op in of_kind(plan(desired, observed, intent), Issue)}  # type: ignore[attr-defined]
@@ -839,14 +839,14 @@ def test_only_what_is_forced_is_replaced_before_it_is_due() -> None:
 
 
 def test_a_renewal_stays_within_its_focus() -> None:
-    desired = stack(APP_A, APP_B)
+    desired = stack(SITE_A, SITE_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
     intent = Intent(TEXT, focus=frozenset({A}), renew={A: "asked for", B: "asked for"})
     assert [op.request.lineage for op in of_kind(plan(desired, observed, intent), Issue)] == [A]  # type: ignore[attr-defined]
 
 
 def test_a_renewal_takes_up_what_certbot_renewed_by_itself() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = replace(
         settled(desired, WEB, issued=[lineage(A, fingerprint="new")]), served={A: certificate(A, fingerprint="old")}
     )
@@ -860,7 +860,7 @@ def test_a_renewal_takes_up_what_certbot_renewed_by_itself() -> None:
 
 
 def test_a_renewal_does_not_reload_a_proxy_that_does_not_answer() -> None:
-    desired = stack(APP_A)
+    desired = stack(SITE_A)
     observed = replace(settled(desired, WEB, issued=[lineage(A)]), generation=None)
     assert not plan(desired, observed, Intent(TEXT, renew={}))
 
@@ -877,7 +877,7 @@ def staged(*names: str) -> Lineage:
 
 
 def test_a_certificate_of_the_staging_ca_is_replaced_once_the_stack_leaves_staging() -> None:
-    desired = stack(APP_A, acme=acme(LETSENCRYPT))
+    desired = stack(SITE_A, acme=acme(LETSENCRYPT))
     made = plan(desired, settled(desired, WEB, issued=[staged(A)]))
     assert str(made) == lines(
         """
@@ -893,7 +893,7 @@ def test_a_certificate_of_the_staging_ca_is_replaced_once_the_stack_leaves_stagi
 
 
 def test_a_certificate_of_the_staging_ca_is_kept_while_the_stack_is_in_staging() -> None:
-    desired = stack(APP_A, acme=acme(LETSENCRYPT_STAGING))
+    desired = stack(SITE_A, acme=acme(LETSENCRYPT_STAGING))
     assert not plan(desired, settled(desired, WEB, issued=[staged(A)]))
 
 
@@ -902,7 +902,7 @@ def failed(count: int, ago: timedelta = timedelta(seconds=30)) -> Ledger:
 
 
 def test_what_the_ca_would_refuse_is_not_asked_and_nothing_else_is_held_back() -> None:
-    desired = stack(APP_A, APP_B, acme=acme(LETSENCRYPT))
+    desired = stack(SITE_A, SITE_B, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB, API), now=NOW, ledger=failed(5))
     made = plan(desired, observed)
     (held,) = of_kind(made, DeferIssue)
@@ -924,7 +924,7 @@ def test_what_the_ca_would_refuse_is_not_asked_and_nothing_else_is_held_back() -
 
 
 def test_names_are_looked_at_before_anything_is_asked_and_all_together() -> None:
-    desired = stack(APP_A, APP_B)
+    desired = stack(SITE_A, SITE_B)
     kinds = [type(operation) for operation in plan(desired, settled(desired, WEB, API)).operations]
     assert kinds[:4] == [CheckNames, CheckNames, Issue, Issue]
     (first, *_) = of_kind(plan(desired, settled(desired, WEB, API)), CheckNames)
@@ -941,18 +941,18 @@ def test_names_are_looked_at_before_anything_is_asked_and_all_together() -> None
     ],
 )
 def test_names_are_not_looked_at_where_a_person_forces_or_nothing_would_be_asked(intent: Intent, agreed: bool) -> None:
-    desired = stack(APP_A, acme=replace(acme(LETSENCRYPT), agree_tos=agreed))
+    desired = stack(SITE_A, acme=replace(acme(LETSENCRYPT), agree_tos=agreed))
     assert not of_kind(plan(desired, settled(desired, WEB), intent), CheckNames)
 
 
 def test_what_is_held_back_alone_switches_nothing() -> None:
-    desired = stack(APP_A, acme=acme(LETSENCRYPT))
+    desired = stack(SITE_A, acme=acme(LETSENCRYPT))
     made = plan(desired, replace(settled(desired, WEB), now=NOW, ledger=failed(5)))
     assert [type(operation) for operation in made.operations] == [DeferIssue]
 
 
 def test_a_person_may_ask_in_spite_of_the_ledger() -> None:
-    desired = stack(APP_A, acme=acme(LETSENCRYPT))
+    desired = stack(SITE_A, acme=acme(LETSENCRYPT))
     made = plan(desired, replace(settled(desired, WEB), now=NOW, ledger=failed(5)), Intent(TEXT, ledger=False))
     (issue,) = of_kind(made, Issue)
     assert isinstance(issue, Issue)
@@ -961,14 +961,14 @@ def test_a_person_may_ask_in_spite_of_the_ledger() -> None:
 
 @pytest.mark.parametrize(("unattended", "kind"), [(True, DeferIssue), (False, Issue)])
 def test_failures_in_a_row_hold_back_who_does_not_watch(unattended: bool, kind: type[Operation]) -> None:
-    desired = stack(APP_A, acme=acme(LETSENCRYPT))
+    desired = stack(SITE_A, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB), now=NOW, ledger=failed(1))
     made = plan(desired, observed, Intent(TEXT, renew={A: "it has none yet"}, unattended=unattended))
     assert of_kind(made, kind)
 
 
 def test_a_failure_long_ago_holds_nobody_back() -> None:
-    desired = stack(APP_A, acme=acme(LETSENCRYPT))
+    desired = stack(SITE_A, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB), now=NOW, ledger=failed(1, timedelta(days=7)))
     made = plan(desired, observed, Intent(TEXT, renew={A: "it has none yet"}, unattended=True))
     assert of_kind(made, Issue)
@@ -998,14 +998,14 @@ def test_a_ca_bundle_is_copied_where_it_differs(wished: bytes | None, there: byt
 def test_directories_come_before_anything_is_written_into_them() -> None:
     observed = replace(nothing(project(WEB)), images={})
     kinds = [
-        type(operation).__name__ for operation in plan(stack(APP_A), observed, Intent(TEXT, ca_bundle=b"x")).operations
+        type(operation).__name__ for operation in plan(stack(SITE_A), observed, Intent(TEXT, ca_bundle=b"x")).operations
     ]
     assert kinds[:4] == ["MakeDirectories", "WriteCaBundle", "WriteStackfile", "MakeDummy"]
 
 
 def test_every_verification_comes_after_the_start_or_reload_it_is_about() -> None:
     observed = replace(nothing(project(WEB)), images={})
-    made = plan(stack(APP_A), observed)
+    made = plan(stack(SITE_A), observed)
     moves = [n for n, op in enumerate(made.operations) if isinstance(op, StartProxy | ReloadProxy)]
     checks = [n for n, op in enumerate(made.operations) if isinstance(op, VerifySite)]
     assert len(moves) == len(checks) == 2
@@ -1014,7 +1014,7 @@ def test_every_verification_comes_after_the_start_or_reload_it_is_about() -> Non
 
 def test_every_operation_says_what_it_does_and_why() -> None:
     observed = replace(nothing(project(WEB)), images={})
-    for operation in plan(stack(APP_A), observed, Intent(TEXT, ca_bundle=b"x")).operations:
+    for operation in plan(stack(SITE_A), observed, Intent(TEXT, ca_bundle=b"x")).operations:
         assert operation.text
         assert operation.cause
     with pytest.raises(NotImplementedError, match="Operation"):
@@ -1022,7 +1022,7 @@ def test_every_operation_says_what_it_does_and_why() -> None:
 
 
 def test_the_same_state_makes_the_same_plan() -> None:
-    desired = stack(APP_A, APP_B)
+    desired = stack(SITE_A, SITE_B)
     observed = replace(nothing(project(WEB, API)), images={})
     assert plan(desired, observed) == plan(desired, observed)
 
@@ -1061,7 +1061,7 @@ def test_a_service_that_is_scaled_to_none_is_left_alone() -> None:
 def test_a_wildcard_certificate_is_good_for_the_names_it_covers() -> None:
     found = lineage("*.example.com", name=A)
     intent = Intent(TEXT)
-    one = stack(APP_A)
+    one = stack(SITE_A)
     seen = settled(one, WEB, issued=[found])
     assert "issue" not in str(make_plan(one, intent, seen, rendering()))
 
@@ -1069,7 +1069,7 @@ def test_a_wildcard_certificate_is_good_for_the_names_it_covers() -> None:
 def test_no_wildcard_is_asked_for_by_a_lineage_that_the_file_names() -> None:
     """HTTP-01 cannot prove one: the CA would refuse the whole order."""
     names = (A, Domain("a.example.org"))
-    desired = stack(replace(app(*names), certificate="shared"))
+    desired = stack(replace(site(*names), certificate="shared"))
     found = lineage("*.example.com", "kept.example.net", name="shared")
     made = plan(desired, replace(settled(desired, WEB), lineages={"shared": found}))
     (request,) = [one.request for one in made.operations if isinstance(one, Issue)]
@@ -1079,7 +1079,7 @@ def test_no_wildcard_is_asked_for_by_a_lineage_that_the_file_names() -> None:
 
 def test_a_certificate_from_elsewhere_is_served_until_it_is_due() -> None:
     """What is in data/certs and is no dummy is a certificate like any other, but that certbot has the next."""
-    desired = stack(app(A))
+    desired = stack(site(A))
     there = certificate(A, fingerprint="theirs")
     observed = replace(settled(desired, WEB), dummies={A: there}, now=NOW)
 
@@ -1091,7 +1091,7 @@ def test_a_certificate_from_elsewhere_is_served_until_it_is_due() -> None:
 
     due = plan(desired, replace(observed, now=there.not_after - timedelta(days=20)))
     assert [one.cause for one in due.operations if isinstance(one, Issue)] == ["the one in data/certs is due"]
-    short = plan(stack(app(A, "www.example.com")), observed)
+    short = plan(stack(site(A, "www.example.com")), observed)
     assert [one.cause for one in short.operations if isinstance(one, Issue)] == [
         "the one in data/certs is not for all of its names"
     ]

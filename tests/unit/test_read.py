@@ -12,8 +12,8 @@ from stackctl.model.stack import (
     LETSENCRYPT,
     LETSENCRYPT_STAGING,
     Acme,
-    App,
     KeyType,
+    Site,
     Stack,
     TlsPolicy,
     Tuning,
@@ -21,7 +21,7 @@ from stackctl.model.stack import (
 )
 from stackctl.model.values import Publish
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import read_apps, read_keys, read_stack
+from stackctl.stackfile.read import read_keys, read_sites, read_stack
 from tests.unit.build import CERTBOT, GOLDEN, NGINX, project, service
 
 SERVICES = """\
@@ -44,8 +44,8 @@ def read(text: str, found: Project | None = None) -> Stack:
     return read_stack(parse(text), found or project())
 
 
-def apps(text: str) -> tuple[App, ...]:
-    return read_apps(parse(text))
+def sites(text: str) -> tuple[Site, ...]:
+    return read_sites(parse(text))
 
 
 def refusal(text: str, found: Project | None = None) -> StackfileError:
@@ -64,7 +64,7 @@ def said(text: str) -> str:
 
 def test_a_file_without_x_stackctl_is_a_stack_of_defaults() -> None:
     stack = read("services: {}\n")
-    assert stack.apps == ()
+    assert stack.sites == ()
     assert stack.acme == Acme()
     assert stack.acme.directory == LETSENCRYPT
     assert stack.tls is TlsPolicy.INTERMEDIATE
@@ -108,21 +108,21 @@ def test_a_ca_may_be_an_url() -> None:
 
 
 def test_a_service_with_a_route_is_an_app() -> None:
-    (app,) = apps(SERVICES)
-    assert app.domains == ("example.com", "www.example.com")
-    assert app.upstream == Upstream("web", 8000, app.upstream.service)
-    assert app.upstream.service == "web"
-    assert app.where == "f.yml:4"
-    assert (app.name, app.aliases) == ("example.com", ("www.example.com",))
+    (site,) = sites(SERVICES)
+    assert site.domains == ("example.com", "www.example.com")
+    assert site.upstream == Upstream("web", 8000, site.upstream.service)
+    assert site.upstream.service == "web"
+    assert site.where == "f.yml:4"
+    assert (site.name, site.aliases) == ("example.com", ("www.example.com",))
 
 
 def test_names_become_canonical() -> None:
-    (app,) = apps(SERVICES.replace("- example.com", "- MÜNCHEN.de."))
-    assert app.domains == ("xn--mnchen-3ya.de", "www.example.com")
+    (site,) = sites(SERVICES.replace("- example.com", "- MÜNCHEN.de."))
+    assert site.domains == ("xn--mnchen-3ya.de", "www.example.com")
 
 
 def test_apps_at_the_top_are_outside_compose_or_one_more_site_of_a_service() -> None:
-    outside, more = apps(
+    outside, more = sites(
         """\
 x-stackctl:
   apps:
@@ -148,13 +148,13 @@ services:
   b: {x-stackctl: {domains: [b.example.com], port: 1}}
   a: {x-stackctl: {domains: [a.example.com], port: 1}}
 """
-    assert [app.name for app in apps(text)] == ["b.example.com", "a.example.com", "z.example.com"]
+    assert [site.name for site in sites(text)] == ["b.example.com", "a.example.com", "z.example.com"]
 
 
 def test_tuning_is_the_apps_own_then_that_of_all_then_the_default() -> None:
     text = "x-stackctl:\n  read-timeout: 60s\n  body-size: 1G\n" + SERVICES + "      body-size: 0\n"
-    (app,) = apps(text.replace("body-size: 0", "body-size: '0'"))
-    assert app.tuning == replace(Tuning(), read_timeout="60s", body_size="0")
+    (site,) = sites(text.replace("body-size: 0", "body-size: '0'"))
+    assert site.tuning == replace(Tuning(), read_timeout="60s", body_size="0")
 
 
 def test_a_route_may_be_merged_from_an_anchor() -> None:
@@ -168,15 +168,15 @@ services:
     <<: *route
     image: web
 """
-    (app,) = apps(text)
-    assert (app.name, app.upstream.host, app.where) == ("example.com", "web", "f.yml:2")
+    (site,) = sites(text)
+    assert (site.name, site.upstream.host, site.where) == ("example.com", "web", "f.yml:2")
 
 
 def test_the_golden_stack_reads() -> None:
     doc = Document.parse((GOLDEN / "compose" / "stackctl.yml").read_text(), "stackctl.yml")
     stack = read_stack(doc, project(service("web")))
-    assert [app.name for app in stack.apps] == ["example.com", "legacy.example.com"]
-    assert stack.apps[1].tuning == replace(Tuning(), read_timeout="60s", body_size="1g")
+    assert [site.name for site in stack.sites] == ["example.com", "legacy.example.com"]
+    assert stack.sites[1].tuning == replace(Tuning(), read_timeout="60s", body_size="1g")
     assert stack.acme.email == "you@example.com"
 
 
@@ -192,8 +192,8 @@ def test_the_proxy_is_what_its_label_says_whatever_its_name_and_ports() -> None:
 
 def test_an_app_is_found_by_any_of_its_names() -> None:
     stack = read(SERVICES)
-    assert stack.app("www.example.com") is stack.app("example.com") is stack.apps[0]
-    assert stack.app("other.example.com") is None
+    assert stack.site("www.example.com") is stack.site("example.com") is stack.sites[0]
+    assert stack.site("other.example.com") is None
 
 
 def test_the_keys_at_the_top_can_be_read_alone() -> None:
@@ -242,7 +242,7 @@ def test_an_unknown_key_like_no_other_comes_with_all_known_keys() -> None:
 
 
 def test_unknown_keys_elsewhere_are_composes_business() -> None:
-    assert read("x-other: {emial: 1}\nservices:\n  web: {imgae: x, x-mine: [1]}\n").apps == ()
+    assert read("x-other: {emial: 1}\nservices:\n  web: {imgae: x, x-mine: [1]}\n").sites == ()
 
 
 # Wrong values
@@ -358,7 +358,7 @@ def test_a_variable_is_refused_where_compose_would_not_replace_it(text: str, whe
 @pytest.mark.parametrize("text", ["services: [a]\n", "services: text\n"])
 def test_services_that_are_no_mapping_are_a_stackfile_error(text: str) -> None:
     with pytest.raises(StackfileError):
-        apps(text)
+        sites(text)
 
 
 def test_an_alias_of_itself_is_refused() -> None:

@@ -13,7 +13,7 @@ from referencing import Registry, Resource
 
 from stackctl.errors import StackfileError
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import read_apps
+from stackctl.stackfile.read import read_sites
 from stackctl.stackfile.schema import (
     COMPOSE_SCHEMA,
     AppKeys,
@@ -41,7 +41,7 @@ def schema_accepts(data: Any) -> bool:
 
 def reader_accepts(data: Any) -> bool:
     try:
-        read_apps(Document.parse(json.dumps(data), "f.yml"))
+        read_sites(Document.parse(json.dumps(data), "f.yml"))
     except StackfileError:
         return False
     return True

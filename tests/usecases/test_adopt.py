@@ -103,7 +103,7 @@ def test_looking_changes_nothing(old: World) -> None:
     assert old.tree() == before
     assert [site["app"] for site in adoption.data()["sites"]] == [ONE, TWO]
     assert not any(isinstance(operation, Issue) for operation in adoption.plan.operations)
-    assert [one.app for one in adoption.plan.operations if isinstance(one, MakeDummy)] == [TWO]
+    assert [one.site for one in adoption.plan.operations if isinstance(one, MakeDummy)] == [TWO]
 
 
 def test_what_can_fail_comes_before_what_runs_is_touched(old: World) -> None:
@@ -261,7 +261,7 @@ def test_a_certificate_from_elsewhere_is_served_until_it_is_due(old: World) -> N
         (conf / part).rename(old.root / f"gone-{part}")
 
     adoption = look(old)
-    assert [one.app for one in adoption.plan.operations if isinstance(one, ImportCertificate)] == [ONE]
+    assert [one.site for one in adoption.plan.operations if isinstance(one, ImportCertificate)] == [ONE]
     done(carry_out(old.host, adoption))
     assert old.served()[ONE] == "real"
     assert not old.on_http(ONE)

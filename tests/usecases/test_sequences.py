@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from stackctl.errors import InputError
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import read_apps
+from stackctl.stackfile.read import read_sites
 from stackctl.usecases.result import Result
 from tests.usecases.world import World, done
 
@@ -67,7 +67,7 @@ class Stack(RuleBasedStateMachine):
         except InputError:
             assert len(self.world.host.directory.history.entries()) < 3
             return
-        self.routed = {app.name for app in read_apps(Document.parse(self.world.text, "docker-compose.yml"))}
+        self.routed = {site.name for site in read_sites(Document.parse(self.world.text, "docker-compose.yml"))}
         self.took(result, whole=True)
 
     @rule()

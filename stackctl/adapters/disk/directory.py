@@ -28,7 +28,7 @@ from stackctl.certs.dummy import is_dummy
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Certificate, Lineage, read_certificate
 from stackctl.errors import HostError, StackfileError
-from stackctl.model.stack import App
+from stackctl.model.stack import Site
 from stackctl.stackfile.locate import ComposeFiles
 from stackctl.stackfile.services import CA_BUNDLE, EAB_KEY, SCHEMA
 
@@ -124,18 +124,18 @@ class StackDirectory:
         """One lineage as it is now."""
         return self._certbot.lineage(name)
 
-    def certificates(self, apps: Collection[App]) -> dict[str, Lineage]:
+    def certificates(self, sites: Collection[Site]) -> dict[str, Lineage]:
         """What certbot has and, of apps it has nothing for, what was imported for them, as if it were certbot's."""
         found = self.lineages()
-        for app in apps:
-            imported = None if app.lineage in found else self.imported(app.name)
+        for site in sites:
+            imported = None if site.lineage in found else self.imported(site.name)
             if imported is not None:
-                found[app.lineage] = Lineage(app.lineage, imported)
+                found[site.lineage] = Lineage(site.lineage, imported)
         return found
 
-    def dummy(self, app: str) -> Certificate | None:
+    def dummy(self, site: str) -> Certificate | None:
         """An app's dummy, where both of its files are there."""
-        folder = self.root / DUMMIES / app
+        folder = self.root / DUMMIES / site
         with host_errors():
             chain = read_or_none(folder / "fullchain.pem")
             if chain is None or not (folder / "privkey.pem").exists():
@@ -145,9 +145,9 @@ class StackDirectory:
         except ValueError:
             return None
 
-    def imported(self, app: str) -> Certificate | None:
+    def imported(self, site: str) -> Certificate | None:
         """An app's certificate that is neither certbot's nor a dummy."""
-        there = self.dummy(app)
+        there = self.dummy(site)
         return None if there is None or is_dummy(there) else there
 
     def ca_bundle(self) -> bytes | None:
@@ -207,17 +207,17 @@ class StackDirectory:
             else:
                 write_whole(path, content)
 
-    def write_dummy(self, app: str, chain: bytes, key: bytes) -> None:
+    def write_dummy(self, site: str, chain: bytes, key: bytes) -> None:
         """Store an app's dummy; the key is the owner's alone."""
-        folder = self.root / DUMMIES / app
+        folder = self.root / DUMMIES / site
         with host_errors():
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(folder / "privkey.pem", key, 0o600)
             write_whole(folder / "fullchain.pem", chain)
 
-    def forget_dummy(self, app: str) -> None:
+    def forget_dummy(self, site: str) -> None:
         """Take an app's dummy away."""
-        shutil.rmtree(self.root / DUMMIES / app, ignore_errors=True)
+        shutil.rmtree(self.root / DUMMIES / site, ignore_errors=True)
 
     def write_ca_bundle(self, content: bytes) -> None:
         """Store what a private CA is trusted by."""

@@ -148,7 +148,7 @@ class Executor:
             case MakeDirectories():
                 context.directory.make_directories(operation.paths)
             case MakeDummy():
-                context.directory.write_dummy(operation.app, *make_dummy(operation.names, context.now()))
+                context.directory.write_dummy(operation.site, *make_dummy(operation.names, context.now()))
             case PullImage():
                 context.engine.pull(operation.image)
             case WriteCaBundle():

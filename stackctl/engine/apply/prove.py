@@ -121,7 +121,7 @@ def sites_are_served(
 
     Returns what is wrong with each, in their order: another certificate is shown, or none.
     """
-    meant = {operation.app.name: _certificate(context, operation) for operation in operations}
+    meant = {operation.site.name: _certificate(context, operation) for operation in operations}
     waiting = {name for name, certificate in meant.items() if certificate is not None}
 
     def look() -> bool | None:
@@ -135,14 +135,14 @@ def sites_are_served(
     if any(operation.expect_real for operation in operations):
         # Whoever looks next must see the same, and nothing on the wire tells when the last old worker has gone.
         time.sleep(OVERLAP_SECONDS)
-    return [_verdict(operation.app.name, meant, waiting, proxy_service) for operation in operations]
+    return [_verdict(operation.site.name, meant, waiting, proxy_service) for operation in operations]
 
 
 def _certificate(context: Context, operation: VerifySite) -> Certificate | None:
-    lineage = context.directory.lineage(operation.app.lineage)
+    lineage = context.directory.lineage(operation.site.lineage)
     if operation.expect_real and lineage.usable:
         return lineage.certificate
-    return context.directory.dummy(operation.app.name)
+    return context.directory.dummy(operation.site.name)
 
 
 def _verdict(

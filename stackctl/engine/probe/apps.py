@@ -11,7 +11,7 @@ from stackctl.diagnose.apps import AppFacts
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
-from stackctl.model.stack import App, ProxyService, Upstream
+from stackctl.model.stack import ProxyService, Site, Upstream
 from stackctl.observed.containers import Inspected, Listener, parse_listeners
 from stackctl.observed.state import Container
 
@@ -26,11 +26,11 @@ def apps(
     proxy_service: ProxyService,
     project: Project,
     containers: Sequence[Container],
-    wanted: Sequence[App],
+    wanted: Sequence[Site],
 ) -> list[AppFacts]:
     """The facts of each app that is ``wanted``."""
     networks = proxy_networks(context, proxy_service, containers)
-    outside = [app.upstream for app in wanted if app.upstream.service is None]
+    outside = [site.upstream for site in wanted if site.upstream.service is None]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         answers = dict(zip(outside, pool.map(lambda at: context.wire.answers(at.host, at.port), outside), strict=True))
     return [
@@ -38,13 +38,13 @@ def apps(
             context,
             containers,
             networks,
-            app.name,
-            app.upstream,
-            app.where,
-            answers=answers.get(app.upstream),
-            active=app.upstream.service is None or app.upstream.service in project.services,
+            site.name,
+            site.upstream,
+            site.where,
+            answers=answers.get(site.upstream),
+            active=site.upstream.service is None or site.upstream.service in project.services,
         )
-        for app in wanted
+        for site in wanted
     ]
 
 

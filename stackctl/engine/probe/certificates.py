@@ -14,7 +14,7 @@ from stackctl.certs.renewal import KINDS
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
 from stackctl.diagnose.renewal import LoopFacts, RenewalFacts
 from stackctl.engine.context import Context
-from stackctl.model.stack import App, Stack
+from stackctl.model.stack import Site, Stack
 from stackctl.observed.state import Container
 
 CHECKED = "data/certbot/deploy/checked"
@@ -83,32 +83,32 @@ class Gathered:
     renewal: RenewalFacts | None
 
 
-def certificates(context: Context, stack: Stack, apps: Sequence[App], *, proxy_up: bool) -> list[Gathered]:
+def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy_up: bool) -> list[Gathered]:
     """The facts of each app's certificate, on disk and on the wire."""
-    names = [app.name for app in apps]
+    names = [site.name for site in sites]
     shown = context.wire.served(stack.proxy.https, names) if proxy_up and names else {}
     now = context.now()
     with host_errors():
         tree = open_tree(context)
         accounts, issued = tree.accounts(), tree.names("live")
         found = []
-        for app in apps:
-            chain, key, renewal = _parts(tree, app.lineage)
-            there = app.lineage in issued
-            lineage = read_lineage(app.lineage, chain, key, renewal) if there else None
+        for site in sites:
+            chain, key, renewal = _parts(tree, site.lineage)
+            there = site.lineage in issued
+            lineage = read_lineage(site.lineage, chain, key, renewal) if there else None
             certificate = CertificateFacts(
-                subject=app.name,
-                names=app.domains,
+                subject=site.name,
+                names=site.domains,
                 lineage=lineage,
                 fullchain=chain,
-                chain=tree.read(f"live/{app.lineage}/chain.pem"),
-                key_file=_key_file(tree, app.lineage),
-                shown=shown.get(app.name),
+                chain=tree.read(f"live/{site.lineage}/chain.pem"),
+                key_file=_key_file(tree, site.lineage),
+                shown=shown.get(site.name),
                 proxy_up=proxy_up,
                 now=now,
-                imported=context.directory.imported(app.name),
+                imported=context.directory.imported(site.name),
             )
-            facts = _renewal(tree, app, renewal, accounts, stack.acme.directory) if there else None
+            facts = _renewal(tree, site, renewal, accounts, stack.acme.directory) if there else None
             found.append(Gathered(certificate, facts))
     return found
 
@@ -131,14 +131,14 @@ def _key_file(tree: Tree, name: str) -> KeyFile | None:
     return KeyFile(facts.st_mode & 0o7777, facts.st_uid, owner)
 
 
-def _renewal(tree: Tree, app: App, text: bytes | None, accounts: frozenset[str], directory: str) -> RenewalFacts:
+def _renewal(tree: Tree, site: Site, text: bytes | None, accounts: frozenset[str], directory: str) -> RenewalFacts:
     return RenewalFacts(
-        subject=app.name,
-        lineage=app.lineage,
-        names=app.domains,
+        subject=site.name,
+        lineage=site.lineage,
+        names=site.domains,
         text=None if text is None else text.decode("utf-8", "replace"),
-        links=None if tree.root is None else {kind: _target(tree.root / "live" / app.lineage, kind) for kind in KINDS},
-        archived=tree.names(f"archive/{app.lineage}"),
+        links=None if tree.root is None else {kind: _target(tree.root / "live" / site.lineage, kind) for kind in KINDS},
+        archived=tree.names(f"archive/{site.lineage}"),
         accounts=accounts,
         directory=directory,
     )

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
-from stackctl.model.stack import App, Stack
+from stackctl.model.stack import Site, Stack
 from stackctl.observed.state import Observed
 
 
-def observe(context: Context, stack: Stack, project: Project, apps: Sequence[App]) -> Observed:
+def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Site]) -> Observed:
     """The state now; ``apps`` are those whose certificate on the wire matters."""
     directory, engine = context.directory, context.engine
     version = proxy_version(context, stack.proxy.image)
@@ -31,13 +31,13 @@ def observe(context: Context, stack: Stack, project: Project, apps: Sequence[App
         containers=containers,
         images={image: engine.image_id(image) for image in sorted(wanted)},
         lineages=directory.lineages(),
-        dummies={app.name: dummy for app in stack.apps if (dummy := directory.dummy(app.name)) is not None},
+        dummies={site.name: dummy for site in stack.sites if (dummy := directory.dummy(site.name)) is not None},
         custom=directory.custom(),
         ca_bundle=directory.ca_bundle(),
         schema=directory.schema(),
         ledger=directory.ledger(),
         now=context.now(),
-        served=context.wire.offered(proxy_service.https, [app.name for app in apps]) if proxy_runs and apps else {},
+        served=context.wire.offered(proxy_service.https, [site.name for site in sites]) if proxy_runs and sites else {},
     )
 
 

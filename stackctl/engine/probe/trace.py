@@ -14,7 +14,7 @@ from stackctl.engine.probe.routing import router
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
-from stackctl.model.stack import App, Stack, Upstream
+from stackctl.model.stack import Site, Stack, Upstream
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
@@ -41,7 +41,7 @@ class Gathered:
 
 def journey(context: Context, stack: Stack, project: Project, name: Domain, path: str) -> Gathered:
     """Look at the way of ``name`` and ``path``, and send one request along it and one to port 80."""
-    proxy_service, app = stack.proxy, stack.app(name)
+    proxy_service, site = stack.proxy, stack.site(name)
     containers = context.engine.containers(project.name)
     proxy = _proxy(containers, proxy_service.service)
     seen = look_at(context, proxy) if proxy else None
@@ -51,14 +51,14 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
     https = context.wire.ask(proxy_service.https, name, path, tls=True)
     fresh = log.fresh(wait=_may_be_logged(route, https))
     http = context.wire.ask(proxy_service.http, name, path, tls=False)
-    lineage = _lineage(context, app) if app else None
+    lineage = _lineage(context, site) if site else None
     facts = TraceFacts(
         name=name,
         path=path,
         file=context.directory.files.main.name,
-        owner=app.name if app else None,
-        owner_where=app.where if app else None,
-        upstream=str(app.upstream) if app else None,
+        owner=site.name if site else None,
+        owner_where=site.where if site else None,
+        upstream=str(site.upstream) if site else None,
         http_at=str(proxy_service.http),
         https_at=str(proxy_service.https),
         holder=_holder(context, stack, https, proxy),
@@ -66,7 +66,7 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
         route=route,
         http_route=route_of(name, path, _HTTP),
         lineage=lineage,
-        apps=_apps(context, stack, project, app, containers, route, seen),
+        apps=_apps(context, stack, project, site, containers, route, seen),
         https=https,
         http=http,
         fresh=fresh,
@@ -101,7 +101,7 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
     context: Context,
     stack: Stack,
     project: Project,
-    app: App | None,
+    site: Site | None,
     containers: Sequence[Container],
     route: Route | None,
     proxy: Inspected | None,
@@ -113,8 +113,8 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
     for target in action.targets if action else ():
         known = target.host in project.services or target.host in stack.services
         service = ServiceName(target.host) if known else None
-        subject = app.name if app else str(target)
-        where = app.where if app and service == app.upstream.service else action.place if action else ""
+        subject = site.name if site else str(target)
+        where = site.where if site and service == site.upstream.service else action.place if action else ""
         upstream = Upstream(target.host, target.port, service)
         answers = _answers(context, target) if service is None else None
         active = service is None or service in project.services
@@ -128,11 +128,11 @@ def _answers(context: Context, target: Target) -> bool | None:
     return True if context.wire.answers(target.host, target.port) else None if plain else False
 
 
-def _lineage(context: Context, app: App) -> Lineage:
+def _lineage(context: Context, site: Site) -> Lineage:
     """The app's lineage; where certbot has none, a certificate from elsewhere that is served until it is due."""
-    imported = context.directory.imported(app.name)
-    lineage = context.directory.lineage(app.lineage)
-    return lineage if lineage.certificate or imported is None else Lineage(app.lineage, imported)
+    imported = context.directory.imported(site.name)
+    lineage = context.directory.lineage(site.lineage)
+    return lineage if lineage.certificate or imported is None else Lineage(site.lineage, imported)
 
 
 class _Log:

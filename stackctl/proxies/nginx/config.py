@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stackctl.errors import EngineError
 from stackctl.model.layout import MARKER_PATH, WEBROOT
-from stackctl.model.stack import App, Stack, TlsPolicy, Upstream
+from stackctl.model.stack import Site, Stack, TlsPolicy, Upstream
 from stackctl.proxies.nginx.log import logged_errors
 from stackctl.proxies.proxy import Files, Rejection, SiteTls
 from stackctl.proxies.trace import LoggedError
@@ -72,17 +72,17 @@ class Nginx:
     def shared(self, stack: Stack, version: Version, *, custom: bytes | None) -> Files:
         """``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``."""
         able = Capabilities.of(version)
-        apps = len(stack.apps)
-        names = sum(len(app.domains) for app in stack.apps)
+        sites = len(stack.sites)
+        names = sum(len(site.domains) for site in stack.sites)
         conf = render(
             "nginx/nginx.conf.j2",
             http2=able.http2,
             shared_zone=able.upstream_resolve,
             keepalive_min_timeout=able.keepalive_min_timeout,
             names_hash_size=_power_of_two(max(512, 2 * names)),
-            zone_size=_power_of_two(max(256, 8 * apps)),
+            zone_size=_power_of_two(max(256, 8 * sites)),
             # Each name is asked for this often: more apps may wait longer, so that Docker's resolver is not flooded.
-            resolver_valid=max(2, apps // 50),
+            resolver_valid=max(2, sites // 50),
             https_port=stack.proxy.https.port,
             custom=custom is not None,
         )
@@ -103,7 +103,7 @@ class Nginx:
     def site(  # noqa: PLR0913  (a site, and a person's two files for it)
         self,
         stack: Stack,
-        app: App,
+        site: Site,
         tls: SiteTls,
         version: Version,
         *,
@@ -115,32 +115,32 @@ class Nginx:
         ``.custom`` and ``.location`` are copies of a person's own: for its server, and for its ``location /``.
         """
         able = Capabilities.of(version)
-        named = not _is_address(app.upstream)
+        named = not _is_address(site.upstream)
         text = render(
             "nginx/site.conf.j2",
-            name=app.name,
-            names=app.domains,
-            upstream=str(app.upstream),
+            name=site.name,
+            names=site.domains,
+            upstream=str(site.upstream),
             # Without 'resolve', a group with a missing container would stop all sites: then there is no group.
-            group=f"app_{app.name}" if able.upstream_resolve else None,
+            group=f"app_{site.name}" if able.upstream_resolve else None,
             resolve=named,
             # nginx sets the memory of kept connections aside for each site: 32 of them cost 6 KB.
-            keepalive=32 if len(stack.apps) <= MANY else 8,
-            plain_names=[name for name in app.domains if name not in tls.trusted],
+            keepalive=32 if len(stack.sites) <= MANY else 8,
+            plain_names=[name for name in site.domains if name not in tls.trusted],
             http2=able.http2,
             certificate=tls.certificate,
             key=tls.key,
-            tuning=app.tuning,
+            tuning=site.tuning,
             custom=custom is not None,
             location=location is not None,
             headers=_headers_left(location),
         )
-        files = {f"sites/{app.name}.conf": text.encode()}
-        redirected = [name for name in app.domains if name in tls.trusted]
+        files = {f"sites/{site.name}.conf": text.encode()}
+        redirected = [name for name in site.domains if name in tls.trusted]
         if redirected:
-            files[f"sites/{app.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
+            files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
         own = {"custom": custom, "location": location}
-        return files | {f"sites/{app.name}.{kind}": body for kind, body in own.items() if body is not None}
+        return files | {f"sites/{site.name}.{kind}": body for kind, body in own.items() if body is not None}
 
     def site_of(self, path: str) -> str | None:
         """The DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom`` or ``.location``."""

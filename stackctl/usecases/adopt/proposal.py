@@ -16,7 +16,7 @@ from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
 from stackctl.errors import ExitCode
-from stackctl.model.stack import App
+from stackctl.model.stack import Site
 from stackctl.observed.state import Observed
 from stackctl.plan.adopt import (
     CopyTree,
@@ -80,7 +80,7 @@ class Adoption:
     def data(self) -> dict[str, Any]:
         """What was found, and what becomes of it, in JSON's types."""
         proposal = self.proposal
-        apps = {app.name: app for app in self.loaded.stack.apps}
+        sites = {site.name: site for site in self.loaded.stack.sites}
         return {
             "sites": [
                 {
@@ -88,7 +88,7 @@ class Adoption:
                     "aliases": list(site.domains[1:]),
                     "upstream": str(site.upstream),
                     "certificate": site.lineage or site.imported,
-                    "not_after": _not_after(self.observed, apps[site.name]),
+                    "not_after": _not_after(self.observed, sites[site.name]),
                     "from": site.at,
                 }
                 for site in proposal.sites
@@ -106,9 +106,9 @@ class Adoption:
         }
 
 
-def _not_after(observed: Observed, app: App) -> str | None:
-    one = observed.lineages.get(app.lineage)
-    certificate = one.certificate if one is not None else observed.imported(app.name)
+def _not_after(observed: Observed, site: Site) -> str | None:
+    one = observed.lineages.get(site.lineage)
+    certificate = one.certificate if one is not None else observed.imported(site.name)
     return certificate.not_after.isoformat() if certificate is not None else None
 
 
@@ -123,14 +123,14 @@ def planned(  # noqa: PLR0913  (what was found, and what it is to be)
 ) -> Adoption:
     """All that is to be done, and in which order, to turn what was found into ``loaded``."""
     stack = loaded.stack
-    observed = observe(context, stack, loaded.project, stack.apps)
-    there = {one.app: read_certificate(one.chain) for one in imports}
+    observed = observe(context, stack, loaded.project, stack.sites)
+    there = {one.site: read_certificate(one.chain) for one in imports}
     observed = replace(observed, custom={**observed.custom, **proposal.custom}, dummies={**observed.dummies, **there})
     if foreign.lineages:
         observed = replace(observed, lineages=dict(foreign.lineages))
     rendering = Rendering(context.proxy, observed.version, observed.custom)
     plan = make_plan(stack, Intent(loaded.doc.text, issue=False), observed, rendering)
-    probed = tuple(app.name for app in stack.apps if app.name in there or _usable(foreign, app))
+    probed = tuple(site.name for site in stack.sites if site.name in there or _usable(foreign, site))
     mine: set[str] = {stack.certbot, stack.proxy.service}
     operations: list[Operation] = [
         measured(operation, probed) for operation in plan.operations if _is_ours(operation, mine)
@@ -164,8 +164,8 @@ def _helpers_removed(foreign: Foreign, observed: Observed) -> Iterator[Operation
             yield RemoveContainers(service=helper.name, ids=ids, cause=cause, scope=f"service:{helper.name}")
 
 
-def _usable(foreign: Foreign, app: App) -> bool:
-    one = foreign.lineages.get(app.lineage)
+def _usable(foreign: Foreign, site: Site) -> bool:
+    one = foreign.lineages.get(site.lineage)
     return one is not None and one.usable
 
 

@@ -20,13 +20,13 @@ from stackctl.engine.probe.observe import proxy_version
 from stackctl.errors import EngineError
 from stackctl.model import values
 from stackctl.model.project import Project, Service
-from stackctl.model.stack import CA_NAMES, App
+from stackctl.model.stack import CA_NAMES, Site
 from stackctl.plan.adopt import (
     ImportCertificate,
 )
 from stackctl.proxies.nginx.config import Capabilities
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import HTTP, read_apps
+from stackctl.stackfile.read import HTTP, read_sites
 from stackctl.usecases.adopt.proposal import Adoption, AdoptOptions, planned
 from stackctl.usecases.converge import load, open_document
 
@@ -57,7 +57,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
         certificates = {name: one.certificate for name, one in foreign.lineages.items() if one.certificate}
         proposal = read_proposal(foreign.conf, project, certificates, resolves=resolves)
     proposal, imports = _imports(foreign, proposal)
-    proposal = _left(replace(proposal, remarks=(*remarks, *proposal.remarks)), foreign, read_apps(doc))
+    proposal = _left(replace(proposal, remarks=(*remarks, *proposal.remarks)), foreign, read_sites(doc))
     changed = adopted(doc, foreign.layout, proposal, _settings(foreign, project, options), images)
     loaded = load(context, changed)
     return planned(context, foreign, proposal, imports, loaded, doc.text, options)
@@ -97,13 +97,13 @@ def _imports(foreign: Foreign, proposal: Proposal) -> tuple[Proposal, tuple[Impo
             remarks.append(Remark(Fate.LOST, f"the certificate {site.imported}: {lineage.problem}", site.at))
             continue
         cause = "it is not certbot's, and is served until it is due"
-        found.append(ImportCertificate(app=site.name, chain=chain[1], key=key[1], cause=cause, scope=site.name))
+        found.append(ImportCertificate(site=site.name, chain=chain[1], key=key[1], cause=cause, scope=site.name))
     return replace(proposal, remarks=(*proposal.remarks, *remarks)), tuple(found)
 
 
-def _left(proposal: Proposal, foreign: Foreign, apps: Collection[App]) -> Proposal:
+def _left(proposal: Proposal, foreign: Foreign, routed: Collection[Site]) -> Proposal:
     """What is not stackctl's already."""
-    known = {name for app in apps for name in app.domains}
+    known = {name for site in routed for name in site.domains}
     proposal = replace(proposal, sites=tuple(site for site in proposal.sites if not known & set(site.domains)))
     if not foreign.files.is_stackctls:
         return proposal

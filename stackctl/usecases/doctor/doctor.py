@@ -50,11 +50,11 @@ def doctor(context: Context, asked: Sequence[Domain] = ()) -> Result:
     sections = [Section("host", tuple(checks)), *sections]
     if inputs.file.name is not None:
         sections.append(Section("certbot", tuple(_certbot(inputs, checks))))
-        apps = [app for app in inputs.apps if not asked or set(asked) & set(app.domains)]
+        sites = [site for site in inputs.sites if not asked or set(asked) & set(site.domains)]
         earlier = [check for section in sections for check in section.checks]
-        if apps:
-            sections.append(Section("apps", tuple(app_checks(inputs, apps))))
-        sections.append(Section("certificates", tuple(certificate_checks(inputs, apps, earlier))))
+        if sites:
+            sections.append(Section("apps", tuple(app_checks(inputs, sites))))
+        sections.append(Section("certificates", tuple(certificate_checks(inputs, sites, earlier))))
     return _result(sections)
 
 
@@ -125,10 +125,10 @@ def _names(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], asked: Se
 def _groups(inputs: DoctorInputs, asked: Sequence[Domain]) -> list[tuple[Domain, ...]]:
     """The domains to look at, those of one certificate together."""
     if not asked:
-        return [app.domains for app in inputs.apps]
+        return [site.domains for site in inputs.sites]
     wanted = dict.fromkeys(asked)
-    routed = [tuple(name for name in app.domains if name in wanted) for app in inputs.apps]
-    known = {name for app in inputs.apps for name in app.domains}
+    routed = [tuple(name for name in site.domains if name in wanted) for site in inputs.sites]
+    known = {name for site in inputs.sites for name in site.domains}
     return [*filter(None, routed), *((name,) for name in wanted if name not in known)]
 
 
@@ -152,8 +152,8 @@ class _Records:
         """The CA's rate limits for the certificate that ``group`` belongs to."""
         if self._ledger is None:
             return unknown("limits", "the ledger cannot be read", "run it as the user who made the stack", group[0])
-        app = next((app for app in inputs.apps if group[0] in app.domains), None)
-        names: Sequence[Domain] = app.domains if app else group
+        site = next((site for site in inputs.sites if group[0] in site.domains), None)
+        names: Sequence[Domain] = site.domains if site else group
         refusal = self._ledger.refusal(ca.url, names, self._now)
         lineage = None if self._lineages is None else self._lineages.get(names[0])
         certificate = lineage.certificate if lineage is not None and lineage.usable else None

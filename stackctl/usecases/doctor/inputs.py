@@ -9,11 +9,11 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe import host as probe
 from stackctl.errors import EngineError, InputError, StackctlError
 from stackctl.model.project import Project
-from stackctl.model.stack import App, Stack
+from stackctl.model.stack import Site, Stack
 from stackctl.observed.ports import EngineVersion
 from stackctl.observed.state import Container
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import read_apps
+from stackctl.stackfile.read import read_sites
 from stackctl.usecases.converge import load, open_document
 
 
@@ -22,7 +22,7 @@ class DoctorInputs:
     """What is there to be looked at.
 
     Attributes:
-        apps: as the Compose file routes them, read even where Compose is missing or refuses it.
+        sites: as the Compose file routes them, read even where Compose is missing or refuses it.
         project: None where Compose does not resolve it; ``stack`` is None with it.
         containers: None where the engine is away, or nothing says whose they are.
     """
@@ -32,7 +32,7 @@ class DoctorInputs:
     engine_version: EngineVersion | None
     compose: Program
     file: ComposeFile
-    apps: tuple[App, ...] = ()
+    sites: tuple[Site, ...] = ()
     project: Project | None = None
     stack: Stack | None = None
     containers: tuple[Container, ...] | None = None
@@ -61,29 +61,29 @@ def survey(context: Context) -> DoctorInputs:
     except StackctlError as error:
         return DoctorInputs(context, engine, version, compose, _broken(context, error))
     try:
-        apps = read_apps(doc)
+        sites = read_sites(doc)
         if compose.problem is not None:
             return DoctorInputs(
-                context, engine, version, compose, ComposeFile(context.directory.files.main.name, len(apps)), apps
+                context, engine, version, compose, ComposeFile(context.directory.files.main.name, len(sites)), sites
             )
     except StackctlError as error:
         return DoctorInputs(context, engine, version, compose, _broken(context, error))
-    return _loaded(bare, doc, apps)
+    return _loaded(bare, doc, sites)
 
 
-def _loaded(bare: DoctorInputs, doc: Document, apps: tuple[App, ...]) -> DoctorInputs:
+def _loaded(bare: DoctorInputs, doc: Document, sites: tuple[Site, ...]) -> DoctorInputs:
     context, engine = bare.context, bare.engine
     try:
         loaded = load(context, doc)
     except EngineError:
-        file = ComposeFile(context.directory.files.main.name, len(apps), resolved=False)
-        return DoctorInputs(context, engine, bare.engine_version, bare.compose, file, apps)
+        file = ComposeFile(context.directory.files.main.name, len(sites), resolved=False)
+        return DoctorInputs(context, engine, bare.engine_version, bare.compose, file, sites)
     except StackctlError as error:
-        return DoctorInputs(context, engine, bare.engine_version, bare.compose, _broken(context, error), apps)
-    file = ComposeFile(context.directory.files.main.name, len(apps))
+        return DoctorInputs(context, engine, bare.engine_version, bare.compose, _broken(context, error), sites)
+    file = ComposeFile(context.directory.files.main.name, len(sites))
     containers = None if engine.problem is not None else context.engine.containers(loaded.project.name)
     return DoctorInputs(
-        context, engine, bare.engine_version, bare.compose, file, apps, loaded.project, loaded.stack, containers
+        context, engine, bare.engine_version, bare.compose, file, sites, loaded.project, loaded.stack, containers
     )
 
 

@@ -12,7 +12,7 @@ from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
 from stackctl.errors import StackctlError
 from stackctl.model.project import Project
-from stackctl.model.stack import App
+from stackctl.model.stack import Site
 from stackctl.observed.state import Container
 from stackctl.usecases.doctor.inputs import DoctorInputs
 
@@ -24,45 +24,45 @@ _IN_THE_WAY = frozenset(
 """Checks that have to hold before a certificate can be issued."""
 
 
-def app_checks(inputs: DoctorInputs, apps: Sequence[App]) -> Iterator[Check]:
+def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
     """Whether the proxy can reach each app."""
     stack, project, containers = inputs.stack, inputs.project, inputs.containers
     if stack is None or project is None or containers is None or not containers:
         because = inputs.broken or "the stack is down"
-        for app in apps:
-            yield from skipped(_app_names(app), because, app.name)
+        for site in sites:
+            yield from skipped(_app_names(site), because, site.name)
         return
-    here = [app for app in apps if not _waits_for_image(inputs, project, containers, app)]
+    here = [site for site in sites if not _waits_for_image(inputs, project, containers, site)]
     facts = {one.subject: one for one in probe_apps.apps(inputs.context, stack.proxy, project, containers, here)}
-    for app in apps:
-        if app.name in facts:
-            yield from judged_apps.judge_app(facts[app.name])
+    for site in sites:
+        if site.name in facts:
+            yield from judged_apps.judge_app(facts[site.name])
         else:
-            yield from skipped(_app_names(app), "its image is not here", app.name)
+            yield from skipped(_app_names(site), "its image is not here", site.name)
 
 
-def _app_names(app: App) -> Sequence[str]:
-    if app.upstream.service is None:
+def _app_names(site: Site) -> Sequence[str]:
+    if site.upstream.service is None:
         return [judged_apps.OUTSIDE]
     return [judged_apps.CONTAINER, judged_apps.HEALTH, judged_apps.NETWORK, judged_apps.PORT]
 
 
-def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Sequence[Container], app: App) -> bool:
+def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Sequence[Container], site: Site) -> bool:
     """Whether its service has no container only because its image is missing, which another check says."""
-    service = project.services.get(app.upstream.service or "")
+    service = project.services.get(site.upstream.service or "")
     if service is None or service.image is None or service.builds:
         return False
     there = any(container.service == service.name for container in containers)
     return not there and inputs.context.engine.image_id(service.image) is None
 
 
-def certificate_checks(inputs: DoctorInputs, apps: Sequence[App], earlier: Sequence[Check]) -> Iterator[Check]:
+def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Sequence[Check]) -> Iterator[Check]:
     """The loop that renews, and each app's certificate; ``earlier`` are the checks these stand on."""
     stack, containers = inputs.stack, inputs.containers
     if stack is None or containers is None:
         yield from skipped([judged_renewal.LOOP], inputs.broken or "the stack is down")
-        for app in apps:
-            yield from skipped(_CERTIFICATE, inputs.broken or "the stack is down", app.name)
+        for site in sites:
+            yield from skipped(_CERTIFICATE, inputs.broken or "the stack is down", site.name)
         return
     stopped = found_wrong(earlier, ["certbot"])
     if containers and not stopped:
@@ -72,26 +72,26 @@ def certificate_checks(inputs: DoctorInputs, apps: Sequence[App], earlier: Seque
         yield from skipped([judged_renewal.LOOP], because, stack.certbot)
     try:
         gathered = probe_certificates.certificates(
-            inputs.context, stack, apps, proxy_up=bool(containers) and not found_wrong(earlier, _PROXY)
+            inputs.context, stack, sites, proxy_up=bool(containers) and not found_wrong(earlier, _PROXY)
         )
     except StackctlError as error:
-        for app in apps:
-            yield from skipped(_CERTIFICATE, error.message, app.name)
+        for site in sites:
+            yield from skipped(_CERTIFICATE, error.message, site.name)
         return
-    for app, one in zip(apps, gathered, strict=True):
-        lineage, reason = one.certificate.lineage, _why_not_issued(app, earlier)
+    for site, one in zip(sites, gathered, strict=True):
+        lineage, reason = one.certificate.lineage, _why_not_issued(site, earlier)
         there = lineage is not None and lineage.certificate is not None
         if not there and reason is not None:
-            yield from skipped(_CERTIFICATE, reason, app.name)
+            yield from skipped(_CERTIFICATE, reason, site.name)
             continue
         yield from judged_certificates.judge_certificate(one.certificate)
         if there and one.renewal is not None:
             yield judged_renewal.judge_renewal(one.renewal)
         else:
-            yield from skipped([judged_renewal.FILE], "there is no certificate", app.name)
+            yield from skipped([judged_renewal.FILE], "there is no certificate", site.name)
 
 
-def _why_not_issued(app: App, earlier: Sequence[Check]) -> str | None:
+def _why_not_issued(site: Site, earlier: Sequence[Check]) -> str | None:
     """What stands in the way of a first certificate, and is told by a check of its own."""
-    wrong = [check for check in found_wrong(earlier, _IN_THE_WAY) if check.subject in {None, *app.domains}]
+    wrong = [check for check in found_wrong(earlier, _IN_THE_WAY) if check.subject in {None, *site.domains}]
     return f"none is issued, and {wrong[0].name} is wrong" if wrong else None
