@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from stackctl.cli import run
 from stackctl.cli.main import app
-from stackctl.engine.apply import prove
-from tests.usecases.world import World, done
+from tests.usecases import age
+from tests.usecases.world import World, done, without_waiting
 
 
 class Cli:
@@ -57,10 +56,14 @@ class Cli:
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS", "OVERLAP_SECONDS"):
-        monkeypatch.setattr(prove, name, 0.0)
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_waiting(monkeypatch)
+
+
+@pytest.fixture
+def _quick_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archives are sealed with a passphrase without pyrage's second of scrypt; pyrage opens them."""
+    monkeypatch.setattr("pyrage.passphrase.encrypt", age.encrypt)
 
 
 @pytest.fixture
@@ -71,6 +74,28 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture
 def bare(world: World, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The command line in an empty directory."""
+    return on(world, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """What the stack of each ``cli`` is a copy of."""
+    world = World(tmp_path_factory.mktemp("made") / "stack")
+    with pytest.MonkeyPatch.context() as patch:
+        without_waiting(patch)
+        done(world.init())
+        done(world.add("one.example.com", "www.example.com"))
+    return world
+
+
+@pytest.fixture
+def cli(made: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line on a stack with one app, which has an alias."""
+    return on(made.template(tmp_path / "stack"), monkeypatch)
+
+
+def on(world: World, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line, connected to the fakes of a world."""
     make: Callable[[object], object] = lambda _files: world.fake  # noqa: E731
     monkeypatch.setattr(run, "DockerEngine", make)
     monkeypatch.setattr(run, "HostWire", lambda: world.fake)
@@ -78,11 +103,3 @@ def bare(world: World, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setattr(run, "now", world.clock)
     monkeypatch.delenv("COMPOSE_FILE", raising=False)
     return Cli(world)
-
-
-@pytest.fixture
-def cli(bare: Cli) -> Cli:
-    """The command line on a stack with one app, which has an alias."""
-    done(bare.world.init())
-    done(bare.world.add("one.example.com", "www.example.com"))
-    return bare

@@ -129,6 +129,7 @@ def test_what_is_no_whole_archive_makes_not_even_a_directory(cli: Cli, archive: 
     assert not target.parent.exists()
 
 
+@pytest.mark.usefixtures("_quick_passphrase")
 def test_an_encrypted_archive_without_a_key(cli: Cli, tmp_path: Path) -> None:
     secret, other = tmp_path / "secret", tmp_path / "other"
     secret.write_text("right\n")

@@ -366,6 +366,7 @@ def test_a_backup_to_standard_output_is_nothing_else(cli: Cli, tmp_path: Path) -
     assert "is whole" in cli("restore", str(tmp_path / "x.tar.gz"), "--dry-run").stdout
 
 
+@pytest.mark.usefixtures("_quick_passphrase")
 def test_a_passphrase_is_asked_for_and_never_shown(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive, file = tmp_path / "x.age", tmp_path / "secret"
     file.write_text("correct horse\nsecond line\n")

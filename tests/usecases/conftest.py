@@ -1,25 +1,22 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from stackctl.engine.apply import prove
-from tests.usecases.world import World, done
+from tests.usecases import age
+from tests.usecases.world import World, done, without_waiting
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake's state changes only when it is asked to: a second look shows what the first did."""
-    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS", "OVERLAP_SECONDS"):
-        monkeypatch.setattr(prove, name, 0.0)
+    without_waiting(monkeypatch)
 
 
-@pytest.fixture(autouse=True)
-def _no_power_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test cuts the power, so nothing has to reach the disk: this is most of the time they would take."""
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+@pytest.fixture
+def _quick_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archives are sealed with a passphrase without pyrage's second of scrypt; pyrage opens them."""
+    monkeypatch.setattr("pyrage.passphrase.encrypt", age.encrypt)
 
 
 @pytest.fixture
@@ -28,15 +25,33 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path / "stack")
 
 
-@pytest.fixture
-def stack(world: World) -> World:
-    """A stack without apps."""
-    done(world.init())
+@pytest.fixture(scope="session")
+def made_stack(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """What each ``stack`` is a copy of."""
+    world = World(tmp_path_factory.mktemp("made") / "stack")
+    with pytest.MonkeyPatch.context() as patch:
+        without_waiting(patch)
+        done(world.init())
+    return world
+
+
+@pytest.fixture(scope="session")
+def made_site(made_stack: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """What each ``site`` is a copy of."""
+    world = made_stack.template(tmp_path_factory.mktemp("made") / "stack")
+    with pytest.MonkeyPatch.context() as patch:
+        without_waiting(patch)
+        done(world.add("one.example.com"))
     return world
 
 
 @pytest.fixture
-def site(stack: World) -> World:
+def stack(made_stack: World, tmp_path: Path) -> World:
+    """A stack without apps."""
+    return made_stack.template(tmp_path / "stack")
+
+
+@pytest.fixture
+def site(made_site: World, tmp_path: Path) -> World:
     """A stack with one app, ``one.example.com`` of the service ``one``."""
-    done(stack.add("one.example.com"))
-    return stack
+    return made_site.template(tmp_path / "stack")

@@ -392,6 +392,7 @@ def test_an_interrupted_restore_is_not_mixed_with_another_archive(
 # Encryption
 
 
+@pytest.mark.usefixtures("_quick_passphrase")
 @pytest.mark.parametrize("kind", ["passphrase", "recipient"])
 def test_an_encrypted_archive_is_opened_by_its_key_alone(kind: str, site: World, tmp_path: Path) -> None:
     pyrage = pytest.importorskip("pyrage")
@@ -430,6 +431,18 @@ def test_a_recipient_that_is_none_is_told_before_anything_is_read(site: World, t
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
+def test_pyrage_itself_seals_with_a_passphrase(site: World, tmp_path: Path) -> None:
+    """It takes about a second for each use of the passphrase, on purpose."""
+    path = saved(site, tmp_path / "x.age", seal=Seal("correct horse"))
+    other = elsewhere(site, tmp_path / "other")
+    with pytest.raises(InputError, match="another passphrase"):
+        restored(other, path, passphrase="battery")
+    done(restored(other, path, passphrase="correct horse"))
+    assert kept(other.root) == kept(site.root)
+
+
+@pytest.mark.usefixtures("_quick_passphrase")
 def test_without_the_extra_it_says_what_to_install(
     site: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ WAY = ["name", "port", "certificate", "server", "location", "upstream", "contain
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_waiting_for_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "LOG_SECONDS", 0.0)
 
 

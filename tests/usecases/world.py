@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ import pytest
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.adapters.fakes.network import FakeNetwork
+from stackctl.engine.apply import prove
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
 from stackctl.model.layout import MARKER_PATH
@@ -71,6 +74,17 @@ class Notes:
         self.stages.append(text)
 
 
+def without_waiting(patch: pytest.MonkeyPatch) -> None:
+    """Let the commands neither wait for the fake nor for the disk.
+
+    The fake's state changes only when it is asked to: a second look shows what the first did. No test cuts the
+    power, so nothing has to reach the disk: this is most of the time they would take.
+    """
+    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS", "OVERLAP_SECONDS"):
+        patch.setattr(prove, name, 0.0)
+    patch.setattr(os, "fsync", lambda _descriptor: None)
+
+
 class World:
     """A stack directory, a fake engine on it, and the commands."""
 
@@ -100,6 +114,13 @@ class World:
             fake.runs[number] = replace(run, container=replace(run.container, directory=str(root)))
         fake.loaded_generation = self.fake.loaded_generation
         fake.calls = list(self.fake.calls)  # container ids and addresses go on from it
+        return twin
+
+    def template(self, root: Path) -> World:
+        """A copy that is to be all there is: what its CA issues is not seen here either."""
+        twin = self.copy(root)
+        twin.fake.ca = copy.copy(self.fake.ca)
+        twin.fake.ca.issued = list(self.fake.ca.issued)
         return twin
 
     @property
