@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree, ContainerReader
-from stackctl.adapters.disk.files import host_errors, read_or_none, sync_directory, write_whole
+from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
 from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.disk.history import History
 from stackctl.certs.dummy import is_dummy
@@ -177,7 +177,7 @@ class StackDirectory:
         """Make directories of the stack, and the fixed links of the proxy's."""
         with host_errors():
             for path in set(paths) & set(DIRECTORIES):
-                (self.root / path).mkdir(parents=True, exist_ok=True, mode=0o700 if path == STATE else 0o755)
+                make_folder(self.root / path, 0o700 if path == STATE else 0o755)
         self.generations.make_entry_points()
 
     def write_stackfile(self, content: str, before: str | None) -> None:
@@ -211,7 +211,7 @@ class StackDirectory:
         """Store an app's dummy; the key is the owner's alone."""
         folder = self.root / DUMMIES / site
         with host_errors():
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             write_whole(folder / "privkey.pem", key, 0o600)
             write_whole(folder / "fullchain.pem", chain)
 
@@ -238,7 +238,7 @@ class StackDirectory:
         """Put ``entries`` behind the ledger's others, and drop those older than ``oldest``."""
         kept = Ledger((*self.ledger().entries, *entries)).since(oldest)
         with host_errors():
-            (self.root / STATE).mkdir(mode=0o700, exist_ok=True)
+            make_folder(self.root / STATE, 0o700)
             write_whole(self.root / STATE / "ledger", "".join(f"{e.line()}\n" for e in kept.entries).encode(), 0o600)
 
     # Cache

@@ -29,13 +29,33 @@ def host_errors() -> Iterator[None]:
         raise HostError(error.strerror or str(error), where=where) from error
 
 
+def make_folder(path: Path, mode: int = 0o755) -> None:
+    """Make a folder, and those above it that are missing, with modes that no umask changes.
+
+    The proxy's workers and certbot read most of them as other users. A folder that is there keeps its mode.
+    """
+    if not path.parent.is_dir():
+        make_folder(path.parent)
+    try:
+        path.mkdir(mode)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        path.chmod(mode)
+
+
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Put ``content`` in the place of ``path``: after a crash it is the old file or the new one, whole."""
+    """Put ``content`` in the place of ``path``: after a crash it is the old file or the new one, whole.
+
+    A new file has ``mode`` whatever the umask is; one that is there keeps its own.
+    """
     path = path.resolve()  # a link stays a link
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
             with suppress(FileNotFoundError):
                 _copy_owner_and_mode(path, file.fileno())
             file.write(content)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackctl.adapters.disk.files import host_errors, sync_directory, sync_file
+from stackctl.adapters.disk.files import host_errors, make_folder, sync_directory, sync_file
 from stackctl.proxies.proxy import Files
 from stackctl.proxies.sites import generation_of
 
@@ -117,12 +117,13 @@ class Generations:
         before = self._read(live) if live.is_dir() else {}
         written: list[Path] = []
         for inside in {os.path.dirname(path) for path in files} | {"sites"}:  # noqa: PTH120
-            (folder / inside).mkdir(parents=True, exist_ok=True)
+            make_folder(folder / inside)
         for path, content in files.items():
             if before.get(path) == content:
                 os.link(f"{live}/{path}", f"{folder}/{path}")
             else:
                 (folder / path).write_bytes(content)
+                (folder / path).chmod(0o644)
                 written.append(folder / path)
         # After all are written: the disk then has one transaction to finish, not one a file.
         for file in written:

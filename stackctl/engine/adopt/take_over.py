@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stackctl.adapters.disk.directory import CERTBOT_CONF, PROXY, STATE
-from stackctl.adapters.disk.files import host_errors, read_or_none, sync_directory, write_whole
+from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.adopt.downtime import DowntimeMeter
 from stackctl.engine.apply import prove
@@ -70,7 +70,7 @@ class TakeOver:
     def _keep(self, operation: KeepOldState) -> None:
         directory = self._context.directory
         with host_errors():
-            (directory.root / STATE).mkdir(mode=0o700, exist_ok=True)
+            make_folder(directory.root / STATE, 0o700)
             found = {path: read_or_none(directory.root / path) for path in operation.paths}
         files = {path: content for path, content in found.items() if content is not None}
         lineages = {one.name: one.certificate.fingerprint for one in self._lineages if one.certificate}
@@ -105,7 +105,7 @@ def copy_tree(source: Path, target: Path) -> None:
     with host_errors():
         if target.is_dir() and any(target.iterdir()):
             raise HostError("there is a tree of certbot's already", where=str(target), hint="move it away first")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         draft = target.with_name(f".{target.name}.tmp")
         shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(source, draft, symlinks=True, copy_function=_copy_with_owner)
@@ -135,7 +135,7 @@ def write_custom(path: Path, content: bytes) -> None:
         there = read_or_none(path)
         if there == content:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if there is not None:
             put_aside(path)
         write_whole(path, content)
@@ -167,7 +167,7 @@ def take_back(context: Context, entry: HistoryEntry, replace_proxy: Callable[[],
                 backups[-1].rename(entry_point)
         for path, content in context.directory.history.files(entry.number).items():
             if read_or_none(root / path) != content:
-                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                make_folder((root / path).parent)
                 write_whole(root / path, content)
                 done.append(path)
     replace_proxy()

@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
-from stackctl.adapters.disk.files import host_errors, read_or_none, sync_directory, sync_file, write_whole
+from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, sync_file, write_whole
 from stackctl.certs.ledger import Ledger
 from stackctl.engine.backup.manifest import Manifest, Member, ancestors
 from stackctl.engine.backup.selection import CA, HISTORY, LEDGER
@@ -154,7 +154,7 @@ class Placing:
         if not os.path.lexists(source) or os.path.lexists(goal):
             return
         (self._root / journal.aside).mkdir(mode=0o700, exist_ok=True)
-        goal.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(goal.parent)
         source.rename(goal)
         sync_directory(source.parent)
         sync_directory(goal.parent)
@@ -166,9 +166,9 @@ class Placing:
         if os.path.lexists(goal) and path != LEDGER:
             # Somebody made it since: Docker does where a container that it starts again mounts it.
             stranger = _free(self._root / journal.aside / path)
-            stranger.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(stranger.parent)
             goal.rename(stranger)
-        goal.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(goal.parent)
         source.rename(goal)
         sync_directory(goal.parent)
 
@@ -209,7 +209,7 @@ class _Unpacked:
 
     def keep(self, path: str, member: Member, content: Iterator[bytes]) -> None:
         place = self._draft / path
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         if member.kind == "link":
             place.symlink_to(member.target)
         elif member.kind == "dir":

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from stackctl.adapters.disk.files import make_folder
 from stackctl.diagnose.dns import ProbeFile
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
@@ -36,6 +37,7 @@ def placed_probe_file(context: Context, containers: Sequence[Container], certbot
         try:
             made = _make(webroot, folder)
             (folder / name).write_text(text, encoding="ascii")
+            (folder / name).chmod(0o644)
         except PermissionError:
             through = next((c.id for c in containers if c.service == certbot and c.running), None)
             _in_container(context, through, [_PLANT, "sh", f"{WEBROOT}/{FOLDER}", name, text])
@@ -58,7 +60,7 @@ def _make(webroot: Path, folder: Path) -> list[Path]:
     """Make the folder; returns what was not there, the innermost first."""
     made = [path for path in (folder, folder.parent) if not path.is_dir()]
     webroot.stat()  # without a webroot there is nothing that the proxy has mounted
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return made
 
 
