@@ -1,4 +1,4 @@
-"""Runs one command: builds its host, takes the lock, prints the result, turns errors into exit codes."""
+"""Runs one command: opens the stack, takes its lock, prints the result, turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -9,28 +9,18 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
-from stackctl.adapters.disk.directory import STATE, StackDirectory
-from stackctl.adapters.disk.files import host_errors
-from stackctl.adapters.disk.lock import locked
-from stackctl.adapters.docker.engine import DockerEngine
-from stackctl.adapters.net.network import HostNetwork
-from stackctl.adapters.net.resolver import VARIABLE, parse_resolver
-from stackctl.adapters.net.wire import HostWire
 from stackctl.cli.options import OutputFormat
 from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import as_json, error_object, show_error, show_text
 from stackctl.engine.context import Context, Report
-from stackctl.errors import ExitCode, InputError, Interrupted, StackctlError
-from stackctl.proxies.nginx.config import Nginx
-from stackctl.stackfile.locate import locate
+from stackctl.errors import ExitCode, Interrupted, StackctlError
+from stackctl.usecases import session
 from stackctl.usecases.result import Result
 
 
@@ -50,11 +40,6 @@ class Common:
     takes_stdout: bool = False
 
 
-def now() -> datetime:
-    """The clock: the one place that reads it for certificates."""
-    return datetime.now(UTC)
-
-
 def run(common: Common, action: Callable[[Context], Result], check: Callable[[], object] | None = None) -> None:
     """Run ``action`` on the stack in ``common.directory`` and exit with its code.
 
@@ -69,11 +54,11 @@ def run(common: Common, action: Callable[[Context], Result], check: Callable[[],
         if check is not None:
             check()
         context = host_of(common, report)
-        # Where there is no stack, nothing is to be guarded, and nothing is left behind.
-        is_stack = context.directory.files.main.exists() or (context.directory.root / STATE).is_dir()
-        guards = common.wait is not None and (common.makes_directory or is_stack)
-        with guard(context, common.wait or 0) if guards else nullcontext():
+        if common.wait is None:
             result = action(context)
+        else:
+            with session.exclusive(context, common.wait, create=common.makes_directory):
+                result = action(context)
         report.close()
         if silent:
             typer.echo(as_json(result, report.notes))
@@ -91,11 +76,6 @@ def run(common: Common, action: Callable[[Context], Result], check: Callable[[],
         return error.code
 
     raise typer.Exit(guarded(carry_out, fail, verbose=common.verbose))
-
-
-def guard(context: Context, wait: float) -> AbstractContextManager[None]:
-    """The stack's lock; ``wait`` is how many seconds another command is waited for."""
-    return locked(context.directory.root / STATE / "lock", _command_line(), now, context.report.note, wait)
 
 
 def guarded(
@@ -127,38 +107,14 @@ def make_console(*, stderr: bool = False) -> Console:
 
 def host_of(common: Common, report: Report) -> Context:
     """The stack in ``common.directory`` as it is at this moment."""
-    # A stricter one would lock the proxy's workers out of the webroot; keys have a mode of their own.
-    os.umask(0o022)
-    directory = common.directory.absolute()
-    if common.makes_directory and common.wait is not None:
-        with host_errors():
-            directory.mkdir(parents=True, exist_ok=True)
-    if not directory.is_dir():
-        raise InputError(f"there is no directory {common.directory}", where="--directory")
-    files = locate(directory, os.environ)
-    resolver = os.environ.get(VARIABLE)
-    network = HostNetwork(parse_resolver(resolver) if resolver else None)
-    proxy = Nginx()
-    marker = next(iter(proxy.marker("")))
-    engine = DockerEngine(files)
-    stack = StackDirectory(files, marker, lambda: engine.read_tree("certbot", "/etc/letsencrypt"), _cache())
-    command = f"stackctl {_command_line()}"
-    return Context(stack, engine, HostWire(), proxy, now, report, network, command)
-
-
-def _cache() -> Path | None:
-    """The user's directory for what can be found out again (XDG Base Directory Specification)."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if base.is_absolute():
-        return base / "stackctl"
-    try:
-        return Path.home() / ".cache/stackctl"
-    except RuntimeError:  # a user without a home
-        return None
-
-
-def _command_line() -> str:
-    return shlex.join(sys.argv[1:])
+    return session.open_stack(
+        common.directory,
+        report=report,
+        environ=os.environ,
+        command=shlex.join([session.PROGRAM, *sys.argv[1:]]),
+        clock=session.now,
+        create=common.makes_directory and common.wait is not None,
+    )
 
 
 def _log_to_stderr(*, verbose: bool) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from stackctl.cli import run
 from stackctl.cli.main import app
+from stackctl.usecases import session
 from tests.usecases import age
 from tests.usecases.world import World, done, without_waiting
 
@@ -97,9 +97,9 @@ def cli(made: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
 def on(world: World, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The command line, connected to the fakes of a world."""
     make: Callable[[object], object] = lambda _files: world.fake  # noqa: E731
-    monkeypatch.setattr(run, "DockerEngine", make)
-    monkeypatch.setattr(run, "HostWire", lambda: world.fake)
-    monkeypatch.setattr(run, "HostNetwork", lambda _resolver: world.network)
-    monkeypatch.setattr(run, "now", world.clock)
+    monkeypatch.setattr(session, "DockerEngine", make)
+    monkeypatch.setattr(session, "HostWire", lambda: world.fake)
+    monkeypatch.setattr(session, "HostNetwork", lambda _resolver: world.network)
+    monkeypatch.setattr(session, "now", world.clock)
     monkeypatch.delenv("COMPOSE_FILE", raising=False)
     return Cli(world)

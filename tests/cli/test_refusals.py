@@ -274,9 +274,9 @@ def test_a_disk_that_is_full_from_any_write_on(cli: Cli, monkeypatch: pytest.Mon
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         with monkeypatch.context() as patch:
-            patch.setattr("stackctl.cli.run.DockerEngine", lambda _files, world=world: world.fake)
-            patch.setattr("stackctl.cli.run.HostWire", lambda world=world: world.fake)
-            patch.setattr("stackctl.cli.run.HostNetwork", lambda _resolver, world=world: world.network)
+            patch.setattr("stackctl.usecases.session.DockerEngine", lambda _files, world=world: world.fake)
+            patch.setattr("stackctl.usecases.session.HostWire", lambda world=world: world.fake)
+            patch.setattr("stackctl.usecases.session.HostNetwork", lambda _resolver, world=world: world.network)
             patch.setattr(os, "fsync", write_through)
             result = Cli(world)("add-app", "two.example.com")
             assert world.fake.loaded.keys() >= {"one.example.com", "www.example.com"}

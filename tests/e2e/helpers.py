@@ -217,7 +217,7 @@ class Stack:
     def run_at(self, hours: float, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """The real CLI, with its clock so many hours ahead, or back."""
         later = f"dt.datetime.now(dt.UTC) + dt.timedelta(hours={hours})"
-        prelude = f"import datetime as dt, stackctl.cli.run as run; run.now = lambda: {later}"
+        prelude = f"import datetime as dt; from stackctl.usecases import session; session.now = lambda: {later}"
         return self.run_after(prelude, *arguments)
 
     def _ended(

@@ -55,11 +55,12 @@ def _session(
     context: Context, draft: Draft, before: str, *, yes: bool, issue: bool, wait: float
 ) -> tuple[Result, bool]:
     """Edit until it is right, or given up; then do it. Also whether what was typed is nowhere else."""
-    from stackctl.cli.run import guard, make_console
+    from stackctl.cli.run import make_console
     from stackctl.cli.show import show_error
     from stackctl.cli.views.plan import show_plan
     from stackctl.usecases import edit as usecase
     from stackctl.usecases.result import Result
+    from stackctl.usecases.session import exclusive
 
     def ended(note: str) -> tuple[Result, bool]:
         return Result("edit", notes=(note,), data={"edited": False}), False
@@ -82,7 +83,7 @@ def _session(
         if answer == "n":
             return ended("nothing is changed")
         if answer == "y":
-            with guard(context, wait):
+            with exclusive(context, wait):
                 result = usecase.apply_edit(context, before, text, issue=issue)
             return result, context.directory.stackfile() != text
 
