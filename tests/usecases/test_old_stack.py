@@ -1,0 +1,152 @@
+"""A stack that an earlier version made is opened by this one: nothing has to change, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stackctl.certs.lineage import Certificate, read_certificate
+from stackctl.engine.backup.sealing import Keys
+from stackctl.usecases.restore import RestoreOptions, open_archive, restore
+from stackctl.usecases.result import Result
+from tests.old_stack.fixture import FILES, FIXTURE, SECRET, OldStack, stored
+from tests.usecases.world import World, done
+
+TREE = stored()
+NAMES = ("one.old.example.com", "two.old.example.com")
+ENTRIES = sorted(int(path.name) for path in (FILES / ".stackctl/history").iterdir())
+IMAGES = {"stackctl/nginx:1.30": (80, 443), "stackctl/certbot:5.5": (), "stackctl-lab/app:latest": (8000,)}
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> World:
+    """A machine with the images that the stack names, an hour after it was recorded."""
+    world = World(tmp_path / TREE.project)
+    world.clock.now = TREE.made + timedelta(hours=1)
+    world.fake.images |= IMAGES
+    return world
+
+
+@pytest.fixture
+def laid(empty: World) -> OldStack:
+    """The stack's directory; nothing runs."""
+    return OldStack(empty.root, empty.clock.now)
+
+
+@pytest.fixture
+def old(empty: World, laid: OldStack) -> World:
+    """The stack, as the old version left it running."""
+    assert laid.root == empty.root
+    empty.fake.up([])
+    return empty
+
+
+def on_disk(root: Path) -> dict[str, Certificate | None]:
+    """The certificate of each site."""
+    live = root / "data/certbot/conf/live"
+    return {name: read_certificate((live / name / "fullchain.pem").read_bytes()) for name in NAMES}
+
+
+def wire(world: World) -> dict[str, Certificate | None]:
+    """What the proxy shows for each site's name."""
+    return {name: world.fake.loaded.get(name) for name in NAMES}
+
+
+def entry(number: int) -> dict[str, Any]:
+    """What the old version wrote of a change."""
+    read: dict[str, Any] = json.loads((FILES / f".stackctl/history/{number:04d}/entry.json").read_bytes())
+    return read
+
+
+def restored(world: World, archive: bytes, path: Path, *, force: bool = False) -> Result:
+    path.write_bytes(archive)
+    return restore(world.host, open_archive(path, Keys()), RestoreOptions(force=force), lambda: world.host)
+
+
+def test_the_fixture_holds_no_keys() -> None:
+    files = [path for path in FIXTURE.rglob("*") if path.is_file()]
+    assert len(files) > len(ENTRIES)
+    assert [path.name for path in files if SECRET.search(path.read_bytes())] == []
+
+
+def test_nothing_is_planned_and_nothing_is_changed(old: World) -> None:
+    before, certificates, calls = old.tree(), wire(old), len(old.fake.calls)
+    result = done(old.up())
+    assert [operation.text for operation in result.plan.operations] == []
+    assert old.tree() == before
+    assert wire(old) == certificates == on_disk(old.root)
+    assert old.served() == dict.fromkeys(NAMES, "real")
+    acting = ("up ", "signal", "issue", "remove", "execute", "stream", "run_once nginx -e")
+    assert [call for call in old.fake.calls[calls:] if call.startswith(acting)] == []
+    assert [one.number for one in old.host.directory.history.entries()] == ENTRIES
+
+
+def test_a_stack_that_is_down_is_started_with_the_same_certificates(empty: World, laid: OldStack) -> None:
+    published = empty.published()
+    done(empty.up())
+    assert wire(empty) == on_disk(laid.root)
+    assert empty.published() == published
+    assert empty.asked("issue") == []
+
+
+@pytest.mark.parametrize("number", ENTRIES)
+def test_every_old_entry_can_be_gone_back_to(old: World, number: int) -> None:
+    certificates = on_disk(old.root)
+    done(old.rollback(number))
+    for path, content in old.host.directory.history.files(number).items():
+        assert (old.root / path).read_bytes() == content
+    assert old.published() == old.fake.loaded_generation == entry(number)["generation"]
+    served = set(entry(number)["lineages"])
+    assert old.served() == dict.fromkeys(served, "real")
+    assert {name: wire(old)[name] for name in served} == {name: certificates[name] for name in served}
+    assert on_disk(old.root) == certificates
+    assert old.asked("issue") == []
+
+    done(old.rollback(ENTRIES[-1]))
+    assert old.published() == entry(ENTRIES[-1])["generation"]
+    assert wire(old) == certificates
+
+
+def test_rollback_without_a_number_takes_the_last_old_change_back(old: World) -> None:
+    done(old.rollback())
+    assert old.published() == entry(ENTRIES[-2])["generation"]
+    assert "tls: modern" not in old.text
+
+
+def test_the_stack_goes_on_from_there(old: World) -> None:
+    certificates = wire(old)
+    done(old.add("three.example.com", image="three:latest", port=3000))
+    assert old.served() == dict.fromkeys((*NAMES, "three.example.com"), "real")
+    done(old.remove(NAMES[1]))
+    done(old.renew())
+    assert wire(old)[NAMES[0]] == certificates[NAMES[0]]
+    assert old.asked("issue") == ["issue three.example.com"]
+    done(old.rollback(ENTRIES[-1]))
+    assert wire(old) == certificates
+
+
+def test_an_old_archive_is_restored_where_nothing_was(empty: World, tmp_path: Path) -> None:
+    source = OldStack(tmp_path / "source", empty.clock.now)
+    done(restored(empty, source.archive(), tmp_path / "old.tar.gz"))
+    assert wire(empty) == on_disk(source.root)
+    assert empty.served() == dict.fromkeys(NAMES, "real")
+    assert empty.asked("issue") == []
+    assert empty.published() == (source.root / "nginx/live").readlink().name
+    assert [operation.text for operation in done(empty.up()).plan.operations] == []
+    done(empty.rollback(ENTRIES[1]))
+    assert empty.served() == {NAMES[0]: "real"}
+
+
+def test_an_old_archive_is_restored_over_what_came_after(old: World, laid: OldStack, tmp_path: Path) -> None:
+    archive, certificates, before = laid.archive(), on_disk(old.root), old.tree()
+    done(old.remove(NAMES[1], delete_cert=True))
+    old.custom("http.conf", "# of today\n")
+    done(old.up())
+    done(restored(old, archive, tmp_path / "old.tar.gz", force=True))
+    assert wire(old) == on_disk(old.root) == certificates
+    kept = [name for name in before if name.startswith(("docker-compose", "nginx/custom", "data/certbot/conf/archive"))]
+    assert {name: old.tree()[name] for name in kept} == {name: before[name] for name in kept}
