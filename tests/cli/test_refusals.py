@@ -262,6 +262,7 @@ def test_a_directory_that_cannot_be_written_can_be_looked_at(cli: Cli, monkeypat
     assert cli("add-app", "two.example.com", "--dry-run").exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_from_any_write_on(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Wherever it happens: one message, no half file, everybody served; and with some space it goes on."""
     for allowed in range(40):

@@ -66,6 +66,7 @@ def test_any_tar_can_open_it(root: Path, tmp_path: Path) -> None:
     assert line == f"{hashlib.sha256((tmp_path / 'out' / NAME).read_bytes()).hexdigest()}  {NAME}\n"
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_anywhere_is_noticed_or_changes_nothing(root: Path) -> None:
     made = archive(root)
     for at in range(len(made)):

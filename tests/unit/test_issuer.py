@@ -497,6 +497,7 @@ def test_two_issuers_work_one_after_the_other(fake: Path, tmp_path: Path) -> Non
     assert of(run(fake, root, job(NAME)), NAME)[-1] == "issued"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_children_end_with_the_parent_and_the_next_run_clears_up(
     fake: Path, tmp_path: Path, number: signal.Signals
@@ -599,6 +600,7 @@ def switch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_hook")
 def test_killed_anywhere_a_renewal_leaves_a_whole_lineage(tmp_path: Path, switch: str) -> None:
     for step in range(1, 200):
@@ -627,6 +629,7 @@ def test_killed_anywhere_a_renewal_leaves_a_whole_lineage(tmp_path: Path, switch
     pytest.fail("never came to an end")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_hook")
 def test_killed_anywhere_a_new_lineage_is_wholly_there_or_not_there(tmp_path: Path) -> None:
     for step in range(1, 200):

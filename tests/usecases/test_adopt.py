@@ -298,6 +298,7 @@ def test_the_gap_is_only_told_where_there_was_one(old: World) -> None:
     assert any(isinstance(operation, ReplaceProxy) for operation in result.plan.operations)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["begins", "ends"])
 @pytest.mark.parametrize("at", range(OPERATIONS))
 def test_cut_short_anywhere_the_same_command_finishes(old: World, when: str, at: int) -> None:

@@ -499,6 +499,7 @@ class Guillotine:
         return guarded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", [False, True], ids=["empty", "over a running stack"])
 def test_a_restore_that_was_killed_anywhere_is_finished_by_the_same_command(
     over: bool, site: World, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -536,6 +537,7 @@ def test_a_restore_that_was_killed_anywhere_is_finished_by_the_same_command(
             assert world.served() == {NAME: "real"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", [False, True], ids=["empty", "over a running stack"])
 def test_a_start_that_was_killed_anywhere_is_finished_by_the_same_command(
     over: bool, site: World, archive: Path, tmp_path: Path

@@ -184,6 +184,7 @@ def check_meanwhile(world: World, before: set[str], texts: set[str]) -> None:
         Document.parse(world.text, world.file.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_same_command_again_finishes_what_a_crash_cut_short(name: str, tmp_path: Path) -> None:
     scenario = SCENARIOS[name]

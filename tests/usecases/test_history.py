@@ -112,6 +112,7 @@ def test_no_site_is_lost_when_the_process_ends_before_the_recording(
     assert b"two.example.com" in files(other, 3)["docker-compose.yml"]
 
 
+@pytest.mark.slow
 def test_wherever_the_process_ends_the_next_run_records_what_was_reached(site: World, tmp_path: Path) -> None:
     trial = site.copy(tmp_path / "trial/stack")
     trial.report = fuse = Fuse()
