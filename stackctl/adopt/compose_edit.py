@@ -7,9 +7,10 @@ from typing import Any
 
 from stackctl.adopt.compose_layouts import Layout
 from stackctl.adopt.proposal import Proposal, ProposedSite
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
 from stackctl.model.stack import Site, Upstream
-from stackctl.model.values import Domain, Publish
+from stackctl.model.values import Domain
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.read import HTTP, HTTPS, KEY
@@ -43,8 +44,8 @@ def adopted(
 def _as_proxy(doc: Document, service: Service, image: str | None) -> Document:
     name = str(service.name)
     at = {port.target: port.at for port in service.ports}
-    http = at.get(HTTP) or Publish(at[HTTPS].address, HTTP)
-    https = at.get(HTTPS) or Publish(http.address, HTTPS)
+    http = at.get(HTTP) or PortBinding(at[HTTPS].address, HTTP)
+    https = at.get(HTTPS) or PortBinding(http.address, HTTPS)
     block = services.proxy_block(name, image or service.image or "", http, https)
     for target, place in ((HTTP, http), (HTTPS, https)):
         if target not in at:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from stackctl.adopt.directives import Directive, kept_text, named
 from stackctl.adopt.kept import Keeper
-from stackctl.adopt.nginx_conf import Listen, Server, is_challenge
+from stackctl.adopt.nginx_conf import Listen, ServerBlock, is_challenge
 from stackctl.adopt.proposal import Fate
 from stackctl.stackfile.read import HTTP, HTTPS
 
@@ -16,7 +16,7 @@ from stackctl.stackfile.read import HTTP, HTTPS
 class KeptServer:
     """A server that is no site, and why; its names are those that it is kept for."""
 
-    server: Server
+    server: ServerBlock
     reason: str
 
 

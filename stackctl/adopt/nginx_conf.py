@@ -38,7 +38,7 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerBlock:
     """One ``server`` block.
 
     Attributes:
@@ -110,7 +110,7 @@ class Redirect:
 class NginxConf:
     """What was found: ``settings`` stand in ``http``, ``main`` beside it."""
 
-    servers: tuple[Server, ...] = ()
+    servers: tuple[ServerBlock, ...] = ()
     upstreams: Mapping[str, Directive] | None = None
     settings: tuple[Directive, ...] = ()
     main: tuple[Directive, ...] = ()
@@ -119,7 +119,7 @@ class NginxConf:
         """The ``upstream`` block of a name."""
         return (self.upstreams or {}).get(name)
 
-    def default(self, port: int) -> Server | None:
+    def default(self, port: int) -> ServerBlock | None:
         """The server that answers for names nobody has on ``port``."""
         there = [server for server in self.servers if any(listen.port == port for listen in server.listens)]
         return next((server for server in there if server.is_default(port)), there[0] if there else None)
@@ -143,14 +143,14 @@ def read_conf(directives: Iterable[Directive]) -> NginxConf:
     )
 
 
-def _server(directive: Directive) -> Server:
+def _server(directive: Directive) -> ServerBlock:
     body = directive.inner
     old_tls = first(body, "ssl")
     listens = [Listen.of(one) for one in named(body, "listen")] or [Listen(HTTP, False, False, frozenset())]  # noqa: FBT003
     if old_tls is not None and old_tls.arg == "on":
         listens = [Listen(one.port, True, one.default, one.options) for one in listens]  # noqa: FBT003
     certificate, key = first(body, "ssl_certificate"), first(body, "ssl_certificate_key")
-    return Server(
+    return ServerBlock(
         names=tuple(name.lower() for one in named(body, "server_name") for name in one.args),
         listens=tuple(listens),
         certificate=certificate.arg if certificate else None,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from stackctl.adopt.directives import Directive, kept_text, named
 from stackctl.adopt.kept import Keeper
 from stackctl.adopt.kept_servers import KeptServer, server_text
-from stackctl.adopt.nginx_conf import NginxConf, Redirect, Server, is_challenge, redirect_of
+from stackctl.adopt.nginx_conf import NginxConf, Redirect, ServerBlock, is_challenge, redirect_of
 from stackctl.adopt.proposal import Fate, Proposal, ProposedSite, Remark
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import NoSite, SiteReader, merged
@@ -39,9 +39,9 @@ class _Reading:
 
     def proposal(self) -> Proposal:
         """Sites first, then what has to give way to them."""
-        redirects: list[tuple[Server, list[Redirect]]] = []
-        away: list[tuple[Server, list[Redirect]]] = []
-        plain: list[Server] = []
+        redirects: list[tuple[ServerBlock, list[Redirect]]] = []
+        away: list[tuple[ServerBlock, list[Redirect]]] = []
+        plain: list[ServerBlock] = []
         for server in self.conf.servers:
             found = redirect_of(server.body)
             if self._is_nobodys(server):
@@ -65,7 +65,7 @@ class _Reading:
 
     # Servers
 
-    def _take(self, server: Server) -> None:
+    def _take(self, server: ServerBlock) -> None:
         """A server with TLS: a site, or kept."""
         if server.oddity is None:  # on another port, or a socket, it is no second one
             taken = {name for site in self.sites for name in site.domains}
@@ -86,7 +86,7 @@ class _Reading:
         else:
             self.kept.append(KeptServer(server, read.reason))
 
-    def _take_plain(self, server: Server) -> None:
+    def _take_plain(self, server: ServerBlock) -> None:
         """A server without TLS: a site that has no certificate yet, or one half of a site that has."""
         if server.oddity:
             self.kept.append(KeptServer(server, server.oddity))
@@ -109,12 +109,12 @@ class _Reading:
             self.sites.append(read)
             self._odd(server)
 
-    def _odd(self, server: Server) -> None:
+    def _odd(self, server: ServerBlock) -> None:
         for name in server.odd_names:
             if name and name not in {"_", "localhost"}:
                 self._remark(Fate.LOST, f"server_name {name}: a site has no patterns and no addresses", server.at)
 
-    def _is_nobodys(self, server: Server) -> bool:
+    def _is_nobodys(self, server: ServerBlock) -> bool:
         """Whether it only sends away whom nobody expects: stackctl does that too."""
         default = any(server.is_default(port) for port in (HTTP, HTTPS))
         if server.domains or not (default or set(server.names) <= {"_", ""}) or server.oddity:
@@ -122,12 +122,12 @@ class _Reading:
         rest = [one for one in server.body if not is_challenge(one) and one.name not in _QUIET]
         return all(_sends_away(one) for one in rest)
 
-    def _remark_nobodys(self, server: Server) -> None:
+    def _remark_nobodys(self, server: ServerBlock) -> None:
         self._remark(Fate.REPLACED, "the server for unknown names: by stackctl's own, which refuses them", server.at)
 
     # Redirects
 
-    def _sent_away(self, server: Server, found: Sequence[Redirect]) -> None:
+    def _sent_away(self, server: ServerBlock, found: Sequence[Redirect]) -> None:
         """A server with TLS that only redirects, such as www to the bare name."""
         left = tuple(name for name in server.domains if not self._folded(name, found))
         if left or server.odd_names:
@@ -147,7 +147,7 @@ class _Reading:
         self._remark(Fate.KEPT, f"{name} redirects to {site.name}", found[0].at)
         return True
 
-    def _redirected(self, server: Server, found: Sequence[Redirect]) -> None:
+    def _redirected(self, server: ServerBlock, found: Sequence[Redirect]) -> None:
         """A server on port 80 that redirects: stackctl does it for every name with a certificate."""
         left = [name for name in server.domains if not self._site_of(name)]
         elsewhere = [one for one in found if one.host is not None and one.host not in server.names]
@@ -246,13 +246,13 @@ _QUIET = {"server_tokens", "access_log", "error_log", "ssl_certificate", "ssl_ce
 _QUIET |= {"root", "index", "ssl_protocols", "ssl_ciphers", "include"}
 
 
-def _has_more(server: Server) -> bool:
+def _has_more(server: ServerBlock) -> bool:
     """Whether there is more to it than one way to an app, so that it is not the same without TLS of its own."""
     locations = [one for one in named(server.body, "location") if not is_challenge(one)]
     return len(locations) != 1 or any(one.name in {"if", "set", "return", "rewrite"} for one in server.body)
 
 
-def _inside(server: Server) -> Server:
+def _inside(server: ServerBlock) -> ServerBlock:
     """The same with its settings in its only location, where they mean the same."""
     [location] = [one for one in named(server.body, "location") if not is_challenge(one)]
     there = {one.name for one in location.inner}

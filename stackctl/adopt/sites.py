@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from stackctl.adopt.directives import Directive, every, first, kept_text, named
 from stackctl.adopt.kept import Headers, Keeper, default_redirect, headers_in_force, lineage_of, sent_host
 from stackctl.adopt.known import SERVER_OWN, TUNING, is_standard_header, logs_to_file, tuning_of
-from stackctl.adopt.nginx_conf import NginxConf, Server, is_challenge
+from stackctl.adopt.nginx_conf import NginxConf, ServerBlock, is_challenge
 from stackctl.adopt.proposal import Fate, ProposedSite
 from stackctl.errors import InputError
-from stackctl.model import values
+from stackctl.model import endpoints
 from stackctl.model.project import Project
 from stackctl.model.stack import Tuning, Upstream
 from stackctl.model.values import ServiceName
@@ -39,7 +39,7 @@ class SiteReader:
             for host in (service.name, *service.hosts):
                 self._services.setdefault(host, service.name)
 
-    def read(self, server: Server) -> ProposedSite | NoSite:  # noqa: PLR0911  (one line for each reason)
+    def read(self, server: ServerBlock) -> ProposedSite | NoSite:  # noqa: PLR0911  (one line for each reason)
         """The site a server is, or why it is none; what is kept of it goes to the keeper."""
         if server.oddity:
             return NoSite(server.oddity)
@@ -60,7 +60,7 @@ class SiteReader:
             return upstream
         return self._site(server, location, upstream)
 
-    def _site(self, server: Server, location: Directive, upstream: Upstream) -> ProposedSite:
+    def _site(self, server: ServerBlock, location: Directive, upstream: Upstream) -> ProposedSite:
         others = [one for one in named(server.body, "location") if one != location and not is_challenge(one)]
         variable = _variable(location)
         used = any(variable in arg for one in every(others) for arg in one.args) if variable else True
@@ -160,7 +160,7 @@ class SiteReader:
         if service is not None:
             return Upstream(service, port, ServiceName(service))
         try:
-            at = values.host_port(f"{host}:{port}")
+            at = endpoints.endpoint(f"{host}:{port}")
         except InputError as error:
             return NoSite(f"its upstream {host}:{port} has no place: {error.hint or error.message}")
         return Upstream(at.host, at.port)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from stackctl.diagnose.check import Check, Verdict
 from stackctl.diagnose.hops import Hop, Step
 from stackctl.observed.reply import Failure, Reply
-from stackctl.proxies.trace import LoggedError, Outcome, Route
+from stackctl.proxies.trace import LoggedError, Outcome, Trace
 
 _ACCESS = {401, 403, 429}
 
@@ -37,7 +37,7 @@ class Answered:
 
 
 def judge_answer(  # noqa: PLR0913  (one line for each way to end)
-    name: str, path: str, route: Route, reply: Reply, fresh: Sequence[LoggedError], wrong: Check | None
+    name: str, path: str, route: Trace, reply: Reply, fresh: Sequence[LoggedError], wrong: Check | None
 ) -> Answered:
     """How a request for ``path`` ended.
 
@@ -61,7 +61,7 @@ def judge_answer(  # noqa: PLR0913  (one line for each way to end)
     return Answered(f"{status}, by the proxy itself")
 
 
-def _unanswered(route: Route, failure: Failure, fresh: Sequence[LoggedError], wrong: Check | None) -> Answered:
+def _unanswered(route: Trace, failure: Failure, fresh: Sequence[LoggedError], wrong: Check | None) -> Answered:
     if failure in {Failure.CONNECT, Failure.HANDSHAKE}:
         return Answered(f"none: {failure.value}")
     if route.action.outcome is Outcome.CLOSE:
@@ -75,7 +75,7 @@ def _unanswered(route: Route, failure: Failure, fresh: Sequence[LoggedError], wr
     )
 
 
-def _redirected(name: str, path: str, route: Route, reply: Reply) -> Answered:
+def _redirected(name: str, path: str, route: Trace, reply: Reply) -> Answered:
     by = "the app" if route.action.outcome is Outcome.PROXY else "the proxy itself"
     text = f"{reply.status} to {reply.location}, by {by}" + _by_rule(route, reply.status or 0, ())
     if reply.location is not None and not reply.sets_cookie and _same(reply.location, name, path):
@@ -122,7 +122,7 @@ def _advice(message: str) -> str:
     return next((todo for part, todo in _ADVICE.items() if part in message), "see 'stackctl logs', and ask again")
 
 
-def _by_rule(route: Route, status: int, fresh: Sequence[LoggedError]) -> str:
+def _by_rule(route: Trace, status: int, fresh: Sequence[LoggedError]) -> str:
     """Who gave an answer that may have come before the app was asked."""
     if status not in _ACCESS and not 300 <= status < 400:
         return ", by the app" if not fresh else f", by the proxy itself: {fresh[-1].message}"

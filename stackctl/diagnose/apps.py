@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
-from stackctl.observed.containers import Inspected, Listener
+from stackctl.model.endpoints import Endpoint
+from stackctl.observed.containers import Inspected, ListeningSocket
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
 
@@ -68,8 +69,8 @@ def judge_app(facts: AppFacts) -> list[Check]:
 
 
 def _outside(facts: AppFacts) -> Check:
-    at = f"{facts.host}:{facts.port}"
-    if facts.host == "localhost" or facts.host.startswith(("127.", "[::1]")):
+    at = Endpoint(facts.host, facts.port)
+    if facts.host == "localhost" or facts.host.startswith(("127.", "::1")):
         todo = f"write the host's address on Docker's bridge instead, such as 172.17.0.1:{facts.port}"
         return wrong(OUTSIDE, f"{at} is the proxy's own container, and not this host", todo, facts.subject)
     if facts.answers is None:
@@ -156,7 +157,7 @@ def _port(facts: AppFacts, container: Inspected) -> Check:
     return _wrong_port(facts, container)
 
 
-def _out_of_reach(name: str, listener: Listener) -> tuple[str, str]:
+def _out_of_reach(name: str, listener: ListeningSocket) -> tuple[str, str]:
     """Why the proxy cannot come to ``listener``, and what to do."""
     if listener.ipv6_only:
         text = f"{name} listens on {listener} for IPv6 alone, and the proxy comes by IPv4"

@@ -10,8 +10,9 @@ from stackctl.certs.ledger import Refusal
 from stackctl.diagnose.caa import Permission, permission
 from stackctl.diagnose.cdn import cdn_of
 from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
-from stackctl.model.values import Domain, Publish
+from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 
 HTTP_PORT = 80
@@ -69,7 +70,7 @@ class NameFacts:
     unfetched: str | None = None
     probe_file: ProbeFile | None = None
     own: frozenset[str] = frozenset()
-    http: Publish | None = None
+    http: PortBinding | None = None
     generation: str | None = None
     public: bool = False
 
@@ -243,7 +244,7 @@ def _elsewhere(facts: NameFacts, address: str) -> str:
     return f"from another network: curl -H 'Host: {MARKER_HOST}' http://{at}{MARKER_PATH} (right: {facts.generation})"
 
 
-def judge_challenge(probe_file: ProbeFile, fetched: Fetched, at: Publish) -> Check:
+def judge_challenge(probe_file: ProbeFile, fetched: Fetched, at: PortBinding) -> Check:
     """The proxy at its own door: what a name that leads here would get."""
     if fetched.status == 200 and fetched.body.strip() == probe_file.text.encode():
         return ok("challenge", f"the proxy gives out challenges on {at}")

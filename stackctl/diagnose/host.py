@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
-from stackctl.model.values import Publish
+from stackctl.model.endpoints import PortBinding
 from stackctl.observed.network import CaDirectory
 
 LEAST_BYTES = 200_000_000
@@ -55,7 +55,7 @@ class Port:
     """Where a port of the proxy is published, and who holds that place: None where nobody does."""
 
     check: str
-    at: Publish
+    at: PortBinding
     holder: str | None
     own: bool
 
@@ -71,7 +71,7 @@ class ProxyState:
 
     service: str
     state: str | None
-    at: Publish
+    at: PortBinding
     answers: str | None
     published: str | None
 
@@ -97,7 +97,7 @@ class HostFacts:
     proxy: ProxyState | None = None
     disks: tuple[Disk, ...] = ()
     ca: CaDirectory | None = None
-    published: tuple[tuple[str, Publish], ...] = field(default=())
+    published: tuple[tuple[str, PortBinding], ...] = field(default=())
 
 
 def judge_host(facts: HostFacts) -> list[Check]:

@@ -12,9 +12,10 @@ from stackctl.diagnose.apps import AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
 from stackctl.diagnose.hops import Hop, Step
 from stackctl.diagnose.shown import judge_shown
+from stackctl.model.endpoints import Endpoint
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
-from stackctl.proxies.trace import LoggedError, Match, Outcome, Route
+from stackctl.proxies.trace import LoggedError, Outcome, ServerMatch, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class TraceFacts:
     https_at: str
     holder: str | None
     proxy: Inspected | None
-    route: Route | None
-    http_route: Route | None
+    route: Trace | None
+    http_route: Trace | None
     lineage: Lineage | None
     apps: Sequence[AppFacts]
     https: Reply
@@ -87,7 +88,7 @@ def _one_broken(links: Sequence[Hop]) -> list[Hop]:
 
 
 def _name(facts: TraceFacts) -> Hop:
-    if facts.owner is None and (facts.route is None or facts.route.match is Match.DEFAULT):
+    if facts.owner is None and (facts.route is None or facts.route.match is ServerMatch.DEFAULT):
         todo = f"route it with 'stackctl add-app {facts.name}', or correct the name"
         return Hop(Step.NAME, Verdict.WRONG, f"{facts.name} is not routed: {facts.file} does not have it", None, todo)
     if facts.owner is None:
@@ -122,10 +123,10 @@ def _through_files(facts: TraceFacts) -> list[Hop]:
     if route is None:
         todo = "run 'stackctl up'"
         return [Hop(Step.SERVER, Verdict.WRONG, "the live files have no server on port 443", None, todo)]
-    if route.match is Match.DEFAULT:
+    if route.match is ServerMatch.DEFAULT:
         text = f"{route.server.text} (the default): {route.action.text}"
         return [Hop(Step.SERVER, Verdict.WRONG, text, route.server.place, "run 'stackctl up'")]
-    how = "" if route.match is Match.EXACT else f" (by {route.match.value})"
+    how = "" if route.match is ServerMatch.EXACT else f" (by {route.match.value})"
     links = [Hop(Step.SERVER, Verdict.OK, f"{route.server.text}{how}", route.server.place)]
     checks = [(app, judge_app(app)) for app in facts.apps]
     wrong = next((check for _, found in checks for check in found if check.verdict is Verdict.WRONG), None)
@@ -138,7 +139,7 @@ def _through_files(facts: TraceFacts) -> list[Hop]:
     return links
 
 
-def _location(route: Route, answered: Answered) -> Hop:
+def _location(route: Trace, answered: Answered) -> Hop:
     if route.location is None:
         text = (
             route.action.text if route.action.outcome is not Outcome.FILES else f"no location fits: {route.action.text}"
@@ -150,7 +151,7 @@ def _location(route: Route, answered: Answered) -> Hop:
     return answered.link(Step.LOCATION, text, route.location.place)
 
 
-def _upstream(facts: TraceFacts, route: Route, answered: Answered) -> Hop:
+def _upstream(facts: TraceFacts, route: Trace, answered: Answered) -> Hop:
     targets = ", ".join(map(str, route.action.targets)) or "only known at each request"
     text = f"{targets}, by {route.action.text}"
     stale = (
@@ -170,7 +171,7 @@ def _upstream(facts: TraceFacts, route: Route, answered: Answered) -> Hop:
 def _container(app: AppFacts, checks: Sequence[Check], answered: Answered) -> Hop:
     wrong = next((check for check in checks if check.verdict is Verdict.WRONG), None)
     if app.service is None:
-        text = f"{app.host}:{app.port}, outside Compose"
+        text = f"{Endpoint(app.host, app.port)}, outside Compose"
     else:
         text = "; ".join(_shown(app, one) for one in app.containers) or checks[0].text
     if wrong is not None and answered.at is Step.CONTAINER:

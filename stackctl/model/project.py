@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stackctl.model.values import Publish, ServiceName
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.values import ServiceName
 
 ROLE_LABEL = "stackctl.role"
 """Label of a service that stackctl wrote: ``proxy``, ``certbot`` or ``app``."""
@@ -19,7 +20,7 @@ class PublishedPort:
     """One published port: the container's, and where on the host it is."""
 
     target: int
-    at: Publish
+    at: PortBinding
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stackctl.model.values import Domain, Publish, ServiceName
+from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.values import Domain, ServiceName
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
@@ -32,7 +33,7 @@ class Upstream:
     """Where the proxy finds an app.
 
     Attributes:
-        host: a Compose service name, a DNS name or an address (IPv6 in brackets).
+        host: a Compose service name, a DNS name or an address (IPv6 without brackets).
         port: TCP port inside the container, or on ``host``.
         service: the Compose service, or None for something outside Compose.
     """
@@ -42,7 +43,7 @@ class Upstream:
     service: ServiceName | None = None
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return str(Endpoint(self.host, self.port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ class ProxyService:
 
     service: ServiceName
     image: str
-    http: Publish
-    https: Publish
+    http: PortBinding
+    https: PortBinding
 
 
 @dataclass(frozen=True, slots=True)

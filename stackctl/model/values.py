@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import NewType
 from urllib.parse import quote, urlsplit
 
@@ -36,8 +35,6 @@ _EAB_KID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,256}\Z")
 _EAB_KEY = re.compile(r"[A-Za-z0-9_-]{16,1024}={0,2}\Z")
 # certbot's own rule is only that it is a file's name.
 _LINEAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,239}\Z")
-_DIGITS = re.compile(r"[0-9]{1,5}\Z")
-_BRACKETED = re.compile(r"\[([^\[\]]+)\]\Z")
 _DURATION = re.compile(r"[1-9][0-9]{0,5}(?:ms|s|m|h|d)\Z")
 _SIZE = re.compile(r"(?:0|[1-9][0-9]{0,8}[kmg]?)\Z")
 
@@ -53,7 +50,7 @@ def domain(text: str) -> Domain:
             f"{shown} is a wildcard",
             hint="a wildcard certificate needs DNS-01, which is not there yet; name each host",
         )
-    if _is_ip(name):
+    if is_ip(name):
         raise InputError(f"{shown} is an IP address, not a domain", hint="route a DNS name that points to it")
     if not name.isascii():
         name = _punycode(name, shown)
@@ -99,7 +96,8 @@ def web_address(text: str) -> tuple[Domain, str]:
     return domain(host), encoded if encoded.startswith("/") else f"/{encoded}"
 
 
-def _is_ip(name: str) -> bool:
+def is_ip(name: str) -> bool:
+    """Whether it is an IP address, IPv6 with or without brackets."""
     try:
         ipaddress.ip_address(name.strip("[]"))
     except ValueError:
@@ -166,7 +164,7 @@ def ca_directory(text: str) -> str:
     """``text`` as the URL of an ACME directory (RFC 8555, section 7.1.1)."""
     try:
         parts = urlsplit(text)
-        well_formed = parts.scheme == "https" and parts.port != 0 and _is_host(parts.hostname or "")
+        well_formed = parts.scheme == "https" and parts.port != 0 and is_host(parts.hostname or "")
     except ValueError:
         well_formed = False
     if not well_formed or not re.fullmatch(r"[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~-]+", text):
@@ -212,87 +210,9 @@ def size(text: str) -> str:
     return canonical
 
 
-@dataclass(frozen=True, slots=True)
-class HostPort:
-    """Where an upstream outside Compose listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-def host_port(text: str) -> HostPort:
-    """``text`` as ``HOST:PORT``; the host is a DNS name or an address, IPv6 in brackets."""
-    host, colon, number = text.rpartition(":")
-    if not colon or not _DIGITS.match(number):
-        raise InputError(f"{text!r} is not HOST:PORT", hint="write it as 10.0.0.5:8080 or legacy.internal:8080")
-    address = _address(host)
-    if host.lower() in {"localhost", "host.docker.internal"}:
-        raise InputError(
-            f"{host} is not this host inside the proxy's container",
-            hint="write the host's address on Docker's bridge, such as 172.17.0.1:8080",
-        )
-    if address is None and (not _is_host(host) or _is_ip(host)):
-        raise InputError(f"{text!r} is not HOST:PORT: {host!r} is no host name or address")
-    return HostPort(address or host.lower(), port(int(number)))
-
-
-def _is_host(text: str) -> bool:
+def is_host(text: str) -> bool:
     """Whether it is an address or a name of one label or more, as resolvers take them."""
-    if _is_ip(text):
+    if is_ip(text):
         return "%" not in text
     labels = text.split(".")
     return len(text) <= 253 and all(_HOST_LABEL.match(label) for label in labels) and not labels[-1].isdigit()
-
-
-def _address(text: str) -> str | None:
-    """The canonical form of an IPv4 address, or of an IPv6 one in brackets; None for anything else."""
-    bracketed = _BRACKETED.match(text)
-    try:
-        address = ipaddress.ip_address(bracketed[1] if bracketed else text)
-    except ValueError:
-        return None
-    if address.version == 6:
-        return f"[{address}]" if bracketed and "%" not in text else None
-    return None if bracketed else str(address)
-
-
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """Where the proxy is published on the host: Compose's ``[ADDRESS:]PORT``."""
-
-    address: str | None
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.address}:{self.port}" if self.address else str(self.port)
-
-    def meets(self, other: Publish) -> bool:
-        """Whether both cannot be published at once: one port, and an address in common."""
-        addresses = {self.address, other.address}
-        if self.port != other.port:
-            return False
-        if None in addresses or len(addresses) == 1:
-            return True
-        family = {str(address).startswith("[") for address in addresses}
-        return len(family) == 1 and bool(addresses & {"0.0.0.0", "[::]"})  # noqa: S104  (compared, not bound)
-
-    @property
-    def probe(self) -> tuple[str, int]:
-        """The address and port under which this very host reaches the published port."""
-        if self.address in {None, "0.0.0.0"}:  # noqa: S104  (compared, not bound)
-            return "127.0.0.1", self.port
-        if self.address == "[::]":
-            return "::1", self.port
-        return str(self.address).strip("[]"), self.port
-
-
-def publish(text: str) -> Publish:
-    """``text`` as ``PORT`` or ``ADDRESS:PORT``, an IPv6 address in brackets."""
-    host, colon, number = text.rpartition(":")
-    address = _address(host) or _address(f"[{host}]")
-    if not _DIGITS.match(number) or (colon and address is None):
-        raise InputError(f"{text!r} is not PORT or ADDRESS:PORT", hint="write 443, 127.0.0.1:443 or [::1]:443")
-    return Publish(address, port(int(number)))

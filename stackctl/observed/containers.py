@@ -13,7 +13,7 @@ _ANY = {ip_address("0.0.0.0"), ip_address("::")}  # noqa: S104  (compared, not b
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListeningSocket:
     """A TCP socket that takes connections inside a container.
 
     Attributes:
@@ -67,7 +67,7 @@ class Inspected:
     networks: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     pid: int = 0
-    listeners: tuple[Listener, ...] | None = None
+    listeners: tuple[ListeningSocket, ...] | None = None
     last_line: str | None = None
 
     @property
@@ -81,14 +81,14 @@ class Inspected:
         return frozenset(address for address in self.networks.values() if address)
 
 
-def parse_listeners(*tables: str) -> tuple[Listener, ...]:
+def parse_listeners(*tables: str) -> tuple[ListeningSocket, ...]:
     """The listening sockets in ``/proc/net/tcp`` and ``/proc/net/tcp6`` of a little-endian machine."""
-    found: set[Listener] = set()
+    found: set[ListeningSocket] = set()
     for line in "\n".join(tables).splitlines():
         fields = line.split()
         if len(fields) > 3 and fields[3] == _LISTEN:
             address, _, port = fields[1].partition(":")
-            listener = Listener(_address(address), int(port, 16))
+            listener = ListeningSocket(_address(address), int(port, 16))
             if listener.address != _DOCKER_DNS:
                 found.add(listener)
     return tuple(sorted(found, key=lambda one: (one.port, one.address.version, int(one.address))))

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project
-from stackctl.model.values import Domain, Publish
+from stackctl.model.values import Domain
 from stackctl.observed.containers import Inspected
 from stackctl.observed.network import CaDirectory, Fetched, Lookup
 from stackctl.observed.reply import Reply
@@ -83,7 +84,7 @@ class Engine(Protocol):
     def run_once(self, image: str, command: Sequence[str], mounts: Mapping[str, str]) -> Output:
         """Run a command in a fresh container without network; ``mounts`` are read-only, stack path → container path."""
 
-    def publisher(self, at: Publish) -> str | None:
+    def publisher(self, at: PortBinding) -> str | None:
         """The container, of whatever project, that publishes a port where ``at`` would be."""
 
     def execute(self, container: str, command: Sequence[str]) -> Output:
@@ -119,19 +120,19 @@ class Engine(Protocol):
 class Wire(Protocol):
     """What a client of the published ports sees."""
 
-    def generation(self, http: Publish) -> str | None:
+    def generation(self, http: PortBinding) -> str | None:
         """The generation that the proxy at ``http`` answers with, or None."""
 
-    def served(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+    def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """The certificate that a handshake with each name shows; None where none comes. This is a proof."""
 
-    def offered(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+    def offered(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """Like :meth:`served`, for many names at a fifth of the cost: that the server has the key is not proved."""
 
-    def ask(self, at: Publish, name: Domain, path: str, *, tls: bool) -> Reply:
+    def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
         """What a GET of ``path`` with ``name`` brings; redirects are not followed."""
 
-    def responds(self, http: Publish) -> bool:
+    def responds(self, http: PortBinding) -> bool:
         """Whether a request to ``http`` gets an answer, whichever it is."""
 
     def answers(self, address: str, port: int) -> bool:
@@ -140,7 +141,7 @@ class Wire(Protocol):
     def refuses(self, address: str, port: int) -> bool:
         """Whether ``address`` itself says that nothing listens there: not where no answer comes."""
 
-    def owner(self, at: Publish) -> str | None:
+    def owner(self, at: PortBinding) -> str | None:
         """Who listens where ``at`` would be published, in words; None where it is free."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stackctl.model.endpoints import Endpoint
+
 
 class Outcome(StrEnum):
     """What becomes of a request at the end of its way through the proxy."""
@@ -17,7 +19,7 @@ class Outcome(StrEnum):
     CLOSE = "close"
 
 
-class Match(StrEnum):
+class ServerMatch(StrEnum):
     """How a server block came to answer for a name."""
 
     EXACT = "exact"
@@ -40,17 +42,6 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """One server behind an upstream; ``host`` is a name or an address (IPv6 in brackets)."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
 class Action:
     """What the proxy does with the request.
 
@@ -67,12 +58,12 @@ class Action:
     place: str
     status: int | None = None
     scheme: str | None = None
-    targets: tuple[Target, ...] = ()
+    targets: tuple[Endpoint, ...] = ()
     group: Block | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Trace:
     """The way of one request.
 
     Attributes:
@@ -81,7 +72,7 @@ class Route:
     """
 
     server: Block
-    match: Match
+    match: ServerMatch
     location: Block | None
     action: Action
     rules: tuple[Block, ...] = ()

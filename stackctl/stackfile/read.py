@@ -12,10 +12,11 @@ import msgspec
 from msgspec import Struct
 
 from stackctl.errors import InputError, StackfileError
-from stackctl.model import values
+from stackctl.model import endpoints, values
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Site, Stack, TlsPolicy, Tuning, Upstream
-from stackctl.model.values import Domain, Publish, ServiceName
+from stackctl.model.values import Domain, ServiceName
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, known_keys
 
@@ -91,7 +92,7 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
 
 def _edge(doc: Document, project: Project) -> ProxyService:
     proxy = _role(doc, project, "proxy")
-    at: dict[int, Publish] = {port.target: port.at for port in proxy.ports}
+    at: dict[int, PortBinding] = {port.target: port.at for port in proxy.ports}
     for target in (HTTP, HTTPS):
         if target not in at:
             raise StackfileError(
@@ -142,7 +143,7 @@ def _sites(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[Site, ...]:
 
 def _upstream(doc: Document, path: Path, entry: AppKeys, services: dict[str, Any]) -> Upstream:
     if entry.upstream is not None and entry.service is None and entry.port is None:
-        at = _checked(doc, (*path, "upstream"), values.host_port, entry.upstream)
+        at = _checked(doc, (*path, "upstream"), endpoints.endpoint, entry.upstream)
         return Upstream(at.host, at.port)
     if entry.service is not None and entry.port is not None and entry.upstream is None:
         if entry.service not in services:

@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import CERTS_MOUNT, MARKER_PATH, WEBROOT
 from stackctl.model.stack import KeyType, Site
-from stackctl.model.values import Domain, Publish
+from stackctl.model.values import Domain
 from stackctl.stackfile.document import Document
 from stackctl.templates import render, yaml_quote
 
@@ -41,7 +42,7 @@ OWNED_KEYS = (
 """Keys of its services that stackctl keeps up to date; the others are a person's to change."""
 
 
-def proxy_block(service: str, image: str, http: Publish, https: Publish) -> str:
+def proxy_block(service: str, image: str, http: PortBinding, https: PortBinding) -> str:
     """The nginx service."""
     return _signed(
         "compose/nginx.yml.j2",

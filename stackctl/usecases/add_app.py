@@ -8,9 +8,10 @@ from pathlib import Path as FilePath
 
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
+from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Service
 from stackctl.model.stack import Site, Upstream
-from stackctl.model.values import Domain, HostPort, ServiceName
+from stackctl.model.values import Domain, ServiceName
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
@@ -30,7 +31,7 @@ class AddApp:
     service: ServiceName | None = None
     image: str | None = None
     port: int | None = None
-    upstream: HostPort | None = None
+    upstream: Endpoint | None = None
     env_file: FilePath | None = None
     issue: bool = True
     check: bool = True

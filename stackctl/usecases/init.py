@@ -13,10 +13,10 @@ from cryptography import x509
 from stackctl.adapters.disk.files import host_errors
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
-from stackctl.model import values
+from stackctl.model import endpoints, values
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import WRITTEN_LABEL
 from stackctl.model.stack import CA_NAMES, KeyType
-from stackctl.model.values import Publish
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
@@ -41,8 +41,8 @@ class InitOptions:
     eab_key_file: FilePath | None = None
     key_type: KeyType | None = None
     rsa_key_size: int | None = None
-    http: Publish | None = None
-    https: Publish | None = None
+    http: PortBinding | None = None
+    https: PortBinding | None = None
     nginx_image: str | None = None
     certbot_image: str | None = None
 
@@ -112,9 +112,9 @@ def _schema() -> bytes:
     return (json.dumps(editor_schema(), indent=2) + "\n").encode()
 
 
-def _ports(options: InitOptions) -> tuple[Publish, Publish]:
+def _ports(options: InitOptions) -> tuple[PortBinding, PortBinding]:
     """Where a new proxy's HTTP and HTTPS are published."""
-    return options.http or values.publish("80"), options.https or values.publish("443")
+    return options.http or endpoints.port_binding("80"), options.https or endpoints.port_binding("443")
 
 
 def _refuse_one_place(options: InitOptions) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackctl.certs.dummy import make_dummy
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import Acme, ProxyService, Site, Stack, Upstream
-from stackctl.model.values import Domain, Publish, ServiceName
+from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.proxies.proxy import SiteTls
 from tests.bench import lab, rivals
@@ -121,7 +122,7 @@ def caddy(port: int = 28446) -> Iterator[Server]:
 
 
 def _rendered() -> dict[str, bytes]:
-    published = Publish(None, 80), Publish(None, 443)
+    published = PortBinding(None, 80), PortBinding(None, 443)
     site = Site((Domain(SITE),), Upstream(*_host_port(UPSTREAM)))
     stack = Stack(Acme(), (site,), ProxyService(ServiceName("nginx"), lab.NGINX, *published), ServiceName("certbot"))
     nginx = Nginx()

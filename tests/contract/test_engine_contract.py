@@ -16,8 +16,9 @@ from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.adapters.net.wire import HostWire
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, StackfileError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project
-from stackctl.model.values import Domain, Publish
+from stackctl.model.values import Domain
 from stackctl.observed.ports import Engine, Output, Wire
 from stackctl.observed.reply import Failure
 from stackctl.observed.state import Container
@@ -25,7 +26,7 @@ from stackctl.stackfile.locate import locate
 
 APP, NGINX, CERTBOT = "stackctl-lab/app:latest", "stackctl/nginx:1.30", "stackctl/certbot:5.5"
 NOWHERE = "stackctl-lab/nowhere:none"
-HTTP, HTTPS = Publish("127.0.0.40", 80), Publish("127.0.0.41", 443)
+HTTP, HTTPS = PortBinding("127.0.0.40", 80), PortBinding("127.0.0.41", 443)
 
 STACKFILE = f"""\
 services:
@@ -385,13 +386,13 @@ def test_where_nothing_listens_nothing_is_seen(stand: Stand) -> None:
 
 
 def test_a_published_port_has_an_owner_and_a_publisher(stand: Stand) -> None:
-    at = Publish("127.0.0.43", 8043)
+    at = PortBinding("127.0.0.43", 8043)
     assert stand.wire.owner(at) is None
     stand.up("app", text=STACKFILE.replace("    labels:", f'    ports: ["{at}:8000"]\n    labels:'))
     assert stand.wire.owner(at)
     assert f"{stand.root.name}-app-1" in (stand.engine.publisher(at) or "")
-    assert stand.wire.owner(Publish("127.0.0.44", 8043)) is None
-    assert stand.engine.publisher(Publish("127.0.0.44", 8043)) is None
+    assert stand.wire.owner(PortBinding("127.0.0.44", 8043)) is None
+    assert stand.engine.publisher(PortBinding("127.0.0.44", 8043)) is None
     stand.engine.down()
     assert wait_for(lambda: True if stand.wire.owner(at) is None else None, 5)
 
@@ -404,7 +405,7 @@ def test_a_service_answers_on_its_address_once_it_listens(stand: Stand) -> None:
 
 
 def test_something_that_speaks_no_tls_serves_no_certificate(stand: Stand) -> None:
-    at = Publish("127.0.0.45", 8045)
+    at = PortBinding("127.0.0.45", 8045)
     stand.up("app", text=STACKFILE.replace("    labels:", f'    ports: ["{at}:8000"]\n    labels:'))
     names = [Domain("a.example.com")]
     assert stand.wire.served(at, names) == stand.wire.offered(at, names) == {"a.example.com": None}

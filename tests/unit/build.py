@@ -10,9 +10,10 @@ from pathlib import Path
 
 from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project, PublishedPort, Service
 from stackctl.model.stack import Acme, ProxyService, Site, Stack, TlsPolicy, Tuning, Upstream
-from stackctl.model.values import Domain, Publish, ServiceName
+from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.state import Container
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
@@ -37,10 +38,10 @@ def stack(
     acme: Acme | None = None,
     tls: TlsPolicy = TlsPolicy.INTERMEDIATE,
     image: str = "nginx:1.30",
-    https: Publish | None = None,
+    https: PortBinding | None = None,
 ) -> Stack:
     """A stack of ``apps`` with the services ``nginx`` and ``certbot``."""
-    proxy_service = ProxyService(ServiceName("nginx"), image, Publish(None, 80), https or Publish(None, 443))
+    proxy_service = ProxyService(ServiceName("nginx"), image, PortBinding(None, 80), https or PortBinding(None, 443))
     return Stack(
         acme=acme or Acme(email="you@example.com", agree_tos=True),
         sites=sites,
@@ -86,7 +87,7 @@ def service(
         builds,
         config_hash,
         {"stackctl.role": role} if role else {},
-        tuple(PublishedPort(target, Publish(address, at)) for target, address, at in ports),
+        tuple(PublishedPort(target, PortBinding(address, at)) for target, address, at in ports),
         frozenset({"default"}),
     )
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stackctl.certs.lineage import Lineage
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import Stack, TlsPolicy, Tuning
-from stackctl.model.values import Publish, domain
+from stackctl.model.values import domain
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.proxies.sites import Rendering, site_tls
 from tests.unit.build import GOLDEN, lineage, lineages, site, stack
@@ -56,7 +57,7 @@ CASES = {
     "outside": Case(
         stack(
             site("v4.example.com", host="192.0.2.5", port=8080),
-            site("v6.example.com", host="[2001:db8::5]", port=8080),
+            site("v6.example.com", host="2001:db8::5", port=8080),
             site("name.example.com", host="legacy.internal", port=3000),
         ),
         lineages(lineage("v4.example.com")),
@@ -78,7 +79,7 @@ CASES = {
     ),
     "modern": Case(stack(site("a.example.com"), tls=TlsPolicy.MODERN), lineages(lineage("a.example.com"))),
     "port_8443": Case(
-        stack(site("a.example.com"), https=Publish("127.0.0.1", 8443)), lineages(lineage("a.example.com"))
+        stack(site("a.example.com"), https=PortBinding("127.0.0.1", 8443)), lineages(lineage("a.example.com"))
     ),
     "three_apps": Case(
         stack(

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from stackctl.errors import InputError
 from stackctl.model import values
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import KeyType, Site, Upstream
-from stackctl.model.values import Domain, Publish, ServiceName
+from stackctl.model.values import Domain, ServiceName
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_keys, read_sites
@@ -47,7 +48,7 @@ def settings(**changes: Any) -> str:
     return services.settings_block(**keys | changes)
 
 
-PROXY = services.proxy_block("nginx", "nginx:1.30", Publish(None, 80), Publish("127.0.0.1", 8443))
+PROXY = services.proxy_block("nginx", "nginx:1.30", PortBinding(None, 80), PortBinding("127.0.0.1", 8443))
 CERTBOT = services.certbot_block("certbot", "certbot/certbot:v5.6.0", with_bundle=False)
 
 

@@ -11,18 +11,18 @@ import pytest
 
 from stackctl.diagnose.apps import CONTAINER, HEALTH, NETWORK, OUTSIDE, PORT, AppFacts, judge_app
 from stackctl.diagnose.check import Verdict
-from stackctl.observed.containers import Inspected, Listener, parse_listeners
+from stackctl.observed.containers import Inspected, ListeningSocket, parse_listeners
 from tests.unit.build import NOW
 
 ALL = [CONTAINER, HEALTH, NETWORK, PORT]
 
 
-def listener(text: str) -> Listener:
+def listener(text: str) -> ListeningSocket:
     address, _, port = text.rpartition(":")
-    return Listener(ip_address(address.strip("[]")), int(port))
+    return ListeningSocket(ip_address(address.strip("[]")), int(port))
 
 
-def listeners(*texts: str) -> tuple[Listener, ...]:
+def listeners(*texts: str) -> tuple[ListeningSocket, ...]:
     return tuple(map(listener, texts))
 
 
@@ -146,7 +146,7 @@ def test_an_upstream_outside_compose_is_asked(answers: bool | None, verdict: Ver
     assert "10.0.0.5:8000" in check.text
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 def test_the_proxys_own_container_is_not_this_host(host: str) -> None:
     (check,) = judge_app(facts(service=None, host=host, answers=True))
     assert "the proxy's own container" in check.text

@@ -9,10 +9,10 @@ import pytest
 
 from stackctl.diagnose.check import Verdict, found_wrong
 from stackctl.diagnose.host import ComposeFile, Disk, HostFacts, Image, Port, Program, ProxyState, judge_host
-from stackctl.model.values import Publish
+from stackctl.model.endpoints import PortBinding
 from stackctl.observed.network import CaDirectory
 
-HTTP, HTTPS = Publish(None, 80), Publish(None, 443)
+HTTP, HTTPS = PortBinding(None, 80), PortBinding(None, 443)
 PROXY = ProxyState("nginx", "running", HTTP, "g1", "g1")
 OWN = (Port("http-port", HTTP, "docker-proxy", own=True), Port("https-port", HTTPS, "docker-proxy", own=True))
 URL = "https://ca.example/dir"

@@ -13,7 +13,8 @@ from stackctl.diagnose.cdn import cdn_of
 from stackctl.diagnose.check import Check, Verdict, found_wrong
 from stackctl.diagnose.dns import CaaFacts, NameFacts, ProbeFile, judge_challenge, judge_limits, judge_name
 from stackctl.diagnose.preflight import certain_failure
-from stackctl.model.values import Domain, Publish
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 
 NAME = Domain("app.example.com")
@@ -48,7 +49,7 @@ WELL = NameFacts(
     fetched=(right(HERE),),
     probe_file=NONCE,
     own=frozenset({HERE, SIX}),
-    http=Publish(None, 80),
+    http=PortBinding(None, 80),
     generation="g1",
 )
 BEHIND = replace(WELL, v4=found(ELSEWHERE))
@@ -67,7 +68,7 @@ def verdicts(checks: list[Check]) -> dict[str, Verdict]:
         (replace(BEHIND, fetched=(right(ELSEWHERE, redirect="https://x.example/y"),)), "redirect to https://x.example"),
         (replace(WELL, caa=caa("0 issue letsencrypt.org")), "leads to this proxy"),
         (replace(WELL, v4=found(HERE, chain=("edge.example.net",))), "this host's"),
-        (replace(WELL, http=Publish("127.0.0.2", 8080)), "leads to this proxy"),
+        (replace(WELL, http=PortBinding("127.0.0.2", 8080)), "leads to this proxy"),
         (replace(WELL, v4=found("192.168.1.5", HERE), public=True), "leads to this proxy"),
         (replace(WELL, v4=found("192.168.1.5"), public=False), "leads to this proxy"),
     ],
@@ -126,7 +127,7 @@ def test_one_thing_is_wrong_and_nothing_else(facts: NameFacts, broken: str, cert
         (replace(WELL, v6=found(SIX), fetched=(right(HERE), Fetched(SIX, Reach.NO_ROUTE))), "reach", f"[{SIX}]"),
         # Port 80 may be redirected to 8080 for outsiders alone.
         (
-            replace(WELL, http=Publish("127.0.0.2", 8080), fetched=(Fetched(HERE, Reach.REFUSED),)),
+            replace(WELL, http=PortBinding("127.0.0.2", 8080), fetched=(Fetched(HERE, Reach.REFUSED),)),
             "reach",
             "from another network",
         ),
@@ -141,7 +142,7 @@ def test_what_cannot_be_told_from_here_says_what_to_run_elsewhere(facts: NameFac
 
 
 def test_with_another_port_it_is_said_where_the_ca_comes_to() -> None:
-    facts = replace(WELL, http=Publish("127.0.0.2", 8080), fetched=(Fetched(HERE, Reach.REFUSED),))
+    facts = replace(WELL, http=PortBinding("127.0.0.2", 8080), fetched=(Fetched(HERE, Reach.REFUSED),))
     assert "a CA comes to port 80, and the proxy is published on 127.0.0.2:8080" in judge_name(facts)[-1].text
 
 
@@ -214,4 +215,4 @@ def test_a_rate_limit_matters_where_a_certificate_is_needed(refused: bool, neede
     [(right(HERE), Verdict.OK), (other(HERE), Verdict.WRONG), (Fetched(HERE, Reach.REFUSED), Verdict.WRONG)],
 )
 def test_the_proxy_must_give_out_the_challenge_at_its_own_door(fetched: Fetched, verdict: Verdict) -> None:
-    assert judge_challenge(NONCE, fetched, Publish(None, 80)).verdict is verdict
+    assert judge_challenge(NONCE, fetched, PortBinding(None, 80)).verdict is verdict

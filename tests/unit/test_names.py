@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stackctl.errors import ExitCode, InputError
-from stackctl.model import values
-from stackctl.model.values import HostPort, Publish
+from stackctl.model import endpoints, values
+from stackctl.model.endpoints import Endpoint, PortBinding
 
 LONG_LABEL = "a" * 63
 LONGEST = ".".join([LONG_LABEL, LONG_LABEL, LONG_LABEL, "a" * 61])
@@ -390,13 +390,28 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         ("10.0.0.5:8080", "10.0.0.5", 8080),
         ("legacy.internal:80", "legacy.internal", 80),
         ("Legacy_Box:80", "legacy_box", 80),
-        ("[2001:DB8:0::1]:443", "[2001:db8::1]", 443),
-        ("[::1]:65535", "[::1]", 65535),
+        ("[2001:DB8:0::1]:443", "2001:db8::1", 443),
+        ("[::1]:65535", "::1", 65535),
     ],
 )
 def test_an_upstream_is_host_and_port(text: str, host: str, port: int) -> None:
-    assert values.host_port(text) == HostPort(host, port)
-    assert str(HostPort(host, port)) == f"{host}:{port}"
+    assert endpoints.endpoint(text) == Endpoint(host, port)
+    assert str(Endpoint(host, port)) == (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_address"),
+    [
+        ("10.0.0.5", True),
+        ("::1", True),
+        ("2001:db8::5", True),
+        ("10.example.com", False),
+        ("10", False),
+        ("web", False),
+    ],
+)
+def test_an_endpoint_tells_addresses_from_names(host: str, is_address: bool) -> None:
+    assert Endpoint(host, 80).is_address is is_address
 
 
 @pytest.mark.parametrize(
@@ -438,17 +453,17 @@ def test_an_upstream_is_host_and_port(text: str, host: str, port: int) -> None:
     ],
 )
 def test_what_is_no_upstream_is_refused(text: str) -> None:
-    assert "is not HOST:PORT" in refusal(values.host_port, text).message
+    assert "is not HOST:PORT" in refusal(endpoints.endpoint, text).message
 
 
 @pytest.mark.parametrize("number", ["0", "65536", "99999"])
 def test_an_upstream_has_a_port_in_range(number: str) -> None:
-    assert "is not between 1 and 65535" in refusal(values.host_port, f"legacy:{number}").message
+    assert "is not between 1 and 65535" in refusal(endpoints.endpoint, f"legacy:{number}").message
 
 
 @pytest.mark.parametrize("host", ["localhost", "LocalHost", "host.docker.internal"])
 def test_a_name_that_means_another_host_inside_a_container_is_refused(host: str) -> None:
-    error = refusal(values.host_port, f"{host}:80")
+    error = refusal(endpoints.endpoint, f"{host}:80")
     assert "inside the proxy's container" in error.message
     assert error.hint
 
@@ -457,26 +472,28 @@ def test_a_name_that_means_another_host_inside_a_container_is_refused(host: str)
 @example("[fe80::1%{;]:80")
 @example("[[::1]]:80")
 def test_whatever_passes_as_an_upstream_is_safe_in_nginx_and_final(text: str) -> None:
-    upstream = accepted(values.host_port, text)
+    upstream = accepted(endpoints.endpoint, text)
     if upstream is not None:
         assert not re.search(r"[^a-z0-9.:_\[\]-]", str(upstream))
-        assert values.host_port(str(upstream)) == upstream
+        assert endpoints.endpoint(str(upstream)) == upstream
 
 
 @pytest.mark.parametrize(
     ("text", "meant", "shown", "probe"),
     [
-        ("443", Publish(None, 443), "443", ("127.0.0.1", 443)),
-        ("00443", Publish(None, 443), "443", ("127.0.0.1", 443)),
-        ("127.0.0.1:8443", Publish("127.0.0.1", 8443), "127.0.0.1:8443", ("127.0.0.1", 8443)),
-        ("0.0.0.0:443", Publish("0.0.0.0", 443), "0.0.0.0:443", ("127.0.0.1", 443)),
-        ("[::]:443", Publish("[::]", 443), "[::]:443", ("::1", 443)),
-        ("[2001:DB8::1]:443", Publish("[2001:db8::1]", 443), "[2001:db8::1]:443", ("2001:db8::1", 443)),
-        ("::1:443", Publish("[::1]", 443), "[::1]:443", ("::1", 443)),
+        ("443", PortBinding(None, 443), "443", ("127.0.0.1", 443)),
+        ("00443", PortBinding(None, 443), "443", ("127.0.0.1", 443)),
+        ("127.0.0.1:8443", PortBinding("127.0.0.1", 8443), "127.0.0.1:8443", ("127.0.0.1", 8443)),
+        ("0.0.0.0:443", PortBinding("0.0.0.0", 443), "0.0.0.0:443", ("127.0.0.1", 443)),
+        ("[::]:443", PortBinding("[::]", 443), "[::]:443", ("::1", 443)),
+        ("[2001:DB8::1]:443", PortBinding("[2001:db8::1]", 443), "[2001:db8::1]:443", ("2001:db8::1", 443)),
+        ("::1:443", PortBinding("[::1]", 443), "[::1]:443", ("::1", 443)),
     ],
 )
-def test_a_published_port_may_have_an_address(text: str, meant: Publish, shown: str, probe: tuple[str, int]) -> None:
-    at = values.publish(text)
+def test_a_published_port_may_have_an_address(
+    text: str, meant: PortBinding, shown: str, probe: tuple[str, int]
+) -> None:
+    at = endpoints.port_binding(text)
     assert at == meant
     assert str(at) == shown
     assert at.probe == probe
@@ -497,7 +514,7 @@ def test_a_published_port_may_have_an_address(text: str, meant: Publish, shown: 
     ],
 )
 def test_two_published_ports_may_want_one_place(one: str, other: str, meet: bool) -> None:
-    first, second = values.publish(one), values.publish(other)
+    first, second = endpoints.port_binding(one), endpoints.port_binding(other)
     assert (first.meets(second), second.meets(first)) == (meet, meet)
 
 
@@ -523,25 +540,25 @@ def test_two_published_ports_may_want_one_place(one: str, other: str, meet: bool
     ],
 )
 def test_what_cannot_be_published_is_refused(text: str) -> None:
-    assert "is not PORT or ADDRESS:PORT" in refusal(values.publish, text).message
+    assert "is not PORT or ADDRESS:PORT" in refusal(endpoints.port_binding, text).message
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "127.0.0.1:0", "[::]:70000"])
 def test_a_published_port_is_in_range(text: str) -> None:
-    assert "is not between 1 and 65535" in refusal(values.publish, text).message
+    assert "is not between 1 and 65535" in refusal(endpoints.port_binding, text).message
 
 
 @given(st.ip_addresses().map(str) | ANYTHING, st.integers(1, 65535))
 @example("fe80::1%\n", 80)
 @example("[::1", 80)
 def test_whatever_passes_as_published_is_safe_in_yaml_and_final(address: str, number: int) -> None:
-    at = accepted(values.publish, f"{address}:{number}")
+    at = accepted(endpoints.port_binding, f"{address}:{number}")
     if at is not None:
         assert not re.search(r"[^0-9a-f.:\[\]]", str(at))
-        assert values.publish(str(at)) == at
+        assert endpoints.port_binding(str(at)) == at
 
 
-@pytest.mark.parametrize("parse", [values.host_port, values.publish])
+@pytest.mark.parametrize("parse", [endpoints.endpoint, endpoints.port_binding])
 def test_a_port_of_thousands_of_digits_is_refused_like_any_other(parse: Callable[[str], object]) -> None:
     refusal(parse, "127.0.0.1:" + "9" * 5000)
 
@@ -565,8 +582,8 @@ def test_whatever_passes_as_a_size_or_a_duration_is_a_number_and_a_unit(text: st
             values.ca_directory,
             values.duration,
             values.size,
-            values.host_port,
-            values.publish,
+            endpoints.endpoint,
+            endpoints.port_binding,
         ]
     ),
 )

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackctl.errors import EngineError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.stack import TlsPolicy, Tuning
-from stackctl.model.values import Domain, Publish
+from stackctl.model.values import Domain
 from stackctl.proxies.nginx.config import Capabilities, Nginx
 from stackctl.proxies.proxy import Rejection, SiteTls
 from stackctl.proxies.sites import Rendering, generation_of, issued_tls, site_tls
@@ -71,7 +72,7 @@ def test_a_missing_upstream_never_stops_the_others() -> None:
 
 @pytest.mark.parametrize(
     ("host", "resolved"),
-    [("10.0.0.5", False), ("[2001:db8::5]", False), ("legacy.internal", True), ("10.example.com", True)],
+    [("10.0.0.5", False), ("2001:db8::5", False), ("legacy.internal", True), ("10.example.com", True)],
 )
 def test_an_address_is_not_resolved_and_a_name_is(host: str, resolved: bool) -> None:
     assert (" resolve;" in site_conf(NEW, host=host)) is resolved
@@ -111,7 +112,7 @@ def test_a_lineage_that_cannot_be_used_is_served_by_the_dummy() -> None:
 
 def test_a_redirect_names_the_port_where_it_is_not_443() -> None:
     assert "return 301 https://$host$request_uri;" in conf()
-    assert "return 301 https://$host:8443$request_uri;" in conf(https=Publish(None, 8443))
+    assert "return 301 https://$host:8443$request_uri;" in conf(https=PortBinding(None, 8443))
 
 
 def test_the_challenge_comes_before_everything_on_port_80() -> None:

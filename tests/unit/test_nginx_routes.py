@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from stackctl.engine.probe.routing import NginxFiles
+from stackctl.model.endpoints import Endpoint
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.proxies.nginx.trace import normalised, route
-from stackctl.proxies.trace import Block, Match, Outcome, Route, Target
+from stackctl.proxies.trace import Block, Outcome, ServerMatch, Trace
 from tests.unit.goldens import CASES, rendered
 
 
@@ -22,7 +23,7 @@ def laid(root: Path, files: dict[str, bytes]) -> Path:
     return root
 
 
-def routed(root: Path, name: str, path: str = "/", port: int = 443) -> Route:
+def routed(root: Path, name: str, path: str = "/", port: int = 443) -> Trace:
     found = route(NginxFiles(root, Nginx().source_of, name).tree(), name, path, port)
     assert found is not None
     return found
@@ -89,7 +90,7 @@ server {
 )
 def test_the_location_is_the_one_nginx_takes(tmp_path: Path, path: str, host: str) -> None:
     found = routed(in_http(tmp_path, LOCATIONS), "a.example.com", path)
-    assert found.action.targets == (Target(host, 1),)
+    assert found.action.targets == (Endpoint(host, 1),)
 
 
 def test_a_missing_slash_is_added_by_a_redirect(tmp_path: Path) -> None:
@@ -123,23 +124,23 @@ server { server_name bare.example.com; return 209; }
 @pytest.mark.parametrize(
     ("name", "port", "status", "match"),
     [
-        ("exact.example.com", 443, 205, Match.EXACT),
-        ("EXACT.example.com", 443, 205, Match.EXACT),
-        ("exact.example.com", 80, 207, Match.EXACT),
-        ("a.example.com", 443, 202, Match.WILDCARD),
-        ("reg1.example.com", 443, 202, Match.WILDCARD),
-        ("a.deep.example.com", 443, 203, Match.WILDCARD),
-        ("www.example.net", 443, 204, Match.WILDCARD),
-        ("dot.org", 443, 205, Match.EXACT),
-        ("a.dot.org", 443, 205, Match.WILDCARD),
-        ("local.example.com", 443, 202, Match.WILDCARD),
-        ("bare.example.com", 80, 209, Match.EXACT),
-        ("stranger.org", 443, None, Match.DEFAULT),
-        ("stranger.org", 80, 207, Match.DEFAULT),
+        ("exact.example.com", 443, 205, ServerMatch.EXACT),
+        ("EXACT.example.com", 443, 205, ServerMatch.EXACT),
+        ("exact.example.com", 80, 207, ServerMatch.EXACT),
+        ("a.example.com", 443, 202, ServerMatch.WILDCARD),
+        ("reg1.example.com", 443, 202, ServerMatch.WILDCARD),
+        ("a.deep.example.com", 443, 203, ServerMatch.WILDCARD),
+        ("www.example.net", 443, 204, ServerMatch.WILDCARD),
+        ("dot.org", 443, 205, ServerMatch.EXACT),
+        ("a.dot.org", 443, 205, ServerMatch.WILDCARD),
+        ("local.example.com", 443, 202, ServerMatch.WILDCARD),
+        ("bare.example.com", 80, 209, ServerMatch.EXACT),
+        ("stranger.org", 443, None, ServerMatch.DEFAULT),
+        ("stranger.org", 80, 207, ServerMatch.DEFAULT),
     ],
 )
 def test_the_server_is_the_one_nginx_takes(
-    tmp_path: Path, name: str, port: int, status: int | None, match: Match
+    tmp_path: Path, name: str, port: int, status: int | None, match: ServerMatch
 ) -> None:
     found = routed(in_http(tmp_path, SERVERS), name, "/", port)
     assert (found.action.status, found.match) == (status, match)
@@ -147,7 +148,7 @@ def test_the_server_is_the_one_nginx_takes(
 
 def test_a_regex_is_asked_when_no_name_fits(tmp_path: Path) -> None:
     text = SERVERS.replace("server { listen 443 ssl; server_name *.example.com; return 202; }\n", "")
-    assert routed(in_http(tmp_path, text), "reg12.example.com").match is Match.REGEX
+    assert routed(in_http(tmp_path, text), "reg12.example.com").match is ServerMatch.REGEX
 
 
 def test_nothing_listens_there(tmp_path: Path) -> None:
@@ -160,15 +161,15 @@ def test_nothing_listens_there(tmp_path: Path) -> None:
 def test_the_files_that_are_written_lead_to_the_app(tmp_path: Path, version: str) -> None:
     root = laid(tmp_path, rendered(CASES["three_apps"], version))
     found = routed(root, "www.example.com", "/x?y")
-    assert found.action.targets == (Target("web", 8000),)
+    assert found.action.targets == (Endpoint("web", 8000),)
     assert found.server.text == "server example.com www.example.com"
     place, _, line = found.server.place.partition(":")
     assert place == "nginx/sites/example.com.conf"
     assert (root / "live/sites/example.com.conf").read_text().splitlines()[int(line) - 1] == "server {"
-    assert routed(root, "api.example.com").action.targets == (Target("api_v2", 3000),)
+    assert routed(root, "api.example.com").action.targets == (Endpoint("api_v2", 3000),)
     assert routed(root, "stranger.org").action.outcome is Outcome.REFUSE
     plain = routed(root, "www.example.com", "/", 80)
-    assert (plain.action.status, plain.match) == (301, Match.EXACT)
+    assert (plain.action.status, plain.match) == (301, ServerMatch.EXACT)
     assert routed(root, "stranger.org", "/", 80).action.outcome is Outcome.CLOSE
     challenge = routed(root, "stranger.org", "/.well-known/acme-challenge/x", 80)
     assert challenge.location is not None
@@ -177,9 +178,9 @@ def test_the_files_that_are_written_lead_to_the_app(tmp_path: Path, version: str
 
 def test_an_upstream_outside_compose(tmp_path: Path) -> None:
     root = laid(tmp_path, rendered(CASES["outside"], "1.22"))
-    assert routed(root, "v4.example.com").action.targets == (Target("192.0.2.5", 8080),)
-    assert routed(root, "v6.example.com").action.targets == (Target("[2001:db8::5]", 8080),)
-    assert routed(root, "name.example.com").action.targets == (Target("legacy.internal", 3000),)
+    assert routed(root, "v4.example.com").action.targets == (Endpoint("192.0.2.5", 8080),)
+    assert routed(root, "v6.example.com").action.targets == (Endpoint("2001:db8::5", 8080),)
+    assert routed(root, "name.example.com").action.targets == (Endpoint("legacy.internal", 3000),)
 
 
 def test_a_persons_own_location_is_shown_where_it_is_written(tmp_path: Path) -> None:
@@ -226,10 +227,10 @@ def test_where_requests_are_passed_on_to(tmp_path: Path) -> None:
     }"""
     root = in_http(tmp_path, text)
     shown = {path: routed(root, "a.example.com", path).action for path in ("/pool", "/tls", "/php", "/late")}
-    assert shown["/pool"].targets == (Target("one", 1), Target("two", 80))
+    assert shown["/pool"].targets == (Endpoint("one", 1), Endpoint("two", 80))
     assert shown["/pool"].group == Block("upstream pool", "nginx/nginx.conf:3")
-    assert shown["/tls"].targets == (Target("other", 443),)
-    assert (shown["/php"].targets, shown["/php"].scheme) == ((Target("php", 9000),), "fastcgi")
+    assert shown["/tls"].targets == (Endpoint("other", 443),)
+    assert (shown["/php"].targets, shown["/php"].scheme) == ((Endpoint("php", 9000),), "fastcgi")
     assert (shown["/late"].outcome, shown["/late"].targets) == (Outcome.PROXY, ())
     assert routed(root, "a.example.com", "/gone").action.status == 410
     assert routed(root, "a.example.com", "/away").action.outcome is Outcome.REDIRECT

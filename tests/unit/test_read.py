@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stackctl.errors import ExitCode, StackfileError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project, Service
 from stackctl.model.stack import (
     LETSENCRYPT,
@@ -19,7 +20,6 @@ from stackctl.model.stack import (
     Tuning,
     Upstream,
 )
-from stackctl.model.values import Publish
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_keys, read_sites, read_stack
 from tests.unit.build import CERTBOT, GOLDEN, NGINX, project, service
@@ -69,7 +69,7 @@ def test_a_file_without_x_stackctl_is_a_stack_of_defaults() -> None:
     assert stack.acme.directory == LETSENCRYPT
     assert stack.tls is TlsPolicy.INTERMEDIATE
     assert (stack.proxy.service, stack.proxy.image, stack.certbot) == ("nginx", "nginx:1.30", "certbot")
-    assert (stack.proxy.http, stack.proxy.https) == (Publish(None, 80), Publish(None, 443))
+    assert (stack.proxy.http, stack.proxy.https) == (PortBinding(None, 80), PortBinding(None, 443))
 
 
 def test_every_key_at_the_top_has_its_meaning() -> None:

@@ -13,7 +13,7 @@ import pytest
 from stackctl.certs.dummy import make_dummy
 from stackctl.errors import EngineError, ExitCode
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Listener
+from stackctl.observed.containers import ListeningSocket
 from stackctl.usecases.doctor.doctor import doctor
 from tests.usecases.world import World, done
 
@@ -47,8 +47,8 @@ def seen(service: str = "one", **facts: Any) -> Callable[[World], None]:
     return lambda world: world.fake.looks.seen.update({service: facts})
 
 
-def at(*listeners: tuple[str, int]) -> tuple[Listener, ...]:
-    return tuple(Listener(ip_address(address), port) for address, port in listeners)
+def at(*listeners: tuple[str, int]) -> tuple[ListeningSocket, ...]:
+    return tuple(ListeningSocket(ip_address(address), port) for address, port in listeners)
 
 
 def _mode(world: World) -> None:

@@ -14,7 +14,7 @@ from stackctl.certs.lineage import read_certificate
 from stackctl.engine.probe import trace
 from stackctl.errors import ExitCode, InputError
 from stackctl.model.values import web_address
-from stackctl.observed.containers import Listener
+from stackctl.observed.containers import ListeningSocket
 from stackctl.observed.reply import Failure, Reply
 from stackctl.usecases.explain import explain
 from tests.usecases.world import World, done
@@ -50,8 +50,8 @@ def broken(world: World, address: str = NAME) -> tuple[str, str, str]:
     return row["link"], f"{row['text']}: {row['why']}", row["todo"]
 
 
-def at(*listeners: tuple[str, int]) -> tuple[Listener, ...]:
-    return tuple(Listener(ip_address(address), port) for address, port in listeners)
+def at(*listeners: tuple[str, int]) -> tuple[ListeningSocket, ...]:
+    return tuple(ListeningSocket(ip_address(address), port) for address, port in listeners)
 
 
 def test_a_way_that_is_whole(site: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.errors import EngineError, HostError, InputError, StackfileError
-from stackctl.model.values import Publish
+from stackctl.model.endpoints import PortBinding
 from stackctl.usecases.init import InitOptions
 from stackctl.usecases.up_down import up
 from tests.usecases.world import OPTIONS, World, done
@@ -142,16 +142,16 @@ def test_a_contradicting_option_is_refused_with_the_line_it_contradicts(
 
 def test_a_contradicting_port_is_refused_with_its_line(stack: World) -> None:
     with pytest.raises(InputError) as refused:
-        stack.init(InitOptions(http=Publish(None, 8080)))
+        stack.init(InitOptions(http=PortBinding(None, 8080)))
     assert refused.value.where == stack.line_of("ports:")
 
 
 @pytest.mark.parametrize(
     ("options", "where"),
     [
-        (InitOptions(http=Publish(None, 443)), "--http"),
-        (InitOptions(https=Publish("127.0.0.2", 80)), "--https"),
-        (InitOptions(http=Publish("127.0.0.2", 8080), https=Publish("127.0.0.2", 8080)), "--https"),
+        (InitOptions(http=PortBinding(None, 443)), "--http"),
+        (InitOptions(https=PortBinding("127.0.0.2", 80)), "--https"),
+        (InitOptions(http=PortBinding("127.0.0.2", 8080), https=PortBinding("127.0.0.2", 8080)), "--https"),
     ],
 )
 def test_one_place_for_both_ports_is_refused(world: World, options: InitOptions, where: str) -> None:

@@ -18,8 +18,9 @@ from stackctl.adapters.fakes.network import FakeNetwork
 from stackctl.engine.apply import prove
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
+from stackctl.model.endpoints import Endpoint
 from stackctl.model.layout import MARKER_PATH
-from stackctl.model.values import Domain, HostPort, ServiceName
+from stackctl.model.values import Domain, ServiceName
 from stackctl.plan.operation import Operation
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.stackfile.locate import locate
@@ -135,7 +136,7 @@ class World:
     def add(self, name: str, *aliases: str, dry_run: bool = False, upstream: str | None = None, **more: Any) -> Result:
         if upstream is not None:
             at, _, port = upstream.rpartition(":")
-            more["upstream"] = HostPort(at, int(port))
+            more["upstream"] = Endpoint(at, int(port))
         if "service" in more:
             more["service"] = ServiceName(more["service"])
         wanted = AddApp(Domain(name), tuple(Domain(alias) for alias in aliases), **more)

@@ -15,7 +15,7 @@ from typing import Any
 
 from stackctl.adapters.docker.binary import find_compose
 from stackctl.errors import EngineError, StackfileError
-from stackctl.model import values
+from stackctl.model import endpoints
 from stackctl.model.project import Mount, Project, PublishedPort, Service
 from stackctl.model.values import ServiceName
 from stackctl.observed.ports import CommandKilled
@@ -136,7 +136,7 @@ def _service(name: str, body: dict[str, Any], config_hash: str) -> Service:
     ports = tuple(
         PublishedPort(
             int(port["target"]),
-            values.publish(
+            endpoints.port_binding(
                 f"{_bracketed(port['host_ip'])}:{port['published']}" if port.get("host_ip") else port["published"]
             ),
         )

@@ -14,8 +14,8 @@ from stackctl.adapters.docker.archive import untar
 from stackctl.adapters.docker.compose import Compose
 from stackctl.adapters.docker.inspected import inspected
 from stackctl.errors import EngineError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL, Project
-from stackctl.model.values import Publish
 from stackctl.observed.containers import Inspected
 from stackctl.observed.ports import EngineVersion, Output
 from stackctl.observed.state import Container
@@ -171,7 +171,7 @@ class DockerEngine:
             finally:
                 container.remove(force=True)
 
-    def publisher(self, at: Publish) -> str | None:
+    def publisher(self, at: PortBinding) -> str | None:
         """See :meth:`Engine.publisher`."""
         with _translated():
             rows = self._client.api.containers(filters={"publish": str(at.port)})

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from stackctl.errors import InputError, StackfileError
-from stackctl.model import values
+from stackctl.model import endpoints, values
 from stackctl.model.project import Mount, Project, PublishedPort, Service
 from stackctl.model.values import ServiceName
 from stackctl.observed.state import Container
@@ -86,4 +86,6 @@ def _port(port: Any) -> PublishedPort | None:  # noqa: ANN401  (YAML holds anyth
         port = ":".join(str(part) for part in parts if part) + f"/{port.get('protocol', 'tcp')}"
     place, _, protocol = str(port).partition("/")
     at, _, target = place.rpartition(":")
-    return PublishedPort(values.port(int(target)), values.publish(at)) if at and protocol in {"", "tcp"} else None
+    return (
+        PublishedPort(values.port(int(target)), endpoints.port_binding(at)) if at and protocol in {"", "tcp"} else None
+    )

@@ -26,9 +26,10 @@ from stackctl.adapters.fakes.looks import FakeLooks
 from stackctl.adapters.fakes.nginx import loaded_certificates, nginx_test
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import CERTS_MOUNT
 from stackctl.model.project import Project, Service
-from stackctl.model.values import Domain, Publish
+from stackctl.model.values import Domain
 from stackctl.observed.ports import EngineVersion, Output
 from stackctl.observed.state import Container
 from stackctl.stackfile.locate import locate
@@ -174,7 +175,7 @@ class FakeEngine(FakeLooks):
                 return Output(1, f'nginx: [emerg] open() "{command[-1]}" failed (2: No such file)\n')
             return self._command(command)
 
-    def publisher(self, at: Publish) -> str | None:
+    def publisher(self, at: PortBinding) -> str | None:
         with self._call("publisher"):
             found = [r for r in self.runs.values() if r.container.running and at in [p.at for p in r.service.ports]]
             return f"{found[0].project}-{found[0].service.name}-1" if found else None
@@ -263,7 +264,7 @@ class FakeEngine(FakeLooks):
 
     # Wire
 
-    def _proxy(self, target: int, at: Publish | None = None) -> bool:
+    def _proxy(self, target: int, at: PortBinding | None = None) -> bool:
         """Whether a proxy runs that publishes ``target``, at a place."""
         return any(
             port.target == target and at in {None, port.at}
@@ -272,16 +273,15 @@ class FakeEngine(FakeLooks):
             for port in run.service.ports
         )
 
-    def generation(self, http: Publish) -> str | None:
+    def generation(self, http: PortBinding) -> str | None:
         return self.loaded_generation if self._proxy(80, http) else None
 
-    def served(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
-        there = self.loaded if self._proxy(443, https) else {}
-        return {name: there.get(name) for name in names}
+    def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        return {name: self.loaded.get(name) for name in names} if self._proxy(443, https) else dict.fromkeys(names)
 
     offered = served
 
-    def responds(self, http: Publish) -> bool:
+    def responds(self, http: PortBinding) -> bool:
         return self._proxy(80, http)
 
     def answers(self, address: str, port: int) -> bool:
@@ -294,6 +294,6 @@ class FakeEngine(FakeLooks):
     def refuses(self, address: str, port: int) -> bool:
         return any(address in run.container.addresses for run in self.runs.values()) and not self.answers(address, port)
 
-    def owner(self, at: Publish) -> str | None:
+    def owner(self, at: PortBinding) -> str | None:
         ports = [port for run in self.runs.values() if run.container.running for port in run.service.ports]
         return "docker-proxy" if any(port.at == at for port in ports) else self.taken.get(at.port)

@@ -16,8 +16,9 @@ from typing import Any
 from stackctl.adapters.fakes.compose import Run
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
-from stackctl.model.values import Domain, Publish
-from stackctl.observed.containers import Inspected, Listener
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.values import Domain
+from stackctl.observed.containers import Inspected, ListeningSocket
 from stackctl.observed.reply import Failure, Reply
 
 _ANYWHERE = ip_address("0.0.0.0")  # noqa: S104  (where an app listens)
@@ -62,7 +63,7 @@ class FakeLooks:
     def _call(self, what: str) -> AbstractContextManager[None]:
         raise NotImplementedError
 
-    def _proxy(self, target: int, at: Publish | None = None) -> bool:
+    def _proxy(self, target: int, at: PortBinding | None = None) -> bool:
         raise NotImplementedError
 
     def inspect(self, container: str) -> Inspected:
@@ -71,7 +72,7 @@ class FakeLooks:
                 raise EngineError(f"Docker refused: no such container: {container}")
         run = self.runs[container]
         networks = [f"{run.project}_{name}" for name in sorted(run.service.networks)]
-        listens = tuple(Listener(_ANYWHERE, port) for port in self.images.get(run.service.image or "", ()))
+        listens = tuple(ListeningSocket(_ANYWHERE, port) for port in self.images.get(run.service.image or "", ()))
         usual = Inspected(
             name=f"{run.project}-{run.service.name}-1",
             state=run.container.state,
@@ -91,7 +92,7 @@ class FakeLooks:
             service = self.runs[container].service.name
             return self.looks.logs.get(service, f"{service} says hello") if lines else ""
 
-    def ask(self, at: Publish, name: Domain, path: str, *, tls: bool) -> Reply:
+    def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
         if not self._proxy(443 if tls else 80, at):
             return Reply(failure=Failure.CONNECT)
         certificate = self.loaded.get(name) if tls else None

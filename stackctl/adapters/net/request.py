@@ -9,7 +9,8 @@ import ssl
 from cryptography import x509
 
 from stackctl.certs.lineage import Certificate, describe
-from stackctl.model.values import Domain, Publish
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.values import Domain
 from stackctl.observed.reply import Failure, Reply
 
 _TIMEOUT = 15.0
@@ -19,7 +20,7 @@ _AGENT = "stackctl-explain"
 _DEFAULT_PORTS = {True: 443, False: 80}
 
 
-def ask(at: Publish, name: Domain, path: str, context: ssl.SSLContext | None) -> Reply:
+def ask(at: PortBinding, name: Domain, path: str, context: ssl.SSLContext | None) -> Reply:
     """GET ``path`` of ``name`` at ``at``; by TLS with its name as SNI where there is a ``context``.
 
     Redirects are not followed, and the body is not read.
@@ -48,7 +49,7 @@ def _handshake_failure(error: OSError) -> Failure:
     return Failure.HANDSHAKE if answered else Failure.CLOSED
 
 
-def _get(connection: socket.socket, at: Publish, name: Domain, path: str, certificate: Certificate | None) -> Reply:
+def _get(connection: socket.socket, at: PortBinding, name: Domain, path: str, certificate: Certificate | None) -> Reply:
     default = _DEFAULT_PORTS[certificate is not None]
     client = http.client.HTTPConnection(name, timeout=_TIMEOUT)
     client.sock = connection

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stackctl.errors import InputError
-from stackctl.model import values
+from stackctl.model import endpoints
 from stackctl.observed.network import Answer, Lookup
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def parse_resolver(text: str) -> tuple[str, int]:
     bare = text.strip()
     for written in (bare, f"{bare}:{_PORT}", f"[{bare}]:{_PORT}"):
         try:
-            at = values.publish(written)
+            at = endpoints.port_binding(written)
         except InputError:
             continue
         if at.address is not None:

@@ -14,8 +14,9 @@ from cryptography import x509
 
 from stackctl.adapters.net import glance, request
 from stackctl.certs.lineage import Certificate, describe
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
-from stackctl.model.values import Domain, Publish
+from stackctl.model.values import Domain
 from stackctl.observed.reply import Reply
 
 _TIMEOUT = 3.0
@@ -37,7 +38,7 @@ class HostWire:
     def _hello(self) -> ssl.SSLContext:
         return glance.hello_context()
 
-    def generation(self, http_at: Publish) -> str | None:
+    def generation(self, http_at: PortBinding) -> str | None:
         """See :meth:`Wire.generation`."""
         host, port = http_at.probe
         connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
@@ -51,17 +52,17 @@ class HostWire:
             connection.close()
         return body.decode("ascii", "replace").strip() if response.status == http.HTTPStatus.OK else None
 
-    def served(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+    def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """See :meth:`Wire.served`."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return dict(zip(names, pool.map(lambda name: self._handshake(https, name), names), strict=True))
 
-    def offered(self, https: Publish, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+    def offered(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """See :meth:`Wire.offered`."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return dict(zip(names, pool.map(lambda name: self._glance(https, name), names), strict=True))
 
-    def _glance(self, https: Publish, name: Domain) -> Certificate | None:
+    def _glance(self, https: PortBinding, name: Domain) -> Certificate | None:
         try:
             leaf = glance.offered(self._hello, https.probe, name, _TIMEOUT)
             return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
@@ -70,7 +71,7 @@ class HostWire:
         except (OSError, ValueError):
             return None
 
-    def _handshake(self, https: Publish, name: Domain) -> Certificate | None:
+    def _handshake(self, https: PortBinding, name: Domain) -> Certificate | None:
         try:
             with (
                 socket.create_connection(https.probe, timeout=_TIMEOUT) as plain,
@@ -81,11 +82,11 @@ class HostWire:
             return None
         return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
 
-    def ask(self, at: Publish, name: Domain, path: str, *, tls: bool) -> Reply:
+    def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
         """See :meth:`Wire.ask`."""
         return request.ask(at, name, path, self._context if tls else None)
 
-    def responds(self, http_at: Publish) -> bool:
+    def responds(self, http_at: PortBinding) -> bool:
         """See :meth:`Wire.responds`."""
         host, port = http_at.probe
         connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
@@ -108,7 +109,7 @@ class HostWire:
         """See :meth:`Wire.refuses`."""
         return isinstance(_connected(address, port), ConnectionRefusedError)
 
-    def owner(self, at: Publish) -> str | None:
+    def owner(self, at: PortBinding) -> str | None:
         """See :meth:`Wire.owner`."""
         bare = (at.address or "0.0.0.0").strip("[]")  # noqa: S104  (what Docker would bind)
         family = socket.AF_INET6 if ":" in bare else socket.AF_INET

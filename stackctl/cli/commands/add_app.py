@@ -21,7 +21,7 @@ from stackctl.cli.options import (
     Wait,
     parsed,
 )
-from stackctl.model import values
+from stackctl.model import endpoints, values
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
@@ -69,7 +69,7 @@ def add_app(
             service=parsed("--service", values.service_name, service),
             image=parsed("--image", values.image, image),
             port=port,
-            upstream=parsed("--upstream", values.host_port, upstream),
+            upstream=parsed("--upstream", endpoints.endpoint, upstream),
             env_file=env_file,
             issue=not no_issue,
             check=not force,

@@ -22,7 +22,7 @@ from stackctl.cli.options import (
     parsed,
 )
 from stackctl.errors import InputError
-from stackctl.model import values
+from stackctl.model import endpoints, values
 from stackctl.model.stack import KeyType
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def init(
             eab_key_file=eab_hmac_key_file,
             key_type=KeyType.RSA if rsa_key_size else key_type,
             rsa_key_size=rsa_key_size,
-            http=parsed("--http", values.publish, http),
-            https=parsed("--https", values.publish, https),
+            http=parsed("--http", endpoints.port_binding, http),
+            https=parsed("--https", endpoints.port_binding, https),
             nginx_image=parsed("--nginx-image", values.image, nginx_image),
             certbot_image=parsed("--certbot-image", values.image, certbot_image),
         )

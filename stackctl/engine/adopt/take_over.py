@@ -15,9 +15,10 @@ from stackctl.engine.adopt.downtime import DowntimeMeter
 from stackctl.engine.apply import prove
 from stackctl.engine.context import Context
 from stackctl.errors import HostError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.history import HistoryEntry
 from stackctl.model.stack import ProxyService
-from stackctl.model.values import Domain, Publish
+from stackctl.model.values import Domain
 from stackctl.plan.adopt import CopyTree, ImportCertificate, KeepOldState, ReplaceProxy, RewriteRenewal, WriteKept
 from stackctl.plan.operation import Operation
 
@@ -89,7 +90,7 @@ def renewal_file(root: Path, lineage: str) -> Path:
     return root / CERTBOT_CONF / "renewal" / f"{lineage}.conf"
 
 
-def measured(context: Context, http: Publish, https: Publish, names: Sequence[Domain]) -> DowntimeMeter:
+def measured(context: Context, http: PortBinding, https: PortBinding, names: Sequence[Domain]) -> DowntimeMeter:
     """A prober of the published ports: by handshakes with the first of ``names``, or by plain requests."""
     if not names:
         return DowntimeMeter(lambda: context.wire.responds(http))

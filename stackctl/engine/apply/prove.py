@@ -9,8 +9,9 @@ from stackctl.certs.lineage import Certificate
 from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, NotServed, StackctlError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import ProxyService
-from stackctl.model.values import Domain, Publish
+from stackctl.model.values import Domain
 from stackctl.observed.state import Container
 from stackctl.plan.operations import AwaitService, VerifySite
 
@@ -171,7 +172,7 @@ def name_is_refused(context: Context, proxy_service: ProxyService, name: Domain)
         raise NotServed(f"{name} is still served on {proxy_service.https}", hint="run 'stackctl up'")
 
 
-def old_proxy_answers(context: Context, http: Publish, https: Publish | None, names: Sequence[Domain]) -> None:
+def old_proxy_answers(context: Context, http: PortBinding, https: PortBinding | None, names: Sequence[Domain]) -> None:
     """Wait until a proxy that stackctl did not write answers, and shows a certificate for one of ``names``.
 
     Raises:

@@ -12,7 +12,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
 from stackctl.model.stack import ProxyService, Site, Upstream
-from stackctl.observed.containers import Inspected, Listener, parse_listeners
+from stackctl.observed.containers import Inspected, ListeningSocket, parse_listeners
 from stackctl.observed.state import Container
 
 _AT_ONCE = 64
@@ -91,7 +91,7 @@ def look_at(context: Context, container: Container) -> Inspected | None:
     return replace(seen, last_line=_last_line(context, container.id))
 
 
-def _listeners(context: Context, container: str, pid: int) -> tuple[Listener, ...] | None:
+def _listeners(context: Context, container: str, pid: int) -> tuple[ListeningSocket, ...] | None:
     """The sockets that listen in a container: by the host's view of its process, else from inside."""
     tables = _tables_of(container, pid)
     if tables is None:

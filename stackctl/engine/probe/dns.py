@@ -9,7 +9,8 @@ from functools import cache
 
 from stackctl.diagnose.caa import IDENTITIES
 from stackctl.diagnose.dns import HTTP_PORT, CaaFacts, NameFacts, ProbeFile
-from stackctl.model.values import Domain, Publish
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, CaDirectory, Fetched, Lookup
 from stackctl.observed.ports import Network
 
@@ -30,7 +31,7 @@ class Target:
 
     ca: CaDirectory | Callable[[], CaDirectory]
     probe_file: ProbeFile | str
-    http: Publish | None = None
+    http: PortBinding | None = None
     generation: str | None = None
 
 

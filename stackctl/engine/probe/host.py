@@ -9,9 +9,9 @@ from pathlib import Path
 from stackctl.diagnose.host import Disk, Image, Port, Program, ProxyState
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project
 from stackctl.model.stack import ProxyService, Stack
-from stackctl.model.values import Publish
 from stackctl.observed.ports import EngineVersion
 from stackctl.observed.state import Container
 
@@ -52,7 +52,7 @@ def ports(context: Context, proxy_service: ProxyService, containers: Sequence[Co
     )
 
 
-def _port(context: Context, check: str, at: Publish, *, own: bool) -> Port:
+def _port(context: Context, check: str, at: PortBinding, *, own: bool) -> Port:
     owner = context.wire.owner(at)
     if owner is None or own:
         return Port(check, at, owner, own)

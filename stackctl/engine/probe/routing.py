@@ -11,9 +11,9 @@ from stackctl.adapters.disk.directory import PROXY
 from stackctl.engine.context import Context
 from stackctl.proxies.nginx import trace as nginx_routes
 from stackctl.proxies.nginx.directives import Directive
-from stackctl.proxies.trace import Route
+from stackctl.proxies.trace import Trace
 
-Router = Callable[[str, str, int], Route | None]
+Router = Callable[[str, str, int], Trace | None]
 """Says for a name, a path and the port inside the container which way a request goes."""
 
 _MOUNT = "/etc/nginx/"

@@ -13,13 +13,14 @@ from stackctl.engine.probe.apps import app_facts, look_at
 from stackctl.engine.probe.routing import router
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
+from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project
 from stackctl.model.stack import Site, Stack, Upstream
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
 from stackctl.observed.state import Container
-from stackctl.proxies.trace import Action, LoggedError, Outcome, Route, Target
+from stackctl.proxies.trace import Action, LoggedError, Outcome, Trace
 
 LOG_LINES = 5000
 """How far back the proxy's log is read."""
@@ -88,7 +89,7 @@ def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | Non
     return context.engine.publisher(at) or context.wire.owner(at)
 
 
-def _may_be_logged(route: Route | None, reply: Reply) -> bool:
+def _may_be_logged(route: Trace | None, reply: Reply) -> bool:
     """Whether the proxy itself may have given this answer, and logged why."""
     if reply.failure in {Failure.CONNECT, Failure.HANDSHAKE} or route is None:
         return False
@@ -103,7 +104,7 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
     project: Project,
     site: Site | None,
     containers: Sequence[Container],
-    route: Route | None,
+    route: Trace | None,
     proxy: Inspected | None,
 ) -> tuple[AppFacts, ...]:
     """What is behind each target of the live route."""
@@ -122,9 +123,9 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
     return tuple(found)
 
 
-def _answers(context: Context, target: Target) -> bool | None:
+def _answers(context: Context, target: Endpoint) -> bool | None:
     """Whether a target outside Compose takes connections; None for a name that only Docker may know."""
-    plain = "." not in target.host and not target.host.startswith("[")
+    plain = "." not in target.host and not target.is_address
     return True if context.wire.answers(target.host, target.port) else None if plain else False
 
 

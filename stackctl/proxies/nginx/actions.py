@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from stackctl.model.endpoints import Endpoint
 from stackctl.proxies.nginx.directives import Directive, first, named
-from stackctl.proxies.trace import Action, Block, Outcome, Target
+from stackctl.proxies.trace import Action, Block, Outcome
 
 Blocks = Sequence[Sequence[Directive]]
 """A location's directives, then those of the server around it, then those of http."""
@@ -52,7 +53,7 @@ def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive]) -> Act
         scheme, rest = passing.name.removesuffix("_pass"), url
     host = rest.partition("/")[0]
     group = next((one for one in named(http, "upstream") if one.args == (host,)), None)
-    targets: tuple[Target, ...] = ()
+    targets: tuple[Endpoint, ...] = ()
     if group is not None:
         servers = [server for server in named(group.block, "server") if "down" not in server.args]
         targets = tuple(filter(None, (_target(server.args[0], 80) for server in servers)))
@@ -69,11 +70,11 @@ def _filled(url: str, chain: Blocks) -> str:
     return _VARIABLE.sub(lambda match: known.get(f"${match[1] or match[2]}", match[0]), url)
 
 
-def _target(text: str, default: int) -> Target | None:
+def _target(text: str, default: int) -> Endpoint | None:
     if text.startswith("unix:"):
         return None
     match = re.fullmatch(r"(\[[^\]]+\]|[^:]+)(?::(\d+))?", text)
-    return Target(match[1], int(match[2] or default)) if match else None
+    return Endpoint(match[1].strip("[]"), int(match[2] or default)) if match else None
 
 
 def rules_of(chain: Blocks) -> tuple[Block, ...]:

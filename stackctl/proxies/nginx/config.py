@@ -220,7 +220,7 @@ def _headers_left(location: bytes | None) -> list[str]:
 
 
 def _is_address(upstream: Upstream) -> bool:
-    return upstream.service is None and (upstream.host.startswith("[") or upstream.host.replace(".", "").isdigit())
+    return upstream.service is None and (":" in upstream.host or upstream.host.replace(".", "").isdigit())
 
 
 def _power_of_two(at_least: int) -> int:

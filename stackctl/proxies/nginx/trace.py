@@ -13,12 +13,12 @@ from urllib.parse import unquote
 
 from stackctl.proxies.nginx.actions import action_of, rules_of
 from stackctl.proxies.nginx.directives import Directive, first, named
-from stackctl.proxies.trace import Action, Block, Match, Outcome, Route
+from stackctl.proxies.trace import Action, Block, Outcome, ServerMatch, Trace
 
 _WILD_ADDRESSES = {"", "*", "0.0.0.0"}  # noqa: S104  (compared, not bound)
 
 
-def route(tree: Sequence[Directive], name: str, path: str, port: int) -> Route | None:
+def route(tree: Sequence[Directive], name: str, path: str, port: int) -> Trace | None:
     """The way of a request for ``path`` (its query may follow) that arrives on ``port`` for ``name``.
 
     None where nothing listens on that port. Only wildcard addresses count: a container has no other that
@@ -32,7 +32,7 @@ def route(tree: Sequence[Directive], name: str, path: str, port: int) -> Route |
     block = Block(_server_text(server), server.place)
     refusing = first(server.block, "ssl_reject_handshake")
     if refusing is not None and refusing.args == ("on",):
-        return Route(block, match, None, Action(Outcome.REFUSE, refusing.text, refusing.place))
+        return Trace(block, match, None, Action(Outcome.REFUSE, refusing.text, refusing.place))
     found = find_location(server.block, normalised(path))
     location = found.location
     chain = [level.block for level in (location, server, http) if level is not None]
@@ -41,9 +41,9 @@ def route(tree: Sequence[Directive], name: str, path: str, port: int) -> Route |
     # What stands in the server block itself comes before any location is looked for.
     immediate = first(server.block, "return")
     if immediate is not None:
-        return Route(block, match, None, action_of(chain[-2:], http.block), rules)
+        return Trace(block, match, None, action_of(chain[-2:], http.block), rules)
     inner = Block(location.text, location.place) if location else None
-    return Route(block, match, inner, action, rules)
+    return Trace(block, match, inner, action, rules)
 
 
 def _slash_added(location: Directive) -> Action:
@@ -54,7 +54,7 @@ def _slash_added(location: Directive) -> Action:
 # Servers
 
 
-def choose_server(http: Sequence[Directive], name: str, port: int) -> tuple[Directive, Match] | None:
+def choose_server(http: Sequence[Directive], name: str, port: int) -> tuple[Directive, ServerMatch] | None:
     """The server block for ``name`` among those that listen on ``port``."""
     servers = [server for server in named(http, "server") if any(_on(listen, port) for listen in _listens(server))]
     if not servers:
@@ -69,7 +69,7 @@ def choose_server(http: Sequence[Directive], name: str, port: int) -> tuple[Dire
         for server in servers
         if any(_on(listen, port) and {"default_server", "default"} & set(listen[1:]) for listen in _listens(server))
     ]
-    return (flagged or servers)[0], Match.DEFAULT
+    return (flagged or servers)[0], ServerMatch.DEFAULT
 
 
 def _listens(server: Directive) -> list[tuple[str, ...]]:
@@ -89,18 +89,18 @@ def _names(server: Directive) -> Iterator[str]:
         yield from names.args
 
 
-def _rank(pattern: str, name: str) -> tuple[int, int, Match] | None:
+def _rank(pattern: str, name: str) -> tuple[int, int, ServerMatch] | None:
     """How well ``pattern`` fits: exact, the longest ``*.`` in front, the longest ``.*`` behind, the first regex."""
     if pattern.startswith("~"):
-        return (1, 0, Match.REGEX) if _search(pattern[1:], name, re.IGNORECASE) else None
+        return (1, 0, ServerMatch.REGEX) if _search(pattern[1:], name, re.IGNORECASE) else None
     wanted = pattern.lower()
     bare = wanted.removeprefix(".")
     if name in {wanted, bare}:
-        return 4, 0, Match.EXACT
+        return 4, 0, ServerMatch.EXACT
     if wanted.startswith(("*.", ".")) and name.endswith(f".{wanted.lstrip('*').lstrip('.')}"):
-        return 3, len(bare.removeprefix("*.")), Match.WILDCARD
+        return 3, len(bare.removeprefix("*.")), ServerMatch.WILDCARD
     if wanted.endswith(".*") and name.startswith(wanted[:-1]):
-        return 2, len(wanted), Match.WILDCARD
+        return 2, len(wanted), ServerMatch.WILDCARD
     return None
 
 

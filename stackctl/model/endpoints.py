@@ -1,0 +1,103 @@
+"""Hosts with ports: where something listens, and where a port is published on this host."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from stackctl.errors import InputError
+from stackctl.model.values import is_host, is_ip, port
+
+HTTP_PORT, HTTPS_PORT = 80, 443
+"""The default ports of ``http`` and ``https`` (RFC 9110, section 4.2); the proxy listens on them in its container."""
+
+_DIGITS = re.compile(r"[0-9]{1,5}\Z")
+_BRACKETED = re.compile(r"\[([^\[\]]+)\]\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A host and a TCP port.
+
+    Attributes:
+        host: a Compose service, a DNS name or an IP address; only :meth:`__str__` puts IPv6 into brackets.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the host is an IP address and not a name."""
+        return is_ip(self.host)
+
+
+def endpoint(text: str) -> Endpoint:
+    """Return ``text`` as ``HOST:PORT``; the host is a DNS name or an address, IPv6 in brackets."""
+    host, colon, number = text.rpartition(":")
+    if not colon or not _DIGITS.match(number):
+        raise InputError(f"{text!r} is not HOST:PORT", hint="write it as 10.0.0.5:8080 or legacy.internal:8080")
+    address = _address(host)
+    if host.lower() in {"localhost", "host.docker.internal"}:
+        raise InputError(
+            f"{host} is not this host inside the proxy's container",
+            hint="write the host's address on Docker's bridge, such as 172.17.0.1:8080",
+        )
+    if address is None and (not is_host(host) or is_ip(host)):
+        raise InputError(f"{text!r} is not HOST:PORT: {host!r} is no host name or address")
+    return Endpoint(address.strip("[]") if address else host.lower(), port(int(number)))
+
+
+@dataclass(frozen=True, slots=True)
+class PortBinding:
+    """Where a container's port is published on the host: Compose's ``[ADDRESS:]PORT``."""
+
+    address: str | None
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}" if self.address else str(self.port)
+
+    def meets(self, other: PortBinding) -> bool:
+        """Whether both cannot be published at once: one port, and an address in common."""
+        addresses = {self.address, other.address}
+        if self.port != other.port:
+            return False
+        if None in addresses or len(addresses) == 1:
+            return True
+        family = {str(address).startswith("[") for address in addresses}
+        return len(family) == 1 and bool(addresses & {"0.0.0.0", "[::]"})  # noqa: S104  (compared, not bound)
+
+    @property
+    def probe(self) -> tuple[str, int]:
+        """The address and port at which this host itself reaches the published port."""
+        if self.address in {None, "0.0.0.0"}:  # noqa: S104  (compared, not bound)
+            return "127.0.0.1", self.port
+        if self.address == "[::]":
+            return "::1", self.port
+        return str(self.address).strip("[]"), self.port
+
+
+def port_binding(text: str) -> PortBinding:
+    """Return ``text`` as ``PORT`` or ``ADDRESS:PORT``, an IPv6 address in brackets."""
+    host, colon, number = text.rpartition(":")
+    address = _address(host) or _address(f"[{host}]")
+    if not _DIGITS.match(number) or (colon and address is None):
+        raise InputError(f"{text!r} is not PORT or ADDRESS:PORT", hint="write 443, 127.0.0.1:443 or [::1]:443")
+    return PortBinding(address, port(int(number)))
+
+
+def _address(text: str) -> str | None:
+    """The canonical form of an IPv4 address, or of an IPv6 one in brackets; None for anything else."""
+    bracketed = _BRACKETED.match(text)
+    try:
+        address = ipaddress.ip_address(bracketed[1] if bracketed else text)
+    except ValueError:
+        return None
+    if address.version == 6:
+        return f"[{address}]" if bracketed and "%" not in text else None
+    return None if bracketed else str(address)
