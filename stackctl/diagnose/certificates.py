@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from stackctl.certs.dummy import is_dummy
+from stackctl.certs.held import Held
 from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 
@@ -40,33 +41,35 @@ class CertificateFacts:
     Attributes:
         subject: the app's own name.
         names: all of its names.
-        lineage: as read from certbot's tree; None where nothing was issued.
+        held: the certificate that the site is served with, and its own lineage.
         fullchain: content of ``fullchain.pem``, which is served.
         chain: content of ``chain.pem``: what the CA sent behind the leaf; None where it is missing.
         key_file: None where it cannot be seen from here.
         shown: what a handshake shows; None where none came.
         proxy_up: whether the proxy answers at all.
-        imported: one that is not certbot's, and is served until it is due.
     """
 
     subject: str
     names: Sequence[str]
-    lineage: Lineage | None
+    held: Held
     fullchain: bytes | None
     chain: bytes | None
     key_file: KeyFile | None
     shown: Certificate | None
     proxy_up: bool
     now: datetime
-    imported: Certificate | None = None
+
+    @property
+    def lineage(self) -> Lineage | None:
+        """The site's own lineage; None where none was issued."""
+        return self.held.own
 
 
 def judge_certificate(facts: CertificateFacts) -> list[Check]:
     """The checks of one certificate: what is on disk, then what is served."""
-    lineage, imported = facts.lineage, facts.imported
-    if lineage is None and imported is not None:
-        issued = ok(ISSUED, f"issued by {imported.issuer}, not through certbot: served until it is due", facts.subject)
-        return [issued, _names(facts, imported), _days(facts, imported), _wire(facts, imported)]
+    lineage, served = facts.lineage, facts.held.certificate
+    if lineage is None and facts.held.real and served is not None:
+        return [_elsewhere(facts, served), _names(facts, served), _days(facts, served), _wire(facts, served)]
     issued = _issued(facts)
     if lineage is None or lineage.certificate is None:
         return [issued, *skipped(ON_DISK, "there is no certificate", facts.subject)]
@@ -76,6 +79,13 @@ def judge_certificate(facts: CertificateFacts) -> list[Check]:
     if key.verdict is Verdict.WRONG:
         return [*checks, *skipped([WIRE], "the proxy cannot load it: its key does not fit", facts.subject)]
     return [*checks, _wire(facts, certificate)]
+
+
+def _elsewhere(facts: CertificateFacts, certificate: Certificate) -> Check:
+    """The certificate of a site that has no lineage of its own."""
+    if facts.held.borrowed:
+        return ok(ISSUED, f"served with the certificate {facts.held.lineage}, which has its names", facts.subject)
+    return ok(ISSUED, f"issued by {certificate.issuer}, not through certbot: served until it is due", facts.subject)
 
 
 def _issued(facts: CertificateFacts) -> Check:

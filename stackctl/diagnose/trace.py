@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from stackctl.certs.lineage import Lineage
+from stackctl.certs.held import Held
 from stackctl.diagnose.answer import Answered, judge_answer
 from stackctl.diagnose.apps import AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
@@ -47,7 +47,7 @@ class TraceFacts:
     proxy: Inspected | None
     route: Trace | None
     http_route: Trace | None
-    lineage: Lineage | None
+    held: Held | None
     apps: Sequence[AppFacts]
     https: Reply
     http: Reply
@@ -71,7 +71,7 @@ class JudgedTrace:
 def judge_trace(facts: TraceFacts) -> JudgedTrace:
     """Each link of the way with what is wrong there."""
     links = [_name(facts), _port(facts)]
-    links.append(judge_shown(facts.name, facts.owner, facts.lineage, facts.https, facts.now))
+    links.append(judge_shown(facts.name, facts.owner, facts.held, facts.https, facts.now))
     links += _through_files(facts)
     *way, plain = _one_broken([*links, _plain(facts)])
     return JudgedTrace(tuple(way), plain)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from stackctl.certs.dummy import is_dummy
+from stackctl.certs.held import Shelf
 from stackctl.certs.ledger import Ledger
-from stackctl.certs.lineage import Certificate, Lineage
+from stackctl.certs.lineage import Certificate
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Files
@@ -58,8 +58,7 @@ class Observed:
         generation: the generation that answers on the wire, or None.
         published: the generation on disk that a start of the proxy would use, or None.
         images: image ids by reference; None where the image is not local.
-        lineages: what certbot has, by name.
-        dummies: the dummies under ``data/certs``, and certificates that are not certbot's, by app.
+        shelf: every certificate there is.
         custom: a person's own files under the proxy's ``custom/``.
         ca_bundle: the stack's copy of what a private CA is trusted by.
         schema: the JSON Schema for editors.
@@ -78,19 +77,13 @@ class Observed:
     published: str | None = None
     containers: tuple[Container, ...] = ()
     images: Mapping[str, str | None] = field(default_factory=dict)
-    lineages: Mapping[str, Lineage] = field(default_factory=dict)
-    dummies: Mapping[str, Certificate] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
     custom: Mapping[str, bytes] = field(default_factory=dict)
     ca_bundle: bytes | None = None
     schema: bytes | None = None
     ledger: Ledger = field(default_factory=Ledger)
     now: datetime = _EPOCH
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)
-
-    def imported(self, site: str) -> Certificate | None:
-        """An app's certificate under ``data/certs`` that is no dummy: it is served until it is due."""
-        there = self.dummies.get(site)
-        return None if there is None or is_dummy(there) else there
 
     def containers_of(self, service: str) -> list[Container]:
         """The containers of one service."""

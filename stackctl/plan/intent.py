@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stackctl.certs.held import Held
 from stackctl.model.values import Domain
 
 
@@ -23,7 +24,7 @@ class Intent:
         write_last: the Compose file changes only once all else is done, so that the same command can go on
             from it; for what takes away.
         stop: services that are to run no more.
-        delete: lineages to delete.
+        delete: certificates to delete.
         ca_bundle: what a private CA is trusted by; None leaves what is there.
         eab_key: the MAC key of the external account binding, where another is to be kept than is there.
         schema: the JSON Schema for editors; None leaves what is there.
@@ -41,7 +42,7 @@ class Intent:
     unattended: bool = False
     write_last: bool = False
     stop: frozenset[str] = frozenset()
-    delete: tuple[str, ...] = ()
+    delete: tuple[Held, ...] = ()
     ca_bundle: bytes | None = None
     eab_key: str | None = field(default=None, repr=False)
     schema: bytes | None = None

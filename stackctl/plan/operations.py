@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from stackctl.certs.held import Held
 from stackctl.certs.request import CertificateRequest
 from stackctl.model.stack import Site
 from stackctl.model.values import Domain
@@ -257,10 +258,11 @@ class RemoveContainers(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteCertificate(Operation):
-    """Have certbot delete a lineage."""
+    """Delete a certificate with its key, and the dummy that its site has besides."""
 
-    lineage: str
+    held: Held
 
     @property
     def text(self) -> str:
-        return f"delete the certificate {self.lineage}"
+        kind = "certificate" if self.held.real else "dummy certificate"
+        return f"delete the {kind} {self.held.lineage or self.held.site}"

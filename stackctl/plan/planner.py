@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from stackctl.certs.lineage import Lineage
+from stackctl.certs.held import Held, held, lineage_pair
 from stackctl.model.stack import Site, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
@@ -49,9 +49,9 @@ class _Planner:
         self.live = _by_site(observed.live, rendering.proxy)
         focus = frozenset(site.name for site in stack.sites) if intent.focus is None else intent.focus
         self.sites = [site for site in stack.sites if site.name in focus]
-        # A live site whose certificate was lost would stop every other site's change: it gets its
-        # dummy whatever the command is about.
-        lost = [site for site in stack.sites if site.name in self.live and not self._real(site)]
+        # A live site whose certificate was lost would stop every other site's change: it gets another,
+        # or its dummy, whatever the command is about.
+        lost = [site for site in stack.sites if site.name in self.live and not self._held(site).is_own_lineage]
         self.staged = [*self.sites, *(site for site in lost if site.name not in focus)]
 
     def operations(self) -> Iterator[Operation]:
@@ -93,7 +93,7 @@ class _Planner:
         if not self.intent.write_last:
             yield from self._write()
         for site in self.staged:
-            if not self._real(site) and not self._dummy_fits(site) and self.observed.imported(site.name) is None:
+            if not self._held(site).real and not self._dummy_fits(site):
                 yield MakeDummy(site=site.name, names=site.domains, cause="no certificate yet", scope=site.name)
 
     def _cut_off(self) -> Iterator[Operation]:
@@ -159,7 +159,7 @@ class _Planner:
             yield ReloadProxy(cause=reload_cause, if_published=published)
         if start or reload_cause:
             for site in self.sites:
-                real = self._real(site) or self.observed.imported(site.name) is not None
+                real = self._held(site).real
                 yield VerifySite(site=site, expect_real=real, cause="the proxy took files up", scope=site.name)
             for name in self._gone():
                 yield VerifyGone(name=name, cause=f"{name} is routed no more")
@@ -170,7 +170,7 @@ class _Planner:
         if cause:
             yield ReloadProxy(cause=cause)
             for site in self.sites:
-                yield VerifySite(site=site, expect_real=self._real(site), cause=cause, scope=site.name)
+                yield VerifySite(site=site, expect_real=self._held(site).real, cause=cause, scope=site.name)
 
     def _reload_cause(self, *, published: bool) -> str | None:
         if published:
@@ -186,11 +186,8 @@ class _Planner:
         return None
 
     def _certificate_fingerprint(self, site: Site) -> str | None:
-        lineage = self._lineage(site)
-        if lineage is not None and lineage.usable and lineage.certificate:
-            return lineage.certificate.fingerprint
-        dummy = self.observed.dummies.get(site.name)
-        return dummy.fingerprint if dummy else None
+        certificate = self._held(site).certificate
+        return certificate.fingerprint if certificate else None
 
     def _switch(self, issued: Collection[Site]) -> Iterator[Operation]:
         """After the issuing: the sites on their real certificates."""
@@ -225,23 +222,18 @@ class _Planner:
             if self.observed.containers_of(service):
                 yield self._remove(service, "its app is removed")
         yield from (orphan for orphan in self._orphans(proxy=False) if orphan.service not in self.intent.stop)
-        for lineage in self.intent.delete:
-            if lineage in self.observed.lineages:
-                yield DeleteCertificate(lineage=lineage, cause="asked for")
+        for one in self.intent.delete:
+            yield DeleteCertificate(held=one, cause="asked for")
 
-    def _lineage(self, site: Site) -> Lineage | None:
-        return self.observed.lineages.get(site.lineage)
-
-    def _real(self, site: Site) -> bool:
-        lineage = self._lineage(site)
-        return lineage is not None and lineage.usable
+    def _held(self, site: Site) -> Held:
+        return held(site, self.observed.shelf)
 
     def _dummy_fits(self, site: Site) -> bool:
-        dummy = self.observed.dummies.get(site.name)
+        dummy = self._held(site).certificate
         return dummy is not None and set(dummy.names) >= set(site.domains)
 
     def _site(self, site: Site, *, issued: bool) -> Files:
-        tls = issued_tls(site) if issued else site_tls(site, self._lineage(site), self.observed.imported(site.name))
+        tls = issued_tls(site, lineage_pair(site.lineage)) if issued else site_tls(site, self._held(site))
         return self.rendering.site(self.stack, site, tls)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 
+from stackctl.certs.held import Held, Source, held
 from stackctl.certs.ledger import Refusal
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.certs.request import CertificateRequest
@@ -23,13 +25,14 @@ def certificate_requests(
     for site in stack.sites:
         sharers.setdefault(site.lineage, []).append(site)
     for site in sites:
-        lineage = observed.lineages.get(site.lineage)
+        there = held(site, observed.shelf)
+        lineage = there.own
         if intent.renew is not None:
             cause = intent.renew.get(site.name)
         else:
             cause = _fault(stack, site, sharers[site.lineage], lineage) if intent.issue else None
             if cause and lineage is None:
-                cause = _need(site, observed)
+                cause = _need(site, there, observed.now)
             if cause and lineage is None and site.lineage in intent.recorded_lineages:
                 cause = "the one it had then is gone: it is issued anew"
         if cause is None or site.lineage in asked:
@@ -73,14 +76,14 @@ def _names(site: Site, sharing: Collection[Site], lineage: Lineage | None) -> tu
     return tuple(names)
 
 
-def _need(site: Site, observed: Observed) -> str | None:
+def _need(site: Site, there: Held, now: datetime) -> str | None:
     """Why an app without a lineage needs one: not while it has a certificate from elsewhere."""
-    imported = observed.imported(site.name)
-    if imported is None:
+    if there.stored is None or there.stored.source == Source.DUMMY:
         return "it has none yet"
+    imported = there.stored.certificate
     if not all(imported.covers(name) for name in site.domains):
         return "the one in data/certs is not for all of its names"
-    return "the one in data/certs is due" if imported.due(observed.now) else None
+    return "the one in data/certs is due" if imported.due(now) else None
 
 
 def _fault(stack: Stack, site: Site, sharing: Collection[Site], lineage: Lineage | None) -> str | None:

@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stackctl.certs.lineage import Certificate, Lineage
-from stackctl.model.layout import CERTS_MOUNT, LIVE_MOUNT
+from stackctl.certs.held import Held, Pair
 from stackctl.model.stack import Site, Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Files, Proxy, SiteTls
@@ -31,22 +30,16 @@ class Rendering:
         return self.proxy.site(stack, site, tls, self.version, custom=custom, location=location)
 
 
-def site_tls(site: Site, lineage: Lineage | None, imported: Certificate | None = None) -> SiteTls:
-    """The real certificate where there is a usable one, else an ``imported`` one or the dummy."""
-    if lineage is None or not lineage.usable or lineage.certificate is None:
-        folder = f"{CERTS_MOUNT}/{site.name}"
-        trusted = frozenset(name for name in site.domains if imported is not None and imported.covers(name))
-        return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", trusted)
-    certificate = lineage.certificate
-    trusted = frozenset(name for name in site.domains if certificate.covers(name))
-    folder = f"{LIVE_MOUNT}/{lineage.name}"
-    return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", trusted)
+def site_tls(site: Site, held: Held) -> SiteTls:
+    """Return how a site is served with the certificate it has; with a dummy none of its names is trusted."""
+    certificate = held.certificate if held.real else None
+    trusted = frozenset(name for name in site.domains if certificate is not None and certificate.covers(name))
+    return SiteTls(held.pair.chain, held.pair.key, trusted)
 
 
-def issued_tls(site: Site) -> SiteTls:
-    """The certificate an app has once its request has gone through."""
-    folder = f"{LIVE_MOUNT}/{site.lineage}"
-    return SiteTls(f"{folder}/fullchain.pem", f"{folder}/privkey.pem", frozenset[Domain](site.domains))
+def issued_tls(site: Site, pair: Pair) -> SiteTls:
+    """Return how a site is served once its request has succeeded."""
+    return SiteTls(pair.chain, pair.key, frozenset[Domain](site.domains))
 
 
 def generation_of(files: Files) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stackctl.certs.held import held
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import proxy_version
 from stackctl.errors import InputError
@@ -22,7 +23,7 @@ def config(context: Context, domain: Domain) -> Result:
     if site is None:
         raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
     rendering = Rendering(context.proxy, proxy_version(context, stack.proxy.image), context.directory.custom())
-    files = rendering.site(stack, site, site_tls(site, context.directory.lineages().get(site.name)))
+    files = rendering.site(stack, site, site_tls(site, held(site, context.directory.shelf([site.name]))))
     live = context.directory.generations.live()
     is_live = {path: body for path, body in live.items() if context.proxy.site_of(path) == site.name} == files
     shown = [

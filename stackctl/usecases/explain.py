@@ -66,7 +66,7 @@ def _certificate(facts: TraceFacts, now: datetime) -> dict[str, Any] | None:
         "not_after": shown.not_after.isoformat(),
         "days_left": shown.days_left(now),
         "names": list(shown.names),
-        "served": kind_of(shown, facts.lineage),
+        "served": kind_of(shown, facts.held),
     }
 
 

@@ -116,7 +116,7 @@ def record_change(
 
 def _fingerprints(context: Context, stack: Stack, observed: Observed, steps: Sequence[Step]) -> dict[str, str]:
     """The certificates of the stack's sites; those just issued are read again, the others are known."""
-    lineages = dict(observed.lineages)
+    lineages = dict(observed.shelf.lineages)
     for step in steps:
         if isinstance(step.operation, Issue):
             name = step.operation.request.lineage

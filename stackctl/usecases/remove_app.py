@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from stackctl.certs.held import Held, held, owned
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.stack import Site
@@ -26,7 +27,9 @@ def remove_app(
     """
     loaded = load(context, open_document(context))
     site = loaded.stack.site(domain)
-    delete = (site.lineage if site else str(domain),) if delete_cert else ()
+    delete = (
+        _certificates(context, loaded, domain, site) if delete_cert and (site is None or site.name == domain) else ()
+    )
     if site is None:
         # What a run that was cut short left behind is cleaned up all the same.
         result = converge(
@@ -37,10 +40,6 @@ def remove_app(
         raise InputError(
             f"{domain} is an alias of {site.name}", where=site.where, hint="take it out there and run 'stackctl up'"
         )
-    if delete and len(loaded.stack.sharing(site.lineage)) > 1:
-        raise InputError(
-            f"the certificate {site.lineage} is another app's too", where="--delete-cert", hint="leave that option out"
-        )
     own = _own_service(loaded, site)
     stop = frozenset({own}) if own and not keep_service else frozenset[str]()
     after = load(context, _edited(loaded, site, stop))
@@ -49,6 +48,23 @@ def remove_app(
     if own or site.upstream.service is None:
         return result
     return replace(result, notes=(*result.notes, f"the service {site.upstream.service} stays, and goes on running"))
+
+
+def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site | None) -> tuple[Held, ...]:
+    """What is to be deleted with the site, or is left of it.
+
+    Raises:
+        InputError: another site is served with it.
+    """
+    others = [other for other in loaded.stack.sites if other is not site]
+    shelf = context.directory.shelf([domain, *(other.name for other in others)])
+    own = owned(domain, site.lineage if site else str(domain), shelf)
+    lineage = own.lineage if own else None
+    if lineage is not None and any(lineage in {other.lineage, held(other, shelf).lineage} for other in others):
+        raise InputError(
+            f"the certificate {lineage} is another app's too", where="--delete-cert", hint="leave that option out"
+        )
+    return (own,) if own else ()
 
 
 def _own_service(loaded: Loaded, site: Site) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from stackctl.certs.lineage import Lineage
+from stackctl.certs.held import Held, held
 from stackctl.engine.apply.execute import Step
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
@@ -38,18 +38,18 @@ def renew(
     doc = open_document(context)
     sites = read_sites(doc)
     forced = {_site_named(sites, name).name for name in force}
-    lineages = context.directory.certificates(sites)
+    before = _held(context, sites)
     now = context.now()
     causes: dict[Domain, str] = {}
     for site in sites:
-        lineage = lineages.get(site.lineage)
+        there = before[site.name]
         if site.name in forced:
             causes[site.name] = "asked for with --force"
-        elif lineage is not None and lineage.usable and lineage.certificate and lineage.certificate.due(now):
-            causes[site.name] = f"it is due: {lineage.certificate.days_left(now)} days left"
-    recent = {site.name for site in sites if _is_recent(lineages.get(site.lineage), now)}
+        elif there.real and not there.borrowed and there.certificate and there.certificate.due(now):
+            causes[site.name] = f"it is due: {there.certificate.days_left(now)} days left"
+    recent = {site.name for site in sites if _is_recent(before[site.name], now)}
     if not causes and not recent:
-        return Result("renew", dry_run=dry_run, data={"apps": _rows(sites, lineages, (), now)})
+        return Result("renew", dry_run=dry_run, data={"apps": _rows(sites, before, (), now)})
     intent = Intent(
         doc.text,
         focus=frozenset(causes) | recent,
@@ -60,16 +60,21 @@ def renew(
     )
     result = converge(context, "renew", load(context, doc), intent, dry_run=dry_run)
     if dry_run:
-        rows = _rows(sites, lineages, (), now)
+        rows = _rows(sites, before, (), now)
         planned = [{**row, "status": "planned", "reason": causes[row["app"]]} for row in rows if row["app"] in causes]
         return replace(result, data={"apps": [*planned, *(row for row in rows if row["app"] not in causes)]})
-    after = context.directory.certificates(sites) if result.steps else lineages
-    return replace(result, data={"apps": _rows(sites, after, result.steps, now, lineages)})
+    after = _held(context, sites) if result.steps else before
+    return replace(result, data={"apps": _rows(sites, after, result.steps, now, before)})
 
 
-def _is_recent(lineage: Lineage | None, now: datetime) -> bool:
+def _held(context: Context, sites: Collection[Site]) -> dict[Domain, Held]:
+    shelf = context.directory.shelf(site.name for site in sites)
+    return {site.name: held(site, shelf) for site in sites}
+
+
+def _is_recent(there: Held, now: datetime) -> bool:
     """Whether a crash may have kept the proxy from taking it up: an older one the proxy's own loop has."""
-    return lineage is not None and lineage.certificate is not None and now - lineage.certificate.not_before < RECENT
+    return there.on_disk is not None and now - there.on_disk.not_before < RECENT
 
 
 def _site_named(sites: Collection[Site], name: Domain) -> Site:
@@ -81,33 +86,33 @@ def _site_named(sites: Collection[Site], name: Domain) -> Site:
 
 def _rows(
     sites: Collection[Site],
-    lineages: dict[str, Lineage],
+    there: Mapping[Domain, Held],
     steps: Collection[Step],
     now: datetime,
-    before: dict[str, Lineage] | None = None,
+    before: Mapping[Domain, Held] | None = None,
 ) -> list[dict[str, Any]]:
     """One row per app: ``renewed``, ``failed`` or ``skipped``, with the reason."""
     failed = {name: step.error for step in steps if step.error is not None for name in step.operation.scopes}
     asked = {step.operation.request.lineage for step in steps if isinstance(step.operation, Issue)}
     rows: list[dict[str, Any]] = []
     for site in sites:
-        lineage = lineages.get(site.lineage)
-        certificate = lineage.certificate if lineage else None
+        one = there[site.name]
+        certificate = one.on_disk
         row: dict[str, Any] = {"app": site.name, "days_left": certificate.days_left(now) if certificate else None}
-        old = (before or {}).get(site.lineage)
+        old = (before or there)[site.name]
         if site.name in failed:
             row |= {"status": "failed", "reason": str(failed[site.name])}
-        elif site.lineage in asked and old != lineage:
+        elif site.lineage in asked and old != one:
             row |= {"status": "renewed", "reason": None}
         elif site.lineage in asked:
             row |= {"status": "skipped", "reason": "certbot sees no need to renew it yet"}
         else:
-            row |= {"status": "skipped", "reason": _why_skipped(lineage)}
+            row |= {"status": "skipped", "reason": _why_skipped(one)}
         rows.append(row)
     return rows
 
 
-def _why_skipped(lineage: Lineage | None) -> str:
-    if lineage is None:
-        return "never issued: run 'stackctl up'"
-    return "not due" if lineage.usable else f"{lineage.problem}: run 'stackctl up'"
+def _why_skipped(there: Held) -> str:
+    if there.problem is not None:
+        return f"{there.problem}: run 'stackctl up'"
+    return "not due" if there.real and not there.borrowed else "never issued: run 'stackctl up'"

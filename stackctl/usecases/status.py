@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from stackctl.certs.held import held
 from stackctl.diagnose.shown import kind_of
 from stackctl.engine.context import Context
 from stackctl.model.stack import Upstream
@@ -24,7 +25,7 @@ def status(context: Context) -> Result:
     loaded = load(context, open_document(context))
     stack = loaded.stack
     containers = context.engine.containers(loaded.project.name)
-    lineages = context.directory.certificates(stack.sites)
+    shelf = context.directory.shelf(site.name for site in stack.sites)
     served = context.wire.offered(stack.proxy.https, [site.name for site in stack.sites]) if stack.sites else {}
     # Sites that share an upstream share its answer too.
     upstreams = list(dict.fromkeys(site.upstream for site in stack.sites))
@@ -34,8 +35,8 @@ def status(context: Context) -> Result:
     now = context.now()
     rows: list[dict[str, Any]] = []
     for site in stack.sites:
-        lineage = lineages.get(site.lineage)
-        certificate = lineage.certificate if lineage else None
+        there = held(site, shelf)
+        certificate = there.on_disk
         shown = served[site.name]
         rows.append(
             {
@@ -46,8 +47,8 @@ def status(context: Context) -> Result:
                 "issuer": certificate.issuer if certificate else None,
                 "not_after": certificate.not_after.isoformat() if certificate else None,
                 "days_left": certificate.days_left(now) if certificate else None,
-                "certificate_problem": lineage.problem if lineage else None,
-                "served": "nothing" if shown is None else kind_of(shown, lineage),
+                "certificate_problem": there.problem,
+                "served": "nothing" if shown is None else kind_of(shown, there),
             }
         )
     proxy_service = [container for container in containers if container.service == stack.proxy.service]

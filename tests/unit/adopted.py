@@ -8,6 +8,7 @@ from stackctl.adapters.nginx_reader import parse
 from stackctl.adopt.nginx_conf import read_conf
 from stackctl.adopt.proposal import Proposal
 from stackctl.adopt.reading import read_proposal
+from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Certificate
 from stackctl.model.stack import Site
 from stackctl.proxies.nginx.config import Nginx
@@ -52,7 +53,8 @@ def files_of(path: Path) -> dict[str, bytes]:
     rendering = Rendering(nginx, VERSION, proposal.custom)
     files = dict(rendering.shared(made))
     for site in sites:
-        own = lineage(*CERTIFICATES[NAME].names, name=NAME) if site.certificate else None
-        files |= rendering.site(made, site, site_tls(site, own))
+        own = lineage(*CERTIFICATES[NAME].names, name=NAME)
+        shelf = Shelf({site.lineage: own} if site.certificate else {})
+        files |= rendering.site(made, site, site_tls(site, held(site, shelf)))
     files |= nginx.marker("0123456789abcdef")
     return files

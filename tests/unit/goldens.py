@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Lineage
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import Stack, TlsPolicy, Tuning
@@ -105,6 +106,6 @@ def rendered(case: Case, version: str) -> dict[str, bytes]:
     rendering = Rendering(nginx, VERSIONS[version], case.custom)
     files = dict(rendering.shared(case.stack))
     for one in case.stack.sites:
-        files |= rendering.site(case.stack, one, site_tls(one, case.issued.get(one.name)))
+        files |= rendering.site(case.stack, one, site_tls(one, held(one, Shelf(case.issued))))
     files |= nginx.marker("0123456789abcdef")
     return files

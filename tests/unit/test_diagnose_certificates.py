@@ -14,13 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from stackctl.certs.dummy import make_dummy
-from stackctl.certs.lineage import Certificate, read_certificate, read_lineage
+from stackctl.certs.held import Held, Shelf, Stored, held
+from stackctl.certs.lineage import Certificate, Lineage, read_certificate, read_lineage
 from stackctl.certs.renewal import parse_renewal
 from stackctl.diagnose import certificates as judged
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile, judge_certificate
 from stackctl.diagnose.check import Verdict
 from stackctl.diagnose.renewal import FILE, LOOP, LoopFacts, RenewalFacts, judge_loop, judge_renewal
-from tests.unit.build import DAY, NOW
+from tests.unit.build import DAY, NOW, site
 
 NAME = "a.example.com"
 Key = ec.EllipticCurvePrivateKey
@@ -75,11 +76,16 @@ def shown(*chain: Made) -> Certificate:
     return read_certificate(pem(*chain))
 
 
+def of(lineage: Lineage | None = None, stored: Certificate | None = None) -> Held:
+    shelf = Shelf({NAME: lineage} if lineage else {}, {NAME: Stored.of(stored)} if stored else {})
+    return held(site(NAME), shelf)
+
+
 def facts(leaf: Made = LEAF, middle: Made = MIDDLE, **more: Any) -> CertificateFacts:
     usual = CertificateFacts(
         subject=NAME,
         names=(NAME,),
-        lineage=read_lineage(NAME, pem(leaf, middle), key(leaf), b"[renewalparams]\nserver = https://ca.test/dir\n"),
+        held=of(read_lineage(NAME, pem(leaf, middle), key(leaf), b"[renewalparams]\nserver = https://ca.test/dir\n")),
         fullchain=pem(leaf, middle),
         chain=pem(middle),
         key_file=KeyFile(0o600, 0, 0),
@@ -92,11 +98,11 @@ def facts(leaf: Made = LEAF, middle: Made = MIDDLE, **more: Any) -> CertificateF
 
 def test_one_from_elsewhere_is_looked_at_as_it_is_served() -> None:
     one = read_certificate(pem(LEAF))
-    found = {check.name: check for check in judge_certificate(facts(lineage=None, fullchain=None, imported=one))}
+    found = {check.name: check for check in judge_certificate(facts(held=of(stored=one), fullchain=None))}
     assert set(found) == {"cert-issued", "cert-names", "cert-days", "cert-wire"}
     assert {check.verdict for check in found.values()} == {Verdict.OK}
     assert "served until it is due" in found["cert-issued"].text
-    late = facts(lineage=None, imported=one, now=one.not_after)
+    late = facts(held=of(stored=one), now=one.not_after)
     assert {check.name for check in judge_certificate(late) if check.verdict is Verdict.WRONG} == {"cert-days"}
 
 
@@ -123,20 +129,20 @@ def dummy() -> Certificate:
 @pytest.mark.parametrize(
     ("given", "name", "text"),
     [
-        (facts(lineage=None, shown=dummy()), judged.ISSUED, "a dummy is served"),
-        (facts(lineage=read_lineage(NAME, None, b"", None)), judged.ISSUED, "fullchain.pem is missing"),
-        (facts(lineage=read_lineage(NAME, b"x", b"", None)), judged.ISSUED, "is not a certificate"),
+        (facts(held=of(), shown=dummy()), judged.ISSUED, "a dummy is served"),
+        (facts(held=of(read_lineage(NAME, None, b"", None))), judged.ISSUED, "fullchain.pem is missing"),
+        (facts(held=of(read_lineage(NAME, b"x", b"", None))), judged.ISSUED, "is not a certificate"),
         (facts(fullchain=pem(LEAF)), judged.CHAIN, "lacks the intermediate O=Middle"),
         (facts(fullchain=pem(LEAF), chain=None), judged.CHAIN, "the leaf alone"),
         (facts(fullchain=pem(LEAF, STRANGER), chain=None), judged.CHAIN, "1 of fullchain.pem is not signed by"),
         (facts(fullchain=pem(LEAF, MIDDLE, STRANGER)), judged.CHAIN, "2 of fullchain.pem is not signed by"),
         (facts(fullchain=pem(LEAF, MIDDLE)[:-99]), judged.CHAIN, "cut short"),
         (
-            facts(LEAF, lineage=read_lineage(NAME, pem(LEAF), key(MIDDLE), None)),
+            facts(LEAF, held=of(read_lineage(NAME, pem(LEAF), key(MIDDLE), None))),
             judged.KEY,
             "not the certificate's key",
         ),
-        (facts(lineage=read_lineage(NAME, pem(LEAF), b"?", None)), judged.KEY, "privkey.pem is not a key"),
+        (facts(held=of(read_lineage(NAME, pem(LEAF), b"?", None))), judged.KEY, "privkey.pem is not a key"),
         (facts(key_file=KeyFile(0o644, 0, 0)), judged.KEY_FILE, "mode 0644"),
         (facts(key_file=KeyFile(0o660, 0, 0)), judged.KEY_FILE, "mode 0660"),
         (facts(key_file=KeyFile(0o600, 1000, 0)), judged.KEY_FILE, "belongs to user 1000"),
@@ -168,8 +174,8 @@ def test_an_intermediate_that_is_over_is_told() -> None:
     [
         (facts(proxy_up=False, shown=None), judged.WIRE),
         (facts(key_file=None), judged.KEY_FILE),
-        (facts(lineage=read_lineage(NAME, pem(LEAF), key(MIDDLE), None)), judged.WIRE),
-        (facts(lineage=None), judged.DAYS),
+        (facts(held=of(read_lineage(NAME, pem(LEAF), key(MIDDLE), None))), judged.WIRE),
+        (facts(held=of()), judged.DAYS),
     ],
 )
 def test_what_stands_on_something_else_is_not_judged(given: CertificateFacts, name: str) -> None:
@@ -183,7 +189,7 @@ def test_a_certificate_for_tests_is_no_fault_but_told() -> None:
         key(LEAF),
         b"[renewalparams]\nserver = https://acme-staging-v02.api.letsencrypt.org/directory\n",
     )
-    issued = judge_certificate(facts(lineage=staging))[0]
+    issued = judge_certificate(facts(held=of(staging)))[0]
     assert (issued.verdict, "init --ca letsencrypt" in (issued.todo or "")) == (Verdict.UNKNOWN, True)
 
 

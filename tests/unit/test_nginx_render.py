@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stackctl.certs.held import Shelf, held, lineage_pair
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
@@ -21,7 +22,7 @@ from tests.unit.build import lineage, site, stack
 OLD, MIDDLE, NEW = (1, 22, 1), (1, 26, 3), (1, 30, 4)
 A = Domain("a.example.com")
 NGINX = Nginx()
-DUMMY = site_tls(site(A), None)
+DUMMY = site_tls(site(A), held(site(A), Shelf()))
 
 
 def conf(version: tuple[int, ...] = NEW, *sites: str, **kwargs: object) -> str:
@@ -87,7 +88,7 @@ def test_a_site_with_its_dummy_is_served_over_http_too() -> None:
 
 
 def test_a_site_with_its_certificate_is_redirected() -> None:
-    files = NGINX.site(stack(site(A)), site(A), issued_tls(site(A)), NEW, custom=None)
+    files = NGINX.site(stack(site(A)), site(A), issued_tls(site(A), lineage_pair(A)), NEW, custom=None)
     text = files[f"sites/{A}.conf"].decode()
     assert "ssl_certificate /etc/letsencrypt/live/a.example.com/fullchain.pem;" in text
     assert "ssl_certificate_key /etc/letsencrypt/live/a.example.com/privkey.pem;" in text
@@ -97,7 +98,7 @@ def test_a_site_with_its_certificate_is_redirected() -> None:
 
 def test_only_the_names_a_certificate_covers_are_redirected() -> None:
     one = site(A, "www.example.com")
-    tls = site_tls(one, lineage(A))
+    tls = site_tls(one, held(one, Shelf({A: lineage(A)})))
     assert tls.trusted == {A}
     files = NGINX.site(stack(one), one, tls, NEW, custom=None)
     assert files[f"sites/{A}.redirect"] == b"server_name a.example.com;\n"
@@ -106,8 +107,9 @@ def test_only_the_names_a_certificate_covers_are_redirected() -> None:
 
 
 def test_a_lineage_that_cannot_be_used_is_served_by_the_dummy() -> None:
-    assert site_tls(site(A), lineage(A, problem="privkey.pem is missing")) == DUMMY
-    assert site_tls(site(A), lineage(A)) != DUMMY
+    broken = lineage(A, problem="privkey.pem is missing")
+    assert site_tls(site(A), held(site(A), Shelf({A: broken}))) == DUMMY
+    assert site_tls(site(A), held(site(A), Shelf({A: lineage(A)}))) != DUMMY
 
 
 def test_a_redirect_names_the_port_where_it_is_not_443() -> None:
@@ -177,7 +179,7 @@ def test_a_custom_file_that_sets_a_header_does_not_drop_the_proxys_own() -> None
 @pytest.mark.parametrize("custom", [None, b"# mine\n"])
 def test_every_file_of_a_site_is_known_to_be_its_own(name: str, custom: bytes | None) -> None:
     one = site(name)
-    for path in NGINX.site(stack(one), one, issued_tls(one), NEW, custom=custom):
+    for path in NGINX.site(stack(one), one, issued_tls(one, lineage_pair(one.name)), NEW, custom=custom):
         assert NGINX.site_of(path) == name
 
 
@@ -207,7 +209,9 @@ def test_a_person_is_sent_to_the_file_they_wrote(path: str, source: str) -> None
 )
 def test_no_two_sites_share_a_path(names: list[str]) -> None:
     made = stack(*(site(name) for name in names))
-    paths = [p for one in made.sites for p in NGINX.site(made, one, issued_tls(one), NEW, custom=b"")]
+    paths = [
+        p for one in made.sites for p in NGINX.site(made, one, issued_tls(one, lineage_pair(one.name)), NEW, custom=b"")
+    ]
     assert len(paths) == len(set(paths))
 
 

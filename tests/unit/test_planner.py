@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from stackctl.certs.held import Held, Shelf, Source, Stored, held, lineage_pair
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage
 from stackctl.model.project import Project, Service
@@ -52,6 +53,7 @@ A, B = Domain("a.example.com"), Domain("b.example.com")
 WEB, API = service("web"), service("api")
 SITE_A = site(A, service="web")
 SITE_B = site(B, service="api")
+OWNED = Held(B, Source.ACME, lineage_pair(B), certificate(B), B)
 
 
 def rendering(version: tuple[int, ...] = (1, 30, 4), custom: dict[str, bytes] | None = None) -> Rendering:
@@ -67,7 +69,7 @@ def live_of(
     looks = rendering(version, custom)
     files = dict(looks.shared(stack))
     for one in stack.sites:
-        files |= looks.site(stack, one, site_tls(one, lineages.get(one.name)))
+        files |= looks.site(stack, one, site_tls(one, held(one, Shelf(lineages))))
     return files
 
 
@@ -93,10 +95,13 @@ def settled(
             *(container(one.name) for one in services),
         ),
         images=images(*services),
-        lineages=lineages,
-        dummies={one.name: dummy(*one.domains, fingerprint=f"dummy {one.name}") for one in stack.sites},
+        shelf=Shelf(lineages, {one.name: dummy_of(*one.domains) for one in stack.sites}),
         custom=custom or {},
     )
+
+
+def dummy_of(*names: str) -> Stored:
+    return Stored.of(dummy(*names, fingerprint=f"dummy {names[0]}"))
 
 
 def plan(stack: Stack, observed: Observed, intent: Intent | None = None) -> Plan:
@@ -252,7 +257,7 @@ def test_an_app_outside_compose_has_no_service_to_start() -> None:
 
 def test_an_app_that_was_adopted_with_its_certificate_needs_no_dummy() -> None:
     desired = stack(SITE_A)
-    observed = replace(settled(stack(), WEB), lineages={A: lineage(A)})
+    observed = replace(settled(stack(), WEB), shelf=Shelf({A: lineage(A)}))
     assert str(plan(desired, observed)) == lines(
         """
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (a.example.com is new)
@@ -319,14 +324,14 @@ def test_names_in_another_order_are_the_same_names() -> None:
 
 def test_a_dummy_that_lacks_a_name_is_made_again() -> None:
     desired = stack(site(A, "www.example.com"))
-    observed = replace(settled(desired, WEB), dummies={A: dummy(A)})
+    observed = replace(settled(desired, WEB), shelf=Shelf({}, {A: dummy_of(A)}))
     made = plan(desired, observed, Intent(TEXT, issue=False))
     assert str(made).splitlines()[0] == "make a dummy certificate for a.example.com  (no certificate yet)"
 
 
 def test_a_dummy_with_more_names_is_kept() -> None:
     desired = stack(SITE_A)
-    observed = replace(settled(desired, WEB), dummies={A: dummy(A, "www.example.com")})
+    observed = replace(settled(desired, WEB), shelf=Shelf({}, {A: dummy_of(A, "www.example.com")}))
     assert not plan(desired, observed, Intent(TEXT, issue=False))
 
 
@@ -334,7 +339,7 @@ def test_a_dummy_with_more_names_is_kept() -> None:
 def test_a_lineage_that_cannot_be_used_is_served_by_a_dummy_and_asked_for(problem: str) -> None:
     desired = stack(SITE_A)
     broken = lineage(A, problem=problem)
-    observed = replace(settled(desired, WEB, issued=[lineage(A)]), lineages={A: broken}, dummies={})
+    observed = replace(settled(desired, WEB, issued=[lineage(A)]), shelf=Shelf({A: broken}))
     assert str(plan(desired, observed)) == lines(
         f"""
         make a dummy certificate for a.example.com  (no certificate yet)
@@ -654,7 +659,7 @@ def test_a_removed_app_is_gone_from_the_wire_before_its_service_stops() -> None:
     desired = stack(SITE_A)
     before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
     observed = replace(before, project=project(WEB))
-    intent = Intent("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(B,))
+    intent = Intent("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(OWNED,))
     assert str(plan(desired, observed, intent)) == lines(
         """
         write docker-compose.yml  (the stack changes)
@@ -670,7 +675,7 @@ def test_a_removed_app_is_gone_from_the_wire_before_its_service_stops() -> None:
 
 def test_what_takes_away_writes_the_compose_file_last() -> None:
     before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
-    intent = Intent("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(B,), write_last=True)
+    intent = Intent("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(OWNED,), write_last=True)
     texts = str(plan(stack(SITE_A), before, intent)).splitlines()
     assert texts[0].startswith("stage without sites/b.example.com.conf")
     assert texts[-1] == "write docker-compose.yml  (the stack changes)"
@@ -681,12 +686,6 @@ def test_a_removed_app_keeps_its_certificate_unless_asked() -> None:
     before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
     intent = Intent(TEXT, focus=frozenset(), stop=frozenset({"api"}))
     assert "delete" not in str(plan(stack(SITE_A), before, intent))
-
-
-def test_a_certificate_that_is_not_there_is_not_deleted() -> None:
-    assert not plan(
-        stack(SITE_A), settled(stack(SITE_A), WEB, issued=[lineage(A)]), Intent(TEXT, focus=frozenset(), delete=(B,))
-    )
 
 
 def test_a_service_that_is_to_stop_is_not_started_first() -> None:
@@ -762,7 +761,8 @@ def test_a_site_whose_name_ends_like_a_file_is_settled_too(name: str) -> None:
 def test_a_focus_leaves_other_apps_and_services_as_they_are() -> None:
     desired = stack(SITE_A, SITE_B)
     observed = without(settled(desired, WEB, API, service("db"), issued=[lineage(A)]), "api", "db")
-    observed = replace(observed, live={k: v for k, v in observed.live.items() if "b.example.com" not in k}, dummies={})
+    live = {k: v for k, v in observed.live.items() if "b.example.com" not in k}
+    observed = replace(observed, live=live, shelf=Shelf(observed.shelf.lineages))
     assert not plan(desired, observed, Intent(TEXT, focus=frozenset({A})))
     assert plan(desired, observed)
 
@@ -776,7 +776,7 @@ def test_an_empty_focus_is_no_app_at_all() -> None:
 def test_a_live_site_that_lost_its_certificate_is_put_right_whatever_the_focus(focus: frozenset[Domain]) -> None:
     desired = stack(SITE_A, SITE_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
-    observed = replace(observed, lineages={B: lineage(B)}, dummies={})
+    observed = replace(observed, shelf=Shelf({B: lineage(B)}))
     made = plan(desired, observed, Intent(TEXT, focus=focus))
     assert (
         str(made).splitlines()[:4]
@@ -1071,7 +1071,7 @@ def test_no_wildcard_is_asked_for_by_a_lineage_that_the_file_names() -> None:
     names = (A, Domain("a.example.org"))
     desired = stack(replace(site(*names), certificate="shared"))
     found = lineage("*.example.com", "kept.example.net", name="shared")
-    made = plan(desired, replace(settled(desired, WEB), lineages={"shared": found}))
+    made = plan(desired, replace(settled(desired, WEB), shelf=Shelf({"shared": found})))
     (request,) = [one.request for one in made.operations if isinstance(one, Issue)]
     assert request.lineage == "shared"
     assert request.names == (*names, "kept.example.net")
@@ -1081,7 +1081,7 @@ def test_a_certificate_from_elsewhere_is_served_until_it_is_due() -> None:
     """What is in data/certs and is no dummy is a certificate like any other, but that certbot has the next."""
     desired = stack(site(A))
     there = certificate(A, fingerprint="theirs")
-    observed = replace(settled(desired, WEB), dummies={A: there}, now=NOW)
+    observed = replace(settled(desired, WEB), shelf=Shelf({}, {A: Stored.of(there)}), now=NOW)
 
     taken_up = plan(desired, observed)
     [staged] = [operation for operation in taken_up.operations if isinstance(operation, StageFiles)]

@@ -5,7 +5,7 @@ nginx/live            → generations/ID, switched in one rename
 nginx/generations/    the last ten sets of files, each complete
 nginx/custom/         a person's own files; written only to put an earlier state back
 data/certbot/         certbot's own tree, changed by certbot alone
-data/certs/           dummies
+data/certs/           certificates that are not certbot's: dummies and imported ones
 .stackctl/            lock, ledger, history
 """
 
@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -24,11 +24,10 @@ from stackctl.adapters.disk.certbot_tree import CertbotTree, ContainerReader
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
 from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.disk.history import History
-from stackctl.certs.dummy import is_dummy
+from stackctl.certs.held import Shelf, Stored
 from stackctl.certs.ledger import Entry, Ledger
-from stackctl.certs.lineage import Certificate, Lineage, read_certificate
+from stackctl.certs.lineage import Lineage, read_certificate
 from stackctl.errors import HostError, StackfileError
-from stackctl.model.stack import Site
 from stackctl.stackfile.locate import ComposeFiles
 from stackctl.stackfile.services import CA_BUNDLE, EAB_KEY, SCHEMA
 
@@ -124,31 +123,22 @@ class StackDirectory:
         """One lineage as it is now."""
         return self._certbot.lineage(name)
 
-    def certificates(self, sites: Collection[Site]) -> dict[str, Lineage]:
-        """What certbot has and, of apps it has nothing for, what was imported for them, as if it were certbot's."""
-        found = self.lineages()
-        for site in sites:
-            imported = None if site.lineage in found else self.imported(site.name)
-            if imported is not None:
-                found[site.lineage] = Lineage(site.lineage, imported)
-        return found
+    def shelf(self, sites: Iterable[str]) -> Shelf:
+        """Every certificate that ``sites``, by their own names, may be served with."""
+        stored = {site: found for site in sites if (found := self._stored(site)) is not None}
+        return Shelf(self.lineages(), stored)
 
-    def dummy(self, site: str) -> Certificate | None:
-        """An app's dummy, where both of its files are there."""
+    def _stored(self, site: str) -> Stored | None:
+        """What is below ``data/certs`` for a site, where chain and key are there."""
         folder = self.root / DUMMIES / site
         with host_errors():
             chain = read_or_none(folder / "fullchain.pem")
             if chain is None or not (folder / "privkey.pem").exists():
                 return None
         try:
-            return read_certificate(chain)
+            return Stored.of(read_certificate(chain))
         except ValueError:
             return None
-
-    def imported(self, site: str) -> Certificate | None:
-        """An app's certificate that is neither certbot's nor a dummy."""
-        there = self.dummy(site)
-        return None if there is None or is_dummy(there) else there
 
     def ca_bundle(self) -> bytes | None:
         """The stack's copy of what a private CA is trusted by."""
@@ -207,17 +197,20 @@ class StackDirectory:
             else:
                 write_whole(path, content)
 
-    def write_dummy(self, site: str, chain: bytes, key: bytes) -> None:
-        """Store an app's dummy; the key is the owner's alone."""
+    def store_pair(self, site: str, chain: bytes, key: bytes) -> None:
+        """Store a site's certificate that is not certbot's; only the owner may read the key."""
         folder = self.root / DUMMIES / site
         with host_errors():
             make_folder(folder)
             write_whole(folder / "privkey.pem", key, 0o600)
             write_whole(folder / "fullchain.pem", chain)
 
-    def forget_dummy(self, site: str) -> None:
-        """Take an app's dummy away."""
-        shutil.rmtree(self.root / DUMMIES / site, ignore_errors=True)
+    def remove_pair(self, site: str) -> None:
+        """Remove what is stored for a site, with its key."""
+        folder = self.root / DUMMIES / site
+        with host_errors():
+            if folder.is_dir():
+                shutil.rmtree(folder)
 
     def write_ca_bundle(self, content: bytes) -> None:
         """Store what a private CA is trusted by."""

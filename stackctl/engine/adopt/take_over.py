@@ -58,7 +58,7 @@ class TakeOver:
                 with host_errors():
                     write_whole(renewal_file(root, operation.lineage), operation.content.encode())
             case ImportCertificate():
-                self._context.directory.write_dummy(operation.site, operation.chain, operation.key)
+                self._context.directory.store_pair(operation.site, operation.chain, operation.key)
             case ReplaceProxy():
                 names = [Domain(name) for name in operation.names]
                 with measured(self._context, self._edge.http, self._edge.https, names) as prober:

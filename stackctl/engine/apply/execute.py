@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from stackctl.certs.dummy import make_dummy
+from stackctl.certs.held import Held
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.issue import issue
 from stackctl.engine.apply.preflight import check_names
@@ -148,7 +149,7 @@ class Executor:
             case MakeDirectories():
                 context.directory.make_directories(operation.paths)
             case MakeDummy():
-                context.directory.write_dummy(operation.site, *make_dummy(operation.names, context.now()))
+                context.directory.store_pair(operation.site, *make_dummy(operation.names, context.now()))
             case PullImage():
                 context.engine.pull(operation.image)
             case WriteCaBundle():
@@ -176,7 +177,7 @@ class Executor:
             case RemoveContainers():
                 context.engine.remove(operation.ids)
             case DeleteCertificate():
-                self._delete_certificate(operation.lineage)
+                self._delete_certificate(operation.held)
             case _:
                 assert self._more is not None, operation
                 self._more(operation)
@@ -230,14 +231,14 @@ class Executor:
         self._just_tested = False
         prove.generation_answers(self._context, self._stack.proxy, self._observed.project.name)
 
-    def _delete_certificate(self, lineage: str) -> None:
-        container = self._container(self._stack.certbot)
-        done = self._context.engine.execute(
-            container, ["certbot", "delete", "--non-interactive", "--cert-name", lineage]
-        )
-        if done.code:
-            raise EngineError(f"certbot did not delete {lineage}: {done.text.strip()}")
-        self._context.directory.forget_dummy(lineage)
+    def _delete_certificate(self, held: Held) -> None:
+        if held.lineage is not None:
+            container = self._container(self._stack.certbot)
+            command = ["certbot", "delete", "--non-interactive", "--cert-name", held.lineage]
+            done = self._context.engine.execute(container, command)
+            if done.code:
+                raise EngineError(f"certbot did not delete {held.lineage}: {done.text.strip()}")
+        self._context.directory.remove_pair(held.site)
 
     def _container(self, service: str) -> str:
         for container in self._context.engine.containers(self._observed.project.name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Certificate
 from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
@@ -122,7 +123,8 @@ def sites_are_served(
 
     Returns what is wrong with each, in their order: another certificate is shown, or none.
     """
-    meant = {operation.site.name: _certificate(context, operation) for operation in operations}
+    shelf = context.directory.shelf(operation.site.name for operation in operations)
+    meant = {operation.site.name: _certificate(operation, shelf) for operation in operations}
     waiting = {name for name, certificate in meant.items() if certificate is not None}
 
     def look() -> bool | None:
@@ -139,11 +141,11 @@ def sites_are_served(
     return [_verdict(operation.site.name, meant, waiting, proxy_service) for operation in operations]
 
 
-def _certificate(context: Context, operation: VerifySite) -> Certificate | None:
-    lineage = context.directory.lineage(operation.site.lineage)
-    if operation.expect_real and lineage.usable:
-        return lineage.certificate
-    return context.directory.dummy(operation.site.name)
+def _certificate(operation: VerifySite, shelf: Shelf) -> Certificate | None:
+    there = held(operation.site, shelf)
+    if operation.expect_real:
+        return there.certificate
+    return there.stored.certificate if there.stored else None
 
 
 def _verdict(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.adapters.disk.files import host_errors, read_or_none
-from stackctl.certs.lineage import read_lineage
+from stackctl.certs.held import held
 from stackctl.certs.renewal import KINDS
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
 from stackctl.diagnose.renewal import LoopFacts, RenewalFacts
@@ -90,25 +90,23 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
     now = context.now()
     with host_errors():
         tree = open_tree(context)
-        accounts, issued = tree.accounts(), tree.names("live")
+        accounts, shelf = tree.accounts(), context.directory.shelf(names)
         found = []
         for site in sites:
-            chain, key, renewal = _parts(tree, site.lineage)
-            there = site.lineage in issued
-            lineage = read_lineage(site.lineage, chain, key, renewal) if there else None
+            chain, _, renewal = _parts(tree, site.lineage)
+            there = held(site, shelf)
             certificate = CertificateFacts(
                 subject=site.name,
                 names=site.domains,
-                lineage=lineage,
+                held=there,
                 fullchain=chain,
                 chain=tree.read(f"live/{site.lineage}/chain.pem"),
                 key_file=_key_file(tree, site.lineage),
                 shown=shown.get(site.name),
                 proxy_up=proxy_up,
                 now=now,
-                imported=context.directory.imported(site.name),
             )
-            facts = _renewal(tree, site, renewal, accounts, stack.acme.directory) if there else None
+            facts = _renewal(tree, site, renewal, accounts, stack.acme.directory) if there.own else None
             found.append(Gathered(certificate, facts))
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stackctl.certs.lineage import Lineage
+from stackctl.certs.held import held
 from stackctl.diagnose.apps import AppFacts
 from stackctl.diagnose.trace import TraceFacts
 from stackctl.engine.context import Context
@@ -52,7 +52,6 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
     https = context.wire.ask(proxy_service.https, name, path, tls=True)
     fresh = log.fresh(wait=_may_be_logged(route, https))
     http = context.wire.ask(proxy_service.http, name, path, tls=False)
-    lineage = _lineage(context, site) if site else None
     facts = TraceFacts(
         name=name,
         path=path,
@@ -66,7 +65,7 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
         proxy=seen,
         route=route,
         http_route=route_of(name, path, _HTTP),
-        lineage=lineage,
+        held=held(site, context.directory.shelf([site.name])) if site else None,
         apps=_apps(context, stack, project, site, containers, route, seen),
         https=https,
         http=http,
@@ -127,13 +126,6 @@ def _answers(context: Context, target: Endpoint) -> bool | None:
     """Whether a target outside Compose takes connections; None for a name that only Docker may know."""
     plain = "." not in target.host and not target.is_address
     return True if context.wire.answers(target.host, target.port) else None if plain else False
-
-
-def _lineage(context: Context, site: Site) -> Lineage:
-    """The app's lineage; where certbot has none, a certificate from elsewhere that is served until it is due."""
-    imported = context.directory.imported(site.name)
-    lineage = context.directory.lineage(site.lineage)
-    return lineage if lineage.certificate or imported is None else Lineage(site.lineage, imported)
 
 
 class _Log:

@@ -11,6 +11,7 @@ from typing import Any
 from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.adopt.letsencrypt import to_webroot
 from stackctl.adopt.proposal import Fate, Proposal
+from stackctl.certs.held import Shelf, Stored, held
 from stackctl.certs.lineage import read_certificate
 from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
 from stackctl.engine.context import Context
@@ -107,8 +108,7 @@ class Adoption:
 
 
 def _not_after(observed: Observed, site: Site) -> str | None:
-    one = observed.lineages.get(site.lineage)
-    certificate = one.certificate if one is not None else observed.imported(site.name)
+    certificate = held(site, observed.shelf).on_disk
     return certificate.not_after.isoformat() if certificate is not None else None
 
 
@@ -124,10 +124,9 @@ def planned(  # noqa: PLR0913  (what was found, and what it is to be)
     """All that is to be done, and in which order, to turn what was found into ``loaded``."""
     stack = loaded.stack
     observed = observe(context, stack, loaded.project, stack.sites)
-    there = {one.site: read_certificate(one.chain) for one in imports}
-    observed = replace(observed, custom={**observed.custom, **proposal.custom}, dummies={**observed.dummies, **there})
-    if foreign.lineages:
-        observed = replace(observed, lineages=dict(foreign.lineages))
+    there = {one.site: Stored.of(read_certificate(one.chain)) for one in imports}
+    shelf = Shelf(foreign.lineages or observed.shelf.lineages, {**observed.shelf.stored, **there})
+    observed = replace(observed, custom={**observed.custom, **proposal.custom}, shelf=shelf)
     rendering = Rendering(context.proxy, observed.version, observed.custom)
     plan = make_plan(stack, Intent(loaded.doc.text, issue=False), observed, rendering)
     probed = tuple(site.name for site in stack.sites if site.name in there or _usable(foreign, site))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from stackctl.certs.held import held, owned
 from stackctl.diagnose.certbot import judge_certbot
 from stackctl.diagnose.check import Check, Section, found_wrong, skipped, unknown
 from stackctl.diagnose.dns import ProbeFile, judge_challenge, judge_limits, judge_name
@@ -18,7 +19,7 @@ from stackctl.engine.probe.permissions import tree
 from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import ExitCode, StackctlError
 from stackctl.model.layout import MARKER_HOST
-from stackctl.model.stack import LETSENCRYPT
+from stackctl.model.stack import LETSENCRYPT, Site
 from stackctl.model.values import Domain
 from stackctl.observed.network import CaDirectory
 from stackctl.usecases.doctor.inputs import DoctorInputs, survey
@@ -115,7 +116,7 @@ def _names(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], asked: Se
             given = probe_file if not found_wrong(checks, ["challenge"]) else _GROUNDS["challenge"]
             facts = look_up(context.network, names, Target(ca, given, http, generation))
     judged = {one.name: judge_name(one) for one in facts}
-    records = _Records(context)
+    records = _Records(context, inputs.sites)
     return [
         Section(group[0], (*(check for name in group for check in judged[name]), records.limits(inputs, group, ca)))
         for group in groups
@@ -141,12 +142,12 @@ def _challenge(inputs: DoctorInputs, probe_file: ProbeFile | str) -> Check:
 
 
 class _Records:
-    """The ledger and certbot's tree, each read once; None where it cannot be."""
+    """The ledger and the certificates, each read once; None where it cannot be."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, sites: Sequence[Site]) -> None:
         self._now = context.now()
         self._ledger = _or_none(context.directory.ledger)
-        self._lineages = _or_none(context.directory.lineages)
+        self._shelf = _or_none(lambda: context.directory.shelf(site.name for site in sites))
 
     def limits(self, inputs: DoctorInputs, group: tuple[Domain, ...], ca: CaDirectory) -> Check:
         """The CA's rate limits for the certificate that ``group`` belongs to."""
@@ -155,10 +156,15 @@ class _Records:
         site = next((site for site in inputs.sites if group[0] in site.domains), None)
         names: Sequence[Domain] = site.domains if site else group
         refusal = self._ledger.refusal(ca.url, names, self._now)
-        lineage = None if self._lineages is None else self._lineages.get(names[0])
-        certificate = lineage.certificate if lineage is not None and lineage.usable else None
-        needed = self._lineages is not None and (certificate is None or certificate.due(self._now))
-        return judge_limits(group[0], refusal, needed=needed)
+        return judge_limits(group[0], refusal, needed=self._needed(site, group[0]))
+
+    def _needed(self, site: Site | None, name: Domain) -> bool:
+        """Whether the CA would have to be asked for a certificate; of a name that is not routed, if it has none."""
+        if self._shelf is None:
+            return False
+        there = held(site, self._shelf) if site else owned(name, name, self._shelf)
+        certificate = None if there is None or there.problem else there.certificate
+        return there is None or not there.real or certificate is None or certificate.due(self._now)
 
 
 def _or_none(read: Callable[[], T]) -> T | None:
