@@ -6,6 +6,7 @@ from pathlib import Path
 
 import stackctl
 from tests.docs.pages import ROOT, Page
+from tests.offenders import no_offenders
 from tests.unit.test_layers import LAYERS
 
 SOURCE = Path(stackctl.__file__).parent
@@ -27,4 +28,4 @@ def test_it_names_every_module() -> None:
         package = path.relative_to(SOURCE).parts[0]
         if path.stem != "__init__" and f"`{path.stem}`" not in rows[package]:
             missing.append(str(path.relative_to(SOURCE)))
-    assert not missing, "\n".join(["", *missing])
+    no_offenders(missing)

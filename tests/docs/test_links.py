@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-
-import pytest
+from collections.abc import Iterator
 
 from tests.docs.commands import Command, commands
 from tests.docs.pages import ROOT, Page, pages
+from tests.offenders import no_offenders
 
 PAGES = list(pages())
 COMMANDS = commands()
@@ -29,17 +29,22 @@ def shown() -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_relative_links_resolve(page: Page) -> None:
-    for target in page.links():
-        path, _, anchor = target.partition("#")
-        if "://" in path or path.startswith("mailto:"):
-            continue
-        file = (page.path.parent / path).resolve() if path else page.path
-        assert file.exists(), f"{page.name} links to {target}, which is not there"
-        assert file.is_relative_to(ROOT), f"{page.name} links to {target}, outside the repository"
-        if anchor:
-            assert anchor in Page(file).anchors(), f"{page.name} links to {target}: {file.name} has no such heading"
+def test_relative_links_resolve() -> None:
+    no_offenders(wrong for page in PAGES for target in page.links() if (wrong := _wrong_link(page, target)))
+
+
+def _wrong_link(page: Page, target: str) -> str | None:
+    path, _, anchor = target.partition("#")
+    if "://" in path or path.startswith("mailto:"):
+        return None
+    file = (page.path.parent / path).resolve() if path else page.path
+    if not file.exists():
+        return f"{page.name} links to {target}, which does not exist"
+    if not file.is_relative_to(ROOT):
+        return f"{page.name} links to {target}, outside the repository"
+    if anchor and anchor not in Page(file).anchors():
+        return f"{page.name} links to {target}: {file.name} has no such heading"
+    return None
 
 
 def test_every_page_is_linked() -> None:
@@ -47,22 +52,26 @@ def test_every_page_is_linked() -> None:
     assert [page.name for page in PAGES if page.name.startswith("docs/") and page.path not in linked] == []
 
 
-@pytest.mark.parametrize(("page", "line"), shown())
-def test_shown_commands_parse(page: str, line: str) -> None:
-    _, *words = shlex.split(line, comments=True)
-    end = next((at for at, word in enumerate(words) if word in _SHELL), len(words))
-    assert words, f"{page}: {line}"
-    if words[0] == "--version":
-        return
-    assert words[0] in COMMANDS, f"{page} shows 'stackctl {words[0]}', which is no command"
-    _parse(page, COMMANDS[words[0]], words[1:end])
+def test_shown_commands_parse() -> None:
+    no_offenders(wrong for page, line in shown() for wrong in _wrong_command(page, line))
 
 
 def test_commands_are_shown_at_all() -> None:
     assert {line.split()[1] for _, line in shown()} >= set(COMMANDS)
 
 
-def _parse(page: str, command: Command, words: list[str]) -> None:
+def _wrong_command(page: str, line: str) -> Iterator[str]:
+    _, *words = shlex.split(line, comments=True)
+    end = next((at for at, word in enumerate(words) if word in _SHELL), len(words))
+    if not words:
+        yield f"{page}: {line}"
+    elif words[0] != "--version" and words[0] not in COMMANDS:
+        yield f"{page} shows 'stackctl {words[0]}', which is no command"
+    elif words[0] != "--version":
+        yield from _wrong_arguments(page, COMMANDS[words[0]], words[1:end])
+
+
+def _wrong_arguments(page: str, command: Command, words: list[str]) -> Iterator[str]:
     arguments = 0
     rest = iter(words)
     for word in rest:
@@ -70,9 +79,12 @@ def _parse(page: str, command: Command, words: list[str]) -> None:
         if not word.startswith("-") or word == "-":
             arguments += 1
         elif name not in _EVERYWHERE:
-            assert name in command.options, f"{page}: {command.name} has no option {name}"
-            if command.options[name].value is not None and not equals:
-                assert next(rest, None) is not None, f"{page}: {name} of {command.name} needs a value"
-    assert arguments <= len(command.arguments), f"{page}: {command.name} with {arguments} arguments: {words}"
+            if name not in command.options:
+                yield f"{page}: {command.name} has no option {name}"
+            elif command.options[name].value is not None and not equals and next(rest, None) is None:
+                yield f"{page}: {name} of {command.name} needs a value"
+    if arguments > len(command.arguments):
+        yield f"{page}: {command.name} with {arguments} arguments: {words}"
     required = sum(argument.required for argument in command.arguments)
-    assert arguments >= required or _EVERYWHERE & set(words), f"{page}: {command.name} needs {required} argument(s)"
+    if arguments < required and not _EVERYWHERE & set(words):
+        yield f"{page}: {command.name} needs {required} argument(s)"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import stackctl
+from tests.offenders import no_offenders
 from tests.unit.modules import Module, Source, circles
 
 
@@ -66,12 +67,6 @@ SOURCE = Source(Path(stackctl.__file__).resolve().parent)
 MODULES = SOURCE.modules.values()
 
 
-def offenders(found: Iterable[str]) -> None:
-    """Fail with all of them, one a line."""
-    listed = sorted(set(found))
-    assert not listed, "\n".join(["", *listed])
-
-
 def in_any(module: Module, parts: Iterable[str]) -> bool:
     return any(module.name == part or module.name.startswith(f"{part}.") for part in parts)
 
@@ -95,12 +90,12 @@ def test_the_layers_are_those_of_the_source() -> None:
 
 
 def test_imports_are_absolute() -> None:
-    offenders(module.name for module in MODULES if module.relative)
+    no_offenders(module.name for module in MODULES if module.relative)
 
 
 def test_a_package_imports_only_lower_ones() -> None:
     level = {name: at for at, name in enumerate(LAYERS)}
-    offenders(
+    no_offenders(
         f"{name} imports {other}"
         for name, others in SOURCE.graph.items()
         for other in others
@@ -119,16 +114,16 @@ def test_inside_a_package_a_layer_imports_only_lower_ones() -> None:
                 its = level.get(other, rest)
                 if its > own or (its == own and own != rest):
                     found.append(f"{package}: {child} imports {other}")
-    offenders(found)
+    no_offenders(found)
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    offenders(", ".join(circle) for circle in circles(SOURCE.graph))
+    no_offenders(", ".join(circle) for circle in circles(SOURCE.graph))
 
 
 def test_no_parts_of_a_package_import_each_other_in_a_circle() -> None:
     """Two packages can be in a circle where none of their modules is."""
-    offenders(
+    no_offenders(
         f"{package or 'stackctl'}: {', '.join(circle)}"
         for package in SOURCE.packages()
         for circle in circles(SOURCE.between(package))
@@ -136,7 +131,9 @@ def test_no_parts_of_a_package_import_each_other_in_a_circle() -> None:
 
 
 def test_no_command_imports_another() -> None:
-    offenders(f"{name} imports {other}" for name, others in SOURCE.between("cli.commands").items() for other in others)
+    no_offenders(
+        f"{name} imports {other}" for name, others in SOURCE.between("cli.commands").items() for other in others
+    )
 
 
 # What reaches the system
@@ -148,7 +145,7 @@ def test_only_adapters_reach_the_engine_the_network_and_other_processes() -> Non
         for module in MODULES:
             if not in_any(module, [*allowed, INSIDE_CERTBOT]):
                 found += [f"{module.name} imports {name}" for name in module.imports_any(words(libraries))]
-    offenders(found)
+    no_offenders(found)
 
 
 def test_what_is_pure_uses_neither_disk_nor_clock_nor_chance() -> None:
@@ -157,11 +154,11 @@ def test_what_is_pure_uses_neither_disk_nor_clock_nor_chance() -> None:
         found += [f"{module.name} imports {name}" for name in module.imports_any(STATE)]
         found += [f"{module.name} calls {call}" for call in module.calls() if call in IMPURE_CALLS]
         found += [f"{module.name} uses {name}" for name in module.attributes() if name in CLOCKS]
-    offenders(found)
+    no_offenders(found)
 
 
 def test_only_the_command_line_prints_prompts_and_exits() -> None:
-    offenders(
+    no_offenders(
         f"{module.name} calls {call}"
         for module in MODULES
         if not in_any(module, ["cli", "__main__", INSIDE_CERTBOT])
@@ -171,7 +168,7 @@ def test_only_the_command_line_prints_prompts_and_exits() -> None:
 
 
 def test_what_runs_inside_certbot_imports_nothing_else_of_stackctl() -> None:
-    offenders(
+    no_offenders(
         f"{name} imports {other}"
         for name, others in SOURCE.graph.items()
         if in_any(SOURCE.modules[name], [INSIDE_CERTBOT])
@@ -184,7 +181,7 @@ def test_what_runs_inside_certbot_imports_nothing_else_of_stackctl() -> None:
 
 
 def test_modules_are_short() -> None:
-    offenders(f"{module.name}: {module.lines} lines" for module in MODULES if module.lines >= MODULE_LINES)
+    no_offenders(f"{module.name}: {module.lines} lines" for module in MODULES if module.lines >= MODULE_LINES)
 
 
 def test_functions_are_short() -> None:
@@ -194,9 +191,9 @@ def test_functions_are_short() -> None:
         for name, lines in module.functions()
         if lines > FUNCTION_LINES
     }
-    offenders(f"{name}: {lines} lines" for name, lines in long.items() if name not in LONG_FUNCTIONS)
+    no_offenders(f"{name}: {lines} lines" for name, lines in long.items() if name not in LONG_FUNCTIONS)
     assert set(long) == LONG_FUNCTIONS, "each exception is still needed"
 
 
 def test_every_module_has_a_docstring() -> None:
-    offenders(module.name for module in MODULES if module.text.strip() and not module.docstring)
+    no_offenders(module.name for module in MODULES if module.text.strip() and not module.docstring)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from stackctl.stackfile.schema import (
     json_schema,
     known_keys,
 )
+from tests.offenders import no_offenders
 from tests.unit.build import GOLDEN
 
 SCHEMA = json_schema()
@@ -60,10 +62,13 @@ def test_the_schema_is_a_schema() -> None:
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_it_accepts_every_golden_compose_file(path: Any) -> None:
-    data = Document.parse(path.read_bytes().decode(), path.name).data()
-    assert [error.message for error in VALIDATOR.iter_errors(data)] == []
+def golden(path: Path) -> Any:
+    return Document.parse(path.read_bytes().decode(), path.name).data()
+
+
+def test_it_accepts_every_golden_compose_file() -> None:
+    assert FILES
+    no_offenders(f"{path.name}: {wrong.message}" for path in FILES for wrong in VALIDATOR.iter_errors(golden(path)))
 
 
 @pytest.mark.parametrize(
@@ -161,9 +166,8 @@ def test_the_schema_for_editors_is_one_that_they_understand() -> None:
     assert "$defs" not in json.dumps(editor_schema())
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_an_editor_accepts_every_golden_compose_file(path: Any) -> None:
-    assert editor_accepts(Document.parse(path.read_bytes().decode(), path.name).data())
+def test_an_editor_accepts_every_golden_compose_file() -> None:
+    no_offenders(path.name for path in FILES if not editor_accepts(golden(path)))
 
 
 def test_an_editor_refuses_what_is_wrong_by_either() -> None:
