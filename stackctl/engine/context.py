@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from stackctl.adapters.disk.directory import StackDirectory
-from stackctl.observed.ports import Engine, Network, Wire
+from stackctl.observed.ports import Containers, Images, Network, Orchestrator, Sandbox, Wire
 from stackctl.plan.operation import Operation
 from stackctl.proxies.proxy import Proxy
 
@@ -31,13 +31,16 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The stack's directory, its engine and wire, its kind of proxy, the clock, and the network beyond.
+    """The stack's directory, the ports of its engine, its published ports, its proxy, the clock and the network.
 
     ``command`` is the command line as a person typed it.
     """
 
     directory: StackDirectory
-    engine: Engine
+    orchestrator: Orchestrator
+    images: Images
+    containers: Containers
+    sandbox: Sandbox
     wire: Wire
     proxy: Proxy
     now: Callable[[], datetime]

@@ -1,6 +1,6 @@
-"""The narrow ports to the outside world; Docker is one side of them, the fake another.
+"""The ports to the outside world, by use: those of the engine, the published ports, and the network beyond.
 
-Every method raises :class:`~stackctl.errors.EngineError` when the engine is away or refuses.
+An engine is one package below ``adapters`` that provides all ports of :class:`Engine`.
 """
 
 from __future__ import annotations
@@ -41,54 +41,86 @@ class EngineVersion:
     root: str | None = None
 
 
-class Engine(Protocol):
-    """What runs the containers of one stack directory. Compose on Docker is the first."""
+class Orchestrator(Protocol):
+    """Runs the services of one stack directory."""
 
     def version(self) -> EngineVersion:
-        """Which engine answers."""
+        """Return which engine answers."""
 
     def compose_version(self) -> str:
-        """Which Compose is used."""
+        """Return which Compose is used.
+
+        Raises:
+            EngineError: there is none, or it is too old. The engine itself is not needed.
+        """
 
     def resolve(self, stackfile: str) -> Project:
-        """The project that ``stackfile``'s text means here, overrides and .env applied.
+        """Return the project that ``stackfile``'s text defines in this directory, overrides and .env applied.
+
+        The text need not be what is on disk. The engine itself is not needed.
 
         Raises:
             StackfileError: Compose does not accept it.
         """
 
     def containers(self, project: str) -> tuple[Container, ...]:
-        """The project's containers, running or not, without those of one-off commands."""
-
-    def inspect(self, container: str) -> Inspected:
-        """One container, looked at closely; its listeners and last line are left to others."""
-
-    def image_id(self, image: str) -> str | None:
-        """The id of a local image, or None."""
-
-    def exposed_ports(self, image: str) -> tuple[int, ...]:
-        """The TCP ports a local image EXPOSEs, in order."""
-
-    def pull(self, image: str) -> None:
-        """Fetch an image from its registry."""
+        """Return the project's containers, running or not, without those of one-off commands."""
 
     def up(self, services: Sequence[str]) -> None:
-        """Make the services' containers what the file on disk says, and start them."""
+        """Make the services' containers what the file on disk defines, and start them; all services if none is named.
+
+        Idempotent: a container that runs as the file says is left alone.
+
+        Raises:
+            EngineError: a service is not in the file, its image is missing, or it cannot be started. Others may
+                have been started.
+        """
 
     def down(self) -> None:
-        """Stop and remove the project's containers and networks; all data stays."""
+        """Stop and remove the project's containers and networks; all data stays. Idempotent."""
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Stop and remove containers; volumes stay. Those already gone are no error."""
+        """Stop and remove containers; volumes stay. Idempotent: those already gone are no error."""
 
-    def run_once(self, image: str, command: Sequence[str], mounts: Mapping[str, str]) -> Output:
-        """Run a command in a fresh container without network; ``mounts`` are read-only, stack path → container path."""
+    def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
+        """Yield lines that services print, each after its service's name; of all services if none is named."""
 
-    def publisher(self, at: PortBinding) -> str | None:
-        """The container, of whatever project, that publishes a port where ``at`` would be."""
+
+class Images(Protocol):
+    """The images that the engine has locally."""
+
+    def image_id(self, image: str) -> str | None:
+        """Return the id of a local image, or None; an id names one content for ever."""
+
+    def exposed_ports(self, image: str) -> tuple[int, ...]:
+        """Return the TCP ports that a local image EXPOSEs, in order; none for an image that is not local."""
+
+    def pull(self, image: str) -> None:
+        """Fetch an image from its registry, or its newer version. Idempotent.
+
+        Raises:
+            EngineError: no registry has it, or none answers.
+        """
+
+
+class Containers(Protocol):
+    """Works with containers that exist. An id of none is an EngineError everywhere."""
+
+    def inspect(self, container: str) -> Inspected:
+        """Return the details of one container; its listeners and last line may be left out."""
+
+    def accepts(self, container: Container, port: int) -> bool | None:
+        """Return whether the container takes TCP connections on ``port`` from its networks.
+
+        None where it is on no network that can be reached from here. Never raises: one that is gone takes none.
+        """
 
     def execute(self, container: str, command: Sequence[str]) -> Output:
-        """Run a command in a running container."""
+        """Run a command in a running container; its exit code is in the result.
+
+        Raises:
+            EngineError: the container does not run, or has no such program.
+        """
 
     def signal(self, container: str, signal: str, process: str) -> bool:
         """Send ``signal`` to a running container's first process, where its command line begins with ``process``.
@@ -105,16 +137,45 @@ class Engine(Protocol):
         """
 
     def read_tree(self, role: str, path: str) -> dict[str, bytes]:
-        """The files below ``path`` in the container of the service with ``role``, running or not.
+        """Return the files below ``path`` in the container of the service with ``role``, running or not.
 
         By their paths relative to it; links within it are followed.
+
+        Raises:
+            EngineError: there is no such container.
         """
 
     def log(self, container: str, lines: int) -> str:
-        """The last lines a container printed."""
+        """Return the last lines a container printed."""
 
-    def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
-        """Lines that services print, each behind its service's name."""
+    def publisher(self, at: PortBinding) -> str | None:
+        """Return the container, of whatever project, that publishes a port where ``at`` would be."""
+
+
+class Sandbox(Protocol):
+    """Runs commands of images, away from everything that serves."""
+
+    def run_once(self, image: str, command: Sequence[str], mounts: Mapping[str, str]) -> Output:
+        """Run a command in a fresh container without network, which is removed afterwards.
+
+        ``mounts`` are read-only: stack path → container path.
+
+        Raises:
+            EngineError: the image is not local, or has no such program.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The ports that one engine provides together, for one stack directory.
+
+    Every method of them raises :class:`~stackctl.errors.EngineError` when the engine is away or refuses.
+    """
+
+    orchestrator: Orchestrator
+    images: Images
+    containers: Containers
+    sandbox: Sandbox
 
 
 class Wire(Protocol):

@@ -158,7 +158,7 @@ def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddA
             where=where,
             hint=f"name the new app's service with --service, or pass --service {name} to give that one a second site",
         )
-    port = wanted.port or _port_of_service(context, context.engine.resolve(doc.text).services.get(name))
+    port = wanted.port or _port_of_service(context, context.orchestrator.resolve(doc.text).services.get(name))
     names = (wanted.domain, *wanted.aliases)
     if routed:
         block = services.outside_block(names, upstream=None, service=name, port=port)
@@ -167,20 +167,20 @@ def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddA
 
 
 def _port_of_service(context: Context, service: Service | None) -> int:
-    if service is None or service.image is None or context.engine.image_id(service.image) is None:
+    if service is None or service.image is None or context.images.image_id(service.image) is None:
         return DEFAULT_PORT
     return _port_of(context, service.image)
 
 
 def _fetch(context: Context, image: str) -> None:
-    if context.engine.image_id(image) is None:
+    if context.images.image_id(image) is None:
         context.report.note(f"pulling {image}")
-        context.engine.pull(image)
+        context.images.pull(image)
 
 
 def _port_of(context: Context, image: str) -> int:
     """The only port the image EXPOSEs, else the default."""
-    ports = context.engine.exposed_ports(image)
+    ports = context.images.exposed_ports(image)
     return ports[0] if len(ports) == 1 else DEFAULT_PORT
 
 

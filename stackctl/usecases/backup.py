@@ -114,7 +114,7 @@ def _project(context: Context) -> str:
     """What Compose calls the project, as far as it can be found out: what is broken may be backed up too."""
     doc = open_document(context)
     try:
-        return context.engine.resolve(doc.text).name
+        return context.orchestrator.resolve(doc.text).name
     except StackctlError as error:
         context.report.note(f"Compose does not say what the project is called: {error}")
         return str(doc.data(("name",)) or context.directory.root.name)

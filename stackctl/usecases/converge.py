@@ -56,7 +56,7 @@ def load(context: Context, doc: Document) -> Loaded:
     Raises:
         StackfileError: Compose does not accept it, or x-stackctl is wrong.
     """
-    project = context.engine.resolve(doc.text)
+    project = context.orchestrator.resolve(doc.text)
     loaded = Loaded(doc, project, read_stack(doc, project))
     _refuse_unreachable(loaded)
     return loaded
@@ -113,7 +113,7 @@ def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan
     for at in (stack.proxy.http, stack.proxy.https):
         owner = context.wire.owner(at)
         if owner:
-            holder = context.engine.publisher(at) or owner
+            holder = context.containers.publisher(at) or owner
             raise HostError(
                 f"port {at} cannot be published: it is held by {holder}",
                 hint="stop that, or choose others with 'stackctl init --http PORT --https PORT'",

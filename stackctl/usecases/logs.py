@@ -14,14 +14,14 @@ def logs(context: Context, domain: Domain | None, *, tail: int, follow: bool) ->
     """Lines of all services; with a domain, of its service and of the proxy where they name it."""
     loaded = load(context, open_document(context))
     if domain is None:
-        yield from context.engine.follow([], tail=tail, follow=follow)
+        yield from context.orchestrator.follow([], tail=tail, follow=follow)
         return
     site = loaded.stack.site(domain)
     if site is None:
         raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
     proxy_service = loaded.stack.proxy.service
     services = [proxy_service, *([site.upstream.service] if site.upstream.service else [])]
-    for line in context.engine.follow(services, tail=tail, follow=follow):
+    for line in context.orchestrator.follow(services, tail=tail, follow=follow):
         service, _, text = line.partition("|")
         from_proxy = service.strip().startswith(proxy_service)
         if not from_proxy or any(f" {name} " in text for name in site.domains) or site.name in text:

@@ -177,15 +177,15 @@ def _stop(context: Context, archive: Archive) -> list[str]:
     # Without a name in the file, Compose calls a project after its directory.
     projects = {archive.manifest.project, re.sub(r"[^a-z0-9_-]", "", root.name.lower()).lstrip("_-")} - {""}
     with suppress(StackctlError):
-        projects.add(context.engine.resolve(context.directory.stackfile() or "").name)
+        projects.add(context.orchestrator.resolve(context.directory.stackfile() or "").name)
     own = [
         container
         for project in sorted(projects)
-        for container in context.engine.containers(project)
+        for container in context.orchestrator.containers(project)
         if _is_own(container.directory, root)
     ]
     if own:
-        context.engine.remove([container.id for container in own])
+        context.orchestrator.remove([container.id for container in own])
     names = sorted({container.service for container in own})
     return [f"stopped what ran here: {', '.join(names)}"] if names else []
 
@@ -194,7 +194,7 @@ def _refuse_foreign_containers(context: Context, archive: Archive) -> None:
     """Two directories with one project name would take each other's containers."""
     root = context.directory.root
     name = load(context, open_document(context)).project.name
-    for container in context.engine.containers(name):
+    for container in context.orchestrator.containers(name):
         if not _is_own(container.directory, root):
             raise HostError(
                 f"a stack of the project {name} is there already, from {container.directory}",

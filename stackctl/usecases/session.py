@@ -17,7 +17,7 @@ from pathlib import Path
 from stackctl.adapters.disk.directory import STATE, StackDirectory
 from stackctl.adapters.disk.files import host_errors, make_folder
 from stackctl.adapters.disk.lock import locked
-from stackctl.adapters.docker.engine import DockerEngine
+from stackctl.adapters.engines import DEFAULT, ENGINES
 from stackctl.adapters.net.network import HostNetwork
 from stackctl.adapters.net.resolver import VARIABLE, parse_resolver
 from stackctl.adapters.net.wire import HostWire
@@ -68,9 +68,24 @@ def open_stack(  # noqa: PLR0913  (everything that a process has and a use case 
     network = HostNetwork(parse_resolver(resolver) if resolver else None)
     proxy = Nginx()
     marker = next(iter(proxy.marker("")))
-    engine = DockerEngine(files)
-    stack = StackDirectory(files, marker, lambda: engine.read_tree("certbot", "/etc/letsencrypt"), _cache(environ))
-    return Context(stack, engine, HostWire(), proxy, clock, report, network, command)
+    engine = ENGINES[DEFAULT](files)
+
+    def read_certificates() -> dict[str, bytes]:
+        return engine.containers.read_tree("certbot", "/etc/letsencrypt")
+
+    return Context(
+        directory=StackDirectory(files, marker, read_certificates, _cache(environ)),
+        orchestrator=engine.orchestrator,
+        images=engine.images,
+        containers=engine.containers,
+        sandbox=engine.sandbox,
+        wire=HostWire(),
+        proxy=proxy,
+        now=clock,
+        report=report,
+        network=network,
+        command=command,
+    )
 
 
 def exclusive(context: Context, wait: float, *, create: bool = False) -> AbstractContextManager[None]:

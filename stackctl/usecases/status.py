@@ -24,7 +24,7 @@ def status(context: Context) -> Result:
     """Each app with its upstream, its certificate and what :443 really shows."""
     loaded = load(context, open_document(context))
     stack = loaded.stack
-    containers = context.engine.containers(loaded.project.name)
+    containers = context.orchestrator.containers(loaded.project.name)
     shelf = context.directory.shelf(site.name for site in stack.sites)
     served = context.wire.offered(stack.proxy.https, [site.name for site in stack.sites]) if stack.sites else {}
     # Sites that share an upstream share its answer too.

@@ -50,7 +50,7 @@ def _edited(context: Context) -> tuple[FileDiff, ...]:
 def down(context: Context, *, dry_run: bool = False) -> Result:
     """Stop the stack: containers and networks go, all data stays."""
     loaded = load(context, open_document(context))
-    names = sorted({container.service for container in context.engine.containers(loaded.project.name)})
+    names = sorted({container.service for container in context.orchestrator.containers(loaded.project.name)})
     if names and not dry_run:
-        context.engine.down()
+        context.orchestrator.down()
     return Result("down", dry_run=dry_run, acted=bool(names) and not dry_run, data={"stopped": names})

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from stackctl.adapters.engines import ENGINES
+from stackctl.adapters.fakes.engine import fake_engine
 from stackctl.cli.main import app
 from stackctl.usecases import session
 from tests.usecases import age
@@ -96,8 +97,7 @@ def cli(made: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
 
 def on(world: World, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The command line, connected to the fakes of a world."""
-    make: Callable[[object], object] = lambda _files: world.fake  # noqa: E731
-    monkeypatch.setattr(session, "DockerEngine", make)
+    monkeypatch.setitem(ENGINES, "docker", lambda _files: fake_engine(world.fake))
     monkeypatch.setattr(session, "HostWire", lambda: world.fake)
     monkeypatch.setattr(session, "HostNetwork", lambda _resolver: world.network)
     monkeypatch.setattr(session, "now", world.clock)

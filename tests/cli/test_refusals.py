@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stackctl.adapters.fakes.engine import FakeEngine
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, on
 from tests.usecases.world import World
 
 NOT_DOMAINS = {
@@ -275,11 +275,9 @@ def test_a_disk_that_is_full_from_any_write_on(cli: Cli, monkeypatch: pytest.Mon
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         with monkeypatch.context() as patch:
-            patch.setattr("stackctl.usecases.session.DockerEngine", lambda _files, world=world: world.fake)
-            patch.setattr("stackctl.usecases.session.HostWire", lambda world=world: world.fake)
-            patch.setattr("stackctl.usecases.session.HostNetwork", lambda _resolver, world=world: world.network)
+            command = on(world, patch)
             patch.setattr(os, "fsync", write_through)
-            result = Cli(world)("add-app", "two.example.com")
+            result = command("add-app", "two.example.com")
             assert world.fake.loaded.keys() >= {"one.example.com", "www.example.com"}
             assert list(world.root.rglob("*.tmp")) == []
             assert world.fake.nginx_test("live").code == 0

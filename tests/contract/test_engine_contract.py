@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.adapters.docker.engine import DockerEngine
-from stackctl.adapters.fakes.engine import FakeEngine
+from stackctl.adapters.docker.engine import docker_engine
+from stackctl.adapters.fakes.engine import FakeEngine, fake_engine
 from stackctl.adapters.net.wire import HostWire
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, StackfileError
@@ -58,32 +58,32 @@ class Stand:
         return text
 
     def project(self, text: str = STACKFILE) -> Project:
-        return self.engine.resolve(text)
+        return self.engine.orchestrator.resolve(text)
 
     def containers(self) -> dict[str, Container]:
-        found = self.engine.containers(self.project().name)
+        found = self.engine.orchestrator.containers(self.project().name)
         assert len({container.service for container in found}) == len(found)
         return {container.service: container for container in found}
 
     def up(self, *services: str, text: str = STACKFILE) -> dict[str, Container]:
         self.write(text)
-        self.engine.up(services)
+        self.engine.orchestrator.up(services)
         return self.containers()
 
 
 def docker(root: Path) -> Iterator[Stand]:
-    engine = DockerEngine(locate(root, {}))
+    engine = docker_engine(locate(root, {}))
     try:
         yield Stand(root, engine, HostWire())
     finally:
         (root / "docker-compose.yml").write_text(STACKFILE)
-        engine.down()
+        engine.orchestrator.down()
 
 
 def fake(root: Path) -> Iterator[Stand]:
-    engine = FakeEngine(root, lambda: datetime(2026, 8, 1, tzinfo=UTC))
-    engine.images = {APP: (8000,), NGINX: (80, 443), CERTBOT: ()}
-    yield Stand(root, engine, engine)
+    state = FakeEngine(root, lambda: datetime(2026, 8, 1, tzinfo=UTC))
+    state.images = {APP: (8000,), NGINX: (80, 443), CERTBOT: ()}
+    yield Stand(root, fake_engine(state), state)
 
 
 @pytest.fixture(params=[fake, pytest.param(docker, marks=pytest.mark.e2e)], ids=["fake", "docker"])
@@ -99,8 +99,8 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
 
 
 def test_engine_and_compose_tell_their_versions(stand: Stand) -> None:
-    told = stand.engine.version()
-    for version in (told.version, told.api, stand.engine.compose_version()):
+    told = stand.engine.orchestrator.version()
+    for version in (told.version, told.api, stand.engine.orchestrator.compose_version()):
         assert re.match(r"\d+\.\d+", version)
 
 
@@ -222,20 +222,20 @@ def test_what_compose_refuses_is_an_error_of_the_file(stand: Stand, text: str) -
 
 
 def test_images(stand: Stand) -> None:
-    image_id = stand.engine.image_id(APP)
+    image_id = stand.engine.images.image_id(APP)
     assert image_id is not None
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", image_id)
-    assert stand.engine.image_id(APP) == image_id
-    assert stand.engine.image_id(NOWHERE) is None
-    assert stand.engine.exposed_ports(APP) == (8000,)
-    assert stand.engine.exposed_ports(NGINX) == (80, 443)
-    assert stand.engine.exposed_ports(CERTBOT) == ()
-    assert stand.engine.exposed_ports(NOWHERE) == ()
+    assert stand.engine.images.image_id(APP) == image_id
+    assert stand.engine.images.image_id(NOWHERE) is None
+    assert stand.engine.images.exposed_ports(APP) == (8000,)
+    assert stand.engine.images.exposed_ports(NGINX) == (80, 443)
+    assert stand.engine.images.exposed_ports(CERTBOT) == ()
+    assert stand.engine.images.exposed_ports(NOWHERE) == ()
 
 
 def test_what_no_registry_has_cannot_be_pulled(stand: Stand) -> None:
     with pytest.raises(EngineError, match=NOWHERE) as refused:
-        stand.engine.pull(NOWHERE)
+        stand.engine.images.pull(NOWHERE)
     assert refused.value.hint
 
 
@@ -244,14 +244,14 @@ def test_what_no_registry_has_cannot_be_pulled(stand: Stand) -> None:
 
 def test_the_life_of_a_service(stand: Stand) -> None:
     engine, project = stand.engine, stand.project()
-    assert engine.containers(project.name) == ()
+    assert engine.orchestrator.containers(project.name) == ()
 
     first = stand.up("app")
     assert set(first) == {"app"}, "only what was asked for"
     app = first["app"]
     assert (app.running, app.state, app.health, app.role) == (True, "running", None, "app")
     assert app.config_hash == project.services["app"].config_hash
-    assert app.image_id == engine.image_id(APP)
+    assert app.image_id == engine.images.image_id(APP)
     assert len(app.addresses) == 1
     assert app.directory == str(stand.root)
 
@@ -263,28 +263,28 @@ def test_the_life_of_a_service(stand: Stand) -> None:
     assert second["app"].id != app.id
     assert second["app"].config_hash == stand.project(changed).services["app"].config_hash
 
-    engine.remove([second["job"].id])
+    engine.orchestrator.remove([second["job"].id])
     assert set(stand.containers()) == {"app"}
-    engine.remove([second["job"].id])  # gone already: no error
-    engine.remove([container.id for container in stand.up("app", "job").values()])
+    engine.orchestrator.remove([second["job"].id])  # gone already: no error
+    engine.orchestrator.remove([container.id for container in stand.up("app", "job").values()])
     assert stand.containers() == {}
 
-    engine.down()
+    engine.orchestrator.down()
     assert stand.containers() == {}
-    engine.down()  # nothing is there: no error
+    engine.orchestrator.down()  # nothing is there: no error
 
 
 def test_a_close_look_at_a_container(stand: Stand) -> None:
     app = stand.up("app")["app"]
-    seen = stand.engine.inspect(app.id)
+    seen = stand.engine.containers.inspect(app.id)
     assert (seen.service, seen.state, seen.running, seen.health) == ("app", "running", True, None)
     assert (seen.restarts, seen.oom_killed) == (0, False)
     assert seen.name == f"{stand.project().name}-app-1"
     assert seen.networks == {f"{stand.project().name}_default": app.addresses[0]}
     assert seen.started is not None
-    stand.engine.remove([app.id])
+    stand.engine.orchestrator.remove([app.id])
     with pytest.raises(EngineError):
-        stand.engine.inspect(app.id)
+        stand.engine.containers.inspect(app.id)
 
 
 def test_a_request_to_nobody_has_no_answer(stand: Stand) -> None:
@@ -306,39 +306,39 @@ def test_a_service_without_an_image_to_be_had_cannot_be_started(stand: Stand) ->
 
 
 def test_commands_in_a_fresh_container(stand: Stand) -> None:
-    assert stand.engine.run_once(NGINX, ["echo", "hello", "you"], {}) == Output(0, "hello you\n")
-    assert stand.engine.run_once(NGINX, ["false"], {}) == Output(1, "")
-    printed = stand.engine.run_once(NGINX, ["nginx", "-v"], {})
+    assert stand.engine.sandbox.run_once(NGINX, ["echo", "hello", "you"], {}) == Output(0, "hello you\n")
+    assert stand.engine.sandbox.run_once(NGINX, ["false"], {}) == Output(1, "")
+    printed = stand.engine.sandbox.run_once(NGINX, ["nginx", "-v"], {})
     assert printed.code == 0
     assert re.match(r"nginx version: nginx/1\.30\.\d+\n", printed.text)
     with pytest.raises(EngineError):
-        stand.engine.run_once(NOWHERE, ["echo"], {})
+        stand.engine.sandbox.run_once(NOWHERE, ["echo"], {})
     with pytest.raises(EngineError):
-        stand.engine.run_once(NGINX, ["no-such-program"], {})
+        stand.engine.sandbox.run_once(NGINX, ["no-such-program"], {})
 
 
 def test_commands_in_a_running_container(stand: Stand) -> None:
     job = stand.up("job")["job"]
-    assert stand.engine.execute(job.id, ["echo", "hello"]) == Output(0, "hello\n")
-    assert stand.engine.execute(job.id, ["false"]) == Output(1, "")
-    lines = list(stand.engine.stream("job", ["cat"], "one\ntwo\n\nthree"))
+    assert stand.engine.containers.execute(job.id, ["echo", "hello"]) == Output(0, "hello\n")
+    assert stand.engine.containers.execute(job.id, ["false"]) == Output(1, "")
+    lines = list(stand.engine.containers.stream("job", ["cat"], "one\ntwo\n\nthree"))
     assert lines == ["one", "two", "", "three"]
     with pytest.raises(EngineError):
-        list(stand.engine.stream("job", ["false"], ""))
-    assert stand.engine.log(job.id, 5) is not None
-    stand.engine.remove([job.id])
+        list(stand.engine.containers.stream("job", ["false"], ""))
+    assert stand.engine.containers.log(job.id, 5) is not None
+    stand.engine.orchestrator.remove([job.id])
     with pytest.raises(EngineError):
-        stand.engine.execute(job.id, ["echo"])
+        stand.engine.containers.execute(job.id, ["echo"])
     with pytest.raises(EngineError):
-        list(stand.engine.stream("job", ["cat"], "x"))
+        list(stand.engine.containers.stream("job", ["cat"], "x"))
     with pytest.raises(EngineError):
-        stand.engine.log(job.id, 5)
+        stand.engine.containers.log(job.id, 5)
 
 
 def test_a_long_stream_is_fed_and_read_at_once(stand: Stand) -> None:
     stand.up("job")
     text = "".join(f"{number} {'x' * 200}\n" for number in range(5000))
-    assert "\n".join(stand.engine.stream("job", ["cat"], text)) + "\n" == text
+    assert "\n".join(stand.engine.containers.stream("job", ["cat"], text)) + "\n" == text
 
 
 def test_what_services_print_stands_behind_their_names(stand: Stand) -> None:
@@ -348,11 +348,11 @@ def test_what_services_print_stands_behind_their_names(stand: Stand) -> None:
     job = stand.up("app", "job", text=text)["job"]
 
     def printed() -> list[str] | None:
-        return list(stand.engine.follow(["job"], tail=5, follow=False)) or None
+        return list(stand.engine.orchestrator.follow(["job"], tail=5, follow=False)) or None
 
     assert wait_for(printed, 10) == ["job-1  | job says hello"]
-    assert wait_for(lambda: stand.engine.log(job.id, 5) or None, 10) == "job says hello"
-    assert list(stand.engine.follow(["job"], tail=0, follow=False)) == []
+    assert wait_for(lambda: stand.engine.containers.log(job.id, 5) or None, 10) == "job says hello"
+    assert list(stand.engine.orchestrator.follow(["job"], tail=0, follow=False)) == []
 
 
 def test_a_signal_goes_to_the_process_it_is_meant_for_and_to_no_other(stand: Stand) -> None:
@@ -362,13 +362,13 @@ def test_a_signal_goes_to_the_process_it_is_meant_for_and_to_no_other(stand: Sta
     nginx = stand.up("nginx", text=proxy)["nginx"]
     meant = ("HUP", "nginx: master process")
     # It has its title a moment after its start.
-    assert wait_for(lambda: stand.engine.signal(nginx.id, *meant) or None, 10)
-    assert stand.engine.signal(nginx.id, "KILL", "another program") is False
+    assert wait_for(lambda: stand.engine.containers.signal(nginx.id, *meant) or None, 10)
+    assert stand.engine.containers.signal(nginx.id, "KILL", "another program") is False
     job = stand.up("job")["job"]
-    assert stand.engine.signal(job.id, *meant) is False
+    assert stand.engine.containers.signal(job.id, *meant) is False
     assert stand.containers()["nginx"].running
     with pytest.raises(EngineError):
-        stand.engine.signal("0" * 64, *meant)
+        stand.engine.containers.signal("0" * 64, *meant)
 
 
 # The wire
@@ -382,7 +382,7 @@ def test_where_nothing_listens_nothing_is_seen(stand: Stand) -> None:
     assert stand.wire.served(HTTPS, []) == stand.wire.offered(HTTPS, []) == {}
     assert stand.wire.answers("127.0.0.42", 8000) is False
     assert stand.wire.owner(HTTP) is None
-    assert stand.engine.publisher(HTTP) is None
+    assert stand.engine.containers.publisher(HTTP) is None
 
 
 def test_a_published_port_has_an_owner_and_a_publisher(stand: Stand) -> None:
@@ -390,16 +390,19 @@ def test_a_published_port_has_an_owner_and_a_publisher(stand: Stand) -> None:
     assert stand.wire.owner(at) is None
     stand.up("app", text=STACKFILE.replace("    labels:", f'    ports: ["{at}:8000"]\n    labels:'))
     assert stand.wire.owner(at)
-    assert f"{stand.root.name}-app-1" in (stand.engine.publisher(at) or "")
+    assert f"{stand.root.name}-app-1" in (stand.engine.containers.publisher(at) or "")
     assert stand.wire.owner(PortBinding("127.0.0.44", 8043)) is None
-    assert stand.engine.publisher(PortBinding("127.0.0.44", 8043)) is None
-    stand.engine.down()
+    assert stand.engine.containers.publisher(PortBinding("127.0.0.44", 8043)) is None
+    stand.engine.orchestrator.down()
     assert wait_for(lambda: True if stand.wire.owner(at) is None else None, 5)
 
 
 def test_a_service_answers_on_its_address_once_it_listens(stand: Stand) -> None:
-    (address,) = stand.up("app")["app"].addresses
-    assert wait_for(lambda: stand.wire.answers(address, 8000) or None, 15)
+    app = stand.up("app")["app"]
+    (address,) = app.addresses
+    assert wait_for(lambda: stand.engine.containers.accepts(app, 8000) or None, 15)
+    assert stand.engine.containers.accepts(app, 8001) is False
+    assert stand.wire.answers(address, 8000) is True
     assert stand.wire.answers(address, 8001) is False
     assert (stand.wire.refuses(address, 8000), stand.wire.refuses(address, 8001)) == (False, True)
 

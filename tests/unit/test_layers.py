@@ -22,7 +22,7 @@ LAYERS = words(
 
 REST = "*"
 INSIDE = {
-    "adapters": ("disk", "docker editor net nginx_reader", "fakes"),
+    "adapters": ("disk net", "docker editor nginx_reader", "engines fakes"),
     "cli": ("console options report terminal", "views", "show", "run", "commands", "main"),
     "engine": ("context waiting", "backup probe", "apply", "adopt"),
     "model": ("layout values", REST),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stackctl.adapters.fakes.engine import Killed
+from stackctl.adapters.fakes.faults import Killed
 from stackctl.errors import ExitCode, InputError, StackctlError
 from stackctl.plan.adopt import ImportCertificate, ReplaceProxy, RewriteRenewal
 from stackctl.plan.operations import Issue, MakeDummy, WriteStackfile

@@ -15,7 +15,7 @@ from typing import Any, Self
 import pytest
 
 from stackctl.adapters.disk.directory import CERTBOT_CONF
-from stackctl.adapters.fakes.engine import Killed
+from stackctl.adapters.fakes.faults import Killed
 from stackctl.certs.issuer.locks import config_lock
 from stackctl.engine.backup.pack import pack as real_pack
 from stackctl.engine.backup.sealing import Keys, Seal

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stackctl.adapters.fakes.engine import Killed
+from stackctl.adapters.fakes.faults import Killed
 from stackctl.plan.operation import Operation
 from stackctl.stackfile.document import Document
 from stackctl.usecases.result import Result

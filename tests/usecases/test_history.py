@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.adapters.fakes.engine import Killed
+from stackctl.adapters.fakes.faults import Killed
 from stackctl.model.history import HistoryEntry
 from tests.usecases.test_crash import Fuse
 from tests.usecases.world import Notes, World, done

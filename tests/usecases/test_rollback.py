@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from stackctl.adapters.disk.history import History
-from stackctl.adapters.fakes.engine import Killed
+from stackctl.adapters.fakes.faults import Killed
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import ExitCode, HostError, InputError, StackfileError
 from stackctl.model.history import HistoryEntry

@@ -22,7 +22,8 @@ LIBRARY = """
 import json, os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from stackctl.adapters.fakes.engine import FakeEngine
+from stackctl.adapters.engines import ENGINES
+from stackctl.adapters.fakes.engine import FakeEngine, fake_engine
 from stackctl.adapters.fakes.network import FakeNetwork
 from stackctl.usecases import session
 from stackctl.usecases.status import status
@@ -36,7 +37,7 @@ class Silent:
 root = Path(sys.argv[1])
 clock = lambda: datetime(2026, 8, 1, 12, tzinfo=UTC)
 fake = FakeEngine(root, clock)
-session.DockerEngine = lambda files: fake
+ENGINES["docker"] = lambda files: fake_engine(fake)
 session.HostWire = lambda: fake
 session.HostNetwork = lambda resolver: FakeNetwork(root, fake)
 before = os.umask(0o022)

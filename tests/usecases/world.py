@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stackctl.adapters.disk.directory import StackDirectory
-from stackctl.adapters.fakes.engine import FakeEngine
+from stackctl.adapters.fakes.engine import FakeEngine, fake_engine
 from stackctl.adapters.fakes.network import FakeNetwork
 from stackctl.engine.apply import prove
 from stackctl.engine.context import Context
@@ -128,7 +128,19 @@ class World:
     def host(self) -> Context:
         """As each new process builds it."""
         directory = StackDirectory(locate(self.root, {}), MARKER, cache=self.cache)
-        return Context(directory, self.fake, self.fake, Nginx(), self.clock, self.report, self.network)
+        engine = fake_engine(self.fake)
+        return Context(
+            directory=directory,
+            orchestrator=engine.orchestrator,
+            images=engine.images,
+            containers=engine.containers,
+            sandbox=engine.sandbox,
+            wire=self.fake,
+            proxy=Nginx(),
+            now=self.clock,
+            report=self.report,
+            network=self.network,
+        )
 
     def init(self, options: InitOptions = OPTIONS, *, dry_run: bool = False) -> Result:
         return init(self.host, options, dry_run=dry_run or self.dry_run)

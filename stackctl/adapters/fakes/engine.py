@@ -4,7 +4,7 @@ It works on a real stack directory. The proxy serves what it last *loaded* from 
 there now; certificates are real ones, of a CA made for the occasion. The attributes of :class:`Faults`
 break one thing each; ``kill_before`` and ``kill_after`` end the process in a chosen call, as a crash would.
 """
-# ruff: noqa: D102  (the two protocols say what their methods do)
+# ruff: noqa: D102  (the protocols say what their methods do)
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, StackDirectory
 from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
 from stackctl.adapters.fakes.compose import Run, resolve_project
+from stackctl.adapters.fakes.faults import Faults, Killed
 from stackctl.adapters.fakes.looks import FakeLooks
 from stackctl.adapters.fakes.nginx import loaded_certificates, nginx_test
 from stackctl.certs.lineage import Certificate
@@ -29,8 +29,7 @@ from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import CERTS_MOUNT
 from stackctl.model.project import Project, Service
-from stackctl.model.values import Domain
-from stackctl.observed.ports import EngineVersion, Output
+from stackctl.observed.ports import Engine, EngineVersion, Output
 from stackctl.observed.state import Container
 from stackctl.stackfile.locate import locate
 
@@ -38,26 +37,8 @@ _MOUNTS = {"/etc/letsencrypt": CERTBOT_CONF, CERTS_MOUNT: DUMMIES, "/etc/nginx":
 _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
 
 
-class Killed(BaseException):
-    """The process ended here: as with SIGKILL, no handler of ``Exception`` sees it."""
-
-
-@dataclass
-class Faults:
-    """What is broken: services by name, names of sites, or one thing for all."""
-
-    away: bool = False
-    up_fails: set[str] = field(default_factory=set)
-    exits: set[str] = field(default_factory=set)
-    silent: set[str] = field(default_factory=set)
-    reload_fails: bool = False
-    no_python: bool = False
-    issue: dict[str, str] = field(default_factory=dict)
-    """Names the CA refuses, and the ACME problem type it says so with."""
-
-
 class FakeEngine(FakeLooks):
-    """Both :class:`~stackctl.observed.ports.Engine` and :class:`~stackctl.observed.ports.Wire` of one directory.
+    """All ports of an engine, and the :class:`~stackctl.observed.ports.Wire`, of one directory.
 
     ``images`` are the local ones with the ports they EXPOSE (count one up in ``builds`` to build it anew),
     ``registry`` those a pull can fetch. An app listens on its image's ports, or on any where that has
@@ -96,8 +77,6 @@ class FakeEngine(FakeLooks):
         yield
         if number == self.kill_after:
             raise Killed(what)
-
-    # Engine
 
     def version(self) -> EngineVersion:
         with self._call("version"):
@@ -179,6 +158,9 @@ class FakeEngine(FakeLooks):
         with self._call("publisher"):
             found = [r for r in self.runs.values() if r.container.running and at in [p.at for p in r.service.ports]]
             return f"{found[0].project}-{found[0].service.name}-1" if found else None
+
+    def accepts(self, container: Container, port: int) -> bool | None:
+        return any(self.answers(address, port) for address in container.addresses) if container.addresses else None
 
     def execute(self, container: str, command: Sequence[str]) -> Output:
         with self._call(f"execute {' '.join(command)}"):
@@ -262,38 +244,7 @@ class FakeEngine(FakeLooks):
         at = next((at for at in _MOUNTS if path.startswith(at)), None)
         return self.root / "nowhere" if at is None else self.root / _MOUNTS[at] / path.removeprefix(at).lstrip("/")
 
-    # Wire
 
-    def _proxy(self, target: int, at: PortBinding | None = None) -> bool:
-        """Whether a proxy runs that publishes ``target``, at a place."""
-        return any(
-            port.target == target and at in {None, port.at}
-            for run in self.runs.values()
-            if run.container.running and run.service.role == "proxy"
-            for port in run.service.ports
-        )
-
-    def generation(self, http: PortBinding) -> str | None:
-        return self.loaded_generation if self._proxy(80, http) else None
-
-    def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
-        return {name: self.loaded.get(name) for name in names} if self._proxy(443, https) else dict.fromkeys(names)
-
-    offered = served
-
-    def responds(self, http: PortBinding) -> bool:
-        return self._proxy(80, http)
-
-    def answers(self, address: str, port: int) -> bool:
-        for run in self.runs.values():
-            if address in run.container.addresses and run.container.running:
-                exposed = self.images.get(run.service.image or "")
-                return run.service.name not in self.faults.silent and (not exposed or port in exposed)
-        return (address, port) in self.outside
-
-    def refuses(self, address: str, port: int) -> bool:
-        return any(address in run.container.addresses for run in self.runs.values()) and not self.answers(address, port)
-
-    def owner(self, at: PortBinding) -> str | None:
-        ports = [port for run in self.runs.values() if run.container.running for port in run.service.ports]
-        return "docker-proxy" if any(port.at == at for port in ports) else self.taken.get(at.port)
+def fake_engine(state: FakeEngine) -> Engine:
+    """Give every port of the engine to one fake, which keeps the state of all."""
+    return Engine(orchestrator=state, images=state, containers=state, sandbox=state)

@@ -13,8 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from stackctl.adapters.fakes.compose import Run
-from stackctl.certs.lineage import Certificate
+from stackctl.adapters.fakes.wire import FakeWire
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.values import Domain
@@ -46,24 +45,17 @@ class Looks:
     replies: dict[str, Reply] = field(default_factory=dict)
 
 
-class FakeLooks:
+class FakeLooks(FakeWire):
     """The part of the fake engine that ``doctor`` and ``explain`` look at; ``looks`` bends what they see."""
 
     root: Path
     now: Callable[[], datetime]
-    images: dict[str, tuple[int, ...]]
-    outside: set[tuple[str, int]]
-    loaded: dict[str, Certificate]
-    runs: dict[str, Run]
 
     @cached_property
     def looks(self) -> Looks:
         return Looks()
 
     def _call(self, what: str) -> AbstractContextManager[None]:
-        raise NotImplementedError
-
-    def _proxy(self, target: int, at: PortBinding | None = None) -> bool:
         raise NotImplementedError
 
     def inspect(self, container: str) -> Inspected:

@@ -13,6 +13,7 @@ from functools import cached_property
 from cryptography import x509
 
 from stackctl.adapters.net import glance, request
+from stackctl.adapters.net.connect import connection_error
 from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
@@ -103,11 +104,11 @@ class HostWire:
 
     def answers(self, address: str, port: int) -> bool:
         """See :meth:`Wire.answers`."""
-        return _connected(address, port) is None
+        return connection_error(address, port) is None
 
     def refuses(self, address: str, port: int) -> bool:
         """See :meth:`Wire.refuses`."""
-        return isinstance(_connected(address, port), ConnectionRefusedError)
+        return isinstance(connection_error(address, port), ConnectionRefusedError)
 
     def owner(self, at: PortBinding) -> str | None:
         """See :meth:`Wire.owner`."""
@@ -122,15 +123,6 @@ class HostWire:
                     return "no network interface of this host (it has no such address)"
                 return _listener(bare, at.port) if error.errno == errno.EADDRINUSE else None
         return None
-
-
-def _connected(address: str, port: int) -> OSError | None:
-    """What stands in the way of a TCP connection; None where it is taken."""
-    try:
-        socket.create_connection((address.strip("[]"), port), timeout=1.0).close()
-    except OSError as error:
-        return error
-    return None
 
 
 def _listener(host: str, port: int) -> str:

@@ -72,15 +72,15 @@ def look_around(context: Context, project: Project, letsencrypt: Path | None) ->
 
 def _elsewhere(context: Context, project: Project, proxy: Service, path: str) -> bytes | None:
     """A file of the running container's that is no directory's on the host, or one of its image's; it is text."""
-    for container in context.engine.containers(project.name):
+    for container in context.orchestrator.containers(project.name):
         if container.service == proxy.name and container.running:
-            done = context.engine.execute(container.id, ["cat", path])
+            done = context.containers.execute(container.id, ["cat", path])
             return done.text.encode() if done.code == 0 else None
     if mount_of(proxy.mounts, path) is not None:
         return None
-    if proxy.image is None or context.engine.image_id(proxy.image) is None or path.startswith("/etc/letsencrypt"):
+    if proxy.image is None or context.images.image_id(proxy.image) is None or path.startswith("/etc/letsencrypt"):
         return None
-    done = context.engine.run_once(proxy.image, ["cat", path], {})
+    done = context.sandbox.run_once(proxy.image, ["cat", path], {})
     return done.text.encode() if done.code == 0 else None
 
 

@@ -62,7 +62,7 @@ class TakeOver:
             case ReplaceProxy():
                 names = [Domain(name) for name in operation.names]
                 with measured(self._context, self._edge.http, self._edge.https, names) as prober:
-                    self._context.engine.up([operation.service])
+                    self._context.orchestrator.up([operation.service])
                     prove.generation_answers(self._context, self._edge, self._project)
                 self.gap = prober.milliseconds if prober.has_answered else None
             case _:

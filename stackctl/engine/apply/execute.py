@@ -151,7 +151,7 @@ class Executor:
             case MakeDummy():
                 context.directory.store_pair(operation.site, *make_dummy(operation.names, context.now()))
             case PullImage():
-                context.engine.pull(operation.image)
+                context.images.pull(operation.image)
             case WriteCaBundle():
                 context.directory.write_ca_bundle(operation.content)
             case WriteEabKey():
@@ -175,7 +175,7 @@ class Executor:
                     detail=operation.cause,
                 )
             case RemoveContainers():
-                context.engine.remove(operation.ids)
+                context.orchestrator.remove(operation.ids)
             case DeleteCertificate():
                 self._delete_certificate(operation.held)
             case _:
@@ -195,7 +195,7 @@ class Executor:
     def _up(self, services: list[str]) -> list[StackctlError | None]:
         """All services by one call; one by one where that fails, to know whose fault it is."""
         try:
-            self._context.engine.up(services)
+            self._context.orchestrator.up(services)
         except StackctlError as error:
             return [error] if len(services) == 1 else [only for one in services for only in self._up([one])]
         return [None] * len(services)
@@ -222,10 +222,10 @@ class Executor:
         return [failures.get(operation.request.lineage) for operation in operations]
 
     def _reload(self) -> None:
-        engine, container = self._context.engine, self._container(self._stack.proxy.service)
+        containers, container = self._context.containers, self._container(self._stack.proxy.service)
         # The command reads all sites once more before it sends the same signal: after a test it adds nothing.
-        if not (self._just_tested and engine.signal(container, *self._context.proxy.reload_signal())):
-            done = engine.execute(container, self._context.proxy.reload_command())
+        if not (self._just_tested and containers.signal(container, *self._context.proxy.reload_signal())):
+            done = containers.execute(container, self._context.proxy.reload_command())
             if done.code:
                 raise EngineError(f"the proxy did not reload: {done.text.strip()}")
         self._just_tested = False
@@ -235,13 +235,13 @@ class Executor:
         if held.lineage is not None:
             container = self._container(self._stack.certbot)
             command = ["certbot", "delete", "--non-interactive", "--cert-name", held.lineage]
-            done = self._context.engine.execute(container, command)
+            done = self._context.containers.execute(container, command)
             if done.code:
                 raise EngineError(f"certbot did not delete {held.lineage}: {done.text.strip()}")
         self._context.directory.remove_pair(held.site)
 
     def _container(self, service: str) -> str:
-        for container in self._context.engine.containers(self._observed.project.name):
+        for container in self._context.orchestrator.containers(self._observed.project.name):
             if container.service == service and container.running:
                 return container.id
         raise EngineError(f"the service {service} is not running", hint="run 'stackctl up'")

@@ -82,7 +82,7 @@ def _ask(context: Context, project: str, stack: Stack, requests: Sequence[Certif
         spec["eab"] = {stack.acme.directory: {"kid": stack.acme.eab_kid, "hmac_key": key}}
     outcome = _Outcome(context, Progress(len(jobs), concurrency, context.now()))
     try:
-        for line in context.engine.stream(stack.certbot, program.COMMAND, program.text(spec)):
+        for line in context.containers.stream(stack.certbot, program.COMMAND, program.text(spec)):
             outcome.take(line)
     except CommandKilled:
         told = f"the container of {stack.certbot} was stopped while certbot was at work, or ran out of memory"
@@ -98,7 +98,7 @@ def _ask(context: Context, project: str, stack: Stack, requests: Sequence[Certif
 def _cause(context: Context, project: str, error: EngineError) -> str:
     """Why the issuer's output ended: where the engine itself is away, Compose may have had no word left."""
     try:
-        context.engine.containers(project)
+        context.orchestrator.containers(project)
     except EngineError as away:
         return away.message
     return error.message
@@ -181,7 +181,9 @@ class _Outcome:
 def _one_by_one(
     context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome
 ) -> None:
-    container = next((c for c in context.engine.containers(project) if c.service == stack.certbot and c.running), None)
+    container = next(
+        (c for c in context.orchestrator.containers(project) if c.service == stack.certbot and c.running), None
+    )
     if container is not None:
         context.report.note("the certbot image has no Python to run: asking for one certificate after the other")
     for request in requests:
@@ -199,7 +201,7 @@ def _one_by_one(
 
 
 def _execute(context: Context, container: str, command: Sequence[str]) -> tuple[int, str]:
-    done = context.engine.execute(container, command)
+    done = context.containers.execute(container, command)
     return done.code, done.text
 
 

@@ -21,7 +21,7 @@ def check_names(
 ) -> list[StackctlError | None]:
     """What is certain to fail at the CA for each operation, in their order; all are looked at together."""
     names = [name for operation in operations for name in operation.names]
-    containers = context.engine.containers(project)
+    containers = context.orchestrator.containers(project)
     with placed_probe_file(context, containers, stack.certbot) as probe_file:
         target = Target(lambda: _ca(context, stack.acme.directory), probe_file, stack.proxy.http)
         facts = {one.name: one for one in look_up(context.network, names, target)}

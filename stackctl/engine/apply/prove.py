@@ -44,7 +44,7 @@ def services_answer(context: Context, project: str, operations: Sequence[AwaitSe
     def waiting() -> Iterator[tuple[AwaitService, list[Container]]]:
         """What is not decided yet, each with its service's containers as they are now."""
         containers: dict[str, list[Container]] = {}
-        for container in context.engine.containers(project):
+        for container in context.orchestrator.containers(project):
             containers.setdefault(container.service, []).append(container)
         for operation in operations:
             if operation not in found:
@@ -81,7 +81,7 @@ def _unhealthy(context: Context, service: str, containers: Sequence[Container]) 
     """Where a health check is what was waited for, its port may well answer: what the check says."""
     for container in containers:
         if container.health not in {None, "healthy"}:
-            said = context.engine.inspect(container.id).health_said
+            said = context.containers.inspect(container.id).health_said
             return EngineError(
                 f"the service {service} is not healthy after {SERVICE_SECONDS:.0f} s: its health check says "
                 + (f"'{container.health}': {said}" if said else f"'{container.health}'"),
@@ -93,7 +93,7 @@ def _unhealthy(context: Context, service: str, containers: Sequence[Container]) 
 def _answers(context: Context, container: Container, port: int) -> bool:
     if container.health is not None:
         return container.health == "healthy"
-    return any(context.wire.answers(address, port) for address in container.addresses)
+    return bool(context.containers.accepts(container, port))
 
 
 def generation_answers(context: Context, proxy_service: ProxyService, project: str) -> None:
@@ -108,7 +108,7 @@ def generation_answers(context: Context, proxy_service: ProxyService, project: s
         return True if context.wire.generation(proxy_service.http) == meant else None
 
     if wait_for(look, PROXY_SECONDS) is None:
-        containers = [c for c in context.engine.containers(project) if c.service == proxy_service.service]
+        containers = [c for c in context.orchestrator.containers(project) if c.service == proxy_service.service]
         log = _log(context, containers[0]) if containers else "it has no container"
         raise NotServed(
             f"the proxy does not answer with its new configuration on {proxy_service.http}\n{log}",
@@ -191,4 +191,4 @@ def old_proxy_answers(context: Context, http: PortBinding, https: PortBinding | 
 
 
 def _log(context: Context, container: Container) -> str:
-    return context.engine.log(container.id, _LOG_LINES)
+    return context.containers.log(container.id, _LOG_LINES)

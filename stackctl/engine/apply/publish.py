@@ -87,14 +87,14 @@ class Staging:
         """By the running proxy where it is of the image that will run it; else by a container of that image."""
         proxy_service, observed = self._stack.proxy, self._observed
         command = self._context.proxy.test_command(root)
-        image_id = self._context.engine.image_id(proxy_service.image)
+        image_id = self._context.images.image_id(proxy_service.image)
         resolved = observed.project.services[proxy_service.service]
-        for container in self._context.engine.containers(observed.project.name):
+        for container in self._context.orchestrator.containers(observed.project.name):
             current = container.image_id == image_id and container.config_hash == resolved.config_hash
             if container.service == proxy_service.service and container.running and current:
-                return self._context.engine.execute(container.id, command)
+                return self._context.containers.execute(container.id, command)
         mounts = {PROXY: "/etc/nginx", DUMMIES: CERTS_MOUNT, CERTBOT_CONF: "/etc/letsencrypt"}
         # What a person mounted besides may be named by their own directives.
         own = (mount for mount in resolved.mounts if mount.kind == "bind" and mount.target not in _OURS)
         mounts |= {mount.source: mount.target for mount in own}
-        return self._context.engine.run_once(proxy_service.image, command, mounts)
+        return self._context.sandbox.run_once(proxy_service.image, command, mounts)

@@ -53,7 +53,7 @@ def proxy_networks(
 ) -> frozenset[str] | None:
     """The networks of the proxy; None where it is not up."""
     up = next((one for one in containers if one.service == proxy_service.service and one.running), None)
-    return frozenset(context.engine.inspect(up.id).networks) if up else None
+    return frozenset(context.containers.inspect(up.id).networks) if up else None
 
 
 def app_facts(  # noqa: PLR0913  (each is one thing known already)
@@ -71,8 +71,8 @@ def app_facts(  # noqa: PLR0913  (each is one thing known already)
     own = [container for container in containers if container.service == upstream.service]
     seen = tuple(_tried(context, found, upstream.port) for one in own if (found := look_at(context, one)))
     if upstream.service is not None and any(one.running and one.listeners is None for one in seen):
-        addresses = [address for one in own if one.running for address in one.addresses]
-        answers = any(context.wire.answers(address, upstream.port) for address in addresses) if addresses else None
+        accepted = {context.containers.accepts(one, upstream.port) for one in own if one.running}
+        answers = True if True in accepted else False if False in accepted else None
     service, at, port = upstream.service, upstream.host, upstream.port
     return AppFacts(subject, service, at, port, where, seen, networks, answers, context.now(), active)
 
@@ -80,7 +80,7 @@ def app_facts(  # noqa: PLR0913  (each is one thing known already)
 def look_at(context: Context, container: Container) -> Inspected | None:
     """One container with its listeners and its last line; None where it has just gone."""
     try:
-        seen = context.engine.inspect(container.id)
+        seen = context.containers.inspect(container.id)
     except EngineError:
         return None
     if seen.running:
@@ -97,7 +97,7 @@ def _listeners(context: Context, container: str, pid: int) -> tuple[ListeningSoc
     if tables is None:
         try:
             # Without tcp6 where the kernel has no IPv6: what cat then says is no line of a table.
-            done = context.engine.execute(container, ["cat", *(f"/proc/net/{table}" for table in _TABLES)])
+            done = context.containers.execute(container, ["cat", *(f"/proc/net/{table}" for table in _TABLES)])
         except EngineError:
             return None
         tables = [done.text] if "local_address" in done.text else None
@@ -130,7 +130,7 @@ def _tables_of(container: str, pid: int) -> list[str] | None:
 
 def _last_line(context: Context, container: str) -> str | None:
     try:
-        lines = [line.strip() for line in context.engine.log(container, 5).splitlines() if line.strip()]
+        lines = [line.strip() for line in context.containers.log(container, 5).splitlines() if line.strip()]
     except EngineError:
         return None
     return lines[-1] if lines else None

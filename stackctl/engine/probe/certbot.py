@@ -43,7 +43,7 @@ def certbot(context: Context, stack: Stack, containers: Sequence[Container]) -> 
     if running is None:
         return CertbotFacts(service, directory, ca, found[0].state if found else None)
     try:
-        done = context.engine.execute(running.id, ["python3", "-c", PROGRAM, ca, directory])
+        done = context.containers.execute(running.id, ["python3", "-c", PROGRAM, ca, directory])
         told: dict[str, Any] = json.loads(done.text.splitlines()[-1])
     except StackctlError as error:
         return CertbotFacts(service, directory, ca, running.state, untold=error.message)

@@ -71,7 +71,7 @@ def open_tree(context: Context) -> Tree:
                 list((root / "live").iterdir())
             _marks(root / "accounts")
         except PermissionError:
-            return Tree(None, context.engine.read_tree("certbot", "/etc/letsencrypt"))
+            return Tree(None, context.containers.read_tree("certbot", "/etc/letsencrypt"))
     return Tree(root)
 
 
@@ -151,7 +151,7 @@ def loop(context: Context, stack: Stack, containers: Sequence[Container]) -> Loo
     """The facts of the loop that renews."""
     own = [container for container in containers if container.service == stack.certbot]
     container = next((one for one in own if one.running), own[0] if own else None)
-    seen = context.engine.inspect(container.id) if container else None
+    seen = context.containers.inspect(container.id) if container else None
     seconds = seen.environment.get(_VARIABLE, "") if seen else ""
     return LoopFacts(
         service=stack.certbot,

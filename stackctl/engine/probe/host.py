@@ -19,7 +19,7 @@ from stackctl.observed.state import Container
 def engine(context: Context) -> tuple[Program, EngineVersion | None]:
     """The engine, where one answers."""
     try:
-        told = context.engine.version()
+        told = context.orchestrator.version()
     except StackctlError as error:
         return Program(problem=error.message, hint=error.hint), None
     return Program(f"{told.version}, API {told.api}"), told
@@ -28,7 +28,7 @@ def engine(context: Context) -> tuple[Program, EngineVersion | None]:
 def compose(context: Context) -> Program:
     """Compose, where there is one that can be used."""
     try:
-        return Program(context.engine.compose_version())
+        return Program(context.orchestrator.compose_version())
     except StackctlError as error:
         return Program(problem=error.message, hint=error.hint)
 
@@ -36,7 +36,7 @@ def compose(context: Context) -> Program:
 def images(context: Context, project: Project) -> tuple[Image, ...]:
     """The images of the project's services."""
     named = {service.image for service in project.services.values() if service.image}
-    here = {image: context.engine.image_id(image) is not None for image in sorted(named)}
+    here = {image: context.images.image_id(image) is not None for image in sorted(named)}
     return tuple(
         Image(name, service.image, here[service.image], service.builds)
         for name, service in project.services.items()
@@ -56,7 +56,7 @@ def _port(context: Context, check: str, at: PortBinding, *, own: bool) -> Port:
     owner = context.wire.owner(at)
     if owner is None or own:
         return Port(check, at, owner, own)
-    return Port(check, at, context.engine.publisher(at) or owner, own=False)
+    return Port(check, at, context.containers.publisher(at) or owner, own=False)
 
 
 def proxy(context: Context, stack: Stack, containers: Sequence[Container]) -> ProxyState:

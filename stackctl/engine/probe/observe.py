@@ -13,9 +13,9 @@ from stackctl.observed.state import Observed
 
 def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Site]) -> Observed:
     """The state now; ``apps`` are those whose certificate on the wire matters."""
-    directory, engine = context.directory, context.engine
+    directory = context.directory
     version = proxy_version(context, stack.proxy.image)
-    containers = engine.containers(project.name)
+    containers = context.orchestrator.containers(project.name)
     proxy_service = stack.proxy
     proxy_runs = any(container.service == proxy_service.service and container.running for container in containers)
     wanted = {service.image for service in project.services.values() if service.image}
@@ -29,7 +29,7 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
         generation=context.wire.generation(proxy_service.http) if proxy_runs else None,
         published=directory.generations.published(),
         containers=containers,
-        images={image: engine.image_id(image) for image in sorted(wanted)},
+        images={image: context.images.image_id(image) for image in sorted(wanted)},
         shelf=directory.shelf(site.name for site in stack.sites),
         custom=directory.custom(),
         ca_bundle=directory.ca_bundle(),
@@ -42,15 +42,15 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
 
 def proxy_version(context: Context, image: str) -> tuple[int, ...]:
     """The version of the proxy in ``image``, which is fetched first where it must be."""
-    image_id = context.engine.image_id(image)
+    image_id = context.images.image_id(image)
     if image_id is None:
         context.report.note(f"pulling {image}")
-        context.engine.pull(image)
-        image_id = context.engine.image_id(image)
+        context.images.pull(image)
+        image_id = context.images.image_id(image)
     if image_id is None:
         raise EngineError(f"the image {image} was pulled, but is not here")
     printed = context.directory.cached_version(image_id)
     if printed is None:
-        printed = context.engine.run_once(image, context.proxy.version_command(), {}).text
+        printed = context.sandbox.run_once(image, context.proxy.version_command(), {}).text
         context.directory.cache_version(image_id, printed)
     return context.proxy.parse_version(printed)

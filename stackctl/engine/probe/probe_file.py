@@ -73,6 +73,6 @@ def _take_away(made: Sequence[Path]) -> None:
 def _in_container(context: Context, container: str | None, arguments: list[str]) -> None:
     if container is None:
         raise StackctlError("permission denied, and no certbot container runs to do it")
-    done = context.engine.execute(container, ["sh", "-c", *arguments])
+    done = context.containers.execute(container, ["sh", "-c", *arguments])
     if done.code:
         raise StackctlError(done.text.strip() or f"sh ended with {done.code}")

@@ -43,7 +43,7 @@ class Gathered:
 def journey(context: Context, stack: Stack, project: Project, name: Domain, path: str) -> Gathered:
     """Look at the way of ``name`` and ``path``, and send one request along it and one to port 80."""
     proxy_service, site = stack.proxy, stack.site(name)
-    containers = context.engine.containers(project.name)
+    containers = context.orchestrator.containers(project.name)
     proxy = _proxy(containers, proxy_service.service)
     seen = look_at(context, proxy) if proxy else None
     route_of = router(context, name)
@@ -85,7 +85,7 @@ def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | Non
     if proxy is not None and proxy.running and https.failure is not Failure.CONNECT:
         return None
     at = stack.proxy.https
-    return context.engine.publisher(at) or context.wire.owner(at)
+    return context.containers.publisher(at) or context.wire.owner(at)
 
 
 def _may_be_logged(route: Trace | None, reply: Reply) -> bool:
@@ -139,7 +139,7 @@ class _Log:
         if self._proxy is None:
             return ()
         try:
-            log = self._context.engine.log(self._proxy.id, LOG_LINES)
+            log = self._context.containers.log(self._proxy.id, LOG_LINES)
         except EngineError:
             return ()  # a logging driver that cannot be read
         return tuple(error for error in self._context.proxy.logged_errors(log) if error.host == self._name)

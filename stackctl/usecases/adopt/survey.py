@@ -39,7 +39,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
         ProxyRejected: its configuration cannot be read.
     """
     doc = open_document(context)
-    project = context.engine.resolve(doc.text)
+    project = context.orchestrator.resolve(doc.text)
     foreign = look_around(context, project, options.letsencrypt)
     is_other = foreign.layout.nginx_proxy and "nginx-proxy" in (foreign.layout.proxy.image or "")
     there = None if is_other else foreign.layout.proxy.image
@@ -78,7 +78,7 @@ def _around(context: Context, foreign: Foreign, project: Project, doc: Document)
         exposed = [str(port) for port in doc.data(("services", service.name, "expose")) or ()]
         if len(exposed) == 1 and exposed[0].isdigit():
             return int(exposed[0])
-        ports = context.engine.exposed_ports(service.image) if service.image else ()
+        ports = context.images.exposed_ports(service.image) if service.image else ()
         return ports[0] if len(ports) == 1 else HTTP
 
     return Around(port_of, lambda path: foreign.files.read(path) is not None, vhosts)
@@ -116,7 +116,7 @@ def _version(context: Context, image: str, options: AdoptOptions) -> tuple[tuple
     try:
         return proxy_version(context, image), ()
     except EngineError as error:
-        if options.nginx_image is not None or context.engine.image_id(image) is None:
+        if options.nginx_image is not None or context.images.image_id(image) is None:
             raise
         default = context.proxy.default_image
         remark = Remark(Fate.CHANGED, f"the image {image} is replaced by {default}: {error.message}")

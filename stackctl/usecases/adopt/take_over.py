@@ -75,7 +75,7 @@ def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = Fals
     if entry.file not in old:
         raise InputError(f"entry {entry.number} is damaged: it has no {entry.file}", hint="see 'stackctl history'")
     text = old[entry.file].decode()
-    project = context.engine.resolve(text)
+    project = context.orchestrator.resolve(text)
     proxy = read_layout(project).proxy
     at = {port.target: port.at for port in proxy.ports}
     http = at.get(80) or at[443]
@@ -90,13 +90,15 @@ def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = Fals
 
     def replace_proxy() -> None:
         gone = [
-            one for one in context.engine.containers(project.name) if one.service not in project.services and one.role
+            one
+            for one in context.orchestrator.containers(project.name)
+            if one.service not in project.services and one.role
         ]
         with measured_gap(context, http, at.get(443, http), names) as prober:
-            context.engine.up([proxy.name])
+            context.orchestrator.up([proxy.name])
             prove.old_proxy_answers(context, http, at.get(443), names)
-        context.engine.up([])
-        context.engine.remove([one.id for one in gone])
+        context.orchestrator.up([])
+        context.orchestrator.remove([one.id for one in gone])
         gap.append(prober.milliseconds)
 
     if dry_run:

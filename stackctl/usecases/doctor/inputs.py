@@ -81,7 +81,7 @@ def _loaded(bare: DoctorInputs, doc: Document, sites: tuple[Site, ...]) -> Docto
     except StackctlError as error:
         return DoctorInputs(context, engine, bare.engine_version, bare.compose, _broken(context, error), sites)
     file = ComposeFile(context.directory.files.main.name, len(sites))
-    containers = None if engine.problem is not None else context.engine.containers(loaded.project.name)
+    containers = None if engine.problem is not None else context.orchestrator.containers(loaded.project.name)
     return DoctorInputs(
         context, engine, bare.engine_version, bare.compose, file, sites, loaded.project, loaded.stack, containers
     )

@@ -53,7 +53,7 @@ def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Sequenc
     if service is None or service.image is None or service.builds:
         return False
     there = any(container.service == service.name for container in containers)
-    return not there and inputs.context.engine.image_id(service.image) is None
+    return not there and inputs.context.images.image_id(service.image) is None
 
 
 def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Sequence[Check]) -> Iterator[Check]:

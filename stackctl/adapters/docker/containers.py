@@ -1,0 +1,94 @@
+"""The :class:`~stackctl.observed.ports.Containers` of Docker."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from stackctl.adapters.docker.archive import untar
+from stackctl.adapters.docker.client import LABELS, Client, translated
+from stackctl.adapters.docker.compose import Compose
+from stackctl.adapters.docker.inspected import inspected
+from stackctl.adapters.net.connect import connection_error
+from stackctl.errors import EngineError
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.project import ROLE_LABEL
+from stackctl.observed.containers import Inspected
+from stackctl.observed.ports import Output
+from stackctl.observed.state import Container
+
+_logger = logging.getLogger(__name__)
+
+
+class DockerContainers:
+    """Containers of the local Docker Engine."""
+
+    def __init__(self, client: Client, compose: Compose, directory: Path) -> None:
+        self._client = client
+        self._compose = compose
+        self._directory = directory
+
+    def inspect(self, container: str) -> Inspected:
+        """See :meth:`Containers.inspect`."""
+        with translated():
+            return inspected(self._client.sdk.api.inspect_container(container))
+
+    def accepts(self, container: Container, port: int) -> bool | None:
+        """See :meth:`Containers.accepts`."""
+        # Docker's bridge networks are reachable from the host.
+        addresses = container.addresses
+        return any(connection_error(address, port) is None for address in addresses) if addresses else None
+
+    def execute(self, container: str, command: Sequence[str]) -> Output:
+        """See :meth:`Containers.execute`."""
+        _logger.debug("docker exec %s %s", container[:12], shlex.join(command))
+        with translated():
+            made = self._client.sdk.api.exec_create(container, list(command))
+            printed = self._client.sdk.api.exec_start(made["Id"])
+            code = self._client.sdk.api.exec_inspect(made["Id"])["ExitCode"]
+        return Output(int(code), printed.decode("utf-8", "replace"))
+
+    def signal(self, container: str, signal: str, process: str) -> bool:
+        """See :meth:`Containers.signal`."""
+        with translated():
+            first = self._client.sdk.api.inspect_container(container)["State"]["Pid"]
+            rows = self._client.sdk.api.top(container, "-o pid,args")["Processes"]
+            titles = {int(pid): arguments for pid, arguments in rows}
+            sent = titles.get(first, "").startswith(process)
+            if sent:
+                _logger.debug("docker kill --signal %s %s", signal, container[:12])
+                self._client.sdk.api.kill(container, signal)
+        return sent
+
+    def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
+        """See :meth:`Containers.stream`."""
+        return self._compose.lines(["exec", "-T", service, *command], stdin)
+
+    def read_tree(self, role: str, path: str) -> dict[str, bytes]:
+        """See :meth:`Containers.read_tree`."""
+        labels = [f"{LABELS}.project.working_dir={self._directory}", f"{ROLE_LABEL}={role}"]
+        with translated():
+            rows = self._client.sdk.api.containers(all=True, filters={"label": labels})
+            if not rows:
+                raise EngineError(f"no {role} container to read {path} through", hint="run 'stackctl up' as root once")
+            chunks, _ = self._client.sdk.api.get_archive(rows[0]["Id"], path)
+            return untar(b"".join(chunks))
+
+    def log(self, container: str, lines: int) -> str:
+        """See :meth:`Containers.log`."""
+        with translated():
+            return bytes(self._client.sdk.api.logs(container, tail=lines)).decode("utf-8", "replace").strip()
+
+    def publisher(self, at: PortBinding) -> str | None:
+        """See :meth:`Containers.publisher`."""
+        with translated():
+            rows = self._client.sdk.api.containers(filters={"publish": str(at.port)})
+        for row in rows:
+            for port in row.get("Ports") or ():
+                taken = port.get("IP", "")
+                clash = at.address is None or taken in {"0.0.0.0", "::", at.address.strip("[]")}  # noqa: S104
+                if port.get("PublicPort") == at.port and clash:
+                    return f"the container {row['Names'][0].lstrip('/')}"
+        return None

@@ -1,0 +1,106 @@
+"""The :class:`~stackctl.observed.ports.Orchestrator` of Docker: Compose for its files, the SDK for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+from stackctl.adapters.docker.client import LABELS, Client, translated
+from stackctl.adapters.docker.compose import Compose
+from stackctl.errors import EngineError
+from stackctl.model.project import ROLE_LABEL, Project
+from stackctl.observed.ports import EngineVersion
+from stackctl.observed.state import Container
+
+_AT_ONCE = 16
+"""Containers stopped at once."""
+
+
+class DockerOrchestrator:
+    """Docker Compose on the local Docker Engine."""
+
+    def __init__(self, client: Client, compose: Compose) -> None:
+        self._client = client
+        self._compose = compose
+
+    def version(self) -> EngineVersion:
+        """See :meth:`Orchestrator.version`."""
+        with translated():
+            sdk = self._client.sdk
+            info = sdk.info()
+            return EngineVersion(str(info["ServerVersion"]), sdk.api.api_version, info.get("DockerRootDir"))
+
+    def compose_version(self) -> str:
+        """See :meth:`Orchestrator.compose_version`."""
+        return self._compose.version()
+
+    def resolve(self, stackfile: str) -> Project:
+        """See :meth:`Orchestrator.resolve`."""
+        with ThreadPoolExecutor(1) as pool:
+            project = pool.submit(self._compose.resolve, stackfile)
+            # The SDK takes as long to import as Compose takes to answer: both at once.
+            with suppress(EngineError):
+                _ = self._client.sdk
+            return project.result()
+
+    def containers(self, project: str) -> tuple[Container, ...]:
+        """See :meth:`Orchestrator.containers`."""
+        with translated():
+            filters = {"label": [f"{LABELS}.project={project}", f"{LABELS}.oneoff=False"]}
+            # The list's own rows: an inspect of each would cost a call a container.
+            rows = self._client.sdk.api.containers(all=True, filters=filters)
+        return tuple(_container(row) for row in rows)
+
+    def up(self, services: Sequence[str]) -> None:
+        """See :meth:`Orchestrator.up`."""
+        self._compose.run("up", "--detach", "--no-color", "--quiet-pull", *services)
+
+    def down(self) -> None:
+        """See :meth:`Orchestrator.down`."""
+        self._compose.run("down", "--remove-orphans")
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """See :meth:`Orchestrator.remove`."""
+        _ = self._client.sdk  # before there are threads that would each make one
+        # All at once: one that does not listen costs the ten seconds that Docker waits for it.
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._remove, ids))
+
+    def _remove(self, container: str) -> None:
+        from docker.errors import NotFound
+
+        with translated(), suppress(NotFound):
+            self._client.sdk.api.stop(container)
+            self._client.sdk.api.remove_container(container, force=True)
+
+    def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
+        """See :meth:`Orchestrator.follow`."""
+        options = ["logs", "--no-color", "--tail", str(tail), *(["--follow"] if follow else [])]
+        return self._compose.lines([*options, *services])
+
+
+def _container(row: dict[str, Any]) -> Container:
+    labels = row.get("Labels") or {}
+    networks = (row.get("NetworkSettings") or {}).get("Networks") or {}
+    return Container(
+        id=row["Id"],
+        service=labels.get(f"{LABELS}.service", ""),
+        state=row["State"],
+        health=_health(row.get("Status", "")),
+        image_id=row["ImageID"],
+        config_hash=labels.get(f"{LABELS}.config-hash", ""),
+        role=labels.get(ROLE_LABEL),
+        succeeded=row["State"] == "exited" and row.get("Status", "").startswith("Exited (0)"),
+        directory=labels.get(f"{LABELS}.project.working_dir", ""),
+        addresses=tuple(network["IPAddress"] for network in networks.values() if network.get("IPAddress")),
+    )
+
+
+def _health(status: str) -> str | None:
+    """Health from a list row's status, such as ``Up 2 seconds (health: starting)``: the API has no field for it."""
+    for shown, health in (("(healthy)", "healthy"), ("(unhealthy)", "unhealthy"), ("(health: starting)", "starting")):
+        if shown in status:
+            return health
+    return None

@@ -1,0 +1,42 @@
+"""The :class:`~stackctl.observed.ports.Sandbox` of Docker."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stackctl.adapters.docker.client import Client, translated
+from stackctl.observed.ports import Output
+
+_logger = logging.getLogger(__name__)
+
+
+class DockerSandbox:
+    """Containers that are made for one command, without network and with a read-only root."""
+
+    def __init__(self, client: Client, directory: Path) -> None:
+        self._client = client
+        self._directory = directory
+
+    def run_once(self, image: str, command: Sequence[str], mounts: Mapping[str, str]) -> Output:
+        """See :meth:`Sandbox.run_once`."""
+        _logger.debug("docker run --rm %s %s", image, shlex.join(command))
+        with translated():
+            container = self._client.sdk.containers.create(
+                image,
+                entrypoint=[command[0]],
+                command=list(command[1:]),
+                volumes={str(self._directory / path): {"bind": at, "mode": "ro"} for path, at in mounts.items()},
+                network_mode="none",
+                read_only=True,
+                tmpfs={"/run": "", "/tmp": "", "/var/cache/nginx": ""},  # noqa: S108  (inside the container)
+                security_opt=["no-new-privileges:true"],
+            )
+            try:
+                container.start()
+                code = container.wait()["StatusCode"]
+                return Output(int(code), container.logs().decode("utf-8", "replace"))
+            finally:
+                container.remove(force=True)

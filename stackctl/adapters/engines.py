@@ -1,0 +1,16 @@
+"""The engines that there are: one line for each package that provides the ports of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stackctl.adapters.docker.engine import docker_engine
+from stackctl.observed.ports import Engine
+from stackctl.stackfile.locate import ComposeFiles
+
+DEFAULT = "docker"
+
+ENGINES: dict[str, Callable[[ComposeFiles], Engine]] = {
+    "docker": docker_engine,
+}
+"""What wires each engine for one stack directory, by the engine's name; nothing is asked of it yet."""

@@ -1,0 +1,59 @@
+"""What a client of the published ports sees of the fake engine."""
+# ruff: noqa: D102  (the protocol says what its methods do)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stackctl.adapters.fakes.compose import Run
+from stackctl.adapters.fakes.faults import Faults
+from stackctl.certs.lineage import Certificate
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.values import Domain
+
+
+class FakeWire:
+    """The part of the fake engine that answers on its published ports, and at its containers' addresses."""
+
+    faults: Faults
+    images: dict[str, tuple[int, ...]]
+    outside: set[tuple[str, int]]
+    taken: dict[int, str]
+    loaded: dict[str, Certificate]
+    loaded_generation: str | None
+    runs: dict[str, Run]
+
+    def _proxy(self, target: int, at: PortBinding | None = None) -> bool:
+        """Whether a proxy runs that publishes ``target``, at a place."""
+        return any(
+            port.target == target and at in {None, port.at}
+            for run in self.runs.values()
+            if run.container.running and run.service.role == "proxy"
+            for port in run.service.ports
+        )
+
+    def generation(self, http: PortBinding) -> str | None:
+        return self.loaded_generation if self._proxy(80, http) else None
+
+    def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        there = self.loaded if self._proxy(443, https) else {}
+        return {name: there.get(name) for name in names}
+
+    offered = served
+
+    def responds(self, http: PortBinding) -> bool:
+        return self._proxy(80, http)
+
+    def answers(self, address: str, port: int) -> bool:
+        for run in self.runs.values():
+            if address in run.container.addresses and run.container.running:
+                exposed = self.images.get(run.service.image or "")
+                return run.service.name not in self.faults.silent and (not exposed or port in exposed)
+        return (address, port) in self.outside
+
+    def refuses(self, address: str, port: int) -> bool:
+        return any(address in run.container.addresses for run in self.runs.values()) and not self.answers(address, port)
+
+    def owner(self, at: PortBinding) -> str | None:
+        ports = [port for run in self.runs.values() if run.container.running for port in run.service.ports]
+        return "docker-proxy" if any(port.at == at for port in ports) else self.taken.get(at.port)
