@@ -1,0 +1,234 @@
+"""What Compose prints, as a project; and its commands, called as a program that answers as Compose does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stackctl.adapters.docker import compose
+from stackctl.adapters.docker.compose import Compose
+from stackctl.errors import EngineError, StackfileError
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.project import Mount, Project, PublishedPort, Service
+from stackctl.model.values import ServiceName
+from stackctl.observed.ports import CommandKilled
+from stackctl.stackfile.locate import ComposeFiles, locate
+from tests.unit.recorded import compose_output
+
+
+def resolved(name: str, monkeypatch: pytest.MonkeyPatch) -> Project:
+    def answer(_self: Compose, stackfile: str, *options: str) -> str:
+        assert stackfile == "the text"
+        return compose_output(name, {"--format": "json", "--hash": "hashes"}[options[0]])
+
+    monkeypatch.setattr(Compose, "_config", answer)
+    return Compose(locate(Path("/srv/nowhere"), {})).resolve("the text")
+
+
+def digest(name: str, service: str) -> str:
+    return dict(line.split() for line in compose_output(name, "hashes").splitlines())[service]
+
+
+def test_short_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = resolved("short", monkeypatch)
+    assert project.name == "shop"
+    assert project.services["nginx"] == Service(
+        name=ServiceName("nginx"),
+        image="nginx:1.30",
+        builds=False,
+        config_hash=digest("short", "nginx"),
+        labels={"stackctl.role": "proxy"},
+        ports=(
+            PublishedPort(80, PortBinding(None, 80)),
+            PublishedPort(443, PortBinding("127.0.0.1", 8443)),
+            PublishedPort(443, PortBinding("[::1]", 8443)),
+        ),
+        networks=frozenset({"default"}),
+        mounts=(
+            Mount("bind", "/srv/short/nginx", "/etc/nginx", read_only=True),
+            Mount("volume", "certs", "/etc/letsencrypt"),
+        ),
+    )
+    assert project.services["nginx"].role == "proxy"
+    assert project.services["web"] == Service(
+        name=ServiceName("web"),
+        image=None,
+        builds=True,
+        config_hash=digest("short", "web"),
+        networks=frozenset({"default"}),
+        environment={"PORT": "8000", "EMPTY": ""},
+    )
+    assert (project.services["db"].replicas, project.services["db"].mounts) == (0, ())
+
+
+def test_long_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = resolved("long", monkeypatch)
+    assert project.services["app"] == Service(
+        name=ServiceName("app"),
+        image="ghcr.io/acme/app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        builds=False,
+        config_hash=digest("long", "app"),
+        labels={"stackctl.role": "app"},
+        # A range of ports is one that Docker chooses from.
+        ports=(PublishedPort(8080, PortBinding("0.0.0.0", 18080)),),
+        networks=frozenset({"front", "back"}),
+        replicas=3,
+        environment={"DEBUG": "1", "WORKERS": "4"},
+        mounts=(
+            Mount("volume", "data", "/var/lib/app", read_only=True),
+            Mount("bind", "/srv/static", "/static"),
+            Mount("volume", "", "/anonymous"),
+        ),
+        hosts=frozenset({"app", "shop", "api.internal"}),
+    )
+    assert project.services["db"].hosts == {"acme-db"}
+    assert (project.services["net"].networks, project.services["net"].replicas) == (frozenset(), 1)
+
+
+def test_an_override_variables_and_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = resolved("override", monkeypatch)
+    assert project.name == "blog"
+    assert project.services.keys() == {"blog", "worker"}, "the profile of 'job' is not active"
+    assert project.services["blog"] == Service(
+        name=ServiceName("blog"),
+        image="ghost:5",
+        builds=False,
+        config_hash=digest("override", "blog"),
+        labels={"team": "press", "plain": ""},
+        ports=(PublishedPort(2368, PortBinding(None, 2368)),),
+        networks=frozenset({"inner"}),
+        environment={"LEVEL": "debug"},
+    )
+
+
+def test_a_service_whose_hash_is_not_printed_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = {"--format": compose_output("short", "json"), "--hash": "web 1234\n\n"}
+    monkeypatch.setattr(Compose, "_config", lambda _self, _text, *options: printed[options[0]])
+    services = Compose(locate(Path("/srv/nowhere"), {})).resolve("").services
+    assert {name: service.config_hash for name, service in services.items()} == {"nginx": "", "web": "1234", "db": ""}
+
+
+WARNING = 'time="2026-11-26T18:18:39Z" level=warning msg="The \\"NONE\\" variable is not set. Defaulting to a blank."\n'
+
+
+@pytest.mark.parametrize(
+    ("stderr", "words"),
+    [
+        (
+            'service "a" has neither an image nor a build context specified: invalid compose project\n',
+            'service "a" has neither an image nor a build context specified: invalid compose project',
+        ),
+        (
+            f'{WARNING}service "a" refers to undefined network nope: invalid compose project\n',
+            'service "a" refers to undefined network nope: invalid compose project',
+        ),
+        (
+            "go-yaml load error in parser (while parsing a flow node) at L3.C1: did not find expected node content\n",
+            "go-yaml load error in parser (while parsing a flow node) at L3.C1: did not find expected node content",
+        ),
+        (f"validating -: services.a.imge false schema\n\n{WARNING}", "validating -: services.a.imge false schema"),
+        (" Container stack-one-1  Error\nError response: port is taken\n", "Error response: port is taken"),
+    ],
+)
+def test_the_last_thing_that_is_no_warning_is_what_compose_complains_of(stderr: str, words: str) -> None:
+    assert compose._last_words(stderr) == words
+
+
+@pytest.mark.parametrize("stderr", ["", "\n", WARNING])
+def test_an_end_without_a_complaint_has_words_too(stderr: str) -> None:
+    assert compose._last_words(stderr) == compose._last_words("") != ""
+
+
+class Stand:
+    """A stack directory with an override, and a program in the place of Compose."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files = ComposeFiles(root, root / "docker-compose.yml", (root / "docker-compose.override.yml",))
+        self.compose = Compose(self.files)
+        self.program = root / "compose"
+        self.compose.__dict__["_command"] = [str(self.program), "--project-directory", str(root)]
+
+    def answers(self, script: str) -> Compose:
+        self.program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {self.root}/arguments\n{script}\n')
+        self.program.chmod(0o755)
+        return self.compose
+
+    @property
+    def arguments(self) -> list[str]:
+        return (self.root / "arguments").read_text().splitlines()
+
+    def called(self, main: str, *arguments: str) -> list[str]:
+        override = str(self.root / "docker-compose.override.yml")
+        return ["--project-directory", str(self.root), "-f", main, "-f", override, *arguments]
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Stand:
+    return Stand(tmp_path)
+
+
+def test_a_file_is_resolved_from_its_text_below_its_overrides(stand: Stand) -> None:
+    called = stand.answers("cat > text; echo '{}'")._config("services: {}\n", "--format", "json")
+    assert called == "{}\n"
+    assert (stand.root / "text").read_text() == "services: {}\n"
+    assert stand.arguments == stand.called("-", "config", "--format", "json")
+
+
+def test_a_file_that_compose_refuses_is_wrong(stand: Stand) -> None:
+    program = stand.answers("echo 'service \"a\" has no image' >&2; exit 15")
+    with pytest.raises(StackfileError, match='Compose does not accept it: service "a" has no image') as refused:
+        program.resolve("services: {a: {}}\n")
+    assert refused.value.where == "docker-compose.yml"
+
+
+def test_a_command_is_run_on_the_files_on_disk(stand: Stand) -> None:
+    stand.answers("exit 0").run("up", "--detach", "one")
+    main = str(stand.root / "docker-compose.yml")
+    assert stand.arguments == stand.called(main, "--progress", "quiet", "up", "--detach", "one")
+
+
+def test_a_command_that_fails_ends_with_composes_last_words(stand: Stand) -> None:
+    with pytest.raises(EngineError, match="no such image") as failed:
+        stand.answers("echo pulling >&2; echo 'no such image: x' >&2; exit 1").run("up", "one")
+    assert failed.value.where == "docker compose up"
+
+
+def test_lines_come_one_by_one_and_the_input_is_passed_on(stand: Stand) -> None:
+    program = stand.answers('echo first; read line; echo "got $line"')
+    assert list(program.lines(["exec", "certbot"], "a program\n")) == ["first", "got a program"]
+    assert stand.arguments[-2:] == ["exec", "certbot"]
+
+
+def test_without_input_a_command_reads_an_empty_one(stand: Stand) -> None:
+    assert list(stand.answers("wc -c").lines(["logs"])) == ["0"]
+
+
+def test_a_command_that_reads_none_of_its_input_is_judged_by_its_exit_code(stand: Stand) -> None:
+    much = "x" * 2_000_000
+    assert list(stand.answers("echo done").lines(["exec"], much)) == ["done"]
+    with pytest.raises(EngineError, match="not running"):
+        list(stand.answers("echo 'service is not running' >&2; exit 1").lines(["exec"], much))
+
+
+@pytest.mark.parametrize("code", [137, 143])
+def test_a_command_in_a_container_that_was_killed_is_told_apart(stand: Stand, code: int) -> None:
+    lines = stand.answers(f"echo first; exit {code}").lines(["exec", "certbot"], "")
+    assert next(lines) == "first"
+    with pytest.raises(CommandKilled, match=str(code)):
+        next(lines)
+
+
+def test_who_stops_reading_ends_the_command(stand: Stand) -> None:
+    lines = stand.answers("echo $$; exec tail -f /dev/null").lines(["logs"])
+    pid = int(next(lines))
+    assert psutil.pid_exists(pid)
+    lines.close()  # type: ignore[attr-defined]  # a generator, by its interface an iterator
+    assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.parametrize(("script", "version"), [("echo 5.6.1", "5.6.1"), ("exit 1", "of an unknown version")])
+def test_its_version_is_what_it_prints(stand: Stand, script: str, version: str) -> None:
+    assert stand.answers(script).version() == version
