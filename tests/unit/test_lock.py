@@ -1,0 +1,159 @@
+"""The lock of a stack, held by this process and by another one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from stackctl.adapters.disk.lock import Holder, last_holder, locked
+from stackctl.errors import HostError, Locked
+
+AT = datetime(2026, 8, 1, 12, 30, 15, 999, UTC)
+SINCE = "2026-08-01T12:30:15+00:00"
+
+HOLDS_IT = f"""
+import sys
+from datetime import datetime
+from pathlib import Path
+from stackctl.adapters.disk.lock import locked
+with locked(Path(sys.argv[1]), "up", lambda: datetime.fromisoformat("{SINCE}"), print, 0.0):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+class Other:
+    """Another process that holds the lock until it is released or killed."""
+
+    def __init__(self, path: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLDS_IT, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "held\n"
+
+    @property
+    def name(self) -> str:
+        return f"'stackctl up' (pid {self.process.pid}, since {SINCE})"
+
+    def release(self) -> None:
+        self.process.communicate("\n", timeout=30)
+        assert self.process.returncode == 0
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=30)
+
+
+@contextmanager
+def other(path: Path) -> Iterator[Other]:
+    made = Other(path)
+    try:
+        yield made
+    finally:
+        if made.process.poll() is None:
+            made.kill()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / ".stackctl/lock"
+
+
+def taken(path: Path, notes: list[str] | None = None, wait: float = 0.0) -> AbstractContextManager[None]:
+    return locked(path, "add-app", lambda: AT, ([] if notes is None else notes).append, wait)
+
+
+def test_who_holds_it_is_in_the_file_and_taken_out_at_the_end(path: Path) -> None:
+    with taken(path):
+        assert last_holder(path) == Holder(os.getpid(), "add-app", SINCE, alive=True)
+    assert last_holder(path) is None
+    assert path.read_bytes() == b""
+
+
+def test_it_is_its_owners_alone(path: Path) -> None:
+    with taken(path):
+        assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_a_command_that_fails_leaves_it_clean(path: Path) -> None:
+    with pytest.raises(KeyError), taken(path):
+        raise KeyError
+    assert last_holder(path) is None
+    notes: list[str] = []
+    with taken(path, notes):
+        assert notes == []
+
+
+def test_another_process_keeps_it_and_is_named(path: Path) -> None:
+    with other(path) as holder:
+        with pytest.raises(Locked) as refused, taken(path):
+            pytest.fail("both have it")
+        assert refused.value.message.startswith(f"{holder.name} ")
+        assert "--wait" in (refused.value.hint or "")
+        assert last_holder(path) == Holder(holder.process.pid, "up", SINCE, alive=True), "and stays in the file"
+        holder.release()
+    with taken(path):
+        pass
+
+
+def test_it_is_waited_for_and_that_is_said_once(path: Path) -> None:
+    notes: list[str] = []
+    with other(path) as holder:
+
+        def note(text: str) -> None:
+            notes.append(text)
+            holder.release()
+
+        with locked(path, "add-app", lambda: AT, note, 30.0):
+            assert last_holder(path) == Holder(os.getpid(), "add-app", SINCE, alive=True)
+    assert notes == [f"waiting for {holder.name}"]
+
+
+def test_waiting_ends_at_its_time(path: Path) -> None:
+    notes: list[str] = []
+    with other(path) as holder:
+        with pytest.raises(Locked), taken(path, notes, wait=0.01):
+            pytest.fail("both have it")
+        assert notes == [f"waiting for {holder.name}"]
+
+
+def test_the_lock_of_a_process_that_was_killed_is_free_and_its_name_is_told(path: Path) -> None:
+    with other(path) as holder:
+        holder.kill()
+    gone = Holder(holder.process.pid, "up", SINCE, alive=False)
+    assert last_holder(path) == gone
+    notes: list[str] = []
+    with taken(path, notes):
+        assert len(notes) == 1
+        assert notes[0].startswith(f"{gone} ")
+        assert f"(pid {gone.pid}, no longer there, since {SINCE})" in str(gone)
+    assert last_holder(path) is None
+
+
+@pytest.mark.parametrize("text", ["", "[1", "[]", "{}", '{"pid": "x", "command": "up", "since": ""}', "\xff"])
+def test_a_file_that_names_nobody_holds_nobody_up(path: Path, text: str) -> None:
+    path.parent.mkdir()
+    path.write_text(text, encoding="latin-1")
+    assert last_holder(path) is None
+    with taken(path):
+        assert json.loads(path.read_text()) == {"pid": os.getpid(), "command": "add-app", "since": SINCE}
+
+
+def test_there_is_no_holder_without_a_file(path: Path) -> None:
+    assert last_holder(path) is None
+
+
+def test_a_place_where_it_cannot_be_made_is_named(path: Path) -> None:
+    path.parent.write_text("a file, and no directory")
+    with pytest.raises(HostError) as refused, taken(path):
+        pytest.fail("there is no lock")
+    assert str(path.parent) in (refused.value.where or "")
