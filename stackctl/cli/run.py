@@ -11,17 +11,21 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 from rich.console import Console
 
 from stackctl.cli.options import OutputFormat
 from stackctl.cli.report import SilentReport, TextReport
-from stackctl.cli.show import as_json, error_object, show_error, show_text
+from stackctl.cli.show import View, show_error, show_text
 from stackctl.engine.context import Context, Report
 from stackctl.errors import ExitCode, Interrupted, StackctlError
 from stackctl.usecases import session
+from stackctl.usecases.as_json import failure_object, result_object
 from stackctl.usecases.result import Result
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,16 @@ class Common:
     takes_stdout: bool = False
 
 
-def run(common: Common, action: Callable[[Context], Result], check: Callable[[], object] | None = None) -> None:
+def run(
+    common: Common,
+    action: Callable[[Context], Result[P]],
+    view: View[P] | None = None,
+    check: Callable[[], object] | None = None,
+) -> None:
     """Run ``action`` on the stack in ``common.directory`` and exit with its code.
 
-    ``check`` comes before anything is touched; it raises what is wrong with the options.
+    ``view`` shows its payload as text. ``check`` comes before anything is touched; it raises what is wrong with
+    the options.
     """
     _log_to_stderr(verbose=common.verbose)
     console, errors = make_console(stderr=common.takes_stdout), make_console(stderr=True)
@@ -61,16 +71,15 @@ def run(common: Common, action: Callable[[Context], Result], check: Callable[[],
                 result = action(context)
         report.close()
         if silent:
-            typer.echo(as_json(result, report.notes))
+            typer.echo(json.dumps(result_object(result, report.notes), indent=2))
         else:
-            show_text(console, errors, result)
+            show_text(console, errors, result, view)
         return result.code
 
     def fail(error: StackctlError) -> ExitCode:
         report.close()
         if silent:
-            failed = {"command": common.command, "ok": False, "errors": [error_object(error)], "notes": report.notes}
-            typer.echo(json.dumps(failed, indent=2))
+            typer.echo(json.dumps(failure_object(common.command, error, report.notes), indent=2))
         else:
             show_error(errors, error)
         return error.code

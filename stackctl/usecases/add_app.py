@@ -38,7 +38,7 @@ class AddApp:
     ledger: bool = True
 
 
-def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Result:
+def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Result[None]:
     """Route a domain: service, route, dummy, certificate, proof.
 
     Raises:

@@ -68,7 +68,27 @@ class BackupOptions:
                 raise InputError(f"{path} is part of the backup itself", hint="write it somewhere else")
 
 
-def backup(context: Context, options: BackupOptions) -> Result:
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """The archive that was written, and what is in it.
+
+    Attributes:
+        archive: its path; ``-`` for standard output.
+        certificates: certbot's lineages in it.
+        left_out: what a stack needs besides.
+    """
+
+    archive: str
+    size: int
+    digest: str
+    encrypted: bool
+    project: str
+    files: int
+    certificates: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def backup(context: Context, options: BackupOptions) -> Result[BackupReport]:
     """Write the archive, whole and read back once, or leave nothing behind.
 
     Raises:
@@ -90,24 +110,25 @@ def backup(context: Context, options: BackupOptions) -> Result:
         with written_whole(options.file, force=options.force) as file:
             manifest, digest = _write(context, options, project, selection, file)
             size = file.seek(0, io.SEEK_END)
-    data = {
-        "archive": str(options.file) if isinstance(options.file, Path) else "-",
-        "size": size,
-        "digest": digest,
-        "encrypted": options.seal is not None,
-        "project": project,
-        "files": sum(member.kind == "file" for member in manifest.files.values()),
-        "certificates": lineages(manifest),
-        "left_out": list(selection.left_out),
-    }
-    return Result("backup", acted=True, notes=tuple(selection.notes), data=data)
+    report = BackupReport(
+        archive=str(options.file) if isinstance(options.file, Path) else "-",
+        size=size,
+        digest=digest,
+        encrypted=options.seal is not None,
+        project=project,
+        files=sum(member.kind == "file" for member in manifest.files.values()),
+        certificates=lineages(manifest),
+        left_out=tuple(selection.left_out),
+    )
+    return Result("backup", report, acted=True, notes=tuple(selection.notes))
 
 
-def lineages(manifest: Manifest) -> list[str]:
+def lineages(manifest: Manifest) -> tuple[str, ...]:
     """The certificates of certbot's in an archive."""
     live = f"{CERTBOT_CONF}/live/"
     ends = "/fullchain.pem"
-    return [path[len(live) : -len(ends)] for path in manifest.files if path.startswith(live) and path.endswith(ends)]
+    found = (path for path in manifest.files if path.startswith(live) and path.endswith(ends))
+    return tuple(path[len(live) : -len(ends)] for path in found)
 
 
 def _project(context: Context) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from stackctl.certs.held import held
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import proxy_version
@@ -9,10 +11,27 @@ from stackctl.errors import InputError
 from stackctl.model.values import Domain
 from stackctl.proxies.sites import Rendering, site_tls
 from stackctl.usecases.converge import load, open_document
-from stackctl.usecases.result import Result
+from stackctl.usecases.result import Result, json_name
 
 
-def config(context: Context, domain: Domain) -> Result:
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """One of the proxy's files, by its path in the stack's directory."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReport:
+    """The proxy's files of one site, and whether they are what is live."""
+
+    site: Domain = field(metadata=json_name("app"))
+    live: bool
+    files: tuple[ConfigFile, ...]
+
+
+def config(context: Context, domain: Domain) -> Result[ConfigReport]:
     """The files of the app that ``domain`` is a name of, and whether they are what is live.
 
     Raises:
@@ -26,11 +45,8 @@ def config(context: Context, domain: Domain) -> Result:
     files = rendering.site(stack, site, site_tls(site, held(site, context.directory.shelf([site.name]))))
     live = context.directory.generations.live()
     is_live = {path: body for path, body in live.items() if context.proxy.site_of(path) == site.name} == files
-    shown = [
-        {
-            "path": f"{context.proxy.name}/{context.proxy.source_of(path)}",
-            "content": body.decode("utf-8", "backslashreplace"),
-        }
+    shown = tuple(
+        ConfigFile(f"{context.proxy.name}/{context.proxy.source_of(path)}", body.decode("utf-8", "backslashreplace"))
         for path, body in files.items()
-    ]
-    return Result("config", data={"app": site.name, "live": is_live, "files": shown})
+    )
+    return Result("config", ConfigReport(site.name, is_live, shown))

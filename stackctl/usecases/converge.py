@@ -81,7 +81,7 @@ def _refuse_unreachable(loaded: Loaded) -> None:
             )
 
 
-def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result:
+def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result[None]:
     """Turn what is into what ``loaded`` says, as far as ``wish`` goes, and record what it came to."""
     stack = loaded.stack
     sites = [site for site in stack.sites if intent.focus is None or site.name in intent.focus]
@@ -89,7 +89,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     custom = observed.custom if intent.custom is None else intent.custom
     rendering = Rendering(context.proxy, observed.version, custom)
     plan = make_plan(stack, intent, observed, rendering)
-    result = Result(command, plan, dry_run=dry_run)
+    result = Result(command, None, plan, dry_run=dry_run)
     if dry_run:
         return replace(result, diffs=plan_diffs(plan, observed, context.proxy))
     if plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError
@@ -11,6 +11,13 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.usecases.converge import converge, load
 from stackctl.usecases.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class EditReport:
+    """Whether the file was edited."""
+
+    edited: bool
 
 
 def text_to_edit(context: Context) -> str:
@@ -28,7 +35,7 @@ def text_to_edit(context: Context) -> str:
     return text
 
 
-def plan_edit(context: Context, text: str, *, issue: bool = True) -> Result:
+def plan_edit(context: Context, text: str, *, issue: bool = True) -> Result[EditReport]:
     """What 'up' would do with ``text`` in the place of the Compose file; nothing is changed.
 
     Raises:
@@ -37,7 +44,7 @@ def plan_edit(context: Context, text: str, *, issue: bool = True) -> Result:
     return _converge(context, text, issue=issue, dry_run=True)
 
 
-def apply_edit(context: Context, before: str, text: str, *, issue: bool = True) -> Result:
+def apply_edit(context: Context, before: str, text: str, *, issue: bool = True) -> Result[EditReport]:
     """Write ``text``, and converge on it.
 
     Raises:
@@ -52,8 +59,8 @@ def apply_edit(context: Context, before: str, text: str, *, issue: bool = True) 
     return _converge(context, text, issue=issue, dry_run=False)
 
 
-def _converge(context: Context, text: str, *, issue: bool, dry_run: bool) -> Result:
+def _converge(context: Context, text: str, *, issue: bool, dry_run: bool) -> Result[EditReport]:
     refuse_foreign_keys(context.directory.files)
     doc = Document.parse(text, context.directory.files.main.name)
     result = converge(context, "edit", load(context, doc), Intent(doc.text, issue=issue), dry_run=dry_run)
-    return replace(result, data={"edited": True})
+    return result.carrying(EditReport(edited=True))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from stackctl.diagnose.apps import AppFacts
-from stackctl.diagnose.hops import Hop
+from stackctl.diagnose.check import Verdict
+from stackctl.diagnose.hops import Hop, Step
 from stackctl.diagnose.shown import kind_of
 from stackctl.diagnose.trace import TraceFacts, judge_trace
 from stackctl.engine.context import Context
@@ -15,81 +17,132 @@ from stackctl.errors import ExitCode
 from stackctl.model.values import Domain
 from stackctl.proxies.trace import LoggedError
 from stackctl.usecases.converge import load, open_document
-from stackctl.usecases.result import Result
+from stackctl.usecases.result import Result, json_name
 
 _ERRORS = 5
 """How many of the proxy's errors are shown."""
 
 
-def explain(context: Context, name: Domain, path: str) -> Result:
+@dataclass(frozen=True, slots=True)
+class HopReport:
+    """One hop of the request."""
+
+    step: Step = field(metadata=json_name("link"))
+    verdict: Verdict
+    text: str
+    where: str | None
+    why: str | None
+    todo: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCertificate:
+    """The certificate that a TLS handshake showed; ``served`` says whether it is the real one."""
+
+    issuer: str
+    not_after: datetime
+    days_left: int
+    names: tuple[str, ...]
+    served: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerReport:
+    """A container that the request may reach.
+
+    Attributes:
+        networks: its address in each network, by the network's name.
+        port: the port that the site is routed to.
+        listens: what its processes listen at; None where that cannot be read.
+    """
+
+    name: str = field(metadata=json_name("container"))
+    service: str | None
+    state: str
+    health: str | None
+    networks: Mapping[str, str]
+    port: int
+    listens: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """An error that the proxy logged about the site."""
+
+    time: str
+    level: str
+    message: str
+    request: str | None
+    upstream: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainReport:
+    """How a request was handled, hop by hop.
+
+    Attributes:
+        whole: whether every hop works; ``broken`` is the first that does not.
+        hops: those of the HTTPS request, and last the one of the plain HTTP request.
+        status: of the answer over HTTPS; None where there was none. ``http_status`` is that of plain HTTP.
+        location: where the answer redirects to.
+        log: the last errors, the newest last.
+    """
+
+    domain: Domain
+    path: str
+    whole: bool
+    broken: HopReport | None
+    hops: tuple[HopReport, ...] = field(metadata=json_name("links"))
+    status: int | None
+    location: str | None
+    http_status: int | None
+    http_location: str | None
+    certificate: ShownCertificate | None
+    containers: tuple[ContainerReport, ...]
+    log: tuple[LogEntry, ...]
+
+
+def explain(context: Context, name: Domain, path: str) -> Result[ExplainReport]:
     """Follow a request for ``path`` of ``name`` from the published port to the app; it is really made."""
     loaded = load(context, open_document(context))
     gathered = journey(context, loaded.stack, loaded.project, name, path)
     facts = gathered.facts
     judged = judge_trace(facts)
     broken = judged.broken
-    data = {
-        "domain": name,
-        "path": path,
-        "whole": broken is None,
-        "broken": _row(broken) if broken else None,
-        "links": [_row(link) for link in (*judged.links, judged.http)],
-        "status": facts.https.status,
-        "location": facts.https.location,
-        "http_status": facts.http.status,
-        "http_location": facts.http.location,
-        "certificate": _certificate(facts, facts.now),
-        "containers": [row for app in facts.apps for row in _containers(app)],
-        "log": [_error(error) for error in (*gathered.earlier, *facts.fresh)[-_ERRORS:]],
-    }
-    return Result("explain", data=data, found=ExitCode.OK if broken is None else ExitCode.FAILED)
+    report = ExplainReport(
+        domain=name,
+        path=path,
+        whole=broken is None,
+        broken=_hop(broken) if broken else None,
+        hops=tuple(_hop(hop) for hop in (*judged.links, judged.http)),
+        status=facts.https.status,
+        location=facts.https.location,
+        http_status=facts.http.status,
+        http_location=facts.http.location,
+        certificate=_certificate(facts, facts.now),
+        containers=tuple(one for app in facts.apps for one in _containers(app)),
+        log=tuple(_logged(error) for error in (*gathered.earlier, *facts.fresh)[-_ERRORS:]),
+    )
+    return Result("explain", report, found=ExitCode.OK if broken is None else ExitCode.FAILED)
 
 
-def _row(link: Hop) -> dict[str, Any]:
-    return {
-        "link": link.step.value,
-        "verdict": link.verdict.value,
-        "text": link.text,
-        "where": link.where,
-        "why": link.why,
-        "todo": link.todo,
-    }
+def _hop(hop: Hop) -> HopReport:
+    return HopReport(hop.step, hop.verdict, hop.text, hop.where, hop.why, hop.todo)
 
 
-def _certificate(facts: TraceFacts, now: datetime) -> dict[str, Any] | None:
-    """The one that was shown; None where none was."""
+def _certificate(facts: TraceFacts, now: datetime) -> ShownCertificate | None:
     shown = facts.https.certificate
     if shown is None:
         return None
-    return {
-        "issuer": shown.issuer,
-        "not_after": shown.not_after.isoformat(),
-        "days_left": shown.days_left(now),
-        "names": list(shown.names),
-        "served": kind_of(shown, facts.held),
-    }
+    served = kind_of(shown, facts.held)
+    return ShownCertificate(shown.issuer, shown.not_after, shown.days_left(now), tuple(shown.names), served)
 
 
-def _containers(app: AppFacts) -> list[dict[str, Any]]:
-    return [
-        {
-            "container": one.name,
-            "service": app.service,
-            "state": one.state,
-            "health": one.health,
-            "networks": dict(one.networks),
-            "port": app.port,
-            "listens": None if one.listeners is None else [str(listener) for listener in one.listeners],
-        }
-        for one in app.containers
-    ]
+def _containers(app: AppFacts) -> Iterator[ContainerReport]:
+    for one in app.containers:
+        listens = None if one.listeners is None else tuple(str(listener) for listener in one.listeners)
+        yield ContainerReport(one.name, app.service, one.state, one.health, dict(one.networks), app.port, listens)
 
 
-def _error(error: LoggedError) -> dict[str, Any]:
-    return {
-        "time": error.time,
-        "level": error.level,
-        "message": error.message,
-        "request": error.request,
-        "upstream": error.upstream,
-    }
+def _logged(error: LoggedError) -> LogEntry:
+    return LogEntry(error.time, error.level, error.message, error.request, error.upstream)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 from stackctl.engine.context import Context
 from stackctl.plan.diff import file_diff
@@ -11,7 +12,38 @@ from stackctl.usecases.converge import open_document
 from stackctl.usecases.result import Result
 
 
-def history(context: Context) -> Result:
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """How a recorded file differs from that of the entry before, in lines."""
+
+    path: str
+    status: str
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryReport:
+    """A state that can be gone back to; the attributes are those of :class:`HistoryEntry`."""
+
+    number: int
+    at: datetime
+    command: str
+    kind: str
+    files: tuple[ChangedFile, ...]
+    changes: tuple[str, ...]
+    generation: str | None
+    lineages: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReport:
+    """The recorded states, the oldest first."""
+
+    entries: tuple[EntryReport, ...]
+
+
+def history(context: Context) -> Result[HistoryReport]:
     """Every entry, the oldest first, with how its files differ from those of the entry before it.
 
     Raises:
@@ -20,27 +52,27 @@ def history(context: Context) -> Result:
     entries = context.directory.history.entries()
     if not entries:
         open_document(context)
-    rows: list[dict[str, Any]] = []
+    rows: list[EntryReport] = []
     before: dict[str, bytes] = {}
     for entry in entries:
         files = context.directory.history.files(entry.number)
         rows.append(
-            {
-                "number": entry.number,
-                "at": entry.at.isoformat(timespec="seconds"),
-                "command": entry.command,
-                "kind": entry.kind,
-                "files": list(_changed(before, files)),
-                "changes": list(entry.changes),
-                "generation": entry.generation,
-                "lineages": dict(entry.lineages),
-            }
+            EntryReport(
+                number=entry.number,
+                at=entry.at.replace(microsecond=0),
+                command=entry.command,
+                kind=entry.kind,
+                files=tuple(_changed(before, files)),
+                changes=entry.changes,
+                generation=entry.generation,
+                lineages=dict(entry.lineages),
+            )
         )
         before = files
-    return Result("history", data={"entries": rows})
+    return Result("history", HistoryReport(tuple(rows)))
 
 
-def _changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
+def _changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[ChangedFile]:
     for path in sorted({**before, **after}):
         for diff in file_diff(path, before.get(path), after.get(path)):
-            yield {"path": diff.path, "status": diff.status, "added": diff.added, "removed": diff.removed}
+            yield ChangedFile(diff.path, diff.status, diff.added, diff.removed)

@@ -65,7 +65,7 @@ def ca_name(text: str) -> str:
     return text if text in CA_NAMES else values.ca_directory(text)
 
 
-def init(context: Context, options: InitOptions, *, check: bool = True, dry_run: bool = False) -> Result:
+def init(context: Context, options: InitOptions, *, check: bool = True, dry_run: bool = False) -> Result[None]:
     """Make the stack, or add what is missing of it; what is there stays as it is.
 
     Raises:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.values import Domain
 from stackctl.usecases.converge import load, open_document
+
+
+@dataclass(frozen=True, slots=True)
+class LogsReport:
+    """How many lines were shown."""
+
+    lines: int
 
 
 def logs(context: Context, domain: Domain | None, *, tail: int, follow: bool) -> Iterator[str]:

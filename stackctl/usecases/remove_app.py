@@ -19,7 +19,7 @@ from stackctl.usecases.result import Result
 
 def remove_app(
     context: Context, domain: Domain, *, keep_service: bool = False, delete_cert: bool = False, dry_run: bool = False
-) -> Result:
+) -> Result[None]:
     """Take a route away, then its service; volumes stay, and so does the certificate unless asked.
 
     Raises:

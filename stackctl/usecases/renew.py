@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from stackctl.certs.held import Held, held
 from stackctl.engine.apply.execute import Step
@@ -17,10 +16,33 @@ from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Issue
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.converge import converge, load, open_document
-from stackctl.usecases.result import Result
+from stackctl.usecases.result import Result, json_name
 
 RECENT = timedelta(days=1)
 """Four times the interval at which the proxy reloads by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRenewal:
+    """How the renewal of one site's certificate went.
+
+    Attributes:
+        days_left: whole days until its certificate ends, after the command.
+        status: ``renewed``, ``failed`` or ``skipped``; ``planned`` by a dry run.
+        reason: why it failed, was skipped or is planned.
+    """
+
+    name: Domain = field(metadata=json_name("app"))
+    days_left: int | None
+    status: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RenewReport:
+    """Each site, in the order of the Compose file; what a dry run plans comes first."""
+
+    sites: tuple[SiteRenewal, ...] = field(metadata=json_name("apps"))
 
 
 def renew(
@@ -30,7 +52,7 @@ def renew(
     ledger: bool = True,
     unattended: bool = False,
     dry_run: bool = False,
-) -> Result:
+) -> Result[RenewReport]:
     """Renew every certificate that is due, and those of ``force`` in any case.
 
     Finding out that nothing is due starts no container, and asks no engine unless something was issued today.
@@ -49,7 +71,7 @@ def renew(
             causes[site.name] = f"it is due: {there.certificate.days_left(now)} days left"
     recent = {site.name for site in sites if _is_recent(before[site.name], now)}
     if not causes and not recent:
-        return Result("renew", dry_run=dry_run, data={"apps": _rows(sites, before, (), now)})
+        return Result("renew", RenewReport(_rows(sites, before, (), now)), dry_run=dry_run)
     intent = Intent(
         doc.text,
         focus=frozenset(causes) | recent,
@@ -61,10 +83,10 @@ def renew(
     result = converge(context, "renew", load(context, doc), intent, dry_run=dry_run)
     if dry_run:
         rows = _rows(sites, before, (), now)
-        planned = [{**row, "status": "planned", "reason": causes[row["app"]]} for row in rows if row["app"] in causes]
-        return replace(result, data={"apps": [*planned, *(row for row in rows if row["app"] not in causes)]})
+        planned = [replace(row, status="planned", reason=causes[row.name]) for row in rows if row.name in causes]
+        return result.carrying(RenewReport((*planned, *(row for row in rows if row.name not in causes))))
     after = _held(context, sites) if result.steps else before
-    return replace(result, data={"apps": _rows(sites, after, result.steps, now, before)})
+    return result.carrying(RenewReport(_rows(sites, after, result.steps, now, before)))
 
 
 def _held(context: Context, sites: Collection[Site]) -> dict[Domain, Held]:
@@ -90,26 +112,25 @@ def _rows(
     steps: Collection[Step],
     now: datetime,
     before: Mapping[Domain, Held] | None = None,
-) -> list[dict[str, Any]]:
-    """One row per app: ``renewed``, ``failed`` or ``skipped``, with the reason."""
+) -> tuple[SiteRenewal, ...]:
     failed = {name: step.error for step in steps if step.error is not None for name in step.operation.scopes}
     asked = {step.operation.request.lineage for step in steps if isinstance(step.operation, Issue)}
-    rows: list[dict[str, Any]] = []
+    rows: list[SiteRenewal] = []
     for site in sites:
         one = there[site.name]
         certificate = one.on_disk
-        row: dict[str, Any] = {"app": site.name, "days_left": certificate.days_left(now) if certificate else None}
+        days = certificate.days_left(now) if certificate else None
         old = (before or there)[site.name]
         if site.name in failed:
-            row |= {"status": "failed", "reason": str(failed[site.name])}
+            status, reason = "failed", str(failed[site.name])
         elif site.lineage in asked and old != one:
-            row |= {"status": "renewed", "reason": None}
+            status, reason = "renewed", None
         elif site.lineage in asked:
-            row |= {"status": "skipped", "reason": "certbot sees no need to renew it yet"}
+            status, reason = "skipped", "certbot sees no need to renew it yet"
         else:
-            row |= {"status": "skipped", "reason": _why_skipped(one)}
-        rows.append(row)
-    return rows
+            status, reason = "skipped", _why_skipped(one)
+        rows.append(SiteRenewal(site.name, days, status, reason))
+    return tuple(rows)
 
 
 def _why_skipped(there: Held) -> str:

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from stackctl.adapters.disk.files import host_errors
 from stackctl.engine.backup.manifest import Manifest
@@ -58,6 +59,28 @@ class RestoreOptions:
     issue: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """The archive that was restored, and what made room for it.
+
+    Attributes:
+        made: when the backup was written.
+        certificates: certbot's lineages in it.
+        replaced: what was, or would be, put aside.
+        aside: the folder it is in now.
+    """
+
+    archive: str
+    digest: str
+    encrypted: bool
+    made: datetime
+    project: str
+    files: int
+    certificates: tuple[str, ...]
+    replaced: tuple[str, ...]
+    aside: str | None = None
+
+
 def open_archive(path: Path, keys: Keys) -> Archive:
     """Decrypt a backup where it must be, and verify all of it; nothing is written.
 
@@ -100,7 +123,7 @@ def refuse_occupied(root: Path, archive: Archive, options: RestoreOptions) -> No
 
 def restore(
     context: Context, archive: Archive, options: RestoreOptions, reopen: Callable[[], Context], *, dry_run: bool = False
-) -> Result:
+) -> Result[RestoreReport]:
     """Put the archive's files in place, and start the stack.
 
     ``reopen`` gives the host once more, when the directory has its Compose files.
@@ -115,16 +138,17 @@ def restore(
     placing = Placing(root, archive.manifest, archive.digest)
     done = placing.is_done
     in_the_way = () if done or placing.is_begun else placing.in_the_way()
-    data = _data(archive, list(in_the_way))
+    report = _report(archive, tuple(in_the_way))
     if dry_run:
-        return Result("restore", dry_run=True, data=data)
+        return Result("restore", report, dry_run=True)
     if done:
         placing.clean()
-    notes = [] if done else _place(context, archive, placing, data)
+    aside, notes = (None, []) if done else _place(context, archive, placing)
+    report = replace(report, aside=aside)
     for note in notes:
         context.report.note(note)
     if not options.start:
-        return Result("restore", acted=not done, data=data)
+        return Result("restore", report, acted=not done)
     try:
         fresh = reopen()
         _refuse_foreign_containers(fresh, archive)
@@ -132,25 +156,25 @@ def restore(
     except StackctlError:
         context.report.note("all files are in place; what is left is to start the stack: 'stackctl up'")
         raise
-    return replace(result, command="restore", acted=not done, data=data)
+    return replace(result, command="restore", acted=not done).carrying(report)
 
 
-def _data(archive: Archive, in_the_way: list[str]) -> dict[str, Any]:
+def _report(archive: Archive, in_the_way: tuple[str, ...]) -> RestoreReport:
     manifest = archive.manifest
-    return {
-        "archive": str(archive.path),
-        "digest": archive.digest,
-        "encrypted": archive.encrypted,
-        "made": manifest.at.isoformat(),
-        "project": manifest.project,
-        "files": sum(member.kind == "file" for member in manifest.files.values()),
-        "certificates": lineages(manifest),
-        "replaced": in_the_way,
-        "aside": None,
-    }
+    return RestoreReport(
+        archive=str(archive.path),
+        digest=archive.digest,
+        encrypted=archive.encrypted,
+        made=manifest.at,
+        project=manifest.project,
+        files=sum(member.kind == "file" for member in manifest.files.values()),
+        certificates=lineages(manifest),
+        replaced=in_the_way,
+    )
 
 
-def _place(context: Context, archive: Archive, placing: Placing, data: dict[str, Any]) -> list[str]:
+def _place(context: Context, archive: Archive, placing: Placing) -> tuple[str | None, list[str]]:
+    """Put the files in place; returns the folder of what was there, and what the user should know."""
     notes: list[str] = []
     if not placing.is_begun:
         with host_errors(), archive.open() as file:
@@ -165,10 +189,10 @@ def _place(context: Context, archive: Archive, placing: Placing, data: dict[str,
     except EngineError:
         if placing.makes_room:
             raise
-    data["aside"] = placing.move()
-    if data["aside"]:
-        notes.append(f"what was there is in {data['aside']}: remove it when you miss nothing")
-    return notes
+    aside = placing.move()
+    if aside:
+        notes.append(f"what was there is in {aside}: remove it when you miss nothing")
+    return aside, notes
 
 
 def _stop(context: Context, archive: Archive) -> list[str]:

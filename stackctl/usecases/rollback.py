@@ -7,7 +7,7 @@ was cut short, repeated, goes to the same place, however much of the old state i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from stackctl.engine.context import Context
@@ -16,15 +16,22 @@ from stackctl.model.history import HistoryEntry
 from stackctl.plan.intent import Intent
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.usecases.adopt.take_over import undo_adoption
+from stackctl.usecases.adopt.take_over import GivenBack, undo_adoption
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.recording import custom_path, files_of, record_given_back, record_unknown
 from stackctl.usecases.result import Result
 
 
+@dataclass(frozen=True, slots=True)
+class RollbackReport:
+    """The entry of the history that the stack went back to."""
+
+    entry: int
+
+
 def rollback(
     context: Context, number: int | None = None, *, issue: bool = True, ledger: bool = True, dry_run: bool = False
-) -> Result:
+) -> Result[RollbackReport | GivenBack]:
     """Put the Compose file and ``nginx/custom`` back as entry ``number`` of the history has them, and converge.
 
     Without a number: as they were before the last change; or, where something was edited since that is in
@@ -52,9 +59,9 @@ def rollback(
         notes += record_unknown(context, now)
     files = context.directory.history.files(entry.number)
     if entry.kind == "foreign":
-        result = undo_adoption(context, entry, dry_run=dry_run)
+        given_back = undo_adoption(context, entry, dry_run=dry_run)
         unrecorded = None if dry_run else record_given_back(context, entry, files)
-        return replace(result, notes=(*notes, *result.notes, *([unrecorded] if unrecorded else [])))
+        return replace(given_back, notes=(*notes, *given_back.notes, *([unrecorded] if unrecorded else [])))
     text = files.get(entry.file)
     if text is None:
         raise InputError(f"entry {entry.number} is damaged: it has no {entry.file}", hint="see 'stackctl history'")
@@ -63,7 +70,7 @@ def rollback(
         doc.text, issue=issue, ledger=ledger, custom=_custom(files), recorded_lineages=frozenset(entry.lineages)
     )
     result = converge(context, "rollback", load(context, doc), intent, dry_run=dry_run)
-    return replace(result, notes=(*notes, *result.notes), data={"entry": entry.number})
+    return replace(result, notes=(*notes, *result.notes)).carrying(RollbackReport(entry.number))
 
 
 def _files_now(context: Context) -> dict[str, bytes]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from stackctl.certs.held import held
 from stackctl.diagnose.shown import kind_of
 from stackctl.engine.context import Context
 from stackctl.model.stack import Upstream
+from stackctl.model.values import Domain
 from stackctl.observed.state import Container
 from stackctl.usecases.converge import load, open_document
-from stackctl.usecases.result import Result
+from stackctl.usecases.result import Result, json_name
 
 _AT_ONCE = 64
 """Upstreams asked at once: those that do not answer cost a second each."""
@@ -20,7 +22,38 @@ _RUNNING = ("running", "healthy", "starting", "unhealthy")
 """The conditions of a running container, the best first."""
 
 
-def status(context: Context) -> Result:
+@dataclass(frozen=True, slots=True)
+class SiteStatus:
+    """A site at this moment.
+
+    Attributes:
+        health: of its service, or whether an upstream outside Compose answers.
+        issuer: who issued the certificate on disk; None where there is none.
+        certificate_problem: why that certificate cannot be served.
+        served: what a TLS handshake shows: ``real``, ``dummy``, ``other`` or ``nothing``.
+    """
+
+    name: Domain = field(metadata=json_name("app"))
+    aliases: tuple[Domain, ...]
+    upstream: str
+    health: str
+    issuer: str | None
+    not_after: datetime | None
+    days_left: int | None
+    certificate_problem: str | None
+    served: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """The Compose project, the state of the proxy's container, and each site."""
+
+    project: str
+    proxy: str
+    sites: tuple[SiteStatus, ...] = field(metadata=json_name("apps"))
+
+
+def status(context: Context) -> Result[StatusReport]:
     """Each app with its upstream, its certificate and what :443 really shows."""
     loaded = load(context, open_document(context))
     stack = loaded.stack
@@ -33,27 +66,27 @@ def status(context: Context) -> Result:
         found = pool.map(lambda upstream: _health(context, upstream, containers), upstreams)
         health = dict(zip(upstreams, found, strict=True))
     now = context.now()
-    rows: list[dict[str, Any]] = []
+    rows: list[SiteStatus] = []
     for site in stack.sites:
         there = held(site, shelf)
         certificate = there.on_disk
         shown = served[site.name]
         rows.append(
-            {
-                "app": site.name,
-                "aliases": list(site.aliases),
-                "upstream": str(site.upstream),
-                "health": health[site.upstream],
-                "issuer": certificate.issuer if certificate else None,
-                "not_after": certificate.not_after.isoformat() if certificate else None,
-                "days_left": certificate.days_left(now) if certificate else None,
-                "certificate_problem": there.problem,
-                "served": "nothing" if shown is None else kind_of(shown, there),
-            }
+            SiteStatus(
+                name=site.name,
+                aliases=site.aliases,
+                upstream=str(site.upstream),
+                health=health[site.upstream],
+                issuer=certificate.issuer if certificate else None,
+                not_after=certificate.not_after if certificate else None,
+                days_left=certificate.days_left(now) if certificate else None,
+                certificate_problem=there.problem,
+                served="nothing" if shown is None else kind_of(shown, there),
+            )
         )
     proxy_service = [container for container in containers if container.service == stack.proxy.service]
     proxy = proxy_service[0].state if proxy_service else "missing"
-    return Result("status", data={"project": loaded.project.name, "proxy": proxy, "apps": rows})
+    return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows)))
 
 
 def _health(context: Context, upstream: Upstream, containers: tuple[Container, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from stackctl.engine.context import Context
 from stackctl.errors import ExitCode, HostError
@@ -20,7 +20,7 @@ def up(  # noqa: PLR0913  (one for each option)
     ledger: bool = True,
     unattended: bool = False,
     dry_run: bool = False,
-) -> Result:
+) -> Result[None]:
     """Converge on what the Compose file says, after an edit by hand or after a crash."""
     loaded = load(context, open_document(context))
     intent = Intent(loaded.doc.text, issue=issue, check=check, ledger=ledger, unattended=unattended)
@@ -29,7 +29,7 @@ def up(  # noqa: PLR0913  (one for each option)
 
 def plan(
     context: Context, *, issue: bool = True, ledger: bool = True, unattended: bool = False, check: bool = False
-) -> Result:
+) -> Result[None]:
     """What :func:`up` with the same options would do now; with ``check``, an exit code tells whether anything."""
     result = up(context, issue=issue, ledger=ledger, unattended=unattended, dry_run=True)
     found = ExitCode.CHANGES if check and result.plan else ExitCode.OK
@@ -47,10 +47,18 @@ def _edited(context: Context) -> tuple[FileDiff, ...]:
     return () if before is None or text is None else tuple(file_diff(path, before, text.encode()))
 
 
-def down(context: Context, *, dry_run: bool = False) -> Result:
+@dataclass(frozen=True, slots=True)
+class DownReport:
+    """What ``down`` did: the services that had containers."""
+
+    stopped: tuple[str, ...]
+
+
+def down(context: Context, *, dry_run: bool = False) -> Result[DownReport]:
     """Stop the stack: containers and networks go, all data stays."""
     loaded = load(context, open_document(context))
-    names = sorted({container.service for container in context.orchestrator.containers(loaded.project.name)})
+    containers = context.orchestrator.containers(loaded.project.name)
+    names = tuple(sorted({container.service for container in containers}))
     if names and not dry_run:
         context.orchestrator.down()
-    return Result("down", dry_run=dry_run, acted=bool(names) and not dry_run, data={"stopped": names})
+    return Result("down", DownReport(names), dry_run=dry_run, acted=bool(names) and not dry_run)

@@ -46,7 +46,7 @@ class Cli:
         again, printed = self.json(*arguments)
         assert again == code
         assert self.world.tree() == before
-        assert set(printed) >= {"command", "ok", "errors", "notes"}
+        assert set(printed) >= {"version", "command", "ok", "errors", "notes"}
         assert (printed["command"], printed["ok"], len(printed["errors"])) == (arguments[0], False, 1)
         error: dict[str, Any] = printed["errors"][0]
         assert set(error) == {"code", "message", "where", "hint"}

@@ -30,7 +30,7 @@ COMMANDS = [
     *("init", "add-app", "remove-app", "edit", "plan", "up", "down", "renew", "status", "logs", "doctor", "explain"),
     *("config", "history", "rollback", "backup", "restore", "schema"),
 ]
-KEYS = {"command", "ok", "changed", "dry_run", "operations", "errors", "notes"}
+KEYS = {"version", "command", "ok", "changed", "dry_run", "operations", "errors", "notes"}
 SLOW = ("docker", "jinja2", "cryptography", "ruamel", "msgspec", "psutil", "idna", "dns", "crossplane")
 
 
@@ -436,7 +436,7 @@ def test_a_difference_is_printed_as_it_is_however_narrow_the_terminal() -> None:
     plan = Plan((Publish(cause="the proxy's files change"),))
     for terminal in (False, True):
         console = Console(file=StringIO(), width=30, force_terminal=terminal)
-        show_plan(console, Result("up", plan, dry_run=True, diffs=((diff,),)))
+        show_plan(console, Result("up", None, plan, dry_run=True, diffs=((diff,),)))
         assert isinstance(console.file, StringIO)
         printed = console.file.getvalue()
         assert ("\x1b[31m" in printed) is terminal

@@ -49,7 +49,7 @@ def test_json_hears_nothing_of_it() -> None:
 def shown(*errors: StackctlError) -> list[str]:
     steps = tuple(Step(operation(f"{n}.example.com"), "failed", error) for n, error in enumerate(errors))
     out = io.StringIO()
-    result = Result("up", Plan(tuple(step.operation for step in steps)), steps)
+    result = Result("up", None, Plan(tuple(step.operation for step in steps)), steps)
     show_text(Console(file=io.StringIO()), Console(file=out, width=60), result)
     return out.getvalue().splitlines()
 

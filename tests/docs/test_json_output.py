@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stackctl.cli.show import as_json, error_object
+from stackctl.adopt.proposal import Fate
+from stackctl.diagnose.check import Check
 from stackctl.engine.apply.execute import Step
 from stackctl.errors import InputError
 from stackctl.plan.diff import FileDiff
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import Publish
+from stackctl.usecases.adopt.proposal import AdoptedSite, AdoptRemark, AdoptReport
+from stackctl.usecases.as_json import VERSION, error_object, failure_object, payload_object, result_object
+from stackctl.usecases.backup import BackupReport
+from stackctl.usecases.config import ConfigReport
+from stackctl.usecases.doctor.doctor import DoctorReport
+from stackctl.usecases.explain import ContainerReport, ExplainReport, HopReport
+from stackctl.usecases.history import ChangedFile, EntryReport, HistoryReport
+from stackctl.usecases.renew import RenewReport, SiteRenewal
+from stackctl.usecases.restore import RestoreReport
 from stackctl.usecases.result import Result
+from stackctl.usecases.rollback import RollbackReport
+from stackctl.usecases.status import SiteStatus, StatusReport
+from stackctl.usecases.up_down import DownReport
 from tests.docs.commands import commands
 from tests.docs.pages import REFERENCE, Page
 
@@ -25,15 +40,79 @@ OWN = {
 }
 
 
-def printed(command: str, **data: Any) -> dict[str, Any]:
+def printed(command: str) -> dict[str, Any]:
     operation = Publish(cause="the proxy's files change")
-    result = Result(command, Plan((operation,)), (Step(operation, "done"),), data=data)
-    loaded: dict[str, Any] = json.loads(as_json(result, []))
-    return loaded
+    return result_object(Result(command, None, Plan((operation,)), (Step(operation, "done"),)))
 
 
 def keys(heading: str) -> list[str]:
     return [row[0] for row in PAGE.table(heading)]
+
+
+def test_the_version_is_the_documented_one() -> None:
+    assert f"`version` is {VERSION}." in PAGE.text
+    assert {shown["version"] for shown in OBJECTS} == {VERSION}
+
+
+def json_keys(kind: type) -> list[str]:
+    return [one.metadata.get("json", one.name) for one in fields(kind)]
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [
+        ("adopt", AdoptReport),
+        ("A site of adopt", AdoptedSite),
+        ("A remark of adopt", AdoptRemark),
+        ("down", DownReport),
+        ("renew", RenewReport),
+        ("A row of renew", SiteRenewal),
+        ("status", StatusReport),
+        ("A row of status", SiteStatus),
+        ("history", HistoryReport),
+        ("A row of history", EntryReport),
+        ("rollback", RollbackReport),
+        ("config", ConfigReport),
+        ("doctor", DoctorReport),
+        ("A check of doctor", Check),
+        ("explain", ExplainReport),
+        ("A link of explain", HopReport),
+        ("A container of explain", ContainerReport),
+        ("backup", BackupReport),
+        ("restore", RestoreReport),
+    ],
+)
+def test_a_payload_has_the_documented_keys(heading: str, kind: type) -> None:
+    assert keys(heading) == json_keys(kind)
+
+
+def test_values_become_those_of_json() -> None:
+    at = datetime(2026, 8, 1, 12, tzinfo=UTC)
+    shown = payload_object(
+        AdoptReport((), (AdoptRemark(Fate.LOST, "x", "a:1"),), ("b",), "", stops=True, replaced=False)
+    )
+    assert shown == {
+        "sites": [],
+        "remarks": [{"fate": "lost", "text": "x", "from": "a:1"}],
+        "custom": ["b"],
+        "diff": "",
+        "stops": True,
+        "replaced": False,
+        "gap_ms": None,
+    }
+    entry = EntryReport(1, at, "stackctl up", "change", (ChangedFile("a", "new", 1, 0),), (), None, {"x": "y"})
+    assert payload_object(HistoryReport((entry,)))["entries"] == [
+        {
+            "number": 1,
+            "at": "2026-08-01T12:00:00+00:00",
+            "command": "stackctl up",
+            "kind": "change",
+            "files": [{"path": "a", "status": "new", "added": 1, "removed": 0}],
+            "changes": [],
+            "generation": None,
+            "lineages": {"x": "y"},
+        }
+    ]
 
 
 def test_the_common_keys_are_those_of_every_result() -> None:
@@ -46,7 +125,7 @@ def test_an_operation_has_the_documented_keys() -> None:
 
 def test_a_difference_has_the_documented_keys() -> None:
     diffs = ((FileDiff("docker-compose.yml", "changed", ("@@ -1 +1 @@", "-a", "+b")),),)
-    shown = json.loads(as_json(Result("plan", dry_run=True, diffs=diffs), []))
+    shown = result_object(Result("plan", None, dry_run=True, diffs=diffs))
     assert keys("A difference") == list(shown["diffs"][0])
     assert list(shown)[-1] == "diffs"
     (example,) = (found for found in OBJECTS if found["command"] == "plan")
@@ -77,7 +156,7 @@ def test_the_rows_have_the_documented_keys(command: str, key: str) -> None:
 
 def test_a_command_that_did_not_start_prints_less() -> None:
     short = [shown for shown in OBJECTS if "changed" not in shown]
-    assert [list(shown) for shown in short] == [["command", "ok", "errors", "notes"]]
+    assert [list(shown) for shown in short] == [list(failure_object("add-app", InputError("no")))]
 
 
 def test_no_example_shows_a_path_of_a_machine() -> None:

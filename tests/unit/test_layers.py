@@ -30,7 +30,7 @@ INSIDE = {
     "plan": ("intent operation", "operations", "adopt diff requests services", "planner"),
     "proxies": ("trace", "proxy", "nginx sites"),
     "stackfile": ("document schema", "edit locate read services siblings"),
-    "usecases": ("recording result session", "converge", REST),
+    "usecases": ("recording result session", "as_json converge", REST),
 }
 """The layers inside a package, from the bottom.
 

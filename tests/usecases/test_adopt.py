@@ -17,7 +17,7 @@ from stackctl.usecases.adopt.proposal import Adoption, AdoptOptions
 from stackctl.usecases.adopt.survey import prepare
 from stackctl.usecases.adopt.take_over import carry_out, undo_adoption
 from tests.usecases.test_crash import Fuse
-from tests.usecases.world import Notes, World, done
+from tests.usecases.world import Notes, World, data, done
 
 ONE, TWO = "one.example.com", "two.example.com"
 OPERATIONS = 13
@@ -101,7 +101,7 @@ def test_looking_changes_nothing(old: World) -> None:
     before = old.tree()
     adoption = look(old)
     assert old.tree() == before
-    assert [site["app"] for site in adoption.data()["sites"]] == [ONE, TWO]
+    assert [site.name for site in adoption.report().sites] == [ONE, TWO]
     assert not any(isinstance(operation, Issue) for operation in adoption.plan.operations)
     assert [one.site for one in adoption.plan.operations if isinstance(one, MakeDummy)] == [TWO]
 
@@ -143,7 +143,7 @@ def test_giving_it_back_can_be_taken_back_too(old: World) -> None:
     done(carry_out(old.host, look(old)))
     adopted = old.text
     _answer(old)
-    assert done(old.rollback()).data["entry"] == 1
+    assert data(done(old.rollback()))["entry"] == 1
     assert old.text == COMPOSE
     entries = old.host.directory.history.entries()
     assert [entry.kind for entry in entries] == ["foreign", "change", "foreign"]
@@ -152,7 +152,7 @@ def test_giving_it_back_can_be_taken_back_too(old: World) -> None:
     done(old.rollback(1))
     assert len(old.host.directory.history.entries()) == 3
     shown = done(old.rollback(dry_run=True))
-    assert shown.data == {"entry": 2}
+    assert data(shown) == {"entry": 2}
     (write,) = (one for one in shown.plan.operations if isinstance(one, WriteStackfile))
     assert write.content == adopted
 
@@ -232,7 +232,7 @@ def test_a_stack_of_stackctls_that_lost_its_settings_keeps_its_proxy(old: World)
     old.file.write_text(doc.text)
     before = old.tree()
     result = done(carry_out(old.host, look(old)))
-    assert not result.data["replaced"]
+    assert not data(result)["replaced"]
     assert [type(operation).__name__ for operation in result.plan.operations] == ["KeepOldState", "WriteStackfile"]
     entry = next(one for one in reversed(old.host.directory.history.entries()) if one.kind == "foreign")
     undo_adoption(old.host, entry)
@@ -294,7 +294,7 @@ def test_an_empty_directory_has_no_stack(world: World) -> None:
 
 def test_the_gap_is_only_told_where_there_was_one(old: World) -> None:
     result = done(carry_out(old.host, look(old)))
-    assert result.data["replaced"]
+    assert data(result)["replaced"]
     assert any(isinstance(operation, ReplaceProxy) for operation in result.plan.operations)
 
 

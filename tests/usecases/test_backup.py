@@ -21,9 +21,9 @@ from stackctl.engine.backup.pack import pack as real_pack
 from stackctl.engine.backup.sealing import Keys, Seal
 from stackctl.errors import HostError, InputError, Locked, StackctlError
 from stackctl.usecases.backup import BackupOptions, backup
-from stackctl.usecases.restore import RestoreOptions, open_archive, refuse_occupied, restore
+from stackctl.usecases.restore import RestoreOptions, RestoreReport, open_archive, refuse_occupied, restore
 from stackctl.usecases.result import Result
-from tests.usecases.world import Notes, World, done
+from tests.usecases.world import Notes, World, data, done
 
 NAME = "one.example.com"
 PLAIN, FORCE = RestoreOptions(), RestoreOptions(force=True)
@@ -45,7 +45,7 @@ def saved(world: World, path: Path, **more: Any) -> Path:
 
 def restored(
     world: World, path: Path, options: RestoreOptions = PLAIN, *, dry_run: bool = False, **keys: Any
-) -> Result:
+) -> Result[RestoreReport]:
     opened = open_archive(path, Keys(**keys))
     return restore(world.host, opened, options, lambda: world.host, dry_run=dry_run)
 
@@ -92,7 +92,7 @@ def test_what_is_left_out_is_told(site: World, tmp_path: Path) -> None:
     )
     (site.root / "job.env").write_text("A=1\n")
     result = backup(site.host, BackupOptions(tmp_path / "x.tar.gz"))
-    assert result.data["left_out"] == [
+    assert data(result)["left_out"] == [
         "the volume db",
         "the image that job builds from ./job",
         "./html, mounted by job",
@@ -238,7 +238,7 @@ def test_a_stack_comes_back_with_its_certificates(site: World, archive: Path, tm
     other = elsewhere(site, tmp_path / "other")
     issued = len(site.fake.ca.issued)
     result = done(restored(other, archive))
-    assert (result.command, result.data["aside"], result.data["certificates"]) == ("restore", None, [NAME])
+    assert (result.command, data(result)["aside"], data(result)["certificates"]) == ("restore", None, [NAME])
     assert kept(other.root) == kept(site.root)
     assert other.served() == {NAME: "real"}
     assert other.fake.loaded[NAME] == site.fake.loaded[NAME]
@@ -276,11 +276,11 @@ def test_a_stack_that_is_there_makes_room_only_by_force(site: World, archive: Pa
     assert other.tree() == before
     shown = restored(other, archive, dry_run=True)
     assert other.tree() == before
-    assert "docker-compose.override.yml" in shown.data["replaced"]
+    assert "docker-compose.override.yml" in data(shown)["replaced"]
 
     result = done(restored(other, archive, FORCE))
 
-    aside = other.root / result.data["aside"]
+    aside = other.root / data(result)["aside"]
     assert aside.stat().st_mode & 0o777 == 0o700
     for path in ("docker-compose.yml", "compose.override.yml", "docker-compose.override.yml", "nginx/live"):
         assert os.path.lexists(aside / path), path
@@ -461,8 +461,8 @@ def test_an_archive_can_be_written_to_a_pipe(site: World, tmp_path: Path) -> Non
     into = io.BytesIO()
     result = backup(site.host, BackupOptions(into))
     (tmp_path / "x").write_bytes(into.getvalue())
-    assert open_archive(tmp_path / "x", Keys()).digest == result.data["digest"]
-    assert result.data["archive"] == "-"
+    assert open_archive(tmp_path / "x", Keys()).digest == data(result)["digest"]
+    assert data(result)["archive"] == "-"
 
 
 # Crashes

@@ -16,7 +16,7 @@ from stackctl.errors import EngineError, ExitCode, InputError
 from stackctl.model.values import ServiceName
 from stackctl.observed.ports import CommandKilled, Output
 from stackctl.usecases.init import InitOptions
-from tests.usecases.world import World, done
+from tests.usecases.world import World, data, done
 
 
 def test_a_name_the_ca_refuses_stays_on_http_and_the_others_are_issued(stack: World) -> None:
@@ -190,7 +190,7 @@ def test_renewal_with_nothing_due_asks_no_engine(site: World) -> None:
     site.fake.faults.away = True
     calls = len(site.fake.calls)
     result = done(site.renew())
-    assert result.data["apps"] == [
+    assert data(result)["apps"] == [
         {"app": "one.example.com", "days_left": 88, "status": "skipped", "reason": "not due"}
     ]
     assert len(site.fake.calls) == calls
@@ -210,7 +210,7 @@ def test_a_certificate_is_due_in_the_last_third_of_its_life_or_half_of_a_short_o
     assert not stack.renew().plan
     stack.clock.now = start + timedelta(days=due)
     result = done(stack.renew())
-    assert [row["status"] for row in result.data["apps"]] == ["renewed"]
+    assert [row["status"] for row in data(result)["apps"]] == ["renewed"]
     assert stack.served() == {"one.example.com": "real"}
     assert not stack.renew().plan
 
@@ -220,7 +220,7 @@ def test_only_what_is_due_is_renewed(site: World) -> None:
     done(site.add("two.example.com"))
     site.clock.now += timedelta(days=20)
     result = done(site.renew())
-    assert {row["app"]: row["status"] for row in result.data["apps"]} == {
+    assert {row["app"]: row["status"] for row in data(result)["apps"]} == {
         "one.example.com": "renewed",
         "two.example.com": "skipped",
     }
@@ -230,7 +230,7 @@ def test_force_renews_what_is_not_due_also_by_its_alias(stack: World) -> None:
     done(stack.add("one.example.com", "www.example.com"))
     old = stack.fake.loaded["one.example.com"]
     result = done(stack.renew("www.example.com"))
-    assert [row["status"] for row in result.data["apps"]] == ["renewed"]
+    assert [row["status"] for row in data(result)["apps"]] == ["renewed"]
     assert stack.fake.loaded["one.example.com"] != old
     assert stack.served() == {"one.example.com": "real"}
 
@@ -257,7 +257,7 @@ def test_a_renewal_that_fails_leaves_the_old_certificate_served_and_the_others_r
     site.fake.faults.issue["one.example.com"] = "connection"
     result = site.renew()
     assert result.code is ExitCode.ISSUE_FAILED
-    rows = {row["app"]: row for row in result.data["apps"]}
+    rows = {row["app"]: row for row in data(result)["apps"]}
     assert (rows["one.example.com"]["status"], rows["two.example.com"]["status"]) == ("failed", "renewed")
     assert "refused by the fake CA" in rows["one.example.com"]["reason"]
     assert site.fake.loaded["one.example.com"] == old
@@ -282,7 +282,7 @@ def test_renew_does_not_touch_what_was_edited_meanwhile(site: World) -> None:
 def test_renew_leaves_what_cannot_be_used_to_up_and_says_so(site: World) -> None:
     (site.root / "data/certbot/conf/live/one.example.com/privkey.pem").unlink()
     result = done(site.renew())
-    assert "stackctl up" in result.data["apps"][0]["reason"]
+    assert "stackctl up" in data(result)["apps"][0]["reason"]
     done(site.up())
     assert site.served() == {"one.example.com": "real"}
 

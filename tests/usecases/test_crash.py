@@ -47,7 +47,7 @@ class Fuse(Notes):
 @dataclass(frozen=True)
 class Scenario:
     prepare: Callable[[World], object]
-    command: Callable[[World], Result]
+    command: Callable[[World], Result[object]]
     gone: frozenset[str] = frozenset()
 
 

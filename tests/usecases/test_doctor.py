@@ -13,7 +13,7 @@ from stackctl.certs.ledger import Entry
 from stackctl.errors import ExitCode
 from stackctl.model.stack import LETSENCRYPT
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
-from tests.usecases.world import World, done
+from tests.usecases.world import World, data, done
 
 ONE = "one.example.com"
 NAMES = {"dns", "caa", "reach", "limits"}
@@ -22,10 +22,10 @@ NAMES = {"dns", "caa", "reach", "limits"}
 def wrong(world: World, *names: str) -> list[str]:
     """What is wrong, in the order it is named."""
     found = world.doctor(*names)
-    data = world.diagnosis.data
-    named = [row["name"] for section in data["sections"] for row in section["checks"] if row["verdict"] == "wrong"]
+    report = data(world.diagnosis)
+    named = [row["name"] for section in report["sections"] for row in section["checks"] if row["verdict"] == "wrong"]
     assert world.diagnosis.found == (ExitCode.FAILED if named else ExitCode.OK)
-    assert (data["first"]["name"] if data["first"] else None) == (named[0] if named else None)
+    assert (report["first"]["name"] if report["first"] else None) == (named[0] if named else None)
     assert named or all("wrong" not in checks.values() for checks in found.values())
     return list(dict.fromkeys(named))
 
@@ -81,7 +81,7 @@ def test_the_broken_thing_is_named_and_nothing_else_is_wrong(site: World, broken
     assert wrong(site) == [broken]
     found = {name: verdict for checks in site.doctor().values() for name, verdict in checks.items()}
     assert {found[name] for name in unknown} <= {"unknown"}
-    assert site.diagnosis.data["first"]["todo"]
+    assert data(site.diagnosis)["first"]["todo"]
 
 
 def test_an_engine_that_is_away_is_the_only_thing_that_is_wrong(site: World) -> None:
@@ -120,7 +120,7 @@ def test_an_alias_is_looked_at_under_its_own_name(site: World) -> None:
     done(site.add("two.example.com", "www.two.example.com"))
     site.network.records["www.two.example.com", "A"] = Lookup(Answer.NO_NAME)
     assert wrong(site) == ["dns"]
-    assert site.diagnosis.data["first"]["subject"] == "www.two.example.com"
+    assert data(site.diagnosis)["first"]["subject"] == "www.two.example.com"
     assert list(site.doctor("www.two.example.com")) == [
         "host",
         "www.two.example.com",
@@ -134,7 +134,7 @@ def test_a_broken_file_is_told_with_its_line_and_its_names_are_still_looked_at(s
     site.edit('image: "one:latest"', 'image: "one:latest"\n    networks: [nowhere]')
     site.network.records[ONE, "A"] = Lookup(Answer.NO_NAME)
     assert wrong(site) == ["compose-file", "dns"]
-    assert site.diagnosis.data["first"]["text"].startswith(f"{site.file.name}:")
+    assert data(site.diagnosis)["first"]["text"].startswith(f"{site.file.name}:")
 
 
 def test_a_command_that_was_killed_is_told_and_one_at_work_is_no_fault(site: World) -> None:
@@ -142,7 +142,7 @@ def test_a_command_that_was_killed_is_told_and_one_at_work_is_no_fault(site: Wor
     assert wrong(site) == []
     _lock(site, 2**22 + 1)  # above the largest pid there can be
     assert wrong(site) == ["leftovers"]
-    assert "stackctl up" in site.diagnosis.data["first"]["todo"]
+    assert "stackctl up" in data(site.diagnosis)["first"]["todo"]
 
 
 def test_a_limit_that_is_reached_is_no_fault_while_the_certificate_is_good(site: World) -> None:

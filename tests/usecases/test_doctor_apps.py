@@ -15,7 +15,7 @@ from stackctl.errors import EngineError, ExitCode
 from stackctl.model.values import Domain
 from stackctl.observed.containers import ListeningSocket
 from stackctl.usecases.doctor.doctor import doctor
-from tests.usecases.world import World, done
+from tests.usecases.world import World, data, done
 
 NAME = "one.example.com"
 LIVE = f"data/certbot/conf/live/{NAME}"
@@ -24,7 +24,7 @@ LIVE = f"data/certbot/conf/live/{NAME}"
 def looked(world: World, *names: str) -> tuple[ExitCode, list[dict[str, Any]], list[dict[str, Any]]]:
     """The exit code, all rows, and those that are wrong."""
     result = doctor(world.host, [Domain(name) for name in names])
-    rows = [row for section in result.data["sections"] for row in section["checks"]]
+    rows = [row for section in data(result)["sections"] for row in section["checks"]]
     return result.code, rows, [row for row in rows if row["verdict"] == "wrong"]
 
 

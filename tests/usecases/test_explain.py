@@ -17,7 +17,7 @@ from stackctl.model.values import web_address
 from stackctl.observed.containers import ListeningSocket
 from stackctl.observed.reply import Failure, Reply
 from stackctl.usecases.explain import explain
-from tests.usecases.world import World, done
+from tests.usecases.world import World, data, done
 
 NAME = "one.example.com"
 WAY = ["name", "port", "certificate", "server", "location", "upstream", "container", "answer", "port 80"]
@@ -31,7 +31,7 @@ def _no_waiting_for_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
 def followed(world: World, address: str = NAME) -> tuple[ExitCode, dict[str, Any]]:
     result = explain(world.host, *web_address(address))
     assert not result.changed
-    return result.code, result.data
+    return result.code, data(result)
 
 
 def link(data: dict[str, Any], name: str) -> dict[str, Any]:

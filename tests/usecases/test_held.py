@@ -113,10 +113,10 @@ def test_limits_do_not_matter_while_a_certificate_is_good(kind: str, request: py
 def test_config_shows_the_files_that_are_live(kind: str, folder: str, request: pytest.FixtureRequest) -> None:
     world: World = request.getfixturevalue(kind)
     assert not world.up().plan
-    data = config(world.host, Domain(ONE)).data
-    assert data["live"] is True
-    assert sorted(Path(one["path"]).suffix for one in data["files"]) == [".conf", ".redirect"]
-    assert any(f"ssl_certificate {folder}/fullchain.pem;" in one["content"] for one in data["files"])
+    report = config(world.host, Domain(ONE)).payload
+    assert report.live is True
+    assert sorted(Path(one.path).suffix for one in report.files) == [".conf", ".redirect"]
+    assert any(f"ssl_certificate {folder}/fullchain.pem;" in one.content for one in report.files)
 
 
 def test_renew_calls_no_imported_certificate_a_dummy(imported: World) -> None:

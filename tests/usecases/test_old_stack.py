@@ -11,7 +11,7 @@ import pytest
 
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.engine.backup.sealing import Keys
-from stackctl.usecases.restore import RestoreOptions, open_archive, restore
+from stackctl.usecases.restore import RestoreOptions, RestoreReport, open_archive, restore
 from stackctl.usecases.result import Result
 from tests.old_stack.fixture import FILES, FIXTURE, SECRET, OldStack, stored
 from tests.usecases.world import World, done
@@ -62,7 +62,7 @@ def entry(number: int) -> dict[str, Any]:
     return read
 
 
-def restored(world: World, archive: bytes, path: Path, *, force: bool = False) -> Result:
+def restored(world: World, archive: bytes, path: Path, *, force: bool = False) -> Result[RestoreReport]:
     path.write_bytes(archive)
     return restore(world.host, open_archive(path, Keys()), RestoreOptions(force=force), lambda: world.host)
 

@@ -10,20 +10,20 @@ from stackctl.errors import IssueFailed
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 from stackctl.plan.operations import CheckNames, Issue
 from stackctl.usecases.result import Result
-from tests.usecases.world import World, done
+from tests.usecases.world import World, data, done
 
 NAME = "two.example.com"
 ELSEWHERE = "203.0.113.7"
 STRANGER = Fetched(ELSEWHERE, Reach.ANSWERED, 404, b"not here", {"server": "Apache"})
 
 
-def statuses(result: Result) -> dict[str, str]:
+def statuses(result: Result[object]) -> dict[str, str]:
     """How the look at the names and the asking ended, by kind."""
     kinds = (CheckNames, Issue)
     return {type(s.operation).__name__: s.status for s in result.steps if isinstance(s.operation, kinds)}
 
 
-def refused(result: Result) -> IssueFailed:
+def refused(result: Result[object]) -> IssueFailed:
     (error,) = result.errors
     assert isinstance(error, IssueFailed)
     assert statuses(result) == {"CheckNames": "failed", "Issue": "skipped"}
@@ -98,7 +98,7 @@ def test_a_renewal_is_not_asked_for_either_unless_it_is_forced(site: World) -> N
     site.network.records["one.example.com", "A"] = Lookup(Answer.NO_NAME)
     result = site.renew()
     refused(result)
-    assert result.data["apps"][0]["status"] == "failed"
+    assert data(result)["apps"][0]["status"] == "failed"
     done(site.renew("one.example.com"))
 
 

@@ -16,7 +16,7 @@ from stackctl.observed.ports import Output
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import Issue, ReloadProxy
 from stackctl.usecases.history import history
-from tests.usecases.world import Notes, World, done
+from tests.usecases.world import Notes, World, data, done
 
 CUSTOM = "add_header X-One 1;\n"
 
@@ -102,11 +102,11 @@ def test_without_a_number_it_goes_before_the_last_change_and_back_again(site: Wo
     done(site.add("two.example.com"))
     after = snapshot(site)
     result = done(site.rollback())
-    assert result.data == {"entry": 2}
+    assert data(result) == {"entry": 2}
     assert result.notes == ("back to entry 2, of 2026-08-01 12:00 UTC: ",)
     assert snapshot(site) == before
     assert site.served() == {"one.example.com": "real"}
-    assert done(site.rollback()).data == {"entry": 3}
+    assert data(done(site.rollback())) == {"entry": 3}
     assert snapshot(site) == after
     assert site.served() == {"one.example.com": "real", "two.example.com": "real"}
     assert len(site.asked("issue")) == 2, "the certificate was still there"
@@ -160,7 +160,7 @@ def test_an_edit_that_went_wrong_is_taken_back_and_not_lost(site: World) -> None
     site.custom("one.example.com.conf", "not_a_directive on;\n")
     assert site.up().errors
     result = done(site.rollback())
-    assert result.data == {"entry": 2}
+    assert data(result) == {"entry": 2}
     assert result.notes[-1] == "what was on disk, and recorded nowhere, is entry 3 now"
     assert snapshot(site) == good
     assert site.host.directory.history.files(3)["nginx/custom/one.example.com.conf"] == b"not_a_directive on;\n"
@@ -171,7 +171,7 @@ def test_an_edit_that_went_wrong_is_taken_back_and_not_lost(site: World) -> None
 def test_a_file_that_is_not_even_yaml_is_taken_back(site: World) -> None:
     good = snapshot(site)
     site.file.write_text("services: [\n")
-    assert done(site.rollback()).data == {"entry": 2}
+    assert data(done(site.rollback())) == {"entry": 2}
     assert snapshot(site) == good
     with pytest.raises(StackfileError, match=r"the file of entry 3 cannot be read: docker-compose\.yml:"):
         site.rollback(3)
@@ -180,7 +180,7 @@ def test_a_file_that_is_not_even_yaml_is_taken_back(site: World) -> None:
 def test_a_compose_file_that_is_lost_comes_back(site: World) -> None:
     good = snapshot(site)
     site.file.unlink()
-    assert done(site.rollback()).data == {"entry": 2}
+    assert data(done(site.rollback())) == {"entry": 2}
     assert snapshot(site) == good
 
 
@@ -240,7 +240,7 @@ def test_what_cannot_be_gone_back_to_is_said(world: World) -> None:
     shutil.rmtree(world.root / ".stackctl/history")
     with pytest.raises(InputError, match="is empty"):
         world.rollback()
-    assert history(world.host).data == {"entries": []}
+    assert data(history(world.host)) == {"entries": []}
 
 
 def test_a_damaged_entry_is_refused(site: World) -> None:
@@ -282,7 +282,7 @@ def test_an_override_with_keys_of_stackctl_is_refused(site: World) -> None:
 
 def test_history_says_what_each_change_did(changed: tuple[World, World]) -> None:
     world, _ = changed
-    rows = history(world.host).data["entries"]
+    rows = data(history(world.host))["entries"]
     assert [(row["number"], row["kind"]) for row in rows][:3] == [(1, "change"), (2, "change"), (3, "change")]
     lines = len(world.host.directory.history.files(1)["docker-compose.yml"].splitlines())
     assert rows[0]["files"] == [{"path": "docker-compose.yml", "status": "new", "added": lines, "removed": 0}]

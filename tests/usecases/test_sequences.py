@@ -15,7 +15,7 @@ from stackctl.errors import InputError
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.result import Result
-from tests.usecases.world import World, done
+from tests.usecases.world import World, data, done
 
 NAMES = st.sampled_from(["one.example.com", "two.example.com", "three.example.com", "out.example.com"])
 SERVICES = {"one.example.com": "one", "two.example.com": "two", "three.example.com": "three"}
@@ -37,7 +37,7 @@ class Stack(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.folder.cleanup()
 
-    def took(self, result: Result, *, whole: bool = False) -> None:
+    def took(self, result: Result[object], *, whole: bool = False) -> None:
         """A command has ended: with errors, something is left to do."""
         self.settled = not result.errors and (self.settled or whole)
 
@@ -85,7 +85,7 @@ class Stack(RuleBasedStateMachine):
     @rule()
     def renew(self) -> None:
         result = self.world.renew()
-        assert not any(row["status"] == "renewed" and row["days_left"] < 89 for row in result.data["apps"])
+        assert not any(row["status"] == "renewed" and row["days_left"] < 89 for row in data(result)["apps"])
         self.took(result)
 
     @rule()

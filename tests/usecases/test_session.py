@@ -71,7 +71,7 @@ def modes(root: Path) -> dict[str, str]:
 def test_it_is_a_library_without_the_command_line(world: World) -> None:
     done(world.init())
     done(world.add("one.example.com"))
-    code = LIBRARY.replace("APPS", '[row["app"] for row in result.data["apps"]]')
+    code = LIBRARY.replace("APPS", "[site.name for site in result.payload.sites]")
     run = subprocess.run([sys.executable, "-c", code, str(world.root)], capture_output=True, text=True, check=True)
     assert json.loads(run.stdout) == {"found": ["one.example.com"], "cli": [], "umask": True}
 

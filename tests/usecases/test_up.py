@@ -9,7 +9,7 @@ from stackctl.engine.apply import prove
 from stackctl.errors import EngineError, ExitCode, HostError, StackfileError
 from stackctl.observed.ports import Output
 from stackctl.plan.operations import Publish, ReloadProxy, RemoveContainers, StageFiles
-from tests.usecases.world import World, done
+from tests.usecases.world import World, data, done
 
 
 def test_an_edit_by_hand_is_taken_up(site: World) -> None:
@@ -58,7 +58,7 @@ def test_a_container_that_a_person_stopped_comes_back(site: World) -> None:
 
 def test_after_down_up_brings_everything_back_and_asks_no_ca(site: World) -> None:
     result = site.down()
-    assert result.data["stopped"] == ["certbot", "nginx", "one"]
+    assert data(result)["stopped"] == ["certbot", "nginx", "one"]
     assert site.served() == {"one.example.com": "nothing"}
     done(site.up())
     assert site.served() == {"one.example.com": "real"}

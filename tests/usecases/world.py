@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -25,15 +25,18 @@ from stackctl.plan.operation import Operation
 from stackctl.proxies.nginx.config import Nginx
 from stackctl.stackfile.locate import locate
 from stackctl.usecases.add_app import AddApp, add_app
-from stackctl.usecases.doctor.doctor import doctor
+from stackctl.usecases.adopt.take_over import GivenBack
+from stackctl.usecases.as_json import payload_object
+from stackctl.usecases.doctor.doctor import DoctorReport, doctor
 from stackctl.usecases.init import InitOptions, init
 from stackctl.usecases.remove_app import remove_app
-from stackctl.usecases.renew import renew
+from stackctl.usecases.renew import RenewReport, renew
 from stackctl.usecases.result import Result
-from stackctl.usecases.rollback import rollback
+from stackctl.usecases.rollback import RollbackReport, rollback
 from stackctl.usecases.status import status
-from stackctl.usecases.up_down import down, plan, up
+from stackctl.usecases.up_down import DownReport, down, plan, up
 
+P = TypeVar("P")
 MARKER = next(iter(Nginx().marker(MARKER_PATH)))
 OPTIONS = InitOptions(email="ops@example.com", agree_tos=True)
 IMAGES: dict[str, tuple[int, ...]] = {
@@ -98,7 +101,7 @@ class World:
         self.fake.images = dict(IMAGES)
         self.network = FakeNetwork(root, self.fake)
         self.report = Notes()
-        self.diagnosis = Result("doctor")
+        self.diagnosis = Result("doctor", DoctorReport((), None))
         self.dry_run = False
         """Whether the commands only show their plan; each can be told so by itself too."""
 
@@ -142,10 +145,12 @@ class World:
             network=self.network,
         )
 
-    def init(self, options: InitOptions = OPTIONS, *, dry_run: bool = False) -> Result:
+    def init(self, options: InitOptions = OPTIONS, *, dry_run: bool = False) -> Result[None]:
         return init(self.host, options, dry_run=dry_run or self.dry_run)
 
-    def add(self, name: str, *aliases: str, dry_run: bool = False, upstream: str | None = None, **more: Any) -> Result:
+    def add(
+        self, name: str, *aliases: str, dry_run: bool = False, upstream: str | None = None, **more: Any
+    ) -> Result[None]:
         if upstream is not None:
             at, _, port = upstream.rpartition(":")
             more["upstream"] = Endpoint(at, int(port))
@@ -154,10 +159,10 @@ class World:
         wanted = AddApp(Domain(name), tuple(Domain(alias) for alias in aliases), **more)
         return add_app(self.host, wanted, dry_run=dry_run or self.dry_run)
 
-    def remove(self, name: str, **more: bool) -> Result:
+    def remove(self, name: str, **more: bool) -> Result[None]:
         return remove_app(self.host, Domain(name), **{"dry_run": self.dry_run, **more})
 
-    def up(self, **more: bool) -> Result:
+    def up(self, **more: bool) -> Result[None]:
         """``up``; what ``plan`` shows before it is exactly what it then does."""
         options = {"dry_run": self.dry_run, **more}
         shown = self._planned(**{key: value for key, value in options.items() if key != "dry_run"})
@@ -171,7 +176,7 @@ class World:
             assert told([step.operation for step in result.steps]) == told(shown.plan.operations)
         return result
 
-    def _planned(self, **options: bool) -> Result | StackctlError:
+    def _planned(self, **options: bool) -> Result[None] | StackctlError:
         """What ``plan`` shows, or how it is refused; the fake forgets that it was asked."""
         fake = self.fake
         kept = (list(fake.calls), fake.kill_before, fake.kill_after, dict(fake.images), self.report)
@@ -186,13 +191,13 @@ class World:
             assert self.tree() == before, "'plan' changes nothing"
             fake.calls[:], fake.kill_before, fake.kill_after, fake.images, self.report = kept
 
-    def rollback(self, number: int | None = None, *, dry_run: bool = False) -> Result:
+    def rollback(self, number: int | None = None, *, dry_run: bool = False) -> Result[RollbackReport | GivenBack]:
         return rollback(self.host, number, dry_run=dry_run or self.dry_run)
 
-    def down(self, *, dry_run: bool = False) -> Result:
+    def down(self, *, dry_run: bool = False) -> Result[DownReport]:
         return down(self.host, dry_run=dry_run or self.dry_run)
 
-    def renew(self, *force: str, dry_run: bool = False) -> Result:
+    def renew(self, *force: str, dry_run: bool = False) -> Result[RenewReport]:
         return renew(self.host, force=[Domain(name) for name in force], dry_run=dry_run or self.dry_run)
 
     def doctor(self, *names: str) -> dict[str, dict[str, str]]:
@@ -200,7 +205,7 @@ class World:
         self.diagnosis = doctor(self.host, [Domain(name) for name in names])
         rank = ["ok", "unknown", "wrong"]
         found: dict[str, dict[str, str]] = {}
-        for section in self.diagnosis.data["sections"]:
+        for section in data(self.diagnosis)["sections"]:
             checks = found.setdefault(section["title"], {})
             for row in section["checks"]:
                 checks[row["name"]] = max(checks.get(row["name"], "ok"), row["verdict"], key=rank.index)
@@ -208,7 +213,7 @@ class World:
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """The rows of ``status``, by app."""
-        return {row["app"]: row for row in status(self.host).data["apps"]}
+        return {row["app"]: row for row in data(status(self.host))["apps"]}
 
     def served(self) -> dict[str, str]:
         """What the wire shows of each app: real, dummy, other or nothing."""
@@ -276,7 +281,12 @@ def told(operations: Sequence[Operation]) -> list[tuple[str, str, str, str | Non
     return [(type(one).__name__, one.text, one.cause, one.scope) for one in operations]
 
 
-def done(result: Result) -> Result:
+def data(result: Result[object]) -> dict[str, Any]:
+    """The keys that a command adds to its JSON object."""
+    return payload_object(result.payload)
+
+
+def done(result: Result[P]) -> Result[P]:
     """The result of a command that must have succeeded."""
     assert not result.errors, [str(error) for error in result.errors]
     assert all(step.status == "done" for step in result.steps)

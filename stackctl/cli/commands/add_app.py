@@ -60,7 +60,7 @@ def add_app(
     from stackctl.cli.run import Common, run
     from stackctl.usecases import add_app as usecase
 
-    def action(context: Context) -> Result:
+    def action(context: Context) -> Result[None]:
         if port is not None:
             parsed("--port", lambda text: values.port(int(text)), str(port))
         wanted = usecase.AddApp(

@@ -47,10 +47,10 @@ def adopt(
 ) -> None:
     """Take over a stack that a script made, as it runs. Its certificates stay: none is issued anew."""
     from stackctl.cli.run import Common, run
-    from stackctl.cli.views.adopt import show_plan
+    from stackctl.cli.views.adopt import show, show_plan
     from stackctl.usecases.adopt import survey as usecase
     from stackctl.usecases.adopt import take_over
-    from stackctl.usecases.adopt.proposal import AdoptOptions
+    from stackctl.usecases.adopt.proposal import AdoptOptions, AdoptReport
     from stackctl.usecases.result import Result
 
     def options() -> AdoptOptions:
@@ -64,7 +64,7 @@ def adopt(
 
     asks = output is OutputFormat.TEXT and sys.stdin.isatty() and sys.stdout.isatty()
 
-    def action(context: Context) -> Result:
+    def action(context: Context) -> Result[AdoptReport | None]:
         adoption = usecase.prepare(context, options())
         if dry_run or not adoption.plan:
             return adoption.shown
@@ -74,7 +74,7 @@ def adopt(
         if output is OutputFormat.TEXT:
             show_plan(adoption.shown)
         if not yes and not typer.confirm("Take it over?", default=False):
-            return Result("adopt", notes=("nothing was changed",), data={"declined": True})
+            return Result("adopt", None, notes=("nothing was changed",))
         return take_over.carry_out(context, adoption)
 
-    run(Common("adopt", directory, output, verbose, None if dry_run else wait), action, check=options)
+    run(Common("adopt", directory, output, verbose, None if dry_run else wait), action, show, options)

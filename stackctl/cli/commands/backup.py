@@ -43,6 +43,7 @@ def backup(
 ) -> None:
     """Write one archive of everything that cannot be made again."""
     from stackctl.cli.run import Common, run
+    from stackctl.cli.views.backup import show_backup
     from stackctl.usecases import backup as usecase
 
     piped = file == "-"
@@ -59,7 +60,7 @@ def backup(
         asked[0].check(directory.absolute())
 
     common = Common("backup", directory, output, verbose, wait, takes_stdout=piped)
-    run(common, lambda host: usecase.backup(host, asked[0]), check=check)
+    run(common, lambda host: usecase.backup(host, asked[0]), show_backup, check)
 
 
 def _seal(asked: bool, file: Path | None, recipients: tuple[str, ...]) -> Seal | None:

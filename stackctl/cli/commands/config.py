@@ -18,6 +18,7 @@ def config(
 ) -> None:
     """Print one site's proxy configuration, as it would be written."""
     from stackctl.cli.run import Common, run
+    from stackctl.cli.views.config import show
     from stackctl.usecases import config as usecase
 
-    run(Common("config", directory, output, verbose), lambda host: usecase.config(host, values.domain(domain)))
+    run(Common("config", directory, output, verbose), lambda host: usecase.config(host, values.domain(domain)), show)

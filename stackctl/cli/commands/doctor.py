@@ -11,6 +11,7 @@ from stackctl.model import values
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
+    from stackctl.usecases.doctor.doctor import DoctorReport
     from stackctl.usecases.result import Result
 
 
@@ -25,9 +26,10 @@ def doctor(
 ) -> None:
     """Find out why a site does not work, and what to do first. Also why a name would get no certificate."""
     from stackctl.cli.run import Common, run
+    from stackctl.cli.views.doctor import show
     from stackctl.usecases.doctor import doctor as usecase
 
-    def action(context: Context) -> Result:
+    def action(context: Context) -> Result[DoctorReport]:
         return usecase.doctor(context, [values.domain(text) for text in domain or ()])
 
-    run(Common("doctor", directory, output, verbose), action)
+    run(Common("doctor", directory, output, verbose), action, show)

@@ -23,7 +23,8 @@ def down(
 ) -> None:
     """Stop the stack; certificates, volumes and files all stay."""
     from stackctl.cli.run import Common, run
+    from stackctl.cli.views.down import show
     from stackctl.usecases import up_down as usecase
 
     common = Common("down", directory, output, verbose, None if dry_run else wait)
-    run(common, lambda host: usecase.down(host, dry_run=dry_run))
+    run(common, lambda host: usecase.down(host, dry_run=dry_run), show)

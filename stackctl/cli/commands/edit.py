@@ -14,6 +14,7 @@ from stackctl.errors import InputError, StackfileError
 if TYPE_CHECKING:
     from stackctl.adapters.editor import Draft
     from stackctl.engine.context import Context
+    from stackctl.usecases.edit import EditReport
     from stackctl.usecases.result import Result
 
 
@@ -35,7 +36,7 @@ def edit(
                 "nobody is here to ask", where="--yes", hint="pass --yes to have it done without being asked"
             )
 
-    def action(context: Context) -> Result:
+    def action(context: Context) -> Result[EditReport]:
         before = usecase.text_to_edit(context)
         draft = Draft(context.directory.files.main, before)
         keeps = True
@@ -53,7 +54,7 @@ def edit(
 
 def _session(
     context: Context, draft: Draft, before: str, *, yes: bool, issue: bool, wait: float
-) -> tuple[Result, bool]:
+) -> tuple[Result[EditReport], bool]:
     """Edit until it is right, or given up; then do it. Also whether what was typed is nowhere else."""
     from stackctl.cli.run import make_console
     from stackctl.cli.show import show_error
@@ -62,8 +63,8 @@ def _session(
     from stackctl.usecases.result import Result
     from stackctl.usecases.session import exclusive
 
-    def ended(note: str) -> tuple[Result, bool]:
-        return Result("edit", notes=(note,), data={"edited": False}), False
+    def ended(note: str) -> tuple[Result[EditReport], bool]:
+        return Result("edit", usecase.EditReport(edited=False), notes=(note,)), False
 
     while True:
         try:

@@ -11,6 +11,7 @@ from stackctl.model import values
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
+    from stackctl.usecases.explain import ExplainReport
     from stackctl.usecases.result import Result
 
 
@@ -24,9 +25,10 @@ def explain(
 ) -> None:
     """Follow one request to its app, and name the broken link. It goes by server block, location and container."""
     from stackctl.cli.run import Common, run
+    from stackctl.cli.views.explain import show
     from stackctl.usecases import explain as usecase
 
-    def action(context: Context) -> Result:
+    def action(context: Context) -> Result[ExplainReport]:
         return usecase.explain(context, *values.web_address(address))
 
-    run(Common("explain", directory, output, verbose), action, lambda: values.web_address(address))
+    run(Common("explain", directory, output, verbose), action, show, lambda: values.web_address(address))

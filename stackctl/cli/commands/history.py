@@ -18,6 +18,7 @@ def history(
 ) -> None:
     """List the states the stack was in, and what each change did."""
     from stackctl.cli.run import Common, run
+    from stackctl.cli.views.history import show
     from stackctl.usecases import history as usecase
 
-    run(Common("history", directory, output, verbose), usecase.history)
+    run(Common("history", directory, output, verbose), usecase.history, show)

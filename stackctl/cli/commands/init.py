@@ -97,7 +97,7 @@ def init(
         usecase.read_eab_key(asked)
         return asked
 
-    def action(context: Context) -> Result:
+    def action(context: Context) -> Result[None]:
         asked = options()
         if context.directory.stackfile() is None and output is OutputFormat.TEXT and not dry_run:
             asked = replace(asked, email=asked.email or _ask_email(), agree_tos=asked.agree_tos or _ask_terms())

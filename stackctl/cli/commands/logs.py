@@ -11,6 +11,7 @@ from stackctl.model import values
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
+    from stackctl.usecases.logs import LogsReport
     from stackctl.usecases.result import Result
 
 
@@ -26,9 +27,11 @@ def logs(
     from stackctl.usecases import logs as usecase
     from stackctl.usecases.result import Result
 
-    def action(context: Context) -> Result:
+    def action(context: Context) -> Result[LogsReport]:
+        lines = 0
         for line in usecase.logs(context, values.domain(domain) if domain else None, tail=tail, follow=follow):
             typer.echo(line)
-        return Result("logs", data={"shown": True})
+            lines += 1
+        return Result("logs", usecase.LogsReport(lines))
 
     run(Common("logs", directory, OutputFormat.TEXT, verbose), action)

@@ -29,6 +29,7 @@ def plan(
 ) -> None:
     """Show what 'up' would do, why, and each file's change. Nothing is done."""
     from stackctl.cli.run import Common, run
+    from stackctl.cli.views.plan import show
     from stackctl.usecases import up_down as usecase
 
     run(
@@ -36,4 +37,5 @@ def plan(
         lambda host: usecase.plan(
             host, issue=not no_issue, ledger=not ignore_ledger, unattended=unattended, check=check
         ),
+        show,
     )

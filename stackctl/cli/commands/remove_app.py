@@ -44,7 +44,7 @@ def remove_app(
     from stackctl.cli.run import Common, run
     from stackctl.usecases import remove_app as usecase
 
-    def action(context: Context) -> Result:
+    def action(context: Context) -> Result[None]:
         name = values.domain(domain)
         if delete_cert and not yes and not dry_run:
             _confirm(InputError, f"Delete the certificate and the key of {name}? They cannot be made again.")

@@ -22,6 +22,7 @@ from stackctl.model import values
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
+    from stackctl.usecases.renew import RenewReport
     from stackctl.usecases.result import Result
 
 
@@ -42,9 +43,10 @@ def renew(
 ) -> None:
     """Renew the certificates that are due."""
     from stackctl.cli.run import Common, run
+    from stackctl.cli.views.renew import show
     from stackctl.usecases import renew as usecase
 
-    def action(context: Context) -> Result:
+    def action(context: Context) -> Result[RenewReport]:
         return usecase.renew(
             context,
             force=[values.domain(text) for text in force or ()],
@@ -53,4 +55,4 @@ def renew(
             dry_run=dry_run,
         )
 
-    run(Common("renew", directory, output, verbose, None if dry_run else wait), action)
+    run(Common("renew", directory, output, verbose, None if dry_run else wait), action, show)

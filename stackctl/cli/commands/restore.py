@@ -22,7 +22,7 @@ from stackctl.cli.options import (
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
-    from stackctl.usecases.restore import Archive
+    from stackctl.usecases.restore import Archive, RestoreReport
     from stackctl.usecases.result import Result
 
 
@@ -47,6 +47,7 @@ def restore(
 ) -> None:
     """Start a backup's stack here, with the certificates it had."""
     from stackctl.cli.run import Common, host_of, run
+    from stackctl.cli.views.backup import show_restore
     from stackctl.engine.backup.sealing import Keys, read_passphrase
     from stackctl.usecases import restore as usecase
 
@@ -61,10 +62,10 @@ def restore(
         if not dry_run:
             usecase.refuse_occupied(directory.absolute(), opened[0], options)
 
-    def action(context: Context) -> Result:
+    def action(context: Context) -> Result[RestoreReport]:
         return usecase.restore(context, opened[0], options, lambda: host_of(common, context.report), dry_run=dry_run)
 
-    run(common, action, check=check)
+    run(common, action, show_restore, check)
 
 
 def _ask_passphrase() -> str:

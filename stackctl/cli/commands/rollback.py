@@ -40,10 +40,12 @@ def rollback(
     The Compose file and nginx/custom are put back as they were. It can be undone the same way.
     """
     from stackctl.cli.run import Common, run
+    from stackctl.cli.views.rollback import show
     from stackctl.usecases import rollback as usecase
 
     common = Common("rollback", directory, output, verbose, None if dry_run else wait)
     run(
         common,
         lambda host: usecase.rollback(host, number, issue=not no_issue, ledger=not ignore_ledger, dry_run=dry_run),
+        show,
     )

@@ -12,6 +12,7 @@ def status(
 ) -> None:
     """Show each app: upstream, certificate, what is really served."""
     from stackctl.cli.run import Common, run
+    from stackctl.cli.views.status import show
     from stackctl.usecases import status as usecase
 
-    run(Common("status", directory, output, verbose), usecase.status)
+    run(Common("status", directory, output, verbose), usecase.status, show)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
 from rich.text import Text
 
 from stackctl.cli.console import plain
+from stackctl.usecases.adopt.proposal import AdoptedSite, AdoptReport
 from stackctl.usecases.result import Result
 
 _TITLES = {
@@ -20,72 +19,71 @@ _STYLES = {"lost": "bold red", "changed": "yellow"}
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def show(console: Console, result: Result) -> None:
+def show(console: Console, result: Result[AdoptReport | None]) -> None:
     """The plan of a dry run; what came of it otherwise."""
-    data = result.data
-    if "declined" in data:
+    report = result.payload
+    if report is None:  # the user declined
         return
     if not result.plan:
         plain(console, "nothing to adopt: what is here is stackctl's already ('stackctl status' shows it)")
         return
     if result.dry_run:
-        _plan(console, result)
-        _verdict(console, result)
+        _plan(console, report)
+        _verdict(console, report)
         return
     if result.errors:
         return
-    if not data["replaced"]:
+    if not report.replaced:
         plain(console, "the proxy was not replaced: not a moment without an answer")
-    elif data["gap_ms"] is None:
+    elif report.gap_ms is None:
         plain(console, "the proxy was started; nothing answered before")
     else:
-        plain(console, f"the proxy was replaced: {data['gap_ms']} ms without an answer")
-    plain(console, f"{len(data['sites'])} sites are taken over; 'stackctl rollback' gives the old stack back")
-    for site in data["sites"]:
-        if site["certificate"] is None:
-            plain(console, f"{site['app']} has no certificate yet: 'stackctl up' asks for one")
+        plain(console, f"the proxy was replaced: {report.gap_ms} ms without an answer")
+    plain(console, f"{len(report.sites)} sites are taken over; 'stackctl rollback' gives the old stack back")
+    for site in report.sites:
+        if site.certificate is None:
+            plain(console, f"{site.name} has no certificate yet: 'stackctl up' asks for one")
 
 
-def show_plan(result: Result) -> None:
+def show_plan(result: Result[AdoptReport]) -> None:
     """The plan, before it is carried out."""
     console = Console()
     console = console if console.is_terminal else Console(width=200)
-    _plan(console, result)
+    _plan(console, result.payload)
     _title(console, "steps")
     for operation in result.plan.operations:
         plain(console, f"  {operation.text}  ({operation.cause})")
 
 
-def _plan(console: Console, result: Result) -> None:
-    data = result.data
+def _plan(console: Console, report: AdoptReport) -> None:
     _title(console, "sites")
-    for site in data["sites"]:
+    for site in report.sites:
         plain(console, f"  {_site(site)}")
-    if not data["sites"]:
+    if not report.sites:
         plain(console, "  none that stackctl can manage")
     for fate, title in _TITLES.items():
-        remarks = [remark for remark in data["remarks"] if remark["fate"] == fate]
+        remarks = [remark for remark in report.remarks if remark.fate == fate]
         if remarks:
             _title(console, title, _STYLES.get(fate, "bold"))
         for remark in remarks:
-            plain(console, f"  {remark['from'] + ': ' if remark['from'] else ''}{remark['text']}")
-    if data["diff"]:
+            plain(console, f"  {remark.at + ': ' if remark.at else ''}{remark.text}")
+    if report.diff:
         _title(console, "changes of the Compose file")
-    for line in data["diff"].splitlines():
+    for line in report.diff.splitlines():
         text = Text(f"  {line}", style=_DIFF_STYLES.get(line[:1], ""))
         console.print(text, soft_wrap=True)
 
 
-def _verdict(console: Console, result: Result) -> None:
-    if result.data["stops"]:
+def _verdict(console: Console, report: AdoptReport) -> None:
+    if report.stops:
         _title(console, "adoption stops here: some of it cannot be kept; --force goes on without that", "bold red")
 
 
-def _site(site: dict[str, Any]) -> str:
-    names = ", ".join([site["app"], *site["aliases"]])
-    until = f", valid until {site['not_after'][:10]}" if site["not_after"] else ""
-    certificate = f"certificate {site['certificate']}{until}" if site["certificate"] else "no certificate yet"
-    return f"{names} -> {site['upstream']}  ({certificate}; {site['from']})"
+def _site(site: AdoptedSite) -> str:
+    names = ", ".join([site.name, *site.aliases])
+    until = f", valid until {site.not_after:%Y-%m-%d}" if site.not_after else ""
+    certificate = f"certificate {site.certificate}{until}" if site.certificate else "no certificate yet"
+    return f"{names} -> {site.upstream}  ({certificate}; {site.at})"
 
 
 def _title(console: Console, text: str, style: str = "bold") -> None:

@@ -6,11 +6,12 @@ from rich.console import Console
 
 from stackctl.cli.console import plain
 from stackctl.usecases.result import Result
+from stackctl.usecases.up_down import DownReport
 
 
-def show(console: Console, result: Result) -> None:
+def show(console: Console, result: Result[DownReport]) -> None:
     """What was, or would be, stopped."""
-    services = ", ".join(result.data["stopped"])
+    services = ", ".join(result.payload.stopped)
     if result.dry_run:
         plain(console, f"would stop: {services or 'nothing is running'}")
     else:

@@ -2,48 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
 from rich.text import Text
 
 from stackctl.cli.console import plain
+from stackctl.diagnose.check import Verdict
+from stackctl.usecases.explain import ExplainReport, HopReport
 from stackctl.usecases.result import Result
 
-_MARKS = {"ok": ("─", "green"), "wrong": ("✗", "red"), "unknown": ("?", "yellow")}
+_MARKS = {Verdict.OK: ("─", "green"), Verdict.WRONG: ("✗", "red"), Verdict.UNKNOWN: ("?", "yellow")}
 
 
-def show(console: Console, result: Result) -> None:
+def show(console: Console, result: Result[ExplainReport]) -> None:
     """The way from top to bottom, then what is broken, then what the proxy logged."""
-    data = result.data
-    way, plain_http = data["links"][:-1], data["links"][-1]
-    width = max(len(link["link"]) for link in data["links"])
-    plain(console, f"https://{data['domain']}{data['path']}")
-    for number, link in enumerate(way, 1):
-        _line(console, link, "└" if number == len(way) else "├", width)
-    plain(console, f"http://{data['domain']}{data['path']}")
-    _line(console, plain_http, "└", width)
+    report = result.payload
+    *https, http = report.hops
+    width = max(len(hop.step) for hop in report.hops)
+    plain(console, f"https://{report.domain}{report.path}")
+    for number, hop in enumerate(https, 1):
+        _line(console, hop, "└" if number == len(https) else "├", width)
+    plain(console, f"http://{report.domain}{report.path}")
+    _line(console, http, "└", width)
     plain(console, "")
-    broken = data["broken"]
+    broken = report.broken
     if broken is None:
         plain(console, "the way is whole")
     else:
-        console.print(
-            Text.assemble(("broken: ", "red"), f"{broken['link']}: {broken['why'] or broken['text']}"), soft_wrap=True
-        )
-        if broken["todo"]:
-            plain(console, f"  → {broken['todo']}")
-    if data["log"]:
+        console.print(Text.assemble(("broken: ", "red"), f"{broken.step}: {broken.why or broken.text}"), soft_wrap=True)
+        if broken.todo:
+            plain(console, f"  → {broken.todo}")
+    if report.log:
         plain(console, "")
-        console.print(Text(f"last errors that the proxy logged for {data['domain']}:", style="bold"))
-    for error in data["log"]:
-        upstream = f" ({error['upstream']})" if error["upstream"] else ""
-        request = f" on {error['request']!r}" if error["request"] else ""
-        plain(console, f"  {error['time']} {error['message']}{upstream}{request}")
+        console.print(Text(f"last errors that the proxy logged for {report.domain}:", style="bold"))
+    for error in report.log:
+        upstream = f" ({error.upstream})" if error.upstream else ""
+        request = f" on {error.request!r}" if error.request else ""
+        plain(console, f"  {error.time} {error.message}{upstream}{request}")
 
 
-def _line(console: Console, link: dict[str, Any], branch: str, width: int) -> None:
-    mark, style = _MARKS[link["verdict"]]
-    where = f"  {link['where']}" if link["where"] else ""
-    told = f" {link['link'].ljust(width)}  {link['text']}"
+def _line(console: Console, hop: HopReport, branch: str, width: int) -> None:
+    mark, style = _MARKS[hop.verdict]
+    where = f"  {hop.where}" if hop.where else ""
+    told = f" {hop.step.ljust(width)}  {hop.text}"
     console.print(Text.assemble(branch, (mark, style), told, (where, "dim")), soft_wrap=True)

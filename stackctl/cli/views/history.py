@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from stackctl.cli.console import plain
+from stackctl.usecases.history import ChangedFile, EntryReport, HistoryReport
 from stackctl.usecases.result import Result
 
 _TITLES = ("NUMBER", "WHEN", "COMMAND", "WHAT CHANGED")
@@ -17,9 +17,9 @@ _WIDEST = 60
 _WORDS = {"new": "new", "removed": "removed"}
 
 
-def show(console: Console, result: Result) -> None:
+def show(console: Console, result: Result[HistoryReport]) -> None:
     """One row for each entry, the newest last."""
-    entries = result.data["entries"]
+    entries = result.payload.entries
     if not entries:
         plain(console, "no entry yet: it begins with the first change that is made here")
         return
@@ -30,19 +30,19 @@ def show(console: Console, result: Result) -> None:
     plain(console, "go back with 'stackctl rollback NUMBER'; 'stackctl rollback NUMBER --dry-run' shows what that does")
 
 
-def _row(entry: dict[str, Any]) -> tuple[str, ...]:
-    when = f"{datetime.fromisoformat(entry['at']):%Y-%m-%d %H:%M %Z}"
-    found = {"found": " (found, not recorded before)", "foreign": " (before stackctl)"}.get(entry["kind"], "")
-    files = [_file(file) for file in entry["files"]]
-    command = entry["command"] if len(entry["command"]) <= _WIDEST else f"{entry['command'][: _WIDEST - 1]}…"
-    return str(entry["number"]), when, f"{command}{found}", ", ".join(files) or _other(entry["changes"])
+def _row(entry: EntryReport) -> tuple[str, ...]:
+    when = f"{entry.at:%Y-%m-%d %H:%M %Z}"
+    found = {"found": " (found, not recorded before)", "foreign": " (before stackctl)"}.get(entry.kind, "")
+    files = [_file(file) for file in entry.files]
+    command = entry.command if len(entry.command) <= _WIDEST else f"{entry.command[: _WIDEST - 1]}…"
+    return str(entry.number), when, f"{command}{found}", ", ".join(files) or _other(entry.changes)
 
 
-def _file(file: dict[str, Any]) -> str:
-    return f"{file['path']} {_WORDS.get(file['status']) or '+{added} -{removed}'.format(**file)}"
+def _file(file: ChangedFile) -> str:
+    return f"{file.path} {_WORDS.get(file.status) or f'+{file.added} -{file.removed}'}"
 
 
-def _other(changes: list[str]) -> str:
+def _other(changes: Sequence[str]) -> str:
     """Where no file of a person's changed: what was done first, and how much more."""
     if not changes:
         return "-"

@@ -20,7 +20,7 @@ _STYLES = {"+": Style(color="green"), "-": Style(color="red"), "@": Style(color=
 _WORDS = {"new": " (new)", "removed": " (removed)", "changed": ""}
 
 
-def show_plan(console: Console, result: Result) -> None:
+def show_plan(console: Console, result: Result[object]) -> None:
     """Every operation with its cause; under it the difference of each file it changes, and at the end a summary."""
     if result.edited:
         plain(console, "edited since the last change:")
@@ -45,7 +45,7 @@ def _show_diff(console: Console, diff: FileDiff) -> None:
     console.print(Segments([name, *lines]), end="", soft_wrap=True)
 
 
-def _summary(result: Result) -> Iterator[str]:
+def _summary(result: Result[object]) -> Iterator[str]:
     """What a person asks first: how many files, which certificates, what is started and reloaded."""
     operations = result.plan.operations
     yield _count(len(operations), "operation")
@@ -74,7 +74,7 @@ def _few(names: Sequence[str], most: int = 5) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def show(console: Console, result: Result) -> None:
+def show(console: Console, result: Result[object]) -> None:
     """The plan itself is shown as for every dry run; left is what to say where there is none."""
-    if not result.plan and "gap_ms" not in result.data:
+    if not result.plan:
         plain(console, "nothing to do: everything is as it should be")

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.console import Console
 from rich.text import Text
 
 from stackctl.cli.console import plain
 from stackctl.usecases.result import Result
+from stackctl.usecases.status import SiteStatus, StatusReport
 
 _SERVED_STYLES = {"real": "green", "dummy": "yellow", "other": "yellow", "nothing": "red"}
 
 
-def show(console: Console, result: Result) -> None:
+def show(console: Console, result: Result[StatusReport]) -> None:
     """One row per app."""
-    data = result.data
-    plain(console, f"project {data['project']}, proxy {data['proxy']}")
-    if not data["apps"]:
+    report = result.payload
+    plain(console, f"project {report.project}, proxy {report.proxy}")
+    if not report.sites:
         plain(console, "no apps yet: add one with 'stackctl add-app DOMAIN'")
         return
-    rows = [_TITLES, *(_status_row(row) for row in data["apps"])]
+    rows = [_TITLES, *(_status_row(row) for row in report.sites)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES) - 1)]
     # Padded by hand and printed at once: at a thousand apps a table that measures every cell for wrapping, or a
     # print for each, takes longer than finding out what it says.
@@ -34,14 +33,14 @@ def show(console: Console, result: Result) -> None:
 _TITLES = ("APP", "ALIASES", "UPSTREAM", "HEALTH", "ISSUER", "NOT AFTER", "DAYS", "SERVED")
 
 
-def _status_row(row: dict[str, Any]) -> tuple[str, ...]:
+def _status_row(row: SiteStatus) -> tuple[str, ...]:
     return (
-        row["app"],
-        ", ".join(row["aliases"]) or "-",
-        row["upstream"],
-        row["health"],
-        row["certificate_problem"] or row["issuer"] or "-",
-        (row["not_after"] or "-")[:10],
-        "-" if row["days_left"] is None else str(row["days_left"]),
-        row["served"],
+        row.name,
+        ", ".join(row.aliases) or "-",
+        row.upstream,
+        row.health,
+        row.certificate_problem or row.issuer or "-",
+        f"{row.not_after:%Y-%m-%d}" if row.not_after else "-",
+        "-" if row.days_left is None else str(row.days_left),
+        row.served,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.adopt.letsencrypt import to_webroot
@@ -18,6 +18,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
 from stackctl.errors import ExitCode
 from stackctl.model.stack import Site
+from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.adopt import (
     CopyTree,
@@ -35,7 +36,7 @@ from stackctl.plan.operations import AwaitService, PullImage, RemoveContainers, 
 from stackctl.plan.planner import make_plan
 from stackctl.proxies.sites import Rendering
 from stackctl.usecases.converge import Loaded
-from stackctl.usecases.result import Result
+from stackctl.usecases.result import Result, json_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,53 @@ class AdoptOptions:
     nginx_image: str | None = None
     certbot_image: str | None = None
     force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedSite:
+    """What was found and becomes a site, or has become one.
+
+    Attributes:
+        certificate: certbot's name of it, or the file it was in; None where it has none.
+        at: ``file:line``, or the service whose variables say it.
+    """
+
+    name: Domain = field(metadata=json_name("app"))
+    aliases: tuple[Domain, ...]
+    upstream: str
+    certificate: str | None
+    not_after: datetime | None
+    at: str = field(metadata=json_name("from"))
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptRemark:
+    """What becomes of something else that was found."""
+
+    fate: Fate
+    text: str
+    at: str = field(metadata=json_name("from"))
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptReport:
+    """What was found, and what becomes of it.
+
+    Attributes:
+        custom: the files below ``nginx/custom`` that hold what is kept.
+        diff: the difference of the Compose file.
+        stops: whether something would be lost, and nobody agreed to it.
+        replaced: whether the proxy's container is another one afterwards.
+        gap_ms: for how long nothing answered while it was replaced; None where it was not.
+    """
+
+    sites: tuple[AdoptedSite, ...]
+    remarks: tuple[AdoptRemark, ...]
+    custom: tuple[str, ...]
+    diff: str
+    stops: bool
+    replaced: bool
+    gap_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,43 +121,40 @@ class Adoption:
         return bool(self.proposal.with_fate(Fate.LOST)) and not self.options.force
 
     @property
-    def shown(self) -> Result:
+    def shown(self) -> Result[AdoptReport]:
         """What a person decides by."""
         found = ExitCode.FAILED if self.stops else ExitCode.OK
-        return Result("adopt", self.plan, dry_run=True, data=self.data(), found=found)
+        return Result("adopt", self.report(), self.plan, dry_run=True, found=found)
 
-    def data(self) -> dict[str, Any]:
-        """What was found, and what becomes of it, in JSON's types."""
+    def report(self) -> AdoptReport:
+        """What was found, and what becomes of it."""
         proposal = self.proposal
         sites = {site.name: site for site in self.loaded.stack.sites}
-        return {
-            "sites": [
-                {
-                    "app": site.name,
-                    "aliases": list(site.domains[1:]),
-                    "upstream": str(site.upstream),
-                    "certificate": site.lineage or site.imported,
-                    "not_after": _not_after(self.observed, sites[site.name]),
-                    "from": site.at,
-                }
+        return AdoptReport(
+            sites=tuple(
+                AdoptedSite(
+                    name=site.name,
+                    aliases=site.domains[1:],
+                    upstream=str(site.upstream),
+                    certificate=site.lineage or site.imported,
+                    not_after=_not_after(self.observed, sites[site.name]),
+                    at=site.at,
+                )
                 for site in proposal.sites
-            ],
-            "remarks": [
-                {"fate": remark.fate.value, "text": remark.text, "from": remark.at}
-                for fate in Fate
-                for remark in proposal.with_fate(fate)
-            ],
-            "custom": sorted([*proposal.custom, *proposal.copies]),
-            "diff": self.diff,
-            "stops": self.stops,
-            "replaced": any(isinstance(operation, ReplaceProxy) for operation in self.switch),
-            "gap_ms": None,
-        }
+            ),
+            remarks=tuple(
+                AdoptRemark(remark.fate, remark.text, remark.at) for fate in Fate for remark in proposal.with_fate(fate)
+            ),
+            custom=tuple(sorted([*proposal.custom, *proposal.copies])),
+            diff=self.diff,
+            stops=self.stops,
+            replaced=any(isinstance(operation, ReplaceProxy) for operation in self.switch),
+        )
 
 
-def _not_after(observed: Observed, site: Site) -> str | None:
+def _not_after(observed: Observed, site: Site) -> datetime | None:
     certificate = held(site, observed.shelf).on_disk
-    return certificate.not_after.isoformat() if certificate is not None else None
+    return certificate.not_after if certificate is not None else None
 
 
 def planned(  # noqa: PLR0913  (what was found, and what it is to be)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from stackctl.adapters.disk.files import read_or_none
 from stackctl.adopt.compose_layouts import read_layout
@@ -16,12 +16,12 @@ from stackctl.model.history import HistoryEntry
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Plan
-from stackctl.usecases.adopt.proposal import Adoption
+from stackctl.usecases.adopt.proposal import Adoption, AdoptReport
 from stackctl.usecases.recording import record_change
 from stackctl.usecases.result import Result
 
 
-def carry_out(context: Context, adoption: Adoption) -> Result:
+def carry_out(context: Context, adoption: Adoption) -> Result[AdoptReport]:
     """Take the stack over. All that can fail does so before anything that runs is touched.
 
     Raises:
@@ -35,7 +35,7 @@ def carry_out(context: Context, adoption: Adoption) -> Result:
     stack, observed = adoption.loaded.stack, adoption.observed
     lineages = list(adoption.foreign.lineages.values())
     take_over = TakeOver(context, adoption.loaded.project.name, stack.proxy, lineages)
-    result = Result("adopt", adoption.plan, data=adoption.data())
+    result = Result("adopt", adoption.report(), adoption.plan)
     last = context.directory.history.last()
     steps = Executor(context, stack, observed, take_over).run(Plan(adoption.before))
     notes: tuple[str, ...] = ()
@@ -48,7 +48,8 @@ def carry_out(context: Context, adoption: Adoption) -> Result:
         else:
             unrecorded = record_change(context, stack, Intent(adoption.loaded.doc.text), observed, steps)
             notes = (unrecorded,) if unrecorded else ()
-    return replace(result, steps=tuple(steps), data={**result.data, "gap_ms": take_over.gap}, notes=notes)
+    report = replace(result.payload, gap_ms=take_over.gap)
+    return replace(result, payload=report, steps=tuple(steps), notes=notes)
 
 
 def _given_up(context: Context, before: HistoryEntry | None, *, switched: bool) -> tuple[str, ...]:
@@ -62,7 +63,15 @@ def _given_up(context: Context, before: HistoryEntry | None, *, switched: bool) 
     return ("the old stack was put back", *undo_adoption(context, entry).notes)
 
 
-def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = False) -> Result:
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """The entry with the old stack, and for how long nothing answered while its proxy was started."""
+
+    entry: int
+    gap_ms: int | None
+
+
+def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = False) -> Result[GivenBack]:
     """Give a stack back as it was before ``entry``, of kind ``foreign``, was recorded.
 
     The old files are put back, the old containers are started by plain Compose, and the gap is measured.
@@ -104,7 +113,7 @@ def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = Fals
     if dry_run:
         now = {path for path, content in old.items() if read_or_none(context.directory.root / path) != content}
         plan = (f"would put {', '.join(sorted(now)) or 'no file'} back, and replace the proxy {proxy.name}",)
-        return Result("rollback", dry_run=True, notes=plan, data={"entry": entry.number, "gap_ms": None})
+        return Result("rollback", GivenBack(entry.number, None), dry_run=True, notes=plan)
     written = take_back(context, entry, replace_proxy)
     notes = (f"{', '.join(written) or 'no file'} put back", f"the proxy was replaced: {gap[0]} ms without an answer")
-    return Result("rollback", acted=True, notes=notes, data={"entry": entry.number, "gap_ms": gap[0]})
+    return Result("rollback", GivenBack(entry.number, gap[0]), acted=True, notes=notes)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from stackctl.certs.held import held, owned
 from stackctl.diagnose.certbot import judge_certbot
@@ -41,7 +42,15 @@ _GROUNDS = {
 """Checks of the host that a look from outside stands on, and what to say instead of one."""
 
 
-def doctor(context: Context, asked: Sequence[Domain] = ()) -> Result:
+@dataclass(frozen=True, slots=True)
+class DoctorReport:
+    """Every check, and the one to begin with: the first that is wrong."""
+
+    sections: tuple[Section, ...]
+    first: Check | None
+
+
+def doctor(context: Context, asked: Sequence[Domain] = ()) -> Result[DoctorReport]:
     """Every check, in the order in which one stands on another; ``asked`` are the only domains looked at."""
     inputs = survey(context)
     stack = inputs.stack
@@ -59,25 +68,10 @@ def doctor(context: Context, asked: Sequence[Domain] = ()) -> Result:
     return _result(sections)
 
 
-def _result(sections: Sequence[Section]) -> Result:
+def _result(sections: Sequence[Section]) -> Result[DoctorReport]:
     broken = found_wrong([check for section in sections for check in section.checks])
-    data = {
-        "sections": [
-            {"title": section.title, "checks": [_row(check) for check in section.checks]} for section in sections
-        ],
-        "first": _row(broken[0]) if broken else None,
-    }
-    return Result("doctor", data=data, found=ExitCode.FAILED if broken else ExitCode.OK)
-
-
-def _row(check: Check) -> dict[str, Any]:
-    return {
-        "name": check.name,
-        "verdict": check.verdict.value,
-        "subject": check.subject,
-        "text": check.text,
-        "todo": check.todo,
-    }
+    report = DoctorReport(tuple(sections), broken[0] if broken else None)
+    return Result("doctor", report, found=ExitCode.FAILED if broken else ExitCode.OK)
 
 
 def _host(inputs: DoctorInputs, ca: CaDirectory) -> list[Check]:
