@@ -152,6 +152,8 @@ SCENARIOS = {
     "rollback of what was not applied": Scenario(edited_and_not_applied, World.rollback),
     "rollback by number": Scenario(one_less, lambda world: world.rollback(2), THREE),
 }
+QUICK = {"add-app --upstream", "remove-app"}
+"""One that adds and one that removes, for every change; all of them take half a minute."""
 
 
 def state(world: World) -> dict[str, Any]:
@@ -184,8 +186,9 @@ def check_meanwhile(world: World, before: set[str], texts: set[str]) -> None:
         Document.parse(world.text, world.file.name)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in SCENARIOS]
+)
 def test_the_same_command_again_finishes_what_a_crash_cut_short(name: str, tmp_path: Path) -> None:
     scenario = SCENARIOS[name]
     start = World(tmp_path / "start" / "stack")
