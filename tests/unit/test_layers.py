@@ -23,12 +23,19 @@ LAYERS = words(
 REST = "*"
 INSIDE = {
     "adapters": ("disk net", "docker editor nginx_reader", "engines fakes"),
+    "adapters.disk": ("files", REST, "directory"),
+    "adapters.docker": ("client", REST, "engine"),
+    "adopt": ("compose_layouts directives letsencrypt proposal", "known nginx_conf", REST, "nginx_proxy reading"),
+    "certs.issuer": ("locks merge", REST, "program"),
     "cli": ("console options report terminal", "views", "show", "run", "commands", "main"),
+    "diagnose": ("check", REST, "trace"),
     "engine": ("context waiting", "backup probe", "apply", "adopt"),
+    "engine.apply": (REST, "execute"),
     "model": ("layout values", REST),
     "observed": ("containers network reply", "state", "ports"),
     "plan": ("intent operation", "operations", "adopt diff requests services", "planner"),
     "proxies": ("trace", "proxy", "nginx sites"),
+    "proxies.nginx": ("directives log", REST),
     "stackfile": ("document schema", "edit locate read services siblings"),
     "usecases": ("recording result session", "as_json converge", REST),
 }
