@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adopt.compose_layouts import NGINX, on_host
-from stackctl.adopt.directives import Directive
-from stackctl.errors import ProxyRejected
 from stackctl.model.project import Service
+from stackctl.proxies.nginx.directives import Directive
+from stackctl.proxies.nginx.reader import parse
 
 _DEEPEST = 20
 _TEMPLATES = f"{NGINX}/templates"
@@ -116,41 +114,3 @@ def _expanded(files: ContainerFiles, directives: Iterable[Directive], depth: int
             yield one.with_block(_expanded(files, one.block, depth))
         else:
             yield one
-
-
-def parse(content: bytes, shown: str) -> tuple[Directive, ...]:
-    """The directives of one file, which a person knows as ``shown``.
-
-    Raises:
-        ProxyRejected: it is not nginx's syntax.
-    """
-    import crossplane  # noqa: PLC0415  (only adoption reads foreign files)
-    from crossplane.errors import NgxParserBaseException  # noqa: PLC0415
-
-    with host_errors(), tempfile.NamedTemporaryFile(suffix=".conf") as draft:
-        draft.write(content)
-        draft.flush()
-        try:
-            payload = crossplane.parse(
-                draft.name, single=True, comments=True, catch_errors=False, check_ctx=False, check_args=False
-            )
-        except NgxParserBaseException as error:
-            where = f"{shown}:{error.lineno}" if error.lineno else shown
-            raise ProxyRejected(f"this is not nginx's syntax: {error.strerror}", where=where) from error
-    for fault in payload["errors"]:
-        raise ProxyRejected(
-            f"this is not nginx's syntax: {fault['error'].partition(' in /')[0]}", where=f"{shown}:{fault['line']}"
-        )
-    return _directives(payload["config"][0]["parsed"], shown)
-
-
-def _directives(parsed: Iterable[Mapping[str, Any]], shown: str) -> tuple[Directive, ...]:
-    return tuple(
-        Directive(
-            one["directive"],
-            (one["comment"],) if one["directive"] == "#" else tuple(one["args"]),
-            f"{shown}:{one['line']}",
-            _directives(one["block"], shown) if "block" in one else None,
-        )
-        for one in parsed
-    )

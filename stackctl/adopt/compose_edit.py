@@ -11,6 +11,7 @@ from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
 from stackctl.model.stack import Site, Upstream
 from stackctl.model.values import Domain
+from stackctl.proxies.proxy import Proxy
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.read import HTTP, HTTPS, KEY
@@ -18,8 +19,9 @@ from stackctl.stackfile.read import HTTP, HTTPS, KEY
 _DROPPED = ("command", "user", "working_dir")
 
 
-def adopted(
+def adopted(  # noqa: PLR0913  (what the new text is made of)
     doc: Document,
+    proxy: Proxy,
     layout: Layout,
     proposal: Proposal,
     settings: Mapping[str, str | int | bool],
@@ -32,7 +34,7 @@ def adopted(
     for key, value in {**settings, **proposal.tuning}.items():
         if key not in (doc.data((KEY,)) or {}):
             doc = edit.add_entry(doc, (KEY,), f"{key}: {services.render_value(value)}\n")
-    doc = _as_proxy(doc, layout.proxy, images.get("proxy"))
+    doc = _as_proxy(doc, proxy, layout.proxy, images.get("proxy"))
     doc = _as_certbot(doc, layout.certbot, images.get("certbot"))
     for helper in layout.helpers:
         doc = edit.remove(doc, ("services", helper.name))
@@ -41,12 +43,12 @@ def adopted(
     return doc
 
 
-def _as_proxy(doc: Document, service: Service, image: str | None) -> Document:
+def _as_proxy(doc: Document, proxy: Proxy, service: Service, image: str | None) -> Document:
     name = str(service.name)
     at = {port.target: port.at for port in service.ports}
     http = at.get(HTTP) or PortBinding(at[HTTPS].address, HTTP)
     https = at.get(HTTPS) or PortBinding(http.address, HTTPS)
-    block = services.proxy_block(name, image or service.image or "", http, https)
+    block = proxy.service(name, image or service.image or "", http, https)
     for target, place in ((HTTP, http), (HTTPS, https)):
         if target not in at:
             doc = _in_lines(doc, ("services", name, "ports"))

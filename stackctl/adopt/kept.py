@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from stackctl.adopt.directives import Directive, first, named, text_of
 from stackctl.adopt.known import FILES, PASSES, logs_to_file
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Fate, Remark
 from stackctl.model.layout import LIVE_MOUNT
+from stackctl.proxies.nginx.directives import Directive, first, named, text_of
 
 CUSTOM = "/etc/nginx/custom"
 """Where the proxy's container sees nginx/custom."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from stackctl.adopt.directives import Directive, kept_text, named
 from stackctl.adopt.kept import Keeper
 from stackctl.adopt.nginx_conf import Listen, ServerBlock, is_challenge
 from stackctl.adopt.proposal import Fate
+from stackctl.proxies.nginx.directives import Directive, kept_text, named
 from stackctl.stackfile.read import HTTP, HTTPS
 
 

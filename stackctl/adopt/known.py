@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stackctl.adopt.directives import Directive, seconds
 from stackctl.errors import InputError
 from stackctl.model import values
+from stackctl.proxies.nginx.directives import Directive, seconds
 
 TUNING = {
     "client_max_body_size": "body-size",

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stackctl.adopt.directives import Directive, first, named, without_comments
 from stackctl.errors import InputError
 from stackctl.model import values
 from stackctl.model.values import Domain
+from stackctl.proxies.nginx.directives import Directive, first, named, without_comments
 from stackctl.stackfile.read import HTTP, HTTPS
 
 ACME_PATH = "/.well-known/acme-challenge"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from stackctl.adopt.directives import Directive, kept_text
 from stackctl.adopt.kept import Keeper
 from stackctl.adopt.known import TUNING, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
@@ -15,6 +14,7 @@ from stackctl.adopt.sites import merged
 from stackctl.model.project import Project, Service
 from stackctl.model.stack import Upstream
 from stackctl.model.values import Domain
+from stackctl.proxies.nginx.directives import Directive, kept_text
 
 CERTS = "/etc/nginx/certs"
 VHOSTS = "/etc/nginx/vhost.d"

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from stackctl.adopt.directives import Directive, kept_text, named
 from stackctl.adopt.kept import Keeper
 from stackctl.adopt.kept_servers import KeptServer, server_text
 from stackctl.adopt.nginx_conf import NginxConf, Redirect, ServerBlock, is_challenge, redirect_of
@@ -16,6 +15,7 @@ from stackctl.adopt.sites import NoSite, SiteReader, merged
 from stackctl.certs.lineage import Certificate
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
+from stackctl.proxies.nginx.directives import Directive, kept_text, named
 from stackctl.stackfile.read import HTTP, HTTPS
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from stackctl.adopt.directives import Directive, kept_text
 from stackctl.adopt.kept import Keeper
 from stackctl.adopt.known import HTTP_OWN, LOGS, MAIN_OWN, TUNING, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf
 from stackctl.adopt.proposal import Fate
+from stackctl.proxies.nginx.directives import Directive, kept_text
 
 
 def read_settings(conf: NginxConf, keeper: Keeper) -> tuple[dict[str, str], str]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stackctl.adopt.directives import Directive, every, first, kept_text, named
 from stackctl.adopt.kept import Headers, Keeper, default_redirect, headers_in_force, lineage_of, sent_host
 from stackctl.adopt.known import SERVER_OWN, TUNING, is_standard_header, logs_to_file, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, ServerBlock, is_challenge
@@ -16,6 +15,7 @@ from stackctl.model import endpoints
 from stackctl.model.project import Project
 from stackctl.model.stack import Tuning, Upstream
 from stackctl.model.values import ServiceName
+from stackctl.proxies.nginx.directives import Directive, every, first, kept_text, named
 
 _ALONE = re.compile(r"\$\w+/?\Z")
 _PASS = re.compile(r"http://(?P<host>\[[^\]]+\]|[^/:$\[\]]+|\$\w+)(?::(?P<port>\d+))?/?\Z")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from stackctl.diagnose.check import Check, Verdict
 from stackctl.diagnose.hops import Hop, Step
 from stackctl.observed.reply import Failure, Reply
-from stackctl.proxies.trace import LoggedError, Outcome, Trace
+from stackctl.proxies.trace import Advice, LoggedError, Outcome, RuleKind, Trace
 
 _ACCESS = {401, 403, 429}
 
@@ -37,7 +37,13 @@ class Answered:
 
 
 def judge_answer(  # noqa: PLR0913  (one line for each way to end)
-    name: str, path: str, route: Trace, reply: Reply, fresh: Sequence[LoggedError], wrong: Check | None
+    name: str,
+    path: str,
+    route: Trace,
+    reply: Reply,
+    fresh: Sequence[LoggedError],
+    wrong: Check | None,
+    advice: Callable[[str], Advice],
 ) -> Answered:
     """How a request for ``path`` ended.
 
@@ -51,7 +57,7 @@ def judge_answer(  # noqa: PLR0913  (one line for each way to end)
     if 300 <= status < 400:
         return _redirected(name, path, route, reply)
     if passed and status >= 500:
-        return _failed(status, fresh, wrong)
+        return _failed(status, fresh, wrong, advice)
     if passed:
         return Answered(f"{status}{_by_rule(route, status, fresh)}")
     if status >= 400:
@@ -93,50 +99,32 @@ def _same(location: str, name: str, path: str) -> bool:
     return (to.path or "/") + (f"?{to.query}" if to.query else "") == path
 
 
-def _failed(status: int, fresh: Sequence[LoggedError], wrong: Check | None) -> Answered:
+def _failed(
+    status: int, fresh: Sequence[LoggedError], wrong: Check | None, advice: Callable[[str], Advice]
+) -> Answered:
     """A 5xx where the request should have been passed on."""
     if not fresh:
         # The proxy logs each failure of its own: without a line the answer came through it.
         why, todo = f"the app itself answers {status}", "see 'stackctl logs': the way to the app is whole"
         return Answered(f"{status}, by the app", Step.ANSWER, why, todo)
     said = fresh[-1]
-    if "limiting" in said.message:
-        todo = "raise the limit in nginx/custom, or ask more slowly"
-        return Answered(f"{status}, by the proxy itself", Step.LOCATION, said.message, todo)
+    advised = advice(said.message)
+    if advised.refused:
+        return Answered(f"{status}, by the proxy itself", Step.LOCATION, said.message, advised.todo)
     if wrong is not None:
         return Answered(f"{status}, by the proxy: {said.message}", Step.CONTAINER, wrong.text, wrong.todo)
-    return Answered(f"{status}, by the proxy", Step.UPSTREAM, said.message, _advice(said.message))
-
-
-_ADVICE = {
-    "timed out": "the app takes too long: see 'stackctl logs', or set 'read-timeout' in x-stackctl",
-    "could not be resolved": "run 'stackctl up', which starts what is missing",
-    "no live upstreams": "run 'stackctl up', which starts what is missing",
-    "prematurely closed": "the app ended the connection before it answered: see 'stackctl logs'",
-    "too big header": "the app's headers are larger than proxy_buffer_size, which nginx/custom can raise",
-    "SSL": "the app does not speak TLS as the proxy was told to: check proxy_pass",
-}
-
-
-def _advice(message: str) -> str:
-    return next((todo for part, todo in _ADVICE.items() if part in message), "see 'stackctl logs', and ask again")
+    return Answered(f"{status}, by the proxy", Step.UPSTREAM, said.message, advised.todo)
 
 
 def _by_rule(route: Trace, status: int, fresh: Sequence[LoggedError]) -> str:
     """Who gave an answer that may have come before the app was asked."""
     if status not in _ACCESS and not 300 <= status < 400:
         return ", by the app" if not fresh else f", by the proxy itself: {fresh[-1].message}"
-    rules = [rule for rule in route.rules if _could_give(rule.text, status)]
+    kind = RuleKind.ACCESS if status in _ACCESS else RuleKind.REWRITE
+    rules = [rule for rule in route.rules if rule.kind is kind]
     if fresh:
         return f", by the proxy itself: {fresh[-1].message}"
     shown = "; ".join(f"{rule.text} ({rule.place})" for rule in rules)
     if 300 <= status < 400:
         return f" or by {shown}" if shown else ""
     return f", by {shown}, or by the app" if shown else ", by the app"
-
-
-def _could_give(rule: str, status: int) -> bool:
-    kinds = (
-        ("auth_basic", "auth_request", "deny", "limit_req", "limit_conn") if status in _ACCESS else ("if", "rewrite")
-    )
-    return rule.startswith(kinds)

@@ -238,9 +238,8 @@ def _nobody(facts: NameFacts, fetched: Fetched) -> Check:
 def _elsewhere(facts: NameFacts, address: str) -> str:
     at = f"[{address}]" if ":" in address else address
     if facts.generation is None:
-        return (
-            f"from another network: curl -i http://{facts.name}/.well-known/acme-challenge/test (404 by nginx is right)"
-        )
+        url = f"http://{facts.name}/.well-known/acme-challenge/test"
+        return f"from another network: curl -i {url} (404 by the proxy is right)"
     return f"from another network: curl -H 'Host: {MARKER_HOST}' http://{at}{MARKER_PATH} (right: {facts.generation})"
 
 
@@ -250,7 +249,9 @@ def judge_challenge(probe_file: ProbeFile, fetched: Fetched, at: PortBinding) ->
         return ok("challenge", f"the proxy gives out challenges on {at}")
     told = f"status {fetched.status}" if fetched.reach is Reach.ANSWERED else fetched.reach.value
     text = f"the proxy on {at} does not give out a challenge from data/certbot/www: {told}"
-    todo = "see that nginx/custom takes /.well-known/acme-challenge/ from nobody, and that data/certbot/www is mounted"
+    todo = (
+        "check that your own proxy files leave /.well-known/acme-challenge/ alone, and that data/certbot/www is mounted"
+    )
     return wrong("challenge", text, todo)
 
 

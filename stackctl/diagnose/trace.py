@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from stackctl.diagnose.shown import judge_shown
 from stackctl.model.endpoints import Endpoint
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
-from stackctl.proxies.trace import LoggedError, Outcome, ServerMatch, Trace
+from stackctl.proxies.trace import Advice, LoggedError, Outcome, ServerMatch, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class TraceFacts:
         apps: what is behind each target of the route.
         https: what came back by TLS; ``http`` from port 80.
         fresh: what the proxy logged about this very request.
+        custom: the folder of the user's own files for the proxy.
+        advice: gives what to do about a logged error.
     """
 
     name: str
@@ -53,6 +55,8 @@ class TraceFacts:
     http: Reply
     fresh: Sequence[LoggedError]
     now: datetime
+    custom: str
+    advice: Callable[[str], Advice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ def _through_files(facts: TraceFacts) -> list[Hop]:
     links = [Hop(Step.SERVER, Verdict.OK, f"{route.server.text}{how}", route.server.place)]
     checks = [(app, judge_app(app)) for app in facts.apps]
     wrong = next((check for _, found in checks for check in found if check.verdict is Verdict.WRONG), None)
-    answered = judge_answer(facts.name, facts.path, route, facts.https, facts.fresh, wrong)
+    answered = judge_answer(facts.name, facts.path, route, facts.https, facts.fresh, wrong, facts.advice)
     links.append(_location(route, answered))
     if route.action.outcome is Outcome.PROXY:
         links.append(_upstream(facts, route, answered))
@@ -159,7 +163,7 @@ def _upstream(facts: TraceFacts, route: Trace, answered: Answered) -> Hop:
         and bool(route.action.targets)
         and facts.upstream not in map(str, route.action.targets)
     )
-    ours = route.action.place.startswith("nginx/sites/")
+    ours = not route.action.place.startswith(f"{facts.custom}/")
     if stale and ours:
         text = f"{text}; {facts.file} says {facts.upstream} by now"
         if answered.at in {Step.UPSTREAM, Step.CONTAINER}:

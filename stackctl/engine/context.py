@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from stackctl.adapters.disk.directory import StackDirectory
+from stackctl.model.stack import Stack
 from stackctl.observed.ports import Containers, Images, Network, Orchestrator, Sandbox, Wire
 from stackctl.plan.operation import Operation
 from stackctl.proxies.proxy import Proxy
@@ -31,7 +32,7 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The stack's directory, the ports of its engine, its published ports, its proxy, the clock and the network.
+    """The stack's directory, the ports of its engine, the proxies by name, the clock and the network.
 
     ``command`` is the command line as a person typed it.
     """
@@ -42,8 +43,12 @@ class Context:
     containers: Containers
     sandbox: Sandbox
     wire: Wire
-    proxy: Proxy
+    proxies: Mapping[str, Proxy]
     now: Callable[[], datetime]
     report: Report
     network: Network
     command: str = ""
+
+    def proxy_of(self, stack: Stack) -> Proxy:
+        """Return the proxy that the stack's ``proxy`` key names."""
+        return self.proxies[stack.proxy.kind]

@@ -114,12 +114,13 @@ class Acme:
 
 @dataclass(frozen=True, slots=True)
 class ProxyService:
-    """The proxy service: its image and where it is published on the host."""
+    """The proxy service: its image, where it is published on the host, and its kind, the key ``proxy``."""
 
     service: ServiceName
     image: str
     http: PortBinding
     https: PortBinding
+    kind: str = "nginx"
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,10 +138,14 @@ class AwaitService(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFiles(Operation):
-    """Lay files down for the next generation, and leave others out; nothing is live yet."""
+    """Stage files for the next generation, and leave others out; nothing is live yet.
+
+    ``needs`` are sites: when an operation of one of them failed, this one is skipped.
+    """
 
     files: Files
     leave_out: tuple[str, ...] = ()
+    needs: frozenset[Domain] = frozenset()
 
     @property
     def text(self) -> str:

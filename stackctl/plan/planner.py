@@ -30,7 +30,7 @@ from stackctl.plan.operations import (
 )
 from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
-from stackctl.proxies.proxy import Files, Proxy
+from stackctl.proxies.proxy import Files, Proxy, SiteTls
 from stackctl.proxies.sites import Rendering, issued_tls, site_tls
 from stackctl.stackfile.services import SCHEMA
 
@@ -112,13 +112,13 @@ class _Planner:
         """Stage and publish what differs from the live files."""
         live = self.observed.live
         staged = False
-        changed = _difference(self.rendering.shared(self.stack), self.live.get(None, {}))
-        if changed[0] or changed[1]:
+        wanted = self.rendering.render(self.stack, self.staged, self._tls())
+        files, surplus = _difference(wanted.shared, self.live.get(None, {}))
+        if files or surplus:
             staged = True
-            yield StageFiles(files=changed[0], leave_out=changed[1], cause=_cause(live, changed[1]))
+            yield StageFiles(files=files, leave_out=surplus, cause=_cause(live, surplus))
         for site in self.staged:
-            wanted = self._site(site, issued=False)
-            files, surplus = _difference(wanted, self.live.get(site.name, {}))
+            files, surplus = _difference(wanted.sites[site.name], self.live.get(site.name, {}))
             if files or surplus:
                 staged = True
                 cause = f"{site.name} changed" if self.live.get(site.name, {}) else f"{site.name} is new"
@@ -191,15 +191,20 @@ class _Planner:
 
     def _switch(self, issued: Collection[Site]) -> Iterator[Operation]:
         """After the issuing: the sites on their real certificates."""
+        names = frozenset(site.name for site in issued)
+        before = self.rendering.render(self.stack, issued, self._tls())
+        wanted = self.rendering.render(self.stack, issued, self._tls(issued=names))
         for site in issued:
-            wanted = self._site(site, issued=True)
-            before = self._site(site, issued=False)
-            files, surplus = _difference(wanted, before)
+            files, surplus = _difference(wanted.sites[site.name], before.sites[site.name])
             if files or surplus:
                 yield StageFiles(files=files, leave_out=surplus, cause="its certificate is issued", scope=site.name)
-        if any(self._site(site, issued=True) != self._site(site, issued=False) for site in issued):
+        files, surplus = _difference(wanted.shared, before.shared)
+        if files or surplus:
+            # They name the certificates of all: with one missing the proxy would refuse them.
+            yield StageFiles(files=files, leave_out=surplus, cause="certificates were issued", needs=names)
+        if wanted != before:
             yield Publish(cause="certificates were issued")
-        yield ReloadProxy(cause="certificates were issued", after=frozenset(site.name for site in issued))
+        yield ReloadProxy(cause="certificates were issued", after=names)
         for site in issued:
             yield VerifySite(site=site, expect_real=True, cause="its certificate was issued", scope=site.name)
 
@@ -232,14 +237,19 @@ class _Planner:
         dummy = self._held(site).certificate
         return dummy is not None and set(dummy.names) >= set(site.domains)
 
-    def _site(self, site: Site, *, issued: bool) -> Files:
-        tls = issued_tls(site, lineage_pair(site.lineage)) if issued else site_tls(site, self._held(site))
-        return self.rendering.site(self.stack, site, tls)
+    def _tls(self, issued: Collection[Domain] = ()) -> dict[Domain, SiteTls]:
+        """The certificate of every site: now, or once those of ``issued`` are there."""
+        return {
+            site.name: issued_tls(site, lineage_pair(site.lineage))
+            if site.name in issued
+            else site_tls(site, self._held(site))
+            for site in self.stack.sites
+        }
 
 
-def _by_site(live: Files, proxy: Proxy) -> dict[str | None, dict[str, bytes]]:
+def _by_site(live: Files, proxy: Proxy) -> dict[Domain | None, dict[str, bytes]]:
     """The live files of each site; those all sites share are under None."""
-    sites: dict[str | None, dict[str, bytes]] = {}
+    sites: dict[Domain | None, dict[str, bytes]] = {}
     for path, body in live.items():
         sites.setdefault(proxy.site_of(path), {})[path] = body
     return sites

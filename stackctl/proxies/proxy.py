@@ -1,17 +1,49 @@
-"""What any proxy answers: which files, which commands, what an error of its means."""
+"""The protocol that a kind of proxy implements: what its files are, how it is tested, reloaded and read back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import Site, Stack
 from stackctl.model.values import Domain
-from stackctl.proxies.trace import LoggedError
+from stackctl.proxies.trace import Advice, LoggedError, Trace
 
 Files = Mapping[str, bytes]
 """A set of files: paths relative to the proxy's directory, and their content."""
+
+Version = tuple[int, ...]
+
+Tracer = Callable[[str, int], Trace | None]
+"""Traces a request for a path that arrives on a port inside the container; None where nothing listens there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyLayout:
+    """Where a proxy's files are.
+
+    Attributes:
+        directory: the proxy's directory in the stack; the user's own files are in ``custom`` below it.
+        mount: where its container sees that directory.
+        entry_points: links in the directory that lead through ``live``, by which the image finds its files.
+        folders: folders that each generation has, even if they are empty.
+        marker: the file of a generation that serves its id.
+        tmpfs: folders in the container that must be writable.
+    """
+
+    directory: str
+    mount: str
+    entry_points: Mapping[str, str]
+    folders: tuple[str, ...]
+    marker: str
+    tmpfs: tuple[str, ...]
+
+    @property
+    def custom(self) -> str:
+        """The folder of the user's own files, in the stack."""
+        return f"{self.directory}/custom"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,68 +62,122 @@ class SiteTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendered:
+    """The files of a proxy: those that all sites share, and those of each site that was asked for.
+
+    No path occurs twice.
+    """
+
+    shared: Files = field(default_factory=dict)
+    sites: Mapping[Domain, Files] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """Why a proxy refused a configuration.
 
     Attributes:
-        path: the file, relative to the configuration, where the proxy names one.
+        site: the site whose file it names; None for a shared file, or where it names none.
+        where: ``file:line`` of the file to edit, relative to the stack; None where it names none.
     """
 
     message: str
-    path: str | None = None
-    line: int | None = None
+    site: Domain | None = None
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How a running proxy takes the live configuration up.
+
+    Attributes:
+        command: tests the configuration, then reloads.
+        signal: reloads without a test.
+        process: the beginning of the command line of the process that gets the signal.
+        overlap: seconds for which old workers may accept connections next to new ones.
+    """
+
+    command: tuple[str, ...]
+    signal: str
+    process: str
+    overlap: float
 
 
 class Proxy(Protocol):
-    """A kind of proxy. nginx is the first."""
+    """A kind of proxy. Each is one package, registered in :mod:`stackctl.proxies.registry`."""
 
-    name: str
-    default_image: str
+    @property
+    def name(self) -> str:
+        """The value of the key ``proxy``, and the default name of the Compose service."""
 
-    def shared(self, stack: Stack, version: tuple[int, ...], *, custom: bytes | None) -> Files:
-        """The files that are no single site's; ``custom`` is a person's own part of them."""
+    @property
+    def default_image(self) -> str:
+        """The image of a new stack."""
 
-    def site(  # noqa: PLR0913  (a site, and a person's two files for it)
+    @property
+    def layout(self) -> ProxyLayout:
+        """Where its files are."""
+
+    @property
+    def reload(self) -> Reload:
+        """How it takes a new configuration up."""
+
+    def service(self, name: str, image: str, http: PortBinding, https: PortBinding) -> str:
+        """Return its Compose service as an unindented YAML block, by :func:`~stackctl.stackfile.services.signed`."""
+
+    def render(
         self,
         stack: Stack,
-        site: Site,
-        tls: SiteTls,
-        version: tuple[int, ...],
-        *,
-        custom: bytes | None,
-        location: bytes | None = None,
-    ) -> Files:
-        """The files of one site, under paths no other site has; ``location`` goes where it meets its app."""
+        sites: Collection[Site],
+        tls: Mapping[Domain, SiteTls],
+        version: Version,
+        custom: Mapping[str, bytes],
+    ) -> Rendered:
+        """Return the shared files, and those of ``sites``.
 
-    def site_of(self, path: str) -> str | None:
-        """The app whose file ``path`` is, or None for a shared one."""
+        ``tls`` has the certificate of every site of the stack, as shared files may depend on all of them;
+        ``custom`` are the user's own files, by name.
+        """
+
+    def site_of(self, path: str) -> Domain | None:
+        """Return the site whose file ``path`` is, or None for a shared one."""
 
     def source_of(self, path: str) -> str:
-        """The file a person edits to change ``path``."""
+        """Return the file that the user edits to change ``path``."""
 
-    def marker(self, generation: str) -> Files:
-        """The file by which a running proxy tells its generation."""
+    def marker(self, generation: str) -> bytes:
+        """Return the content of the file by which a running proxy serves its generation's id."""
 
     def test_command(self, root: str) -> list[str]:
-        """Command that exits 0 when the configuration at ``root`` would start."""
+        """Return the command that exits with 0 if the configuration at ``root`` would start.
 
-    def reload_command(self) -> list[str]:
-        """Command that tests the live configuration and makes a running proxy take it up."""
-
-    def reload_signal(self) -> tuple[str, str]:
-        """The signal that makes a running proxy take the live configuration up, untested.
-
-        With it, how the command line of the process begins that has to get it.
+        ``root`` is relative to the proxy's directory.
         """
 
     def version_command(self) -> list[str]:
-        """Command that prints the proxy's version."""
+        """Return the command that prints the proxy's version."""
 
-    def parse_version(self, output: str) -> tuple[int, ...]:
-        """The version in what :meth:`version_command` printed."""
+    def parse_version(self, output: str) -> Version:
+        """Return the version in what :meth:`version_command` printed.
+
+        Raises:
+            EngineError: the image has no such proxy, or one that is too old.
+        """
 
     def explain(self, output: str, root: str) -> Rejection:
-        """What the output of a failed :meth:`test_command` says."""
+        """Return what the output of a failed :meth:`test_command` says."""
+
+    def tracer(self, files: Files, name: str) -> Tracer:
+        """Return a tracer of requests for ``name`` through the live ``files``.
+
+        The user's own files are among them, below ``custom/``.
+        """
 
     def logged_errors(self, log: str) -> list[LoggedError]:
-        """The errors in its log that are about requests, oldest first."""
+        """Return the errors in its log that are about requests, oldest first."""
+
+    def advice(self, message: str) -> Advice:
+        """Return what to do about an error that it logged for a request."""
+
+    def concerns(self, line: str, names: Sequence[str]) -> bool:
+        """Return whether a line of its log is about a site with ``names``, its own name first."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from stackctl.certs.held import Held, Pair
 from stackctl.model.stack import Site, Stack
 from stackctl.model.values import Domain
-from stackctl.proxies.proxy import Files, Proxy, SiteTls
+from stackctl.proxies.proxy import Files, Proxy, Rendered, SiteTls
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +20,9 @@ class Rendering:
     version: tuple[int, ...]
     custom: Mapping[str, bytes]
 
-    def shared(self, stack: Stack) -> Files:
-        """The files that are no single site's."""
-        return self.proxy.shared(stack, self.version, custom=self.custom.get("http.conf"))
-
-    def site(self, stack: Stack, site: Site, tls: SiteTls) -> Files:
-        """The files of one site, served with ``tls``."""
-        custom, location = self.custom.get(f"{site.name}.conf"), self.custom.get(f"{site.name}.location.conf")
-        return self.proxy.site(stack, site, tls, self.version, custom=custom, location=location)
+    def render(self, stack: Stack, sites: Collection[Site], tls: Mapping[Domain, SiteTls]) -> Rendered:
+        """Return the files that all sites share, and those of ``sites``; ``tls`` is of all sites."""
+        return self.proxy.render(stack, sites, tls, self.version, self.custom)
 
 
 def site_tls(site: Site, held: Held) -> SiteTls:

@@ -41,6 +41,27 @@ class Block:
     place: str
 
 
+class RuleKind(StrEnum):
+    """What a rule does with the requests that it matches."""
+
+    ACCESS = "access"
+    REWRITE = "rewrite"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A directive that may answer before the action does, depending on the request.
+
+    Attributes:
+        text: how it is written.
+        place: ``file:line``, the file as a person finds it in the stack directory.
+    """
+
+    kind: RuleKind
+    text: str
+    place: str
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """What the proxy does with the request.
@@ -75,7 +96,7 @@ class Trace:
     match: ServerMatch
     location: Block | None
     action: Action
-    rules: tuple[Block, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +116,15 @@ class LoggedError:
     request: str | None
     upstream: str | None
     line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do about a logged error.
+
+    Attributes:
+        refused: the proxy itself refused the request, before any upstream.
+    """
+
+    todo: str
+    refused: bool = False

@@ -45,7 +45,7 @@ def read_stack(doc: Document, project: Project) -> Stack:
     return Stack(
         acme=_acme(doc, top),
         sites=_sites(doc, top, defaults),
-        proxy=_edge(doc, project),
+        proxy=_proxy_service(doc, project, top.proxy),
         certbot=_role(doc, project, "certbot").name,
         services=frozenset(doc.data(("services",)) or ()),
         tls=TlsPolicy(top.tls),
@@ -90,7 +90,7 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
     )
 
 
-def _edge(doc: Document, project: Project) -> ProxyService:
+def _proxy_service(doc: Document, project: Project, kind: str) -> ProxyService:
     proxy = _role(doc, project, "proxy")
     at: dict[int, PortBinding] = {port.target: port.at for port in proxy.ports}
     for target in (HTTP, HTTPS):
@@ -109,7 +109,7 @@ def _edge(doc: Document, project: Project) -> ProxyService:
         )
     if proxy.image is None:
         raise StackfileError("the proxy service has no image", where=doc.where_of(("services", proxy.name)))
-    return ProxyService(proxy.name, proxy.image, at[HTTP], at[HTTPS])
+    return ProxyService(proxy.name, proxy.image, at[HTTP], at[HTTPS], kind)
 
 
 def _role(doc: Document, project: Project, role: str) -> Service:

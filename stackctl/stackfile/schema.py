@@ -6,6 +6,7 @@ keys, and the published JSON Schema is made from them.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -67,7 +68,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     profile: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$", description="ACME certificate profile")] | None = None
     concurrency: Annotated[int, Meta(ge=1, le=100, description="Certificates asked for at once")] | None = None
     tls: Literal["modern", "intermediate"] = "intermediate"
-    proxy: Literal["nginx"] = "nginx"
+    proxy: str = "nginx"
     apps: Annotated[list[AppKeys], Meta(description="Sites that are not one service's own")] = []
 
 
@@ -77,9 +78,9 @@ def known_keys(shape: type[Struct]) -> list[str]:
     return [field.encode_name for field in msgspec.structs.fields(shape)]
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of the part of a Compose file that is stackctl's."""
-    shape, components = _shape("#/$defs/{name}")
+def json_schema(proxies: Collection[str]) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of ``x-stackctl`` in a Compose file; ``proxies`` are the values of ``proxy``."""
+    shape, components = _shape("#/$defs/{name}", proxies)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "x-stackctl in a Compose file",
@@ -88,12 +89,13 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def editor_schema() -> dict[str, Any]:
-    """The JSON Schema of a whole Compose file: an editor takes one alone, in place of the one it has for Compose.
+def editor_schema(proxies: Collection[str]) -> dict[str, Any]:
+    """Return the JSON Schema of a whole Compose file.
 
-    Draft 7, as the YAML language server understands no later one.
+    An editor takes one alone, in place of the one it has for Compose. Draft 7, as the YAML language server
+    understands no later one.
     """
-    shape, components = _shape("#/definitions/{name}")
+    shape, components = _shape("#/definitions/{name}", proxies)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Compose file with x-stackctl",
@@ -102,7 +104,9 @@ def editor_schema() -> dict[str, Any]:
     }
 
 
-def _shape(ref_template: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _shape(ref_template: str, proxies: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     (stack, service), components = msgspec.json.schema_components([StackKeys, ServiceKeys], ref_template=ref_template)
+    # Which proxies there are, this package does not know: they are built on it.
+    components["StackKeys"]["properties"]["proxy"] = {"enum": [*proxies], "default": "nginx"}
     services = {"type": "object", "additionalProperties": {"type": "object", "properties": {"x-stackctl": service}}}
     return {"type": "object", "properties": {"x-stackctl": stack, "services": services}}, components

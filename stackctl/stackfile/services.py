@@ -7,8 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stackctl.model.endpoints import PortBinding
-from stackctl.model.layout import CERTS_MOUNT, MARKER_PATH, WEBROOT
+from stackctl.model.layout import WEBROOT
 from stackctl.model.stack import KeyType, Site
 from stackctl.model.values import Domain
 from stackctl.stackfile.document import Document
@@ -42,28 +41,14 @@ OWNED_KEYS = (
 """Keys of its services that stackctl keeps up to date; the others are a person's to change."""
 
 
-def proxy_block(service: str, image: str, http: PortBinding, https: PortBinding) -> str:
-    """The nginx service."""
-    return _signed(
-        "compose/nginx.yml.j2",
-        service,
-        image=image,
-        http=str(http),
-        https=str(https),
-        certs=CERTS_MOUNT,
-        webroot=WEBROOT,
-        generation_path=MARKER_PATH,
-    )
-
-
 def certbot_block(service: str, image: str, *, with_bundle: bool) -> str:
     """The certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`."""
     trust = TRUST[1] if with_bundle else None
-    return _signed("compose/certbot.yml.j2", service, image=image, webroot=WEBROOT, ca_bundle=trust)
+    return signed("compose/certbot.yml.j2", service, image=image, webroot=WEBROOT, ca_bundle=trust)
 
 
-def _signed(template: str, service: str, **values: object) -> str:
-    """A service with a label that tells what stackctl wrote from what a person changed later."""
+def signed(template: str, service: str, **values: object) -> str:
+    """Return a service with a label that tells what stackctl wrote from what the user changed later."""
     bare = render(template, service=service, written=None, **values)
     digest = owned_digest(Document.parse(bare, template).data((service,)))
     return render(template, service=service, written=digest, **values)
@@ -78,6 +63,7 @@ def settings_block(  # noqa: PLR0913  (one argument per key)
     eab_kid: str | None,
     key_type: KeyType,
     key_size: int,
+    proxy: str | None = None,
 ) -> str:
     """The mapping under the top-level ``x-stackctl``."""
     return render(
@@ -89,6 +75,7 @@ def settings_block(  # noqa: PLR0913  (one argument per key)
         eab_kid=eab_kid,
         key_type=key_type.value,
         rsa_key_size=key_size,
+        proxy=proxy,
     )
 
 

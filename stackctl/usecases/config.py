@@ -41,12 +41,16 @@ def config(context: Context, domain: Domain) -> Result[ConfigReport]:
     site = stack.site(domain)
     if site is None:
         raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
-    rendering = Rendering(context.proxy, proxy_version(context, stack.proxy.image), context.directory.custom())
-    files = rendering.site(stack, site, site_tls(site, held(site, context.directory.shelf([site.name]))))
-    live = context.directory.generations.live()
-    is_live = {path: body for path, body in live.items() if context.proxy.site_of(path) == site.name} == files
+    proxy = context.proxy_of(stack)
+    custom = context.directory.custom(proxy.layout)
+    rendering = Rendering(proxy, proxy_version(context, proxy, stack.proxy.image), custom)
+    shelf = context.directory.shelf(one.name for one in stack.sites)
+    tls = {one.name: site_tls(one, held(one, shelf)) for one in stack.sites}
+    files = rendering.render(stack, [site], tls).sites[site.name]
+    live = context.directory.generations(proxy.layout).live()
+    is_live = {path: body for path, body in live.items() if proxy.site_of(path) == site.name} == files
     shown = tuple(
-        ConfigFile(f"{context.proxy.name}/{context.proxy.source_of(path)}", body.decode("utf-8", "backslashreplace"))
+        ConfigFile(f"{proxy.layout.directory}/{proxy.source_of(path)}", body.decode("utf-8", "backslashreplace"))
         for path, body in files.items()
     )
     return Result("config", ConfigReport(site.name, is_live, shown))

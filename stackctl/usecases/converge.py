@@ -19,7 +19,7 @@ from stackctl.plan.planner import make_plan
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.stackfile.read import read_stack
+from stackctl.stackfile.read import KEY, read_stack
 from stackctl.usecases.recording import record_change, record_found
 from stackctl.usecases.result import Result
 
@@ -58,8 +58,23 @@ def load(context: Context, doc: Document) -> Loaded:
     """
     project = context.orchestrator.resolve(doc.text)
     loaded = Loaded(doc, project, read_stack(doc, project))
+    refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
     _refuse_unreachable(loaded)
     return loaded
+
+
+def refuse_unknown_proxy(context: Context, doc: Document, kind: str) -> None:
+    """Refuse a key ``proxy`` that names no proxy of the registry.
+
+    Raises:
+        StackfileError: with the names that there are.
+    """
+    if kind not in context.proxies:
+        raise StackfileError(
+            f"there is no proxy {kind!r}",
+            where=doc.where_of((KEY, "proxy")),
+            hint=f"write one of: {', '.join(context.proxies)}",
+        )
 
 
 def _refuse_unreachable(loaded: Loaded) -> None:
@@ -87,11 +102,12 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     sites = [site for site in stack.sites if intent.focus is None or site.name in intent.focus]
     observed = observe(context, stack, loaded.project, sites)
     custom = observed.custom if intent.custom is None else intent.custom
-    rendering = Rendering(context.proxy, observed.version, custom)
+    proxy = context.proxy_of(stack)
+    rendering = Rendering(proxy, observed.version, custom)
     plan = make_plan(stack, intent, observed, rendering)
     result = Result(command, None, plan, dry_run=dry_run)
     if dry_run:
-        return replace(result, diffs=plan_diffs(plan, observed, context.proxy))
+        return replace(result, diffs=plan_diffs(plan, observed, proxy))
     if plan:
         _refuse_taken_ports(context, stack, observed, plan)
     # Going back decides by the history where to: nothing comes between it and its last entry.

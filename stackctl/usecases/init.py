@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -18,15 +19,15 @@ from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import WRITTEN_LABEL
 from stackctl.model.stack import CA_NAMES, KeyType
 from stackctl.plan.intent import Intent
+from stackctl.proxies.proxy import Proxy
+from stackctl.proxies.registry import DEFAULT
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.stackfile.read import KEY, service_with_role
+from stackctl.stackfile.read import KEY, read_keys, service_with_role
 from stackctl.stackfile.schema import editor_schema
-from stackctl.usecases.converge import converge, load
+from stackctl.usecases.converge import converge, load, refuse_unknown_proxy
 from stackctl.usecases.result import Result
-
-_NAMES = {"proxy": "nginx", "certbot": "certbot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class InitOptions:
     https: PortBinding | None = None
     nginx_image: str | None = None
     certbot_image: str | None = None
+    proxy: str | None = None
 
     def settings(self) -> dict[str, Any]:
         """The keys of ``x-stackctl`` that were asked for."""
@@ -56,6 +58,7 @@ class InitOptions:
             "eab-kid": self.eab_kid,
             "key-type": self.key_type.value if self.key_type else None,
             "rsa-key-size": self.rsa_key_size,
+            "proxy": self.proxy,
         }
         return {key: value for key, value in asked.items() if value is not None}
 
@@ -81,7 +84,7 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
         doc = _completed(context, Document.parse(text, context.directory.files.main.name), options, asked)
     loaded = load(context, doc)
     asked_key = None if key == context.directory.eab_key() else key
-    intent = Intent(doc.text, check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema())
+    intent = Intent(doc.text, check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema(context.proxies))
     result = converge(context, "init", loaded, intent, dry_run=dry_run)
     if loaded.stack.acme.agree_tos:
         return result
@@ -99,17 +102,18 @@ def _new(context: Context, options: InitOptions) -> str:
         eab_kid=options.eab_kid,
         key_type=options.key_type or KeyType.ECDSA,
         key_size=options.rsa_key_size or 2048,
+        proxy=options.proxy,
     )
-    blocks = [
-        _block(context, role, name, options, with_bundle=bool(options.ca_bundle)) for role, name in _NAMES.items()
-    ]
+    proxy = context.proxies[options.proxy or DEFAULT]
+    with_bundle = bool(options.ca_bundle)
+    blocks = [_block(proxy, role, name, options, with_bundle=with_bundle) for role, name in _roles(proxy).items()]
     main = context.directory.files.main
     schema = os.path.relpath(context.directory.root / services.SCHEMA, main.parent)
     return services.stackfile(settings, blocks, schema)
 
 
-def _schema() -> bytes:
-    return (json.dumps(editor_schema(), indent=2) + "\n").encode()
+def _schema(proxies: Collection[str]) -> bytes:
+    return (json.dumps(editor_schema(proxies), indent=2) + "\n").encode()
 
 
 def _ports(options: InitOptions) -> tuple[PortBinding, PortBinding]:
@@ -127,10 +131,15 @@ def _refuse_one_place(options: InitOptions) -> None:
         )
 
 
-def _block(context: Context, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:
+def _roles(proxy: Proxy) -> dict[str, str]:
+    """The services of a stack by their roles, with the names that new ones get."""
+    return {"proxy": proxy.name, "certbot": "certbot"}
+
+
+def _block(proxy: Proxy, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:
     if role == "proxy":
-        image = options.nginx_image or context.proxy.default_image
-        return services.proxy_block(name, image, *_ports(options))
+        image = options.nginx_image or proxy.default_image
+        return proxy.service(name, image, *_ports(options))
     image = options.certbot_image or services.DEFAULT_CERTBOT_IMAGE
     return services.certbot_block(name, image, with_bundle=with_bundle)
 
@@ -138,7 +147,10 @@ def _block(context: Context, role: str, name: str, options: InitOptions, *, with
 def _completed(context: Context, doc: Document, options: InitOptions, asked: dict[str, Any]) -> Document:
     doc = _with_settings(doc, asked)
     with_bundle = doc.data((KEY, "ca-bundle")) is not None
-    for role, name in _NAMES.items():
+    kind = read_keys(doc).proxy
+    refuse_unknown_proxy(context, doc, kind)
+    proxy = context.proxies[kind]
+    for role, name in _roles(proxy).items():
         written = service_with_role(doc, role)
         if written is None:
             if doc.entry(("services", name)) is not None:
@@ -147,9 +159,9 @@ def _completed(context: Context, doc: Document, options: InitOptions, asked: dic
                     where=doc.where_of(("services", name)),
                     hint="rename it: the proxy and certbot need services of their own",
                 )
-            doc = edit.add_entry(doc, ("services",), _block(context, role, name, options, with_bundle=with_bundle))
+            doc = edit.add_entry(doc, ("services",), _block(proxy, role, name, options, with_bundle=with_bundle))
         else:
-            doc = _refreshed(context, doc, role, written, options, with_bundle=with_bundle)
+            doc = _refreshed(context, proxy, doc, role, written, options, with_bundle=with_bundle)
             if role == "certbot" and with_bundle:
                 doc = _trusting(doc, written)
     return doc
@@ -175,12 +187,12 @@ def _with_settings(doc: Document, asked: dict[str, Any]) -> Document:
 
 
 def _refreshed(  # noqa: PLR0913  (one service in one file)
-    context: Context, doc: Document, role: str, name: str, options: InitOptions, *, with_bundle: bool
+    context: Context, proxy: Proxy, doc: Document, role: str, name: str, options: InitOptions, *, with_bundle: bool
 ) -> Document:
     """Bring what stackctl owns of its service up to date, unless a person changed it."""
     body = doc.data(("services", name))
     _refuse_contradiction(doc, role, name, body, options)
-    block = _block(context, role, name, options, with_bundle=with_bundle)
+    block = _block(proxy, role, name, options, with_bundle=with_bundle)
     wanted = Document.parse(block, "block").data((name,))
     if services.owned_digest(wanted) == services.owned_digest(body):
         return doc

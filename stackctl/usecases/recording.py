@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from stackctl.adapters.disk.directory import PROXY
 from stackctl.engine.apply.execute import Step
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
@@ -14,19 +13,15 @@ from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Issue, Publish, WriteStackfile
+from stackctl.proxies.proxy import ProxyLayout
 
 _RESTORABLE = (WriteStackfile, Publish)
 """Operations after which there is another state to go back to."""
 
 
-def custom_path(name: str) -> str:
-    """Where a person's own file for the proxy is, relative to the stack's directory."""
-    return f"{PROXY}/custom/{name}"
-
-
-def files_of(context: Context, stackfile: str, custom: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What an entry keeps: the files that people write, by their paths relative to the stack's directory."""
-    own = {custom_path(name): content for name, content in custom.items()}
+def files_of(context: Context, layout: ProxyLayout, stackfile: str, custom: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return what an entry keeps: the files that users write, by their paths relative to the stack's directory."""
+    own = {f"{layout.custom}/{name}": content for name, content in custom.items()}
     return {context.directory.main_path: stackfile.encode(), **own}
 
 
@@ -43,7 +38,7 @@ def record_found(context: Context, stack: Stack, observed: Observed) -> str | No
         last = history.last()
         if last is not None and last.generation == observed.published:
             return None
-        files = files_of(context, observed.stackfile, observed.custom)
+        files = files_of(context, context.proxy_of(stack).layout, observed.stackfile, observed.custom)
         recorded = {} if last is None else history.files(last.number)
         changes = tuple(f"{path} was not recorded yet" for path in files if files[path] != recorded.get(path))
         lineages = _fingerprints(context, stack, observed, ())
@@ -55,7 +50,7 @@ def record_found(context: Context, stack: Stack, observed: Observed) -> str | No
     return None
 
 
-def record_unknown(context: Context, files: Mapping[str, bytes]) -> list[str]:
+def record_unknown(context: Context, layout: ProxyLayout, files: Mapping[str, bytes]) -> list[str]:
     """Write down what is on disk and in no entry, before it is replaced: nothing a person wrote is lost.
 
     Returns what a person should know.
@@ -64,7 +59,7 @@ def record_unknown(context: Context, files: Mapping[str, bytes]) -> list[str]:
         HostError: it cannot be written; then it must not be replaced.
     """
     path = context.directory.main_path
-    generation = context.directory.generations.published()
+    generation = context.directory.generations(layout).published()
     changes = ("edited, and not recorded yet",)
     entry = HistoryEntry(context.now(), context.command, "found", changes, generation, {}, path)
     made = context.directory.history.record(entry, files)
@@ -98,8 +93,10 @@ def record_change(
         return None  # it is about some apps only: what else differs, it did not bring about
     history = context.directory.history
     try:
-        generation = context.directory.generations.published()
-        files = files_of(context, intent.stackfile, observed.custom if intent.custom is None else intent.custom)
+        layout = context.proxy_of(stack).layout
+        generation = context.directory.generations(layout).published()
+        custom = observed.custom if intent.custom is None else intent.custom
+        files = files_of(context, layout, intent.stackfile, custom)
         last = history.last()
         if last is not None and last.generation == generation and history.files(last.number) == files:
             return None

@@ -7,18 +7,21 @@ was cut short, repeated, goes to the same place, however much of the old state i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackctlError, StackfileError
 from stackctl.model.history import HistoryEntry
 from stackctl.plan.intent import Intent
+from stackctl.proxies.proxy import ProxyLayout
+from stackctl.proxies.registry import DEFAULT
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
+from stackctl.stackfile.read import read_keys
 from stackctl.usecases.adopt.take_over import GivenBack, undo_adoption
 from stackctl.usecases.converge import converge, load, open_document
-from stackctl.usecases.recording import custom_path, files_of, record_given_back, record_unknown
+from stackctl.usecases.recording import files_of, record_given_back, record_unknown
 from stackctl.usecases.result import Result
 
 
@@ -49,14 +52,15 @@ def rollback(
             f"the history of {context.directory.root} is empty",
             hint="it begins with the first change that is made here",
         )
-    now = _files_now(context)
+    layout = _layout_now(context)
+    now = _files_now(context, layout)
     known = _known(context, entries, now)
     entry = (
         context.directory.history.entry(number) if number is not None else _before(context, entries, edited=not known)
     )
     notes = [f"back to entry {entry.number}, of {entry.at:%Y-%m-%d %H:%M %Z}: {entry.command}"]
     if not known and not dry_run:
-        notes += record_unknown(context, now)
+        notes += record_unknown(context, layout, now)
     files = context.directory.history.files(entry.number)
     if entry.kind == "foreign":
         given_back = undo_adoption(context, entry, dry_run=dry_run)
@@ -66,16 +70,24 @@ def rollback(
     if text is None:
         raise InputError(f"entry {entry.number} is damaged: it has no {entry.file}", hint="see 'stackctl history'")
     doc = _parsed(context, entry, text)
-    intent = Intent(
-        doc.text, issue=issue, ledger=ledger, custom=_custom(files), recorded_lineages=frozenset(entry.lineages)
-    )
-    result = converge(context, "rollback", load(context, doc), intent, dry_run=dry_run)
+    loaded = load(context, doc)
+    custom = _custom(files, context.proxy_of(loaded.stack).layout)
+    intent = Intent(doc.text, issue=issue, ledger=ledger, custom=custom, recorded_lineages=frozenset(entry.lineages))
+    result = converge(context, "rollback", loaded, intent, dry_run=dry_run)
     return replace(result, notes=(*notes, *result.notes)).carrying(RollbackReport(entry.number))
 
 
-def _files_now(context: Context) -> dict[str, bytes]:
+def _layout_now(context: Context) -> ProxyLayout:
+    """The layout of the proxy that the file on disk names; the default's where it cannot be read."""
+    kind = DEFAULT
+    with suppress(StackctlError):
+        kind = read_keys(open_document(context)).proxy
+    return context.proxies.get(kind, context.proxies[DEFAULT]).layout
+
+
+def _files_now(context: Context, layout: ProxyLayout) -> dict[str, bytes]:
     text = context.directory.stackfile()
-    files = files_of(context, text or "", context.directory.custom())
+    files = files_of(context, layout, text or "", context.directory.custom(layout))
     if text is None:
         del files[context.directory.main_path]
     return files
@@ -105,9 +117,9 @@ def _before(context: Context, entries: list[HistoryEntry], *, edited: bool) -> H
     )
 
 
-def _custom(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    names = (PurePosixPath(path).name for path in files)
-    return {name: files[custom_path(name)] for name in names if custom_path(name) in files}
+def _custom(files: Mapping[str, bytes], layout: ProxyLayout) -> dict[str, bytes]:
+    prefix = f"{layout.custom}/"
+    return {path.removeprefix(prefix): content for path, content in files.items() if path.startswith(prefix)}
 
 
 def _parsed(context: Context, entry: HistoryEntry, text: bytes) -> Document:

@@ -23,7 +23,7 @@ from stackctl.adapters.net.resolver import VARIABLE, parse_resolver
 from stackctl.adapters.net.wire import HostWire
 from stackctl.engine.context import Context, Report
 from stackctl.errors import InputError
-from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.locate import locate
 
 PROGRAM = "stackctl"
@@ -66,21 +66,19 @@ def open_stack(  # noqa: PLR0913  (everything that a process has and a use case 
     files = locate(root, environ)
     resolver = environ.get(VARIABLE)
     network = HostNetwork(parse_resolver(resolver) if resolver else None)
-    proxy = Nginx()
-    marker = next(iter(proxy.marker("")))
     engine = ENGINES[DEFAULT](files)
 
     def read_certificates() -> dict[str, bytes]:
         return engine.containers.read_tree("certbot", "/etc/letsencrypt")
 
     return Context(
-        directory=StackDirectory(files, marker, read_certificates, _cache(environ)),
+        directory=StackDirectory(files, read_certificates, _cache(environ)),
         orchestrator=engine.orchestrator,
         images=engine.images,
         containers=engine.containers,
         sandbox=engine.sandbox,
         wire=HostWire(),
-        proxy=proxy,
+        proxies=PROXIES,
         now=clock,
         report=report,
         network=network,

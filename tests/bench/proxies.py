@@ -13,7 +13,7 @@ from stackctl.certs.dummy import make_dummy
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import Acme, ProxyService, Site, Stack, Upstream
 from stackctl.model.values import Domain, ServiceName
-from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import SiteTls
 from tests.bench import lab, rivals
 
@@ -127,8 +127,8 @@ def _rendered() -> dict[str, bytes]:
     stack = Stack(Acme(), (site,), ProxyService(ServiceName("nginx"), lab.NGINX, *published), ServiceName("certbot"))
     nginx = Nginx()
     version = nginx.parse_version(lab.run("docker", "run", "--rm", lab.NGINX, "sh", "-c", "nginx -v 2>&1"))
-    files = {**nginx.shared(stack, version, custom=None), **nginx.site(stack, site, TLS, version, custom=None)}
-    return {**files, **nginx.marker("bench")}
+    rendered = nginx.render(stack, stack.sites, {site.name: TLS}, version, {})
+    return {**rendered.shared, **rendered.sites[site.name], nginx.layout.marker: nginx.marker("bench")}
 
 
 def _host_port(text: str) -> tuple[str, int]:

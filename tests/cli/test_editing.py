@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from stackctl.cli.commands import edit
 from stackctl.cli.main import app
+from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.schema import editor_schema
 from tests.cli.conftest import Cli
 from tests.usecases.world import done
@@ -239,7 +240,7 @@ def test_a_question_is_asked_until_it_is_answered(
 def test_the_schema_needs_no_stack() -> None:
     result = CliRunner().invoke(app, ["schema"])
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == editor_schema()
+    assert json.loads(result.stdout) == editor_schema(PROXIES)
 
 
 def test_a_new_compose_file_tells_editors_of_its_schema(bare: Cli) -> None:
@@ -247,11 +248,11 @@ def test_a_new_compose_file_tells_editors_of_its_schema(bare: Cli) -> None:
     (comment,) = (line for line in bare.world.text.splitlines() if "yaml-language-server" in line)
     prefix, _, path = comment.partition("$schema=")
     assert prefix == "# yaml-language-server: "
-    assert json.loads((bare.world.file.parent / path).read_text()) == editor_schema()
+    assert json.loads((bare.world.file.parent / path).read_text()) == editor_schema(PROXIES)
     schema = bare.world.root / ".stackctl/compose.schema.json"
     schema.write_text("{}")
     assert "✓ write .stackctl/compose.schema.json" in bare("init").stdout
-    assert json.loads(schema.read_text()) == editor_schema()
+    assert json.loads(schema.read_text()) == editor_schema(PROXIES)
     assert "nothing to do" in bare("init").stdout
 
 

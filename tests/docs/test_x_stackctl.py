@@ -9,6 +9,7 @@ import pytest
 from msgspec import NODEFAULT, Struct
 
 from stackctl.model.stack import Tuning
+from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, json_schema, known_keys
 from tests.docs.pages import REFERENCE, ROOT, Page, assert_current
 
@@ -30,7 +31,7 @@ def test_the_defaults_are_those_of_the_schema(heading: str) -> None:
 
 
 def test_the_json_schema_is_current() -> None:
-    assert_current(ROOT / "compose" / "x-stackctl.schema.json", json.dumps(json_schema(), indent=2) + "\n")
+    assert_current(ROOT / "compose" / "x-stackctl.schema.json", json.dumps(json_schema(PROXIES), indent=2) + "\n")
 
 
 def _default(field: msgspec.structs.FieldInfo, *, top: bool) -> str:

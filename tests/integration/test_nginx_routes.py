@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.engine.probe.routing import NginxFiles
-from stackctl.proxies.nginx.config import Nginx
-from stackctl.proxies.nginx.trace import route
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.trace import Outcome
 from tests.unit.test_nginx_routes import LOCATIONS, SERVERS
 
@@ -75,9 +73,10 @@ def test_a_real_nginx_takes_the_same_servers_and_locations(tmp_path: Path) -> No
         timeout=60,
     )
     said = {tuple(line.split()[:2]): int(line.split()[2]) for line in done.stdout.splitlines()}
+    files = {"nginx.conf": (live / "nginx.conf").read_bytes()}
     expected = {}
     for name, path in requests:
-        found = route(NginxFiles(tmp_path, Nginx().source_of, name).tree(), name, path, 8443)
+        found = Nginx().tracer(files, name)(path, 8443)
         assert found is not None
         passed = found.action.outcome is Outcome.PROXY
         expected[name, path] = found.action.targets[0].port - 9000 if passed else found.action.status

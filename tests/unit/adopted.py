@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stackctl.adapters.nginx_reader import parse
 from stackctl.adopt.nginx_conf import read_conf
 from stackctl.adopt.proposal import Proposal
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Certificate
 from stackctl.model.stack import Site
-from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.nginx.proxy import Nginx
+from stackctl.proxies.nginx.reader import parse
 from stackctl.proxies.sites import Rendering, site_tls
-from tests.unit.build import GOLDEN, certificate, lineage, project, service, stack
+from tests.unit.build import GOLDEN, certificate, lineage, project, service, stack, whole
 
 FOLDER = GOLDEN / "adopt"
 FRAGMENTS = sorted(FOLDER.glob("*.conf"))
@@ -51,10 +51,8 @@ def files_of(path: Path) -> dict[str, bytes]:
     made = stack(*sites)
     nginx = Nginx()
     rendering = Rendering(nginx, VERSION, proposal.custom)
-    files = dict(rendering.shared(made))
-    for site in sites:
-        own = lineage(*CERTIFICATES[NAME].names, name=NAME)
-        shelf = Shelf({site.lineage: own} if site.certificate else {})
-        files |= rendering.site(made, site, site_tls(site, held(site, shelf)))
-    files |= nginx.marker("0123456789abcdef")
-    return files
+    own = lineage(*CERTIFICATES[NAME].names, name=NAME)
+    tls = {
+        site.name: site_tls(site, held(site, Shelf({site.lineage: own} if site.certificate else {}))) for site in sites
+    }
+    return whole(rendering, made, tls) | {nginx.layout.marker: nginx.marker("0123456789abcdef")}

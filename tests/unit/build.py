@@ -15,6 +15,8 @@ from stackctl.model.project import Project, PublishedPort, Service
 from stackctl.model.stack import Acme, ProxyService, Site, Stack, TlsPolicy, Tuning, Upstream
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.state import Container
+from stackctl.proxies.proxy import SiteTls
+from stackctl.proxies.sites import Rendering
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 UPDATE_GOLDEN = os.environ.get("STACKCTL_UPDATE_GOLDEN") == "1"
@@ -118,3 +120,9 @@ def container(
 def images(*services: Service) -> Mapping[str, str | None]:
     """Image ids by which the containers of :func:`container` are up to date."""
     return {one.image or "": f"id of {one.name}" for one in (NGINX, CERTBOT, *services)}
+
+
+def whole(rendering: Rendering, stack: Stack, tls: Mapping[Domain, SiteTls]) -> dict[str, bytes]:
+    """The files of a whole stack, without its marker."""
+    rendered = rendering.render(stack, stack.sites, tls)
+    return {**rendered.shared, **{path: body for files in rendered.sites.values() for path, body in files.items()}}

@@ -10,9 +10,9 @@ from stackctl.certs.lineage import Lineage
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import Stack, TlsPolicy, Tuning
 from stackctl.model.values import domain
-from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.sites import Rendering, site_tls
-from tests.unit.build import GOLDEN, lineage, lineages, site, stack
+from tests.unit.build import GOLDEN, lineage, lineages, site, stack, whole
 
 VERSIONS = {"1.22": (1, 22, 1), "1.26": (1, 26, 3), "1.30": (1, 30, 4)}
 """The images' tags, and the versions that are rendered for."""
@@ -104,8 +104,5 @@ def rendered(case: Case, version: str) -> dict[str, bytes]:
     """All files of a case, its generation marker too."""
     nginx = Nginx()
     rendering = Rendering(nginx, VERSIONS[version], case.custom)
-    files = dict(rendering.shared(case.stack))
-    for one in case.stack.sites:
-        files |= rendering.site(case.stack, one, site_tls(one, held(one, Shelf(case.issued))))
-    files |= nginx.marker("0123456789abcdef")
-    return files
+    tls = {one.name: site_tls(one, held(one, Shelf(case.issued))) for one in case.stack.sites}
+    return whole(rendering, case.stack, tls) | {nginx.layout.marker: nginx.marker("0123456789abcdef")}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stackctl.adapters.fakes.compose import resolve_project
-from stackctl.adapters.nginx_reader import ContainerFiles, parse, read_configuration
+from stackctl.adapters.nginx_reader import ContainerFiles, read_configuration
 from stackctl.adopt.compose_edit import adopted
 from stackctl.adopt.compose_layouts import Layout, on_host, read_layout
 from stackctl.adopt.nginx_conf import NginxConf
@@ -17,6 +17,8 @@ from stackctl.errors import InputError
 from stackctl.model.project import Mount, Project
 from stackctl.model.stack import Upstream
 from stackctl.model.values import Domain, ServiceName
+from stackctl.proxies.nginx.proxy import Nginx
+from stackctl.proxies.nginx.reader import parse
 from stackctl.stackfile.document import Document
 
 A, B = Domain("a.example.com"), Domain("b.example.com")
@@ -51,7 +53,7 @@ def project(text: str) -> Project:
 
 def edited(text: str, *sites: ProposedSite, **settings: str | bool) -> Document:
     doc = Document.parse(text, "docker-compose.yml")
-    return adopted(doc, read_layout(project(text)), Proposal(tuple(sites)), settings, {})
+    return adopted(doc, Nginx(), read_layout(project(text)), Proposal(tuple(sites)), settings, {})
 
 
 def site(name: Domain, service: str, lineage: str | None = None, **tuning: str) -> ProposedSite:
@@ -97,7 +99,7 @@ def test_adopting_twice_changes_nothing_more() -> None:
     once = edited(OLD, site(A, "web"))
     layout = read_layout(project(once.text))
     assert layout.proxy.name == "front"
-    assert adopted(once, layout, Proposal(), {}, {}).text == once.text
+    assert adopted(once, Nginx(), layout, Proposal(), {}, {}).text == once.text
 
 
 @pytest.mark.parametrize("ports", ['ports: ["127.0.0.1:80:80"]', 'ports:\n      - "127.0.0.1:80:80"'])
@@ -216,7 +218,7 @@ def test_helpers_and_the_engines_socket_go() -> None:
     layout: Layout = read_layout(project(VARIABLES))
     listed = "\n      - /var/run/docker.sock:/tmp/docker.sock:ro"
     doc = Document.parse(VARIABLES.replace('["/var/run/docker.sock:/tmp/docker.sock:ro"]', listed), "f")
-    text = adopted(doc, layout, Proposal(), {}, {"proxy": "nginx:1.30"}).text
+    text = adopted(doc, Nginx(), layout, Proposal(), {}, {"proxy": "nginx:1.30"}).text
     assert "docker.sock" not in text
     assert "companion" not in text
     assert 'image: "nginx:1.30"' in text

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.adapters.nginx_reader import parse
-from stackctl.adopt.directives import quoted, seconds
 from stackctl.adopt.proposal import Fate
 from stackctl.errors import ProxyRejected
+from stackctl.proxies.nginx.directives import quoted, seconds
+from stackctl.proxies.nginx.reader import parse
 from tests.unit.adopted import FRAGMENTS, NAME, proposal_of, told
 from tests.unit.build import UPDATE_GOLDEN
 

@@ -10,16 +10,20 @@ from stackctl.diagnose.answer import Answered, judge_answer
 from stackctl.diagnose.check import Check, Verdict, wrong
 from stackctl.diagnose.hops import Step
 from stackctl.observed.reply import Failure, Reply
-from stackctl.proxies.trace import Action, Block, LoggedError, Outcome, ServerMatch, Trace
+from stackctl.proxies.nginx.advice import advice
+from stackctl.proxies.trace import Action, Block, LoggedError, Outcome, Rule, RuleKind, ServerMatch, Trace
 
 NAME = "a.example.com"
 SERVER = Block(f"server {NAME}", "nginx/sites/a.conf:1")
 
 
 def route(outcome: Outcome = Outcome.PROXY, text: str = "proxy_pass http://web", *rules: str) -> Trace:
-    blocks = tuple(Block(rule, "nginx/custom/a.conf:3") for rule in rules)
+    found = tuple(
+        Rule(RuleKind.REWRITE if rule.startswith(("if", "rewrite")) else RuleKind.ACCESS, rule, "nginx/custom/a.conf:3")
+        for rule in rules
+    )
     return Trace(
-        SERVER, ServerMatch.EXACT, Block("location /", "f:2"), Action(outcome, text, "nginx/custom/a.conf:9"), blocks
+        SERVER, ServerMatch.EXACT, Block("location /", "f:2"), Action(outcome, text, "nginx/custom/a.conf:9"), found
     )
 
 
@@ -32,7 +36,7 @@ PORT = wrong("app-port", "wrong port", "write another")
 
 
 def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, fault: Check | None = None) -> Answered:
-    return judge_answer(NAME, "/", given or route(), reply, fresh, fault)
+    return judge_answer(NAME, "/", given or route(), reply, fresh, fault, advice)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from stackctl.model import values
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import KeyType, Site, Upstream
 from stackctl.model.values import Domain, ServiceName
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_keys, read_sites
@@ -48,7 +49,7 @@ def settings(**changes: Any) -> str:
     return services.settings_block(**keys | changes)
 
 
-PROXY = services.proxy_block("nginx", "nginx:1.30", PortBinding(None, 80), PortBinding("127.0.0.1", 8443))
+PROXY = Nginx().service("nginx", "nginx:1.30", PortBinding(None, 80), PortBinding("127.0.0.1", 8443))
 CERTBOT = services.certbot_block("certbot", "certbot/certbot:v5.6.0", with_bundle=False)
 
 

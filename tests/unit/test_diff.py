@@ -16,7 +16,7 @@ from stackctl.observed.state import Observed
 from stackctl.plan.diff import FileDiff, file_diff, plan_diffs
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import Publish, StageFiles, WriteCaBundle, WriteCustom, WriteStackfile
-from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.nginx.proxy import Nginx
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 TEXTS = st.lists(st.sampled_from(["a", "b", "c", "  d", "-e", "+f", ""]), max_size=60).map(

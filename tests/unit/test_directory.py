@@ -8,15 +8,17 @@ import pytest
 
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.errors import HostError
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.stackfile.locate import locate
 
+LAYOUT = Nginx.layout
 CHANGED = "the file was changed by somebody else just now"
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> StackDirectory:
-    made = StackDirectory(locate(tmp_path, {}), "marker")
-    made.make_directories(made.missing())
+    made = StackDirectory(locate(tmp_path, {}))
+    made.make_directories(made.missing(LAYOUT), LAYOUT)
     return made
 
 
@@ -57,9 +59,9 @@ def test_an_own_file_that_is_not_the_one_that_was_read_is_kept(
     if there is not None:
         (directory.root / "nginx/custom/http.conf").write_bytes(there)
     with pytest.raises(HostError) as caught:
-        directory.write_custom("http.conf", content, read)
+        directory.write_custom("nginx/custom/http.conf", content, read)
     assert refused(caught.value) == (CHANGED, "nginx/custom/http.conf", "run the command again")
-    assert directory.custom() == ({} if there is None else {"http.conf": there})
+    assert directory.custom(LAYOUT) == ({} if there is None else {"http.conf": there})
 
 
 @pytest.mark.parametrize("content", [b"new\n", None])
@@ -69,5 +71,5 @@ def test_an_own_file_that_is_as_it_was_read_is_replaced_or_removed(
 ) -> None:
     if before is not None:
         (directory.root / "nginx/custom/http.conf").write_bytes(before)
-    directory.write_custom("http.conf", content, before)
-    assert directory.custom() == ({} if content is None else {"http.conf": content})
+    directory.write_custom("nginx/custom/http.conf", content, before)
+    assert directory.custom(LAYOUT) == ({} if content is None else {"http.conf": content})

@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 from stackctl.adapters.disk.generations import Generations
-from stackctl.proxies.proxy import Files
+from stackctl.proxies.proxy import ProxyLayout
+
+LAYOUT = ProxyLayout(".", "/etc/proxy", {"proxy.conf": "live/proxy.conf"}, (), "marker", ())
 
 
 @pytest.fixture
 def generations(tmp_path: Path) -> Generations:
-    return Generations(tmp_path, "marker")
+    return Generations(tmp_path, LAYOUT)
 
 
-def marker(name: str) -> Files:
-    return {"marker": name.encode()}
+def marker(name: str) -> bytes:
+    return name.encode()
 
 
 def test_staging_says_whether_it_made_the_generation(generations: Generations, tmp_path: Path) -> None:

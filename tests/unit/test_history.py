@@ -12,6 +12,7 @@ from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.disk.history import KEPT, History
 from stackctl.errors import HostError, InputError
 from stackctl.model.history import HistoryEntry
+from stackctl.proxies.nginx.proxy import Nginx
 
 AT = datetime(2026, 8, 1, 12, tzinfo=UTC)
 FILES = {"docker-compose.yml": b"services: {}\n", "nginx/custom/a.example.com.conf": b"# \xff\n"}
@@ -125,11 +126,11 @@ def test_a_damaged_entry_is_left_out(history: History, tmp_path: Path, text: str
 
 
 def test_generations_that_the_history_names_outlive_the_last_ten(history: History, tmp_path: Path) -> None:
-    generations = Generations(tmp_path / "nginx", "marker", history.generations)
+    generations = Generations(tmp_path, Nginx.layout, history.generations)
     (tmp_path / "nginx").mkdir()
     names: list[str] = []
     for number in range(15):
-        name = generations.stage({"nginx.conf": str(number).encode()}, lambda name: {"marker": name.encode()}).name
+        name = generations.stage({"nginx.conf": str(number).encode()}, lambda name: name.encode()).name
         generations.go_live(name)
         folder = tmp_path / "nginx/generations" / name
         os.utime(folder, (number, number))

@@ -14,7 +14,8 @@ from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.stack import TlsPolicy, Tuning
 from stackctl.model.values import Domain
-from stackctl.proxies.nginx.config import Capabilities, Nginx
+from stackctl.proxies.nginx.config import Capabilities, shared_files, site_files
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import Rejection, SiteTls
 from stackctl.proxies.sites import Rendering, generation_of, issued_tls, site_tls
 from tests.unit.build import lineage, site, stack
@@ -27,12 +28,12 @@ DUMMY = site_tls(site(A), held(site(A), Shelf()))
 
 def conf(version: tuple[int, ...] = NEW, *sites: str, **kwargs: object) -> str:
     made = stack(*(site(name) for name in sites or (A,)), **kwargs)  # type: ignore[arg-type]
-    return NGINX.shared(made, version, custom=None)["nginx.conf"].decode()
+    return shared_files(made, version, custom=None)["nginx.conf"].decode()
 
 
 def site_conf(version: tuple[int, ...] = NEW, tls: SiteTls = DUMMY, **kwargs: object) -> str:
     one = site(A, **kwargs)  # type: ignore[arg-type]
-    return NGINX.site(stack(one), one, tls, version, custom=None)[f"sites/{A}.conf"].decode()
+    return site_files(stack(one), one, tls, version, custom=None)[f"sites/{A}.conf"].decode()
 
 
 @pytest.mark.parametrize(
@@ -84,11 +85,11 @@ def test_a_site_with_its_dummy_is_served_over_http_too() -> None:
     assert "ssl_certificate /etc/stackctl/certs/a.example.com/fullchain.pem;" in text
     assert "listen 80;" in text
     assert text.count("proxy_pass ") == 2
-    assert f"sites/{A}.redirect" not in NGINX.site(stack(site(A)), site(A), DUMMY, NEW, custom=None)
+    assert f"sites/{A}.redirect" not in site_files(stack(site(A)), site(A), DUMMY, NEW, custom=None)
 
 
 def test_a_site_with_its_certificate_is_redirected() -> None:
-    files = NGINX.site(stack(site(A)), site(A), issued_tls(site(A), lineage_pair(A)), NEW, custom=None)
+    files = site_files(stack(site(A)), site(A), issued_tls(site(A), lineage_pair(A)), NEW, custom=None)
     text = files[f"sites/{A}.conf"].decode()
     assert "ssl_certificate /etc/letsencrypt/live/a.example.com/fullchain.pem;" in text
     assert "ssl_certificate_key /etc/letsencrypt/live/a.example.com/privkey.pem;" in text
@@ -100,7 +101,7 @@ def test_only_the_names_a_certificate_covers_are_redirected() -> None:
     one = site(A, "www.example.com")
     tls = site_tls(one, held(one, Shelf({A: lineage(A)})))
     assert tls.trusted == {A}
-    files = NGINX.site(stack(one), one, tls, NEW, custom=None)
+    files = site_files(stack(one), one, tls, NEW, custom=None)
     assert files[f"sites/{A}.redirect"] == b"server_name a.example.com;\n"
     assert b"listen 80;\n    server_name www.example.com;\n" in files[f"sites/{A}.conf"]
     assert b"listen 443 ssl;\n    server_name a.example.com www.example.com;\n" in files[f"sites/{A}.conf"]
@@ -123,7 +124,7 @@ def test_the_challenge_comes_before_everything_on_port_80() -> None:
             assert "include snippets/acme.conf;" in server
     assert (
         "location ^~ /.well-known/acme-challenge/"
-        in NGINX.shared(stack(), NEW, custom=None)["snippets/acme.conf"].decode()
+        in shared_files(stack(), NEW, custom=None)["snippets/acme.conf"].decode()
     )
 
 
@@ -139,7 +140,7 @@ def test_strangers_get_nothing() -> None:
     [(TlsPolicy.MODERN, "TLSv1.3", False), (TlsPolicy.INTERMEDIATE, "TLSv1.2 TLSv1.3", True)],
 )
 def test_tls_is_mozillas_by_name(policy: TlsPolicy, protocols: str, ciphers: bool) -> None:
-    text = NGINX.shared(stack(tls=policy), NEW, custom=None)["snippets/tls.conf"].decode()
+    text = shared_files(stack(tls=policy), NEW, custom=None)["snippets/tls.conf"].decode()
     assert f"ssl_protocols {protocols};" in text
     assert ("ssl_ciphers" in text) is ciphers
     assert "DHE-RSA-AES128-GCM" not in text.replace("ECDHE", "")
@@ -159,19 +160,19 @@ def test_tuning_is_written_for_http_and_https() -> None:
 
 def test_custom_files_are_copied_and_included() -> None:
     one = site(A)
-    bare, dressed = (NGINX.site(stack(one), one, DUMMY, NEW, custom=custom) for custom in (None, b"# mine\n"))
+    bare, dressed = (site_files(stack(one), one, DUMMY, NEW, custom=custom) for custom in (None, b"# mine\n"))
     assert dressed[f"sites/{A}.custom"] == b"# mine\n"
     assert b"include sites/a.example.com.custom;" in dressed[f"sites/{A}.conf"]
     assert b".custom" not in bare[f"sites/{A}.conf"]
-    shared = NGINX.shared(stack(one), NEW, custom=b"# all\n")
+    shared = shared_files(stack(one), NEW, custom=b"# all\n")
     assert shared["snippets/http.custom"] == b"# all\n"
     assert b"include snippets/http.custom;" in shared["nginx.conf"]
-    assert b"http.custom" not in NGINX.shared(stack(one), NEW, custom=None)["nginx.conf"]
+    assert b"http.custom" not in shared_files(stack(one), NEW, custom=None)["nginx.conf"]
 
 
 def test_a_custom_file_that_sets_a_header_does_not_drop_the_proxys_own() -> None:
     one = site(A)
-    text = NGINX.site(stack(one), one, DUMMY, NEW, custom=b"proxy_set_header X-Mine 1;\n")[f"sites/{A}.conf"].decode()
+    text = site_files(stack(one), one, DUMMY, NEW, custom=b"proxy_set_header X-Mine 1;\n")[f"sites/{A}.conf"].decode()
     assert text.index("sites/a.example.com.custom") < text.rindex("include snippets/proxy.conf;")
 
 
@@ -179,12 +180,12 @@ def test_a_custom_file_that_sets_a_header_does_not_drop_the_proxys_own() -> None
 @pytest.mark.parametrize("custom", [None, b"# mine\n"])
 def test_every_file_of_a_site_is_known_to_be_its_own(name: str, custom: bytes | None) -> None:
     one = site(name)
-    for path in NGINX.site(stack(one), one, issued_tls(one, lineage_pair(one.name)), NEW, custom=custom):
+    for path in site_files(stack(one), one, issued_tls(one, lineage_pair(one.name)), NEW, custom=custom):
         assert NGINX.site_of(path) == name
 
 
 def test_a_shared_file_is_no_sites() -> None:
-    for path in [*NGINX.shared(stack(site(A)), NEW, custom=b""), *NGINX.marker("g")]:
+    for path in [*shared_files(stack(site(A)), NEW, custom=b""), NGINX.layout.marker]:
         assert NGINX.site_of(path) is None
 
 
@@ -210,16 +211,16 @@ def test_a_person_is_sent_to_the_file_they_wrote(path: str, source: str) -> None
 def test_no_two_sites_share_a_path(names: list[str]) -> None:
     made = stack(*(site(name) for name in names))
     paths = [
-        p for one in made.sites for p in NGINX.site(made, one, issued_tls(one, lineage_pair(one.name)), NEW, custom=b"")
+        p for one in made.sites for p in site_files(made, one, issued_tls(one, lineage_pair(one.name)), NEW, custom=b"")
     ]
     assert len(paths) == len(set(paths))
 
 
 def test_one_app_more_changes_no_shared_file_and_no_other_site() -> None:
     few, more = (stack(*(site(f"n{number}.example.com") for number in range(count))) for count in (3, 4))
-    assert NGINX.shared(few, NEW, custom=None) == NGINX.shared(more, NEW, custom=None)
+    assert shared_files(few, NEW, custom=None) == shared_files(more, NEW, custom=None)
     first = few.sites[0]
-    assert NGINX.site(few, first, DUMMY, NEW, custom=None) == NGINX.site(more, first, DUMMY, NEW, custom=None)
+    assert site_files(few, first, DUMMY, NEW, custom=None) == site_files(more, first, DUMMY, NEW, custom=None)
 
 
 @pytest.mark.parametrize(
@@ -239,8 +240,9 @@ def test_the_resolver_of_many_apps_is_asked_less_often() -> None:
 def test_rendering_knows_which_custom_file_is_whose() -> None:
     rendering = Rendering(NGINX, NEW, {"http.conf": b"# all\n", f"{A}.conf": b"# a\n", "b.example.com.conf": b"# b\n"})
     one = site(A)
-    assert rendering.shared(stack(one))["snippets/http.custom"] == b"# all\n"
-    assert rendering.site(stack(one), one, DUMMY)[f"sites/{A}.custom"] == b"# a\n"
+    rendered = rendering.render(stack(one), [one], {A: DUMMY})
+    assert rendered.shared["snippets/http.custom"] == b"# all\n"
+    assert rendered.sites[A][f"sites/{A}.custom"] == b"# a\n"
 
 
 # Generations
@@ -256,11 +258,11 @@ def test_a_generation_is_named_by_paths_and_contents() -> None:
 
 
 def test_the_marker_answers_with_the_generation() -> None:
-    ((path, body),) = NGINX.marker("0123abcd").items()
-    assert path == "snippets/generation.conf"
+    body = NGINX.marker("0123abcd")
+    assert NGINX.layout.marker == "snippets/generation.conf"
     assert f"location = {MARKER_PATH} {{".encode() in body
     assert b'return 200 "0123abcd";' in body
-    assert b"include snippets/generation.conf;" in NGINX.shared(stack(), NEW, custom=None)["nginx.conf"]
+    assert b"include snippets/generation.conf;" in shared_files(stack(), NEW, custom=None)["nginx.conf"]
     assert MARKER_HOST.endswith(".invalid")
 
 
@@ -271,7 +273,7 @@ def test_commands_are_argument_lists() -> None:
     assert NGINX.test_command("staged") == [
         "nginx", "-e", "/dev/stderr", "-t", "-q", "-c", "/etc/nginx/staged/nginx.conf",
     ]  # fmt: skip
-    assert NGINX.reload_command() == ["nginx", "-e", "/dev/stderr", "-s", "reload"]
+    assert NGINX.reload.command == ("nginx", "-e", "/dev/stderr", "-s", "reload")
     assert NGINX.version_command() == ["nginx", "-v"]
 
 
@@ -307,15 +309,15 @@ def test_an_nginx_that_is_too_old_is_refused(version: str) -> None:
     [
         (
             '2026/06/01 12:00:00 [emerg] 7#7: unknown directive "foo" in /etc/nginx/s/sites/a.example.com.custom:3\n',
-            Rejection('unknown directive "foo"', "sites/a.example.com.custom", 3),
+            Rejection('unknown directive "foo"', A, "nginx/custom/a.example.com.conf:3"),
         ),
         (
             'nginx: [emerg] host not found in upstream "web" in /etc/nginx/s/sites/a.conf:4\n',
-            Rejection('host not found in upstream "web"', "sites/a.conf", 4),
+            Rejection('host not found in upstream "web"', Domain("a"), "nginx/sites/a.conf:4"),
         ),
         (
             '[warn] 1#1: odd in /etc/nginx/s/nginx.conf:1\n[emerg] 1#1: unexpected "}" in /etc/nginx/s/nginx.conf:9\n',
-            Rejection('unexpected "}"', "nginx.conf", 9),
+            Rejection('unexpected "}"', None, "nginx/nginx.conf:9"),
         ),
         (
             'nginx: [emerg] cannot load certificate "/etc/x.pem": BIO_new_file() failed\n',
@@ -323,7 +325,7 @@ def test_an_nginx_that_is_too_old_is_refused(version: str) -> None:
         ),
         ("nginx: [emerg] bad in /usr/share/other.conf:5\n", Rejection("bad", None, None)),
         ("first\nsh: nginx: not found\n", Rejection("sh: nginx: not found", None, None)),
-        ("", Rejection("nginx -t failed without a word", None, None)),
+        ("", Rejection("nginx -t failed without output", None, None)),
     ],
 )  # fmt: skip
 def test_a_rejection_names_the_file_where_nginx_does(output: str, rejection: Rejection) -> None:

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from stackctl.engine.probe.routing import NginxFiles
 from stackctl.model.endpoints import Endpoint
-from stackctl.proxies.nginx.config import Nginx
-from stackctl.proxies.nginx.trace import normalised, route
+from stackctl.proxies.nginx.proxy import Nginx
+from stackctl.proxies.nginx.reader import LiveTree
+from stackctl.proxies.nginx.trace import normalised
+from stackctl.proxies.proxy import Files
 from stackctl.proxies.trace import Block, Outcome, ServerMatch, Trace
 from tests.unit.goldens import CASES, rendered
 
 
-def laid(root: Path, files: dict[str, bytes]) -> Path:
-    """The proxy's directory with ``files`` as its live generation."""
-    for name, content in files.items():
-        path = root / "live" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return root
-
-
-def routed(root: Path, name: str, path: str = "/", port: int = 443) -> Trace:
-    found = route(NginxFiles(root, Nginx().source_of, name).tree(), name, path, port)
+def routed(files: Files, name: str, path: str = "/", port: int = 443) -> Trace:
+    found = Nginx().tracer(files, name)(path, port)
     assert found is not None
     return found
 
 
-def in_http(root: Path, text: str) -> Path:
-    return laid(root, {"nginx.conf": f"events {{}}\nhttp {{\n{text}\n}}\n".encode()})
+def in_http(text: str) -> Files:
+    return {"nginx.conf": f"events {{}}\nhttp {{\n{text}\n}}\n".encode()}
 
 
 LOCATIONS = """\
@@ -88,13 +78,13 @@ server {
         ("/Images/x", "root"),
     ],
 )
-def test_the_location_is_the_one_nginx_takes(tmp_path: Path, path: str, host: str) -> None:
-    found = routed(in_http(tmp_path, LOCATIONS), "a.example.com", path)
+def test_the_location_is_the_one_nginx_takes(path: str, host: str) -> None:
+    found = routed(in_http(LOCATIONS), "a.example.com", path)
     assert found.action.targets == (Endpoint(host, 1),)
 
 
-def test_a_missing_slash_is_added_by_a_redirect(tmp_path: Path) -> None:
-    found = routed(in_http(tmp_path, LOCATIONS), "a.example.com", "/images")
+def test_a_missing_slash_is_added_by_a_redirect() -> None:
+    found = routed(in_http(LOCATIONS), "a.example.com", "/images")
     assert (found.action.outcome, found.action.status) == (Outcome.REDIRECT, 301)
     assert found.location == Block("location /images/", "nginx/nginx.conf:9")
 
@@ -139,57 +129,55 @@ server { server_name bare.example.com; return 209; }
         ("stranger.org", 80, 207, ServerMatch.DEFAULT),
     ],
 )
-def test_the_server_is_the_one_nginx_takes(
-    tmp_path: Path, name: str, port: int, status: int | None, match: ServerMatch
-) -> None:
-    found = routed(in_http(tmp_path, SERVERS), name, "/", port)
+def test_the_server_is_the_one_nginx_takes(name: str, port: int, status: int | None, match: ServerMatch) -> None:
+    found = routed(in_http(SERVERS), name, "/", port)
     assert (found.action.status, found.match) == (status, match)
 
 
-def test_a_regex_is_asked_when_no_name_fits(tmp_path: Path) -> None:
+def test_a_regex_is_asked_when_no_name_fits() -> None:
     text = SERVERS.replace("server { listen 443 ssl; server_name *.example.com; return 202; }\n", "")
-    assert routed(in_http(tmp_path, text), "reg12.example.com").match is ServerMatch.REGEX
+    assert routed(in_http(text), "reg12.example.com").match is ServerMatch.REGEX
 
 
-def test_nothing_listens_there(tmp_path: Path) -> None:
-    root = in_http(tmp_path, SERVERS)
-    assert route(NginxFiles(root, Nginx().source_of, "a.example.com").tree(), "a.example.com", "/", 8080) is None
-    assert NginxFiles(tmp_path / "empty", Nginx().source_of, "a.example.com").tree() == ()
+def test_nothing_listens_there() -> None:
+    files = in_http(SERVERS)
+    assert Nginx().tracer(files, "a.example.com")("/", 8080) is None
+    assert Nginx().tracer({}, "a.example.com")("/", 443) is None
 
 
 @pytest.mark.parametrize("version", ["1.22", "1.30"])
-def test_the_files_that_are_written_lead_to_the_app(tmp_path: Path, version: str) -> None:
-    root = laid(tmp_path, rendered(CASES["three_apps"], version))
-    found = routed(root, "www.example.com", "/x?y")
+def test_the_files_that_are_written_lead_to_the_app(version: str) -> None:
+    files = rendered(CASES["three_apps"], version)
+    found = routed(files, "www.example.com", "/x?y")
     assert found.action.targets == (Endpoint("web", 8000),)
     assert found.server.text == "server example.com www.example.com"
     place, _, line = found.server.place.partition(":")
     assert place == "nginx/sites/example.com.conf"
-    assert (root / "live/sites/example.com.conf").read_text().splitlines()[int(line) - 1] == "server {"
-    assert routed(root, "api.example.com").action.targets == (Endpoint("api_v2", 3000),)
-    assert routed(root, "stranger.org").action.outcome is Outcome.REFUSE
-    plain = routed(root, "www.example.com", "/", 80)
+    assert files["sites/example.com.conf"].decode().splitlines()[int(line) - 1] == "server {"
+    assert routed(files, "api.example.com").action.targets == (Endpoint("api_v2", 3000),)
+    assert routed(files, "stranger.org").action.outcome is Outcome.REFUSE
+    plain = routed(files, "www.example.com", "/", 80)
     assert (plain.action.status, plain.match) == (301, ServerMatch.EXACT)
-    assert routed(root, "stranger.org", "/", 80).action.outcome is Outcome.CLOSE
-    challenge = routed(root, "stranger.org", "/.well-known/acme-challenge/x", 80)
+    assert routed(files, "stranger.org", "/", 80).action.outcome is Outcome.CLOSE
+    challenge = routed(files, "stranger.org", "/.well-known/acme-challenge/x", 80)
     assert challenge.location is not None
     assert challenge.location.place.startswith("nginx/snippets/acme.conf:")
 
 
-def test_an_upstream_outside_compose(tmp_path: Path) -> None:
-    root = laid(tmp_path, rendered(CASES["outside"], "1.22"))
-    assert routed(root, "v4.example.com").action.targets == (Endpoint("192.0.2.5", 8080),)
-    assert routed(root, "v6.example.com").action.targets == (Endpoint("2001:db8::5", 8080),)
-    assert routed(root, "name.example.com").action.targets == (Endpoint("legacy.internal", 3000),)
+def test_an_upstream_outside_compose() -> None:
+    files = rendered(CASES["outside"], "1.22")
+    assert routed(files, "v4.example.com").action.targets == (Endpoint("192.0.2.5", 8080),)
+    assert routed(files, "v6.example.com").action.targets == (Endpoint("2001:db8::5", 8080),)
+    assert routed(files, "name.example.com").action.targets == (Endpoint("legacy.internal", 3000),)
 
 
-def test_a_persons_own_location_is_shown_where_it_is_written(tmp_path: Path) -> None:
-    found = routed(laid(tmp_path, rendered(CASES["custom"], "1.30")), "a.example.com", "/static/x.css")
+def test_a_persons_own_location_is_shown_where_it_is_written() -> None:
+    found = routed(rendered(CASES["custom"], "1.30"), "a.example.com", "/static/x.css")
     assert found.location == Block("location /static/", "nginx/custom/a.example.com.conf:4")
     assert (found.action.outcome, found.action.place) == (Outcome.FILES, "nginx/custom/a.example.com.conf:5")
 
 
-def test_what_may_answer_before_is_told(tmp_path: Path) -> None:
+def test_what_may_answer_before_is_told() -> None:
     text = """\
     limit_req zone=all;
     auth_basic outer;
@@ -201,17 +189,17 @@ def test_what_may_answer_before_is_told(tmp_path: Path) -> None:
         location / { rewrite ^/x /y; proxy_pass http://web:1; }
         location /open { auth_basic off; proxy_pass http://web:1; }
     }"""
-    root = in_http(tmp_path, text)
-    assert [rule.text for rule in routed(root, "a.example.com").rules] == [
+    files = in_http(text)
+    assert [rule.text for rule in routed(files, "a.example.com").rules] == [
         "if ($host = b) return 301 https://c",
         "rewrite ^/x /y",
         "auth_basic inner",
         "limit_req zone=all",
     ]
-    assert "auth_basic" not in str(routed(root, "a.example.com", "/open").rules)
+    assert "auth_basic" not in str(routed(files, "a.example.com", "/open").rules)
 
 
-def test_where_requests_are_passed_on_to(tmp_path: Path) -> None:
+def test_where_requests_are_passed_on_to() -> None:
     text = """\
     upstream pool { server one:1; server two; server three:3 down; server unix:/s; }
     server {
@@ -225,31 +213,32 @@ def test_where_requests_are_passed_on_to(tmp_path: Path) -> None:
         root /srv/www;
         location /files { index a.html; }
     }"""
-    root = in_http(tmp_path, text)
-    shown = {path: routed(root, "a.example.com", path).action for path in ("/pool", "/tls", "/php", "/late")}
+    files = in_http(text)
+    shown = {path: routed(files, "a.example.com", path).action for path in ("/pool", "/tls", "/php", "/late")}
     assert shown["/pool"].targets == (Endpoint("one", 1), Endpoint("two", 80))
     assert shown["/pool"].group == Block("upstream pool", "nginx/nginx.conf:3")
     assert shown["/tls"].targets == (Endpoint("other", 443),)
     assert (shown["/php"].targets, shown["/php"].scheme) == ((Endpoint("php", 9000),), "fastcgi")
     assert (shown["/late"].outcome, shown["/late"].targets) == (Outcome.PROXY, ())
-    assert routed(root, "a.example.com", "/gone").action.status == 410
-    assert routed(root, "a.example.com", "/away").action.outcome is Outcome.REDIRECT
-    assert routed(root, "a.example.com", "/files").action.text == "root /srv/www"
+    assert routed(files, "a.example.com", "/gone").action.status == 410
+    assert routed(files, "a.example.com", "/away").action.outcome is Outcome.REDIRECT
+    assert routed(files, "a.example.com", "/files").action.text == "root /srv/www"
 
 
-def test_only_files_that_can_answer_are_parsed(tmp_path: Path) -> None:
+def test_only_files_that_can_answer_are_parsed() -> None:
     files = {f"sites/{n}.example.com.conf": b"server { listen 443; server_name %d.example.com; }" % n for n in range(3)}
     main = b"http {\n include sites/*.conf;\n include /etc/passwd;\n include ../../x;\n include gone.conf;\n}"
-    root = laid(tmp_path, {**files, "nginx.conf": main, "sites/w.conf": b"server { server_name *.example.com; }"})
-    (http,) = NginxFiles(root, Nginx().source_of, "1.example.com").tree()
-    assert [one.place for one in http.block] == ["nginx/sites/1.example.com.conf:1", "nginx/sites/w.conf:1"]
+    files = {**files, "nginx.conf": main, "sites/w.conf": b"server { server_name *.example.com; }"}
+    (http,) = LiveTree(files, "/etc/nginx", lambda path: f"nginx/{path}", "1.example.com").directives()
+    assert [one.at for one in http.inner] == ["nginx/sites/1.example.com.conf:1", "nginx/sites/w.conf:1"]
 
 
-def test_an_include_by_the_containers_path_is_found(tmp_path: Path) -> None:
-    root = laid(tmp_path, {"nginx.conf": b"http {\n include /etc/nginx/custom/own.inc;\n}"})
-    (root / "custom").mkdir()
-    (root / "custom/own.inc").write_text("server { listen 443; server_name a.org; return 204; }")
-    assert routed(root, "a.org").server.place == "nginx/custom/own.inc:1"
+def test_an_include_by_the_containers_path_is_found() -> None:
+    files = {
+        "nginx.conf": b"http {\n include /etc/nginx/custom/own.inc;\n}",
+        "custom/own.inc": b"server { listen 443; server_name a.org; return 204; }",
+    }
+    assert routed(files, "a.org").server.place == "nginx/custom/own.inc:1"
 
 
 LOG = """\

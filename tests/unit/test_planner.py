@@ -31,7 +31,7 @@ from stackctl.plan.operations import (
 )
 from stackctl.plan.planner import make_plan
 from stackctl.plan.services import start_cause
-from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.sites import Rendering, site_tls
 from tests.unit.build import (
     CERTBOT,
@@ -46,6 +46,7 @@ from tests.unit.build import (
     service,
     site,
     stack,
+    whole,
 )
 
 TEXT = "services: {}\n"
@@ -66,11 +67,8 @@ def live_of(
     custom: dict[str, bytes] | None = None,
     version: tuple[int, ...] = (1, 30, 4),
 ) -> dict[str, bytes]:
-    looks = rendering(version, custom)
-    files = dict(looks.shared(stack))
-    for one in stack.sites:
-        files |= looks.site(stack, one, site_tls(one, held(one, Shelf(lineages))))
-    return files
+    tls = {one.name: site_tls(one, held(one, Shelf(lineages))) for one in stack.sites}
+    return whole(rendering(version, custom), stack, tls)
 
 
 def settled(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stackctl.errors import ExitCode
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import WriteCustom, WriteStackfile
+from stackctl.proxies.nginx.proxy import Nginx
 from tests.usecases.world import Notes, World, done
 
 
@@ -47,5 +48,5 @@ def test_an_own_file_that_is_saved_while_a_rollback_runs_is_kept(site: World) ->
     result = site.rollback()
     assert result.code is ExitCode.HOST
     assert [error.where for error in result.errors] == ["nginx/custom/http.conf"]
-    assert site.host.directory.custom() == {"http.conf": b"# 3\n"}
+    assert site.host.directory.custom(Nginx.layout) == {"http.conf": b"# 3\n"}
     assert site.live() == live

@@ -12,6 +12,7 @@ import pytest
 
 from stackctl.adapters.fakes.faults import Killed
 from stackctl.plan.operation import Operation
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.stackfile.document import Document
 from stackctl.usecases.result import Result
 from tests.usecases.test_init import SHOP
@@ -163,7 +164,7 @@ def state(world: World) -> dict[str, Any]:
     on_disk = {lineage.certificate.fingerprint for lineage in lineages.values() if lineage.certificate}
     return {
         "stackfile": world.text,
-        "custom": directory.custom(),
+        "custom": directory.custom(Nginx.layout),
         "live": world.live(),
         "lineages": {name: one.certificate and one.certificate.names for name, one in lineages.items()},
         "containers": sorted(

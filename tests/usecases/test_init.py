@@ -9,6 +9,7 @@ import pytest
 from stackctl.certs.dummy import make_dummy
 from stackctl.errors import EngineError, HostError, InputError, StackfileError
 from stackctl.model.endpoints import PortBinding
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.usecases.init import InitOptions
 from stackctl.usecases.up_down import up
 from tests.usecases.world import OPTIONS, World, done
@@ -33,7 +34,7 @@ volumes:
 
 def test_init_makes_a_stack_from_nothing(world: World) -> None:
     done(world.init())
-    assert world.host.directory.missing() == ()
+    assert world.host.directory.missing(Nginx.layout) == ()
     assert world.fake.loaded_generation == world.published()
     running = {run.service.name: run.container.state for run in world.fake.runs.values()}
     assert running == {"nginx": "running", "certbot": "running"}
@@ -179,7 +180,8 @@ def test_init_refreshes_what_an_older_version_wrote(stack: World, monkeypatch: p
     older = stack.text
     with monkeypatch.context() as patch:
         patch.setattr("stackctl.stackfile.services.WEBROOT", "/var/www/acme")
-        patch.setattr("stackctl.stackfile.services.MARKER_PATH", "/.well-known/stackctl/marker")
+        patch.setattr("stackctl.proxies.nginx.proxy.WEBROOT", "/var/www/acme")
+        patch.setattr("stackctl.proxies.nginx.proxy.MARKER_PATH", "/.well-known/stackctl/marker")
         done(stack.init())
         newer = stack.text
     assert "./data/certbot/www:/var/www/acme:ro" in newer
@@ -192,6 +194,7 @@ def test_init_leaves_a_service_changed_by_hand_and_says_so(stack: World, monkeyp
     stack.edit("    stop_signal: SIGTERM\n", "    stop_signal: SIGQUIT\n")
     done(stack.up())
     monkeypatch.setattr("stackctl.stackfile.services.WEBROOT", "/var/www/acme")
+    monkeypatch.setattr("stackctl.proxies.nginx.proxy.WEBROOT", "/var/www/acme")
     stack.report.notes.clear()
     done(stack.init())
     assert "stop_signal: SIGQUIT" in stack.text

@@ -15,6 +15,7 @@ from stackctl.model.history import HistoryEntry
 from stackctl.observed.ports import Output
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import Issue, ReloadProxy
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.usecases.history import history
 from tests.usecases.world import Notes, World, data, done
 
@@ -23,7 +24,7 @@ CUSTOM = "add_header X-One 1;\n"
 
 def snapshot(world: World) -> tuple[bytes, dict[str, bytes], dict[str, bytes], str | None]:
     """What must be as before, by byte."""
-    return world.file.read_bytes(), world.host.directory.custom(), world.live(), world.published()
+    return world.file.read_bytes(), world.host.directory.custom(Nginx.layout), world.live(), world.published()
 
 
 def serials(world: World) -> dict[str, Certificate]:

@@ -328,3 +328,12 @@ def test_who_has_a_deleted_folder_mounted_is_made_anew(site: World, folder: str,
     assert {name for name in after if after[name] != before[name]} == set(services)
     assert site.served() == {"one.example.com": "real"}
     assert not site.up().plan
+
+
+def test_a_proxy_that_does_not_exist_is_refused_by_line(world: World) -> None:
+    done(world.init())
+    world.edit("x-stackctl:\n", "x-stackctl:\n  proxy: traefik\n")
+    with pytest.raises(StackfileError, match="there is no proxy 'traefik'") as caught:
+        world.up()
+    assert caught.value.where == world.line_of("proxy: traefik")
+    assert caught.value.hint == "write one of: nginx"

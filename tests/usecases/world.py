@@ -13,16 +13,16 @@ from typing import Any, TypeVar
 import pytest
 
 from stackctl.adapters.disk.directory import StackDirectory
+from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.fakes.engine import FakeEngine, fake_engine
 from stackctl.adapters.fakes.network import FakeNetwork
 from stackctl.engine.apply import prove
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.layout import MARKER_PATH
 from stackctl.model.values import Domain, ServiceName
 from stackctl.plan.operation import Operation
-from stackctl.proxies.nginx.config import Nginx
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.stackfile.locate import locate
 from stackctl.usecases.add_app import AddApp, add_app
 from stackctl.usecases.adopt.take_over import GivenBack
@@ -37,7 +37,15 @@ from stackctl.usecases.status import status
 from stackctl.usecases.up_down import DownReport, down, plan, up
 
 P = TypeVar("P")
-MARKER = next(iter(Nginx().marker(MARKER_PATH)))
+
+
+class QuickNginx(Nginx):
+    """The fake's workers change at once."""
+
+    reload = replace(Nginx.reload, overlap=0.0)
+
+
+PROXIES = {"nginx": QuickNginx()}
 OPTIONS = InitOptions(email="ops@example.com", agree_tos=True)
 IMAGES: dict[str, tuple[int, ...]] = {
     "nginx:1.30": (80, 443),
@@ -84,7 +92,7 @@ def without_waiting(patch: pytest.MonkeyPatch) -> None:
     The fake's state changes only when it is asked to: a second look shows what the first did. No test cuts the
     power, so nothing has to reach the disk: this is most of the time they would take.
     """
-    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS", "OVERLAP_SECONDS"):
+    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS"):
         patch.setattr(prove, name, 0.0)
     patch.setattr(os, "fsync", lambda _descriptor: None)
 
@@ -130,7 +138,7 @@ class World:
     @property
     def host(self) -> Context:
         """As each new process builds it."""
-        directory = StackDirectory(locate(self.root, {}), MARKER, cache=self.cache)
+        directory = StackDirectory(locate(self.root, {}), cache=self.cache)
         engine = fake_engine(self.fake)
         return Context(
             directory=directory,
@@ -139,7 +147,7 @@ class World:
             containers=engine.containers,
             sandbox=engine.sandbox,
             wire=self.fake,
-            proxy=Nginx(),
+            proxies=PROXIES,
             now=self.clock,
             report=self.report,
             network=self.network,
@@ -219,13 +227,17 @@ class World:
         """What the wire shows of each app: real, dummy, other or nothing."""
         return {name: row["served"] for name, row in self.rows().items()}
 
+    @property
+    def generations(self) -> Generations:
+        return self.host.directory.generations(Nginx.layout)
+
     def live(self) -> dict[str, bytes]:
         """The proxy's live files."""
-        return self.host.directory.generations.live()
+        return self.generations.live()
 
     def published(self) -> str | None:
         """The live generation, on disk."""
-        return self.host.directory.generations.published()
+        return self.generations.published()
 
     def on_http(self, name: str) -> bool:
         """Whether the app itself answers HTTP, as it does until its certificate is there."""

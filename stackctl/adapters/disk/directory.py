@@ -22,12 +22,13 @@ from pathlib import Path
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree, ContainerReader
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
-from stackctl.adapters.disk.generations import Generations
+from stackctl.adapters.disk.generations import FOLDER, Generations
 from stackctl.adapters.disk.history import History
 from stackctl.certs.held import Shelf, Stored
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage, read_certificate
 from stackctl.errors import HostError, StackfileError
+from stackctl.proxies.proxy import ProxyLayout
 from stackctl.stackfile.locate import ComposeFiles
 from stackctl.stackfile.services import CA_BUNDLE, EAB_KEY, SCHEMA
 
@@ -35,16 +36,13 @@ STATE = ".stackctl"
 PROXY = "nginx"
 CERTBOT_CONF = "data/certbot/conf"
 DUMMIES = "data/certs"
-DIRECTORIES = (
-    STATE,
-    f"{PROXY}/custom",
-    f"{PROXY}/generations",
-    CERTBOT_CONF,
-    "data/certbot/www",
-    "data/certbot/deploy",
-    DUMMIES,
-    str(Path(CA_BUNDLE).parent),
-)
+
+
+def _directories(layout: ProxyLayout) -> tuple[str, ...]:
+    """Every directory of a stack."""
+    own = (layout.custom, f"{layout.directory}/{FOLDER}")
+    certbot = (CERTBOT_CONF, "data/certbot/www", "data/certbot/deploy")
+    return STATE, *own, *certbot, DUMMIES, str(Path(CA_BUNDLE).parent)
 
 
 KEPT_VERSIONS = 50
@@ -54,17 +52,14 @@ KEPT_VERSIONS = 50
 class StackDirectory:
     """One stack's directory. Every method raises :class:`HostError` when the disk is in the way."""
 
-    def __init__(
-        self, files: ComposeFiles, marker: str, through: ContainerReader | None = None, cache: Path | None = None
-    ) -> None:
-        """``marker`` is the proxy's marker file; ``through`` reads certbot's tree where the disk is closed.
+    def __init__(self, files: ComposeFiles, through: ContainerReader | None = None, cache: Path | None = None) -> None:
+        """``through`` reads certbot's tree where the disk is closed.
 
         ``cache`` is a directory that all stacks of a user share; there need not be one.
         """
         self.files = files
         self.root = files.directory
         self.history = History(self.root / STATE / "history")
-        self.generations = Generations(self.root / PROXY, marker, self.history.generations)
         self._cache = cache or self.root / STATE
         self._certbot = CertbotTree(self.root / CERTBOT_CONF, through, self._lineages_file(cache))
 
@@ -72,6 +67,10 @@ class StackDirectory:
         """Outside the stack, so that a command with nothing to do changes nothing in it."""
         digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()
         return None if cache is None else cache / f"lineages-{digest[:16]}.json"
+
+    def generations(self, layout: ProxyLayout) -> Generations:
+        """The generations of a proxy's files."""
+        return Generations(self.root, layout, self.history.generations)
 
     # Reading
 
@@ -92,24 +91,25 @@ class StackDirectory:
             except UnicodeDecodeError as error:
                 raise StackfileError("not UTF-8 text", where=self.files.main.name) from error
 
-    def missing(self) -> tuple[str, ...]:
+    def missing(self, layout: ProxyLayout) -> tuple[str, ...]:
         """Directories and fixed links of the stack that are not there."""
-        entry_points = (f"{PROXY}/{entry_point}" for entry_point in self.generations.missing_entry_points())
-        return (*(path for path in DIRECTORIES if not (self.root / path).is_dir()), *entry_points)
+        missing = self.generations(layout).missing_entry_points()
+        entry_points = (f"{layout.directory}/{entry_point}" for entry_point in missing)
+        return (*(path for path in _directories(layout) if not (self.root / path).is_dir()), *entry_points)
 
-    def custom(self) -> dict[str, bytes]:
-        """A person's own files for the proxy, by name.
+    def custom(self, layout: ProxyLayout) -> dict[str, bytes]:
+        """Return the user's own files for the proxy, by name.
 
         Raises:
             HostError: one cannot be read. It is not passed over: its site would lose what it says.
         """
         found = {}
         with host_errors():
-            for path in sorted((self.root / PROXY / "custom").glob("*.conf")):
+            for path in sorted((self.root / layout.custom).glob("*.conf")):
                 if not path.is_file():
                     raise HostError(
                         "a directory, or a link that leads nowhere, where a file is expected",
-                        where=f"{PROXY}/custom/{path.name}",
+                        where=f"{layout.custom}/{path.name}",
                         hint="put the directives in its place, or take it away; what is live was not touched",
                     )
                 found[path.name] = path.read_bytes()
@@ -163,12 +163,12 @@ class StackDirectory:
 
     # Writing
 
-    def make_directories(self, paths: Sequence[str]) -> None:
+    def make_directories(self, paths: Sequence[str], layout: ProxyLayout) -> None:
         """Make directories of the stack, and the fixed links of the proxy's."""
         with host_errors():
-            for path in set(paths) & set(DIRECTORIES):
+            for path in set(paths) & set(_directories(layout)):
                 make_folder(self.root / path, 0o700 if path == STATE else 0o755)
-        self.generations.make_entry_points()
+        self.generations(layout).make_entry_points()
 
     def write_stackfile(self, content: str, before: str | None) -> None:
         """Replace the Compose file, if it still is what was read as ``before``."""
@@ -181,21 +181,21 @@ class StackDirectory:
         with host_errors():
             write_whole(self.files.main, content.encode())
 
-    def write_custom(self, name: str, content: bytes | None, before: bytes | None) -> None:
+    def write_custom(self, path: str, content: bytes | None, before: bytes | None) -> None:
         """Replace one of a person's own files, or remove it, if it still is what was read as ``before``."""
-        path = self.root / PROXY / "custom" / name
+        file = self.root / path
         with host_errors():
-            if read_or_none(path) != before:
+            if read_or_none(file) != before:
                 raise HostError(
                     "the file was changed by somebody else just now",
-                    where=f"{PROXY}/custom/{name}",
+                    where=path,
                     hint="run the command again",
                 )
             if content is None:
-                path.unlink(missing_ok=True)
-                sync_directory(path.parent)
+                file.unlink(missing_ok=True)
+                sync_directory(file.parent)
             else:
-                write_whole(path, content)
+                write_whole(file, content)
 
     def store_pair(self, site: str, chain: bytes, key: bytes) -> None:
         """Store a site's certificate that is not certbot's; only the owner may read the key."""

@@ -1,8 +1,8 @@
 """The proxy's files on disk, as whole generations of which one is live.
 
-nginx/live            a link to generations/ID, switched in one rename
-nginx/generations/    the last ten sets of files, and those the history names, each complete
-nginx/nginx.conf, sites, snippets   fixed links through live
+live            a link to generations/ID, switched in one rename
+generations/    the last ten sets of files, and those the history names, each complete
+nginx.conf …    the entry points of the proxy's layout: fixed links through live
 """
 
 from __future__ import annotations
@@ -15,14 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackctl.adapters.disk.files import host_errors, make_folder, sync_directory, sync_file
-from stackctl.proxies.proxy import Files
+from stackctl.proxies.proxy import Files, ProxyLayout
 from stackctl.proxies.sites import generation_of
 
 KEPT = 10
 FOLDER = "generations"
-
-# ContainerReader these the layout is an ordinary one, and 'nginx -t' in the container needs no option.
-_ENTRY_POINTS = {"nginx.conf": "live/nginx.conf", "sites": "live/sites", "snippets": "live/snippets"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +31,19 @@ class Staged:
 
 
 class Generations:
-    """The sets of files below the proxy's directory ``root``.
+    """The sets of files below the proxy's directory.
 
-    ``marker`` is the file by which a set tells which one it is: part of it, but not of its identity.
-    ``pinned`` names sets that stay however old they are.
+    The marker file serves a set's id: it is part of the set, but not of its identity.
+
+    Args:
+        stack: the stack's directory.
+        layout: where the proxy's files are; its entry points make the directory an ordinary one for its image.
+        pinned: gives the sets that stay however old they are.
     """
 
-    def __init__(self, root: Path, marker: str, pinned: Callable[[], Collection[str]] = frozenset) -> None:
-        self._root = root
-        self._marker = marker
+    def __init__(self, stack: Path, layout: ProxyLayout, pinned: Callable[[], Collection[str]] = frozenset) -> None:
+        self._root = stack / layout.directory
+        self._layout = layout
         self._pinned = pinned
 
     def published(self) -> str | None:
@@ -68,21 +69,21 @@ class Generations:
                         continue  # such as a link of an editor's that leads nowhere
                     with open(f"{parent}/{name}", "rb") as file:  # noqa: PTH123
                         files[name if inside == "." else f"{inside}/{name}"] = file.read()
-        files.pop(self._marker, None)
+        files.pop(self._layout.marker, None)
         return files
 
     def missing_entry_points(self) -> list[str]:
         """The fixed links that are not there, or are no links: a copy of a stack may have lost them."""
-        return [entry_point for entry_point in _ENTRY_POINTS if not (self._root / entry_point).is_symlink()]
+        return [entry_point for entry_point in self._layout.entry_points if not (self._root / entry_point).is_symlink()]
 
     def make_entry_points(self) -> None:
         """Make the fixed links; a copy that stands in the way of one is put aside."""
         with host_errors():
             for entry_point in self.missing_entry_points():
                 _put_aside(self._root / entry_point)
-                (self._root / entry_point).symlink_to(_ENTRY_POINTS[entry_point])
+                (self._root / entry_point).symlink_to(self._layout.entry_points[entry_point])
 
-    def stage(self, files: Files, marker: Callable[[str], Files]) -> Staged:
+    def stage(self, files: Files, marker: Callable[[str], bytes]) -> Staged:
         """Write a whole set next to the live one, with the marker of its name.
 
         What it shares with the live one is linked, not copied: a thousand sites cost what changed.
@@ -95,7 +96,7 @@ class Generations:
         with host_errors():
             shutil.rmtree(draft, ignore_errors=True)
             try:
-                self._write(draft, {**files, **marker(name)})
+                self._write(draft, {**files, self._layout.marker: marker(name)})
                 draft.rename(final)
                 sync_directory(final.parent)
             except BaseException:
@@ -116,7 +117,7 @@ class Generations:
         live = (self._root / "live").resolve()
         before = self._read(live) if live.is_dir() else {}
         written: list[Path] = []
-        for inside in {os.path.dirname(path) for path in files} | {"sites"}:  # noqa: PTH120
+        for inside in {os.path.dirname(path) for path in files} | set(self._layout.folders):  # noqa: PTH120
             make_folder(folder / inside)
         for path, content in files.items():
             if before.get(path) == content:

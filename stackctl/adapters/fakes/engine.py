@@ -111,7 +111,7 @@ class FakeEngine(FakeLooks):
             self.images[image] = self.registry[image]
 
     def up(self, services: Sequence[str]) -> None:
-        directory = StackDirectory(locate(self.root, {}), "")
+        directory = StackDirectory(locate(self.root, {}))
         project = self.resolve(directory.stackfile() or "")
         for name in services or project.services:
             with self._call(f"up {name}"):

@@ -9,6 +9,7 @@ import typer
 
 def schema() -> None:
     """Print the JSON Schema of x-stackctl, as editors use it."""
+    from stackctl.proxies.registry import PROXIES
     from stackctl.stackfile.schema import editor_schema
 
-    typer.echo(json.dumps(editor_schema(), indent=2))
+    typer.echo(json.dumps(editor_schema(PROXIES), indent=2))

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF, PROXY, STATE
+from stackctl.adapters.disk.directory import CERTBOT_CONF, STATE
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.adopt.downtime import DowntimeMeter
@@ -17,25 +17,24 @@ from stackctl.engine.context import Context
 from stackctl.errors import HostError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.history import HistoryEntry
-from stackctl.model.stack import ProxyService
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.plan.adopt import CopyTree, ImportCertificate, KeepOldState, ReplaceProxy, RewriteRenewal, WriteKept
 from stackctl.plan.operation import Operation
+from stackctl.proxies.registry import DEFAULT
 
 _ASIDE = re.compile(r"\.old(\d+)\Z")
-ENTRY_POINTS = ("live", "nginx.conf", "sites", "snippets")
 """Names below nginx/ that stackctl puts links at; what stood there is put aside."""
 
 
 class TakeOver:
     """Does the operations of adoption; ``gap`` is what the replacement cost, in milliseconds."""
 
-    def __init__(
-        self, context: Context, project: str, proxy_service: ProxyService, lineages: Sequence[Lineage]
-    ) -> None:
+    def __init__(self, context: Context, project: str, stack: Stack, lineages: Sequence[Lineage]) -> None:
         self._context = context
         self._project = project
-        self._edge = proxy_service
+        self._stack = stack
+        self._layout = context.proxy_of(stack).layout
         self._lineages = lineages
         self.gap: int | None = None
 
@@ -48,7 +47,7 @@ class TakeOver:
             case CopyTree():
                 copy_tree(root / operation.source, root / operation.target)
             case WriteKept():
-                path = root / PROXY / "custom" / operation.name
+                path = root / self._layout.custom / operation.name
                 write_custom(path, operation.content)
                 if operation.like is not None:
                     with host_errors():
@@ -61,9 +60,9 @@ class TakeOver:
                 self._context.directory.store_pair(operation.site, operation.chain, operation.key)
             case ReplaceProxy():
                 names = [Domain(name) for name in operation.names]
-                with measured(self._context, self._edge.http, self._edge.https, names) as prober:
+                with measured(self._context, self._stack.proxy.http, self._stack.proxy.https, names) as prober:
                     self._context.orchestrator.up([operation.service])
-                    prove.generation_answers(self._context, self._edge, self._project)
+                    prove.generation_answers(self._context, self._stack, self._project)
                 self.gap = prober.milliseconds if prober.has_answered else None
             case _:
                 raise AssertionError(operation)
@@ -79,7 +78,8 @@ class TakeOver:
         command = self._context.command
         path = directory.main_path
         # A proxy of stackctl's own, whose settings were lost, has its files below nginx/ already.
-        own = None if directory.generations.missing_entry_points() else directory.generations.published()
+        generations = directory.generations(self._layout)
+        own = None if generations.missing_entry_points() else generations.published()
         directory.history.record(
             HistoryEntry(self._context.now(), command, "foreign", changes, own, lineages, path), files
         )
@@ -160,7 +160,9 @@ def take_back(context: Context, entry: HistoryEntry, replace_proxy: Callable[[],
     root = context.directory.root
     done: list[str] = []
     with host_errors():
-        for entry_point in (root / PROXY / name for name in (ENTRY_POINTS if entry.generation is None else ())):
+        layout = context.proxies[DEFAULT].layout
+        links = ("live", *layout.entry_points) if entry.generation is None else ()
+        for entry_point in (root / layout.directory / name for name in links):
             backups = sorted(_backups(entry_point), key=lambda one: int(one.name.rpartition(".old")[2]))
             if entry_point.is_symlink() and (backups or entry_point.name != "live"):
                 entry_point.unlink()

@@ -61,6 +61,7 @@ class Executor:
         self._context = context
         self._stack = stack
         self._observed = observed
+        self._proxy = context.proxy_of(stack)
         self._staging = Staging(context, stack, observed)
         self._failed: set[str] = set()
         self._parked: list[tuple[StageFiles, StackctlError]] = []
@@ -92,6 +93,8 @@ class Executor:
     def _skip(self, operation: Operation) -> bool:
         if self._over or operation.scope in self._failed:
             return True
+        if isinstance(operation, StageFiles):
+            return bool(operation.needs & self._failed)
         if isinstance(operation, Publish):
             return self._staging.is_empty
         if isinstance(operation, ReloadProxy):
@@ -112,7 +115,7 @@ class Executor:
             errors = self._await([op for op in operations if isinstance(op, AwaitService)])
         elif kind is VerifySite:
             sites = [op for op in operations if isinstance(op, VerifySite)]
-            errors = prove.sites_are_served(self._context, self._stack.proxy, sites)
+            errors = prove.sites_are_served(self._context, self._stack, sites)
         else:
             errors = [self._try(operations[0])]
         for operation, error in zip(operations, errors, strict=True):
@@ -144,10 +147,10 @@ class Executor:
                 context.directory.write_schema(operation.content)
             case WriteCustom():
                 context.directory.write_custom(
-                    operation.name, operation.content, self._observed.custom.get(operation.name)
+                    operation.path, operation.content, self._observed.custom.get(operation.name)
                 )
             case MakeDirectories():
-                context.directory.make_directories(operation.paths)
+                context.directory.make_directories(operation.paths, self._proxy.layout)
             case MakeDummy():
                 context.directory.store_pair(operation.site, *make_dummy(operation.names, context.now()))
             case PullImage():
@@ -159,13 +162,14 @@ class Executor:
             case StageFiles():
                 self._staging.stage(operation)
             case Publish():
-                before = context.directory.generations.published()
+                generations = context.directory.generations(self._proxy.layout)
+                before = generations.published()
                 self._parked = self._staging.publish()
-                self._just_tested = context.directory.generations.published() != before
+                self._just_tested = generations.published() != before
             case ReloadProxy():
                 self._reload()
             case VerifyGone():
-                prove.name_is_refused(context, self._stack.proxy, operation.name)
+                prove.name_is_refused(context, self._stack.proxy.https, operation.name)
             case DeferIssue():
                 raise IssueFailed(
                     f"{operation.request.lineage}: not asked for: {operation.cause}",
@@ -187,7 +191,7 @@ class Executor:
         # The proxy is the last of its neighbours; that it answers is part of its start.
         if isinstance(operations[-1], StartProxy) and errors[-1] is None:
             try:
-                prove.generation_answers(self._context, self._stack.proxy, self._observed.project.name)
+                prove.generation_answers(self._context, self._stack, self._observed.project.name)
             except StackctlError as error:
                 errors[-1] = error
         return errors
@@ -224,12 +228,13 @@ class Executor:
     def _reload(self) -> None:
         containers, container = self._context.containers, self._container(self._stack.proxy.service)
         # The command reads all sites once more before it sends the same signal: after a test it adds nothing.
-        if not (self._just_tested and containers.signal(container, *self._context.proxy.reload_signal())):
-            done = containers.execute(container, self._context.proxy.reload_command())
+        reload = self._proxy.reload
+        if not (self._just_tested and containers.signal(container, reload.signal, reload.process)):
+            done = containers.execute(container, reload.command)
             if done.code:
                 raise EngineError(f"the proxy did not reload: {done.text.strip()}")
         self._just_tested = False
-        prove.generation_answers(self._context, self._stack.proxy, self._observed.project.name)
+        prove.generation_answers(self._context, self._stack, self._observed.project.name)
 
     def _delete_certificate(self, held: Held) -> None:
         if held.lineage is not None:

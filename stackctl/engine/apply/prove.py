@@ -11,7 +11,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, NotServed, StackctlError
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.stack import ProxyService
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Container
 from stackctl.plan.operations import AwaitService, VerifySite
@@ -24,9 +24,6 @@ PROXY_SECONDS = 30.0
 
 SITE_SECONDS = 10.0
 """How long old workers of the proxy may still answer after a reload."""
-
-OVERLAP_SECONDS = 0.12
-"""After a reload old workers take connections beside new ones for so long: nginx lets them for 100 ms."""
 
 _LOG_LINES = 15
 
@@ -96,13 +93,14 @@ def _answers(context: Context, container: Container, port: int) -> bool:
     return bool(context.containers.accepts(container, port))
 
 
-def generation_answers(context: Context, proxy_service: ProxyService, project: str) -> None:
+def generation_answers(context: Context, stack: Stack, project: str) -> None:
     """Wait until the published port answers with the live generation.
 
     Raises:
         NotServed: it does not; with the proxy's own last words.
     """
-    meant = context.directory.generations.published()
+    proxy_service = stack.proxy
+    meant = context.directory.generations(context.proxy_of(stack).layout).published()
 
     def look() -> bool | None:
         return True if context.wire.generation(proxy_service.http) == meant else None
@@ -116,19 +114,18 @@ def generation_answers(context: Context, proxy_service: ProxyService, project: s
         )
 
 
-def sites_are_served(
-    context: Context, proxy_service: ProxyService, operations: Sequence[VerifySite]
-) -> list[StackctlError | None]:
+def sites_are_served(context: Context, stack: Stack, operations: Sequence[VerifySite]) -> list[StackctlError | None]:
     """Wait until handshakes with the apps' names show the certificates that are on disk.
 
     Returns what is wrong with each, in their order: another certificate is shown, or none.
     """
+    https = stack.proxy.https
     shelf = context.directory.shelf(operation.site.name for operation in operations)
     meant = {operation.site.name: _certificate(operation, shelf) for operation in operations}
     waiting = {name for name, certificate in meant.items() if certificate is not None}
 
     def look() -> bool | None:
-        for name, served in context.wire.served(proxy_service.https, sorted(waiting)).items():
+        for name, served in context.wire.served(https, sorted(waiting)).items():
             certificate = meant[name]
             if served is not None and certificate is not None and served.fingerprint == certificate.fingerprint:
                 waiting.discard(name)
@@ -137,8 +134,8 @@ def sites_are_served(
     wait_for(look, SITE_SECONDS)
     if any(operation.expect_real for operation in operations):
         # Whoever looks next must see the same, and nothing on the wire tells when the last old worker has gone.
-        time.sleep(OVERLAP_SECONDS)
-    return [_verdict(operation.site.name, meant, waiting, proxy_service) for operation in operations]
+        time.sleep(context.proxy_of(stack).reload.overlap)
+    return [_verdict(operation.site.name, meant, waiting, https) for operation in operations]
 
 
 def _certificate(operation: VerifySite, shelf: Shelf) -> Certificate | None:
@@ -149,29 +146,26 @@ def _certificate(operation: VerifySite, shelf: Shelf) -> Certificate | None:
 
 
 def _verdict(
-    name: Domain, meant: Mapping[Domain, Certificate | None], waiting: Collection[Domain], proxy_service: ProxyService
+    name: Domain, meant: Mapping[Domain, Certificate | None], waiting: Collection[Domain], https: PortBinding
 ) -> StackctlError | None:
     if meant[name] is None:
         return NotServed(f"{name} has no certificate on disk")
     if name in waiting:
         return NotServed(
-            f"{name} is not served with the certificate on disk on {proxy_service.https}",
+            f"{name} is not served with the certificate on disk on {https}",
             hint="run 'stackctl up' again",
         )
     return None
 
 
-def name_is_refused(context: Context, proxy_service: ProxyService, name: Domain) -> None:
+def name_is_refused(context: Context, https: PortBinding, name: Domain) -> None:
     """Wait until a handshake with ``name`` is refused.
 
     Raises:
         NotServed: it is still answered.
     """
-    if (
-        wait_for(lambda: True if context.wire.served(proxy_service.https, [name])[name] is None else None, SITE_SECONDS)
-        is None
-    ):
-        raise NotServed(f"{name} is still served on {proxy_service.https}", hint="run 'stackctl up'")
+    if wait_for(lambda: True if context.wire.served(https, [name])[name] is None else None, SITE_SECONDS) is None:
+        raise NotServed(f"{name} is still served on {https}", hint="run 'stackctl up'")
 
 
 def old_proxy_answers(context: Context, http: PortBinding, https: PortBinding | None, names: Sequence[Domain]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY
+from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES
 from stackctl.adapters.disk.generations import FOLDER
 from stackctl.engine.context import Context
 from stackctl.errors import ProxyRejected, StackctlError
@@ -12,7 +12,7 @@ from stackctl.observed.ports import Output
 from stackctl.observed.state import Observed
 from stackctl.plan.operations import StageFiles
 
-_OURS = {"/etc/nginx", CERTS_MOUNT, "/etc/letsencrypt", WEBROOT, "/var/lib/stackctl"}
+_OURS = {CERTS_MOUNT, "/etc/letsencrypt", WEBROOT, "/var/lib/stackctl"}
 
 
 class Staging:
@@ -22,6 +22,8 @@ class Staging:
         self._context = context
         self._stack = stack
         self._observed = observed
+        self._proxy = context.proxy_of(stack)
+        self._generations = context.directory.generations(self._proxy.layout)
         self._live = dict(observed.live)
         self._staged: dict[str, StageFiles] = {}
         self.has_published = False
@@ -49,29 +51,25 @@ class Staging:
             files = self._merged()
             if files == self._live:
                 break
-            staged = self._context.directory.generations.stage(files, self._context.proxy.marker)
+            staged = self._generations.stage(files, self._proxy.marker)
             root = f"{FOLDER}/{staged.name}"
             tested = self._test(root)
             if tested.code == 0:
-                self._context.directory.generations.go_live(staged.name)
+                self._generations.go_live(staged.name)
                 self._live = files
                 self.has_published = True
                 break
-            self._context.directory.generations.discard(staged)
-            rejection = self._context.proxy.explain(tested.text, root)
-            where = None
-            if rejection.path:
-                where = f"{PROXY}/{self._context.proxy.source_of(rejection.path)}:{rejection.line}"
+            self._generations.discard(staged)
+            rejection = self._proxy.explain(tested.text, root)
             error = ProxyRejected(
-                f"{self._context.proxy.name} refuses it: {rejection.message}",
-                where=where,
+                f"{self._proxy.name} refuses it: {rejection.message}",
+                where=rejection.where,
                 hint="correct it and run 'stackctl up'; what is live was not touched",
             )
-            site = self._context.proxy.site_of(rejection.path) if rejection.path else None
-            if site is None or site not in self._staged:
+            if rejection.site is None or rejection.site not in self._staged:
                 self._staged.clear()
                 raise error
-            parked.append((self._staged.pop(site), error))
+            parked.append((self._staged.pop(rejection.site), error))
         self._staged.clear()
         return parked
 
@@ -85,16 +83,17 @@ class Staging:
 
     def _test(self, root: str) -> Output:
         """By the running proxy where it is of the image that will run it; else by a container of that image."""
-        proxy_service, observed = self._stack.proxy, self._observed
-        command = self._context.proxy.test_command(root)
+        proxy_service, observed, layout = self._stack.proxy, self._observed, self._proxy.layout
+        command = self._proxy.test_command(root)
         image_id = self._context.images.image_id(proxy_service.image)
         resolved = observed.project.services[proxy_service.service]
         for container in self._context.orchestrator.containers(observed.project.name):
             current = container.image_id == image_id and container.config_hash == resolved.config_hash
             if container.service == proxy_service.service and container.running and current:
                 return self._context.containers.execute(container.id, command)
-        mounts = {PROXY: "/etc/nginx", DUMMIES: CERTS_MOUNT, CERTBOT_CONF: "/etc/letsencrypt"}
+        mounts = {layout.directory: layout.mount, DUMMIES: CERTS_MOUNT, CERTBOT_CONF: "/etc/letsencrypt"}
         # What a person mounted besides may be named by their own directives.
-        own = (mount for mount in resolved.mounts if mount.kind == "bind" and mount.target not in _OURS)
+        ours = {layout.mount, *_OURS}
+        own = (mount for mount in resolved.mounts if mount.kind == "bind" and mount.target not in ours)
         mounts |= {mount.source: mount.target for mount in own}
         return self._context.sandbox.run_once(proxy_service.image, command, mounts)

@@ -66,7 +66,11 @@ def proxy(context: Context, stack: Stack, containers: Sequence[Container]) -> Pr
     state = next((c.state for c in found if c.running), found[0].state if found else None)
     answers = context.wire.generation(proxy_service.http) if state == "running" else None
     return ProxyState(
-        proxy_service.service, state, proxy_service.http, answers, context.directory.generations.published()
+        proxy_service.service,
+        state,
+        proxy_service.http,
+        answers,
+        context.directory.generations(context.proxy_of(stack).layout).published(),
     )
 
 

@@ -9,12 +9,16 @@ from stackctl.errors import EngineError
 from stackctl.model.project import Project
 from stackctl.model.stack import Site, Stack
 from stackctl.observed.state import Observed
+from stackctl.proxies.proxy import Proxy
 
 
 def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Site]) -> Observed:
     """The state now; ``apps`` are those whose certificate on the wire matters."""
     directory = context.directory
-    version = proxy_version(context, stack.proxy.image)
+    proxy = context.proxy_of(stack)
+    layout = proxy.layout
+    generations = directory.generations(layout)
+    version = proxy_version(context, proxy, stack.proxy.image)
     containers = context.orchestrator.containers(project.name)
     proxy_service = stack.proxy
     proxy_runs = any(container.service == proxy_service.service and container.running for container in containers)
@@ -24,14 +28,14 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
         file=directory.files.main.name,
         project=project,
         version=version,
-        missing=directory.missing(),
-        live=directory.generations.live(),
+        missing=directory.missing(layout),
+        live=generations.live(),
         generation=context.wire.generation(proxy_service.http) if proxy_runs else None,
-        published=directory.generations.published(),
+        published=generations.published(),
         containers=containers,
         images={image: context.images.image_id(image) for image in sorted(wanted)},
         shelf=directory.shelf(site.name for site in stack.sites),
-        custom=directory.custom(),
+        custom=directory.custom(layout),
         ca_bundle=directory.ca_bundle(),
         schema=directory.schema(),
         ledger=directory.ledger(),
@@ -40,7 +44,7 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
     )
 
 
-def proxy_version(context: Context, image: str) -> tuple[int, ...]:
+def proxy_version(context: Context, proxy: Proxy, image: str) -> tuple[int, ...]:
     """The version of the proxy in ``image``, which is fetched first where it must be."""
     image_id = context.images.image_id(image)
     if image_id is None:
@@ -51,6 +55,6 @@ def proxy_version(context: Context, image: str) -> tuple[int, ...]:
         raise EngineError(f"the image {image} was pulled, but is not here")
     printed = context.directory.cached_version(image_id)
     if printed is None:
-        printed = context.sandbox.run_once(image, context.proxy.version_command(), {}).text
+        printed = context.sandbox.run_once(image, proxy.version_command(), {}).text
         context.directory.cache_version(image_id, printed)
-    return context.proxy.parse_version(printed)
+    return proxy.parse_version(printed)

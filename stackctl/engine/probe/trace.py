@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stackctl.adapters.disk.files import host_errors
 from stackctl.certs.held import held
 from stackctl.diagnose.apps import AppFacts
 from stackctl.diagnose.trace import TraceFacts
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import app_facts, look_at
-from stackctl.engine.probe.routing import router
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import Endpoint
@@ -20,6 +20,7 @@ from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
 from stackctl.observed.state import Container
+from stackctl.proxies.proxy import Files, Proxy, ProxyLayout
 from stackctl.proxies.trace import Action, LoggedError, Outcome, Trace
 
 LOG_LINES = 5000
@@ -46,9 +47,10 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
     containers = context.orchestrator.containers(project.name)
     proxy = _proxy(containers, proxy_service.service)
     seen = look_at(context, proxy) if proxy else None
-    route_of = router(context, name)
-    route = route_of(name, path, _HTTPS)
-    log = _Log(context, proxy, name)
+    kind = context.proxy_of(stack)
+    trace = kind.tracer(_live_files(context, kind.layout), name)
+    route = trace(path, _HTTPS)
+    log = _Log(context, kind, proxy, name)
     https = context.wire.ask(proxy_service.https, name, path, tls=True)
     fresh = log.fresh(wait=_may_be_logged(route, https))
     http = context.wire.ask(proxy_service.http, name, path, tls=False)
@@ -64,8 +66,10 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
         holder=_holder(context, stack, https, proxy),
         proxy=seen,
         route=route,
-        http_route=route_of(name, path, _HTTP),
+        http_route=trace(path, _HTTP),
         held=held(site, context.directory.shelf([site.name])) if site else None,
+        custom=kind.layout.custom,
+        advice=kind.advice,
         apps=_apps(context, stack, project, site, containers, route, seen),
         https=https,
         http=http,
@@ -73,6 +77,14 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
         now=context.now(),
     )
     return Gathered(facts, log.earlier)
+
+
+def _live_files(context: Context, layout: ProxyLayout) -> Files:
+    """The live generation, and the user's own files that it may include."""
+    custom = context.directory.root / layout.custom
+    with host_errors():
+        own = {f"custom/{path.relative_to(custom)}": path.read_bytes() for path in custom.rglob("*") if path.is_file()}
+    return {**own, **context.directory.generations(layout).live()}
 
 
 def _proxy(containers: Sequence[Container], service: str) -> Container | None:
@@ -131,8 +143,8 @@ def _answers(context: Context, target: Endpoint) -> bool | None:
 class _Log:
     """The errors that the proxy logs for one name, before and after a request."""
 
-    def __init__(self, context: Context, proxy: Container | None, name: str) -> None:
-        self._context, self._proxy, self._name = context, proxy, name
+    def __init__(self, context: Context, kind: Proxy, proxy: Container | None, name: str) -> None:
+        self._context, self._kind, self._proxy, self._name = context, kind, proxy, name
         self.earlier = self._read()
 
     def _read(self) -> tuple[LoggedError, ...]:
@@ -142,7 +154,7 @@ class _Log:
             log = self._context.containers.log(self._proxy.id, LOG_LINES)
         except EngineError:
             return ()  # a logging driver that cannot be read
-        return tuple(error for error in self._context.proxy.logged_errors(log) if error.host == self._name)
+        return tuple(error for error in self._kind.logged_errors(log) if error.host == self._name)
 
     def fresh(self, *, wait: bool) -> tuple[LoggedError, ...]:
         """What was logged since; with ``wait``, a line may still be on its way."""

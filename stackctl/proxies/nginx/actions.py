@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from stackctl.model.endpoints import Endpoint
 from stackctl.proxies.nginx.directives import Directive, first, named
-from stackctl.proxies.trace import Action, Block, Outcome
+from stackctl.proxies.trace import Action, Block, Outcome, Rule, RuleKind
 
 Blocks = Sequence[Sequence[Directive]]
 """A location's directives, then those of the server around it, then those of http."""
@@ -33,17 +33,17 @@ def action_of(chain: Blocks, http: Sequence[Directive]) -> Action:
         for block in chain:
             files = first(block, name)
             if files is not None:
-                return Action(Outcome.FILES, files.text, files.place)
-    at = own[0].place if own else ""
+                return Action(Outcome.FILES, files.head, files.at)
+    at = own[0].at if own else ""
     return Action(Outcome.FILES, "files of nginx's own html directory", at)
 
 
 def _returned(answer: Directive) -> Action:
     code = int(answer.args[0]) if answer.args[0].isdigit() else 302
     if code == _SILENT:
-        return Action(Outcome.CLOSE, answer.text, answer.place, code)
+        return Action(Outcome.CLOSE, answer.head, answer.at, code)
     outcome = Outcome.REDIRECT if code in {301, 302, 303, 307, 308} else Outcome.ANSWER
-    return Action(outcome, answer.text, answer.place, code)
+    return Action(outcome, answer.head, answer.at, code)
 
 
 def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive]) -> Action:
@@ -55,13 +55,13 @@ def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive]) -> Act
     group = next((one for one in named(http, "upstream") if one.args == (host,)), None)
     targets: tuple[Endpoint, ...] = ()
     if group is not None:
-        servers = [server for server in named(group.block, "server") if "down" not in server.args]
+        servers = [server for server in named(group.inner, "server") if "down" not in server.args]
         targets = tuple(filter(None, (_target(server.args[0], 80) for server in servers)))
     elif "$" not in host and not rest.startswith("unix:"):
         target = _target(host, _PORTS.get(scheme, 80))
         targets = (target,) if target else ()
-    block = Block(group.text, group.place) if group else None
-    return Action(Outcome.PROXY, passing.text, passing.place, scheme=scheme, targets=targets, group=block)
+    block = Block(group.head, group.at) if group else None
+    return Action(Outcome.PROXY, passing.head, passing.at, scheme=scheme, targets=targets, group=block)
 
 
 def _filled(url: str, chain: Blocks) -> str:
@@ -77,18 +77,18 @@ def _target(text: str, default: int) -> Endpoint | None:
     return Endpoint(match[1].strip("[]"), int(match[2] or default)) if match else None
 
 
-def rules_of(chain: Blocks) -> tuple[Block, ...]:
+def rules_of(chain: Blocks) -> tuple[Rule, ...]:
     """What may answer before the action does, but depends on the request."""
-    rules = [one for block in reversed(chain) for one in named(block, *_REWRITES)]
+    rules = [
+        Rule(RuleKind.REWRITE, _shown(one), one.at) for block in reversed(chain) for one in named(block, *_REWRITES)
+    ]
     for name in _ACCESS:
         # These are inherited as a whole, unless an inner block has its own.
         level = next((found for block in chain if (found := list(named(block, name)))), [])
-        rules += [one for one in level if one.args != ("off",)]
-    return tuple(Block(_shown(rule), rule.place) for rule in rules)
+        rules += [Rule(RuleKind.ACCESS, _shown(one), one.at) for one in level if one.args != ("off",)]
+    return tuple(rules)
 
 
 def _shown(rule: Directive) -> str:
-    if rule.name != "if":
-        return rule.text
-    inside = first(rule.block, "return", "rewrite", "proxy_pass")
-    return f"if ({' '.join(rule.args)})" + (f" {inside.text}" if inside else "")
+    inside = first(rule.inner, "return", "rewrite", "proxy_pass") if rule.name == "if" else None
+    return f"{rule.head} {inside.head}" if inside else rule.head

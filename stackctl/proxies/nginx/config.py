@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from stackctl.errors import EngineError
-from stackctl.model.layout import MARKER_PATH, WEBROOT
+from stackctl.model.layout import WEBROOT
 from stackctl.model.stack import Site, Stack, TlsPolicy, Upstream
-from stackctl.proxies.nginx.log import logged_errors
-from stackctl.proxies.proxy import Files, Rejection, SiteTls
-from stackctl.proxies.trace import LoggedError
+from stackctl.proxies.proxy import Files, SiteTls
 from stackctl.templates import render
 
 Version = tuple[int, ...]
@@ -57,153 +54,94 @@ _CIPHERS = {
 }
 
 _SET_HEADER = re.compile(r"^\s*proxy_set_header\s+[\"']?([A-Za-z0-9_-]+)", re.MULTILINE)
-_VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
-_REJECTION = re.compile(
-    r"\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(?P<message>.*?)(?: in (?P<path>/\S+?):(?P<line>\d+))?$", re.MULTILINE
-)
 
 
-class Nginx:
-    """The :class:`~stackctl.proxies.proxy.Proxy` for nginx, Debian's and the official image alike."""
+def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Files:
+    """``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``."""
+    able = Capabilities.of(version)
+    sites = len(stack.sites)
+    names = sum(len(site.domains) for site in stack.sites)
+    conf = render(
+        "nginx/nginx.conf.j2",
+        http2=able.http2,
+        shared_zone=able.upstream_resolve,
+        keepalive_min_timeout=able.keepalive_min_timeout,
+        names_hash_size=_power_of_two(max(512, 2 * names)),
+        zone_size=_power_of_two(max(256, 8 * sites)),
+        # Each name is asked for this often: more apps may wait longer, so that Docker's resolver is not flooded.
+        resolver_valid=max(2, sites // 50),
+        https_port=stack.proxy.https.port,
+        custom=custom is not None,
+    )
+    files = {
+        "nginx.conf": conf,
+        "snippets/acme.conf": render("nginx/snippets/acme.conf.j2", webroot=WEBROOT),
+        "snippets/proxy.conf": render("nginx/snippets/proxy.conf.j2"),
+        "snippets/tls.conf": render(
+            "nginx/snippets/tls.conf.j2",
+            policy=stack.tls.value,
+            protocols=_PROTOCOLS[stack.tls],
+            ciphers=_CIPHERS[stack.tls],
+        ),
+    }
+    encoded = {path: text.encode() for path, text in files.items()}
+    return encoded if custom is None else {**encoded, "snippets/http.custom": custom}
 
-    name = "nginx"
-    default_image = "nginx:1.30"
 
-    def shared(self, stack: Stack, version: Version, *, custom: bytes | None) -> Files:
-        """``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``."""
-        able = Capabilities.of(version)
-        sites = len(stack.sites)
-        names = sum(len(site.domains) for site in stack.sites)
-        conf = render(
-            "nginx/nginx.conf.j2",
-            http2=able.http2,
-            shared_zone=able.upstream_resolve,
-            keepalive_min_timeout=able.keepalive_min_timeout,
-            names_hash_size=_power_of_two(max(512, 2 * names)),
-            zone_size=_power_of_two(max(256, 8 * sites)),
-            # Each name is asked for this often: more apps may wait longer, so that Docker's resolver is not flooded.
-            resolver_valid=max(2, sites // 50),
-            https_port=stack.proxy.https.port,
-            custom=custom is not None,
-        )
-        files = {
-            "nginx.conf": conf,
-            "snippets/acme.conf": render("nginx/snippets/acme.conf.j2", webroot=WEBROOT),
-            "snippets/proxy.conf": render("nginx/snippets/proxy.conf.j2"),
-            "snippets/tls.conf": render(
-                "nginx/snippets/tls.conf.j2",
-                policy=stack.tls.value,
-                protocols=_PROTOCOLS[stack.tls],
-                ciphers=_CIPHERS[stack.tls],
-            ),
-        }
-        encoded = {path: text.encode() for path, text in files.items()}
-        return encoded if custom is None else {**encoded, "snippets/http.custom": custom}
+def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
+    stack: Stack,
+    site: Site,
+    tls: SiteTls,
+    version: Version,
+    *,
+    custom: bytes | None,
+    location: bytes | None = None,
+) -> Files:
+    """``sites/DOMAIN.conf``; ``.redirect``, its names that HTTP redirects.
 
-    def site(  # noqa: PLR0913  (a site, and a person's two files for it)
-        self,
-        stack: Stack,
-        site: Site,
-        tls: SiteTls,
-        version: Version,
-        *,
-        custom: bytes | None,
-        location: bytes | None = None,
-    ) -> Files:
-        """``sites/DOMAIN.conf``; ``.redirect``, its names that HTTP redirects.
+    ``.custom`` and ``.location`` are copies of a person's own: for its server, and for its ``location /``.
+    """
+    able = Capabilities.of(version)
+    named = not _is_address(site.upstream)
+    text = render(
+        "nginx/site.conf.j2",
+        name=site.name,
+        names=site.domains,
+        upstream=str(site.upstream),
+        # Without 'resolve', a group with a missing container would stop all sites: then there is no group.
+        group=f"app_{site.name}" if able.upstream_resolve else None,
+        resolve=named,
+        # nginx sets the memory of kept connections aside for each site: 32 of them cost 6 KB.
+        keepalive=32 if len(stack.sites) <= MANY else 8,
+        plain_names=[name for name in site.domains if name not in tls.trusted],
+        http2=able.http2,
+        certificate=tls.certificate,
+        key=tls.key,
+        tuning=site.tuning,
+        custom=custom is not None,
+        location=location is not None,
+        headers=_headers_left(location),
+    )
+    files = {f"sites/{site.name}.conf": text.encode()}
+    redirected = [name for name in site.domains if name in tls.trusted]
+    if redirected:
+        files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
+    own = {"custom": custom, "location": location}
+    return files | {f"sites/{site.name}.{kind}": body for kind, body in own.items() if body is not None}
 
-        ``.custom`` and ``.location`` are copies of a person's own: for its server, and for its ``location /``.
-        """
-        able = Capabilities.of(version)
-        named = not _is_address(site.upstream)
-        text = render(
-            "nginx/site.conf.j2",
-            name=site.name,
-            names=site.domains,
-            upstream=str(site.upstream),
-            # Without 'resolve', a group with a missing container would stop all sites: then there is no group.
-            group=f"app_{site.name}" if able.upstream_resolve else None,
-            resolve=named,
-            # nginx sets the memory of kept connections aside for each site: 32 of them cost 6 KB.
-            keepalive=32 if len(stack.sites) <= MANY else 8,
-            plain_names=[name for name in site.domains if name not in tls.trusted],
-            http2=able.http2,
-            certificate=tls.certificate,
-            key=tls.key,
-            tuning=site.tuning,
-            custom=custom is not None,
-            location=location is not None,
-            headers=_headers_left(location),
-        )
-        files = {f"sites/{site.name}.conf": text.encode()}
-        redirected = [name for name in site.domains if name in tls.trusted]
-        if redirected:
-            files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
-        own = {"custom": custom, "location": location}
-        return files | {f"sites/{site.name}.{kind}": body for kind, body in own.items() if body is not None}
 
-    def site_of(self, path: str) -> str | None:
-        """The DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom`` or ``.location``."""
-        folder, _, name = path.partition("/")
-        return name.rpartition(".")[0] if folder == "sites" else None
+def source_of(path: str) -> str:
+    """``custom/DOMAIN.conf`` for its copy ``sites/DOMAIN.custom``, ``custom/DOMAIN.location.conf`` likewise.
 
-    def source_of(self, path: str) -> str:
-        """``custom/DOMAIN.conf`` for its copy ``sites/DOMAIN.custom``, ``custom/DOMAIN.location.conf`` likewise.
-
-        A written file is its own source.
-        """
-        if path == "snippets/http.custom":
-            return "custom/http.conf"
-        if path.startswith("sites/") and path.endswith(".custom"):
-            return f"custom/{path.removeprefix('sites/').removesuffix('.custom')}.conf"
-        if path.startswith("sites/") and path.endswith(".location"):
-            return f"custom/{path.removeprefix('sites/')}.conf"
-        return path
-
-    def marker(self, generation: str) -> Files:
-        """``snippets/generation.conf``."""
-        text = render("nginx/snippets/generation.conf.j2", path=MARKER_PATH, generation=generation)
-        return {"snippets/generation.conf": text.encode()}
-
-    def test_command(self, root: str) -> list[str]:
-        """``nginx -t`` of another configuration file; its includes are relative to it."""
-        return ["nginx", "-e", "/dev/stderr", "-t", "-q", "-c", f"/etc/nginx/{root}/nginx.conf"]
-
-    def reload_command(self) -> list[str]:
-        """``nginx -s reload``: new workers first, old ones finish what they serve."""
-        return ["nginx", "-e", "/dev/stderr", "-s", "reload"]
-
-    def reload_signal(self) -> tuple[str, str]:
-        """``SIGHUP`` to the master, which is what ``nginx -s reload`` sends after it has read everything itself."""
-        return "HUP", "nginx: master process"
-
-    def version_command(self) -> list[str]:
-        """``nginx -v``."""
-        return ["nginx", "-v"]
-
-    def parse_version(self, output: str) -> Version:
-        """The numbers of ``nginx version: nginx/1.30.4``."""
-        match = _VERSION.search(output)
-        if match is None:
-            raise EngineError(f"the proxy image has no nginx: {output.strip()!r}", hint="check its 'image'")
-        version = tuple(int(part) for part in match[1].split("."))
-        if version < OLDEST:
-            raise EngineError(f"nginx {match[1]} is too old", hint="use an image with nginx 1.19.5 or newer")
-        return version
-
-    def explain(self, output: str, root: str) -> Rejection:
-        """The first ``[emerg]`` line, with its file inside the configuration."""
-        match = _REJECTION.search(output)
-        if match is None:
-            return Rejection(output.strip().splitlines()[-1] if output.strip() else "nginx -t failed without a word")
-        prefix = f"/etc/nginx/{root}/"
-        path = match["path"]
-        inside = path.removeprefix(prefix) if path and path.startswith(prefix) else None
-        return Rejection(match["message"], inside, int(match["line"]) if inside else None)
-
-    def logged_errors(self, log: str) -> list[LoggedError]:
-        """The lines of its error log that name a client and a host."""
-        return logged_errors(log)
+    A written file is its own source.
+    """
+    if path == "snippets/http.custom":
+        return "custom/http.conf"
+    if path.startswith("sites/") and path.endswith(".custom"):
+        return f"custom/{path.removeprefix('sites/').removesuffix('.custom')}.conf"
+    if path.startswith("sites/") and path.endswith(".location"):
+        return f"custom/{path.removeprefix('sites/')}.conf"
+    return path
 
 
 def _headers_left(location: bytes | None) -> list[str]:

@@ -18,37 +18,37 @@ from stackctl.proxies.trace import Action, Block, Outcome, ServerMatch, Trace
 _WILD_ADDRESSES = {"", "*", "0.0.0.0"}  # noqa: S104  (compared, not bound)
 
 
-def route(tree: Sequence[Directive], name: str, path: str, port: int) -> Trace | None:
+def trace(tree: Sequence[Directive], name: str, path: str, port: int) -> Trace | None:
     """The way of a request for ``path`` (its query may follow) that arrives on ``port`` for ``name``.
 
     None where nothing listens on that port. Only wildcard addresses count: a container has no other that
     Docker would lead a request to.
     """
     http = first(tree, "http")
-    chosen = None if http is None else choose_server(http.block, name.lower(), port)
+    chosen = None if http is None else choose_server(http.inner, name.lower(), port)
     if http is None or chosen is None:
         return None
     server, match = chosen
-    block = Block(_server_text(server), server.place)
-    refusing = first(server.block, "ssl_reject_handshake")
+    block = Block(_server_text(server), server.at)
+    refusing = first(server.inner, "ssl_reject_handshake")
     if refusing is not None and refusing.args == ("on",):
-        return Trace(block, match, None, Action(Outcome.REFUSE, refusing.text, refusing.place))
-    found = find_location(server.block, normalised(path))
+        return Trace(block, match, None, Action(Outcome.REFUSE, refusing.head, refusing.at))
+    found = find_location(server.inner, normalised(path))
     location = found.location
-    chain = [level.block for level in (location, server, http) if level is not None]
-    action = _slash_added(location) if found.redirects and location else action_of(chain, http.block)
+    chain = [level.inner for level in (location, server, http) if level is not None]
+    action = _slash_added(location) if found.redirects and location else action_of(chain, http.inner)
     rules = rules_of(chain)
     # What stands in the server block itself comes before any location is looked for.
-    immediate = first(server.block, "return")
+    immediate = first(server.inner, "return")
     if immediate is not None:
-        return Trace(block, match, None, action_of(chain[-2:], http.block), rules)
-    inner = Block(location.text, location.place) if location else None
+        return Trace(block, match, None, action_of(chain[-2:], http.inner), rules)
+    inner = Block(location.head, location.at) if location else None
     return Trace(block, match, inner, action, rules)
 
 
 def _slash_added(location: Directive) -> Action:
     text = f"redirect to {location.args[-1]}, with the slash at its end"
-    return Action(Outcome.REDIRECT, text, location.place, 301)
+    return Action(Outcome.REDIRECT, text, location.at, 301)
 
 
 # Servers
@@ -73,7 +73,7 @@ def choose_server(http: Sequence[Directive], name: str, port: int) -> tuple[Dire
 
 
 def _listens(server: Directive) -> list[tuple[str, ...]]:
-    return [listen.args for listen in named(server.block, "listen")] or [("80",)]
+    return [listen.args for listen in named(server.inner, "listen")] or [("80",)]
 
 
 def _on(listen: tuple[str, ...], port: int) -> bool:
@@ -85,7 +85,7 @@ def _on(listen: tuple[str, ...], port: int) -> bool:
 
 
 def _names(server: Directive) -> Iterator[str]:
-    for names in named(server.block, "server_name"):
+    for names in named(server.inner, "server_name"):
         yield from names.args
 
 
@@ -144,14 +144,14 @@ def find_location(block: Sequence[Directive], path: str) -> Found:
         for location in own:
             if _kind(location) in {("", f"{path}/"), ("^~", f"{path}/"), ("=", f"{path}/")} and _passes_on(location):
                 return Found(location, redirects=True, final=True)
-    nested = find_location(prefix.block, path) if prefix is not None else Found(None)
+    nested = find_location(prefix.inner, path) if prefix is not None else Found(None)
     if nested.final:
         return nested
     if prefix is None or _kind(prefix)[0] != "^~":
         for location in own:
             kind, pattern = _kind(location)
             if kind in {"~", "~*"} and _search(pattern, path, re.IGNORECASE if kind == "~*" else 0):
-                inner = find_location(location.block, path)
+                inner = find_location(location.inner, path)
                 return Found(location if inner.redirects else inner.location or location, final=True)
     return Found(nested.location or prefix)
 
@@ -169,7 +169,7 @@ def _kind(location: Directive) -> tuple[str, str]:
 
 def _passes_on(location: Directive) -> bool:
     """Whether it passes requests on: nginx then redirects to it from the path without its last slash."""
-    return any(one.name.endswith("_pass") for one in location.block)
+    return any(one.name.endswith("_pass") for one in location.inner)
 
 
 def _search(pattern: str, text: str, flags: int) -> bool:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
-from stackctl.adapters.nginx_reader import parse
 from stackctl.adopt.compose_edit import adopted
 from stackctl.adopt.letsencrypt import read_renewal
 from stackctl.adopt.nginx_conf import is_challenge
@@ -25,6 +24,9 @@ from stackctl.plan.adopt import (
     ImportCertificate,
 )
 from stackctl.proxies.nginx.config import Capabilities
+from stackctl.proxies.nginx.reader import parse
+from stackctl.proxies.proxy import Proxy
+from stackctl.proxies.registry import DEFAULT
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import HTTP, read_sites
 from stackctl.usecases.adopt.proposal import Adoption, AdoptOptions, planned
@@ -41,13 +43,14 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
     doc = open_document(context)
     project = context.orchestrator.resolve(doc.text)
     foreign = look_around(context, project, options.letsencrypt)
+    proxy = context.proxies[DEFAULT]
     is_other = foreign.layout.nginx_proxy and "nginx-proxy" in (foreign.layout.proxy.image or "")
     there = None if is_other else foreign.layout.proxy.image
-    image = options.nginx_image or there or context.proxy.default_image
+    image = options.nginx_image or there or proxy.default_image
     images = {"certbot": options.certbot_image} if options.certbot_image else {}
-    version, remarks = _version(context, image, options)
+    version, remarks = _version(context, proxy, image, options)
     if remarks:
-        image = context.proxy.default_image
+        image = proxy.default_image
     if image != foreign.layout.proxy.image:
         images["proxy"] = image
     resolves = Capabilities.of(version).upstream_resolve
@@ -58,7 +61,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
         proposal = read_proposal(foreign.conf, project, certificates, resolves=resolves)
     proposal, imports = _imports(foreign, proposal)
     proposal = _left(replace(proposal, remarks=(*remarks, *proposal.remarks)), foreign, read_sites(doc))
-    changed = adopted(doc, foreign.layout, proposal, _settings(foreign, project, options), images)
+    changed = adopted(doc, proxy, foreign.layout, proposal, _settings(foreign, project, options), images)
     loaded = load(context, changed)
     return planned(context, foreign, proposal, imports, loaded, doc.text, options)
 
@@ -111,16 +114,18 @@ def _left(proposal: Proposal, foreign: Foreign, routed: Collection[Site]) -> Pro
     return replace(proposal, sites=sites, remarks=tuple(proposal.with_fate(Fate.LOST)))
 
 
-def _version(context: Context, image: str, options: AdoptOptions) -> tuple[tuple[int, ...], tuple[Remark, ...]]:
+def _version(
+    context: Context, proxy: Proxy, image: str, options: AdoptOptions
+) -> tuple[tuple[int, ...], tuple[Remark, ...]]:
     """The proxy's version; where that is too old, the default image's, and a remark that says so."""
     try:
-        return proxy_version(context, image), ()
+        return proxy_version(context, proxy, image), ()
     except EngineError as error:
         if options.nginx_image is not None or context.images.image_id(image) is None:
             raise
-        default = context.proxy.default_image
+        default = proxy.default_image
         remark = Remark(Fate.CHANGED, f"the image {image} is replaced by {default}: {error.message}")
-        return proxy_version(context, default), (remark,)
+        return proxy_version(context, proxy, default), (remark,)
 
 
 def _settings(foreign: Foreign, project: Project, options: AdoptOptions) -> dict[str, str | int | bool]:

@@ -34,7 +34,7 @@ def carry_out(context: Context, adoption: Adoption) -> Result[AdoptReport]:
         )
     stack, observed = adoption.loaded.stack, adoption.observed
     lineages = list(adoption.foreign.lineages.values())
-    take_over = TakeOver(context, adoption.loaded.project.name, stack.proxy, lineages)
+    take_over = TakeOver(context, adoption.loaded.project.name, stack, lineages)
     result = Result("adopt", adoption.report(), adoption.plan)
     last = context.directory.history.last()
     steps = Executor(context, stack, observed, take_over).run(Plan(adoption.before))

@@ -105,7 +105,10 @@ def _names(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], asked: Se
         facts = look_up(context.network, names, Target(ca, because, stack.proxy.http if stack else None))
     else:
         with placed_probe_file(context, inputs.containers, stack.certbot) as probe_file:
-            http, generation = stack.proxy.http, context.directory.generations.published()
+            http, generation = (
+                stack.proxy.http,
+                context.directory.generations(context.proxy_of(stack).layout).published(),
+            )
             checks.append(_challenge(inputs, probe_file))
             given = probe_file if not found_wrong(checks, ["challenge"]) else _GROUNDS["challenge"]
             facts = look_up(context.network, names, Target(ca, given, http, generation))

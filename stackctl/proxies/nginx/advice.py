@@ -1,0 +1,23 @@
+"""nginx: what to do about the messages of its error log."""
+
+from __future__ import annotations
+
+from stackctl.proxies.trace import Advice
+
+_LIMIT = "limiting"
+_TODO = {
+    "timed out": "the app takes too long: see 'stackctl logs', or set 'read-timeout' in x-stackctl",
+    "could not be resolved": "run 'stackctl up', which starts what is missing",
+    "no live upstreams": "run 'stackctl up', which starts what is missing",
+    "prematurely closed": "the app ended the connection before it answered: see 'stackctl logs'",
+    "too big header": "the app's headers are larger than proxy_buffer_size, which nginx/custom can raise",
+    "SSL": "the app does not speak TLS as the proxy was told to: check proxy_pass",
+}
+
+
+def advice(message: str) -> Advice:
+    """Return what to do about an error of a request."""
+    if _LIMIT in message:  # limit_req and limit_conn
+        return Advice("raise the limit in nginx/custom, or ask more slowly", refused=True)
+    todo = next((todo for part, todo in _TODO.items() if part in message), None)
+    return Advice(todo or "see 'stackctl logs', and ask again")

@@ -1,0 +1,153 @@
+"""nginx as a :class:`~stackctl.proxies.proxy.Proxy`: Debian's and the official image alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from stackctl.errors import EngineError
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.layout import CERTS_MOUNT, MARKER_PATH, WEBROOT
+from stackctl.model.stack import Site, Stack
+from stackctl.model.values import Domain
+from stackctl.proxies.nginx.advice import advice
+from stackctl.proxies.nginx.config import OLDEST, shared_files, site_files, source_of
+from stackctl.proxies.nginx.log import logged_errors
+from stackctl.proxies.nginx.reader import LiveTree
+from stackctl.proxies.nginx.trace import trace
+from stackctl.proxies.proxy import Files, ProxyLayout, Rejection, Reload, Rendered, SiteTls, Tracer, Version
+from stackctl.proxies.trace import Advice, LoggedError
+from stackctl.stackfile.services import signed
+from stackctl.templates import render
+
+_LAYOUT = ProxyLayout(
+    directory="nginx",
+    mount="/etc/nginx",
+    entry_points={"nginx.conf": "live/nginx.conf", "sites": "live/sites", "snippets": "live/snippets"},
+    folders=("sites",),
+    marker="snippets/generation.conf",
+    tmpfs=("/run", "/tmp", "/var/cache/nginx"),  # noqa: S108  (inside the container)
+)
+_RELOAD = Reload(
+    # New workers first; old ones finish what they serve.
+    command=("nginx", "-e", "/dev/stderr", "-s", "reload"),
+    # What the command sends after it has read every file once more.
+    signal="HUP",
+    process="nginx: master process",
+    # Old workers accept connections for 100 ms next to new ones.
+    overlap=0.12,
+)
+_VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
+_REJECTION = re.compile(
+    r"\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(?P<message>.*?)(?: in (?P<path>/\S+?):(?P<line>\d+))?$", re.MULTILINE
+)
+
+
+class Nginx:
+    """The :class:`~stackctl.proxies.proxy.Proxy` for nginx."""
+
+    name = "nginx"
+    default_image = "nginx:1.30"
+    layout = _LAYOUT
+    reload = _RELOAD
+
+    def service(self, name: str, image: str, http: PortBinding, https: PortBinding) -> str:
+        """Return the Compose service: nginx with the loop that takes up renewed certificates."""
+        return signed(
+            "compose/nginx.yml.j2",
+            name,
+            image=image,
+            http=str(http),
+            https=str(https),
+            certs=CERTS_MOUNT,
+            webroot=WEBROOT,
+            generation_path=MARKER_PATH,
+        )
+
+    def render(
+        self,
+        stack: Stack,
+        sites: Collection[Site],
+        tls: Mapping[Domain, SiteTls],
+        version: Version,
+        custom: Mapping[str, bytes],
+    ) -> Rendered:
+        """Return ``nginx.conf`` and the snippets, and the files below ``sites/``."""
+        return Rendered(
+            shared_files(stack, version, custom=custom.get("http.conf")),
+            {
+                site.name: site_files(
+                    stack,
+                    site,
+                    tls[site.name],
+                    version,
+                    custom=custom.get(f"{site.name}.conf"),
+                    location=custom.get(f"{site.name}.location.conf"),
+                )
+                for site in sites
+            },
+        )
+
+    def site_of(self, path: str) -> Domain | None:
+        """Return the DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom`` or ``.location``."""
+        folder, _, name = path.partition("/")
+        return Domain(name.rpartition(".")[0]) if folder == "sites" else None
+
+    def source_of(self, path: str) -> str:
+        """Return the file below ``custom/`` that ``path`` is a copy of; a written file is its own source."""
+        return source_of(path)
+
+    def marker(self, generation: str) -> bytes:
+        """Return ``snippets/generation.conf``."""
+        return render("nginx/snippets/generation.conf.j2", path=MARKER_PATH, generation=generation).encode()
+
+    def test_command(self, root: str) -> list[str]:
+        """Return ``nginx -t`` of another configuration file; its includes are relative to it."""
+        return ["nginx", "-e", "/dev/stderr", "-t", "-q", "-c", f"{self.layout.mount}/{root}/nginx.conf"]
+
+    def version_command(self) -> list[str]:
+        """Return ``nginx -v``."""
+        return ["nginx", "-v"]
+
+    def parse_version(self, output: str) -> Version:
+        """Return the numbers of ``nginx version: nginx/1.30.4``."""
+        match = _VERSION.search(output)
+        if match is None:
+            raise EngineError(f"the proxy image has no nginx: {output.strip()!r}", hint="check its 'image'")
+        version = tuple(int(part) for part in match[1].split("."))
+        if version < OLDEST:
+            raise EngineError(f"nginx {match[1]} is too old", hint="use an image with nginx 1.19.5 or newer")
+        return version
+
+    def explain(self, output: str, root: str) -> Rejection:
+        """Return the first ``[emerg]`` line, with the file it names."""
+        match = _REJECTION.search(output)
+        if match is None:
+            return Rejection(output.strip().splitlines()[-1] if output.strip() else "nginx -t failed without output")
+        prefix = f"{self.layout.mount}/{root}/"
+        path = match["path"]
+        if not path or not path.startswith(prefix):
+            return Rejection(match["message"])
+        inside = path.removeprefix(prefix)
+        return Rejection(match["message"], self.site_of(inside), f"{self._shown(inside)}:{match['line']}")
+
+    def tracer(self, files: Files, name: str) -> Tracer:
+        """Return a tracer that reads the files that can answer for ``name``."""
+        tree = LiveTree(files, self.layout.mount, self._shown, name).directives()
+        return lambda path, port: trace(tree, name, path, port)
+
+    def logged_errors(self, log: str) -> list[LoggedError]:
+        """Return the lines of its error log that name a client and a host."""
+        return logged_errors(log)
+
+    def advice(self, message: str) -> Advice:
+        """Return what to do about a message of its error log."""
+        return advice(message)
+
+    def concerns(self, line: str, names: Sequence[str]) -> bool:
+        """Return whether the access log's host field or an error names one of ``names``."""
+        return any(f" {name} " in line for name in names) or names[0] in line
+
+    def _shown(self, path: str) -> str:
+        """A file of a generation, as the file to edit in the stack."""
+        return f"{self.layout.directory}/{source_of(path)}"

@@ -1,0 +1,102 @@
+"""nginx: files as directives, by crossplane."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from stackctl.errors import HostError, ProxyRejected
+from stackctl.proxies.nginx.directives import Directive
+from stackctl.proxies.proxy import Files
+
+_MAGIC = re.compile(r"[*?\[]")
+
+
+def parse(content: bytes, shown: str) -> tuple[Directive, ...]:
+    """Return the directives of one file, comments among them; ``shown`` is its name in messages.
+
+    Raises:
+        ProxyRejected: it is not nginx's syntax.
+        HostError: crossplane reads files alone, and a temporary one cannot be written.
+    """
+    import crossplane  # noqa: PLC0415  (0.02 s that most commands do not need)
+    from crossplane.errors import NgxParserBaseException  # noqa: PLC0415
+
+    try:
+        with tempfile.NamedTemporaryFile(suffix=".conf") as draft:
+            draft.write(content)
+            draft.flush()
+            payload = crossplane.parse(
+                draft.name, single=True, comments=True, catch_errors=False, check_ctx=False, check_args=False
+            )
+    except NgxParserBaseException as error:
+        where = f"{shown}:{error.lineno}" if error.lineno else shown
+        raise ProxyRejected(f"this is not nginx's syntax: {error.strerror}", where=where) from error
+    except OSError as error:
+        raise HostError(f"cannot write a temporary file: {error.strerror}") from error
+    for fault in payload["errors"]:
+        raise ProxyRejected(
+            f"this is not nginx's syntax: {fault['error'].partition(' in /')[0]}", where=f"{shown}:{fault['line']}"
+        )
+    return _directives(payload["config"][0]["parsed"], shown)
+
+
+def _directives(parsed: Iterable[Mapping[str, Any]], shown: str) -> tuple[Directive, ...]:
+    return tuple(
+        Directive(
+            one["directive"],
+            (one["comment"],) if one["directive"] == "#" else tuple(one["args"]),
+            f"{shown}:{one['line']}",
+            _directives(one["block"], shown) if "block" in one else None,
+        )
+        for one in parsed
+    )
+
+
+class LiveTree:
+    """The directives of a live generation, with its includes in their places.
+
+    Args:
+        files: the generation: paths relative to it, and their content.
+        mount: where the container sees the proxy's directory.
+        shown: gives the name of a file in messages: the file to edit.
+        name: the domain that is traced. Of the files that a pattern includes only those are parsed that
+            can answer for it: parsing takes a millisecond a file, and there may be thousands.
+    """
+
+    def __init__(self, files: Files, mount: str, shown: Callable[[str], str], name: str) -> None:
+        self._files = files
+        self._mount = mount
+        self._shown = shown
+        # The name itself; else a wildcard, a regex or a default server has to be in it.
+        relevant = rf"{re.escape(name)}|\*\.|\.\*|\s\.\w|~|default"
+        self._relevant = re.compile(relevant.encode(), re.IGNORECASE)
+
+    def directives(self, path: str = "nginx.conf") -> tuple[Directive, ...]:
+        """Return the directives of one file of the generation; none where there is no such file."""
+        content = self._files.get(path)
+        return () if content is None else tuple(self._expanded(parse(content, self._shown(path))))
+
+    def _expanded(self, directives: Iterable[Directive]) -> Iterator[Directive]:
+        for one in directives:
+            if one.name == "include" and len(one.args) == 1:
+                for path in self._included(one.arg):
+                    yield from self.directives(path)
+            elif one.block is not None:
+                yield one.with_block(self._expanded(one.block))
+            else:
+                yield one
+
+    def _included(self, pattern: str) -> list[str]:
+        """The files of an ``include``; those outside the generation are the container's own."""
+        inside = pattern.removeprefix(f"{self._mount}/").removeprefix("live/")
+        if not _MAGIC.search(inside):
+            return [inside]
+        return [
+            path
+            for path in sorted(fnmatch.filter(self._files, inside))
+            if path.count("/") == inside.count("/") and self._relevant.search(self._files[path])
+        ]
