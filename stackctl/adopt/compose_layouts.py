@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stackctl.errors import InputError
+from stackctl.model.layout import CERTBOT_CONF, PROXY
 from stackctl.model.project import Mount, Project, Service
 from stackctl.stackfile.read import HTTP, HTTPS
 
-NGINX = "/etc/nginx"
 DOCKER_GEN_SOCKET = "/tmp/docker.sock"  # noqa: S108  (where nginx-proxy looks for it)
 _NGINX_PROXY = re.compile(r"(?:^|/)(?:nginx-proxy|docker-gen)\b")
 _COMPANION = re.compile(r"acme-companion|letsencrypt-nginx-proxy-companion|docker-letsencrypt")
@@ -66,7 +66,7 @@ def _only(found: list[Service]) -> Service:
 
 def _is_proxy(service: Service) -> bool:
     published = {port.target for port in service.ports}
-    mounted = any(_below(mount.target, NGINX) for mount in service.mounts)
+    mounted = any(_below(mount.target, PROXY.mount) for mount in service.mounts)
     return bool(published & {HTTP, HTTPS}) and ("nginx" in _repository(service) or mounted)
 
 
@@ -78,7 +78,7 @@ def _is_helper(service: Service) -> bool:
 def _is_certbot(service: Service) -> bool:
     repository = _repository(service).rpartition("/")[2]
     return "certbot" in repository or (
-        service.role is None and any(mount.target == "/etc/letsencrypt" for mount in service.mounts)
+        service.role is None and any(mount.target == CERTBOT_CONF.mount for mount in service.mounts)
     )
 
 

@@ -9,11 +9,8 @@ from dataclasses import dataclass, replace
 from stackctl.adopt.known import FILES, PASSES, logs_to_file
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Fate, Remark
-from stackctl.model.layout import LIVE_MOUNT
+from stackctl.model.layout import CERTBOT_CONF, CUSTOM, LINEAGES, PROXY
 from stackctl.proxies.nginx.directives import Directive, first, named, text_of
-
-CUSTOM = "/etc/nginx/custom"
-"""Where the proxy's container sees nginx/custom."""
 
 _URL = re.compile(r"(?P<scheme>https?|grpcs?)://(?P<host>[^/:$\[\]]+)(?::(?P<port>\d+))?(?P<rest>/.*)?\Z")
 _PLACE = re.compile(r"(?P<host>[^/:$\[\]]+):(?P<port>\d+)\Z")
@@ -134,9 +131,9 @@ class Keeper:
         """Where the new container sees a file of the old one."""
         live = _LIVE.match(path)
         if live:
-            return f"{LIVE_MOUNT}/{live['lineage']}/{live['file']}"
-        absolute = path if path.startswith("/") else f"/etc/nginx/{path}"
-        if not absolute.startswith("/etc/nginx/"):
+            return f"{CERTBOT_CONF.mount}/{LINEAGES}/{live['lineage']}/{live['file']}"
+        absolute = path if path.startswith("/") else f"{PROXY.mount}/{path}"
+        if not absolute.startswith(f"{PROXY.mount}/"):
             return path
         name = absolute.rpartition("/")[2].lstrip(".") or "file"
         while self.copies.get(name, absolute) != absolute or (
@@ -144,7 +141,7 @@ class Keeper:
         ):
             name = f"{name}_"
         self.copies[name] = absolute
-        return f"{CUSTOM}/{name}"
+        return (CUSTOM / name).mount
 
     def _passed(self, one: Directive, headers: Headers | None, place: str, *, same: bool) -> Iterable[Directive]:
         """A directive that names another server; the name must not be needed when the proxy starts."""

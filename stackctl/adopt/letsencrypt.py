@@ -7,10 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stackctl.model.layout import WEBROOT
-
-CONF = "/etc/letsencrypt"
-"""Where stackctl's containers see certbot's tree."""
+from stackctl.model.layout import CERTBOT_CONF, WEBROOT
 
 _KEPT_AUTHENTICATORS = re.compile(r"dns[-_]|.*:dns")
 # What only another way of proving, or another host, has a use for.
@@ -38,7 +35,7 @@ class Renewal:
     @property
     def by_webroot(self) -> bool:
         """Whether it renews by stackctl's webroot already."""
-        return self.authenticator == "webroot" and self.webroots == {WEBROOT}
+        return self.authenticator == "webroot" and self.webroots == {WEBROOT.mount}
 
     @property
     def by_dns(self) -> bool:
@@ -99,9 +96,9 @@ def to_webroot(text: str, names: Iterable[str]) -> tuple[str, list[str]]:
         lines, more = _without(lines, hooks_only=True)
         return _joined(lines), changes + more
     lines, more = _without(lines, hooks_only=False)
-    changes += [f"authenticator {renewal.authenticator or 'none'} becomes webroot {WEBROOT}", *more]
-    params = ["authenticator = webroot", f"webroot_path = {WEBROOT},"]
-    where = [f"{name} = {WEBROOT}" for name in names]
+    changes += [f"authenticator {renewal.authenticator or 'none'} becomes webroot {WEBROOT.mount}", *more]
+    params = ["authenticator = webroot", f"webroot_path = {WEBROOT.mount},"]
+    where = [f"{name} = {WEBROOT.mount}" for name in names]
     return _joined(_with_webroot(lines, params, where)), changes
 
 
@@ -111,11 +108,12 @@ def _joined(lines: list[str]) -> str:
 
 def _relocated(lines: list[str]) -> tuple[list[str], list[str]]:
     """Paths of the tree that it had elsewhere, where it is now."""
-    root = next((m[1] for line in lines if (m := re.match(r"archive_dir\s*=\s*(.+)/archive/", line))), CONF)
-    if root == CONF:
+    own = CERTBOT_CONF.mount
+    root = next((m[1] for line in lines if (m := re.match(r"archive_dir\s*=\s*(.+)/archive/", line))), own)
+    if root == own:
         return lines, []
-    moved = [line.replace(f"{root}/", f"{CONF}/") if re.match(r"\w+\s*=\s*/", line) else line for line in lines]
-    return moved, [f"paths below {root} become {CONF}"]
+    moved = [line.replace(f"{root}/", f"{own}/") if re.match(r"\w+\s*=\s*/", line) else line for line in lines]
+    return moved, [f"paths below {root} become {own}"]
 
 
 def _without(lines: list[str], *, hooks_only: bool) -> tuple[list[str], list[str]]:

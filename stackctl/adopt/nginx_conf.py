@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from stackctl.errors import InputError
 from stackctl.model import values
+from stackctl.model.layout import CHALLENGES
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, first, named, without_comments
 from stackctl.stackfile.read import HTTP, HTTPS
 
-ACME_PATH = "/.well-known/acme-challenge"
+ACME_PATH = f"/{CHALLENGES}"
 _PORT = re.compile(r"(?:.*:)?(\d+)\Z")
 _HERE = re.compile(r"https?://(?:\$host|\$http_host|\$server_name)(?::\d+)?(?:\$request_uri|\$uri\S*|/\$1|/)?\Z")
 _THERE = re.compile(r"https?://(?P<host>[^/$:]+)(?::\d+)?(?P<rest>\$request_uri|\$uri\S*|/\$1|/\S*)?\Z")

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import Certificate, Lineage
-from stackctl.model.layout import CERTS_MOUNT, LIVE_MOUNT
+from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, PRIVKEY, Place, lineage_folder, site_certs
 from stackctl.model.stack import Site
 from stackctl.model.values import Domain
 
@@ -32,16 +32,16 @@ class Pair:
 
 def lineage_pair(lineage: str) -> Pair:
     """Return where the proxy finds a lineage of certbot's."""
-    return _pair(f"{LIVE_MOUNT}/{lineage}")
+    return _pair(CERTBOT_CONF / lineage_folder(lineage))
 
 
 def stored_pair(site: str) -> Pair:
     """Return where the proxy finds the certificate that is stored for a site."""
-    return _pair(f"{CERTS_MOUNT}/{site}")
+    return _pair(site_certs(site))
 
 
-def _pair(folder: str) -> Pair:
-    return Pair(f"{folder}/fullchain.pem", f"{folder}/privkey.pem")
+def _pair(folder: Place) -> Pair:
+    return Pair((folder / FULLCHAIN).mount, (folder / PRIVKEY).mount)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stackctl.model.layout import ACCOUNTS, CERTBOT_CONF
+
 _PREFIX = "urn:ietf:params:acme:error:"
 
 _HINTS = {
@@ -19,7 +21,7 @@ _HINTS = {
     "badNonce": "the CA refused the request's nonce again and again: run the same command again",
     "serverInternal": "the CA has a fault of its own: run the same command again in a while",
     "accountDoesNotExist": "the CA has forgotten the account: move the CA's folder under "
-    "data/certbot/conf/accounts aside and run the same command again",
+    f"{(CERTBOT_CONF / ACCOUNTS).path} aside and run the same command again",
     "invalidContact": "the CA does not take that e-mail address: correct 'email' in x-stackctl",
     "userActionRequired": "the CA has new terms of service: read and agree to them at the address it names",
     "tls": "the CA's own TLS could not be trusted: check 'ca-bundle' in x-stackctl",

@@ -27,7 +27,7 @@ def certonly(request: CertificateRequest, acme: Acme) -> list[str]:
     ``--cert-name`` with ``--renew-with-new-domains`` keeps a changed list of names
     in the same lineage, so certbot never makes a ``NAME-0001``.
     """
-    argv = ["certonly", "--non-interactive", "--webroot", "--webroot-path", WEBROOT]
+    argv = ["certonly", "--non-interactive", "--webroot", "--webroot-path", WEBROOT.mount]
     argv += ["--cert-name", request.lineage, "--renew-with-new-domains"]
     argv += ["--force-renewal"] if request.force else ["--keep-until-expiring"]
     for name in request.names:

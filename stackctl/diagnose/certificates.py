@@ -15,6 +15,7 @@ from stackctl.certs.dummy import is_dummy
 from stackctl.certs.held import Held
 from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
+from stackctl.model.layout import CERTBOT_CONF, lineage_file
 
 ISSUED, CHAIN, KEY, KEY_FILE = "cert-issued", "cert-chain", "cert-key", "cert-key-file"
 NAMES, DAYS, WIRE = "cert-names", "cert-days", "cert-wire"
@@ -168,7 +169,8 @@ def _key_file(facts: CertificateFacts) -> Check:
     file = facts.key_file
     if file is None:
         return unknown(KEY_FILE, "mode and owner of the key cannot be seen", "run it again as root", facts.subject)
-    path = f"data/certbot/conf/live/{facts.lineage.name if facts.lineage else facts.subject}/privkey.pem"
+    lineage = facts.lineage.name if facts.lineage else facts.subject
+    path = (CERTBOT_CONF / lineage_file(lineage, "privkey")).path
     if file.mode & (_OTHERS | _GROUP_WRITES):
         text = f"the key has mode {file.mode:04o}: others than its owner can use it"
         return wrong(KEY_FILE, text, f"chmod 600 {path}", facts.subject)

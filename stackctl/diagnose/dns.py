@@ -11,7 +11,7 @@ from stackctl.diagnose.caa import Permission, permission
 from stackctl.diagnose.cdn import cdn_of
 from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.layout import MARKER_HOST, MARKER_PATH
+from stackctl.model.layout import CHALLENGES, MARKER_HOST, MARKER_PATH, WEBROOT
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 
@@ -203,11 +203,11 @@ def _somebody_else(facts: NameFacts, fetched: Fetched) -> Check:
     cdn = cdn_of(address, fetched.headers)
     if cdn:
         text = f"port 80 of {address} is {cdn}'s, and the challenge does not come through ({fetched.status})"
-        todo = f"switch {cdn} to 'DNS only' for the name, or have it pass /.well-known/acme-challenge/ on unchanged"
+        todo = f"switch {cdn} to 'DNS only' for the name, or have it pass /{CHALLENGES}/ on unchanged"
         return wrong("reach", text, todo, name)
     if fetched.redirect:
         text = f"port 80 of {address} redirects the challenge to {fetched.redirect}, where it is not ({fetched.status})"
-        return wrong("reach", text, "have /.well-known/acme-challenge/ left out of that redirect", name)
+        return wrong("reach", text, f"have /{CHALLENGES}/ left out of that redirect", name)
     server = fetched.headers.get("server", "")
     who = f"another server answers ({server}, {fetched.status})" if server else f"another server ({fetched.status})"
     family = "AAAA" if ":" in address else "A"
@@ -238,7 +238,7 @@ def _nobody(facts: NameFacts, fetched: Fetched) -> Check:
 def _elsewhere(facts: NameFacts, address: str) -> str:
     at = f"[{address}]" if ":" in address else address
     if facts.generation is None:
-        url = f"http://{facts.name}/.well-known/acme-challenge/test"
+        url = f"http://{facts.name}/{CHALLENGES}/test"
         return f"from another network: curl -i {url} (404 by the proxy is right)"
     return f"from another network: curl -H 'Host: {MARKER_HOST}' http://{at}{MARKER_PATH} (right: {facts.generation})"
 
@@ -248,10 +248,8 @@ def judge_challenge(probe_file: ProbeFile, fetched: Fetched, at: PortBinding) ->
     if fetched.status == 200 and fetched.body.strip() == probe_file.text.encode():
         return ok("challenge", f"the proxy gives out challenges on {at}")
     told = f"status {fetched.status}" if fetched.reach is Reach.ANSWERED else fetched.reach.value
-    text = f"the proxy on {at} does not give out a challenge from data/certbot/www: {told}"
-    todo = (
-        "check that your own proxy files leave /.well-known/acme-challenge/ alone, and that data/certbot/www is mounted"
-    )
+    text = f"the proxy on {at} does not give out a challenge from {WEBROOT.path}: {told}"
+    todo = f"check that your own proxy files leave /{CHALLENGES}/ alone, and that {WEBROOT.path} is mounted"
     return wrong("challenge", text, todo)
 
 

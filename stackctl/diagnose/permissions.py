@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stackctl.diagnose.check import Check, ok, wrong
+from stackctl.model.layout import STATE
 
 _SHOWN = 3
 """Paths named in one line."""
@@ -59,7 +60,7 @@ def _writable(facts: PermissionFacts) -> Check:
 
 def _modes(facts: PermissionFacts) -> Check:
     if not facts.modes:
-        return ok("permissions", "keys and .stackctl are their owner's alone")
+        return ok("permissions", f"keys and {STATE} are their owner's alone")
     told = _listed([f"{one.path} has mode {one.mode:04o}, {one.why}" for one in facts.modes])
     todo = "; ".join(f"chmod {one.wanted:o} {one.path}" for one in facts.modes[:_SHOWN])
     return wrong("permissions", told, todo)

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 
 from stackctl.certs.renewal import KINDS, RenewalFile, account_path, parse_renewal
 from stackctl.diagnose.check import Check, ok, unknown, wrong
-from stackctl.model.layout import WEBROOT
+from stackctl.model.layout import CERTBOT_CONF, WEBROOT, archive_folder, lineage_file, lineage_folder, renewal_file
 
 FILE = "cert-renewal"
-LETSENCRYPT_DIR = "/etc/letsencrypt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class RenewalFacts:
 
 def judge_renewal(facts: RenewalFacts) -> Check:
     """Whether the renewal file is there and fits what is around it."""
-    shown = f"renewal/{facts.lineage}.conf"
+    shown = renewal_file(facts.lineage)
     if facts.text is None:
         text = f"{shown} is missing: certbot will not renew this certificate"
         return wrong(FILE, text, "run 'stackctl up', which has it written anew", facts.subject)
@@ -65,15 +64,15 @@ def _problem(facts: RenewalFacts, file: RenewalFile) -> str | None:
         return "it names no CA (server): it is cut short"
     if not account or account_path(server, account) not in facts.accounts:
         return f"the account {account or '(none)'} is not under accounts/"
-    home = {kind: f"{LETSENCRYPT_DIR}/live/{facts.lineage}/{kind}.pem" for kind in KINDS}
+    home = {kind: (CERTBOT_CONF / lineage_file(facts.lineage, kind)).mount for kind in KINDS}
     astray = next((kind for kind, path in home.items() if file.paths.get(kind) != path), None)
     if astray:
         return f"{astray} is {file.paths.get(astray, 'missing')}, and not {home[astray]}"
     if file.parameters.get("authenticator") != "webroot":
         return f"the authenticator is {file.parameters.get('authenticator', 'missing')}, and not webroot"
     roots = {file.webroots.get(name, file.parameters.get("webroot_path", "").rstrip(", ")) for name in facts.names}
-    other = next(iter(sorted(roots - {WEBROOT})), None)
-    return f"the webroot is {other or 'missing'}, and not {WEBROOT}" if other is not None else None
+    other = next(iter(sorted(roots - {WEBROOT.mount})), None)
+    return f"the webroot is {other or 'missing'}, and not {WEBROOT.mount}" if other is not None else None
 
 
 def _broken_link(facts: RenewalFacts) -> str | None:
@@ -84,11 +83,11 @@ def _broken_link(facts: RenewalFacts) -> str | None:
         target = facts.links.get(kind)
         folder, _, file = (target or "").rpartition("/")
         if target is None:
-            return f"live/{facts.lineage}/{kind}.pem is no link into archive/"
-        if not folder.endswith(f"archive/{facts.lineage}") or file not in facts.archived:
-            return f"live/{facts.lineage}/{kind}.pem leads to {target}, which is not there"
+            return f"{lineage_file(facts.lineage, kind)} is no link into archive/"
+        if not folder.endswith(archive_folder(facts.lineage)) or file not in facts.archived:
+            return f"{lineage_file(facts.lineage, kind)} leads to {target}, which is not there"
         versions.add(file.removeprefix(kind))
-    return f"the links of live/{facts.lineage} lead to different versions" if len(versions) > 1 else None
+    return f"the links of {lineage_folder(facts.lineage)} lead to different versions" if len(versions) > 1 else None
 
 
 # The loop

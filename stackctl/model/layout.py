@@ -1,9 +1,153 @@
-"""Every path of a stack, on the host and in its containers."""
+"""Every path of a stack, on the host and in its containers.
+
+Paths on the host are relative to the stack's directory; a :class:`Place` is one that containers mount too.
+Who writes what: the user ``nginx/custom``, certbot its own tree, the webroot and the stamps, stackctl the rest.
+"""
 
 from __future__ import annotations
 
-WEBROOT = "/var/www/certbot"
-"""The webroot inside the certbot and proxy containers."""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path that containers see.
+
+    Attributes:
+        path: on the host.
+        mount: in every container that has it.
+    """
+
+    path: str
+    mount: str
+
+    def __truediv__(self, name: str) -> Place:
+        """Return a path below this one."""
+        return Place(f"{self.path}/{name}", f"{self.mount}/{name}")
+
+
+# stackctl's own state, which no container sees
+
+STATE = ".stackctl"
+LOCK = f"{STATE}/lock"
+LEDGER = f"{STATE}/ledger"
+HISTORY = f"{STATE}/history"
+RESTORE = f"{STATE}/restore"
+"""The progress and the staged files of a restore."""
+
+SCHEMA = f"{STATE}/compose.schema.json"
+"""The JSON Schema for editors; the Compose file has a comment that points to it."""
+
+USER_CACHE = ".cache"
+"""The cache folder below the home of a user who has chosen none (XDG Base Directory Specification)."""
+
+CACHE = "stackctl"
+"""The folder below the user's cache that all stacks share."""
+
+VERSIONS_CACHE = "versions.json"
+
+
+def lineages_cache(digest: str) -> str:
+    """Return the cache file for the certbot tree of the stack whose path has this digest."""
+    return f"lineages-{digest[:16]}.json"
+
+
+# Certificates
+
+CERTS = Place("data/certs", "/etc/stackctl/certs")
+"""Dummies and imported certificates, a folder for each site."""
+
+FULLCHAIN = "fullchain.pem"
+PRIVKEY = "privkey.pem"
+
+CA = Place("data/ca", "/etc/stackctl/ca")
+CA_BUNDLE = CA / "bundle.pem"
+"""The copy of ``--ca-bundle``."""
+
+EAB_KEY = CA / "eab-hmac-key"
+
+
+def site_certs(site: str) -> Place:
+    """Return the folder of a site's dummy or imported certificate."""
+    return CERTS / site
+
+
+# certbot
+
+CERTBOT = "data/certbot"
+CERTBOT_CONF = Place(f"{CERTBOT}/conf", "/etc/letsencrypt")
+WEBROOT = Place(f"{CERTBOT}/www", "/var/www/certbot")
+STAMPS = Place(f"{CERTBOT}/deploy", "/var/lib/stackctl")
+"""What the two containers tell each other and stackctl."""
+
+CHECKED = STAMPS / "checked"
+"""When certbot last looked for what is due: seconds since 1970."""
+
+RENEWED = STAMPS / "renewed"
+"""When certbot last renewed something; the proxy reloads when it changes."""
+
+WELL_KNOWN = ".well-known"
+CHALLENGES = f"{WELL_KNOWN}/acme-challenge"
+"""The folder of HTTP-01 challenges below the webroot and below a site (RFC 8555, section 8.3)."""
+
+# Inside certbot's tree
+
+LINEAGES = "live"
+RENEWALS = "renewal"
+ARCHIVES = "archive"
+ACCOUNTS = "accounts"
+ACCOUNT_KEY = "private_key.json"
+ACCOUNT_FILE = "regr.json"
+
+
+def lineage_folder(lineage: str) -> str:
+    """Return the folder of a lineage's current files in certbot's tree."""
+    return f"{LINEAGES}/{lineage}"
+
+
+def lineage_file(lineage: str, kind: str) -> str:
+    """Return the path of a lineage's current file of a kind, such as ``chain``, in certbot's tree."""
+    return f"{lineage_folder(lineage)}/{kind}.pem"
+
+
+def renewal_file(lineage: str) -> str:
+    """Return the path of a lineage's renewal parameters in certbot's tree."""
+    return f"{RENEWALS}/{lineage}.conf"
+
+
+def archive_folder(lineage: str) -> str:
+    """Return the folder of all versions of a lineage's files in certbot's tree."""
+    return f"{ARCHIVES}/{lineage}"
+
+
+def lineage_files(lineage: str) -> tuple[str, str, str]:
+    """Return the paths of a lineage's chain, key and renewal parameters in certbot's tree."""
+    return lineage_file(lineage, "fullchain"), lineage_file(lineage, "privkey"), renewal_file(lineage)
+
+
+# The proxy: what is specific to nginx
+
+PROXY = Place("nginx", "/etc/nginx")
+CUSTOM = PROXY / "custom"
+"""The user's own files for the proxy."""
+
+GENERATIONS = "generations"
+"""The folder of whole sets of files, below the proxy's directory."""
+
+LIVE = "live"
+"""The link to the generation in force, below the proxy's directory."""
+
+LIVE_DRAFT = f".{LIVE}.tmp"
+MAIN = "nginx.conf"
+SITES = "sites"
+SNIPPETS = "snippets"
+ENTRY_POINTS = (MAIN, SITES, SNIPPETS)
+"""Fixed links through the live one, so that the proxy finds its files where it expects them."""
+
+MARKER_FILE = f"{SNIPPETS}/generation.conf"
+
+TMPFS = ("/run", "/tmp", "/var/cache/nginx")  # noqa: S108  (inside the container)
+"""Where the proxy may write in its container."""
 
 MARKER_PATH = "/.well-known/stackctl/generation"
 """Where the proxy answers with its generation, for no routed name."""
@@ -11,8 +155,33 @@ MARKER_PATH = "/.well-known/stackctl/generation"
 MARKER_HOST = "stackctl.invalid"
 """A name that can never be routed (RFC 6761), under which the marker is asked for."""
 
-CERTS_MOUNT = "/etc/stackctl/certs"
-"""Where the proxy's container sees ``data/certs``."""
+CUSTOM_HTTP = "http.conf"
 
-LIVE_MOUNT = "/etc/letsencrypt/live"
-"""Where the proxy's container sees certbot's live lineages."""
+
+def custom_site(site: str) -> str:
+    """Return the name of the user's own file for a site's server."""
+    return f"{site}.conf"
+
+
+def custom_location(site: str) -> str:
+    """Return the name of the user's own file for the location of a site that passes requests on."""
+    return f"{site}.location.conf"
+
+
+# All of it
+
+DIRECTORIES = {
+    STATE: 0o700,
+    CERTBOT_CONF.path: 0o755,
+    WEBROOT.path: 0o755,
+    STAMPS.path: 0o755,
+    CERTS.path: 0o755,
+    CA.path: 0o755,
+}
+"""The directories of a stack with their modes; those of its proxy come on top."""
+
+PROXY_MOUNTS = (CERTS, CERTBOT_CONF, WEBROOT, STAMPS)
+"""What the container of any proxy mounts besides its own directory, read-only."""
+
+CERTBOT_MOUNTS = (CERTBOT_CONF, WEBROOT, STAMPS)
+"""What the certbot container mounts to write to; the CA folder it mounts read-only."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stackctl.model.layout import CERTS, CUSTOM
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import (
     MakeDirectories,
@@ -55,7 +56,7 @@ class WriteKept(Operation):
     @property
     def text(self) -> str:
         """What it does."""
-        return f"write nginx/custom/{self.name}"
+        return f"write {(CUSTOM / self.name).path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ class ImportCertificate(Operation):
     @property
     def text(self) -> str:
         """What it does."""
-        return f"copy the certificate of {self.site} to data/certs"
+        return f"copy the certificate of {self.site} to {CERTS.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from stackctl.certs.held import Held
 from stackctl.certs.request import CertificateRequest
+from stackctl.model.layout import CA
 from stackctl.model.stack import Site
 from stackctl.model.values import Domain
 from stackctl.plan.operation import Operation
@@ -64,7 +65,7 @@ class WriteCaBundle(Operation):
 
     @property
     def text(self) -> str:
-        return "copy the CA bundle to data/ca"
+        return f"copy the CA bundle to {CA.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class WriteEabKey(Operation):
 
     @property
     def text(self) -> str:
-        return "keep the key of the external account binding in data/ca"
+        return f"keep the key of the external account binding in {CA.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

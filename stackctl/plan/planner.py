@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from stackctl.certs.held import Held, held, lineage_pair
+from stackctl.model.layout import SCHEMA
 from stackctl.model.stack import Site, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
@@ -32,7 +33,6 @@ from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
 from stackctl.proxies.proxy import Files, Proxy, SiteTls
 from stackctl.proxies.sites import Rendering, issued_tls, site_tls
-from stackctl.stackfile.services import SCHEMA
 
 
 def make_plan(stack: Stack, intent: Intent, observed: Observed, rendering: Rendering) -> Plan:
@@ -140,7 +140,7 @@ class _Planner:
         wanted, there = self.intent.custom, self.observed.custom
         for name in sorted({**there, **wanted}) if wanted is not None else ():
             if wanted is not None and wanted.get(name) != there.get(name):
-                path = f"{self.rendering.proxy.name}/custom/{name}"
+                path = f"{self.rendering.proxy.layout.custom}/{name}"
                 yield WriteCustom(path=path, content=wanted.get(name), cause="as it was then")
 
     def _gone(self) -> list[Domain]:

@@ -9,6 +9,7 @@ from stackctl.certs.held import Held, Source, held
 from stackctl.certs.ledger import Refusal
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.certs.request import CertificateRequest
+from stackctl.model.layout import CERTS
 from stackctl.model.stack import LETSENCRYPT_STAGING, Site, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
@@ -82,8 +83,8 @@ def _need(site: Site, there: Held, now: datetime) -> str | None:
         return "it has none yet"
     imported = there.stored.certificate
     if not all(imported.covers(name) for name in site.domains):
-        return "the one in data/certs is not for all of its names"
-    return "the one in data/certs is due" if imported.due(now) else None
+        return f"the one in {CERTS.path} is not for all of its names"
+    return f"the one in {CERTS.path} is due" if imported.due(now) else None
 
 
 def _fault(stack: Stack, site: Site, sharing: Collection[Site], lineage: Lineage | None) -> str | None:

@@ -7,24 +7,23 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stackctl.model.layout import WEBROOT
+from stackctl.model.layout import (
+    CA,
+    CA_BUNDLE,
+    CERTBOT_CONF,
+    CERTBOT_MOUNTS,
+    CHECKED,
+    RENEWALS,
+    RENEWED,
+    SCHEMA,
+)
 from stackctl.model.stack import KeyType, Site
 from stackctl.model.values import Domain
 from stackctl.stackfile.document import Document
 from stackctl.templates import render, yaml_quote
 
 DEFAULT_CERTBOT_IMAGE = "certbot/certbot:v5.6.0"
-CA_MOUNT = "/etc/stackctl/ca"
-"""Where the certbot container sees ``data/ca``."""
-
-EAB_KEY = "data/ca/eab-hmac-key"
-CA_BUNDLE = "data/ca/bundle.pem"
-"""The copy of ``--ca-bundle`` in the stack directory."""
-
-SCHEMA = ".stackctl/compose.schema.json"
-"""The JSON Schema for editors in the stack directory; the Compose file has a comment that points to it."""
-
-TRUST = ("REQUESTS_CA_BUNDLE", f"{CA_MOUNT}/bundle.pem")
+TRUST = ("REQUESTS_CA_BUNDLE", CA_BUNDLE.mount)
 """The variable by which certbot trusts a CA, and its value in the container."""
 
 OWNED_KEYS = (
@@ -44,7 +43,17 @@ OWNED_KEYS = (
 def certbot_block(service: str, image: str, *, with_bundle: bool) -> str:
     """The certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`."""
     trust = TRUST[1] if with_bundle else None
-    return signed("compose/certbot.yml.j2", service, image=image, webroot=WEBROOT, ca_bundle=trust)
+    return signed(
+        "compose/certbot.yml.j2",
+        service,
+        image=image,
+        ca_bundle=trust,
+        mounts=CERTBOT_MOUNTS,
+        ca=CA,
+        renewals=f"{CERTBOT_CONF.mount}/{RENEWALS}",
+        renewed=RENEWED.mount,
+        checked=CHECKED.mount,
+    )
 
 
 def signed(template: str, service: str, **values: object) -> str:

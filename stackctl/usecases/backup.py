@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stackctl import __version__
-from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.adapters.disk.files import host_errors
 from stackctl.engine.backup.manifest import FORMAT, Manifest
 from stackctl.engine.backup.pack import pack, refuse_existing, written_whole
@@ -19,6 +18,7 @@ from stackctl.engine.backup.snapshot import Changed, certbot_rests, refuse_chang
 from stackctl.engine.backup.unpack import verify
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError, StackctlError
+from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, LINEAGES
 from stackctl.usecases.converge import open_document
 from stackctl.usecases.result import Result
 
@@ -125,8 +125,8 @@ def backup(context: Context, options: BackupOptions) -> Result[BackupReport]:
 
 def lineages(manifest: Manifest) -> tuple[str, ...]:
     """The certificates of certbot's in an archive."""
-    live = f"{CERTBOT_CONF}/live/"
-    ends = "/fullchain.pem"
+    live = f"{(CERTBOT_CONF / LINEAGES).path}/"
+    ends = f"/{FULLCHAIN}"
     found = (path for path in manifest.files if path.startswith(live) and path.endswith(ends))
     return tuple(path[len(live) : -len(ends)] for path in found)
 

@@ -16,6 +16,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model import endpoints, values
 from stackctl.model.endpoints import PortBinding
+from stackctl.model.layout import CA_BUNDLE, SCHEMA
 from stackctl.model.project import WRITTEN_LABEL
 from stackctl.model.stack import CA_NAMES, KeyType
 from stackctl.plan.intent import Intent
@@ -54,7 +55,7 @@ class InitOptions:
             "email": self.email,
             "agree-tos": self.agree_tos,
             "ca": self.ca,
-            "ca-bundle": services.CA_BUNDLE if self.ca_bundle else None,
+            "ca-bundle": CA_BUNDLE.path if self.ca_bundle else None,
             "eab-kid": self.eab_kid,
             "key-type": self.key_type.value if self.key_type else None,
             "rsa-key-size": self.rsa_key_size,
@@ -98,7 +99,7 @@ def _new(context: Context, options: InitOptions) -> str:
         email=options.email,
         agree_tos=bool(options.agree_tos),
         ca=options.ca or "letsencrypt",
-        ca_bundle=services.CA_BUNDLE if options.ca_bundle else None,
+        ca_bundle=CA_BUNDLE.path if options.ca_bundle else None,
         eab_kid=options.eab_kid,
         key_type=options.key_type or KeyType.ECDSA,
         key_size=options.rsa_key_size or 2048,
@@ -108,7 +109,7 @@ def _new(context: Context, options: InitOptions) -> str:
     with_bundle = bool(options.ca_bundle)
     blocks = [_block(proxy, role, name, options, with_bundle=with_bundle) for role, name in _roles(proxy).items()]
     main = context.directory.files.main
-    schema = os.path.relpath(context.directory.root / services.SCHEMA, main.parent)
+    schema = os.path.relpath(context.directory.root / SCHEMA, main.parent)
     return services.stackfile(settings, blocks, schema)
 
 

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stackctl.adapters.disk.directory import STATE, StackDirectory
+from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.disk.files import host_errors, make_folder
 from stackctl.adapters.disk.lock import locked
 from stackctl.adapters.engines import DEFAULT, ENGINES
@@ -23,6 +23,7 @@ from stackctl.adapters.net.resolver import VARIABLE, parse_resolver
 from stackctl.adapters.net.wire import HostWire
 from stackctl.engine.context import Context, Report
 from stackctl.errors import InputError
+from stackctl.model.layout import CACHE, CERTBOT_CONF, LOCK, STATE, USER_CACHE
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.locate import locate
 
@@ -69,7 +70,7 @@ def open_stack(  # noqa: PLR0913  (everything that a process has and a use case 
     engine = ENGINES[DEFAULT](files)
 
     def read_certificates() -> dict[str, bytes]:
-        return engine.containers.read_tree("certbot", "/etc/letsencrypt")
+        return engine.containers.read_tree("certbot", CERTBOT_CONF.mount)
 
     return Context(
         directory=StackDirectory(files, read_certificates, _cache(environ)),
@@ -99,17 +100,17 @@ def exclusive(context: Context, wait: float, *, create: bool = False) -> Abstrac
     if not (create or context.directory.files.main.exists() or (root / STATE).is_dir()):
         return nullcontext()
     line = context.command.removeprefix(f"{PROGRAM} ")
-    return locked(root / STATE / "lock", line, context.now, context.report.note, wait)
+    return locked(root / LOCK, line, context.now, context.report.note, wait)
 
 
 def _cache(environ: Mapping[str, str]) -> Path | None:
     """Return the user's directory for what can be computed again (XDG Base Directory Specification)."""
     base, home = Path(environ.get("XDG_CACHE_HOME", "")), Path(environ.get("HOME", ""))
     if base.is_absolute():
-        return base / "stackctl"
+        return base / CACHE
     if home.is_absolute():
-        return home / ".cache/stackctl"
+        return home / USER_CACHE / CACHE
     try:
-        return Path.home() / ".cache/stackctl"
+        return Path.home() / USER_CACHE / CACHE
     except RuntimeError:  # a user without a home
         return None

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.errors import HostError
+from stackctl.model.layout import CERTBOT_CONF
 from stackctl.usecases.backup import BackupOptions, backup
 from tests.cli.conftest import Cli
 
@@ -46,7 +46,7 @@ def test_keys_that_are_none(cli: Cli, tmp_path: Path, arguments: list[str], wher
     assert not (tmp_path / "y").exists()
 
 
-@pytest.mark.parametrize("path", ["nowhere/x", "", "stack/nginx/custom/x", f"stack/{CERTBOT_CONF}/x"])
+@pytest.mark.parametrize("path", ["nowhere/x", "", "stack/nginx/custom/x", f"stack/{CERTBOT_CONF.path}/x"])
 def test_a_place_where_no_archive_can_be(cli: Cli, tmp_path: Path, path: str) -> None:
     cli.refused(2, "backup", str(tmp_path / path))
 
@@ -91,7 +91,7 @@ def test_certbots_tree_that_only_root_may_read(cli: Cli, tmp_path: Path, monkeyp
     real = Path.iterdir
 
     def closed(path: Path) -> object:
-        if path.name == "live" and CERTBOT_CONF in str(path):
+        if path.name == "live" and CERTBOT_CONF.path in str(path):
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 

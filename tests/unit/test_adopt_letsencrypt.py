@@ -7,8 +7,8 @@ import json
 import pytest
 
 from stackctl.adopt.letsencrypt import contact_of, read_renewal, to_webroot
-from stackctl.model.layout import WEBROOT
 
+WEBROOT = "/var/www/certbot"
 HEAD = """\
 # renew_before_expiry = 30 days
 version = 2.11.0

@@ -14,12 +14,12 @@ from typing import Any, Self
 
 import pytest
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.adapters.fakes.faults import Killed
 from stackctl.certs.issuer.locks import config_lock
 from stackctl.engine.backup.pack import pack as real_pack
 from stackctl.engine.backup.sealing import Keys, Seal
 from stackctl.errors import HostError, InputError, Locked, StackctlError
+from stackctl.model.layout import CERTBOT_CONF
 from stackctl.usecases.backup import BackupOptions, backup
 from stackctl.usecases.restore import RestoreOptions, RestoreReport, open_archive, refuse_occupied, restore
 from stackctl.usecases.result import Result
@@ -60,7 +60,7 @@ def elsewhere(world: World, root: Path) -> World:
 def kept(root: Path) -> dict[str, tuple[object, ...]]:
     """What a backup is of: mode, time and content."""
     found: dict[str, tuple[object, ...]] = {}
-    for top in ("docker-compose.yml", ".env", "nginx/custom", CERTBOT_CONF):
+    for top in ("docker-compose.yml", ".env", "nginx/custom", CERTBOT_CONF.path):
         for path in (root / top, *sorted((root / top).rglob("*"))):
             if not os.path.lexists(path):
                 continue
@@ -78,8 +78,8 @@ def test_a_backup_holds_what_cannot_be_made_again(archive: Path) -> None:
     opened = open_archive(archive, Keys())
     files = set(opened.manifest.files)
     assert {"docker-compose.yml", ".env", f"nginx/custom/{NAME}.conf", ".stackctl/ledger"} <= files
-    assert {f"{CERTBOT_CONF}/{at}" for at in (f"live/{NAME}/privkey.pem", f"renewal/{NAME}.conf")} <= files
-    assert opened.manifest.files[f"{CERTBOT_CONF}/live/{NAME}/cert.pem"].kind == "link"
+    assert {f"{CERTBOT_CONF.path}/{at}" for at in (f"live/{NAME}/privkey.pem", f"renewal/{NAME}.conf")} <= files
+    assert opened.manifest.files[f"{CERTBOT_CONF.path}/live/{NAME}/cert.pem"].kind == "link"
     assert not [path for path in files if path.startswith(("nginx/generations", "nginx/live", "data/certs"))]
     assert opened.manifest.project == "stack"
 
@@ -171,7 +171,7 @@ sys.stdin.read()
 
 def test_it_waits_for_certbot(site: World, tmp_path: Path) -> None:
     """The lock belongs to a process, so another one has to hold it."""
-    path = site.root / CERTBOT_CONF / ".certbot.lock"
+    path = site.root / CERTBOT_CONF.path / ".certbot.lock"
     with subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as certbot:
@@ -197,14 +197,14 @@ def test_certbot_is_kept_out_while_it_reads(site: World, tmp_path: Path, monkeyp
     seen: list[bool] = []
 
     def pack(*arguments: Any) -> str:
-        seen.append((site.root / CERTBOT_CONF / ".certbot.lock").exists())
+        seen.append((site.root / CERTBOT_CONF.path / ".certbot.lock").exists())
         return real_pack(*arguments)
 
     monkeypatch.setattr("stackctl.usecases.backup.pack", pack)
     saved(site, tmp_path / "x.tar.gz")
     assert seen == [True]
-    assert not (site.root / CERTBOT_CONF / ".certbot.lock").exists()
-    with config_lock(site.root / CERTBOT_CONF) as held:
+    assert not (site.root / CERTBOT_CONF.path / ".certbot.lock").exists()
+    with config_lock(site.root / CERTBOT_CONF.path) as held:
         assert held
 
 
@@ -284,7 +284,7 @@ def test_a_stack_that_is_there_makes_room_only_by_force(site: World, archive: Pa
     assert aside.stat().st_mode & 0o777 == 0o700
     for path in ("docker-compose.yml", "compose.override.yml", "docker-compose.override.yml", "nginx/live"):
         assert os.path.lexists(aside / path), path
-    assert (aside / CERTBOT_CONF / "live/two.example.com/privkey.pem").is_file()
+    assert (aside / CERTBOT_CONF.path / "live/two.example.com/privkey.pem").is_file()
     assert (other.root / "photos").is_dir()
     assert other.served() == {NAME: "real"}
     assert kept(other.root) == kept(site.root)

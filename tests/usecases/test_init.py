@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from stackctl.certs.dummy import make_dummy
 from stackctl.errors import EngineError, HostError, InputError, StackfileError
 from stackctl.model.endpoints import PortBinding
+from stackctl.model.layout import CERTBOT_MOUNTS, PROXY_MOUNTS, WEBROOT
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.usecases.init import InitOptions
 from stackctl.usecases.up_down import up
@@ -176,11 +178,18 @@ def test_a_missing_setting_may_be_added_later(world: World) -> None:
     assert not world.init(OPTIONS).plan
 
 
+def move_the_webroot(patch: pytest.MonkeyPatch) -> None:
+    """Mount the webroot elsewhere in both services, as another version of stackctl might."""
+    moved = replace(WEBROOT, mount="/var/www/acme")
+    mounts = {"proxies.nginx.proxy.PROXY_MOUNTS": PROXY_MOUNTS, "stackfile.services.CERTBOT_MOUNTS": CERTBOT_MOUNTS}
+    for name, places in mounts.items():
+        patch.setattr(f"stackctl.{name}", tuple(moved if place == WEBROOT else place for place in places))
+
+
 def test_init_refreshes_what_an_older_version_wrote(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
     older = stack.text
     with monkeypatch.context() as patch:
-        patch.setattr("stackctl.stackfile.services.WEBROOT", "/var/www/acme")
-        patch.setattr("stackctl.proxies.nginx.proxy.WEBROOT", "/var/www/acme")
+        move_the_webroot(patch)
         patch.setattr("stackctl.proxies.nginx.proxy.MARKER_PATH", "/.well-known/stackctl/marker")
         done(stack.init())
         newer = stack.text
@@ -193,8 +202,7 @@ def test_init_refreshes_what_an_older_version_wrote(stack: World, monkeypatch: p
 def test_init_leaves_a_service_changed_by_hand_and_says_so(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.edit("    stop_signal: SIGTERM\n", "    stop_signal: SIGQUIT\n")
     done(stack.up())
-    monkeypatch.setattr("stackctl.stackfile.services.WEBROOT", "/var/www/acme")
-    monkeypatch.setattr("stackctl.proxies.nginx.proxy.WEBROOT", "/var/www/acme")
+    move_the_webroot(monkeypatch)
     stack.report.notes.clear()
     done(stack.init())
     assert "stop_signal: SIGQUIT" in stack.text

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.adapters.disk.files import make_folder
 from stackctl.diagnose.dns import ProbeFile
 from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import InputError, Locked
+from stackctl.model.layout import CERTBOT_CONF
 from stackctl.usecases.session import exclusive, open_stack
 from tests.usecases.world import Clock, Notes, World, done
 
@@ -64,7 +64,7 @@ def umask(mask: int) -> Iterator[None]:
 
 def modes(root: Path) -> dict[str, str]:
     """The mode of each file and folder, but for certbot's own, which its container makes."""
-    paths = (path for path in sorted(root.rglob("*")) if CERTBOT_CONF not in str(path.parent))
+    paths = (path for path in sorted(root.rglob("*")) if CERTBOT_CONF.path not in str(path.parent))
     return {str(path.relative_to(root)): oct(path.lstat().st_mode) for path in paths}
 
 

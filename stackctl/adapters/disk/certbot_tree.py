@@ -9,6 +9,7 @@ from pathlib import Path
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adapters.disk.lineage_cache import LineageCache
 from stackctl.certs.lineage import Lineage, read_lineage
+from stackctl.model.layout import LINEAGES, lineage_file, lineage_files
 
 ContainerReader = Callable[[], Mapping[str, bytes]]
 """Gives the tree's files as the container sees them: paths relative to it, links followed."""
@@ -38,11 +39,12 @@ class CertbotTree:
                 if self._through is None:
                     raise
         files = self._through()
-        names = sorted({path.split("/")[1] for path in files if path.startswith("live/") and path.count("/") > 1})
+        parts = (path.split("/") for path in files)
+        names = sorted({folders[1] for folders in parts if folders[0] == LINEAGES and len(folders) > 2})
         return {name: _lineage(name, files.get, linked=True) for name in names}
 
     def _all_on_disk(self) -> dict[str, Lineage]:
-        names = sorted(entry.name for entry in os.scandir(self._root / "live") if entry.is_dir())
+        names = sorted(entry.name for entry in os.scandir(self._root / LINEAGES) if entry.is_dir())
         if self._cache is None:
             return {name: self._on_disk(name) for name in names}
         cache = LineageCache(self._cache)
@@ -61,16 +63,12 @@ class CertbotTree:
         return _lineage(name, self._through().get, linked=True)
 
     def _on_disk(self, name: str) -> Lineage:
-        linked = (self._root / "live" / name / "fullchain.pem").is_symlink()
+        linked = (self._root / lineage_file(name, "fullchain")).is_symlink()
         return _lineage(name, lambda path: read_or_none(self._root / path), linked=linked)
 
     def _paths(self, name: str) -> list[str]:
-        return [f"{self._root}/{path}" for path in _files_of(name)]
-
-
-def _files_of(name: str) -> tuple[str, str, str]:
-    return f"live/{name}/fullchain.pem", f"live/{name}/privkey.pem", f"renewal/{name}.conf"
+        return [f"{self._root}/{path}" for path in lineage_files(name)]
 
 
 def _lineage(name: str, read: Callable[[str], bytes | None], *, linked: bool) -> Lineage:
-    return read_lineage(name, *map(read, _files_of(name)), linked=linked)
+    return read_lineage(name, *map(read, lineage_files(name)), linked=linked)

@@ -15,38 +15,46 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree, ContainerReader
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
-from stackctl.adapters.disk.generations import FOLDER, Generations
+from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.disk.history import History
 from stackctl.certs.held import Shelf, Stored
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage, read_certificate
 from stackctl.errors import HostError, StackfileError
+from stackctl.model.layout import (
+    CA_BUNDLE,
+    CERTBOT_CONF,
+    DIRECTORIES,
+    EAB_KEY,
+    FULLCHAIN,
+    GENERATIONS,
+    HISTORY,
+    LEDGER,
+    PRIVKEY,
+    SCHEMA,
+    STATE,
+    VERSIONS_CACHE,
+    lineages_cache,
+    site_certs,
+)
 from stackctl.proxies.proxy import ProxyLayout
 from stackctl.stackfile.locate import ComposeFiles
-from stackctl.stackfile.services import CA_BUNDLE, EAB_KEY, SCHEMA
-
-STATE = ".stackctl"
-PROXY = "nginx"
-CERTBOT_CONF = "data/certbot/conf"
-DUMMIES = "data/certs"
-
-
-def _directories(layout: ProxyLayout) -> tuple[str, ...]:
-    """Every directory of a stack."""
-    own = (layout.custom, f"{layout.directory}/{FOLDER}")
-    certbot = (CERTBOT_CONF, "data/certbot/www", "data/certbot/deploy")
-    return STATE, *own, *certbot, DUMMIES, str(Path(CA_BUNDLE).parent)
-
 
 KEPT_VERSIONS = 50
 """Images whose version is remembered."""
+
+
+def _directories(layout: ProxyLayout) -> Mapping[str, int]:
+    """Return every directory of a stack with its mode."""
+    generations = f"{layout.directory}/{GENERATIONS}"
+    return {STATE: DIRECTORIES[STATE], layout.custom: 0o755, generations: 0o755, **DIRECTORIES}
 
 
 class StackDirectory:
@@ -59,14 +67,14 @@ class StackDirectory:
         """
         self.files = files
         self.root = files.directory
-        self.history = History(self.root / STATE / "history")
+        self.history = History(self.root / HISTORY)
         self._cache = cache or self.root / STATE
-        self._certbot = CertbotTree(self.root / CERTBOT_CONF, through, self._lineages_file(cache))
+        self._certbot = CertbotTree(self.root / CERTBOT_CONF.path, through, self._lineages_file(cache))
 
     def _lineages_file(self, cache: Path | None) -> Path | None:
         """Outside the stack, so that a command with nothing to do changes nothing in it."""
         digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()
-        return None if cache is None else cache / f"lineages-{digest[:16]}.json"
+        return None if cache is None else cache / lineages_cache(digest)
 
     def generations(self, layout: ProxyLayout) -> Generations:
         """The generations of a proxy's files."""
@@ -130,10 +138,10 @@ class StackDirectory:
 
     def _stored(self, site: str) -> Stored | None:
         """What is below ``data/certs`` for a site, where chain and key are there."""
-        folder = self.root / DUMMIES / site
+        folder = self.root / site_certs(site).path
         with host_errors():
-            chain = read_or_none(folder / "fullchain.pem")
-            if chain is None or not (folder / "privkey.pem").exists():
+            chain = read_or_none(folder / FULLCHAIN)
+            if chain is None or not (folder / PRIVKEY).exists():
                 return None
         try:
             return Stored.of(read_certificate(chain))
@@ -143,12 +151,12 @@ class StackDirectory:
     def ca_bundle(self) -> bytes | None:
         """The stack's copy of what a private CA is trusted by."""
         with host_errors():
-            return read_or_none(self.root / CA_BUNDLE)
+            return read_or_none(self.root / CA_BUNDLE.path)
 
     def eab_key(self) -> str | None:
         """The MAC key that an account is bound by, where one is kept."""
         with host_errors():
-            found = read_or_none(self.root / EAB_KEY)
+            found = read_or_none(self.root / EAB_KEY.path)
         return None if found is None else found.decode("ascii", "replace").strip()
 
     def schema(self) -> bytes | None:
@@ -159,15 +167,15 @@ class StackDirectory:
     def ledger(self) -> Ledger:
         """What was asked of CAs so far."""
         with host_errors():
-            return Ledger.parse((read_or_none(self.root / STATE / "ledger") or b"").decode("utf-8", "replace"))
+            return Ledger.parse((read_or_none(self.root / LEDGER) or b"").decode("utf-8", "replace"))
 
     # Writing
 
     def make_directories(self, paths: Sequence[str], layout: ProxyLayout) -> None:
         """Make directories of the stack, and the fixed links of the proxy's."""
         with host_errors():
-            for path in set(paths) & set(_directories(layout)):
-                make_folder(self.root / path, 0o700 if path == STATE else 0o755)
+            for path in set(paths) & _directories(layout).keys():
+                make_folder(self.root / path, _directories(layout)[path])
         self.generations(layout).make_entry_points()
 
     def write_stackfile(self, content: str, before: str | None) -> None:
@@ -199,15 +207,15 @@ class StackDirectory:
 
     def store_pair(self, site: str, chain: bytes, key: bytes) -> None:
         """Store a site's certificate that is not certbot's; only the owner may read the key."""
-        folder = self.root / DUMMIES / site
+        folder = self.root / site_certs(site).path
         with host_errors():
             make_folder(folder)
-            write_whole(folder / "privkey.pem", key, 0o600)
-            write_whole(folder / "fullchain.pem", chain)
+            write_whole(folder / PRIVKEY, key, 0o600)
+            write_whole(folder / FULLCHAIN, chain)
 
     def remove_pair(self, site: str) -> None:
         """Remove what is stored for a site, with its key."""
-        folder = self.root / DUMMIES / site
+        folder = self.root / site_certs(site).path
         with host_errors():
             if folder.is_dir():
                 shutil.rmtree(folder)
@@ -215,12 +223,12 @@ class StackDirectory:
     def write_ca_bundle(self, content: bytes) -> None:
         """Store what a private CA is trusted by."""
         with host_errors():
-            write_whole(self.root / CA_BUNDLE, content)
+            write_whole(self.root / CA_BUNDLE.path, content)
 
     def write_eab_key(self, key: str) -> None:
         """Store the MAC key that an account is bound by, for its owner alone."""
         with host_errors():
-            write_whole(self.root / EAB_KEY, f"{key}\n".encode(), 0o600)
+            write_whole(self.root / EAB_KEY.path, f"{key}\n".encode(), 0o600)
 
     def write_schema(self, content: bytes) -> None:
         """Store the JSON Schema for editors."""
@@ -231,8 +239,8 @@ class StackDirectory:
         """Put ``entries`` behind the ledger's others, and drop those older than ``oldest``."""
         kept = Ledger((*self.ledger().entries, *entries)).since(oldest)
         with host_errors():
-            make_folder(self.root / STATE, 0o700)
-            write_whole(self.root / STATE / "ledger", "".join(f"{e.line()}\n" for e in kept.entries).encode(), 0o600)
+            make_folder(self.root / STATE, DIRECTORIES[STATE])
+            write_whole(self.root / LEDGER, "".join(f"{e.line()}\n" for e in kept.entries).encode(), 0o600)
 
     # Cache
 
@@ -246,11 +254,11 @@ class StackDirectory:
         kept = list(self._versions().items())[-KEPT_VERSIONS:]
         with suppress(OSError):
             self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_whole(self._cache / "versions.json", json.dumps({**dict(kept), image_id: output}).encode())
+            write_whole(self._cache / VERSIONS_CACHE, json.dumps({**dict(kept), image_id: output}).encode())
 
     def _versions(self) -> dict[str, object]:
         try:
-            cache = json.loads((self._cache / "versions.json").read_bytes())
+            cache = json.loads((self._cache / VERSIONS_CACHE).read_bytes())
         except (OSError, ValueError):
             return {}
         return cache if isinstance(cache, dict) else {}

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackctl.adapters.disk.files import host_errors, make_folder, sync_directory, sync_file
+from stackctl.model.layout import GENERATIONS, LIVE, LIVE_DRAFT
 from stackctl.proxies.proxy import Files, ProxyLayout
 from stackctl.proxies.sites import generation_of
 
 KEPT = 10
-FOLDER = "generations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class Generations:
     def published(self) -> str | None:
         """The id of the live generation."""
         try:
-            return (self._root / "live").readlink().name
+            return (self._root / LIVE).readlink().name
         except OSError:
             return None
 
     def live(self) -> dict[str, bytes]:
         """The files of the live generation, without its marker."""
-        live = self._root / "live"
+        live = self._root / LIVE
         return self._read(live) if live.is_symlink() else {}
 
     def _read(self, folder: Path) -> dict[str, bytes]:
@@ -89,7 +89,7 @@ class Generations:
         What it shares with the live one is linked, not copied: a thousand sites cost what changed.
         """
         name = self._free_name(generation_of(files), files)
-        final = self._root / FOLDER / name
+        final = self._root / GENERATIONS / name
         if final.is_dir():
             return Staged(name, made=False)
         draft = final.with_name(f".{name}.tmp")
@@ -108,13 +108,13 @@ class Generations:
         """The identity, or with a number behind it where a set of that name was changed by hand since."""
         for number in itertools.count(1):
             name = identity if number == 1 else f"{identity}-{number}"
-            folder = self._root / FOLDER / name
+            folder = self._root / GENERATIONS / name
             if not folder.is_dir() or self._read(folder) == files:
                 break
         return name
 
     def _write(self, folder: Path, files: Files) -> None:
-        live = (self._root / "live").resolve()
+        live = (self._root / LIVE).resolve()
         before = self._read(live) if live.is_dir() else {}
         written: list[Path] = []
         for inside in {os.path.dirname(path) for path in files} | set(self._layout.folders):  # noqa: PTH120
@@ -133,24 +133,24 @@ class Generations:
     def discard(self, staged: Staged) -> None:
         """Remove a staged generation, unless it was there before: the history may name it, or it may be live."""
         if staged.made:
-            shutil.rmtree(self._root / FOLDER / staged.name, ignore_errors=True)
+            shutil.rmtree(self._root / GENERATIONS / staged.name, ignore_errors=True)
 
     def go_live(self, generation: str) -> None:
         """Make a staged generation the live one, in one rename."""
-        link = self._root / "live"
-        draft = link.with_name(".live.tmp")
+        link = self._root / LIVE
+        draft = link.with_name(LIVE_DRAFT)
         with host_errors():
             draft.unlink(missing_ok=True)
             if not link.is_symlink():
                 _put_aside(link)
-            draft.symlink_to(f"{FOLDER}/{generation}")
+            draft.symlink_to(f"{GENERATIONS}/{generation}")
             draft.replace(link)
             sync_directory(link.parent)
             os.utime(link.resolve())
             self._prune()
 
     def _prune(self) -> None:
-        folder = self._root / FOLDER
+        folder = self._root / GENERATIONS
         ages = sorted((path for path in folder.iterdir()), key=lambda path: path.stat().st_mtime, reverse=True)
         pinned = self._pinned()
         for path in ages[KEPT:]:

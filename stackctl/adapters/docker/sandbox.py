@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stackctl.adapters.docker.client import Client, translated
+from stackctl.model.layout import TMPFS
 from stackctl.observed.ports import Output
 
 _logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class DockerSandbox:
                 volumes={str(self._directory / path): {"bind": at, "mode": "ro"} for path, at in mounts.items()},
                 network_mode="none",
                 read_only=True,
-                tmpfs={"/run": "", "/tmp": "", "/var/cache/nginx": ""},  # noqa: S108  (inside the container)
+                tmpfs=dict.fromkeys(TMPFS, ""),
                 security_opt=["no-new-privileges:true"],
             )
             try:

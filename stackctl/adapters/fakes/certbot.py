@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from stackctl.certs.lineage import read_certificate
-from stackctl.model.layout import WEBROOT
+from stackctl.model.layout import CERTBOT_CONF, WEBROOT
 from stackctl.observed.ports import Output
 
 _KINDS = ("cert", "chain", "fullchain", "privkey")
@@ -103,9 +103,9 @@ class FakeCertbot:
         account = self._conf / "accounts" / server.partition("://")[2] / "fake"
         account.mkdir(parents=True, exist_ok=True)
         (account / "regr.json").write_text("{}")
-        home = "/etc/letsencrypt"
+        home = CERTBOT_CONF.mount
         paths = "".join(f"{kind} = {home}/live/{lineage}/{kind}.pem\n" for kind in _KINDS)
-        webroot = f"authenticator = webroot\nwebroot_path = {WEBROOT},\n"
+        webroot = f"authenticator = webroot\nwebroot_path = {WEBROOT.mount},\n"
         parameters = f"[renewalparams]\naccount = fake\nserver = {server}\n{webroot}"
         return f"archive_dir = {home}/archive/{lineage}\n{paths}{parameters}"
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, StackDirectory
+from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
 from stackctl.adapters.fakes.compose import Run, resolve_project
 from stackctl.adapters.fakes.faults import Faults, Killed
@@ -27,13 +27,13 @@ from stackctl.adapters.fakes.nginx import loaded_certificates, nginx_test
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.layout import CERTS_MOUNT
+from stackctl.model.layout import CERTBOT_CONF, CERTS, LIVE, MAIN, PROXY
 from stackctl.model.project import Project, Service
 from stackctl.observed.ports import Engine, EngineVersion, Output
 from stackctl.observed.state import Container
 from stackctl.stackfile.locate import locate
 
-_MOUNTS = {"/etc/letsencrypt": CERTBOT_CONF, CERTS_MOUNT: DUMMIES, "/etc/nginx": PROXY}
+_PLACES = (CERTBOT_CONF, CERTS, PROXY)
 _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
 
 
@@ -64,7 +64,7 @@ class FakeEngine(FakeLooks):
 
     @property
     def _certbot(self) -> FakeCertbot:
-        return FakeCertbot(self.root / CERTBOT_CONF, self.ca, self.now, self.faults.issue, lambda: self._proxy(80))
+        return FakeCertbot(self.root / CERTBOT_CONF.path, self.ca, self.now, self.faults.issue, lambda: self._proxy(80))
 
     @contextmanager
     def _call(self, what: str) -> Iterator[None]:
@@ -150,7 +150,7 @@ class FakeEngine(FakeLooks):
         with self._call(f"run_once {' '.join(command)}"):
             if image not in self.images:
                 raise EngineError(f"there is no such image: {image}")
-            if "-t" in command and not {PROXY, *_MOUNTS.values()} <= set(mounts):
+            if "-t" in command and not {place.path for place in _PLACES} <= set(mounts):
                 return Output(1, f'nginx: [emerg] open() "{command[-1]}" failed (2: No such file)\n')
             return self._command(command)
 
@@ -210,7 +210,7 @@ class FakeEngine(FakeLooks):
             case ["nginx", "-v"]:
                 return Output(0, f"nginx version: nginx/{self.nginx_version}\n")
             case ["nginx", *_, "-c", path]:
-                return self.nginx_test(path.removeprefix("/etc/nginx/").removesuffix("/nginx.conf"))
+                return self.nginx_test(path.removeprefix(f"{PROXY.mount}/").removesuffix(f"/{MAIN}"))
             case ["nginx", *_, "reload"]:
                 return Output(1, "nginx: [alert] kill failed\n") if self.faults.reload_fails else self._load()
             case ["certbot", "delete", *_, "--cert-name", name]:
@@ -230,19 +230,19 @@ class FakeEngine(FakeLooks):
 
     def nginx_test(self, root: str) -> Output:
         """What ``nginx -t`` says of the files at ``root`` below the proxy's directory."""
-        return nginx_test(self.root / PROXY / root, f"/etc/nginx/{root}", self._on_host)
+        return nginx_test(self.root / PROXY.path / root, f"{PROXY.mount}/{root}", self._on_host)
 
     def _load(self) -> Output:
-        tested = self.nginx_test("live")
+        tested = self.nginx_test(LIVE)
         if tested.code == 0:
-            live = self.root / PROXY / "live"
+            live = self.root / PROXY.path / LIVE
             self.loaded = loaded_certificates(live, self._on_host)
             self.loaded_generation = live.resolve().name
         return tested
 
     def _on_host(self, path: str) -> Path:
-        at = next((at for at in _MOUNTS if path.startswith(at)), None)
-        return self.root / "nowhere" if at is None else self.root / _MOUNTS[at] / path.removeprefix(at).lstrip("/")
+        at = next((at for at in _PLACES if path.startswith(at.mount)), None)
+        return self.root / "nowhere" if at is None else self.root / at.path / path.removeprefix(at.mount).lstrip("/")
 
 
 def fake_engine(state: FakeEngine) -> Engine:

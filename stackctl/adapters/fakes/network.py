@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from stackctl.adapters.fakes.engine import FakeEngine
+from stackctl.model.layout import WEBROOT
 from stackctl.observed.network import Answer, CaDirectory, Fetched, Lookup, Reach
 
 
@@ -43,7 +44,7 @@ class FakeNetwork:
             return self.servers.get(address, Fetched(address, Reach.SILENT))
         if not self._published(port):
             return Fetched(address, Reach.REFUSED)
-        file = self._root / "data/certbot/www" / path.lstrip("/")
+        file = self._root / WEBROOT.path / path.lstrip("/")
         there = file.is_file()
         return Fetched(address, Reach.ANSWERED, 200 if there else 404, file.read_bytes() if there else b"")
 

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+CONFIG_LOCK = ".certbot.lock"
+"""Certbot's own lock file in its configuration directory."""
+
+
 @contextlib.contextmanager
 def config_lock(root: Path) -> Iterator[bool]:
     """Certbot's own lock on its configuration, taken as certbot takes it. False: another has it."""
-    path = root / ".certbot.lock"
+    path = root / CONFIG_LOCK
     held = False
     fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
     try:

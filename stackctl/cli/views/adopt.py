@@ -6,11 +6,12 @@ from rich.console import Console
 from rich.text import Text
 
 from stackctl.cli.console import plain
+from stackctl.model.layout import CUSTOM
 from stackctl.usecases.adopt.proposal import AdoptedSite, AdoptReport
 from stackctl.usecases.result import Result
 
 _TITLES = {
-    "kept": "kept, in nginx/custom/",
+    "kept": f"kept, in {CUSTOM.path}/",
     "replaced": "done by stackctl in its own way",
     "changed": "different from now on",
     "lost": "cannot be kept",

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree
-from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adapters.nginx_reader import ContainerFiles, read_configuration
 from stackctl.adopt.compose_layouts import Layout, mount_of, on_host, read_layout
-from stackctl.adopt.letsencrypt import CONF, contact_of
+from stackctl.adopt.letsencrypt import contact_of
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError
+from stackctl.model.layout import ACCOUNT_FILE, ACCOUNT_KEY, ACCOUNTS, CERTBOT_CONF, LINEAGES, PROXY, RENEWALS
 from stackctl.model.project import Project, Service
 
 SCRIPTS = ("init-letsencrypt.sh", "init_letsencrypt.sh", "init-letsencrypt", "letsencrypt.sh")
@@ -56,17 +56,17 @@ def look_around(context: Context, project: Project, letsencrypt: Path | None) ->
     if not conf.servers and not layout.nginx_proxy:
         raise InputError(
             f"no nginx configuration of the service {layout.proxy.name} is on this host",
-            hint="mount its /etc/nginx/nginx.conf or /etc/nginx/conf.d from here, then adopt it",
+            hint=f"mount its {PROXY.mount}/nginx.conf or {PROXY.mount}/conf.d from here, then adopt it",
         )
     tree = letsencrypt.absolute() if letsencrypt else _tree(root, layout)
-    if tree is None or not (tree / "live").exists():
+    if tree is None or not (tree / LINEAGES).exists():
         if letsencrypt is not None:
-            raise InputError(f"{letsencrypt} has no directory 'live'", where="--letsencrypt")
+            raise InputError(f"{letsencrypt} has no directory '{LINEAGES}'", where="--letsencrypt")
         return Foreign(layout, conf, files, contact=_contact(root, None))
     lineages = CertbotTree(tree, None).lineages()
     with host_errors():
-        renewals = {path.stem: path.read_text() for path in sorted((tree / "renewal").glob("*.conf"))}
-        has_account = any((tree / "accounts").rglob("private_key.json"))
+        renewals = {path.stem: path.read_text() for path in sorted((tree / RENEWALS).glob("*.conf"))}
+        has_account = any((tree / ACCOUNTS).rglob(ACCOUNT_KEY))
     return Foreign(layout, conf, files, tree, lineages, renewals, _contact(root, tree), has_account)
 
 
@@ -78,7 +78,7 @@ def _elsewhere(context: Context, project: Project, proxy: Service, path: str) ->
             return done.text.encode() if done.code == 0 else None
     if mount_of(proxy.mounts, path) is not None:
         return None
-    if proxy.image is None or context.images.image_id(proxy.image) is None or path.startswith("/etc/letsencrypt"):
+    if proxy.image is None or context.images.image_id(proxy.image) is None or path.startswith(CERTBOT_CONF.mount):
         return None
     done = context.sandbox.run_once(proxy.image, ["cat", path], {})
     return done.text.encode() if done.code == 0 else None
@@ -88,21 +88,22 @@ def _tree(root: Path, layout: Layout) -> Path | None:
     """Where certbot's tree is on the host, by the mounts of who uses it."""
     for service in (layout.proxy, layout.certbot):
         for mount in service.mounts if service else ():
-            if mount.target == CONF and mount.kind == "volume":
+            if mount.target == CERTBOT_CONF.mount and mount.kind == "volume":
                 raise HostError(
                     f"the certificates are in the volume {mount.source}, which is not a directory of the stack",
                     where=str(service.name if service else ""),
-                    hint=f"copy it out first: docker run --rm -v {mount.source}:/from -v $PWD/{CERTBOT_CONF}:/to IMAGE "
-                    "cp -a /from/. /to, mount ./" + CERTBOT_CONF + " instead, and start it once",
+                    hint=f"copy it out first: docker run --rm -v {mount.source}:/from -v $PWD/{CERTBOT_CONF.path}:/to "
+                    f"IMAGE cp -a /from/. /to, mount ./{CERTBOT_CONF.path} instead, and start it once",
                 )
-        found = on_host(service.mounts, CONF) if service else None
+        found = on_host(service.mounts, CERTBOT_CONF.mount) if service else None
         if found is not None:
             return root / found
-    return root / CERTBOT_CONF if (root / CERTBOT_CONF / "live").exists() else None
+    own = root / CERTBOT_CONF.path
+    return own if (own / LINEAGES).exists() else None
 
 
 def _contact(root: Path, tree: Path | None) -> str | None:
     with host_errors():
-        accounts = [path.read_text() for path in sorted((tree / "accounts").rglob("regr.json"))] if tree else []
+        accounts = [path.read_text() for path in sorted((tree / ACCOUNTS).rglob(ACCOUNT_FILE))] if tree else []
         scripts = [text.decode("utf-8", "replace") for name in SCRIPTS if (text := read_or_none(root / name))]
     return contact_of(accounts, scripts)

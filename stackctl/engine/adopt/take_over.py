@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF, STATE
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.adopt.downtime import DowntimeMeter
@@ -17,6 +16,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import HostError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.history import HistoryEntry
+from stackctl.model.layout import CERTBOT_CONF, DIRECTORIES, LIVE, STATE, renewal_file
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.plan.adopt import CopyTree, ImportCertificate, KeepOldState, ReplaceProxy, RewriteRenewal, WriteKept
@@ -55,7 +55,8 @@ class TakeOver:
                         _own(Path(operation.like), path)
             case RewriteRenewal():
                 with host_errors():
-                    write_whole(renewal_file(root, operation.lineage), operation.content.encode())
+                    path = root / (CERTBOT_CONF / renewal_file(operation.lineage)).path
+                    write_whole(path, operation.content.encode())
             case ImportCertificate():
                 self._context.directory.store_pair(operation.site, operation.chain, operation.key)
             case ReplaceProxy():
@@ -70,7 +71,7 @@ class TakeOver:
     def _keep(self, operation: KeepOldState) -> None:
         directory = self._context.directory
         with host_errors():
-            make_folder(directory.root / STATE, 0o700)
+            make_folder(directory.root / STATE, DIRECTORIES[STATE])
             found = {path: read_or_none(directory.root / path) for path in operation.paths}
         files = {path: content for path, content in found.items() if content is not None}
         lineages = {one.name: one.certificate.fingerprint for one in self._lineages if one.certificate}
@@ -83,11 +84,6 @@ class TakeOver:
         directory.history.record(
             HistoryEntry(self._context.now(), command, "foreign", changes, own, lineages, path), files
         )
-
-
-def renewal_file(root: Path, lineage: str) -> Path:
-    """Where a lineage's renewal file is."""
-    return root / CERTBOT_CONF / "renewal" / f"{lineage}.conf"
 
 
 def measured(context: Context, http: PortBinding, https: PortBinding, names: Sequence[Domain]) -> DowntimeMeter:
@@ -161,10 +157,10 @@ def take_back(context: Context, entry: HistoryEntry, replace_proxy: Callable[[],
     done: list[str] = []
     with host_errors():
         layout = context.proxies[DEFAULT].layout
-        links = ("live", *layout.entry_points) if entry.generation is None else ()
+        links = (LIVE, *layout.entry_points) if entry.generation is None else ()
         for entry_point in (root / layout.directory / name for name in links):
             backups = sorted(_backups(entry_point), key=lambda one: int(one.name.rpartition(".old")[2]))
-            if entry_point.is_symlink() and (backups or entry_point.name != "live"):
+            if entry_point.is_symlink() and (backups or entry_point.name != LIVE):
                 entry_point.unlink()
             if backups and not entry_point.exists():
                 backups[-1].rename(entry_point)

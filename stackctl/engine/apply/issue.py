@@ -17,6 +17,7 @@ from stackctl.engine.apply.progress import Progress
 from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, IssueFailed, StackctlError
+from stackctl.model.layout import CERTBOT_CONF
 from stackctl.model.stack import Stack
 from stackctl.observed.ports import CommandKilled
 
@@ -76,7 +77,7 @@ def _room() -> int:
 def _ask(context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
     jobs = [{"lineage": request.lineage, "argv": certonly(request, stack.acme)} for request in requests]
     concurrency = stack.acme.concurrency or _room()
-    spec: dict[str, Any] = {"config_dir": "/etc/letsencrypt", "concurrency": concurrency, "jobs": jobs}
+    spec: dict[str, Any] = {"config_dir": CERTBOT_CONF.mount, "concurrency": concurrency, "jobs": jobs}
     key = context.directory.eab_key() if stack.acme.eab_kid else None
     if key:
         spec["eab"] = {stack.acme.directory: {"kid": stack.acme.eab_kid, "hmac_key": key}}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES
-from stackctl.adapters.disk.generations import FOLDER
 from stackctl.engine.context import Context
 from stackctl.errors import ProxyRejected, StackctlError
-from stackctl.model.layout import CERTS_MOUNT, WEBROOT
+from stackctl.model.layout import CERTBOT_CONF, CERTS, GENERATIONS, PROXY_MOUNTS
 from stackctl.model.stack import Stack
 from stackctl.observed.ports import Output
 from stackctl.observed.state import Observed
 from stackctl.plan.operations import StageFiles
 
-_OURS = {CERTS_MOUNT, "/etc/letsencrypt", WEBROOT, "/var/lib/stackctl"}
+_OURS = {place.mount for place in PROXY_MOUNTS}
 
 
 class Staging:
@@ -52,7 +50,7 @@ class Staging:
             if files == self._live:
                 break
             staged = self._generations.stage(files, self._proxy.marker)
-            root = f"{FOLDER}/{staged.name}"
+            root = f"{GENERATIONS}/{staged.name}"
             tested = self._test(root)
             if tested.code == 0:
                 self._generations.go_live(staged.name)
@@ -91,7 +89,7 @@ class Staging:
             current = container.image_id == image_id and container.config_hash == resolved.config_hash
             if container.service == proxy_service.service and container.running and current:
                 return self._context.containers.execute(container.id, command)
-        mounts = {layout.directory: layout.mount, DUMMIES: CERTS_MOUNT, CERTBOT_CONF: "/etc/letsencrypt"}
+        mounts = {layout.directory: layout.mount, **{place.path: place.mount for place in (CERTS, CERTBOT_CONF)}}
         # What a person mounted besides may be named by their own directives.
         ours = {layout.mount, *_OURS}
         own = (mount for mount in resolved.mounts if mount.kind == "bind" and mount.target not in ours)

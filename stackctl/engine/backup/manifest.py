@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from stackctl.errors import InputError
+from stackctl.model.layout import LOCK, RESTORE, STATE
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -133,7 +134,7 @@ def ancestors(path: str) -> list[str]:
 def _problem(path: str, member: Member, files: dict[str, Member]) -> str | None:
     if not is_plain(path) or path.startswith("../"):
         return "which is no path below a stack's directory"
-    if path == ".stackctl" or path.startswith((".stackctl/lock", ".stackctl/restore")):
+    if path == STATE or path.startswith((LOCK, RESTORE)):
         return "which is stackctl's own"
     if any(above in files and files[above].kind != "dir" for above in ancestors(path)):
         return "which is below something that is no folder"

@@ -22,22 +22,32 @@ from typing import BinaryIO, Literal
 import msgspec
 from msgspec import Struct
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, sync_file, write_whole
 from stackctl.certs.ledger import Ledger
 from stackctl.engine.backup.manifest import Manifest, Member, ancestors
-from stackctl.engine.backup.selection import CA, HISTORY, LEDGER
 from stackctl.engine.backup.unpack import read
 from stackctl.errors import HostError
+from stackctl.model.layout import (
+    ACCOUNTS,
+    CA,
+    CERTBOT_CONF,
+    CERTS,
+    CUSTOM,
+    HISTORY,
+    LEDGER,
+    PROXY,
+    RENEWALS,
+    RESTORE,
+    STATE,
+)
 from stackctl.stackfile.locate import KNOWN_NAMES
 
-RESTORE = f"{STATE}/restore"
 _OVERRIDES = tuple(f"{name.rpartition('.')[0]}.override.{end}" for name in KNOWN_NAMES[::2] for end in ("yml", "yaml"))
 _COMPOSE = (*KNOWN_NAMES, *_OVERRIDES, ".env")
-_OWN = (*_COMPOSE, PROXY, CERTBOT_CONF, DUMMIES, CA, HISTORY)
+_OWN = (*_COMPOSE, PROXY.path, CERTBOT_CONF.path, CERTS.path, CA.path, HISTORY)
 """What makes a stack: an old one makes room even where nothing replaces it, or it would become part of the new."""
 
-_LIVELY = (f"{CERTBOT_CONF}/renewal/", f"{CERTBOT_CONF}/accounts/", f"{STATE}/")
+_LIVELY = tuple(f"{folder}/" for folder in ((CERTBOT_CONF / RENEWALS).path, (CERTBOT_CONF / ACCOUNTS).path, STATE))
 """What changes by itself soon after a restore."""
 
 
@@ -76,10 +86,10 @@ class Placing:
     @property
     def is_done(self) -> bool:
         """Whether the stack is the archive's already; what changes by itself is not compared."""
-        custom = self._root / PROXY / "custom"
+        custom = self._root / CUSTOM.path
         try:
             added = [path for path in _COMPOSE if os.path.lexists(self._root / path)]
-            added += [f"{PROXY}/custom/{path.name}" for path in (custom.iterdir() if custom.is_dir() else ())]
+            added += [(CUSTOM / path.name).path for path in (custom.iterdir() if custom.is_dir() else ())]
             return (
                 not self.is_begun
                 and set(added) <= set(self._manifest.files)

@@ -6,21 +6,28 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import read_certificate
 from stackctl.errors import HostError, StackfileError
+from stackctl.model.layout import (
+    CA,
+    CERTBOT,
+    CERTBOT_CONF,
+    CERTS,
+    CUSTOM,
+    FULLCHAIN,
+    HISTORY,
+    LEDGER,
+    PRIVKEY,
+    PROXY,
+)
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import ComposeFiles
-from stackctl.stackfile.services import CA_BUNDLE
 from stackctl.stackfile.siblings import siblings
 
-CA = str(Path(CA_BUNDLE).parent)
-HISTORY = f"{STATE}/history"
-LEDGER = f"{STATE}/ledger"
-TREES = (f"{PROXY}/custom", CERTBOT_CONF, CA, HISTORY)
-OWN_MOUNTS = (PROXY, DUMMIES, CA, str(Path(CERTBOT_CONF).parent))
+TREES = (CUSTOM.path, CERTBOT_CONF.path, CA.path, HISTORY)
+OWN_MOUNTS = (PROXY.path, CERTS.path, CA.path, CERTBOT)
 
 
 @dataclass
@@ -51,7 +58,7 @@ def select(files: ComposeFiles) -> Selection:
         for path in (*TREES, LEDGER, ".env"):
             if os.path.lexists(root / path):
                 found.paths.add(path)
-        found.paths |= {f"{DUMMIES}/{name}" for name in _imported(root / DUMMIES)}
+        found.paths |= {(CERTS / name).path for name in _imported(root / CERTS.path)}
         seen: set[Path] = set()
         for main in (files.main, *files.others):
             _follow(root, main, found, seen)
@@ -67,9 +74,9 @@ def _imported(folder: Path) -> list[str]:
 
 def _is_dummy(folder: Path) -> bool:
     """Whether ``folder`` holds a dummy, or half of one that a crash left: both are made again."""
-    chain = read_or_none(folder / "fullchain.pem")
+    chain = read_or_none(folder / FULLCHAIN)
     if chain is None:
-        return folder.is_dir() and {path.name for path in folder.iterdir()} <= {"privkey.pem"}
+        return folder.is_dir() and {path.name for path in folder.iterdir()} <= {PRIVKEY}
     try:
         return is_dummy(read_certificate(chain))
     except ValueError:

@@ -11,15 +11,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.adapters.disk.files import host_errors
-from stackctl.certs.issuer.locks import config_lock
+from stackctl.certs.issuer.locks import CONFIG_LOCK, config_lock
 from stackctl.engine.backup.manifest import Member, is_plain, stays_inside
 from stackctl.errors import HostError, Locked
+from stackctl.model.layout import CERTBOT_CONF
 
 CHUNK = 1 << 20
 _POLL_SECONDS = 0.1
-_IGNORED = {f"{CERTBOT_CONF}/.certbot.lock"}
+_IGNORED = {(CERTBOT_CONF / CONFIG_LOCK).path}
 
 
 class Changed(Exception):
@@ -74,7 +74,7 @@ def certbot_rests(root: Path, wait: float, note: Callable[[str], None]) -> Itera
     Raises:
         Locked: it is still at work.
     """
-    conf = root / CERTBOT_CONF
+    conf = root / CERTBOT_CONF.path
     if not conf.is_dir() or not os.access(conf, os.W_OK | os.X_OK):
         yield
         return
@@ -119,10 +119,10 @@ class _Scan:
                 with host_errors():
                     self._chosen(path)
         except HostError as error:
-            if isinstance(error.__cause__, PermissionError) and CERTBOT_CONF in (error.where or ""):
+            if isinstance(error.__cause__, PermissionError) and CERTBOT_CONF.path in (error.where or ""):
                 raise HostError(
                     "certbot's tree can be read by root alone",
-                    where=CERTBOT_CONF,
+                    where=CERTBOT_CONF.path,
                     hint="run it as root: 'sudo stackctl backup …'; a backup without the keys would be none",
                 ) from error
             if isinstance(error.__cause__, FileNotFoundError):

@@ -7,22 +7,27 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.certs.held import held
 from stackctl.certs.renewal import KINDS
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
 from stackctl.diagnose.renewal import LoopFacts, RenewalFacts
 from stackctl.engine.context import Context
+from stackctl.model.layout import (
+    ACCOUNT_FILE,
+    ACCOUNTS,
+    CERTBOT_CONF,
+    CHECKED,
+    LINEAGES,
+    archive_folder,
+    lineage_file,
+    lineage_files,
+)
 from stackctl.model.stack import Site, Stack
 from stackctl.observed.state import Container
 
-CHECKED = "data/certbot/deploy/checked"
-"""The stamp of the loop's last round: seconds since 1970."""
-
 INTERVAL = timedelta(hours=12)
 _VARIABLE = "RENEW_SECONDS"
-_MARK = "regr.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +52,31 @@ class Tree:
     def accounts(self) -> frozenset[str]:
         """The accounts, as ``HOST/PATH/ID``."""
         if self.root:
-            home = self.root / "accounts"
+            home = self.root / ACCOUNTS
             # Links are followed: certbot shares the account of a CA's old address by one.
             return frozenset(str(path.parent.relative_to(home)) for path in _marks(home))
-        marks = (path.removeprefix("accounts/") for path in self.files if path.startswith("accounts/"))
-        return frozenset(path.removesuffix(f"/{_MARK}") for path in marks if path.endswith(f"/{_MARK}"))
+        marks = (path.removeprefix(f"{ACCOUNTS}/") for path in self.files if path.startswith(f"{ACCOUNTS}/"))
+        return frozenset(path.removesuffix(f"/{ACCOUNT_FILE}") for path in marks if path.endswith(f"/{ACCOUNT_FILE}"))
 
 
 def _marks(folder: Path, depth: int = 6) -> list[Path]:
     """The account files below ``folder``; ``depth`` ends what links could make endless."""
     if not folder.is_dir() or not depth:
         return []
-    found = [folder / _MARK] if (folder / _MARK).exists() else []
+    found = [folder / ACCOUNT_FILE] if (folder / ACCOUNT_FILE).exists() else []
     return found + [mark for inner in folder.iterdir() if inner.is_dir() for mark in _marks(inner, depth - 1)]
 
 
 def open_tree(context: Context) -> Tree:
     """The tree on the disk; through certbot's container where the disk is closed to this user."""
-    root = context.directory.root / CERTBOT_CONF
+    root = context.directory.root / CERTBOT_CONF.path
     with host_errors():
         try:
-            if (root / "live").is_dir():
-                list((root / "live").iterdir())
-            _marks(root / "accounts")
+            if (root / LINEAGES).is_dir():
+                list((root / LINEAGES).iterdir())
+            _marks(root / ACCOUNTS)
         except PermissionError:
-            return Tree(None, context.containers.read_tree("certbot", "/etc/letsencrypt"))
+            return Tree(None, context.containers.read_tree("certbot", CERTBOT_CONF.mount))
     return Tree(root)
 
 
@@ -100,7 +105,7 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
                 names=site.domains,
                 held=there,
                 fullchain=chain,
-                chain=tree.read(f"live/{site.lineage}/chain.pem"),
+                chain=tree.read(lineage_file(site.lineage, "chain")),
                 key_file=_key_file(tree, site.lineage),
                 shown=shown.get(site.name),
                 proxy_up=proxy_up,
@@ -112,8 +117,7 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
 
 
 def _parts(tree: Tree, name: str) -> tuple[bytes | None, bytes | None, bytes | None]:
-    paths = (f"live/{name}/fullchain.pem", f"live/{name}/privkey.pem", f"renewal/{name}.conf")
-    chain, key, renewal = map(tree.read, paths)
+    chain, key, renewal = map(tree.read, lineage_files(name))
     return chain, key, renewal
 
 
@@ -121,9 +125,9 @@ def _key_file(tree: Tree, name: str) -> KeyFile | None:
     if tree.root is None:
         return None
     try:
-        facts = (tree.root / "live" / name / "privkey.pem").stat()
+        facts = (tree.root / lineage_file(name, "privkey")).stat()
         # certbot made this folder itself, whoever it is on this host.
-        owner = (tree.root / "archive" / name).stat().st_uid
+        owner = (tree.root / archive_folder(name)).stat().st_uid
     except OSError:
         return None
     return KeyFile(facts.st_mode & 0o7777, facts.st_uid, owner)
@@ -135,16 +139,16 @@ def _renewal(tree: Tree, site: Site, text: bytes | None, accounts: frozenset[str
         lineage=site.lineage,
         names=site.domains,
         text=None if text is None else text.decode("utf-8", "replace"),
-        links=None if tree.root is None else {kind: _target(tree.root / "live" / site.lineage, kind) for kind in KINDS},
-        archived=tree.names(f"archive/{site.lineage}"),
+        links=None if tree.root is None else _links(tree.root, site.lineage),
+        archived=tree.names(archive_folder(site.lineage)),
         accounts=accounts,
         directory=directory,
     )
 
 
-def _target(folder: Path, kind: str) -> str | None:
-    link = folder / f"{kind}.pem"
-    return str(link.readlink()) if link.is_symlink() else None
+def _links(root: Path, lineage: str) -> dict[str, str | None]:
+    links = {kind: root / lineage_file(lineage, kind) for kind in KINDS}
+    return {kind: str(link.readlink()) if link.is_symlink() else None for kind, link in links.items()}
 
 
 def loop(context: Context, stack: Stack, containers: Sequence[Container]) -> LoopFacts:
@@ -157,7 +161,7 @@ def loop(context: Context, stack: Stack, containers: Sequence[Container]) -> Loo
         service=stack.certbot,
         state=seen.state if seen else None,
         started=seen.started if seen else None,
-        checked=_stamp(context.directory.root / CHECKED),
+        checked=_stamp(context.directory.root / CHECKED.path),
         interval=timedelta(seconds=int(seconds)) if seconds.isdigit() else INTERVAL,
         now=context.now(),
     )

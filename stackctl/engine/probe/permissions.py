@@ -9,22 +9,36 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF, DUMMIES, PROXY, STATE
-from stackctl.adapters.disk.generations import FOLDER
 from stackctl.adapters.disk.lock import last_holder
+from stackctl.certs.issuer.merge import HOME
 from stackctl.diagnose.permissions import Mode, PermissionFacts
 from stackctl.engine.probe import probe_file
+from stackctl.model.layout import (
+    ACCOUNT_KEY,
+    ACCOUNTS,
+    CERTBOT_CONF,
+    CERTS,
+    CHALLENGES,
+    CUSTOM,
+    DIRECTORIES,
+    GENERATIONS,
+    LIVE_DRAFT,
+    LOCK,
+    PRIVKEY,
+    PROXY,
+    STATE,
+    WEBROOT,
+    WELL_KNOWN,
+)
 
-_WEBROOT = "data/certbot/www"
-_ISSUER = f"{CERTBOT_CONF}/.stackctl-issuer"
 _DRAFTS = (
-    (PROXY, ".live.tmp"),
-    (f"{PROXY}/{FOLDER}", ".*.tmp"),
-    (f"{PROXY}/custom", ".*.tmp"),
+    (PROXY.path, LIVE_DRAFT),
+    ((PROXY / GENERATIONS).path, ".*.tmp"),
+    (CUSTOM.path, ".*.tmp"),
     (STATE, ".*.tmp"),
     ("", ".*.tmp"),
-    (DUMMIES, "*/.*.tmp"),
-    (_ISSUER, "run-*"),
+    (CERTS.path, "*/.*.tmp"),
+    ((CERTBOT_CONF / HOME).path, "run-*"),
 )
 """Where, and by which names, unfinished writes are told from finished ones."""
 
@@ -34,7 +48,7 @@ _NONCE_SECONDS = 60.0
 
 def tree(root: Path) -> PermissionFacts:
     """The facts of the stack in ``root``; what may not be looked into is passed over."""
-    holder = last_holder(root / STATE / "lock")
+    holder = last_holder(root / LOCK)
     return PermissionFacts(
         root=str(root),
         writable=os.access(root, os.W_OK | os.X_OK),
@@ -48,9 +62,9 @@ def tree(root: Path) -> PermissionFacts:
 
 
 def _modes(root: Path) -> Iterator[Mode]:
-    wanted = [(root / STATE, 0o700, "so that others can read it")]
-    wanted += [(path, 0o600, "so that others can read the key") for path in _glob(root / DUMMIES, "*/privkey.pem")]
-    accounts = _glob(root / CERTBOT_CONF / "accounts", "**/private_key.json")
+    wanted = [(root / STATE, DIRECTORIES[STATE], "so that others can read it")]
+    wanted += [(path, 0o600, "so that others can read the key") for path in _glob(root / CERTS.path, f"*/{PRIVKEY}")]
+    accounts = _glob(root / (CERTBOT_CONF / ACCOUNTS).path, f"**/{ACCOUNT_KEY}")
     wanted += [(path, 0o400, "so that others can act as you at the CA") for path in accounts]
     for path, mode, why in wanted:
         there = _mode(path)
@@ -60,8 +74,8 @@ def _modes(root: Path) -> Iterator[Mode]:
 
 def _closed(root: Path) -> Iterator[Mode]:
     """Folders that the proxy's workers, who are nobody special, cannot go through."""
-    folder = root / _WEBROOT
-    for path in (folder, folder / ".well-known", folder / probe_file.FOLDER):
+    folder = root / WEBROOT.path
+    for path in (folder, folder / WELL_KNOWN, folder / CHALLENGES):
         there = _mode(path)
         if there is not None and there & 0o005 != 0o005:
             why = "so that the proxy cannot give out challenges"
@@ -72,7 +86,7 @@ def _drafts(root: Path) -> Iterator[str]:
     for folder, pattern in _DRAFTS:
         yield from (str(path.relative_to(root)) for path in _glob(root / folder, pattern))
     # Looking needs no lock: a young nonce is that of another who looks at the same time.
-    for path in _glob(root / _WEBROOT / probe_file.FOLDER, f"{probe_file.BEGINNING}*"):
+    for path in _glob(root / (WEBROOT / CHALLENGES).path, f"{probe_file.BEGINNING}*"):
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > _NONCE_SECONDS:
                 yield str(path.relative_to(root))

@@ -11,10 +11,9 @@ from stackctl.adapters.disk.files import make_folder
 from stackctl.diagnose.dns import ProbeFile
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
-from stackctl.model.layout import WEBROOT
+from stackctl.model.layout import CHALLENGES, WEBROOT
 from stackctl.observed.state import Container
 
-FOLDER = ".well-known/acme-challenge"
 BEGINNING = "stackctl-"
 """Of the file's name: what a killed process left behind can be told by it."""
 
@@ -29,8 +28,8 @@ def placed_probe_file(context: Context, containers: Sequence[Container], certbot
     The folder is certbot's, so that it may be root's: then the certbot container writes it.
     """
     name, text = f"{BEGINNING}{secrets.token_hex(8)}", secrets.token_hex(16)
-    webroot = context.directory.root / "data/certbot/www"
-    folder = webroot / FOLDER
+    webroot = context.directory.root / WEBROOT.path
+    folder = webroot / CHALLENGES
     made: list[Path] = []
     through: str | None = None
     try:
@@ -40,20 +39,20 @@ def placed_probe_file(context: Context, containers: Sequence[Container], certbot
             (folder / name).chmod(0o644)
         except PermissionError:
             through = next((c.id for c in containers if c.service == certbot and c.running), None)
-            _in_container(context, through, [_PLANT, "sh", f"{WEBROOT}/{FOLDER}", name, text])
+            _in_container(context, through, [_PLANT, "sh", (WEBROOT / CHALLENGES).mount, name, text])
     except (OSError, StackctlError) as error:
         _take_away(made)
         yield f"the challenge's directory cannot be written: {error}"
         return
     try:
-        yield ProbeFile(f"/{FOLDER}/{name}", text)
+        yield ProbeFile(f"/{CHALLENGES}/{name}", text)
     finally:
         if through is None:
             (folder / name).unlink(missing_ok=True)
             _take_away(made)
         else:
             with suppress(StackctlError):
-                _in_container(context, through, [_REMOVE, "sh", f"{WEBROOT}/{FOLDER}", name])
+                _in_container(context, through, [_REMOVE, "sh", (WEBROOT / CHALLENGES).mount, name])
 
 
 def _make(webroot: Path, folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stackctl.model.layout import CUSTOM
 from stackctl.proxies.trace import Advice
 
 _LIMIT = "limiting"
@@ -10,7 +11,7 @@ _TODO = {
     "could not be resolved": "run 'stackctl up', which starts what is missing",
     "no live upstreams": "run 'stackctl up', which starts what is missing",
     "prematurely closed": "the app ended the connection before it answered: see 'stackctl logs'",
-    "too big header": "the app's headers are larger than proxy_buffer_size, which nginx/custom can raise",
+    "too big header": f"the app's headers are larger than proxy_buffer_size, which {CUSTOM.path} can raise",
     "SSL": "the app does not speak TLS as the proxy was told to: check proxy_pass",
 }
 
@@ -18,6 +19,6 @@ _TODO = {
 def advice(message: str) -> Advice:
     """Return what to do about an error of a request."""
     if _LIMIT in message:  # limit_req and limit_conn
-        return Advice("raise the limit in nginx/custom, or ask more slowly", refused=True)
+        return Advice(f"raise the limit in {CUSTOM.path}, or ask more slowly", refused=True)
     todo = next((todo for part, todo in _TODO.items() if part in message), None)
     return Advice(todo or "see 'stackctl logs', and ask again")

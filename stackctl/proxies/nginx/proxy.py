@@ -7,7 +7,21 @@ from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.layout import CERTS_MOUNT, MARKER_PATH, WEBROOT
+from stackctl.model.layout import (
+    CUSTOM_HTTP,
+    ENTRY_POINTS,
+    LIVE,
+    MAIN,
+    MARKER_FILE,
+    MARKER_PATH,
+    PROXY,
+    PROXY_MOUNTS,
+    RENEWED,
+    SITES,
+    TMPFS,
+    custom_location,
+    custom_site,
+)
 from stackctl.model.stack import Site, Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
@@ -21,12 +35,12 @@ from stackctl.stackfile.services import signed
 from stackctl.templates import render
 
 _LAYOUT = ProxyLayout(
-    directory="nginx",
-    mount="/etc/nginx",
-    entry_points={"nginx.conf": "live/nginx.conf", "sites": "live/sites", "snippets": "live/snippets"},
-    folders=("sites",),
-    marker="snippets/generation.conf",
-    tmpfs=("/run", "/tmp", "/var/cache/nginx"),  # noqa: S108  (inside the container)
+    directory=PROXY.path,
+    mount=PROXY.mount,
+    entry_points={name: f"{LIVE}/{name}" for name in ENTRY_POINTS},
+    folders=(SITES,),
+    marker=MARKER_FILE,
+    tmpfs=TMPFS,
 )
 _RELOAD = Reload(
     # New workers first; old ones finish what they serve.
@@ -59,8 +73,9 @@ class Nginx:
             image=image,
             http=str(http),
             https=str(https),
-            certs=CERTS_MOUNT,
-            webroot=WEBROOT,
+            mounts=(PROXY, *PROXY_MOUNTS),
+            renewed=RENEWED.mount,
+            tmpfs=self.layout.tmpfs,
             generation_path=MARKER_PATH,
         )
 
@@ -74,15 +89,15 @@ class Nginx:
     ) -> Rendered:
         """Return ``nginx.conf`` and the snippets, and the files below ``sites/``."""
         return Rendered(
-            shared_files(stack, version, custom=custom.get("http.conf")),
+            shared_files(stack, version, custom=custom.get(CUSTOM_HTTP)),
             {
                 site.name: site_files(
                     stack,
                     site,
                     tls[site.name],
                     version,
-                    custom=custom.get(f"{site.name}.conf"),
-                    location=custom.get(f"{site.name}.location.conf"),
+                    custom=custom.get(custom_site(site.name)),
+                    location=custom.get(custom_location(site.name)),
                 )
                 for site in sites
             },
@@ -103,7 +118,7 @@ class Nginx:
 
     def test_command(self, root: str) -> list[str]:
         """Return ``nginx -t`` of another configuration file; its includes are relative to it."""
-        return ["nginx", "-e", "/dev/stderr", "-t", "-q", "-c", f"{self.layout.mount}/{root}/nginx.conf"]
+        return ["nginx", "-e", "/dev/stderr", "-t", "-q", "-c", f"{self.layout.mount}/{root}/{MAIN}"]
 
     def version_command(self) -> list[str]:
         """Return ``nginx -v``."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from stackctl.adapters.disk.directory import CERTBOT_CONF
 from stackctl.adopt.letsencrypt import to_webroot
 from stackctl.adopt.proposal import Fate, Proposal
 from stackctl.certs.held import Shelf, Stored, held
@@ -17,6 +16,7 @@ from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
 from stackctl.errors import ExitCode
+from stackctl.model.layout import CERTBOT_CONF, renewal_file
 from stackctl.model.stack import Site
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
@@ -225,9 +225,9 @@ def _own_operations(context: Context, foreign: Foreign, proposal: Proposal, old:
         if changes:
             cause = "it would not renew in stackctl's container"
             rewritten.append(RewriteRenewal(lineage=lineage, content=content, changes=tuple(changes), cause=cause))
-    if foreign.tree is not None and foreign.tree.resolve() != (root / CERTBOT_CONF).resolve():
+    if foreign.tree is not None and foreign.tree.resolve() != (root / CERTBOT_CONF.path).resolve():
         source = foreign.files.shown(foreign.tree)
-        operations.append(CopyTree(source=source, target=CERTBOT_CONF, cause="it is certbot's, in another place"))
+        operations.append(CopyTree(source=source, target=CERTBOT_CONF.path, cause="it is certbot's, in another place"))
     for name, directives in proposal.custom.items():
         operations.append(WriteKept(name=name, content=directives, cause="stackctl has no key for it"))
     for name, path in proposal.copies.items():
@@ -242,12 +242,12 @@ def _own_operations(context: Context, foreign: Foreign, proposal: Proposal, old:
         *sorted(
             path
             for path in seen
-            if not path.startswith(("/", CERTBOT_CONF)) and not path.endswith((".key", ".crt", ".pem"))
+            if not path.startswith(("/", CERTBOT_CONF.path)) and not path.endswith((".key", ".crt", ".pem"))
         ),
     ]
     kept += [name for name in SCRIPTS if (root / name).is_file()]
-    in_place = foreign.tree is not None and foreign.tree.resolve() == (root / CERTBOT_CONF).resolve()
-    kept += [f"{CERTBOT_CONF}/renewal/{one.lineage}.conf" for one in rewritten if in_place]
+    in_place = foreign.tree is not None and foreign.tree.resolve() == (root / CERTBOT_CONF.path).resolve()
+    kept += [(CERTBOT_CONF / renewal_file(one.lineage)).path for one in rewritten if in_place]
     if operations or old != new:
         operations.append(
             KeepOldState(paths=tuple(dict.fromkeys(kept)), cause="so that 'stackctl rollback' can go back")
