@@ -9,7 +9,6 @@ from stackctl.adopt.compose_layouts import Layout
 from stackctl.adopt.proposal import Proposal, ProposedSite
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
-from stackctl.model.stack import Site, Upstream
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Proxy
 from stackctl.stackfile import edit, services
@@ -152,14 +151,13 @@ def _routed(doc: Document, site: ProposedSite) -> Document:
     if site.lineage is not None and site.lineage != site.name:
         extra = {"certificate": site.lineage, **extra}
     lines = "".join(f"  {key}: {services.render_value(value)}\n" for key, value in extra.items())
-    service = site.upstream.service
+    service, port = site.server.service, site.server.endpoint.port
     if service is not None and doc.entry(("services", service, KEY)) is None:
-        made = Site(site.domains, Upstream(service, site.upstream.port, service))
-        return edit.add_entry(doc, ("services", service), services.route_block(made) + lines)
+        return edit.add_entry(doc, ("services", service), services.route_block(site.domains, port) + lines)
     block = services.outside_block(
         [Domain(name) for name in site.domains],
-        upstream=None if service else str(site.upstream),
+        upstream=None if service else str(site.server),
         service=service,
-        port=site.upstream.port if service else None,
+        port=port if service else None,
     )
     return edit.add_item(doc, (KEY, "apps"), block + lines)

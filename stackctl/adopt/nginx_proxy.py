@@ -13,7 +13,7 @@ from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import merged
 from stackctl.model.layout import PROXY
 from stackctl.model.project import Project, Service
-from stackctl.model.stack import Upstream
+from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, kept_text
 
@@ -82,14 +82,14 @@ class _Reading:
             return
         self._leftover(service, at)
         port = service.environment.get("VIRTUAL_PORT", "")
-        upstream = Upstream(service.name, int(port) if port.isdigit() else self.around.port_of(service), service.name)
+        server = Server.of(service.name, int(port) if port.isdigit() else self.around.port_of(service))
         path = service.environment.get("VIRTUAL_PATH") or "/"
         if path == "/":
-            self._site(domains, upstream, service, at)
+            self._site(domains, server, service, at)
         else:
-            self._path(domains, upstream, path, service.environment.get("VIRTUAL_DEST") or "", at)
+            self._path(domains, server, path, service.environment.get("VIRTUAL_DEST") or "", at)
 
-    def _site(self, domains: tuple[Domain, ...], upstream: Upstream, service: Service, at: str) -> None:
+    def _site(self, domains: tuple[Domain, ...], server: Server, service: Service, at: str) -> None:
         known = {name for site in self.sites for name in site.domains}
         for name in known & set(domains):
             self._remark(Fate.LOST, f"{name}: a second service answers it; stackctl sends all to one", at)
@@ -107,7 +107,7 @@ class _Reading:
         self.sites.append(
             ProposedSite(
                 domains=domains,
-                upstream=upstream,
+                server=server,
                 at=at,
                 imported=f"{CERTS}/{certificate}.crt" if certificate else None,
                 imported_key=f"{CERTS}/{certificate}.key" if certificate else None,
@@ -120,9 +120,9 @@ class _Reading:
     def _vhost(self, name: str) -> tuple[Directive, ...]:
         return tuple(one for one in self.around.vhosts.get(name, ()) if one.name != "#")
 
-    def _path(self, domains: tuple[Domain, ...], upstream: Upstream, path: str, rest: str, at: str) -> None:
+    def _path(self, domains: tuple[Domain, ...], server: Server, path: str, rest: str, at: str) -> None:
         """A part of a site, under a path of its own."""
-        passed = Directive("proxy_pass", (f"http://{upstream}{rest}",), at)
+        passed = Directive("proxy_pass", (f"http://{server}{rest}",), at)
         headers = Directive("include", ("snippets/proxy.conf",), at)
         for name in domains:
             self.paths.append((name, Directive("location", (path,), at, (headers, passed)), at))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stackctl.model.stack import Upstream
+from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 
 
@@ -59,7 +59,7 @@ class ProposedSite:
     """
 
     domains: tuple[Domain, ...]
-    upstream: Upstream
+    server: Server
     at: str
     lineage: str | None = None
     imported: str | None = None

@@ -13,7 +13,7 @@ from stackctl.adopt.proposal import Fate, ProposedSite
 from stackctl.errors import InputError
 from stackctl.model import endpoints
 from stackctl.model.project import Project
-from stackctl.model.stack import Tuning, Upstream
+from stackctl.model.routing import Server, Tuning
 from stackctl.model.values import ServiceName
 from stackctl.proxies.nginx.directives import Directive, every, first, kept_text, named
 
@@ -60,7 +60,7 @@ class SiteReader:
             return upstream
         return self._site(server, location, upstream)
 
-    def _site(self, server: ServerBlock, location: Directive, upstream: Upstream) -> ProposedSite:
+    def _site(self, server: ServerBlock, location: Directive, upstream: Server) -> ProposedSite:
         others = [one for one in named(server.body, "location") if one != location and not is_challenge(one)]
         variable = _variable(location)
         used = any(variable in arg for one in every(others) for arg in one.args) if variable else True
@@ -81,7 +81,7 @@ class SiteReader:
             self._keeper.remark(Fate.CHANGED, f"{one.head}: a site has one certificate, the first", one.at)
         return ProposedSite(
             domains=server.domains,
-            upstream=upstream,
+            server=upstream,
             at=server.at,
             lineage=lineage,
             imported=server.certificate if imported else None,
@@ -133,7 +133,7 @@ class SiteReader:
                 self._keeper.remark(Fate.KEPT, f"{one.head} (in location /)", one.at)
         return kept_text(self._keeper.keep(kept))
 
-    def _upstream(self, passed: Directive, around: Iterable[Directive]) -> Upstream | NoSite:
+    def _upstream(self, passed: Directive, around: Iterable[Directive]) -> Server | NoSite:
         """The one place that ``proxy_pass`` leads to."""
         url = _PASS.match(passed.arg if not _ALONE.match(passed.arg) else f"http://{passed.arg}")
         if url is None:
@@ -155,15 +155,14 @@ class SiteReader:
                 return NoSite(f"its upstream is {servers[0].arg}")
         return self._place(host, int(port or 80))
 
-    def _place(self, host: str, port: int) -> Upstream | NoSite:
+    def _place(self, host: str, port: int) -> Server | NoSite:
         service = self._services.get(host)
         if service is not None:
-            return Upstream(service, port, ServiceName(service))
+            return Server.of(ServiceName(service), port)
         try:
-            at = endpoints.endpoint(f"{host}:{port}")
+            return Server(endpoints.endpoint(f"{host}:{port}"))
         except InputError as error:
             return NoSite(f"its upstream {host}:{port} has no place: {error.hint or error.message}")
-        return Upstream(at.host, at.port)
 
 
 _CERTIFICATE = {"ssl_certificate", "ssl_certificate_key"}

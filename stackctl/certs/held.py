@@ -10,7 +10,7 @@ from functools import cached_property
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, PRIVKEY, Place, lineage_folder, site_certs
-from stackctl.model.stack import Site
+from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
-from stackctl.model.endpoints import Endpoint
+from stackctl.model.routing import Server
 from stackctl.observed.containers import Inspected, ListeningSocket
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
@@ -20,12 +20,11 @@ _SETTLED = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class AppFacts:
-    """What is known of one app.
+    """What is known of one server of a site.
 
     Attributes:
-        subject: the app's own name.
-        service: the Compose service behind it; None for an upstream outside Compose.
-        host: where the proxy looks for it.
+        subject: the site's name.
+        server: where the proxy connects to.
         where: ``file:line`` of its route.
         containers: those of its service.
         proxy_networks: Docker's names of the networks the proxy is on; None where the proxy is not up.
@@ -35,9 +34,7 @@ class AppFacts:
     """
 
     subject: str
-    service: str | None
-    host: str
-    port: int
+    server: Server
     where: str
     containers: tuple[Inspected, ...]
     proxy_networks: frozenset[str] | None
@@ -50,16 +47,16 @@ class AppFacts:
         """What starts its service: 'up' leaves one alone whose profile is not active."""
         if self.active:
             return "run 'stackctl up'"
-        return f"add the profile of {self.service} to COMPOSE_PROFILES in .env, then run 'stackctl up'"
+        return f"add the profile of {self.server.service} to COMPOSE_PROFILES in .env, then run 'stackctl up'"
 
 
 def judge_app(facts: AppFacts) -> list[Check]:
     """The checks of one app, in the order a request meets them; of several containers the worst counts."""
-    if facts.service is None:
+    if facts.server.service is None:
         return [_outside(facts)]
     if not facts.containers:
         why = "" if facts.active else ": its profile is not active"
-        text = f"the service {facts.service} has no container{why}"
+        text = f"the service {facts.server.service} has no container{why}"
         return [
             wrong(CONTAINER, text, facts.start, facts.subject),
             *skipped((HEALTH, NETWORK, PORT), "it has no container", facts.subject),
@@ -69,9 +66,9 @@ def judge_app(facts: AppFacts) -> list[Check]:
 
 
 def _outside(facts: AppFacts) -> Check:
-    at = Endpoint(facts.host, facts.port)
-    if facts.host == "localhost" or facts.host.startswith(("127.", "::1")):
-        todo = f"write the host's address on Docker's bridge instead, such as 172.17.0.1:{facts.port}"
+    at = facts.server.endpoint
+    if at.host == "localhost" or at.host.startswith(("127.", "::1")):
+        todo = f"write the host's address on Docker's bridge instead, such as 172.17.0.1:{at.port}"
         return wrong(OUTSIDE, f"{at} is the proxy's own container, and not this host", todo, facts.subject)
     if facts.answers is None:
         return unknown(OUTSIDE, f"{at} is a name that only the proxy's container can look up", subject=facts.subject)
@@ -99,7 +96,7 @@ def _up(facts: AppFacts, container: Inspected) -> Check:
         text = f"{container.name} is in a crash loop: it {memory}, and was started again {container.restarts} times"
         return wrong(CONTAINER, text + said, f"mend what the app complains about; {logs}", facts.subject)
     if container.state == "paused":
-        todo = f"run 'docker compose unpause {facts.service}'"
+        todo = f"run 'docker compose unpause {facts.server.service}'"
         return wrong(CONTAINER, f"{container.name} is paused", todo, facts.subject)
     if not container.running:
         ended = f" with code {container.exit_code}" if container.state == "exited" else ""
@@ -133,12 +130,13 @@ def _network(facts: AppFacts, container: Inspected) -> Check:
     own = ", ".join(sorted(container.networks)) or "none"
     proxys = ", ".join(sorted(facts.proxy_networks)) or "none"
     text = f"{container.name} is on no network of the proxy's: it is on {own}, the proxy on {proxys}"
-    todo = f"run 'docker compose up -d --force-recreate {facts.service}', which puts it where docker-compose.yml says"
+    recreate = f"docker compose up -d --force-recreate {facts.server.service}"
+    todo = f"run '{recreate}', which puts it where docker-compose.yml says"
     return wrong(NETWORK, text, todo, facts.subject)
 
 
 def _port(facts: AppFacts, container: Inspected) -> Check:
-    name, port = container.name, facts.port
+    name, port = container.name, facts.server.endpoint.port
     if container.listeners is None:
         return _port_from_outside(facts, container)
     here = [one for one in container.listeners if one.port == port]
@@ -167,7 +165,7 @@ def _out_of_reach(name: str, listener: ListeningSocket) -> tuple[str, str]:
 
 
 def _wrong_port(facts: AppFacts, container: Inspected) -> Check:
-    name, port = container.name, facts.port
+    name, port = container.name, facts.server.endpoint.port
     listeners = container.listeners or ()
     others = sorted({one.port for one in listeners if one.reachable_at(container.addresses)})
     if not others:
@@ -182,9 +180,9 @@ def _wrong_port(facts: AppFacts, container: Inspected) -> Check:
 
 def _port_from_outside(facts: AppFacts, container: Inspected) -> Check:
     """Where the container's sockets cannot be read: whether a connection is taken is all there is."""
-    name, port = container.name, facts.port
+    name, port = container.name, facts.server.endpoint.port
     if facts.answers is None:
-        todo = f"run 'docker compose exec {facts.service} cat /proc/net/tcp'"
+        todo = f"run 'docker compose exec {facts.server.service} cat /proc/net/tcp'"
         return unknown(PORT, f"where {name} listens cannot be read from here", todo, facts.subject)
     if facts.answers:
         return ok(PORT, f"{name} takes connections on port {port}", facts.subject)

@@ -12,7 +12,7 @@ from stackctl.diagnose.apps import AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
 from stackctl.diagnose.hops import Hop, Step
 from stackctl.diagnose.shown import judge_shown
-from stackctl.model.endpoints import Endpoint
+from stackctl.model.routing import Server
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
 from stackctl.proxies.trace import Advice, LoggedError, Outcome, ServerMatch, Trace
@@ -25,7 +25,7 @@ class TraceFacts:
     Attributes:
         owner: the app whose name it is by the Compose file; None for a name that is not routed.
         owner_where: ``file:line`` of that.
-        upstream: ``HOST:PORT`` of the app by the Compose file.
+        servers: those of the site by the Compose file.
         http_at: where port 80 is published, ``https_at`` where 443 is.
         holder: who holds the place of port 443 where the proxy does not.
         proxy: the proxy's container; None where there is none.
@@ -42,7 +42,7 @@ class TraceFacts:
     file: str
     owner: str | None
     owner_where: str | None
-    upstream: str | None
+    servers: Sequence[Server]
     http_at: str
     https_at: str
     holder: str | None
@@ -158,14 +158,11 @@ def _location(route: Trace, answered: Answered) -> Hop:
 def _upstream(facts: TraceFacts, route: Trace, answered: Answered) -> Hop:
     targets = ", ".join(map(str, route.action.targets)) or "only known at each request"
     text = f"{targets}, by {route.action.text}"
-    stale = (
-        facts.upstream is not None
-        and bool(route.action.targets)
-        and facts.upstream not in map(str, route.action.targets)
-    )
+    meant = {server.endpoint for server in facts.servers}
+    stale = bool(meant) and bool(route.action.targets) and meant.isdisjoint(route.action.targets)
     ours = not route.action.place.startswith(f"{facts.custom}/")
     if stale and ours:
-        text = f"{text}; {facts.file} says {facts.upstream} by now"
+        text = f"{text}; {facts.file} says {', '.join(map(str, facts.servers))} by now"
         if answered.at in {Step.UPSTREAM, Step.CONTAINER}:
             todo = "run 'stackctl up', which makes it live"
             return Hop(Step.UPSTREAM, Verdict.WRONG, text, route.action.place, todo)
@@ -174,8 +171,8 @@ def _upstream(facts: TraceFacts, route: Trace, answered: Answered) -> Hop:
 
 def _container(app: AppFacts, checks: Sequence[Check], answered: Answered) -> Hop:
     wrong = next((check for check in checks if check.verdict is Verdict.WRONG), None)
-    if app.service is None:
-        text = f"{Endpoint(app.host, app.port)}, outside Compose"
+    if app.server.service is None:
+        text = f"{app.server}, outside Compose"
     else:
         text = "; ".join(_shown(app, one) for one in app.containers) or checks[0].text
     if wrong is not None and answered.at is Step.CONTAINER:
@@ -187,7 +184,7 @@ def _shown(app: AppFacts, container: Inspected) -> str:
     shared = sorted((app.proxy_networks or frozenset(container.networks)) & set(container.networks))
     at = ", ".join(f"{network} at {container.networks[network]}" for network in shared) or "no network of the proxy's"
     health = container.health or "no health check"
-    return f"{container.name} on {at}, port {app.port}: {container.state}, {health}"
+    return f"{container.name} on {at}, port {app.server.endpoint.port}: {container.state}, {health}"
 
 
 def _plain(facts: TraceFacts) -> Hop:

@@ -1,12 +1,13 @@
-"""The desired state: a stack, its apps and where each one lives."""
+"""The desired state: a stack, its sites, and the services that serve them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
-from stackctl.model.endpoints import Endpoint, PortBinding
-from stackctl.model.values import Domain, ServiceName
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.routing import Site
+from stackctl.model.values import ServiceName
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
@@ -26,66 +27,6 @@ class TlsPolicy(StrEnum):
 
     MODERN = "modern"
     INTERMEDIATE = "intermediate"
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """Where the proxy finds an app.
-
-    Attributes:
-        host: a Compose service name, a DNS name or an address (IPv6 without brackets).
-        port: TCP port inside the container, or on ``host``.
-        service: the Compose service, or None for something outside Compose.
-    """
-
-    host: str
-    port: int
-    service: ServiceName | None = None
-
-    def __str__(self) -> str:
-        return str(Endpoint(self.host, self.port))
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """What a person may set for one app or for all: nginx sizes and times with their units."""
-
-    body_size: str = "64m"
-    connect_timeout: str = "5s"
-    read_timeout: str = "300s"
-    send_timeout: str = "300s"
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """One site: its names, and the upstream behind them.
-
-    The first name is the app's own; the others share its certificate.
-
-    Attributes:
-        certificate: the lineage it is served with where that is not called like the app, or is shared.
-    """
-
-    domains: tuple[Domain, ...]
-    upstream: Upstream
-    tuning: Tuning = field(default_factory=Tuning)
-    where: str = ""
-    certificate: str | None = None
-
-    @property
-    def name(self) -> Domain:
-        """The app's own name."""
-        return self.domains[0]
-
-    @property
-    def lineage(self) -> str:
-        """The name of its certificate's lineage: the app's own, unless the file says another."""
-        return self.certificate or self.name
-
-    @property
-    def aliases(self) -> tuple[Domain, ...]:
-        """The other names of the same certificate."""
-        return self.domains[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +80,9 @@ class Stack:
     tls: TlsPolicy = TlsPolicy.INTERMEDIATE
 
     def site(self, name: str) -> Site | None:
-        """The app that answers for ``name``, as its own name or as an alias."""
+        """Return the site that has ``name``, as its own name or as an alias."""
         return next((site for site in self.sites if name in site.domains), None)
 
     def sharing(self, lineage: str) -> tuple[Site, ...]:
-        """The apps that are served with one certificate."""
+        """Return the sites that are served with one certificate."""
         return tuple(site for site in self.sites if site.lineage == lineage)

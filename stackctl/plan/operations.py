@@ -8,7 +8,7 @@ from datetime import datetime
 from stackctl.certs.held import Held
 from stackctl.certs.request import CertificateRequest
 from stackctl.model.layout import CA
-from stackctl.model.stack import Site
+from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.plan.operation import Operation
 from stackctl.proxies.proxy import Files

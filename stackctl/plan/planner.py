@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from stackctl.certs.held import Held, held, lineage_pair
 from stackctl.model.layout import SCHEMA
-from stackctl.model.stack import Site, Stack
+from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.intent import Intent

@@ -10,7 +10,8 @@ from stackctl.certs.ledger import Refusal
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.certs.request import CertificateRequest
 from stackctl.model.layout import CERTS
-from stackctl.model.stack import LETSENCRYPT_STAGING, Site, Stack
+from stackctl.model.routing import Site
+from stackctl.model.stack import LETSENCRYPT_STAGING, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.intent import Intent

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 
-from stackctl.model.stack import Site, Stack
+from stackctl.model.routing import Server, Site
+from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import AwaitService, PullImage, StartProxy, StartService
+
+Users = dict[str, list[tuple[Site, Server]]]
+"""The sites that each service answers, and the server that it is for them."""
 
 
 def start_services(
     stack: Stack, sites: Collection[Site], stop: Collection[str], *, everything: bool, observed: Observed
 ) -> Iterator[Operation]:
-    """Pull, start and await the services of ``apps``; with ``everything`` the file's other services too.
+    """Pull, start and await the services of ``sites``; with ``everything`` the file's other services too.
 
     certbot is among them, so that one call of Compose starts all, unless :func:`start_proxy` starts it.
     """
@@ -35,12 +39,10 @@ def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operat
     yield StartProxy(service=stack.proxy.service, cause=cause)
 
 
-def _start(
-    stack: Stack, users: Mapping[str, list[Site]], stop: Collection[str], observed: Observed
-) -> Iterator[Operation]:
+def _start(stack: Stack, users: Users, stop: Collection[str], observed: Observed) -> Iterator[Operation]:
     causes = {
-        service: start_cause(observed, service, routed=bool(sites) or service == stack.certbot)
-        for service, sites in users.items()
+        service: start_cause(observed, service, routed=bool(routed) or service == stack.certbot)
+        for service, routed in users.items()
         if service not in stop
     }
     scopes = {service: _scope(service, users[service]) for service in causes}
@@ -52,21 +54,23 @@ def _start(
     for service, cause in causes.items():
         reason = cause or _unhealthy(observed, service)
         if reason:
-            for site in users[service]:
-                yield AwaitService(service=service, port=site.upstream.port, cause=reason, scope=site.name)
+            for site, server in users[service]:
+                yield AwaitService(service=service, port=server.endpoint.port, cause=reason, scope=site.name)
 
 
-def _users(sites: Collection[Site]) -> dict[str, list[Site]]:
-    users: dict[str, list[Site]] = {}
+def _users(sites: Collection[Site]) -> Users:
+    users: Users = {}
     for site in sites:
-        if site.upstream.service is not None:
-            users.setdefault(site.upstream.service, []).append(site)
+        for server in site.servers:
+            if server.service is not None:
+                users.setdefault(server.service, []).append((site, server))
     return users
 
 
-def _scope(service: str, sites: list[Site]) -> str:
-    """A service that one app alone uses fails with that app; one of several fails on its own."""
-    return sites[0].name if len(sites) == 1 else f"service:{service}"
+def _scope(service: str, users: Sequence[tuple[Site, Server]]) -> str:
+    """A service that one site alone uses fails with that site; one of several fails on its own."""
+    names = {site.name for site, _ in users}
+    return names.pop() if len(names) == 1 else f"service:{service}"
 
 
 def pull_image(observed: Observed, service: str, scope: str | None) -> Iterator[PullImage]:

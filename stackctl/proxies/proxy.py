@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.stack import Site, Stack
+from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.trace import Advice, LoggedError, Trace
 

@@ -15,7 +15,8 @@ from stackctl.errors import InputError, StackfileError
 from stackctl.model import endpoints, values
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL, Project, Service
-from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Site, Stack, TlsPolicy, Tuning, Upstream
+from stackctl.model.routing import Server, Site, Tuning, everything_to
+from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Stack, TlsPolicy
 from stackctl.model.values import Domain, ServiceName
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, known_keys
@@ -53,7 +54,7 @@ def read_stack(doc: Document, project: Project) -> Stack:
 
 
 def read_sites(doc: Document) -> tuple[Site, ...]:
-    """The apps alone, from a file that need not have its proxy yet."""
+    """The sites alone, from a file that need not have its proxy yet."""
     top = read_keys(doc)
     return _sites(doc, top, _tuning(doc, (KEY,), top, Tuning()))
 
@@ -133,26 +134,25 @@ def _sites(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[Site, ...]:
             path: Path = ("services", service, KEY)
             keys = _decode(doc, path, ServiceKeys)
             host = _checked(doc, ("services", service), values.service_name, service)
-            sites.append(_site(doc, path, keys, Upstream(host, keys.port, host), defaults))
+            sites.append(_site(doc, path, keys, Server.of(host, keys.port), defaults))
     for index, entry in enumerate(top.apps):
         path = (KEY, "apps", index)
-        sites.append(_site(doc, path, entry, _upstream(doc, path, entry, services), defaults))
+        sites.append(_site(doc, path, entry, _server(doc, path, entry, services), defaults))
     _refuse_duplicates(sites)
     return tuple(sites)
 
 
-def _upstream(doc: Document, path: Path, entry: AppKeys, services: dict[str, Any]) -> Upstream:
+def _server(doc: Document, path: Path, entry: AppKeys, services: dict[str, Any]) -> Server:
     if entry.upstream is not None and entry.service is None and entry.port is None:
-        at = _checked(doc, (*path, "upstream"), endpoints.endpoint, entry.upstream)
-        return Upstream(at.host, at.port)
+        return Server(_checked(doc, (*path, "upstream"), endpoints.endpoint, entry.upstream))
     if entry.service is not None and entry.port is not None and entry.upstream is None:
         if entry.service not in services:
             raise StackfileError(f"there is no service {entry.service}", where=doc.where_of((*path, "service")))
-        return Upstream(entry.service, entry.port, ServiceName(entry.service))
+        return Server.of(ServiceName(entry.service), entry.port)
     raise StackfileError("an app needs either 'upstream', or 'service' and 'port'", where=doc.where_of(path))
 
 
-def _site(doc: Document, path: Path, keys: ServiceKeys | AppKeys, upstream: Upstream, defaults: Tuning) -> Site:
+def _site(doc: Document, path: Path, keys: ServiceKeys | AppKeys, server: Server, defaults: Tuning) -> Site:
     domains: list[Domain] = []
     for index, text in enumerate(keys.domains):
         place: Path = (*path, "domains", index)
@@ -169,7 +169,8 @@ def _site(doc: Document, path: Path, keys: ServiceKeys | AppKeys, upstream: Upst
     certificate = keys.certificate
     if certificate is not None:
         certificate = _checked(doc, (*path, "certificate"), values.lineage, certificate)
-    return Site(tuple(domains), upstream, _tuning(doc, path, keys, defaults), doc.where_of(path), certificate)
+    tuning = _tuning(doc, path, keys, defaults)
+    return Site(tuple(domains), everything_to(server), tuning, doc.where_of(path), certificate)
 
 
 def _refuse_duplicates(sites: list[Site]) -> None:

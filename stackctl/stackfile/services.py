@@ -17,7 +17,7 @@ from stackctl.model.layout import (
     RENEWED,
     SCHEMA,
 )
-from stackctl.model.stack import KeyType, Site
+from stackctl.model.stack import KeyType
 from stackctl.model.values import Domain
 from stackctl.stackfile.document import Document
 from stackctl.templates import render, yaml_quote
@@ -88,21 +88,15 @@ def settings_block(  # noqa: PLR0913  (one argument per key)
     )
 
 
-def route_block(site: Site) -> str:
-    """The ``x-stackctl`` of the service that answers ``app``."""
-    return render("compose/route.yml.j2", domains=site.domains, port=site.upstream.port)
+def route_block(domains: Sequence[Domain], port: int) -> str:
+    """The ``x-stackctl`` of a service that answers ``domains`` on ``port``."""
+    return render("compose/route.yml.j2", domains=domains, port=port)
 
 
-def app_block(site: Site, image: str, env_file: str | None) -> str:
-    """A new service for ``app``, with its route."""
-    return render(
-        "compose/app.yml.j2",
-        service=site.upstream.service,
-        image=image,
-        port=site.upstream.port,
-        env_file=env_file,
-        route=route_block(site),
-    )
+def app_block(service: str, image: str, domains: Sequence[Domain], port: int, env_file: str | None) -> str:
+    """A new service with its route."""
+    route = route_block(domains, port)
+    return render("compose/app.yml.j2", service=service, image=image, port=port, env_file=env_file, route=route)
 
 
 def outside_block(domains: Sequence[Domain], *, upstream: str | None, service: str | None, port: int | None) -> str:

@@ -10,7 +10,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Service
-from stackctl.model.stack import Site, Upstream
+from stackctl.model.routing import Site
 from stackctl.model.values import Domain, ServiceName
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit, services
@@ -73,7 +73,7 @@ def _refuse_contradicting(wanted: AddApp) -> None:
 
 
 def _existing(sites: Collection[Site], wanted: AddApp) -> Site | None:
-    """The app of that name, where there is one."""
+    """The site of that name, where there is one."""
     owners = {name: site for site in sites for name in site.domains}
     for name in (wanted.domain, *wanted.aliases):
         other = owners.get(name)
@@ -85,20 +85,17 @@ def _existing(sites: Collection[Site], wanted: AddApp) -> Site | None:
 
 
 def _refuse_different(loaded: Loaded, site: Site, wanted: AddApp) -> None:
-    upstream = site.upstream
-    service = loaded.project.services.get(upstream.service or "")
-    there_and_asked = (
-        ("aliases", site.aliases, wanted.aliases or None),
-        ("service", upstream.service, wanted.service),
-        ("port", upstream.port, wanted.port),
-        ("upstream", str(upstream), None if wanted.upstream is None else str(wanted.upstream)),
-        ("image", service.image if service else None, wanted.image),
+    """Refuse options that contradict the site as it is routed already."""
+    resolved = [loaded.project.services.get(service) for service in site.services]
+    there_and_asked: tuple[tuple[str, Sequence[object], Sequence[object]], ...] = (
+        ("aliases", site.aliases, wanted.aliases),
+        ("service", site.services, _given(wanted.service)),
+        ("port", [server.endpoint.port for server in site.servers], _given(wanted.port)),
+        ("upstream", [server.endpoint for server in site.servers], _given(wanted.upstream)),
+        ("image", [service.image for service in resolved if service and service.image], _given(wanted.image)),
     )
     for key, there, asked in there_and_asked:
-        same = (
-            sorted(there) == sorted(asked) if isinstance(there, tuple) and isinstance(asked, tuple) else there == asked
-        )
-        if asked is not None and not same:
+        if asked and set(there) != set(asked):
             raise InputError(
                 f"{site.name} is there already, with {key} {_shown(there)} instead of {_shown(asked)}",
                 where=site.where,
@@ -106,10 +103,12 @@ def _refuse_different(loaded: Loaded, site: Site, wanted: AddApp) -> None:
             )
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(str, value)) or "none"
-    return str(value) if value is not None else "none"
+def _given(value: object | None) -> tuple[object, ...]:
+    return () if value is None else (value,)
+
+
+def _shown(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values)) or "none"
 
 
 def _edited(context: Context, doc: Document, wanted: AddApp) -> Document:
@@ -140,8 +139,8 @@ def _with_new_service(context: Context, doc: Document, name: ServiceName, wanted
     _fetch(context, image)
     port = wanted.port or _port_of(context, image)
     env_file = _env_file(context, wanted.env_file)
-    site = Site((wanted.domain, *wanted.aliases), Upstream(name, port, name))
-    return edit.add_entry(doc, ("services",), services.app_block(site, image, env_file))
+    block = services.app_block(name, image, (wanted.domain, *wanted.aliases), port, env_file)
+    return edit.add_entry(doc, ("services",), block)
 
 
 def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
@@ -163,7 +162,7 @@ def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddA
     if routed:
         block = services.outside_block(names, upstream=None, service=name, port=port)
         return edit.add_item(doc, (KEY, "apps"), block)
-    return edit.add_entry(doc, ("services", name), services.route_block(Site(names, Upstream(name, port, name))))
+    return edit.add_entry(doc, ("services", name), services.route_block(names, port))
 
 
 def _port_of_service(context: Context, service: Service | None) -> int:

@@ -80,8 +80,8 @@ def refuse_unknown_proxy(context: Context, doc: Document, kind: str) -> None:
 def _refuse_unreachable(loaded: Loaded) -> None:
     """An app on no network of the proxy's can only answer 502: say so before it does."""
     proxy = loaded.project.services[loaded.stack.proxy.service]
-    for site in loaded.stack.sites:
-        service = loaded.project.services.get(site.upstream.service or "")
+    for name in dict.fromkeys(name for site in loaded.stack.sites for name in site.services):
+        service = loaded.project.services.get(name)
         if service is not None and not service.networks & proxy.networks:
             if service.networks:
                 key = "networks"

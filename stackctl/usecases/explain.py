@@ -141,7 +141,8 @@ def _certificate(facts: TraceFacts, now: datetime) -> ShownCertificate | None:
 def _containers(app: AppFacts) -> Iterator[ContainerReport]:
     for one in app.containers:
         listens = None if one.listeners is None else tuple(str(listener) for listener in one.listeners)
-        yield ContainerReport(one.name, app.service, one.state, one.health, dict(one.networks), app.port, listens)
+        service, port = app.server.service, app.server.endpoint.port
+        yield ContainerReport(one.name, service, one.state, one.health, dict(one.networks), port, listens)
 
 
 def _logged(error: LoggedError) -> LogEntry:

@@ -29,8 +29,7 @@ def logs(context: Context, domain: Domain | None, *, tail: int, follow: bool) ->
         raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
     proxy_service = loaded.stack.proxy.service
     proxy = context.proxy_of(loaded.stack)
-    services = [proxy_service, *([site.upstream.service] if site.upstream.service else [])]
-    for line in context.orchestrator.follow(services, tail=tail, follow=follow):
+    for line in context.orchestrator.follow([proxy_service, *site.services], tail=tail, follow=follow):
         service, _, text = line.partition("|")
         from_proxy = service.strip().startswith(proxy_service)
         if not from_proxy or proxy.concerns(text, site.domains):

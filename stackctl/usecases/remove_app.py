@@ -7,7 +7,7 @@ from dataclasses import replace
 from stackctl.certs.held import Held, held, owned
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
-from stackctl.model.stack import Site
+from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit
@@ -40,14 +40,13 @@ def remove_app(
         raise InputError(
             f"{domain} is an alias of {site.name}", where=site.where, hint="take it out there and run 'stackctl up'"
         )
-    own = _own_service(loaded, site)
-    stop = frozenset({own}) if own and not keep_service else frozenset[str]()
+    own = _own_services(loaded, site)
+    stop = frozenset[str]() if keep_service else own
     after = load(context, _edited(loaded, site, stop))
     intent = Intent(after.doc.text, focus=frozenset(), write_last=True, stop=stop, delete=delete)
     result = converge(context, "remove-app", after, intent, dry_run=dry_run)
-    if own or site.upstream.service is None:
-        return result
-    return replace(result, notes=(*result.notes, f"the service {site.upstream.service} stays, and goes on running"))
+    notes = [f"the service {service} stays, and goes on running" for service in site.services if service not in own]
+    return replace(result, notes=(*result.notes, *notes))
 
 
 def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site | None) -> tuple[Held, ...]:
@@ -67,15 +66,14 @@ def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site |
     return (own,) if own else ()
 
 
-def _own_service(loaded: Loaded, site: Site) -> str | None:
-    """The app's service where stackctl wrote it and it answers no other site.
+def _own_services(loaded: Loaded, site: Site) -> frozenset[str]:
+    """The services of the site that stackctl wrote and that answer no other site.
 
-    One that a person wrote is in the file to run: taking its route away does not change that.
+    One that the user wrote is in the file to run: taking its route away does not change that.
     """
-    service = site.upstream.service
-    resolved = loaded.project.services.get(service or "")
-    shared = any(other.upstream.service == service for other in loaded.stack.sites if other.name != site.name)
-    return service if resolved is not None and resolved.role == "app" and not shared else None
+    shared = {service for other in loaded.stack.sites if other.name != site.name for service in other.services}
+    services = [loaded.project.services.get(service) for service in site.services if service not in shared]
+    return frozenset(service.name for service in services if service is not None and service.role == "app")
 
 
 def _edited(loaded: Loaded, site: Site, stop: frozenset[str]) -> Document:
@@ -83,7 +81,6 @@ def _edited(loaded: Loaded, site: Site, stop: frozenset[str]) -> Document:
     for index, entry in enumerate(doc.data((KEY, "apps")) or []):
         if doc.where_of((KEY, "apps", index)) == site.where and site.name in entry["domains"]:
             return edit.remove(doc, (KEY, "apps", index))
-    service = str(site.upstream.service)
-    if service in stop:
-        return edit.remove(doc, ("services", service))
-    return edit.remove(doc, ("services", service, KEY))
+    for service in site.services:
+        doc = edit.remove(doc, ("services", service) if service in stop else ("services", service, KEY))
+    return doc

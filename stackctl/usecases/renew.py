@@ -10,7 +10,7 @@ from stackctl.certs.held import Held, held
 from stackctl.engine.apply.execute import Step
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
-from stackctl.model.stack import Site
+from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Issue

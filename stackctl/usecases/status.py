@@ -9,17 +9,17 @@ from datetime import datetime
 from stackctl.certs.held import held
 from stackctl.diagnose.shown import kind_of
 from stackctl.engine.context import Context
-from stackctl.model.stack import Upstream
+from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 from stackctl.observed.state import Container
 from stackctl.usecases.converge import load, open_document
 from stackctl.usecases.result import Result, json_name
 
 _AT_ONCE = 64
-"""Upstreams asked at once: those that do not answer cost a second each."""
+"""Servers asked at once: those that do not answer cost a second each."""
 
-_RUNNING = ("running", "healthy", "starting", "unhealthy")
-"""The conditions of a running container, the best first."""
+_RUNNING = ("answers", "running", "healthy", "starting", "unhealthy")
+"""The conditions of a server outside Compose that answers and of a running container, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class SiteStatus:
     """A site at this moment.
 
     Attributes:
-        health: of its service, or whether an upstream outside Compose answers.
+        health: of its services, or whether a server outside Compose answers; the worst of them.
         issuer: who issued the certificate on disk; None where there is none.
         certificate_problem: why that certificate cannot be served.
         served: what a TLS handshake shows: ``real``, ``dummy``, ``other`` or ``nothing``.
@@ -60,11 +60,11 @@ def status(context: Context) -> Result[StatusReport]:
     containers = context.orchestrator.containers(loaded.project.name)
     shelf = context.directory.shelf(site.name for site in stack.sites)
     served = context.wire.offered(stack.proxy.https, [site.name for site in stack.sites]) if stack.sites else {}
-    # Sites that share an upstream share its answer too.
-    upstreams = list(dict.fromkeys(site.upstream for site in stack.sites))
+    # Sites that share a server share its answer too.
+    servers = list(dict.fromkeys(server for site in stack.sites for server in site.servers))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda upstream: _health(context, upstream, containers), upstreams)
-        health = dict(zip(upstreams, found, strict=True))
+        found = pool.map(lambda server: _health(context, server, containers), servers)
+        health = dict(zip(servers, found, strict=True))
     now = context.now()
     rows: list[SiteStatus] = []
     for site in stack.sites:
@@ -75,8 +75,8 @@ def status(context: Context) -> Result[StatusReport]:
             SiteStatus(
                 name=site.name,
                 aliases=site.aliases,
-                upstream=str(site.upstream),
-                health=health[site.upstream],
+                upstream=", ".join(map(str, site.servers)),
+                health=max((health[server] for server in site.servers), key=_badness),
                 issuer=certificate.issuer if certificate else None,
                 not_after=certificate.not_after if certificate else None,
                 days_left=certificate.days_left(now) if certificate else None,
@@ -89,10 +89,10 @@ def status(context: Context) -> Result[StatusReport]:
     return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows)))
 
 
-def _health(context: Context, upstream: Upstream, containers: tuple[Container, ...]) -> str:
-    if upstream.service is None:
-        return "answers" if context.wire.answers(upstream.host, upstream.port) else "no answer"
-    own = [container for container in containers if container.service == upstream.service]
+def _health(context: Context, server: Server, containers: tuple[Container, ...]) -> str:
+    if server.service is None:
+        return "answers" if context.wire.answers(server.endpoint.host, server.endpoint.port) else "no answer"
+    own = [container for container in containers if container.service == server.service]
     if not own:
         return "missing"
     return max((_condition(container) for container in own), key=_badness)

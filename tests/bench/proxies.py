@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackctl.certs.dummy import make_dummy
-from stackctl.model.endpoints import PortBinding
-from stackctl.model.stack import Acme, ProxyService, Site, Stack, Upstream
+from stackctl.model import routing
+from stackctl.model.endpoints import PortBinding, endpoint
+from stackctl.model.routing import Site, everything_to
+from stackctl.model.stack import Acme, ProxyService, Stack
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import SiteTls
@@ -123,17 +125,12 @@ def caddy(port: int = 28446) -> Iterator[Server]:
 
 def _rendered() -> dict[str, bytes]:
     published = PortBinding(None, 80), PortBinding(None, 443)
-    site = Site((Domain(SITE),), Upstream(*_host_port(UPSTREAM)))
+    site = Site((Domain(SITE),), everything_to(routing.Server(endpoint(UPSTREAM))))
     stack = Stack(Acme(), (site,), ProxyService(ServiceName("nginx"), lab.NGINX, *published), ServiceName("certbot"))
     nginx = Nginx()
     version = nginx.parse_version(lab.run("docker", "run", "--rm", lab.NGINX, "sh", "-c", "nginx -v 2>&1"))
     rendered = nginx.render(stack, stack.sites, {site.name: TLS}, version, {})
     return {**rendered.shared, **rendered.sites[site.name], nginx.layout.marker: nginx.marker("bench")}
-
-
-def _host_port(text: str) -> tuple[str, int]:
-    host, _, port = text.partition(":")
-    return host, int(port)
 
 
 def _folder(name: str) -> Path:

@@ -20,7 +20,7 @@ def test_the_example_means_what_its_comments_say(tmp_path: Path) -> None:
     doc = Document.parse(text, EXAMPLE.name)
     stack = read_stack(doc, FakeEngine(tmp_path, _never).resolve(text))
 
-    assert {site.name: str(site.upstream) for site in stack.sites} == {
+    assert {site.name: " ".join(map(str, site.servers)) for site in stack.sites} == {
         "blog.example.com": "blog:2368",
         "shop.example.com": "shop:8000",
         "admin.example.com": "shop:9000",

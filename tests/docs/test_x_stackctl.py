@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import NODEFAULT, Struct
 
-from stackctl.model.stack import Tuning
+from stackctl.model.routing import Tuning
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, json_schema, known_keys
 from tests.docs.pages import REFERENCE, ROOT, Page, assert_current

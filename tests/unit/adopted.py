@@ -9,7 +9,7 @@ from stackctl.adopt.proposal import Proposal
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Certificate
-from stackctl.model.stack import Site
+from stackctl.model.routing import Site, everything_to
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.reader import parse
 from stackctl.proxies.sites import Rendering, site_tls
@@ -34,7 +34,7 @@ def told(proposal: Proposal) -> str:
     for site in proposal.sites:
         certificate_of = site.lineage or site.imported or "-"
         keys = ", ".join(f"{key}: {value}" for key, value in site.tuning.items())
-        lines.append(f"{' '.join(site.domains)} -> {site.upstream} [{certificate_of}] ({site.at}) {keys}".rstrip())
+        lines.append(f"{' '.join(site.domains)} -> {site.server} [{certificate_of}] ({site.at}) {keys}".rstrip())
     lines += [f"all: {key}: {value}" for key, value in proposal.tuning.items()]
     for name, content in sorted(proposal.custom.items()):
         lines += [f"--- custom/{name}", content.decode().rstrip("\n")]
@@ -47,7 +47,7 @@ def told(proposal: Proposal) -> str:
 def files_of(path: Path) -> dict[str, bytes]:
     """The whole set of files that nginx would run with after an adoption."""
     proposal = proposal_of(path.read_text(), path.name)
-    sites = [Site(site.domains, site.upstream, certificate=site.lineage) for site in proposal.sites]
+    sites = [Site(site.domains, everything_to(site.server), certificate=site.lineage) for site in proposal.sites]
     made = stack(*sites)
     nginx = Nginx()
     rendering = Rendering(nginx, VERSION, proposal.custom)

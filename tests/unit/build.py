@@ -10,9 +10,10 @@ from pathlib import Path
 
 from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project, PublishedPort, Service
-from stackctl.model.stack import Acme, ProxyService, Site, Stack, TlsPolicy, Tuning, Upstream
+from stackctl.model.routing import Server, Site, Tuning, everything_to
+from stackctl.model.stack import Acme, ProxyService, Stack, TlsPolicy
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.state import Container
 from stackctl.proxies.proxy import SiteTls
@@ -30,9 +31,9 @@ def site(
     *names: str, service: str | None = "web", port: int = 8000, host: str | None = None, tuning: Tuning | None = None
 ) -> Site:
     """A site of a Compose service, or with ``host`` of something outside."""
-    upstream = Upstream(host, port) if host is not None else Upstream(service or "", port, ServiceName(service or ""))
+    server = Server(Endpoint(host, port)) if host is not None else Server.of(ServiceName(service or ""), port)
     domains = tuple(Domain(name) for name in names or ("a.example.com",))
-    return Site(domains, upstream, tuning or Tuning())
+    return Site(domains, everything_to(server), tuning or Tuning())
 
 
 def stack(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Lineage
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.stack import Stack, TlsPolicy, Tuning
+from stackctl.model.routing import Tuning
+from stackctl.model.stack import Stack, TlsPolicy
 from stackctl.model.values import domain
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.sites import Rendering, site_tls

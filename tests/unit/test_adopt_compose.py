@@ -15,7 +15,7 @@ from stackctl.adopt.nginx_proxy import Around, contact_in, read_variables
 from stackctl.adopt.proposal import Fate, Proposal, ProposedSite
 from stackctl.errors import InputError
 from stackctl.model.project import Mount, Project
-from stackctl.model.stack import Upstream
+from stackctl.model.routing import Server
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.reader import parse
@@ -58,7 +58,7 @@ def edited(text: str, *sites: ProposedSite, **settings: str | bool) -> Document:
 
 def site(name: Domain, service: str, lineage: str | None = None, **tuning: str) -> ProposedSite:
     keys = {key.replace("_", "-"): value for key, value in tuning.items()}
-    return ProposedSite((name,), Upstream(service, 8000, ServiceName(service)), "x:1", lineage, tuning=keys)
+    return ProposedSite((name,), Server.of(ServiceName(service), 8000), "x:1", lineage, tuning=keys)
 
 
 def test_the_file_changes_only_where_it_must() -> None:
@@ -201,12 +201,12 @@ def test_variables_are_read_as_nginx_proxy_reads_them() -> None:
     proposal = read_variables(NginxConf(), there, around, resolves=True)
 
     one, two = proposal.sites
-    assert (one.domains, str(one.upstream), one.tuning) == ((A, f"www.{A}"), "one:8080", {"body-size": "2g"})
+    assert (one.domains, str(one.server), one.tuning) == ((A, f"www.{A}"), "one:8080", {"body-size": "2g"})
     assert one.imported == "/etc/nginx/certs/example.com.crt", "of a name above"
     assert "add_header X-A b;" in one.custom
     assert "location /api/ {\n    include snippets/proxy.conf;\n    proxy_pass http://kept_api_9000/;\n}" in one.custom
     assert "server api:9000 resolve;" in proposal.http
-    assert (two.domains, str(two.upstream), two.imported_key) == ((B,), "two:3000", "/etc/nginx/certs/shared.key")
+    assert (two.domains, str(two.server), two.imported_key) == ((B,), "two:3000", "/etc/nginx/certs/shared.key")
     lost = [remark.text for remark in proposal.with_fate(Fate.LOST)]
     assert [text.split(":")[0].split("/")[0] for text in lost] == [f"VIRTUAL_HOST *.{A}", B, "c.example.com"]
     [changed] = proposal.with_fate(Fate.CHANGED)

@@ -56,7 +56,7 @@ def test_no_name_is_lost_without_a_word(path: Path) -> None:
 )
 def test_where_a_site_leads(passed: str, upstream: str) -> None:
     proposal = proposal_of(f"server {{ {TLS} location / {{ {passed} proxy_set_header Host $host; }} }}")
-    assert [str(site.upstream) for site in proposal.sites] == [upstream]
+    assert [str(site.server) for site in proposal.sites] == [upstream]
     assert not proposal.custom
 
 

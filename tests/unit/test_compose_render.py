@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from stackctl.errors import InputError
 from stackctl.model import values
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.stack import KeyType, Site, Upstream
+from stackctl.model.routing import Server
+from stackctl.model.stack import KeyType
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_keys, read_sites
-from tests.unit.build import site
 
 DOMAINS = st.from_regex(
     r"[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?){0,2}\.[a-z0-9]{2,4}", fullmatch=True
@@ -49,6 +49,7 @@ def settings(**changes: Any) -> str:
     return services.settings_block(**keys | changes)
 
 
+A = Domain("a.example.com")
 PROXY = Nginx().service("nginx", "nginx:1.30", PortBinding(None, 80), PortBinding("127.0.0.1", 8443))
 CERTBOT = services.certbot_block("certbot", "certbot/certbot:v5.6.0", with_bundle=False)
 
@@ -151,25 +152,25 @@ def test_settings_say_what_was_asked_and_nothing_that_is_a_default() -> None:
 
 
 def test_an_app_is_a_service_with_its_route() -> None:
-    body = data(services.app_block(site("a.example.com", "www.example.com", port=3000), "web:1", "./web.env"))["web"]
+    body = data(services.app_block("web", "web:1", [A, Domain("www.example.com")], 3000, "./web.env"))["web"]
     assert body["image"] == "web:1"
     assert body["expose"] == ["3000"]
     assert body["env_file"] == ["./web.env"]
     assert body["labels"] == {"stackctl.role": "app"}
     assert body["x-stackctl"] == {"domains": ["a.example.com", "www.example.com"], "port": 3000}
-    assert "env_file" not in data(services.app_block(site(), "web:1", None))["web"]
+    assert "env_file" not in data(services.app_block("web", "web:1", [A], 3000, None))["web"]
 
 
 @pytest.mark.parametrize("path", ["./a b.env", './a".env', "/e/#1.env", "./$HOME.env", "./ä: b.env", "./a'b\\c.env"])
 def test_any_path_of_an_env_file_is_quoted(path: str) -> None:
-    body = data(services.app_block(site(), "web:1", path))["web"]
+    body = data(services.app_block("web", "web:1", [A], 3000, path))["web"]
     assert body["env_file"] == [path.replace("$", "$$")]
 
 
 @pytest.mark.parametrize("service", ["web", "360", "true", "null", "1e5", "0x1f", "no", "1.0", "1-2", "0o7"])
 def test_a_service_name_stays_text_for_compose(service: str) -> None:
     # Compose refuses a key that YAML takes for a number, a boolean or null: "non-string key in services".
-    doc = Document.parse(services.app_block(site("a.example.com", service=service), "web:1", None), "block")
+    doc = Document.parse(services.app_block(service, "web:1", [A], 3000, None), "block")
     (key,) = doc.own_keys(())
     assert key.value == service
     assert key.tag == "tag:yaml.org,2002:str"
@@ -179,10 +180,10 @@ def test_a_service_name_stays_text_for_compose(service: str) -> None:
 
 @given(st.lists(DOMAINS.filter(valid), min_size=1, max_size=3, unique=True), st.integers(1, 65535))
 def test_a_route_reads_back_as_the_app_it_was_made_from(domains: list[str], port: int) -> None:
-    made = Site(tuple(map(Domain, domains)), Upstream("web", port, ServiceName("web")))
+    names = tuple(map(Domain, domains))
     doc = Document.parse("services:\n  web:\n    image: x\n", "f.yml")
-    (read,) = read_sites(edit.add_entry(doc, ("services", "web"), services.route_block(made)))
-    assert (read.domains, read.upstream) == (made.domains, made.upstream)
+    (read,) = read_sites(edit.add_entry(doc, ("services", "web"), services.route_block(names, port)))
+    assert (read.domains, read.servers) == (names, (Server.of(ServiceName("web"), port),))
 
 
 @given(
@@ -192,14 +193,14 @@ def test_a_route_reads_back_as_the_app_it_was_made_from(domains: list[str], port
 def test_an_app_outside_reads_back(domains: list[str], upstream: str) -> None:
     block = services.outside_block([Domain(name) for name in domains], upstream=upstream, service=None, port=None)
     (read,) = read_sites(edit.add_item(Document.parse("services: {}\n", "f.yml"), ("x-stackctl", "apps"), block))
-    assert (read.domains, str(read.upstream)) == (tuple(domains), upstream)
+    assert (read.domains, [str(server) for server in read.servers]) == (tuple(domains), [upstream])
 
 
 def test_one_more_site_of_a_service_reads_back() -> None:
     block = services.outside_block([Domain("a.example.com")], upstream=None, service="web", port=9000)
     doc = Document.parse("services:\n  web:\n    image: x\n", "f.yml")
     (read,) = read_sites(edit.add_item(doc, ("x-stackctl", "apps"), block))
-    assert read.upstream == Upstream("web", 9000, ServiceName("web"))
+    assert read.servers == (Server.of(ServiceName("web"), 9000),)
 
 
 @pytest.mark.parametrize("value", ["a b", "yes", "5", "${X}", "a: b", 5, True, False])

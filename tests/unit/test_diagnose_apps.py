@@ -11,6 +11,9 @@ import pytest
 
 from stackctl.diagnose.apps import CONTAINER, HEALTH, NETWORK, OUTSIDE, PORT, AppFacts, judge_app
 from stackctl.diagnose.check import Verdict
+from stackctl.model.endpoints import Endpoint
+from stackctl.model.routing import Server
+from stackctl.model.values import ServiceName
 from stackctl.observed.containers import Inspected, ListeningSocket, parse_listeners
 from tests.unit.build import NOW
 
@@ -37,9 +40,8 @@ WELL = Inspected(
 
 
 def facts(*containers: Inspected, **more: Any) -> AppFacts:
-    usual = AppFacts(
-        "a.example.com", "web", "web", 8000, "f.yml:7", containers, frozenset({"stack_default"}), None, NOW
-    )
+    server = Server.of(ServiceName("web"), 8000)
+    usual = AppFacts("a.example.com", server, "f.yml:7", containers, frozenset({"stack_default"}), None, NOW)
     return replace(usual, **more)
 
 
@@ -141,14 +143,14 @@ def test_where_sockets_cannot_be_read_a_connection_tells(answers: bool | None, v
 
 @pytest.mark.parametrize(("answers", "verdict"), [(True, Verdict.OK), (False, Verdict.WRONG), (None, Verdict.UNKNOWN)])
 def test_an_upstream_outside_compose_is_asked(answers: bool | None, verdict: Verdict) -> None:
-    (check,) = judge_app(facts(service=None, host="10.0.0.5", answers=answers))
+    (check,) = judge_app(facts(server=Server(Endpoint("10.0.0.5", 8000)), answers=answers))
     assert (check.name, check.verdict) == (OUTSIDE, verdict)
     assert "10.0.0.5:8000" in check.text
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 def test_the_proxys_own_container_is_not_this_host(host: str) -> None:
-    (check,) = judge_app(facts(service=None, host=host, answers=True))
+    (check,) = judge_app(facts(server=Server(Endpoint(host, 8000)), answers=True))
     assert "the proxy's own container" in check.text
     assert "172.17.0.1:8000" in (check.todo or "")
 

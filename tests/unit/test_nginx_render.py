@@ -12,7 +12,8 @@ from stackctl.certs.held import Shelf, held, lineage_pair
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
-from stackctl.model.stack import TlsPolicy, Tuning
+from stackctl.model.routing import Tuning
+from stackctl.model.stack import TlsPolicy
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.config import Capabilities, shared_files, site_files
 from stackctl.proxies.nginx.proxy import Nginx

@@ -11,7 +11,9 @@ import pytest
 from stackctl.certs.held import Held, Shelf, Source, Stored, held, lineage_pair
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage
+from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project, Service
+from stackctl.model.routing import Backend, Route, Server
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Container, Observed
@@ -30,7 +32,7 @@ from stackctl.plan.operations import (
     VerifySite,
 )
 from stackctl.plan.planner import make_plan
-from stackctl.plan.services import start_cause
+from stackctl.plan.services import start_cause, start_services
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.sites import Rendering, site_tls
 from tests.unit.build import (
@@ -278,6 +280,23 @@ def test_a_changed_upstream_changes_its_own_site_alone() -> None:
         verify that b.example.com is served with its real certificate  (the proxy took files up)
         """
     )
+
+
+def test_every_service_behind_a_site_is_awaited_on_its_port_in_the_scope_of_the_site() -> None:
+    """The planner takes any number of routes, though the templates have one yet."""
+    routes = (
+        Route("/", Backend((Server.of(WEB.name, 8000), Server.of(WEB.name, 9000)))),
+        Route("/api", Backend((Server.of(API.name, 3000), Server(Endpoint("10.0.0.5", 80))))),
+    )
+    both, observed = replace(SITE_A, routes=routes), replace(settled(stack(), WEB, API), containers=())
+    made = list(start_services(stack(both), [both], (), everything=False, observed=observed))
+    assert [(one.text, one.scope) for one in made] == [
+        ("start service web", A),
+        ("start service api", A),
+        ("wait until web:8000 answers", A),
+        ("wait until web:9000 answers", A),
+        ("wait until api:3000 answers", A),
+    ]
 
 
 def test_an_added_alias_stays_on_http_until_the_certificate_covers_it() -> None:

@@ -7,19 +7,11 @@ from dataclasses import replace
 import pytest
 
 from stackctl.errors import ExitCode, StackfileError
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project, Service
-from stackctl.model.stack import (
-    LETSENCRYPT,
-    LETSENCRYPT_STAGING,
-    Acme,
-    KeyType,
-    Site,
-    Stack,
-    TlsPolicy,
-    Tuning,
-    Upstream,
-)
+from stackctl.model.routing import Server, Site, Tuning, everything_to
+from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, KeyType, Stack, TlsPolicy
+from stackctl.model.values import ServiceName
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_keys, read_sites, read_stack
 from tests.unit.build import CERTBOT, GOLDEN, NGINX, project, service
@@ -110,8 +102,8 @@ def test_a_ca_may_be_an_url() -> None:
 def test_a_service_with_a_route_is_an_app() -> None:
     (site,) = sites(SERVICES)
     assert site.domains == ("example.com", "www.example.com")
-    assert site.upstream == Upstream("web", 8000, site.upstream.service)
-    assert site.upstream.service == "web"
+    assert site.routes == everything_to(Server(Endpoint("web", 8000), ServiceName("web")))
+    assert (site.services, [str(server) for server in site.servers]) == (("web",), ["web:8000"])
     assert site.where == "f.yml:4"
     assert (site.name, site.aliases) == ("example.com", ("www.example.com",))
 
@@ -135,8 +127,8 @@ services:
   web: {image: web}
 """
     )
-    assert (str(outside.upstream), outside.upstream.service) == ("[2001:db8::5]:8080", None)
-    assert (str(more.upstream), more.upstream.service) == ("web:9000", "web")
+    assert outside.servers == (Server(Endpoint("2001:db8::5", 8080), None),)
+    assert more.servers == (Server(Endpoint("web", 9000), ServiceName("web")),)
     assert (outside.where, more.where) == ("f.yml:3", "f.yml:5")
 
 
@@ -169,7 +161,7 @@ services:
     image: web
 """
     (site,) = sites(text)
-    assert (site.name, site.upstream.host, site.where) == ("example.com", "web", "f.yml:2")
+    assert (site.name, site.services, site.where) == ("example.com", ("web",), "f.yml:2")
 
 
 def test_the_golden_stack_reads() -> None:

@@ -11,12 +11,13 @@ from stackctl.diagnose.apps import AppFacts
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
-from stackctl.model.stack import ProxyService, Site, Upstream
+from stackctl.model.routing import Server, Site
+from stackctl.model.stack import ProxyService
 from stackctl.observed.containers import Inspected, ListeningSocket, parse_listeners
 from stackctl.observed.state import Container
 
 _AT_ONCE = 64
-"""Upstreams asked at once: those that do not answer cost a second each."""
+"""Servers asked at once: those that do not answer cost a second each."""
 
 _TABLES = ("tcp", "tcp6")
 
@@ -26,11 +27,11 @@ def apps(
     proxy_service: ProxyService,
     project: Project,
     containers: Sequence[Container],
-    wanted: Sequence[Site],
+    wanted: Sequence[tuple[Site, Server]],
 ) -> list[AppFacts]:
-    """The facts of each app that is ``wanted``."""
+    """The facts of each server of a site that is ``wanted``."""
     networks = proxy_networks(context, proxy_service, containers)
-    outside = [site.upstream for site in wanted if site.upstream.service is None]
+    outside = [server.endpoint for _, server in wanted if server.service is None]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         answers = dict(zip(outside, pool.map(lambda at: context.wire.answers(at.host, at.port), outside), strict=True))
     return [
@@ -39,12 +40,12 @@ def apps(
             containers,
             networks,
             site.name,
-            site.upstream,
+            server,
             site.where,
-            answers=answers.get(site.upstream),
-            active=site.upstream.service is None or site.upstream.service in project.services,
+            answers=answers.get(server.endpoint) if server.service is None else None,
+            active=server.service is None or server.service in project.services,
         )
-        for site in wanted
+        for site, server in wanted
     ]
 
 
@@ -61,20 +62,20 @@ def app_facts(  # noqa: PLR0913  (each is one thing known already)
     containers: Iterable[Container],
     networks: frozenset[str] | None,
     subject: str,
-    upstream: Upstream,
+    server: Server,
     where: str,
     *,
     answers: bool | None,
     active: bool,
 ) -> AppFacts:
-    """The facts of what is behind one upstream; ``answers`` where somebody has asked it already."""
-    own = [container for container in containers if container.service == upstream.service]
-    seen = tuple(_tried(context, found, upstream.port) for one in own if (found := look_at(context, one)))
-    if upstream.service is not None and any(one.running and one.listeners is None for one in seen):
-        accepted = {context.containers.accepts(one, upstream.port) for one in own if one.running}
+    """The facts of one server; ``answers`` where it has been asked already."""
+    port = server.endpoint.port
+    own = [container for container in containers if container.service == server.service]
+    seen = tuple(_tried(context, found, port) for one in own if (found := look_at(context, one)))
+    if server.service is not None and any(one.running and one.listeners is None for one in seen):
+        accepted = {context.containers.accepts(one, port) for one in own if one.running}
         answers = True if True in accepted else False if False in accepted else None
-    service, at, port = upstream.service, upstream.host, upstream.port
-    return AppFacts(subject, service, at, port, where, seen, networks, answers, context.now(), active)
+    return AppFacts(subject, server, where, seen, networks, answers, context.now(), active)
 
 
 def look_at(context: Context, container: Container) -> Inspected | None:

@@ -23,7 +23,8 @@ from stackctl.model.layout import (
     lineage_file,
     lineage_files,
 )
-from stackctl.model.stack import Site, Stack
+from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.observed.state import Container
 
 INTERVAL = timedelta(hours=12)

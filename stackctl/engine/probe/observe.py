@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
-from stackctl.model.stack import Site, Stack
+from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.proxies.proxy import Proxy
 

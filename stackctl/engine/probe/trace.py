@@ -15,7 +15,8 @@ from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project
-from stackctl.model.stack import Site, Stack, Upstream
+from stackctl.model.routing import Server, Site
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
@@ -60,7 +61,7 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
         file=context.directory.files.main.name,
         owner=site.name if site else None,
         owner_where=site.where if site else None,
-        upstream=str(site.upstream) if site else None,
+        servers=site.servers if site else (),
         http_at=str(proxy_service.http),
         https_at=str(proxy_service.https),
         holder=_holder(context, stack, https, proxy),
@@ -126,11 +127,12 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
         known = target.host in project.services or target.host in stack.services
         service = ServiceName(target.host) if known else None
         subject = site.name if site else str(target)
-        where = site.where if site and service == site.upstream.service else action.place if action else ""
-        upstream = Upstream(target.host, target.port, service)
+        ours = site is not None and service in {server.service for server in site.servers}
+        where = site.where if site and ours else action.place if action else ""
+        server = Server(target, service)
         answers = _answers(context, target) if service is None else None
         active = service is None or service in project.services
-        found.append(app_facts(context, containers, networks, subject, upstream, where, answers=answers, active=active))
+        found.append(app_facts(context, containers, networks, subject, server, where, answers=answers, active=active))
     return tuple(found)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from stackctl.model.layout import (
-    WEBROOT,
-)
-from stackctl.model.stack import Site, Stack, TlsPolicy, Upstream
+from stackctl.model.layout import WEBROOT
+from stackctl.model.routing import Route, Server, Site
+from stackctl.model.stack import Stack, TlsPolicy
 from stackctl.proxies.proxy import Files, SiteTls
 from stackctl.templates import render
 
@@ -104,15 +103,16 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
     ``.custom`` and ``.location`` are copies of a person's own: for its server, and for its ``location /``.
     """
     able = Capabilities.of(version)
-    named = not _is_address(site.upstream)
+    route, server = _only(site)
     text = render(
         "nginx/site.conf.j2",
         name=site.name,
         names=site.domains,
-        upstream=str(site.upstream),
+        path=route.path,
+        upstream=str(server),
         # Without 'resolve', a group with a missing container would stop all sites: then there is no group.
         group=f"app_{site.name}" if able.upstream_resolve else None,
-        resolve=named,
+        resolve=server.is_resolved,
         # nginx sets the memory of kept connections aside for each site: 32 of them cost 6 KB.
         keepalive=32 if len(stack.sites) <= MANY else 8,
         plain_names=[name for name in site.domains if name not in tls.trusted],
@@ -159,8 +159,11 @@ def _headers_left(location: bytes | None) -> list[str]:
     return [line for line, name in zip(lines, set_here, strict=True) if name not in own and not line.startswith("#")]
 
 
-def _is_address(upstream: Upstream) -> bool:
-    return upstream.service is None and (":" in upstream.host or upstream.host.replace(".", "").isdigit())
+def _only(site: Site) -> tuple[Route, Server]:
+    """Return the one route of a site and its one server: the template has no others yet."""
+    (route,) = site.routes
+    (server,) = route.backend.servers
+    return route, server
 
 
 def _power_of_two(at_least: int) -> int:

@@ -22,7 +22,8 @@ from stackctl.model.layout import (
     custom_location,
     custom_site,
 )
-from stackctl.model.stack import Site, Stack
+from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.config import OLDEST, shared_files, site_files, source_of

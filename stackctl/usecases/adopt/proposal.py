@@ -17,7 +17,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
 from stackctl.errors import ExitCode
 from stackctl.model.layout import CERTBOT_CONF, renewal_file
-from stackctl.model.stack import Site
+from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.adopt import (
@@ -135,7 +135,7 @@ class Adoption:
                 AdoptedSite(
                     name=site.name,
                     aliases=site.domains[1:],
-                    upstream=str(site.upstream),
+                    upstream=str(site.server),
                     certificate=site.lineage or site.imported,
                     not_after=_not_after(self.observed, sites[site.name]),
                     at=site.at,

@@ -19,7 +19,8 @@ from stackctl.engine.probe.observe import proxy_version
 from stackctl.errors import EngineError
 from stackctl.model import values
 from stackctl.model.project import Project, Service
-from stackctl.model.stack import CA_NAMES, Site
+from stackctl.model.routing import Site
+from stackctl.model.stack import CA_NAMES
 from stackctl.plan.adopt import (
     ImportCertificate,
 )

@@ -20,7 +20,8 @@ from stackctl.engine.probe.permissions import tree
 from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import ExitCode, StackctlError
 from stackctl.model.layout import MARKER_HOST
-from stackctl.model.stack import LETSENCRYPT, Site
+from stackctl.model.routing import Site
+from stackctl.model.stack import LETSENCRYPT
 from stackctl.model.values import Domain
 from stackctl.observed.network import CaDirectory
 from stackctl.usecases.doctor.inputs import DoctorInputs, survey

@@ -9,7 +9,8 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe import host as probe
 from stackctl.errors import EngineError, InputError, StackctlError
 from stackctl.model.project import Project
-from stackctl.model.stack import Site, Stack
+from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.observed.ports import EngineVersion
 from stackctl.observed.state import Container
 from stackctl.stackfile.document import Document

@@ -12,7 +12,7 @@ from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
 from stackctl.errors import StackctlError
 from stackctl.model.project import Project
-from stackctl.model.stack import Site
+from stackctl.model.routing import Server, Site
 from stackctl.observed.state import Container
 from stackctl.usecases.doctor.inputs import DoctorInputs
 
@@ -27,29 +27,31 @@ _IN_THE_WAY = frozenset(
 def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
     """Whether the proxy can reach each app."""
     stack, project, containers = inputs.stack, inputs.project, inputs.containers
+    routed = [(site, server) for site in sites for server in site.servers]
     if stack is None or project is None or containers is None or not containers:
         because = inputs.broken or "the stack is down"
-        for site in sites:
-            yield from skipped(_app_names(site), because, site.name)
+        for site, server in routed:
+            yield from skipped(_app_names(server), because, site.name)
         return
-    here = [site for site in sites if not _waits_for_image(inputs, project, containers, site)]
-    facts = {one.subject: one for one in probe_apps.apps(inputs.context, stack.proxy, project, containers, here)}
-    for site in sites:
-        if site.name in facts:
-            yield from judged_apps.judge_app(facts[site.name])
+    here = [one for one in routed if not _waits_for_image(inputs, project, containers, one[1])]
+    gathered = probe_apps.apps(inputs.context, stack.proxy, project, containers, here)
+    facts = {(one.subject, one.server): one for one in gathered}
+    for site, server in routed:
+        if (site.name, server) in facts:
+            yield from judged_apps.judge_app(facts[site.name, server])
         else:
-            yield from skipped(_app_names(site), "its image is not here", site.name)
+            yield from skipped(_app_names(server), "its image is not here", site.name)
 
 
-def _app_names(site: Site) -> Sequence[str]:
-    if site.upstream.service is None:
+def _app_names(server: Server) -> Sequence[str]:
+    if server.service is None:
         return [judged_apps.OUTSIDE]
     return [judged_apps.CONTAINER, judged_apps.HEALTH, judged_apps.NETWORK, judged_apps.PORT]
 
 
-def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Sequence[Container], site: Site) -> bool:
+def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Sequence[Container], server: Server) -> bool:
     """Whether its service has no container only because its image is missing, which another check says."""
-    service = project.services.get(site.upstream.service or "")
+    service = project.services.get(server.service or "")
     if service is None or service.image is None or service.builds:
         return False
     there = any(container.service == service.name for container in containers)
