@@ -1,4 +1,4 @@
-"""Small servers on 127.0.0.1, each in a thread, that answer as a proxy does or as one that is broken."""
+"""Small servers on 127.0.0.1, each in a thread, that answer like a proxy, or like a broken one."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Server:
 
 @contextmanager
 def listening(answer: Callable[[socket.socket], None]) -> Iterator[PortBinding]:
-    """Take one connection after the other, and let ``answer`` have each."""
+    """Accept connections one after the other and pass each to ``answer``."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def take() -> None:
@@ -97,7 +97,7 @@ def serving(said: bytes, context: ssl.SSLContext | None = None) -> Iterator[Serv
 
 @contextmanager
 def refusing() -> Iterator[PortBinding]:
-    """A port at which nothing listens; it is bound, so that nobody else can."""
+    """A port at which nothing listens; it is bound, so that no other process can listen."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield PortBinding("127.0.0.1", bound.getsockname()[1])
@@ -105,6 +105,6 @@ def refusing() -> Iterator[PortBinding]:
 
 @contextmanager
 def silent() -> Iterator[PortBinding]:
-    """A port at which connections are taken, and nothing is ever said."""
+    """A port at which connections are accepted and never answered."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield PortBinding("127.0.0.1", listener.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Which program is Compose: the plugin, the binary on PATH, or that of this environment."""
+"""Finds Compose: the plugin, the binary on PATH, or that of this environment."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def test_the_binary_of_the_environment_is_the_last_choice(path: Path, tmp_path: 
     assert find_compose() == [on_path]
 
 
-def test_one_that_is_too_old_is_named(path: Path) -> None:
+def test_a_version_that_is_too_old_is_named(path: Path) -> None:
     program(path / "docker-compose", OWN.format("1.29.2"))
     with pytest.raises(EngineError, match=r"Compose 1\.29\.2 is too old: 2\.20 or newer is needed") as refused:
         find_compose()
     assert "[compose]" in (refused.value.hint or "")
 
 
-def test_without_one_it_is_said_how_to_install_it(path: Path) -> None:
+def test_without_compose_the_hint_says_how_to_install_it(path: Path) -> None:
     program(path / "docker", "exit 1")
     (path / "docker-compose").write_bytes(b"no program at all")
     (path / "docker-compose").chmod(0o755)

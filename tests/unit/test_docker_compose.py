@@ -1,4 +1,4 @@
-"""What Compose prints, as a project; and its commands, called as a program that answers as Compose does."""
+"""Reads what Compose printed as a project, and calls a program in the place of Compose."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_long_forms(monkeypatch: pytest.MonkeyPatch) -> None:
         builds=False,
         config_hash=digest("long", "app"),
         labels={"stackctl.role": "app"},
-        # A range of ports is one that Docker chooses from.
+        # A range of ports is left out: Docker chooses one of it.
         ports=(PublishedPort(8080, PortBinding("0.0.0.0", 18080)),),
         networks=frozenset({"front", "back"}),
         replicas=3,
@@ -132,28 +132,28 @@ WARNING = 'time="2026-11-26T18:18:39Z" level=warning msg="The \\"NONE\\" variabl
         (" Container stack-one-1  Error\nError response: port is taken\n", "Error response: port is taken"),
     ],
 )
-def test_the_last_thing_that_is_no_warning_is_what_compose_complains_of(stderr: str, words: str) -> None:
+def test_the_last_thing_that_is_no_warning_is_the_error_of_compose(stderr: str, words: str) -> None:
     assert compose._last_words(stderr) == words
 
 
 @pytest.mark.parametrize("stderr", ["", "\n", WARNING])
-def test_an_end_without_a_complaint_has_words_too(stderr: str) -> None:
+def test_an_exit_without_an_error_message_has_a_message(stderr: str) -> None:
     assert compose._last_words(stderr) == compose._last_words("") != ""
 
 
-class Stand:
-    """A stack directory with an override, and a program in the place of Compose."""
+class Program:
+    """A stack directory with an override, and a shell script in the place of Compose."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.files = ComposeFiles(root, root / "docker-compose.yml", (root / "docker-compose.override.yml",))
         self.compose = Compose(self.files)
-        self.program = root / "compose"
-        self.compose.__dict__["_command"] = [str(self.program), "--project-directory", str(root)]
+        self.script = root / "compose"
+        self.compose.__dict__["_command"] = [str(self.script), "--project-directory", str(root)]
 
     def answers(self, script: str) -> Compose:
-        self.program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {self.root}/arguments\n{script}\n')
-        self.program.chmod(0o755)
+        self.script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {self.root}/arguments\n{script}\n')
+        self.script.chmod(0o755)
         return self.compose
 
     @property
@@ -166,63 +166,63 @@ class Stand:
 
 
 @pytest.fixture
-def stand(tmp_path: Path) -> Stand:
-    return Stand(tmp_path)
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
 
 
-def test_a_file_is_resolved_from_its_text_below_its_overrides(stand: Stand) -> None:
-    called = stand.answers("cat > text; echo '{}'")._config("services: {}\n", "--format", "json")
+def test_a_file_is_resolved_from_its_text_below_its_overrides(program: Program) -> None:
+    called = program.answers("cat > text; echo '{}'")._config("services: {}\n", "--format", "json")
     assert called == "{}\n"
-    assert (stand.root / "text").read_text() == "services: {}\n"
-    assert stand.arguments == stand.called("-", "config", "--format", "json")
+    assert (program.root / "text").read_text() == "services: {}\n"
+    assert program.arguments == program.called("-", "config", "--format", "json")
 
 
-def test_a_file_that_compose_refuses_is_wrong(stand: Stand) -> None:
-    program = stand.answers("echo 'service \"a\" has no image' >&2; exit 15")
+def test_a_file_that_compose_refuses_is_a_stackfile_error(program: Program) -> None:
+    called = program.answers("echo 'service \"a\" has no image' >&2; exit 15")
     with pytest.raises(StackfileError, match='Compose does not accept it: service "a" has no image') as refused:
-        program.resolve("services: {a: {}}\n")
+        called.resolve("services: {a: {}}\n")
     assert refused.value.where == "docker-compose.yml"
 
 
-def test_a_command_is_run_on_the_files_on_disk(stand: Stand) -> None:
-    stand.answers("exit 0").run("up", "--detach", "one")
-    main = str(stand.root / "docker-compose.yml")
-    assert stand.arguments == stand.called(main, "--progress", "quiet", "up", "--detach", "one")
+def test_a_command_is_run_on_the_files_on_disk(program: Program) -> None:
+    program.answers("exit 0").run("up", "--detach", "one")
+    main = str(program.root / "docker-compose.yml")
+    assert program.arguments == program.called(main, "--progress", "quiet", "up", "--detach", "one")
 
 
-def test_a_command_that_fails_ends_with_composes_last_words(stand: Stand) -> None:
+def test_a_command_that_fails_ends_with_composes_last_words(program: Program) -> None:
     with pytest.raises(EngineError, match="no such image") as failed:
-        stand.answers("echo pulling >&2; echo 'no such image: x' >&2; exit 1").run("up", "one")
+        program.answers("echo pulling >&2; echo 'no such image: x' >&2; exit 1").run("up", "one")
     assert failed.value.where == "docker compose up"
 
 
-def test_lines_come_one_by_one_and_the_input_is_passed_on(stand: Stand) -> None:
-    program = stand.answers('echo first; read line; echo "got $line"')
-    assert list(program.lines(["exec", "certbot"], "a program\n")) == ["first", "got a program"]
-    assert stand.arguments[-2:] == ["exec", "certbot"]
+def test_lines_come_one_by_one_and_the_input_is_passed_on(program: Program) -> None:
+    called = program.answers('echo first; read line; echo "got $line"')
+    assert list(called.lines(["exec", "certbot"], "a line\n")) == ["first", "got a line"]
+    assert program.arguments[-2:] == ["exec", "certbot"]
 
 
-def test_without_input_a_command_reads_an_empty_one(stand: Stand) -> None:
-    assert list(stand.answers("wc -c").lines(["logs"])) == ["0"]
+def test_without_input_a_command_reads_an_empty_one(program: Program) -> None:
+    assert list(program.answers("wc -c").lines(["logs"])) == ["0"]
 
 
-def test_a_command_that_reads_none_of_its_input_is_judged_by_its_exit_code(stand: Stand) -> None:
+def test_a_command_that_reads_none_of_its_input_is_judged_by_its_exit_code(program: Program) -> None:
     much = "x" * 2_000_000
-    assert list(stand.answers("echo done").lines(["exec"], much)) == ["done"]
+    assert list(program.answers("echo done").lines(["exec"], much)) == ["done"]
     with pytest.raises(EngineError, match="not running"):
-        list(stand.answers("echo 'service is not running' >&2; exit 1").lines(["exec"], much))
+        list(program.answers("echo 'service is not running' >&2; exit 1").lines(["exec"], much))
 
 
 @pytest.mark.parametrize("code", [137, 143])
-def test_a_command_in_a_container_that_was_killed_is_told_apart(stand: Stand, code: int) -> None:
-    lines = stand.answers(f"echo first; exit {code}").lines(["exec", "certbot"], "")
+def test_a_command_in_a_container_that_was_killed_has_an_error_of_its_own(program: Program, code: int) -> None:
+    lines = program.answers(f"echo first; exit {code}").lines(["exec", "certbot"], "")
     assert next(lines) == "first"
     with pytest.raises(CommandKilled, match=str(code)):
         next(lines)
 
 
-def test_who_stops_reading_ends_the_command(stand: Stand) -> None:
-    lines = stand.answers("echo $$; exec tail -f /dev/null").lines(["logs"])
+def test_the_command_ends_when_its_output_is_no_longer_read(program: Program) -> None:
+    lines = program.answers("echo $$; exec tail -f /dev/null").lines(["logs"])
     pid = int(next(lines))
     assert psutil.pid_exists(pid)
     lines.close()  # type: ignore[attr-defined]  # a generator, by its interface an iterator
@@ -230,5 +230,5 @@ def test_who_stops_reading_ends_the_command(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize(("script", "version"), [("echo 5.6.1", "5.6.1"), ("exit 1", "of an unknown version")])
-def test_its_version_is_what_it_prints(stand: Stand, script: str, version: str) -> None:
-    assert stand.answers(script).version() == version
+def test_its_version_is_what_it_prints(program: Program, script: str, version: str) -> None:
+    assert program.answers(script).version() == version

@@ -1,4 +1,4 @@
-"""What the Docker API answers, as facts; and which of its calls are made."""
+"""Reads recorded answers of the Docker API, and checks which of its calls are made."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_row_without_labels_and_networks_is_a_container_too() -> None:
     assert made.orchestrator.containers("recorded") == (Container("1", "", "created", None, "2", ""),)
 
 
-def test_inspect_tells_of_health_restarts_and_networks() -> None:
+def test_inspect_shows_health_restarts_and_networks() -> None:
     made, api = engine(inspect_container=INSPECT["unhealthy"])
     seen = made.containers.inspect("1234")
     assert api.calls == [("inspect_container", ("1234",), {})]
@@ -205,7 +205,7 @@ def test_a_command_in_a_container_ends_with_its_code_and_output() -> None:
     assert api.calls[0] == ("exec_create", ("1234", ["nginx", "-t"]), {})
 
 
-def test_containers_are_stopped_and_removed_and_those_that_are_gone_passed_over() -> None:
+def test_containers_are_stopped_and_removed_and_those_that_are_gone_are_ignored() -> None:
     made, api = engine(stop=None, remove_container=None)
     made.orchestrator.remove(["1", "2"])
     assert sorted(api.calls) == [
@@ -248,7 +248,7 @@ def test_the_errors_of_the_sdk_are_translated(raised: Exception, message: str, h
     assert (caught.value.message, bool(caught.value.hint)) == (message, has_hint)
 
 
-def test_other_errors_are_not_taken_for_dockers() -> None:
+def test_other_errors_are_not_translated() -> None:
     made, _ = engine(inspect_container=struct.error("a fault"))
     with pytest.raises(struct.error):
         made.containers.inspect("1234")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -10,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from stackctl.adapters.disk import lock
 from stackctl.adapters.disk.lock import Holder, last_holder, locked
 from stackctl.errors import HostError, Locked
 
@@ -72,14 +75,14 @@ def taken(path: Path, notes: list[str] | None = None, wait: float = 0.0) -> Abst
     return locked(path, "add-app", lambda: AT, ([] if notes is None else notes).append, wait)
 
 
-def test_who_holds_it_is_in_the_file_and_taken_out_at_the_end(path: Path) -> None:
+def test_the_holder_is_in_the_file_and_removed_at_the_end(path: Path) -> None:
     with taken(path):
         assert last_holder(path) == Holder(os.getpid(), "add-app", SINCE, alive=True)
     assert last_holder(path) is None
     assert path.read_bytes() == b""
 
 
-def test_it_is_its_owners_alone(path: Path) -> None:
+def test_only_its_owner_may_read_it(path: Path) -> None:
     with taken(path):
         assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
@@ -105,7 +108,7 @@ def test_another_process_keeps_it_and_is_named(path: Path) -> None:
         pass
 
 
-def test_it_is_waited_for_and_that_is_said_once(path: Path) -> None:
+def test_waiting_is_reported_once(path: Path) -> None:
     notes: list[str] = []
     with other(path) as holder:
 
@@ -118,15 +121,20 @@ def test_it_is_waited_for_and_that_is_said_once(path: Path) -> None:
     assert notes == [f"waiting for {holder.name}"]
 
 
-def test_waiting_ends_at_its_time(path: Path) -> None:
+def test_waiting_ends_at_its_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = map(float, itertools.count())
+    slept: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: next(seconds), sleep=slept.append)
+    monkeypatch.setattr(lock, "time", clock)
     notes: list[str] = []
     with other(path) as holder:
-        with pytest.raises(Locked), taken(path, notes, wait=0.01):
+        with pytest.raises(Locked), taken(path, notes, wait=3.0):
             pytest.fail("both have it")
         assert notes == [f"waiting for {holder.name}"]
+    assert len(slept) == 2
 
 
-def test_the_lock_of_a_process_that_was_killed_is_free_and_its_name_is_told(path: Path) -> None:
+def test_the_lock_of_a_process_that_was_killed_is_free_and_the_process_is_named(path: Path) -> None:
     with other(path) as holder:
         holder.kill()
     gone = Holder(holder.process.pid, "up", SINCE, alive=False)
@@ -140,7 +148,7 @@ def test_the_lock_of_a_process_that_was_killed_is_free_and_its_name_is_told(path
 
 
 @pytest.mark.parametrize("text", ["", "[1", "[]", "{}", '{"pid": "x", "command": "up", "since": ""}', "\xff"])
-def test_a_file_that_names_nobody_holds_nobody_up(path: Path, text: str) -> None:
+def test_a_file_without_a_holder_is_a_free_lock(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_text(text, encoding="latin-1")
     assert last_holder(path) is None

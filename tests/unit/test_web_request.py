@@ -1,4 +1,4 @@
-"""One request through a published port, and what becomes of it."""
+"""Sends one request through a port, and reads the reply or why there is none."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ def test_plain_http_at_a_tls_port_is_a_refused_handshake(client: ssl.SSLContext)
         assert ask(at, MINE, "/", client).failure is Failure.HANDSHAKE
 
 
-def test_nothing_takes_the_connection(client: ssl.SSLContext) -> None:
+def test_a_refused_connection_is_reported(client: ssl.SSLContext) -> None:
     with refusing() as at:
         assert ask(at, MINE, "/", client) == ask(at, MINE, "/", None) == Reply(failure=Failure.CONNECT)
 
 
-def test_what_never_answers_is_a_timeout(client: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_answers_is_a_timeout(client: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request, "_TIMEOUT", 0.05)
     with silent() as at:
         assert ask(at, MINE, "/", client) == ask(at, MINE, "/", None) == Reply(failure=Failure.TIMEOUT)

@@ -1,4 +1,4 @@
-"""An editor knows nothing of locks: what is saved while a command runs is neither overwritten nor lost."""
+"""A file that a user saves while a command runs is neither overwritten nor lost: editors take no lock."""
 
 from __future__ import annotations
 
