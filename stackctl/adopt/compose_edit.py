@@ -7,13 +7,13 @@ from typing import Any
 
 from stackctl.adopt.compose_layouts import Layout
 from stackctl.adopt.proposal import Proposal, ProposedSite
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Proxy
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.read import HTTP, HTTPS, KEY
+from stackctl.stackfile.read import KEY
 
 _DROPPED = ("command", "user", "working_dir")
 
@@ -45,10 +45,10 @@ def adopted(  # noqa: PLR0913  (what the new text is made of)
 def _as_proxy(doc: Document, proxy: Proxy, service: Service, image: str | None) -> Document:
     name = str(service.name)
     at = {port.target: port.at for port in service.ports}
-    http = at.get(HTTP) or PortBinding(at[HTTPS].address, HTTP)
-    https = at.get(HTTPS) or PortBinding(http.address, HTTPS)
+    http = at.get(HTTP_PORT) or PortBinding(at[HTTPS_PORT].address, HTTP_PORT)
+    https = at.get(HTTPS_PORT) or PortBinding(http.address, HTTPS_PORT)
     block = proxy.service(name, image or service.image or "", http, https)
-    for target, place in ((HTTP, http), (HTTPS, https)):
+    for target, place in ((HTTP_PORT, http), (HTTPS_PORT, https)):
         if target not in at:
             doc = _in_lines(doc, ("services", name, "ports"))
             doc = edit.add_item(doc, ("services", name, "ports"), f'- "{place}:{target}"\n')

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stackctl.errors import InputError
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.layout import CERTBOT_CONF, PROXY
 from stackctl.model.project import Mount, Project, Service
-from stackctl.stackfile.read import HTTP, HTTPS
 
 DOCKER_GEN_SOCKET = "/tmp/docker.sock"  # noqa: S108  (where nginx-proxy looks for it)
 _NGINX_PROXY = re.compile(r"(?:^|/)(?:nginx-proxy|docker-gen)\b")
@@ -67,7 +67,7 @@ def _only(found: list[Service]) -> Service:
 def _is_proxy(service: Service) -> bool:
     published = {port.target for port in service.ports}
     mounted = any(_below(mount.target, PROXY.mount) for mount in service.mounts)
-    return bool(published & {HTTP, HTTPS}) and ("nginx" in _repository(service) or mounted)
+    return bool(published & {HTTP_PORT, HTTPS_PORT}) and ("nginx" in _repository(service) or mounted)
 
 
 def _is_helper(service: Service) -> bool:

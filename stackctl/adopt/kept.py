@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from stackctl.adopt.known import FILES, PASSES, logs_to_file
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Fate, Remark
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.layout import CERTBOT_CONF, CUSTOM, LINEAGES, PROXY
 from stackctl.proxies.nginx.directives import Directive, first, named, text_of
 
@@ -165,7 +166,7 @@ class Keeper:
         if not self._resolves:
             self.remark(Fate.LOST, f"{one.head}: needs nginx 1.27.3, which can look a name up while it runs", one.at)
             return []
-        port = url["port"] or ("443" if url.groupdict().get("scheme") in {"https", "grpcs"} else "80")
+        port = url["port"] or (HTTPS_PORT if url.groupdict().get("scheme") in {"https", "grpcs"} else HTTP_PORT)
         group = re.sub(r"[^A-Za-z0-9_.-]", "_", f"kept_{found}_{port}")
         self._groups[group] = text_of(
             [
@@ -217,7 +218,7 @@ def _is_set(one: Directive, there: Iterable[Directive]) -> bool:
 
 def sent_host(url: re.Match[str]) -> str:
     """What nginx sends as Host by itself to the place in a ``proxy_pass``: without the scheme's own port."""
-    own = {"http": "80", "https": "443"}.get(url.groupdict().get("scheme", "http"))
+    own = {"http": str(HTTP_PORT), "https": str(HTTPS_PORT)}.get(url.groupdict().get("scheme", "http"))
     return url["host"] if url["port"] in {None, own} else f"{url['host']}:{url['port']}"
 
 

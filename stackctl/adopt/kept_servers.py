@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from stackctl.adopt.kept import Keeper
 from stackctl.adopt.nginx_conf import Listen, ServerBlock, is_challenge
 from stackctl.adopt.proposal import Fate
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.proxies.nginx.directives import Directive, kept_text, named
-from stackctl.stackfile.read import HTTP, HTTPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def server_text(one: KeptServer, taken: AbstractSet[str], keeper: Keeper) -> str
     if "proxy_protocol" in one.reason:
         keeper.remark(Fate.LOST, f"{shown}: {one.reason}, which would be for all sites", server.at)
         return ""
-    listens = list(named(server.whole.inner, "listen")) or [Directive("listen", (str(HTTP),))]
+    listens = list(named(server.whole.inner, "listen")) or [Directive("listen", (str(HTTP_PORT),))]
     elsewhere = [listen for listen in listens if not _is_stackctls(listen)]
     names = [name for name in server.names if name not in taken]
     if elsewhere and len(names) < len(server.names) and not names:
@@ -41,7 +41,7 @@ def server_text(one: KeptServer, taken: AbstractSet[str], keeper: Keeper) -> str
         return ""
     body = [_without_defaults(listen) if _is_stackctls(listen) else listen for listen in listens]
     body += [Directive("server_name", tuple(names))] if names else []
-    if any(Listen.of(listen).port == HTTP for listen in listens):
+    if any(Listen.of(listen).port == HTTP_PORT for listen in listens):
         body.append(Directive("include", ("snippets/acme.conf",)))
     rest = [directive for directive in server.body if not (server.plain and is_challenge(directive))]
     keeper.remark(Fate.KEPT, f"{shown} stays as it is, no app of stackctl's: {one.reason}", server.at)
@@ -49,7 +49,7 @@ def server_text(one: KeptServer, taken: AbstractSet[str], keeper: Keeper) -> str
 
 
 def _is_stackctls(listen: Directive) -> bool:
-    return Listen.of(listen).port in {HTTP, HTTPS}
+    return Listen.of(listen).port in {HTTP_PORT, HTTPS_PORT}
 
 
 _DEFAULTS = {"default_server", "default", "http2"}

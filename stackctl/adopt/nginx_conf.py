@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from stackctl.errors import InputError
 from stackctl.model import values
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.layout import CHALLENGES
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, first, named, without_comments
-from stackctl.stackfile.read import HTTP, HTTPS
 
 ACME_PATH = f"/{CHALLENGES}"
 _PORT = re.compile(r"(?:.*:)?(\d+)\Z")
@@ -33,7 +33,7 @@ class Listen:
         """What a ``listen`` says; a port that is no number, such as a socket's path, is 0."""
         place, options = directive.arg, frozenset(directive.args[1:])
         match = _PORT.match(place)
-        port = int(match[1]) if match else HTTP if not place.startswith("unix:") else 0
+        port = int(match[1]) if match else HTTP_PORT if not place.startswith("unix:") else 0
         default = bool(options & {"default_server", "default"})
         return cls(port, "ssl" in options or "quic" in options, default, options)
 
@@ -89,11 +89,11 @@ class ServerBlock:
     def oddity(self) -> str | None:
         """Why no site can take its place, going by what it listens on."""
         for listen in self.listens:
-            if listen.port not in {HTTP, HTTPS}:
+            if listen.port not in {HTTP_PORT, HTTPS_PORT}:
                 return f"it listens on port {listen.port}" if listen.port else "it listens on a socket"
             if "proxy_protocol" in listen.options:
                 return "it listens with proxy_protocol"
-            if listen.tls != (listen.port == HTTPS):
+            if listen.tls != (listen.port == HTTPS_PORT):
                 return f"it listens on port {listen.port} {'with' if listen.tls else 'without'} TLS"
         return None
 
@@ -147,7 +147,7 @@ def read_conf(directives: Iterable[Directive]) -> NginxConf:
 def _server(directive: Directive) -> ServerBlock:
     body = directive.inner
     old_tls = first(body, "ssl")
-    listens = [Listen.of(one) for one in named(body, "listen")] or [Listen(HTTP, False, False, frozenset())]  # noqa: FBT003
+    listens = [Listen.of(one) for one in named(body, "listen")] or [Listen(HTTP_PORT, False, False, frozenset())]  # noqa: FBT003
     if old_tls is not None and old_tls.arg == "on":
         listens = [Listen(one.port, True, one.default, one.options) for one in listens]  # noqa: FBT003
     certificate, key = first(body, "ssl_certificate"), first(body, "ssl_certificate_key")

@@ -13,10 +13,10 @@ from stackctl.adopt.proposal import Fate, Proposal, ProposedSite, Remark
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import NoSite, SiteReader, merged
 from stackctl.certs.lineage import Certificate
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, kept_text, named
-from stackctl.stackfile.read import HTTP, HTTPS
 
 
 def read_proposal(
@@ -116,7 +116,7 @@ class _Reading:
 
     def _is_nobodys(self, server: ServerBlock) -> bool:
         """Whether it only sends away whom nobody expects: stackctl does that too."""
-        default = any(server.is_default(port) for port in (HTTP, HTTPS))
+        default = any(server.is_default(port) for port in (HTTP_PORT, HTTPS_PORT))
         if server.domains or not (default or set(server.names) <= {"_", ""}) or server.oddity:
             return False
         rest = [one for one in server.body if not is_challenge(one) and one.name not in _QUIET]
@@ -172,12 +172,12 @@ class _Reading:
 
     def _redirected_unnamed(self) -> None:
         """Kept servers whose names are redirected on port 80 by the default server there: it is stackctl's now."""
-        default = self.conf.default(HTTP)
+        default = self.conf.default(HTTP_PORT)
         if default is None or default.oddity or not redirect_of(default.body):
             return
-        there = [one for one in self.conf.servers if any(listen.port == HTTP for listen in one.listens)]
+        there = [one for one in self.conf.servers if any(listen.port == HTTP_PORT for listen in one.listens)]
         named_there = {name for server in there for name in server.names}
-        secure = [one.server for one in self.kept if any(listen.port == HTTPS for listen in one.server.listens)]
+        secure = [one.server for one in self.kept if any(listen.port == HTTPS_PORT for listen in one.server.listens)]
         names = dict.fromkeys(name for server in secure for name in server.names if name not in {"", "_"})
         left = [name for name in names if name not in named_there and not self._site_of(name)]
         if left:
@@ -185,7 +185,7 @@ class _Reading:
 
     def _covering(self, name: Domain) -> ProposedSite | None:
         """The site whose certificate is for ``name`` too, where that site answered for it by being the default."""
-        default = self.conf.default(HTTPS)
+        default = self.conf.default(HTTPS_PORT)
         for site in self.sites:
             certificate = self.certificates.get(site.lineage or "")
             if certificate is not None and certificate.covers(name) and default is not None and site.at == default.at:
@@ -197,7 +197,7 @@ class _Reading:
         routed = {name for server in self.conf.servers for name in server.names}
         for lineage, certificate in self.certificates.items():
             for text in certificate.names:
-                default = self.conf.default(HTTPS)
+                default = self.conf.default(HTTPS_PORT)
                 site = next((one for one in self.sites if one.lineage == lineage), None)
                 if text in routed or text.startswith("*.") or site is None or self._site_of(Domain(text)):
                     continue
@@ -214,10 +214,10 @@ class _Reading:
 
     def _strangers(self) -> None:
         """Unknown names were answered by some site, and are refused now."""
-        for port in (HTTP, HTTPS):
+        for port in (HTTP_PORT, HTTPS_PORT):
             default = self.conf.default(port)
             if default is not None and default.domains and not redirect_of(default.body):
-                scheme = "https" if port == HTTPS else "http"
+                scheme = "https" if port == HTTPS_PORT else "http"
                 self._remark(
                     Fate.CHANGED,
                     f"names of no site were answered by {default.domains[0]} over {scheme}, and are refused now",

@@ -12,6 +12,7 @@ from stackctl.adopt.nginx_conf import NginxConf, ServerBlock, is_challenge
 from stackctl.adopt.proposal import Fate, ProposedSite
 from stackctl.errors import InputError
 from stackctl.model import endpoints
+from stackctl.model.endpoints import HTTP_PORT
 from stackctl.model.project import Project
 from stackctl.model.routing import Server, Tuning
 from stackctl.model.values import ServiceName
@@ -150,10 +151,11 @@ class SiteReader:
             servers = list(named(group.inner, "server"))
             if len(servers) != 1:
                 return NoSite(f"its upstream {host} has {len(servers)} servers")
-            host, _, port = servers[0].arg.rpartition(":") if ":" in servers[0].arg else (servers[0].arg, "", "80")
+            text = servers[0].arg
+            host, _, port = text.rpartition(":") if ":" in text else (text, "", str(HTTP_PORT))
             if host in {"unix", "http"} or not port.isdigit():
-                return NoSite(f"its upstream is {servers[0].arg}")
-        return self._place(host, int(port or 80))
+                return NoSite(f"its upstream is {text}")
+        return self._place(host, int(port or HTTP_PORT))
 
     def _place(self, host: str, port: int) -> Server | NoSite:
         service = self._services.get(host)

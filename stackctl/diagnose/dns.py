@@ -10,12 +10,11 @@ from stackctl.certs.ledger import Refusal
 from stackctl.diagnose.caa import Permission, permission
 from stackctl.diagnose.cdn import cdn_of
 from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import HTTP_PORT, PortBinding
 from stackctl.model.layout import CHALLENGES, MARKER_HOST, MARKER_PATH, WEBROOT
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 
-HTTP_PORT = 80
 """Where CAs come for HTTP-01 (RFC 8555, section 8.3), wherever the proxy is published."""
 
 _LOCAL = tuple(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from stackctl.errors import InputError
 from stackctl.model.values import is_host, is_ip, port
 
 HTTP_PORT, HTTPS_PORT = 80, 443
-"""The default ports of ``http`` and ``https`` (RFC 9110, section 4.2); the proxy listens on them in its container."""
+"""The default ports of ``http`` and ``https`` (RFC 9110, section 4.2). The proxy listens on them in its container."""
 
 _DIGITS = re.compile(r"[0-9]{1,5}\Z")
 _BRACKETED = re.compile(r"\[([^\[\]]+)\]\Z")
@@ -80,6 +81,32 @@ class PortBinding:
         if self.address == "[::]":
             return "::1", self.port
         return str(self.address).strip("[]"), self.port
+
+
+class Scheme(StrEnum):
+    """What a listener speaks, as the scheme of its URLs."""
+
+    HTTP = "http"
+    HTTPS = "https"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A port on which the proxy listens.
+
+    Attributes:
+        port: in the proxy's container.
+        at: where it is published on the host.
+    """
+
+    scheme: Scheme
+    port: int
+    at: PortBinding
+
+
+def web_listeners(http: PortBinding, https: PortBinding) -> tuple[Listener, ...]:
+    """Return the listeners of a proxy for web sites, published at ``http`` and ``https``."""
+    return Listener(Scheme.HTTP, HTTP_PORT, http), Listener(Scheme.HTTPS, HTTPS_PORT, https)
 
 
 def port_binding(text: str) -> PortBinding:

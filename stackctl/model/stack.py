@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import Listener, Scheme
 from stackctl.model.routing import Site
 from stackctl.model.values import ServiceName
 
@@ -55,13 +55,25 @@ class Acme:
 
 @dataclass(frozen=True, slots=True)
 class ProxyService:
-    """The proxy service: its image, where it is published on the host, and its kind, the key ``proxy``."""
+    """The proxy service: its image, its listeners, and its kind, the key ``proxy``."""
 
     service: ServiceName
     image: str
-    http: PortBinding
-    https: PortBinding
+    listeners: tuple[Listener, ...]
     kind: str = "nginx"
+
+    @property
+    def http(self) -> Listener:
+        """The listener for plain HTTP."""
+        return self._listener(Scheme.HTTP)
+
+    @property
+    def https(self) -> Listener:
+        """The listener for HTTPS."""
+        return self._listener(Scheme.HTTPS)
+
+    def _listener(self, scheme: Scheme) -> Listener:
+        return next(listener for listener in self.listeners if listener.scheme is scheme)
 
 
 @dataclass(frozen=True, slots=True)

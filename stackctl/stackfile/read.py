@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import endpoints, values
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_listeners
 from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.routing import Server, Site, Tuning, everything_to
 from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Stack, TlsPolicy
@@ -22,7 +22,6 @@ from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, known_keys
 
 KEY = "x-stackctl"
-HTTP, HTTPS = 80, 443
 LONGEST_NAME = 240
 """Files are named after an app; a file's name has at most 255 bytes, its ending included."""
 
@@ -94,23 +93,24 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
 def _proxy_service(doc: Document, project: Project, kind: str) -> ProxyService:
     proxy = _role(doc, project, "proxy")
     at: dict[int, PortBinding] = {port.target: port.at for port in proxy.ports}
-    for target in (HTTP, HTTPS):
+    for target in (HTTP_PORT, HTTPS_PORT):
         if target not in at:
             raise StackfileError(
                 f"the {proxy.name} service does not publish port {target}",
                 where=doc.where_of(("services", proxy.name, "ports")),
                 hint=f'add "{target}:{target}" to its ports',
             )
-    if at[HTTP].meets(at[HTTPS]):
+    http, https = at[HTTP_PORT], at[HTTPS_PORT]
+    if http.meets(https):
         raise StackfileError(
-            f"the {proxy.name} service publishes port {HTTP} at {at[HTTP]} and port {HTTPS} at {at[HTTPS]}:"
+            f"the {proxy.name} service publishes port {HTTP_PORT} at {http} and port {HTTPS_PORT} at {https}:"
             " two cannot have one place",
             where=doc.where_of(("services", proxy.name, "ports")),
             hint="give each a port of its own",
         )
     if proxy.image is None:
         raise StackfileError("the proxy service has no image", where=doc.where_of(("services", proxy.name)))
-    return ProxyService(proxy.name, proxy.image, at[HTTP], at[HTTPS], kind)
+    return ProxyService(proxy.name, proxy.image, web_listeners(http, https), kind)
 
 
 def _role(doc: Document, project: Project, role: str) -> Service:

@@ -126,7 +126,7 @@ def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan
     own = [c for c in observed.containers if c.service == stack.proxy.service or c.role == "proxy"]
     if not starts or any(container.running for container in own):
         return
-    for at in (stack.proxy.http, stack.proxy.https):
+    for at in (listener.at for listener in stack.proxy.listeners):
         owner = context.wire.owner(at)
         if owner:
             holder = context.containers.publisher(at) or owner

@@ -14,8 +14,8 @@ from cryptography import x509
 from stackctl.adapters.disk.files import host_errors
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
-from stackctl.model import endpoints, values
-from stackctl.model.endpoints import PortBinding
+from stackctl.model import values
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.layout import CA_BUNDLE, SCHEMA
 from stackctl.model.project import WRITTEN_LABEL
 from stackctl.model.stack import CA_NAMES, KeyType
@@ -119,7 +119,7 @@ def _schema(proxies: Collection[str]) -> bytes:
 
 def _ports(options: InitOptions) -> tuple[PortBinding, PortBinding]:
     """Where a new proxy's HTTP and HTTPS are published."""
-    return options.http or endpoints.port_binding("80"), options.https or endpoints.port_binding("443")
+    return options.http or PortBinding(None, HTTP_PORT), options.https or PortBinding(None, HTTPS_PORT)
 
 
 def _refuse_one_place(options: InitOptions) -> None:
@@ -234,7 +234,7 @@ def _refuse_contradiction(doc: Document, role: str, name: str, body: dict[str, A
             where=doc.where_of(("services", name, "image")),
             hint="edit that line and run 'stackctl up'",
         )
-    ports = {80: options.http, 443: options.https} if role == "proxy" else {}
+    ports = {HTTP_PORT: options.http, HTTPS_PORT: options.https} if role == "proxy" else {}
     for target, at in ports.items():
         if at is not None and f"{at}:{target}" not in [str(port) for port in body.get("ports") or []]:
             raise InputError(

@@ -59,7 +59,7 @@ def status(context: Context) -> Result[StatusReport]:
     stack = loaded.stack
     containers = context.orchestrator.containers(loaded.project.name)
     shelf = context.directory.shelf(site.name for site in stack.sites)
-    served = context.wire.offered(stack.proxy.https, [site.name for site in stack.sites]) if stack.sites else {}
+    served = context.wire.offered(stack.proxy.https.at, [site.name for site in stack.sites]) if stack.sites else {}
     # Sites that share a server share its answer too.
     servers = list(dict.fromkeys(server for site in stack.sites for server in site.servers))
     with ThreadPoolExecutor(_AT_ONCE) as pool:

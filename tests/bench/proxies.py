@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.model import routing
-from stackctl.model.endpoints import PortBinding, endpoint
+from stackctl.model.endpoints import PortBinding, endpoint, web_listeners
 from stackctl.model.routing import Site, everything_to
 from stackctl.model.stack import Acme, ProxyService, Stack
 from stackctl.model.values import Domain, ServiceName
@@ -124,9 +124,10 @@ def caddy(port: int = 28446) -> Iterator[Server]:
 
 
 def _rendered() -> dict[str, bytes]:
-    published = PortBinding(None, 80), PortBinding(None, 443)
+    listeners = web_listeners(PortBinding(None, 80), PortBinding(None, 443))
     site = Site((Domain(SITE),), everything_to(routing.Server(endpoint(UPSTREAM))))
-    stack = Stack(Acme(), (site,), ProxyService(ServiceName("nginx"), lab.NGINX, *published), ServiceName("certbot"))
+    proxy = ProxyService(ServiceName("nginx"), lab.NGINX, listeners)
+    stack = Stack(Acme(), (site,), proxy, ServiceName("certbot"))
     nginx = Nginx()
     version = nginx.parse_version(lab.run("docker", "run", "--rm", lab.NGINX, "sh", "-c", "nginx -v 2>&1"))
     rendered = nginx.render(stack, stack.sites, {site.name: TLS}, version, {})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
-from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.endpoints import Endpoint, PortBinding, web_listeners
 from stackctl.model.project import Project, PublishedPort, Service
 from stackctl.model.routing import Server, Site, Tuning, everything_to
 from stackctl.model.stack import Acme, ProxyService, Stack, TlsPolicy
@@ -44,7 +44,9 @@ def stack(
     https: PortBinding | None = None,
 ) -> Stack:
     """A stack of ``apps`` with the services ``nginx`` and ``certbot``."""
-    proxy_service = ProxyService(ServiceName("nginx"), image, PortBinding(None, 80), https or PortBinding(None, 443))
+    proxy_service = ProxyService(
+        ServiceName("nginx"), image, web_listeners(PortBinding(None, 80), https or PortBinding(None, 443))
+    )
     return Stack(
         acme=acme or Acme(email="you@example.com", agree_tos=True),
         sites=sites,

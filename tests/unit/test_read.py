@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stackctl.errors import ExitCode, StackfileError
-from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Server, Site, Tuning, everything_to
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, KeyType, Stack, TlsPolicy
@@ -61,7 +61,8 @@ def test_a_file_without_x_stackctl_is_a_stack_of_defaults() -> None:
     assert stack.acme.directory == LETSENCRYPT
     assert stack.tls is TlsPolicy.INTERMEDIATE
     assert (stack.proxy.service, stack.proxy.image, stack.certbot) == ("nginx", "nginx:1.30", "certbot")
-    assert (stack.proxy.http, stack.proxy.https) == (PortBinding(None, 80), PortBinding(None, 443))
+    assert stack.proxy.http == Listener(Scheme.HTTP, 80, PortBinding(None, 80))
+    assert stack.proxy.https == Listener(Scheme.HTTPS, 443, PortBinding(None, 443))
 
 
 def test_every_key_at_the_top_has_its_meaning() -> None:
@@ -179,7 +180,7 @@ def test_the_proxy_is_what_its_label_says_whatever_its_name_and_ports() -> None:
     issuer = service("acme", role="certbot")
     stack = read("services: {}\n", Project("demo", {"edge": proxy_service, "acme": issuer}))
     assert (stack.proxy.service, stack.proxy.image, stack.certbot) == ("edge", "mynginx:2", "acme")
-    assert (str(stack.proxy.http), str(stack.proxy.https)) == ("127.0.0.1:8080", "8443")
+    assert (str(stack.proxy.http.at), str(stack.proxy.https.at)) == ("127.0.0.1:8080", "8443")
 
 
 def test_an_app_is_found_by_any_of_its_names() -> None:

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from stackctl.adapters.disk.directory import StackDirectory
@@ -26,7 +27,7 @@ from stackctl.adapters.fakes.looks import FakeLooks
 from stackctl.adapters.fakes.nginx import loaded_certificates, nginx_test
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import HTTP_PORT, PortBinding
 from stackctl.model.layout import CERTBOT_CONF, CERTS, LIVE, MAIN, PROXY
 from stackctl.model.project import Project, Service
 from stackctl.observed.ports import Engine, EngineVersion, Output
@@ -64,7 +65,8 @@ class FakeEngine(FakeLooks):
 
     @property
     def _certbot(self) -> FakeCertbot:
-        return FakeCertbot(self.root / CERTBOT_CONF.path, self.ca, self.now, self.faults.issue, lambda: self._proxy(80))
+        proxy_runs = partial(self._proxy, HTTP_PORT)
+        return FakeCertbot(self.root / CERTBOT_CONF.path, self.ca, self.now, self.faults.issue, proxy_runs)
 
     @contextmanager
     def _call(self, what: str) -> Iterator[None]:

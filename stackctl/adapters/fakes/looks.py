@@ -15,7 +15,7 @@ from typing import Any
 
 from stackctl.adapters.fakes.wire import FakeWire
 from stackctl.errors import EngineError
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.layout import LIVE, PROXY, SITES
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Inspected, ListeningSocket
@@ -86,7 +86,7 @@ class FakeLooks(FakeWire):
             return self.looks.logs.get(service, f"{service} says hello") if lines else ""
 
     def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
-        if not self._proxy(443 if tls else 80, at):
+        if not self._proxy(HTTPS_PORT if tls else HTTP_PORT, at):
             return Reply(failure=Failure.CONNECT)
         certificate = self.loaded.get(name) if tls else None
         if tls and certificate is None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from stackctl.adapters.fakes.compose import Run
 from stackctl.adapters.fakes.faults import Faults
 from stackctl.certs.lineage import Certificate
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.values import Domain
 
 
@@ -33,16 +33,16 @@ class FakeWire:
         )
 
     def generation(self, http: PortBinding) -> str | None:
-        return self.loaded_generation if self._proxy(80, http) else None
+        return self.loaded_generation if self._proxy(HTTP_PORT, http) else None
 
     def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
-        there = self.loaded if self._proxy(443, https) else {}
+        there = self.loaded if self._proxy(HTTPS_PORT, https) else {}
         return {name: there.get(name) for name in names}
 
     offered = served
 
     def responds(self, http: PortBinding) -> bool:
-        return self._proxy(80, http)
+        return self._proxy(HTTP_PORT, http)
 
     def answers(self, address: str, port: int) -> bool:
         for run in self.runs.values():

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from stackctl import __version__
 from stackctl.adapters.net.resolver import Resolver
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.observed.network import CaDirectory, Fetched, Lookup, Reach
 
 _CA_SECONDS = 5.0
@@ -152,7 +153,7 @@ def _moved(url: str, location: str) -> tuple[str, int, str] | None:
     """Host, port and URL of a redirect that a CA would follow, or None."""
     try:
         parts = urlsplit(urljoin(url, location))
-        usual = {"http": 80, "https": 443}.get(parts.scheme)
+        usual = {"http": HTTP_PORT, "https": HTTPS_PORT}.get(parts.scheme)
         followed = usual is not None and parts.port in {None, usual}
     except ValueError:
         return None

@@ -9,7 +9,7 @@ import ssl
 from cryptography import x509
 
 from stackctl.certs.lineage import Certificate, describe
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Failure, Reply
 
@@ -17,7 +17,6 @@ _TIMEOUT = 15.0
 """Longer than the proxy itself waits for a connection to an app."""
 
 _AGENT = "stackctl-explain"
-_DEFAULT_PORTS = {True: 443, False: 80}
 
 
 def ask(at: PortBinding, name: Domain, path: str, context: ssl.SSLContext | None) -> Reply:
@@ -50,7 +49,7 @@ def _handshake_failure(error: OSError) -> Failure:
 
 
 def _get(connection: socket.socket, at: PortBinding, name: Domain, path: str, certificate: Certificate | None) -> Reply:
-    default = _DEFAULT_PORTS[certificate is not None]
+    default = HTTP_PORT if certificate is None else HTTPS_PORT
     client = http.client.HTTPConnection(name, timeout=_TIMEOUT)
     client.sock = connection
     headers = {

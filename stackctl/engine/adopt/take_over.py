@@ -61,7 +61,7 @@ class TakeOver:
                 self._context.directory.store_pair(operation.site, operation.chain, operation.key)
             case ReplaceProxy():
                 names = [Domain(name) for name in operation.names]
-                with measured(self._context, self._stack.proxy.http, self._stack.proxy.https, names) as prober:
+                with measured(self._context, self._stack.proxy.http.at, self._stack.proxy.https.at, names) as prober:
                     self._context.orchestrator.up([operation.service])
                     prove.generation_answers(self._context, self._stack, self._project)
                 self.gap = prober.milliseconds if prober.has_answered else None

@@ -169,7 +169,7 @@ class Executor:
             case ReloadProxy():
                 self._reload()
             case VerifyGone():
-                prove.name_is_refused(context, self._stack.proxy.https, operation.name)
+                prove.name_is_refused(context, self._stack.proxy.https.at, operation.name)
             case DeferIssue():
                 raise IssueFailed(
                     f"{operation.request.lineage}: not asked for: {operation.cause}",

@@ -23,7 +23,7 @@ def check_names(
     names = [name for operation in operations for name in operation.names]
     containers = context.orchestrator.containers(project)
     with placed_probe_file(context, containers, stack.certbot) as probe_file:
-        target = Target(lambda: _ca(context, stack.acme.directory), probe_file, stack.proxy.http)
+        target = Target(lambda: _ca(context, stack.acme.directory), probe_file, stack.proxy.http.at)
         facts = {one.name: one for one in look_up(context.network, names, target)}
     return [
         next((error for name in operation.names if (error := _refusal(certain_failure(facts[name])))), None)

@@ -103,13 +103,13 @@ def generation_answers(context: Context, stack: Stack, project: str) -> None:
     meant = context.directory.generations(context.proxy_of(stack).layout).published()
 
     def look() -> bool | None:
-        return True if context.wire.generation(proxy_service.http) == meant else None
+        return True if context.wire.generation(proxy_service.http.at) == meant else None
 
     if wait_for(look, PROXY_SECONDS) is None:
         containers = [c for c in context.orchestrator.containers(project) if c.service == proxy_service.service]
         log = _log(context, containers[0]) if containers else "it has no container"
         raise NotServed(
-            f"the proxy does not answer with its new configuration on {proxy_service.http}\n{log}",
+            f"the proxy does not answer with its new configuration on {proxy_service.http.at}\n{log}",
             hint="run 'stackctl up' again; if that does not help, 'docker compose logs' says more",
         )
 
@@ -119,7 +119,7 @@ def sites_are_served(context: Context, stack: Stack, operations: Sequence[Verify
 
     Returns what is wrong with each, in their order: another certificate is shown, or none.
     """
-    https = stack.proxy.https
+    https = stack.proxy.https.at
     shelf = context.directory.shelf(operation.site.name for operation in operations)
     meant = {operation.site.name: _certificate(operation, shelf) for operation in operations}
     waiting = {name for name, certificate in meant.items() if certificate is not None}

@@ -92,7 +92,7 @@ class Gathered:
 def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy_up: bool) -> list[Gathered]:
     """The facts of each app's certificate, on disk and on the wire."""
     names = [site.name for site in sites]
-    shown = context.wire.served(stack.proxy.https, names) if proxy_up and names else {}
+    shown = context.wire.served(stack.proxy.https.at, names) if proxy_up and names else {}
     now = context.now()
     with host_errors():
         tree = open_tree(context)

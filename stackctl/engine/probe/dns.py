@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from stackctl.diagnose.caa import IDENTITIES
-from stackctl.diagnose.dns import HTTP_PORT, CaaFacts, NameFacts, ProbeFile
-from stackctl.model.endpoints import PortBinding
+from stackctl.diagnose.dns import CaaFacts, NameFacts, ProbeFile
+from stackctl.model.endpoints import HTTP_PORT, PortBinding
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, CaDirectory, Fetched, Lookup
 from stackctl.observed.ports import Network

@@ -47,8 +47,8 @@ def images(context: Context, project: Project) -> tuple[Image, ...]:
 def ports(context: Context, proxy_service: ProxyService, containers: Sequence[Container]) -> tuple[Port, ...]:
     """Who holds the places where the proxy is published."""
     own = any(c.running and (c.service == proxy_service.service or c.role == "proxy") for c in containers)
-    return _port(context, "http-port", proxy_service.http, own=own), _port(
-        context, "https-port", proxy_service.https, own=own
+    return _port(context, "http-port", proxy_service.http.at, own=own), _port(
+        context, "https-port", proxy_service.https.at, own=own
     )
 
 
@@ -64,11 +64,11 @@ def proxy(context: Context, stack: Stack, containers: Sequence[Container]) -> Pr
     proxy_service = stack.proxy
     found = [container for container in containers if container.service == proxy_service.service]
     state = next((c.state for c in found if c.running), found[0].state if found else None)
-    answers = context.wire.generation(proxy_service.http) if state == "running" else None
+    answers = context.wire.generation(proxy_service.http.at) if state == "running" else None
     return ProxyState(
         proxy_service.service,
         state,
-        proxy_service.http,
+        proxy_service.http.at,
         answers,
         context.directory.generations(context.proxy_of(stack).layout).published(),
     )

@@ -23,6 +23,7 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
     containers = context.orchestrator.containers(project.name)
     proxy_service = stack.proxy
     proxy_runs = any(container.service == proxy_service.service and container.running for container in containers)
+    names = [site.name for site in sites]
     wanted = {service.image for service in project.services.values() if service.image}
     return Observed(
         stackfile=directory.stackfile(),
@@ -31,7 +32,7 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
         version=version,
         missing=directory.missing(layout),
         live=generations.live(),
-        generation=context.wire.generation(proxy_service.http) if proxy_runs else None,
+        generation=context.wire.generation(proxy_service.http.at) if proxy_runs else None,
         published=generations.published(),
         containers=containers,
         images={image: context.images.image_id(image) for image in sorted(wanted)},
@@ -41,7 +42,7 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
         schema=directory.schema(),
         ledger=directory.ledger(),
         now=context.now(),
-        served=context.wire.offered(proxy_service.https, [site.name for site in sites]) if proxy_runs and sites else {},
+        served=context.wire.offered(proxy_service.https.at, names) if proxy_runs and names else {},
     )
 
 

@@ -30,7 +30,6 @@ LOG_LINES = 5000
 LOG_SECONDS = 1.5
 """How long a line of the error log may take from the proxy to the engine."""
 
-_HTTP, _HTTPS = 80, 443
 _PROXY_SAYS = {401, 403, 429}
 
 
@@ -50,11 +49,11 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
     seen = look_at(context, proxy) if proxy else None
     kind = context.proxy_of(stack)
     trace = kind.tracer(_live_files(context, kind.layout), name)
-    route = trace(path, _HTTPS)
+    route = trace(path, proxy_service.https.port)
     log = _Log(context, kind, proxy, name)
-    https = context.wire.ask(proxy_service.https, name, path, tls=True)
+    https = context.wire.ask(proxy_service.https.at, name, path, tls=True)
     fresh = log.fresh(wait=_may_be_logged(route, https))
-    http = context.wire.ask(proxy_service.http, name, path, tls=False)
+    http = context.wire.ask(proxy_service.http.at, name, path, tls=False)
     facts = TraceFacts(
         name=name,
         path=path,
@@ -62,12 +61,12 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
         owner=site.name if site else None,
         owner_where=site.where if site else None,
         servers=site.servers if site else (),
-        http_at=str(proxy_service.http),
-        https_at=str(proxy_service.https),
+        http_at=str(proxy_service.http.at),
+        https_at=str(proxy_service.https.at),
         holder=_holder(context, stack, https, proxy),
         proxy=seen,
         route=route,
-        http_route=trace(path, _HTTP),
+        http_route=trace(path, proxy_service.http.port),
         held=held(site, context.directory.shelf([site.name])) if site else None,
         custom=kind.layout.custom,
         advice=kind.advice,
@@ -97,7 +96,7 @@ def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | Non
     """Who else holds port 443, where it is not the proxy."""
     if proxy is not None and proxy.running and https.failure is not Failure.CONNECT:
         return None
-    at = stack.proxy.https
+    at = stack.proxy.https.at
     return context.containers.publisher(at) or context.wire.owner(at)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from stackctl.model.endpoints import Endpoint
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint
 from stackctl.proxies.nginx.directives import Directive, first, named
 from stackctl.proxies.trace import Action, Block, Outcome, Rule, RuleKind
 
@@ -13,7 +13,7 @@ Blocks = Sequence[Sequence[Directive]]
 """A location's directives, then those of the server around it, then those of http."""
 
 _PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
-_PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
+_PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT, "grpc": HTTP_PORT, "grpcs": HTTPS_PORT}
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _REWRITES = ("if", "rewrite")
 _ACCESS = ("auth_basic", "auth_request", "deny", "limit_req", "limit_conn")
@@ -56,9 +56,9 @@ def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive]) -> Act
     targets: tuple[Endpoint, ...] = ()
     if group is not None:
         servers = [server for server in named(group.inner, "server") if "down" not in server.args]
-        targets = tuple(filter(None, (_target(server.args[0], 80) for server in servers)))
+        targets = tuple(filter(None, (_target(server.args[0], HTTP_PORT) for server in servers)))
     elif "$" not in host and not rest.startswith("unix:"):
-        target = _target(host, _PORTS.get(scheme, 80))
+        target = _target(host, _PORTS.get(scheme, HTTP_PORT))
         targets = (target,) if target else ()
     block = Block(group.head, group.at) if group else None
     return Action(Outcome.PROXY, passing.head, passing.at, scheme=scheme, targets=targets, group=block)

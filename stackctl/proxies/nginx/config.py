@@ -71,7 +71,8 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Fil
         zone_size=_power_of_two(max(256, 8 * sites)),
         # Each name is asked for this often: more apps may wait longer, so that Docker's resolver is not flooded.
         resolver_valid=max(2, sites // 50),
-        https_port=stack.proxy.https.port,
+        http=stack.proxy.http,
+        https=stack.proxy.https,
         custom=custom is not None,
     )
     files = {
@@ -108,6 +109,8 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
         "nginx/site.conf.j2",
         name=site.name,
         names=site.domains,
+        http=stack.proxy.http,
+        https=stack.proxy.https,
         path=route.path,
         upstream=str(server),
         # Without 'resolve', a group with a missing container would stop all sites: then there is no group.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.errors import EngineError
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import PortBinding, web_listeners
 from stackctl.model.layout import (
     CUSTOM_HTTP,
     ENTRY_POINTS,
@@ -72,8 +72,7 @@ class Nginx:
             "compose/nginx.yml.j2",
             name,
             image=image,
-            http=str(http),
-            https=str(https),
+            listeners=web_listeners(http, https),
             mounts=(PROXY, *PROXY_MOUNTS),
             renewed=RENEWED.mount,
             tmpfs=self.layout.tmpfs,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from stackctl.model.endpoints import HTTP_PORT
 from stackctl.proxies.nginx.actions import action_of, rules_of
 from stackctl.proxies.nginx.directives import Directive, first, named
 from stackctl.proxies.trace import Action, Block, Outcome, ServerMatch, Trace
@@ -73,14 +74,14 @@ def choose_server(http: Sequence[Directive], name: str, port: int) -> tuple[Dire
 
 
 def _listens(server: Directive) -> list[tuple[str, ...]]:
-    return [listen.args for listen in named(server.inner, "listen")] or [("80",)]
+    return [listen.args for listen in named(server.inner, "listen")] or [(str(HTTP_PORT),)]
 
 
 def _on(listen: tuple[str, ...], port: int) -> bool:
     address, _, number = listen[0].rpartition(":") if ":" in listen[0] else ("", "", listen[0])
     if not number.isdigit():
         # An address alone means port 80; so does a name.
-        address, number = listen[0], "80"
+        address, number = listen[0], str(HTTP_PORT)
     return address in _WILD_ADDRESSES and int(number) == port and "quic" not in listen
 
 

@@ -18,6 +18,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import proxy_version
 from stackctl.errors import EngineError
 from stackctl.model import values
+from stackctl.model.endpoints import HTTP_PORT
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Site
 from stackctl.model.stack import CA_NAMES
@@ -29,7 +30,7 @@ from stackctl.proxies.nginx.reader import parse
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import DEFAULT
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import HTTP, read_sites
+from stackctl.stackfile.read import read_sites
 from stackctl.usecases.adopt.proposal import Adoption, AdoptOptions, planned
 from stackctl.usecases.converge import load, open_document
 
@@ -83,7 +84,7 @@ def _around(context: Context, foreign: Foreign, project: Project, doc: Document)
         if len(exposed) == 1 and exposed[0].isdigit():
             return int(exposed[0])
         ports = context.images.exposed_ports(service.image) if service.image else ()
-        return ports[0] if len(ports) == 1 else HTTP
+        return ports[0] if len(ports) == 1 else HTTP_PORT
 
     return Around(port_of, lambda path: foreign.files.read(path) is not None, vhosts)
 

@@ -12,6 +12,7 @@ from stackctl.engine.apply import prove
 from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackctlError
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.history import HistoryEntry
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
@@ -87,12 +88,12 @@ def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = Fals
     project = context.orchestrator.resolve(text)
     proxy = read_layout(project).proxy
     at = {port.target: port.at for port in proxy.ports}
-    http = at.get(80) or at[443]
+    http = at.get(HTTP_PORT) or at[HTTPS_PORT]
     lineages = context.directory.lineages()
     names = [
         Domain(name)
         for lineage in entry.lineages
-        if 443 in at and (one := lineages.get(lineage)) and one.certificate
+        if HTTPS_PORT in at and (one := lineages.get(lineage)) and one.certificate
         for name in one.certificate.names[:1]
     ]
     gap: list[int] = []
@@ -103,9 +104,9 @@ def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = Fals
             for one in context.orchestrator.containers(project.name)
             if one.service not in project.services and one.role
         ]
-        with measured_gap(context, http, at.get(443, http), names) as prober:
+        with measured_gap(context, http, at.get(HTTPS_PORT, http), names) as prober:
             context.orchestrator.up([proxy.name])
-            prove.old_proxy_answers(context, http, at.get(443), names)
+            prove.old_proxy_answers(context, http, at.get(HTTPS_PORT), names)
         context.orchestrator.up([])
         context.orchestrator.remove([one.id for one in gone])
         gap.append(prober.milliseconds)

@@ -103,11 +103,11 @@ def _names(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], asked: Se
         because = _GROUNDS[broken[0].name] if broken else inputs.broken or ""
         if inputs.file.name is not None:
             checks += skipped(("challenge",), because)
-        facts = look_up(context.network, names, Target(ca, because, stack.proxy.http if stack else None))
+        facts = look_up(context.network, names, Target(ca, because, stack.proxy.http.at if stack else None))
     else:
         with placed_probe_file(context, inputs.containers, stack.certbot) as probe_file:
             http, generation = (
-                stack.proxy.http,
+                stack.proxy.http.at,
                 context.directory.generations(context.proxy_of(stack).layout).published(),
             )
             checks.append(_challenge(inputs, probe_file))
@@ -135,8 +135,8 @@ def _challenge(inputs: DoctorInputs, probe_file: ProbeFile | str) -> Check:
     assert inputs.stack is not None  # or nothing would have been planted
     if isinstance(probe_file, str):
         return unknown("challenge", probe_file, "run it as root, or as the user who made the stack")
-    fetched = inputs.context.network.fetch(*inputs.stack.proxy.http.probe, MARKER_HOST, probe_file.path)
-    return judge_challenge(probe_file, fetched, inputs.stack.proxy.http)
+    fetched = inputs.context.network.fetch(*inputs.stack.proxy.http.at.probe, MARKER_HOST, probe_file.path)
+    return judge_challenge(probe_file, fetched, inputs.stack.proxy.http.at)
 
 
 class _Records:
