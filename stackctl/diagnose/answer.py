@@ -39,7 +39,7 @@ class Answered:
 def judge_answer(  # noqa: PLR0913  (one line for each way to end)
     name: str,
     path: str,
-    route: Trace,
+    trace: Trace,
     reply: Reply,
     fresh: Sequence[LoggedError],
     wrong: Check | None,
@@ -49,29 +49,29 @@ def judge_answer(  # noqa: PLR0913  (one line for each way to end)
 
     ``fresh`` are the proxy's errors about it, and ``wrong`` what is wrong with the app behind the route.
     """
-    outcome = route.action.outcome
+    outcome = trace.action.outcome
     passed = outcome is Outcome.PROXY
     if reply.failure is not None:
-        return _unanswered(route, reply.failure, fresh, wrong)
+        return _unanswered(trace, reply.failure, fresh, wrong)
     status = reply.status or 0
     if 300 <= status < 400:
-        return _redirected(name, path, route, reply)
+        return _redirected(name, path, trace, reply)
     if passed and status >= 500:
         return _failed(status, fresh, wrong, advice)
     if passed:
-        return Answered(f"{status}{_by_rule(route, status, fresh)}")
+        return Answered(f"{status}{_by_rule(trace, status, fresh)}")
     if status >= 400:
         why = fresh[-1].message if fresh else None
-        todo = f"correct {route.action.place}, then run 'stackctl up'"
+        todo = f"correct {trace.action.place}, then run 'stackctl up'"
         return Answered(f"{status}, by the proxy itself", Step.LOCATION, why or f"the proxy answers {status}", todo)
     return Answered(f"{status}, by the proxy itself")
 
 
-def _unanswered(route: Trace, failure: Failure, fresh: Sequence[LoggedError], wrong: Check | None) -> Answered:
+def _unanswered(trace: Trace, failure: Failure, fresh: Sequence[LoggedError], wrong: Check | None) -> Answered:
     if failure in {Failure.CONNECT, Failure.HANDSHAKE}:
         return Answered(f"none: {failure.value}")
-    if route.action.outcome is Outcome.CLOSE:
-        todo = f"correct {route.action.place}, then run 'stackctl up'"
+    if trace.action.outcome is Outcome.CLOSE:
+        todo = f"correct {trace.action.place}, then run 'stackctl up'"
         return Answered(f"none: {failure.value}", Step.LOCATION, "it closes the connection", todo)
     if wrong is not None:
         return Answered(f"none: {failure.value}", Step.CONTAINER, wrong.text, wrong.todo)
@@ -81,9 +81,9 @@ def _unanswered(route: Trace, failure: Failure, fresh: Sequence[LoggedError], wr
     )
 
 
-def _redirected(name: str, path: str, route: Trace, reply: Reply) -> Answered:
-    by = "the app" if route.action.outcome is Outcome.PROXY else "the proxy itself"
-    text = f"{reply.status} to {reply.location}, by {by}" + _by_rule(route, reply.status or 0, ())
+def _redirected(name: str, path: str, trace: Trace, reply: Reply) -> Answered:
+    by = "the app" if trace.action.outcome is Outcome.PROXY else "the proxy itself"
+    text = f"{reply.status} to {reply.location}, by {by}" + _by_rule(trace, reply.status or 0, ())
     if reply.location is not None and not reply.sets_cookie and _same(reply.location, name, path):
         why = "it redirects to the address it was asked at, without an end"
         todo = "let the app go by X-Forwarded-Proto, and not redirect what has come by https"
@@ -116,12 +116,12 @@ def _failed(
     return Answered(f"{status}, by the proxy", Step.UPSTREAM, said.message, advised.todo)
 
 
-def _by_rule(route: Trace, status: int, fresh: Sequence[LoggedError]) -> str:
+def _by_rule(trace: Trace, status: int, fresh: Sequence[LoggedError]) -> str:
     """Who gave an answer that may have come before the app was asked."""
     if status not in _ACCESS and not 300 <= status < 400:
         return ", by the app" if not fresh else f", by the proxy itself: {fresh[-1].message}"
     kind = RuleKind.ACCESS if status in _ACCESS else RuleKind.REWRITE
-    rules = [rule for rule in route.rules if rule.kind is kind]
+    rules = [rule for rule in trace.rules if rule.kind is kind]
     if fresh:
         return f", by the proxy itself: {fresh[-1].message}"
     shown = "; ".join(f"{rule.text} ({rule.place})" for rule in rules)

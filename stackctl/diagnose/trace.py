@@ -29,8 +29,8 @@ class TraceFacts:
         http_at: where port 80 is published, ``https_at`` where 443 is.
         holder: who holds the place of port 443 where the proxy does not.
         proxy: the proxy's container; None where there is none.
-        route: the way that the live files lead it, on port 443; ``http_route`` on port 80.
-        apps: what is behind each target of the route.
+        trace: how the live files route it on port 443; ``http_trace`` on port 80.
+        apps: what is behind each target of the trace.
         https: what came back by TLS; ``http`` from port 80.
         fresh: what the proxy logged about this very request.
         custom: the folder of the user's own files for the proxy.
@@ -47,8 +47,8 @@ class TraceFacts:
     https_at: str
     holder: str | None
     proxy: Inspected | None
-    route: Trace | None
-    http_route: Trace | None
+    trace: Trace | None
+    http_trace: Trace | None
     held: Held | None
     apps: Sequence[AppFacts]
     https: Reply
@@ -92,7 +92,7 @@ def _one_broken(links: Sequence[Hop]) -> list[Hop]:
 
 
 def _name(facts: TraceFacts) -> Hop:
-    if facts.owner is None and (facts.route is None or facts.route.match is ServerMatch.DEFAULT):
+    if facts.owner is None and (facts.trace is None or facts.trace.match is ServerMatch.DEFAULT):
         todo = f"route it with 'stackctl add-app {facts.name}', or correct the name"
         return Hop(Step.NAME, Verdict.WRONG, f"{facts.name} is not routed: {facts.file} does not have it", None, todo)
     if facts.owner is None:
@@ -123,50 +123,50 @@ def _make_room(facts: TraceFacts) -> str | None:
 
 def _through_files(facts: TraceFacts) -> list[Hop]:
     """Server block, location, upstream, container and answer."""
-    route = facts.route
-    if route is None:
+    trace = facts.trace
+    if trace is None:
         todo = "run 'stackctl up'"
         return [Hop(Step.SERVER, Verdict.WRONG, "the live files have no server on port 443", None, todo)]
-    if route.match is ServerMatch.DEFAULT:
-        text = f"{route.server.text} (the default): {route.action.text}"
-        return [Hop(Step.SERVER, Verdict.WRONG, text, route.server.place, "run 'stackctl up'")]
-    how = "" if route.match is ServerMatch.EXACT else f" (by {route.match.value})"
-    links = [Hop(Step.SERVER, Verdict.OK, f"{route.server.text}{how}", route.server.place)]
+    if trace.match is ServerMatch.DEFAULT:
+        text = f"{trace.server.text} (the default): {trace.action.text}"
+        return [Hop(Step.SERVER, Verdict.WRONG, text, trace.server.place, "run 'stackctl up'")]
+    how = "" if trace.match is ServerMatch.EXACT else f" (by {trace.match.value})"
+    links = [Hop(Step.SERVER, Verdict.OK, f"{trace.server.text}{how}", trace.server.place)]
     checks = [(app, judge_app(app)) for app in facts.apps]
     wrong = next((check for _, found in checks for check in found if check.verdict is Verdict.WRONG), None)
-    answered = judge_answer(facts.name, facts.path, route, facts.https, facts.fresh, wrong, facts.advice)
-    links.append(_location(route, answered))
-    if route.action.outcome is Outcome.PROXY:
-        links.append(_upstream(facts, route, answered))
+    answered = judge_answer(facts.name, facts.path, trace, facts.https, facts.fresh, wrong, facts.advice)
+    links.append(_location(trace, answered))
+    if trace.action.outcome is Outcome.PROXY:
+        links.append(_upstream(facts, trace, answered))
         links += [_container(app, found, answered) for app, found in checks]
     links.append(answered.link(Step.ANSWER, answered.text))
     return links
 
 
-def _location(route: Trace, answered: Answered) -> Hop:
-    if route.location is None:
+def _location(trace: Trace, answered: Answered) -> Hop:
+    if trace.location is None:
         text = (
-            route.action.text if route.action.outcome is not Outcome.FILES else f"no location fits: {route.action.text}"
+            trace.action.text if trace.action.outcome is not Outcome.FILES else f"no location fits: {trace.action.text}"
         )
-        return answered.link(Step.LOCATION, text, route.action.place)
-    text = route.location.text
-    if route.action.outcome is not Outcome.PROXY:
-        text = f"{text}: {route.action.text}"
-    return answered.link(Step.LOCATION, text, route.location.place)
+        return answered.link(Step.LOCATION, text, trace.action.place)
+    text = trace.location.text
+    if trace.action.outcome is not Outcome.PROXY:
+        text = f"{text}: {trace.action.text}"
+    return answered.link(Step.LOCATION, text, trace.location.place)
 
 
-def _upstream(facts: TraceFacts, route: Trace, answered: Answered) -> Hop:
-    targets = ", ".join(map(str, route.action.targets)) or "only known at each request"
-    text = f"{targets}, by {route.action.text}"
+def _upstream(facts: TraceFacts, trace: Trace, answered: Answered) -> Hop:
+    targets = ", ".join(map(str, trace.action.targets)) or "only known at each request"
+    text = f"{targets}, by {trace.action.text}"
     meant = {server.endpoint for server in facts.servers}
-    stale = bool(meant) and bool(route.action.targets) and meant.isdisjoint(route.action.targets)
-    ours = not route.action.place.startswith(f"{facts.custom}/")
+    stale = bool(meant) and bool(trace.action.targets) and meant.isdisjoint(trace.action.targets)
+    ours = not trace.action.place.startswith(f"{facts.custom}/")
     if stale and ours:
         text = f"{text}; {facts.file} says {', '.join(map(str, facts.servers))} by now"
         if answered.at in {Step.UPSTREAM, Step.CONTAINER}:
             todo = "run 'stackctl up', which makes it live"
-            return Hop(Step.UPSTREAM, Verdict.WRONG, text, route.action.place, todo)
-    return answered.link(Step.UPSTREAM, text, route.action.place)
+            return Hop(Step.UPSTREAM, Verdict.WRONG, text, trace.action.place, todo)
+    return answered.link(Step.UPSTREAM, text, trace.action.place)
 
 
 def _container(app: AppFacts, checks: Sequence[Check], answered: Answered) -> Hop:
@@ -189,8 +189,8 @@ def _shown(app: AppFacts, container: Inspected) -> str:
 
 def _plain(facts: TraceFacts) -> Hop:
     """What port 80 says."""
-    reply, route = facts.http, facts.http_route
-    where = (route.location or route.server).place if route else None
+    reply, trace = facts.http, facts.http_trace
+    where = (trace.location or trace.server).place if trace else None
     if reply.failure is Failure.CONNECT:
         text = f"{facts.http_at}: {reply.failure.value}"
         todo = "run 'stackctl up': without port 80 no certificate is renewed"

@@ -50,18 +50,22 @@ def endpoint(text: str) -> Endpoint:
         )
     if address is None and (not is_host(host) or is_ip(host)):
         raise InputError(f"{text!r} is not HOST:PORT: {host!r} is no host name or address")
-    return Endpoint(address.strip("[]") if address else host.lower(), port(int(number)))
+    return Endpoint(address or host.lower(), port(int(number)))
 
 
 @dataclass(frozen=True, slots=True)
 class PortBinding:
-    """Where a container's port is published on the host: Compose's ``[ADDRESS:]PORT``."""
+    """Where a container's port is published on the host: Compose's ``[ADDRESS:]PORT``.
+
+    Attributes:
+        address: an IP address, without brackets; None for all of the host's.
+    """
 
     address: str | None
     port: int
 
     def __str__(self) -> str:
-        return f"{self.address}:{self.port}" if self.address else str(self.port)
+        return str(Endpoint(self.address, self.port)) if self.address else str(self.port)
 
     def meets(self, other: PortBinding) -> bool:
         """Whether both cannot be published at once: one port, and an address in common."""
@@ -70,17 +74,15 @@ class PortBinding:
             return False
         if None in addresses or len(addresses) == 1:
             return True
-        family = {str(address).startswith("[") for address in addresses}
-        return len(family) == 1 and bool(addresses & {"0.0.0.0", "[::]"})  # noqa: S104  (compared, not bound)
+        family = {":" in str(address) for address in addresses}
+        return len(family) == 1 and bool(addresses & {"0.0.0.0", "::"})  # noqa: S104  (compared, not bound)
 
     @property
     def probe(self) -> tuple[str, int]:
         """The address and port at which this host itself reaches the published port."""
         if self.address in {None, "0.0.0.0"}:  # noqa: S104  (compared, not bound)
             return "127.0.0.1", self.port
-        if self.address == "[::]":
-            return "::1", self.port
-        return str(self.address).strip("[]"), self.port
+        return "::1" if self.address == "::" else str(self.address), self.port
 
 
 class Scheme(StrEnum):
@@ -119,12 +121,12 @@ def port_binding(text: str) -> PortBinding:
 
 
 def _address(text: str) -> str | None:
-    """The canonical form of an IPv4 address, or of an IPv6 one in brackets; None for anything else."""
+    """Return an IPv4 address, or an IPv6 one in brackets, canonical and without them; None for anything else."""
     bracketed = _BRACKETED.match(text)
     try:
         address = ipaddress.ip_address(bracketed[1] if bracketed else text)
     except ValueError:
         return None
-    if address.version == 6:
-        return f"[{address}]" if bracketed and "%" not in text else None
-    return None if bracketed else str(address)
+    if bool(bracketed) != (address.version == 6) or "%" in text:
+        return None
+    return str(address)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Inspected
@@ -196,11 +196,11 @@ class Wire(Protocol):
     def responds(self, http: PortBinding) -> bool:
         """Whether a request to ``http`` gets an answer, whichever it is."""
 
-    def answers(self, address: str, port: int) -> bool:
-        """Whether something takes a TCP connection."""
+    def answers(self, at: Endpoint) -> bool:
+        """Whether ``at`` accepts a TCP connection."""
 
-    def refuses(self, address: str, port: int) -> bool:
-        """Whether ``address`` itself says that nothing listens there: not where no answer comes."""
+    def refuses(self, at: Endpoint) -> bool:
+        """Whether the host of ``at`` itself says that nothing listens there: not where no answer comes."""
 
     def owner(self, at: PortBinding) -> str | None:
         """Who listens where ``at`` would be published, in words; None where it is free."""

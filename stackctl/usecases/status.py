@@ -91,7 +91,7 @@ def status(context: Context) -> Result[StatusReport]:
 
 def _health(context: Context, server: Server, containers: tuple[Container, ...]) -> str:
     if server.service is None:
-        return "answers" if context.wire.answers(server.endpoint.host, server.endpoint.port) else "no answer"
+        return "answers" if context.wire.answers(server.endpoint) else "no answer"
     own = [container for container in containers if container.service == server.service]
     if not own:
         return "missing"

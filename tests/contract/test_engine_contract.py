@@ -16,7 +16,7 @@ from stackctl.adapters.fakes.engine import FakeEngine, fake_engine
 from stackctl.adapters.net.wire import HostWire
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, StackfileError
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
 from stackctl.observed.ports import Engine, Output, Wire
@@ -380,7 +380,7 @@ def test_where_nothing_listens_nothing_is_seen(stand: Stand) -> None:
     assert stand.wire.served(HTTPS, names) == dict.fromkeys(names)
     assert stand.wire.offered(HTTPS, names) == dict.fromkeys(names)
     assert stand.wire.served(HTTPS, []) == stand.wire.offered(HTTPS, []) == {}
-    assert stand.wire.answers("127.0.0.42", 8000) is False
+    assert stand.wire.answers(Endpoint("127.0.0.42", 8000)) is False
     assert stand.wire.owner(HTTP) is None
     assert stand.engine.containers.publisher(HTTP) is None
 
@@ -402,9 +402,9 @@ def test_a_service_answers_on_its_address_once_it_listens(stand: Stand) -> None:
     (address,) = app.addresses
     assert wait_for(lambda: stand.engine.containers.accepts(app, 8000) or None, 15)
     assert stand.engine.containers.accepts(app, 8001) is False
-    assert stand.wire.answers(address, 8000) is True
-    assert stand.wire.answers(address, 8001) is False
-    assert (stand.wire.refuses(address, 8000), stand.wire.refuses(address, 8001)) == (False, True)
+    assert stand.wire.answers(Endpoint(address, 8000)) is True
+    assert stand.wire.answers(Endpoint(address, 8001)) is False
+    assert [stand.wire.refuses(Endpoint(address, port)) for port in (8000, 8001)] == [False, True]
 
 
 def test_something_that_speaks_no_tls_serves_no_certificate(stand: Stand) -> None:

@@ -17,7 +17,7 @@ NAME = "a.example.com"
 SERVER = Block(f"server {NAME}", "nginx/sites/a.conf:1")
 
 
-def route(outcome: Outcome = Outcome.PROXY, text: str = "proxy_pass http://web", *rules: str) -> Trace:
+def trace(outcome: Outcome = Outcome.PROXY, text: str = "proxy_pass http://web", *rules: str) -> Trace:
     found = tuple(
         Rule(RuleKind.REWRITE if rule.startswith(("if", "rewrite")) else RuleKind.ACCESS, rule, "nginx/custom/a.conf:3")
         for rule in rules
@@ -36,7 +36,7 @@ PORT = wrong("app-port", "wrong port", "write another")
 
 
 def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, fault: Check | None = None) -> Answered:
-    return judge_answer(NAME, "/", given or route(), reply, fresh, fault, advice)
+    return judge_answer(NAME, "/", given or trace(), reply, fresh, fault, advice)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, faul
         (Reply(301, "/login"), {}, None, "301 to /login, by the app"),
         (
             Reply(401),
-            {"given": route(Outcome.PROXY, "p", "auth_basic x")},
+            {"given": trace(Outcome.PROXY, "p", "auth_basic x")},
             None,
             "by auth_basic x (nginx/custom/a.conf:3), or",
         ),
@@ -73,22 +73,22 @@ def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, faul
         ),
         (
             Reply(301, "/y"),
-            {"given": route(Outcome.PROXY, "p", "if ($a) return 301")},
+            {"given": trace(Outcome.PROXY, "p", "if ($a) return 301")},
             None,
             "or by if ($a) return 301",
         ),
         (
             Reply(404),
-            {"given": route(Outcome.FILES, "root /x"), "fresh": said("open() failed")},
+            {"given": trace(Outcome.FILES, "root /x"), "fresh": said("open() failed")},
             Step.LOCATION,
             "open()",
         ),
-        (Reply(410), {"given": route(Outcome.ANSWER, "return 410")}, Step.LOCATION, "correct nginx/custom/a.conf:9"),
-        (Reply(200), {"given": route(Outcome.FILES, "root /x")}, None, "by the proxy itself"),
-        (Reply(302, "/b"), {"given": route(Outcome.REDIRECT, "return 302 /b")}, None, "302 to /b, by the proxy itself"),
+        (Reply(410), {"given": trace(Outcome.ANSWER, "return 410")}, Step.LOCATION, "correct nginx/custom/a.conf:9"),
+        (Reply(200), {"given": trace(Outcome.FILES, "root /x")}, None, "by the proxy itself"),
+        (Reply(302, "/b"), {"given": trace(Outcome.REDIRECT, "return 302 /b")}, None, "302 to /b, by the proxy itself"),
         (
             Reply(failure=Failure.CLOSED),
-            {"given": route(Outcome.CLOSE, "return 444")},
+            {"given": trace(Outcome.CLOSE, "return 444")},
             Step.LOCATION,
             "closes the connection",
         ),

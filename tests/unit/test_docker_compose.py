@@ -43,7 +43,7 @@ def test_short_forms(monkeypatch: pytest.MonkeyPatch) -> None:
         ports=(
             PublishedPort(80, PortBinding(None, 80)),
             PublishedPort(443, PortBinding("127.0.0.1", 8443)),
-            PublishedPort(443, PortBinding("[::1]", 8443)),
+            PublishedPort(443, PortBinding("::1", 8443)),
         ),
         networks=frozenset({"default"}),
         mounts=(

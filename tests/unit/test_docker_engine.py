@@ -149,7 +149,7 @@ PORTS = [
         (PortBinding(None, 81), "one-1"),
         (PortBinding("127.0.0.1", 81), "one-1"),
         (PortBinding("127.0.0.2", 81), None),
-        (PortBinding("[::1]", 82), "six-1"),
+        (PortBinding("::1", 82), "six-1"),
         (PortBinding("127.0.0.1", 82), None),
         (PortBinding(None, 8080), None),
     ],

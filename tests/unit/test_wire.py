@@ -12,7 +12,7 @@ import pytest
 from stackctl.adapters.net import wire
 from stackctl.adapters.net.wire import HostWire
 from stackctl.certs.lineage import Certificate, read_certificate
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Failure
@@ -58,12 +58,16 @@ def test_a_port_that_speaks_no_tls_shows_no_certificate(said: bytes) -> None:
         assert HostWire().served(at, [MINE]) == HostWire().offered(at, [MINE]) == {MINE: None}
 
 
+def endpoint(at: PortBinding) -> Endpoint:
+    return Endpoint(*at.probe)
+
+
 def test_a_port_that_refuses_connections_shows_nothing() -> None:
     with refusing() as at:
         seen = HostWire()
         assert seen.served(at, [MINE]) == seen.offered(at, [MINE]) == {MINE: None}
         assert (seen.generation(at), seen.responds(at)) == (None, False)
-        assert (seen.answers("127.0.0.1", at.port), seen.refuses("127.0.0.1", at.port)) == (False, True)
+        assert (seen.answers(endpoint(at)), seen.refuses(endpoint(at))) == (False, True)
         assert seen.ask(at, MINE, "/", tls=True).failure is Failure.CONNECT
 
 
@@ -72,7 +76,7 @@ def test_a_port_that_is_silent_shows_nothing() -> None:
         seen = HostWire()
         assert seen.served(at, [MINE]) == seen.offered(at, [MINE]) == {MINE: None}
         assert (seen.generation(at), seen.responds(at)) == (None, False)
-        assert (seen.answers("127.0.0.1", at.port), seen.refuses("127.0.0.1", at.port)) == (True, False)
+        assert (seen.answers(endpoint(at)), seen.refuses(endpoint(at))) == (True, False)
 
 
 def test_the_generation_is_what_the_marker_says() -> None:
@@ -113,11 +117,11 @@ def test_a_request_goes_through_the_port_by_tls_or_without(pem: Path) -> None:
         assert [server.requests[0].split("\r\n")[0] for server in (secure, plain)] == ["GET /a HTTP/1.1"] * 2
 
 
-def test_an_address_in_brackets_is_connected_to_as_well() -> None:
+def test_an_ipv6_address_is_connected_to_as_well() -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
         port = listener.getsockname()[1]
-        assert HostWire().answers("[::1]", port)
-        assert HostWire().owner(PortBinding("[::1]", port)) == f"{process_name()} (pid {os.getpid()})"
+        assert HostWire().answers(Endpoint("::1", port))
+        assert HostWire().owner(PortBinding("::1", port)) == f"{process_name()} (pid {os.getpid()})"
 
 
 def process_name() -> str:

@@ -88,7 +88,7 @@ class DockerContainers:
         for row in rows:
             for port in row.get("Ports") or ():
                 taken = port.get("IP", "")
-                clash = at.address is None or taken in {"0.0.0.0", "::", at.address.strip("[]")}  # noqa: S104
+                clash = at.address is None or taken in {"0.0.0.0", "::", at.address}  # noqa: S104
                 if port.get("PublicPort") == at.port and clash:
                     return f"the container {row['Names'][0].lstrip('/')}"
         return None

@@ -27,7 +27,7 @@ from stackctl.adapters.fakes.looks import FakeLooks
 from stackctl.adapters.fakes.nginx import loaded_certificates, nginx_test
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
-from stackctl.model.endpoints import HTTP_PORT, PortBinding
+from stackctl.model.endpoints import HTTP_PORT, Endpoint, PortBinding
 from stackctl.model.layout import CERTBOT_CONF, CERTS, LIVE, MAIN, PROXY
 from stackctl.model.project import Project, Service
 from stackctl.observed.ports import Engine, EngineVersion, Output
@@ -162,7 +162,11 @@ class FakeEngine(FakeLooks):
             return f"{found[0].project}-{found[0].service.name}-1" if found else None
 
     def accepts(self, container: Container, port: int) -> bool | None:
-        return any(self.answers(address, port) for address in container.addresses) if container.addresses else None
+        return (
+            any(self.answers(Endpoint(address, port)) for address in container.addresses)
+            if container.addresses
+            else None
+        )
 
     def execute(self, container: str, command: Sequence[str]) -> Output:
         with self._call(f"execute {' '.join(command)}"):

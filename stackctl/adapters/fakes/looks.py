@@ -15,7 +15,7 @@ from typing import Any
 
 from stackctl.adapters.fakes.wire import FakeWire
 from stackctl.errors import EngineError
-from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint, PortBinding
 from stackctl.model.layout import LIVE, PROXY, SITES
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Inspected, ListeningSocket
@@ -106,12 +106,12 @@ class FakeLooks(FakeWire):
     def _passed_on(self, name: str, path: str) -> Reply:
         target = _TARGET.search(self._names("*.conf")[name])
         assert target is not None, "the fake proxy follows upstream groups only"
-        host, port = target[1], int(target[2])
+        host, port = target[1].strip("[]"), int(target[2])
         if (host, port) in self.outside or any(self._listens(run, port) for run in self._of(host)):
             return Reply(200)
         proxy = next(run.service.name for run in self.runs.values() if run.service.role == "proxy")
         log = self.looks.logs.get(proxy, "")
-        line = _REFUSED.format(time=self.now(), number=len(log), name=name, path=path, at=f"{host}:{port}")
+        line = _REFUSED.format(time=self.now(), number=len(log), name=name, path=path, at=Endpoint(host, port))
         self.looks.logs[proxy] = log + line
         return Reply(502)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from stackctl.adapters.fakes.compose import Run
 from stackctl.adapters.fakes.faults import Faults
 from stackctl.certs.lineage import Certificate
-from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint, PortBinding
 from stackctl.model.values import Domain
 
 
@@ -44,15 +44,15 @@ class FakeWire:
     def responds(self, http: PortBinding) -> bool:
         return self._proxy(HTTP_PORT, http)
 
-    def answers(self, address: str, port: int) -> bool:
+    def answers(self, at: Endpoint) -> bool:
         for run in self.runs.values():
-            if address in run.container.addresses and run.container.running:
+            if at.host in run.container.addresses and run.container.running:
                 exposed = self.images.get(run.service.image or "")
-                return run.service.name not in self.faults.silent and (not exposed or port in exposed)
-        return (address, port) in self.outside
+                return run.service.name not in self.faults.silent and (not exposed or at.port in exposed)
+        return (at.host, at.port) in self.outside
 
-    def refuses(self, address: str, port: int) -> bool:
-        return any(address in run.container.addresses for run in self.runs.values()) and not self.answers(address, port)
+    def refuses(self, at: Endpoint) -> bool:
+        return any(at.host in run.container.addresses for run in self.runs.values()) and not self.answers(at)
 
     def owner(self, at: PortBinding) -> str | None:
         ports = [port for run in self.runs.values() if run.container.running for port in run.service.ports]

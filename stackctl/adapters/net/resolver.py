@@ -36,7 +36,7 @@ def parse_resolver(text: str) -> tuple[str, int]:
         except InputError:
             continue
         if at.address is not None:
-            return at.address.strip("[]"), at.port
+            return at.address, at.port
     raise InputError(
         f"{text!r} is not the address of a resolver", where=VARIABLE, hint="write ADDRESS or ADDRESS:PORT, as 9.9.9.9"
     )

@@ -15,7 +15,7 @@ from cryptography import x509
 from stackctl.adapters.net import glance, request
 from stackctl.adapters.net.connect import connection_error
 from stackctl.certs.lineage import Certificate, describe
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Reply
@@ -102,17 +102,17 @@ class HostWire:
             connection.close()
         return True
 
-    def answers(self, address: str, port: int) -> bool:
+    def answers(self, at: Endpoint) -> bool:
         """See :meth:`Wire.answers`."""
-        return connection_error(address, port) is None
+        return connection_error(at.host, at.port) is None
 
-    def refuses(self, address: str, port: int) -> bool:
+    def refuses(self, at: Endpoint) -> bool:
         """See :meth:`Wire.refuses`."""
-        return isinstance(connection_error(address, port), ConnectionRefusedError)
+        return isinstance(connection_error(at.host, at.port), ConnectionRefusedError)
 
     def owner(self, at: PortBinding) -> str | None:
         """See :meth:`Wire.owner`."""
-        bare = (at.address or "0.0.0.0").strip("[]")  # noqa: S104  (what Docker would bind)
+        bare = at.address or "0.0.0.0"  # noqa: S104  (what Docker would bind)
         family = socket.AF_INET6 if ":" in bare else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

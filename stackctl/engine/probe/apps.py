@@ -10,6 +10,7 @@ from pathlib import Path
 from stackctl.diagnose.apps import AppFacts
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
+from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import ProxyService
@@ -33,7 +34,7 @@ def apps(
     networks = proxy_networks(context, proxy_service, containers)
     outside = [server.endpoint for _, server in wanted if server.service is None]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = dict(zip(outside, pool.map(lambda at: context.wire.answers(at.host, at.port), outside), strict=True))
+        answers = dict(zip(outside, pool.map(context.wire.answers, outside), strict=True))
     return [
         app_facts(
             context,
@@ -111,7 +112,7 @@ def _tried(context: Context, seen: Inspected, port: int) -> Inspected:
     anywhere = [one for one in seen.listeners or () if one.port == port and one.reachable_at(seen.addresses)]
     if not anywhere or any(one.address.version == 4 for one in anywhere):
         return seen
-    if not ipv4 or not all(context.wire.refuses(address, port) for address in ipv4):
+    if not ipv4 or not all(context.wire.refuses(Endpoint(address, port)) for address in ipv4):
         return seen
     only = tuple(replace(one, ipv6_only=True) if one in anywhere else one for one in seen.listeners or ())
     return replace(seen, listeners=only)

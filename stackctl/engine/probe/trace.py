@@ -48,11 +48,11 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
     proxy = _proxy(containers, proxy_service.service)
     seen = look_at(context, proxy) if proxy else None
     kind = context.proxy_of(stack)
-    trace = kind.tracer(_live_files(context, kind.layout), name)
-    route = trace(path, proxy_service.https.port)
+    traced = kind.tracer(_live_files(context, kind.layout), name)
+    trace = traced(path, proxy_service.https.port)
     log = _Log(context, kind, proxy, name)
     https = context.wire.ask(proxy_service.https.at, name, path, tls=True)
-    fresh = log.fresh(wait=_may_be_logged(route, https))
+    fresh = log.fresh(wait=_may_be_logged(trace, https))
     http = context.wire.ask(proxy_service.http.at, name, path, tls=False)
     facts = TraceFacts(
         name=name,
@@ -65,12 +65,12 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
         https_at=str(proxy_service.https.at),
         holder=_holder(context, stack, https, proxy),
         proxy=seen,
-        route=route,
-        http_route=trace(path, proxy_service.http.port),
+        trace=trace,
+        http_trace=traced(path, proxy_service.http.port),
         held=held(site, context.directory.shelf([site.name])) if site else None,
         custom=kind.layout.custom,
         advice=kind.advice,
-        apps=_apps(context, stack, project, site, containers, route, seen),
+        apps=_apps(context, stack, project, site, containers, trace, seen),
         https=https,
         http=http,
         fresh=fresh,
@@ -100,11 +100,11 @@ def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | Non
     return context.containers.publisher(at) or context.wire.owner(at)
 
 
-def _may_be_logged(route: Trace | None, reply: Reply) -> bool:
+def _may_be_logged(trace: Trace | None, reply: Reply) -> bool:
     """Whether the proxy itself may have given this answer, and logged why."""
-    if reply.failure in {Failure.CONNECT, Failure.HANDSHAKE} or route is None:
+    if reply.failure in {Failure.CONNECT, Failure.HANDSHAKE} or trace is None:
         return False
-    own = route.action.outcome is not Outcome.PROXY
+    own = trace.action.outcome is not Outcome.PROXY
     status = reply.status or 599
     return status >= 500 or status in _PROXY_SAYS or (own and status >= 400)
 
@@ -115,11 +115,11 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
     project: Project,
     site: Site | None,
     containers: Sequence[Container],
-    route: Trace | None,
+    trace: Trace | None,
     proxy: Inspected | None,
 ) -> tuple[AppFacts, ...]:
-    """What is behind each target of the live route."""
-    action: Action | None = route.action if route else None
+    """What is behind each target of the live trace."""
+    action: Action | None = trace.action if trace else None
     networks = frozenset(proxy.networks) if proxy and proxy.running else None
     found = []
     for target in action.targets if action else ():
@@ -138,7 +138,7 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
 def _answers(context: Context, target: Endpoint) -> bool | None:
     """Whether a target outside Compose takes connections; None for a name that only Docker may know."""
     plain = "." not in target.host and not target.is_address
-    return True if context.wire.answers(target.host, target.port) else None if plain else False
+    return True if context.wire.answers(target) else None if plain else False
 
 
 class _Log:
