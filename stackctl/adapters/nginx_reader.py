@@ -9,13 +9,13 @@ from pathlib import Path
 
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adopt.compose_layouts import on_host
-from stackctl.model.layout import PROXY
+from stackctl.model.layout import NGINX
 from stackctl.model.project import Service
 from stackctl.proxies.nginx.directives import Directive
 from stackctl.proxies.nginx.reader import parse
 
 _DEEPEST = 20
-_TEMPLATES = f"{PROXY.mount}/templates"
+_TEMPLATES = f"{NGINX.mount}/templates"
 _COPIES = (".custom", ".location")
 """Copies of a person's own files, which are in nginx/custom/ already where stackctl made the proxy."""
 
@@ -83,11 +83,11 @@ def read_configuration(files: ContainerFiles, environment: Mapping[str, str]) ->
     Raises:
         ProxyRejected: a file is not nginx's syntax.
     """
-    main = files.read(f"{PROXY.mount}/nginx.conf") if files.on_host(f"{PROXY.mount}/nginx.conf") else None
+    main = files.read(f"{NGINX.mount}/nginx.conf") if files.on_host(f"{NGINX.mount}/nginx.conf") else None
     if main is not None:
         return tuple(_expanded(files, parse(main[1], main[0]), 0))
     parts: list[Directive] = []
-    for pattern in (f"{PROXY.mount}/conf.d/*.conf", f"{PROXY.mount}/sites-enabled/*"):
+    for pattern in (f"{NGINX.mount}/conf.d/*.conf", f"{NGINX.mount}/sites-enabled/*"):
         for path in files.glob(pattern):
             found = files.read(path)
             parts += _expanded(files, parse(found[1], found[0]), 0) if found else ()
@@ -104,7 +104,7 @@ def _expanded(files: ContainerFiles, directives: Iterable[Directive], depth: int
         if one.name == "include" and one.arg.endswith(_COPIES) and files.is_stackctls:
             continue
         if one.name == "include" and one.args and depth < _DEEPEST:
-            path = one.arg if one.arg.startswith("/") else f"{PROXY.mount}/{one.arg}"
+            path = one.arg if one.arg.startswith("/") else f"{NGINX.mount}/{one.arg}"
             is_pattern = any(char in path for char in "*?[")
             found = [files.read(name) for name in (files.glob(path) if is_pattern else [path])]
             if not is_pattern and found == [None]:

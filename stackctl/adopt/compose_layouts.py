@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stackctl.errors import InputError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
-from stackctl.model.layout import CERTBOT_CONF, PROXY
+from stackctl.model.layout import CERTBOT_CONF, NGINX
 from stackctl.model.project import Mount, Project, Service
 
 DOCKER_GEN_SOCKET = "/tmp/docker.sock"  # noqa: S108  (where nginx-proxy looks for it)
@@ -66,7 +66,7 @@ def _only(found: list[Service]) -> Service:
 
 def _is_proxy(service: Service) -> bool:
     published = {port.target for port in service.ports}
-    mounted = any(_below(mount.target, PROXY.mount) for mount in service.mounts)
+    mounted = any(_below(mount.target, NGINX.mount) for mount in service.mounts)
     return bool(published & {HTTP_PORT, HTTPS_PORT}) and ("nginx" in _repository(service) or mounted)
 
 

@@ -10,12 +10,12 @@ from stackctl.adopt.known import FILES, PASSES, logs_to_file
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Fate, Remark
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
-from stackctl.model.layout import CERTBOT_CONF, CUSTOM, LINEAGES, PROXY
+from stackctl.model.layout import CERTBOT_CONF, CUSTOM, LINEAGES, NGINX
 from stackctl.proxies.nginx.directives import Directive, first, named, text_of
 
 _URL = re.compile(r"(?P<scheme>https?|grpcs?)://(?P<host>[^/:$\[\]]+)(?::(?P<port>\d+))?(?P<rest>/.*)?\Z")
 _PLACE = re.compile(r"(?P<host>[^/:$\[\]]+):(?P<port>\d+)\Z")
-_LIVE = re.compile(r"(?P<root>/.*)/live/(?P<lineage>[^/]+)/(?P<file>[^/]+\.pem)\Z")
+_LIVE = re.compile(rf"(?P<root>/.*)/{LINEAGES}/(?P<lineage>[^/]+)/(?P<file>[^/]+\.pem)\Z")
 _CONDITIONS = {"if", "limit_except"}
 _TLS_NAMES = {"https": "proxy_ssl_name", "grpcs": "grpc_ssl_name"}
 _ADDED = {"proxy_set_header", "proxy_redirect", *_TLS_NAMES.values()}
@@ -133,8 +133,8 @@ class Keeper:
         live = _LIVE.match(path)
         if live:
             return f"{CERTBOT_CONF.mount}/{LINEAGES}/{live['lineage']}/{live['file']}"
-        absolute = path if path.startswith("/") else f"{PROXY.mount}/{path}"
-        if not absolute.startswith(f"{PROXY.mount}/"):
+        absolute = path if path.startswith("/") else f"{NGINX.mount}/{path}"
+        if not absolute.startswith(f"{NGINX.mount}/"):
             return path
         name = absolute.rpartition("/")[2].lstrip(".") or "file"
         while self.copies.get(name, absolute) != absolute or (

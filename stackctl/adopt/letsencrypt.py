@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stackctl.model.layout import CERTBOT_CONF, WEBROOT
+from stackctl.model.layout import ARCHIVES, CERTBOT_CONF, WEBROOT
 
 _KEPT_AUTHENTICATORS = re.compile(r"dns[-_]|.*:dns")
 # What only another way of proving, or another host, has a use for.
@@ -109,7 +109,7 @@ def _joined(lines: list[str]) -> str:
 def _relocated(lines: list[str]) -> tuple[list[str], list[str]]:
     """Paths of the tree that it had elsewhere, where it is now."""
     own = CERTBOT_CONF.mount
-    root = next((m[1] for line in lines if (m := re.match(r"archive_dir\s*=\s*(.+)/archive/", line))), own)
+    root = next((m[1] for line in lines if (m := re.match(rf"archive_dir\s*=\s*(.+)/{ARCHIVES}/", line))), own)
     if root == own:
         return lines, []
     moved = [line.replace(f"{root}/", f"{own}/") if re.match(r"\w+\s*=\s*/", line) else line for line in lines]

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from stackctl.errors import InputError
 from stackctl.model import values
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
-from stackctl.model.layout import CHALLENGES
+from stackctl.model.layout import WELL_KNOWN
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, first, named, without_comments
 
-ACME_PATH = f"/{CHALLENGES}"
 _PORT = re.compile(r"(?:.*:)?(\d+)\Z")
 _HERE = re.compile(r"https?://(?:\$host|\$http_host|\$server_name)(?::\d+)?(?:\$request_uri|\$uri\S*|/\$1|/)?\Z")
 _THERE = re.compile(r"https?://(?P<host>[^/$:]+)(?::\d+)?(?P<rest>\$request_uri|\$uri\S*|/\$1|/\S*)?\Z")
@@ -172,8 +171,7 @@ def domain_or_none(text: str) -> Domain | None:
 def is_challenge(directive: Directive) -> bool:
     """Whether it is a location for ACME's challenge: stackctl has its own."""
     return directive.name == "location" and any(
-        arg.lstrip("^").replace("\\", "").startswith((ACME_PATH, "/.well-known/acme", "/.well-known"))
-        for arg in directive.args[-1:]
+        arg.lstrip("^").replace("\\", "").startswith(f"/{WELL_KNOWN}") for arg in directive.args[-1:]
     )
 
 

@@ -11,14 +11,14 @@ from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Fate, Proposal, ProposedSite, Remark
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import merged
-from stackctl.model.layout import PROXY
+from stackctl.model.layout import NGINX
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, kept_text
 
-CERTS = f"{PROXY.mount}/certs"
-VHOSTS = f"{PROXY.mount}/vhost.d"
+CERTS = f"{NGINX.mount}/certs"
+VHOSTS = f"{NGINX.mount}/vhost.d"
 _DONE = {"VIRTUAL_HOST", "VIRTUAL_PORT", "VIRTUAL_PATH", "VIRTUAL_DEST", "LETSENCRYPT_HOST", "LETSENCRYPT_EMAIL"}
 _DONE |= {"CERT_NAME", "ACME_CA_URI", "LETSENCRYPT_TEST", "VIRTUAL_PROTO"}
 _PREFIXES = ("VIRTUAL_", "LETSENCRYPT_", "ACME_", "HTTPS_METHOD", "HSTS", "NETWORK_ACCESS", "SSL_POLICY")

@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
+from stackctl.model.layout import FULLCHAIN, PRIVKEY
 from stackctl.model.stack import LETSENCRYPT_STAGING
 
 _SECTION = re.compile(r"^\[renewalparams\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILINE)
@@ -121,19 +122,19 @@ def read_lineage(
     """
     server = _server(renewal)
     if chain is None or key is None:
-        missing = "fullchain.pem" if chain is None else "privkey.pem"
+        missing = FULLCHAIN if chain is None else PRIVKEY
         return Lineage(name, None, f"{missing} is missing", server)
     try:
         leaf = x509.load_pem_x509_certificate(chain)
         certificate = describe(leaf)
     except ValueError:
-        return Lineage(name, None, "fullchain.pem is not a certificate", server)
+        return Lineage(name, None, f"{FULLCHAIN} is not a certificate", server)
     try:
         private = serialization.load_pem_private_key(key, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return Lineage(name, certificate, "privkey.pem is not a key", server)
+        return Lineage(name, certificate, f"{PRIVKEY} is not a key", server)
     if private.public_key() != leaf.public_key():
-        return Lineage(name, certificate, "privkey.pem is not the certificate's key", server)
+        return Lineage(name, certificate, f"{PRIVKEY} is not the certificate's key", server)
     # A chain that is cut short behind the leaf is still better served than a dummy, but has to be replaced.
     whole = chain.count(b"-----BEGIN ") == chain.count(b"-----END ")
     return Lineage(name, certificate, None, server, renewable=linked and whole and server is not None)

@@ -15,7 +15,7 @@ from stackctl.certs.dummy import is_dummy
 from stackctl.certs.held import Held
 from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
-from stackctl.model.layout import CERTBOT_CONF, lineage_file
+from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, lineage_file, lineage_folder
 
 ISSUED, CHAIN, KEY, KEY_FILE = "cert-issued", "cert-chain", "cert-key", "cert-key-file"
 NAMES, DAYS, WIRE = "cert-names", "cert-days", "cert-wire"
@@ -96,7 +96,7 @@ def _issued(facts: CertificateFacts) -> Check:
         text = "no certificate is issued yet" + (": a dummy is served, which no browser trusts" if dummy else "")
         return wrong(ISSUED, text, "run 'stackctl up'", facts.subject)
     if lineage.certificate is None:
-        text = f"live/{lineage.name}: {lineage.problem}"
+        text = f"{lineage_folder(lineage.name)}: {lineage.problem}"
         return wrong(ISSUED, text, "run 'stackctl up', which brings it back", facts.subject)
     if lineage.from_staging:
         todo = "choose the real CA with 'stackctl init --ca letsencrypt', then run 'stackctl up'"
@@ -112,7 +112,7 @@ def _chain(facts: CertificateFacts) -> Check:
         whole = all(pem.count(b"-----BEGIN ") == pem.count(b"-----END ") for pem in pems)
     except ValueError:
         whole = False
-    fault = _chain_fault(served, behind, facts.now) if whole else "fullchain.pem or chain.pem is cut short"
+    fault = _chain_fault(served, behind, facts.now) if whole else f"{FULLCHAIN} or chain.pem is cut short"
     if fault is not None:
         todo = f"run 'stackctl up'; if it stays so, 'stackctl renew --force {facts.subject}'"
         return wrong(CHAIN, fault, todo, facts.subject)
@@ -128,16 +128,16 @@ def _chain_fault(served: Sequence[x509.Certificate], behind: Sequence[x509.Certi
     """What is wrong with the chain that is served; ``behind`` is what the CA sent with the leaf."""
     missing = [one for one in behind if one not in served]
     if missing:
-        return f"fullchain.pem lacks the intermediate {missing[0].subject.rfc4514_string()}"
+        return f"{FULLCHAIN} lacks the intermediate {missing[0].subject.rfc4514_string()}"
     if len(served) == 1 and _names_its_issuer(served[0]):
-        return "fullchain.pem holds the leaf alone, without its intermediate"
+        return f"{FULLCHAIN} holds the leaf alone, without its intermediate"
     for number, (one, issuer) in enumerate(itertools.pairwise(served), 1):
         if not _issued_by(one, issuer):
-            return f"certificate {number} of fullchain.pem is not signed by certificate {number + 1}"
+            return f"certificate {number} of {FULLCHAIN} is not signed by certificate {number + 1}"
     for number, one in enumerate(served[1:], 2):
         if not one.not_valid_before_utc <= now < one.not_valid_after_utc:
             span = f"{one.not_valid_before_utc:%Y-%m-%d} to {one.not_valid_after_utc:%Y-%m-%d}"
-            return f"certificate {number} of fullchain.pem is only valid from {span}"
+            return f"certificate {number} of {FULLCHAIN} is only valid from {span}"
     return None
 
 
@@ -161,7 +161,7 @@ def _issued_by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
 def _key(facts: CertificateFacts, lineage: Lineage) -> Check:
     if lineage.problem:
         todo = "run 'stackctl up', which has another one issued"
-        return wrong(KEY, f"live/{lineage.name}: {lineage.problem}", todo, facts.subject)
+        return wrong(KEY, f"{lineage_folder(lineage.name)}: {lineage.problem}", todo, facts.subject)
     return ok(KEY, "the key is the certificate's", facts.subject)
 
 

@@ -125,37 +125,42 @@ def lineage_files(lineage: str) -> tuple[str, str, str]:
     return lineage_file(lineage, "fullchain"), lineage_file(lineage, "privkey"), renewal_file(lineage)
 
 
-# The proxy: what is specific to nginx
+# Inside the directory of any proxy
 
-PROXY = Place("nginx", "/etc/nginx")
-CUSTOM = PROXY / "custom"
-"""The user's own files for the proxy."""
+CUSTOM_FOLDER = "custom"
+"""The user's own files."""
 
 GENERATIONS = "generations"
-"""The folder of whole sets of files, below the proxy's directory."""
+"""Whole sets of files."""
 
 LIVE = "live"
-"""The link to the generation in force, below the proxy's directory."""
+"""The link to the generation in force."""
 
 LIVE_DRAFT = f".{LIVE}.tmp"
-MAIN = "nginx.conf"
-SITES = "sites"
-SNIPPETS = "snippets"
-ENTRY_POINTS = (MAIN, SITES, SNIPPETS)
-"""Fixed links through the live one, so that the proxy finds its files where it expects them."""
 
-MARKER_FILE = f"{SNIPPETS}/generation.conf"
-
-TMPFS = ("/run", "/tmp", "/var/cache/nginx")  # noqa: S108  (inside the container)
-"""Where the proxy may write in its container."""
-
-MARKER_PATH = "/.well-known/stackctl/generation"
-"""Where the proxy answers with its generation, for no routed name."""
+MARKER_PATH = f"/{WELL_KNOWN}/stackctl/generation"
+"""Where a proxy answers with its generation, for no routed name."""
 
 MARKER_HOST = "stackctl.invalid"
 """A name that can never be routed (RFC 6761), under which the marker is asked for."""
 
+# nginx: its :class:`~stackctl.proxies.proxy.ProxyLayout` is made of these
+
+NGINX = Place("nginx", "/etc/nginx")
+CUSTOM = NGINX / CUSTOM_FOLDER
 CUSTOM_HTTP = "http.conf"
+"""The user's own file next to all sites."""
+
+MAIN = "nginx.conf"
+SITES = "sites"
+SNIPPETS = "snippets"
+ENTRY_POINTS = (MAIN, SITES, SNIPPETS)
+"""Fixed links through the live generation, so that nginx finds its files where it expects them."""
+
+MARKER_FILE = f"{SNIPPETS}/generation.conf"
+
+TMPFS = ("/run", "/tmp", "/var/cache/nginx")  # noqa: S108  (inside the container)
+"""Where nginx may write in its container."""
 
 
 def custom_site(site: str) -> str:
@@ -168,7 +173,7 @@ def custom_location(site: str) -> str:
     return f"{site}.location.conf"
 
 
-# All of it
+# What is made, and what is mounted
 
 DIRECTORIES = {
     STATE: 0o700,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stackctl.model.endpoints import PortBinding
+from stackctl.model.layout import CUSTOM_FOLDER
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
@@ -44,7 +45,7 @@ class ProxyLayout:
     @property
     def custom(self) -> str:
         """The folder of the user's own files, in the stack."""
-        return f"{self.directory}/custom"
+        return f"{self.directory}/{CUSTOM_FOLDER}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def test_nginx_quote_escapes_quotes_and_backslashes(text: str, quoted: str) -> N
 
 def test_a_value_that_a_template_needs_and_does_not_get_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="webroot"):
-        render("nginx/snippets/acme.conf.j2")
+        render("nginx/snippets/acme.conf.j2", challenges="challenges")
 
 
 def test_a_template_that_is_not_there_is_an_error() -> None:

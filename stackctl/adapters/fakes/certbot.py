@@ -14,7 +14,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from stackctl.certs.lineage import read_certificate
-from stackctl.model.layout import CERTBOT_CONF, WEBROOT
+from stackctl.model.layout import (
+    ACCOUNT_FILE,
+    ACCOUNTS,
+    CERTBOT_CONF,
+    WEBROOT,
+    archive_folder,
+    lineage_file,
+    lineage_folder,
+    renewal_file,
+)
 from stackctl.observed.ports import Output
 
 _KINDS = ("cert", "chain", "fullchain", "privkey")
@@ -63,11 +72,11 @@ class FakeCertbot:
         yield event("queued", lineage)
         yield event("started", lineage)
         conf = self._conf
-        newest = conf / "archive" / lineage / f"fullchain{self._newest(lineage)}.pem"
+        newest = conf / archive_folder(lineage) / f"fullchain{self._newest(lineage)}.pem"
         there = read_certificate(newest.read_bytes()) if newest.is_file() else None
         keep = there and set(there.names) == set(domains) and not there.due(self._now())
         if keep and "--force-renewal" not in argv:
-            whole = all((conf / "live" / lineage / f"{kind}.pem").exists() for kind in _KINDS)
+            whole = all((conf / lineage_file(lineage, kind)).exists() for kind in _KINDS)
             self._link(lineage)
             yield event("unchanged" if whole else "issued", lineage)
         elif refused or not self._reachable():
@@ -79,44 +88,45 @@ class FakeCertbot:
             yield event("issued", lineage)
 
     def _newest(self, lineage: str) -> int:
-        return len(list((self._conf / "archive" / lineage).glob("cert*.pem")))
+        return len(list((self._conf / archive_folder(lineage)).glob("cert*.pem")))
 
     def _link(self, lineage: str) -> None:
-        live, number = self._conf / "live" / lineage, self._newest(lineage)
-        live.mkdir(parents=True, exist_ok=True)
+        number = self._newest(lineage)
         for kind in _KINDS:
-            (live / f"{kind}.pem").unlink(missing_ok=True)
-            (live / f"{kind}.pem").symlink_to(f"../../archive/{lineage}/{kind}{number}.pem")
+            link = self._conf / lineage_file(lineage, kind)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(f"../../{archive_folder(lineage)}/{kind}{number}.pem")
 
     def _store(self, lineage: str, chain: bytes, key: bytes, server: str) -> None:
         conf, number = self._conf, self._newest(lineage) + 1
-        for folder in (conf / "archive" / lineage, conf / "renewal"):
+        archive, renewal = conf / archive_folder(lineage), conf / renewal_file(lineage)
+        for folder in (archive, renewal.parent):
             folder.mkdir(parents=True, exist_ok=True)
         for kind, content in zip(_KINDS, (chain, b"", chain, key), strict=True):
-            (conf / "archive" / lineage / f"{kind}{number}.pem").write_bytes(content)
-        (conf / "archive" / lineage / f"privkey{number}.pem").chmod(0o600)
+            (archive / f"{kind}{number}.pem").write_bytes(content)
+        (archive / f"privkey{number}.pem").chmod(0o600)
         self._link(lineage)
-        (conf / "renewal" / f"{lineage}.conf").write_text(self._renewal(lineage, server))
+        renewal.write_text(self._renewal(lineage, server))
 
     def _renewal(self, lineage: str, server: str) -> str:
         """A renewal file; the account it names is made with the first of them."""
-        account = self._conf / "accounts" / server.partition("://")[2] / "fake"
+        account = self._conf / ACCOUNTS / server.partition("://")[2] / "fake"
         account.mkdir(parents=True, exist_ok=True)
-        (account / "regr.json").write_text("{}")
-        home = CERTBOT_CONF.mount
-        paths = "".join(f"{kind} = {home}/live/{lineage}/{kind}.pem\n" for kind in _KINDS)
+        (account / ACCOUNT_FILE).write_text("{}")
+        paths = "".join(f"{kind} = {(CERTBOT_CONF / lineage_file(lineage, kind)).mount}\n" for kind in _KINDS)
         webroot = f"authenticator = webroot\nwebroot_path = {WEBROOT.mount},\n"
         parameters = f"[renewalparams]\naccount = fake\nserver = {server}\n{webroot}"
-        return f"archive_dir = {home}/archive/{lineage}\n{paths}{parameters}"
+        return f"archive_dir = {(CERTBOT_CONF / archive_folder(lineage)).mount}\n{paths}{parameters}"
 
     def delete(self, lineage: str) -> Output:
         """What ``certbot delete`` does."""
         conf = self._conf
-        if not (conf / "renewal" / f"{lineage}.conf").is_file():
+        if not (conf / renewal_file(lineage)).is_file():
             return Output(1, f"No certificate found with name {lineage}.\n")
-        (conf / "renewal" / f"{lineage}.conf").unlink()
-        for kind in ("live", "archive"):
-            shutil.rmtree(conf / kind / lineage, ignore_errors=True)
+        (conf / renewal_file(lineage)).unlink()
+        for folder in (lineage_folder(lineage), archive_folder(lineage)):
+            shutil.rmtree(conf / folder, ignore_errors=True)
         return Output(0, f"Deleted all files relating to certificate {lineage}.\n")
 
 

@@ -28,13 +28,13 @@ from stackctl.adapters.fakes.nginx import loaded_certificates, nginx_test
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, Endpoint, PortBinding
-from stackctl.model.layout import CERTBOT_CONF, CERTS, LIVE, MAIN, PROXY
+from stackctl.model.layout import CERTBOT_CONF, CERTS, LIVE, MAIN, NGINX
 from stackctl.model.project import Project, Service
 from stackctl.observed.ports import Engine, EngineVersion, Output
 from stackctl.observed.state import Container
 from stackctl.stackfile.locate import locate
 
-_PLACES = (CERTBOT_CONF, CERTS, PROXY)
+_PLACES = (CERTBOT_CONF, CERTS, NGINX)
 _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
 
 
@@ -216,7 +216,7 @@ class FakeEngine(FakeLooks):
             case ["nginx", "-v"]:
                 return Output(0, f"nginx version: nginx/{self.nginx_version}\n")
             case ["nginx", *_, "-c", path]:
-                return self.nginx_test(path.removeprefix(f"{PROXY.mount}/").removesuffix(f"/{MAIN}"))
+                return self.nginx_test(path.removeprefix(f"{NGINX.mount}/").removesuffix(f"/{MAIN}"))
             case ["nginx", *_, "reload"]:
                 return Output(1, "nginx: [alert] kill failed\n") if self.faults.reload_fails else self._load()
             case ["certbot", "delete", *_, "--cert-name", name]:
@@ -236,12 +236,12 @@ class FakeEngine(FakeLooks):
 
     def nginx_test(self, root: str) -> Output:
         """What ``nginx -t`` says of the files at ``root`` below the proxy's directory."""
-        return nginx_test(self.root / PROXY.path / root, f"{PROXY.mount}/{root}", self._on_host)
+        return nginx_test(self.root / NGINX.path / root, f"{NGINX.mount}/{root}", self._on_host)
 
     def _load(self) -> Output:
         tested = self.nginx_test(LIVE)
         if tested.code == 0:
-            live = self.root / PROXY.path / LIVE
+            live = self.root / NGINX.path / LIVE
             self.loaded = loaded_certificates(live, self._on_host)
             self.loaded_generation = live.resolve().name
         return tested

@@ -16,7 +16,7 @@ from typing import Any
 from stackctl.adapters.fakes.wire import FakeWire
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint, PortBinding
-from stackctl.model.layout import LIVE, PROXY, SITES
+from stackctl.model.layout import LIVE, NGINX, SITES
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Inspected, ListeningSocket
 from stackctl.observed.reply import Failure, Reply
@@ -100,7 +100,7 @@ class FakeLooks(FakeWire):
 
     def _names(self, pattern: str) -> dict[str, str]:
         """The names in the live files of the sites, with the text of the file that each is in."""
-        texts = [path.read_text() for path in sorted((self.root / PROXY.path / LIVE / SITES).glob(pattern))]
+        texts = [path.read_text() for path in sorted((self.root / NGINX.path / LIVE / SITES).glob(pattern))]
         return {name: text for text in texts for names in _NAMES.findall(text) for name in names.split()}
 
     def _passed_on(self, name: str, path: str) -> Reply:

@@ -21,6 +21,7 @@ from stackctl.cli.options import (
     parsed,
 )
 from stackctl.model import values
+from stackctl.model.layout import CERTBOT_CONF
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def adopt(
     letsencrypt: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Copy certbot's tree from here, such as /etc/letsencrypt.")
+        Path | None, typer.Option(metavar="DIR", help=f"Copy certbot's tree from here, such as {CERTBOT_CONF.mount}.")
     ] = None,
     email: Annotated[str | None, typer.Option(help="Contact address of the ACME account.")] = None,
     nginx_image: Annotated[

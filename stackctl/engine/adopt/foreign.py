@@ -15,7 +15,7 @@ from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError
-from stackctl.model.layout import ACCOUNT_FILE, ACCOUNT_KEY, ACCOUNTS, CERTBOT_CONF, LINEAGES, PROXY, RENEWALS
+from stackctl.model.layout import ACCOUNT_FILE, ACCOUNT_KEY, ACCOUNTS, CERTBOT_CONF, LINEAGES, NGINX, RENEWALS
 from stackctl.model.project import Project, Service
 
 SCRIPTS = ("init-letsencrypt.sh", "init_letsencrypt.sh", "init-letsencrypt", "letsencrypt.sh")
@@ -56,7 +56,7 @@ def look_around(context: Context, project: Project, letsencrypt: Path | None) ->
     if not conf.servers and not layout.nginx_proxy:
         raise InputError(
             f"no nginx configuration of the service {layout.proxy.name} is on this host",
-            hint=f"mount its {PROXY.mount}/nginx.conf or {PROXY.mount}/conf.d from here, then adopt it",
+            hint=f"mount its {NGINX.mount}/nginx.conf or {NGINX.mount}/conf.d from here, then adopt it",
         )
     tree = letsencrypt.absolute() if letsencrypt else _tree(root, layout)
     if tree is None or not (tree / LINEAGES).exists():

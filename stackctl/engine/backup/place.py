@@ -35,7 +35,7 @@ from stackctl.model.layout import (
     CUSTOM,
     HISTORY,
     LEDGER,
-    PROXY,
+    NGINX,
     RENEWALS,
     RESTORE,
     STATE,
@@ -44,7 +44,7 @@ from stackctl.stackfile.locate import KNOWN_NAMES
 
 _OVERRIDES = tuple(f"{name.rpartition('.')[0]}.override.{end}" for name in KNOWN_NAMES[::2] for end in ("yml", "yaml"))
 _COMPOSE = (*KNOWN_NAMES, *_OVERRIDES, ".env")
-_OWN = (*_COMPOSE, PROXY.path, CERTBOT_CONF.path, CERTS.path, CA.path, HISTORY)
+_OWN = (*_COMPOSE, NGINX.path, CERTBOT_CONF.path, CERTS.path, CA.path, HISTORY)
 """What makes a stack: an old one makes room even where nothing replaces it, or it would become part of the new."""
 
 _LIVELY = tuple(f"{folder}/" for folder in ((CERTBOT_CONF / RENEWALS).path, (CERTBOT_CONF / ACCOUNTS).path, STATE))

@@ -19,15 +19,15 @@ from stackctl.model.layout import (
     FULLCHAIN,
     HISTORY,
     LEDGER,
+    NGINX,
     PRIVKEY,
-    PROXY,
 )
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import ComposeFiles
 from stackctl.stackfile.siblings import siblings
 
 TREES = (CUSTOM.path, CERTBOT_CONF.path, CA.path, HISTORY)
-OWN_MOUNTS = (PROXY.path, CERTS.path, CA.path, CERTBOT)
+OWN_MOUNTS = (NGINX.path, CERTS.path, CA.path, CERTBOT)
 
 
 @dataclass

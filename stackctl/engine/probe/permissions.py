@@ -24,16 +24,16 @@ from stackctl.model.layout import (
     GENERATIONS,
     LIVE_DRAFT,
     LOCK,
+    NGINX,
     PRIVKEY,
-    PROXY,
     STATE,
     WEBROOT,
     WELL_KNOWN,
 )
 
 _DRAFTS = (
-    (PROXY.path, LIVE_DRAFT),
-    ((PROXY / GENERATIONS).path, ".*.tmp"),
+    (NGINX.path, LIVE_DRAFT),
+    ((NGINX / GENERATIONS).path, ".*.tmp"),
     (CUSTOM.path, ".*.tmp"),
     (STATE, ".*.tmp"),
     ("", ".*.tmp"),

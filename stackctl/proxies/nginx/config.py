@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from stackctl.model.layout import WEBROOT
+from stackctl.model.layout import CHALLENGES, WEBROOT
 from stackctl.model.routing import Route, Server, Site
 from stackctl.model.stack import Stack, TlsPolicy
 from stackctl.proxies.proxy import Files, SiteTls
@@ -77,7 +77,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Fil
     )
     files = {
         "nginx.conf": conf,
-        "snippets/acme.conf": render("nginx/snippets/acme.conf.j2", webroot=WEBROOT.mount),
+        "snippets/acme.conf": render("nginx/snippets/acme.conf.j2", webroot=WEBROOT.mount, challenges=CHALLENGES),
         "snippets/proxy.conf": render("nginx/snippets/proxy.conf.j2"),
         "snippets/tls.conf": render(
             "nginx/snippets/tls.conf.j2",

@@ -14,7 +14,7 @@ from stackctl.model.layout import (
     MAIN,
     MARKER_FILE,
     MARKER_PATH,
-    PROXY,
+    NGINX,
     PROXY_MOUNTS,
     RENEWED,
     SITES,
@@ -36,8 +36,8 @@ from stackctl.stackfile.services import signed
 from stackctl.templates import render
 
 _LAYOUT = ProxyLayout(
-    directory=PROXY.path,
-    mount=PROXY.mount,
+    directory=NGINX.path,
+    mount=NGINX.mount,
     entry_points={name: f"{LIVE}/{name}" for name in ENTRY_POINTS},
     folders=(SITES,),
     marker=MARKER_FILE,
@@ -73,7 +73,7 @@ class Nginx:
             name,
             image=image,
             listeners=web_listeners(http, https),
-            mounts=(PROXY, *PROXY_MOUNTS),
+            mounts=(NGINX, *PROXY_MOUNTS),
             renewed=RENEWED.mount,
             tmpfs=self.layout.tmpfs,
             generation_path=MARKER_PATH,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from stackctl.errors import HostError, ProxyRejected
+from stackctl.model.layout import LIVE
 from stackctl.proxies.nginx.directives import Directive
 from stackctl.proxies.proxy import Files
 
@@ -92,7 +93,7 @@ class LiveTree:
 
     def _included(self, pattern: str) -> list[str]:
         """The files of an ``include``; those outside the generation are the container's own."""
-        inside = pattern.removeprefix(f"{self._mount}/").removeprefix("live/")
+        inside = pattern.removeprefix(f"{self._mount}/").removeprefix(f"{LIVE}/")
         if not _MAGIC.search(inside):
             return [inside]
         return [
