@@ -9,22 +9,10 @@ from functools import lru_cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stackctl.assets import assets_root
-from stackctl.errors import InputError
 
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]*\Z")
 _NO_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-
-
-def nginx_quote(text: str) -> str:
-    """``text`` as one nginx parameter; refuses what no quoting makes safe."""
-    if any(ord(char) < 32 or char == "\x7f" for char in text):
-        raise InputError(f"{text!r} has a control character, which nginx cannot be given")
-    if "$" in text:
-        # nginx has no way to write a literal dollar sign where it replaces variables.
-        raise InputError(f"{text!r} has a '$', which nginx would take for a variable")
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def yaml_quote(text: str) -> str:
@@ -55,7 +43,6 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    environment.filters["nginx_quote"] = nginx_quote
     environment.filters["yaml_quote"] = yaml_quote
     environment.filters["yaml_name"] = yaml_name
     environment.filters["compose_quote"] = compose_quote

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adopt.compose_layouts import on_host
-from stackctl.model.layout import NGINX
 from stackctl.model.project import Service
 from stackctl.proxies.nginx.directives import Directive
+from stackctl.proxies.nginx.layout import NGINX
 from stackctl.proxies.nginx.reader import parse
 
 _DEEPEST = 20

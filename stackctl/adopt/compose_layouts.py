@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from stackctl.errors import InputError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
-from stackctl.model.layout import CERTBOT_CONF, NGINX
+from stackctl.model.layout import CERTBOT_CONF
 from stackctl.model.project import Mount, Project, Service
+from stackctl.proxies.nginx.layout import NGINX
 
 DOCKER_GEN_SOCKET = "/tmp/docker.sock"  # noqa: S108  (where nginx-proxy looks for it)
 _NGINX_PROXY = re.compile(r"(?:^|/)(?:nginx-proxy|docker-gen)\b")

@@ -10,8 +10,9 @@ from stackctl.adopt.known import FILES, PASSES, logs_to_file
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Fate, Remark
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
-from stackctl.model.layout import CERTBOT_CONF, CUSTOM, LINEAGES, NGINX
+from stackctl.model.layout import CERTBOT_CONF, LINEAGES
 from stackctl.proxies.nginx.directives import Directive, first, named, text_of
+from stackctl.proxies.nginx.layout import CUSTOM, NGINX
 
 _URL = re.compile(r"(?P<scheme>https?|grpcs?)://(?P<host>[^/:$\[\]]+)(?::(?P<port>\d+))?(?P<rest>/.*)?\Z")
 _PLACE = re.compile(r"(?P<host>[^/:$\[\]]+):(?P<port>\d+)\Z")

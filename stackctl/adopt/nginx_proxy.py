@@ -11,11 +11,11 @@ from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Fate, Proposal, ProposedSite, Remark
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import merged
-from stackctl.model.layout import NGINX
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, kept_text
+from stackctl.proxies.nginx.layout import NGINX
 
 CERTS = f"{NGINX.mount}/certs"
 VHOSTS = f"{NGINX.mount}/vhost.d"

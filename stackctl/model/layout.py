@@ -144,34 +144,6 @@ MARKER_PATH = f"/{WELL_KNOWN}/stackctl/generation"
 MARKER_HOST = "stackctl.invalid"
 """A name that can never be routed (RFC 6761), under which the marker is asked for."""
 
-# nginx: its :class:`~stackctl.proxies.proxy.ProxyLayout` is made of these
-
-NGINX = Place("nginx", "/etc/nginx")
-CUSTOM = NGINX / CUSTOM_FOLDER
-CUSTOM_HTTP = "http.conf"
-"""The user's own file next to all sites."""
-
-MAIN = "nginx.conf"
-SITES = "sites"
-SNIPPETS = "snippets"
-ENTRY_POINTS = (MAIN, SITES, SNIPPETS)
-"""Fixed links through the live generation, so that nginx finds its files where it expects them."""
-
-MARKER_FILE = f"{SNIPPETS}/generation.conf"
-
-TMPFS = ("/run", "/tmp", "/var/cache/nginx")  # noqa: S108  (inside the container)
-"""Where nginx may write in its container."""
-
-
-def custom_site(site: str) -> str:
-    """Return the name of the user's own file for a site's server."""
-    return f"{site}.conf"
-
-
-def custom_location(site: str) -> str:
-    """Return the name of the user's own file for the location of a site that passes requests on."""
-    return f"{site}.location.conf"
-
 
 # What is made, and what is mounted
 

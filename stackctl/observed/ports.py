@@ -155,10 +155,12 @@ class Containers(Protocol):
 class Sandbox(Protocol):
     """Runs commands of images, away from everything that serves."""
 
-    def run_once(self, image: str, command: Sequence[str], mounts: Mapping[str, str]) -> Output:
+    def run_once(
+        self, image: str, command: Sequence[str], mounts: Mapping[str, str], tmpfs: Sequence[str] = ()
+    ) -> Output:
         """Run a command in a fresh container without network, which is removed afterwards.
 
-        ``mounts`` are read-only: stack path → container path.
+        ``mounts`` are read-only: stack path → container path. ``tmpfs`` are folders that it may write to.
 
         Raises:
             EngineError: the image is not local, or has no such program.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stackctl.model.layout import CERTS, CUSTOM
+from stackctl.model.layout import CERTS
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import (
     MakeDirectories,
@@ -16,6 +16,7 @@ from stackctl.plan.operations import (
     StartProxy,
     WriteStackfile,
 )
+from stackctl.proxies.nginx.layout import CUSTOM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.layout import CUSTOM_FOLDER
+from stackctl.model.layout import CUSTOM_FOLDER, Place
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
@@ -27,25 +27,33 @@ class ProxyLayout:
     """Where a proxy's files are.
 
     Attributes:
-        directory: the proxy's directory in the stack; the user's own files are in ``custom`` below it.
-        mount: where its container sees that directory.
+        place: the proxy's directory in the stack, and where its container mounts it.
         entry_points: links in the directory that lead through ``live``, by which the image finds its files.
         folders: folders that each generation has, even if they are empty.
         marker: the file of a generation that serves its id.
         tmpfs: folders in the container that must be writable.
     """
 
-    directory: str
-    mount: str
+    place: Place
     entry_points: Mapping[str, str]
     folders: tuple[str, ...]
     marker: str
     tmpfs: tuple[str, ...]
 
     @property
+    def directory(self) -> str:
+        """The proxy's directory, in the stack."""
+        return self.place.path
+
+    @property
+    def mount(self) -> str:
+        """Where the proxy's container sees its directory."""
+        return self.place.mount
+
+    @property
     def custom(self) -> str:
         """The folder of the user's own files, in the stack."""
-        return f"{self.directory}/{CUSTOM_FOLDER}"
+        return (self.place / CUSTOM_FOLDER).path
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,3 +11,6 @@ DEFAULT = "nginx"
 """What a file without the key ``proxy`` means."""
 
 PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in (Nginx(),)}
+
+LAYOUTS = tuple(proxy.layout for proxy in PROXIES.values())
+"""Where files of a proxy may be, for what goes through a whole stack directory."""

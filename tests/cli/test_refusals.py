@@ -280,7 +280,7 @@ def test_a_disk_that_is_full_from_any_write_on(cli: Cli, monkeypatch: pytest.Mon
             result = command("add-app", "two.example.com")
             assert world.fake.loaded.keys() >= {"one.example.com", "www.example.com"}
             assert list(world.root.rglob("*.tmp")) == []
-            assert world.fake.nginx_test("live").code == 0
+            assert world.fake.proxy_test("live").code == 0
             if left[0] >= 0:
                 assert result.exit_code == 0
                 assert allowed > 5

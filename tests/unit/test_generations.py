@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from stackctl.adapters.disk.generations import Generations
+from stackctl.model.layout import Place
 from stackctl.proxies.proxy import ProxyLayout
 
-LAYOUT = ProxyLayout(".", "/etc/proxy", {"proxy.conf": "live/proxy.conf"}, (), "marker", ())
+LAYOUT = ProxyLayout(Place(".", "/etc/proxy"), {"proxy.conf": "live/proxy.conf"}, (), "marker", ())
 
 
 @pytest.fixture

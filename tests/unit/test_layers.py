@@ -35,7 +35,7 @@ INSIDE = {
     "observed": ("containers network reply", "state", "ports"),
     "plan": ("intent operation", "operations", "adopt diff requests services", "planner"),
     "proxies": ("trace", "proxy", "nginx sites", "registry"),
-    "proxies.nginx": ("directives log advice", REST, "proxy"),
+    "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": ("document schema", "edit locate read services siblings"),
     "usecases": ("recording result session", "as_json converge", REST),
 }

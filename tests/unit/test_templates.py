@@ -12,8 +12,9 @@ from ruamel.yaml import YAML
 
 from stackctl.assets import assets_root
 from stackctl.errors import InputError
+from stackctl.proxies.nginx.config import nginx_quote
 from stackctl.stackfile.document import Document
-from stackctl.templates import compose_quote, nginx_quote, render, yaml_quote
+from stackctl.templates import compose_quote, render, yaml_quote
 
 # What UTF-8 files can hold; a lone surrogate never comes out of one.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -180,7 +180,7 @@ def check_meanwhile(world: World, before: set[str], texts: set[str]) -> None:
     missing = before - set(world.fake.loaded)
     assert not missing, f"no longer served: {missing}"
     if (world.root / "nginx/live").exists():
-        tested = world.fake.nginx_test("live")
+        tested = world.fake.proxy_test("live")
         assert tested.code == 0, tested.text
     if world.file.exists():
         assert world.text in texts, "the file is the old one or the new one, whole"

@@ -66,7 +66,7 @@ def test_the_version_of_an_image_is_asked_once_for_all_stacks_of_a_user(tmp_path
         done(world.init())
     assert [len(world.asked("run_once nginx -v")) for world in (first, second)] == [1, 0]
     second.fake.builds["nginx:1.30"] += 1
-    second.fake.nginx_version = "1.26.3"
+    second.fake.proxy.version = "1.26.3"
     done(up(second.host))  # without the look at 'plan' before it, which asks too
     assert len(second.asked("run_once nginx -v")) == 1
     assert "1.26.3" in (cache / "versions.json").read_text()

@@ -31,7 +31,7 @@ def test_the_certificate_stays_and_is_used_again(site: World) -> None:
 def test_the_certificate_goes_where_that_is_asked(site: World) -> None:
     done(site.remove("one.example.com", delete_cert=True))
     assert site.host.directory.lineages() == {}
-    assert site.fake.nginx_test("live").code == 0
+    assert site.fake.proxy_test("live").code == 0
 
 
 def test_a_service_that_a_person_wrote_stays_and_goes_on_running(stack: World) -> None:

@@ -71,7 +71,7 @@ def test_an_earlier_generation_that_the_proxy_refuses_by_now_stays_on_disk(
     def refused(root: str) -> Output:
         return Output(1, f"nginx: [emerg] unknown directive in /etc/nginx/{root}/nginx.conf:1\n")
 
-    monkeypatch.setattr(site.fake, "nginx_test", refused)
+    monkeypatch.setattr(site.fake, "proxy_test", refused)
     assert site.rollback().code is ExitCode.PROXY_REJECTED
     assert {path.name for path in (site.root / "nginx/generations").iterdir()} == generations
 

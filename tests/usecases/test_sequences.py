@@ -141,7 +141,7 @@ class Stack(RuleBasedStateMachine):
     @invariant()
     def what_is_on_disk_would_start(self) -> None:
         lost = any(lineage.problem for lineage in self.world.host.directory.lineages().values())
-        assert lost or self.world.fake.nginx_test("live").code == 0
+        assert lost or self.world.fake.proxy_test("live").code == 0
 
     @invariant()
     def nothing_is_served_that_is_not_routed(self) -> None:

@@ -190,7 +190,7 @@ def test_a_reload_is_a_signal_only_right_after_a_test_of_the_same_files(
 ) -> None:
     done(site.add("two.example.com", issue=False))
     (site.root / "data/certbot/conf/renewal/one.example.com.conf").unlink()
-    passes = site.fake.nginx_test
+    passes = site.fake.proxy_test
 
     def refuses_the_new_certificate(root: str) -> Output:
         file = site.root / "nginx" / root / "sites/two.example.com.conf"
@@ -199,7 +199,7 @@ def test_a_reload_is_a_signal_only_right_after_a_test_of_the_same_files(
             return Output(1, f"nginx: [emerg] cannot load certificate in {at}\n")
         return passes(root)
 
-    monkeypatch.setattr(site.fake, "nginx_test", refuses_the_new_certificate)
+    monkeypatch.setattr(site.fake, "proxy_test", refuses_the_new_certificate)
     before = len(site.fake.calls)
     result = site.up()
     assert [error.code for error in result.errors] == [ExitCode.PROXY_REJECTED]

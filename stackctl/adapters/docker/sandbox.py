@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stackctl.adapters.docker.client import Client, translated
-from stackctl.model.layout import TMPFS
 from stackctl.observed.ports import Output
 
 _logger = logging.getLogger(__name__)
@@ -21,7 +20,9 @@ class DockerSandbox:
         self._client = client
         self._directory = directory
 
-    def run_once(self, image: str, command: Sequence[str], mounts: Mapping[str, str]) -> Output:
+    def run_once(
+        self, image: str, command: Sequence[str], mounts: Mapping[str, str], tmpfs: Sequence[str] = ()
+    ) -> Output:
         """See :meth:`Sandbox.run_once`."""
         _logger.debug("docker run --rm %s %s", image, shlex.join(command))
         with translated():
@@ -32,7 +33,7 @@ class DockerSandbox:
                 volumes={str(self._directory / path): {"bind": at, "mode": "ro"} for path, at in mounts.items()},
                 network_mode="none",
                 read_only=True,
-                tmpfs=dict.fromkeys(TMPFS, ""),
+                tmpfs=dict.fromkeys(tmpfs, ""),
                 security_opt=["no-new-privileges:true"],
             )
             try:

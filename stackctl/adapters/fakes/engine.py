@@ -24,17 +24,17 @@ from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
 from stackctl.adapters.fakes.compose import Run, resolve_project
 from stackctl.adapters.fakes.faults import Faults, Killed
 from stackctl.adapters.fakes.looks import FakeLooks
-from stackctl.adapters.fakes.nginx import loaded_certificates, nginx_test
+from stackctl.adapters.fakes.nginx import FakeNginx
+from stackctl.adapters.fakes.proxy import Asked, FakeProxy
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, Endpoint, PortBinding
-from stackctl.model.layout import CERTBOT_CONF, CERTS, LIVE, MAIN, NGINX
+from stackctl.model.layout import CERTBOT_CONF, CERTS, LIVE, Place
 from stackctl.model.project import Project, Service
 from stackctl.observed.ports import Engine, EngineVersion, Output
 from stackctl.observed.state import Container
 from stackctl.stackfile.locate import locate
 
-_PLACES = (CERTBOT_CONF, CERTS, NGINX)
 _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
 
 
@@ -46,10 +46,11 @@ class FakeEngine(FakeLooks):
     none. ``outside`` listens beside Compose, ``taken`` are ports of the host. ``calls`` is what was asked.
     """
 
-    nginx_version = "1.30.4"
-
-    def __init__(self, root: Path, now: Callable[[], datetime], ca: FakeCa | None = None) -> None:
+    def __init__(
+        self, root: Path, now: Callable[[], datetime], ca: FakeCa | None = None, proxy: FakeProxy | None = None
+    ) -> None:
         self.root, self.now, self.ca = root, now, ca or FakeCa()
+        self.proxy = proxy or FakeNginx()
         self.images: dict[str, tuple[int, ...]] = {}
         self.builds: Counter[str] = Counter()
         self.registry: dict[str, tuple[int, ...]] = {}
@@ -148,12 +149,19 @@ class FakeEngine(FakeLooks):
             with self._call(f"remove {number}"):
                 self.runs.pop(number, None)
 
-    def run_once(self, image: str, command: Sequence[str], mounts: Mapping[str, str]) -> Output:
+    def run_once(
+        self,
+        image: str,
+        command: Sequence[str],
+        mounts: Mapping[str, str],
+        tmpfs: Sequence[str] = (),  # noqa: ARG002
+    ) -> Output:
         with self._call(f"run_once {' '.join(command)}"):
             if image not in self.images:
                 raise EngineError(f"there is no such image: {image}")
-            if "-t" in command and not {place.path for place in _PLACES} <= set(mounts):
-                return Output(1, f'nginx: [emerg] open() "{command[-1]}" failed (2: No such file)\n')
+            asked = self.proxy.asked(command)
+            if asked and asked.what == "test" and not {place.path for place in self._places} <= set(mounts):
+                return Output(1, f"{command[-1]} is not mounted")
             return self._command(command)
 
     def publisher(self, at: PortBinding) -> str | None:
@@ -180,10 +188,10 @@ class FakeEngine(FakeLooks):
 
     def signal(self, container: str, signal: str, process: str) -> bool:
         with self._call(f"signal {signal}"):
-            is_nginx = self._run(container, "running").service.role == "proxy" and process == "nginx: master process"
-            if is_nginx and not self.faults.reload_fails:
+            is_proxy = self._run(container, "running").service.role == "proxy" and process == self.proxy.process
+            if is_proxy and not self.faults.reload_fails:
                 self._load()
-            return is_nginx and not self.faults.reload_fails
+            return is_proxy and not self.faults.reload_fails
 
     def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
         with self._call(f"stream {service}"):
@@ -211,14 +219,11 @@ class FakeEngine(FakeLooks):
             shown = [run.service.name for run in self.runs.values() if not services or run.service.name in services]
             yield from [f"{name}-1  | {name} says hello" for name in shown if tail]
 
-    def _command(self, command: Sequence[str]) -> Output:  # noqa: PLR0911  (one line for each program)
+    def _command(self, command: Sequence[str]) -> Output:
+        asked = self.proxy.asked(command)
+        if asked is not None:
+            return self._proxy_command(asked)
         match list(command):
-            case ["nginx", "-v"]:
-                return Output(0, f"nginx version: nginx/{self.nginx_version}\n")
-            case ["nginx", *_, "-c", path]:
-                return self.nginx_test(path.removeprefix(f"{NGINX.mount}/").removesuffix(f"/{MAIN}"))
-            case ["nginx", *_, "reload"]:
-                return Output(1, "nginx: [alert] kill failed\n") if self.faults.reload_fails else self._load()
             case ["certbot", "delete", *_, "--cert-name", name]:
                 return self._certbot.delete(name)
             case ["certbot", "certonly", *argv]:
@@ -234,20 +239,38 @@ class FakeEngine(FakeLooks):
                 return Output(1, "")
         raise EngineError(f"Docker refused: exec: {command[0]!r}: executable file not found in $PATH")
 
-    def nginx_test(self, root: str) -> Output:
-        """What ``nginx -t`` says of the files at ``root`` below the proxy's directory."""
-        return nginx_test(self.root / NGINX.path / root, f"{NGINX.mount}/{root}", self._on_host)
+    def _proxy_command(self, asked: Asked) -> Output:
+        match asked.what:
+            case "version":
+                return self.proxy.print_version()
+            case "test":
+                return self.proxy_test(asked.root)
+            case "reload":
+                return self.proxy.refuse_reload() if self.faults.reload_fails else self._load()
+
+    def proxy_test(self, root: str) -> Output:
+        """Return what the proxy's test says of the files at ``root`` below its directory."""
+        layout = self.proxy.layout
+        return self.proxy.test(self.root / layout.directory / root, f"{layout.mount}/{root}", self._on_host)
+
+    @property
+    def live(self) -> Path:
+        """The files that a start of the proxy loads."""
+        return self.root / self.proxy.layout.directory / LIVE
 
     def _load(self) -> Output:
-        tested = self.nginx_test(LIVE)
+        tested = self.proxy_test(LIVE)
         if tested.code == 0:
-            live = self.root / NGINX.path / LIVE
-            self.loaded = loaded_certificates(live, self._on_host)
-            self.loaded_generation = live.resolve().name
+            self.loaded = self.proxy.certificates(self.live, self._on_host)
+            self.loaded_generation = self.live.resolve().name
         return tested
 
+    @property
+    def _places(self) -> tuple[Place, ...]:
+        return CERTBOT_CONF, CERTS, self.proxy.layout.place
+
     def _on_host(self, path: str) -> Path:
-        at = next((at for at in _PLACES if path.startswith(at.mount)), None)
+        at = next((at for at in self._places if path.startswith(at.mount)), None)
         return self.root / "nowhere" if at is None else self.root / at.path / path.removeprefix(at.mount).lstrip("/")
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -13,22 +12,15 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from stackctl.adapters.fakes.proxy import FakeProxy
 from stackctl.adapters.fakes.wire import FakeWire
 from stackctl.errors import EngineError
-from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint, PortBinding
-from stackctl.model.layout import LIVE, NGINX, SITES
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Inspected, ListeningSocket
 from stackctl.observed.reply import Failure, Reply
 
 _ANYWHERE = ip_address("0.0.0.0")  # noqa: S104  (where an app listens)
-_NAMES = re.compile(r"server_name ([^;]+);")
-_TARGET = re.compile(r"^\s*server (\S+):(\d+)(?: resolve)?;", re.MULTILINE)
-_REFUSED = (
-    "{time:%Y/%m/%d %H:%M:%S} [error] 7#7: *{number} connect() failed (111: Connection refused) while connecting to "
-    'upstream, client: 10.9.0.1, server: {name}, request: "GET {path} HTTP/1.1", upstream: "http://{at}{path}", '
-    'host: "{name}"\n'
-)
 
 
 @dataclass
@@ -51,6 +43,11 @@ class FakeLooks(FakeWire):
 
     root: Path
     now: Callable[[], datetime]
+    proxy: FakeProxy
+
+    @property
+    def live(self) -> Path:
+        raise NotImplementedError
 
     @cached_property
     def looks(self) -> Looks:
@@ -91,28 +88,22 @@ class FakeLooks(FakeWire):
         certificate = self.loaded.get(name) if tls else None
         if tls and certificate is None:
             return Reply(failure=Failure.HANDSHAKE)
-        if not tls and name in self._names("*.redirect"):
+        if not tls and name in self.proxy.redirected(self.live):
             return Reply(301, f"https://{name}{path}")
-        if not tls and name not in self._names("*.conf"):
+        if not tls and name not in self.proxy.upstreams(self.live):
             return Reply(failure=Failure.CLOSED)
         told = self.looks.replies.get(f"{name}{path}")
         return replace(told or self._passed_on(name, path), certificate=certificate)
 
-    def _names(self, pattern: str) -> dict[str, str]:
-        """The names in the live files of the sites, with the text of the file that each is in."""
-        texts = [path.read_text() for path in sorted((self.root / NGINX.path / LIVE / SITES).glob(pattern))]
-        return {name: text for text in texts for names in _NAMES.findall(text) for name in names.split()}
-
     def _passed_on(self, name: str, path: str) -> Reply:
-        target = _TARGET.search(self._names("*.conf")[name])
-        assert target is not None, "the fake proxy follows upstream groups only"
-        host, port = target[1].strip("[]"), int(target[2])
+        upstream = self.proxy.upstreams(self.live)[name]
+        host, port = upstream.host, upstream.port
         if (host, port) in self.outside or any(self._listens(run, port) for run in self._of(host)):
             return Reply(200)
         proxy = next(run.service.name for run in self.runs.values() if run.service.role == "proxy")
         log = self.looks.logs.get(proxy, "")
-        line = _REFUSED.format(time=self.now(), number=len(log), name=name, path=path, at=Endpoint(host, port))
-        self.looks.logs[proxy] = log + line
+        time = f"{self.now():%Y/%m/%d %H:%M:%S}"
+        self.looks.logs[proxy] = log + self.proxy.connection_refused(time, len(log), name, path, upstream)
         return Reply(502)
 
     def _of(self, service: str) -> list[Inspected]:

@@ -1,45 +1,94 @@
-"""nginx, as the fake engine imitates it: of ``nginx -t`` two faults, in nginx's own words, and what a start loads."""
+"""nginx, as the fake engine imitates it: two faults of ``nginx -t`` in nginx's own words, and what a start loads."""
+# ruff: noqa: D102  (the protocol says what its methods do)
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stackctl.adapters.fakes.proxy import Asked, OnHost
 from stackctl.certs.lineage import Certificate, read_certificate
+from stackctl.model.endpoints import Endpoint
 from stackctl.observed.ports import Output
+from stackctl.proxies.nginx.layout import LAYOUT, MAIN, SITES
 
 _SERVER = re.compile(r"^server \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_NAMES = re.compile(r"server_name ([^;]+);")
+_UPSTREAM = re.compile(r"^\s*server (\S+):(\d+)(?: resolve)?;", re.MULTILINE)
 
 
-def nginx_test(folder: Path, shown: str, on_host: Callable[[str], Path]) -> Output:
-    """Test the configuration in ``folder``, which the container sees at ``shown``.
+class FakeNginx:
+    """The :class:`~stackctl.adapters.fakes.proxy.FakeProxy` for nginx."""
 
-    A line with ``not_a_directive`` is refused, and so is a certificate file that is not there;
-    ``on_host`` finds a path of the container's on this host.
-    """
-    if not (folder / "nginx.conf").is_file():
-        return Output(1, f'nginx: [emerg] open() "{shown}/nginx.conf" failed (2: No such file)\n')
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        for number, line in enumerate(file.read_text().splitlines(), 1):
-            named = re.match(r"\s*ssl_certificate(?:_key)? ([^;]+);", line)
-            if "not_a_directive" in line:
-                at = f"{shown}/{file.relative_to(folder)}:{number}"
-                return Output(1, f'nginx: [emerg] unknown directive "not_a_directive" in {at}\n')
-            if named and not on_host(named[1]).is_file():
-                reason = "BIO_new_file() failed (SSL: No such file or directory)"
-                return Output(1, f'nginx: [emerg] cannot load certificate "{named[1]}": {reason}\n')
-    return Output(0, "")
+    layout = LAYOUT
+    process = "nginx: master process"
+
+    def __init__(self, version: str = "1.30.4") -> None:
+        self.version = version
+
+    def asked(self, command: Sequence[str]) -> Asked | None:
+        match list(command):
+            case ["nginx", "-v"]:
+                return Asked("version")
+            case ["nginx", *_, "-c", path]:
+                return Asked("test", path.removeprefix(f"{self.layout.mount}/").removesuffix(f"/{MAIN}"))
+            case ["nginx", *_, "reload"]:
+                return Asked("reload")
+        return None
+
+    def print_version(self) -> Output:
+        return Output(0, f"nginx version: nginx/{self.version}\n")
+
+    def test(self, folder: Path, shown: str, on_host: OnHost) -> Output:
+        if not (folder / MAIN).is_file():
+            return Output(1, f'nginx: [emerg] open() "{shown}/{MAIN}" failed (2: No such file)\n')
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            for number, line in enumerate(file.read_text().splitlines(), 1):
+                named = re.match(r"\s*ssl_certificate(?:_key)? ([^;]+);", line)
+                if "not_a_directive" in line:
+                    at = f"{shown}/{file.relative_to(folder)}:{number}"
+                    return Output(1, f'nginx: [emerg] unknown directive "not_a_directive" in {at}\n')
+                if named and not on_host(named[1]).is_file():
+                    reason = "BIO_new_file() failed (SSL: No such file or directory)"
+                    return Output(1, f'nginx: [emerg] cannot load certificate "{named[1]}": {reason}\n')
+        return Output(0, "")
+
+    def refuse_reload(self) -> Output:
+        return Output(1, "nginx: [alert] kill failed\n")
+
+    def certificates(self, live: Path, on_host: OnHost) -> dict[str, Certificate]:
+        loaded: dict[str, Certificate] = {}
+        for text in self._sites(live, "*.conf"):
+            for server in _SERVER.findall(text):
+                path = re.search(r"ssl_certificate ([^;]+);", server)
+                names = _NAMES.search(server)
+                if path and names:
+                    leaf = read_certificate(on_host(path[1]).read_bytes())
+                    loaded = {**dict.fromkeys(names[1].split(), leaf), **loaded}
+        return loaded
+
+    def redirected(self, live: Path) -> frozenset[str]:
+        return frozenset(name for text in self._sites(live, "*.redirect") for name in _names(text))
+
+    def upstreams(self, live: Path) -> Mapping[str, Endpoint]:
+        found: dict[str, Endpoint] = {}
+        for text in self._sites(live, "*.conf"):
+            upstream = _UPSTREAM.search(text)
+            assert upstream is not None, "the fake proxy follows upstream groups only"
+            found |= dict.fromkeys(_names(text), Endpoint(upstream[1].strip("[]"), int(upstream[2])))
+        return found
+
+    def connection_refused(self, time: str, number: int, name: str, path: str, upstream: Endpoint) -> str:
+        return (
+            f"{time} [error] 7#7: *{number} connect() failed (111: Connection refused) while connecting to upstream, "
+            f'client: 10.9.0.1, server: {name}, request: "GET {path} HTTP/1.1", upstream: "http://{upstream}{path}", '
+            f'host: "{name}"\n'
+        )
+
+    def _sites(self, live: Path, pattern: str) -> list[str]:
+        return [path.read_text() for path in sorted((live / SITES).glob(pattern))]
 
 
-def loaded_certificates(live: Path, on_host: Callable[[str], Path]) -> dict[str, Certificate]:
-    """The certificate that each name is served with once nginx has loaded ``live``."""
-    loaded: dict[str, Certificate] = {}
-    for site in sorted((live / "sites").glob("*.conf")):
-        for server in _SERVER.findall(site.read_text()):
-            path = re.search(r"ssl_certificate ([^;]+);", server)
-            names = re.search(r"server_name ([^;]+);", server)
-            if path and names:
-                leaf = read_certificate(on_host(path[1]).read_bytes())
-                loaded = {**dict.fromkeys(names[1].split(), leaf), **loaded}
-    return loaded
+def _names(text: str) -> list[str]:
+    return [name for names in _NAMES.findall(text) for name in names.split()]

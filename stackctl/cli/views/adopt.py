@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stackctl.cli.console import plain
-from stackctl.model.layout import CUSTOM
+from stackctl.proxies.nginx.layout import CUSTOM
 from stackctl.usecases.adopt.proposal import AdoptedSite, AdoptReport
 from stackctl.usecases.result import Result
 

@@ -15,8 +15,9 @@ from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError
-from stackctl.model.layout import ACCOUNT_FILE, ACCOUNT_KEY, ACCOUNTS, CERTBOT_CONF, LINEAGES, NGINX, RENEWALS
+from stackctl.model.layout import ACCOUNT_FILE, ACCOUNT_KEY, ACCOUNTS, CERTBOT_CONF, LINEAGES, RENEWALS
 from stackctl.model.project import Project, Service
+from stackctl.proxies.nginx.layout import NGINX
 
 SCRIPTS = ("init-letsencrypt.sh", "init_letsencrypt.sh", "init-letsencrypt", "letsencrypt.sh")
 """Scripts that asked for certificates once, and say with which address."""

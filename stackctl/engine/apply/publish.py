@@ -94,4 +94,4 @@ class Staging:
         ours = {layout.mount, *_OURS}
         own = (mount for mount in resolved.mounts if mount.kind == "bind" and mount.target not in ours)
         mounts |= {mount.source: mount.target for mount in own}
-        return self._context.sandbox.run_once(proxy_service.image, command, mounts)
+        return self._context.sandbox.run_once(proxy_service.image, command, mounts, layout.tmpfs)

@@ -27,24 +27,13 @@ from stackctl.certs.ledger import Ledger
 from stackctl.engine.backup.manifest import Manifest, Member, ancestors
 from stackctl.engine.backup.unpack import read
 from stackctl.errors import HostError
-from stackctl.model.layout import (
-    ACCOUNTS,
-    CA,
-    CERTBOT_CONF,
-    CERTS,
-    CUSTOM,
-    HISTORY,
-    LEDGER,
-    NGINX,
-    RENEWALS,
-    RESTORE,
-    STATE,
-)
+from stackctl.model.layout import ACCOUNTS, CA, CERTBOT_CONF, CERTS, HISTORY, LEDGER, RENEWALS, RESTORE, STATE
+from stackctl.proxies.registry import LAYOUTS
 from stackctl.stackfile.locate import KNOWN_NAMES
 
 _OVERRIDES = tuple(f"{name.rpartition('.')[0]}.override.{end}" for name in KNOWN_NAMES[::2] for end in ("yml", "yaml"))
 _COMPOSE = (*KNOWN_NAMES, *_OVERRIDES, ".env")
-_OWN = (*_COMPOSE, NGINX.path, CERTBOT_CONF.path, CERTS.path, CA.path, HISTORY)
+_OWN = (*_COMPOSE, *(layout.directory for layout in LAYOUTS), CERTBOT_CONF.path, CERTS.path, CA.path, HISTORY)
 """What makes a stack: an old one makes room even where nothing replaces it, or it would become part of the new."""
 
 _LIVELY = tuple(f"{folder}/" for folder in ((CERTBOT_CONF / RENEWALS).path, (CERTBOT_CONF / ACCOUNTS).path, STATE))
@@ -86,10 +75,11 @@ class Placing:
     @property
     def is_done(self) -> bool:
         """Whether the stack is the archive's already; what changes by itself is not compared."""
-        custom = self._root / CUSTOM.path
         try:
             added = [path for path in _COMPOSE if os.path.lexists(self._root / path)]
-            added += [(CUSTOM / path.name).path for path in (custom.iterdir() if custom.is_dir() else ())]
+            for layout in LAYOUTS:
+                custom = self._root / layout.custom
+                added += [f"{layout.custom}/{path.name}" for path in (custom.iterdir() if custom.is_dir() else ())]
             return (
                 not self.is_begun
                 and set(added) <= set(self._manifest.files)

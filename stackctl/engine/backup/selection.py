@@ -10,24 +10,14 @@ from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import read_certificate
 from stackctl.errors import HostError, StackfileError
-from stackctl.model.layout import (
-    CA,
-    CERTBOT,
-    CERTBOT_CONF,
-    CERTS,
-    CUSTOM,
-    FULLCHAIN,
-    HISTORY,
-    LEDGER,
-    NGINX,
-    PRIVKEY,
-)
+from stackctl.model.layout import CA, CERTBOT, CERTBOT_CONF, CERTS, FULLCHAIN, HISTORY, LEDGER, PRIVKEY
+from stackctl.proxies.registry import LAYOUTS
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import ComposeFiles
 from stackctl.stackfile.siblings import siblings
 
-TREES = (CUSTOM.path, CERTBOT_CONF.path, CA.path, HISTORY)
-OWN_MOUNTS = (NGINX.path, CERTS.path, CA.path, CERTBOT)
+TREES = (*(layout.custom for layout in LAYOUTS), CERTBOT_CONF.path, CA.path, HISTORY)
+OWN_MOUNTS = (*(layout.directory for layout in LAYOUTS), CERTS.path, CA.path, CERTBOT)
 
 
 @dataclass

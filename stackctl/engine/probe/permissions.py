@@ -19,22 +19,21 @@ from stackctl.model.layout import (
     CERTBOT_CONF,
     CERTS,
     CHALLENGES,
-    CUSTOM,
     DIRECTORIES,
     GENERATIONS,
     LIVE_DRAFT,
     LOCK,
-    NGINX,
     PRIVKEY,
     STATE,
     WEBROOT,
     WELL_KNOWN,
 )
+from stackctl.proxies.registry import LAYOUTS
 
 _DRAFTS = (
-    (NGINX.path, LIVE_DRAFT),
-    ((NGINX / GENERATIONS).path, ".*.tmp"),
-    (CUSTOM.path, ".*.tmp"),
+    *((layout.directory, LIVE_DRAFT) for layout in LAYOUTS),
+    *((f"{layout.directory}/{GENERATIONS}", ".*.tmp") for layout in LAYOUTS),
+    *((layout.custom, ".*.tmp") for layout in LAYOUTS),
     (STATE, ".*.tmp"),
     ("", ".*.tmp"),
     (CERTS.path, "*/.*.tmp"),

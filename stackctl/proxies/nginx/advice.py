@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackctl.model.layout import CUSTOM
+from stackctl.proxies.nginx.layout import CUSTOM
 from stackctl.proxies.trace import Advice
 
 _LIMIT = "limiting"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from stackctl.errors import InputError
 from stackctl.model.layout import CHALLENGES, WEBROOT
 from stackctl.model.routing import Route, Server, Site
 from stackctl.model.stack import Stack, TlsPolicy
@@ -55,6 +56,21 @@ _CIPHERS = {
 }
 
 _SET_HEADER = re.compile(r"^\s*proxy_set_header\s+[\"']?([A-Za-z0-9_-]+)", re.MULTILINE)
+
+
+def nginx_quote(text: str) -> str:
+    """Return ``text`` as one nginx parameter.
+
+    Raises:
+        InputError: no quoting makes it safe.
+    """
+    if any(ord(char) < 32 or char == "\x7f" for char in text):
+        raise InputError(f"{text!r} has a control character, which nginx cannot be given")
+    if "$" in text:
+        # nginx has no way to write a literal dollar sign where it replaces variables.
+        raise InputError(f"{text!r} has a '$', which nginx would take for a variable")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Files:
@@ -113,6 +129,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
         https=stack.proxy.https,
         path=route.path,
         upstream=str(server),
+        quoted_upstream=nginx_quote(str(server)),
         # Without 'resolve', a group with a missing container would stop all sites: then there is no group.
         group=f"app_{site.name}" if able.upstream_resolve else None,
         resolve=server.is_resolved,

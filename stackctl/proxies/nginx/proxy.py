@@ -7,42 +7,21 @@ from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding, web_listeners
-from stackctl.model.layout import (
-    CUSTOM_HTTP,
-    ENTRY_POINTS,
-    LIVE,
-    MAIN,
-    MARKER_FILE,
-    MARKER_PATH,
-    NGINX,
-    PROXY_MOUNTS,
-    RENEWED,
-    SITES,
-    TMPFS,
-    custom_location,
-    custom_site,
-)
+from stackctl.model.layout import MARKER_PATH, PROXY_MOUNTS, RENEWED
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.config import OLDEST, shared_files, site_files, source_of
+from stackctl.proxies.nginx.layout import CUSTOM_HTTP, LAYOUT, MAIN, NGINX, custom_location, custom_site
 from stackctl.proxies.nginx.log import logged_errors
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.nginx.trace import trace
-from stackctl.proxies.proxy import Files, ProxyLayout, Rejection, Reload, Rendered, SiteTls, Tracer, Version
+from stackctl.proxies.proxy import Files, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.trace import Advice, LoggedError
 from stackctl.stackfile.services import signed
 from stackctl.templates import render
 
-_LAYOUT = ProxyLayout(
-    directory=NGINX.path,
-    mount=NGINX.mount,
-    entry_points={name: f"{LIVE}/{name}" for name in ENTRY_POINTS},
-    folders=(SITES,),
-    marker=MARKER_FILE,
-    tmpfs=TMPFS,
-)
 _RELOAD = Reload(
     # New workers first; old ones finish what they serve.
     command=("nginx", "-e", "/dev/stderr", "-s", "reload"),
@@ -63,7 +42,7 @@ class Nginx:
 
     name = "nginx"
     default_image = "nginx:1.30"
-    layout = _LAYOUT
+    layout = LAYOUT
     reload = _RELOAD
 
     def service(self, name: str, image: str, http: PortBinding, https: PortBinding) -> str:

@@ -1,0 +1,35 @@
+"""nginx: where its files are."""
+
+from __future__ import annotations
+
+from stackctl.model.layout import CUSTOM_FOLDER, LIVE, Place
+from stackctl.proxies.proxy import ProxyLayout
+
+NGINX = Place("nginx", "/etc/nginx")
+CUSTOM = NGINX / CUSTOM_FOLDER
+"""The user's own files."""
+
+MAIN = "nginx.conf"
+SITES = "sites"
+SNIPPETS = "snippets"
+
+CUSTOM_HTTP = "http.conf"
+"""The user's own file for the ``http`` block."""
+
+LAYOUT = ProxyLayout(
+    place=NGINX,
+    entry_points={name: f"{LIVE}/{name}" for name in (MAIN, SITES, SNIPPETS)},
+    folders=(SITES,),
+    marker=f"{SNIPPETS}/generation.conf",
+    tmpfs=("/run", "/tmp", "/var/cache/nginx"),  # noqa: S108  (inside the container)
+)
+
+
+def custom_site(site: str) -> str:
+    """Return the name of the user's own file for a site's server."""
+    return f"{site}.conf"
+
+
+def custom_location(site: str) -> str:
+    """Return the name of the user's own file for the location of a site that passes requests on."""
+    return f"{site}.location.conf"
