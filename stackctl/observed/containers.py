@@ -1,10 +1,11 @@
-"""What one container shows of itself: its state, its networks, and the ports its processes listen on."""
+"""Containers as they are seen: those of a project, and the details of one with its listening sockets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _LISTEN = "0A"
@@ -35,6 +36,81 @@ class ListeningSocket:
     def reachable_at(self, addresses: frozenset[str]) -> bool:
         """Whether one of the container's own ``addresses`` leads to it."""
         return (self.address in _ANY and not self.ipv6_only) or str(self.address) in addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of the project.
+
+    Attributes:
+        state: Docker's word: ``running``, ``exited``, ``restarting``, …
+        health: ``healthy``, ``unhealthy``, ``starting``, or None without a health check.
+        config_hash: Compose's digest of the service it was made from.
+        succeeded: it ended by itself, with exit code 0.
+        addresses: its addresses on the project's networks.
+        directory: where its Compose file is; empty where nobody says.
+    """
+
+    id: str
+    service: str
+    state: str
+    health: str | None
+    image_id: str
+    config_hash: str
+    role: str | None = None
+    addresses: tuple[str, ...] = ()
+    succeeded: bool = False
+    directory: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is up, healthy or not."""
+        return self.state == "running"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The containers of a project, as one look found them."""
+
+    found: tuple[Container, ...] = ()
+
+    def __iter__(self) -> Iterator[Container]:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    @cached_property
+    def _by_service(self) -> Mapping[str, tuple[Container, ...]]:
+        found: dict[str, tuple[Container, ...]] = {}
+        for container in self.found:
+            found[container.service] = (*found.get(container.service, ()), container)
+        return found
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The services that have a container, running or not."""
+        return frozenset(self._by_service)
+
+    def of(self, service: str | None) -> tuple[Container, ...]:
+        """Return the containers of a service; none for None, which is no service of Compose."""
+        return self._by_service.get(service, ()) if service is not None else ()
+
+    def running(self, service: str) -> Container | None:
+        """Return the first container of a service that runs."""
+        return next((container for container in self.of(service) if container.running), None)
+
+    def is_running(self, service: str) -> bool:
+        """Whether a container of the service runs."""
+        return self.running(service) is not None
+
+    def best(self, service: str) -> Container | None:
+        """Return a container of a service: one that runs, else one that does not."""
+        return self.running(service) or next(iter(self.of(service)), None)
+
+    def without(self, service: str) -> Deployment:
+        """Return the containers of the other services."""
+        return Deployment(tuple(container for container in self.found if container.service != service))
 
 
 @dataclass(frozen=True, slots=True)

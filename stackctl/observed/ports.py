@@ -14,10 +14,9 @@ from stackctl.errors import EngineError
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Inspected
+from stackctl.observed.containers import Container, Deployment, Inspected
 from stackctl.observed.network import CaDirectory, Fetched, Lookup
 from stackctl.observed.reply import Reply
-from stackctl.observed.state import Container
 
 
 class CommandKilled(EngineError):
@@ -63,7 +62,7 @@ class Orchestrator(Protocol):
             StackfileError: Compose does not accept it.
         """
 
-    def containers(self, project: str) -> tuple[Container, ...]:
+    def containers(self, project: str) -> Deployment:
         """Return the project's containers, running or not, without those of one-off commands."""
 
     def up(self, services: Sequence[str]) -> None:

@@ -11,39 +11,10 @@ from stackctl.certs.ledger import Ledger
 from stackctl.certs.lineage import Certificate
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
+from stackctl.observed.containers import Deployment
 from stackctl.proxies.proxy import Files
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """One container of the project.
-
-    Attributes:
-        state: Docker's word: ``running``, ``exited``, ``restarting``, …
-        health: ``healthy``, ``unhealthy``, ``starting``, or None without a health check.
-        config_hash: Compose's digest of the service it was made from.
-        succeeded: it ended by itself, with exit code 0.
-        addresses: its addresses on the project's networks.
-        directory: where its Compose file is; empty where nobody says.
-    """
-
-    id: str
-    service: str
-    state: str
-    health: str | None
-    image_id: str
-    config_hash: str
-    role: str | None = None
-    addresses: tuple[str, ...] = ()
-    succeeded: bool = False
-    directory: str = ""
-
-    @property
-    def running(self) -> bool:
-        """Whether its process is up, healthy or not."""
-        return self.state == "running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +46,7 @@ class Observed:
     live: Files = field(default_factory=dict)
     generation: str | None = None
     published: str | None = None
-    containers: tuple[Container, ...] = ()
+    containers: Deployment = field(default_factory=Deployment)
     images: Mapping[str, str | None] = field(default_factory=dict)
     shelf: Shelf = field(default_factory=Shelf)
     custom: Mapping[str, bytes] = field(default_factory=dict)
@@ -84,7 +55,3 @@ class Observed:
     ledger: Ledger = field(default_factory=Ledger)
     now: datetime = _EPOCH
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)
-
-    def containers_of(self, service: str) -> list[Container]:
-        """The containers of one service."""
-        return [container for container in self.containers if container.service == service]

@@ -104,9 +104,9 @@ class _Planner:
             mounts = self.observed.project.services[service].mounts
             lost = any(f"/{mount.source}".endswith(path) for mount in mounts for path in gone)
             # One that is made anew for another reason gets the new folder without this.
-            if lost and self.observed.containers_of(service) and start_cause(self.observed, service) is None:
+            if lost and self.observed.containers.of(service) and start_cause(self.observed, service) is None:
                 yield self._remove(service, "a folder it has mounted was deleted")
-                left = tuple(one for one in self.observed.containers if one.service != service)
+                left = self.observed.containers.without(service)
                 self.observed = replace(self.observed, containers=left)
 
     def _stage(self) -> Iterator[Operation]:
@@ -213,19 +213,19 @@ class _Planner:
         """Containers stackctl once made for a service that is in the file no more."""
         observed = self.observed
         known = {*observed.project.services, *self.stack.services}
-        for service in sorted({container.service for container in observed.containers} - known):
-            containers = observed.containers_of(service)
+        for service in sorted(observed.containers.services - known):
+            containers = observed.containers.of(service)
             roles = {container.role for container in containers}
             if None not in roles and ("proxy" in roles) is proxy:
                 yield self._remove(service, "the file has no such service any more")
 
     def _remove(self, service: str, cause: str) -> RemoveContainers:
-        ids = tuple(container.id for container in self.observed.containers_of(service))
+        ids = tuple(container.id for container in self.observed.containers.of(service))
         return RemoveContainers(service=service, ids=ids, cause=cause, scope=f"service:{service}")
 
     def _clean_up(self) -> Iterator[Operation]:
         for service in sorted(self.intent.stop):
-            if self.observed.containers_of(service):
+            if self.observed.containers.of(service):
                 yield self._remove(service, "its app is removed")
         yield from (orphan for orphan in self._orphans(proxy=False) if orphan.service not in self.intent.stop)
         for one in self.intent.delete:

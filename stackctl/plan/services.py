@@ -87,7 +87,7 @@ def start_cause(observed: Observed, service: str, *, routed: bool = True) -> str
     resolved = observed.project.services.get(service)
     if resolved is None or not resolved.replicas:
         return None  # its profile is not active, or it is scaled to none: Compose would not start it either
-    containers = observed.containers_of(service)
+    containers = observed.containers.of(service)
     if not containers:
         return "not running yet"
     down = [container for container in containers if not container.running]
@@ -104,5 +104,5 @@ def start_cause(observed: Observed, service: str, *, routed: bool = True) -> str
 
 
 def _unhealthy(observed: Observed, service: str) -> str | None:
-    healthy = all(container.health in {None, "healthy"} for container in observed.containers_of(service))
+    healthy = all(container.health in {None, "healthy"} for container in observed.containers.of(service))
     return None if healthy else "not healthy"

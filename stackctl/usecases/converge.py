@@ -123,8 +123,8 @@ def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan
     """A port that is taken is named before anything is written."""
     starts = any(isinstance(operation, StartProxy) for operation in plan.operations)
     # The stack's own proxy makes room for its successor, under whatever name it ran.
-    own = [c for c in observed.containers if c.service == stack.proxy.service or c.role == "proxy"]
-    if not starts or any(container.running for container in own):
+    own = any(c.running and c.role == "proxy" for c in observed.containers)
+    if not starts or own or observed.containers.is_running(stack.proxy.service):
         return
     for at in (listener.at for listener in stack.proxy.listeners):
         owner = context.wire.owner(at)

@@ -11,7 +11,7 @@ from stackctl.diagnose.shown import kind_of
 from stackctl.engine.context import Context
 from stackctl.model.routing import Server
 from stackctl.model.values import Domain
-from stackctl.observed.state import Container
+from stackctl.observed.containers import Container, Deployment
 from stackctl.usecases.converge import load, open_document
 from stackctl.usecases.result import Result, json_name
 
@@ -84,15 +84,15 @@ def status(context: Context) -> Result[StatusReport]:
                 served="nothing" if shown is None else kind_of(shown, there),
             )
         )
-    proxy_service = [container for container in containers if container.service == stack.proxy.service]
-    proxy = proxy_service[0].state if proxy_service else "missing"
+    proxies = containers.of(stack.proxy.service)
+    proxy = proxies[0].state if proxies else "missing"
     return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows)))
 
 
-def _health(context: Context, server: Server, containers: tuple[Container, ...]) -> str:
+def _health(context: Context, server: Server, containers: Deployment) -> str:
     if server.service is None:
         return "answers" if context.wire.answers(server.endpoint) else "no answer"
-    own = [container for container in containers if container.service == server.service]
+    own = containers.of(server.service)
     if not own:
         return "missing"
     return max((_condition(container) for container in own), key=_badness)

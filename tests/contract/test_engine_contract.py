@@ -19,9 +19,9 @@ from stackctl.errors import EngineError, StackfileError
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
+from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import Engine, Output, Wire
 from stackctl.observed.reply import Failure
-from stackctl.observed.state import Container
 from stackctl.stackfile.locate import locate
 
 APP, NGINX, CERTBOT = "stackctl-lab/app:latest", "stackctl/nginx:1.30", "stackctl/certbot:5.5"
@@ -244,7 +244,7 @@ def test_what_no_registry_has_cannot_be_pulled(stand: Stand) -> None:
 
 def test_the_life_of_a_service(stand: Stand) -> None:
     engine, project = stand.engine, stand.project()
-    assert engine.orchestrator.containers(project.name) == ()
+    assert engine.orchestrator.containers(project.name) == Deployment()
 
     first = stand.up("app")
     assert set(first) == {"app"}, "only what was asked for"

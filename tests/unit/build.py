@@ -15,7 +15,7 @@ from stackctl.model.project import Project, PublishedPort, Service
 from stackctl.model.routing import Server, Site, Tuning, everything_to
 from stackctl.model.stack import Acme, ProxyService, Stack, TlsPolicy
 from stackctl.model.values import Domain, ServiceName
-from stackctl.observed.state import Container
+from stackctl.observed.containers import Container, Deployment
 from stackctl.proxies.proxy import SiteTls
 from stackctl.proxies.sites import Rendering
 
@@ -104,6 +104,11 @@ CERTBOT = service("certbot", role="certbot")
 def project(*services: Service) -> Project:
     """A project with the proxy, certbot and ``services``."""
     return Project("demo", {one.name: one for one in (NGINX, CERTBOT, *services)})
+
+
+def deployment(*containers: Container) -> Deployment:
+    """What one look found."""
+    return Deployment(containers)
 
 
 def container(

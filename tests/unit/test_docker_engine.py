@@ -22,8 +22,8 @@ from stackctl.adapters.docker.orchestrator import DockerOrchestrator
 from stackctl.adapters.docker.sandbox import DockerSandbox
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
+from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import Engine
-from stackctl.observed.state import Container
 from stackctl.stackfile.locate import locate
 from tests.unit.recorded import docker_rows
 
@@ -112,7 +112,7 @@ def test_addresses_are_those_of_all_networks_and_of_a_running_container() -> Non
 
 def test_a_row_without_labels_and_networks_is_a_container_too() -> None:
     made, _ = engine(containers=[{"Id": "1", "State": "created", "ImageID": "2", "Labels": None}])
-    assert made.orchestrator.containers("recorded") == (Container("1", "", "created", None, "2", ""),)
+    assert made.orchestrator.containers("recorded") == Deployment((Container("1", "", "created", None, "2", ""),))
 
 
 def test_inspect_shows_health_restarts_and_networks() -> None:

@@ -16,7 +16,8 @@ from stackctl.model.project import Project, Service
 from stackctl.model.routing import Backend, Route, Server
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
 from stackctl.model.values import Domain
-from stackctl.observed.state import Container, Observed
+from stackctl.observed.containers import Container
+from stackctl.observed.state import Observed
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
@@ -41,6 +42,7 @@ from tests.unit.build import (
     NOW,
     certificate,
     container,
+    deployment,
     dummy,
     images,
     lineage,
@@ -89,7 +91,7 @@ def settled(
         live=live_of(stack, lineages, custom, version),
         generation="g1",
         published="g1",
-        containers=(
+        containers=deployment(
             container("nginx", role="proxy"),
             container("certbot", role="certbot"),
             *(container(one.name) for one in services),
@@ -118,12 +120,14 @@ def of_kind(made: Plan, kind: type[Operation]) -> list[Operation]:
 
 
 def without(observed: Observed, *services: str) -> Observed:
-    return replace(observed, containers=tuple(one for one in observed.containers if one.service not in services))
+    return replace(
+        observed, containers=deployment(*(one for one in observed.containers if one.service not in services))
+    )
 
 
 def with_container(observed: Observed, changed: Container) -> Observed:
     others = [one for one in observed.containers if one.id != changed.id]
-    return replace(observed, containers=(*others, changed))
+    return replace(observed, containers=deployment(*others, changed))
 
 
 # Nothing to do
@@ -288,7 +292,7 @@ def test_every_service_behind_a_site_is_awaited_on_its_port_in_the_scope_of_the_
         Route("/", Backend((Server.of(WEB.name, 8000), Server.of(WEB.name, 9000)))),
         Route("/api", Backend((Server.of(API.name, 3000), Server(Endpoint("10.0.0.5", 80))))),
     )
-    both, observed = replace(SITE_A, routes=routes), replace(settled(stack(), WEB, API), containers=())
+    both, observed = replace(SITE_A, routes=routes), replace(settled(stack(), WEB, API), containers=deployment())
     made = list(start_services(stack(both), [both], (), everything=False, observed=observed))
     assert [(one.text, one.scope) for one in made] == [
         ("start service web", A),
@@ -1061,12 +1065,12 @@ def test_a_job_that_has_done_its_work_is_not_begun_again_but_an_app_is() -> None
         stackfile=TEXT,
         project=project(job),
         version=(1, 30, 4),
-        containers=(replace(container("job"), state="exited", succeeded=True),),
+        containers=deployment(replace(container("job"), state="exited", succeeded=True)),
         images=images(job),
     )
     assert start_cause(seen, "job", routed=False) is None
     assert start_cause(seen, "job") == "it is exited"
-    failed = replace(seen, containers=(replace(container("job"), state="exited"),))
+    failed = replace(seen, containers=deployment(replace(container("job"), state="exited")))
     assert start_cause(failed, "job", routed=False) == "it is exited"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stackctl.errors import EngineError, ExitCode, InputError, StackfileError
-from stackctl.observed.state import Container
+from stackctl.observed.containers import Container
 from stackctl.plan.operations import ReloadProxy
 from tests.usecases.world import World, done
 

@@ -15,6 +15,7 @@ from stackctl.diagnose.dns import ProbeFile
 from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import InputError, Locked
 from stackctl.model.layout import CERTBOT_CONF
+from stackctl.observed.containers import Deployment
 from stackctl.usecases.session import exclusive, open_stack
 from tests.usecases.world import Clock, Notes, World, done
 
@@ -87,7 +88,7 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
             (world.root / "nginx/custom/one.example.com.conf").chmod(0o644)
             done(world.up())
             done(world.renew("one.example.com"))
-            with placed_probe_file(world.host, (), "certbot") as probe:
+            with placed_probe_file(world.host, Deployment(), "certbot") as probe:
                 assert isinstance(probe, ProbeFile)
                 found[mask] = modes(world.root)
     challenges = [names.pop(next(name for name in names if "challenge/" in name)) for names in found.values()]

@@ -15,9 +15,8 @@ from stackctl.adapters.net.connect import connection_error
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL
-from stackctl.observed.containers import Inspected
+from stackctl.observed.containers import Container, Inspected
 from stackctl.observed.ports import Output
-from stackctl.observed.state import Container
 
 _logger = logging.getLogger(__name__)
 

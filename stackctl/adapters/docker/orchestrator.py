@@ -11,8 +11,8 @@ from stackctl.adapters.docker.client import LABELS, Client, translated
 from stackctl.adapters.docker.compose import Compose
 from stackctl.errors import EngineError
 from stackctl.model.project import ROLE_LABEL, Project
+from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import EngineVersion
-from stackctl.observed.state import Container
 
 _AT_ONCE = 16
 """Containers stopped at once."""
@@ -45,13 +45,13 @@ class DockerOrchestrator:
                 _ = self._client.sdk
             return project.result()
 
-    def containers(self, project: str) -> tuple[Container, ...]:
+    def containers(self, project: str) -> Deployment:
         """See :meth:`Orchestrator.containers`."""
         with translated():
             filters = {"label": [f"{LABELS}.project={project}", f"{LABELS}.oneoff=False"]}
             # The list's own rows: an inspect of each would cost a call a container.
             rows = self._client.sdk.api.containers(all=True, filters=filters)
-        return tuple(_container(row) for row in rows)
+        return Deployment(tuple(_container(row) for row in rows))
 
     def up(self, services: Sequence[str]) -> None:
         """See :meth:`Orchestrator.up`."""

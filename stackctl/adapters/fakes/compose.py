@@ -13,7 +13,7 @@ from stackctl.errors import InputError, StackfileError
 from stackctl.model import endpoints, values
 from stackctl.model.project import Mount, Project, PublishedPort, Service
 from stackctl.model.values import ServiceName
-from stackctl.observed.state import Container
+from stackctl.observed.containers import Container
 from stackctl.stackfile.document import Document
 
 _UNHASHED = {"build", "depends_on", "profiles", "pull_policy", "scale"}

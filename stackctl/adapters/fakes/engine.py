@@ -31,8 +31,8 @@ from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, Endpoint, PortBinding
 from stackctl.model.layout import CERTBOT_CONF, CERTS, LIVE, Place
 from stackctl.model.project import Project, Service
+from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import Engine, EngineVersion, Output
-from stackctl.observed.state import Container
 from stackctl.stackfile.locate import locate
 
 _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
@@ -92,9 +92,9 @@ class FakeEngine(FakeLooks):
         with self._call("resolve"):
             return resolve_project(stackfile, locate(self.root, {}).main.name, self.root.name)
 
-    def containers(self, project: str) -> tuple[Container, ...]:
+    def containers(self, project: str) -> Deployment:
         with self._call("containers"):
-            return tuple(run.container for run in self.runs.values() if run.project == project)
+            return Deployment(tuple(run.container for run in self.runs.values() if run.project == project))
 
     def image_id(self, image: str) -> str | None:
         with self._call(f"image_id {image}"):

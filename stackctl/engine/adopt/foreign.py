@@ -73,10 +73,10 @@ def look_around(context: Context, project: Project, letsencrypt: Path | None) ->
 
 def _elsewhere(context: Context, project: Project, proxy: Service, path: str) -> bytes | None:
     """A file of the running container's that is no directory's on the host, or one of its image's; it is text."""
-    for container in context.orchestrator.containers(project.name):
-        if container.service == proxy.name and container.running:
-            done = context.containers.execute(container.id, ["cat", path])
-            return done.text.encode() if done.code == 0 else None
+    container = context.orchestrator.containers(project.name).running(proxy.name)
+    if container is not None:
+        done = context.containers.execute(container.id, ["cat", path])
+        return done.text.encode() if done.code == 0 else None
     if mount_of(proxy.mounts, path) is not None:
         return None
     if proxy.image is None or context.images.image_id(proxy.image) is None or path.startswith(CERTBOT_CONF.mount):

@@ -246,10 +246,10 @@ class Executor:
         self._context.directory.remove_pair(held.site)
 
     def _container(self, service: str) -> str:
-        for container in self._context.orchestrator.containers(self._observed.project.name):
-            if container.service == service and container.running:
-                return container.id
-        raise EngineError(f"the service {service} is not running", hint="run 'stackctl up'")
+        container = self._context.orchestrator.containers(self._observed.project.name).running(service)
+        if container is None:
+            raise EngineError(f"the service {service} is not running", hint="run 'stackctl up'")
+        return container.id
 
 
 def _kind(operation: Operation) -> object:

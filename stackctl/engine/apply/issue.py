@@ -182,9 +182,7 @@ class _Outcome:
 def _one_by_one(
     context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome
 ) -> None:
-    container = next(
-        (c for c in context.orchestrator.containers(project) if c.service == stack.certbot and c.running), None
-    )
+    container = context.orchestrator.containers(project).running(stack.certbot)
     if container is not None:
         context.report.note("the certbot image has no Python to run: asking for one certificate after the other")
     for request in requests:

@@ -13,7 +13,7 @@ from stackctl.errors import EngineError, NotServed, StackctlError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
-from stackctl.observed.state import Container
+from stackctl.observed.containers import Container
 from stackctl.plan.operations import AwaitService, VerifySite
 
 SERVICE_SECONDS = 60.0
@@ -38,14 +38,12 @@ def services_answer(context: Context, project: str, operations: Sequence[AwaitSe
     """
     found: dict[AwaitService, StackctlError | None] = {}
 
-    def waiting() -> Iterator[tuple[AwaitService, list[Container]]]:
+    def waiting() -> Iterator[tuple[AwaitService, Sequence[Container]]]:
         """What is not decided yet, each with its service's containers as they are now."""
-        containers: dict[str, list[Container]] = {}
-        for container in context.orchestrator.containers(project):
-            containers.setdefault(container.service, []).append(container)
+        containers = context.orchestrator.containers(project)
         for operation in operations:
             if operation not in found:
-                yield operation, containers.get(operation.service, [])
+                yield operation, containers.of(operation.service)
 
     def look() -> bool | None:
         for operation, own in waiting():
@@ -106,7 +104,7 @@ def generation_answers(context: Context, stack: Stack, project: str) -> None:
         return True if context.wire.generation(proxy_service.http.at) == meant else None
 
     if wait_for(look, PROXY_SECONDS) is None:
-        containers = [c for c in context.orchestrator.containers(project) if c.service == proxy_service.service]
+        containers = context.orchestrator.containers(project).of(proxy_service.service)
         log = _log(context, containers[0]) if containers else "it has no container"
         raise NotServed(
             f"the proxy does not answer with its new configuration on {proxy_service.http.at}\n{log}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,7 @@ from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import ProxyService
-from stackctl.observed.containers import Inspected, ListeningSocket, parse_listeners
-from stackctl.observed.state import Container
+from stackctl.observed.containers import Container, Deployment, Inspected, ListeningSocket, parse_listeners
 
 _AT_ONCE = 64
 """Servers asked at once: those that do not answer cost a second each."""
@@ -27,7 +26,7 @@ def apps(
     context: Context,
     proxy_service: ProxyService,
     project: Project,
-    containers: Sequence[Container],
+    containers: Deployment,
     wanted: Sequence[tuple[Site, Server]],
 ) -> list[AppFacts]:
     """The facts of each server of a site that is ``wanted``."""
@@ -50,17 +49,15 @@ def apps(
     ]
 
 
-def proxy_networks(
-    context: Context, proxy_service: ProxyService, containers: Iterable[Container]
-) -> frozenset[str] | None:
+def proxy_networks(context: Context, proxy_service: ProxyService, containers: Deployment) -> frozenset[str] | None:
     """The networks of the proxy; None where it is not up."""
-    up = next((one for one in containers if one.service == proxy_service.service and one.running), None)
+    up = containers.running(proxy_service.service)
     return frozenset(context.containers.inspect(up.id).networks) if up else None
 
 
 def app_facts(  # noqa: PLR0913  (each is one thing known already)
     context: Context,
-    containers: Iterable[Container],
+    containers: Deployment,
     networks: frozenset[str] | None,
     subject: str,
     server: Server,
@@ -71,7 +68,7 @@ def app_facts(  # noqa: PLR0913  (each is one thing known already)
 ) -> AppFacts:
     """The facts of one server; ``answers`` where it has been asked already."""
     port = server.endpoint.port
-    own = [container for container in containers if container.service == server.service]
+    own = containers.of(server.service)
     seen = tuple(_tried(context, found, port) for one in own if (found := look_at(context, one)))
     if server.service is not None and any(one.running and one.listeners is None for one in seen):
         accepted = {context.containers.accepts(one, port) for one in own if one.running}

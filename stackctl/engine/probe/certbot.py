@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +10,7 @@ from stackctl.diagnose.certbot import CertbotFacts
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
 from stackctl.model.stack import Stack
-from stackctl.observed.state import Container
+from stackctl.observed.containers import Deployment
 
 PROGRAM = """
 import json, os, socket, ssl, sys, urllib.error, urllib.request
@@ -34,13 +33,13 @@ print(json.dumps(told))
 """Prints what one look at the CA showed, as one line of JSON."""
 
 
-def certbot(context: Context, stack: Stack, containers: Sequence[Container]) -> CertbotFacts:
+def certbot(context: Context, stack: Stack, containers: Deployment) -> CertbotFacts:
     """What certbot's container sees of the CA."""
     service, directory = stack.certbot, stack.acme.directory
     ca = urlsplit(directory).hostname or ""
-    found = [container for container in containers if container.service == service]
-    running = next((container for container in found if container.running), None)
+    running = containers.running(service)
     if running is None:
+        found = containers.of(service)
         return CertbotFacts(service, directory, ca, found[0].state if found else None)
     try:
         done = context.containers.execute(running.id, ["python3", "-c", PROGRAM, ca, directory])

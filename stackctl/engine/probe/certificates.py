@@ -25,7 +25,7 @@ from stackctl.model.layout import (
 )
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
-from stackctl.observed.state import Container
+from stackctl.observed.containers import Deployment
 
 INTERVAL = timedelta(hours=12)
 _VARIABLE = "RENEW_SECONDS"
@@ -152,10 +152,9 @@ def _links(root: Path, lineage: str) -> dict[str, str | None]:
     return {kind: str(link.readlink()) if link.is_symlink() else None for kind, link in links.items()}
 
 
-def loop(context: Context, stack: Stack, containers: Sequence[Container]) -> LoopFacts:
+def loop(context: Context, stack: Stack, containers: Deployment) -> LoopFacts:
     """The facts of the loop that renews."""
-    own = [container for container in containers if container.service == stack.certbot]
-    container = next((one for one in own if one.running), own[0] if own else None)
+    container = containers.best(stack.certbot)
     seen = context.containers.inspect(container.id) if container else None
     seconds = seen.environment.get(_VARIABLE, "") if seen else ""
     return LoopFacts(

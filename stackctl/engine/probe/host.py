@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from stackctl.diagnose.host import Disk, Image, Port, Program, ProxyState
@@ -12,8 +11,8 @@ from stackctl.errors import StackctlError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project
 from stackctl.model.stack import ProxyService, Stack
+from stackctl.observed.containers import Deployment
 from stackctl.observed.ports import EngineVersion
-from stackctl.observed.state import Container
 
 
 def engine(context: Context) -> tuple[Program, EngineVersion | None]:
@@ -44,9 +43,9 @@ def images(context: Context, project: Project) -> tuple[Image, ...]:
     )
 
 
-def ports(context: Context, proxy_service: ProxyService, containers: Sequence[Container]) -> tuple[Port, ...]:
+def ports(context: Context, proxy_service: ProxyService, containers: Deployment) -> tuple[Port, ...]:
     """Who holds the places where the proxy is published."""
-    own = any(c.running and (c.service == proxy_service.service or c.role == "proxy") for c in containers)
+    own = containers.is_running(proxy_service.service) or any(c.running and c.role == "proxy" for c in containers)
     return _port(context, "http-port", proxy_service.http.at, own=own), _port(
         context, "https-port", proxy_service.https.at, own=own
     )
@@ -59,11 +58,11 @@ def _port(context: Context, check: str, at: PortBinding, *, own: bool) -> Port:
     return Port(check, at, context.containers.publisher(at) or owner, own=False)
 
 
-def proxy(context: Context, stack: Stack, containers: Sequence[Container]) -> ProxyState:
+def proxy(context: Context, stack: Stack, containers: Deployment) -> ProxyState:
     """The proxy's container, and what answers on its port."""
     proxy_service = stack.proxy
-    found = [container for container in containers if container.service == proxy_service.service]
-    state = next((c.state for c in found if c.running), found[0].state if found else None)
+    found = containers.best(proxy_service.service)
+    state = found.state if found else None
     answers = context.wire.generation(proxy_service.http.at) if state == "running" else None
     return ProxyState(
         proxy_service.service,

@@ -22,7 +22,7 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
     version = proxy_version(context, proxy, stack.proxy.image)
     containers = context.orchestrator.containers(project.name)
     proxy_service = stack.proxy
-    proxy_runs = any(container.service == proxy_service.service and container.running for container in containers)
+    proxy_runs = containers.is_running(proxy_service.service)
     names = [site.name for site in sites]
     wanted = {service.image for service in project.services.values() if service.image}
     return Observed(

@@ -12,7 +12,7 @@ from stackctl.diagnose.dns import ProbeFile
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
 from stackctl.model.layout import CHALLENGES, WEBROOT
-from stackctl.observed.state import Container
+from stackctl.observed.containers import Deployment
 
 BEGINNING = "stackctl-"
 """Of the file's name: what a killed process left behind can be told by it."""
@@ -22,7 +22,7 @@ _REMOVE = 'rm -f "$1/$2"'
 
 
 @contextmanager
-def placed_probe_file(context: Context, containers: Sequence[Container], certbot: str) -> Iterator[ProbeFile | str]:
+def placed_probe_file(context: Context, containers: Deployment, certbot: str) -> Iterator[ProbeFile | str]:
     """The nonce while it is there, or why it could not be put there.
 
     The folder is certbot's, so that it may be root's: then the certbot container writes it.
@@ -38,7 +38,8 @@ def placed_probe_file(context: Context, containers: Sequence[Container], certbot
             (folder / name).write_text(text, encoding="ascii")
             (folder / name).chmod(0o644)
         except PermissionError:
-            through = next((c.id for c in containers if c.service == certbot and c.running), None)
+            running = containers.running(certbot)
+            through = None if running is None else running.id
             _in_container(context, through, [_PLANT, "sh", (WEBROOT / CHALLENGES).mount, name, text])
     except (OSError, StackctlError) as error:
         _take_away(made)

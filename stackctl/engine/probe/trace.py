@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stackctl.adapters.disk.files import host_errors
@@ -18,9 +17,8 @@ from stackctl.model.project import Project
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain, ServiceName
-from stackctl.observed.containers import Inspected
+from stackctl.observed.containers import Container, Deployment, Inspected
 from stackctl.observed.reply import Failure, Reply
-from stackctl.observed.state import Container
 from stackctl.proxies.proxy import Files, Proxy, ProxyLayout
 from stackctl.proxies.trace import Action, LoggedError, Outcome, Trace
 
@@ -45,7 +43,7 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
     """Look at the way of ``name`` and ``path``, and send one request along it and one to port 80."""
     proxy_service, site = stack.proxy, stack.site(name)
     containers = context.orchestrator.containers(project.name)
-    proxy = _proxy(containers, proxy_service.service)
+    proxy = containers.best(proxy_service.service)
     seen = look_at(context, proxy) if proxy else None
     kind = context.proxy_of(stack)
     traced = kind.tracer(_live_files(context, kind.layout), name)
@@ -87,11 +85,6 @@ def _live_files(context: Context, layout: ProxyLayout) -> Files:
     return {**own, **context.directory.generations(layout).live()}
 
 
-def _proxy(containers: Sequence[Container], service: str) -> Container | None:
-    own = [container for container in containers if container.service == service]
-    return next((one for one in own if one.running), own[0] if own else None)
-
-
 def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | None) -> str | None:
     """Who else holds port 443, where it is not the proxy."""
     if proxy is not None and proxy.running and https.failure is not Failure.CONNECT:
@@ -114,7 +107,7 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
     stack: Stack,
     project: Project,
     site: Site | None,
-    containers: Sequence[Container],
+    containers: Deployment,
     trace: Trace | None,
     proxy: Inspected | None,
 ) -> tuple[AppFacts, ...]:

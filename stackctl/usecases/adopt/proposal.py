@@ -202,7 +202,7 @@ def _is_ours(operation: Operation, mine: set[str]) -> bool:
 def _helpers_removed(foreign: Foreign, observed: Observed) -> Iterator[Operation]:
     """Services whose work stackctl does: their containers go last, when it does."""
     for helper in foreign.layout.helpers:
-        ids = tuple(container.id for container in observed.containers_of(helper.name))
+        ids = tuple(container.id for container in observed.containers.of(helper.name))
         if ids:
             cause = "stackctl does its work"
             yield RemoveContainers(service=helper.name, ids=ids, cause=cause, scope=f"service:{helper.name}")

@@ -11,8 +11,8 @@ from stackctl.errors import EngineError, InputError, StackctlError
 from stackctl.model.project import Project
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
+from stackctl.observed.containers import Deployment
 from stackctl.observed.ports import EngineVersion
-from stackctl.observed.state import Container
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.converge import load, open_document
@@ -36,7 +36,7 @@ class DoctorInputs:
     sites: tuple[Site, ...] = ()
     project: Project | None = None
     stack: Stack | None = None
-    containers: tuple[Container, ...] | None = None
+    containers: Deployment | None = None
 
     @property
     def broken(self) -> str | None:

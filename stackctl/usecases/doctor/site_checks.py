@@ -13,7 +13,7 @@ from stackctl.engine.probe import certificates as probe_certificates
 from stackctl.errors import StackctlError
 from stackctl.model.project import Project
 from stackctl.model.routing import Server, Site
-from stackctl.observed.state import Container
+from stackctl.observed.containers import Deployment
 from stackctl.usecases.doctor.inputs import DoctorInputs
 
 _PROXY = ("proxy", "http-port", "https-port")
@@ -49,13 +49,12 @@ def _app_names(server: Server) -> Sequence[str]:
     return [judged_apps.CONTAINER, judged_apps.HEALTH, judged_apps.NETWORK, judged_apps.PORT]
 
 
-def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Sequence[Container], server: Server) -> bool:
+def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Deployment, server: Server) -> bool:
     """Whether its service has no container only because its image is missing, which another check says."""
     service = project.services.get(server.service or "")
     if service is None or service.image is None or service.builds:
         return False
-    there = any(container.service == service.name for container in containers)
-    return not there and inputs.context.images.image_id(service.image) is None
+    return not containers.of(service.name) and inputs.context.images.image_id(service.image) is None
 
 
 def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Sequence[Check]) -> Iterator[Check]:
