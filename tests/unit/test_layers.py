@@ -29,8 +29,9 @@ INSIDE = {
     "certs.issuer": ("locks merge", REST, "program"),
     "cli": ("console options report terminal", "views", "show", "run", "commands", "main"),
     "diagnose": ("check", REST, "trace"),
-    "engine": ("context waiting", "backup probe", "apply", "adopt"),
+    "engine": ("context waiting", "backup probe", "sources", "apply", "adopt"),
     "engine.apply": (REST, "execute"),
+    "engine.sources": ("webroot", "registered"),
     "model": ("layout values", REST),
     "observed": ("containers network reply", "state", "ports"),
     "plan": ("intent operation", "operations", "adopt diff requests services", "planner"),
@@ -48,7 +49,7 @@ REACHES = {
     "docker requests": ("adapters.docker",),
     "subprocess": ("adapters.docker", "adapters.editor"),
     "socket ssl http urllib.request asyncio": ("adapters.net",),
-    "psutil": ("adapters.disk.lock", "adapters.net", "engine.apply.issue"),
+    "psutil": ("adapters.disk.lock", "adapters.net", "engine.sources.webroot.issue"),
     "typer rich click": ("cli", "__main__"),
 }
 """Libraries that reach the engine, other processes, the network or the terminal, and who may import them."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stackctl.engine.apply.progress import Progress
+from stackctl.engine.sources.webroot.progress import Progress
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 

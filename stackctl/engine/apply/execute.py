@@ -9,10 +9,10 @@ from itertools import groupby
 from stackctl.certs.dummy import make_dummy
 from stackctl.certs.held import Held
 from stackctl.engine.apply import prove
-from stackctl.engine.apply.issue import issue
-from stackctl.engine.apply.preflight import check_names
 from stackctl.engine.apply.publish import Staging
 from stackctl.engine.context import Context
+from stackctl.engine.sources.webroot.issue import issue
+from stackctl.engine.sources.webroot.preflight import check_names
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed

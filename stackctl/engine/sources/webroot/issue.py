@@ -13,8 +13,8 @@ from stackctl.certs.issuer import program, single
 from stackctl.certs.ledger import KEPT, Entry
 from stackctl.certs.problems import hint_for
 from stackctl.certs.request import CertificateRequest, certonly
-from stackctl.engine.apply.progress import Progress
 from stackctl.engine.context import Context
+from stackctl.engine.sources.webroot.progress import Progress
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.layout import CERTBOT_CONF

@@ -1,0 +1,1 @@
+"""Sources of certificates: one package each, registered in :mod:`~stackctl.engine.sources.registered`."""
