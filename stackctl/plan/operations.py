@@ -219,6 +219,7 @@ class CheckNames(Operation):
     """Look whether names lead here: what is certain to fail at the CA is not asked of it."""
 
     names: tuple[Domain, ...]
+    source: str
 
     @property
     def text(self) -> str:
@@ -227,9 +228,10 @@ class CheckNames(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue(Operation):
-    """Ask the CA for a certificate; ``paced`` ones wait until the account may place their order."""
+    """Request a certificate from its source; ``paced`` ones wait until the account may place their order."""
 
     request: CertificateRequest
+    source: str
     paced: bool = True
 
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from stackctl.certs.held import Held, held, lineage_pair
+from stackctl.certs.held import Held, held
+from stackctl.certs.source import CertificateSource, source_of
 from stackctl.model.layout import SCHEMA
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -36,17 +37,31 @@ from stackctl.proxies.proxy import Files, Proxy, SiteTls
 from stackctl.proxies.sites import Rendering, issued_tls, site_tls
 
 
-def make_plan(stack: Stack, intent: Intent, observed: Observed, rendering: Rendering) -> Plan:
+def make_plan(
+    stack: Stack,
+    intent: Intent,
+    observed: Observed,
+    rendering: Rendering,
+    sources: Mapping[str, CertificateSource],
+) -> Plan:
     """The operations that turn ``observed`` into ``stack``; empty where nothing has to change."""
-    return Plan(tuple(_Planner(stack, intent, observed, rendering).operations()))
+    return Plan(tuple(_Planner(stack, intent, observed, rendering, sources).operations()))
 
 
 class _Planner:
-    def __init__(self, stack: Stack, intent: Intent, observed: Observed, rendering: Rendering) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        intent: Intent,
+        observed: Observed,
+        rendering: Rendering,
+        sources: Mapping[str, CertificateSource],
+    ) -> None:
         self.stack = stack
         self.intent = intent
         self.observed = observed
         self.rendering = rendering
+        self.sources = sources
         self.live = _by_site(observed.live, rendering.proxy)
         focus = frozenset(site.name for site in stack.sites) if intent.focus is None else intent.focus
         self.sites = [site for site in stack.sites if site.name in focus]
@@ -69,12 +84,12 @@ class _Planner:
             yield from self._run_proxy(published=bool(first))
         else:
             yield from self._take_up_renewed()
-        requests = list(certificate_requests(self.stack, self.sites, self.intent, self.observed))
-        yield from name_checks(self.stack, self.intent, requests)
+        requests = list(certificate_requests(self.stack, self.sites, self.intent, self.observed, self.sources))
+        yield from name_checks(self.stack, self.intent, requests, self.sources)
         yield from requests
-        asked = {request.request.lineage for request in requests if isinstance(request, Issue)}
+        asked = {name for request in requests if isinstance(request, Issue) for name in request.scopes}
         if asked:
-            yield from self._switch([site for site in self.stack.sites if site.lineage in asked])
+            yield from self._switch([site for site in self.stack.sites if site.name in asked])
         yield from self._clean_up()
         if self.intent.write_last:
             yield from self._write()
@@ -241,7 +256,7 @@ class _Planner:
     def _tls(self, issued: Collection[Domain] = ()) -> dict[Domain, SiteTls]:
         """The certificate of every site: now, or once those of ``issued`` are there."""
         return {
-            site.name: issued_tls(site, lineage_pair(site.lineage))
+            site.name: issued_tls(site, source_of(self.sources, self.stack, site).pair(site))
             if site.name in issued
             else site_tls(site, self._held(site))
             for site in self.stack.sites

@@ -104,7 +104,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     custom = observed.custom if intent.custom is None else intent.custom
     proxy = context.proxy_of(stack)
     rendering = Rendering(proxy, observed.version, custom)
-    plan = make_plan(stack, intent, observed, rendering)
+    plan = make_plan(stack, intent, observed, rendering, context.issuers)
     result = Result(command, None, plan, dry_run=dry_run)
     if dry_run:
         return replace(result, diffs=plan_diffs(plan, observed, proxy))

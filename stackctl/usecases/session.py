@@ -22,6 +22,7 @@ from stackctl.adapters.net.network import HostNetwork
 from stackctl.adapters.net.resolver import VARIABLE, parse_resolver
 from stackctl.adapters.net.wire import HostWire
 from stackctl.engine.context import Context, Report
+from stackctl.engine.sources.registered import ISSUERS
 from stackctl.errors import InputError
 from stackctl.model.layout import CACHE, CERTBOT_CONF, LOCK, STATE, USER_CACHE
 from stackctl.proxies.registry import PROXIES
@@ -83,6 +84,7 @@ def open_stack(  # noqa: PLR0913  (everything that a process has and a use case 
         now=clock,
         report=report,
         network=network,
+        issuers=ISSUERS,
         command=command,
     )
 

@@ -19,7 +19,9 @@ from stackctl.usecases.result import Result
 
 
 def operation(name: str) -> Issue:
-    return Issue(request=CertificateRequest(Domain(name), (Domain(name),)), cause="no certificate yet", scope=name)
+    return Issue(
+        request=CertificateRequest(Domain(name), (Domain(name),)), source="acme", cause="no certificate yet", scope=name
+    )
 
 
 @pytest.mark.parametrize("terminal", [True, False])

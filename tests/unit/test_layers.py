@@ -57,7 +57,7 @@ REACHES = {
 INSIDE_CERTBOT = "certs.issuer"
 """It runs in the certbot container, where there is no stackctl, and runs commands there."""
 
-PURE = ("model", "certs", "proxies", "observed", "plan", "diagnose", "adopt")
+PURE = ("model", "certs", "proxies", "observed", "plan", "diagnose", "adopt", "engine.sources.webroot.rules")
 PARSER = "proxies.nginx.reader"
 """crossplane reads files alone, so that a text becomes a temporary one."""
 

@@ -11,6 +11,7 @@ import pytest
 from stackctl.certs.held import Held, Shelf, Source, Stored, held, lineage_pair
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage
+from stackctl.engine.sources.registered import ISSUERS
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Backend, Route, Server
@@ -107,7 +108,9 @@ def dummy_of(*names: str) -> Stored:
 
 
 def plan(stack: Stack, observed: Observed, intent: Intent | None = None) -> Plan:
-    return make_plan(stack, intent or Intent(TEXT), observed, rendering(observed.version, dict(observed.custom)))
+    return make_plan(
+        stack, intent or Intent(TEXT), observed, rendering(observed.version, dict(observed.custom)), ISSUERS
+    )
 
 
 def lines(text: str) -> str:
@@ -1084,7 +1087,7 @@ def test_a_wildcard_certificate_is_good_for_the_names_it_covers() -> None:
     intent = Intent(TEXT)
     one = stack(SITE_A)
     seen = settled(one, WEB, issued=[found])
-    assert "issue" not in str(make_plan(one, intent, seen, rendering()))
+    assert "issue" not in str(make_plan(one, intent, seen, rendering(), ISSUERS))
 
 
 def test_no_wildcard_is_asked_for_by_a_lineage_that_the_file_names() -> None:

@@ -18,6 +18,7 @@ from stackctl.adapters.fakes.engine import FakeEngine, fake_engine
 from stackctl.adapters.fakes.network import FakeNetwork
 from stackctl.engine.apply import prove
 from stackctl.engine.context import Context
+from stackctl.engine.sources.registered import ISSUERS
 from stackctl.errors import StackctlError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.values import Domain, ServiceName
@@ -108,6 +109,7 @@ class World:
         self.fake = FakeEngine(root, self.clock)
         self.fake.images = dict(IMAGES)
         self.network = FakeNetwork(root, self.fake)
+        self.issuers = ISSUERS
         self.report = Notes()
         self.diagnosis = Result("doctor", DoctorReport((), None))
         self.dry_run = False
@@ -119,6 +121,7 @@ class World:
         twin = World(root)
         twin.clock.now = self.clock.now
         twin.network.take_over(self.network)
+        twin.issuers = self.issuers
         fake = twin.fake
         fake.ca, fake.images, fake.registry = self.fake.ca, dict(self.fake.images), dict(self.fake.registry)
         fake.outside, fake.runs, fake.loaded = set(self.fake.outside), dict(self.fake.runs), dict(self.fake.loaded)
@@ -151,6 +154,7 @@ class World:
             now=self.clock,
             report=self.report,
             network=self.network,
+            issuers=self.issuers,
         )
 
     def init(self, options: InitOptions = OPTIONS, *, dry_run: bool = False) -> Result[None]:

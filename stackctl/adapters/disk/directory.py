@@ -5,7 +5,7 @@ nginx/live            → generations/ID, switched in one rename
 nginx/generations/    the last ten sets of files, each complete
 nginx/custom/         a person's own files; written only to put an earlier state back
 data/certbot/         certbot's own tree, changed by certbot alone
-data/certs/           certificates that are not certbot's: dummies and imported ones
+data/certs/           certificates that are not certbot's: dummies, imported ones, and those of other issuers
 .stackctl/            lock, ledger, history
 """
 
@@ -39,6 +39,7 @@ from stackctl.model.layout import (
     LEDGER,
     PRIVKEY,
     SCHEMA,
+    SOURCE,
     STATE,
     VERSIONS_CACHE,
     lineages_cache,
@@ -143,8 +144,9 @@ class StackDirectory:
             chain = read_or_none(folder / FULLCHAIN)
             if chain is None or not (folder / PRIVKEY).exists():
                 return None
+            source = read_or_none(folder / SOURCE)
         try:
-            return Stored.of(read_certificate(chain))
+            return Stored.of(read_certificate(chain), source.decode("utf-8", "replace").strip() if source else None)
         except ValueError:
             return None
 
@@ -205,13 +207,20 @@ class StackDirectory:
             else:
                 write_whole(file, content)
 
-    def store_pair(self, site: str, chain: bytes, key: bytes) -> None:
-        """Store a site's certificate that is not certbot's; only the owner may read the key."""
+    def store_pair(self, site: str, chain: bytes, key: bytes, source: str | None = None) -> None:
+        """Store a site's certificate that is not certbot's; only the owner may read the key.
+
+        ``source`` is the issuer it comes from; None for a dummy and for an imported one, which tell it themselves.
+        """
         folder = self.root / site_certs(site).path
         with host_errors():
             make_folder(folder)
             write_whole(folder / PRIVKEY, key, 0o600)
             write_whole(folder / FULLCHAIN, chain)
+            if source is not None:
+                write_whole(folder / SOURCE, f"{source}\n".encode())
+            else:
+                (folder / SOURCE).unlink(missing_ok=True)
 
     def remove_pair(self, site: str) -> None:
         """Remove what is stored for a site, with its key."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeVar
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.certs.held import Held
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.publish import Staging
-from stackctl.engine.context import Context
-from stackctl.engine.sources.webroot.issue import issue
-from stackctl.engine.sources.webroot.preflight import check_names
+from stackctl.engine.context import Context, Issuer
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
@@ -40,6 +39,8 @@ from stackctl.plan.operations import (
     WriteSchema,
     WriteStackfile,
 )
+
+A = TypeVar("A", CheckNames, Issue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,9 @@ class Executor:
         if kind is StartService:
             errors = self._start([op for op in operations if isinstance(op, StartService | StartProxy)])
         elif kind is Issue:
-            errors = self._issue([op for op in operations if isinstance(op, Issue)])
+            errors = self._by_source([op for op in operations if isinstance(op, Issue)], self._issue)
         elif kind is CheckNames:
-            errors = self._check([op for op in operations if isinstance(op, CheckNames)])
+            errors = self._by_source([op for op in operations if isinstance(op, CheckNames)], self._check)
         elif kind is AwaitService:
             errors = self._await([op for op in operations if isinstance(op, AwaitService)])
         elif kind is VerifySite:
@@ -210,20 +211,28 @@ class Executor:
         except StackctlError as error:
             return [error] * len(operations)
 
-    def _check(self, operations: Sequence[CheckNames]) -> list[StackctlError | None]:
-        try:
-            return check_names(self._context, self._observed.project.name, self._stack, operations)
-        except StackctlError as error:
-            return [error] * len(operations)
+    def _by_source(
+        self, operations: Sequence[A], run: Callable[[Issuer, Sequence[A]], Sequence[StackctlError | None]]
+    ) -> list[StackctlError | None]:
+        """Have each source of certificates do its operations together."""
+        found: dict[int, StackctlError | None] = {}
+        for source in dict.fromkeys(operation.source for operation in operations):
+            own = [operation for operation in operations if operation.source == source]
+            try:
+                errors = run(self._context.issuers[source], own)
+            except StackctlError as error:
+                errors = [error] * len(own)
+            found |= {id(operation): error for operation, error in zip(own, errors, strict=True)}
+        return [found[id(operation)] for operation in operations]
 
-    def _issue(self, operations: Sequence[Issue]) -> list[StackctlError | None]:
+    def _check(self, issuer: Issuer, operations: Sequence[CheckNames]) -> list[StackctlError | None]:
+        return issuer.preflight(self._context, self._observed.project.name, self._stack, operations)
+
+    def _issue(self, issuer: Issuer, operations: Sequence[Issue]) -> list[StackctlError | None]:
         requests = [operation.request for operation in operations]
         paced = all(operation.paced for operation in operations)
-        try:
-            failures = issue(self._context, self._observed.project.name, self._stack, requests, paced=paced)
-        except StackctlError as error:
-            return [error] * len(operations)
-        return [failures.get(operation.request.lineage) for operation in operations]
+        failures = issuer.issue(self._context, self._observed.project.name, self._stack, requests, paced=paced)
+        return [failures.get(request.lineage) for request in requests]
 
     def _reload(self) -> None:
         containers, container = self._context.containers, self._container(self._stack.proxy.service)
@@ -237,12 +246,9 @@ class Executor:
         prove.generation_answers(self._context, self._stack, self._observed.project.name)
 
     def _delete_certificate(self, held: Held) -> None:
-        if held.lineage is not None:
-            container = self._container(self._stack.certbot)
-            command = ["certbot", "delete", "--non-interactive", "--cert-name", held.lineage]
-            done = self._context.containers.execute(container, command)
-            if done.code:
-                raise EngineError(f"certbot did not delete {held.lineage}: {done.text.strip()}")
+        issuer = self._context.issuers.get(held.source)
+        if issuer is not None:  # else nothing but what is stored: an imported certificate or a dummy
+            issuer.delete(self._context, self._observed.project.name, self._stack, held)
         self._context.directory.remove_pair(held.site)
 
     def _container(self, service: str) -> str:

@@ -173,7 +173,7 @@ def planned(  # noqa: PLR0913  (what was found, and what it is to be)
     shelf = Shelf(foreign.lineages or observed.shelf.lineages, {**observed.shelf.stored, **there})
     observed = replace(observed, custom={**observed.custom, **proposal.custom}, shelf=shelf)
     rendering = Rendering(context.proxy_of(stack), observed.version, observed.custom)
-    plan = make_plan(stack, Intent(loaded.doc.text, issue=False), observed, rendering)
+    plan = make_plan(stack, Intent(loaded.doc.text, issue=False), observed, rendering, context.issuers)
     probed = tuple(site.name for site in stack.sites if site.name in there or _usable(foreign, site))
     mine: set[str] = {stack.certbot, stack.proxy.service}
     operations: list[Operation] = [

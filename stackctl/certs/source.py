@@ -1,0 +1,59 @@
+"""What planning asks of a source of certificates; :class:`~stackctl.engine.context.Issuer` adds what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from stackctl.certs.held import Held, Pair
+from stackctl.certs.request import CertificateRequest
+from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A site that may need a certificate, with all that a source decides by.
+
+    Attributes:
+        sharing: the sites that share its certificate, the site itself among them.
+    """
+
+    stack: Stack
+    site: Site
+    sharing: tuple[Site, ...]
+    held: Held
+    now: datetime
+
+
+class CertificateSource(Protocol):
+    """The decisions of a source of certificates: pure."""
+
+    @property
+    def name(self) -> str:
+        """The name by which :attr:`Held.source` refers to it."""
+
+    def owns(self, stack: Stack, site: Site) -> bool:
+        """Whether ``site`` gets its certificate from this source."""
+
+    def wants(self, candidate: Candidate) -> str | None:
+        """Return why a certificate must be requested, or None."""
+
+    def request(self, candidate: Candidate, *, force: bool) -> CertificateRequest:
+        """Return the request for the candidate's certificate; ``force`` replaces one that is not due."""
+
+    def authority(self, stack: Stack) -> str | None:
+        """Return the ACME directory it orders from; None where no CA validates names and limits orders."""
+
+    def pair(self, site: Site) -> Pair:
+        """Return where the proxy finds the certificate once it is issued."""
+
+
+S = TypeVar("S", bound=CertificateSource)
+
+
+def source_of(sources: Mapping[str, S], stack: Stack, site: Site) -> S:
+    """Return the first of ``sources`` that owns ``site``; the last owns what no other does."""
+    return next(source for source in sources.values() if source.owns(stack, site))

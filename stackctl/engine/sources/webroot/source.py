@@ -1,0 +1,66 @@
+"""The source ``acme``: what it decides and what it does, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stackctl.certs.held import Held, Pair, Source, lineage_pair
+from stackctl.certs.request import CertificateRequest
+from stackctl.certs.source import Candidate
+from stackctl.engine.context import Context
+from stackctl.engine.sources.webroot import rules
+from stackctl.engine.sources.webroot.issue import issue
+from stackctl.engine.sources.webroot.preflight import check_names
+from stackctl.errors import EngineError, StackctlError
+from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
+from stackctl.plan.operations import CheckNames
+
+
+class Webroot:
+    """Certificates that certbot requests from the stack's CA, over HTTP-01."""
+
+    name = Source.ACME
+
+    def owns(self, stack: Stack, site: Site) -> bool:  # noqa: ARG002  (the protocol's)
+        """Return True: it is for every site that no other source owns."""
+        return True
+
+    def wants(self, candidate: Candidate) -> str | None:
+        """Return why certbot must be asked."""
+        return rules.wants(candidate)
+
+    def request(self, candidate: Candidate, *, force: bool) -> CertificateRequest:
+        """Return the request for the names of all sites that share the certificate."""
+        return rules.request(candidate, force=force)
+
+    def authority(self, stack: Stack) -> str | None:
+        """Return the stack's CA."""
+        return stack.acme.directory
+
+    def pair(self, site: Site) -> Pair:
+        """Return the paths of the site's lineage."""
+        return lineage_pair(site.lineage)
+
+    def preflight(
+        self, context: Context, project: str, stack: Stack, operations: Sequence[CheckNames]
+    ) -> list[StackctlError | None]:
+        """Return what is certain to fail at the CA."""
+        return check_names(context, project, stack, operations)
+
+    def issue(
+        self, context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest], *, paced: bool
+    ) -> dict[str, StackctlError]:
+        """Have certbot request them all; returns the failures by lineage."""
+        return issue(context, project, stack, requests, paced=paced)
+
+    def delete(self, context: Context, project: str, stack: Stack, held: Held) -> None:
+        """Have certbot delete the lineage."""
+        containers = context.orchestrator.containers(project)
+        container = next((one.id for one in containers if one.service == stack.certbot and one.running), None)
+        if container is None:
+            raise EngineError(f"the service {stack.certbot} is not running", hint="run 'stackctl up'")
+        command = ["certbot", "delete", "--non-interactive", "--cert-name", str(held.lineage)]
+        done = context.containers.execute(container, command)
+        if done.code:
+            raise EngineError(f"certbot did not delete {held.lineage}: {done.text.strip()}")
