@@ -41,7 +41,7 @@ class StackctlError(Exception):
 
     Args:
         message: what is wrong, in one sentence without a full stop.
-        where: ``file:line`` or the option the message is about.
+        where: ``file:line``, or the option the message is about.
         hint: what to do next.
     """
 
@@ -64,9 +64,24 @@ class StackctlError(Exception):
 
 
 class InputError(StackctlError):
-    """An option or an argument is not what it must be."""
+    """A value that was given is not what it must be.
+
+    Args:
+        field: the name of that value, such as ``service``; the command line puts its option in ``where``.
+    """
 
     code = ExitCode.INPUT
+
+    def __init__(
+        self, message: str, *, where: str | None = None, hint: str | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.field = field
+
+    def of(self, field: str) -> InputError:
+        """The same error of a field, for values that are parsed where their name is not known."""
+        self.field = field
+        return self
 
 
 class StackfileError(StackctlError):

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from stackctl.errors import InputError
+from stackctl.errors import InputError, StackctlError
 
 T = TypeVar("T")
 
@@ -52,6 +52,18 @@ PassphraseFile = Annotated[
 
 HERE = Path()
 WAIT_SECONDS = 60.0
+
+
+def option_of(field: str) -> str:
+    """The option by which a field of a use case is given: the names are the same."""
+    return f"--{field.replace('_', '-')}"
+
+
+def named(error: StackctlError) -> StackctlError:
+    """``error``, with the option it is about where it is about a field."""
+    if isinstance(error, InputError) and error.field is not None:
+        return error.at(option_of(error.field))
+    return error
 
 
 def parsed(option: str, parse: Callable[[str], T], text: str | None) -> T | None:

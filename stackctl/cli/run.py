@@ -16,7 +16,7 @@ from typing import TypeVar
 import typer
 from rich.console import Console
 
-from stackctl.cli.options import OutputFormat
+from stackctl.cli.options import OutputFormat, named
 from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import View, show_error, show_text
 from stackctl.engine.context import Context, Report
@@ -94,7 +94,7 @@ def guarded(
     try:
         return action()
     except StackctlError as error:
-        return fail(error)
+        return fail(named(error))
     except KeyboardInterrupt:
         return fail(Interrupted("interrupted", hint="run the same command again: it goes on from what is there"))
     except BrokenPipeError:

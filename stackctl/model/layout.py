@@ -64,7 +64,7 @@ SOURCE = "source"
 
 CA = Place("data/ca", "/etc/stackctl/ca")
 CA_BUNDLE = CA / "bundle.pem"
-"""The copy of ``--ca-bundle``."""
+"""The stack's own copy of the CA bundle."""
 
 EAB_KEY = CA / "eab-hmac-key"
 

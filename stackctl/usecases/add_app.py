@@ -24,7 +24,7 @@ DEFAULT_PORT = 8000
 
 @dataclass(frozen=True, slots=True)
 class AddApp:
-    """The site to add; None is what a person did not mention."""
+    """The site to add; None is what the user did not mention. ``env_file`` is an absolute path."""
 
     domain: Domain
     aliases: tuple[Domain, ...] = ()
@@ -59,17 +59,15 @@ def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Resul
 
 def _refuse_contradicting(wanted: AddApp) -> None:
     if wanted.upstream is not None:
-        given = {
-            "--service": wanted.service,
-            "--image": wanted.image,
-            "--port": wanted.port,
-            "--env-file": wanted.env_file,
-        }
-        for option, value in given.items():
-            if value is not None:
-                raise InputError(f"{option} makes no sense with --upstream, which is outside Compose", where=option)
+        for field in ("service", "image", "port", "env_file"):
+            if getattr(wanted, field) is not None:
+                raise InputError(f"an upstream outside Compose takes no {_words(field)}", field=field)
     if wanted.domain in wanted.aliases or len(set(wanted.aliases)) < len(wanted.aliases):
-        raise InputError("a domain is named twice", where="--alias")
+        raise InputError("a domain is named twice", field="alias")
+
+
+def _words(field: str) -> str:
+    return field.replace("_", " ")
 
 
 def _existing(sites: Collection[Site], wanted: AddApp) -> Site | None:
@@ -130,7 +128,7 @@ def _refuse_own(context: Context, doc: Document, name: str) -> None:
         own = {stack.proxy.service, stack.certbot}
     if name in own:
         raise InputError(
-            f"{name} is the stack's own service", where="--service", hint="name the app's service with --service NAME"
+            f"{name} is the stack's own service", field="service", hint="give the app's service another name"
         )
 
 
@@ -145,17 +143,20 @@ def _with_new_service(context: Context, doc: Document, name: ServiceName, wanted
 
 def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
     where = doc.where_of(("services", name))
-    for option, value in (("--image", wanted.image), ("--env-file", wanted.env_file)):
-        if value is not None:
+    for field in ("image", "env_file"):
+        if getattr(wanted, field) is not None:
             raise InputError(
-                f"the service {name} is there already: {option} would change it", where=where, hint="edit it there"
+                f"the service {name} is there already: another {_words(field)} would change it",
+                where=where,
+                hint="edit it there",
             )
     routed = doc.entry(("services", name, KEY)) is not None
     if routed and wanted.service is None:
         raise InputError(
             f"the service {name} already answers another site",
             where=where,
-            hint=f"name the new app's service with --service, or pass --service {name} to give that one a second site",
+            hint="give the new app's service another name;"
+            f" 'stackctl add-app {wanted.domain} --service {name}' gives that one a second site",
         )
     port = wanted.port or _port_of_service(context, context.orchestrator.resolve(doc.text).services.get(name))
     names = (wanted.domain, *wanted.aliases)
@@ -188,6 +189,6 @@ def _env_file(context: Context, path: FilePath | None) -> str | None:
         return None
     absolute = path.resolve()
     if not absolute.is_file():
-        raise InputError(f"there is no file {path}", where="--env-file")
+        raise InputError(f"there is no file {path}", field="env_file")
     root = context.directory.root.resolve()
     return f"./{absolute.relative_to(root)}" if absolute.is_relative_to(root) else str(absolute)

@@ -30,7 +30,7 @@ class BackupOptions:
     """What a person asked for.
 
     Attributes:
-        file: where the archive goes, or what it is written to.
+        file: where the archive goes, as an absolute path, or what it is written to.
         force: whether a file that is there is replaced.
         seal: whom it is encrypted for, or None.
         wait: seconds to wait for certbot to rest.

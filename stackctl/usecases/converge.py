@@ -43,11 +43,17 @@ def open_document(context: Context) -> Document:
     files = context.directory.files
     text = context.directory.stackfile()
     if text is None:
-        raise InputError(
-            f"there is no stack in {files.directory}", hint="make one with 'stackctl init', or name it with --directory"
-        )
+        raise no_stack(context)
     refuse_foreign_keys(files)
     return Document.parse(text, files.main.name)
+
+
+def no_stack(context: Context) -> InputError:
+    """The error of a directory without a Compose file."""
+    return InputError(
+        f"there is no stack in {context.directory.root}",
+        hint="make one with 'stackctl init', or name the directory of another",
+    )
 
 
 def load(context: Context, doc: Document) -> Loaded:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stackctl.engine.context import Context
-from stackctl.errors import HostError, InputError
+from stackctl.errors import HostError
 from stackctl.plan.intent import Intent
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.usecases.converge import converge, load
+from stackctl.usecases.converge import converge, load, no_stack
 from stackctl.usecases.result import Result
 
 
@@ -28,10 +28,7 @@ def text_to_edit(context: Context) -> str:
     """
     text = context.directory.stackfile()
     if text is None:
-        raise InputError(
-            f"there is no stack in {context.directory.root}",
-            hint="make one with 'stackctl init', or name it with --directory",
-        )
+        raise no_stack(context)
     return text
 
 

@@ -40,7 +40,7 @@ class InitOptions:
     ca: str | None = None
     ca_bundle: FilePath | None = None
     eab_kid: str | None = None
-    eab_key_file: FilePath | None = None
+    eab_hmac_key_file: FilePath | None = None
     key_type: KeyType | None = None
     rsa_key_size: int | None = None
     http: PortBinding | None = None
@@ -127,7 +127,7 @@ def _refuse_one_place(options: InitOptions) -> None:
     if http.meets(https):
         raise InputError(
             f"HTTP at {http} and HTTPS at {https} cannot have one place",
-            where="--https" if options.https else "--http",
+            field="https" if options.https else "http",
             hint="give each a port of its own",
         )
 
@@ -245,7 +245,7 @@ def _refuse_contradiction(doc: Document, role: str, name: str, body: dict[str, A
 
 
 def read_bundle(options: InitOptions) -> bytes | None:
-    """The content of ``--ca-bundle``, or None where it is not given.
+    """The content of the CA bundle, or None where it is not given.
 
     Raises:
         InputError: it holds no PEM certificate.
@@ -258,25 +258,28 @@ def read_bundle(options: InitOptions) -> bytes | None:
     try:
         x509.load_pem_x509_certificates(content)
     except ValueError as error:
-        raise InputError(f"{path} holds no PEM certificate", where="--ca-bundle") from error
+        raise InputError(f"{path} holds no PEM certificate", field="ca_bundle") from error
     return content
 
 
 def read_eab_key(options: InitOptions) -> str | None:
-    """The key in ``--eab-hmac-key-file``, or None where it is not given.
+    """The key of the external account binding, or None where it is not given.
 
     Raises:
-        InputError: it holds no such key, or only one of the two options of a binding is given.
+        InputError: it holds no such key, or only one of the two parts of a binding is given.
     """
-    kid, path = options.eab_kid, options.eab_key_file
+    kid, path = options.eab_kid, options.eab_hmac_key_file
     if kid is None and path is None:
         return None
     if kid is None or path is None:
-        given, missing = ("--eab-kid", "--eab-hmac-key-file") if path is None else ("--eab-hmac-key-file", "--eab-kid")
-        raise InputError(f"{given} needs {missing} beside it", where=given, hint="the CA gives you both together")
+        raise InputError(
+            "an external account binding is made of a key identifier and a key: one of them is missing",
+            field="eab_kid" if path is None else "eab_hmac_key_file",
+            hint="the CA gives you both together",
+        )
     with host_errors():
         content = path.read_bytes()
     try:
         return values.eab_hmac_key(content.decode("ascii", "replace").strip())
     except InputError as error:
-        raise error.at("--eab-hmac-key-file") from None
+        raise error.of("eab_hmac_key_file") from None

@@ -61,7 +61,9 @@ def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site |
     lineage = own.lineage if own else None
     if lineage is not None and any(lineage in {other.lineage, held(other, shelf).lineage} for other in others):
         raise InputError(
-            f"the certificate {lineage} is another app's too", where="--delete-cert", hint="leave that option out"
+            f"the certificate {lineage} is another app's too",
+            field="delete_cert",
+            hint="remove the app, and keep the certificate",
         )
     return (own,) if own else ()
 

@@ -66,7 +66,7 @@ def renew(
     for site in sites:
         there = before[site.name]
         if site.name in forced:
-            causes[site.name] = "asked for with --force"
+            causes[site.name] = "its renewal was asked for"
         elif there.real and not there.borrowed and there.certificate and there.certificate.due(now):
             causes[site.name] = f"it is due: {there.certificate.days_left(now)} days left"
     recent = {site.name for site in sites if _is_recent(before[site.name], now)}
@@ -103,7 +103,7 @@ def _site_named(sites: Collection[Site], name: Domain) -> Site:
     for site in sites:
         if name in site.domains:
             return site
-    raise InputError(f"{name} is not routed here", where="--force", hint="see 'stackctl status' for the names that are")
+    raise InputError(f"{name} is not routed here", field="force", hint="see 'stackctl status' for the names that are")
 
 
 def _rows(

@@ -110,13 +110,13 @@ def refuse_occupied(root: Path, archive: Archive, options: RestoreOptions) -> No
     if placing.half_done:
         raise InputError(
             f"the restore of another archive into {root} was interrupted",
-            hint="restore that one to its end, or pass --force to begin anew with this one",
+            hint="restore that one to its end; 'stackctl restore --force' begins anew with this one",
         )
     there = placing.in_the_way()
     if there:
         raise InputError(
             f"{root} is not empty: {', '.join(there[:3])}{' …' if len(there) > 3 else ''} would be replaced",
-            hint="restore into an empty directory, or pass --force to put aside what is there;"
+            hint="restore into an empty directory; 'stackctl restore --force' puts aside what is there;"
             " what an earlier restore has put there is started by 'stackctl up'",
         )
 

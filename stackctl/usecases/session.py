@@ -64,7 +64,7 @@ def open_stack(  # noqa: PLR0913  (everything that a process has and a use case 
         with host_errors():
             make_folder(root)
     if not root.is_dir():
-        raise InputError(f"there is no directory {directory}", where="--directory")
+        raise InputError(f"there is no directory {directory}", field="directory")
     files = locate(root, environ)
     resolver = environ.get(VARIABLE)
     network = HostNetwork(parse_resolver(resolver) if resolver else None)

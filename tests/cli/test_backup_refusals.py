@@ -136,5 +136,5 @@ def test_an_encrypted_archive_without_a_key(cli: Cli, tmp_path: Path) -> None:
     other.write_text("wrong\n")
     sealed = str(tmp_path / "x.age")
     assert cli("backup", sealed, "--passphrase-file", str(secret)).exit_code == 0
-    assert cli.refused(2, "restore", sealed)["hint"] == "pass --passphrase-file FILE"
+    assert cli.refused(2, "restore", sealed)["hint"] == "'stackctl restore --passphrase-file FILE' reads it"
     assert "another passphrase" in cli.refused(2, "restore", sealed, "--passphrase-file", str(other))["message"]

@@ -169,7 +169,7 @@ def test_an_environment_file_that_is_not_there_is_refused(stack: World) -> None:
     before = stack.tree()
     with pytest.raises(InputError) as refused:
         stack.add("one.example.com", env_file=stack.root / "none.env")
-    assert refused.value.where == "--env-file"
+    assert refused.value.field == "env_file"
     assert stack.tree() == before
 
 
@@ -283,10 +283,10 @@ def test_compose_is_asked_once(stack: World) -> None:
 def test_options_of_a_service_make_no_sense_with_an_upstream(stack: World) -> None:
     with pytest.raises(InputError) as refused:
         stack.add("a.example.com", upstream="10.0.0.5:80", port=80)
-    assert refused.value.where == "--port"
+    assert refused.value.field == "port"
 
 
 def test_an_option_that_would_change_an_existing_service_is_refused(site: World) -> None:
-    with pytest.raises(InputError, match="--image would change it") as refused:
+    with pytest.raises(InputError, match="another image would change it") as refused:
         site.add("shop.example.com", service="one", image="two:latest")
     assert refused.value.where == site.line_of("  one:")

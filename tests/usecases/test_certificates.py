@@ -238,7 +238,7 @@ def test_force_renews_what_is_not_due_also_by_its_alias(stack: World) -> None:
 def test_force_of_an_unknown_name_is_refused(site: World) -> None:
     with pytest.raises(InputError) as refused:
         site.renew("none.example.com")
-    assert refused.value.where == "--force"
+    assert refused.value.field == "force"
 
 
 def test_a_dry_run_of_renew_asks_no_ca(site: World) -> None:

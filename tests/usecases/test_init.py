@@ -150,17 +150,17 @@ def test_a_contradicting_port_is_refused_with_its_line(stack: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "where"),
+    ("options", "field"),
     [
-        (InitOptions(http=PortBinding(None, 443)), "--http"),
-        (InitOptions(https=PortBinding("127.0.0.2", 80)), "--https"),
-        (InitOptions(http=PortBinding("127.0.0.2", 8080), https=PortBinding("127.0.0.2", 8080)), "--https"),
+        (InitOptions(http=PortBinding(None, 443)), "http"),
+        (InitOptions(https=PortBinding("127.0.0.2", 80)), "https"),
+        (InitOptions(http=PortBinding("127.0.0.2", 8080), https=PortBinding("127.0.0.2", 8080)), "https"),
     ],
 )
-def test_one_place_for_both_ports_is_refused(world: World, options: InitOptions, where: str) -> None:
+def test_one_place_for_both_ports_is_refused(world: World, options: InitOptions, field: str) -> None:
     with pytest.raises(InputError) as refused:
         world.init(options)
-    assert refused.value.where == where
+    assert refused.value.field == field
     assert not list(world.root.iterdir())
 
 
@@ -266,7 +266,9 @@ def test_an_account_binding_is_kept_apart_from_the_file_that_names_it(
 ) -> None:
     secret = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG4"
     (tmp_path / "key").write_text(f"{secret}\n")
-    options = InitOptions(agree_tos=True, ca="https://ca.example/dir", eab_kid="kid-1", eab_key_file=tmp_path / "key")
+    options = InitOptions(
+        agree_tos=True, ca="https://ca.example/dir", eab_kid="kid-1", eab_hmac_key_file=tmp_path / "key"
+    )
     result = world.init(options)
     done(result)
     assert secret not in repr(result)
@@ -296,26 +298,26 @@ def test_an_account_binding_is_kept_apart_from_the_file_that_names_it(
 
 
 @pytest.mark.parametrize(
-    ("kid", "content", "where"),
+    ("kid", "content", "field"),
     [
-        ("kid-1", None, "--eab-kid"),
-        (None, "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV", "--eab-hmac-key-file"),
-        ("kid-1", "", "--eab-hmac-key-file"),
-        ("kid-1", "short", "--eab-hmac-key-file"),
-        ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV and more", "--eab-hmac-key-file"),
-        ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV\nserver = x", "--eab-hmac-key-file"),
-        ("kid-1", "\u00e4WNDZM6eQGHWpSRTPal5eIUYFTu7EajV", "--eab-hmac-key-file"),
+        ("kid-1", None, "eab_kid"),
+        (None, "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV", "eab_hmac_key_file"),
+        ("kid-1", "", "eab_hmac_key_file"),
+        ("kid-1", "short", "eab_hmac_key_file"),
+        ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV and more", "eab_hmac_key_file"),
+        ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajV\nserver = x", "eab_hmac_key_file"),
+        ("kid-1", "\u00e4WNDZM6eQGHWpSRTPal5eIUYFTu7EajV", "eab_hmac_key_file"),
     ],
 )
 def test_half_an_account_binding_is_refused(
-    world: World, tmp_path: Path, kid: str | None, content: str | None, where: str
+    world: World, tmp_path: Path, kid: str | None, content: str | None, field: str
 ) -> None:
     path = tmp_path / "key"
     if content is not None:
         path.write_text(content)
     with pytest.raises(InputError) as refused:
-        world.init(InitOptions(eab_kid=kid, eab_key_file=None if content is None else path))
-    assert refused.value.where == where
+        world.init(InitOptions(eab_kid=kid, eab_hmac_key_file=None if content is None else path))
+    assert refused.value.field == field
     assert "zWND" not in str(refused.value), "a key is not told, even where it is none"
     assert world.tree() == {}
 
@@ -324,5 +326,5 @@ def test_a_bundle_without_a_certificate_is_refused(world: World, tmp_path: Path)
     (tmp_path / "ca.pem").write_text("hello")
     with pytest.raises(InputError) as refused:
         world.init(InitOptions(ca_bundle=tmp_path / "ca.pem"))
-    assert refused.value.where == "--ca-bundle"
+    assert refused.value.field == "ca_bundle"
     assert world.tree() == {}

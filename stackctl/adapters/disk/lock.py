@@ -82,7 +82,7 @@ def _acquire(descriptor: int, note: Callable[[str], None], wait: float) -> None:
             holder = _holder(descriptor) or "another stackctl"
             if time.monotonic() >= deadline:
                 raise Locked(
-                    f"{holder} is at work on this stack", hint="wait for it, or pass --wait SECONDS"
+                    f"{holder} is at work on this stack", hint="wait for it; 'stackctl … --wait SECONDS' waits longer"
                 ) from error
             if not told:
                 note(f"waiting for {holder}")

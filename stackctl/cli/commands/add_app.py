@@ -70,7 +70,7 @@ def add_app(
             image=parsed("--image", values.image, image),
             port=port,
             upstream=parsed("--upstream", endpoints.endpoint, upstream),
-            env_file=env_file,
+            env_file=env_file and env_file.absolute(),
             issue=not no_issue,
             check=not force,
             ledger=not ignore_ledger,

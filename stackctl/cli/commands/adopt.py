@@ -56,7 +56,7 @@ def adopt(
 
     def options() -> AdoptOptions:
         return AdoptOptions(
-            letsencrypt=letsencrypt,
+            letsencrypt=letsencrypt and letsencrypt.absolute(),
             email=parsed("--email", values.email, email),
             nginx_image=parsed("--nginx-image", values.image, nginx_image),
             certbot_image=parsed("--certbot-image", values.image, certbot_image),

@@ -55,7 +55,7 @@ def backup(
         if piped and sys.stdout.isatty():
             raise InputError("an archive is nothing for a terminal", hint="name a file, or pipe it somewhere")
         seal = _seal(passphrase, passphrase_file, tuple(recipient or ()))
-        target = sys.stdout.buffer if piped else Path(file)
+        target = sys.stdout.buffer if piped else Path(file).absolute()
         asked.append(usecase.BackupOptions(target, force, seal, wait))
         asked[0].check(directory.absolute())
 

@@ -85,7 +85,7 @@ def init(
             ca=parsed("--ca", usecase.ca_name, "letsencrypt-staging" if staging else ca),
             ca_bundle=ca_bundle,
             eab_kid=parsed("--eab-kid", values.eab_kid, eab_kid),
-            eab_key_file=eab_hmac_key_file,
+            eab_hmac_key_file=eab_hmac_key_file,
             key_type=KeyType.RSA if rsa_key_size else key_type,
             rsa_key_size=rsa_key_size,
             http=parsed("--http", endpoints.port_binding, http),

@@ -59,10 +59,10 @@ def look_around(context: Context, project: Project, letsencrypt: Path | None) ->
             f"no nginx configuration of the service {layout.proxy.name} is on this host",
             hint=f"mount its {NGINX.mount}/nginx.conf or {NGINX.mount}/conf.d from here, then adopt it",
         )
-    tree = letsencrypt.absolute() if letsencrypt else _tree(root, layout)
+    tree = letsencrypt or _tree(root, layout)
     if tree is None or not (tree / LINEAGES).exists():
         if letsencrypt is not None:
-            raise InputError(f"{letsencrypt} has no directory '{LINEAGES}'", where="--letsencrypt")
+            raise InputError(f"{letsencrypt} has no directory '{LINEAGES}'", field="letsencrypt")
         return Foreign(layout, conf, files, contact=_contact(root, None))
     lineages = CertbotTree(tree, None).lineages()
     with host_errors():

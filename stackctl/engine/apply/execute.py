@@ -174,7 +174,8 @@ class Executor:
             case DeferIssue():
                 raise IssueFailed(
                     f"{operation.request.lineage}: not asked for: {operation.cause}",
-                    hint=f"asked for again from {operation.until:%Y-%m-%d %H:%M:%S %Z} on; --ignore-ledger asks now",
+                    hint=f"asked for again from {operation.until:%Y-%m-%d %H:%M:%S %Z} on;"
+                    " 'stackctl … --ignore-ledger' asks now",
                     lineage=operation.request.lineage,
                     why="not asked for",
                     detail=operation.cause,

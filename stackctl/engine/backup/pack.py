@@ -130,4 +130,4 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     if not has_parent:
         raise InputError(f"there is no directory {path.parent}", hint="make it first")
     if os.path.lexists(path) and not force:
-        raise InputError(f"{path} is there already", hint="choose another name, or pass --force to replace it")
+        raise InputError(f"{path} is there already", hint="choose another name; 'stackctl backup --force' replaces it")

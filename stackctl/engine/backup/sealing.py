@@ -85,7 +85,9 @@ def _passphrase(keys: Keys) -> str:
     if keys.passphrase is not None:
         return keys.passphrase
     if keys.ask is None:
-        raise InputError("the archive is encrypted with a passphrase", hint="pass --passphrase-file FILE")
+        raise InputError(
+            "the archive is encrypted with a passphrase", hint="'stackctl restore --passphrase-file FILE' reads it"
+        )
     return keys.ask()
 
 
@@ -100,15 +102,17 @@ def read_passphrase(path: Path) -> str:
     try:
         lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no UTF-8 text", where="--passphrase-file") from error
+        raise InputError(f"{path} is no UTF-8 text", field="passphrase_file") from error
     if not lines or not lines[0]:
-        raise InputError(f"the first line of {path} is empty", where="--passphrase-file")
+        raise InputError(f"the first line of {path} is empty", field="passphrase_file")
     return lines[0]
 
 
 def _identities(keys: Keys) -> list[Any]:
     if keys.identity is None:
-        raise InputError("the archive is encrypted for a recipient", hint="pass --identity FILE, with its secret key")
+        raise InputError(
+            "the archive is encrypted for a recipient", hint="'stackctl restore --identity FILE' reads its key"
+        )
     with host_errors():
         lines = keys.identity.read_bytes().decode("utf-8", "replace").splitlines()
     secrets = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
@@ -117,9 +121,9 @@ def _identities(keys: Keys) -> list[Any]:
         found = [kind.from_str(secret) for secret in secrets]
     except _library().IdentityError as error:
         # Its words are left out, as they might hold what the file holds.
-        raise InputError(f"{keys.identity} holds a line that is no age identity", where="--identity") from error
+        raise InputError(f"{keys.identity} holds a line that is no age identity", field="identity") from error
     if not found:
-        raise InputError(f"{keys.identity} holds no age identity", where="--identity")
+        raise InputError(f"{keys.identity} holds no age identity", field="identity")
     return found
 
 
@@ -130,7 +134,7 @@ def _recipients(texts: tuple[str, ...]) -> list[Any]:
             found.append(_library("pyrage.x25519").Recipient.from_str(text))
         except _library().RecipientError as error:
             hint = "'age-keygen' prints one; it begins with age1"
-            raise InputError(f"{text!r} is no age recipient", where="--recipient", hint=hint) from error
+            raise InputError(f"{text!r} is no age recipient", field="recipient", hint=hint) from error
     return found
 
 

@@ -85,7 +85,7 @@ def certbot_rests(root: Path, wait: float, note: Callable[[str], None]) -> Itera
                 yield
                 return
         if time.monotonic() >= deadline:
-            raise Locked("certbot is at work in its tree", hint="wait for it, or pass --wait SECONDS")
+            raise Locked("certbot is at work in its tree", hint="wait for it; 'stackctl … --wait SECONDS' waits longer")
         if not told:
             note("waiting for certbot, which is at work in its tree")
             told = True

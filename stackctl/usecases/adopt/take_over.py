@@ -31,7 +31,7 @@ def carry_out(context: Context, adoption: Adoption) -> Result[AdoptReport]:
     if adoption.stops:
         raise StackctlError(
             "adoption stops: some of what was found has no place in the new stack",
-            hint="see what 'cannot be kept' says; change it, or go on without it by --force",
+            hint="see what 'cannot be kept' says; change it, or go on without it ('stackctl adopt --force')",
         )
     stack, observed = adoption.loaded.stack, adoption.observed
     lineages = list(adoption.foreign.lineages.values())

@@ -41,5 +41,5 @@ def _ca(context: Context, directory: str) -> CaDirectory:
 def _refusal(check: Check | None) -> IssueFailed | None:
     if check is None:
         return None
-    hint = f"{check.todo}; 'stackctl doctor {check.subject}' says more, --force asks the CA all the same"
+    hint = f"{check.todo}; 'stackctl doctor {check.subject}' says more, 'stackctl … --force' asks the CA all the same"
     return IssueFailed(f"{check.subject}: not asked for: {check.text}", hint=hint)
