@@ -95,6 +95,7 @@ def closed_at_once(connection: socket.socket) -> None:
 
 
 def reset(connection: socket.socket) -> None:
+    connection.recv(1)  # the client is connected: earlier, its connect() could end with the reset
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
