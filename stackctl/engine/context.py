@@ -13,10 +13,10 @@ from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource
 from stackctl.errors import StackctlError
 from stackctl.model.stack import Stack
-from stackctl.observed.ports import Containers, Images, Network, Orchestrator, Sandbox, Wire
+from stackctl.observed.ports import Containers, Delivery, Images, Network, Orchestrator, Sandbox, Wire
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import CheckNames
-from stackctl.proxies.proxy import Proxy
+from stackctl.proxies.proxy import Proxy, ProxyLayout
 
 
 class Report(Protocol):
@@ -69,6 +69,7 @@ class Context:
     images: Images
     containers: Containers
     sandbox: Sandbox
+    delivery: Callable[[ProxyLayout], Delivery]
     wire: Wire
     proxies: Mapping[str, Proxy]
     now: Callable[[], datetime]

@@ -5,7 +5,7 @@ An engine is one package below ``adapters`` that provides all ports of :class:`E
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment, Inspected
 from stackctl.observed.network import CaDirectory, Fetched, Lookup
 from stackctl.observed.reply import Reply
+from stackctl.proxies.proxy import Files, ProxyLayout
 
 
 class CommandKilled(EngineError):
@@ -167,6 +168,57 @@ class Sandbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Staged:
+    """A generation: a whole set of the proxy's files.
+
+    Attributes:
+        name: its id.
+        folder: where the proxy's container sees it, relative to the mount of the proxy's directory.
+        made: False where an earlier generation with the same files was found.
+    """
+
+    name: str
+    folder: str
+    made: bool
+
+
+class Delivery(Protocol):
+    """Brings the files of one kind of proxy to where its containers read them, a whole generation at a time.
+
+    What is live is complete at every moment, and was accepted by :meth:`test`. Every method raises
+    :class:`~stackctl.errors.HostError` when the disk prevents it.
+    """
+
+    def published(self) -> str | None:
+        """Return the id of the live generation, which the next start or reload of the proxy takes up; or None."""
+
+    def live(self) -> dict[str, bytes]:
+        """Return the files of the live generation, without its marker."""
+
+    def missing(self) -> tuple[str, ...]:
+        """Return what leads the proxy's image to the live files and is not there: paths in the stack."""
+
+    def prepare(self) -> None:
+        """Make what is :meth:`missing`; what is in its place is backed up. Idempotent."""
+
+    def stage(self, files: Files, marker: Callable[[str], bytes]) -> Staged:
+        """Lay a generation down next to the live one, with the marker of its id. Idempotent."""
+
+    def test(self, command: Sequence[str], project: Project, service: str) -> Output:
+        """Run the proxy's own test of a staged generation, by the image of ``service`` that will run it.
+
+        Raises:
+            EngineError: it could not be run. That it was refused is in the result.
+        """
+
+    def go_live(self, generation: str) -> None:
+        """Make a staged generation the live one, in one step. Idempotent."""
+
+    def discard(self, staged: Staged) -> None:
+        """Remove a staged generation, unless it was there before: the history may name it, or it may be live."""
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
     """The ports that one engine provides together, for one stack directory.
 
@@ -177,6 +229,7 @@ class Engine:
     images: Images
     containers: Containers
     sandbox: Sandbox
+    delivery: Callable[[ProxyLayout], Delivery]
 
 
 class Wire(Protocol):

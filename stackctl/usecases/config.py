@@ -47,7 +47,7 @@ def config(context: Context, domain: Domain) -> Result[ConfigReport]:
     shelf = context.directory.shelf(one.name for one in stack.sites)
     tls = {one.name: site_tls(one, held(one, shelf)) for one in stack.sites}
     files = rendering.render(stack, [site], tls).sites[site.name]
-    live = context.directory.generations(proxy.layout).live()
+    live = context.delivery(proxy.layout).live()
     is_live = {path: body for path, body in live.items() if proxy.site_of(path) == site.name} == files
     shown = tuple(
         ConfigFile(f"{proxy.layout.directory}/{proxy.source_of(path)}", body.decode("utf-8", "backslashreplace"))

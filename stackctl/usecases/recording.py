@@ -59,7 +59,7 @@ def record_unknown(context: Context, layout: ProxyLayout, files: Mapping[str, by
         HostError: it cannot be written; then it must not be replaced.
     """
     path = context.directory.main_path
-    generation = context.directory.generations(layout).published()
+    generation = context.delivery(layout).published()
     changes = ("edited, and not recorded yet",)
     entry = HistoryEntry(context.now(), context.command, "found", changes, generation, {}, path)
     made = context.directory.history.record(entry, files)
@@ -94,7 +94,7 @@ def record_change(
     history = context.directory.history
     try:
         layout = context.proxy_of(stack).layout
-        generation = context.directory.generations(layout).published()
+        generation = context.delivery(layout).published()
         custom = observed.custom if intent.custom is None else intent.custom
         files = files_of(context, layout, intent.stackfile, custom)
         last = history.last()

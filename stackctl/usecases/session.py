@@ -79,6 +79,7 @@ def open_stack(  # noqa: PLR0913  (everything that a process has and a use case 
         images=engine.images,
         containers=engine.containers,
         sandbox=engine.sandbox,
+        delivery=engine.delivery,
         wire=HostWire(),
         proxies=PROXIES,
         now=clock,

@@ -14,12 +14,8 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from stackctl.adapters.docker.client import Client
-from stackctl.adapters.docker.compose import Compose
-from stackctl.adapters.docker.containers import DockerContainers
-from stackctl.adapters.docker.images import DockerImages
+from stackctl.adapters.docker.engine import docker_engine
 from stackctl.adapters.docker.inspected import inspected
-from stackctl.adapters.docker.orchestrator import DockerOrchestrator
-from stackctl.adapters.docker.sandbox import DockerSandbox
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.observed.containers import Container, Deployment
@@ -51,15 +47,9 @@ class Api:
 def engine(**answers: Any) -> tuple[Engine, Api]:
     """The ports of Docker on a client that answers so."""
     files, api = locate(Path("/srv/recorded"), {}), Api(**answers)
-    client, compose = Client(), Compose(files)
+    client = Client()
     client.__dict__["sdk"] = SimpleNamespace(api=api)
-    made = Engine(
-        orchestrator=DockerOrchestrator(client, compose),
-        images=DockerImages(client),
-        containers=DockerContainers(client, compose, files.directory),
-        sandbox=DockerSandbox(client, files.directory),
-    )
-    return made, api
+    return docker_engine(files, client), api
 
 
 def containers() -> dict[str, Container]:

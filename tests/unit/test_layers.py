@@ -22,7 +22,7 @@ LAYERS = words(
 
 REST = "*"
 INSIDE = {
-    "adapters": ("disk net", "docker editor nginx_reader", "engines fakes"),
+    "adapters": ("disk net", "local_delivery", "docker editor nginx_reader", "engines fakes"),
     "adapters.disk": ("files", REST, "directory"),
     "adapters.docker": ("client", REST, "engine"),
     "adopt": ("compose_layouts letsencrypt proposal", "known nginx_conf", REST, "nginx_proxy reading"),

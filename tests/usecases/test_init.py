@@ -36,7 +36,7 @@ volumes:
 
 def test_init_makes_a_stack_from_nothing(world: World) -> None:
     done(world.init())
-    assert world.host.directory.missing(Nginx.layout) == ()
+    assert (*world.host.directory.missing(Nginx.layout), *world.delivery.missing()) == ()
     assert world.fake.loaded_generation == world.published()
     running = {run.service.name: run.container.state for run in world.fake.runs.values()}
     assert running == {"nginx": "running", "certbot": "running"}

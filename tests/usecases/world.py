@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import pytest
 
 from stackctl.adapters.disk.directory import StackDirectory
-from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.fakes.engine import FakeEngine, fake_engine
 from stackctl.adapters.fakes.network import FakeNetwork
 from stackctl.engine.apply import prove
@@ -22,6 +21,7 @@ from stackctl.engine.sources.registered import ISSUERS
 from stackctl.errors import StackctlError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.values import Domain, ServiceName
+from stackctl.observed.ports import Delivery
 from stackctl.plan.operation import Operation
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.stackfile.locate import locate
@@ -149,6 +149,7 @@ class World:
             images=engine.images,
             containers=engine.containers,
             sandbox=engine.sandbox,
+            delivery=engine.delivery,
             wire=self.fake,
             proxies=PROXIES,
             now=self.clock,
@@ -232,16 +233,16 @@ class World:
         return {name: row["served"] for name, row in self.rows().items()}
 
     @property
-    def generations(self) -> Generations:
-        return self.host.directory.generations(Nginx.layout)
+    def delivery(self) -> Delivery:
+        return self.host.delivery(Nginx.layout)
 
     def live(self) -> dict[str, bytes]:
         """The proxy's live files."""
-        return self.generations.live()
+        return self.delivery.live()
 
     def published(self) -> str | None:
         """The live generation, on disk."""
-        return self.generations.published()
+        return self.delivery.published()
 
     def on_http(self, name: str) -> bool:
         """Whether the app itself answers HTTP, as it does until its certificate is there."""

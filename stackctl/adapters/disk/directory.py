@@ -22,7 +22,6 @@ from pathlib import Path
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree, ContainerReader
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
-from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.disk.history import History
 from stackctl.certs.held import Shelf, Stored
 from stackctl.certs.ledger import Entry, Ledger
@@ -77,10 +76,6 @@ class StackDirectory:
         digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()
         return None if cache is None else cache / lineages_cache(digest)
 
-    def generations(self, layout: ProxyLayout) -> Generations:
-        """The generations of a proxy's files."""
-        return Generations(self.root, layout, self.history.generations)
-
     # Reading
 
     @property
@@ -101,10 +96,8 @@ class StackDirectory:
                 raise StackfileError("not UTF-8 text", where=self.files.main.name) from error
 
     def missing(self, layout: ProxyLayout) -> tuple[str, ...]:
-        """Directories and fixed links of the stack that are not there."""
-        missing = self.generations(layout).missing_entry_points()
-        entry_points = (f"{layout.directory}/{entry_point}" for entry_point in missing)
-        return (*(path for path in _directories(layout) if not (self.root / path).is_dir()), *entry_points)
+        """Directories of the stack that are not there."""
+        return tuple(path for path in _directories(layout) if not (self.root / path).is_dir())
 
     def custom(self, layout: ProxyLayout) -> dict[str, bytes]:
         """Return the user's own files for the proxy, by name.
@@ -174,11 +167,10 @@ class StackDirectory:
     # Writing
 
     def make_directories(self, paths: Sequence[str], layout: ProxyLayout) -> None:
-        """Make directories of the stack, and the fixed links of the proxy's."""
+        """Make directories of the stack."""
         with host_errors():
             for path in set(paths) & _directories(layout).keys():
                 make_folder(self.root / path, _directories(layout)[path])
-        self.generations(layout).make_entry_points()
 
     def write_stackfile(self, content: str, before: str | None) -> None:
         """Replace the Compose file, if it still is what was read as ``before``."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stackctl.errors import HostError
+
+_BACKUP = re.compile(r"\.old(\d+)\Z")
 
 
 @contextmanager
@@ -99,3 +102,17 @@ def read_or_none(path: Path) -> bytes | None:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
+
+
+def backups(path: Path) -> list[Path]:
+    """Return the backups that :func:`back_up` made of a file or folder, the oldest first."""
+    found = {int(match[1]): one for one in path.parent.glob(f"{path.name}.old*") if (match := _BACKUP.search(one.name))}
+    return [found[number] for number in sorted(found)]
+
+
+def back_up(path: Path) -> None:
+    """Rename a file, folder or link to the next free ``.oldN``; nothing where it is not there."""
+    if path.exists():
+        last = backups(path)
+        number = int(last[-1].name.rpartition(".old")[2]) + 1 if last else 1
+        path.rename(Path(f"{path}.old{number}"))

@@ -11,23 +11,15 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 
-from stackctl.adapters.disk.files import host_errors, make_folder, sync_directory, sync_file
+from stackctl.adapters.disk.files import back_up, host_errors, make_folder, sync_directory, sync_file
 from stackctl.model.layout import GENERATIONS, LIVE, LIVE_DRAFT
+from stackctl.observed.ports import Staged
 from stackctl.proxies.proxy import Files, ProxyLayout
 from stackctl.proxies.sites import generation_of
 
 KEPT = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """A generation that is on disk; ``made`` unless an earlier one with the same files was found."""
-
-    name: str
-    made: bool
 
 
 class Generations:
@@ -72,16 +64,19 @@ class Generations:
         files.pop(self._layout.marker, None)
         return files
 
-    def missing_entry_points(self) -> list[str]:
-        """The fixed links that are not there, or are no links: a copy of a stack may have lost them."""
-        return [entry_point for entry_point in self._layout.entry_points if not (self._root / entry_point).is_symlink()]
+    def missing(self) -> tuple[str, ...]:
+        """The entry points that are not there, or are no links: a copy of a stack may have lost them."""
+        return tuple(f"{self._layout.directory}/{name}" for name in self._missing_links())
 
-    def make_entry_points(self) -> None:
-        """Make the fixed links; a copy that stands in the way of one is put aside."""
+    def _missing_links(self) -> list[str]:
+        return [name for name in self._layout.entry_points if not (self._root / name).is_symlink()]
+
+    def prepare(self) -> None:
+        """Make the entry points; a copy in the place of one is backed up."""
         with host_errors():
-            for entry_point in self.missing_entry_points():
-                _put_aside(self._root / entry_point)
-                (self._root / entry_point).symlink_to(self._layout.entry_points[entry_point])
+            for name in self._missing_links():
+                back_up(self._root / name)
+                (self._root / name).symlink_to(self._layout.entry_points[name])
 
     def stage(self, files: Files, marker: Callable[[str], bytes]) -> Staged:
         """Write a whole set next to the live one, with the marker of its name.
@@ -91,7 +86,7 @@ class Generations:
         name = self._free_name(generation_of(files), files)
         final = self._root / GENERATIONS / name
         if final.is_dir():
-            return Staged(name, made=False)
+            return Staged(name, f"{GENERATIONS}/{name}", made=False)
         draft = final.with_name(f".{name}.tmp")
         with host_errors():
             shutil.rmtree(draft, ignore_errors=True)
@@ -102,7 +97,7 @@ class Generations:
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
                 raise
-        return Staged(name, made=True)
+        return Staged(name, f"{GENERATIONS}/{name}", made=True)
 
     def _free_name(self, identity: str, files: Files) -> str:
         """The identity, or with a number behind it where a set of that name was changed by hand since."""
@@ -142,7 +137,7 @@ class Generations:
         with host_errors():
             draft.unlink(missing_ok=True)
             if not link.is_symlink():
-                _put_aside(link)
+                back_up(link)
             draft.symlink_to(f"{GENERATIONS}/{generation}")
             draft.replace(link)
             sync_directory(link.parent)
@@ -156,8 +151,3 @@ class Generations:
         for path in ages[KEPT:]:
             if path.name not in pinned:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _put_aside(path: Path) -> None:
-    if path.exists():
-        path.rename(next(aside for number in itertools.count(1) if not (aside := Path(f"{path}.old{number}")).exists()))

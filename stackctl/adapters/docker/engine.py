@@ -8,16 +8,18 @@ from stackctl.adapters.docker.containers import DockerContainers
 from stackctl.adapters.docker.images import DockerImages
 from stackctl.adapters.docker.orchestrator import DockerOrchestrator
 from stackctl.adapters.docker.sandbox import DockerSandbox
+from stackctl.adapters.local_delivery import local_engine
 from stackctl.observed.ports import Engine
 from stackctl.stackfile.locate import ComposeFiles
 
 
-def docker_engine(files: ComposeFiles) -> Engine:
+def docker_engine(files: ComposeFiles, client: Client | None = None) -> Engine:
     """Wire the ports of the local Docker Engine for one stack directory; nothing is asked of it yet."""
-    client, compose = Client(), Compose(files)
-    return Engine(
-        orchestrator=DockerOrchestrator(client, compose),
-        images=DockerImages(client),
-        containers=DockerContainers(client, compose, files.directory),
-        sandbox=DockerSandbox(client, files.directory),
+    client, compose, root = client or Client(), Compose(files), files.directory
+    return local_engine(
+        root,
+        DockerOrchestrator(client, compose),
+        DockerImages(client),
+        DockerContainers(client, compose, root),
+        DockerSandbox(client, root),
     )

@@ -26,6 +26,7 @@ from stackctl.adapters.fakes.faults import Faults, Killed
 from stackctl.adapters.fakes.looks import FakeLooks
 from stackctl.adapters.fakes.nginx import FakeNginx
 from stackctl.adapters.fakes.proxy import Asked, FakeProxy
+from stackctl.adapters.local_delivery import local_engine
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, Endpoint, PortBinding
@@ -276,4 +277,4 @@ class FakeEngine(FakeLooks):
 
 def fake_engine(state: FakeEngine) -> Engine:
     """Give every port of the engine to one fake, which keeps the state of all."""
-    return Engine(orchestrator=state, images=state, containers=state, sandbox=state)
+    return local_engine(state.root, state, state, state, state)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
+from stackctl.adapters.disk.files import (
+    back_up,
+    backups,
+    host_errors,
+    make_folder,
+    read_or_none,
+    sync_directory,
+    write_whole,
+)
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.adopt.downtime import DowntimeMeter
 from stackctl.engine.apply import prove
@@ -23,7 +30,6 @@ from stackctl.plan.adopt import CopyTree, ImportCertificate, KeepOldState, Repla
 from stackctl.plan.operation import Operation
 from stackctl.proxies.registry import DEFAULT
 
-_ASIDE = re.compile(r"\.old(\d+)\Z")
 """Names below nginx/ that stackctl puts links at; what stood there is put aside."""
 
 
@@ -48,7 +54,7 @@ class TakeOver:
                 copy_tree(root / operation.source, root / operation.target)
             case WriteKept():
                 path = root / self._layout.custom / operation.name
-                write_custom(path, operation.content)
+                write_kept(path, operation.content)
                 if operation.like is not None:
                     with host_errors():
                         shutil.copymode(operation.like, path)
@@ -79,8 +85,8 @@ class TakeOver:
         command = self._context.command
         path = directory.main_path
         # A proxy of stackctl's own, whose settings were lost, has its files below nginx/ already.
-        generations = directory.generations(self._layout)
-        own = None if generations.missing_entry_points() else generations.published()
+        delivery = self._context.delivery(self._layout)
+        own = None if delivery.missing() else delivery.published()
         directory.history.record(
             HistoryEntry(self._context.now(), command, "foreign", changes, own, lineages, path), files
         )
@@ -126,7 +132,7 @@ def _own(source: Path, target: Path) -> None:
     os.chown(target, facts.st_uid, facts.st_gid, follow_symlinks=False)
 
 
-def write_custom(path: Path, content: bytes) -> None:
+def write_kept(path: Path, content: bytes) -> None:
     """Write a person's own file for them; another of that name is put aside, never overwritten."""
     with host_errors():
         there = read_or_none(path)
@@ -134,18 +140,8 @@ def write_custom(path: Path, content: bytes) -> None:
             return
         make_folder(path.parent)
         if there is not None:
-            put_aside(path)
+            back_up(path)
         write_whole(path, content)
-
-
-def put_aside(path: Path) -> None:
-    """Rename a file to the next free ``.oldN``."""
-    number = max((int(match[1]) for one in _backups(path) if (match := _ASIDE.search(one.name))), default=0) + 1
-    path.rename(Path(f"{path}.old{number}"))
-
-
-def _backups(path: Path) -> list[Path]:
-    return [one for one in path.parent.glob(f"{path.name}.old*") if _ASIDE.search(one.name)]
 
 
 def take_back(context: Context, entry: HistoryEntry, replace_proxy: Callable[[], None]) -> list[str]:
@@ -159,11 +155,11 @@ def take_back(context: Context, entry: HistoryEntry, replace_proxy: Callable[[],
         layout = context.proxies[DEFAULT].layout
         links = (LIVE, *layout.entry_points) if entry.generation is None else ()
         for entry_point in (root / layout.directory / name for name in links):
-            backups = sorted(_backups(entry_point), key=lambda one: int(one.name.rpartition(".old")[2]))
-            if entry_point.is_symlink() and (backups or entry_point.name != LIVE):
+            there = backups(entry_point)
+            if entry_point.is_symlink() and (there or entry_point.name != LIVE):
                 entry_point.unlink()
-            if backups and not entry_point.exists():
-                backups[-1].rename(entry_point)
+            if there and not entry_point.exists():
+                there[-1].rename(entry_point)
         for path, content in context.directory.history.files(entry.number).items():
             if read_or_none(root / path) != content:
                 make_folder((root / path).parent)

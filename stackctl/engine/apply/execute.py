@@ -152,6 +152,7 @@ class Executor:
                 )
             case MakeDirectories():
                 context.directory.make_directories(operation.paths, self._proxy.layout)
+                context.delivery(self._proxy.layout).prepare()
             case MakeDummy():
                 context.directory.store_pair(operation.site, *make_dummy(operation.names, context.now()))
             case PullImage():
@@ -163,10 +164,10 @@ class Executor:
             case StageFiles():
                 self._staging.stage(operation)
             case Publish():
-                generations = context.directory.generations(self._proxy.layout)
-                before = generations.published()
+                delivery = context.delivery(self._proxy.layout)
+                before = delivery.published()
                 self._parked = self._staging.publish()
-                self._just_tested = generations.published() != before
+                self._just_tested = delivery.published() != before
             case ReloadProxy():
                 self._reload()
             case VerifyGone():

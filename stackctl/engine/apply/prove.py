@@ -98,7 +98,7 @@ def generation_answers(context: Context, stack: Stack, project: str) -> None:
         NotServed: it does not; with the proxy's own last words.
     """
     proxy_service = stack.proxy
-    meant = context.directory.generations(context.proxy_of(stack).layout).published()
+    meant = context.delivery(context.proxy_of(stack).layout).published()
 
     def look() -> bool | None:
         return True if context.wire.generation(proxy_service.http.at) == meant else None

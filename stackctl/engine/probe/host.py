@@ -69,7 +69,7 @@ def proxy(context: Context, stack: Stack, containers: Deployment) -> ProxyState:
         state,
         proxy_service.http.at,
         answers,
-        context.directory.generations(context.proxy_of(stack).layout).published(),
+        context.delivery(context.proxy_of(stack).layout).published(),
     )
 
 

@@ -18,7 +18,7 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
     directory = context.directory
     proxy = context.proxy_of(stack)
     layout = proxy.layout
-    generations = directory.generations(layout)
+    delivery = context.delivery(layout)
     version = proxy_version(context, proxy, stack.proxy.image)
     containers = context.orchestrator.containers(project.name)
     proxy_service = stack.proxy
@@ -30,10 +30,10 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
         file=directory.files.main.name,
         project=project,
         version=version,
-        missing=directory.missing(layout),
-        live=generations.live(),
+        missing=(*directory.missing(layout), *delivery.missing()),
+        live=delivery.live(),
         generation=context.wire.generation(proxy_service.http.at) if proxy_runs else None,
-        published=generations.published(),
+        published=delivery.published(),
         containers=containers,
         images={image: context.images.image_id(image) for image in sorted(wanted)},
         shelf=directory.shelf(site.name for site in stack.sites),

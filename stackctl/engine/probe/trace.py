@@ -82,7 +82,7 @@ def _live_files(context: Context, layout: ProxyLayout) -> Files:
     custom = context.directory.root / layout.custom
     with host_errors():
         own = {f"custom/{path.relative_to(custom)}": path.read_bytes() for path in custom.rglob("*") if path.is_file()}
-    return {**own, **context.directory.generations(layout).live()}
+    return {**own, **context.delivery(layout).live()}
 
 
 def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | None) -> str | None:

@@ -108,7 +108,7 @@ def _names(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], asked: Se
         with placed_probe_file(context, inputs.containers, stack.certbot) as probe_file:
             http, generation = (
                 stack.proxy.http.at,
-                context.directory.generations(context.proxy_of(stack).layout).published(),
+                context.delivery(context.proxy_of(stack).layout).published(),
             )
             checks.append(_challenge(inputs, probe_file))
             given = probe_file if not found_wrong(checks, ["challenge"]) else _GROUNDS["challenge"]
