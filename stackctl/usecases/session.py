@@ -24,7 +24,7 @@ from stackctl.adapters.net.wire import HostWire
 from stackctl.engine.context import Context, Report
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.errors import InputError
-from stackctl.model.layout import CACHE, CERTBOT_CONF, LOCK, STATE, USER_CACHE
+from stackctl.model.layout import CACHE, LOCK, STATE, USER_CACHE
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.locate import locate
 
@@ -69,12 +69,8 @@ def open_stack(  # noqa: PLR0913  (everything that a process has and a use case 
     resolver = environ.get(VARIABLE)
     network = HostNetwork(parse_resolver(resolver) if resolver else None)
     engine = ENGINES[DEFAULT](files)
-
-    def read_certificates() -> dict[str, bytes]:
-        return engine.containers.read_tree("certbot", CERTBOT_CONF.mount)
-
     return Context(
-        directory=StackDirectory(files, read_certificates, _cache(environ)),
+        directory=StackDirectory(files, engine.containers.read_tree, _cache(environ)),
         orchestrator=engine.orchestrator,
         images=engine.images,
         containers=engine.containers,

@@ -141,7 +141,7 @@ class World:
     @property
     def host(self) -> Context:
         """As each new process builds it."""
-        directory = StackDirectory(locate(self.root, {}), cache=self.cache)
+        directory = StackDirectory(locate(self.root, {}), self.fake.read_tree, self.cache)
         engine = fake_engine(self.fake)
         return Context(
             directory=directory,

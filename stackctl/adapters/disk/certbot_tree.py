@@ -3,48 +3,75 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adapters.disk.lineage_cache import LineageCache
 from stackctl.certs.lineage import Lineage, read_lineage
-from stackctl.model.layout import LINEAGES, lineage_file, lineage_files
+from stackctl.certs.renewal import KINDS
+from stackctl.model.layout import (
+    ACCOUNT_FILE,
+    ACCOUNTS,
+    CERTBOT_CONF,
+    LINEAGES,
+    archive_folder,
+    lineage_file,
+    lineage_files,
+)
 
-ContainerReader = Callable[[], Mapping[str, bytes]]
-"""Gives the tree's files as the container sees them: paths relative to it, links followed."""
+T = TypeVar("T")
+
+TreeReader = Callable[[str, str], Mapping[str, bytes]]
+"""Reads the files below a path in the container of a role: paths relative to it, links followed."""
+
+_ROLE = "certbot"
+_DEPTH = 6
+"""Accounts are two or three folders deep; the bound ends what links could make endless."""
 
 
 class CertbotTree:
-    """``/etc/letsencrypt`` of one stack.
+    """certbot's tree of one stack at one moment.
 
-    certbot leaves it to root alone. Who may use Docker but is not root reads it ``through`` the
-    container, which is no more than they may do anyway.
+    certbot leaves it to root alone. A user who may use Docker but is not root reads it through the
+    container, which grants no more than Docker does anyway. Once the disk has refused, all comes from there.
     """
 
-    def __init__(self, root: Path, through: ContainerReader | None, cache: Path | None = None) -> None:
+    def __init__(self, root: Path, read_tree: TreeReader | None, cache: Path | None = None) -> None:
         """``cache`` is a file for what was read and judged before."""
         self._root = root
-        self._through = through
+        self._read_tree = read_tree
         self._cache = cache
+        self._files: Mapping[str, bytes] | None = None
+
+    def _look(self, on_disk: Callable[[], T], in_files: Callable[[Mapping[str, bytes]], T]) -> T:
+        if self._files is None:
+            with host_errors():
+                try:
+                    return on_disk()
+                except PermissionError:
+                    if self._read_tree is None:
+                        raise
+            self._files = self._read_tree(_ROLE, CERTBOT_CONF.mount)
+        return in_files(self._files)
+
+    # Lineages
 
     def lineages(self) -> dict[str, Lineage]:
-        """What is under ``live/``, by lineage."""
-        with host_errors():
-            try:
-                return self._all_on_disk()
-            except FileNotFoundError:
-                return {}
-            except PermissionError:
-                if self._through is None:
-                    raise
-        files = self._through()
-        parts = (path.split("/") for path in files)
-        names = sorted({folders[1] for folders in parts if folders[0] == LINEAGES and len(folders) > 2})
-        return {name: _lineage(name, files.get, linked=True) for name in names}
+        """Return what is under ``live/``, by lineage."""
+
+        def in_files(files: Mapping[str, bytes]) -> dict[str, Lineage]:
+            names = sorted({name for name, _, inside in _below(files, LINEAGES) if inside})
+            return {name: _lineage(name, files.get, linked=True) for name in names}
+
+        return self._look(self._all_on_disk, in_files)
 
     def _all_on_disk(self) -> dict[str, Lineage]:
-        names = sorted(entry.name for entry in os.scandir(self._root / LINEAGES) if entry.is_dir())
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._root / LINEAGES) if entry.is_dir())
+        except FileNotFoundError:
+            return {}
         if self._cache is None:
             return {name: self._on_disk(name) for name in names}
         cache = LineageCache(self._cache)
@@ -53,14 +80,8 @@ class CertbotTree:
         return found
 
     def lineage(self, name: str) -> Lineage:
-        """One lineage as it is now."""
-        with host_errors():
-            try:
-                return self._on_disk(name)
-            except PermissionError:
-                if self._through is None:
-                    raise
-        return _lineage(name, self._through().get, linked=True)
+        """Return one lineage."""
+        return self._look(lambda: self._on_disk(name), lambda files: _lineage(name, files.get, linked=True))
 
     def _on_disk(self, name: str) -> Lineage:
         linked = (self._root / lineage_file(name, "fullchain")).is_symlink()
@@ -69,6 +90,72 @@ class CertbotTree:
     def _paths(self, name: str) -> list[str]:
         return [f"{self._root}/{path}" for path in lineage_files(name)]
 
+    # Anything in it
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's content, links followed; None where there is none."""
+        return self._look(lambda: read_or_none(self._root / path), lambda files: files.get(path))
+
+    def names(self, folder: str) -> frozenset[str]:
+        """Return the names in a folder."""
+
+        def on_disk() -> frozenset[str]:
+            at = self._root / folder
+            return frozenset(path.name for path in at.iterdir()) if at.is_dir() else frozenset()
+
+        return self._look(on_disk, lambda files: frozenset(name for name, _, _ in _below(files, folder)))
+
+    def accounts(self) -> frozenset[str]:
+        """Return the accounts, as ``HOST/PATH/ID``."""
+
+        def on_disk() -> frozenset[str]:
+            # Links are followed: certbot shares the account of a CA's old address by one.
+            home = self._root / ACCOUNTS
+            return frozenset(str(path.relative_to(home)) for path in _accounts(home, _DEPTH))
+
+        def in_files(files: Mapping[str, bytes]) -> frozenset[str]:
+            paths = ("".join(parts) for parts in _below(files, ACCOUNTS))
+            return frozenset(
+                path.removesuffix(f"/{ACCOUNT_FILE}") for path in paths if path.endswith(f"/{ACCOUNT_FILE}")
+            )
+
+        return self._look(on_disk, in_files)
+
+    # What only the disk shows
+
+    def key_file(self, lineage: str) -> tuple[int, int, int] | None:
+        """Return the mode and the owner of a lineage's key, and certbot's own user; None where they cannot be seen."""
+        if self._files is not None:
+            return None
+        try:
+            key = (self._root / lineage_file(lineage, "privkey")).stat()
+            # certbot made this folder itself, whichever user it is on this host.
+            return key.st_mode & 0o7777, key.st_uid, (self._root / archive_folder(lineage)).stat().st_uid
+        except OSError:
+            return None
+
+    def links(self, lineage: str) -> dict[str, str | None] | None:
+        """Return where the links of a lineage point to, by kind, None for a file; None where they cannot be seen."""
+        if self._files is not None:
+            return None
+        links = {kind: self._root / lineage_file(lineage, kind) for kind in KINDS}
+        return {kind: str(link.readlink()) if link.is_symlink() else None for kind, link in links.items()}
+
 
 def _lineage(name: str, read: Callable[[str], bytes | None], *, linked: bool) -> Lineage:
     return read_lineage(name, *map(read, lineage_files(name)), linked=linked)
+
+
+def _below(files: Mapping[str, bytes], folder: str) -> Iterator[tuple[str, str, str]]:
+    """Return the paths below a folder, parted at their first ``/``."""
+    return (path.removeprefix(f"{folder}/").partition("/") for path in files if path.startswith(f"{folder}/"))
+
+
+def _accounts(folder: Path, depth: int) -> Iterator[Path]:
+    """Return the folders of accounts at ``folder`` and below it."""
+    if not depth or not folder.is_dir():
+        return
+    if (folder / ACCOUNT_FILE).exists():
+        yield folder
+    for inner in folder.iterdir():
+        yield from _accounts(inner, depth - 1)

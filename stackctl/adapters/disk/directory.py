@@ -20,7 +20,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from stackctl.adapters.disk.certbot_tree import CertbotTree, ContainerReader
+from stackctl.adapters.disk.certbot_tree import CertbotTree, TreeReader
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
 from stackctl.adapters.disk.history import History
 from stackctl.certs.held import Shelf, Stored
@@ -60,8 +60,8 @@ def _directories(layout: ProxyLayout) -> Mapping[str, int]:
 class StackDirectory:
     """One stack's directory. Every method raises :class:`HostError` when the disk is in the way."""
 
-    def __init__(self, files: ComposeFiles, through: ContainerReader | None = None, cache: Path | None = None) -> None:
-        """``through`` reads certbot's tree where the disk is closed.
+    def __init__(self, files: ComposeFiles, read_tree: TreeReader | None = None, cache: Path | None = None) -> None:
+        """``read_tree`` reads certbot's tree in its container where the disk is closed.
 
         ``cache`` is a directory that all stacks of a user share; there need not be one.
         """
@@ -69,7 +69,8 @@ class StackDirectory:
         self.root = files.directory
         self.history = History(self.root / HISTORY)
         self._cache = cache or self.root / STATE
-        self._certbot = CertbotTree(self.root / CERTBOT_CONF.path, through, self._lineages_file(cache))
+        self._read_tree = read_tree
+        self._lineages_cache = self._lineages_file(cache)
 
     def _lineages_file(self, cache: Path | None) -> Path | None:
         """Outside the stack, so that a command with nothing to do changes nothing in it."""
@@ -117,13 +118,17 @@ class StackDirectory:
                 found[path.name] = path.read_bytes()
         return found
 
+    def certbot_tree(self) -> CertbotTree:
+        """Certbot's tree as it is now."""
+        return CertbotTree(self.root / CERTBOT_CONF.path, self._read_tree, self._lineages_cache)
+
     def lineages(self) -> dict[str, Lineage]:
         """What certbot has, by lineage."""
-        return self._certbot.lineages()
+        return self.certbot_tree().lineages()
 
     def lineage(self, name: str) -> Lineage:
         """One lineage as it is now."""
-        return self._certbot.lineage(name)
+        return self.certbot_tree().lineage(name)
 
     def shelf(self, sites: Iterable[str]) -> Shelf:
         """Every certificate that ``sites``, by their own names, may be served with."""

@@ -56,11 +56,10 @@ class Webroot:
 
     def delete(self, context: Context, project: str, stack: Stack, held: Held) -> None:
         """Have certbot delete the lineage."""
-        containers = context.orchestrator.containers(project)
-        container = next((one.id for one in containers if one.service == stack.certbot and one.running), None)
+        container = context.orchestrator.containers(project).running(stack.certbot)
         if container is None:
             raise EngineError(f"the service {stack.certbot} is not running", hint="run 'stackctl up'")
         command = ["certbot", "delete", "--non-interactive", "--cert-name", str(held.lineage)]
-        done = context.containers.execute(container, command)
+        done = context.containers.execute(container.id, command)
         if done.code:
             raise EngineError(f"certbot did not delete {held.lineage}: {done.text.strip()}")
