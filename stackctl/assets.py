@@ -1,4 +1,4 @@
-"""Where the templates are: in an installed package, or beside it in a checkout."""
+"""Finds the templates: in an installed package, or next to it in a checkout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def assets_root() -> Path:
-    """The directory that holds ``compose/`` and ``nginx/``."""
+    """Return the directory of ``compose/`` and of the folders of the proxies."""
     package = Path(__file__).resolve().parent
     installed = package / "_assets"
     return installed if installed.is_dir() else package.parent

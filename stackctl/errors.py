@@ -1,14 +1,14 @@
-"""Every error a person can meet, and the exit code each one ends with.
+"""Every error that a user can see, and its exit code.
 
 StackctlError                 1  something asked for did not happen
 ├── InputError                2  an option or argument is wrong
 ├── StackfileError            3  docker-compose.yml is wrong (file:line)
 ├── EngineError               4  no Docker Engine, no usable Compose, or it refused
-├── HostError                 5  the host is in the way: port taken, disk full, read-only
+├── HostError                 5  the local system prevents it: port in use, disk full, read-only
 ├── ProxyRejected             6  the proxy refused its configuration; nothing went live
 ├── IssueFailed               7  the CA did not issue a certificate
 ├── Locked                    8  another stackctl holds the stack
-├── NotServed                 9  the wire does not show what was meant
+├── NotServed                 9  the published port does not serve what the stack says
 └── Interrupted             130  Ctrl-C
 
 Code 10 belongs to no error: ``plan --check`` ends with it when it finds changes.
@@ -20,7 +20,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process ends with; documented in docs/reference/exit-codes.md."""
+    """The exit code of the process; documented in docs/reference/exit-codes.md."""
 
     OK = 0
     FAILED = 1
@@ -37,11 +37,11 @@ class ExitCode(IntEnum):
 
 
 class StackctlError(Exception):
-    """A message for a person: what is wrong, where, and what to do about it.
+    """A message for the user: what is wrong, where, and what to do about it.
 
     Args:
         message: what is wrong, in one sentence without a full stop.
-        where: ``file:line``, or the option the message is about.
+        where: ``file:line``, or the option that the message is about.
         hint: what to do next.
     """
 
@@ -57,14 +57,14 @@ class StackctlError(Exception):
         return f"{self.where}: {self.message}" if self.where else self.message
 
     def at(self, where: str) -> StackctlError:
-        """The same error with a place, for errors raised where the place is not known."""
+        """Add the place to an error that was raised where it is not known."""
         if self.where is None:
             self.where = where
         return self
 
 
 class InputError(StackctlError):
-    """A value that was given is not what it must be.
+    """A value is invalid.
 
     Args:
         field: the name of that value, such as ``service``; the command line puts its option in ``where``.
@@ -85,7 +85,7 @@ class InputError(StackctlError):
 
 
 class StackfileError(StackctlError):
-    """docker-compose.yml cannot be read or edited as it stands."""
+    """The Compose file cannot be read or edited."""
 
     code = ExitCode.STACKFILE
 
@@ -97,7 +97,7 @@ class EngineError(StackctlError):
 
 
 class HostError(StackctlError):
-    """The host is in the way: a taken port, a full disk, a read-only directory."""
+    """The local system prevents it: a port in use, a full disk, a read-only directory."""
 
     code = ExitCode.HOST
 
@@ -112,14 +112,14 @@ class IssueFailed(StackctlError):
     """The CA did not issue a certificate.
 
     Args:
-        lineage: the certificate's name, where it is about one.
-        why: the CA's type of problem, or another word for it.
-        detail: the message without both.
+        lineage: the name of the certificate, if there is one.
+        why: the CA's type of problem, or another short reason.
+        detail: the message without the two.
     """
 
     code = ExitCode.ISSUE_FAILED
 
-    def __init__(  # noqa: PLR0913  (what a row of the table of failures is made of)
+    def __init__(  # noqa: PLR0913  (the columns of the table of failures)
         self,
         message: str,
         *,
@@ -136,18 +136,18 @@ class IssueFailed(StackctlError):
 
 
 class Locked(StackctlError):
-    """Another stackctl is at work on this stack."""
+    """Another stackctl holds the lock of this stack."""
 
     code = ExitCode.LOCKED
 
 
 class Interrupted(StackctlError):
-    """A person pressed Ctrl-C."""
+    """The user pressed Ctrl-C."""
 
     code = ExitCode.INTERRUPTED
 
 
 class NotServed(StackctlError):
-    """What the published port shows is not what was meant."""
+    """The published port does not serve what the stack says."""
 
     code = ExitCode.NOT_SERVED

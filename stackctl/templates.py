@@ -1,4 +1,4 @@
-"""The template environment. Quoting lives in its filters, decisions in the callers."""
+"""The template environment: quoting is in its filters, decisions are in the callers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _NO_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 def yaml_quote(text: str) -> str:
-    """``text`` as a YAML scalar in double quotes (JSON is YAML, but for characters YAML wants escaped)."""
+    """Return ``text`` as a YAML scalar in double quotes: JSON, with the characters escaped that YAML requires."""
     quoted = json.dumps(text, ensure_ascii=False)
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
 
 
 def yaml_name(text: str) -> str:
-    """A service's or domain's name: plain where YAML takes it for text, else in quotes."""
+    """Return the name of a service or domain: plain if YAML reads it as text, else in quotes."""
     plain = _PLAIN.match(text) and text.lower() not in _NO_TEXT
     return text if plain else yaml_quote(text)
 
 
 def compose_quote(text: str) -> str:
-    """Like :func:`yaml_quote`, and kept from Compose's variable interpolation."""
+    """Like :func:`yaml_quote`, and escaped against Compose's variable interpolation."""
     return yaml_quote(text.replace("$", "$$"))
 
 
@@ -50,5 +50,5 @@ def _environment() -> Environment:
 
 
 def render(template: str, **values: object) -> str:
-    """The template ``compose/…`` or ``nginx/…`` with ``values``; a missing one is an error."""
+    """Render a template of ``compose/`` or of a proxy with ``values``; a missing value is an error."""
     return _environment().get_template(template).render(**values)

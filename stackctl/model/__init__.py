@@ -1,1 +1,1 @@
-"""What a stack is: frozen values, each validated once, at the edge."""
+"""The values that describe a stack: frozen, each validated once, at the edge."""

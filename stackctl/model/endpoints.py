@@ -45,11 +45,11 @@ def endpoint(text: str) -> Endpoint:
     address = _address(host)
     if host.lower() in {"localhost", "host.docker.internal"}:
         raise InputError(
-            f"{host} is not this host inside the proxy's container",
+            f"{host} inside the proxy's container is the container itself, not this host",
             hint="write the host's address on Docker's bridge, such as 172.17.0.1:8080",
         )
     if address is None and (not is_host(host) or is_ip(host)):
-        raise InputError(f"{text!r} is not HOST:PORT: {host!r} is no host name or address")
+        raise InputError(f"{text!r} is not HOST:PORT: {host!r} is not a host name or an address")
     return Endpoint(address or host.lower(), port(int(number)))
 
 
@@ -68,7 +68,7 @@ class PortBinding:
         return str(Endpoint(self.address, self.port)) if self.address else str(self.port)
 
     def meets(self, other: PortBinding) -> bool:
-        """Whether both cannot be published at once: one port, and an address in common."""
+        """Return whether both cannot be published at once: the same port, and an address in common."""
         addresses = {self.address, other.address}
         if self.port != other.port:
             return False

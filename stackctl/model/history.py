@@ -1,4 +1,4 @@
-"""What a stack was once: one entry of its history."""
+"""An entry of a stack's history: an earlier state."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import Literal
 
 HistoryKind = Literal["change", "found", "foreign"]
-"""After a command changed it; as a command found it, unrecorded; as it was before stackctl took it over."""
+"""After a command changed it; as a command found it, unrecorded; before stackctl took it over."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """A state that a stack was in. Its files are read apart from it.
+    """An earlier state of a stack. Its files are read separately.
 
     Attributes:
-        number: counted up from 1; a number is never used again. 0 until it is recorded.
-        command: the command line that led to it, as it was typed.
-        changes: what was done, one line for each operation.
+        number: counts up from 1 and is never reused; 0 until the entry is recorded.
+        command: the command line that led to it, as typed.
+        changes: what the command did, one line for each operation.
         generation: the proxy's live generation, or None without one.
-        lineages: the fingerprint of each certificate its sites had, by lineage.
+        lineages: the fingerprint of each certificate of its sites, by lineage.
         file: the Compose file, relative to the stack's directory.
     """
 

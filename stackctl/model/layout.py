@@ -39,7 +39,7 @@ SCHEMA = f"{STATE}/compose.schema.json"
 """The JSON Schema for editors; the Compose file has a comment that points to it."""
 
 USER_CACHE = ".cache"
-"""The cache folder below the home of a user who has chosen none (XDG Base Directory Specification)."""
+"""The cache folder below the home of a user without one of their own (XDG Base Directory Specification)."""
 
 CACHE = "stackctl"
 """The folder below the user's cache that all stacks share."""
@@ -80,13 +80,13 @@ CERTBOT = "data/certbot"
 CERTBOT_CONF = Place(f"{CERTBOT}/conf", "/etc/letsencrypt")
 WEBROOT = Place(f"{CERTBOT}/www", "/var/www/certbot")
 STAMPS = Place(f"{CERTBOT}/deploy", "/var/lib/stackctl")
-"""What the two containers tell each other and stackctl."""
+"""Stamps by which the two containers and stackctl inform each other."""
 
 CHECKED = STAMPS / "checked"
-"""When certbot last looked for what is due: seconds since 1970."""
+"""When certbot last checked for due certificates: seconds since 1970."""
 
 RENEWED = STAMPS / "renewed"
-"""When certbot last renewed something; the proxy reloads when it changes."""
+"""When certbot last renewed a certificate; the proxy reloads when it changes."""
 
 WELL_KNOWN = ".well-known"
 CHALLENGES = f"{WELL_KNOWN}/acme-challenge"
@@ -141,10 +141,10 @@ LIVE = "live"
 LIVE_DRAFT = f".{LIVE}.tmp"
 
 MARKER_PATH = f"/{WELL_KNOWN}/stackctl/generation"
-"""Where a proxy answers with its generation, for no routed name."""
+"""Where a proxy serves the id of its generation, under no routed name."""
 
 MARKER_HOST = "stackctl.invalid"
-"""A name that can never be routed (RFC 6761), under which the marker is asked for."""
+"""A name that can never be routed (RFC 6761), under which the marker is requested."""
 
 
 # What is made, and what is mounted

@@ -1,4 +1,4 @@
-"""The Compose project as Compose itself resolves it: overrides, .env and profiles applied."""
+"""The Compose project as Compose resolves it: overrides, .env and profiles applied."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ ROLE_LABEL = "stackctl.role"
 """Label of a service that stackctl wrote: ``proxy``, ``certbot`` or ``app``."""
 
 WRITTEN_LABEL = "stackctl.written"
-"""Label with the digest of what stackctl wrote, so that a person's change is seen."""
+"""Label with the digest of what stackctl wrote, so that a change by the user is detected."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedPort:
-    """One published port: the container's, and where on the host it is."""
+    """One published port: in the container, and on the host."""
 
     target: int
     at: PortBinding
@@ -25,7 +25,7 @@ class PublishedPort:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """What a service sees at ``target``: a ``bind`` of a path on the host, or a ``volume`` by its name."""
+    """A mount at ``target``: a ``bind`` of a path on the host, or a named ``volume``."""
 
     kind: str
     source: str
@@ -35,12 +35,12 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What matters of one resolved service.
+    """One resolved service, as far as stackctl needs it.
 
     Attributes:
         config_hash: Compose's digest of the service, as in ``com.docker.compose.config-hash``.
         networks: names of its networks; empty with a ``network_mode``.
-        hosts: names besides its own that others of its networks find it by.
+        hosts: its other DNS names on its networks.
     """
 
     name: ServiceName

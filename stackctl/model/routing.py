@@ -59,7 +59,7 @@ def everything_to(server: Server) -> tuple[Route, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Settings of one site, or defaults of all: nginx sizes and times with their units."""
+    """Settings of one site, or defaults of all: sizes and times with their units."""
 
     body_size: str = "64m"
     connect_timeout: str = "5s"
@@ -74,7 +74,7 @@ class Site:
     Attributes:
         domains: its names; the first one identifies the site, the others are aliases.
         where: ``file:line`` of its definition.
-        certificate: the name of its certificate's lineage where that is not the site's own, or is shared.
+        certificate: the name of its certificate's lineage, if it is shared or not the site's own.
     """
 
     domains: tuple[Domain, ...]

@@ -1,4 +1,4 @@
-"""The desired state: a stack, its sites, and the services that serve them."""
+"""The desired state of a stack: its sites, its proxy, and how certificates are requested."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stackctl.model.values import ServiceName
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 CA_NAMES = {"letsencrypt": LETSENCRYPT, "letsencrypt-staging": LETSENCRYPT_STAGING}
-"""CAs that are known by a name, and their ACME directories."""
+"""CAs with a short name, and their ACME directories."""
 
 
 class KeyType(StrEnum):
@@ -31,15 +31,15 @@ class TlsPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Acme:
-    """How certificates are asked for.
+    """How certificates are requested.
 
     Attributes:
         directory: URL of the CA's ACME directory (RFC 8555).
-        bundle: a PEM file, relative to the stack directory, that the CA's own TLS is trusted by.
+        bundle: a PEM file, relative to the stack directory, by which the CA's own TLS is trusted.
         key_size: bits of an RSA key; ignored for ECDSA (P-256).
-        eab_kid: key identifier of the external account binding, where the CA wants one.
-        profile: the CA's certificate profile, or None for its default.
-        concurrency: how many certificates are asked for at once; None for what the memory has room for.
+        eab_kid: key identifier of the external account binding, if the CA requires one.
+        profile: the certificate profile, or None for the default of the CA.
+        concurrency: how many certificates are requested at once; None for as many as fit into memory.
     """
 
     directory: str = LETSENCRYPT
@@ -78,10 +78,10 @@ class ProxyService:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Everything the stack file says that is stackctl's business.
+    """The desired state: everything in the Compose file that concerns stackctl.
 
     Attributes:
-        services: every service of the file, those of inactive profiles too.
+        services: every service of the file, including those of inactive profiles.
     """
 
     acme: Acme
@@ -96,5 +96,5 @@ class Stack:
         return next((site for site in self.sites if name in site.domains), None)
 
     def sharing(self, lineage: str) -> tuple[Site, ...]:
-        """Return the sites that are served with one certificate."""
+        """Return the sites that use one lineage."""
         return tuple(site for site in self.sites if site.lineage == lineage)

@@ -1,4 +1,4 @@
-"""Names that reach nginx, YAML, a path or a command: accepted here once, or refused.
+"""Values that reach a proxy, YAML, a path or a command: accepted here once, or refused.
 
 Every function takes what a person wrote and returns its one canonical form, or
 raises :class:`~stackctl.errors.InputError`. Nothing past this module checks them again.
@@ -42,16 +42,16 @@ PORT_RANGE = range(1, 65536)
 
 
 def domain(text: str) -> Domain:
-    """``text`` as a DNS name: lower case, IDNA encoded (RFC 5891, UTS 46), no trailing dot."""
+    """Return ``text`` as a DNS name: lower case, IDNA encoded (RFC 5891, UTS 46), no trailing dot."""
     name = text.strip(" ").removesuffix(".")
     shown = repr(text)
     if name.startswith("*."):
         raise InputError(
             f"{shown} is a wildcard",
-            hint="a wildcard certificate needs DNS-01, which is not there yet; name each host",
+            hint="a wildcard certificate needs DNS-01, which is not supported yet; list each name",
         )
     if is_ip(name):
-        raise InputError(f"{shown} is an IP address, not a domain", hint="route a DNS name that points to it")
+        raise InputError(f"{shown} is an IP address, not a domain", hint="use a DNS name that resolves to it")
     if not name.isascii():
         name = _punycode(name, shown)
     name = name.lower()
@@ -62,14 +62,15 @@ def domain(text: str) -> Domain:
         if not _LABEL.match(label):
             part = f"the label {label!r}" if label else "an empty label"
             raise InputError(
-                f"{shown} is not a domain: {part} is not letters, digits and inner hyphens",
-                hint="write the name alone, such as app.example.com: no scheme, port, path or space",
+                f"{shown} is not a domain: {part} must consist of letters, digits and inner hyphens",
+                hint="write only the name, such as app.example.com, without scheme, port, path or spaces",
             )
     if len(name) > 253:
         raise InputError(f"{shown} is not a domain: longer than 253 characters (RFC 1035)")
     if len(labels) < 2:
         raise InputError(
-            f"{shown} has no dot: no public CA issues for it", hint="write the full name, such as app.example.com"
+            f"{shown} has no dot, and no public CA issues a certificate for such a name",
+            hint="write the full name, such as app.example.com",
         )
     _refuse_top(labels[-1], shown)
     return Domain(name)
@@ -79,19 +80,19 @@ def _refuse_top(label: str, shown: str) -> None:
     if label.isdigit():
         raise InputError(f"{shown} is not a domain: the last label is a number")
     if label == "invalid":
-        # Below it is the name by which the proxy tells what it runs: a site of that name would hide it.
+        # The proxy serves the id of its generation under such a name: a site of that name would hide it.
         raise InputError(
-            f"{shown} ends in .invalid, where nobody can own a name (RFC 6761)",
-            hint="write a name of yours, such as app.example.com",
+            f"{shown} ends in .invalid, a reserved top-level domain (RFC 6761)",
+            hint="use a name that you own, such as app.example.com",
         )
 
 
 def web_address(text: str) -> tuple[Domain, str]:
-    """``text`` as ``[https://]DOMAIN[/PATH]``: the domain, and the path with its query as it goes on the wire."""
+    """Return ``text`` as ``[https://]DOMAIN[/PATH]``: the domain, and the path with its query as sent in a request."""
     bare = re.sub(r"\Ahttps?://", "", text.strip(" "), flags=re.IGNORECASE)
     host = re.split(r"[/?#]", bare, maxsplit=1)[0]
     path = bare.removeprefix(host).partition("#")[0]
-    # What may stand in a path or query stays as it is, '%' too; all else, line breaks above all, is encoded.
+    # Characters allowed in a path or query stay, including '%'; all others, above all line breaks, are encoded.
     encoded = quote(path, safe="/?%:@!$&'()*+,;=~-._[]")
     return domain(host), encoded if encoded.startswith("/") else f"/{encoded}"
 
@@ -115,7 +116,7 @@ def _punycode(name: str, shown: str) -> str:
 
 
 def service_name(text: str) -> ServiceName:
-    """``text`` as a Compose service name."""
+    """Return ``text`` as a Compose service name."""
     if not _SERVICE.match(text):
         raise InputError(
             f"{text!r} is not a service name",
@@ -125,30 +126,30 @@ def service_name(text: str) -> ServiceName:
 
 
 def image(text: str) -> str:
-    """``text`` as an image reference: ``[REGISTRY/]NAME[:TAG][@DIGEST]``."""
+    """Return ``text`` as an image reference: ``[REGISTRY/]NAME[:TAG][@DIGEST]``."""
     if not _IMAGE.match(text):
         raise InputError(f"{text!r} is not an image reference", hint="write NAME:TAG, such as nginx:1.30")
     return text
 
 
 def port(number: int) -> int:
-    """``number`` as a TCP port."""
+    """Return ``number`` as a TCP port."""
     if number not in PORT_RANGE:
         raise InputError(f"port {number} is not between 1 and 65535")
     return number
 
 
 def lineage(text: str) -> str:
-    """``text`` as the name of a certificate of certbot's (``--cert-name``): it names files and folders."""
+    """Return ``text`` as the name of a certbot certificate (``--cert-name``), which names files and folders."""
     if not _LINEAGE.match(text):
         raise InputError(
-            f"{text!r} is not the name of a certificate", hint="write it as 'certbot certificates' shows it"
+            f"{text!r} is not the name of a certificate", hint="use the name that 'certbot certificates' prints"
         )
     return text
 
 
 def email(text: str) -> str:
-    """``text`` as an e-mail address a CA accepts (a mailbox at a public domain)."""
+    """Return ``text`` as an e-mail address a CA accepts (a mailbox at a public domain)."""
     match = _EMAIL.match(text)
     if match:
         try:
@@ -161,7 +162,7 @@ def email(text: str) -> str:
 
 
 def ca_directory(text: str) -> str:
-    """``text`` as the URL of an ACME directory (RFC 8555, section 7.1.1)."""
+    """Return ``text`` as the URL of an ACME directory (RFC 8555, section 7.1.1)."""
     try:
         parts = urlsplit(text)
         well_formed = parts.scheme == "https" and parts.port != 0 and is_host(parts.hostname or "")
@@ -176,34 +177,34 @@ def ca_directory(text: str) -> str:
 
 
 def eab_kid(text: str) -> str:
-    """``text`` as the key identifier of an external account binding (RFC 8555, section 7.3.4)."""
+    """Return ``text`` as the key identifier of an external account binding (RFC 8555, section 7.3.4)."""
     if not _EAB_KID.match(text):
         raise InputError(
-            "this is no key identifier of an external account binding",
+            "this is not a key identifier of an external account binding",
             hint="copy what the CA calls 'EAB KID' or 'key ID': letters, digits and ._~:/+=-",
         )
     return text
 
 
 def eab_hmac_key(text: str) -> str:
-    """``text`` as the MAC key of an external account binding, in base64url. It is told to nobody."""
+    """Return ``text`` as the MAC key of an external account binding, in base64url. No message shows it."""
     if not _EAB_KEY.match(text):
         raise InputError(
-            "there is no MAC key of an external account binding in it",
-            hint="put what the CA calls 'HMAC key' into the file, and nothing else: base64url, one line",
+            "it contains no MAC key of an external account binding",
+            hint="the file must contain only what the CA calls 'HMAC key': base64url, one line",
         )
     return text
 
 
 def duration(text: str) -> str:
-    """``text`` as an nginx time with its unit: ``30s``, ``5m``, ``1h``."""
+    """Return ``text`` as a time with its unit: ``30s``, ``5m``, ``1h``."""
     if not _DURATION.match(text):
         raise InputError(f"{text!r} is not a duration", hint="write a number and ms, s, m, h or d, such as 60s")
     return text
 
 
 def size(text: str) -> str:
-    """``text`` as an nginx size: ``0`` (no limit), ``512k``, ``64m``, ``2g``."""
+    """Return ``text`` as a size: ``0`` (no limit), ``512k``, ``64m``, ``2g``."""
     canonical = text.lower()
     if not _SIZE.match(canonical):
         raise InputError(f"{text!r} is not a size", hint="write a number and k, m or g, such as 64m; 0 is no limit")

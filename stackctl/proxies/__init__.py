@@ -1,1 +1,1 @@
-"""Model and issued lineages to the set of files they mean: pure, no disk, no clock."""
+"""Renders the files of a proxy from the model and the certificates, and reads them back: pure, no disk, no clock."""

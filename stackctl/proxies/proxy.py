@@ -58,12 +58,12 @@ class ProxyLayout:
 
 @dataclass(frozen=True, slots=True)
 class SiteTls:
-    """The certificate a site is served with.
+    """The certificate of a site.
 
     Attributes:
         certificate: path of the chain inside the proxy's container.
         key: path of the key inside the proxy's container.
-        trusted: the site's names that the certificate is really for; the others stay on HTTP.
+        trusted: the names of the site that the certificate covers; the others stay on HTTP.
     """
 
     certificate: str
@@ -73,7 +73,7 @@ class SiteTls:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The files of a proxy: those that all sites share, and those of each site that was asked for.
+    """The files of a proxy: those that all sites share, and those of each requested site.
 
     No path occurs twice.
     """
@@ -87,8 +87,8 @@ class Rejection:
     """Why a proxy refused a configuration.
 
     Attributes:
-        site: the site whose file it names; None for a shared file, or where it names none.
-        where: ``file:line`` of the file to edit, relative to the stack; None where it names none.
+        site: the site whose file it names; None for a shared file, or if it names none.
+        where: ``file:line`` of the file to edit, relative to the stack, or None.
     """
 
     message: str
@@ -98,7 +98,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """How a running proxy takes the live configuration up.
+    """How a running proxy loads the live configuration.
 
     Attributes:
         command: tests the configuration, then reloads.
@@ -130,7 +130,7 @@ class Proxy(Protocol):
 
     @property
     def reload(self) -> Reload:
-        """How it takes a new configuration up."""
+        """How it loads a new configuration."""
 
     def service(self, name: str, image: str, http: PortBinding, https: PortBinding) -> str:
         """Return its Compose service as an unindented YAML block, by :func:`~stackctl.stackfile.services.signed`."""

@@ -8,9 +8,9 @@ from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import Proxy
 
 DEFAULT = "nginx"
-"""What a file without the key ``proxy`` means."""
+"""The proxy of a file without the key ``proxy``."""
 
 PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in (Nginx(),)}
 
 LAYOUTS = tuple(proxy.layout for proxy in PROXIES.values())
-"""Where files of a proxy may be, for what goes through a whole stack directory."""
+"""The layouts of all proxies, for what walks a whole stack directory."""

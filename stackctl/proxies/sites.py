@@ -1,4 +1,4 @@
-"""Everything the proxy should have on disk for a stack, site by site."""
+"""Renders a stack with a proxy, and gives a set of files its id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stackctl.proxies.proxy import Files, Proxy, Rendered, SiteTls
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What rendering needs besides the stack: the proxy, its version, and a person's own snippets."""
+    """What rendering depends on besides the stack: the proxy, its version, and the user's own files."""
 
     proxy: Proxy
     version: tuple[int, ...]
@@ -39,7 +39,7 @@ def issued_tls(site: Site, pair: Pair) -> SiteTls:
 
 
 def generation_of(files: Files) -> str:
-    """The name of a set of files: a digest of paths and contents."""
+    """Return the id of a set of files: a digest of paths and contents."""
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(f"{path}\0{len(files[path])}\0".encode())

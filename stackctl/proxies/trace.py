@@ -1,4 +1,4 @@
-"""The way of a request through a proxy's own files: which server block, which location, and what it does."""
+"""The trace of a request through a proxy's configuration: server block, location and action."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stackctl.model.endpoints import Endpoint
 
 
 class Outcome(StrEnum):
-    """What becomes of a request at the end of its way through the proxy."""
+    """How the proxy finally handles a request."""
 
     PROXY = "proxy"
     REDIRECT = "redirect"
@@ -20,7 +20,7 @@ class Outcome(StrEnum):
 
 
 class ServerMatch(StrEnum):
-    """How a server block came to answer for a name."""
+    """Why a server block answers for a name."""
 
     EXACT = "exact"
     WILDCARD = "wildcard"
@@ -33,8 +33,8 @@ class Block:
     """A block of the proxy's configuration.
 
     Attributes:
-        text: how it is written, such as ``location ^~ /static/``.
-        place: ``file:line``, the file as a person finds it in the stack directory.
+        text: as written, such as ``location ^~ /static/``.
+        place: ``file:line``, the file to edit, relative to the stack.
     """
 
     text: str
@@ -42,7 +42,7 @@ class Block:
 
 
 class RuleKind(StrEnum):
-    """What a rule does with the requests that it matches."""
+    """The kind of a rule."""
 
     ACCESS = "access"
     REWRITE = "rewrite"
@@ -53,8 +53,8 @@ class Rule:
     """A directive that may answer before the action does, depending on the request.
 
     Attributes:
-        text: how it is written.
-        place: ``file:line``, the file as a person finds it in the stack directory.
+        text: as written.
+        place: ``file:line``, the file to edit, relative to the stack.
     """
 
     kind: RuleKind
@@ -67,10 +67,10 @@ class Action:
     """What the proxy does with the request.
 
     Attributes:
-        text: the directive that says so, such as ``proxy_pass http://app_a.example.com``.
-        status: the status that a redirect or an answer has.
-        scheme: how the targets are spoken to, such as ``http``.
-        targets: where it is passed on to; empty where that is only known at each request.
+        text: the directive, such as ``proxy_pass http://app_a.example.com``.
+        status: the status of a redirect or a fixed answer.
+        scheme: the protocol to the targets, such as ``http``.
+        targets: the upstream endpoints; empty if they depend on the request.
         group: the upstream block between the directive and the targets.
     """
 
@@ -85,11 +85,11 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The way of one request.
+    """The trace of one request.
 
     Attributes:
-        location: None where the server block itself answers.
-        rules: what may answer before, by something that only a request shows: ``if``, ``rewrite``, access rules.
+        location: None if the server block itself answers.
+        rules: directives that may answer first, depending on the request: ``if``, ``rewrite``, access rules.
     """
 
     server: Block
@@ -101,12 +101,12 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class LoggedError:
-    """One line of the proxy's error log that is about a request.
+    """An error log line about a request.
 
     Attributes:
         time: as logged.
-        upstream: URL of the upstream it is about, or None.
-        line: the whole line; no two of them are alike.
+        upstream: URL of the upstream, or None.
+        line: the whole line, which is unique.
     """
 
     time: str

@@ -1,4 +1,4 @@
-"""A YAML text that knows where each of its values stands.
+"""A YAML text with the position of each of its values.
 
 The text is never dumped again: reading gives nodes with places, and edits
 (:mod:`stackctl.stackfile.edit`) splice lines. So what stackctl did not write
@@ -36,10 +36,10 @@ def _composed(body: str) -> Node | None:
     """
     root: Node | None
     try:
-        # The C parser where there is one: same nodes, nine times faster.
+        # The C parser, if available: the same nodes, nine times faster.
         root = YAML(typ="safe", pure=False).compose(body)
     except YAMLError as refused:
-        # It knows YAML 1.1 alone, and refuses 'ports: [80:80]' and '{image: nginx:1.30}', which Compose takes.
+        # It knows YAML 1.1 only, and refuses 'ports: [80:80]' and '{image: nginx:1.30}', which Compose takes.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReusedAnchorWarning)
             try:
@@ -71,16 +71,16 @@ class Document:
             raise StackfileError(
                 f"not YAML: {_problem(error)}",
                 where=f"{name}:{_line(error, body)}",
-                hint="fix the line; nothing was changed",
+                hint="fix the line; nothing has been changed",
             ) from error
         if root is None or (isinstance(root, ScalarNode) and str(root.tag) == f"{_TAG}null"):
             root = MappingNode(f"{_TAG}map", [])
         if not isinstance(root, MappingNode):
-            raise StackfileError("the top of a Compose file is a mapping, such as 'services:'", where=f"{name}:1")
+            raise StackfileError("a Compose file must be a mapping at the top, such as 'services:'", where=f"{name}:1")
         doc = cls(text, name, root)
         cycle = _cycle(root, set(), set()) if "&" in text else None
         if cycle is not None:
-            raise StackfileError("this block contains itself by an alias", where=doc.where(cycle))
+            raise StackfileError("this block contains itself through an alias", where=doc.where(cycle))
         return doc
 
     @cached_property
@@ -120,7 +120,7 @@ class Document:
     def column_of(self, node: Node) -> int:
         """The column, from 0, at which a node starts."""
         line = self.line_of(node.start_mark.index)
-        # A byte order mark stands before the first line and in no column of it.
+        # A byte order mark precedes the first line and counts in no column of it.
         return int(node.start_mark.index + self._bom - max(self._starts[line], self._bom))
 
     def where(self, node: Node | None) -> str:
@@ -149,7 +149,7 @@ class Document:
         return key, value
 
     def where_of(self, path: Path) -> str:
-        """``file:line`` of the key at ``path``, or of the nearest thing above it that exists."""
+        """Return ``file:line`` of the key at ``path``, or of its nearest parent that exists."""
         for end in range(len(path), 0, -1):
             found = self.entry(path[:end])
             if found is not None:
@@ -157,20 +157,20 @@ class Document:
         return self.where(self.root)
 
     def own_keys(self, path: Path) -> list[ScalarNode]:
-        """The keys written in the mapping at ``path`` itself, merged ones left out."""
+        """Return the keys of the mapping at ``path``, without merged ones."""
         found = self.entry(path)
         if found is None or not isinstance(found[1], MappingNode):
             return []
         return [key for key, _ in found[1].value if isinstance(key, ScalarNode) and not _is_merge(key)]
 
     def data(self, path: Path = ()) -> Any:  # noqa: ANN401  (YAML holds anything)
-        """The plain value at ``path`` (None where there is none), merges applied."""
+        """Return the plain value at ``path``, merges applied, or None."""
         found = self.entry(path)
         return None if found is None else _plain(found[1], {})
 
 
 def _cycle(node: Node, above: set[int], clean: set[int]) -> Node | None:
-    """A node that is its own ancestor, or None; ``clean`` ones are not looked at again."""
+    """Return a node that is its own ancestor, or None; ``clean`` nodes are skipped."""
     if id(node) in above:
         return node
     if id(node) in clean or not isinstance(node, SequenceNode | MappingNode):
@@ -193,14 +193,14 @@ def _problem(error: YAMLError) -> str:
 
 
 def _line(error: YAMLError, text: str) -> int:
-    """The line, from 1, that an error is about; the last one where it is about the end."""
+    """Return the line of an error, from 1; the last line for an error at the end."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     index = mark.index if mark is not None else getattr(error, "position", 0)
     return min(text.count("\n", 0, index) + 1, max(1, len(text.splitlines())))
 
 
 def _indexed(mapping: MappingNode, known: dict[int, Index]) -> Index:
-    """The entries of a mapping by key, merged ones included; remembered, since a file has a thousand services."""
+    """The entries of a mapping by key, merged ones included; cached, as a file may have a thousand services."""
     index = known.get(id(mapping))
     if index is None:
         index = known[id(mapping)] = {}
@@ -224,7 +224,7 @@ def _merge_sources(node: Node) -> list[MappingNode]:
 def _plain(node: Node, seen: dict[int, Any]) -> Any:  # noqa: ANN401  (YAML holds anything)
     if isinstance(node, ScalarNode):
         return _scalar(node)
-    # An anchor used many times is built once, so a file of nested aliases cannot blow up.
+    # An anchor used many times is built once, so a file of nested aliases cannot exhaust memory.
     if id(node) in seen:
         return seen[id(node)]
     if isinstance(node, SequenceNode):
@@ -249,7 +249,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def _scalar(node: ScalarNode) -> Any:  # noqa: ANN401  (YAML holds anything)
-    """A scalar by YAML 1.2's core schema; what does not fit stays text."""
+    """Resolve a scalar by the core schema of YAML 1.2; anything else is text."""
     kind = str(node.tag).removeprefix(_TAG)
     text = str(node.value)
     if kind == "null":

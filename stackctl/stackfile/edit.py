@@ -1,4 +1,4 @@
-"""Edits of a Compose file: lines go in or out, every other byte stays.
+"""Edits of a Compose file: lines are inserted or removed, every other byte stays.
 
 Each edit returns a new :class:`Document` and proves itself: the new text is read
 again, and must hold the old data with exactly the one change.
@@ -18,13 +18,13 @@ from stackctl.stackfile.document import Document, Path
 def add_entry(doc: Document, path: Path, block: str) -> Document:
     """Add the entry ``block`` (``key: …`` in unindented block style, LF) to the mapping at ``path``.
 
-    It goes to the end of the mapping, in the indentation its neighbours have. A
-    missing mapping is made.
+    It is appended to the mapping, with the indentation of its neighbours. A missing
+    mapping is created.
     """
     key = str(Document.parse(block, "block").own_keys(())[0].value)
     value = Document.parse(block, "block").data((key,))
     if key in {node.value for node in doc.own_keys(path)}:
-        raise StackfileError(f"{key} is there already", where=doc.where_of((*path, key)), hint="edit it there")
+        raise StackfileError(f"{key} already exists", where=doc.where_of((*path, key)), hint="edit it there")
 
     def change(data: dict[str, Any]) -> None:
         _reach(data, path)[key] = value
@@ -67,7 +67,7 @@ def add_item(doc: Document, path: Path, block: str) -> Document:
 
 
 def remove(doc: Document, path: Path) -> Document:
-    """Take the entry or list item at ``path`` out, with the comments indented below it."""
+    """Remove the entry or list item at ``path``, with the comments indented below it."""
     key, value = _require(doc, path)
     parent_path, last = path[:-1], path[-1]
     _, parent = _require(doc, parent_path)
@@ -91,7 +91,7 @@ def remove(doc: Document, path: Path) -> Document:
 
 
 def replace(doc: Document, path: Path, block: str) -> Document:
-    """Put ``block`` (``key: …``, unindented, LF) in the place of the entry at ``path``."""
+    """Replace the entry at ``path`` by ``block`` (``key: …``, unindented, LF)."""
     key, value = _require(doc, path)
     _require_block_style(doc, path[:-1], _require(doc, path[:-1])[1])
     new = Document.parse(block, "block").data((str(path[-1]),))
@@ -139,13 +139,13 @@ def _insert(
     new = (doc.newline if _spaced(doc, parent) else "") + _crlf(doc, _indented(block, " " * column))
     before = "".join(doc.lines[:at])
     if before and not before.endswith("\n"):
-        # The file ends without a line ending, and goes on doing so.
+        # The file ends without a line ending, and still does afterwards.
         new = doc.newline + new.removesuffix(doc.newline)
     return _proved(doc, before + new + "".join(doc.lines[at:]), change)
 
 
 def _spaced(doc: Document, parent: Node) -> bool:
-    """Whether a blank line stands between the last two entries: then a new one gets one too."""
+    """Return whether a blank line separates the last two entries: then one separates the new entry too."""
     if not isinstance(parent, MappingNode):
         return False
     if len(parent.value) < 2:
@@ -157,7 +157,7 @@ def _spaced(doc: Document, parent: Node) -> bool:
 
 
 def _content_end(doc: Document, key: Node, value: Node, column: int) -> int:
-    """The line after an entry and after the comments that stand deeper than ``column`` below it."""
+    """Return the line after an entry and after the comments below it that are indented deeper than ``column``."""
     end = line = _last_line(doc, key, value) + 1
     while line < len(doc.lines):
         text = doc.lines[line]
@@ -171,7 +171,7 @@ def _content_end(doc: Document, key: Node, value: Node, column: int) -> int:
 
 
 def _last_line(doc: Document, key: Node, value: Node) -> int:
-    """The last line an entry's own text stands on."""
+    """Return the last line of an entry's own text."""
     start = doc.line_of(key.start_mark.index)
     if value.start_mark.index < key.start_mark.index:
         return start  # an alias: its node is where the anchor is
@@ -179,7 +179,7 @@ def _last_line(doc: Document, key: Node, value: Node) -> int:
         tail = value.value[-1]
         tail_key, tail_value = tail if isinstance(value, MappingNode) else (tail, tail)
         if tail_key.start_mark.index < value.start_mark.index:
-            break  # an alias as the last item of a list has no place of its own: the edit's proof decides
+            break  # an alias as the last item of a list has no position: the check after the edit decides
         if tail_value.start_mark.index < tail_key.start_mark.index:
             return doc.line_of(tail_key.start_mark.index)
         value = tail_value
@@ -203,11 +203,11 @@ def _require(doc: Document, path: Path) -> tuple[Node, Node]:
 
 
 def _require_block_style(doc: Document, path: Path, node: Node) -> None:
-    """Refuse what lines cannot be spliced into: flow style, and a mapping that is another's alias."""
+    """Refuse what cannot be edited by lines: flow style, and a mapping that is an alias of another."""
     shown = ".".join(map(str, path)) or "the file"
     if getattr(node, "flow_style", False):
         raise StackfileError(
-            f"{shown} is written in braces or brackets, where stackctl cannot add or take out lines",
+            f"{shown} is in flow style (braces or brackets), in which stackctl cannot edit lines",
             where=doc.where_of(path),
             hint="write it as an indented block",
         )
@@ -222,7 +222,7 @@ def _require_block_style(doc: Document, path: Path, node: Node) -> None:
 
 
 def _uses(root: Node, wanted: Node) -> int:
-    """In how many places a node stands: more than one where aliases lead to it."""
+    """Return in how many places a node is used: more than one if there are aliases of it."""
     uses, seen, left = 0, set[int](), [root]
     while left:
         node = left.pop()
@@ -281,5 +281,5 @@ def _unsafe(doc: Document) -> StackfileError:
     return StackfileError(
         "this file is laid out in a way that stackctl cannot edit without touching other lines",
         where=doc.name,
-        hint="make the change by hand and run 'stackctl up'; nothing was changed",
+        hint="make the change by hand and run 'stackctl up'; nothing has been changed",
     )

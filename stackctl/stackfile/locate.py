@@ -1,4 +1,4 @@
-"""Which Compose file a directory has, by the names and order Compose itself knows."""
+"""Finds the Compose files of a directory, by the names and the order that Compose uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KNOWN_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-comp
 
 @dataclass(frozen=True, slots=True)
 class ComposeFiles:
-    """The Compose files of a stack: the one stackctl edits, and those Compose lays over it."""
+    """The Compose files of a stack: the one that stackctl edits, and its overrides."""
 
     directory: Path
     main: Path
@@ -23,9 +23,9 @@ class ComposeFiles:
 
 
 def locate(directory: Path, environment: Mapping[str, str]) -> ComposeFiles:
-    """The Compose files of ``directory``; the main one need not exist yet.
+    """Return the Compose files of ``directory``; the main one need not exist yet.
 
-    ``COMPOSE_FILE`` (of the environment or of ``.env``) is followed as Compose follows it.
+    ``COMPOSE_FILE`` (of the environment or of ``.env``) is interpreted as by Compose.
     """
     named = _variable("COMPOSE_FILE", directory, environment)
     separator = _variable("COMPOSE_PATH_SEPARATOR", directory, environment) or ":"
@@ -42,7 +42,7 @@ def locate(directory: Path, environment: Mapping[str, str]) -> ComposeFiles:
 
 
 def refuse_foreign_keys(files: ComposeFiles) -> None:
-    """Refuse ``x-stackctl`` in a file laid over the main one, where it would have no effect.
+    """Refuse ``x-stackctl`` in an override, where it would have no effect.
 
     Raises:
         StackfileError: with the file and line.
@@ -51,12 +51,12 @@ def refuse_foreign_keys(files: ComposeFiles) -> None:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
-            continue  # Compose reads it too, and says what is wrong with it
+            continue  # Compose reads it too, and reports what is wrong
         match = re.search(r"^\s*x-stackctl\s*:", text, re.MULTILINE)
         if match:
             line = text.count("\n", 0, match.end()) + 1
             raise StackfileError(
-                f"x-stackctl has an effect in {files.main.name} alone",
+                f"x-stackctl is only read from {files.main.name}",
                 where=f"{path.name}:{line}",
                 hint="move it there",
             )

@@ -1,4 +1,4 @@
-"""The Compose file's text and Compose's own reading of it, as a :class:`Stack`."""
+"""Reads the Compose file's text, with Compose's resolved project, as a :class:`Stack`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, 
 
 KEY = "x-stackctl"
 LONGEST_NAME = 240
-"""Files are named after an app; a file's name has at most 255 bytes, its ending included."""
+"""Files are named after a site; a file name has at most 255 bytes, its ending included."""
 
 ShapeT = TypeVar("ShapeT", bound=Struct)
 T = TypeVar("T")
@@ -35,7 +35,7 @@ _KINDS = {"int": "a whole number", "str": "text", "bool": "true or false", "arra
 
 
 def read_stack(doc: Document, project: Project) -> Stack:
-    """The desired state.
+    """Return the desired state.
 
     Raises:
         StackfileError: an unknown key, a wrong value, a name routed twice, no proxy service.
@@ -53,13 +53,13 @@ def read_stack(doc: Document, project: Project) -> Stack:
 
 
 def read_sites(doc: Document) -> tuple[Site, ...]:
-    """The sites alone, from a file that need not have its proxy yet."""
+    """Return only the sites, from a file that need not have its proxy yet."""
     top = read_keys(doc)
     return _sites(doc, top, _tuning(doc, (KEY,), top, Tuning()))
 
 
 def service_with_role(doc: Document, role: str) -> str | None:
-    """The service that this file gives ``role``; an override may give it to another."""
+    """Return the service that has ``role`` in this file; an override may give the role to another."""
     for name, body in (doc.data(("services",)) or {}).items():
         labels = body.get("labels") if isinstance(body, dict) else None
         pairs = [f"{k}={v}" for k, v in labels.items()] if isinstance(labels, dict) else labels or []
@@ -69,7 +69,7 @@ def service_with_role(doc: Document, role: str) -> str | None:
 
 
 def read_keys(doc: Document) -> StackKeys:
-    """The keys of the top-level ``x-stackctl``; defaults where there are none."""
+    """Return the keys of the top-level ``x-stackctl``, with defaults."""
     return StackKeys() if doc.data((KEY,)) is None else _decode(doc, (KEY,), StackKeys)
 
 
@@ -103,8 +103,7 @@ def _proxy_service(doc: Document, project: Project, kind: str) -> ProxyService:
     http, https = at[HTTP_PORT], at[HTTPS_PORT]
     if http.meets(https):
         raise StackfileError(
-            f"the {proxy.name} service publishes port {HTTP_PORT} at {http} and port {HTTPS_PORT} at {https}:"
-            " two cannot have one place",
+            f"HTTP at {http} and HTTPS at {https} are published at the same address and port",
             where=doc.where_of(("services", proxy.name, "ports")),
             hint="give each a port of its own",
         )
@@ -119,7 +118,7 @@ def _role(doc: Document, project: Project, role: str) -> Service:
         raise StackfileError(
             f"no service has the label stackctl.role: {role}",
             where=doc.where_of(("services",)),
-            hint="run 'stackctl init' in this directory: it adds what is missing",
+            hint="run 'stackctl init' in this directory, which adds what is missing",
         )
     return service
 
@@ -149,7 +148,7 @@ def _server(doc: Document, path: Path, entry: AppKeys, services: dict[str, Any])
         if entry.service not in services:
             raise StackfileError(f"there is no service {entry.service}", where=doc.where_of((*path, "service")))
         return Server.of(ServiceName(entry.service), entry.port)
-    raise StackfileError("an app needs either 'upstream', or 'service' and 'port'", where=doc.where_of(path))
+    raise StackfileError("an app needs 'upstream', or 'service' and 'port'", where=doc.where_of(path))
 
 
 def _site(doc: Document, path: Path, keys: ServiceKeys | AppKeys, server: Server, defaults: Tuning) -> Site:
@@ -158,11 +157,11 @@ def _site(doc: Document, path: Path, keys: ServiceKeys | AppKeys, server: Server
         place: Path = (*path, "domains", index)
         name = _checked(doc, place, values.domain, text)
         if name in domains:
-            raise StackfileError(f"{name} stands here twice", where=doc.where_of(place))
+            raise StackfileError(f"{name} is listed twice here", where=doc.where_of(place))
         domains.append(name)
     if len(domains[0]) > LONGEST_NAME:
         raise StackfileError(
-            f"{domains[0][:40]}… is too long to name files after",
+            f"{domains[0][:40]}… is too long for file names",
             where=doc.where_of((*path, "domains", 0)),
             hint=f"put a name of at most {LONGEST_NAME} characters first; the long one can be an alias",
         )
@@ -239,6 +238,6 @@ def _refuse_variables(doc: Document, path: Path, data: Any) -> None:  # noqa: AN
     for key, value in items:
         if isinstance(value, str) and "$" in value:
             raise StackfileError(
-                f"variables are not replaced in {KEY}", where=doc.where_of((*path, key)), hint="write the value itself"
+                f"variables are not supported in {KEY}", where=doc.where_of((*path, key)), hint="write the value itself"
             )
         _refuse_variables(doc, (*path, key), value)

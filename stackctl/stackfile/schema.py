@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 COMPOSE_SCHEMA = "https://raw.githubusercontent.com/compose-spec/compose-go/main/schema/compose-spec.json"
-"""Where Compose's own schema is published."""
+"""URL of the JSON Schema of Compose."""
 
 Port = Annotated[int, Meta(ge=1, le=65535, description="TCP port the app listens on")]
 Domains = Annotated[
@@ -27,7 +27,7 @@ Duration = Annotated[str, Meta(description="nginx time with its unit, such as 60
 
 
 class Tunable(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
-    """Keys that stand at the top for all apps, or in an app for itself alone."""
+    """Keys that apply to all sites at the top, or to one site in its own block."""
 
     body_size: Size | None = None
     connect_timeout: Duration | None = None
@@ -74,7 +74,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
 
 @lru_cache
 def known_keys(shape: type[Struct]) -> list[str]:
-    """The keys ``shape`` knows, as they are written."""
+    """Return the keys of ``shape``, as written in the file."""
     return [field.encode_name for field in msgspec.structs.fields(shape)]
 
 
@@ -92,7 +92,7 @@ def json_schema(proxies: Collection[str]) -> dict[str, Any]:
 def editor_schema(proxies: Collection[str]) -> dict[str, Any]:
     """Return the JSON Schema of a whole Compose file.
 
-    An editor takes one alone, in place of the one it has for Compose. Draft 7, as the YAML language server
+    An editor uses one schema for a file, so this one replaces that of Compose. Draft 7, as the YAML language server
     understands no later one.
     """
     shape, components = _shape("#/definitions/{name}", proxies)
@@ -106,7 +106,7 @@ def editor_schema(proxies: Collection[str]) -> dict[str, Any]:
 
 def _shape(ref_template: str, proxies: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     (stack, service), components = msgspec.json.schema_components([StackKeys, ServiceKeys], ref_template=ref_template)
-    # Which proxies there are, this package does not know: they are built on it.
+    # This package is below the proxies, and does not know them.
     components["StackKeys"]["properties"]["proxy"] = {"enum": [*proxies], "default": "nginx"}
     services = {"type": "object", "additionalProperties": {"type": "object", "properties": {"x-stackctl": service}}}
     return {"type": "object", "properties": {"x-stackctl": stack, "services": services}}, components

@@ -37,11 +37,11 @@ OWNED_KEYS = (
     "security_opt",
     "healthcheck",
 )
-"""Keys of its services that stackctl keeps up to date; the others are a person's to change."""
+"""Keys of its services that stackctl keeps up to date; all others belong to the user."""
 
 
 def certbot_block(service: str, image: str, *, with_bundle: bool) -> str:
-    """The certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`."""
+    """Return the certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`."""
     trust = TRUST[1] if with_bundle else None
     return signed(
         "compose/certbot.yml.j2",
@@ -57,13 +57,13 @@ def certbot_block(service: str, image: str, *, with_bundle: bool) -> str:
 
 
 def signed(template: str, service: str, **values: object) -> str:
-    """Return a service with a label that tells what stackctl wrote from what the user changed later."""
+    """Return a service with a label that shows whether the user has changed it later."""
     bare = render(template, service=service, written=None, **values)
     digest = owned_digest(Document.parse(bare, template).data((service,)))
     return render(template, service=service, written=digest, **values)
 
 
-def settings_block(  # noqa: PLR0913  (one argument per key)
+def settings_block(  # noqa: PLR0913  (one argument for each key)
     *,
     email: str | None,
     agree_tos: bool,
@@ -74,7 +74,7 @@ def settings_block(  # noqa: PLR0913  (one argument per key)
     key_size: int,
     proxy: str | None = None,
 ) -> str:
-    """The mapping under the top-level ``x-stackctl``."""
+    """Return the mapping under the top-level ``x-stackctl``."""
     return render(
         "compose/settings.yml.j2",
         email=email,
@@ -94,34 +94,34 @@ def route_block(domains: Sequence[Domain], port: int) -> str:
 
 
 def app_block(service: str, image: str, domains: Sequence[Domain], port: int, env_file: str | None) -> str:
-    """A new service with its route."""
+    """Return a new service with its route."""
     route = route_block(domains, port)
     return render("compose/app.yml.j2", service=service, image=image, port=port, env_file=env_file, route=route)
 
 
 def outside_block(domains: Sequence[Domain], *, upstream: str | None, service: str | None, port: int | None) -> str:
-    """One item of the top-level ``apps`` list."""
+    """Return one item of the top-level ``apps`` list."""
     return render("compose/outside.yml.j2", domains=domains, upstream=upstream, service=service, port=port)
 
 
 def stackfile(settings: str, services: Sequence[str], schema: str = SCHEMA) -> str:
-    """A whole new docker-compose.yml; ``schema`` is the path from it to its JSON Schema."""
+    """Return a new docker-compose.yml; ``schema`` is the path from it to its JSON Schema."""
     return render("compose/docker-compose.yml.j2", settings=settings, services=services, schema=schema)
 
 
 def owned_digest(service: Mapping[str, Any]) -> str:
-    """A digest of the keys stackctl keeps up to date in a service."""
+    """Return a digest of the keys stackctl keeps up to date in a service."""
     owned = {key: service.get(key) for key in OWNED_KEYS}
     return hashlib.sha256(json.dumps(owned, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def render_value(value: str | int) -> str:
-    """A scalar of ``x-stackctl`` as YAML."""
+    """Return a scalar of ``x-stackctl`` as YAML."""
     return yaml_quote(value) if isinstance(value, str) else json.dumps(value)
 
 
 def entry_of(block: str, service: str, key: str) -> str | None:
-    """The lines of one key of a rendered service, unindented; None where it has no such key."""
+    """Return the lines of one key of a rendered service, unindented, or None."""
     doc = Document.parse(block, service)
     keys = doc.own_keys((service,))
     starts = [doc.line_of(node.start_mark.index) for node in keys]

@@ -1,4 +1,4 @@
-"""What else a Compose file is made of: the files it has Compose read, and what it leaves to others."""
+"""Finds what a Compose file refers to: files that Compose reads, volumes, builds and mounts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Siblings:
-    """What one Compose file names, as it is written there: relative to that file, variables not replaced.
+    """What one Compose file refers to, as written: relative to that file, variables not replaced.
 
     Attributes:
         read: files that Compose reads: ``env_file``, ``configs``, ``secrets``, …
-        compose: Compose files among them, which name others again: ``include`` and ``extends``.
+        compose: Compose files among them, which may refer to others: ``include`` and ``extends``.
         volumes: named volumes.
         builds: build contexts, each with its service.
         mounts: paths of the host that are mounted, each with its service.
@@ -27,7 +27,7 @@ class Siblings:
 
 
 def siblings(data: Any) -> Siblings:  # noqa: ANN401  (YAML holds anything)
-    """What the Compose file with the content ``data`` names; what Compose would not accept is passed over."""
+    """Return what the Compose file with the content ``data`` refers to; values that Compose would reject are skipped."""
     top = data if isinstance(data, dict) else {}
     included = [item if isinstance(item, dict) else {"path": item} for item in _items(top.get("include"))]
     compose = [path for item in included for path in _paths(item.get("path"))]

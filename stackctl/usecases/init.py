@@ -126,7 +126,7 @@ def _refuse_one_place(options: InitOptions) -> None:
     http, https = _ports(options)
     if http.meets(https):
         raise InputError(
-            f"HTTP at {http} and HTTPS at {https} cannot have one place",
+            f"HTTP at {http} and HTTPS at {https} are published at the same address and port",
             field="https" if options.https else "http",
             hint="give each a port of its own",
         )

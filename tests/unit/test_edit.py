@@ -293,7 +293,7 @@ def test_a_block_scalar_that_ends_with_the_file_and_no_newline_is_not_changed() 
     text = "services:\n  a:\n    command: |\n      one\n      two"
     error = refusal(lambda: edit.add_entry(parse(text), SERVICES, SERVICE))
     assert error.hint
-    assert "nothing was changed" in error.hint
+    assert "nothing has been changed" in error.hint
 
 
 def test_the_last_entry_takes_its_mapping_along() -> None:
@@ -322,14 +322,14 @@ def test_replacing_by_a_block_takes_the_indentation_of_the_place() -> None:
 
 def test_a_flow_mapping_is_refused_by_name_and_place() -> None:
     error = refusal(lambda: edit.add_entry(read(GOLDEN / "compose" / "flow.yml"), SERVICES, SERVICE))
-    assert str(error).startswith("flow.yml:1: services is written in braces")
+    assert str(error).startswith("flow.yml:1: services is in flow style")
     assert error.hint == "write it as an indented block"
 
 
 def test_a_flow_service_is_refused_and_its_block_neighbour_is_not() -> None:
     doc = read(GOLDEN / "compose" / "flow_service.yml")
     error = refusal(lambda: edit.add_entry(doc, (*SERVICES, "web"), ROUTE))
-    assert str(error).startswith("flow_service.yml:2: services.web is written in braces")
+    assert str(error).startswith("flow_service.yml:2: services.web is in flow style")
     assert edit.add_entry(doc, (*SERVICES, "db"), ROUTE).data((*SERVICES, "db", "x-stackctl", "port")) == 80
 
 
@@ -345,7 +345,7 @@ def test_a_flow_service_is_refused_and_its_block_neighbour_is_not() -> None:
 )
 def test_every_edit_refuses_flow_style(act: Edit, text: str) -> None:
     error = refusal(lambda: act(parse(text)))
-    assert "is written in braces or brackets" in error.message
+    assert "is in flow style (braces or brackets)" in error.message
     assert error.where
     assert error.where.startswith("f.yml:")
 
@@ -379,7 +379,7 @@ def test_an_anchor_that_others_use_is_not_taken_out() -> None:
     doc = parse("services:\n  a: &a\n    image: x\n  b:\n    <<: *a\n    init: true\n")
     error = refusal(lambda: edit.remove(doc, (*SERVICES, "a")))
     assert error.hint
-    assert "nothing was changed" in error.hint
+    assert "nothing has been changed" in error.hint
 
 
 @pytest.mark.parametrize("text", ["services: text\n", "services: 1\n", "services:\n  - a\n"])
@@ -425,4 +425,4 @@ def test_an_odd_layout_is_edited_rightly_or_refused_with_a_next_step(text: str) 
         assert len(done.data(APPS)) == 2
         return
     assert refused.hint
-    assert "nothing was changed" in refused.hint
+    assert "nothing has been changed" in refused.hint

@@ -116,7 +116,7 @@ def test_x_stackctl_in_a_file_over_the_main_one_is_refused_with_its_line(tmp_pat
     (tmp_path / "compose.override.yaml").write_bytes(text.encode())
     with pytest.raises(StackfileError) as caught:
         refuse_foreign_keys(locate(tmp_path, {}))
-    assert str(caught.value) == f"compose.override.yaml:{line}: x-stackctl has an effect in compose.yaml alone"
+    assert str(caught.value) == f"compose.override.yaml:{line}: x-stackctl is only read from compose.yaml"
     assert caught.value.hint == "move it there"
 
 

@@ -299,7 +299,7 @@ def test_a_profile_is_a_word(profile: str) -> None:
         (SERVICES + "      send-timeout: 1s;\n", "f.yml:9: '1s;' is not a duration"),
         (SERVICES.replace("- www.example.com", "- 192.0.2.1"), "f.yml:7: '192.0.2.1' is an IP address, not a domain"),
         (SERVICES.replace("- www.example.com", "- '*.example.com'"), "f.yml:7: '*.example.com' is a wildcard"),
-        (SERVICES.replace("- www.example.com", "- EXAMPLE.com"), "f.yml:7: example.com stands here twice"),
+        (SERVICES.replace("- www.example.com", "- EXAMPLE.com"), "f.yml:7: example.com is listed twice here"),
         (SERVICES.replace("  web:", "  'we b':"), "f.yml:2: 'we b' is not a service name"),
         ("x-stackctl:\n  apps:\n    - domains: [a.b]\n      upstream: h\n", "f.yml:4: 'h' is not HOST:PORT"),
         (
@@ -319,7 +319,7 @@ def test_a_wrong_word_is_named_with_its_line(text: str, message: str) -> None:
 )  # fmt: skip
 def test_an_app_at_the_top_has_one_upstream(keys: str) -> None:
     assert said(f"x-stackctl:\n  apps:\n    - {keys}\nservices:\n  web: {{image: web}}\n") == (
-        "f.yml:3: an app needs either 'upstream', or 'service' and 'port'"
+        "f.yml:3: an app needs 'upstream', or 'service' and 'port'"
     )
 
 
@@ -344,7 +344,7 @@ def test_a_name_of_two_apps_is_an_error_that_names_both_places() -> None:
 )
 def test_a_variable_is_refused_where_compose_would_not_replace_it(text: str, where: str) -> None:
     error = refusal(text)
-    assert str(error) == f"{where}: variables are not replaced in x-stackctl"
+    assert str(error) == f"{where}: variables are not supported in x-stackctl"
     assert error.hint == "write the value itself"
 
 
@@ -382,8 +382,8 @@ def test_a_proxy_publishes_80_and_443(published: int, missing: int) -> None:
 def test_a_proxy_publishes_80_and_443_at_two_places(one: str | None, other: str | None) -> None:
     proxy = service("nginx", role="proxy", ports=[(80, one, 8080), (443, other, 8080)])
     error = refusal("services:\n  nginx:\n    ports: []\n", Project("demo", {"nginx": proxy, "certbot": CERTBOT}))
-    assert str(error).startswith("f.yml:3: the nginx service publishes port 80 at ")
-    assert str(error).endswith("two cannot have one place")
+    assert str(error).startswith("f.yml:3: HTTP at ")
+    assert str(error).endswith("are published at the same address and port")
     assert error.hint == "give each a port of its own"
 
 

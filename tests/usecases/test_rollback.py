@@ -277,7 +277,7 @@ def test_a_custom_file_that_changes_meanwhile_stops_it(site: World, monkeypatch:
 def test_an_override_with_keys_of_stackctl_is_refused(site: World) -> None:
     done(site.add("two.example.com"))
     (site.root / "docker-compose.override.yml").write_text("x-stackctl: {}\n")
-    with pytest.raises(StackfileError, match=r"has an effect in docker-compose\.yml alone"):
+    with pytest.raises(StackfileError, match=r"only read from docker-compose\.yml"):
         site.rollback()
 
 

@@ -1,1 +1,1 @@
-"""nginx: the files it is given, and what is known of files that are live."""
+"""nginx: its files, and how a request passes through them."""

@@ -1,4 +1,4 @@
-"""nginx: what a location does with a request, and what may answer before it."""
+"""nginx: the action of a location, and the rules that may answer first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SILENT = 444
 
 
 def action_of(chain: Blocks, http: Sequence[Directive]) -> Action:
-    """What becomes of a request in the innermost block of ``chain``."""
+    """Return how the innermost block of ``chain`` handles a request."""
     own = chain[0]
     answer = first(own, "return")
     if answer is not None:
@@ -65,7 +65,7 @@ def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive]) -> Act
 
 
 def _filled(url: str, chain: Blocks) -> str:
-    """``url`` with the variables that were ``set`` to plain words."""
+    """Return ``url`` with the variables that are ``set`` to plain words."""
     known = {one.args[0]: one.args[1] for block in reversed(chain) for one in named(block, "set") if len(one.args) == 2}
     return _VARIABLE.sub(lambda match: known.get(f"${match[1] or match[2]}", match[0]), url)
 
@@ -78,7 +78,7 @@ def _target(text: str, default: int) -> Endpoint | None:
 
 
 def rules_of(chain: Blocks) -> tuple[Rule, ...]:
-    """What may answer before the action does, but depends on the request."""
+    """Return the rules that may answer before the action, depending on the request."""
     rules = [
         Rule(RuleKind.REWRITE, _shown(one), one.at) for block in reversed(chain) for one in named(block, *_REWRITES)
     ]

@@ -1,4 +1,4 @@
-"""nginx: which directives a stack means, by what the version at hand can do."""
+"""nginx: renders the directives of a stack, by the capabilities of the version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stackctl.templates import render
 Version = tuple[int, ...]
 
 MANY = 500
-"""More apps than these share the memory for kept connections more thinly."""
+"""With more sites, each keeps fewer idle connections to its upstream."""
 
 OLDEST: Version = (1, 19, 5)
 """Before it there is no ``ssl_reject_handshake`` and no ``-e``."""
@@ -23,7 +23,7 @@ OLDEST: Version = (1, 19, 5)
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an nginx can do; https://nginx.org/en/CHANGES says since when."""
+    """The capabilities of an nginx; versions from https://nginx.org/en/CHANGES."""
 
     http2_directive: bool
     upstream_resolve: bool
@@ -31,7 +31,7 @@ class Capabilities:
 
     @classmethod
     def of(cls, version: Version) -> Capabilities:
-        """The capabilities of ``version``."""
+        """Return the capabilities of ``version``."""
         return cls(
             http2_directive=version >= (1, 25, 1),
             upstream_resolve=version >= (1, 27, 3),
@@ -65,16 +65,16 @@ def nginx_quote(text: str) -> str:
         InputError: no quoting makes it safe.
     """
     if any(ord(char) < 32 or char == "\x7f" for char in text):
-        raise InputError(f"{text!r} has a control character, which nginx cannot be given")
+        raise InputError(f"{text!r} has a control character, which nginx does not accept")
     if "$" in text:
-        # nginx has no way to write a literal dollar sign where it replaces variables.
-        raise InputError(f"{text!r} has a '$', which nginx would take for a variable")
+        # nginx has no escape for a dollar sign where it replaces variables.
+        raise InputError(f"{text!r} has a '$', which nginx would read as a variable")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Files:
-    """``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``."""
+    """Return ``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``."""
     able = Capabilities.of(version)
     sites = len(stack.sites)
     names = sum(len(site.domains) for site in stack.sites)
@@ -85,7 +85,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Fil
         keepalive_min_timeout=able.keepalive_min_timeout,
         names_hash_size=_power_of_two(max(512, 2 * names)),
         zone_size=_power_of_two(max(256, 8 * sites)),
-        # Each name is asked for this often: more apps may wait longer, so that Docker's resolver is not flooded.
+        # Each name is resolved this often: with more sites less often, so that Docker's resolver is not flooded.
         resolver_valid=max(2, sites // 50),
         http=stack.proxy.http,
         https=stack.proxy.https,
@@ -115,9 +115,9 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
     custom: bytes | None,
     location: bytes | None = None,
 ) -> Files:
-    """``sites/DOMAIN.conf``; ``.redirect``, its names that HTTP redirects.
+    """Return ``sites/DOMAIN.conf``; ``.redirect`` has its names that HTTP redirects.
 
-    ``.custom`` and ``.location`` are copies of a person's own: for its server, and for its ``location /``.
+    ``.custom`` and ``.location`` are copies of the user's own files, for its server and for its ``location /``.
     """
     able = Capabilities.of(version)
     route, server = _only(site)
@@ -133,7 +133,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
         # Without 'resolve', a group with a missing container would stop all sites: then there is no group.
         group=f"app_{site.name}" if able.upstream_resolve else None,
         resolve=server.is_resolved,
-        # nginx sets the memory of kept connections aside for each site: 32 of them cost 6 KB.
+        # nginx reserves the memory of idle connections for each site: 32 of them cost 6 KB.
         keepalive=32 if len(stack.sites) <= MANY else 8,
         plain_names=[name for name in site.domains if name not in tls.trusted],
         http2=able.http2,
@@ -153,7 +153,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
 
 
 def source_of(path: str) -> str:
-    """``custom/DOMAIN.conf`` for its copy ``sites/DOMAIN.custom``, ``custom/DOMAIN.location.conf`` likewise.
+    """Return ``custom/DOMAIN.conf`` for its copy ``sites/DOMAIN.custom``, ``custom/DOMAIN.location.conf`` likewise.
 
     A written file is its own source.
     """
@@ -167,9 +167,9 @@ def source_of(path: str) -> str:
 
 
 def _headers_left(location: bytes | None) -> list[str]:
-    """The lines of ``snippets/proxy.conf`` for a location that sets headers of the app's itself.
+    """Return the lines of ``snippets/proxy.conf`` for a location that sets request headers itself.
 
-    nginx would send a header that is set twice two times.
+    nginx sends a header twice if it is set twice.
     """
     own = {name.lower() for name in _SET_HEADER.findall((location or b"").decode("utf-8", "replace"))}
     lines = render("nginx/snippets/proxy.conf.j2").splitlines()
@@ -187,5 +187,5 @@ def _only(site: Site) -> tuple[Route, Server]:
 
 
 def _power_of_two(at_least: int) -> int:
-    """Sizes grow in steps, so that one more app rarely changes a shared file."""
+    """Round up, so that one more site rarely changes a shared file."""
     return 1 << (at_least - 1).bit_length()

@@ -1,4 +1,4 @@
-"""nginx's directives as values, each with the place it came from, and as text again."""
+"""nginx: directives as values with their origin, and back to text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Directive:
     Attributes:
         args: its parameters, unquoted; those of ``if`` without the outer parentheses.
         at: ``file:line``.
-        block: what stands in its braces; None for a simple one.
+        block: the content of its braces; None for a simple directive.
     """
 
     name: str
@@ -30,55 +30,55 @@ class Directive:
 
     @property
     def arg(self) -> str:
-        """The first parameter, or nothing."""
+        """The first parameter, or an empty string."""
         return self.args[0] if self.args else ""
 
     @property
     def inner(self) -> tuple[Directive, ...]:
-        """What stands in its braces, comments left out."""
+        """The content of its braces, without comments."""
         return without_comments(self.block or ())
 
     @property
     def head(self) -> str:
-        """The directive without its block, as a person knows it again."""
+        """The directive without its block, as written."""
         if self.name == "if":
             return f"if ({' '.join(self.args)})"
         return " ".join((self.name, *self.args))
 
     def with_block(self, block: Iterable[Directive]) -> Directive:
-        """The same with another block."""
+        """Return the same directive with another block."""
         return replace(self, block=tuple(block))
 
 
 def without_comments(directives: Iterable[Directive]) -> tuple[Directive, ...]:
-    """What nginx sees."""
+    """Return the directives without comments."""
     return tuple(directive for directive in directives if directive.name != COMMENT)
 
 
 def named(directives: Iterable[Directive], *names: str) -> Iterator[Directive]:
-    """Those with one of ``names``, in their order."""
+    """Return those with one of ``names``, in order."""
     return (directive for directive in directives if directive.name in names)
 
 
 def first(directives: Iterable[Directive], *names: str) -> Directive | None:
-    """The first with one of ``names``."""
+    """Return the first with one of ``names``."""
     return next(named(directives, *names), None)
 
 
 def every(directives: Iterable[Directive]) -> Iterator[Directive]:
-    """All of them, and all in their blocks."""
+    """Return all of them, nested ones included."""
     for directive in directives:
         yield directive
         yield from every(directive.block or ())
 
 
 def kept_text(directives: Iterable[Directive]) -> str:
-    """What goes into a person's own file: each one below a comment that says where it came from."""
+    """Return the text for the user's own file: each directive below a comment with its origin."""
     return "\n".join(f"# {directive.at}\n{text_of([directive])}" for directive in directives)
 
 
 def text_of(directives: Iterable[Directive], depth: int = 0) -> str:
-    """The directives as nginx reads them, one a line."""
+    """Return the directives as nginx reads them, one on each line."""
     return "".join(_text(directive, _INDENT * depth, depth) for directive in directives)
 
 
@@ -95,14 +95,14 @@ def _text(directive: Directive, margin: str, depth: int) -> str:
 
 
 def quoted(arg: str) -> str:
-    """A parameter as it must be written; escapes of the original stay as they were."""
+    """Return a parameter as it must be written; escapes of the original stay."""
     if not _NEEDS_QUOTES.search(arg):
         return arg
     return '"' + re.sub(r'(?<!\\)"', r"\"", arg) + '"'
 
 
 def seconds(text: str) -> str | None:
-    """An nginx time, such as ``1m30s`` or ``90``, with one unit; None where it is none."""
+    """Return an nginx time, such as ``1m30s`` or ``90``, with one unit, or None."""
     parts = _TIME.findall(text.replace(" ", ""))
     if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
         return None

@@ -1,4 +1,4 @@
-"""nginx: the lines of its error log that are about requests."""
+"""nginx: parses the error log lines about requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UPSTREAM = re.compile(r', upstream: "([^"]*)"')
 
 
 def logged_errors(log: str) -> list[LoggedError]:
-    """The errors of requests in ``log``, oldest first; the host without its port, in lower case."""
+    """Return the errors of requests in ``log``, oldest first; the host without its port, in lower case."""
     return [_error(match) for match in _LINE.finditer(log) if _HOST.search(match[0])]
 
 

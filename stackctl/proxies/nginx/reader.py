@@ -1,4 +1,4 @@
-"""nginx: files as directives, by crossplane."""
+"""nginx: parses files into directives, with crossplane."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class LiveTree:
         self._files = files
         self._mount = mount
         self._shown = shown
-        # The name itself; else a wildcard, a regex or a default server has to be in it.
+        # It has the name itself, or a wildcard, a regex or a default server.
         relevant = rf"{re.escape(name)}|\*\.|\.\*|\s\.\w|~|default"
         self._relevant = re.compile(relevant.encode(), re.IGNORECASE)
 
@@ -92,7 +92,7 @@ class LiveTree:
                 yield one
 
     def _included(self, pattern: str) -> list[str]:
-        """The files of an ``include``; those outside the generation are the container's own."""
+        """Return the files of an ``include``; those outside the generation belong to the container."""
         inside = pattern.removeprefix(f"{self._mount}/").removeprefix(f"{LIVE}/")
         if not _MAGIC.search(inside):
             return [inside]

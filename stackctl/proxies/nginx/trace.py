@@ -20,10 +20,10 @@ _WILD_ADDRESSES = {"", "*", "0.0.0.0"}  # noqa: S104  (compared, not bound)
 
 
 def trace(tree: Sequence[Directive], name: str, path: str, port: int) -> Trace | None:
-    """The way of a request for ``path`` (its query may follow) that arrives on ``port`` for ``name``.
+    """Return the trace of a request for ``path`` (with or without a query) that arrives on ``port`` for ``name``.
 
-    None where nothing listens on that port. Only wildcard addresses count: a container has no other that
-    Docker would lead a request to.
+    None if nothing listens on that port. Only wildcard addresses count: Docker sends a request to no other
+    address of the container.
     """
     http = first(tree, "http")
     chosen = None if http is None else choose_server(http.inner, name.lower(), port)
@@ -39,7 +39,7 @@ def trace(tree: Sequence[Directive], name: str, path: str, port: int) -> Trace |
     chain = [level.inner for level in (location, server, http) if level is not None]
     action = _slash_added(location) if found.redirects and location else action_of(chain, http.inner)
     rules = rules_of(chain)
-    # What stands in the server block itself comes before any location is looked for.
+    # A "return" of the server block itself applies before any location is searched.
     immediate = first(server.inner, "return")
     if immediate is not None:
         return Trace(block, match, None, action_of(chain[-2:], http.inner), rules)
@@ -56,13 +56,13 @@ def _slash_added(location: Directive) -> Action:
 
 
 def choose_server(http: Sequence[Directive], name: str, port: int) -> tuple[Directive, ServerMatch] | None:
-    """The server block for ``name`` among those that listen on ``port``."""
+    """Return the server block for ``name`` among those that listen on ``port``."""
     servers = [server for server in named(http, "server") if any(_on(listen, port) for listen in _listens(server))]
     if not servers:
         return None
     ranked = [(rank, server) for server in servers for pattern in _names(server) if (rank := _rank(pattern, name))]
     if ranked:
-        # Of equals the first: that is how nginx takes regexes, and names that several servers have.
+        # The first of equals: nginx does so with regexes, and with names of several servers.
         (_, _, match), server = max(ranked, key=lambda pair: pair[0][:2])
         return server, match
     flagged = [
@@ -80,7 +80,7 @@ def _listens(server: Directive) -> list[tuple[str, ...]]:
 def _on(listen: tuple[str, ...], port: int) -> bool:
     address, _, number = listen[0].rpartition(":") if ":" in listen[0] else ("", "", listen[0])
     if not number.isdigit():
-        # An address alone means port 80; so does a name.
+        # An address or a name without a port means port 80.
         address, number = listen[0], str(HTTP_PORT)
     return address in _WILD_ADDRESSES and int(number) == port and "quic" not in listen
 
@@ -91,7 +91,7 @@ def _names(server: Directive) -> Iterator[str]:
 
 
 def _rank(pattern: str, name: str) -> tuple[int, int, ServerMatch] | None:
-    """How well ``pattern`` fits: exact, the longest ``*.`` in front, the longest ``.*`` behind, the first regex."""
+    """Return how well ``pattern`` matches: exact, longest leading wildcard, longest trailing one, first regex."""
     if pattern.startswith("~"):
         return (1, 0, ServerMatch.REGEX) if _search(pattern[1:], name, re.IGNORECASE) else None
     wanted = pattern.lower()
@@ -116,12 +116,12 @@ def _server_text(server: Directive) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where the search for a location ended.
+    """The result of the search for a location.
 
     Attributes:
-        location: None where the server block has none that fits.
-        redirects: nginx adds the slash that is missing at the end of the path by a redirect.
-        final: an exact location or a regex, behind which no other is looked for.
+        location: None if no location matches.
+        redirects: nginx redirects to the path with a slash at its end.
+        final: an exact location or a regex, which ends the search.
     """
 
     location: Directive | None
@@ -130,7 +130,7 @@ class Found:
 
 
 def find_location(block: Sequence[Directive], path: str) -> Found:
-    """The location for a normalised ``path``: exact, else the longest prefix unless a regex fits first."""
+    """Return the location for a normalised ``path``: exact, else the longest prefix unless a regex fits first."""
     own = [location for location in named(block, "location") if not location.args[-1].startswith("@")]
     for location in own:
         if _kind(location) == ("=", path):
@@ -158,7 +158,7 @@ def find_location(block: Sequence[Directive], path: str) -> Found:
 
 
 def _kind(location: Directive) -> tuple[str, str]:
-    """The modifier of a location and its pattern; ``location =/x`` is written without a space too."""
+    """Return the modifier of a location and its pattern; ``location =/x`` is written without a space too."""
     if len(location.args) > 1:
         return location.args[0], location.args[1]
     pattern = location.args[0]
@@ -169,12 +169,12 @@ def _kind(location: Directive) -> tuple[str, str]:
 
 
 def _passes_on(location: Directive) -> bool:
-    """Whether it passes requests on: nginx then redirects to it from the path without its last slash."""
+    """Return whether it passes requests on: nginx then redirects to it from the path without its last slash."""
     return any(one.name.endswith("_pass") for one in location.inner)
 
 
 def _search(pattern: str, text: str, flags: int) -> bool:
-    """Whether a regex of nginx's (PCRE) fits; one that Python cannot read fits nothing."""
+    """Return whether a PCRE regex matches; one that Python cannot compile matches nothing."""
     # PCRE takes (?<name>…) for a named group, Python (?P<name>…).
     try:
         return re.search(re.sub(r"\(\?<(?![=!])", "(?P<", pattern), text, flags) is not None
@@ -183,7 +183,7 @@ def _search(pattern: str, text: str, flags: int) -> bool:
 
 
 def normalised(path: str) -> str:
-    """A path as nginx compares it: without its query, decoded, with single slashes, ``.`` and ``..`` resolved."""
+    """Return a path as nginx compares it: no query, decoded, single slashes, ``.`` and ``..`` resolved."""
     parts: list[str] = []
     decoded = unquote(path.partition("?")[0].partition("#")[0])
     pieces = decoded.split("/")
