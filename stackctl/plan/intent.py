@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stackctl.certs.held import Held
+from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 
 
@@ -14,7 +15,6 @@ class Intent:
     """What a command wants.
 
     Attributes:
-        stackfile: the Compose file's text as it should be.
         focus: the apps it is about; None for all of them and every other service.
         issue: whether certificates that are missing are asked for.
         renew: causes, by app, to ask for a certificate that is there.
@@ -32,7 +32,6 @@ class Intent:
         had: lineages that were there once, when the stack was as it is wished now.
     """
 
-    stackfile: str
     focus: frozenset[Domain] | None = None
     issue: bool = True
     renew: dict[Domain, str] | None = None
@@ -48,3 +47,7 @@ class Intent:
     schema: bytes | None = None
     custom: Mapping[str, bytes] | None = None
     recorded_lineages: frozenset[str] = frozenset()
+
+    def focused(self, sites: Sequence[Site]) -> list[Site]:
+        """Return the sites that it is about."""
+        return [site for site in sites if self.focus is None or site.name in self.focus]

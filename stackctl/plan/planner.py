@@ -37,38 +37,43 @@ from stackctl.proxies.proxy import Files, Proxy, SiteTls
 from stackctl.proxies.sites import Rendering, issued_tls, site_tls
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913  (what is to be, what is, and by what means)
     stack: Stack,
+    stackfile: str,
     intent: Intent,
     observed: Observed,
     rendering: Rendering,
     sources: Mapping[str, CertificateSource],
 ) -> Plan:
-    """The operations that turn ``observed`` into ``stack``; empty where nothing has to change."""
-    return Plan(tuple(_Planner(stack, intent, observed, rendering, sources).operations()))
+    """The operations that turn ``observed`` into ``stack``; empty where nothing has to change.
+
+    ``stackfile`` is the text of the Compose file that says so.
+    """
+    return Plan(tuple(_Planner(stack, stackfile, intent, observed, rendering, sources).operations()))
 
 
 class _Planner:
-    def __init__(
+    def __init__(  # noqa: PLR0913  (as for make_plan)
         self,
         stack: Stack,
+        stackfile: str,
         intent: Intent,
         observed: Observed,
         rendering: Rendering,
         sources: Mapping[str, CertificateSource],
     ) -> None:
         self.stack = stack
+        self.stackfile = stackfile
         self.intent = intent
         self.observed = observed
         self.rendering = rendering
         self.sources = sources
         self.live = _by_site(observed.live, rendering.proxy)
-        focus = frozenset(site.name for site in stack.sites) if intent.focus is None else intent.focus
-        self.sites = [site for site in stack.sites if site.name in focus]
+        self.sites = intent.focused(stack.sites)
         # A live site whose certificate was lost would stop every other site's change: it gets another,
         # or its dummy, whatever the command is about.
         lost = [site for site in stack.sites if site.name in self.live and not self._held(site).is_own_lineage]
-        self.staged = [*self.sites, *(site for site in lost if site.name not in focus)]
+        self.staged = [*self.sites, *(site for site in lost if site not in self.sites)]
 
     def operations(self) -> Iterator[Operation]:
         if self.intent.renew is None:
@@ -148,9 +153,9 @@ class _Planner:
 
     def _write(self) -> Iterator[Operation]:
         before = self.observed.stackfile
-        if before != self.intent.stackfile:
+        if before != self.stackfile:
             cause = "the stack changes" if before else "not there yet"
-            yield WriteStackfile(file=self.observed.file, content=self.intent.stackfile, cause=cause)
+            yield WriteStackfile(file=self.observed.file, content=self.stackfile, cause=cause)
 
     def _write_custom(self) -> Iterator[Operation]:
         wanted, there = self.intent.custom, self.observed.custom

@@ -21,8 +21,9 @@ def add_entry(doc: Document, path: Path, block: str) -> Document:
     It is appended to the mapping, with the indentation of its neighbours. A missing
     mapping is created.
     """
-    key = str(Document.parse(block, "block").own_keys(())[0].value)
-    value = Document.parse(block, "block").data((key,))
+    entry = Document.parse(block, "block")
+    key = str(entry.own_keys(())[0].value)
+    value = entry.data((key,))
     if key in {node.value for node in doc.own_keys(path)}:
         raise StackfileError(f"{key} already exists", where=doc.where_of((*path, key)), hint="edit it there")
 

@@ -49,11 +49,11 @@ def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Resul
     doc = open_document(context)
     # Compose is asked once, about the file as it will be: reading a large one costs it half a second.
     site = _existing(read_sites(doc), wanted)
-    loaded = load(context, _edited(context, doc, wanted) if site is None else doc)
+    loaded = load(context, _edited(context, doc, wanted) if site is None else doc, doc.text)
     if site is not None:
         _refuse_different(loaded, site, wanted)
     focus = frozenset({wanted.domain})
-    intent = Intent(loaded.doc.text, focus=focus, issue=wanted.issue, check=wanted.check, ledger=wanted.ledger)
+    intent = Intent(focus=focus, issue=wanted.issue, check=wanted.check, ledger=wanted.ledger)
     return converge(context, "add-app", loaded, intent, dry_run=dry_run)
 
 
@@ -124,7 +124,7 @@ def _edited(context: Context, doc: Document, wanted: AddApp) -> Document:
 def _refuse_own(context: Context, doc: Document, name: str) -> None:
     own = {service_with_role(doc, role) for role in ("proxy", "certbot")}
     if None in own:  # it has its role from an override, or there is none, which is an error
-        stack = load(context, doc).stack
+        stack = load(context, doc, doc.text).stack
         own = {stack.proxy.service, stack.certbot}
     if name in own:
         raise InputError(

@@ -10,7 +10,7 @@ from stackctl.engine.probe.observe import proxy_version
 from stackctl.errors import InputError
 from stackctl.model.values import Domain
 from stackctl.proxies.sites import Rendering, site_tls
-from stackctl.usecases.converge import load, open_document
+from stackctl.usecases.converge import load_current
 from stackctl.usecases.result import Result, json_name
 
 
@@ -37,7 +37,7 @@ def config(context: Context, domain: Domain) -> Result[ConfigReport]:
     Raises:
         InputError: no app has the name.
     """
-    stack = load(context, open_document(context)).stack
+    stack = load_current(context).stack
     site = stack.site(domain)
     if site is None:
         raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")

@@ -26,11 +26,15 @@ from stackctl.usecases.result import Result
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A Compose file's text, read by us and by Compose."""
+    """A Compose file's text, read by us and by Compose.
+
+    ``before`` is the text on disk that it was made from: where another is there when it is written, it is not.
+    """
 
     doc: Document
     project: Project
     stack: Stack
+    before: str | None
 
 
 def open_document(context: Context) -> Document:
@@ -56,14 +60,25 @@ def no_stack(context: Context) -> InputError:
     )
 
 
-def load(context: Context, doc: Document) -> Loaded:
-    """What ``doc`` means.
+def load_current(context: Context) -> Loaded:
+    """What the Compose file on disk means; it is read once.
+
+    Raises:
+        InputError: there is none here.
+        StackfileError: it is not YAML, Compose does not accept it, or x-stackctl is wrong.
+    """
+    doc = open_document(context)
+    return load(context, doc, doc.text)
+
+
+def load(context: Context, doc: Document, before: str | None) -> Loaded:
+    """What ``doc``, which is to replace ``before`` on disk, means.
 
     Raises:
         StackfileError: Compose does not accept it, or x-stackctl is wrong.
     """
     project = context.orchestrator.resolve(doc.text)
-    loaded = Loaded(doc, project, read_stack(doc, project))
+    loaded = Loaded(doc, project, read_stack(doc, project), before)
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
     _refuse_unreachable(loaded)
     return loaded
@@ -105,12 +120,11 @@ def _refuse_unreachable(loaded: Loaded) -> None:
 def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result[None]:
     """Turn what is into what ``loaded`` says, as far as ``wish`` goes, and record what it came to."""
     stack = loaded.stack
-    sites = [site for site in stack.sites if intent.focus is None or site.name in intent.focus]
-    observed = observe(context, stack, loaded.project, sites)
+    observed = observe(context, stack, loaded.project, intent.focused(stack.sites), loaded.before)
     custom = observed.custom if intent.custom is None else intent.custom
     proxy = context.proxy_of(stack)
     rendering = Rendering(proxy, observed.version, custom)
-    plan = make_plan(stack, intent, observed, rendering, context.issuers)
+    plan = make_plan(stack, loaded.doc.text, intent, observed, rendering, context.issuers)
     result = Result(command, None, plan, dry_run=dry_run)
     if dry_run:
         return replace(result, diffs=plan_diffs(plan, observed, proxy))
@@ -121,7 +135,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     if plan:
         result = replace(result, steps=tuple(Executor(context, stack, observed).run(plan)))
     if not result.errors:
-        unrecorded = record_change(context, stack, intent, observed, result.steps) or unrecorded
+        unrecorded = record_change(context, loaded.doc.text, stack, intent, observed, result.steps) or unrecorded
     return replace(result, notes=(unrecorded,)) if unrecorded else result
 
 

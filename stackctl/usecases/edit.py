@@ -38,7 +38,7 @@ def plan_edit(context: Context, text: str, *, issue: bool = True) -> Result[Edit
     Raises:
         StackfileError: ``text`` is wrong; the message begins with file and line.
     """
-    return _converge(context, text, issue=issue, dry_run=True)
+    return _converge(context, context.directory.stackfile(), text, issue=issue, dry_run=True)
 
 
 def apply_edit(context: Context, before: str, text: str, *, issue: bool = True) -> Result[EditReport]:
@@ -53,11 +53,11 @@ def apply_edit(context: Context, before: str, text: str, *, issue: bool = True) 
             where=context.directory.files.main.name,
             hint="bring the two together by hand, and run 'stackctl up'",
         )
-    return _converge(context, text, issue=issue, dry_run=False)
+    return _converge(context, before, text, issue=issue, dry_run=False)
 
 
-def _converge(context: Context, text: str, *, issue: bool, dry_run: bool) -> Result[EditReport]:
+def _converge(context: Context, before: str | None, text: str, *, issue: bool, dry_run: bool) -> Result[EditReport]:
     refuse_foreign_keys(context.directory.files)
     doc = Document.parse(text, context.directory.files.main.name)
-    result = converge(context, "edit", load(context, doc), Intent(doc.text, issue=issue), dry_run=dry_run)
+    result = converge(context, "edit", load(context, doc, before), Intent(issue=issue), dry_run=dry_run)
     return result.carrying(EditReport(edited=True))

@@ -16,7 +16,7 @@ from stackctl.engine.probe.trace import journey
 from stackctl.errors import ExitCode
 from stackctl.model.values import Domain
 from stackctl.proxies.trace import LoggedError
-from stackctl.usecases.converge import load, open_document
+from stackctl.usecases.converge import load_current
 from stackctl.usecases.result import Result, json_name
 
 _ERRORS = 5
@@ -104,7 +104,7 @@ class ExplainReport:
 
 def explain(context: Context, name: Domain, path: str) -> Result[ExplainReport]:
     """Follow a request for ``path`` of ``name`` from the published port to the app; it is really made."""
-    loaded = load(context, open_document(context))
+    loaded = load_current(context)
     gathered = journey(context, loaded.stack, loaded.project, name, path)
     facts = gathered.facts
     judged = judge_trace(facts)

@@ -83,9 +83,9 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
     else:
         refuse_foreign_keys(context.directory.files)
         doc = _completed(context, Document.parse(text, context.directory.files.main.name), options, asked)
-    loaded = load(context, doc)
+    loaded = load(context, doc, text)
     asked_key = None if key == context.directory.eab_key() else key
-    intent = Intent(doc.text, check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema(context.proxies))
+    intent = Intent(check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema(context.proxies))
     result = converge(context, "init", loaded, intent, dry_run=dry_run)
     if loaded.stack.acme.agree_tos:
         return result

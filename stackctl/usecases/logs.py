@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.values import Domain
-from stackctl.usecases.converge import load, open_document
+from stackctl.usecases.converge import load_current
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class LogsReport:
 
 def logs(context: Context, domain: Domain | None, *, tail: int, follow: bool) -> Iterator[str]:
     """Lines of all services; with a domain, of its service and of the proxy where they name it."""
-    loaded = load(context, open_document(context))
+    loaded = load_current(context)
     if domain is None:
         yield from context.orchestrator.follow([], tail=tail, follow=follow)
         return

@@ -82,8 +82,8 @@ def record_given_back(context: Context, entry: HistoryEntry, files: Mapping[str,
     return None
 
 
-def record_change(
-    context: Context, stack: Stack, intent: Intent, observed: Observed, steps: Sequence[Step]
+def record_change(  # noqa: PLR0913  (the state, and how it was reached)
+    context: Context, stackfile: str, stack: Stack, intent: Intent, observed: Observed, steps: Sequence[Step]
 ) -> str | None:
     """Write the state down that a command has just reached; nothing where the last entry says the same.
 
@@ -96,7 +96,7 @@ def record_change(
         layout = context.proxy_of(stack).layout
         generation = context.delivery(layout).published()
         custom = observed.custom if intent.custom is None else intent.custom
-        files = files_of(context, layout, intent.stackfile, custom)
+        files = files_of(context, layout, stackfile, custom)
         last = history.last()
         if last is not None and last.generation == generation and history.files(last.number) == files:
             return None

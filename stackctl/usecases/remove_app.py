@@ -13,7 +13,7 @@ from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import KEY
-from stackctl.usecases.converge import Loaded, converge, load, open_document
+from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
 
 
@@ -25,16 +25,14 @@ def remove_app(
     Raises:
         InputError: the name is only an alias.
     """
-    loaded = load(context, open_document(context))
+    loaded = load_current(context)
     site = loaded.stack.site(domain)
     delete = (
         _certificates(context, loaded, domain, site) if delete_cert and (site is None or site.name == domain) else ()
     )
     if site is None:
         # What a run that was cut short left behind is cleaned up all the same.
-        result = converge(
-            context, "remove-app", loaded, Intent(loaded.doc.text, focus=frozenset(), delete=delete), dry_run=dry_run
-        )
+        result = converge(context, "remove-app", loaded, Intent(focus=frozenset(), delete=delete), dry_run=dry_run)
         return replace(result, notes=(*result.notes, f"{domain} is not routed"))
     if site.name != domain:
         raise InputError(
@@ -42,8 +40,8 @@ def remove_app(
         )
     own = _own_services(loaded, site)
     stop = frozenset[str]() if keep_service else own
-    after = load(context, _edited(loaded, site, stop))
-    intent = Intent(after.doc.text, focus=frozenset(), write_last=True, stop=stop, delete=delete)
+    after = load(context, _edited(loaded, site, stop), loaded.before)
+    intent = Intent(focus=frozenset(), write_last=True, stop=stop, delete=delete)
     result = converge(context, "remove-app", after, intent, dry_run=dry_run)
     notes = [f"the service {service} stays, and goes on running" for service in site.services if service not in own]
     return replace(result, notes=(*result.notes, *notes))

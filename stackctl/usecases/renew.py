@@ -73,14 +73,13 @@ def renew(
     if not causes and not recent:
         return Result("renew", RenewReport(_rows(sites, before, (), now)), dry_run=dry_run)
     intent = Intent(
-        doc.text,
         focus=frozenset(causes) | recent,
         renew=causes,
         force=frozenset(forced),
         ledger=ledger,
         unattended=unattended,
     )
-    result = converge(context, "renew", load(context, doc), intent, dry_run=dry_run)
+    result = converge(context, "renew", load(context, doc, doc.text), intent, dry_run=dry_run)
     if dry_run:
         rows = _rows(sites, before, (), now)
         planned = [replace(row, status="planned", reason=causes[row.name]) for row in rows if row.name in causes]

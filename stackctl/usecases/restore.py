@@ -20,7 +20,7 @@ from stackctl.engine.backup.unpack import verify
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError, HostError, InputError, StackctlError
 from stackctl.usecases.backup import lineages
-from stackctl.usecases.converge import load, open_document
+from stackctl.usecases.converge import load_current
 from stackctl.usecases.result import Result
 from stackctl.usecases.up_down import up
 
@@ -217,7 +217,7 @@ def _stop(context: Context, archive: Archive) -> list[str]:
 def _refuse_foreign_containers(context: Context, archive: Archive) -> None:
     """Two directories with one project name would take each other's containers."""
     root = context.directory.root
-    name = load(context, open_document(context)).project.name
+    name = load_current(context).project.name
     for container in context.orchestrator.containers(name):
         if not _is_own(container.directory, root):
             raise HostError(

@@ -70,9 +70,10 @@ def rollback(
     if text is None:
         raise InputError(f"entry {entry.number} is damaged: it has no {entry.file}", hint="see 'stackctl history'")
     doc = _parsed(context, entry, text)
-    loaded = load(context, doc)
+    there = now.get(context.directory.main_path)
+    loaded = load(context, doc, None if there is None else there.decode())
     custom = _custom(files, context.proxy_of(loaded.stack).layout)
-    intent = Intent(doc.text, issue=issue, ledger=ledger, custom=custom, recorded_lineages=frozenset(entry.lineages))
+    intent = Intent(issue=issue, ledger=ledger, custom=custom, recorded_lineages=frozenset(entry.lineages))
     result = converge(context, "rollback", loaded, intent, dry_run=dry_run)
     return replace(result, notes=(*notes, *result.notes)).carrying(RollbackReport(entry.number))
 

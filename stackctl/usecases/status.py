@@ -12,7 +12,7 @@ from stackctl.engine.context import Context
 from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
-from stackctl.usecases.converge import load, open_document
+from stackctl.usecases.converge import load_current
 from stackctl.usecases.result import Result, json_name
 
 _AT_ONCE = 64
@@ -55,7 +55,7 @@ class StatusReport:
 
 def status(context: Context) -> Result[StatusReport]:
     """Each app with its upstream, its certificate and what :443 really shows."""
-    loaded = load(context, open_document(context))
+    loaded = load_current(context)
     stack = loaded.stack
     containers = context.orchestrator.containers(loaded.project.name)
     shelf = context.directory.shelf(site.name for site in stack.sites)

@@ -8,7 +8,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import ExitCode, HostError
 from stackctl.plan.diff import FileDiff, file_diff
 from stackctl.plan.intent import Intent
-from stackctl.usecases.converge import converge, load, open_document
+from stackctl.usecases.converge import converge, load_current
 from stackctl.usecases.result import Result
 
 
@@ -22,8 +22,8 @@ def up(  # noqa: PLR0913  (one for each option)
     dry_run: bool = False,
 ) -> Result[None]:
     """Converge on what the Compose file says, after an edit by hand or after a crash."""
-    loaded = load(context, open_document(context))
-    intent = Intent(loaded.doc.text, issue=issue, check=check, ledger=ledger, unattended=unattended)
+    loaded = load_current(context)
+    intent = Intent(issue=issue, check=check, ledger=ledger, unattended=unattended)
     return converge(context, "up", loaded, intent, dry_run=dry_run)
 
 
@@ -31,20 +31,22 @@ def plan(
     context: Context, *, issue: bool = True, ledger: bool = True, unattended: bool = False, check: bool = False
 ) -> Result[None]:
     """What :func:`up` with the same options would do now; with ``check``, an exit code tells whether anything."""
-    result = up(context, issue=issue, ledger=ledger, unattended=unattended, dry_run=True)
+    loaded = load_current(context)
+    intent = Intent(issue=issue, ledger=ledger, unattended=unattended)
+    result = converge(context, "plan", loaded, intent, dry_run=True)
     found = ExitCode.CHANGES if check and result.plan else ExitCode.OK
-    return replace(result, command="plan", found=found, edited=_edited(context) if result.plan else ())
+    return replace(result, found=found, edited=_edited(context, loaded.doc.text) if result.plan else ())
 
 
-def _edited(context: Context) -> tuple[FileDiff, ...]:
+def _edited(context: Context, text: str) -> tuple[FileDiff, ...]:
     """How the Compose file differs from that of the history's last entry; nothing where that cannot be read."""
-    path, text = context.directory.main_path, context.directory.stackfile()
+    path = context.directory.main_path
     try:
         last = context.directory.history.last()
         before = context.directory.history.files(last.number).get(path) if last is not None else None
     except HostError:
         return ()
-    return () if before is None or text is None else tuple(file_diff(path, before, text.encode()))
+    return () if before is None else tuple(file_diff(path, before, text.encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class DownReport:
 
 def down(context: Context, *, dry_run: bool = False) -> Result[DownReport]:
     """Stop the stack: containers and networks go, all data stays."""
-    loaded = load(context, open_document(context))
+    loaded = load_current(context)
     containers = context.orchestrator.containers(loaded.project.name)
     names = tuple(sorted({container.service for container in containers}))
     if names and not dry_run:

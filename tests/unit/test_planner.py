@@ -107,9 +107,9 @@ def dummy_of(*names: str) -> Stored:
     return Stored.of(dummy(*names, fingerprint=f"dummy {names[0]}"))
 
 
-def plan(stack: Stack, observed: Observed, intent: Intent | None = None) -> Plan:
+def plan(stack: Stack, observed: Observed, intent: Intent | None = None, text: str = TEXT) -> Plan:
     return make_plan(
-        stack, intent or Intent(TEXT), observed, rendering(observed.version, dict(observed.custom)), ISSUERS
+        stack, text, intent or Intent(), observed, rendering(observed.version, dict(observed.custom)), ISSUERS
     )
 
 
@@ -226,7 +226,7 @@ def test_a_new_app_touches_no_other() -> None:
     desired = stack(SITE_A, SITE_B)
     before = settled(stack(SITE_A), WEB, API, issued=[lineage(A)])
     observed = without(before, "api")
-    assert str(plan(desired, observed, Intent("services: {new: {}}\n", focus=frozenset({B})))) == lines(
+    assert str(plan(desired, observed, Intent(focus=frozenset({B})), "services: {new: {}}\n")) == lines(
         """
         write docker-compose.yml  (the stack changes)
         make a dummy certificate for b.example.com  (no certificate yet)
@@ -249,7 +249,7 @@ def test_a_new_app_touches_no_other() -> None:
 def test_an_app_outside_compose_has_no_service_to_start() -> None:
     outside = site(B, host="10.0.0.5")
     observed = settled(stack(SITE_A), WEB, issued=[lineage(A)])
-    made = plan(stack(SITE_A, outside), observed, Intent(TEXT, issue=False))
+    made = plan(stack(SITE_A, outside), observed, Intent(issue=False))
     assert str(made) == lines(
         """
         make a dummy certificate for b.example.com  (no certificate yet)
@@ -349,14 +349,14 @@ def test_names_in_another_order_are_the_same_names() -> None:
 def test_a_dummy_that_lacks_a_name_is_made_again() -> None:
     desired = stack(site(A, "www.example.com"))
     observed = replace(settled(desired, WEB), shelf=Shelf({}, {A: dummy_of(A)}))
-    made = plan(desired, observed, Intent(TEXT, issue=False))
+    made = plan(desired, observed, Intent(issue=False))
     assert str(made).splitlines()[0] == "make a dummy certificate for a.example.com  (no certificate yet)"
 
 
 def test_a_dummy_with_more_names_is_kept() -> None:
     desired = stack(SITE_A)
     observed = replace(settled(desired, WEB), shelf=Shelf({}, {A: dummy_of(A, "www.example.com")}))
-    assert not plan(desired, observed, Intent(TEXT, issue=False))
+    assert not plan(desired, observed, Intent(issue=False))
 
 
 @pytest.mark.parametrize("problem", ["privkey.pem is missing", "privkey.pem is not the certificate's key"])
@@ -405,13 +405,13 @@ def test_many_missing_certificates_are_asked_for_together_and_switched_by_one_re
 
 def test_no_issue_asks_for_nothing() -> None:
     desired = stack(SITE_A)
-    assert not plan(desired, settled(desired, WEB), Intent(TEXT, issue=False))
+    assert not plan(desired, settled(desired, WEB), Intent(issue=False))
 
 
 def test_a_changed_compose_file_alone_is_written_and_nothing_reloads() -> None:
     desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
-    assert str(plan(desired, observed, Intent("# new\n"))) == "write docker-compose.yml  (the stack changes)"
+    assert str(plan(desired, observed, text="# new\n")) == "write docker-compose.yml  (the stack changes)"
 
 
 # Services
@@ -586,9 +586,9 @@ def test_a_dummy_on_the_wire_is_compared_like_a_real_one() -> None:
     desired = stack(SITE_A)
     observed = settled(desired, WEB)
     shown = replace(observed, served={A: certificate(A, fingerprint=f"dummy {A}")})
-    assert not plan(desired, shown, Intent(TEXT, issue=False))
+    assert not plan(desired, shown, Intent(issue=False))
     stale = replace(observed, served={A: certificate(A, fingerprint="older dummy")})
-    assert str(plan(desired, stale, Intent(TEXT, issue=False))).startswith("reload the proxy")
+    assert str(plan(desired, stale, Intent(issue=False))).startswith("reload the proxy")
 
 
 def test_a_stopped_certbot_is_started_and_nothing_reloads() -> None:
@@ -683,8 +683,8 @@ def test_a_removed_app_is_gone_from_the_wire_before_its_service_stops() -> None:
     desired = stack(SITE_A)
     before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
     observed = replace(before, project=project(WEB))
-    intent = Intent("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(OWNED,))
-    assert str(plan(desired, observed, intent)) == lines(
+    intent = Intent(focus=frozenset(), stop=frozenset({"api"}), delete=(OWNED,))
+    assert str(plan(desired, observed, intent, "# less\n")) == lines(
         """
         write docker-compose.yml  (the stack changes)
         stage without sites/b.example.com.conf, without sites/b.example.com.redirect  (b.example.com is routed no more)
@@ -699,8 +699,8 @@ def test_a_removed_app_is_gone_from_the_wire_before_its_service_stops() -> None:
 
 def test_what_takes_away_writes_the_compose_file_last() -> None:
     before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
-    intent = Intent("# less\n", focus=frozenset(), stop=frozenset({"api"}), delete=(OWNED,), write_last=True)
-    texts = str(plan(stack(SITE_A), before, intent)).splitlines()
+    intent = Intent(focus=frozenset(), stop=frozenset({"api"}), delete=(OWNED,), write_last=True)
+    texts = str(plan(stack(SITE_A), before, intent, "# less\n")).splitlines()
     assert texts[0].startswith("stage without sites/b.example.com.conf")
     assert texts[-1] == "write docker-compose.yml  (the stack changes)"
     assert sum("write docker-compose.yml" in text for text in texts) == 1
@@ -708,14 +708,14 @@ def test_what_takes_away_writes_the_compose_file_last() -> None:
 
 def test_a_removed_app_keeps_its_certificate_unless_asked() -> None:
     before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
-    intent = Intent(TEXT, focus=frozenset(), stop=frozenset({"api"}))
+    intent = Intent(focus=frozenset(), stop=frozenset({"api"}))
     assert "delete" not in str(plan(stack(SITE_A), before, intent))
 
 
 def test_a_service_that_is_to_stop_is_not_started_first() -> None:
     desired = stack(SITE_A)
     observed = without(settled(desired, WEB, API, issued=[lineage(A)]), "api")
-    assert not plan(desired, observed, Intent(TEXT, stop=frozenset({"api"})))
+    assert not plan(desired, observed, Intent(stop=frozenset({"api"})))
 
 
 def test_an_orphan_of_stackctl_is_removed_with_all_its_containers() -> None:
@@ -787,13 +787,13 @@ def test_a_focus_leaves_other_apps_and_services_as_they_are() -> None:
     observed = without(settled(desired, WEB, API, service("db"), issued=[lineage(A)]), "api", "db")
     live = {k: v for k, v in observed.live.items() if "b.example.com" not in k}
     observed = replace(observed, live=live, shelf=Shelf(observed.shelf.lineages))
-    assert not plan(desired, observed, Intent(TEXT, focus=frozenset({A})))
+    assert not plan(desired, observed, Intent(focus=frozenset({A})))
     assert plan(desired, observed)
 
 
 def test_an_empty_focus_is_no_app_at_all() -> None:
     desired = stack(SITE_A)
-    assert not plan(desired, settled(desired, WEB), Intent(TEXT, focus=frozenset()))
+    assert not plan(desired, settled(desired, WEB), Intent(focus=frozenset()))
 
 
 @pytest.mark.parametrize("focus", [frozenset[Domain](), frozenset({B})])
@@ -801,7 +801,7 @@ def test_a_live_site_that_lost_its_certificate_is_put_right_whatever_the_focus(f
     desired = stack(SITE_A, SITE_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
     observed = replace(observed, shelf=Shelf({B: lineage(B)}))
-    made = plan(desired, observed, Intent(TEXT, focus=focus))
+    made = plan(desired, observed, Intent(focus=focus))
     assert (
         str(made).splitlines()[:4]
         == lines(
@@ -823,7 +823,7 @@ def test_a_renewal_asks_for_what_it_is_told_and_prepares_nothing() -> None:
     desired = stack(SITE_A, SITE_B)
     observed = without(settled(desired, WEB, API, issued=[lineage(A), lineage(B)]), "web")
     observed = replace(observed, missing=("nginx",))
-    made = plan(desired, observed, Intent("# other\n", renew={A: "due in 9 days"}))
+    made = plan(desired, observed, Intent(renew={A: "due in 9 days"}), "# other\n")
     assert str(made) == lines(
         """
         check that a.example.com leads here  (a refusal of the CA would count)
@@ -836,12 +836,12 @@ def test_a_renewal_asks_for_what_it_is_told_and_prepares_nothing() -> None:
 
 def test_a_renewal_with_nothing_due_is_empty() -> None:
     desired = stack(SITE_A)
-    assert not plan(desired, settled(desired, WEB, issued=[lineage(A)]), Intent(TEXT, renew={}))
+    assert not plan(desired, settled(desired, WEB, issued=[lineage(A)]), Intent(renew={}))
 
 
 def test_a_first_certificate_by_renewal_switches_the_site_too() -> None:
     desired = stack(SITE_A)
-    made = plan(desired, settled(desired, WEB), Intent(TEXT, renew={A: "it has none yet"}))
+    made = plan(desired, settled(desired, WEB), Intent(renew={A: "it has none yet"}))
     assert str(made) == lines(
         """
         check that a.example.com leads here  (a refusal of the CA would count)
@@ -857,7 +857,7 @@ def test_a_first_certificate_by_renewal_switches_the_site_too() -> None:
 def test_only_what_is_forced_is_replaced_before_it_is_due() -> None:
     desired = stack(SITE_A, SITE_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
-    intent = Intent(TEXT, renew={A: "asked for", B: "due in 9 days"}, force=frozenset({A}))
+    intent = Intent(renew={A: "asked for", B: "due in 9 days"}, force=frozenset({A}))
     forced = {op.request.lineage: op.request.force for op in of_kind(plan(desired, observed, intent), Issue)}  # type: ignore[attr-defined]
     assert forced == {A: True, B: False}
 
@@ -865,7 +865,7 @@ def test_only_what_is_forced_is_replaced_before_it_is_due() -> None:
 def test_a_renewal_stays_within_its_focus() -> None:
     desired = stack(SITE_A, SITE_B)
     observed = settled(desired, WEB, API, issued=[lineage(A), lineage(B)])
-    intent = Intent(TEXT, focus=frozenset({A}), renew={A: "asked for", B: "asked for"})
+    intent = Intent(focus=frozenset({A}), renew={A: "asked for", B: "asked for"})
     assert [op.request.lineage for op in of_kind(plan(desired, observed, intent), Issue)] == [A]  # type: ignore[attr-defined]
 
 
@@ -875,7 +875,7 @@ def test_a_renewal_takes_up_what_certbot_renewed_by_itself() -> None:
         settled(desired, WEB, issued=[lineage(A, fingerprint="new")]), served={A: certificate(A, fingerprint="old")}
     )
     cause = "a.example.com is not served with the certificate on disk"
-    assert str(plan(desired, observed, Intent(TEXT, renew={}))) == lines(
+    assert str(plan(desired, observed, Intent(renew={}))) == lines(
         f"""
         reload the proxy  ({cause})
         verify that a.example.com is served with its real certificate  ({cause})
@@ -886,7 +886,7 @@ def test_a_renewal_takes_up_what_certbot_renewed_by_itself() -> None:
 def test_a_renewal_does_not_reload_a_proxy_that_does_not_answer() -> None:
     desired = stack(SITE_A)
     observed = replace(settled(desired, WEB, issued=[lineage(A)]), generation=None)
-    assert not plan(desired, observed, Intent(TEXT, renew={}))
+    assert not plan(desired, observed, Intent(renew={}))
 
 
 # Staging and the ledger
@@ -958,10 +958,10 @@ def test_names_are_looked_at_before_anything_is_asked_and_all_together() -> None
 @pytest.mark.parametrize(
     ("intent", "agreed"),
     [
-        (Intent(TEXT, check=False), True),
-        (Intent(TEXT, renew={A: "asked for with --force"}, force=frozenset({A})), True),
-        (Intent(TEXT, issue=False), True),
-        (Intent(TEXT), False),
+        (Intent(check=False), True),
+        (Intent(renew={A: "asked for with --force"}, force=frozenset({A})), True),
+        (Intent(issue=False), True),
+        (Intent(), False),
     ],
 )
 def test_names_are_not_looked_at_where_a_person_forces_or_nothing_would_be_asked(intent: Intent, agreed: bool) -> None:
@@ -977,7 +977,7 @@ def test_what_is_held_back_alone_switches_nothing() -> None:
 
 def test_a_person_may_ask_in_spite_of_the_ledger() -> None:
     desired = stack(SITE_A, acme=acme(LETSENCRYPT))
-    made = plan(desired, replace(settled(desired, WEB), now=NOW, ledger=failed(5)), Intent(TEXT, ledger=False))
+    made = plan(desired, replace(settled(desired, WEB), now=NOW, ledger=failed(5)), Intent(ledger=False))
     (issue,) = of_kind(made, Issue)
     assert isinstance(issue, Issue)
     assert not issue.paced
@@ -987,14 +987,14 @@ def test_a_person_may_ask_in_spite_of_the_ledger() -> None:
 def test_failures_in_a_row_hold_back_who_does_not_watch(unattended: bool, kind: type[Operation]) -> None:
     desired = stack(SITE_A, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB), now=NOW, ledger=failed(1))
-    made = plan(desired, observed, Intent(TEXT, renew={A: "it has none yet"}, unattended=unattended))
+    made = plan(desired, observed, Intent(renew={A: "it has none yet"}, unattended=unattended))
     assert of_kind(made, kind)
 
 
 def test_a_failure_long_ago_holds_nobody_back() -> None:
     desired = stack(SITE_A, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB), now=NOW, ledger=failed(1, timedelta(days=7)))
-    made = plan(desired, observed, Intent(TEXT, renew={A: "it has none yet"}, unattended=True))
+    made = plan(desired, observed, Intent(renew={A: "it has none yet"}, unattended=True))
     assert of_kind(made, Issue)
 
 
@@ -1013,7 +1013,7 @@ def test_a_failure_long_ago_holds_nobody_back() -> None:
 )
 def test_a_ca_bundle_is_copied_where_it_differs(wished: bytes | None, there: bytes | None, expected: str) -> None:
     observed = replace(settled(stack()), ca_bundle=there)
-    assert str(plan(stack(), observed, Intent(TEXT, ca_bundle=wished))) == expected
+    assert str(plan(stack(), observed, Intent(ca_bundle=wished))) == expected
 
 
 # Order
@@ -1021,9 +1021,7 @@ def test_a_ca_bundle_is_copied_where_it_differs(wished: bytes | None, there: byt
 
 def test_directories_come_before_anything_is_written_into_them() -> None:
     observed = replace(nothing(project(WEB)), images={})
-    kinds = [
-        type(operation).__name__ for operation in plan(stack(SITE_A), observed, Intent(TEXT, ca_bundle=b"x")).operations
-    ]
+    kinds = [type(operation).__name__ for operation in plan(stack(SITE_A), observed, Intent(ca_bundle=b"x")).operations]
     assert kinds[:4] == ["MakeDirectories", "WriteCaBundle", "WriteStackfile", "MakeDummy"]
 
 
@@ -1038,7 +1036,7 @@ def test_every_verification_comes_after_the_start_or_reload_it_is_about() -> Non
 
 def test_every_operation_says_what_it_does_and_why() -> None:
     observed = replace(nothing(project(WEB)), images={})
-    for operation in plan(stack(SITE_A), observed, Intent(TEXT, ca_bundle=b"x")).operations:
+    for operation in plan(stack(SITE_A), observed, Intent(ca_bundle=b"x")).operations:
         assert operation.text
         assert operation.cause
     with pytest.raises(NotImplementedError, match="Operation"):
@@ -1084,10 +1082,10 @@ def test_a_service_that_is_scaled_to_none_is_left_alone() -> None:
 
 def test_a_wildcard_certificate_is_good_for_the_names_it_covers() -> None:
     found = lineage("*.example.com", name=A)
-    intent = Intent(TEXT)
+    intent = Intent()
     one = stack(SITE_A)
     seen = settled(one, WEB, issued=[found])
-    assert "issue" not in str(make_plan(one, intent, seen, rendering(), ISSUERS))
+    assert "issue" not in str(make_plan(one, TEXT, intent, seen, rendering(), ISSUERS))
 
 
 def test_no_wildcard_is_asked_for_by_a_lineage_that_the_file_names() -> None:

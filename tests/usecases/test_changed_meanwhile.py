@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
+
 from stackctl.errors import ExitCode
+from stackctl.model.project import Project
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import WriteCustom, WriteStackfile
 from stackctl.proxies.nginx.proxy import Nginx
@@ -50,3 +53,21 @@ def test_an_own_file_that_is_saved_while_a_rollback_runs_is_kept(site: World) ->
     assert [error.where for error in result.errors] == ["nginx/custom/http.conf"]
     assert site.host.directory.custom(Nginx.layout) == {"http.conf": b"# 3\n"}
     assert site.live() == live
+
+
+def test_a_compose_file_that_is_saved_before_there_is_a_plan_is_kept(
+    site: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = site.fake.resolve
+
+    def resolve_while_it_is_saved(text: str) -> Project:
+        if "port: 8001\n" not in site.text:
+            site.edit("port: 8000\n", "port: 8001\n")
+        return resolve(text)
+
+    monkeypatch.setattr(site.fake, "resolve", resolve_while_it_is_saved)
+    result = site.add("two.example.com")
+    assert result.code is ExitCode.HOST
+    assert [(error.where, error.hint) for error in result.errors] == [("docker-compose.yml", "run the command again")]
+    assert "port: 8001\n" in site.text
+    assert "two.example.com" not in site.text

@@ -13,8 +13,12 @@ from stackctl.observed.state import Observed
 from stackctl.proxies.proxy import Proxy
 
 
-def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Site]) -> Observed:
-    """The state now; ``apps`` are those whose certificate on the wire matters."""
+def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Site], stackfile: str | None) -> Observed:
+    """The state now.
+
+    ``sites`` are those whose certificate on the wire matters, ``stackfile`` is the text of the Compose file on disk
+    that the command read.
+    """
     directory = context.directory
     proxy = context.proxy_of(stack)
     layout = proxy.layout
@@ -26,7 +30,7 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
     names = [site.name for site in sites]
     wanted = {service.image for service in project.services.values() if service.image}
     return Observed(
-        stackfile=directory.stackfile(),
+        stackfile=stackfile,
         file=directory.files.main.name,
         project=project,
         version=version,

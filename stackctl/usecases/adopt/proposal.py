@@ -168,12 +168,12 @@ def planned(  # noqa: PLR0913  (what was found, and what it is to be)
 ) -> Adoption:
     """All that is to be done, and in which order, to turn what was found into ``loaded``."""
     stack = loaded.stack
-    observed = observe(context, stack, loaded.project, stack.sites)
+    observed = observe(context, stack, loaded.project, stack.sites, loaded.before)
     there = {one.site: Stored.of(read_certificate(one.chain)) for one in imports}
     shelf = Shelf(foreign.lineages or observed.shelf.lineages, {**observed.shelf.stored, **there})
     observed = replace(observed, custom={**observed.custom, **proposal.custom}, shelf=shelf)
     rendering = Rendering(context.proxy_of(stack), observed.version, observed.custom)
-    plan = make_plan(stack, Intent(loaded.doc.text, issue=False), observed, rendering, context.issuers)
+    plan = make_plan(stack, loaded.doc.text, Intent(issue=False), observed, rendering, context.issuers)
     probed = tuple(site.name for site in stack.sites if site.name in there or _usable(foreign, site))
     mine: set[str] = {stack.certbot, stack.proxy.service}
     operations: list[Operation] = [

@@ -64,7 +64,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
     proposal, imports = _imports(foreign, proposal)
     proposal = _left(replace(proposal, remarks=(*remarks, *proposal.remarks)), foreign, read_sites(doc))
     changed = adopted(doc, proxy, foreign.layout, proposal, _settings(foreign, project, options), images)
-    loaded = load(context, changed)
+    loaded = load(context, changed, doc.text)
     return planned(context, foreign, proposal, imports, loaded, doc.text, options)
 
 

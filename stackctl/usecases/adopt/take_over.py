@@ -47,7 +47,7 @@ def carry_out(context: Context, adoption: Adoption) -> Result[AdoptReport]:
         if any(step.error for step in steps):
             notes = _given_up(context, last, switched=True)
         else:
-            unrecorded = record_change(context, stack, Intent(adoption.loaded.doc.text), observed, steps)
+            unrecorded = record_change(context, adoption.loaded.doc.text, stack, Intent(), observed, steps)
             notes = (unrecorded,) if unrecorded else ()
     report = replace(result.payload, gap_ms=take_over.gap)
     return replace(result, payload=report, steps=tuple(steps), notes=notes)

@@ -75,7 +75,7 @@ def survey(context: Context) -> DoctorInputs:
 def _loaded(bare: DoctorInputs, doc: Document, sites: tuple[Site, ...]) -> DoctorInputs:
     context, engine = bare.context, bare.engine
     try:
-        loaded = load(context, doc)
+        loaded = load(context, doc, doc.text)
     except EngineError:
         file = ComposeFile(context.directory.files.main.name, len(sites), resolved=False)
         return DoctorInputs(context, engine, bare.engine_version, bare.compose, file, sites)
