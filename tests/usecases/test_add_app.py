@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stackctl.errors import EngineError, ExitCode, InputError, StackfileError
-from stackctl.observed.containers import Container
+from stackctl.observed.containers import Deployment
 from stackctl.plan.operations import ReloadProxy
 from tests.usecases.world import World, done
 
@@ -198,8 +198,9 @@ def test_an_app_that_never_answers_fails_alone(site: World) -> None:
 def test_an_app_that_is_unhealthy_is_not_said_to_be_deaf(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
     containers = site.fake.containers
 
-    def sick(project: str) -> list[Container]:
-        return [replace(one, health="unhealthy") if one.service == "two" else one for one in containers(project)]
+    def sick(project: str) -> Deployment:
+        found = containers(project)
+        return Deployment(tuple(replace(one, health="unhealthy") if one.service == "two" else one for one in found))
 
     monkeypatch.setattr(site.fake, "containers", sick)
     site.fake.looks.seen["two"] = {"health_said": "the queue is full"}
