@@ -27,7 +27,7 @@ class Siblings:
 
 
 def siblings(data: Any) -> Siblings:  # noqa: ANN401  (YAML holds anything)
-    """Return what the Compose file with the content ``data`` refers to; values that Compose would reject are skipped."""
+    """Return what the Compose file with this content refers to; values that Compose would reject are skipped."""
     top = data if isinstance(data, dict) else {}
     included = [item if isinstance(item, dict) else {"path": item} for item in _items(top.get("include"))]
     compose = [path for item in included for path in _paths(item.get("path"))]
