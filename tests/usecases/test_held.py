@@ -12,6 +12,7 @@ from stackctl.certs.ledger import Entry
 from stackctl.errors import InputError
 from stackctl.model.stack import LETSENCRYPT
 from stackctl.model.values import Domain
+from stackctl.observed.network import Answer, Lookup
 from stackctl.plan.operations import DeleteCertificate, Issue, VerifySite
 from stackctl.usecases.config import config
 from tests.usecases.test_named_certificates import rename
@@ -104,6 +105,17 @@ def test_limits_do_not_matter_while_a_certificate_is_good(kind: str, request: py
     world.clock.now += timedelta(days=89)
     spend(world)
     assert world.doctor()[ONE]["limits"] == "wrong"
+
+
+def test_an_imported_certificate_is_judged_although_no_other_could_be_issued(imported: World) -> None:
+    imported.network.records[ONE, "A"] = Lookup(Answer.NO_NAME)
+    found = imported.doctor(ONE)
+    assert found[ONE]["dns"] == "wrong"
+    assert found["certificates"]["cert-issued"] == "ok"
+    assert found["certificates"]["cert-wire"] == "ok"
+    report = imported.diagnosis.payload
+    texts = {check.name: check.text for section in report.sections for check in section.checks}
+    assert "certbot has no certificate" in texts["cert-renewal"]
 
 
 @pytest.mark.parametrize(

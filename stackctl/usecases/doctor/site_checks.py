@@ -80,16 +80,17 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
             yield from skipped(_CERTIFICATE, error.message, site.name)
         return
     for site, one in zip(sites, gathered, strict=True):
-        lineage, reason = one.certificate.lineage, _why_not_issued(site, earlier)
-        there = lineage is not None and lineage.certificate is not None
-        if not there and reason is not None:
+        there, reason = one.certificate.held, _why_not_issued(site, earlier)
+        if there.on_disk is None and reason is not None:
             yield from skipped(_CERTIFICATE, reason, site.name)
             continue
         yield from judged_certificates.judge_certificate(one.certificate)
-        if there and one.renewal is not None:
-            yield judged_renewal.judge_renewal(one.renewal)
-        else:
+        if there.on_disk is None:
             yield from skipped([judged_renewal.FILE], "there is no certificate", site.name)
+        elif there.own is None or there.own.certificate is None or one.renewal is None:
+            yield from skipped([judged_renewal.FILE], "certbot has no certificate of the site", site.name)
+        else:
+            yield judged_renewal.judge_renewal(one.renewal)
 
 
 def _why_not_issued(site: Site, earlier: Sequence[Check]) -> str | None:
