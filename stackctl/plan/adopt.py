@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stackctl.model.layout import CERTS
-from stackctl.plan.operation import Operation
-from stackctl.plan.operations import (
-    MakeDirectories,
-    MakeDummy,
-    Publish,
-    PullImage,
-    StageFiles,
-    StartProxy,
-    WriteStackfile,
-)
+from stackctl.plan.operation import Operation, Preparation
+from stackctl.plan.operations import StartProxy
 from stackctl.proxies.nginx.layout import CUSTOM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepOldState(Operation):
     """Put every file that is about to change into the history, as it is."""
+
+    preparation = Preparation.HISTORY
 
     paths: tuple[str, ...]
 
@@ -36,6 +30,8 @@ class KeepOldState(Operation):
 class CopyTree(Operation):
     """Copy certbot's tree, with its links, modes and owners."""
 
+    preparation = Preparation.CERTBOT_TREE
+
     source: str
     target: str
 
@@ -48,6 +44,8 @@ class CopyTree(Operation):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteKept(Operation):
     """Write a file of ``nginx/custom/``, once, for its owner to go on with."""
+
+    preparation = Preparation.KEPT_FILES
 
     name: str
     content: bytes
@@ -78,6 +76,8 @@ class RewriteRenewal(Operation):
 class ImportCertificate(Operation):
     """Copy a certificate that is not certbot's to ``data/certs``, where its site is served with it."""
 
+    preparation = Preparation.CERTIFICATES
+
     site: str
     chain: bytes = field(repr=False)
     key: bytes = field(repr=False)
@@ -101,36 +101,18 @@ class ReplaceProxy(Operation):
         return f"replace the proxy {self.service}, and measure the gap"
 
 
-_BEFORE: Mapping[type[Operation], int] = {
-    KeepOldState: 0,
-    MakeDirectories: 1,
-    CopyTree: 2,
-    ImportCertificate: 3,
-    WriteKept: 4,
-    MakeDummy: 5,
-    PullImage: 6,
-    StageFiles: 7,
-    Publish: 8,
-}
-"""What can be done while the old proxy serves as if nothing happened, in its order."""
-
-
-def in_two(operations: list[Operation]) -> tuple[list[Operation], list[Operation]]:
-    """The operations that change nothing of what runs, and those that do, each in their order.
+def in_two(operations: Sequence[Operation]) -> tuple[list[Operation], list[Operation]]:
+    """Return the operations that change nothing of what runs, and those that do, each in their order.
 
     So all that can fail, fails before anything is switched, and the gap is the proxy's replacement alone.
     """
-    before = [operation for operation in operations if type(operation) in _BEFORE]
-    switch = [operation for operation in operations if type(operation) not in _BEFORE]
-    rank = {RewriteRenewal: 0, WriteStackfile: 1}
-    return (
-        sorted(before, key=lambda operation: _BEFORE[type(operation)]),
-        sorted(switch, key=lambda operation: rank.get(type(operation), 2)),
-    )
+    first = {preparation: [one for one in operations if one.preparation is preparation] for preparation in Preparation}
+    before = [operation for preparation in Preparation for operation in first[preparation]]
+    return before, [operation for operation in operations if operation.disturbs]
 
 
-def measured(operation: Operation, names: tuple[str, ...]) -> Operation:
-    """A start of the proxy as one whose gap is measured at ``names``."""
+def with_measured_gap(operation: Operation, names: tuple[str, ...]) -> Operation:
+    """Return a start of the proxy as one whose gap is measured at ``names``; other operations as they are."""
     if isinstance(operation, StartProxy):
         return ReplaceProxy(service=operation.service, names=names, cause=operation.cause)
     return operation

@@ -10,7 +10,7 @@ from stackctl.certs.request import CertificateRequest
 from stackctl.model.layout import CA
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
-from stackctl.plan.operation import Operation
+from stackctl.plan.operation import Operation, Preparation
 from stackctl.proxies.proxy import Files
 
 
@@ -49,6 +49,8 @@ class WriteCustom(Operation):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDirectories(Operation):
     """Make directories of the stack."""
+
+    preparation = Preparation.DIRECTORIES
 
     paths: tuple[str, ...]
 
@@ -95,6 +97,8 @@ class WriteSchema(Operation):
 class MakeDummy(Operation):
     """Make an app's dummy certificate."""
 
+    preparation = Preparation.DUMMIES
+
     site: Domain
     names: tuple[Domain, ...]
 
@@ -106,6 +110,8 @@ class MakeDummy(Operation):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullImage(Operation):
     """Fetch an image that is not local."""
+
+    preparation = Preparation.IMAGES
 
     image: str
 
@@ -139,14 +145,12 @@ class AwaitService(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFiles(Operation):
-    """Stage files for the next generation, and leave others out; nothing is live yet.
+    """Stage files for the next generation, and leave others out; nothing is live yet."""
 
-    ``needs`` are sites: when an operation of one of them failed, this one is skipped.
-    """
+    preparation = Preparation.STAGING
 
     files: Files
     leave_out: tuple[str, ...] = ()
-    needs: frozenset[Domain] = frozenset()
 
     @property
     def text(self) -> str:
@@ -157,6 +161,8 @@ class StageFiles(Operation):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publish(Operation):
     """Test the staged files with the proxy that will run them, then make them live at once."""
+
+    preparation = Preparation.PUBLISHING
 
     @property
     def text(self) -> str:
@@ -178,11 +184,9 @@ class StartProxy(Operation):
 class ReloadProxy(Operation):
     """Reload the proxy and wait until the live generation answers.
 
-    ``after`` names scopes: it is skipped when every one of them failed. With ``if_published`` it is
-    skipped when nothing went live before it.
+    With ``if_published`` it is skipped when nothing went live before it.
     """
 
-    after: frozenset[str] | None = None
     if_published: bool = False
 
     @property

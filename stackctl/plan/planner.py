@@ -181,7 +181,9 @@ class _Planner:
         if start or reload_cause:
             for site in self.sites:
                 real = self._held(site).real
-                yield VerifySite(site=site, expect_real=real, cause="the proxy took files up", scope=site.name)
+                yield VerifySite(
+                    site=site, expect_real=real, cause="the proxy took files up", scope=site.name, batch="taken up"
+                )
             for name in self._gone():
                 yield VerifyGone(name=name, cause=f"{name} is routed no more")
 
@@ -191,7 +193,8 @@ class _Planner:
         if cause:
             yield ReloadProxy(cause=cause)
             for site in self.sites:
-                yield VerifySite(site=site, expect_real=self._held(site).real, cause=cause, scope=site.name)
+                real = self._held(site).real
+                yield VerifySite(site=site, expect_real=real, cause=cause, scope=site.name, batch="taken up")
 
     def _reload_cause(self, *, published: bool) -> str | None:
         if published:
@@ -225,9 +228,10 @@ class _Planner:
             yield StageFiles(files=files, leave_out=surplus, cause="certificates were issued", needs=names)
         if wanted != before:
             yield Publish(cause="certificates were issued")
-        yield ReloadProxy(cause="certificates were issued", after=names)
+        yield ReloadProxy(cause="certificates were issued", needs_one=names)
         for site in issued:
-            yield VerifySite(site=site, expect_real=True, cause="its certificate was issued", scope=site.name)
+            cause = "its certificate was issued"
+            yield VerifySite(site=site, expect_real=True, cause=cause, scope=site.name, batch="issued")
 
     def _orphans(self, *, proxy: bool) -> Iterator[RemoveContainers]:
         """Containers stackctl once made for a service that is in the file no more."""

@@ -36,7 +36,15 @@ def certificate_requests(
         refusal = _refusal(source.authority(stack), request, intent, observed)
         if refusal is None:
             paced = intent.ledger
-            yield Issue(request=request, source=source.name, paced=paced, cause=cause, scope=site.name, sharing=others)
+            yield Issue(
+                request=request,
+                source=source.name,
+                paced=paced,
+                cause=cause,
+                scope=site.name,
+                sharing=others,
+                batch="certificates",
+            )
         else:
             yield DeferIssue(
                 request=request, until=refusal.until, cause=refusal.reason, scope=site.name, sharing=others
@@ -72,6 +80,7 @@ def name_checks(
                 cause="a refusal of the CA would count",
                 scope=asked.scope,
                 sharing=asked.sharing,
+                batch="names",
             )
 
 

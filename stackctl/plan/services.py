@@ -30,16 +30,16 @@ def start_services(
     if everything:
         others = [name for name in observed.project.services if name not in own]
         users = {name: users.get(name, []) for name in dict.fromkeys([*users, *others])}
-    yield from _start(stack, users, stop, observed)
+    yield from _start(stack, users, stop, observed, "services")
 
 
 def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operation]:
     """Start the proxy, and certbot beside it: nothing needs certbot earlier, and it is the same call of Compose."""
-    yield from _start(stack, {stack.certbot: []}, (), observed)
-    yield StartProxy(service=stack.proxy.service, cause=cause)
+    yield from _start(stack, {stack.certbot: []}, (), observed, "proxy")
+    yield StartProxy(service=stack.proxy.service, cause=cause, batch="proxy")
 
 
-def _start(stack: Stack, users: Users, stop: Collection[str], observed: Observed) -> Iterator[Operation]:
+def _start(stack: Stack, users: Users, stop: Collection[str], observed: Observed, batch: str) -> Iterator[Operation]:
     causes = {
         service: start_cause(observed, service, routed=bool(routed) or service == stack.certbot)
         for service, routed in users.items()
@@ -50,12 +50,13 @@ def _start(stack: Stack, users: Users, stop: Collection[str], observed: Observed
     for service in starts:
         yield from pull_image(observed, service, scopes[service])
     for service, why in starts.items():
-        yield StartService(service=service, cause=why, scope=scopes[service])
+        yield StartService(service=service, cause=why, scope=scopes[service], batch=batch)
     for service, cause in causes.items():
         reason = cause or _unhealthy(observed, service)
         if reason:
             for site, server in users[service]:
-                yield AwaitService(service=service, port=server.endpoint.port, cause=reason, scope=site.name)
+                port = server.endpoint.port
+                yield AwaitService(service=service, port=port, cause=reason, scope=site.name, batch=f"{batch} answer")
 
 
 def _users(sites: Collection[Site]) -> Users:

@@ -400,7 +400,7 @@ def test_many_missing_certificates_are_asked_for_together_and_switched_by_one_re
     )
     (reload,) = of_kind(made, ReloadProxy)
     assert isinstance(reload, ReloadProxy)
-    assert reload.after == frozenset[str]({A, B})
+    assert reload.needs_one == frozenset[str]({A, B})
 
 
 def test_no_issue_asks_for_nothing() -> None:

@@ -19,6 +19,7 @@ from stackctl.adapters.disk.files import (
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.adopt.downtime import DowntimeMeter
 from stackctl.engine.apply import prove
+from stackctl.engine.apply.handlers import Handlers, one_by_one
 from stackctl.engine.context import Context
 from stackctl.errors import HostError
 from stackctl.model.endpoints import PortBinding
@@ -27,14 +28,11 @@ from stackctl.model.layout import CERTBOT_CONF, DIRECTORIES, LIVE, STATE, renewa
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.plan.adopt import CopyTree, ImportCertificate, KeepOldState, ReplaceProxy, RewriteRenewal, WriteKept
-from stackctl.plan.operation import Operation
 from stackctl.proxies.registry import DEFAULT
-
-"""Names below nginx/ that stackctl puts links at; what stood there is put aside."""
 
 
 class TakeOver:
-    """Does the operations of adoption; ``gap`` is what the replacement cost, in milliseconds."""
+    """Carries out the operations of adoption; ``gap`` is what the replacement cost, in milliseconds."""
 
     def __init__(self, context: Context, project: str, stack: Stack, lineages: Sequence[Lineage]) -> None:
         self._context = context
@@ -44,35 +42,45 @@ class TakeOver:
         self._lineages = lineages
         self.gap: int | None = None
 
-    def __call__(self, operation: Operation) -> None:
-        """Carry one operation out."""
+    @property
+    def handlers(self) -> Handlers:
+        """What carries out each kind of operation."""
+        return {
+            KeepOldState: one_by_one(self._keep),
+            CopyTree: one_by_one(self._copy),
+            WriteKept: one_by_one(self._write_kept),
+            RewriteRenewal: one_by_one(self._rewrite),
+            ImportCertificate: one_by_one(self._import),
+            ReplaceProxy: one_by_one(self._replace),
+        }
+
+    def _copy(self, operation: CopyTree) -> None:
         root = self._context.directory.root
-        match operation:
-            case KeepOldState():
-                self._keep(operation)
-            case CopyTree():
-                copy_tree(root / operation.source, root / operation.target)
-            case WriteKept():
-                path = root / self._layout.custom / operation.name
-                write_kept(path, operation.content)
-                if operation.like is not None:
-                    with host_errors():
-                        shutil.copymode(operation.like, path)
-                        _own(Path(operation.like), path)
-            case RewriteRenewal():
-                with host_errors():
-                    path = root / (CERTBOT_CONF / renewal_file(operation.lineage)).path
-                    write_whole(path, operation.content.encode())
-            case ImportCertificate():
-                self._context.directory.store_pair(operation.site, operation.chain, operation.key)
-            case ReplaceProxy():
-                names = [Domain(name) for name in operation.names]
-                with measured(self._context, self._stack.proxy.http.at, self._stack.proxy.https.at, names) as prober:
-                    self._context.orchestrator.up([operation.service])
-                    prove.generation_answers(self._context, self._stack, self._project)
-                self.gap = prober.milliseconds if prober.has_answered else None
-            case _:
-                raise AssertionError(operation)
+        copy_tree(root / operation.source, root / operation.target)
+
+    def _write_kept(self, operation: WriteKept) -> None:
+        path = self._context.directory.root / self._layout.custom / operation.name
+        write_kept(path, operation.content)
+        if operation.like is not None:
+            with host_errors():
+                shutil.copymode(operation.like, path)
+                _own(Path(operation.like), path)
+
+    def _rewrite(self, operation: RewriteRenewal) -> None:
+        path = self._context.directory.root / (CERTBOT_CONF / renewal_file(operation.lineage)).path
+        with host_errors():
+            write_whole(path, operation.content.encode())
+
+    def _import(self, operation: ImportCertificate) -> None:
+        self._context.directory.store_pair(operation.site, operation.chain, operation.key)
+
+    def _replace(self, operation: ReplaceProxy) -> None:
+        names = [Domain(name) for name in operation.names]
+        proxy = self._stack.proxy
+        with downtime_meter(self._context, proxy.http.at, proxy.https.at, names) as meter:
+            self._context.orchestrator.up([operation.service])
+            prove.generation_answers(self._context, self._stack, self._project)
+        self.gap = meter.milliseconds if meter.has_answered else None
 
     def _keep(self, operation: KeepOldState) -> None:
         directory = self._context.directory
@@ -92,8 +100,8 @@ class TakeOver:
         )
 
 
-def measured(context: Context, http: PortBinding, https: PortBinding, names: Sequence[Domain]) -> DowntimeMeter:
-    """A prober of the published ports: by handshakes with the first of ``names``, or by plain requests."""
+def downtime_meter(context: Context, http: PortBinding, https: PortBinding, names: Sequence[Domain]) -> DowntimeMeter:
+    """Return a meter of the published ports: by handshakes with the first of ``names``, or by plain requests."""
     if not names:
         return DowntimeMeter(lambda: context.wire.responds(http))
     return DowntimeMeter(lambda: context.wire.served(https, names[:1])[names[0]] is not None)

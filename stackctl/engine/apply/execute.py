@@ -1,16 +1,15 @@
-"""Carries a plan out. It decides nothing: one rule says what is skipped after a failure."""
+"""Carries a plan out: the batches and dependencies that the plan names, one handler for each kind of operation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TypeVar
 
 from stackctl.certs.dummy import make_dummy
-from stackctl.certs.held import Held
 from stackctl.engine.apply import prove
-from stackctl.engine.apply.publish import Staging
+from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one, run_together
+from stackctl.engine.apply.staging import Staging
 from stackctl.engine.context import Context, Issuer
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
@@ -53,34 +52,31 @@ class Step:
 
 
 class Executor:
-    """Runs one plan for one stack; ``more`` does the operations that only some command has."""
+    """Runs one plan for one stack; ``handlers`` are those of operations that only some command has."""
 
-    def __init__(
-        self, context: Context, stack: Stack, observed: Observed, more: Callable[[Operation], None] | None = None
-    ) -> None:
-        self._more = more
+    def __init__(self, context: Context, stack: Stack, observed: Observed, handlers: Handlers | None = None) -> None:
         self._context = context
         self._stack = stack
         self._observed = observed
         self._proxy = context.proxy_of(stack)
         self._staging = Staging(context, stack, observed)
+        self._handlers = {**self._own_handlers(), **(handlers or {})}
         self._failed: set[str] = set()
         self._parked: list[tuple[StageFiles, StackctlError]] = []
         self._over = False
         self._just_tested = False
 
     def run(self, plan: Plan) -> list[Step]:
-        """Every operation in its order; each ends as a step."""
+        """Carry out every operation; each ends as a step, in the order of the plan."""
         steps: list[Step] = []
-        # Neighbours of some kinds go to the outside together: one Compose call, one batch of certificates.
-        for kind, group in groupby(plan.operations, key=_kind):
-            operations = list(group)
+        for operations in _batches(plan):
             runnable = [operation for operation in operations if not self._skip(operation)]
             steps += [Step(operation, "skipped") for operation in operations if operation not in runnable]
             if runnable:
-                steps += self._run_group(kind, runnable)
+                steps += self._run_batch(runnable)
             steps = self._with_parked(steps)
-        return steps
+        order = {id(operation): number for number, operation in enumerate(plan.operations)}
+        return sorted(steps, key=lambda step: order[id(step.operation)])
 
     def _with_parked(self, steps: list[Step]) -> list[Step]:
         """What was staged for a site that the proxy then refused was not done after all."""
@@ -92,33 +88,18 @@ class Executor:
         ]
 
     def _skip(self, operation: Operation) -> bool:
-        if self._over or operation.scope in self._failed:
+        if self._over or operation.scope in self._failed or operation.needs & self._failed:
             return True
-        if isinstance(operation, StageFiles):
-            return bool(operation.needs & self._failed)
+        if operation.needs_one and operation.needs_one <= self._failed:
+            return True
         if isinstance(operation, Publish):
             return self._staging.is_empty
-        if isinstance(operation, ReloadProxy):
-            useless = operation.if_published and not self._staging.has_published
-            return useless or (operation.after is not None and operation.after <= self._failed)
-        return False
+        return isinstance(operation, ReloadProxy) and operation.if_published and not self._staging.has_published
 
-    def _run_group(self, kind: object, operations: list[Operation]) -> Iterator[Step]:
+    def _run_batch(self, operations: list[Operation]) -> Iterator[Step]:
         for operation in operations:
             self._context.report.begin(operation)
-        if kind is StartService:
-            errors = self._start([op for op in operations if isinstance(op, StartService | StartProxy)])
-        elif kind is Issue:
-            errors = self._by_source([op for op in operations if isinstance(op, Issue)], self._issue)
-        elif kind is CheckNames:
-            errors = self._by_source([op for op in operations if isinstance(op, CheckNames)], self._check)
-        elif kind is AwaitService:
-            errors = self._await([op for op in operations if isinstance(op, AwaitService)])
-        elif kind is VerifySite:
-            sites = [op for op in operations if isinstance(op, VerifySite)]
-            errors = prove.sites_are_served(self._context, self._stack, sites)
-        else:
-            errors = [self._try(operations[0])]
+        errors = run_together(self._handlers, operations)
         for operation, error in zip(operations, errors, strict=True):
             yield self._ended(operation, error)
 
@@ -132,71 +113,55 @@ class Executor:
             self._failed.update(operation.scopes)
         return Step(operation, "failed", error)
 
-    def _try(self, operation: Operation) -> StackctlError | None:
-        try:
-            self._do(operation)
-        except StackctlError as error:
-            return error
-        return None
+    def _own_handlers(self) -> Handlers:
+        context, directory = self._context, self._context.directory
+        return {
+            WriteStackfile: one_by_one(lambda op: directory.write_stackfile(op.content, self._observed.stackfile)),
+            WriteSchema: one_by_one(lambda op: directory.write_schema(op.content)),
+            WriteCustom: one_by_one(self._write_custom),
+            WriteCaBundle: one_by_one(lambda op: directory.write_ca_bundle(op.content)),
+            WriteEabKey: one_by_one(lambda op: directory.write_eab_key(op.key)),
+            MakeDirectories: one_by_one(self._make_directories),
+            MakeDummy: one_by_one(lambda op: directory.store_pair(op.site, *make_dummy(op.names, context.now()))),
+            PullImage: one_by_one(lambda op: context.images.pull(op.image)),
+            StartService: self._start,
+            StartProxy: self._start,
+            AwaitService: self._await,
+            StageFiles: one_by_one(self._staging.stage),
+            Publish: one_by_one(self._publish),
+            ReloadProxy: one_by_one(self._reload),
+            VerifySite: lambda ops: prove.sites_are_served(context, self._stack, ops),
+            VerifyGone: one_by_one(lambda op: prove.name_is_refused(context, self._stack.proxy.https.at, op.name)),
+            CheckNames: lambda ops: self._by_source(ops, self._check),
+            Issue: lambda ops: self._by_source(ops, self._issue),
+            DeferIssue: one_by_one(_refuse),
+            RemoveContainers: one_by_one(lambda op: context.orchestrator.remove(op.ids)),
+            DeleteCertificate: one_by_one(self._delete_certificate),
+        }
 
-    def _do(self, operation: Operation) -> None:  # noqa: C901, PLR0912  (one line for each kind of operation)
-        context = self._context
-        match operation:
-            case WriteStackfile():
-                context.directory.write_stackfile(operation.content, self._observed.stackfile)
-            case WriteSchema():
-                context.directory.write_schema(operation.content)
-            case WriteCustom():
-                context.directory.write_custom(
-                    operation.path, operation.content, self._observed.custom.get(operation.name)
-                )
-            case MakeDirectories():
-                context.directory.make_directories(operation.paths, self._proxy.layout)
-                context.delivery(self._proxy.layout).prepare()
-            case MakeDummy():
-                context.directory.store_pair(operation.site, *make_dummy(operation.names, context.now()))
-            case PullImage():
-                context.images.pull(operation.image)
-            case WriteCaBundle():
-                context.directory.write_ca_bundle(operation.content)
-            case WriteEabKey():
-                context.directory.write_eab_key(operation.key)
-            case StageFiles():
-                self._staging.stage(operation)
-            case Publish():
-                delivery = context.delivery(self._proxy.layout)
-                before = delivery.published()
-                self._parked = self._staging.publish()
-                self._just_tested = delivery.published() != before
-            case ReloadProxy():
-                self._reload()
-            case VerifyGone():
-                prove.name_is_refused(context, self._stack.proxy.https.at, operation.name)
-            case DeferIssue():
-                raise IssueFailed(
-                    f"{operation.request.lineage}: not asked for: {operation.cause}",
-                    hint=f"asked for again from {operation.until:%Y-%m-%d %H:%M:%S %Z} on;"
-                    " 'stackctl … --ignore-ledger' asks now",
-                    lineage=operation.request.lineage,
-                    why="not asked for",
-                    detail=operation.cause,
-                )
-            case RemoveContainers():
-                context.orchestrator.remove(operation.ids)
-            case DeleteCertificate():
-                self._delete_certificate(operation.held)
-            case _:
-                assert self._more is not None, operation
-                self._more(operation)
+    def _write_custom(self, operation: WriteCustom) -> None:
+        before = self._observed.custom.get(operation.name)
+        self._context.directory.write_custom(operation.path, operation.content, before)
 
-    def _start(self, operations: list[StartService | StartProxy]) -> list[StackctlError | None]:
+    def _make_directories(self, operation: MakeDirectories) -> None:
+        self._context.directory.make_directories(operation.paths, self._proxy.layout)
+        self._context.delivery(self._proxy.layout).prepare()
+
+    def _publish(self, _operation: Publish) -> None:
+        delivery = self._context.delivery(self._proxy.layout)
+        before = delivery.published()
+        self._parked = self._staging.publish()
+        self._just_tested = delivery.published() != before
+
+    def _start(self, operations: Sequence[StartService | StartProxy]) -> Errors:
         errors = self._up([operation.service for operation in operations])
-        # The proxy is the last of its neighbours; that it answers is part of its start.
-        if isinstance(operations[-1], StartProxy) and errors[-1] is None:
-            try:
-                prove.generation_answers(self._context, self._stack, self._observed.project.name)
-            except StackctlError as error:
-                errors[-1] = error
+        for number, operation in enumerate(operations):
+            # That the proxy answers is part of its start.
+            if isinstance(operation, StartProxy) and errors[number] is None:
+                try:
+                    prove.generation_answers(self._context, self._stack, self._observed.project.name)
+                except StackctlError as error:
+                    errors[number] = error
         return errors
 
     def _up(self, services: list[str]) -> list[StackctlError | None]:
@@ -207,11 +172,8 @@ class Executor:
             return [error] if len(services) == 1 else [only for one in services for only in self._up([one])]
         return [None] * len(services)
 
-    def _await(self, operations: Sequence[AwaitService]) -> list[StackctlError | None]:
-        try:
-            return prove.services_answer(self._context, self._observed.project.name, operations)
-        except StackctlError as error:
-            return [error] * len(operations)
+    def _await(self, operations: Sequence[AwaitService]) -> Errors:
+        return prove.services_answer(self._context, self._observed.project.name, operations)
 
     def _by_source(
         self, operations: Sequence[A], run: Callable[[Issuer, Sequence[A]], Sequence[StackctlError | None]]
@@ -236,7 +198,7 @@ class Executor:
         failures = issuer.issue(self._context, self._observed.project.name, self._stack, requests, paced=paced)
         return [failures.get(request.lineage) for request in requests]
 
-    def _reload(self) -> None:
+    def _reload(self, _operation: ReloadProxy) -> None:
         containers, container = self._context.containers, self._container(self._stack.proxy.service)
         # The command reads all sites once more before it sends the same signal: after a test it adds nothing.
         reload = self._proxy.reload
@@ -247,7 +209,8 @@ class Executor:
         self._just_tested = False
         prove.generation_answers(self._context, self._stack, self._observed.project.name)
 
-    def _delete_certificate(self, held: Held) -> None:
+    def _delete_certificate(self, operation: DeleteCertificate) -> None:
+        held = operation.held
         issuer = self._context.issuers.get(held.source)
         if issuer is not None:  # else nothing but what is stored: an imported certificate or a dummy
             issuer.delete(self._context, self._observed.project.name, self._stack, held)
@@ -260,9 +223,19 @@ class Executor:
         return container.id
 
 
-def _kind(operation: Operation) -> object:
-    """What neighbours have in common that are carried out together; else the operation itself."""
-    for kinds in ((StartService, StartProxy), (AwaitService,), (CheckNames,), (Issue,), (VerifySite,)):
-        if isinstance(operation, kinds):
-            return kinds[0]
-    return operation
+def _batches(plan: Plan) -> Iterable[list[Operation]]:
+    """Return the operations of each batch, where the first of them is in the plan; others are by themselves."""
+    batches: dict[object, list[Operation]] = {}
+    for operation in plan.operations:
+        batches.setdefault(operation.batch or id(operation), []).append(operation)
+    return batches.values()
+
+
+def _refuse(operation: DeferIssue) -> None:
+    raise IssueFailed(
+        f"{operation.request.lineage}: not asked for: {operation.cause}",
+        hint=f"asked for again from {operation.until:%Y-%m-%d %H:%M:%S %Z} on; 'stackctl … --ignore-ledger' asks now",
+        lineage=operation.request.lineage,
+        why="not asked for",
+        detail=operation.cause,
+    )

@@ -28,7 +28,7 @@ from stackctl.plan.adopt import (
     RewriteRenewal,
     WriteKept,
     in_two,
-    measured,
+    with_measured_gap,
 )
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
@@ -176,13 +176,9 @@ def planned(  # noqa: PLR0913  (what was found, and what it is to be)
     plan = make_plan(stack, loaded.doc.text, Intent(issue=False), observed, rendering, context.issuers)
     probed = tuple(site.name for site in stack.sites if site.name in there or _usable(foreign, site))
     mine: set[str] = {stack.certbot, stack.proxy.service}
-    operations: list[Operation] = [
-        measured(operation, probed) for operation in plan.operations if _is_ours(operation, mine)
-    ]
-    operations += imports
-    operations += _helpers_removed(foreign, observed)
-    operations += _own_operations(context, foreign, proposal, old, loaded.doc.text)
-    before, switch = in_two(operations)
+    converging = [with_measured_gap(operation, probed) for operation in plan.operations if _is_ours(operation, mine)]
+    own = _own_operations(context, foreign, proposal, old, loaded.doc.text)
+    before, switch = in_two([*own, *converging, *imports, *_helpers_removed(foreign, observed)])
     name = context.directory.main_path
     diff = difflib.unified_diff(old.splitlines(), loaded.doc.text.splitlines(), name, f"{name} (adopted)", lineterm="")
     return Adoption(foreign, proposal, loaded, observed, tuple(before), tuple(switch), "\n".join(diff), options)

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from stackctl.adapters.disk.files import read_or_none
 from stackctl.adopt.compose_layouts import read_layout
-from stackctl.engine.adopt.take_over import TakeOver, take_back
-from stackctl.engine.adopt.take_over import measured as measured_gap
+from stackctl.engine.adopt.take_over import TakeOver, downtime_meter, take_back
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
@@ -38,12 +37,12 @@ def carry_out(context: Context, adoption: Adoption) -> Result[AdoptReport]:
     take_over = TakeOver(context, adoption.loaded.project.name, stack, lineages)
     result = Result("adopt", adoption.report(), adoption.plan)
     last = context.directory.history.last()
-    steps = Executor(context, stack, observed, take_over).run(Plan(adoption.before))
+    steps = Executor(context, stack, observed, take_over.handlers).run(Plan(adoption.before))
     notes: tuple[str, ...] = ()
     if any(step.error for step in steps):
         notes = _given_up(context, last, switched=False)
     else:
-        steps += Executor(context, stack, observed, take_over).run(Plan(adoption.switch))
+        steps += Executor(context, stack, observed, take_over.handlers).run(Plan(adoption.switch))
         if any(step.error for step in steps):
             notes = _given_up(context, last, switched=True)
         else:
@@ -104,7 +103,7 @@ def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = Fals
             for one in context.orchestrator.containers(project.name)
             if one.service not in project.services and one.role
         ]
-        with measured_gap(context, http, at.get(HTTPS_PORT, http), names) as prober:
+        with downtime_meter(context, http, at.get(HTTPS_PORT, http), names) as prober:
             context.orchestrator.up([proxy.name])
             prove.old_proxy_answers(context, http, at.get(HTTPS_PORT), names)
         context.orchestrator.up([])
