@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from stackctl.diagnose.check import Check, Verdict
-from stackctl.diagnose.hops import Hop, Step
+from stackctl.diagnose.hops import Hop, HopKind
 from stackctl.observed.reply import Failure, Reply
 from stackctl.proxies.trace import Advice, LoggedError, Outcome, RuleKind, Trace
 
@@ -25,11 +25,11 @@ class Answered:
     """
 
     text: str
-    at: Step | None = None
+    at: HopKind | None = None
     why: str | None = None
     todo: str | None = None
 
-    def link(self, step: Step, text: str, where: str | None = None) -> Hop:
+    def link(self, step: HopKind, text: str, where: str | None = None) -> Hop:
         """A link of the way; the broken one says what is wrong."""
         if step is self.at:
             return Hop(step, Verdict.WRONG, text, where, self.todo, self.why)
@@ -63,7 +63,7 @@ def judge_answer(  # noqa: PLR0913  (one line for each way to end)
     if status >= 400:
         why = fresh[-1].message if fresh else None
         todo = f"correct {trace.action.place}, then run 'stackctl up'"
-        return Answered(f"{status}, by the proxy itself", Step.LOCATION, why or f"the proxy answers {status}", todo)
+        return Answered(f"{status}, by the proxy itself", HopKind.LOCATION, why or f"the proxy answers {status}", todo)
     return Answered(f"{status}, by the proxy itself")
 
 
@@ -72,12 +72,12 @@ def _unanswered(trace: Trace, failure: Failure, fresh: Sequence[LoggedError], wr
         return Answered(f"none: {failure.value}")
     if trace.action.outcome is Outcome.CLOSE:
         todo = f"correct {trace.action.place}, then run 'stackctl up'"
-        return Answered(f"none: {failure.value}", Step.LOCATION, "it closes the connection", todo)
+        return Answered(f"none: {failure.value}", HopKind.LOCATION, "it closes the connection", todo)
     if wrong is not None:
-        return Answered(f"none: {failure.value}", Step.CONTAINER, wrong.text, wrong.todo)
+        return Answered(f"none: {failure.value}", HopKind.CONTAINER, wrong.text, wrong.todo)
     why = fresh[-1].message if fresh else failure.value
     return Answered(
-        f"none: {failure.value}", Step.ANSWER, why, "see 'stackctl logs': the app may still be at work on it"
+        f"none: {failure.value}", HopKind.ANSWER, why, "see 'stackctl logs': the app may still be at work on it"
     )
 
 
@@ -87,7 +87,7 @@ def _redirected(name: str, path: str, trace: Trace, reply: Reply) -> Answered:
     if reply.location is not None and not reply.sets_cookie and _same(reply.location, name, path):
         why = "it redirects to the address it was asked at, without an end"
         todo = "let the app go by X-Forwarded-Proto, and not redirect what has come by https"
-        return Answered(text, Step.ANSWER, why, todo)
+        return Answered(text, HopKind.ANSWER, why, todo)
     return Answered(text)
 
 
@@ -106,14 +106,14 @@ def _failed(
     if not fresh:
         # The proxy logs each failure of its own: without a line the answer came through it.
         why, todo = f"the app itself answers {status}", "see 'stackctl logs': the way to the app is whole"
-        return Answered(f"{status}, by the app", Step.ANSWER, why, todo)
+        return Answered(f"{status}, by the app", HopKind.ANSWER, why, todo)
     said = fresh[-1]
     advised = advice(said.message)
     if advised.refused:
-        return Answered(f"{status}, by the proxy itself", Step.LOCATION, said.message, advised.todo)
+        return Answered(f"{status}, by the proxy itself", HopKind.LOCATION, said.message, advised.todo)
     if wrong is not None:
-        return Answered(f"{status}, by the proxy: {said.message}", Step.CONTAINER, wrong.text, wrong.todo)
-    return Answered(f"{status}, by the proxy", Step.UPSTREAM, said.message, advised.todo)
+        return Answered(f"{status}, by the proxy: {said.message}", HopKind.CONTAINER, wrong.text, wrong.todo)
+    return Answered(f"{status}, by the proxy", HopKind.UPSTREAM, said.message, advised.todo)
 
 
 def _by_rule(trace: Trace, status: int, fresh: Sequence[LoggedError]) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from stackctl.diagnose.check import Verdict
 
 
-class Step(StrEnum):
+class HopKind(StrEnum):
     """Where on its way a request is."""
 
     NAME = "name"
@@ -32,7 +32,7 @@ class Hop:
         why: what is wrong there, where the text does not say it; ``todo`` what to do about it.
     """
 
-    step: Step
+    step: HopKind
     verdict: Verdict
     text: str
     where: str | None = None

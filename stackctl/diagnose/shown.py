@@ -8,7 +8,7 @@ from stackctl.certs.dummy import is_dummy
 from stackctl.certs.held import Held
 from stackctl.certs.lineage import Certificate
 from stackctl.diagnose.check import Verdict
-from stackctl.diagnose.hops import Hop, Step
+from stackctl.diagnose.hops import Hop, HopKind
 from stackctl.observed.reply import Failure, Reply
 
 
@@ -20,8 +20,8 @@ def judge_shown(name: str, owner: str | None, held: Held | None, reply: Reply, n
     text = f"{_described(shown, now)}, {_kind(shown, held)}"
     todo = _todo(name, owner, shown, held, now)
     if todo is not None:
-        return Hop(Step.CERTIFICATE, Verdict.WRONG, f"{text}{_fault(name, shown, now)}", None, todo)
-    return Hop(Step.CERTIFICATE, Verdict.OK, text)
+        return Hop(HopKind.CERTIFICATE, Verdict.WRONG, f"{text}{_fault(name, shown, now)}", None, todo)
+    return Hop(HopKind.CERTIFICATE, Verdict.OK, text)
 
 
 def _none(held: Held | None, reply: Reply, now: datetime) -> Hop:
@@ -30,8 +30,8 @@ def _none(held: Held | None, reply: Reply, now: datetime) -> Hop:
     if on_disk is not None:
         text += f"; on disk: {_described(on_disk, now)}"
     if reply.failure is Failure.HANDSHAKE:
-        return Hop(Step.CERTIFICATE, Verdict.WRONG, text, None, "run 'stackctl up'; 'stackctl logs' may say more")
-    return Hop(Step.CERTIFICATE, Verdict.UNKNOWN, text)
+        return Hop(HopKind.CERTIFICATE, Verdict.WRONG, text, None, "run 'stackctl up'; 'stackctl logs' may say more")
+    return Hop(HopKind.CERTIFICATE, Verdict.UNKNOWN, text)
 
 
 def _described(certificate: Certificate, now: datetime) -> str:

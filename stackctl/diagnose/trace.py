@@ -10,7 +10,7 @@ from stackctl.certs.held import Held
 from stackctl.diagnose.answer import Answered, judge_answer
 from stackctl.diagnose.apps import AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
-from stackctl.diagnose.hops import Hop, Step
+from stackctl.diagnose.hops import Hop, HopKind
 from stackctl.diagnose.shown import judge_shown
 from stackctl.model.routing import Server
 from stackctl.observed.containers import Inspected
@@ -94,11 +94,13 @@ def _one_broken(links: Sequence[Hop]) -> list[Hop]:
 def _name(facts: TraceFacts) -> Hop:
     if facts.owner is None and (facts.trace is None or facts.trace.match is ServerMatch.DEFAULT):
         todo = f"route it with 'stackctl add-app {facts.name}', or correct the name"
-        return Hop(Step.NAME, Verdict.WRONG, f"{facts.name} is not routed: {facts.file} does not have it", None, todo)
+        return Hop(
+            HopKind.NAME, Verdict.WRONG, f"{facts.name} is not routed: {facts.file} does not have it", None, todo
+        )
     if facts.owner is None:
-        return Hop(Step.NAME, Verdict.OK, f"{facts.name} is routed by the proxy's own files alone")
+        return Hop(HopKind.NAME, Verdict.OK, f"{facts.name} is routed by the proxy's own files alone")
     of = "" if facts.owner == facts.name else f", an alias of {facts.owner}"
-    return Hop(Step.NAME, Verdict.OK, f"{facts.name}{of}", facts.owner_where)
+    return Hop(HopKind.NAME, Verdict.OK, f"{facts.name}{of}", facts.owner_where)
 
 
 def _port(facts: TraceFacts) -> Hop:
@@ -107,13 +109,13 @@ def _port(facts: TraceFacts) -> Hop:
         state = f"{facts.proxy.name} is {facts.proxy.state}" if facts.proxy else "the proxy has no container"
         held = f"; {at} is held by {facts.holder}" if facts.holder else ""
         todo = _make_room(facts) or "run 'stackctl up'; 'stackctl logs' says why it ended"
-        return Hop(Step.PORT, Verdict.WRONG, f"{at}: {state}{held}", None, todo)
+        return Hop(HopKind.PORT, Verdict.WRONG, f"{at}: {state}{held}", None, todo)
     if facts.https.failure is Failure.CONNECT:
         held = f", and is held by {facts.holder}" if facts.holder else ""
         todo = _make_room(facts) or "run 'stackctl up', which publishes it"
-        return Hop(Step.PORT, Verdict.WRONG, f"{at} does not lead to {facts.proxy.name}{held}", None, todo)
+        return Hop(HopKind.PORT, Verdict.WRONG, f"{at} does not lead to {facts.proxy.name}{held}", None, todo)
     health = f", {facts.proxy.health}" if facts.proxy.health else ""
-    return Hop(Step.PORT, Verdict.OK, f"{at}, published by {facts.proxy.name} ({facts.proxy.state}{health})")
+    return Hop(HopKind.PORT, Verdict.OK, f"{at}, published by {facts.proxy.name} ({facts.proxy.state}{health})")
 
 
 def _make_room(facts: TraceFacts) -> str | None:
@@ -126,12 +128,12 @@ def _through_files(facts: TraceFacts) -> list[Hop]:
     trace = facts.trace
     if trace is None:
         todo = "run 'stackctl up'"
-        return [Hop(Step.SERVER, Verdict.WRONG, "the live files have no server on port 443", None, todo)]
+        return [Hop(HopKind.SERVER, Verdict.WRONG, "the live files have no server on port 443", None, todo)]
     if trace.match is ServerMatch.DEFAULT:
         text = f"{trace.server.text} (the default): {trace.action.text}"
-        return [Hop(Step.SERVER, Verdict.WRONG, text, trace.server.place, "run 'stackctl up'")]
+        return [Hop(HopKind.SERVER, Verdict.WRONG, text, trace.server.place, "run 'stackctl up'")]
     how = "" if trace.match is ServerMatch.EXACT else f" (by {trace.match.value})"
-    links = [Hop(Step.SERVER, Verdict.OK, f"{trace.server.text}{how}", trace.server.place)]
+    links = [Hop(HopKind.SERVER, Verdict.OK, f"{trace.server.text}{how}", trace.server.place)]
     checks = [(app, judge_app(app)) for app in facts.apps]
     wrong = next((check for _, found in checks for check in found if check.verdict is Verdict.WRONG), None)
     answered = judge_answer(facts.name, facts.path, trace, facts.https, facts.fresh, wrong, facts.advice)
@@ -139,7 +141,7 @@ def _through_files(facts: TraceFacts) -> list[Hop]:
     if trace.action.outcome is Outcome.PROXY:
         links.append(_upstream(facts, trace, answered))
         links += [_container(app, found, answered) for app, found in checks]
-    links.append(answered.link(Step.ANSWER, answered.text))
+    links.append(answered.link(HopKind.ANSWER, answered.text))
     return links
 
 
@@ -148,11 +150,11 @@ def _location(trace: Trace, answered: Answered) -> Hop:
         text = (
             trace.action.text if trace.action.outcome is not Outcome.FILES else f"no location fits: {trace.action.text}"
         )
-        return answered.link(Step.LOCATION, text, trace.action.place)
+        return answered.link(HopKind.LOCATION, text, trace.action.place)
     text = trace.location.text
     if trace.action.outcome is not Outcome.PROXY:
         text = f"{text}: {trace.action.text}"
-    return answered.link(Step.LOCATION, text, trace.location.place)
+    return answered.link(HopKind.LOCATION, text, trace.location.place)
 
 
 def _upstream(facts: TraceFacts, trace: Trace, answered: Answered) -> Hop:
@@ -163,10 +165,10 @@ def _upstream(facts: TraceFacts, trace: Trace, answered: Answered) -> Hop:
     ours = not trace.action.place.startswith(f"{facts.custom}/")
     if stale and ours:
         text = f"{text}; {facts.file} says {', '.join(map(str, facts.servers))} by now"
-        if answered.at in {Step.UPSTREAM, Step.CONTAINER}:
+        if answered.at in {HopKind.UPSTREAM, HopKind.CONTAINER}:
             todo = "run 'stackctl up', which makes it live"
-            return Hop(Step.UPSTREAM, Verdict.WRONG, text, trace.action.place, todo)
-    return answered.link(Step.UPSTREAM, text, trace.action.place)
+            return Hop(HopKind.UPSTREAM, Verdict.WRONG, text, trace.action.place, todo)
+    return answered.link(HopKind.UPSTREAM, text, trace.action.place)
 
 
 def _container(app: AppFacts, checks: Sequence[Check], answered: Answered) -> Hop:
@@ -175,9 +177,9 @@ def _container(app: AppFacts, checks: Sequence[Check], answered: Answered) -> Ho
         text = f"{app.server}, outside Compose"
     else:
         text = "; ".join(_shown(app, one) for one in app.containers) or checks[0].text
-    if wrong is not None and answered.at is Step.CONTAINER:
-        return Hop(Step.CONTAINER, Verdict.WRONG, text, app.where, wrong.todo, wrong.text)
-    return Hop(Step.CONTAINER, Verdict.OK, text)
+    if wrong is not None and answered.at is HopKind.CONTAINER:
+        return Hop(HopKind.CONTAINER, Verdict.WRONG, text, app.where, wrong.todo, wrong.text)
+    return Hop(HopKind.CONTAINER, Verdict.OK, text)
 
 
 def _shown(app: AppFacts, container: Inspected) -> str:
@@ -194,6 +196,6 @@ def _plain(facts: TraceFacts) -> Hop:
     if reply.failure is Failure.CONNECT:
         text = f"{facts.http_at}: {reply.failure.value}"
         todo = "run 'stackctl up': without port 80 no certificate is renewed"
-        return Hop(Step.HTTP, Verdict.WRONG, text, None, todo)
+        return Hop(HopKind.HTTP, Verdict.WRONG, text, None, todo)
     said = reply.failure.value if reply.failure else str(reply.status)
-    return Hop(Step.HTTP, Verdict.OK, f"{said} to {reply.location}" if reply.location else said, where)
+    return Hop(HopKind.HTTP, Verdict.OK, f"{said} to {reply.location}" if reply.location else said, where)

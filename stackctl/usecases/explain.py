@@ -8,11 +8,11 @@ from datetime import datetime
 
 from stackctl.diagnose.apps import AppFacts
 from stackctl.diagnose.check import Verdict
-from stackctl.diagnose.hops import Hop, Step
+from stackctl.diagnose.hops import Hop, HopKind
 from stackctl.diagnose.shown import kind_of
 from stackctl.diagnose.trace import TraceFacts, judge_trace
 from stackctl.engine.context import Context
-from stackctl.engine.probe.trace import journey
+from stackctl.engine.probe.trace import gather_trace
 from stackctl.errors import ExitCode
 from stackctl.model.values import Domain
 from stackctl.proxies.trace import LoggedError
@@ -27,7 +27,7 @@ _ERRORS = 5
 class HopReport:
     """One hop of the request."""
 
-    step: Step = field(metadata=json_name("link"))
+    step: HopKind = field(metadata=json_name("link"))
     verdict: Verdict
     text: str
     where: str | None
@@ -105,7 +105,7 @@ class ExplainReport:
 def explain(context: Context, name: Domain, path: str) -> Result[ExplainReport]:
     """Follow a request for ``path`` of ``name`` from the published port to the app; it is really made."""
     loaded = load_current(context)
-    gathered = journey(context, loaded.stack, loaded.project, name, path)
+    gathered = gather_trace(context, loaded.stack, loaded.project, name, path)
     facts = gathered.facts
     judged = judge_trace(facts)
     broken = judged.broken

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackctl.certs.held import held
 from stackctl.diagnose.shown import kind_of
 from stackctl.engine.context import Context
+from stackctl.engine.probe.apps import endpoints_answer
+from stackctl.model.endpoints import Endpoint
 from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
 from stackctl.usecases.converge import load_current
 from stackctl.usecases.result import Result, json_name
-
-_AT_ONCE = 64
-"""Servers asked at once: those that do not answer cost a second each."""
 
 _RUNNING = ("answers", "running", "healthy", "starting", "unhealthy")
 """The conditions of a server outside Compose that answers and of a running container, the best first."""
@@ -62,9 +61,8 @@ def status(context: Context) -> Result[StatusReport]:
     served = context.wire.offered(stack.proxy.https.at, [site.name for site in stack.sites]) if stack.sites else {}
     # Sites that share a server share its answer too.
     servers = list(dict.fromkeys(server for site in stack.sites for server in site.servers))
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda server: _health(context, server, containers), servers)
-        health = dict(zip(servers, found, strict=True))
+    answers = endpoints_answer(context, (server.endpoint for server in servers if server.service is None))
+    health = {server: _health(server, containers, answers) for server in servers}
     now = context.now()
     rows: list[SiteStatus] = []
     for site in stack.sites:
@@ -89,9 +87,9 @@ def status(context: Context) -> Result[StatusReport]:
     return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows)))
 
 
-def _health(context: Context, server: Server, containers: Deployment) -> str:
+def _health(server: Server, containers: Deployment, answers: Mapping[Endpoint, bool]) -> str:
     if server.service is None:
-        return "answers" if context.wire.answers(server.endpoint) else "no answer"
+        return "answers" if answers[server.endpoint] else "no answer"
     own = containers.of(server.service)
     if not own:
         return "missing"

@@ -60,7 +60,7 @@ def down(context: Context, *, dry_run: bool = False) -> Result[DownReport]:
     """Stop the stack: containers and networks go, all data stays."""
     loaded = load_current(context)
     containers = context.orchestrator.containers(loaded.project.name)
-    names = tuple(sorted({container.service for container in containers}))
+    names = tuple(sorted(containers.services))
     if names and not dry_run:
         context.orchestrator.down()
     return Result("down", DownReport(names), dry_run=dry_run, acted=bool(names) and not dry_run)

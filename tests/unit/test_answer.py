@@ -8,7 +8,7 @@ import pytest
 
 from stackctl.diagnose.answer import Answered, judge_answer
 from stackctl.diagnose.check import Check, Verdict, wrong
-from stackctl.diagnose.hops import Step
+from stackctl.diagnose.hops import HopKind
 from stackctl.observed.reply import Failure, Reply
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.trace import Action, Block, LoggedError, Outcome, Rule, RuleKind, ServerMatch, Trace
@@ -44,17 +44,22 @@ def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, faul
     [
         (Reply(200), {}, None, "200, by the app"),
         (Reply(404), {}, None, "404, by the app"),
-        (Reply(502), {"fresh": REFUSED, "fault": PORT}, Step.CONTAINER, "wrong port"),
-        (Reply(502), {"fresh": REFUSED}, Step.UPSTREAM, "Connection refused"),
-        (Reply(504), {"fresh": said("upstream timed out (110)")}, Step.UPSTREAM, "read-timeout"),
-        (Reply(502), {"fresh": said("web could not be resolved (3: Host not found)")}, Step.UPSTREAM, "stackctl up"),
-        (Reply(502), {"fresh": said("upstream prematurely closed connection")}, Step.UPSTREAM, "ended the connection"),
-        (Reply(503), {"fresh": said("limiting requests, excess: 1")}, Step.LOCATION, "raise the limit"),
-        (Reply(503), {"fault": PORT}, Step.ANSWER, "the app itself answers 503"),
-        (Reply(500), {}, Step.ANSWER, "the app itself answers 500"),
-        (Reply(301, f"https://{NAME}/"), {}, Step.ANSWER, "without an end"),
-        (Reply(301, "/"), {}, Step.ANSWER, "without an end"),
-        (Reply(301, f"https://{NAME}"), {}, Step.ANSWER, "without an end"),
+        (Reply(502), {"fresh": REFUSED, "fault": PORT}, HopKind.CONTAINER, "wrong port"),
+        (Reply(502), {"fresh": REFUSED}, HopKind.UPSTREAM, "Connection refused"),
+        (Reply(504), {"fresh": said("upstream timed out (110)")}, HopKind.UPSTREAM, "read-timeout"),
+        (Reply(502), {"fresh": said("web could not be resolved (3: Host not found)")}, HopKind.UPSTREAM, "stackctl up"),
+        (
+            Reply(502),
+            {"fresh": said("upstream prematurely closed connection")},
+            HopKind.UPSTREAM,
+            "ended the connection",
+        ),
+        (Reply(503), {"fresh": said("limiting requests, excess: 1")}, HopKind.LOCATION, "raise the limit"),
+        (Reply(503), {"fault": PORT}, HopKind.ANSWER, "the app itself answers 503"),
+        (Reply(500), {}, HopKind.ANSWER, "the app itself answers 500"),
+        (Reply(301, f"https://{NAME}/"), {}, HopKind.ANSWER, "without an end"),
+        (Reply(301, "/"), {}, HopKind.ANSWER, "without an end"),
+        (Reply(301, f"https://{NAME}"), {}, HopKind.ANSWER, "without an end"),
         (Reply(302, "/", sets_cookie=True), {}, None, "302 to /, by the app"),
         (Reply(301, f"http://{NAME}/"), {}, None, "301 to"),
         (Reply(301, f"https://{NAME}/?x"), {}, None, "301 to"),
@@ -80,25 +85,25 @@ def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, faul
         (
             Reply(404),
             {"given": trace(Outcome.FILES, "root /x"), "fresh": said("open() failed")},
-            Step.LOCATION,
+            HopKind.LOCATION,
             "open()",
         ),
-        (Reply(410), {"given": trace(Outcome.ANSWER, "return 410")}, Step.LOCATION, "correct nginx/custom/a.conf:9"),
+        (Reply(410), {"given": trace(Outcome.ANSWER, "return 410")}, HopKind.LOCATION, "correct nginx/custom/a.conf:9"),
         (Reply(200), {"given": trace(Outcome.FILES, "root /x")}, None, "by the proxy itself"),
         (Reply(302, "/b"), {"given": trace(Outcome.REDIRECT, "return 302 /b")}, None, "302 to /b, by the proxy itself"),
         (
             Reply(failure=Failure.CLOSED),
             {"given": trace(Outcome.CLOSE, "return 444")},
-            Step.LOCATION,
+            HopKind.LOCATION,
             "closes the connection",
         ),
-        (Reply(failure=Failure.TIMEOUT), {}, Step.ANSWER, "no answer comes in time"),
-        (Reply(failure=Failure.TIMEOUT), {"fault": PORT}, Step.CONTAINER, "wrong port"),
+        (Reply(failure=Failure.TIMEOUT), {}, HopKind.ANSWER, "no answer comes in time"),
+        (Reply(failure=Failure.TIMEOUT), {"fault": PORT}, HopKind.CONTAINER, "wrong port"),
         (Reply(failure=Failure.CONNECT), {"fault": PORT}, None, "nothing takes the connection"),
         (Reply(failure=Failure.HANDSHAKE), {}, None, "the TLS handshake is refused"),
     ],
 )
-def test_what_an_answer_tells(reply: Reply, more: dict[str, Any], at: Step | None, words: str) -> None:
+def test_what_an_answer_tells(reply: Reply, more: dict[str, Any], at: HopKind | None, words: str) -> None:
     fresh = (more["fresh"],) if "fresh" in more else ()
     found = answered(reply, *fresh, given=more.get("given"), fault=more.get("fault"))
     assert found.at is at
@@ -108,6 +113,6 @@ def test_what_an_answer_tells(reply: Reply, more: dict[str, Any], at: Step | Non
 
 def test_only_the_broken_link_says_what_is_wrong() -> None:
     found = answered(Reply(502), REFUSED, fault=PORT)
-    assert found.link(Step.CONTAINER, "web-1").verdict is Verdict.WRONG
-    assert found.link(Step.CONTAINER, "web-1").why == "wrong port"
-    assert found.link(Step.ANSWER, "502") == answered(Reply(200)).link(Step.ANSWER, "502")
+    assert found.link(HopKind.CONTAINER, "web-1").verdict is Verdict.WRONG
+    assert found.link(HopKind.CONTAINER, "web-1").why == "wrong port"
+    assert found.link(HopKind.ANSWER, "502") == answered(Reply(200)).link(HopKind.ANSWER, "502")

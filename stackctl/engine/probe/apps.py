@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -31,9 +31,7 @@ def apps(
 ) -> list[AppFacts]:
     """The facts of each server of a site that is ``wanted``."""
     networks = proxy_networks(context, proxy_service, containers)
-    outside = [server.endpoint for _, server in wanted if server.service is None]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = dict(zip(outside, pool.map(context.wire.answers, outside), strict=True))
+    answers = endpoints_answer(context, (server.endpoint for _, server in wanted if server.service is None))
     return [
         app_facts(
             context,
@@ -47,6 +45,13 @@ def apps(
         )
         for site, server in wanted
     ]
+
+
+def endpoints_answer(context: Context, endpoints: Iterable[Endpoint]) -> dict[Endpoint, bool]:
+    """Return which of ``endpoints``, outside Compose, take connections; each is asked once, many at a time."""
+    asked = list(dict.fromkeys(endpoints))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(asked, pool.map(context.wire.answers, asked), strict=True))
 
 
 def proxy_networks(context: Context, proxy_service: ProxyService, containers: Deployment) -> frozenset[str] | None:

@@ -28,14 +28,14 @@ _VARIABLE = "RENEW_SECONDS"
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class SiteFacts:
     """The facts of one app's certificate, and of its renewal; None for one that was never issued."""
 
     certificate: CertificateFacts
     renewal: RenewalFacts | None
 
 
-def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy_up: bool) -> list[Gathered]:
+def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy_up: bool) -> list[SiteFacts]:
     """The facts of each app's certificate, on disk and on the wire."""
     names = [site.name for site in sites]
     shown = context.wire.served(stack.proxy.https.at, names) if proxy_up and names else {}
@@ -58,7 +58,7 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
             now=now,
         )
         facts = _renewal(tree, site, renewal, accounts, stack.acme.directory) if there.own else None
-        found.append(Gathered(certificate, facts))
+        found.append(SiteFacts(certificate, facts))
     return found
 
 

@@ -32,14 +32,14 @@ _PROXY_SAYS = {401, 403, 429}
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class GatheredTrace:
     """The facts, and what the proxy logged for the name before."""
 
     facts: TraceFacts
     earlier: tuple[LoggedError, ...]
 
 
-def journey(context: Context, stack: Stack, project: Project, name: Domain, path: str) -> Gathered:
+def gather_trace(context: Context, stack: Stack, project: Project, name: Domain, path: str) -> GatheredTrace:
     """Look at the way of ``name`` and ``path``, and send one request along it and one to port 80."""
     proxy_service, site = stack.proxy, stack.site(name)
     containers = context.orchestrator.containers(project.name)
@@ -74,7 +74,7 @@ def journey(context: Context, stack: Stack, project: Project, name: Domain, path
         fresh=fresh,
         now=context.now(),
     )
-    return Gathered(facts, log.earlier)
+    return GatheredTrace(facts, log.earlier)
 
 
 def _live_files(context: Context, layout: ProxyLayout) -> Files:
