@@ -11,18 +11,18 @@ from tests.offenders import no_offenders
 
 _HEAD = """# Commands
 
-<!-- Made from the commands' own help: STACKCTL_UPDATE_DOCS=1 pytest tests/docs writes it anew. -->
+<!-- Generated from the commands' help: update it with STACKCTL_UPDATE_DOCS=1 pytest tests/docs. -->
 
-`stackctl COMMAND --help` prints the same on your terminal. `stackctl --version` prints the version,
-`stackctl --install-completion` teaches your shell to complete commands and options, and
-`python -m stackctl` is another way to write `stackctl`.
+This page lists every command with its options; `stackctl COMMAND --help` prints the same.
+`stackctl --version` prints the version, `stackctl --install-completion` installs completion of commands and
+options for your shell, and `python -m stackctl` is equivalent to `stackctl`.
 
-What a command ends with is in [exit-codes.md](exit-codes.md), what `--output json` prints in
-[json-output.md](json-output.md).
+[exit-codes.md](exit-codes.md) lists the exit codes, and [json-output.md](json-output.md) describes the output
+of `--output json`.
 
-Every command works on the directory it is run in, or on that of `--directory`. One that changes
-something holds the stack's lock; a second one waits for it, as long as `--wait` says. `--dry-run`
-needs no lock.
+Every command works on the stack in the current directory, or in that of `--directory`. A command that
+changes something takes the stack's lock. A second one waits for the lock, at most as long as `--wait` allows.
+`--dry-run` takes no lock.
 """
 
 
