@@ -1,10 +1,106 @@
-"""Lines for a person, on whatever console."""
+"""Prints every text, of stackctl and of others: no markup, no emoji codes, nothing that controls a terminal."""
 
 from __future__ import annotations
 
+import json
+import logging
+import re
+
+import typer
 from rich.console import Console
+from rich.segment import Segment, Segments
+from rich.style import Style
+from rich.text import Text
+
+Part = str | tuple[str, str]
+"""A text, or a text and its style."""
+
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what changes the direction of writing
+    r"\u2028\u2029"  # line breaks that no line-based tool sees
+    r"\ud800-\udfff]"  # bytes that are not UTF-8, as Python keeps them
+)
 
 
-def plain(console: Console, text: str) -> None:
-    """A line as it is: no markup, no colour, no wrapping."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def printable(text: str) -> str:
+    """Return ``text`` with every character that could control a terminal escaped; line feeds and tabs stay."""
+    return _UNSAFE.sub(_escaped, text.replace("\r\n", "\n"))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console that does not fold its output where it is not a terminal."""
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, width=200)
+
+
+def styled(*parts: Part) -> Text:
+    """Return ``parts`` as one text that is safe to print."""
+    text = Text()
+    for part in parts:
+        words, style = part if isinstance(part, tuple) else (part, "")
+        text.append(printable(words), style)
+    return text
+
+
+def verbatim(console: Console, *lines: Part) -> None:
+    """Print lines as they are, however narrow the terminal: of a file, a log or a difference."""
+    # By segments, and in one piece: a thousand new sites are forty thousand lines, and each print has its cost.
+    parts = [line if isinstance(line, tuple) else (line, "") for line in lines]
+    segments = [Segment(f"{printable(text)}\n", Style.parse(style) if style else None) for text, style in parts]
+    console.print(Segments(segments), end="", soft_wrap=True)
+
+
+def plain(console: Console, *parts: Part, hang: int | None = None) -> None:
+    """Print lines; a terminal gets them folded between words.
+
+    Args:
+        console: where to print.
+        parts: one after the other on the same line.
+        hang: by how many columns what is folded is indented; without it two more than its line.
+    """
+    text = styled(*parts)
+    if not console.is_terminal:
+        console.print(text, soft_wrap=True)
+        return
+    for line in text.split("\n", allow_blank=True):
+        console.print(_folded(console, line, hang), soft_wrap=True)
+
+
+def print_json(shown: object) -> None:
+    """Print a value as JSON on standard output: it escapes all that is not ASCII."""
+    typer.echo(json.dumps(shown, indent=2))
+
+
+class SafeFormatter(logging.Formatter):
+    """Formats what ``--verbose`` shows of the commands that are run."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See :meth:`logging.Formatter.format`."""
+        return printable(super().format(record))
+
+
+def _folded(console: Console, line: Text, hang: int | None) -> Text:
+    """Break a line between words; only a word that is wider than the terminal is broken itself."""
+    if line.cell_len <= console.width and "\t" not in line.plain:
+        return line
+    indent = len(line.plain) - len(line.plain.lstrip())
+    margin = indent + 2 if hang is None else hang
+    if margin > console.width // 2:
+        margin = min(indent, 4)
+    first, *rest = line.divide([margin]) if margin else [line]
+    if not rest:
+        return first
+    lines = rest[0].wrap(console, console.width - first.cell_len, overflow="fold")
+    for folded in lines:
+        folded.rstrip()
+    return first + Text("\n" + " " * first.cell_len).join(lines)

@@ -41,7 +41,9 @@ app = typer.Typer(
 
 def _print_version(value: bool) -> None:
     if value:
-        typer.echo(f"stackctl {__version__}")
+        from stackctl.cli.console import make_console, plain
+
+        plain(make_console(), f"stackctl {__version__}")
         raise typer.Exit
 
 

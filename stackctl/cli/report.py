@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from stackctl.cli.console import plain, styled
 from stackctl.plan.operation import Operation
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class TextReport:
         self._started[id(operation)] = time.monotonic()
         if self._console.is_terminal:
             self._stop()
-            self._status = self._console.status(f"{operation.text} …")
+            self._status = self._console.status(styled(f"{operation.text} …"))
             self._status.start()
 
     def end(self, operation: Operation, error: str | None) -> None:
@@ -48,7 +49,7 @@ class TextReport:
     def progress(self, text: str) -> None:
         """See :meth:`Report.progress`. Where nobody watches it would only be noise."""
         if self._status is not None:
-            self._status.update(f"{text} …")
+            self._status.update(styled(f"{text} …"))
 
     def close(self) -> None:
         """Leave no spinner behind."""
@@ -60,8 +61,8 @@ class TextReport:
             self._status = None
 
     def _line(self, mark: str, style: str, text: str) -> None:
-        self._console.print(f"[{style}]{mark}[/] ", end="")
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        # In one piece: a spinner is drawn anew after each print, over a line that has not ended.
+        plain(self._console, (mark, style), f" {text}")
 
 
 class SilentReport:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shlex
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import typer
-from rich.console import Console
 
+from stackctl.cli.console import SafeFormatter, make_console, print_json, printable
 from stackctl.cli.options import OutputFormat, named
 from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import View, show_error, show_text
@@ -71,7 +70,7 @@ def run(
                 result = action(context)
         report.close()
         if silent:
-            typer.echo(json.dumps(result_object(result, report.notes), indent=2))
+            print_json(result_object(result, report.notes))
         else:
             show_text(console, errors, result, view)
         return result.code
@@ -79,7 +78,7 @@ def run(
     def fail(error: StackctlError) -> ExitCode:
         report.close()
         if silent:
-            typer.echo(json.dumps(failure_object(common.command, error, report.notes), indent=2))
+            print_json(failure_object(common.command, error, report.notes))
         else:
             show_error(errors, error)
         return error.code
@@ -103,15 +102,9 @@ def guarded(
         return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001  (the last net: a bug is told as one message)
         if verbose:
-            traceback.print_exc()
+            sys.stderr.write(printable(traceback.format_exc()))
         hint = "run it again with --verbose and report what it prints; what is live was not touched"
         return fail(StackctlError(f"a fault in stackctl itself: {type(error).__name__}: {error}", hint=hint))
-
-
-def make_console(*, stderr: bool = False) -> Console:
-    """A console that breaks no names where nobody looks through a window of 80 columns."""
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=200)
 
 
 def host_of(common: Common, report: Report) -> Context:
@@ -131,5 +124,5 @@ def _log_to_stderr(*, verbose: bool) -> None:
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
     if verbose and not logger.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("$ %(message)s"))
+        handler.setFormatter(SafeFormatter("$ %(message)s"))
         logger.addHandler(handler)

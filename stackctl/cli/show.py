@@ -35,7 +35,6 @@ def show_text(console: Console, errors: Console, result: Result[P], view: View[P
 
 def show_error(console: Console, error: StackctlError) -> None:
     """One message: what, where, what to do."""
-    console.print("[red]error:[/] ", end="")
-    plain(console, str(error))
+    plain(console, ("error: ", "red"), str(error))
     if error.hint:
         plain(console, f"  → {error.hint}")

@@ -16,6 +16,7 @@ from stackctl.certs.held import Held
 from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, lineage_file, lineage_folder
+from stackctl.wording import day, moment
 
 ISSUED, CHAIN, KEY, KEY_FILE = "cert-issued", "cert-chain", "cert-key", "cert-key-file"
 NAMES, DAYS, WIRE = "cert-names", "cert-days", "cert-wire"
@@ -136,7 +137,7 @@ def _chain_fault(served: Sequence[x509.Certificate], behind: Sequence[x509.Certi
             return f"certificate {number} of {FULLCHAIN} is not signed by certificate {number + 1}"
     for number, one in enumerate(served[1:], 2):
         if not one.not_valid_before_utc <= now < one.not_valid_after_utc:
-            span = f"{one.not_valid_before_utc:%Y-%m-%d} to {one.not_valid_after_utc:%Y-%m-%d}"
+            span = f"{day(one.not_valid_before_utc)} to {day(one.not_valid_after_utc)}"
             return f"certificate {number} of {FULLCHAIN} is only valid from {span}"
     return None
 
@@ -192,9 +193,9 @@ def _days(facts: CertificateFacts, certificate: Certificate) -> Check:
     left = certificate.days_left(facts.now)
     renew = "run 'stackctl renew'; 'docker compose logs certbot' says why it was not renewed"
     if certificate.not_after <= facts.now:
-        return wrong(DAYS, f"it expired on {certificate.not_after:%Y-%m-%d}", renew, facts.subject)
+        return wrong(DAYS, f"it expired on {day(certificate.not_after)}", renew, facts.subject)
     if certificate.not_before > facts.now:
-        text = f"it is valid only from {certificate.not_before:%Y-%m-%d %H:%M} UTC on: the clock here is behind"
+        text = f"it is valid only from {moment(certificate.not_before)} on: the clock here is behind"
         return wrong(DAYS, text, "set this host's clock", facts.subject)
     if _overdue(certificate, facts.now):
         text = f"{left} days left: it should have been renewed long ago"
@@ -222,5 +223,5 @@ def _wire(facts: CertificateFacts, certificate: Certificate) -> Check:
     if is_dummy(shown):
         text = "a dummy is on the wire, although the certificate is there"
         return wrong(WIRE, text, "run 'stackctl up', which puts the site on it", facts.subject)
-    text = f"another one is on the wire, which ends on {shown.not_after:%Y-%m-%d}: a reload is missing"
+    text = f"another one is on the wire, which ends on {day(shown.not_after)}: a reload is missing"
     return wrong(WIRE, text, "run 'stackctl up', which reloads the proxy", facts.subject)

@@ -14,6 +14,7 @@ from stackctl.model.endpoints import HTTP_PORT, PortBinding
 from stackctl.model.layout import CHALLENGES, MARKER_HOST, MARKER_PATH, WEBROOT
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
+from stackctl.wording import moment
 
 """Where CAs come for HTTP-01 (RFC 8555, section 8.3), wherever the proxy is published."""
 
@@ -256,7 +257,7 @@ def judge_limits(subject: Domain, refusal: Refusal | None, *, needed: bool) -> C
     """The ledger's word on the CA's rate limits, for the names of one certificate."""
     if refusal is None:
         return ok("limits", "no rate limit that is known of stands in the way", subject)
-    until = f"{refusal.until:%Y-%m-%d %H:%M %Z}"
+    until = moment(refusal.until)
     if not needed:
         return ok("limits", f"{refusal.reason} until {until}, but no certificate is needed now", subject)
     todo = f"wait until {until}; try things out with 'stackctl init --ca letsencrypt-staging' elsewhere"

@@ -10,6 +10,7 @@ from stackctl.certs.lineage import Certificate
 from stackctl.diagnose.check import Verdict
 from stackctl.diagnose.hops import Hop, HopKind
 from stackctl.observed.reply import Failure, Reply
+from stackctl.wording import day
 
 
 def judge_shown(name: str, owner: str | None, held: Held | None, reply: Reply, now: datetime) -> Hop:
@@ -58,7 +59,7 @@ def _kind(shown: Certificate, held: Held | None) -> str:
 def _fault(name: str, shown: Certificate, now: datetime) -> str:
     if not shown.covers(name):
         return f"; it is not for {name}"
-    return f"; it expired on {shown.not_after:%Y-%m-%d}" if shown.not_after <= now else ""
+    return f"; it expired on {day(shown.not_after)}" if shown.not_after <= now else ""
 
 
 def _todo(name: str, owner: str | None, shown: Certificate, held: Held | None, now: datetime) -> str | None:

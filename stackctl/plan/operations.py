@@ -12,6 +12,7 @@ from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.plan.operation import Operation, Preparation
 from stackctl.proxies.proxy import Files
+from stackctl.wording import listed, moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +156,7 @@ class StageFiles(Operation):
     @property
     def text(self) -> str:
         changes = [*sorted(self.files), *(f"without {path}" for path in self.leave_out)]
-        return f"stage {', '.join(changes)}"
+        return f"stage {listed(changes)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +228,7 @@ class CheckNames(Operation):
 
     @property
     def text(self) -> str:
-        return f"check that {', '.join(self.names)} {'lead' if len(self.names) > 1 else 'leads'} here"
+        return f"check that {listed(self.names)} {'lead' if len(self.names) > 1 else 'leads'} here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +241,7 @@ class Issue(Operation):
 
     @property
     def text(self) -> str:
-        return f"issue a certificate for {', '.join(self.request.names)}"
+        return f"issue a certificate for {listed(self.request.names)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +253,7 @@ class DeferIssue(Operation):
 
     @property
     def text(self) -> str:
-        return f"hold the request for {', '.join(self.request.names)} back until {self.until:%Y-%m-%d %H:%M %Z}"
+        return f"hold the request for {listed(self.request.names)} back until {moment(self.until)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from stackctl.errors import StackctlError
 from stackctl.usecases.result import Result
+from stackctl.wording import iso
 
 VERSION = 1
 """The version of the format: a key that is added leaves it, one that is removed or changes its meaning does not."""
@@ -72,7 +73,7 @@ def _value(value: object) -> Any:  # noqa: ANN401  (JSON holds anything)
         case None | bool() | int() | str():
             return value
         case datetime():
-            return value.isoformat()
+            return iso(value)
         case Mapping():
             return {str(key): _value(one) for key, one in value.items()}
         case tuple():

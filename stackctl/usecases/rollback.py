@@ -23,6 +23,7 @@ from stackctl.usecases.adopt.take_over import GivenBack, undo_adoption
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.recording import files_of, record_given_back, record_unknown
 from stackctl.usecases.result import Result
+from stackctl.wording import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def rollback(
     entry = (
         context.directory.history.entry(number) if number is not None else _before(context, entries, edited=not known)
     )
-    notes = [f"back to entry {entry.number}, of {entry.at:%Y-%m-%d %H:%M %Z}: {entry.command}"]
+    notes = [f"back to entry {entry.number}, of {moment(entry.at)}: {entry.command}"]
     if not known and not dry_run:
         notes += record_unknown(context, layout, now)
     files = context.directory.history.files(entry.number)

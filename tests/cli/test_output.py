@@ -283,8 +283,8 @@ def test_a_long_command_is_shortened_in_the_table(cli: Cli, monkeypatch: pytest.
     row = cli("history").stdout.splitlines()[3]
     command = row.split("  docker-compose.yml")[0].split(" UTC  ")[1]
     assert command.startswith("stackctl add-app two.example.com --alias=x")
-    assert command.endswith("…")
-    assert len(command) == 60
+    assert command.endswith(" --alias=x …")
+    assert 50 < len(command) <= 60
 
 
 def test_history_and_rollback_as_json(cli: Cli) -> None:
@@ -441,7 +441,8 @@ def test_a_difference_is_printed_as_it_is_however_narrow_the_terminal() -> None:
         printed = console.file.getvalue()
         assert ("\x1b[31m" in printed) is terminal
         lines = re.sub("\x1b\\[[0-9;]*m", "", printed).splitlines()
-        assert lines[1:-1] == [
+        start = lines.index("    nginx/custom/one.example.com.conf")
+        assert lines[start : start + 4] == [
             "    nginx/custom/one.example.com.conf",
             "      @@ -1 +1 @@",
             f"      -{'a' * 90}",

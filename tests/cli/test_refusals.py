@@ -301,7 +301,7 @@ HOLDER = """
 import fcntl, json, os, sys
 file = open(sys.argv[1], "w")
 fcntl.flock(file, fcntl.LOCK_EX)
-json.dump({"pid": os.getpid(), "command": "up", "since": "2026-08-01T10:00:00"}, file)
+json.dump({"pid": os.getpid(), "command": "up", "since": "2026-08-01T10:00:00+00:00"}, file)
 file.flush()
 print("held", flush=True)
 sys.stdin.read()
@@ -323,7 +323,7 @@ def holder(cli: Cli) -> Iterator[subprocess.Popen[str]]:
 
 def test_another_stackctl_at_work_is_named(cli: Cli, holder: subprocess.Popen[str]) -> None:
     error = cli.refused(8, "add-app", "two.example.com", "--wait", "0")
-    assert f"'stackctl up' (pid {holder.pid}, since 2026-08-01T10:00:00)" in error["message"]
+    assert f"'stackctl up' (pid {holder.pid}, since 2026-08-01 10:00 UTC)" in error["message"]
     assert "--wait" in error["hint"]
 
 

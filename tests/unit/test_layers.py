@@ -15,8 +15,8 @@ def words(text: str) -> list[str]:
 
 
 LAYERS = words(
-    "errors assets templates model stackfile certs proxies observed plan diagnose adopt adapters engine usecases cli "
-    "__main__"
+    "errors wording assets templates model stackfile certs proxies observed plan diagnose adopt adapters engine "
+    "usecases cli __main__"
 )
 """The children of ``stackctl``, from the bottom: each imports only those before it."""
 
@@ -27,7 +27,7 @@ INSIDE = {
     "adapters.docker": ("client", REST, "engine"),
     "adopt": ("compose_layouts letsencrypt proposal", "known nginx_conf", REST, "nginx_proxy reading"),
     "certs.issuer": ("locks merge", REST, "program"),
-    "cli": ("console options report terminal", "views", "show", "run", "commands", "main"),
+    "cli": ("console options terminal", "report table", "views", "show", "run", "commands", "main"),
     "diagnose": ("check", REST, "trace"),
     "engine": ("context waiting", "backup probe", "sources", "apply", "adopt"),
     "engine.apply": (REST, "execute"),

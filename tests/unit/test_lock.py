@@ -18,8 +18,10 @@ import pytest
 from stackctl.adapters.disk import lock
 from stackctl.adapters.disk.lock import Holder, last_holder, locked
 from stackctl.errors import HostError, Locked
+from stackctl.wording import moment
 
 AT = datetime(2026, 8, 1, 12, 30, 15, 999, UTC)
+WHOLE = AT.replace(microsecond=0)
 SINCE = "2026-08-01T12:30:15+00:00"
 
 HOLDS_IT = f"""
@@ -45,7 +47,7 @@ class Other:
 
     @property
     def name(self) -> str:
-        return f"'stackctl up' (pid {self.process.pid}, since {SINCE})"
+        return f"'stackctl up' (pid {self.process.pid}, since {moment(AT)})"
 
     def release(self) -> None:
         self.process.communicate("\n", timeout=30)
@@ -77,7 +79,7 @@ def taken(path: Path, notes: list[str] | None = None, wait: float = 0.0) -> Abst
 
 def test_the_holder_is_in_the_file_and_removed_at_the_end(path: Path) -> None:
     with taken(path):
-        assert last_holder(path) == Holder(os.getpid(), "add-app", SINCE, alive=True)
+        assert last_holder(path) == Holder(os.getpid(), "add-app", WHOLE, alive=True)
     assert last_holder(path) is None
     assert path.read_bytes() == b""
 
@@ -102,7 +104,7 @@ def test_another_process_keeps_it_and_is_named(path: Path) -> None:
             pytest.fail("both have it")
         assert refused.value.message.startswith(f"{holder.name} ")
         assert "--wait" in (refused.value.hint or "")
-        assert last_holder(path) == Holder(holder.process.pid, "up", SINCE, alive=True), "and stays in the file"
+        assert last_holder(path) == Holder(holder.process.pid, "up", WHOLE, alive=True), "and stays in the file"
         holder.release()
     with taken(path):
         pass
@@ -117,7 +119,7 @@ def test_waiting_is_reported_once(path: Path) -> None:
             holder.release()
 
         with locked(path, "add-app", lambda: AT, note, 30.0):
-            assert last_holder(path) == Holder(os.getpid(), "add-app", SINCE, alive=True)
+            assert last_holder(path) == Holder(os.getpid(), "add-app", WHOLE, alive=True)
     assert notes == [f"waiting for {holder.name}"]
 
 
@@ -137,13 +139,13 @@ def test_waiting_ends_at_its_time(path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_the_lock_of_a_process_that_was_killed_is_free_and_the_process_is_named(path: Path) -> None:
     with other(path) as holder:
         holder.kill()
-    gone = Holder(holder.process.pid, "up", SINCE, alive=False)
+    gone = Holder(holder.process.pid, "up", WHOLE, alive=False)
     assert last_holder(path) == gone
     notes: list[str] = []
     with taken(path, notes):
         assert len(notes) == 1
         assert notes[0].startswith(f"{gone} ")
-        assert f"(pid {gone.pid}, no longer there, since {SINCE})" in str(gone)
+        assert f"(pid {gone.pid}, no longer there, since {moment(AT)})" in str(gone)
     assert last_holder(path) is None
 
 

@@ -131,7 +131,7 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     second = open_stack(tmp_path, report=Notes(), environ={})
     with (
         exclusive(first, 0),
-        pytest.raises(Locked, match=r"'stackctl up --no-issue' \(pid \d+, since 2026-08-01T12:00:00"),
+        pytest.raises(Locked, match=r"'stackctl up --no-issue' \(pid \d+, since 2026-08-01 12:00 UTC"),
         exclusive(second, 0),
     ):
         pytest.fail("two at once")

@@ -16,6 +16,7 @@ import psutil
 
 from stackctl.adapters.disk.files import host_errors
 from stackctl.errors import Locked
+from stackctl.wording import moment
 
 _POLL_SECONDS = 0.1
 
@@ -26,12 +27,12 @@ class Holder:
 
     pid: int
     command: str
-    since: str
+    since: datetime
     alive: bool
 
     def __str__(self) -> str:
         alive = "" if self.alive else ", no longer there"
-        return f"'stackctl {self.command}' (pid {self.pid}{alive}, since {self.since})"
+        return f"'stackctl {self.command}' (pid {self.pid}{alive}, since {moment(self.since)})"
 
 
 def last_holder(path: Path) -> Holder | None:
@@ -96,7 +97,7 @@ def _holder(descriptor: int) -> Holder | None:
     try:
         text = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
         holder = json.loads(text)
-        pid, command, since = int(holder["pid"]), str(holder["command"]), str(holder["since"])
+        pid, command, since = int(holder["pid"]), str(holder["command"]), datetime.fromisoformat(holder["since"])
     except (ValueError, KeyError, TypeError):
         return None
     return Holder(pid, command, since, psutil.pid_exists(pid))

@@ -56,7 +56,7 @@ def _session(
     context: Context, draft: Draft, before: str, *, yes: bool, issue: bool, wait: float
 ) -> tuple[Result[EditReport], bool]:
     """Edit until it is right, or given up; then do it. Also whether what was typed is nowhere else."""
-    from stackctl.cli.run import make_console
+    from stackctl.cli.console import make_console
     from stackctl.cli.show import show_error
     from stackctl.cli.views.plan import show_plan
     from stackctl.usecases import edit as usecase

@@ -23,14 +23,15 @@ def logs(
     verbose: Verbose = False,
 ) -> None:
     """What the proxy and the apps print."""
+    from stackctl.cli.console import make_console, verbatim
     from stackctl.cli.run import Common, run
     from stackctl.usecases import logs as usecase
     from stackctl.usecases.result import Result
 
     def action(context: Context) -> Result[LogsReport]:
-        lines = 0
+        console, lines = make_console(), 0
         for line in usecase.logs(context, values.domain(domain) if domain else None, tail=tail, follow=follow):
-            typer.echo(line)
+            verbatim(console, line)
             lines += 1
         return Result("logs", usecase.LogsReport(lines))
 

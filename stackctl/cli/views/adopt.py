@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.text import Text
 
-from stackctl.cli.console import plain
+from stackctl.cli.console import Part, make_console, plain, verbatim
 from stackctl.proxies.nginx.layout import CUSTOM
 from stackctl.usecases.adopt.proposal import AdoptedSite, AdoptReport
 from stackctl.usecases.result import Result
+from stackctl.wording import day, listed
 
 _TITLES = {
     "kept": f"kept, in {CUSTOM.path}/",
@@ -48,8 +48,7 @@ def show(console: Console, result: Result[AdoptReport | None]) -> None:
 
 def show_plan(result: Result[AdoptReport]) -> None:
     """The plan, before it is carried out."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=200)
+    console = make_console()
     _plan(console, result.payload)
     _title(console, "steps")
     for operation in result.plan.operations:
@@ -70,9 +69,8 @@ def _plan(console: Console, report: AdoptReport) -> None:
             plain(console, f"  {remark.at + ': ' if remark.at else ''}{remark.text}")
     if report.diff:
         _title(console, "changes of the Compose file")
-    for line in report.diff.splitlines():
-        text = Text(f"  {line}", style=_DIFF_STYLES.get(line[:1], ""))
-        console.print(text, soft_wrap=True)
+    lines: list[Part] = [(f"  {line}", _DIFF_STYLES.get(line[:1], "")) for line in report.diff.splitlines()]
+    verbatim(console, *lines)
 
 
 def _verdict(console: Console, report: AdoptReport) -> None:
@@ -81,11 +79,11 @@ def _verdict(console: Console, report: AdoptReport) -> None:
 
 
 def _site(site: AdoptedSite) -> str:
-    names = ", ".join([site.name, *site.aliases])
-    until = f", valid until {site.not_after:%Y-%m-%d}" if site.not_after else ""
+    names = listed([site.name, *site.aliases])
+    until = f", valid until {day(site.not_after)}" if site.not_after else ""
     certificate = f"certificate {site.certificate}{until}" if site.certificate else "no certificate yet"
     return f"{names} -> {site.upstream}  ({certificate}; {site.at})"
 
 
 def _title(console: Console, text: str, style: str = "bold") -> None:
-    console.print(Text(text, style=style), soft_wrap=True)
+    plain(console, (text, style))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
 
 from rich.console import Console
 
@@ -11,6 +10,7 @@ from stackctl.cli.console import plain
 from stackctl.usecases.backup import BackupReport
 from stackctl.usecases.restore import RestoreReport
 from stackctl.usecases.result import Result
+from stackctl.wording import moment
 
 
 def show_backup(console: Console, result: Result[BackupReport]) -> None:
@@ -27,7 +27,7 @@ def show_backup(console: Console, result: Result[BackupReport]) -> None:
 def show_restore(console: Console, result: Result[RestoreReport]) -> None:
     """What was, or would be, restored."""
     report = result.payload
-    what = f"{_held(report)}, of {report.made.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    what = f"{_held(report)}, of {moment(report.made)}"
     if not result.dry_run:
         plain(console, f"restored {report.archive}: {what}")
         return

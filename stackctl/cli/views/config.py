@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from stackctl.cli.console import plain
+from stackctl.cli.console import plain, verbatim
 from stackctl.usecases.config import ConfigReport
 from stackctl.usecases.result import Result
 
@@ -14,5 +14,4 @@ def show(console: Console, result: Result[ConfigReport]) -> None:
     if not result.payload.live:
         plain(console, "# This is not what is live: 'stackctl plan' shows the difference, 'stackctl up' makes it so.")
     for file in result.payload.files:
-        plain(console, f"# {file.path}")
-        plain(console, file.content.rstrip("\n"))
+        verbatim(console, f"# {file.path}", file.content.rstrip("\n"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
 from rich.console import Console
-from rich.text import Text
 
 from stackctl.cli.console import plain
 from stackctl.diagnose.check import Check, Verdict, found_wrong
@@ -18,11 +20,10 @@ def show(console: Console, result: Result[DoctorReport]) -> None:
     checks = [check for section in result.payload.sections for check in section.checks]
     width = max((len(check.name) for check in checks), default=0)
     for section in result.payload.sections:
-        console.print(Text(section.title, style="bold"))
-        for check in section.checks:
-            mark, style = _MARKS[check.verdict]
-            told = f" {check.name.ljust(width)}  {_about(check, section.title)}"
-            console.print(Text.assemble("  ", (mark, style), told), soft_wrap=True)
+        plain(console, (section.title, "bold"))
+        for names, check in _gathered(section.checks):
+            text = f" {names.ljust(width)}  {_about(check, section.title)}"
+            plain(console, "  ", _MARKS[check.verdict], text, hang=width + 6)
     plain(console, "")
     wrong = found_wrong(checks)
     todos = list(dict.fromkeys(_todo(check) for check in wrong))
@@ -32,9 +33,21 @@ def show(console: Console, result: Result[DoctorReport]) -> None:
         plain(console, "nothing is wrong")
     for title, lines in (("what to do first:", todos[:1]), ("then:", todos[1:]), ("check elsewhere:", elsewhere)):
         if lines:
-            console.print(Text(title, style="bold"))
+            plain(console, (title, "bold"))
         for line in lines:
             plain(console, f"  {line}")
+
+
+def _gathered(checks: Sequence[Check]) -> Iterator[tuple[str, Check]]:
+    """Return checks with their names; neighbours that were not made for one and the same reason are one."""
+    for _, group in groupby(checks, key=lambda check: _reason(check) or check):
+        first, *others = group
+        yield ", ".join([first.name, *(other.name for other in others)]), first
+
+
+def _reason(check: Check) -> object:
+    skipped = check.verdict is Verdict.UNKNOWN and check.todo is None
+    return (check.text, check.subject) if skipped else None
 
 
 def _about(check: Check, title: str) -> str:

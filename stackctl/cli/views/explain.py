@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.text import Text
 
 from stackctl.cli.console import plain
 from stackctl.diagnose.check import Verdict
@@ -28,12 +27,12 @@ def show(console: Console, result: Result[ExplainReport]) -> None:
     if broken is None:
         plain(console, "the way is whole")
     else:
-        console.print(Text.assemble(("broken: ", "red"), f"{broken.step}: {broken.why or broken.text}"), soft_wrap=True)
+        plain(console, ("broken: ", "red"), f"{broken.step}: {broken.why or broken.text}")
         if broken.todo:
             plain(console, f"  → {broken.todo}")
     if report.log:
         plain(console, "")
-        console.print(Text(f"last errors that the proxy logged for {report.domain}:", style="bold"))
+        plain(console, (f"last errors that the proxy logged for {report.domain}:", "bold"))
     for error in report.log:
         upstream = f" ({error.upstream})" if error.upstream else ""
         request = f" on {error.request!r}" if error.request else ""
@@ -41,7 +40,6 @@ def show(console: Console, result: Result[ExplainReport]) -> None:
 
 
 def _line(console: Console, hop: HopReport, branch: str, width: int) -> None:
-    mark, style = _MARKS[hop.verdict]
     where = f"  {hop.where}" if hop.where else ""
-    told = f" {hop.step.ljust(width)}  {hop.text}"
-    console.print(Text.assemble(branch, (mark, style), told, (where, "dim")), soft_wrap=True)
+    text = f" {hop.step.ljust(width)}  {hop.text}"
+    plain(console, branch, _MARKS[hop.verdict], text, (where, "dim"), hang=width + 5)

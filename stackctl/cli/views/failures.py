@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from stackctl.cli.console import plain
+from stackctl.cli.table import table
 from stackctl.errors import IssueFailed, StackctlError
 
 _FEW = 3
@@ -18,13 +19,9 @@ def show(console: Console, errors: Sequence[StackctlError]) -> list[StackctlErro
     failed = [error for error in errors if isinstance(error, IssueFailed) and error.lineage]
     if len(failed) <= _FEW:
         return list(errors)
-    console.print("[red]error:[/] ", end="")
-    plain(console, f"{len(failed)} certificates were not issued")
-    rows = [("CERTIFICATE", "WHY", "IN WORDS")]
-    rows += [(error.lineage or "", error.why, " ".join(error.detail.split())) for error in failed]
-    name, why = (max(len(row[column]) for row in rows) for column in (0, 1))
-    for row in rows:
-        plain(console, f"  {row[0].ljust(name)}  {row[1].ljust(why)}  {row[2]}")
+    plain(console, ("error: ", "red"), f"{len(failed)} certificates were not issued")
+    rows = [(f"  {error.lineage}", error.why, " ".join(error.detail.split())) for error in failed]
+    table(console, ("  CERTIFICATE", "WHY", "IN WORDS"), rows)
     for hint in dict.fromkeys(error.hint for error in failed if error.hint):
         of = sorted({error.why for error in failed if error.hint == hint})
         plain(console, f"  → {', '.join(of)}: {hint}" if of != ["-"] else f"  → {hint}")

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from stackctl.cli.console import plain
+from stackctl.cli.table import table
 from stackctl.usecases.history import ChangedFile, EntryReport, HistoryReport
 from stackctl.usecases.result import Result
+from stackctl.wording import listed, moment, shortened
 
 _TITLES = ("NUMBER", "WHEN", "COMMAND", "WHAT CHANGED")
 _WIDEST = 60
@@ -23,19 +25,15 @@ def show(console: Console, result: Result[HistoryReport]) -> None:
     if not entries:
         plain(console, "no entry yet: it begins with the first change that is made here")
         return
-    rows = [_TITLES, *(_row(entry) for entry in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES) - 1)]
-    for row in rows:
-        plain(console, "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+    table(console, _TITLES, [_row(entry) for entry in entries])
     plain(console, "go back with 'stackctl rollback NUMBER'; 'stackctl rollback NUMBER --dry-run' shows what that does")
 
 
 def _row(entry: EntryReport) -> tuple[str, ...]:
-    when = f"{entry.at:%Y-%m-%d %H:%M %Z}"
     found = {"found": " (found, not recorded before)", "foreign": " (before stackctl)"}.get(entry.kind, "")
     files = [_file(file) for file in entry.files]
-    command = entry.command if len(entry.command) <= _WIDEST else f"{entry.command[: _WIDEST - 1]}…"
-    return str(entry.number), when, f"{command}{found}", ", ".join(files) or _other(entry.changes)
+    command = f"{shortened(entry.command, _WIDEST)}{found}"
+    return str(entry.number), moment(entry.at), command, listed(files) or _other(entry.changes)
 
 
 def _file(file: ChangedFile) -> str:

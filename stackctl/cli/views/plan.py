@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Console
-from rich.segment import Segment, Segments
-from rich.style import Style
-from rich.text import Text
 
-from stackctl.cli.console import plain
+from stackctl.cli.console import Part, plain, verbatim
 from stackctl.plan.diff import FileDiff
 from stackctl.plan.operations import DeferIssue, Issue, ReloadProxy, StartProxy, StartService
 from stackctl.usecases.result import Result
+from stackctl.wording import listed
 
-_BOLD = Style(bold=True)
-_STYLES = {"+": Style(color="green"), "-": Style(color="red"), "@": Style(color="cyan"), "\\": Style(dim=True)}
+_STYLES = {"+": "green", "-": "red", "@": "cyan", "\\": "dim"}
 _WORDS = {"new": " (new)", "removed": " (removed)", "changed": ""}
 
 
@@ -27,11 +24,7 @@ def show_plan(console: Console, result: Result[object]) -> None:
     for diff in result.edited:
         _show_diff(console, diff)
     for number, operation in enumerate(result.plan.operations):
-        console.print(
-            Text.assemble(("would ", "bold"), f"{operation.text}  ", (f"({operation.cause})", "dim")),
-            soft_wrap=True,
-            highlight=False,
-        )
+        plain(console, ("would ", "bold"), f"{operation.text}  ", (f"({operation.cause})", "dim"), hang=6)
         for diff in result.diffs[number] if result.diffs else ():
             _show_diff(console, diff)
     if result.plan:
@@ -39,10 +32,8 @@ def show_plan(console: Console, result: Result[object]) -> None:
 
 
 def _show_diff(console: Console, diff: FileDiff) -> None:
-    # By segments, and in one piece: a thousand new sites are forty thousand lines, and each print has its cost.
-    name = Segment(f"    {diff.path}{_WORDS[diff.status]}\n", _BOLD)
-    lines = (Segment(f"      {line}\n", _STYLES.get(line[:1])) for line in diff.lines)
-    console.print(Segments([name, *lines]), end="", soft_wrap=True)
+    lines: list[Part] = [(f"      {line}", _STYLES.get(line[:1], "")) for line in diff.lines]
+    verbatim(console, (f"    {diff.path}{_WORDS[diff.status]}", "bold"), *lines)
 
 
 def _summary(result: Result[object]) -> Iterator[str]:
@@ -54,24 +45,19 @@ def _summary(result: Result[object]) -> Iterator[str]:
         yield f"{_count(len(files), 'file')} changed"
     asked = [operation.request.lineage for operation in operations if isinstance(operation, Issue)]
     if asked:
-        yield f"{_count(len(asked), 'certificate')} asked for ({_few(asked)})"
+        yield f"{_count(len(asked), 'certificate')} asked for ({listed(asked)})"
     held = [operation.request.lineage for operation in operations if isinstance(operation, DeferIssue)]
     if held:
-        yield f"{_count(len(held), 'certificate')} held back ({_few(held)})"
+        yield f"{_count(len(held), 'certificate')} held back ({listed(held)})"
     started = [operation.service for operation in operations if isinstance(operation, StartService | StartProxy)]
     if started:
-        yield f"{_count(len(started), 'service')} started ({_few(started)})"
+        yield f"{_count(len(started), 'service')} started ({listed(started)})"
     reloads = Counter(type(operation) for operation in operations)[ReloadProxy]
     yield f"the proxy reloaded {_count(reloads, 'time')}" if reloads else "no reload"
 
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
-
-
-def _few(names: Sequence[str], most: int = 5) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def show(console: Console, result: Result[object]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.text import Text
 
 from stackctl.cli.console import plain
+from stackctl.cli.table import fits, table
 from stackctl.usecases.result import Result
 from stackctl.usecases.status import SiteStatus, StatusReport
+from stackctl.wording import day, listed
 
 _SERVED_STYLES = {"real": "green", "dummy": "yellow", "other": "yellow", "nothing": "red"}
 
@@ -19,28 +20,25 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     if not report.sites:
         plain(console, "no apps yet: add one with 'stackctl add-app DOMAIN'")
         return
-    rows = [_TITLES, *(_status_row(row) for row in report.sites)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES) - 1)]
-    # Padded by hand and printed at once: at a thousand apps a table that measures every cell for wrapping, or a
-    # print for each, takes longer than finding out what it says.
-    text = Text()
-    for row in rows:
-        text.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + "  ")
-        text.append(f"{row[-1]}\n", _SERVED_STYLES.get(row[-1], "bold"))
-    console.print(text, soft_wrap=True, end="")
+    shown = ([_status_row(row, aliases) for row in report.sites] for aliases in _ALIASES)
+    rows = next((rows for rows in shown if fits(console, _TITLES, rows)), None)
+    rows = rows or [_status_row(row, _ALIASES[0]) for row in report.sites]
+    table(console, _TITLES, rows, lambda served: _SERVED_STYLES.get(served, "bold"))
 
 
-_TITLES = ("APP", "ALIASES", "UPSTREAM", "HEALTH", "ISSUER", "NOT AFTER", "DAYS", "SERVED")
+_ALIASES = (3, 1, 0)
+"""How many are named, in a narrow terminal fewer; JSON has all of them."""
+
+_TITLES = ("APP", "ALIASES", "UPSTREAM", "HEALTH", "ISSUER", "NOT AFTER", "SERVED")
 
 
-def _status_row(row: SiteStatus) -> tuple[str, ...]:
+def _status_row(row: SiteStatus, aliases: int) -> tuple[str, ...]:
     return (
         row.name,
-        ", ".join(row.aliases) or "-",
+        listed(row.aliases, aliases) or "-",
         row.upstream,
         row.health,
         row.certificate_problem or row.issuer or "-",
-        f"{row.not_after:%Y-%m-%d}" if row.not_after else "-",
-        "-" if row.days_left is None else str(row.days_left),
+        f"{day(row.not_after)} ({row.days_left} days)" if row.not_after else "-",
         row.served,
     )

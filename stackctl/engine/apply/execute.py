@@ -38,6 +38,7 @@ from stackctl.plan.operations import (
     WriteSchema,
     WriteStackfile,
 )
+from stackctl.wording import moment
 
 A = TypeVar("A", CheckNames, Issue)
 
@@ -234,7 +235,7 @@ def _batches(plan: Plan) -> Iterable[list[Operation]]:
 def _refuse(operation: DeferIssue) -> None:
     raise IssueFailed(
         f"{operation.request.lineage}: not asked for: {operation.cause}",
-        hint=f"asked for again from {operation.until:%Y-%m-%d %H:%M:%S %Z} on; 'stackctl … --ignore-ledger' asks now",
+        hint=f"asked for again from {moment(operation.until)} on; 'stackctl … --ignore-ledger' asks now",
         lineage=operation.request.lineage,
         why="not asked for",
         detail=operation.cause,

@@ -1,0 +1,40 @@
+"""How lists and times are written where a user reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+_FEW = 5
+"""How many members of a list are named."""
+
+
+def listed(names: Sequence[str], most: int = _FEW) -> str:
+    """Return the first ``most`` names, and how many more there are; for 0, how many there are."""
+    if len(names) <= most:
+        return ", ".join(names)
+    more = f"{len(names) - most} more"
+    return f"{', '.join(names[:most])} and {more}" if most else str(len(names))
+
+
+def shortened(text: str, most: int) -> str:
+    """Return ``text`` with at most ``most`` characters; it is cut between words and ends in an ellipsis."""
+    if len(text) <= most:
+        return text
+    head = text[: most - 1].rpartition(" ")[0] or text[: most - 2]
+    return f"{head} …"
+
+
+def moment(at: datetime) -> str:
+    """Return a time in the user's time zone, which it names."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
+
+
+def day(at: datetime) -> str:
+    """Return the day that a time is on in the user's time zone."""
+    return f"{at.astimezone():%Y-%m-%d}"
+
+
+def iso(at: datetime) -> str:
+    """Return a time in ISO 8601, in UTC, as JSON has it."""
+    return at.astimezone(UTC).isoformat()
