@@ -1,1 +1,1 @@
-"""What is wrong with a stack, and why: facts judged, purely; the engine gathers them."""
+"""Pure checks: facts in, verdicts out. The engine collects the facts."""

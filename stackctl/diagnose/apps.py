@@ -1,4 +1,4 @@
-"""Whether the proxy can reach an app, and if not, which of the usual causes it is."""
+"""Check whether the proxy can reach an app, and find the cause if it cannot."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from stackctl.observed.containers import Inspected, ListeningSocket
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
 
 _STARTING = timedelta(seconds=20)
-"""A container without a health check that listens nowhere may still be starting for as long."""
+"""How long a container without a health check may take until it listens."""
 
 _SETTLED = timedelta(minutes=2)
-"""A restarted container that has been up for as long is in no crash loop."""
+"""How long a restarted container must be up to count as stable, and not in a crash loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppFacts:
-    """What is known of one server of a site.
+    """Facts about one server of a site.
 
     Attributes:
         subject: the site's name.
-        server: where the proxy connects to.
+        server: the endpoint that the proxy connects to.
         where: ``file:line`` of its route.
-        containers: those of its service.
-        proxy_networks: Docker's names of the networks the proxy is on; None where the proxy is not up.
-        answers: whether a connection from this host is taken; None where nobody tried.
-        now: the moment of looking.
-        active: whether the service is part of the stack; not where its profile is not active.
+        containers: the containers of its service.
+        proxy_networks: Docker's names of the proxy's networks; None if the proxy does not run.
+        answers: whether it accepts a connection from this host; None if that was not tried.
+        now: the time of the check.
+        active: whether the service's Compose profile is active; True without a profile.
     """
 
     subject: str
@@ -44,14 +44,14 @@ class AppFacts:
 
     @property
     def start(self) -> str:
-        """What starts its service: 'up' leaves one alone whose profile is not active."""
+        """What starts the service; 'up' does not start a service whose profile is not active."""
         if self.active:
             return "run 'stackctl up'"
         return f"add the profile of {self.server.service} to COMPOSE_PROFILES in .env, then run 'stackctl up'"
 
 
 def judge_app(facts: AppFacts) -> list[Check]:
-    """The checks of one app, in the order a request meets them; of several containers the worst counts."""
+    """Return the checks of one app, in the order of a request's hops; of several containers, those of the worst."""
     if facts.server.service is None:
         return [_outside(facts)]
     if not facts.containers:
@@ -68,20 +68,20 @@ def judge_app(facts: AppFacts) -> list[Check]:
 def _outside(facts: AppFacts) -> Check:
     at = facts.server.endpoint
     if at.host == "localhost" or at.host.startswith(("127.", "::1")):
-        todo = f"write the host's address on Docker's bridge instead, such as 172.17.0.1:{at.port}"
-        return wrong(OUTSIDE, f"{at} is the proxy's own container, and not this host", todo, facts.subject)
+        todo = f"use the host's address on Docker's bridge instead, such as 172.17.0.1:{at.port}"
+        return wrong(OUTSIDE, f"{at} is the proxy's own container, not this host", todo, facts.subject)
     if facts.answers is None:
-        return unknown(OUTSIDE, f"{at} is a name that only the proxy's container can look up", subject=facts.subject)
+        return unknown(OUTSIDE, f"only the proxy's container can resolve {at}", subject=facts.subject)
     if facts.answers:
-        return ok(OUTSIDE, f"{at} takes connections from this host", facts.subject)
-    todo = f"start what should listen there, let its firewall pass this host's containers, or correct {facts.where}"
-    return wrong(OUTSIDE, f"{at} takes no connection", todo, facts.subject)
+        return ok(OUTSIDE, f"{at} accepts connections from this host", facts.subject)
+    todo = f"start the server at {at}, allow this host's containers in its firewall, or correct {facts.where}"
+    return wrong(OUTSIDE, f"{at} does not accept connections", todo, facts.subject)
 
 
 def _container_checks(facts: AppFacts, container: Inspected) -> list[Check]:
     up = _up(facts, container)
     if up.verdict is not Verdict.OK:
-        return [up, *skipped((HEALTH, NETWORK, PORT), "its container is not up", facts.subject)]
+        return [up, *skipped((HEALTH, NETWORK, PORT), "its container does not run", facts.subject)]
     network, port = _network(facts, container), _port(facts, container)
     broken = Verdict.WRONG in {network.verdict, port.verdict}
     return [up, _health(facts, container, broken=broken), network, port]
@@ -89,18 +89,18 @@ def _container_checks(facts: AppFacts, container: Inspected) -> list[Check]:
 
 def _up(facts: AppFacts, container: Inspected) -> Check:
     logs = f"see 'stackctl logs {facts.subject}'"
-    said = f"; its last line: {container.last_line}" if container.last_line else ""
+    last_line = f"; last log line: {container.last_line}" if container.last_line else ""
     up_for = facts.now - container.started if container.started else timedelta(0)
     if container.state == "restarting" or (container.running and container.restarts and up_for < _SETTLED):
         memory = "ran out of memory" if container.oom_killed else f"ended with code {container.exit_code}"
-        text = f"{container.name} is in a crash loop: it {memory}, and was started again {container.restarts} times"
-        return wrong(CONTAINER, text + said, f"mend what the app complains about; {logs}", facts.subject)
+        text = f"{container.name} is in a crash loop: it {memory}, and was restarted {container.restarts} times"
+        return wrong(CONTAINER, text + last_line, f"fix the error that the app reports; {logs}", facts.subject)
     if container.state == "paused":
         todo = f"run 'docker compose unpause {facts.server.service}'"
         return wrong(CONTAINER, f"{container.name} is paused", todo, facts.subject)
     if not container.running:
         ended = f" with code {container.exit_code}" if container.state == "exited" else ""
-        text = f"{container.name} is not running: {container.state}{ended}{said}"
+        text = f"{container.name} is not running: {container.state}{ended}{last_line}"
         return wrong(CONTAINER, text, f"{facts.start}; if it ends again, {logs}", facts.subject)
     return ok(CONTAINER, f"{container.name} is running", facts.subject)
 
@@ -109,29 +109,29 @@ def _health(facts: AppFacts, container: Inspected, *, broken: bool) -> Check:
     if container.health is None:
         return ok(HEALTH, f"{container.name} has no health check", facts.subject)
     if container.health == "unhealthy":
-        said = f": {container.health_said}" if container.health_said else ""
-        text = f"{container.name} is unhealthy{said}"
+        output = f": {container.health_said}" if container.health_said else ""
+        text = f"{container.name} is unhealthy{output}"
         if broken:
-            return unknown(HEALTH, f"{text}; not judged before the rest is right", subject=facts.subject)
-        todo = f"see what its health check asks, and 'stackctl logs {facts.subject}'"
+            return unknown(HEALTH, f"{text}; fix the other faults first", subject=facts.subject)
+        todo = f"see what its health check tests, and 'stackctl logs {facts.subject}'"
         return wrong(HEALTH, text, todo, facts.subject)
     if container.health == "starting":
-        return unknown(HEALTH, f"{container.name} is still starting", "look again in a moment", facts.subject)
+        return unknown(HEALTH, f"{container.name} is still starting", "check again in a moment", facts.subject)
     return ok(HEALTH, f"{container.name} is {container.health}", facts.subject)
 
 
 def _network(facts: AppFacts, container: Inspected) -> Check:
     if facts.proxy_networks is None:
-        return skipped([NETWORK], "the proxy is not up", facts.subject)[0]
+        return skipped([NETWORK], "the proxy does not run", facts.subject)[0]
     shared = sorted(facts.proxy_networks & set(container.networks))
     if shared:
         at = ", ".join(f"{network} ({container.networks[network]})" for network in shared)
         return ok(NETWORK, f"{container.name} and the proxy are both on {at}", facts.subject)
     own = ", ".join(sorted(container.networks)) or "none"
     proxys = ", ".join(sorted(facts.proxy_networks)) or "none"
-    text = f"{container.name} is on no network of the proxy's: it is on {own}, the proxy on {proxys}"
+    text = f"{container.name} shares no network with the proxy: it is on {own}, the proxy on {proxys}"
     recreate = f"docker compose up -d --force-recreate {facts.server.service}"
-    todo = f"run '{recreate}', which puts it where docker-compose.yml says"
+    todo = f"run '{recreate}' to attach it to the networks in docker-compose.yml"
     return wrong(NETWORK, text, todo, facts.subject)
 
 
@@ -148,20 +148,20 @@ def _port(facts: AppFacts, container: Inspected) -> Check:
     up_for = facts.now - container.started if container.started else timedelta(0)
     if not container.listeners and (container.health == "starting" or up_for < _STARTING):
         text = f"{name} is still starting: it listens on no port yet, after {max(0, int(up_for.total_seconds()))} s"
-        return wrong(PORT, text, f"look again in a moment, or see 'stackctl logs {facts.subject}'", facts.subject)
+        return wrong(PORT, text, f"check again in a moment, or see 'stackctl logs {facts.subject}'", facts.subject)
     if not container.listeners:
-        todo = f"see 'stackctl logs {facts.subject}', and let the app listen on 0.0.0.0:{port}"
+        todo = f"see 'stackctl logs {facts.subject}', and make the app listen on 0.0.0.0:{port}"
         return wrong(PORT, f"{name} listens on no port at all", todo, facts.subject)
     return _wrong_port(facts, container)
 
 
 def _out_of_reach(name: str, listener: ListeningSocket) -> tuple[str, str]:
-    """Why the proxy cannot come to ``listener``, and what to do."""
+    """Return why the proxy cannot reach ``listener``, and what to do."""
     if listener.ipv6_only:
-        text = f"{name} listens on {listener} for IPv6 alone, and the proxy comes by IPv4"
-        return text, f"let the app bind to 0.0.0.0:{listener.port}, or to {listener} for both"
-    text = f"{name} listens on {listener} only, which nothing outside its container can reach"
-    return text, f"let the app bind to 0.0.0.0:{listener.port} instead of {listener.address}"
+        text = f"{name} listens on {listener} for IPv6 only, but the proxy connects over IPv4"
+        return text, f"make the app bind to 0.0.0.0:{listener.port}, or to {listener} for both IPv4 and IPv6"
+    text = f"{name} listens on {listener} only, which cannot be reached from outside its container"
+    return text, f"make the app bind to 0.0.0.0:{listener.port} instead of {listener.address}"
 
 
 def _wrong_port(facts: AppFacts, container: Inspected) -> Check:
@@ -170,21 +170,21 @@ def _wrong_port(facts: AppFacts, container: Inspected) -> Check:
     others = sorted({one.port for one in listeners if one.reachable_at(container.addresses)})
     if not others:
         only = ", ".join(map(str, listeners))
-        todo = f"let the app bind to 0.0.0.0:{port}"
+        todo = f"make the app bind to 0.0.0.0:{port}"
         return wrong(PORT, f"nothing listens on port {port} in {name}, only on {only}", todo, facts.subject)
     ports = " and ".join(map(str, others))
     text = f"wrong port: nothing listens on {port} in {name}, but on {ports}"
-    todo = f"write 'port: {others[0]}' at {facts.where} and run 'stackctl up', or let the app listen on {port}"
+    todo = f"set 'port: {others[0]}' at {facts.where} and run 'stackctl up', or make the app listen on {port}"
     return wrong(PORT, text, todo, facts.subject)
 
 
 def _port_from_outside(facts: AppFacts, container: Inspected) -> Check:
-    """Where the container's sockets cannot be read: whether a connection is taken is all there is."""
+    """Check the port by a connection, for a container whose sockets cannot be read."""
     name, port = container.name, facts.server.endpoint.port
     if facts.answers is None:
         todo = f"run 'docker compose exec {facts.server.service} cat /proc/net/tcp'"
-        return unknown(PORT, f"where {name} listens cannot be read from here", todo, facts.subject)
+        return unknown(PORT, f"the listening sockets of {name} cannot be read from here", todo, facts.subject)
     if facts.answers:
-        return ok(PORT, f"{name} takes connections on port {port}", facts.subject)
-    todo = f"let the app listen on 0.0.0.0:{port}, or correct the port at {facts.where}"
-    return wrong(PORT, f"{name} takes no connection on port {port}", todo, facts.subject)
+        return ok(PORT, f"{name} accepts connections on port {port}", facts.subject)
+    todo = f"make the app listen on 0.0.0.0:{port}, or correct the port at {facts.where}"
+    return wrong(PORT, f"{name} does not accept connections on port {port}", todo, facts.subject)

@@ -1,8 +1,8 @@
-"""Content delivery networks: by the headers they add, and one by its addresses.
+"""Recognise content delivery networks by the headers they add, and Cloudflare by its addresses too.
 
 Cloudflare's ranges are those of https://www.cloudflare.com/ips/, as of 2026-09-29. A proxy of another
-network, or of a range that is new, is still told by its headers; one that is told by neither is a
-server like any other.
+network, or of a newer range, is still recognised by its headers. A CDN that neither shows counts as an
+ordinary server.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _HEADERS = (
     ("x-sucuri-id", "", "Sucuri"),
     ("server", "bunnycdn", "bunny.net"),
 )
-"""Header, what its value begins with, whose it is."""
+"""Header, prefix of its value, CDN that adds it."""
 
 
 def cdn_of(address: str, headers: Mapping[str, str]) -> str | None:
-    """Whose proxy is at ``address`` and answers with ``headers`` (names in lower case), or None."""
+    """Return the CDN that serves ``address`` with ``headers`` (names in lower case), or None."""
     ip = ipaddress.ip_address(address)
     if any(ip in network for network in _CLOUDFLARE if network.version == ip.version):
         return "Cloudflare"
-    for name, beginning, who in _HEADERS:
-        if name in headers and headers[name].lower().startswith(beginning):
-            return who
+    for name, prefix, cdn in _HEADERS:
+        if name in headers and headers[name].lower().startswith(prefix):
+            return cdn
     return None

@@ -1,4 +1,4 @@
-"""Whether a certificate is whole, is the one that is served, and will be renewed; purely judged."""
+"""Check the certificate of an app: complete, valid, for all names, and the one that is served."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stackctl.wording import day, moment
 ISSUED, CHAIN, KEY, KEY_FILE = "cert-issued", "cert-chain", "cert-key", "cert-key-file"
 NAMES, DAYS, WIRE = "cert-names", "cert-days", "cert-wire"
 ON_DISK = (CHAIN, KEY, KEY_FILE, NAMES, DAYS, WIRE)
-"""The checks of a certificate that is there; those of its renewal are in :mod:`stackctl.diagnose.renewal`."""
+"""The checks of a certificate on disk; those of its renewal are in :mod:`stackctl.diagnose.renewal`."""
 
 _OTHERS = 0o007
 _GROUP_WRITES = 0o020
@@ -29,7 +29,7 @@ _GROUP_WRITES = 0o020
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """The file of a private key: its permission bits and its owner's number, and who should own it."""
+    """The file of a private key: its mode, the uid of its owner, and the uid that certbot runs as."""
 
     mode: int
     owner: int
@@ -38,16 +38,16 @@ class KeyFile:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What is known of an app's certificate.
+    """Facts about an app's certificate.
 
     Attributes:
-        subject: the app's own name.
+        subject: the app's first name.
         names: all of its names.
         held: the certificate that the site is served with, and its own lineage.
         fullchain: content of ``fullchain.pem``, which is served.
         chain: content of ``chain.pem``: what the CA sent behind the leaf; None where it is missing.
-        key_file: None where it cannot be seen from here.
-        shown: what a handshake shows; None where none came.
+        key_file: None where it cannot be read from here.
+        served: the certificate of a handshake with the proxy; None where there was none.
         proxy_up: whether the proxy answers at all.
     """
 
@@ -57,21 +57,21 @@ class CertificateFacts:
     fullchain: bytes | None
     chain: bytes | None
     key_file: KeyFile | None
-    shown: Certificate | None
+    served: Certificate | None
     proxy_up: bool
     now: datetime
 
     @property
     def lineage(self) -> Lineage | None:
-        """The site's own lineage; None where none was issued."""
+        """The site's own lineage; None if no certificate was issued."""
         return self.held.own
 
 
 def judge_certificate(facts: CertificateFacts) -> list[Check]:
-    """The checks of one certificate: what is on disk, then what is served."""
-    lineage, served = facts.lineage, facts.held.certificate
-    if lineage is None and facts.held.real and served is not None:
-        return [_elsewhere(facts, served), _names(facts, served), _days(facts, served), _wire(facts, served)]
+    """Return the checks of one certificate: on disk, then as served."""
+    lineage, current = facts.lineage, facts.held.certificate
+    if lineage is None and facts.held.real and current is not None:
+        return [_without_lineage(facts, current), _names(facts, current), _days(facts, current), _wire(facts, current)]
     issued = _issued(facts)
     if lineage is None or lineage.certificate is None:
         return [issued, *skipped(ON_DISK, "there is no certificate", facts.subject)]
@@ -79,29 +79,30 @@ def judge_certificate(facts: CertificateFacts) -> list[Check]:
     key = _key(facts, lineage)
     checks = [issued, _chain(facts), key, _key_file(facts), _names(facts, certificate), _days(facts, certificate)]
     if key.verdict is Verdict.WRONG:
-        return [*checks, *skipped([WIRE], "the proxy cannot load it: its key does not fit", facts.subject)]
+        return [*checks, *skipped([WIRE], "the proxy cannot load it: the key does not match", facts.subject)]
     return [*checks, _wire(facts, certificate)]
 
 
-def _elsewhere(facts: CertificateFacts, certificate: Certificate) -> Check:
-    """The certificate of a site that has no lineage of its own."""
+def _without_lineage(facts: CertificateFacts, certificate: Certificate) -> Check:
+    """Judge the certificate of a site that has no own lineage."""
     if facts.held.borrowed:
-        return ok(ISSUED, f"served with the certificate {facts.held.lineage}, which has its names", facts.subject)
-    return ok(ISSUED, f"issued by {certificate.issuer}, not through certbot: served until it is due", facts.subject)
+        return ok(ISSUED, f"served with the certificate {facts.held.lineage}, which covers its names", facts.subject)
+    text = f"issued by {certificate.issuer}, not by certbot: served until its renewal is due"
+    return ok(ISSUED, text, facts.subject)
 
 
 def _issued(facts: CertificateFacts) -> Check:
     lineage = facts.lineage
     if lineage is None:
-        dummy = facts.shown is not None and is_dummy(facts.shown)
+        dummy = facts.served is not None and is_dummy(facts.served)
         text = "no certificate is issued yet" + (": a dummy is served, which no browser trusts" if dummy else "")
         return wrong(ISSUED, text, "run 'stackctl up'", facts.subject)
     if lineage.certificate is None:
         text = f"{lineage_folder(lineage.name)}: {lineage.problem}"
-        return wrong(ISSUED, text, "run 'stackctl up', which brings it back", facts.subject)
+        return wrong(ISSUED, text, "run 'stackctl up', which restores it", facts.subject)
     if lineage.from_staging:
         todo = "choose the real CA with 'stackctl init --ca letsencrypt', then run 'stackctl up'"
-        return unknown(ISSUED, f"issued by {lineage.certificate.issuer}, a CA for tests", todo, facts.subject)
+        return unknown(ISSUED, f"issued by {lineage.certificate.issuer}, a test CA", todo, facts.subject)
     return ok(ISSUED, f"issued by {lineage.certificate.issuer}", facts.subject)
 
 
@@ -109,29 +110,29 @@ def _chain(facts: CertificateFacts) -> Check:
     pems = (facts.fullchain or b"", facts.chain or b"")
     try:
         served, behind = (x509.load_pem_x509_certificates(pem) if pem.strip() else [] for pem in pems)
-        # What is cut short is left out by the parser without a word.
-        whole = all(pem.count(b"-----BEGIN ") == pem.count(b"-----END ") for pem in pems)
+        # The parser silently skips a truncated certificate.
+        complete = all(pem.count(b"-----BEGIN ") == pem.count(b"-----END ") for pem in pems)
     except ValueError:
-        whole = False
-    fault = _chain_fault(served, behind, facts.now) if whole else f"{FULLCHAIN} or chain.pem is cut short"
+        complete = False
+    fault = _chain_fault(served, behind, facts.now) if complete else f"{FULLCHAIN} or chain.pem is truncated"
     if fault is not None:
-        todo = f"run 'stackctl up'; if it stays so, 'stackctl renew --force {facts.subject}'"
+        todo = f"run 'stackctl up'; if that does not help, 'stackctl renew --force {facts.subject}'"
         return wrong(CHAIN, fault, todo, facts.subject)
-    shown = (
-        "the leaf, which is all there is"
+    text = (
+        "the leaf only, which has no intermediate"
         if len(served) == 1
         else f"{len(served)} certificates, each signed by the next"
     )
-    return ok(CHAIN, shown, facts.subject)
+    return ok(CHAIN, text, facts.subject)
 
 
 def _chain_fault(served: Sequence[x509.Certificate], behind: Sequence[x509.Certificate], now: datetime) -> str | None:
-    """What is wrong with the chain that is served; ``behind`` is what the CA sent with the leaf."""
+    """Return the fault of the served chain, or None; ``behind`` is what the CA sent with the leaf."""
     missing = [one for one in behind if one not in served]
     if missing:
         return f"{FULLCHAIN} lacks the intermediate {missing[0].subject.rfc4514_string()}"
     if len(served) == 1 and _names_its_issuer(served[0]):
-        return f"{FULLCHAIN} holds the leaf alone, without its intermediate"
+        return f"{FULLCHAIN} holds only the leaf, without its intermediate"
     for number, (one, issuer) in enumerate(itertools.pairwise(served), 1):
         if not _issued_by(one, issuer):
             return f"certificate {number} of {FULLCHAIN} is not signed by certificate {number + 1}"
@@ -143,7 +144,7 @@ def _chain_fault(served: Sequence[x509.Certificate], behind: Sequence[x509.Certi
 
 
 def _names_its_issuer(leaf: x509.Certificate) -> bool:
-    """Whether it says where its issuer's certificate is to be had, as one from an intermediate does."""
+    """Whether it has the URL of its issuer's certificate, as one from an intermediate does."""
     try:
         access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
     except x509.ExtensionNotFound:
@@ -161,32 +162,33 @@ def _issued_by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 def _key(facts: CertificateFacts, lineage: Lineage) -> Check:
     if lineage.problem:
-        todo = "run 'stackctl up', which has another one issued"
+        todo = "run 'stackctl up', which requests a new one"
         return wrong(KEY, f"{lineage_folder(lineage.name)}: {lineage.problem}", todo, facts.subject)
-    return ok(KEY, "the key is the certificate's", facts.subject)
+    return ok(KEY, "the key matches the certificate", facts.subject)
 
 
 def _key_file(facts: CertificateFacts) -> Check:
     file = facts.key_file
     if file is None:
-        return unknown(KEY_FILE, "mode and owner of the key cannot be seen", "run it again as root", facts.subject)
+        todo = f"run 'stackctl doctor {facts.subject}' as root"
+        return unknown(KEY_FILE, "mode and owner of the key cannot be read", todo, facts.subject)
     lineage = facts.lineage.name if facts.lineage else facts.subject
     path = (CERTBOT_CONF / lineage_file(lineage, "privkey")).path
     if file.mode & (_OTHERS | _GROUP_WRITES):
-        text = f"the key has mode {file.mode:04o}: others than its owner can use it"
+        text = f"the key has mode {file.mode:04o}: users other than its owner can read or replace it"
         return wrong(KEY_FILE, text, f"chmod 600 {path}", facts.subject)
     if file.owner != file.certbot:
-        text = f"the key belongs to user {file.owner}, and not to certbot's ({file.certbot})"
+        text = f"the key belongs to uid {file.owner}, not to certbot's uid {file.certbot}"
         return wrong(KEY_FILE, text, f"chown {file.certbot} {path}", facts.subject)
-    return ok(KEY_FILE, f"the key has mode {file.mode:04o} and is certbot's own", facts.subject)
+    return ok(KEY_FILE, f"the key has mode {file.mode:04o} and belongs to certbot's uid", facts.subject)
 
 
 def _names(facts: CertificateFacts, certificate: Certificate) -> Check:
     missing = [name for name in facts.names if not certificate.covers(name)]
     if missing:
-        text = f"the certificate is not for {', '.join(missing)}"
-        return wrong(NAMES, text, "run 'stackctl up', which asks for one with all names", facts.subject)
-    return ok(NAMES, f"it is for {', '.join(facts.names)}", facts.subject)
+        text = f"the certificate does not cover {', '.join(missing)}"
+        return wrong(NAMES, text, "run 'stackctl up', which requests one with all names", facts.subject)
+    return ok(NAMES, f"it covers {', '.join(facts.names)}", facts.subject)
 
 
 def _days(facts: CertificateFacts, certificate: Certificate) -> Check:
@@ -195,17 +197,17 @@ def _days(facts: CertificateFacts, certificate: Certificate) -> Check:
     if certificate.not_after <= facts.now:
         return wrong(DAYS, f"it expired on {day(certificate.not_after)}", renew, facts.subject)
     if certificate.not_before > facts.now:
-        text = f"it is valid only from {moment(certificate.not_before)} on: the clock here is behind"
+        text = f"it is not valid before {moment(certificate.not_before)}: this host's clock is behind"
         return wrong(DAYS, text, "set this host's clock", facts.subject)
     if _overdue(certificate, facts.now):
-        text = f"{left} days left: it should have been renewed long ago"
+        text = f"{left} days left: its renewal is overdue"
         return wrong(DAYS, text, renew, facts.subject)
-    due = ", due: certbot's loop renews it" if certificate.due(facts.now) else ""
+    due = ", renewal is due: certbot's loop renews it" if certificate.due(facts.now) else ""
     return ok(DAYS, f"{left} days left{due}", facts.subject)
 
 
 def _overdue(certificate: Certificate, now: datetime) -> bool:
-    """Whether half of the time has passed in which it should have been renewed."""
+    """Whether half of its renewal window has passed."""
     lifetime = certificate.not_after - certificate.not_before
     window = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
     return certificate.not_after - now < window / 2
@@ -214,14 +216,14 @@ def _overdue(certificate: Certificate, now: datetime) -> bool:
 def _wire(facts: CertificateFacts, certificate: Certificate) -> Check:
     if not facts.proxy_up:
         return skipped([WIRE], "the proxy does not answer", facts.subject)[0]
-    shown = facts.shown
-    if shown is None:
-        text = "a handshake with the name is refused: the live configuration does not have it"
+    served = facts.served
+    if served is None:
+        text = "the TLS handshake is refused: the live configuration does not have the name"
         return wrong(WIRE, text, "run 'stackctl up'", facts.subject)
-    if shown.fingerprint == certificate.fingerprint:
-        return ok(WIRE, "it is the one on the wire", facts.subject)
-    if is_dummy(shown):
-        text = "a dummy is on the wire, although the certificate is there"
-        return wrong(WIRE, text, "run 'stackctl up', which puts the site on it", facts.subject)
-    text = f"another one is on the wire, which ends on {day(shown.not_after)}: a reload is missing"
+    if served.fingerprint == certificate.fingerprint:
+        return ok(WIRE, "the proxy serves it", facts.subject)
+    if is_dummy(served):
+        text = "the proxy serves a dummy, although the certificate is on disk"
+        return wrong(WIRE, text, "run 'stackctl up', which switches the site to the certificate", facts.subject)
+    text = f"the proxy serves another certificate (expires on {day(served.not_after)}): a reload is missing"
     return wrong(WIRE, text, "run 'stackctl up', which reloads the proxy", facts.subject)

@@ -1,4 +1,4 @@
-"""The links of a request's way."""
+"""The hops of a request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stackctl.diagnose.check import Verdict
 
 
 class HopKind(StrEnum):
-    """Where on its way a request is."""
+    """The kinds of hops, in the order in which a request meets them."""
 
     NAME = "name"
     PORT = "port"
@@ -24,15 +24,15 @@ class HopKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One link of the way.
+    """One hop of a request.
 
     Attributes:
-        text: what is there.
-        where: ``file:line``, where a file decides.
-        why: what is wrong there, where the text does not say it; ``todo`` what to do about it.
+        text: what was found there.
+        where: ``file:line`` of the configuration, where there is one.
+        why: what is wrong there, if the text does not say it; ``todo`` what to do about it.
     """
 
-    step: HopKind
+    kind: HopKind
     verdict: Verdict
     text: str
     where: str | None = None
@@ -40,5 +40,5 @@ class Hop:
     why: str | None = None
 
     def unjudged(self) -> Hop:
-        """The same behind a link that is broken."""
+        """Return the hop without a judgement, for one behind a hop that fails."""
         return replace(self, verdict=Verdict.UNKNOWN, todo=None, why=None)

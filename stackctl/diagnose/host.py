@@ -1,4 +1,4 @@
-"""The host: its engine, its ports, its disks, its clock."""
+"""Check the host: its engine, ports, disks and clock."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from stackctl.model.endpoints import PortBinding
 from stackctl.observed.network import CaDirectory
 
 LEAST_BYTES = 200_000_000
-"""Free space below which a renewal, an image or a generation may not fit any more."""
+"""Free space below which a renewal, an image or a generation may not fit."""
 
 LEAST_INODES = 2_000
-"""Each generation and each lineage takes a few."""
+"""Free inodes below which a generation or a lineage may not fit."""
 
 MOST_OFF = timedelta(seconds=60)
-"""A clock off by more has certificates that are not valid yet, and answers of CAs that are too old."""
+"""The largest clock offset at which new certificates are valid and answers of CAs are not stale."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Something that must be there: its version, or why it is not, and what to do."""
+    """A required program: its version, or why it cannot be used and what to do."""
 
     version: str | None = None
     problem: str | None = None
@@ -31,7 +31,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class ComposeFile:
-    """The stack's Compose file; without ``name`` there is none. Compose has ``resolved`` it where it could be asked."""
+    """The stack's Compose file; None as ``name`` if there is none. ``resolved`` is whether Compose could read it."""
 
     name: str | None
     sites: int = 0
@@ -42,17 +42,17 @@ class ComposeFile:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The image of one service; ``here`` tells whether it is local."""
+    """The image of one service; ``local`` is whether the engine has it."""
 
     service: str
     name: str
-    here: bool
+    local: bool
     builds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """Where a port of the proxy is published, and who holds that place: None where nobody does."""
+    """Where a port of the proxy is published, and the process or container that holds it; None if it is free."""
 
     check: str
     at: PortBinding
@@ -62,7 +62,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class ProxyState:
-    """The proxy: Docker's word for its container, or None without one.
+    """The proxy: the state of its container in Docker, or None without a container.
 
     Attributes:
         answers: the generation that answers on the published port.
@@ -87,7 +87,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What was found; a part is None where it could not be looked at."""
+    """Facts about the host; a part is None if it could not be collected."""
 
     engine: Program
     compose: Program
@@ -101,7 +101,7 @@ class HostFacts:
 
 
 def judge_host(facts: HostFacts) -> list[Check]:
-    """The host's checks, what all others stand on first."""
+    """Return the checks of the host, first those that others depend on."""
     checks = [_program("engine", "Docker Engine", facts.engine), _program("compose", "Docker Compose", facts.compose)]
     checks += _file(facts)
     checks += _containers(facts)
@@ -120,23 +120,23 @@ def _program(name: str, what: str, program: Program) -> Check:
 def _file(facts: HostFacts) -> Iterator[Check]:
     file = facts.file
     if file.name is None:
-        yield unknown("compose-file", "there is no stack here: the host alone is looked at")
+        yield unknown("compose-file", "there is no stack here: only the host is checked")
     elif file.problem is not None:
         yield wrong("compose-file", file.problem, file.hint or "correct the file")
     elif facts.compose.problem is not None or not file.resolved:
-        yield from skipped(["compose-file"], "Compose is not there to read it")
+        yield from skipped(["compose-file"], "Compose is not available")
     else:
         sites = f"{file.sites} app{'' if file.sites == 1 else 's'}"
-        yield ok("compose-file", f"{file.name} is read by Compose and by stackctl: {sites}")
+        yield ok("compose-file", f"Compose and stackctl can read {file.name}: {sites}")
 
 
 def _containers(facts: HostFacts) -> Iterator[Check]:
-    """What needs a stack that is read, and an engine."""
+    """Yield the checks that need a readable stack and an engine."""
     if facts.file.name is None:
         return
     names = ("images", "http-port", "https-port", "proxy")
     if facts.engine.problem is not None:
-        yield from skipped(names, "the engine is away")
+        yield from skipped(names, "the engine is not available")
     elif facts.images is None or facts.proxy is None:
         yield from skipped(names, "the Compose file could not be read")
     else:
@@ -144,61 +144,62 @@ def _containers(facts: HostFacts) -> Iterator[Check]:
         yield from (_port(port, facts.proxy) for port in facts.ports)
         taken = any(port.holder is not None and not port.own for port in facts.ports)
         if taken and facts.proxy.state != "running":
-            yield from skipped(["proxy"], "it cannot run while others hold its ports")
+            yield from skipped(["proxy"], "it cannot run while its ports are in use")
         else:
             yield _proxy(facts.proxy)
 
 
 def _images(images: tuple[Image, ...]) -> Check:
-    missing = [image for image in images if not image.here and not image.builds]
+    missing = [image for image in images if not image.local and not image.builds]
     if not missing:
-        return ok("images", f"{len(images)} images are here" if len(images) != 1 else "its image is here")
-    named = ", ".join(f"{image.name} ({image.service})" for image in missing)
-    return wrong("images", f"not on this host: {named}", "fetch or build it: 'docker compose pull', 'docker build'")
+        count = "1 image is" if len(images) == 1 else f"{len(images)} images are"
+        return ok("images", f"{count} on this host")
+    listed = ", ".join(f"{image.name} ({image.service})" for image in missing)
+    return wrong("images", f"not on this host: {listed}", "run 'docker compose pull', or 'docker build'")
 
 
 def _port(port: Port, proxy: ProxyState) -> Check:
     if port.own:
         return ok(port.check, f"{port.at} is published by the proxy")
     if port.holder is not None:
-        todo = f"stop it, or publish the proxy elsewhere (the ports of {proxy.service} in the Compose file)"
-        return wrong(port.check, f"{port.at} is held by {port.holder}", f"{todo}; then 'stackctl up'")
+        todo = f"stop it, or change the ports of {proxy.service} in the Compose file; then run 'stackctl up'"
+        return wrong(port.check, f"{port.at} is in use by {port.holder}", todo)
     return ok(port.check, f"{port.at} is free for the proxy")
 
 
 def _proxy(proxy: ProxyState) -> Check:
     if proxy.state != "running":
         state = "has no container" if proxy.state is None else f"is {proxy.state}"
-        return wrong("proxy", f"{proxy.service} {state}", "start it: 'stackctl up'; its own words: 'stackctl logs'")
+        return wrong("proxy", f"{proxy.service} {state}", "start it with 'stackctl up'; see 'stackctl logs'")
     if proxy.answers is None:
-        todo = "run 'stackctl up' where its ports were edited; its own words: 'stackctl logs'"
+        todo = "run 'stackctl up' if its ports were edited; see 'stackctl logs'"
         return wrong("proxy", f"{proxy.service} runs, but does not answer on {proxy.at}", todo)
     if proxy.answers != proxy.published:
-        text = f"{proxy.service} answers with another configuration than the live one"
-        return wrong("proxy", text, "have it taken up: 'stackctl up'")
+        text = f"{proxy.service} does not answer with the live configuration"
+        return wrong("proxy", text, "run 'stackctl up', which loads it")
     return ok("proxy", f"{proxy.service} answers on {proxy.at} with the live configuration")
 
 
 def _disk(disk: Disk) -> Iterator[Check]:
     where = f"on the file system of {disk.path}"
     if disk.free < LEAST_BYTES:
-        todo = "free some: 'docker system df' shows what images and containers take"
+        todo = "free some space: 'docker system df' shows what images and containers use"
         yield wrong("disk", f"{disk.free / 1e6:.0f} MB free {where}", todo)
     else:
         yield ok("disk", f"{disk.free / 1e9:.1f} GB free {where}")
     if disk.inodes is not None and disk.inodes < LEAST_INODES:
-        yield wrong("inodes", f"{disk.inodes} inodes free {where}", "delete files that are not needed: many small ones")
+        yield wrong("inodes", f"{disk.inodes} inodes free {where}", "delete small files that are not needed")
     elif disk.inodes is not None:
         yield ok("inodes", f"{disk.inodes} inodes free {where}")
 
 
 def judge_clock(ca: CaDirectory) -> Check:
-    """The clock against the Date header of the CA's directory."""
+    """Compare this host's clock with the Date header of the CA's directory."""
     if ca.ahead is None:
-        return unknown("clock", f"no time to compare with: {ca.problem}", "compare 'date -u' with a clock you trust")
+        return unknown("clock", f"no time to compare with: {ca.problem}", "compare 'date -u' with another clock")
     seconds = round(abs(ca.ahead.total_seconds()))
     if abs(ca.ahead) > MOST_OFF:
-        way = "ahead of" if ca.ahead > timedelta() else "behind"
-        todo = "set it, and have it kept: 'timedatectl set-ntp true'"
-        return wrong("clock", f"this host's clock is {seconds} s {way} the CA's ({ca.url})", todo)
+        direction = "ahead of" if ca.ahead > timedelta() else "behind"
+        todo = "synchronise it: 'timedatectl set-ntp true'"
+        return wrong("clock", f"this host's clock is {seconds} s {direction} the CA's ({ca.url})", todo)
     return ok("clock", f"within {max(seconds, 1)} s of the CA's")

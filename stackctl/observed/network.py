@@ -53,11 +53,11 @@ class Lookup:
 class Reach(StrEnum):
     """How far a connection came, as a person reads it."""
 
-    ANSWERED = "it answers"
-    REFUSED = "it refuses the connection"
-    SILENT = "it does not answer in time"
-    NO_ROUTE = "there is no route to it from here"
-    BROKEN = "it takes the connection, but gives no HTTP answer"
+    ANSWERED = "answered"
+    REFUSED = "connection refused"
+    SILENT = "timed out"
+    NO_ROUTE = "no route from this host"
+    BROKEN = "connection accepted, but no HTTP answer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from stackctl.certs.lineage import Certificate
 class Failure(StrEnum):
     """Why a request has no answer, in words."""
 
-    CONNECT = "nothing takes the connection"
+    CONNECT = "cannot connect"
     HANDSHAKE = "the TLS handshake is refused"
     CLOSED = "the connection is closed without an answer"
-    TIMEOUT = "no answer comes in time"
+    TIMEOUT = "no answer before the timeout"
 
 
 @dataclass(frozen=True, slots=True)

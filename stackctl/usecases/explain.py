@@ -1,4 +1,4 @@
-"""``stackctl explain``: the way of one request, and which link of it is broken."""
+"""``stackctl explain``: the trace of one request, and the hop that fails."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime
 
 from stackctl.diagnose.apps import AppFacts
 from stackctl.diagnose.check import Verdict
+from stackctl.diagnose.handshake import kind_of
 from stackctl.diagnose.hops import Hop, HopKind
-from stackctl.diagnose.shown import kind_of
 from stackctl.diagnose.trace import TraceFacts, judge_trace
 from stackctl.engine.context import Context
-from stackctl.engine.probe.trace import gather_trace
+from stackctl.engine.probe.trace import collect_trace
 from stackctl.errors import ExitCode
 from stackctl.model.values import Domain
 from stackctl.proxies.trace import LoggedError
@@ -27,7 +27,7 @@ _ERRORS = 5
 class HopReport:
     """One hop of the request."""
 
-    step: HopKind = field(metadata=json_name("link"))
+    kind: HopKind = field(metadata=json_name("link"))
     verdict: Verdict
     text: str
     where: str | None
@@ -105,7 +105,7 @@ class ExplainReport:
 def explain(context: Context, name: Domain, path: str) -> Result[ExplainReport]:
     """Follow a request for ``path`` of ``name`` from the published port to the app; it is really made."""
     loaded = load_current(context)
-    gathered = gather_trace(context, loaded.stack, loaded.project, name, path)
+    gathered = collect_trace(context, loaded.stack, loaded.project, name, path)
     facts = gathered.facts
     judged = judge_trace(facts)
     broken = judged.broken
@@ -114,20 +114,20 @@ def explain(context: Context, name: Domain, path: str) -> Result[ExplainReport]:
         path=path,
         whole=broken is None,
         broken=_hop(broken) if broken else None,
-        hops=tuple(_hop(hop) for hop in (*judged.links, judged.http)),
+        hops=tuple(_hop(hop) for hop in (*judged.hops, judged.http)),
         status=facts.https.status,
         location=facts.https.location,
         http_status=facts.http.status,
         http_location=facts.http.location,
         certificate=_certificate(facts, facts.now),
         containers=tuple(one for app in facts.apps for one in _containers(app)),
-        log=tuple(_logged(error) for error in (*gathered.earlier, *facts.fresh)[-_ERRORS:]),
+        log=tuple(_logged(error) for error in (*gathered.earlier, *facts.logged)[-_ERRORS:]),
     )
     return Result("explain", report, found=ExitCode.OK if broken is None else ExitCode.FAILED)
 
 
 def _hop(hop: Hop) -> HopReport:
-    return HopReport(hop.step, hop.verdict, hop.text, hop.where, hop.why, hop.todo)
+    return HopReport(hop.kind, hop.verdict, hop.text, hop.where, hop.why, hop.todo)
 
 
 def _certificate(facts: TraceFacts, now: datetime) -> ShownCertificate | None:

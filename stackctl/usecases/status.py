@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackctl.certs.held import held
-from stackctl.diagnose.shown import kind_of
+from stackctl.diagnose.handshake import kind_of
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import endpoints_answer
 from stackctl.model.endpoints import Endpoint

@@ -5,20 +5,20 @@ import pytest
 from tests.cli.conftest import Cli
 
 
-def test_the_way_of_a_request_is_drawn(cli: Cli) -> None:
+def test_the_hops_of_a_request_are_printed(cli: Cli) -> None:
     shown = cli("explain", "https://www.example.com/a")
     assert shown.exit_code == 0
     lines = shown.stdout.splitlines()
     assert lines[0] == "https://www.example.com/a"
     assert lines[1].startswith("├─ name         www.example.com, an alias of one.example.com  docker-compose.yml:")
-    assert lines[-1] == "the way is whole"
+    assert lines[-1] == "every hop works"
     cli.world.fake.looks.seen["one"] = {"state": "exited", "exit_code": 3}
     cli.world.fake.looks.logs["one"] = "[no] database\n"
     shown = cli("explain", "one.example.com")
     assert shown.exit_code == 1
     assert "├✗ container    stack-one-1 on stack_default at 10.9.0." in shown.stdout
     assert (
-        "broken: container: stack-one-1 is not running: exited with code 3; its last line: [no] database"
+        "broken: container: stack-one-1 is not running: exited with code 3; last log line: [no] database"
         in shown.stdout
     )
     assert "  → run 'stackctl up'" in shown.stdout
@@ -26,5 +26,5 @@ def test_the_way_of_a_request_is_drawn(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("address", ["localhost", "https://10.0.0.1/", "a b", "*.example.com", "/"])
-def test_what_is_no_address_cannot_be_explained(cli: Cli, address: str) -> None:
+def test_an_invalid_address_is_refused(cli: Cli, address: str) -> None:
     cli.refused(2, "explain", address)

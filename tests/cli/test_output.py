@@ -396,7 +396,7 @@ def test_doctor_as_text_names_the_first_thing_to_do(cli: Cli) -> None:
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert [line.split()[:3] for line in lines if line.startswith("  ✗")] == [["✗", "dns", "www.example.com:"]]
-    assert lines[lines.index("what to do first:") + 1].startswith("  www.example.com: make an A record")
+    assert lines[lines.index("what to do first:") + 1].startswith("  www.example.com: create an A record")
 
 
 def test_doctor_as_json(cli: Cli) -> None:

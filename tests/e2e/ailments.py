@@ -1,4 +1,4 @@
-"""Ways to break one thing of a stack, each undone at its end."""
+"""Faults of a stack as context managers: each breaks one thing and repairs it at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Breaks = Callable[[Stack, str], AbstractContextManager[object]]
 
 @dataclass(frozen=True)
 class Ailment:
-    """What breaks, and the check that has to tell it, in which words."""
+    """A fault, and the check that must report it with ``text``."""
 
     breaks: Breaks
     check: str
@@ -33,7 +33,7 @@ class Ailment:
 
 @contextmanager
 def service(stack: Stack, *lines: str) -> Iterator[str]:
-    """The service ``sick`` made anew with more lines in docker-compose.yml; gives its container."""
+    """Recreate the service ``sick`` with more lines in docker-compose.yml; yields its container."""
     before = stack.file.read_text()
     stack.edit("  sick:\n", "  sick:\n" + "".join(f"    {line}\n" for line in ("stop_grace_period: 0s", *lines)))
     try:
@@ -66,7 +66,7 @@ def loopback(stack: Stack, _name: str) -> Iterator[None]:
 @contextmanager
 def crash_loop(stack: Stack, _name: str) -> Iterator[None]:
     with service(stack, python("raise SystemExit('no database')")) as container:
-        wait_until(lambda: inspect(container)["RestartCount"] > 1, what="it was started again")
+        wait_until(lambda: inspect(container)["RestartCount"] > 1, what="it was restarted")
         yield
 
 
@@ -156,7 +156,7 @@ def replaced(stack: Stack, name: str) -> Iterator[x509.Certificate]:
 
 @contextmanager
 def expired(stack: Stack, name: str) -> Iterator[None]:
-    """A certificate that is over, and served."""
+    """An expired certificate, which is served."""
     before = stack.serial(name)
     try:
         with on_disk(stack, name, days=-1) as leaf:
@@ -211,7 +211,7 @@ def made(name: str, days: float) -> tuple[dict[str, bytes], x509.Certificate]:
 
 
 def listening(container: str) -> str:
-    """Where a container listens, as ADDRESS:PORT each."""
+    """Return the sockets a container listens on, as ADDRESS:PORT each."""
     pid = inspect(container)["State"]["Pid"]
     rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
     found = [row[1].split(":") for row in rows if row[3] == "0A"]
@@ -222,9 +222,9 @@ APPS = {
     "wrong port": Ailment(wrong_port, "app-port", "wrong port: nothing listens on 8000"),
     "loopback": Ailment(loopback, "app-port", "listens on 127.0.0.1:8000 only"),
     "starting": Ailment(starting, "app-port", "still starting"),
-    "crash loop": Ailment(crash_loop, "app-container", "its last line: no database"),
+    "crash loop": Ailment(crash_loop, "app-container", "last log line: no database"),
     "stopped": Ailment(stopped, "app-container", "is not running: exited"),
-    "network": Ailment(another_network, "app-network", "is on no network of the proxy's"),
+    "network": Ailment(another_network, "app-network", "shares no network with the proxy"),
 }
 """What makes the proxy answer 502."""
 

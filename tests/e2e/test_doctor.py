@@ -1,4 +1,4 @@
-"""Every check of ``stackctl doctor`` broken on a real stack, one at a time: it is named, and nothing else is wrong."""
+"""Every check of ``stackctl doctor`` on a real stack: one fault at a time fails exactly one check."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.e2e.zone import Answer, server, zone
 pytestmark = pytest.mark.e2e
 
 FOREIGN = "203.0.113.77"
-"""An address of nobody's (RFC 5737), as the public one of a router is to this host."""
+"""An unused address (RFC 5737), as the public one of a router is to this host."""
 
 Broken = Iterator[Mapping[str, str] | None]
 Break = Callable[["Patient"], Broken]
@@ -37,14 +37,14 @@ Break = Callable[["Patient"], Broken]
 
 @dataclass
 class Patient:
-    """The stack, its site, and an address where somebody else's server may stand."""
+    """The stack, its site, and an address for another server."""
 
     stack: Stack
     name: str
     other: str
 
     def doctor(self, *names: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """What ``doctor`` prints, which must agree with its exit code."""
+        """Return what ``doctor`` prints, which must agree with its exit code."""
         done = self.stack.run("doctor", *names, "--output", "json", environment=environment)
         assert done.returncode in {0, 1}, done.stdout + done.stderr
         printed: dict[str, Any] = json.loads(done.stdout)
@@ -69,7 +69,7 @@ def named(printed: dict[str, Any], verdict: str) -> list[str]:
 def patient(new_stack: NewStack, addresses: Iterator[str]) -> Iterator[Patient]:
     stack = new_stack()
     stack.init()
-    # An image of its own, so that it can be taken away.
+    # A separate image, so that it can be removed.
     image = f"stackctl-lab/{stack.token}:latest"
     docker("tag", APP_IMAGE, image)
     name = stack.domain("app1")
@@ -78,10 +78,10 @@ def patient(new_stack: NewStack, addresses: Iterator[str]) -> Iterator[Patient]:
         stack.ok("add-app", name, "--image", image)
         yield Patient(stack, name, next(addresses))
     finally:
-        docker("rmi", image)  # takes the name alone away: the lab's has the image too
+        docker("rmi", image)  # removes only the name: the lab's has the image too
 
 
-# How each thing is broken: up to the yield it is, after it it is mended. What is yielded is the environment.
+# The faults: each is set up before the yield and repaired after it; the environment is yielded.
 
 
 def _edited(old: str, new: str) -> Break:
@@ -95,7 +95,7 @@ def _edited(old: str, new: str) -> Break:
 
 
 def _ca(url: Callable[[Patient], str]) -> Break:
-    """The stack turns to another CA."""
+    """Switch the stack to another CA."""
     return lambda patient: _edited(patient.stack.lab.directory, url(patient))(patient)
 
 
@@ -132,20 +132,20 @@ def _taken(port: int) -> Break:
 
 
 def _clock(patient: Patient) -> Broken:
-    """The CA's clock is what is off here; a test must not touch this host's."""
+    """Run a CA with a wrong clock; a test must not change this host's."""
     with _tls_server(patient, patient.other, timedelta(hours=-3)) as url:
         yield from _ca(lambda _patient: url)(patient)
 
 
 def _limited(patient: Patient) -> Broken:
-    """Limits are known of Let's Encrypt alone: its name leads to the test's own server, which is asked for nothing."""
+    """Resolve Let's Encrypt, the only CA with known limits, to the test's own server."""
     container = inspect(patient.stack.container("certbot"))
     hosts, host = Path(container["HostsPath"]), urlsplit(LETSENCRYPT).hostname
     before = hosts.read_text()
     now = datetime.now(UTC)
     failures = [Entry(now, LETSENCRYPT, (patient.name,), issued=False).line()] * 5
     with _tls_server(patient, gateway(), name=str(host), port=443):
-        # Written, not replaced: the container has this very file mounted.
+        # Written, not replaced: this file is mounted into the container.
         hosts.write_text(f"{before}{gateway()}\t{host}\n")
         try:
             for _ in _ledger(patient, failures):
@@ -178,7 +178,7 @@ def _without(path: str) -> Break:
 def _tls_server(
     patient: Patient, address: str, ahead: timedelta = timedelta(), *, name: str = "", port: int = 0
 ) -> Iterator[str]:
-    """A server that stands for a CA, with its clock ahead; the stack trusts the certificate for its address or name."""
+    """A server in place of a CA, with its clock ahead; the stack trusts the certificate for its address or name."""
     date = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
     bundle = patient.stack.directory / "data/ca/bundle.pem"
     before = bundle.read_bytes()
@@ -297,7 +297,7 @@ def _pointing(*addresses: str) -> Break:
 
 
 def _answering(answer: Callable[[Patient, str, str], Answer]) -> Break:
-    """The name leads to somebody else's server."""
+    """Resolve the name to another server."""
 
     def serve(patient: Patient) -> Broken:
         with server(patient.other, lambda name, path: answer(patient, name, path)):
@@ -328,7 +328,7 @@ def _six(patient: Patient) -> Broken:
 
 
 def _walled(patient: Patient) -> Broken:
-    """As a router that does not lead its own network back in."""
+    """As behind a router without hairpin NAT."""
     rule = f"-d {FOREIGN} -p tcp --dport 80 -j REJECT --reject-with tcp-reset".split()
     subprocess.run(["iptables", "-w", "-I", "OUTPUT", *rule], check=True, capture_output=True, timeout=20)
     try:
@@ -358,7 +358,7 @@ WRONG: dict[str, tuple[Break, str]] = {
     "the name has no address": (_zone(lambda p: {(p.name, "TXT"): '"hello"'}), "dns"),
     "the name's DNS servers fail": (_servfail, "dns"),
     "an alias of nothing": (_zone(lambda p: {(p.name, "CNAME"): "gone.example.net."}), "cname"),
-    "aliases in a circle": (
+    "a loop of aliases": (
         _zone(lambda p: {(p.name, "CNAME"): "b.example.net.", ("b.example.net", "CNAME"): f"{p.name}."}),
         "cname",
     ),
@@ -367,12 +367,12 @@ WRONG: dict[str, tuple[Break, str]] = {
         _zone(lambda p: {**_here(p), ("example.com", "CAA"): '0 issue "other.example"'}),
         "caa",
     ),
-    "CAA cannot be had": (_zone(lambda p: {**_here(p), ("example.com", "*"): "SERVFAIL"}), "caa"),
+    "CAA cannot be looked up": (_zone(lambda p: {**_here(p), ("example.com", "*"): "SERVFAIL"}), "caa"),
     "another server answers": (_answering(lambda *_: Answer(404, b"Not here", Server="Apache")), "reach"),
     "a CDN keeps the challenge": (_answering(lambda *_: Answer(403, CF_RAY="8a0-FRA", Server="cloudflare")), "reach"),
     "the challenge is redirected": (_answering(_login), "reach"),
-    "nobody at this host's own address": (_pointing(NOBODY), "reach"),
-    "one address of two is somebody else's": (_pointing("{here}", NOBODY), "reach"),
+    "no answer at an address of this host": (_pointing(NOBODY), "reach"),
+    "one of two addresses does not answer": (_pointing("{here}", NOBODY), "reach"),
     "an AAAA record that answers nothing": (_six, "reach"),
     "certbot is stopped": (_stopped("certbot"), "certbot"),
     "the CA's name cannot be resolved": (_ca(lambda _p: "https://ca.invalid/dir"), "certbot-dns"),
@@ -387,15 +387,15 @@ RIGHT: dict[str, tuple[Break, str, str]] = {
     ),
     "CAA names this CA": (_zone(lambda p: _here(p, CAA='0 issue "pebble.letsencrypt.org"')), "caa", "ok"),
     "a CDN passes the challenge on": (_answering(_passed_on), "reach", "ok"),
-    "a redirect that leads here": (_answering(_redirected), "reach", "ok"),
-    "a router that leads nobody back in": (_walled, "reach", "unknown"),
+    "a redirect to this proxy": (_answering(_redirected), "reach", "ok"),
+    "a router without hairpin NAT": (_walled, "reach", "unknown"),
     "no resolver answers": (lambda _p: iter([{"STACKCTL_RESOLVER": "127.0.0.1:1"}]), "dns", "unknown"),
 }
 
 
 @contextmanager
 def broken(patient: Patient, how: Break) -> Iterator[Mapping[str, str] | None]:
-    """It is broken in the block, and mended after it whatever comes."""
+    """Set up the fault for the block, and repair it afterwards in any case."""
     steps = how(patient)
     try:
         yield next(steps)
@@ -403,19 +403,19 @@ def broken(patient: Patient, how: Break) -> Iterator[Mapping[str, str] | None]:
         next(steps, None)
 
 
-def test_all_is_well_every_check_is_documented_and_nothing_is_left_behind(patient: Patient) -> None:
+def test_a_healthy_stack_passes_every_documented_check_and_is_not_changed(patient: Patient) -> None:
     before = patient.stack.state()
     printed = patient.doctor()
     assert named(printed, "wrong") == named(printed, "unknown") == []
     page = Page(REFERENCE / "doctor.md")
     documented = [row[0] for heading in ("The checks", "apps", "certificates") for row in page.table(heading)]
-    # Of these two there is nothing to see in this stack.
+    # These two checks do not apply to this stack.
     assert sorted({*named(printed, "ok"), "cname", "app-outside"}) == sorted(documented)
     assert patient.stack.state() == before
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_broken_is_named_first_and_nothing_else_is_wrong(patient: Patient, what: str) -> None:
+def test_one_fault_fails_exactly_one_check(patient: Patient, what: str) -> None:
     how, expected = WRONG[what]
     with broken(patient, how) as environment:
         printed = patient.doctor(environment=environment)
@@ -425,7 +425,7 @@ def test_what_is_broken_is_named_first_and_nothing_else_is_wrong(patient: Patien
 
 
 @pytest.mark.parametrize("what", RIGHT)
-def test_what_is_unusual_but_right_or_cannot_be_told_is_not_wrong(patient: Patient, what: str) -> None:
+def test_an_unusual_or_unknown_state_fails_no_check(patient: Patient, what: str) -> None:
     how, check, verdict = RIGHT[what]
     with broken(patient, how) as environment:
         printed = patient.doctor(environment=environment)
@@ -435,15 +435,13 @@ def test_what_is_unusual_but_right_or_cannot_be_told_is_not_wrong(patient: Patie
     assert row["todo"] or verdict == "ok"
 
 
-def test_after_all_that_everything_is_well_again(patient: Patient) -> None:
+def test_the_stack_is_healthy_after_all_faults(patient: Patient) -> None:
     assert named(patient.doctor(), "wrong") == []
     assert patient.stack.trusted(patient.name)
 
 
 @pytest.mark.parametrize(("options", "expected"), [("size=8m", "disk"), ("size=1g,nr_inodes=64", "inodes")])
-def test_a_disk_that_is_nearly_full_is_told_where_there_is_no_stack_yet(
-    patient: Patient, options: str, expected: str
-) -> None:
+def test_a_nearly_full_disk_is_reported_without_a_stack(patient: Patient, options: str, expected: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("mounting takes root")
     size, _, more = options.removeprefix("size=").partition(",")
@@ -453,16 +451,16 @@ def test_a_disk_that_is_nearly_full_is_told_where_there_is_no_stack_yet(
     assert {"compose-file"} <= set(named(printed, "unknown")) <= {"compose-file", "clock"}  # the CA may be out of reach
 
 
-def test_a_loop_that_does_not_turn_is_told(patient: Patient) -> None:
-    """Fourteen hours later, certbot has looked at nothing since."""
+def test_an_overdue_renewal_loop_is_reported(patient: Patient) -> None:
+    """Fourteen hours later, without a run of the loop in between."""
     done = patient.stack.run_at(14, "doctor", "--output", "json")
     assert done.returncode == 1, done.stdout + done.stderr
     printed = json.loads(done.stdout)
     assert named(printed, "wrong") == ["renewal-loop"], rows(printed, "wrong")
-    assert "the loop that renews does not turn: its last look was 14 h ago" in printed["first"]["text"]
+    assert "the renewal loop is overdue: its last run was 14 h ago" in printed["first"]["text"]
 
 
-def test_compose_that_is_missing_is_told(patient: Patient, tmp_path: Path) -> None:
+def test_a_missing_compose_is_reported(patient: Patient, tmp_path: Path) -> None:
     prelude = "import sys; sys.executable = '/nowhere/python'"
     done = patient.stack.run_after(prelude, "doctor", "--output", "json", environment={"PATH": str(tmp_path)})
     assert done.returncode == 1, done.stdout + done.stderr
@@ -472,7 +470,7 @@ def test_compose_that_is_missing_is_told(patient: Patient, tmp_path: Path) -> No
 # Before the CA is asked
 
 
-def test_what_is_certain_to_fail_is_not_asked_and_a_person_may_ask_all_the_same(patient: Patient) -> None:
+def test_a_certain_failure_is_not_requested_unless_forced(patient: Patient) -> None:
     stack = patient.stack
     name = stack.domain("app2")
     command = ("add-app", name, "--image", APP_IMAGE)

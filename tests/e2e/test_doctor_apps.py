@@ -1,4 +1,4 @@
-"""``doctor`` on a real stack: each thing broken for real is told first, and nothing else is called wrong."""
+"""``doctor`` on a real stack: one fault fails exactly one check, and it is named first."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def stack(new_stack: NewStack) -> Stack:
 
 
 def looked(stack: Stack, code: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """All rows of ``doctor``, and those that are wrong."""
+    """Return all rows of ``doctor``, and those that are wrong."""
     shown = json.loads(stack.fails(code, "doctor", "--output", "json").stdout)
     rows = [row for section in shown["sections"] for row in section["checks"]]
     return rows, [row for row in rows if row["verdict"] == "wrong"]
 
 
-def test_nothing_is_wrong_with_a_stack_that_is_well(stack: Stack) -> None:
+def test_a_healthy_stack_passes(stack: Stack) -> None:
     rows, wrong = looked(stack, 0)
     assert wrong == []
     mine = [row for row in rows if row["name"].startswith(MINE)]
@@ -43,7 +43,7 @@ def test_nothing_is_wrong_with_a_stack_that_is_well(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("ailment", AILMENTS.values(), ids=AILMENTS)
-def test_what_is_broken_is_told_first_and_alone(stack: Stack, ailment: Ailment) -> None:
+def test_one_fault_fails_exactly_one_check(stack: Stack, ailment: Ailment) -> None:
     before = stack.files()
     with ailment.breaks(stack, stack.domain("sick")):
         rows, wrong = looked(stack, 1)
@@ -57,7 +57,7 @@ def test_what_is_broken_is_told_first_and_alone(stack: Stack, ailment: Ailment) 
     assert changed == set(), "doctor only looks"
 
 
-def test_without_a_certificate_the_dummy_is_told(stack: Stack) -> None:
+def test_without_a_certificate_the_dummy_is_reported(stack: Stack) -> None:
     name = stack.domain("bare")
     stack.add_dns(name)
     stack.ok("add-app", name, "--service", "well", "--port", "8000", "--no-issue")

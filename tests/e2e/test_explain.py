@@ -1,4 +1,4 @@
-"""``explain`` on a real stack: a request is really made, and the link that breaks it is named."""
+"""``explain`` on a real stack: a request is really made, and the hop that fails is named."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def explained(stack: Stack, address: str, code: int) -> dict[str, Any]:
 
 
 def why(data: dict[str, Any]) -> str:
-    """What the broken link says."""
+    """Return the text of the hop that fails."""
     return f"{data['broken']['text']}: {data['broken']['why']}"
 
 
-def links(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def hops(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["link"]: row for row in data["links"]}
 
 
-def test_a_way_that_is_whole_is_drawn_with_the_places_that_decide(stack: Stack) -> None:
+def test_a_request_without_a_fault_is_printed_with_file_and_line(stack: Stack) -> None:
     name = stack.domain("well")
     data = explained(stack, f"{name}/healthz?x", 0)
-    found = links(data)
+    found = hops(data)
     assert {row["verdict"] for row in found.values()} == {"ok"}
     assert (data["status"], data["http_status"]) == (200, 301)
     for link, begins in (("server", "server {"), ("location", "location / {"), ("upstream", "proxy_pass")):
@@ -74,14 +74,14 @@ def test_a_way_that_is_whole_is_drawn_with_the_places_that_decide(stack: Stack) 
     done = stack.ok("explain", name)
     assert done.stdout.splitlines()[0] == f"https://{name}/"
     assert f"{stack.project}-well-1 on {stack.project}_default at " in done.stdout
-    assert "the way is whole" in done.stdout
+    assert "every hop works" in done.stdout
 
 
 @pytest.mark.parametrize("ill", ["wrong port", "loopback", "stopped", "network"])
 def test_the_cause_of_a_502_is_named(stack: Stack, ill: str) -> None:
     name, ailment = stack.domain("sick"), APPS[ill]
     with ailment.breaks(stack, name):
-        # The proxy may still hold an address of the container before: a moment later it does not.
+        # The proxy may still use an address of the earlier container for a moment.
         wait_until(lambda: stack.https(name).status in {502, 504}, what="the proxy cannot reach it")
         data = explained(stack, name, 1)
     assert data["broken"]["link"] == "container"
@@ -95,7 +95,7 @@ def test_the_cause_of_a_502_is_named(stack: Stack, ill: str) -> None:
 
 @pytest.fixture(scope="module")
 def custom(stack: Stack) -> Iterator[str]:
-    """The app ``well`` with locations of a person's own."""
+    """The app ``well`` with locations of the user."""
     name = stack.domain("well")
     (stack.directory / f"nginx/custom/{name}.conf").write_text(CUSTOM.replace("NAME", name))
     (stack.directory / "nginx/custom/http.conf").write_text(
@@ -110,7 +110,7 @@ def custom(stack: Stack) -> Iterator[str]:
     stack.ok("up")
 
 
-def test_what_the_proxy_answers_by_itself_is_shown_where_it_is_written(stack: Stack, custom: str) -> None:
+def test_an_answer_of_the_proxy_itself_is_shown_with_file_and_line(stack: Stack, custom: str) -> None:
     own = f"nginx/custom/{custom}.conf"
     gone = explained(stack, f"{custom}/gone", 1)
     assert (gone["status"], gone["broken"]["link"], gone["broken"]["where"]) == (410, "location", f"{own}:1")
@@ -120,7 +120,7 @@ def test_what_the_proxy_answers_by_itself_is_shown_where_it_is_written(stack: St
     assert "No such file" in why(file)
     picture = explained(stack, f"{custom}/files/a.gif", 0)
     assert picture["location"] == "https://pictures.example.com/files/a.gif"
-    assert links(picture)["location"]["where"] == f"{own}:7"
+    assert hops(picture)["location"]["where"] == f"{own}:7"
     nowhere = explained(stack, f"{custom}/elsewhere", 1)
     assert nowhere["broken"]["link"] == "container"
     assert "127.0.0.1:9 is the proxy's own container" in why(nowhere)
@@ -130,34 +130,34 @@ def test_what_the_proxy_answers_by_itself_is_shown_where_it_is_written(stack: St
     assert "limiting requests" in why(limited)
 
 
-def test_a_wildcard_of_a_persons_own_answers_with_a_certificate_for_another_name(stack: Stack, custom: str) -> None:
+def test_a_wildcard_server_of_the_user_serves_a_certificate_for_another_name(stack: Stack, custom: str) -> None:
     data = explained(stack, "a.wild.example.com", 1)
     assert data["broken"]["link"] == "certificate"
     assert custom in data["certificate"]["names"]
-    assert "it is not for a.wild.example.com" in why(data)
-    assert links(data)["server"]["where"] == "nginx/custom/http.conf:2"
+    assert "it does not cover a.wild.example.com" in why(data)
+    assert hops(data)["server"]["where"] == "nginx/custom/http.conf:2"
 
 
-def test_an_app_that_redirects_to_itself_is_told(stack: Stack) -> None:
-    # The lab's app sends every path it does not know to https, whatever the request came by.
+def test_a_redirect_loop_is_reported(stack: Stack) -> None:
+    # The lab's app redirects every unknown path to https, even if the request came over https.
     data = explained(stack, f"{stack.domain('well')}/any", 1)
     assert (data["status"], data["broken"]["link"]) == (302, "answer")
-    assert "without an end" in why(data)
+    assert "redirect loop" in why(data)
 
 
 def test_a_name_that_is_not_routed_ends_at_the_default_server(stack: Stack) -> None:
-    done = stack.fails(1, "explain", "nobody.example.com")
-    assert "nobody.example.com is not routed" in done.stdout
+    done = stack.fails(1, "explain", "unknown.example.com")
+    assert "unknown.example.com is not routed" in done.stdout
     assert "ssl_reject_handshake on" in done.stdout
-    assert "stackctl add-app nobody.example.com" in done.stdout
-    data = explained(stack, "nobody.example.com", 1)
+    assert "stackctl add-app unknown.example.com" in done.stdout
+    data = explained(stack, "unknown.example.com", 1)
     assert (data["broken"]["link"], data["certificate"], data["http_status"]) == ("name", None, None)
 
 
 @pytest.mark.parametrize(
     ("breaks", "text"), [(replaced, "not the one on disk"), (expired, "it expired on")], ids=["replaced", "expired"]
 )
-def test_a_wrong_certificate_is_told(stack: Stack, breaks: Any, text: str) -> None:
+def test_a_wrong_certificate_is_reported(stack: Stack, breaks: Any, text: str) -> None:
     name = stack.domain("sick")
     with breaks(stack, name):
         data = explained(stack, name, 1)
@@ -166,7 +166,7 @@ def test_a_wrong_certificate_is_told(stack: Stack, breaks: Any, text: str) -> No
     assert data["status"] == 200
 
 
-def test_a_proxy_that_is_not_up(stack: Stack) -> None:
+def test_a_stopped_proxy(stack: Stack) -> None:
     name = stack.domain("well")
     docker("stop", stack.container("nginx"))
     try:
@@ -175,9 +175,9 @@ def test_a_proxy_that_is_not_up(stack: Stack) -> None:
         docker("start", stack.container("nginx"))
     assert (data["broken"]["link"], data["status"]) == ("port", None)
     assert "is exited" in why(data)
-    assert links(data)["container"]["verdict"] == "ok"
+    assert hops(data)["container"]["verdict"] == "ok"
     wait_until(lambda: stack.https(name).status == 200, what="the proxy is back")
 
 
-def test_what_is_no_address_is_refused(stack: Stack) -> None:
+def test_an_invalid_address_is_refused(stack: Stack) -> None:
     assert "no public CA" in stack.fails(2, "explain", "https://localhost/").stderr

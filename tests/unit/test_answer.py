@@ -1,4 +1,4 @@
-"""What a status means: which link of the way it tells of, and who gave it."""
+"""Interpreting an HTTP status: which component sent it, and which hop it points to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stackctl.diagnose.answer import Answered, judge_answer
+from stackctl.diagnose.answer import JudgedAnswer, judge_answer
 from stackctl.diagnose.check import Check, Verdict, wrong
 from stackctl.diagnose.hops import HopKind
 from stackctl.observed.reply import Failure, Reply
@@ -27,16 +27,16 @@ def trace(outcome: Outcome = Outcome.PROXY, text: str = "proxy_pass http://web",
     )
 
 
-def said(message: str) -> LoggedError:
+def logged_error(message: str) -> LoggedError:
     return LoggedError("2026/01/01 00:00:00", "error", message, NAME, "GET / HTTP/1.1", None, message)
 
 
-REFUSED = said("connect() failed (111: Connection refused) while connecting to upstream")
+REFUSED = logged_error("connect() failed (111: Connection refused) while connecting to upstream")
 PORT = wrong("app-port", "wrong port", "write another")
 
 
-def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, fault: Check | None = None) -> Answered:
-    return judge_answer(NAME, "/", given or trace(), reply, fresh, fault, advice)
+def judged(reply: Reply, *logged: LoggedError, given: Trace | None = None, fault: Check | None = None) -> JudgedAnswer:
+    return judge_answer(NAME, "/", given or trace(), reply, logged, fault, advice)
 
 
 @pytest.mark.parametrize(
@@ -44,22 +44,27 @@ def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, faul
     [
         (Reply(200), {}, None, "200, by the app"),
         (Reply(404), {}, None, "404, by the app"),
-        (Reply(502), {"fresh": REFUSED, "fault": PORT}, HopKind.CONTAINER, "wrong port"),
-        (Reply(502), {"fresh": REFUSED}, HopKind.UPSTREAM, "Connection refused"),
-        (Reply(504), {"fresh": said("upstream timed out (110)")}, HopKind.UPSTREAM, "read-timeout"),
-        (Reply(502), {"fresh": said("web could not be resolved (3: Host not found)")}, HopKind.UPSTREAM, "stackctl up"),
+        (Reply(502), {"logged": REFUSED, "fault": PORT}, HopKind.CONTAINER, "wrong port"),
+        (Reply(502), {"logged": REFUSED}, HopKind.UPSTREAM, "Connection refused"),
+        (Reply(504), {"logged": logged_error("upstream timed out (110)")}, HopKind.UPSTREAM, "read-timeout"),
         (
             Reply(502),
-            {"fresh": said("upstream prematurely closed connection")},
+            {"logged": logged_error("web could not be resolved (3: Host not found)")},
+            HopKind.UPSTREAM,
+            "stackctl up",
+        ),
+        (
+            Reply(502),
+            {"logged": logged_error("upstream prematurely closed connection")},
             HopKind.UPSTREAM,
             "ended the connection",
         ),
-        (Reply(503), {"fresh": said("limiting requests, excess: 1")}, HopKind.LOCATION, "raise the limit"),
+        (Reply(503), {"logged": logged_error("limiting requests, excess: 1")}, HopKind.LOCATION, "raise the limit"),
         (Reply(503), {"fault": PORT}, HopKind.ANSWER, "the app itself answers 503"),
         (Reply(500), {}, HopKind.ANSWER, "the app itself answers 500"),
-        (Reply(301, f"https://{NAME}/"), {}, HopKind.ANSWER, "without an end"),
-        (Reply(301, "/"), {}, HopKind.ANSWER, "without an end"),
-        (Reply(301, f"https://{NAME}"), {}, HopKind.ANSWER, "without an end"),
+        (Reply(301, f"https://{NAME}/"), {}, HopKind.ANSWER, "redirect loop"),
+        (Reply(301, "/"), {}, HopKind.ANSWER, "redirect loop"),
+        (Reply(301, f"https://{NAME}"), {}, HopKind.ANSWER, "redirect loop"),
         (Reply(302, "/", sets_cookie=True), {}, None, "302 to /, by the app"),
         (Reply(301, f"http://{NAME}/"), {}, None, "301 to"),
         (Reply(301, f"https://{NAME}/?x"), {}, None, "301 to"),
@@ -72,7 +77,7 @@ def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, faul
         ),
         (
             Reply(403),
-            {"fresh": said("access forbidden by rule")},
+            {"logged": logged_error("access forbidden by rule")},
             None,
             "by the proxy itself: access forbidden by rule",
         ),
@@ -84,7 +89,7 @@ def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, faul
         ),
         (
             Reply(404),
-            {"given": trace(Outcome.FILES, "root /x"), "fresh": said("open() failed")},
+            {"given": trace(Outcome.FILES, "root /x"), "logged": logged_error("open() failed")},
             HopKind.LOCATION,
             "open()",
         ),
@@ -97,22 +102,22 @@ def answered(reply: Reply, *fresh: LoggedError, given: Trace | None = None, faul
             HopKind.LOCATION,
             "closes the connection",
         ),
-        (Reply(failure=Failure.TIMEOUT), {}, HopKind.ANSWER, "no answer comes in time"),
+        (Reply(failure=Failure.TIMEOUT), {}, HopKind.ANSWER, "no answer before the timeout"),
         (Reply(failure=Failure.TIMEOUT), {"fault": PORT}, HopKind.CONTAINER, "wrong port"),
-        (Reply(failure=Failure.CONNECT), {"fault": PORT}, None, "nothing takes the connection"),
+        (Reply(failure=Failure.CONNECT), {"fault": PORT}, None, "cannot connect"),
         (Reply(failure=Failure.HANDSHAKE), {}, None, "the TLS handshake is refused"),
     ],
 )
-def test_what_an_answer_tells(reply: Reply, more: dict[str, Any], at: HopKind | None, words: str) -> None:
-    fresh = (more["fresh"],) if "fresh" in more else ()
-    found = answered(reply, *fresh, given=more.get("given"), fault=more.get("fault"))
+def test_judged_answer(reply: Reply, more: dict[str, Any], at: HopKind | None, words: str) -> None:
+    logged = (more["logged"],) if "logged" in more else ()
+    found = judged(reply, *logged, given=more.get("given"), fault=more.get("fault"))
     assert found.at is at
     assert words in f"{found.text} {found.why} {found.todo}"
     assert (found.todo is None) is (at is None)
 
 
-def test_only_the_broken_link_says_what_is_wrong() -> None:
-    found = answered(Reply(502), REFUSED, fault=PORT)
-    assert found.link(HopKind.CONTAINER, "web-1").verdict is Verdict.WRONG
-    assert found.link(HopKind.CONTAINER, "web-1").why == "wrong port"
-    assert found.link(HopKind.ANSWER, "502") == answered(Reply(200)).link(HopKind.ANSWER, "502")
+def test_only_the_failing_hop_says_what_is_wrong() -> None:
+    found = judged(Reply(502), REFUSED, fault=PORT)
+    assert found.hop(HopKind.CONTAINER, "web-1").verdict is Verdict.WRONG
+    assert found.hop(HopKind.CONTAINER, "web-1").why == "wrong port"
+    assert found.hop(HopKind.ANSWER, "502") == judged(Reply(200)).hop(HopKind.ANSWER, "502")

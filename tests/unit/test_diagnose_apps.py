@@ -1,4 +1,4 @@
-"""Why the proxy does not reach an app: each usual cause is told by its name, and alone."""
+"""Why the proxy does not reach an app: each common cause is found by its own check."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def facts(*containers: Inspected, **more: Any) -> AppFacts:
     return replace(usual, **more)
 
 
-def test_all_is_well() -> None:
+def test_healthy_app() -> None:
     checks = judge_app(facts(WELL))
     assert [check.name for check in checks] == ALL
     assert {check.verdict for check in checks} == {Verdict.OK}
@@ -61,11 +61,11 @@ def test_all_is_well() -> None:
         (
             {"state": "restarting", "exit_code": 1, "restarts": 4, "last_line": "boom"},
             CONTAINER,
-            "crash loop: it ended with code 1, and was started again 4 times; its last line: boom",
+            "crash loop: it ended with code 1, and was restarted 4 times; last log line: boom",
             "stackctl logs a.example.com",
         ),
-        ({"restarts": 9, "started": NOW - timedelta(seconds=9)}, CONTAINER, "crash loop", "mend"),
-        ({"state": "restarting", "oom_killed": True}, CONTAINER, "ran out of memory", "mend"),
+        ({"restarts": 9, "started": NOW - timedelta(seconds=9)}, CONTAINER, "crash loop", "fix the error"),
+        ({"state": "restarting", "oom_killed": True}, CONTAINER, "ran out of memory", "fix the error"),
         ({"health": "unhealthy", "health_said": "no answer"}, HEALTH, "unhealthy: no answer", "health check"),
         ({"networks": {"other": "10.8.0.2"}}, NETWORK, "it is on other, the proxy on stack_default", "force-recreate"),
         ({"listeners": listeners("127.0.0.1:8000")}, PORT, "listens on 127.0.0.1:8000 only", "0.0.0.0:8000"),
@@ -83,9 +83,7 @@ def test_all_is_well() -> None:
         ({"listeners": (), "health": "starting"}, PORT, "still starting", "in a moment"),
     ],
 )
-def test_one_thing_is_broken_and_nothing_else_is_called_wrong(
-    change: dict[str, Any], name: str, text: str, todo: str
-) -> None:
+def test_one_fault_fails_exactly_one_check(change: dict[str, Any], name: str, text: str, todo: str) -> None:
     checks = judge_app(facts(replace(WELL, **change)))
     wrong = [check for check in checks if check.verdict is Verdict.WRONG]
     assert [check.name for check in wrong] == [name]
@@ -105,7 +103,7 @@ def test_one_thing_is_broken_and_nothing_else_is_called_wrong(
         {"health": "starting"},
     ],
 )
-def test_what_is_no_fault(change: dict[str, Any]) -> None:
+def test_harmless_states_fail_no_check(change: dict[str, Any]) -> None:
     assert Verdict.WRONG not in {check.verdict for check in judge_app(facts(replace(WELL, **change)))}
 
 
@@ -115,7 +113,7 @@ def test_a_service_without_a_container() -> None:
     assert "no container" in checks[0].text
 
 
-def test_what_is_unhealthy_because_of_its_port_is_told_by_the_port() -> None:
+def test_a_wrong_port_fails_the_port_check_and_not_the_health_check() -> None:
     broken = replace(WELL, health="unhealthy", listeners=listeners("0.0.0.0:9000"))
     assert {check.name: check.verdict for check in judge_app(facts(broken))} == {
         CONTAINER: Verdict.OK,
@@ -125,24 +123,24 @@ def test_what_is_unhealthy_because_of_its_port_is_told_by_the_port() -> None:
     }
 
 
-def test_without_a_proxy_no_network_is_judged() -> None:
+def test_without_a_proxy_the_network_is_not_judged() -> None:
     network = judge_app(facts(WELL, proxy_networks=None))[2]
     assert (network.name, network.verdict) == (NETWORK, Verdict.UNKNOWN)
 
 
-def test_of_several_containers_the_broken_one_counts() -> None:
+def test_of_several_containers_the_broken_one_is_reported() -> None:
     checks = judge_app(facts(WELL, replace(WELL, name="stack-web-2", listeners=listeners("0.0.0.0:1"))))
     assert "stack-web-2" in next(check.text for check in checks if check.verdict is Verdict.WRONG)
 
 
 @pytest.mark.parametrize(("answers", "verdict"), [(True, Verdict.OK), (False, Verdict.WRONG), (None, Verdict.UNKNOWN)])
-def test_where_sockets_cannot_be_read_a_connection_tells(answers: bool | None, verdict: Verdict) -> None:
+def test_without_readable_sockets_a_connection_decides(answers: bool | None, verdict: Verdict) -> None:
     checks = judge_app(facts(replace(WELL, listeners=None), answers=answers))
     assert {check.name: check.verdict for check in checks}[PORT] is verdict
 
 
 @pytest.mark.parametrize(("answers", "verdict"), [(True, Verdict.OK), (False, Verdict.WRONG), (None, Verdict.UNKNOWN)])
-def test_an_upstream_outside_compose_is_asked(answers: bool | None, verdict: Verdict) -> None:
+def test_an_upstream_outside_compose_is_probed(answers: bool | None, verdict: Verdict) -> None:
     (check,) = judge_app(facts(server=Server(Endpoint("10.0.0.5", 8000)), answers=answers))
     assert (check.name, check.verdict) == (OUTSIDE, verdict)
     assert "10.0.0.5:8000" in check.text
@@ -171,7 +169,7 @@ TCP6 = """\
 
 
 def test_the_kernels_tables_are_read() -> None:
-    # Docker's own resolver at 127.0.0.11 and connections under way are left out.
+    # Docker's own resolver at 127.0.0.11 and established connections are left out.
     assert [str(one) for one in parse_listeners(TCP, TCP6)] == [
         "127.0.0.1:80",
         "0.0.0.0:8000",

@@ -89,19 +89,19 @@ def facts(leaf: Made = LEAF, middle: Made = MIDDLE, **more: Any) -> CertificateF
         fullchain=pem(leaf, middle),
         chain=pem(middle),
         key_file=KeyFile(0o600, 0, 0),
-        shown=shown(leaf),
+        served=shown(leaf),
         proxy_up=True,
         now=NOW,
     )
     return replace(usual, **more)
 
 
-def test_one_from_elsewhere_is_looked_at_as_it_is_served() -> None:
+def test_a_certificate_not_from_certbot_is_checked_as_served() -> None:
     one = read_certificate(pem(LEAF))
     found = {check.name: check for check in judge_certificate(facts(held=of(stored=one), fullchain=None))}
     assert set(found) == {"cert-issued", "cert-names", "cert-days", "cert-wire"}
     assert {check.verdict for check in found.values()} == {Verdict.OK}
-    assert "served until it is due" in found["cert-issued"].text
+    assert "served until its renewal is due" in found["cert-issued"].text
     late = facts(held=of(stored=one), now=one.not_after)
     assert {check.name for check in judge_certificate(late) if check.verdict is Verdict.WRONG} == {"cert-days"}
 
@@ -114,7 +114,7 @@ def wrong(given: CertificateFacts) -> list[tuple[str, str]]:
     return [(check.name, check.text) for check in judge_certificate(given) if check.verdict is Verdict.WRONG]
 
 
-def test_all_is_well() -> None:
+def test_valid_certificate() -> None:
     assert verdicts(facts()) == dict.fromkeys((judged.ISSUED, *judged.ON_DISK), Verdict.OK)
 
 
@@ -129,14 +129,14 @@ def dummy() -> Certificate:
 @pytest.mark.parametrize(
     ("given", "name", "text"),
     [
-        (facts(held=of(), shown=dummy()), judged.ISSUED, "a dummy is served"),
+        (facts(held=of(), served=dummy()), judged.ISSUED, "a dummy is served"),
         (facts(held=of(read_lineage(NAME, None, b"", None))), judged.ISSUED, "fullchain.pem is missing"),
         (facts(held=of(read_lineage(NAME, b"x", b"", None))), judged.ISSUED, "is not a certificate"),
         (facts(fullchain=pem(LEAF)), judged.CHAIN, "lacks the intermediate O=Middle"),
-        (facts(fullchain=pem(LEAF), chain=None), judged.CHAIN, "the leaf alone"),
+        (facts(fullchain=pem(LEAF), chain=None), judged.CHAIN, "only the leaf"),
         (facts(fullchain=pem(LEAF, STRANGER), chain=None), judged.CHAIN, "1 of fullchain.pem is not signed by"),
         (facts(fullchain=pem(LEAF, MIDDLE, STRANGER)), judged.CHAIN, "2 of fullchain.pem is not signed by"),
-        (facts(fullchain=pem(LEAF, MIDDLE)[:-99]), judged.CHAIN, "cut short"),
+        (facts(fullchain=pem(LEAF, MIDDLE)[:-99]), judged.CHAIN, "truncated"),
         (
             facts(LEAF, held=of(read_lineage(NAME, pem(LEAF), key(MIDDLE), None))),
             judged.KEY,
@@ -145,24 +145,24 @@ def dummy() -> Certificate:
         (facts(held=of(read_lineage(NAME, pem(LEAF), b"?", None))), judged.KEY, "privkey.pem is not a key"),
         (facts(key_file=KeyFile(0o644, 0, 0)), judged.KEY_FILE, "mode 0644"),
         (facts(key_file=KeyFile(0o660, 0, 0)), judged.KEY_FILE, "mode 0660"),
-        (facts(key_file=KeyFile(0o600, 1000, 0)), judged.KEY_FILE, "belongs to user 1000"),
-        (facts(names=(NAME, "www.example.com")), judged.NAMES, "not for www.example.com"),
+        (facts(key_file=KeyFile(0o600, 1000, 0)), judged.KEY_FILE, "belongs to uid 1000"),
+        (facts(names=(NAME, "www.example.com")), judged.NAMES, "does not cover www.example.com"),
         (aged(-95, -5), judged.DAYS, "it expired on 2026-05-27"),
-        (aged(1, 60), judged.DAYS, "valid only from 2026-06-02"),
-        (aged(-80, 10), judged.DAYS, "10 days left: it should have been renewed"),
-        (aged(-5, 1), judged.DAYS, "1 days left: it should have been renewed"),
-        (facts(shown=None), judged.WIRE, "refused"),
-        (facts(shown=shown(MIDDLE)), judged.WIRE, "a reload is missing"),
-        (facts(shown=dummy()), judged.WIRE, "although the certificate is there"),
+        (aged(1, 60), judged.DAYS, "not valid before 2026-06-02"),
+        (aged(-80, 10), judged.DAYS, "10 days left: its renewal is overdue"),
+        (aged(-5, 1), judged.DAYS, "1 days left: its renewal is overdue"),
+        (facts(served=None), judged.WIRE, "refused"),
+        (facts(served=shown(MIDDLE)), judged.WIRE, "a reload is missing"),
+        (facts(served=dummy()), judged.WIRE, "although the certificate is on disk"),
     ],
 )
-def test_one_thing_is_broken_and_nothing_else_is_called_wrong(given: CertificateFacts, name: str, text: str) -> None:
+def test_one_fault_fails_exactly_one_check(given: CertificateFacts, name: str, text: str) -> None:
     found = wrong(given)
     assert [one for one, _ in found] == [name]
     assert text in found[0][1]
 
 
-def test_an_intermediate_that_is_over_is_told() -> None:
+def test_an_expired_intermediate_is_reported() -> None:
     old = make("Middle", ROOT, days=(-300, -1))
     assert wrong(facts(make("leaf", old, names=[NAME]), old)) == [
         (judged.CHAIN, "certificate 2 of fullchain.pem is only valid from 2025-08-05 to 2026-05-31")
@@ -172,17 +172,17 @@ def test_an_intermediate_that_is_over_is_told() -> None:
 @pytest.mark.parametrize(
     ("given", "name"),
     [
-        (facts(proxy_up=False, shown=None), judged.WIRE),
+        (facts(proxy_up=False, served=None), judged.WIRE),
         (facts(key_file=None), judged.KEY_FILE),
         (facts(held=of(read_lineage(NAME, pem(LEAF), key(MIDDLE), None))), judged.WIRE),
         (facts(held=of()), judged.DAYS),
     ],
 )
-def test_what_stands_on_something_else_is_not_judged(given: CertificateFacts, name: str) -> None:
+def test_a_check_that_depends_on_a_failed_one_is_not_judged(given: CertificateFacts, name: str) -> None:
     assert verdicts(given)[name] is Verdict.UNKNOWN
 
 
-def test_a_certificate_for_tests_is_no_fault_but_told() -> None:
+def test_a_certificate_of_a_test_ca_is_unknown() -> None:
     staging = read_lineage(
         NAME,
         pem(LEAF),
@@ -203,7 +203,7 @@ def test_a_certificate_for_tests_is_no_fault_but_told() -> None:
     ],
     ids=["group", "wildcard", "due", "no intermediate"],
 )
-def test_what_is_no_fault(given: CertificateFacts) -> None:
+def test_harmless_states_fail_no_check(given: CertificateFacts) -> None:
     assert wrong(given) == []
 
 
@@ -252,23 +252,23 @@ LINKS = dict(renewal().links or {})
     ("given", "text"),
     [
         (renewal(None), "renewal/a.example.com.conf is missing"),
-        (renewal(RENEWAL.partition("[renewalparams]")[0]), "cut short"),
+        (renewal(RENEWAL.partition("[renewalparams]")[0]), "truncated"),
         (renewal(RENEWAL.replace("9bd686", "other")), "account other is not under accounts/"),
         (renewal(accounts=frozenset()), "account 9bd686 is not under accounts/"),
         (
             renewal(RENEWAL.replace("/live/a.example.com/cert", "/live/b/cert")),
             "cert is /etc/letsencrypt/live/b/cert.pem",
         ),
-        (renewal(RENEWAL.replace("= webroot\n", "= standalone\n")), "standalone, and not webroot"),
+        (renewal(RENEWAL.replace("= webroot\n", "= standalone\n")), "standalone, not webroot"),
         (renewal(RENEWAL.replace("com = /var/www/certbot", "com = /srv/old")), "webroot is /srv/old"),
         (renewal(RENEWAL.partition("[[")[0].replace("/var/www", "/srv")), "webroot is /srv/certbot"),
-        (renewal(links={**LINKS, "chain": None}), "chain.pem is no link"),
-        (renewal(links={**LINKS, "cert": f"../../archive/{NAME}/cert9.pem"}), "cert9.pem, which is not there"),
-        (renewal(links={**LINKS, "cert": "/elsewhere/cert2.pem"}), "leads to /elsewhere/cert2.pem"),
+        (renewal(links={**LINKS, "chain": None}), "chain.pem is not a link"),
+        (renewal(links={**LINKS, "cert": f"../../archive/{NAME}/cert9.pem"}), "cert9.pem, which does not exist"),
+        (renewal(links={**LINKS, "cert": "/elsewhere/cert2.pem"}), "links to /elsewhere/cert2.pem"),
         (renewal(links={**LINKS, "cert": f"../../archive/{NAME}/cert1.pem"}), "different versions"),
     ],
 )
-def test_a_renewal_file_that_will_not_do(given: RenewalFacts, text: str) -> None:
+def test_invalid_renewal_file(given: RenewalFacts, text: str) -> None:
     check = judge_renewal(given)
     assert (check.name, check.verdict) == (FILE, Verdict.WRONG)
     assert text in check.text
@@ -278,22 +278,22 @@ def test_a_renewal_file_that_will_not_do(given: RenewalFacts, text: str) -> None
 @pytest.mark.parametrize(
     ("given", "verdict", "text"),
     [
-        (renewal(), Verdict.OK, "fits"),
-        (renewal(RENEWAL.partition("[[")[0]), Verdict.OK, "fits"),
+        (renewal(), Verdict.OK, "is valid"),
+        (renewal(RENEWAL.partition("[[")[0]), Verdict.OK, "is valid"),
         (
             renewal(directory="https://other.test/dir"),
             Verdict.OK,
-            "it asks https://ca.test/dir, not the CA of the stack",
+            "it uses https://ca.test/dir, not the CA of the stack",
         ),
-        (renewal(links=None), Verdict.UNKNOWN, "links cannot be seen"),
+        (renewal(links=None), Verdict.UNKNOWN, "the links cannot be read"),
     ],
 )
-def test_a_renewal_file_that_will_do(given: RenewalFacts, verdict: Verdict, text: str) -> None:
+def test_valid_renewal_file(given: RenewalFacts, verdict: Verdict, text: str) -> None:
     check = judge_renewal(given)
     assert (check.verdict, text in check.text) == (verdict, True)
 
 
-def test_a_renewal_file_is_read_as_certbot_writes_it() -> None:
+def test_parse_renewal() -> None:
     file = parse_renewal(RENEWAL)
     assert (file.server, file.account, file.webroots) == (
         "https://ca.test/dir",
@@ -321,12 +321,12 @@ def loop(state: str | None = "running", started: float | None = 100, checked: fl
         (loop(), Verdict.OK, "was 5 h ago"),
         (loop(checked=12.5), Verdict.OK, "was 12 h ago"),
         (loop(started=5.0001, checked=5.0004), Verdict.OK, "was 5 h ago"),
-        (loop(started=0.1, checked=None), Verdict.OK, "first round"),
-        (loop(started=0.1, checked=300), Verdict.OK, "first round"),
-        (loop(checked=14), Verdict.WRONG, "last look was 14 h ago"),
-        (loop(checked=72), Verdict.WRONG, "last look was 3 days ago"),
-        (loop(started=5, checked=30), Verdict.WRONG, "last look was 30 h ago"),
-        (loop(checked=None), Verdict.WRONG, "never looked"),
+        (loop(started=0.1, checked=None), Verdict.OK, "first run"),
+        (loop(started=0.1, checked=300), Verdict.OK, "first run"),
+        (loop(checked=14), Verdict.WRONG, "last run was 14 h ago"),
+        (loop(checked=72), Verdict.WRONG, "last run was 3 days ago"),
+        (loop(started=5, checked=30), Verdict.WRONG, "last run was 30 h ago"),
+        (loop(checked=None), Verdict.WRONG, "never run"),
         (loop("exited"), Verdict.WRONG, "its container is exited"),
         (loop(None, None), Verdict.WRONG, "it has no container"),
     ],

@@ -1,4 +1,4 @@
-"""The certbot container and the stack's directory, by table."""
+"""The checks of the certbot container and of the stack's directory."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ OPEN = Mode("data/certs/a/privkey.pem", 0o644, 0o600, "so that others can read t
         (replace(CERTBOT, addresses=(), status=None, problem="no name"), "certbot-dns", {"certbot-route"}),
         (replace(CERTBOT, status=None, problem="timed out"), "certbot-route", set()),
         (replace(CERTBOT, status=503), "certbot-route", set()),
-        (replace(CERTBOT, untold="python3: not found"), None, {"certbot-dns", "certbot-route"}),
+        (replace(CERTBOT, exec_problem="python3: not found"), None, {"certbot-dns", "certbot-route"}),
     ],
 )
-def test_the_way_to_the_ca(facts: CertbotFacts, broken: str | None, unknown: set[str]) -> None:
+def test_certbot_container(facts: CertbotFacts, broken: str | None, unknown: set[str]) -> None:
     checks = judge_certbot(facts)
     assert [check.name for check in checks] == ["certbot", "certbot-dns", "certbot-route"]
     assert [check.name for check in found_wrong(checks)] == ([broken] if broken else [])
     assert {check.name for check in checks if check.verdict is Verdict.UNKNOWN} == unknown
 
 
-def test_with_a_wrong_clock_tls_cannot_be_judged() -> None:
+def test_with_a_wrong_clock_tls_is_not_judged() -> None:
     facts = replace(CERTBOT, status=None, problem="certificate is not yet valid")
     assert found_wrong(judge_certbot(facts, clock_wrong=True)) == []
 
@@ -48,10 +48,10 @@ def test_with_a_wrong_clock_tls_cannot_be_judged() -> None:
         (replace(TREE, webroot=Mode("data/certbot/www", 0o700, 0o755, "")), "webroot", "chmod 755 data/certbot/www"),
         (replace(TREE, drafts=("nginx/.live.tmp",)), "leftovers", "rm -r nginx/.live.tmp"),
         (replace(TREE, unfinished="'stackctl up' (pid 7)"), "leftovers", "stackctl up"),
-        (replace(TREE, at_work="'stackctl up' (pid 7)"), None, ""),
+        (replace(TREE, running="'stackctl up' (pid 7)"), None, ""),
     ],
 )
-def test_the_directory(facts: PermissionFacts, broken: str | None, words: str) -> None:
+def test_directory(facts: PermissionFacts, broken: str | None, words: str) -> None:
     checks = judge_tree(facts)
     assert [check.name for check in checks] == ["directory", "permissions", "webroot", "leftovers"]
     wrong = found_wrong(checks)

@@ -1,4 +1,4 @@
-"""The host's checks, by table: what is broken is wrong, what stands on it is unknown."""
+"""The checks of the host: a fault is wrong, and what depends on it is unknown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WELL = HostFacts(
     engine=Program("29.0, API 1.52"),
     compose=Program("5.0"),
     file=ComposeFile("docker-compose.yml", 2),
-    images=(Image("nginx", "nginx:1.30", here=True), Image("app", "app:latest", here=False, builds=True)),
+    images=(Image("nginx", "nginx:1.30", local=True), Image("app", "app:latest", local=False, builds=True)),
     ports=OWN,
     proxy=PROXY,
     disks=(Disk("/srv", 10**10, 10**6), Disk("/btrfs", 10**10, None)),
@@ -35,7 +35,7 @@ def verdicts(facts: HostFacts) -> dict[str, Verdict]:
     return {check.name: check.verdict for check in judge_host(facts)}
 
 
-def test_all_is_well() -> None:
+def test_healthy_host() -> None:
     names = ["engine", "compose", "compose-file", "images", "http-port", "https-port", "proxy"]
     assert list(verdicts(WELL)) == [*names, "disk", "inodes", "clock"]
     assert set(verdicts(WELL).values()) == {Verdict.OK}
@@ -55,7 +55,7 @@ def test_all_is_well() -> None:
             "compose-file",
             {"images", "http-port", "https-port", "proxy"},
         ),
-        (replace(WELL, images=(Image("app", "app:1", here=False),)), "images", set()),
+        (replace(WELL, images=(Image("app", "app:1", local=False),)), "images", set()),
         (replace(WELL, ports=TAKEN, proxy=DOWN), "http-port", {"proxy"}),
         (replace(WELL, proxy=DOWN), "proxy", set()),
         (replace(WELL, proxy=replace(PROXY, state="restarting")), "proxy", set()),
@@ -67,26 +67,26 @@ def test_all_is_well() -> None:
         (replace(WELL, ca=CaDirectory(URL, timedelta(seconds=-61))), "clock", set()),
     ],
 )
-def test_one_thing_is_wrong_and_what_stands_on_it_unknown(facts: HostFacts, broken: str, unknown: set[str]) -> None:
+def test_one_fault_is_wrong_and_what_depends_on_it_unknown(facts: HostFacts, broken: str, unknown: set[str]) -> None:
     found = judge_host(facts)
     assert [check.name for check in found_wrong(found)] == [broken]
     assert found_wrong(found)[0].todo
     assert {check.name for check in found if check.verdict is Verdict.UNKNOWN} == unknown
 
 
-def test_a_time_nobody_tells_is_unknown_and_says_how_to_find_out() -> None:
+def test_without_a_time_to_compare_the_clock_is_unknown() -> None:
     (clock,) = [c for c in judge_host(replace(WELL, ca=CaDirectory(URL, problem="no answer"))) if c.name == "clock"]
     assert clock.verdict is Verdict.UNKNOWN
     assert clock.todo
 
 
-def test_without_a_stack_the_host_alone_is_judged() -> None:
+def test_without_a_stack_only_the_host_is_judged() -> None:
     bare = HostFacts(Program("29"), Program("5"), ComposeFile(None), disks=WELL.disks, ca=WELL.ca)
     assert found_wrong(judge_host(bare)) == []
     assert "proxy" not in verdicts(bare)
 
 
-def test_where_the_clock_is_off_its_direction_is_told() -> None:
+def test_a_wrong_clock_is_reported_with_its_direction() -> None:
     for seconds, word in ((3600, "ahead of"), (-3600, "behind")):
         (clock,) = found_wrong(judge_host(replace(WELL, ca=CaDirectory(URL, timedelta(seconds=seconds)))))
         assert word in clock.text

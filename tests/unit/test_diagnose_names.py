@@ -1,4 +1,4 @@
-"""A name as a CA sees it, by table: what doctor says, and what is certain enough to stop a command."""
+"""A name as a CA sees it: the checks of doctor, and the failures certain enough to stop a command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 
 NAME = Domain("app.example.com")
-NONCE = ProbeFile("/.well-known/acme-challenge/stackctl-1", "secret")
+PROBE_FILE = ProbeFile("/.well-known/acme-challenge/stackctl-1", "secret")
 HERE, SIX, ELSEWHERE = "192.0.2.1", "2001:db8::1", "203.0.113.7"
 NONE, NO_NAME, SERVFAIL, SILENT = (Lookup(Answer(answer)) for answer in list(Answer)[1:])
 US = ("letsencrypt.org",)
@@ -47,7 +47,7 @@ WELL = NameFacts(
     NONE,
     caa=caa(),
     fetched=(right(HERE),),
-    probe_file=NONCE,
+    probe_file=PROBE_FILE,
     own=frozenset({HERE, SIX}),
     http=PortBinding(None, 80),
     generation="g1",
@@ -62,18 +62,18 @@ def verdicts(checks: list[Check]) -> dict[str, Verdict]:
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        (WELL, "this host's"),
+        (WELL, "an address of this host"),
         (replace(BEHIND, fetched=(right(ELSEWHERE),)), "not an address of this host"),
         (replace(BEHIND, fetched=(right(ELSEWHERE, headers={"cf-ray": "8a"}),)), "Cloudflare, which passes"),
         (replace(BEHIND, fetched=(right(ELSEWHERE, redirect="https://x.example/y"),)), "redirect to https://x.example"),
-        (replace(WELL, caa=caa("0 issue letsencrypt.org")), "leads to this proxy"),
-        (replace(WELL, v4=found(HERE, chain=("edge.example.net",))), "this host's"),
-        (replace(WELL, http=PortBinding("127.0.0.2", 8080)), "leads to this proxy"),
-        (replace(WELL, v4=found("192.168.1.5", HERE), public=True), "leads to this proxy"),
-        (replace(WELL, v4=found("192.168.1.5"), public=False), "leads to this proxy"),
+        (replace(WELL, caa=caa("0 issue letsencrypt.org")), "reaches this proxy"),
+        (replace(WELL, v4=found(HERE, chain=("edge.example.net",))), "an address of this host"),
+        (replace(WELL, http=PortBinding("127.0.0.2", 8080)), "reaches this proxy"),
+        (replace(WELL, v4=found("192.168.1.5", HERE), public=True), "reaches this proxy"),
+        (replace(WELL, v4=found("192.168.1.5"), public=False), "reaches this proxy"),
     ],
 )
-def test_what_leads_here_is_right_whichever_way(facts: NameFacts, words: str) -> None:
+def test_a_name_that_reaches_the_proxy_passes(facts: NameFacts, words: str) -> None:
     checks = judge_name(facts)
     assert {check.verdict for check in checks} == {Verdict.OK}
     assert words in checks[-1].text
@@ -95,7 +95,7 @@ def test_what_leads_here_is_right_whichever_way(facts: NameFacts, words: str) ->
         (replace(BEHIND, fetched=(replace(other(ELSEWHERE), redirect="https://x.example/"),)), "reach", True),
         (replace(WELL, fetched=(Fetched(HERE, Reach.REFUSED),)), "reach", True),
         (replace(WELL, fetched=(right(HERE), other(ELSEWHERE))), "reach", False),
-        # A CA prefers the AAAA record, and falls back where nobody answers there.
+        # A CA prefers the AAAA record, and falls back to IPv4 without an answer there.
         (replace(WELL, v6=found(SIX), fetched=(right(HERE), Fetched(SIX, Reach.REFUSED))), "reach", False),
         (replace(WELL, v6=found("2001:db8::9"), fetched=(right(HERE), other("2001:db8::9"))), "reach", True),
         (
@@ -105,7 +105,7 @@ def test_what_leads_here_is_right_whichever_way(facts: NameFacts, words: str) ->
         ),
     ],
 )
-def test_one_thing_is_wrong_and_nothing_else(facts: NameFacts, broken: str, certain: bool) -> None:
+def test_one_fault_fails_exactly_one_check(facts: NameFacts, broken: str, certain: bool) -> None:
     wrong = found_wrong(judge_name(facts))
     assert {check.name for check in wrong} == {broken}
     assert all(check.todo and check.subject == NAME for check in wrong)
@@ -125,7 +125,7 @@ def test_one_thing_is_wrong_and_nothing_else(facts: NameFacts, broken: str, cert
         (replace(BEHIND, fetched=(Fetched(ELSEWHERE, Reach.SILENT),)), "reach", f"http://{ELSEWHERE}/"),
         (replace(BEHIND, generation=None, fetched=(Fetched(ELSEWHERE, Reach.REFUSED),)), "reach", "curl -i http://app"),
         (replace(WELL, v6=found(SIX), fetched=(right(HERE), Fetched(SIX, Reach.NO_ROUTE))), "reach", f"[{SIX}]"),
-        # Port 80 may be redirected to 8080 for outsiders alone.
+        # Port 80 may be forwarded to 8080 for outside clients only.
         (
             replace(WELL, http=PortBinding("127.0.0.2", 8080), fetched=(Fetched(HERE, Reach.REFUSED),)),
             "reach",
@@ -133,21 +133,21 @@ def test_one_thing_is_wrong_and_nothing_else(facts: NameFacts, broken: str, cert
         ),
     ],
 )
-def test_what_cannot_be_told_from_here_says_what_to_run_elsewhere(facts: NameFacts, name: str, words: str) -> None:
+def test_an_unknown_check_says_what_to_run_elsewhere(facts: NameFacts, name: str, words: str) -> None:
     checks = judge_name(facts)
     assert found_wrong(checks) == []
-    told = [check for check in checks if check.verdict is Verdict.UNKNOWN and check.name == name]
-    assert words in (told[0].todo or "")
+    unknown = [check for check in checks if check.verdict is Verdict.UNKNOWN and check.name == name]
+    assert words in (unknown[0].todo or "")
     assert certain_failure(facts) is None
 
 
-def test_with_another_port_it_is_said_where_the_ca_comes_to() -> None:
+def test_with_another_published_port_the_message_names_both() -> None:
     facts = replace(WELL, http=PortBinding("127.0.0.2", 8080), fetched=(Fetched(HERE, Reach.REFUSED),))
-    assert "a CA comes to port 80, and the proxy is published on 127.0.0.2:8080" in judge_name(facts)[-1].text
+    assert "a CA connects to port 80, but the proxy is published on 127.0.0.2:8080" in judge_name(facts)[-1].text
 
 
-def test_where_nothing_was_fetched_nothing_is_wrong() -> None:
-    facts = replace(WELL, fetched=None, unfetched="the engine is away")
+def test_without_a_fetch_no_check_fails() -> None:
+    facts = replace(WELL, fetched=None, unfetched="the engine is not available")
     assert verdicts(judge_name(facts)) == {"dns": Verdict.OK, "caa": Verdict.OK, "reach": Verdict.UNKNOWN}
     assert certain_failure(facts) is None
 
@@ -175,13 +175,13 @@ def test_where_nothing_was_fetched_nothing_is_wrong() -> None:
     ],
 )
 def test_caa(records: list[str], identities: tuple[str, ...] | None, allowed: bool | None) -> None:
-    told = permission(records, identities)
-    assert told.allowed is allowed
-    assert told.reason
+    found = permission(records, identities)
+    assert found.allowed is allowed
+    assert found.reason
 
 
 @pytest.mark.parametrize(
-    ("address", "headers", "who"),
+    ("address", "headers", "cdn"),
     [
         ("104.16.1.1", {}, "Cloudflare"),
         ("104.32.0.1", {}, None),
@@ -193,17 +193,17 @@ def test_caa(records: list[str], identities: tuple[str, ...] | None, allowed: bo
         (ELSEWHERE, {"server": "nginx"}, None),
     ],
 )
-def test_a_cdn_is_told_by_its_addresses_and_by_its_headers(
-    address: str, headers: dict[str, str], who: str | None
+def test_a_cdn_is_recognised_by_its_addresses_or_headers(
+    address: str, headers: dict[str, str], cdn: str | None
 ) -> None:
-    assert cdn_of(address, headers) == who
+    assert cdn_of(address, headers) == cdn
 
 
 @pytest.mark.parametrize(
     ("refused", "needed", "verdict"),
     [(False, True, Verdict.OK), (True, True, Verdict.WRONG), (True, False, Verdict.OK)],
 )
-def test_a_rate_limit_matters_where_a_certificate_is_needed(refused: bool, needed: bool, verdict: Verdict) -> None:
+def test_a_rate_limit_is_wrong_only_if_a_certificate_is_needed(refused: bool, needed: bool, verdict: Verdict) -> None:
     refusal = Refusal("5 failed validations of the name are used up", datetime(2026, 1, 1, tzinfo=UTC))
     check = judge_limits(NAME, refusal if refused else None, needed=needed)
     assert check.verdict is verdict
@@ -214,5 +214,5 @@ def test_a_rate_limit_matters_where_a_certificate_is_needed(refused: bool, neede
     ("fetched", "verdict"),
     [(right(HERE), Verdict.OK), (other(HERE), Verdict.WRONG), (Fetched(HERE, Reach.REFUSED), Verdict.WRONG)],
 )
-def test_the_proxy_must_give_out_the_challenge_at_its_own_door(fetched: Fetched, verdict: Verdict) -> None:
-    assert judge_challenge(NONCE, fetched, PortBinding(None, 80)).verdict is verdict
+def test_the_proxy_must_serve_challenges_on_its_published_port(fetched: Fetched, verdict: Verdict) -> None:
+    assert judge_challenge(PROBE_FILE, fetched, PortBinding(None, 80)).verdict is verdict

@@ -1,4 +1,4 @@
-"""``doctor`` as a whole: the broken thing first and alone, and an answer whatever is missing."""
+"""``doctor`` as a whole: one fault fails one check, named first; it works whatever is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = {"dns", "caa", "reach", "limits"}
 
 
 def wrong(world: World, *names: str) -> list[str]:
-    """What is wrong, in the order it is named."""
+    """Return the names of the failed checks, in their order."""
     found = world.doctor(*names)
     report = data(world.diagnosis)
     named = [row["name"] for section in report["sections"] for row in section["checks"] if row["verdict"] == "wrong"]
@@ -30,7 +30,7 @@ def wrong(world: World, *names: str) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def test_all_is_well_and_nothing_is_changed(site: World) -> None:
+def test_a_healthy_stack_passes_and_is_not_changed(site: World) -> None:
     before = site.tree()
     found = site.doctor()
     assert list(found) == ["host", ONE, "certbot", "apps", "certificates"]
@@ -75,7 +75,7 @@ BREAKS: dict[str, tuple[Callable[[World], object], set[str]]] = {
 
 
 @pytest.mark.parametrize("broken", BREAKS)
-def test_the_broken_thing_is_named_and_nothing_else_is_wrong(site: World, broken: str) -> None:
+def test_one_fault_fails_exactly_one_check(site: World, broken: str) -> None:
     breaking, unknown = BREAKS[broken]
     breaking(site)
     assert wrong(site) == [broken]
@@ -84,7 +84,7 @@ def test_the_broken_thing_is_named_and_nothing_else_is_wrong(site: World, broken
     assert data(site.diagnosis)["first"]["todo"]
 
 
-def test_an_engine_that_is_away_is_the_only_thing_that_is_wrong(site: World) -> None:
+def test_without_an_engine_only_the_engine_check_fails(site: World) -> None:
     site.fake.faults.away = True
     assert wrong(site) == ["engine"]
     found = site.doctor()
@@ -93,14 +93,14 @@ def test_an_engine_that_is_away_is_the_only_thing_that_is_wrong(site: World) -> 
     assert set(found["certbot"].values()) == {"unknown"}
 
 
-def test_a_port_that_another_program_holds_is_named_before_the_proxy(site: World) -> None:
+def test_a_port_in_use_is_named_before_the_proxy(site: World) -> None:
     site.fake.runs.clear()
     site.fake.taken[80] = "apache2 (pid 7)"
     assert wrong(site)[0] == "http-port"
     assert "proxy" not in wrong(site)
 
 
-def test_without_a_stack_the_host_and_the_names_asked_about_are_looked_at(world: World) -> None:
+def test_without_a_stack_the_host_and_the_given_names_are_checked(world: World) -> None:
     found = world.doctor()
     assert list(found) == ["host"]
     assert "leftovers" not in found["host"]
@@ -109,14 +109,14 @@ def test_without_a_stack_the_host_and_the_names_asked_about_are_looked_at(world:
     assert list(world.root.iterdir()) == []
 
 
-def test_a_name_that_is_not_routed_yet_can_be_looked_at(site: World) -> None:
+def test_a_name_that_is_not_routed_yet_can_be_checked(site: World) -> None:
     assert wrong(site, "new.example.com") == []
     assert site.doctor("new.example.com")["new.example.com"]["reach"] == "ok"
     site.network.records["new.example.com", "A"] = Lookup(Answer.NO_NAME)
     assert wrong(site, "new.example.com", ONE) == ["dns"]
 
 
-def test_an_alias_is_looked_at_under_its_own_name(site: World) -> None:
+def test_an_alias_is_checked_under_its_own_name(site: World) -> None:
     done(site.add("two.example.com", "www.two.example.com"))
     site.network.records["www.two.example.com", "A"] = Lookup(Answer.NO_NAME)
     assert wrong(site) == ["dns"]
@@ -130,14 +130,14 @@ def test_an_alias_is_looked_at_under_its_own_name(site: World) -> None:
     ]
 
 
-def test_a_broken_file_is_told_with_its_line_and_its_names_are_still_looked_at(site: World) -> None:
+def test_an_invalid_file_is_reported_with_its_line_and_its_names_are_still_checked(site: World) -> None:
     site.edit('image: "one:latest"', 'image: "one:latest"\n    networks: [nowhere]')
     site.network.records[ONE, "A"] = Lookup(Answer.NO_NAME)
     assert wrong(site) == ["compose-file", "dns"]
     assert data(site.diagnosis)["first"]["text"].startswith(f"{site.file.name}:")
 
 
-def test_a_command_that_was_killed_is_told_and_one_at_work_is_no_fault(site: World) -> None:
+def test_a_killed_command_is_reported_and_a_running_one_is_no_fault(site: World) -> None:
     _lock(site, os.getpid())
     assert wrong(site) == []
     _lock(site, 2**22 + 1)  # above the largest pid there can be
@@ -145,13 +145,13 @@ def test_a_command_that_was_killed_is_told_and_one_at_work_is_no_fault(site: Wor
     assert "stackctl up" in data(site.diagnosis)["first"]["todo"]
 
 
-def test_a_limit_that_is_reached_is_no_fault_while_the_certificate_is_good(site: World) -> None:
+def test_a_reached_limit_is_no_fault_while_the_certificate_is_valid(site: World) -> None:
     now = site.clock.now
     site.host.directory.write_ledger([Entry(now, LETSENCRYPT, (ONE,), issued=True)] * 5, now)
     assert wrong(site) == []
 
 
-def test_a_nonce_left_behind_is_told_once_it_is_old(site: World) -> None:
+def test_an_old_probe_file_is_reported(site: World) -> None:
     folder = site.root / "data/certbot/www/.well-known/acme-challenge"
     folder.mkdir(parents=True)
     probe_file = folder / "stackctl-0123456789abcdef"

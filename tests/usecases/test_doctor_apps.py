@@ -1,4 +1,4 @@
-"""``doctor`` about apps and certificates: one thing broken, that thing told first, and nothing else called wrong."""
+"""``doctor`` about apps and certificates: one fault fails exactly one check, and it is named first."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def verdict(rows: list[dict[str, Any]], name: str, subject: str = NAME) -> str:
     return str(found)
 
 
-def test_a_stack_that_is_well(site: World) -> None:
+def test_a_healthy_stack(site: World) -> None:
     code, rows, wrong = looked(site)
     assert (code, wrong) == (ExitCode.OK, [])
     names = [row["name"] for row in rows if row["subject"] == NAME]
@@ -86,7 +86,7 @@ def _old_stamp(world: World) -> None:
         (seen(state="exited", exit_code=3), "app-container", "exited with code 3"),
         (seen(listeners=at(("0.0.0.0", 9000))), "app-port", "wrong port: nothing listens on 8000"),
         (seen(listeners=at(("127.0.0.1", 8000))), "app-port", "127.0.0.1:8000 only"),
-        (seen(networks={"other": "10.8.0.2"}), "app-network", "on no network of the proxy's"),
+        (seen(networks={"other": "10.8.0.2"}), "app-network", "shares no network with the proxy"),
         (seen(health="unhealthy"), "app-health", "unhealthy"),
         (seen(state="restarting", restarts=3), "app-container", "crash loop"),
         (seen("certbot", state="exited"), "renewal-loop", "its container is exited"),
@@ -98,7 +98,7 @@ def _old_stamp(world: World) -> None:
         (_old_stamp, "renewal-loop", "30 h ago"),
     ],
 )
-def test_one_thing_is_broken(site: World, breaks: Callable[[World], None], name: str, text: str) -> None:
+def test_one_fault_fails_exactly_one_check(site: World, breaks: Callable[[World], None], name: str, text: str) -> None:
     done(site.add("two.example.com"))
     breaks(site)
     code, rows, wrong = looked(site)
@@ -106,12 +106,12 @@ def test_one_thing_is_broken(site: World, breaks: Callable[[World], None], name:
     assert text in wrong[0]["text"]
     assert wrong[0]["todo"]
     assert code == ExitCode.FAILED
-    # The other app is looked at, and well.
+    # The other app is checked, and healthy.
     assert verdict(rows, "app-port", "two.example.com") == "ok"
     assert looked(site, "two.example.com")[2] == [row for row in wrong if row["subject"] == "certbot"]
 
 
-def test_only_the_names_that_are_asked_for(site: World) -> None:
+def test_only_the_given_names_are_checked(site: World) -> None:
     done(site.add("two.example.com", "www.two.example.com"))
     rows = looked(site, "www.two.example.com")[1]
     assert "two.example.com" in {row["subject"] for row in rows}
@@ -127,7 +127,7 @@ def test_an_app_that_is_not_issued_yet(stack: World) -> None:
     assert code == ExitCode.FAILED
 
 
-def test_a_stack_that_is_down_is_told_once(site: World) -> None:
+def test_a_stack_that_is_down_fails_one_check(site: World) -> None:
     done(site.down())
     rows, wrong = looked(site)[1:]
     assert wrong[0]["name"] == "proxy"
@@ -144,7 +144,7 @@ def test_without_an_engine_apps_are_not_judged(site: World) -> None:
     assert {verdict(rows, name) for name in ("app-container", "cert-issued", "cert-wire")} == {"unknown"}
 
 
-def test_a_missing_image_is_told_and_not_the_missing_container(site: World) -> None:
+def test_a_missing_image_is_reported_and_not_the_missing_container(site: World) -> None:
     (container,) = [id_ for id_, run in site.fake.runs.items() if run.service.name == "one"]
     site.fake.remove([container])
     assert [row["name"] for row in looked(site)[2]] == ["app-container"]
@@ -164,14 +164,14 @@ def test_a_service_whose_profile_is_not_active(site: World) -> None:
     assert "COMPOSE_PROFILES" in row["todo"]
 
 
-def test_a_listener_that_takes_ipv6_alone(site: World) -> None:
+def test_a_listener_on_ipv6_only(site: World) -> None:
     seen(listeners=at(("::", 8000)))(site)
     assert looked(site)[2] == []
     site.fake.faults.silent.add("one")
     (row,) = looked(site)[2]
-    assert (row["name"], "for IPv6 alone" in row["text"]) == ("app-port", True)
+    assert (row["name"], "for IPv6 only" in row["text"]) == ("app-port", True)
     assert "0.0.0.0:8000" in row["todo"]
-    # Something takes IPv4, which one look cannot take away.
+    # Another socket listens on IPv4: the port is reachable.
     seen(listeners=at(("::", 8000), ("0.0.0.0", 8000)))(site)
     assert looked(site)[2] == []
 
@@ -186,18 +186,18 @@ def test_an_upstream_outside_compose(stack: World) -> None:
     assert "docker-compose.yml:" in row["todo"]
 
 
-def test_sockets_are_read_from_inside_where_there_is_no_other_way(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sockets_are_read_inside_the_container_as_a_fallback(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
     del site.fake.images["one:latest"]
     site.fake.images["one:latest"] = ()
     execute = site.fake.execute
-    assert verdict(looked(site)[1], "app-port") == "ok"  # a connection is taken
+    assert verdict(looked(site)[1], "app-port") == "ok"  # a connection is accepted
 
-    class Told:
+    class Sockets:
         code = 0
         text = "local_address\n 0: 00000000:2328 00000000:0000 0A 0\n"
 
     monkeypatch.setattr(
-        site.fake, "execute", lambda container, words: Told if words[0] == "cat" else execute(container, words)
+        site.fake, "execute", lambda container, words: Sockets if words[0] == "cat" else execute(container, words)
     )
     (row,) = looked(site)[2]
     assert "but on 9000" in row["text"]
@@ -225,7 +225,7 @@ def test_certbots_tree_is_read_through_its_container(site: World, monkeypatch: p
     assert (wrong, verdict(rows, "cert-issued")) == ([], "unknown")
 
 
-def test_a_lineage_without_links_is_told(site: World) -> None:
+def test_a_lineage_without_links_is_reported(site: World) -> None:
     for path in (site.root / LIVE).glob("*.pem"):
         content = path.read_bytes()
         path.unlink()

@@ -1,4 +1,4 @@
-"""``explain``: the way of a request, drawn from the live files and really asked; the broken link is named."""
+"""``explain``: the trace of a request by the live files and real requests; the hop that fails is named."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stackctl.usecases.explain import explain
 from tests.usecases.world import World, data, done
 
 NAME = "one.example.com"
-WAY = ["name", "port", "certificate", "server", "location", "upstream", "container", "answer", "port 80"]
+HOPS = ["name", "port", "certificate", "server", "location", "upstream", "container", "answer", "port 80"]
 
 
 @pytest.fixture(autouse=True)
@@ -28,20 +28,20 @@ def _no_waiting_for_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "LOG_SECONDS", 0.0)
 
 
-def followed(world: World, address: str = NAME) -> tuple[ExitCode, dict[str, Any]]:
+def traced(world: World, address: str = NAME) -> tuple[ExitCode, dict[str, Any]]:
     result = explain(world.host, *web_address(address))
     assert not result.changed
     return result.code, data(result)
 
 
-def link(data: dict[str, Any], name: str) -> dict[str, Any]:
+def hop(data: dict[str, Any], name: str) -> dict[str, Any]:
     (found,) = [row for row in data["links"] if row["link"] == name]
     return dict(found)
 
 
 def broken(world: World, address: str = NAME) -> tuple[str, str, str]:
-    """The one broken link, what is wrong there, and what to do."""
-    code, data = followed(world, address)
+    """Return the one hop that fails, what is wrong there, and what to do."""
+    code, data = traced(world, address)
     assert code == ExitCode.FAILED
     assert data["whole"] is False
     assert data["broken"] == next(row for row in data["links"] if row["verdict"] == "wrong")
@@ -54,19 +54,19 @@ def at(*listeners: tuple[str, int]) -> tuple[ListeningSocket, ...]:
     return tuple(ListeningSocket(ip_address(address), port) for address, port in listeners)
 
 
-def test_a_way_that_is_whole(site: World) -> None:
-    code, data = followed(site, f"https://{NAME}/a?b=c#d")
+def test_a_request_without_a_fault(site: World) -> None:
+    code, data = traced(site, f"https://{NAME}/a?b=c#d")
     assert (code, data["whole"], data["broken"], data["status"]) == (ExitCode.OK, True, None, 200)
-    assert [row["link"] for row in data["links"]] == WAY
+    assert [row["link"] for row in data["links"]] == HOPS
     assert {row["verdict"] for row in data["links"]} == {"ok"}
     assert (data["domain"], data["path"]) == (NAME, "/a?b=c")
     for name, begins in (("server", "server {"), ("location", "    location / {"), ("upstream", "        proxy_pass")):
-        file, _, line = link(data, name)["where"].partition(":")
+        file, _, line = hop(data, name)["where"].partition(":")
         assert file == f"nginx/sites/{NAME}.conf"
         assert (site.root / file).read_text().splitlines()[int(line) - 1].startswith(begins)
-    assert link(data, "name")["where"].startswith("docker-compose.yml:")
-    assert "one:8000" in link(data, "upstream")["text"]
-    assert "stack_default at 10.9.0." in link(data, "container")["text"]
+    assert hop(data, "name")["where"].startswith("docker-compose.yml:")
+    assert "one:8000" in hop(data, "upstream")["text"]
+    assert "stack_default at 10.9.0." in hop(data, "container")["text"]
     assert data["certificate"]["served"] == "real"
     assert data["certificate"]["days_left"] == 90
     assert data["containers"][0]["listens"] == ["0.0.0.0:8000"]
@@ -114,7 +114,7 @@ def _gone(world: World) -> None:
         (seen(state="exited", exit_code=2), "container", "not running: exited with code 2", "stackctl up"),
         (seen(listeners=at(("0.0.0.0", 9000))), "container", "wrong port", "port: 9000"),
         (seen(listeners=at(("127.0.0.1", 8000))), "container", "127.0.0.1:8000 only", "0.0.0.0:8000"),
-        (seen(networks={"other": "10.8.0.2"}), "container", "no network of the proxy's", "force-recreate"),
+        (seen(networks={"other": "10.8.0.2"}), "container", "shares no network with the proxy", "force-recreate"),
         (seen(listeners=(), health="starting"), "container", "still starting", "in a moment"),
         (_gone, "container", "no container", "stackctl up"),
         (seen("nginx", state="exited"), "port", "stack-nginx-1 is exited", "stackctl up"),
@@ -122,11 +122,11 @@ def _gone(world: World) -> None:
         (_another, "certificate", "not the one on disk", "reloads the proxy"),
         (_expired, "certificate", "it expired on", "stackctl renew"),
         (replies(Reply(500)), "answer", "the app itself answers 500", "stackctl logs"),
-        (replies(Reply(301, f"https://{NAME}/")), "answer", "without an end", "X-Forwarded-Proto"),
-        (replies(Reply(failure=Failure.TIMEOUT)), "answer", "no answer comes in time", "stackctl logs"),
+        (replies(Reply(301, f"https://{NAME}/")), "answer", "redirect loop", "X-Forwarded-Proto"),
+        (replies(Reply(failure=Failure.TIMEOUT)), "answer", "no answer before the timeout", "stackctl logs"),
     ],
 )
-def test_the_broken_link_is_named(
+def test_the_failing_hop_is_named(
     site: World, breaks: Callable[[World], None], name: str, text: str, todo: str
 ) -> None:
     breaks(site)
@@ -145,24 +145,24 @@ def test_the_broken_link_is_named(
         (Reply(403), "403, by the app"),
     ],
 )
-def test_what_an_app_answers_by_itself_is_no_broken_link(site: World, reply: Reply, text: str) -> None:
+def test_an_answer_of_the_app_is_no_failing_hop(site: World, reply: Reply, text: str) -> None:
     site.fake.looks.replies[f"{NAME}/"] = reply
-    code, data = followed(site)
+    code, data = traced(site)
     assert code == ExitCode.OK
-    assert text in link(data, "answer")["text"]
+    assert text in hop(data, "answer")["text"]
 
 
 def test_what_the_proxy_logged_is_shown(site: World) -> None:
     seen(listeners=at(("0.0.0.0", 9000)))(site)
     for _ in range(7):
-        data = followed(site, f"{NAME}/x")[1]
+        data = traced(site, f"{NAME}/x")[1]
     assert len(data["log"]) == 5
     assert data["log"][-1]["message"] == "connect() failed (111: Connection refused) while connecting to upstream"
     assert data["log"][-1]["upstream"] == "http://one:8000/x"
     assert data["status"] == 502
 
 
-def test_a_502_of_the_app_itself_is_told_apart_by_the_proxys_silence(site: World) -> None:
+def test_a_502_without_a_logged_error_is_the_apps_own(site: World) -> None:
     _log(site, "connect() failed (111: Connection refused) while connecting to upstream")
     site.fake.looks.replies[f"{NAME}/"] = Reply(502)
     name, text, _ = broken(site)
@@ -170,13 +170,13 @@ def test_a_502_of_the_app_itself_is_told_apart_by_the_proxys_silence(site: World
 
 
 def test_a_name_that_is_not_routed(site: World) -> None:
-    name, text, todo = broken(site, "nobody.example.com")
-    assert (name, "stackctl add-app nobody.example.com" in todo) == ("name", True)
-    data = followed(site, "nobody.example.com")[1]
-    assert "ssl_reject_handshake on" in link(data, "server")["text"]
-    assert link(data, "server")["where"].startswith("nginx/nginx.conf:")
-    assert "closed without an answer" in link(data, "port 80")["text"]
-    assert "nobody.example.com" in text
+    name, text, todo = broken(site, "unknown.example.com")
+    assert (name, "stackctl add-app unknown.example.com" in todo) == ("name", True)
+    data = traced(site, "unknown.example.com")[1]
+    assert "ssl_reject_handshake on" in hop(data, "server")["text"]
+    assert hop(data, "server")["where"].startswith("nginx/nginx.conf:")
+    assert "closed without an answer" in hop(data, "port 80")["text"]
+    assert "unknown.example.com" in text
 
 
 def test_a_name_that_is_not_live_yet(site: World) -> None:
@@ -187,17 +187,17 @@ def test_a_name_that_is_not_live_yet(site: World) -> None:
     assert "stackctl up" in todo
 
 
-def test_a_route_that_is_not_live_yet_is_told_where_it_breaks(site: World) -> None:
+def test_a_route_that_is_not_live_yet_fails_at_the_upstream(site: World) -> None:
     site.edit("      port: 8000\n", "      port: 9000\n")
-    text = link(followed(site)[1], "upstream")["text"]
-    assert "docker-compose.yml says one:9000 by now" in text
+    text = hop(traced(site)[1], "upstream")["text"]
+    assert "docker-compose.yml now says one:9000" in text
     seen(listeners=at(("0.0.0.0", 9000)))(site)
     assert broken(site)[0] == "upstream"
 
 
 def test_a_live_port_that_begins_with_the_files_port_is_another_port(site: World) -> None:
     site.edit("      port: 8000\n", "      port: 80\n")
-    assert "docker-compose.yml says one:80 by now" in link(followed(site)[1], "upstream")["text"]
+    assert "docker-compose.yml now says one:80" in hop(traced(site)[1], "upstream")["text"]
 
 
 def test_a_service_whose_profile_is_not_active(site: World) -> None:
@@ -209,57 +209,57 @@ def test_a_service_whose_profile_is_not_active(site: World) -> None:
     assert "COMPOSE_PROFILES" in todo
 
 
-def test_a_persons_own_location(site: World) -> None:
+def test_a_location_of_the_user(site: World) -> None:
     site.custom(f"{NAME}.conf", "location = /gone {\n    return 404;\n}\nlocation = /old {\n    return 302 /new;\n}\n")
     done(site.up())
     site.fake.looks.replies |= {f"{NAME}/gone": Reply(404), f"{NAME}/old": Reply(302, f"https://{NAME}/new")}
     name, text, todo = broken(site, f"{NAME}/gone")
     assert (name, "return 404" in text) == ("location", True)
     assert f"nginx/custom/{NAME}.conf:2" in todo
-    code, data = followed(site, f"{NAME}/old")
-    assert (code, link(data, "location")["where"]) == (ExitCode.OK, f"nginx/custom/{NAME}.conf:4")
-    assert "by the proxy itself" in link(data, "answer")["text"]
+    code, data = traced(site, f"{NAME}/old")
+    assert (code, hop(data, "location")["where"]) == (ExitCode.OK, f"nginx/custom/{NAME}.conf:4")
+    assert "by the proxy itself" in hop(data, "answer")["text"]
 
 
 def test_an_app_without_a_certificate(stack: World) -> None:
     done(stack.add(NAME, issue=False))
     name, text, _ = broken(stack)
     assert (name, "a dummy" in text) == ("certificate", True)
-    data = followed(stack)[1]
-    assert (data["status"], link(data, "port 80")["text"]) == (200, "200")
+    data = traced(stack)[1]
+    assert (data["status"], hop(data, "port 80")["text"]) == (200, "200")
 
 
 def test_an_alias_and_an_upstream_outside_compose(stack: World) -> None:
     stack.fake.outside.add(("10.0.0.5", 8080))
     done(stack.add(NAME, "www.example.com", upstream="10.0.0.5:8080"))
-    code, data = followed(stack, "www.example.com")
+    code, data = traced(stack, "www.example.com")
     assert code == ExitCode.OK
-    assert f"an alias of {NAME}" in link(data, "name")["text"]
-    assert "outside Compose" in link(data, "container")["text"]
+    assert f"an alias of {NAME}" in hop(data, "name")["text"]
+    assert "outside Compose" in hop(data, "container")["text"]
     stack.fake.outside.clear()
     name, text, _ = broken(stack, "www.example.com")
-    assert (name, "takes no connection" in text) == ("container", True)
+    assert (name, "does not accept connections" in text) == ("container", True)
 
 
 def test_a_stack_that_is_down(site: World) -> None:
     done(site.down())
     name, text, _ = broken(site)
     assert (name, "no container" in text) == ("port", True)
-    assert "90 days left" in link(followed(site)[1], "certificate")["text"]
+    assert "90 days left" in hop(traced(site)[1], "certificate")["text"]
 
 
-def test_the_port_is_held_by_another(site: World) -> None:
+def test_the_port_is_in_use_by_another_process(site: World) -> None:
     done(site.down())
     site.fake.taken[443] = "caddy (pid 7)"
     name, text, todo = broken(site)
-    assert (name, "held by caddy (pid 7)" in text) == ("port", True)
+    assert (name, "in use by caddy (pid 7)" in text) == ("port", True)
     assert todo.startswith("stop caddy (pid 7)")
 
 
 @pytest.mark.parametrize("address", ["localhost", "https://", "a b.example.com", "*.example.com", "10.0.0.1/x", ""])
-def test_what_is_no_address_is_refused(site: World, address: str) -> None:
+def test_an_invalid_address_is_refused(site: World, address: str) -> None:
     with pytest.raises(InputError):
-        followed(site, address)
+        traced(site, address)
 
 
 @pytest.mark.parametrize(
@@ -271,5 +271,5 @@ def test_what_is_no_address_is_refused(site: World, address: str) -> None:
         (f"http://{NAME}/a%20b#c", "/a%20b"),
     ],
 )
-def test_a_path_is_written_as_it_goes_on_the_wire(text: str, path: str) -> None:
+def test_a_path_is_encoded_as_it_is_sent(text: str, path: str) -> None:
     assert web_address(text) == (NAME, path)

@@ -50,7 +50,7 @@ def test_a_name_that_does_not_exist_is_not_asked_for(site: World, command: str) 
 def test_another_server_at_every_address_is_told(site: World) -> None:
     site.network.records[NAME, "A"] = Lookup(Answer.FOUND, (ELSEWHERE,))
     site.network.servers[ELSEWHERE] = STRANGER
-    assert "another server answers (Apache, 404)" in refused(site.add(NAME)).message
+    assert "(Apache, status 404)" in refused(site.add(NAME)).message
 
 
 def test_what_cannot_be_told_from_here_goes_on(site: World) -> None:

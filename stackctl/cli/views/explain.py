@@ -1,4 +1,4 @@
-"""``explain`` as text: a drawing of the way, a line for each link."""
+"""``explain`` as text: the request as a tree, one line per hop."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MARKS = {Verdict.OK: ("─", "green"), Verdict.WRONG: ("✗", "red"), Verdict.U
 
 
 def show(console: Console, result: Result[ExplainReport]) -> None:
-    """The way from top to bottom, then what is broken, then what the proxy logged."""
+    """Print the hops in order, then the one that fails, then the errors that the proxy logged."""
     report = result.payload
     *https, http = report.hops
-    width = max(len(hop.step) for hop in report.hops)
+    width = max(len(hop.kind) for hop in report.hops)
     plain(console, f"https://{report.domain}{report.path}")
     for number, hop in enumerate(https, 1):
         _line(console, hop, "└" if number == len(https) else "├", width)
@@ -25,9 +25,9 @@ def show(console: Console, result: Result[ExplainReport]) -> None:
     plain(console, "")
     broken = report.broken
     if broken is None:
-        plain(console, "the way is whole")
+        plain(console, "every hop works")
     else:
-        plain(console, ("broken: ", "red"), f"{broken.step}: {broken.why or broken.text}")
+        plain(console, ("broken: ", "red"), f"{broken.kind}: {broken.why or broken.text}")
         if broken.todo:
             plain(console, f"  → {broken.todo}")
     if report.log:
@@ -41,5 +41,5 @@ def show(console: Console, result: Result[ExplainReport]) -> None:
 
 def _line(console: Console, hop: HopReport, branch: str, width: int) -> None:
     where = f"  {hop.where}" if hop.where else ""
-    text = f" {hop.step.ljust(width)}  {hop.text}"
+    text = f" {hop.kind.ljust(width)}  {hop.text}"
     plain(console, branch, _MARKS[hop.verdict], text, (where, "dim"), hang=width + 5)

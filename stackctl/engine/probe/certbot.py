@@ -45,8 +45,8 @@ def certbot(context: Context, stack: Stack, containers: Deployment) -> CertbotFa
         done = context.containers.execute(running.id, ["python3", "-c", PROGRAM, ca, directory])
         told: dict[str, Any] = json.loads(done.text.splitlines()[-1])
     except StackctlError as error:
-        return CertbotFacts(service, directory, ca, running.state, untold=error.message)
+        return CertbotFacts(service, directory, ca, running.state, exec_problem=error.message)
     except (ValueError, IndexError):
-        return CertbotFacts(service, directory, ca, running.state, untold=done.text.strip() or "it says nothing")
+        return CertbotFacts(service, directory, ca, running.state, exec_problem=done.text.strip() or "it says nothing")
     addresses = tuple(told["addresses"] or ())
     return CertbotFacts(service, directory, ca, running.state, addresses, told["status"], told["problem"])

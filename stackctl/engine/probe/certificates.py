@@ -38,7 +38,7 @@ class SiteFacts:
 def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy_up: bool) -> list[SiteFacts]:
     """The facts of each app's certificate, on disk and on the wire."""
     names = [site.name for site in sites]
-    shown = context.wire.served(stack.proxy.https.at, names) if proxy_up and names else {}
+    served = context.wire.served(stack.proxy.https.at, names) if proxy_up and names else {}
     now = context.now()
     tree = context.directory.certbot_tree()
     accounts, shelf = tree.accounts(), context.directory.shelf(names)
@@ -53,7 +53,7 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
             fullchain=chain,
             chain=tree.read(lineage_file(site.lineage, "chain")),
             key_file=KeyFile(*key_file) if key_file else None,
-            shown=shown.get(site.name),
+            served=served.get(site.name),
             proxy_up=proxy_up,
             now=now,
         )

@@ -35,9 +35,9 @@ def compose(context: Context) -> Program:
 def images(context: Context, project: Project) -> tuple[Image, ...]:
     """The images of the project's services."""
     named = {service.image for service in project.services.values() if service.image}
-    here = {image: context.images.image_id(image) is not None for image in sorted(named)}
+    local = {image: context.images.image_id(image) is not None for image in sorted(named)}
     return tuple(
-        Image(name, service.image, here[service.image], service.builds)
+        Image(name, service.image, local[service.image], service.builds)
         for name, service in project.services.items()
         if service.image and service.replicas
     )

@@ -56,7 +56,7 @@ def tree(root: Path) -> PermissionFacts:
         # A command at work has drafts, and they are no leftovers.
         drafts=() if holder is not None and holder.alive else tuple(_drafts(root)),
         unfinished=str(holder) if holder is not None and not holder.alive else None,
-        at_work=str(holder) if holder is not None and holder.alive else None,
+        running=str(holder) if holder is not None and holder.alive else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Gathers what :mod:`stackctl.diagnose.trace` judges: the live files, and one request really made."""
+"""Collects the facts of :mod:`stackctl.diagnose.trace`: the live files, and the replies to real requests."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _PROXY_SAYS = {401, 403, 429}
 
 
 @dataclass(frozen=True, slots=True)
-class GatheredTrace:
+class CollectedTrace:
     """The facts, and what the proxy logged for the name before."""
 
     facts: TraceFacts
     earlier: tuple[LoggedError, ...]
 
 
-def gather_trace(context: Context, stack: Stack, project: Project, name: Domain, path: str) -> GatheredTrace:
-    """Look at the way of ``name`` and ``path``, and send one request along it and one to port 80."""
+def collect_trace(context: Context, stack: Stack, project: Project, name: Domain, path: str) -> CollectedTrace:
+    """Collect the facts about ``path`` of ``name``, with a request over HTTPS and one to port 80."""
     proxy_service, site = stack.proxy, stack.site(name)
     containers = context.orchestrator.containers(project.name)
     proxy = containers.best(proxy_service.service)
@@ -50,7 +50,7 @@ def gather_trace(context: Context, stack: Stack, project: Project, name: Domain,
     trace = traced(path, proxy_service.https.port)
     log = _Log(context, kind, proxy, name)
     https = context.wire.ask(proxy_service.https.at, name, path, tls=True)
-    fresh = log.fresh(wait=_may_be_logged(trace, https))
+    logged = log.new(wait=_may_be_logged(trace, https))
     http = context.wire.ask(proxy_service.http.at, name, path, tls=False)
     facts = TraceFacts(
         name=name,
@@ -71,10 +71,10 @@ def gather_trace(context: Context, stack: Stack, project: Project, name: Domain,
         apps=_apps(context, stack, project, site, containers, trace, seen),
         https=https,
         http=http,
-        fresh=fresh,
+        logged=logged,
         now=context.now(),
     )
-    return GatheredTrace(facts, log.earlier)
+    return CollectedTrace(facts, log.earlier)
 
 
 def _live_files(context: Context, layout: ProxyLayout) -> Files:
@@ -150,8 +150,8 @@ class _Log:
             return ()  # a logging driver that cannot be read
         return tuple(error for error in self._kind.logged_errors(log) if error.host == self._name)
 
-    def fresh(self, *, wait: bool) -> tuple[LoggedError, ...]:
-        """What was logged since; with ``wait``, a line may still be on its way."""
+    def new(self, *, wait: bool) -> tuple[LoggedError, ...]:
+        """Return what was logged since; with ``wait``, give the last line time to arrive."""
         known = {error.line for error in self.earlier}
 
         def look() -> tuple[LoggedError, ...] | None:
