@@ -20,8 +20,8 @@ options for your shell, and `python -m stackctl` is equivalent to `stackctl`.
 [exit-codes.md](exit-codes.md) lists the exit codes, and [json-output.md](json-output.md) describes the output
 of `--output json`.
 
-Every command works on the stack in the current directory, or in that of `--directory`. A command that
-changes something takes the stack's lock. A second one waits for the lock, at most as long as `--wait` allows.
+Every command works on the stack in the current directory, or in that of `--directory` (`-C`). A command
+that changes something takes the stack's lock. A second one waits for the lock, at most as long as `--wait` allows.
 `--dry-run` takes no lock.
 """
 
