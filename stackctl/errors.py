@@ -9,7 +9,7 @@ StackctlError                 1  something asked for did not happen
 ├── IssueFailed               7  the CA did not issue a certificate
 ├── Locked                    8  another stackctl holds the stack
 ├── NotServed                 9  the published port does not serve what the stack says
-└── Interrupted             130  Ctrl-C
+└── Interrupted             130  Ctrl-C or SIGTERM
 
 Code 10 belongs to no error: ``plan --check`` ends with it when it finds changes.
 """
@@ -142,7 +142,7 @@ class Locked(StackctlError):
 
 
 class Interrupted(StackctlError):
-    """The user pressed Ctrl-C."""
+    """The user pressed Ctrl-C, or the process got SIGTERM."""
 
     code = ExitCode.INTERRUPTED
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import typer
 
+from stackctl.cli import interruption
 from stackctl.cli.console import SafeFormatter, make_console, print_json, printable
 from stackctl.cli.options import OutputFormat, named
 from stackctl.cli.report import SilentReport, TextReport
@@ -91,11 +92,13 @@ def guarded(
 ) -> ExitCode:
     """The one place where errors become exit codes; no traceback reaches a person who did not ask."""
     try:
-        return action()
+        with interruption.raised():
+            return action()
     except StackctlError as error:
         return fail(named(error))
-    except KeyboardInterrupt:
-        return fail(Interrupted("interrupted", hint="run the same command again: it goes on from what is there"))
+    except (KeyboardInterrupt, typer.Abort):  # a prompt raises the second
+        interruption.ignore()
+        return fail(Interrupted(interruption.MESSAGE, hint=interruption.HINT))
     except BrokenPipeError:
         # Whoever read the output has gone; without this Python complains once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

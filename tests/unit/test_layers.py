@@ -27,7 +27,7 @@ INSIDE = {
     "adapters.docker": ("client", REST, "engine"),
     "adopt": ("compose_layouts letsencrypt proposal", "known nginx_conf", REST, "nginx_proxy reading"),
     "certs.issuer": ("locks merge", REST, "program"),
-    "cli": ("console options terminal", "report table", "views", "show", "run", "commands", "main"),
+    "cli": ("console interruption options terminal", "report table", "views", "show", "run", "commands", "main"),
     "diagnose": ("check", REST, "trace"),
     "engine": ("context waiting", "backup probe", "sources", "apply", "adopt"),
     "engine.apply": (REST, "execute"),

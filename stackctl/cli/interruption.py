@@ -1,0 +1,76 @@
+"""Ctrl-C and SIGTERM: at any moment one message and exit code 130, never a traceback.
+
+It imports little, because it is imported before everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+TYPE_CHECKING = False  # the module 'typing' costs a millisecond in which a signal would not be caught
+if TYPE_CHECKING:
+    from types import FrameType
+
+CODE = 130
+MESSAGE = "interrupted"
+HINT = "run the same command again: it goes on from what is there"
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AGAIN_SECONDS = 0.001
+
+
+class _State:
+    """Whether a command is running that has something to clean up, and whether it was interrupted already."""
+
+    running = False
+    raised = False
+
+
+def catch() -> None:
+    """Handle the signals from now on; outside :func:`raised` the process ends at once."""
+    sys.unraisablehook = _unraisable
+    for one in (*_SIGNALS, signal.SIGALRM):
+        signal.signal(one, _handle)
+
+
+def ignore() -> None:
+    """Ignore the signals from now on: the process is about to end."""
+    for one in _SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Raise KeyboardInterrupt in the block, so that it can clean up; a second signal ends the process at once."""
+    _State.running, _State.raised = True, False
+    try:
+        yield
+    finally:
+        _State.running = False
+
+
+def leave() -> None:
+    """Print the message and end the process, whatever it is doing."""
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"error: {MESSAGE}\n  → {HINT}\n".encode())
+    os._exit(CODE)
+
+
+def _handle(_number: int, _frame: FrameType | None) -> None:
+    if _State.running and not _State.raised:
+        _State.raised = True
+        raise KeyboardInterrupt
+    leave()
+
+
+def _unraisable(failure: sys.UnraisableHookArgs) -> None:
+    """Raise an interruption again that came while Python was in a finalizer, where exceptions are lost."""
+    if isinstance(failure.exc_value, KeyboardInterrupt):
+        _State.raised = False
+        # Not here: what is raised in this function is lost too.
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+    else:
+        sys.__unraisablehook__(failure)
