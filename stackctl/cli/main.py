@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,9 +30,11 @@ from stackctl.cli.commands import (
     status,
     up,
 )
+from stackctl.cli.help import Command, Commands
 
 app = typer.Typer(
     name="stackctl",
+    cls=Commands,
     help="Any number of web apps on one Docker host behind one TLS proxy; certificates look after themselves.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -49,29 +53,59 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _root(
+    ctx: typer.Context,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--directory",
+            "-C",
+            metavar="DIR",
+            help="The stack's directory, for any command; its own --directory comes before this. [default: here]",
+            show_default=False,
+        ),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Options of the program itself."""
+    if directory is not None:
+        ctx.default_map = {name: {"directory": str(directory)} for names in _COMMANDS.values() for name in names}
 
 
-app.command("init")(init.init)
-app.command("adopt")(adopt.adopt)
-app.command("add-app")(add_app.add_app)
-app.command("remove-app")(remove_app.remove_app)
-app.command("edit")(edit.edit)
-app.command("plan")(plan.plan)
-app.command("up")(up.up)
-app.command("down")(down.down)
-app.command("renew")(renew.renew)
-app.command("status")(status.status)
-app.command("logs")(logs.logs)
-app.command("doctor")(doctor.doctor)
-app.command("explain")(explain.explain)
-app.command("config")(config.config)
-app.command("history")(history.history)
-app.command("rollback")(rollback.rollback)
-app.command("backup")(backup.backup)
-app.command("restore")(restore.restore)
-app.command("schema")(schema.schema)
+_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Running": {
+        "init": init.init,
+        "adopt": adopt.adopt,
+        "up": up.up,
+        "down": down.down,
+        "backup": backup.backup,
+        "restore": restore.restore,
+    },
+    "Sites": {
+        "add-app": add_app.add_app,
+        "remove-app": remove_app.remove_app,
+        "edit": edit.edit,
+    },
+    "Certificates": {
+        "renew": renew.renew,
+    },
+    "Changes": {
+        "plan": plan.plan,
+        "history": history.history,
+        "rollback": rollback.rollback,
+    },
+    "Looking": {
+        "status": status.status,
+        "logs": logs.logs,
+        "doctor": doctor.doctor,
+        "explain": explain.explain,
+        "config": config.config,
+        "schema": schema.schema,
+    },
+}
+"""The commands in the groups of ``--help``."""
+
+for _group, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, cls=Command, rich_help_panel=_group)(_command)

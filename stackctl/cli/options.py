@@ -21,10 +21,27 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
+def not_negative(number: float) -> float:
+    """Refuse a negative value of an option, as a wrong usage."""
+    if number < 0:
+        raise typer.BadParameter(f"{number:g} is less than 0")
+    return number
+
+
 Directory = Annotated[
-    Path, typer.Option("--directory", "-C", help="The stack's directory.", metavar="DIR", show_default="here")
+    Path,
+    typer.Option("--directory", "-C", help="The stack's directory. [default: here]", metavar="DIR", show_default=False),
 ]
-Output = Annotated[OutputFormat, typer.Option("--output", "-o", help="text, or one JSON object.")]
+Output = Annotated[
+    OutputFormat,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Print text, or one JSON object. [default: text]",
+        metavar="text|json",
+        show_default=False,
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show why each step is taken, and what is run.")]
 DryRun = Annotated[
     bool,
@@ -34,7 +51,13 @@ DryRun = Annotated[
 ]
 Wait = Annotated[
     float,
-    typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for another stackctl at work here."),
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        callback=not_negative,
+        help="How long to wait for another stackctl at work here. [default: 60]",
+        show_default=False,
+    ),
 ]
 NoIssue = Annotated[bool, typer.Option("--no-issue", help="Ask for no certificate.")]
 IgnoreLedger = Annotated[

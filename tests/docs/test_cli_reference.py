@@ -14,14 +14,18 @@ _HEAD = """# Commands
 <!-- Generated from the commands' help: update it with STACKCTL_UPDATE_DOCS=1 pytest tests/docs. -->
 
 This page lists every command with its options; `stackctl COMMAND --help` prints the same.
-`stackctl --version` prints the version, `stackctl --install-completion` installs completion of commands and
-options for your shell, and `python -m stackctl` is equivalent to `stackctl`.
+`stackctl --version` prints the version, `stackctl --install-completion` installs completion for your shell
+(bash, zsh or fish): of commands, options, domains, services and the numbers of the history.
+`python -m stackctl` is equivalent to `stackctl`.
 
 [exit-codes.md](exit-codes.md) lists the exit codes, and [json-output.md](json-output.md) describes the output
 of `--output json`.
 
-Every command works on the stack in the current directory, or in that of `--directory` (`-C`). A command
-that changes something takes the stack's lock. A second one waits for the lock, at most as long as `--wait` allows.
+Every command works on the stack in the current directory, or in that of `--directory`. Like git and
+make, `stackctl -C DIR COMMAND` takes it before the command; if both are given, the command's own applies.
+
+A command that changes something takes the stack's lock. A second one
+waits for the lock, at most as long as `--wait` allows.
 `--dry-run` takes no lock.
 """
 

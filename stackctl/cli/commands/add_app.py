@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackctl.cli.completion import domains, services
 from stackctl.cli.options import (
     HERE,
     WAIT_SECONDS,
@@ -29,19 +30,26 @@ if TYPE_CHECKING:
 
 
 def add_app(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The site's own name.")],
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="The site's own name.")],
     alias: Annotated[
         list[str] | None, typer.Option(metavar="DOMAIN", help="Another name, on the same certificate; repeatable.")
     ] = None,
     service: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="An existing Compose service, or the new one's name. [default: first label]"),
+        typer.Option(
+            metavar="NAME",
+            autocompletion=services,
+            help="An existing Compose service, or the new one's name. [default: first label]",
+        ),
     ] = None,
     image: Annotated[
         str | None, typer.Option(help="Image of a new service. [default: NAME:latest]", metavar="IMAGE")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port the app listens on. [default: the image's only EXPOSEd one, else 8000]")
+        int | None,
+        typer.Option(
+            metavar="NUMBER", help="Port the app listens on. [default: the image's only EXPOSEd one, else 8000]"
+        ),
     ] = None,
     upstream: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Something outside Compose, instead of a service.")

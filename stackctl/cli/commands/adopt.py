@@ -31,7 +31,7 @@ def adopt(
     letsencrypt: Annotated[
         Path | None, typer.Option(metavar="DIR", help=f"Copy certbot's tree from here, such as {CERTBOT_CONF.mount}.")
     ] = None,
-    email: Annotated[str | None, typer.Option(help="Contact address of the ACME account.")] = None,
+    email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Contact address of the ACME account.")] = None,
     nginx_image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="Image of the proxy, instead of the one it has.")
     ] = None,

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from stackctl.cli.completion import domains
 from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
 from stackctl.model import values
 
 
 def config(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="A name of the site.")],
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="A name of the site.")],
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackctl.cli.completion import domains
 from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
 from stackctl.model import values
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 def doctor(
     domain: Annotated[
         list[str] | None,
-        typer.Argument(metavar="DOMAIN", help="These names alone, routed or not yet. [default: all that are routed]"),
+        typer.Argument(
+            metavar="DOMAIN",
+            autocompletion=domains,
+            show_default=False,
+            help="These names alone, routed or not yet. [default: all that are routed]",
+        ),
     ] = None,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackctl.cli.completion import domains
 from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
 from stackctl.model import values
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 def explain(
     address: Annotated[
-        str, typer.Argument(metavar="DOMAIN[/PATH]", help="A name and a path, or the whole https:// address.")
+        str,
+        typer.Argument(
+            metavar="DOMAIN[/PATH]", autocompletion=domains, help="A name and a path, or the whole https:// address."
+        ),
     ],
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,

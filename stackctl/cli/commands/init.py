@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def init(
     directory: Directory = HERE,
-    email: Annotated[str | None, typer.Option(help="Contact address of the ACME account.")] = None,
+    email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Contact address of the ACME account.")] = None,
     agree_tos: Annotated[bool, typer.Option("--agree-tos", help="Agree to the CA's terms of service.")] = False,
     ca: Annotated[
         str | None,
@@ -48,8 +48,12 @@ def init(
         Path | None, typer.Option(metavar="FILE", help="File with the MAC key that belongs to it.")
     ] = None,
     staging: Annotated[bool, typer.Option("--staging", help="The same as --ca letsencrypt-staging.")] = False,
-    key_type: Annotated[KeyType | None, typer.Option(help="Kind of the certificates' keys. [default: ecdsa]")] = None,
-    rsa_key_size: Annotated[int | None, typer.Option(help="2048, 3072 or 4096. [default: 2048]")] = None,
+    key_type: Annotated[
+        KeyType | None, typer.Option(metavar="ecdsa|rsa", help="Kind of the certificates' keys. [default: ecdsa]")
+    ] = None,
+    rsa_key_size: Annotated[
+        int | None, typer.Option(metavar="2048|3072|4096", help="Size of RSA keys in bits. [default: 2048]")
+    ] = None,
     http: Annotated[
         str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Where HTTP is published. [default: 80]")
     ] = None,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackctl.cli.options import HERE, Directory, OutputFormat, Verbose
+from stackctl.cli.completion import domains
+from stackctl.cli.options import HERE, Directory, OutputFormat, Verbose, not_negative
 from stackctl.model import values
 
 if TYPE_CHECKING:
@@ -16,9 +17,20 @@ if TYPE_CHECKING:
 
 
 def logs(
-    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="One site's lines alone.")] = None,
+    domain: Annotated[
+        str | None,
+        typer.Argument(metavar="DOMAIN", autocompletion=domains, show_default=False, help="One site's lines alone."),
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
-    tail: Annotated[int, typer.Option(min=0, help="Lines per service, from the end.")] = 100,
+    tail: Annotated[
+        int,
+        typer.Option(
+            metavar="NUMBER",
+            callback=not_negative,
+            help="Lines per service, from the end. [default: 100]",
+            show_default=False,
+        ),
+    ] = 100,
     directory: Directory = HERE,
     verbose: Verbose = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackctl.cli.completion import domains
 from stackctl.cli.options import (
     HERE,
     WAIT_SECONDS,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def remove_app(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The site's own name.")],
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="The site's own name.")],
     keep_service: Annotated[
         bool, typer.Option("--keep-service", help="Leave a service that add-app made running.")
     ] = False,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackctl.cli.completion import domains
 from stackctl.cli.options import (
     HERE,
     WAIT_SECONDS,
@@ -30,7 +31,9 @@ def renew(
     force: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="DOMAIN", help="Renew this one although it is not due, and whatever its name leads to; repeatable."
+            metavar="DOMAIN",
+            autocompletion=domains,
+            help="Renew this one although it is not due, and whatever its name leads to; repeatable.",
         ),
     ] = None,
     ignore_ledger: IgnoreLedger = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from stackctl.cli.completion import numbers
 from stackctl.cli.options import (
     HERE,
     WAIT_SECONDS,
@@ -20,11 +21,21 @@ from stackctl.cli.options import (
 )
 
 
+def _at_least_1(number: int | None) -> int | None:
+    if number is not None and number < 1:
+        raise typer.BadParameter(f"{number} is less than 1")
+    return number
+
+
 def rollback(
     number: Annotated[
         int | None,
         typer.Argument(
-            metavar="[NUMBER]", min=1, help="Entry of 'history' to go back to. [default: before the last change]"
+            metavar="NUMBER",
+            callback=_at_least_1,
+            autocompletion=numbers,
+            show_default=False,
+            help="Entry of 'history' to go back to. [default: before the last change]",
         ),
     ] = None,
     no_issue: NoIssue = False,

@@ -1,0 +1,73 @@
+"""What the shell completes: domains, services and numbers of the history, read from the disk alone.
+
+Nothing here asks the engine, and nothing is raised: what cannot be read completes to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def domains(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of all sites that begin with ``incomplete``."""
+    return _beginning(incomplete, lambda: _domains(_directory(ctx)))
+
+
+def services(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the services of the Compose files."""
+    return _beginning(incomplete, lambda: (name for file in _files(_directory(ctx)) for name in file["services"]))
+
+
+def numbers(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the numbers of the history, the newest first."""
+    return _beginning(incomplete, lambda: _numbers(_directory(ctx)))
+
+
+def _beginning(incomplete: str, find: Callable[[], Iterator[str]]) -> list[str]:
+    with suppress(Exception):  # a half-written file is no reason to print a traceback below the user's prompt
+        return list(dict.fromkeys(name for name in find() if name.startswith(incomplete)))
+    return []
+
+
+def _directory(ctx: typer.Context) -> Path:
+    """Return the directory that the command line names so far; that of the command comes before the program's."""
+    here: typer.Context | Any = ctx
+    while here is not None:
+        directory = here.params.get("directory")
+        if directory is not None and Path(directory) != Path():
+            return Path(directory)
+        here = here.parent
+    return Path()
+
+
+def _files(directory: Path) -> Iterator[dict[str, Any]]:
+    from ruamel.yaml import YAML
+
+    from stackctl.stackfile.locate import locate
+
+    files = locate(directory.absolute(), os.environ)
+    for path in (files.main, *files.others):
+        read = YAML(typ="safe", pure=False).load(path.read_bytes())
+        yield {"services": read.get("services") or {}, "apps": (read.get("x-stackctl") or {}).get("apps") or []}
+
+
+def _domains(directory: Path) -> Iterator[str]:
+    for file in _files(directory):
+        routed = [service.get("x-stackctl") for service in file["services"].values() if isinstance(service, dict)]
+        for keys in (*routed, *file["apps"]):
+            if isinstance(keys, dict):
+                written = keys.get("domains") or ()
+                yield from map(str, [written] if isinstance(written, str) else written)
+
+
+def _numbers(directory: Path) -> Iterator[str]:
+    from stackctl.model.layout import HISTORY
+
+    found = (int(path.name) for path in (directory / HISTORY).iterdir() if path.name.isdigit())
+    yield from map(str, sorted(found, reverse=True))

@@ -1,0 +1,57 @@
+"""The text of ``--help``: options in plain words, commands in groups; it does not depend on Typer's version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+
+class Command(TyperCommand):
+    """A command whose help shows what is declared, and nothing of Python's types."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401  (Typer brings its own copy of click)
+        """Return the words of the usage after the command."""
+        pieces = ["[OPTIONS]"]
+        for param in self.get_params(ctx):
+            if param.param_type_name == "argument":
+                name = f"{(param.metavar or param.name or '').strip('[]')}{'...' if param.nargs != 1 else ''}"
+                pieces.append(name if param.required else f"[{name}]")
+        return pieces
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  (the same)
+        """Write the arguments and options."""
+        _write(formatter, "Arguments", _rows(self.get_params(ctx), "argument"))
+        _write(formatter, "Options", _rows(self.get_params(ctx), "option"))
+
+
+class Commands(TyperGroup):
+    """The commands, in groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  (the same)
+        """Write the options of the program and its commands."""
+        _write(formatter, "Options", _rows(self.get_params(ctx), "option"))
+        width = max(map(len, self.commands))
+        for group in dict.fromkeys(getattr(one, "rich_help_panel", None) for one in self.commands.values()):
+            own = [(name, one) for name, one in self.commands.items() if getattr(one, "rich_help_panel", "") == group]
+            # A short text of the length that is left in 80 columns.
+            _write(
+                formatter, str(group), [(name.ljust(width), one.get_short_help_str(76 - width)) for name, one in own]
+            )
+
+
+def _rows(params: Any, kind: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (the same)
+    for param in params:
+        if param.param_type_name != kind or getattr(param, "hidden", False):
+            continue
+        metavar = (param.metavar or "").strip("[]") if kind == "argument" else param.metavar
+        names = ", ".join(sorted(param.opts, key=len)) if kind == "option" else ""
+        yield " ".join(filter(None, (names, metavar))), param.help or ""
+
+
+def _write(formatter: Any, title: str, rows: Any) -> None:  # noqa: ANN401  (the same)
+    rows = list(rows)
+    if rows:
+        with formatter.section(title):
+            formatter.write_dl(rows)

@@ -1,0 +1,153 @@
+"""What a user types before a command runs: the directory, completion by the shell, and help."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from stackctl.cli.main import app
+from tests.cli.conftest import Cli
+from tests.docs.commands import commands
+from tests.offenders import no_offenders
+
+STACK = """
+x-stackctl:
+  apps:
+    - {domains: api.example.com, upstream: "10.0.0.1:80"}
+services:
+  web:
+    image: web
+    x-stackctl: {domains: [example.com, www.example.com]}
+  worker: {image: worker}
+  half-written:
+"""
+SHELLS = ("bash", "zsh", "fish")
+
+
+def complete(directory: Path, shell: str, *words: str) -> list[str]:
+    """What a shell is given for the last word of a command line, in a real process without an engine."""
+    line = " ".join(("stackctl", *words))
+    environ = {
+        **os.environ,
+        "_STACKCTL_COMPLETE": f"complete_{shell}",
+        "DOCKER_HOST": f"unix://{directory}/none.sock",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words)),
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    # The program's name decides the variable that asks for completion.
+    code = "import sys; sys.argv = ['stackctl']; from stackctl.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=directory, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return re.findall(r"[\w.-]+", done.stdout) if shell == "zsh" else done.stdout.split()
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    folder = tmp_path / "stack"
+    for number in ("0007", "0012", ".draft"):
+        (folder / ".stackctl/history" / number).mkdir(parents=True)
+    (folder / "docker-compose.yml").write_text(STACK)
+    return folder
+
+
+def test_every_shell_completes_domains(stack: Path) -> None:
+    for shell in SHELLS:
+        shown = complete(stack, shell, "config", "w")
+        assert "www.example.com" in shown, shell
+        assert "api.example.com" not in shown, shell
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["remove-app", ""], {"api.example.com", "example.com", "www.example.com"}),
+        (["add-app", "x.example.com", "--service", "wo"], {"worker"}),
+        (["rollback", ""], {"12", "7"}),
+        (["renew", "--force", "api"], {"api.example.com"}),
+        (["explain", "ex"], {"example.com"}),
+    ],
+)
+def test_what_is_completed(stack: Path, words: list[str], expected: set[str]) -> None:
+    assert set(complete(stack, "bash", *words)) == expected
+
+
+def test_completion_works_in_another_directory(stack: Path) -> None:
+    tmp_path = stack.parent
+    assert complete(tmp_path, "bash", "-C", "stack", "config", "w") == ["www.example.com"]
+    assert complete(tmp_path, "bash", "config", "-C", "stack", "w") == ["www.example.com"]
+    assert complete(tmp_path, "bash", "-C", "none", "config", "-C", "stack", "w") == ["www.example.com"]
+    assert complete(tmp_path, "bash", "config", "w") == []
+
+
+@pytest.mark.parametrize("text", ["services: [", "[]", "x-stackctl: 5", "services: {web: {x-stackctl: [1]}}", "\x00"])
+def test_completion_of_what_cannot_be_read_is_empty(stack: Path, text: str) -> None:
+    (stack / "docker-compose.yml").write_text(text)
+    assert complete(stack, "bash", "config", "") == []
+
+
+def test_every_argument_that_is_a_domain_is_completed(stack: Path) -> None:
+    taking = [one for one in commands().values() if any(arg.names[0].startswith("DOMAIN") for arg in one.arguments)]
+    assert len(taking) >= 6
+    no_offenders(one.name for one in taking if complete(stack, "bash", one.name, "www") != ["www.example.com"])
+
+
+def test_completion_is_fast(stack: Path) -> None:
+    def seconds() -> float:
+        started = time.perf_counter()
+        complete(stack, "bash", "config", "w")
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_the_directory_may_be_named_before_the_command(cli: Cli, tmp_path: Path) -> None:
+    def status(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [*arguments], catch_exceptions=False)
+        return result.exit_code, result.output
+
+    root = str(cli.world.root)
+    expected = status("status", "--directory", root)
+    assert expected[0] == 0
+    assert status("-C", root, "status") == expected
+    assert status("--directory", root, "status") == expected
+    assert status("-C", str(tmp_path / "none"), "status", "-C", root) == expected, "the command's own counts"
+    code, text = status("-C", str(tmp_path / "none"), "status")
+    assert code == 2
+    assert "there is no directory" in text
+
+
+def test_help_has_no_words_of_python_and_fits_80_columns() -> None:
+    found: list[str] = []
+    for command in ([], *([name] for name in commands())):
+        shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).stdout
+        found += [
+            f"{command}: {line}"
+            for line in shown.splitlines()
+            if len(line) > 80 or re.search(r"<|x>=|: None| \d+\.0\b|\[\[|\{|\(here\)|int range", line)
+        ]
+    no_offenders(found)
+
+
+def test_the_commands_are_in_groups() -> None:
+    lines = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout.splitlines()
+    titles = [line for line in lines[1:] if line and not line.startswith((" ", "Usage"))]
+    assert titles == ["Options:", "Running:", "Sites:", "Certificates:", "Changes:", "Looking:"]
+    assert [line for line in lines[1:] if line.endswith("...")] == []
+
+
+def test_a_negative_number_is_a_wrong_usage() -> None:
+    for arguments in (["up", "--wait", "-1"], ["logs", "--tail", "-1"], ["rollback", "0"]):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 2
+        assert "less than" in result.output
