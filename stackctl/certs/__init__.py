@@ -1,1 +1,1 @@
-"""Certificates: what is on disk, when it is due, how certbot is asked, and the dummies."""
+"""Certificates: those on disk, when they are due, requests to certbot, and dummies."""

@@ -1,4 +1,4 @@
-"""Dummy certificates: what the proxy starts with until the real one is issued."""
+"""Make dummy certificates, with which the proxy starts until the real one is issued."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from cryptography.x509.oid import NameOID
 from stackctl.certs.lineage import Certificate
 
 ISSUER = "stackctl dummy"
-"""Organization of every dummy: how one is told from a real certificate on the wire."""
+"""Organization of every dummy: it distinguishes a dummy from a real certificate on the wire."""
 
 _LIFETIME = timedelta(days=3650)
 
 
 def is_dummy(certificate: Certificate) -> bool:
-    """Whether it is one of these, and no certificate that anybody could trust."""
+    """Return whether the certificate is a dummy, which no client trusts."""
     return certificate.issuer == ISSUER
 
 
 def make_dummy(names: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
-    """A self-signed certificate for ``names`` and its ECDSA P-256 key, both PEM: (chain, key)."""
+    """Return a self-signed certificate for ``names`` and its ECDSA P-256 key, both PEM: (chain, key)."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, ISSUER)])
     certificate = (
@@ -33,7 +33,7 @@ def make_dummy(names: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # A day back, so that a clock that is a little off does not make it invalid.
+        # A day back, so that a small clock difference does not make it invalid.
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + _LIFETIME)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)

@@ -31,7 +31,7 @@ class Pair:
 
 
 def lineage_pair(lineage: str) -> Pair:
-    """Return where the proxy finds a lineage of certbot's."""
+    """Return where the proxy finds a certbot lineage."""
     return _pair(CERTBOT_CONF / lineage_folder(lineage))
 
 
@@ -60,7 +60,7 @@ class Stored:
 
     @property
     def real(self) -> bool:
-        """Whether it is no dummy."""
+        """Whether it is not a dummy."""
         return self.source != Source.DUMMY
 
 
@@ -69,17 +69,17 @@ class Shelf:
     """Every certificate a stack has.
 
     Attributes:
-        lineages: what certbot has, by name.
-        stored: what is below ``data/certs``, by site.
+        lineages: certbot's lineages, by name.
+        stored: the certificates below ``data/certs``, by site.
     """
 
     lineages: Mapping[str, Lineage] = field(default_factory=dict)
     stored: Mapping[str, Stored] = field(default_factory=dict)
 
     def covering(self, names: Sequence[str]) -> Lineage | None:
-        """Return the usable lineage for all of ``names`` that is valid longest.
+        """Return the usable lineage that covers all of ``names`` and is valid longest.
 
-        One of a CA for tests is none: its site is better served over plain HTTP.
+        Certificates of a test CA do not count: their site is better served over plain HTTP.
         """
         first = names[0]
         found = {
@@ -108,10 +108,10 @@ class Held:
         site: the site's own name.
         source: a :class:`Source`, or the name of another issuer that is registered.
         pair: where the proxy finds it.
-        certificate: None where there is none yet, not even a dummy.
-        lineage: the lineage of certbot's that it is; None for one below ``data/certs``.
+        certificate: None if there is none yet, not even a dummy.
+        lineage: the certbot lineage that it belongs to; None for a certificate below ``data/certs``.
         own: the site's own lineage, usable or not.
-        stored: what is below ``data/certs`` for the site, whether it is served or not.
+        stored: the certificate below ``data/certs`` for the site, whether it is served or not.
     """
 
     site: Domain
@@ -124,17 +124,17 @@ class Held:
 
     @property
     def real(self) -> bool:
-        """Whether it is no dummy."""
+        """Whether it is not a dummy."""
         return self.source != Source.DUMMY
 
     @property
     def borrowed(self) -> bool:
-        """Whether it is a lineage that is not the site's own."""
+        """Whether it belongs to a lineage other than the site's own."""
         return self.lineage is not None and (self.own is None or self.own.name != self.lineage)
 
     @property
     def is_own_lineage(self) -> bool:
-        """Whether it is the site's own lineage."""
+        """Whether it belongs to the site's own lineage."""
         return self.lineage is not None and not self.borrowed
 
     @property
@@ -144,7 +144,7 @@ class Held:
 
     @property
     def on_disk(self) -> Certificate | None:
-        """The real certificate: the one that is served, else that of its own lineage, although it is broken."""
+        """The real certificate: the one that is served, else that of the site's own lineage even if it is broken."""
         if self.real:
             return self.certificate
         return self.own.certificate if self.own else None
@@ -153,8 +153,8 @@ class Held:
 def held(site: Site, shelf: Shelf) -> Held:
     """Return the certificate that ``site`` is served with.
 
-    It is the site's own lineage; else the usable lineage for all of its names that is valid longest;
-    else what is stored for it: a certificate from elsewhere, or the dummy.
+    It is the site's own lineage; else the usable lineage that covers all of its names and is valid
+    longest; else what is stored for it: an imported certificate, or the dummy.
     """
     own, stored = shelf.lineages.get(site.lineage), shelf.stored.get(site.name)
     served = own if own is not None and own.usable else shelf.covering(site.domains)
@@ -166,7 +166,7 @@ def held(site: Site, shelf: Shelf) -> Held:
 
 
 def owned(site: Domain, lineage: str, shelf: Shelf) -> Held | None:
-    """Return what the site called ``site`` has for itself alone, usable or not: what is deleted with it."""
+    """Return the certificate that belongs to ``site`` alone, usable or not; it is deleted with the site."""
     own, stored = shelf.lineages.get(lineage), shelf.stored.get(site)
     if own is not None:
         return Held(site, Source.ACME, lineage_pair(lineage), own.certificate, lineage, own, stored)

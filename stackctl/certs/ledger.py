@@ -1,4 +1,4 @@
-"""What was asked of a CA, and what came of it: so that a refusal is known before it is spent."""
+"""Record the orders placed at a CA and their results, so that a refusal is predicted before it costs an order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
 KEPT = timedelta(days=8)
-"""Nothing older counts against any limit."""
+"""Entries older than this count against no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Entry:
     """One order.
 
     Attributes:
-        names: the names asked for, sorted.
-        issued: whether a certificate came of it.
-        renewal: whether the same names had been issued before.
+        names: the names in the order, sorted.
+        issued: whether the CA issued a certificate.
+        renewal: whether a certificate for the same names was issued before.
     """
 
     at: datetime
@@ -35,14 +35,14 @@ class Entry:
     renewal: bool = False
 
     def line(self) -> str:
-        """The entry as a line of the ledger."""
+        """Return the entry as a line of the ledger."""
         body = {"at": self.at.isoformat(), "ca": self.directory, "names": self.names}
         return json.dumps({**body, "issued": self.issued, "renewal": self.renewal})
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the CA would refuse, and from when on it would not."""
+    """Why the CA would refuse an order, and until when."""
 
     reason: str
     until: datetime
@@ -56,13 +56,13 @@ class Ledger:
 
     @classmethod
     def parse(cls, text: str) -> Ledger:
-        """Read the ledger's lines; a line cut short by a crash is left out."""
+        """Read the ledger's lines; a line truncated by a crash is skipped."""
         return cls(tuple(entry for line in text.splitlines() if (entry := _entry(line)) is not None))
 
     def refusal(self, directory: str, names: Sequence[str], now: datetime) -> Refusal | None:
-        """Why a certificate for ``names`` would not be issued now, or None.
+        """Return why a certificate for ``names`` would not be issued now, or None.
 
-        The account's order limit is not looked at: that one is paced (:meth:`free_orders`).
+        The account's order limit is ignored here: orders are paced by :meth:`free_orders`.
         """
         limits = LIMITS.get(directory)
         if limits is None:
@@ -87,7 +87,7 @@ class Ledger:
         return max((refusal for refusal in found if refusal), key=lambda refusal: refusal.until, default=None)
 
     def backoff(self, names: Sequence[str], now: datetime) -> Refusal | None:
-        """Why an unattended run should not ask again yet: the failures in a row so far."""
+        """Return why an unattended run must not retry yet, by the number of consecutive failures, or None."""
         wanted = tuple(sorted(names))
         row: list[datetime] = []
         for entry in self.entries:
@@ -97,27 +97,31 @@ class Ledger:
             return None
         until = row[-1] + BACKOFF[min(len(row), len(BACKOFF)) - 1]
         often = "once" if len(row) == 1 else f"{len(row)} times in a row"
-        return Refusal(f"it failed {often}, and an unattended run waits", until) if until > now else None
+        return (
+            Refusal(f"it failed {often}, so an unattended run waits before the next attempt", until)
+            if until > now
+            else None
+        )
 
     def free_orders(self, directory: str, now: datetime) -> int | None:
-        """How many orders the account may place now; None where the CA has no such limit."""
+        """Return how many orders the account may place now; None if the CA has no such limit."""
         limit = LIMITS.get(directory, {}).get(Bucket.ORDERS)
         if limit is None:
             return None
         return _free(limit, [entry.at for entry in self.entries if entry.directory == directory], now)
 
     def was_issued(self, directory: str, names: Sequence[str]) -> bool:
-        """Whether the CA has issued for exactly these names."""
+        """Return whether the CA has issued a certificate for exactly these names."""
         wanted = tuple(sorted(names))
         return any(e.issued and e.names == wanted and e.directory == directory for e in self.entries)
 
     def since(self, moment: datetime) -> Ledger:
-        """The entries that are not older than ``moment``."""
+        """Return the ledger without the entries older than ``moment``."""
         return Ledger(tuple(entry for entry in self.entries if entry.at >= moment))
 
 
 def registered_domain(name: str) -> str:
-    """The domain that was registered, by the Public Suffix List: ``example.co.uk`` of ``www.example.co.uk``."""
+    """Return the registered domain by the Public Suffix List: ``example.co.uk`` for ``www.example.co.uk``."""
     return _suffixes().privatesuffix(name) or name
 
 
@@ -139,7 +143,7 @@ def _refused(
 
 
 def _full_again(limit: Limit, times: Sequence[datetime], now: datetime) -> datetime:
-    """When the bucket is full again, by the generic cell rate algorithm, in which the CA counts."""
+    """Return when the bucket is full again, by the generic cell rate algorithm that the CA uses."""
     full = min([now, *times])
     for at in sorted(times):
         full = max(full, at) + limit.refill
@@ -147,7 +151,7 @@ def _full_again(limit: Limit, times: Sequence[datetime], now: datetime) -> datet
 
 
 def _next(limit: Limit, times: Sequence[datetime], now: datetime) -> datetime:
-    """When the bucket has room for one more."""
+    """Return when the bucket has room for one more."""
     return max(now, _full_again(limit, times, now) - limit.refill * (limit.count - 1))
 
 

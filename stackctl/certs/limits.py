@@ -2,7 +2,7 @@
 
 Let's Encrypt's are those of https://letsencrypt.org/docs/rate-limits/ (2026-08-05) and
 https://letsencrypt.org/docs/staging-environment/: buckets that refill one by one. A CA
-that is not here has no limits that stackctl knows of.
+that is not listed has no limits that stackctl knows of.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Certificates read from PEM: a lineage of certbot's, and when it is due."""
+"""Read certificates and certbot lineages from PEM, and say when they are due."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Certificate:
     """The leaf of a chain.
 
     Attributes:
-        fingerprint: SHA-256 of the DER, hexadecimal: what a TLS handshake can be compared with.
+        fingerprint: SHA-256 of the DER, hexadecimal, for comparison with a TLS handshake.
         names: its DNS names, sorted.
     """
 
@@ -37,28 +37,28 @@ class Certificate:
     not_after: datetime
 
     def due(self, now: datetime) -> bool:
-        """Whether it should be renewed: a third of its life left, or half where that is under ten days."""
+        """Return whether to renew it: less than a third of its life is left, or half if its life is under ten days."""
         lifetime = self.not_after - self.not_before
         share = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
         return self.not_after - now < share
 
     def days_left(self, now: datetime) -> int:
-        """Whole days until it expires; negative once it has."""
+        """Return the whole days until it expires; negative once it has expired."""
         return (self.not_after - now) // timedelta(days=1)
 
     def covers(self, name: str) -> bool:
-        """Whether ``name`` is one of its names, or matches one of its wildcards (RFC 6125)."""
+        """Return whether ``name`` is one of its names, or matches one of its wildcards (RFC 6125)."""
         return name in self.names or f"*.{name.partition('.')[2]}" in self.names
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """A certificate of certbot's with its key, as found under ``live/NAME``.
+    """A certbot certificate with its key, as found under ``live/NAME``.
 
     Attributes:
         problem: why it cannot be served, or None.
-        server: the ACME directory it came from, by its renewal file; None where that is missing.
-        renewable: nothing of it is lost: chain and renewal file are whole, and ``live/NAME`` has links.
+        server: the ACME directory that issued it, by its renewal file; None if that is missing.
+        renewable: whether certbot can renew it: chain and renewal file are complete, and ``live/NAME`` has links.
     """
 
     name: str
@@ -80,17 +80,17 @@ class Lineage:
 
 
 def read_certificate(chain: bytes) -> Certificate:
-    """The leaf of a PEM chain.
+    """Return the leaf of a PEM chain.
 
     Raises:
-        ValueError: no certificate in it.
+        ValueError: the chain contains no certificate.
     """
     leaf = x509.load_pem_x509_certificate(chain)
     return describe(leaf)
 
 
 def describe(leaf: x509.Certificate) -> Certificate:
-    """The facts of a parsed certificate."""
+    """Return the facts of a parsed certificate."""
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         dns = tuple(sorted(names.get_values_for_type(x509.DNSName)))
@@ -116,9 +116,9 @@ def _issuer(leaf: x509.Certificate) -> str:
 def read_lineage(
     name: str, chain: bytes | None, key: bytes | None, renewal: bytes | None, *, linked: bool = True
 ) -> Lineage:
-    """A lineage from the bytes of ``fullchain.pem``, ``privkey.pem`` and ``renewal/NAME.conf`` (None: missing).
+    """Return a lineage from the bytes of ``fullchain.pem``, ``privkey.pem`` and ``renewal/NAME.conf`` (None: missing).
 
-    ``linked`` is whether the first two are links into the archive, as certbot makes them.
+    ``linked`` says whether the first two are links into the archive, as certbot makes them.
     """
     server = _server(renewal)
     if chain is None or key is None:
@@ -132,16 +132,16 @@ def read_lineage(
     try:
         private = serialization.load_pem_private_key(key, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return Lineage(name, certificate, f"{PRIVKEY} is not a key", server)
+        return Lineage(name, certificate, f"{PRIVKEY} is not a readable private key", server)
     if private.public_key() != leaf.public_key():
-        return Lineage(name, certificate, f"{PRIVKEY} is not the certificate's key", server)
-    # A chain that is cut short behind the leaf is still better served than a dummy, but has to be replaced.
+        return Lineage(name, certificate, f"{PRIVKEY} does not match the certificate", server)
+    # A chain that is truncated after the leaf is still better than a dummy, but must be replaced.
     whole = chain.count(b"-----BEGIN ") == chain.count(b"-----END ")
     return Lineage(name, certificate, None, server, renewable=linked and whole and server is not None)
 
 
 def _server(renewal: bytes | None) -> str | None:
-    """The ``server`` of a renewal file; found, not parsed: a parser would cost as much as all the rest."""
+    """Return the ``server`` of a renewal file; searched, not parsed: a parser would cost as much as all the rest."""
     section = None if renewal is None else _SECTION.search(renewal.decode("utf-8", "replace"))
     found = _SERVER.findall(section[0]) if section else []
     return str(found[-1]) if found else None

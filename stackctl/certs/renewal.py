@@ -1,4 +1,4 @@
-"""certbot's renewal file, ``renewal/NAME.conf``: what ``certbot renew`` will do, and with what."""
+"""Parse certbot's renewal file, ``renewal/NAME.conf``, which says how ``certbot renew`` renews a lineage."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class RenewalFile:
 
     @property
     def account(self) -> str | None:
-        """The id of the account, which is a folder below ``accounts/``."""
+        """The id of the account, which is a directory below ``accounts/``."""
         return self.parameters.get("account")
 
 
 def parse_renewal(text: str) -> RenewalFile:
-    """A renewal file, which certbot writes with configobj: keys, one section, sections in it."""
+    """Parse a renewal file, which certbot writes with configobj: keys, one section, subsections."""
     sections: dict[str, dict[str, str]] = {}
     name = ""
     for line in text.splitlines():
@@ -53,5 +53,5 @@ def parse_renewal(text: str) -> RenewalFile:
 
 
 def account_path(server: str, account: str) -> str:
-    """Where certbot keeps an account, below ``accounts/``."""
+    """Return where certbot stores an account, below ``accounts/``."""
     return f"{server.partition('://')[2].rstrip('/')}/{account}"

@@ -1,4 +1,4 @@
-"""What certbot is asked for: one lineage, as an argument list."""
+"""A certificate request, and the arguments of certbot for it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from stackctl.model.values import Domain
 
 @dataclass(frozen=True, slots=True)
 class CertificateRequest:
-    """One certificate to be had: the lineage's name and the names on it.
+    """A request for one certificate: the lineage's name and the names on it.
 
-    ``force`` replaces a certificate that is not due; only a person asks for that.
+    ``force`` replaces a certificate that is not due; only the user requests that.
     """
 
     lineage: str
@@ -22,7 +22,7 @@ class CertificateRequest:
 
 
 def certonly(request: CertificateRequest, acme: Acme) -> list[str]:
-    """Arguments of ``certbot`` for ``request``.
+    """Return the arguments of ``certbot`` for ``request``.
 
     ``--cert-name`` with ``--renew-with-new-domains`` keeps a changed list of names
     in the same lineage, so certbot never makes a ``NAME-0001``.

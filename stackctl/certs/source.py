@@ -1,4 +1,4 @@
-"""What planning asks of a source of certificates; :class:`~stackctl.engine.context.Issuer` adds what it does."""
+"""The decisions of a source of certificates; :class:`~stackctl.engine.context.Issuer` adds its effects."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from stackctl.model.stack import Stack
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A site that may need a certificate, with all that a source decides by.
+    """A site that may need a certificate, with everything a source needs to decide.
 
     Attributes:
-        sharing: the sites that share its certificate, the site itself among them.
+        sharing: the sites that share its certificate, including the site itself.
     """
 
     stack: Stack
@@ -45,7 +45,7 @@ class CertificateSource(Protocol):
         """Return the request for the candidate's certificate; ``force`` replaces one that is not due."""
 
     def authority(self, stack: Stack) -> str | None:
-        """Return the ACME directory it orders from; None where no CA validates names and limits orders."""
+        """Return the ACME directory it orders from; None if no CA validates names and limits orders."""
 
     def pair(self, site: Site) -> Pair:
         """Return where the proxy finds the certificate once it is issued."""
@@ -55,5 +55,5 @@ S = TypeVar("S", bound=CertificateSource)
 
 
 def source_of(sources: Mapping[str, S], stack: Stack, site: Site) -> S:
-    """Return the first of ``sources`` that owns ``site``; the last owns what no other does."""
+    """Return the first of ``sources`` that owns ``site``; the last one owns every remaining site."""
     return next(source for source in sources.values() if source.owns(stack, site))

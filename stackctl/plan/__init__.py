@@ -1,1 +1,1 @@
-"""Desired and observed state to an ordered list of operations: pure, and printable."""
+"""Plan the ordered operations that turn the observed state into the desired one: pure and printable."""

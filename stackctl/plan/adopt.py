@@ -1,4 +1,4 @@
-"""The operations that only taking a stack over needs."""
+"""The operations that only ``adopt`` needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stackctl.proxies.nginx.layout import CUSTOM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepOldState(Operation):
-    """Put every file that is about to change into the history, as it is."""
+    """Back up every file that is about to change to the history."""
 
     preparation = Preparation.HISTORY
 
@@ -21,9 +21,9 @@ class KeepOldState(Operation):
 
     @property
     def text(self) -> str:
-        """What it does."""
+        """A short description of what it does."""
         few = len(self.paths) <= 4
-        return f"keep {', '.join(self.paths) if few else f'{len(self.paths)} files'} as they are in the history"
+        return f"back up {', '.join(self.paths) if few else f'{len(self.paths)} files'} to the history"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,30 +37,30 @@ class CopyTree(Operation):
 
     @property
     def text(self) -> str:
-        """What it does."""
-        return f"copy {self.source} to {self.target}, links and modes as they are"
+        """A short description of what it does."""
+        return f"copy {self.source} to {self.target}, with links and modes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteKept(Operation):
-    """Write a file of ``nginx/custom/``, once, for its owner to go on with."""
+    """Write a file of ``nginx/custom/`` once; from then on the user edits it."""
 
     preparation = Preparation.KEPT_FILES
 
     name: str
     content: bytes
     like: str | None = None
-    """A file whose mode and owner it takes."""
+    """The file whose mode and owner it gets."""
 
     @property
     def text(self) -> str:
-        """What it does."""
+        """A short description of what it does."""
         return f"write {(CUSTOM / self.name).path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewriteRenewal(Operation):
-    """Have a lineage renew in stackctl's certbot container from now on."""
+    """Rewrite a renewal file, so that the lineage renews in stackctl's certbot container."""
 
     lineage: str
     content: str
@@ -68,13 +68,13 @@ class RewriteRenewal(Operation):
 
     @property
     def text(self) -> str:
-        """What it does."""
+        """A short description of what it does."""
         return f"change how {self.lineage} renews: {'; '.join(self.changes)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportCertificate(Operation):
-    """Copy a certificate that is not certbot's to ``data/certs``, where its site is served with it."""
+    """Copy a certificate that is not certbot's to ``data/certs``, from where the proxy serves it."""
 
     preparation = Preparation.CERTIFICATES
 
@@ -84,35 +84,35 @@ class ImportCertificate(Operation):
 
     @property
     def text(self) -> str:
-        """What it does."""
+        """A short description of what it does."""
         return f"copy the certificate of {self.site} to {CERTS.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceProxy(Operation):
-    """Replace the old proxy by the new one, and measure how long nothing answers."""
+    """Replace the old proxy with the new one, and measure the downtime."""
 
     service: str
     names: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """What it does."""
-        return f"replace the proxy {self.service}, and measure the gap"
+        """A short description of what it does."""
+        return f"replace the proxy {self.service} and measure the downtime"
 
 
 def in_two(operations: Sequence[Operation]) -> tuple[list[Operation], list[Operation]]:
-    """Return the operations that change nothing of what runs, and those that do, each in their order.
+    """Return the operations that do not disturb running services, and those that do, each in order.
 
-    So all that can fail, fails before anything is switched, and the gap is the proxy's replacement alone.
+    So whatever can fail fails before the switch, and the downtime is that of the proxy's replacement.
     """
     first = {preparation: [one for one in operations if one.preparation is preparation] for preparation in Preparation}
     before = [operation for preparation in Preparation for operation in first[preparation]]
     return before, [operation for operation in operations if operation.disturbs]
 
 
-def with_measured_gap(operation: Operation, names: tuple[str, ...]) -> Operation:
-    """Return a start of the proxy as one whose gap is measured at ``names``; other operations as they are."""
+def with_measured_downtime(operation: Operation, names: tuple[str, ...]) -> Operation:
+    """Return a start of the proxy as a replacement that measures downtime at ``names``, or ``operation`` unchanged."""
     if isinstance(operation, StartProxy):
         return ReplaceProxy(service=operation.service, names=names, cause=operation.cause)
     return operation

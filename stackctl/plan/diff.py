@@ -1,4 +1,4 @@
-"""What a plan does to files, as differences a person can read: pure, from the operations and what is."""
+"""Show how a plan changes files, as diffs: pure, from the operations and the observed state."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class FileDiff:
     """How one file changes.
 
     Attributes:
-        path: relative to the stack's directory, as a person knows the file.
-        lines: hunks as in ``diff -u``, without the two lines that name the file. Characters that
-            could do something to a terminal are escaped.
+        path: relative to the stack's directory; of a copy, the path of the file that the user edits.
+        lines: hunks as in ``diff -u``, without the two lines that name the file. Control characters,
+            to which a terminal might react, are escaped.
     """
 
     path: str
@@ -32,20 +32,20 @@ class FileDiff:
 
     @property
     def added(self) -> int:
-        """How many lines are new."""
+        """The number of added lines."""
         return sum(line.startswith("+") for line in self.lines)
 
     @property
     def removed(self) -> int:
-        """How many lines are gone."""
+        """The number of removed lines."""
         return sum(line.startswith("-") for line in self.lines)
 
 
 def plan_diffs(plan: Plan, observed: Observed, proxy: Proxy) -> tuple[tuple[FileDiff, ...], ...]:
-    """For each operation of ``plan`` the files it changes, against what the operations before it leave.
+    """Return, for each operation of ``plan``, the diffs against the result of the operations before it.
 
-    A difference is shown once: what becomes of a person's own file is not told of the proxy's copy again.
-    Certificates, keys and the CA bundle are none of these files.
+    A diff is shown once: a change of a user's custom file is not repeated for the proxy's copy of it.
+    Certificates, keys and the CA bundle are not shown.
     """
     files = _Files(observed, proxy)
     shown: set[FileDiff] = set()
@@ -58,7 +58,7 @@ def plan_diffs(plan: Plan, observed: Observed, proxy: Proxy) -> tuple[tuple[File
 
 
 class _Files:
-    """The files as they are, then as one operation after the other leaves them."""
+    """The files as observed, updated by one operation after the other."""
 
     def __init__(self, observed: Observed, proxy: Proxy) -> None:
         self._stackfile = None if observed.stackfile is None else observed.stackfile.encode()
@@ -82,14 +82,14 @@ class _Files:
                         self._live[path] = content
 
     def _known_as(self, path: str, content: bytes | None) -> str:
-        """The file a person edits, where the proxy's own is, or was, nothing but its copy."""
+        """Return the path of the file that the user edits if the proxy's file is, or was, only its copy."""
         source = self._proxy.source_of(path)
         is_copy = source != path and self._custom.get(source.rpartition("/")[2]) == content
         return f"{self._proxy.name}/{source if is_copy else path}"
 
 
 def file_diff(path: str, before: bytes | None, after: bytes | None) -> Iterator[FileDiff]:
-    """The difference between two contents of a file, None where it is not there; nothing where they are equal."""
+    """Yield the diff between two contents of a file (None: it does not exist), or nothing if they are equal."""
     if before == after:
         return
     status: Literal["new", "changed", "removed"] = (
@@ -99,7 +99,7 @@ def file_diff(path: str, before: bytes | None, after: bytes | None) -> Iterator[
 
 
 def _lines(content: bytes | None) -> list[str]:
-    """Lines at line feeds alone, each safe to print; the last one says where its line feed is missing."""
+    """Split at line feeds only; each line is safe to print, and the last one says if its line feed is missing."""
     text = (content or b"").decode("utf-8", "backslashreplace")
     lines = ["".join(_shown(character) for character in line) for line in text.split("\n")]
     last = lines.pop()
@@ -113,7 +113,7 @@ def _shown(character: str) -> str:
 
 
 def _hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    # What is the same at both ends is most of a large file: only what lies between is compared.
+    # Most of a large file is equal at both ends: only the part between is compared.
     head = _same(before, after)
     tail = min(_same(before[::-1], after[::-1]), len(before) - head, len(after) - head)
     start, end = max(head - _CONTEXT, 0), max(tail - _CONTEXT, 0)
@@ -131,7 +131,7 @@ def _hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
 
 
 def _same(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many lines both begin with."""
+    """Return how many leading lines are equal."""
     for number, (left, right) in enumerate(zip(one, other, strict=False)):
         if left != right:
             return number
@@ -139,6 +139,6 @@ def _same(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def _range(start: int, stop: int) -> str:
-    """As ``diff -u`` counts: from 1, and an empty range names the line before it."""
+    """Format a range as ``diff -u`` does: from 1, and an empty range names the line before it."""
     length = stop - start
     return f"{start + 1}" if length == 1 else f"{start + (length > 0)},{length}"

@@ -1,4 +1,4 @@
-"""What a command wants of a plan, besides the stack itself."""
+"""What a command requests of the planner, besides the desired stack."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from stackctl.model.values import Domain
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a command wants.
+    """What a command requests of the planner.
 
     Attributes:
-        focus: the apps it is about; None for all of them and every other service.
-        issue: whether certificates that are missing are asked for.
-        renew: causes, by app, to ask for a certificate that is there.
+        focus: the apps to plan for; None for all apps and every other service.
+        issue: whether missing certificates are requested.
+        renew: causes, by app, to request a certificate that exists.
         force: the apps among them whose certificate is replaced although it is not due.
-        check: whether it is looked first if a name leads here; never for those of ``force``.
-        ledger: whether the ledger may hold a request back; ``unattended`` lets failures in a row do so too.
-        write_last: the Compose file changes only once all else is done, so that the same command can go on
-            from it; for what takes away.
-        stop: services that are to run no more.
+        check: whether names are checked to resolve to this host first; never for those of ``force``.
+        ledger: whether the ledger may defer a request; with ``unattended``, consecutive failures defer it too.
+        write_last: write the Compose file after everything else, so that the same command can be repeated
+            after a failure; for commands that remove something.
+        stop: services to stop and remove.
         delete: certificates to delete.
-        ca_bundle: what a private CA is trusted by; None leaves what is there.
-        eab_key: the MAC key of the external account binding, where another is to be kept than is there.
-        schema: the JSON Schema for editors; None leaves what is there.
-        custom: a person's own files for the proxy, by name; None leaves what is there.
-        had: lineages that were there once, when the stack was as it is wished now.
+        ca_bundle: the trust anchors of a private CA; None leaves the file unchanged.
+        eab_key: the MAC key of the external account binding to store, if it changes.
+        schema: the JSON Schema for editors; None leaves the file unchanged.
+        custom: the user's own files for the proxy, by name; None leaves them unchanged.
+        recorded_lineages: the lineages recorded with the state that a rollback restores.
     """
 
     focus: frozenset[Domain] | None = None
@@ -49,5 +49,5 @@ class Intent:
     recorded_lineages: frozenset[str] = frozenset()
 
     def focused(self, sites: Sequence[Site]) -> list[Site]:
-        """Return the sites that it is about."""
+        """Return the sites among ``sites`` that are in focus."""
         return [site for site in sites if self.focus is None or site.name in self.focus]

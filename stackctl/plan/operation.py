@@ -1,13 +1,13 @@
-"""What every operation has, and the plan that puts them in order.
+"""The base class of operations, and the plan, which is their ordered sequence.
 
-``scope`` is whose failure it is: an app's name, ``service:NAME``, or None for what
-all apps share; ``sharing`` are apps besides it, which are served with the same
+``scope`` says what fails with the operation: an app's name, ``service:NAME``, or None
+for what all apps share; ``sharing`` are other apps that are served with the same
 certificate. When an operation fails, the later ones of its scope are skipped; a
 failure of a shared one ends the plan.
 
-What depends on another scope says so: ``needs`` are scopes that must not have failed,
-``needs_one`` are scopes of which one must not have failed. Operations of one ``batch``
-are carried out together, where the first of them is in the plan.
+Dependencies on other scopes are explicit: ``needs`` are scopes that must not have failed,
+``needs_one`` are scopes of which at least one must not have failed. Operations of one
+``batch`` are executed together, at the position of the first of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stackctl.model.values import Domain
 
 
 class Preparation(IntEnum):
-    """The order of what is done while an old proxy still serves undisturbed, before it is replaced."""
+    """The order of operations that run before an old proxy is replaced, while it still serves."""
 
     HISTORY = 0
     DIRECTORIES = 1
@@ -38,7 +38,7 @@ class Operation:
     """One step."""
 
     preparation: ClassVar[Preparation | None] = None
-    """When it is done before a proxy is replaced; None if it disturbs what runs."""
+    """Its place before a proxy is replaced; None if it disturbs running services."""
 
     cause: str
     scope: str | None = None
@@ -49,23 +49,23 @@ class Operation:
 
     @property
     def disturbs(self) -> bool:
-        """Whether it changes something of what runs."""
+        """Whether it disturbs running services."""
         return self.preparation is None
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes that fail with it; none where all fail."""
+        """The scopes that fail with it; empty if all fail."""
         return () if self.scope is None else (self.scope, *self.sharing)
 
     @property
     def text(self) -> str:
-        """What it does, in a few words."""
+        """A short description of what it does."""
         raise NotImplementedError(type(self).__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Operations in their order."""
+    """Operations in order."""
 
     operations: tuple[Operation, ...] = ()
 

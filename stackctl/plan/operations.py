@@ -1,4 +1,4 @@
-"""The operations a plan is made of: data, each with its cause, each one line of text."""
+"""The operations of a plan: data, each with its cause and one line of text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stackctl.wording import listed, moment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteStackfile(Operation):
-    """Put the edited Compose file in the place of the old one."""
+    """Replace the Compose file with the edited text."""
 
     file: str
     content: str
@@ -29,9 +29,9 @@ class WriteStackfile(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteCustom(Operation):
-    """Put one of a person's own files for the proxy back as it was; with None, take it away.
+    """Restore one of the user's own files for the proxy to an earlier content, or remove it if that is None.
 
-    ``path`` is where it is in the stack, ``name`` what it is called there.
+    ``path`` is its path in the stack, ``name`` its file name.
     """
 
     path: str
@@ -39,7 +39,7 @@ class WriteCustom(Operation):
 
     @property
     def name(self) -> str:
-        """Its name in the folder."""
+        """Its file name."""
         return self.path.rpartition("/")[2]
 
     @property
@@ -49,7 +49,7 @@ class WriteCustom(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDirectories(Operation):
-    """Make directories of the stack."""
+    """Create directories of the stack."""
 
     preparation = Preparation.DIRECTORIES
 
@@ -57,12 +57,12 @@ class MakeDirectories(Operation):
 
     @property
     def text(self) -> str:
-        return f"make {', '.join(self.paths)}"
+        return f"create {', '.join(self.paths)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteCaBundle(Operation):
-    """Copy the file that a private CA is trusted by into the stack."""
+    """Copy the trust anchors of a private CA into the stack."""
 
     content: bytes
 
@@ -73,18 +73,18 @@ class WriteCaBundle(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteEabKey(Operation):
-    """Keep the MAC key that the account is to be bound by."""
+    """Store the MAC key of the external account binding."""
 
     key: str = field(repr=False)
 
     @property
     def text(self) -> str:
-        return f"keep the key of the external account binding in {CA.path}"
+        return f"store the key of the external account binding in {CA.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteSchema(Operation):
-    """Put the JSON Schema where the Compose file's comment for editors points to."""
+    """Write the JSON Schema to the path that the Compose file's comment for editors names."""
 
     path: str
     content: bytes
@@ -96,7 +96,7 @@ class WriteSchema(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDummy(Operation):
-    """Make an app's dummy certificate."""
+    """Create an app's dummy certificate."""
 
     preparation = Preparation.DUMMIES
 
@@ -105,12 +105,12 @@ class MakeDummy(Operation):
 
     @property
     def text(self) -> str:
-        return f"make a dummy certificate for {self.site}"
+        return f"create a dummy certificate for {self.site}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullImage(Operation):
-    """Fetch an image that is not local."""
+    """Pull an image that is not available locally."""
 
     preparation = Preparation.IMAGES
 
@@ -123,7 +123,7 @@ class PullImage(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartService(Operation):
-    """Make or replace a service's containers, as Compose does it."""
+    """Create or replace a service's containers with Compose."""
 
     service: str
 
@@ -146,7 +146,7 @@ class AwaitService(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFiles(Operation):
-    """Stage files for the next generation, and leave others out; nothing is live yet."""
+    """Stage files for the next generation, and leave others out of it; nothing is live yet."""
 
     preparation = Preparation.STAGING
 
@@ -155,13 +155,14 @@ class StageFiles(Operation):
 
     @property
     def text(self) -> str:
-        changes = [*sorted(self.files), *(f"without {path}" for path in self.leave_out)]
-        return f"stage {listed(changes)}"
+        written = [listed(sorted(self.files))] if self.files else []
+        removed = [f"removal of {listed(self.leave_out)}"] if self.leave_out else []
+        return f"stage {', '.join([*written, *removed])}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publish(Operation):
-    """Test the staged files with the proxy that will run them, then make them live at once."""
+    """Test the staged files with the proxy that will run them, then make them live in one step."""
 
     preparation = Preparation.PUBLISHING
 
@@ -185,7 +186,7 @@ class StartProxy(Operation):
 class ReloadProxy(Operation):
     """Reload the proxy and wait until the live generation answers.
 
-    With ``if_published`` it is skipped when nothing went live before it.
+    With ``if_published`` it is skipped if nothing went live before it.
     """
 
     if_published: bool = False
@@ -197,7 +198,7 @@ class ReloadProxy(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifySite(Operation):
-    """A TLS handshake with the app's name must show the certificate on disk."""
+    """Verify that a TLS handshake with the app's name shows the certificate on disk."""
 
     site: Site
     expect_real: bool
@@ -210,30 +211,30 @@ class VerifySite(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyGone(Operation):
-    """A TLS handshake with the name must be refused."""
+    """Verify that a TLS handshake with the name is refused."""
 
     name: Domain
 
     @property
     def text(self) -> str:
-        return f"verify that {self.name} is served no more"
+        return f"verify that {self.name} is no longer served"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckNames(Operation):
-    """Look whether names lead here: what is certain to fail at the CA is not asked of it."""
+    """Check that names resolve to this host, so that a request that is certain to fail is not sent to the CA."""
 
     names: tuple[Domain, ...]
     source: str
 
     @property
     def text(self) -> str:
-        return f"check that {listed(self.names)} {'lead' if len(self.names) > 1 else 'leads'} here"
+        return f"check that {listed(self.names)} {'resolve' if len(self.names) > 1 else 'resolves'} to this host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue(Operation):
-    """Request a certificate from its source; ``paced`` ones wait until the account may place their order."""
+    """Request a certificate from its source; with ``paced``, wait until the account may place the order."""
 
     request: CertificateRequest
     source: str
@@ -246,19 +247,19 @@ class Issue(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeferIssue(Operation):
-    """Do not ask the CA for a certificate that it would refuse: always a failure, and it spends nothing."""
+    """Defer a request that the CA would refuse: it always fails, and no request is sent."""
 
     request: CertificateRequest
     until: datetime
 
     @property
     def text(self) -> str:
-        return f"hold the request for {listed(self.request.names)} back until {moment(self.until)}"
+        return f"defer the request for {listed(self.request.names)} until {moment(self.until)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveContainers(Operation):
-    """Stop and remove containers whose service is gone; volumes stay."""
+    """Stop and remove containers whose service no longer exists; volumes stay."""
 
     service: str
     ids: tuple[str, ...]
@@ -270,7 +271,7 @@ class RemoveContainers(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteCertificate(Operation):
-    """Delete a certificate with its key, and the dummy that its site has besides."""
+    """Delete a certificate with its key, and the dummy of its site."""
 
     held: Held
 

@@ -1,4 +1,4 @@
-"""Desired and observed state to operations. No Docker, no disk, no clock."""
+"""Compute the operations that turn the observed state into the desired one: no Docker, no disk, no clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from stackctl.proxies.proxy import Files, Proxy, SiteTls
 from stackctl.proxies.sites import Rendering, issued_tls, site_tls
 
 
-def make_plan(  # noqa: PLR0913  (what is to be, what is, and by what means)
+def make_plan(  # noqa: PLR0913  (desired state, observed state, and the parts that decide)
     stack: Stack,
     stackfile: str,
     intent: Intent,
@@ -45,9 +45,9 @@ def make_plan(  # noqa: PLR0913  (what is to be, what is, and by what means)
     rendering: Rendering,
     sources: Mapping[str, CertificateSource],
 ) -> Plan:
-    """The operations that turn ``observed`` into ``stack``; empty where nothing has to change.
+    """Return the operations that turn ``observed`` into ``stack``; empty if nothing has to change.
 
-    ``stackfile`` is the text of the Compose file that says so.
+    ``stackfile`` is the text of the Compose file that describes ``stack``.
     """
     return Plan(tuple(_Planner(stack, stackfile, intent, observed, rendering, sources).operations()))
 
@@ -70,15 +70,15 @@ class _Planner:
         self.sources = sources
         self.live = _by_site(observed.live, rendering.proxy)
         self.sites = intent.focused(stack.sites)
-        # A live site whose certificate was lost would stop every other site's change: it gets another,
-        # or its dummy, whatever the command is about.
+        # A live site whose certificate was lost would block every other site's change: it gets another
+        # certificate, or its dummy, even if it is not in focus.
         lost = [site for site in stack.sites if site.name in self.live and not self._held(site).is_own_lineage]
         self.staged = [*self.sites, *(site for site in lost if site not in self.sites)]
 
     def operations(self) -> Iterator[Operation]:
         if self.intent.renew is None:
             yield from self._prepare()
-            yield from self._cut_off()
+            yield from self._remove_stale_mounts()
             observed = self.observed
             yield from start_services(
                 self.stack, self.sites, self.intent.stop, everything=self.intent.focus is None, observed=observed
@@ -88,7 +88,7 @@ class _Planner:
             yield from first
             yield from self._run_proxy(published=bool(first))
         else:
-            yield from self._take_up_renewed()
+            yield from self._load_renewed()
         requests = list(certificate_requests(self.stack, self.sites, self.intent, self.observed, self.sources))
         yield from name_checks(self.stack, self.intent, requests, self.sources)
         yield from requests
@@ -102,13 +102,13 @@ class _Planner:
     def _prepare(self) -> Iterator[Operation]:
         observed = self.observed
         if observed.missing:
-            yield MakeDirectories(paths=observed.missing, cause="not there yet")
+            yield MakeDirectories(paths=observed.missing, cause="missing")
         if self.intent.ca_bundle not in {None, observed.ca_bundle}:
-            yield WriteCaBundle(content=self.intent.ca_bundle or b"", cause="asked for")
+            yield WriteCaBundle(content=self.intent.ca_bundle or b"", cause="requested")
         if self.intent.eab_key is not None:
-            yield WriteEabKey(key=self.intent.eab_key, cause="asked for")
+            yield WriteEabKey(key=self.intent.eab_key, cause="requested")
         if self.intent.schema not in {None, observed.schema}:
-            cause = "of another version" if observed.schema else "not there yet"
+            cause = "of another version" if observed.schema else "missing"
             yield WriteSchema(path=SCHEMA, content=self.intent.schema or b"", cause=cause)
         yield from self._write_custom()
         if not self.intent.write_last:
@@ -117,15 +117,15 @@ class _Planner:
             if not self._held(site).real and not self._dummy_fits(site):
                 yield MakeDummy(site=site.name, names=site.domains, cause="no certificate yet", scope=site.name)
 
-    def _cut_off(self) -> Iterator[Operation]:
-        """A mount follows the folder it was made of: who runs on one that was deleted never sees the new one."""
+    def _remove_stale_mounts(self) -> Iterator[Operation]:
+        """Remove containers that mount a deleted directory: they would never see the one that replaces it."""
         gone = [f"/{path}" for path in self.observed.missing]
         for service in (self.stack.proxy.service, self.stack.certbot):
             mounts = self.observed.project.services[service].mounts
             lost = any(f"/{mount.source}".endswith(path) for mount in mounts for path in gone)
-            # One that is made anew for another reason gets the new folder without this.
+            # A container that is recreated for another reason mounts the new directory anyway.
             if lost and self.observed.containers.of(service) and start_cause(self.observed, service) is None:
-                yield self._remove(service, "a folder it has mounted was deleted")
+                yield self._remove(service, "a directory that it mounts was deleted")
                 left = self.observed.containers.without(service)
                 self.observed = replace(self.observed, containers=left)
 
@@ -147,14 +147,14 @@ class _Planner:
         for name in self._gone():
             staged = True
             paths = tuple(sorted(self.live[name]))
-            yield StageFiles(files={}, leave_out=paths, cause=f"{name} is routed no more")
+            yield StageFiles(files={}, leave_out=paths, cause=f"{name} is no longer routed")
         if staged:
             yield Publish(cause="the proxy's files change")
 
     def _write(self) -> Iterator[Operation]:
         before = self.observed.stackfile
         if before != self.stackfile:
-            cause = "the stack changes" if before else "not there yet"
+            cause = "the stack changes" if before else "missing"
             yield WriteStackfile(file=self.observed.file, content=self.stackfile, cause=cause)
 
     def _write_custom(self) -> Iterator[Operation]:
@@ -162,10 +162,10 @@ class _Planner:
         for name in sorted({**there, **wanted}) if wanted is not None else ():
             if wanted is not None and wanted.get(name) != there.get(name):
                 path = f"{self.rendering.proxy.layout.custom}/{name}"
-                yield WriteCustom(path=path, content=wanted.get(name), cause="as it was then")
+                yield WriteCustom(path=path, content=wanted.get(name), cause="restored from the history")
 
     def _gone(self) -> list[Domain]:
-        """Sites that are live and that no app is any more."""
+        """Return the live sites that no longer belong to an app."""
         wanted = {site.name for site in self.stack.sites}
         return [Domain(name) for name in sorted(self.live.keys() - {None} - wanted, key=str) if name]
 
@@ -174,7 +174,7 @@ class _Planner:
         start = start_cause(self.observed, proxy_service.service)
         reload_cause = None if start else self._reload_cause(published=published)
         if start:
-            yield from self._orphans(proxy=True)  # one under another name holds the ports
+            yield from self._orphans(proxy=True)  # a proxy under another service name holds the ports
             yield from start_proxy(self.stack, start, self.observed)
         elif reload_cause:
             yield ReloadProxy(cause=reload_cause, if_published=published)
@@ -182,19 +182,19 @@ class _Planner:
             for site in self.sites:
                 real = self._held(site).real
                 yield VerifySite(
-                    site=site, expect_real=real, cause="the proxy took files up", scope=site.name, batch="taken up"
+                    site=site, expect_real=real, cause="the proxy loaded its files", scope=site.name, batch="loaded"
                 )
             for name in self._gone():
-                yield VerifyGone(name=name, cause=f"{name} is routed no more")
+                yield VerifyGone(name=name, cause=f"{name} is no longer routed")
 
-    def _take_up_renewed(self) -> Iterator[Operation]:
-        """Certificates that were renewed, by whomever, and that the proxy does not show yet."""
+    def _load_renewed(self) -> Iterator[Operation]:
+        """Reload the proxy if it does not yet serve the certificates on disk."""
         cause = self._reload_cause(published=False) if self.observed.generation else None
         if cause:
             yield ReloadProxy(cause=cause)
             for site in self.sites:
                 real = self._held(site).real
-                yield VerifySite(site=site, expect_real=real, cause=cause, scope=site.name, batch="taken up")
+                yield VerifySite(site=site, expect_real=real, cause=cause, scope=site.name, batch="loaded")
 
     def _reload_cause(self, *, published: bool) -> str | None:
         if published:
@@ -203,9 +203,9 @@ class _Planner:
             return "it runs another generation than the live one"
         for site in self.sites:
             if site.name in self.observed.served:
-                meant = self._certificate_fingerprint(site)
+                expected = self._certificate_fingerprint(site)
                 served = self.observed.served[site.name]
-                if meant and (served is None or served.fingerprint != meant):
+                if expected and (served is None or served.fingerprint != expected):
                     return f"{site.name} is not served with the certificate on disk"
         return None
 
@@ -214,7 +214,7 @@ class _Planner:
         return certificate.fingerprint if certificate else None
 
     def _switch(self, issued: Collection[Site]) -> Iterator[Operation]:
-        """After the issuing: the sites on their real certificates."""
+        """Switch the sites to their real certificates once these are issued."""
         names = frozenset(site.name for site in issued)
         before = self.rendering.render(self.stack, issued, self._tls())
         wanted = self.rendering.render(self.stack, issued, self._tls(issued=names))
@@ -224,7 +224,7 @@ class _Planner:
                 yield StageFiles(files=files, leave_out=surplus, cause="its certificate is issued", scope=site.name)
         files, surplus = _difference(wanted.shared, before.shared)
         if files or surplus:
-            # They name the certificates of all: with one missing the proxy would refuse them.
+            # They name the certificates of all sites: with one missing the proxy would refuse them.
             yield StageFiles(files=files, leave_out=surplus, cause="certificates were issued", needs=names)
         if wanted != before:
             yield Publish(cause="certificates were issued")
@@ -234,14 +234,14 @@ class _Planner:
             yield VerifySite(site=site, expect_real=True, cause=cause, scope=site.name, batch="issued")
 
     def _orphans(self, *, proxy: bool) -> Iterator[RemoveContainers]:
-        """Containers stackctl once made for a service that is in the file no more."""
+        """Remove containers that stackctl created for a service that the Compose file no longer has."""
         observed = self.observed
         known = {*observed.project.services, *self.stack.services}
         for service in sorted(observed.containers.services - known):
             containers = observed.containers.of(service)
             roles = {container.role for container in containers}
             if None not in roles and ("proxy" in roles) is proxy:
-                yield self._remove(service, "the file has no such service any more")
+                yield self._remove(service, "the Compose file no longer has this service")
 
     def _remove(self, service: str, cause: str) -> RemoveContainers:
         ids = tuple(container.id for container in self.observed.containers.of(service))
@@ -253,7 +253,7 @@ class _Planner:
                 yield self._remove(service, "its app is removed")
         yield from (orphan for orphan in self._orphans(proxy=False) if orphan.service not in self.intent.stop)
         for one in self.intent.delete:
-            yield DeleteCertificate(held=one, cause="asked for")
+            yield DeleteCertificate(held=one, cause="requested")
 
     def _held(self, site: Site) -> Held:
         return held(site, self.observed.shelf)
@@ -263,7 +263,7 @@ class _Planner:
         return dummy is not None and set(dummy.names) >= set(site.domains)
 
     def _tls(self, issued: Collection[Domain] = ()) -> dict[Domain, SiteTls]:
-        """The certificate of every site: now, or once those of ``issued`` are there."""
+        """Return the certificate of every site: the current one, or the issued one for ``issued``."""
         return {
             site.name: issued_tls(site, source_of(self.sources, self.stack, site).pair(site))
             if site.name in issued
@@ -273,7 +273,7 @@ class _Planner:
 
 
 def _by_site(live: Files, proxy: Proxy) -> dict[Domain | None, dict[str, bytes]]:
-    """The live files of each site; those all sites share are under None."""
+    """Return the live files of each site; those that all sites share are under None."""
     sites: dict[Domain | None, dict[str, bytes]] = {}
     for path, body in live.items():
         sites.setdefault(proxy.site_of(path), {})[path] = body
@@ -281,12 +281,12 @@ def _by_site(live: Files, proxy: Proxy) -> dict[Domain | None, dict[str, bytes]]
 
 
 def _difference(wanted: Files, live: Files) -> tuple[Files, tuple[str, ...]]:
-    """What to write, and what to leave out."""
+    """Return the files to write, and the paths to leave out."""
     changed = {path: body for path, body in wanted.items() if live.get(path) != body}
     return changed, tuple(sorted(set(live) - set(wanted)))
 
 
 def _cause(live: Files, surplus: tuple[str, ...]) -> str:
     if not live:
-        return "not there yet"
+        return "missing"
     return "no longer wanted" if surplus else "settings of all sites changed"

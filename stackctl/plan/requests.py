@@ -1,4 +1,4 @@
-"""Which certificates must be requested, and which of those requests the CA would refuse."""
+"""Decide which certificates to request, and which of the requests to defer because the CA would refuse them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from stackctl.plan.operations import CheckNames, DeferIssue, Issue
 def certificate_requests(
     stack: Stack, sites: Collection[Site], intent: Intent, observed: Observed, sources: Mapping[str, CertificateSource]
 ) -> Iterator[Issue | DeferIssue]:
-    """Request each certificate that its source wants or, with ``intent.renew``, those it names."""
-    asked = set[str]()
+    """Yield a request for each certificate that its source wants or, with ``intent.renew``, for those it names."""
+    requested = set[str]()
     sharers: dict[str, list[Site]] = {}
     for site in stack.sites:
         sharers.setdefault(site.lineage, []).append(site)
@@ -28,9 +28,9 @@ def certificate_requests(
         source = source_of(sources, stack, site)
         candidate = Candidate(stack, site, sharing, held(site, observed.shelf), observed.now)
         cause = _cause(candidate, source, intent)
-        if cause is None or site.lineage in asked:
+        if cause is None or site.lineage in requested:
             continue
-        asked.add(site.lineage)
+        requested.add(site.lineage)
         request = source.request(candidate, force=any(one.name in intent.force for one in sharing))
         others = tuple(one.name for one in sharing if one != site)
         refusal = _refusal(source.authority(stack), request, intent, observed)
@@ -57,7 +57,7 @@ def _cause(candidate: Candidate, source: CertificateSource, intent: Intent) -> s
         return intent.renew.get(candidate.site.name)
     cause = source.wants(candidate) if intent.issue else None
     if cause and candidate.held.own is None and candidate.site.lineage in intent.recorded_lineages:
-        return "the one it had then is gone: it is issued anew"
+        return "its recorded certificate no longer exists"
     return cause
 
 
@@ -67,25 +67,25 @@ def name_checks(
     requests: Collection[Issue | DeferIssue],
     sources: Mapping[str, CertificateSource],
 ) -> Iterator[CheckNames]:
-    """Check the names of each certificate before the CA does."""
+    """Yield a check of the names of each certificate, which runs before the CA's own validation."""
     if not intent.check or not stack.acme.agree_tos:
         return
-    for asked in requests:
-        if not isinstance(asked, Issue) or asked.scope in intent.force:
+    for issue in requests:
+        if not isinstance(issue, Issue) or issue.scope in intent.force:
             continue
-        if sources[asked.source].authority(stack) is not None:
+        if sources[issue.source].authority(stack) is not None:
             yield CheckNames(
-                names=asked.request.names,
-                source=asked.source,
-                cause="a refusal of the CA would count",
-                scope=asked.scope,
-                sharing=asked.sharing,
+                names=issue.request.names,
+                source=issue.source,
+                cause="failed validations count against a limit",
+                scope=issue.scope,
+                sharing=issue.sharing,
                 batch="names",
             )
 
 
 def _refusal(authority: str | None, request: CertificateRequest, intent: Intent, observed: Observed) -> Refusal | None:
-    """Return why the CA would refuse the request by what it was asked before, or None."""
+    """Return why the CA would refuse the request, by the orders in the ledger, or None."""
     if not intent.ledger or authority is None:
         return None
     ledger, now = observed.ledger, observed.now

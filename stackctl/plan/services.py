@@ -1,4 +1,4 @@
-"""Which services must be started, and why."""
+"""Decide which services to start, and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stackctl.plan.operation import Operation
 from stackctl.plan.operations import AwaitService, PullImage, StartProxy, StartService
 
 Users = dict[str, list[tuple[Site, Server]]]
-"""The sites that each service answers, and the server that it is for them."""
+"""The sites that each service serves, each with its server."""
 
 
 def start_services(
@@ -19,7 +19,7 @@ def start_services(
 ) -> Iterator[Operation]:
     """Pull, start and await the services of ``sites``; with ``everything`` the file's other services too.
 
-    certbot is among them, so that one call of Compose starts all, unless :func:`start_proxy` starts it.
+    It includes certbot, so that one call of Compose starts all, unless :func:`start_proxy` starts it.
     """
     users = _users(sites)
     own = {stack.proxy.service}
@@ -34,7 +34,7 @@ def start_services(
 
 
 def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operation]:
-    """Start the proxy, and certbot beside it: nothing needs certbot earlier, and it is the same call of Compose."""
+    """Start the proxy together with certbot: nothing needs certbot earlier, and it is the same call of Compose."""
     yield from _start(stack, {stack.certbot: []}, (), observed, "proxy")
     yield StartProxy(service=stack.proxy.service, cause=cause, batch="proxy")
 
@@ -69,13 +69,13 @@ def _users(sites: Collection[Site]) -> Users:
 
 
 def _scope(service: str, users: Sequence[tuple[Site, Server]]) -> str:
-    """A service that one site alone uses fails with that site; one of several fails on its own."""
+    """Return the scope of a service: its site if only one uses it, else the service itself."""
     names = {site.name for site, _ in users}
     return names.pop() if len(names) == 1 else f"service:{service}"
 
 
 def pull_image(observed: Observed, service: str, scope: str | None) -> Iterator[PullImage]:
-    """Fetch a service's image where it is not local and not built."""
+    """Pull a service's image if it is not available locally and not built."""
     resolved = observed.project.services.get(service)
     if resolved is None or resolved.image is None or resolved.builds:
         return
@@ -84,15 +84,15 @@ def pull_image(observed: Observed, service: str, scope: str | None) -> Iterator[
 
 
 def start_cause(observed: Observed, service: str, *, routed: bool = True) -> str | None:
-    """Why a service must be started, or None where it runs as the file says; ``routed`` ones must not end."""
+    """Return why a service must be started, or None if it runs as defined; ``routed`` ones must not end."""
     resolved = observed.project.services.get(service)
     if resolved is None or not resolved.replicas:
-        return None  # its profile is not active, or it is scaled to none: Compose would not start it either
+        return None  # its profile is not active, or it is scaled to zero: Compose would not start it either
     containers = observed.containers.of(service)
     if not containers:
         return "not running yet"
     down = [container for container in containers if not container.running]
-    # A job that has done its work is not begun again at every run; an app that ended is.
+    # A job that succeeded is not started again at every run; an app that ended is.
     stopped = next((container.state for container in down if routed or not container.succeeded), None)
     if stopped:
         return f"it is {stopped}"

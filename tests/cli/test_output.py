@@ -259,7 +259,7 @@ def test_history_and_rollback_as_a_person_reads_them(cli: Cli, monkeypatch: pyte
     )
     shown = cli("rollback", "--dry-run").stdout.splitlines()
     assert shown[0].startswith("· back to entry 2, of 2026-08-01 12:00 UTC: ")
-    assert "would stop and remove service two  (the file has no such service any more)" in shown
+    assert "would stop and remove service two  (the Compose file no longer has this service)" in shown
     assert shown[-1].startswith("in all: ")
     done = cli("rollback").stdout.splitlines()
     assert "✓ write docker-compose.yml" in done

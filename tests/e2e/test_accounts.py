@@ -80,7 +80,7 @@ def account(stack: Stack) -> tuple[str, str, str]:
 def test_a_ca_that_binds_accounts_says_so_and_then_issues(bed: Bed, key_file: Path) -> None:
     stack, name = bed.stack, bed.name("bound")
     done = stack.fails(7, "add-app", name, "--image", APP_IMAGE)
-    assert "the CA wants an external account binding (externalAccountRequired)" in done.stderr
+    assert "the CA requires an external account binding (externalAccountRequired)" in done.stderr
     assert "--eab-kid KID --eab-hmac-key-file FILE" in done.stderr
     options = ("--eab-kid", KID, "--eab-hmac-key-file", key_file)
     with Processes() as processes:
@@ -88,7 +88,7 @@ def test_a_ca_that_binds_accounts_says_so_and_then_issues(bed: Bed, key_file: Pa
         planned = stack.ok("init", *options, "--dry-run", "--output", "json")
         issued = stack.ok("add-app", name, "--image", APP_IMAGE, "--verbose")
     assert stack.trusted(name)
-    assert "keep the key of the external account binding in data/ca" in said.stdout
+    assert "store the key of the external account binding in data/ca" in said.stdout
     assert json.loads(planned.stdout)["operations"] == []
     assert any("python3 -u -" in line for line in processes.seen)
     assert not [line for line in processes.seen if KEY in line]
@@ -108,7 +108,7 @@ def test_a_ca_that_forgot_the_account_gets_its_key_again(bed: Bed) -> None:
     assert "accountDoesNotExist" in refused
     name = bed.name("later")
     done = stack.ok("add-app", name, "--image", APP_IMAGE)
-    assert len(re.findall(r"has forgotten the account: its key is registered there again", done.stdout)) == 1
+    assert len(re.findall(r"did not know the account any more: its key is registered again", done.stdout)) == 1
     after = account(stack)
     assert after[:2] == before[:2]
     assert after[2] != before[2]

@@ -83,7 +83,7 @@ def test_the_issuer_runs_by_the_python_that_certbot_has(busy: Stack) -> None:
     done = busy.ok("add-app", name, "--image", APP_IMAGE)
     assert busy.trusted(name)
     assert f"{name}: issued" in done.stdout
-    assert "one by one" not in done.stdout
+    assert "one certificate at a time" not in done.stdout
     assert "one certificate after the other" not in done.stdout
     # The children's events reach the host only from the batch issuer.
     assert docker("exec", busy.container("certbot"), "ls", "-A", "/etc/letsencrypt/.stackctl-issuer") == "lock"

@@ -54,7 +54,7 @@ def test_back_and_forth_by_byte_and_by_serial(shared: Stack) -> None:
     assert [shared.trusted(first), shared.trusted(second)] == [True, True]
 
     shown = shared.ok("rollback", str(start), "--dry-run").stdout
-    assert f"would verify that {second} is served no more" in shown
+    assert f"would verify that {second} is no longer served" in shown
     assert "    nginx/custom/http.conf (removed)" in shown
     assert "      -add_header X-Of-The-Test two;" in shown
     assert _own(shared) == after
@@ -115,7 +115,7 @@ def test_a_certificate_that_was_deleted_is_issued_anew(shared: Stack) -> None:
     old = shared.serial(second)
     shared.ok("remove-app", second, "--delete-cert", "--yes")
     shown = shared.ok("rollback", "--dry-run").stdout
-    assert f"would issue a certificate for {second}  (the one it had then is gone: it is issued anew)" in shown
+    assert f"would issue a certificate for {second}  (its recorded certificate no longer exists)" in shown
     shared.ok("rollback")
     assert shared.trusted(second)
     assert shared.serial(second) != old

@@ -104,7 +104,7 @@ def restarted(one: Bed, command: Sequence[str]) -> None:
         one.run.ca.restart()
         done = one.stack.run(*command)
         assert done.returncode == 0, ended(done)
-        assert done.stdout.count("has forgotten the account") == 1, done.stdout
+        assert done.stdout.count("did not know the account any more") == 1, done.stdout
         return ended(done)
 
     def renews() -> None:

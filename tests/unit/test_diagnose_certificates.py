@@ -140,9 +140,13 @@ def dummy() -> Certificate:
         (
             facts(LEAF, held=of(read_lineage(NAME, pem(LEAF), key(MIDDLE), None))),
             judged.KEY,
-            "not the certificate's key",
+            "does not match the certificate",
         ),
-        (facts(held=of(read_lineage(NAME, pem(LEAF), b"?", None))), judged.KEY, "privkey.pem is not a key"),
+        (
+            facts(held=of(read_lineage(NAME, pem(LEAF), b"?", None))),
+            judged.KEY,
+            "privkey.pem is not a readable private key",
+        ),
         (facts(key_file=KeyFile(0o644, 0, 0)), judged.KEY_FILE, "mode 0644"),
         (facts(key_file=KeyFile(0o660, 0, 0)), judged.KEY_FILE, "mode 0660"),
         (facts(key_file=KeyFile(0o600, 1000, 0)), judged.KEY_FILE, "belongs to uid 1000"),

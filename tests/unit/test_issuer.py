@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from stackctl.certs.issuer import accounts, batch, locks, merge, program, worker
-from stackctl.certs.issuer.merge import KINDS, Tree, adopt
+from stackctl.certs.issuer.merge import KINDS, ConfigDir, merge_lineage
 
 NAME = "app.example.com"
 SERVER = "https://ca.example.com/dir"
@@ -235,7 +235,7 @@ def notes(events: list[dict[str, Any]]) -> str:
 
 def check_whole(root: Path, name: str, version: int) -> None:
     """A lineage as certbot would have left it, and nothing beside it."""
-    tree = Tree(root)
+    tree = ConfigDir(root)
     assert tree.version(name) == version
     assert tree.shows(name, version)
     assert (tree.live(name) / "privkey.pem").read_text() == (tree.live(name) / "fullchain.pem").read_text()
@@ -326,7 +326,7 @@ def test_a_forgotten_account_is_registered_again_by_its_own_key(fake: Path, tmp_
     for name in names:
         assert last(events, name)["event"] == "issued"
         check_whole(root, name, 1)
-    assert notes(events) == f"{SERVER} has forgotten the account: its key is registered there again"
+    assert notes(events) == f"{SERVER} did not know the account any more: its key is registered again"
     assert [path.name for path in account.parent.iterdir()] == ["one"]
     assert json.loads((account / "regr.json").read_text()) == {"body": {}, "uri": "https://ca.example.com/account/2"}
     assert {p.name: p.read_text() for p in account.iterdir() if p.name != "regr.json"} == {
@@ -345,7 +345,7 @@ def test_a_forgotten_account_that_the_ca_does_not_take_again_fails_its_jobs_once
     assert of(events, "forgotten.example.com") == ["queued", "started", "failed"]
     problem = last(events, "forgotten.example.com")
     assert problem["type"].endswith(":externalAccountRequired")
-    assert "forgotten the account" in problem["detail"]
+    assert "does not know the account" in problem["detail"]
     assert problem["detail"].endswith("who are you?")
 
 
@@ -366,7 +366,7 @@ def test_an_account_with_a_file_cut_short_is_none(fake: Path, tmp_path: Path) ->
     account.rename(account.with_name("old"))
     (account.with_name("old") / "private_key.json").write_text('{"n": "cut')
     assert last(run(fake, root, job(NAME)), NAME)["event"] == "issued"
-    assert accounts.usable(Tree(root), SERVER) == [account]
+    assert accounts.usable(ConfigDir(root), SERVER) == [account]
 
 
 def test_the_same_lineage_twice_harms_nothing(fake: Path, tmp_path: Path) -> None:
@@ -392,7 +392,7 @@ def test_without_a_certbot_to_import_the_command_does_the_jobs(tmp_path: Path) -
     environment = {"PATH": f"{command.parent}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")}
     eab = {SERVER: {"kid": "k", "hmac_key": "secret"}}
     events = run(tmp_path / "empty", tmp_path / "le", job("bad.example.com"), job(NAME), env=environment, eab=eab)
-    assert notes(events).count("one by one") == 1
+    assert notes(events).count("one certificate at a time") == 1
     assert last(events, NAME)["event"] == "unchanged"  # this one wrote nothing
     assert last(events, "bad.example.com")["type"] == "urn:ietf:params:acme:error:dns"
     assert last(events, "bad.example.com")["detail"] == "no such name"
@@ -442,7 +442,7 @@ def test_where_it_cannot_work_it_says_so(fake: Path, tmp_path: Path) -> None:
     process = launch(fake, tmp_path / "file", job(NAME))
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "cannot work" in json.loads(output.splitlines()[-1])["detail"]
+    assert "cannot use" in json.loads(output.splitlines()[-1])["detail"]
 
 
 def test_nobody_listening_does_not_stop_the_work(fake: Path, tmp_path: Path) -> None:
@@ -520,7 +520,7 @@ def test_children_end_with_the_parent_and_the_next_run_clears_up(
 # Adoption
 
 
-def write(tree: Tree, name: str, version: int, words: str) -> None:
+def write(tree: ConfigDir, name: str, version: int, words: str) -> None:
     """A lineage whose four links show this version."""
     for directory in (tree.live(name), tree.pem(name, "cert", 1).parent, tree.conf(name).parent):
         directory.mkdir(parents=True, exist_ok=True)
@@ -533,11 +533,11 @@ def write(tree: Tree, name: str, version: int, words: str) -> None:
     tree.conf(name).write_text(f"# mine\narchive_dir = {tree.root}/archive/{name}\n{paths}{params}")
 
 
-def staged(root: Path, name: str = NAME) -> tuple[Tree, Path]:
+def staged(root: Path, name: str = NAME) -> tuple[ConfigDir, Path]:
     """A stage that holds what ``seed`` gives certbot."""
     stage = root / merge.HOME / "run-x" / name
     (stage / "config").mkdir(parents=True)
-    return Tree(stage / "config"), stage
+    return ConfigDir(stage / "config"), stage
 
 
 class Killed(BaseException):
@@ -605,24 +605,24 @@ def switch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 def test_killed_anywhere_a_renewal_leaves_a_whole_lineage(tmp_path: Path, switch: str) -> None:
     for step in range(1, 200):
         root = tmp_path / f"le{step}"
-        shared = Tree(root)
+        shared = ConfigDir(root)
         write(shared, NAME, 1, "old")
         (shared.live(NAME) / "haproxy.pem").write_text("a file of the user's")
         mine, stage = staged(root)
         assert merge.seed(shared, mine, NAME)
         write(mine, NAME, 2, "new")
-        killed = kill_at(step, partial(adopt, shared, stage, NAME, nothing))
+        killed = kill_at(step, partial(merge_lineage, shared, stage, NAME, nothing))
         pems = {kind: (shared.live(NAME) / f"{kind}.pem").read_text() for kind in KINDS}
         journal = all((shared.live(NAME) / f"previous_{kind}.pem").exists() for kind in KINDS)
         assert len(set(pems.values())) == 1 or (switch == "links" and journal)
         assert shared.conf(NAME).read_text().endswith(("words = old\n", "words = new\n"))
-        adopt(shared, stage, NAME, nothing)
+        merge_lineage(shared, stage, NAME, nothing)
         assert shared.shows(NAME, 2)
         assert shared.conf(NAME).read_text().endswith("words = new\n")
         assert not list(shared.live(NAME).glob("previous_*"))
         assert (shared.live(NAME) / "haproxy.pem").exists()
         assert {path.read_text() for path in shared.pem(NAME, "cert", 1).parent.glob("*1.pem")} == {"old"}
-        assert not adopt(shared, stage, NAME, nothing), "and once more changes nothing"
+        assert not merge_lineage(shared, stage, NAME, nothing), "and once more changes nothing"
         if not killed:
             assert step > 10
             return
@@ -634,15 +634,15 @@ def test_killed_anywhere_a_renewal_leaves_a_whole_lineage(tmp_path: Path, switch
 def test_killed_anywhere_a_new_lineage_is_wholly_there_or_not_there(tmp_path: Path) -> None:
     for step in range(1, 200):
         root = tmp_path / f"le{step}"
-        shared = Tree(root)
+        shared = ConfigDir(root)
         mine, stage = staged(root)
         write(mine, NAME, 1, "new")
-        killed = kill_at(step, partial(adopt, shared, stage, NAME, nothing))
+        killed = kill_at(step, partial(merge_lineage, shared, stage, NAME, nothing))
         if shared.live(NAME).exists():
             assert shared.shows(NAME, 1)
         if shared.conf(NAME).exists():
             assert shared.shows(NAME, 1)
-        adopt(shared, stage, NAME, nothing)
+        merge_lineage(shared, stage, NAME, nothing)
         assert shared.shows(NAME, 1)
         assert shared.conf(NAME).exists()
         assert shared.numbers(NAME) == {1}
@@ -689,8 +689,8 @@ def test_files_that_are_not_certbots_are_kept_aside(tmp_path: Path, switch: str)
     mine, stage = staged(root)
     write(mine, NAME, 1, "new")
     heard: list[str] = []
-    assert adopt(Tree(root), stage, NAME, heard.append)
-    assert Tree(root).shows(NAME, 1)
+    assert merge_lineage(ConfigDir(root), stage, NAME, heard.append)
+    assert ConfigDir(root).shows(NAME, 1)
     kept = list((root / merge.HOME / "orphans").glob(f"*/{NAME}/privkey.pem"))
     assert [path.read_text() for path in kept] == ["a key of somebody's"]
     assert str(kept[0].parent) in heard[0], switch
@@ -701,7 +701,7 @@ def test_a_renewal_file_that_leads_nowhere_is_kept_aside_and_no_0001_is_made(fak
     (root / "renewal").mkdir(parents=True)
     (root / "renewal" / f"{NAME}.conf").write_text("version = 1\n")
     events = run(fake, root, job(NAME))
-    assert "no whole lineage" in notes(events)
+    assert "complete lineage" in notes(events)
     check_whole(root, NAME, 1)
 
 
@@ -711,30 +711,30 @@ def test_a_lineage_with_files_elsewhere_is_left_to_the_command(fake: Path, tmp_p
     conf = root / "renewal" / f"{NAME}.conf"
     conf.write_text(conf.read_text().replace(f"{root}/archive", "/srv/archive"))
     events = run(fake, root, job(NAME), env={"PATH": ""})
-    assert "one by one" in notes(events)
+    assert "one certificate at a time" in notes(events)
     assert last(events, NAME)["event"] == "failed"  # there is no command here
     assert not list((root / merge.HOME).glob("run-*"))
 
 
 def test_a_renewal_by_certbot_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     root = tmp_path / "le"
-    shared = Tree(root)
+    shared = ConfigDir(root)
     write(shared, NAME, 1, "old")
     mine, stage = staged(root)
     merge.seed(shared, mine, NAME)
     write(mine, NAME, 2, "ours")
     write(shared, NAME, 2, "certbot's")
-    assert adopt(shared, stage, NAME, nothing)
+    assert merge_lineage(shared, stage, NAME, nothing)
     assert shared.shows(NAME, 3)
     assert shared.pem(NAME, "cert", 2).read_text() == "certbot's"
     write(shared, NAME, 4, "certbot's again")
-    assert not adopt(shared, stage, NAME, nothing)
+    assert not merge_lineage(shared, stage, NAME, nothing)
     assert shared.shows(NAME, 4)
 
 
 def test_old_versions_that_certbot_drops_are_dropped(tmp_path: Path) -> None:
     root = tmp_path / "le"
-    shared = Tree(root)
+    shared = ConfigDir(root)
     for version in range(1, 8):
         write(shared, NAME, version, f"v{version}")
     mine, stage = staged(root)
@@ -742,13 +742,13 @@ def test_old_versions_that_certbot_drops_are_dropped(tmp_path: Path) -> None:
     write(mine, NAME, 8, "new")
     for kind in KINDS:
         mine.pem(NAME, kind, 1).unlink()
-    adopt(shared, stage, NAME, nothing)
+    merge_lineage(shared, stage, NAME, nothing)
     assert shared.numbers(NAME) == set(range(2, 9))
 
 
 def test_directories_a_person_set_in_the_renewal_file_stay(tmp_path: Path) -> None:
     root = tmp_path / "le"
-    shared = Tree(root)
+    shared = ConfigDir(root)
     write(shared, NAME, 1, "old")
     with shared.conf(NAME).open("a") as file:
         file.write("logs_dir = /srv/logs\n")
@@ -757,7 +757,7 @@ def test_directories_a_person_set_in_the_renewal_file_stay(tmp_path: Path) -> No
     write(mine, NAME, 2, "new")
     with mine.conf(NAME).open("a") as file:
         file.write(f"logs_dir = {stage}/logs\nwork_dir = {stage}/work\n")
-    adopt(shared, stage, NAME, nothing)
+    merge_lineage(shared, stage, NAME, nothing)
     assert shared.conf(NAME).read_text().endswith("words = new\nlogs_dir = /srv/logs\n")
 
 
@@ -783,10 +783,10 @@ def test_subproblems_and_retry_after_are_passed_on() -> None:
     assert plain == {"type": None, "detail": "'x'", "retry_after": 0.0}
     watcher.retry_after = "soon"
     assert worker.explain(RuntimeError(), watcher)["retry_after"] is None
-    watcher.asked_to_finalize(None, None)
+    watcher.finalization_requested(None, None)
     watcher.finalizing -= 90
-    told = "the CA did not finish the order within 90 s of being asked to"
-    assert worker.explain(TimeoutError(), watcher)["detail"] == told
+    detail = "the CA did not finalize the order within 90 s"
+    assert worker.explain(TimeoutError(), watcher)["detail"] == detail
 
 
 def test_the_challenge_directory_stays_while_others_work(tmp_path: Path) -> None:

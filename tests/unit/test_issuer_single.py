@@ -66,7 +66,7 @@ def test_another_certbot_is_waited_for(waits: list[float]) -> None:
     said: list[str] = []
     assert single.retry_certbot(run, 60, said.append) == (0, "")
     assert waits == [1, 1]
-    assert said == ["another certbot is at work: waiting for it to end"]
+    assert said == ["another certbot is running: waiting for it to end"]
 
 
 def test_another_certbot_that_does_not_end_is_not_waited_for_longer(waits: list[float]) -> None:
@@ -93,4 +93,4 @@ def test_every_other_end_is_the_end(end: tuple[int, str]) -> None:
 )
 def test_the_complaint_is_the_words_of_the_ca(output: str, problem: str | None, words: str | None) -> None:
     urn = f"urn:ietf:params:acme:error:{problem}" if problem else None
-    assert single.complaint(output) == (urn, output.strip() if words is None else words)
+    assert single.problem_in(output) == (urn, output.strip() if words is None else words)

@@ -185,12 +185,12 @@ CHAIN, KEY = chain_of(key(), "a.b"), pem_of(key())
         (b"", KEY, "fullchain.pem is not a certificate"),
         (CHAIN[:-60], KEY, "fullchain.pem is not a certificate"),
         (KEY, KEY, "fullchain.pem is not a certificate"),
-        (CHAIN, b"", "privkey.pem is not a key"),
-        (CHAIN, KEY[:-60], "privkey.pem is not a key"),
-        (CHAIN, CHAIN, "privkey.pem is not a key"),
-        (CHAIN, pem_of(key(), b"secret"), "privkey.pem is not a key"),
-        (CHAIN, pem_of(key("ec", 1)), "privkey.pem is not the certificate's key"),
-        (CHAIN, pem_of(key("rsa")), "privkey.pem is not the certificate's key"),
+        (CHAIN, b"", "privkey.pem is not a readable private key"),
+        (CHAIN, KEY[:-60], "privkey.pem is not a readable private key"),
+        (CHAIN, CHAIN, "privkey.pem is not a readable private key"),
+        (CHAIN, pem_of(key(), b"secret"), "privkey.pem is not a readable private key"),
+        (CHAIN, pem_of(key("ec", 1)), "privkey.pem does not match the certificate"),
+        (CHAIN, pem_of(key("rsa")), "privkey.pem does not match the certificate"),
     ],
 )
 def test_a_lineage_that_cannot_be_served_says_why(chain: bytes | None, private: bytes | None, problem: str) -> None:

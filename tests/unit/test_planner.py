@@ -184,9 +184,9 @@ def test_a_first_init_makes_everything_in_order() -> None:
     made = plan(stack(), replace(nothing(project()), images=images()))
     assert str(made) == lines(
         """
-        make nginx, data/certs  (not there yet)
-        write docker-compose.yml  (not there yet)
-        stage nginx.conf, snippets/acme.conf, snippets/proxy.conf, snippets/tls.conf  (not there yet)
+        create nginx, data/certs  (missing)
+        write docker-compose.yml  (missing)
+        stage nginx.conf, snippets/acme.conf, snippets/proxy.conf, snippets/tls.conf  (missing)
         test the staged configuration and make it live  (the proxy's files change)
         start service certbot  (not running yet)
         start the proxy nginx  (not running yet)
@@ -198,18 +198,18 @@ def test_a_first_up_of_an_app_serves_its_dummy_before_it_asks_for_a_certificate(
     observed = replace(nothing(project(WEB)), stackfile=TEXT, missing=(), images={"nginx:1.30": "id of nginx"})
     assert str(plan(stack(SITE_A), observed)) == lines(
         """
-        make a dummy certificate for a.example.com  (no certificate yet)
+        create a dummy certificate for a.example.com  (no certificate yet)
         pull web:1  (not on this host)
         start service web  (not running yet)
         wait until web:8000 answers  (not running yet)
-        stage nginx.conf, snippets/acme.conf, snippets/proxy.conf, snippets/tls.conf  (not there yet)
+        stage nginx.conf, snippets/acme.conf, snippets/proxy.conf, snippets/tls.conf  (missing)
         stage sites/a.example.com.conf  (a.example.com is new)
         test the staged configuration and make it live  (the proxy's files change)
         pull certbot:1  (not on this host)
         start service certbot  (not running yet)
         start the proxy nginx  (not running yet)
-        verify that a.example.com is served with its dummy certificate  (the proxy took files up)
-        check that a.example.com leads here  (a refusal of the CA would count)
+        verify that a.example.com is served with its dummy certificate  (the proxy loaded its files)
+        check that a.example.com resolves to this host  (failed validations count against a limit)
         issue a certificate for a.example.com  (it has none yet)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -229,14 +229,14 @@ def test_a_new_app_touches_no_other() -> None:
     assert str(plan(desired, observed, Intent(focus=frozenset({B})), "services: {new: {}}\n")) == lines(
         """
         write docker-compose.yml  (the stack changes)
-        make a dummy certificate for b.example.com  (no certificate yet)
+        create a dummy certificate for b.example.com  (no certificate yet)
         start service api  (not running yet)
         wait until api:8000 answers  (not running yet)
         stage sites/b.example.com.conf  (b.example.com is new)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
-        verify that b.example.com is served with its dummy certificate  (the proxy took files up)
-        check that b.example.com leads here  (a refusal of the CA would count)
+        verify that b.example.com is served with its dummy certificate  (the proxy loaded its files)
+        check that b.example.com resolves to this host  (failed validations count against a limit)
         issue a certificate for b.example.com  (it has none yet)
         stage sites/b.example.com.conf, sites/b.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -252,12 +252,12 @@ def test_an_app_outside_compose_has_no_service_to_start() -> None:
     made = plan(stack(SITE_A, outside), observed, Intent(issue=False))
     assert str(made) == lines(
         """
-        make a dummy certificate for b.example.com  (no certificate yet)
+        create a dummy certificate for b.example.com  (no certificate yet)
         stage sites/b.example.com.conf  (b.example.com is new)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
-        verify that a.example.com is served with its real certificate  (the proxy took files up)
-        verify that b.example.com is served with its dummy certificate  (the proxy took files up)
+        verify that a.example.com is served with its real certificate  (the proxy loaded its files)
+        verify that b.example.com is served with its dummy certificate  (the proxy loaded its files)
         """
     )
 
@@ -270,7 +270,7 @@ def test_an_app_that_was_adopted_with_its_certificate_needs_no_dummy() -> None:
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (a.example.com is new)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
-        verify that a.example.com is served with its real certificate  (the proxy took files up)
+        verify that a.example.com is served with its real certificate  (the proxy loaded its files)
         """
     )
 
@@ -283,8 +283,8 @@ def test_a_changed_upstream_changes_its_own_site_alone() -> None:
         stage sites/a.example.com.conf  (a.example.com changed)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
-        verify that a.example.com is served with its real certificate  (the proxy took files up)
-        verify that b.example.com is served with its real certificate  (the proxy took files up)
+        verify that a.example.com is served with its real certificate  (the proxy loaded its files)
+        verify that b.example.com is served with its real certificate  (the proxy loaded its files)
         """
     )
 
@@ -316,8 +316,8 @@ def test_an_added_alias_stays_on_http_until_the_certificate_covers_it() -> None:
         stage sites/a.example.com.conf  (a.example.com changed)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
-        verify that a.example.com is served with its real certificate  (the proxy took files up)
-        check that a.example.com, www.example.com lead here  (a refusal of the CA would count)
+        verify that a.example.com is served with its real certificate  (the proxy loaded its files)
+        check that a.example.com, www.example.com resolve to this host  (failed validations count against a limit)
         issue a certificate for a.example.com, www.example.com  (its names changed)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -350,7 +350,7 @@ def test_a_dummy_that_lacks_a_name_is_made_again() -> None:
     desired = stack(site(A, "www.example.com"))
     observed = replace(settled(desired, WEB), shelf=Shelf({}, {A: dummy_of(A)}))
     made = plan(desired, observed, Intent(issue=False))
-    assert str(made).splitlines()[0] == "make a dummy certificate for a.example.com  (no certificate yet)"
+    assert str(made).splitlines()[0] == "create a dummy certificate for a.example.com  (no certificate yet)"
 
 
 def test_a_dummy_with_more_names_is_kept() -> None:
@@ -359,19 +359,19 @@ def test_a_dummy_with_more_names_is_kept() -> None:
     assert not plan(desired, observed, Intent(issue=False))
 
 
-@pytest.mark.parametrize("problem", ["privkey.pem is missing", "privkey.pem is not the certificate's key"])
+@pytest.mark.parametrize("problem", ["privkey.pem is missing", "privkey.pem does not match the certificate"])
 def test_a_lineage_that_cannot_be_used_is_served_by_a_dummy_and_asked_for(problem: str) -> None:
     desired = stack(SITE_A)
     broken = lineage(A, problem=problem)
     observed = replace(settled(desired, WEB, issued=[lineage(A)]), shelf=Shelf({A: broken}))
     assert str(plan(desired, observed)) == lines(
         f"""
-        make a dummy certificate for a.example.com  (no certificate yet)
-        stage sites/a.example.com.conf, without sites/a.example.com.redirect  (a.example.com changed)
+        create a dummy certificate for a.example.com  (no certificate yet)
+        stage sites/a.example.com.conf, removal of sites/a.example.com.redirect  (a.example.com changed)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
-        verify that a.example.com is served with its dummy certificate  (the proxy took files up)
-        check that a.example.com leads here  (a refusal of the CA would count)
+        verify that a.example.com is served with its dummy certificate  (the proxy loaded its files)
+        check that a.example.com resolves to this host  (failed validations count against a limit)
         issue a certificate for a.example.com  (the one on disk cannot be used: {problem})
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -386,8 +386,8 @@ def test_many_missing_certificates_are_asked_for_together_and_switched_by_one_re
     made = plan(desired, settled(desired, WEB, API))
     assert str(made) == lines(
         """
-        check that a.example.com leads here  (a refusal of the CA would count)
-        check that b.example.com leads here  (a refusal of the CA would count)
+        check that a.example.com resolves to this host  (failed validations count against a limit)
+        check that b.example.com resolves to this host  (failed validations count against a limit)
         issue a certificate for a.example.com  (it has none yet)
         issue a certificate for b.example.com  (it has none yet)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
@@ -540,7 +540,7 @@ def test_a_proxy_that_is_not_as_the_file_says_is_started_not_reloaded(changed: C
     assert str(plan(desired, replace(observed, generation=None))) == lines(
         f"""
         start the proxy nginx  ({cause})
-        verify that a.example.com is served with its real certificate  (the proxy took files up)
+        verify that a.example.com is served with its real certificate  (the proxy loaded its files)
         """
     )
 
@@ -559,7 +559,7 @@ def test_a_proxy_that_runs_an_older_generation_is_reloaded() -> None:
     assert str(plan(desired, observed)) == lines(
         """
         reload the proxy  (it runs another generation than the live one)
-        verify that a.example.com is served with its real certificate  (the proxy took files up)
+        verify that a.example.com is served with its real certificate  (the proxy loaded its files)
         """
     )
 
@@ -577,7 +577,7 @@ def test_a_site_that_shows_another_certificate_than_the_one_on_disk_is_reloaded(
     assert str(plan(desired, observed)) == lines(
         """
         reload the proxy  (a.example.com is not served with the certificate on disk)
-        verify that a.example.com is served with its real certificate  (the proxy took files up)
+        verify that a.example.com is served with its real certificate  (the proxy loaded its files)
         """
     )
 
@@ -609,7 +609,7 @@ def test_an_upgraded_nginx_gets_files_of_its_version() -> None:
         stage sites/a.example.com.conf  (a.example.com changed)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
-        verify that a.example.com is served with its real certificate  (the proxy took files up)
+        verify that a.example.com is served with its real certificate  (the proxy loaded its files)
         """
     )
 
@@ -638,7 +638,7 @@ def test_a_removed_custom_file_is_left_out() -> None:
     desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)], custom={f"{A}.conf": b"# mine\n"})
     assert str(plan(desired, replace(observed, custom={}))).splitlines()[0] == (
-        "stage sites/a.example.com.conf, without sites/a.example.com.custom  (a.example.com changed)"
+        "stage sites/a.example.com.conf, removal of sites/a.example.com.custom  (a.example.com changed)"
     )
 
 
@@ -649,7 +649,7 @@ def test_custom_settings_of_all_sites_come_and_go() -> None:
     assert str(made).splitlines()[0] == "stage nginx.conf, snippets/http.custom  (settings of all sites changed)"
     dressed = settled(desired, WEB, issued=[lineage(A)], custom={"http.conf": b"# mine\n"})
     made = plan(desired, replace(dressed, custom={}))
-    assert str(made).splitlines()[0] == "stage nginx.conf, without snippets/http.custom  (no longer wanted)"
+    assert str(made).splitlines()[0] == "stage nginx.conf, removal of snippets/http.custom  (no longer wanted)"
 
 
 def test_a_custom_file_of_no_app_has_no_effect() -> None:
@@ -673,7 +673,7 @@ def test_a_file_that_stackctl_no_longer_writes_is_left_out() -> None:
     desired = stack()
     observed = settled(desired)
     made = plan(desired, replace(observed, live={**observed.live, "snippets/old.conf": b""}))
-    assert str(made).splitlines()[0] == "stage without snippets/old.conf  (no longer wanted)"
+    assert str(made).splitlines()[0] == "stage removal of snippets/old.conf  (no longer wanted)"
 
 
 # What goes
@@ -687,12 +687,12 @@ def test_a_removed_app_is_gone_from_the_wire_before_its_service_stops() -> None:
     assert str(plan(desired, observed, intent, "# less\n")) == lines(
         """
         write docker-compose.yml  (the stack changes)
-        stage without sites/b.example.com.conf, without sites/b.example.com.redirect  (b.example.com is routed no more)
+        stage removal of sites/b.example.com.conf, sites/b.example.com.redirect  (b.example.com is no longer routed)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
-        verify that b.example.com is served no more  (b.example.com is routed no more)
+        verify that b.example.com is no longer served  (b.example.com is no longer routed)
         stop and remove service api  (its app is removed)
-        delete the certificate b.example.com  (asked for)
+        delete the certificate b.example.com  (requested)
         """
     )
 
@@ -701,7 +701,7 @@ def test_what_takes_away_writes_the_compose_file_last() -> None:
     before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
     intent = Intent(focus=frozenset(), stop=frozenset({"api"}), delete=(OWNED,), write_last=True)
     texts = str(plan(stack(SITE_A), before, intent, "# less\n")).splitlines()
-    assert texts[0].startswith("stage without sites/b.example.com.conf")
+    assert texts[0].startswith("stage removal of sites/b.example.com.conf")
     assert texts[-1] == "write docker-compose.yml  (the stack changes)"
     assert sum("write docker-compose.yml" in text for text in texts) == 1
 
@@ -723,7 +723,7 @@ def test_an_orphan_of_stackctl_is_removed_with_all_its_containers() -> None:
     observed = settled(desired, WEB, issued=[lineage(A)])
     observed = with_container(with_container(observed, container("old")), container("old", number=2, state="exited"))
     made = plan(desired, observed)
-    assert str(made) == "stop and remove service old  (the file has no such service any more)"
+    assert str(made) == "stop and remove service old  (the Compose file no longer has this service)"
     assert made.operations[0].ids == ("old-1", "old-2")  # type: ignore[attr-defined]
     assert made.operations[0].scope == "service:old"
 
@@ -733,7 +733,7 @@ def test_a_proxy_under_its_former_name_goes_before_the_new_one_needs_its_ports()
     observed = with_container(without(settled(desired), "nginx"), container("edge", role="proxy"))
     assert str(plan(desired, replace(observed, generation=None))) == lines(
         """
-        stop and remove service edge  (the file has no such service any more)
+        stop and remove service edge  (the Compose file no longer has this service)
         start the proxy nginx  (not running yet)
         """
     )
@@ -755,11 +755,11 @@ def test_a_site_that_a_person_took_out_of_the_file_goes_from_the_proxy() -> None
     before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
     assert str(plan(stack(SITE_A), before)) == lines(
         """
-        stage without sites/b.example.com.conf, without sites/b.example.com.redirect  (b.example.com is routed no more)
+        stage removal of sites/b.example.com.conf, sites/b.example.com.redirect  (b.example.com is no longer routed)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
-        verify that a.example.com is served with its real certificate  (the proxy took files up)
-        verify that b.example.com is served no more  (b.example.com is routed no more)
+        verify that a.example.com is served with its real certificate  (the proxy loaded its files)
+        verify that b.example.com is no longer served  (b.example.com is no longer routed)
         """
     )
 
@@ -768,8 +768,8 @@ def test_a_removed_site_takes_its_custom_copy_along() -> None:
     custom = {f"{B}.conf": b"# mine\n"}
     before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)], custom=custom)
     assert str(plan(stack(SITE_A), before)).splitlines()[0] == (
-        "stage without sites/b.example.com.conf, without sites/b.example.com.custom, "
-        "without sites/b.example.com.redirect  (b.example.com is routed no more)"
+        "stage removal of sites/b.example.com.conf, sites/b.example.com.custom, "
+        "sites/b.example.com.redirect  (b.example.com is no longer routed)"
     )
 
 
@@ -806,8 +806,8 @@ def test_a_live_site_that_lost_its_certificate_is_put_right_whatever_the_focus(f
         str(made).splitlines()[:4]
         == lines(
             """
-        make a dummy certificate for a.example.com  (no certificate yet)
-        stage sites/a.example.com.conf, without sites/a.example.com.redirect  (a.example.com changed)
+        create a dummy certificate for a.example.com  (no certificate yet)
+        stage sites/a.example.com.conf, removal of sites/a.example.com.redirect  (a.example.com changed)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
         """
@@ -826,7 +826,7 @@ def test_a_renewal_asks_for_what_it_is_told_and_prepares_nothing() -> None:
     made = plan(desired, observed, Intent(renew={A: "due in 9 days"}), "# other\n")
     assert str(made) == lines(
         """
-        check that a.example.com leads here  (a refusal of the CA would count)
+        check that a.example.com resolves to this host  (failed validations count against a limit)
         issue a certificate for a.example.com  (due in 9 days)
         reload the proxy  (certificates were issued)
         verify that a.example.com is served with its real certificate  (its certificate was issued)
@@ -844,7 +844,7 @@ def test_a_first_certificate_by_renewal_switches_the_site_too() -> None:
     made = plan(desired, settled(desired, WEB), Intent(renew={A: "it has none yet"}))
     assert str(made) == lines(
         """
-        check that a.example.com leads here  (a refusal of the CA would count)
+        check that a.example.com resolves to this host  (failed validations count against a limit)
         issue a certificate for a.example.com  (it has none yet)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -905,7 +905,7 @@ def test_a_certificate_of_the_staging_ca_is_replaced_once_the_stack_leaves_stagi
     made = plan(desired, settled(desired, WEB, issued=[staged(A)]))
     assert str(made) == lines(
         """
-        check that a.example.com leads here  (a refusal of the CA would count)
+        check that a.example.com resolves to this host  (failed validations count against a limit)
         issue a certificate for a.example.com  (the one on disk is of the staging CA)
         reload the proxy  (certificates were issued)
         verify that a.example.com is served with its real certificate  (its certificate was issued)
@@ -931,12 +931,12 @@ def test_what_the_ca_would_refuse_is_not_asked_and_nothing_else_is_held_back() -
     made = plan(desired, observed)
     (held,) = of_kind(made, DeferIssue)
     rest = [line for line in str(made).splitlines() if not line.startswith(held.text)]
-    assert held.text.startswith("hold the request for a.example.com back until 2026-06-01 ")
+    assert held.text.startswith("defer the request for a.example.com until 2026-06-01 ")
     assert (
         rest
         == lines(
             """
-        check that b.example.com leads here  (a refusal of the CA would count)
+        check that b.example.com resolves to this host  (failed validations count against a limit)
         issue a certificate for b.example.com  (it has none yet)
         stage sites/b.example.com.conf, sites/b.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -1007,8 +1007,8 @@ def test_a_failure_long_ago_holds_nobody_back() -> None:
         (None, None, ""),
         (None, b"old", ""),
         (b"new", b"new", ""),
-        (b"new", b"old", "copy the CA bundle to data/ca  (asked for)"),
-        (b"new", None, "copy the CA bundle to data/ca  (asked for)"),
+        (b"new", b"old", "copy the CA bundle to data/ca  (requested)"),
+        (b"new", None, "copy the CA bundle to data/ca  (requested)"),
     ],
 )
 def test_a_ca_bundle_is_copied_where_it_differs(wished: bytes | None, there: bytes | None, expected: str) -> None:

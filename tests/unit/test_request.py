@@ -88,7 +88,7 @@ def test_no_argument_is_empty_or_taken_for_an_option() -> None:
         ("urn:ietf:params:acme:error:dns", "A or AAAA record"),
         ("dns", "A or AAAA record"),
         ("urn:ietf:params:acme:error:connection", "port 80"),
-        ("urn:ietf:params:acme:error:unauthorized", "something else answered"),
+        ("urn:ietf:params:acme:error:unauthorized", "another server answered"),
         ("urn:ietf:params:acme:error:caa", "CAA record"),
         ("urn:ietf:params:acme:error:rateLimited", "letsencrypt-staging"),
         ("urn:ietf:params:acme:error:rejectedIdentifier", "public domain"),

@@ -280,7 +280,7 @@ def test_an_account_binding_is_kept_apart_from_the_file_that_names_it(
     assert not world.init(options).plan
     secret = secret.replace("z", "y")
     (tmp_path / "key").write_text(secret)
-    assert str(world.init(options).plan) == "keep the key of the external account binding in data/ca  (asked for)"
+    assert str(world.init(options).plan) == "store the key of the external account binding in data/ca  (requested)"
 
     told: list[str] = []
     stream = world.fake.stream

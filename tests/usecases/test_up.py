@@ -180,7 +180,7 @@ def test_a_live_site_that_the_proxy_refuses_by_now_is_named_and_nothing_goes_liv
 def test_a_proxy_service_that_is_renamed_takes_the_ports_over(site: World) -> None:
     site.edit("\n  nginx:\n", "\n  edge:\n")
     result = done(site.up())
-    assert "the file has no such service any more" in str(result.plan)
+    assert "the Compose file no longer has this service" in str(result.plan)
     assert {run.service.name for run in site.fake.runs.values()} == {"edge", "certbot", "one"}
     assert site.served() == {"one.example.com": "real"}
 

@@ -1,4 +1,4 @@
-"""Accounts at the CAs: registered where there is none, and again where a CA has forgotten one.
+"""Register accounts at the CAs, and register a key again at a CA that does not know its account any more.
 
 A part of the batch issuer (see :mod:`stackctl.certs.issuer`).
 """
@@ -12,13 +12,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.issuer.merge import Tree, aside, sync
+from stackctl.certs.issuer.merge import ConfigDir, back_up, sync
 from stackctl.certs.issuer.worker import Watcher, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The options of an issuing command line which say how to register.
+# The options of an issuing command line that also apply to registration.
 VALUES = ("--server", "--email", "-m", "--user-agent", "--user-agent-comment")
 FLAGS = (
     *("--agree-tos", "--non-interactive", "-n", "--eff-email", "--no-eff-email", "--no-verify-ssl"),
@@ -29,14 +29,14 @@ FORGOTTEN = ":accountDoesNotExist"
 
 
 def option(argv: list[str], *names: str) -> list[str]:
-    """The values an option has in a command line, as ``--name value`` or ``--name=value``."""
+    """Return the values of an option in a command line, as ``--name value`` or ``--name=value``."""
     words = [word.partition("=") for word in argv]
     after = [*argv[1:], ""]
     return [value if eq else after[i] for i, (name, eq, value) in enumerate(words) if name in names]
 
 
 def registration(argv: list[str]) -> list[str]:
-    """The command line that registers the account an issuing command line would register."""
+    """Return the command line that registers the account an issuing command line would register."""
     kept, words = ["register"], iter(argv)
     for word in words:
         if word in FLAGS or word.partition("=")[0] in VALUES:
@@ -45,10 +45,10 @@ def registration(argv: list[str]) -> list[str]:
 
 
 def binding(eab: dict[str, str]) -> list[str]:
-    """The options of certbot that bind a new account, if it is to be bound.
+    """Return certbot's options for the external account binding of a new account, if there is one.
 
-    The key stands on no command line, which others see and certbot logs, and on no disk: it is in a
-    file of this process's memory.
+    The key appears neither on a command line, which other processes see and certbot logs, nor on
+    disk: it is in a file in this process's memory.
     """
     if not eab:
         return []
@@ -57,8 +57,8 @@ def binding(eab: dict[str, str]) -> list[str]:
     return ["--config", f"/proc/{os.getpid()}/fd/{fd}"]
 
 
-def usable(shared: Tree, server: str) -> list[Path]:
-    """The accounts at a CA which certbot can read: it passes over one with a file missing or cut short."""
+def usable(shared: ConfigDir, server: str) -> list[Path]:
+    """Return the accounts at a CA that certbot can read: it skips one with a missing or truncated file."""
     found = []
     for regr in sorted(shared.accounts(server).glob("*/regr.json")):
         with contextlib.suppress(OSError, ValueError):
@@ -69,18 +69,18 @@ def usable(shared: Tree, server: str) -> list[Path]:
 
 
 def register_again(account: Path, argv: list[str], eab: dict[str, str], stage: Path, say: Callable[..., None]) -> None:
-    """Register the key of an account once more, with a CA that says it does not know the account.
+    """Register the key of an account again at a CA that says it does not know the account.
 
-    certbot has no command for it: ``certbot register`` makes another key, so another account, and
-    every renewal file names the account it belongs to. By the same key the account is called as
-    before, and nothing that certbot has is out of date. A CA that does know the key answers with the
-    account it has (RFC 8555, 7.3.1).
+    certbot has no command for it: ``certbot register`` creates another key, so another account, and
+    every renewal file names its account. With the same key the account keeps its name, and all of
+    certbot's files stay valid. A CA that does know the key answers with the existing account
+    (RFC 8555, 7.3.1).
     """
     watcher = Watcher(say)
     try:
         watcher.install()
         (stage / "regr.json").write_text(json.dumps({"body": {}, "uri": _uri(account, argv, eab)}))
-    except BaseException as error:  # noqa: BLE001 - whatever it was, somebody is to hear of it
+    except BaseException as error:  # noqa: BLE001 - every failure must be reported
         return say("result", ok=False, **explain(error, watcher))
     sync(stage / "regr.json")
     (stage / "done").touch()
@@ -88,7 +88,7 @@ def register_again(account: Path, argv: list[str], eab: dict[str, str], stage: P
 
 
 def _uri(account: Path, argv: list[str], eab: dict[str, str]) -> str:
-    """The address of an account at its CA, made there by its key."""
+    """Return the URI of the account that the CA creates for, or has by, the account's key."""
     jose: Any = importlib.import_module("josepy")
     acme: Any = importlib.import_module("acme.client")
     messages: Any = importlib.import_module("acme.messages")
@@ -97,22 +97,22 @@ def _uri(account: Path, argv: list[str], eab: dict[str, str]) -> str:
     verify = "--no-verify-ssl" not in argv
     net = acme.ClientNetwork(key, alg=getattr(jose, kind), verify_ssl=verify, user_agent="stackctl")
     client = acme.ClientV2(messages.Directory.from_json(net.get(option(argv, "--server")[-1]).json()), net)
-    more: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if eab:
         words = (key.public_key(), eab["kid"], eab["hmac_key"], client.directory)
-        more["external_account_binding"] = messages.ExternalAccountBinding.from_data(*words)
+        fields["external_account_binding"] = messages.ExternalAccountBinding.from_data(*words)
     email = next(iter(option(argv, "--email", "-m")), None)
-    asked = messages.NewRegistration.from_data(email=email, terms_of_service_agreed="--agree-tos" in argv, **more)
+    body = messages.NewRegistration.from_data(email=email, terms_of_service_agreed="--agree-tos" in argv, **fields)
     try:
-        return str(client.new_account(asked).uri)
+        return str(client.new_account(body).uri)
     except importlib.import_module("acme.errors").ConflictError as known:
         return str(known.location)
 
 
-def adopt(shared: Tree, stage: Path, server: str) -> None:
-    """Bring a new account into the shared tree, unless one for this CA came there meanwhile.
+def merge_account(shared: ConfigDir, stage: Path, server: str) -> None:
+    """Move a new account into the shared tree, unless it has one for this CA meanwhile.
 
-    With two accounts certbot would ask which one is meant.
+    With two accounts certbot would prompt for one of them.
     """
     home = shared.accounts(server)
     if usable(shared, server):
@@ -120,16 +120,16 @@ def adopt(shared: Tree, stage: Path, server: str) -> None:
     for path in reversed((home, *home.parents)):
         if not path.exists():
             path.mkdir(0o700)
-    for account in Tree(stage / "config").accounts(server).glob("*/regr.json"):
+    for account in ConfigDir(stage / "config").accounts(server).glob("*/regr.json"):
         for file in account.parent.iterdir():
             sync(file)
         account.parent.rename(home / account.parent.name)
     sync(home)
 
 
-def adopt_again(shared: Tree, stage: Path, account: Path) -> None:
-    """Give an account its new address; the earlier one is kept aside."""
-    aside(shared, account / "regr.json")
+def update_account(shared: ConfigDir, stage: Path, account: Path) -> None:
+    """Write an account's new URI, and back up the previous one."""
+    back_up(shared, account / "regr.json")
     fresh = account / "regr.json.new"
     fresh.write_text((stage / "regr.json").read_text())
     sync(fresh)

@@ -1,4 +1,4 @@
-"""The parent of the batch issuer: starts children, passes on what they say, adopts what they finish.
+"""The parent of the batch issuer: start children, forward their events, and merge their finished lineages.
 
 A part of the batch issuer (see :mod:`stackctl.certs.issuer`).
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from stackctl.certs.issuer import accounts
 from stackctl.certs.issuer.locks import config_lock
-from stackctl.certs.issuer.merge import HOME, ElsewhereError, Tree, adopt, seed
+from stackctl.certs.issuer.merge import HOME, ConfigDir, ElsewhereError, merge_lineage, seed
 from stackctl.certs.issuer.single import run_single
 from stackctl.certs.issuer.worker import NOTHING, work
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Job:
-    """One call of certbot; an account to register is a job without a lineage.
+    """One call of certbot; a job without a lineage registers an account.
 
-    ``account`` is the directory of one whose key is to be registered again.
+    ``account`` is the directory of an account whose key must be registered again.
     """
 
     lineage: str | None
@@ -46,10 +46,10 @@ class Job:
     eab: dict[str, str] = field(default_factory=dict)
 
 
-class Issuer:
-    """The parent: starts children, passes on what they say, and adopts what they finish."""
+class BatchIssuer:
+    """Starts children, forwards their events, and merges their finished lineages."""
 
-    def __init__(self, shared: Tree, concurrency: int, patience: float, emit: Callable[..., None]) -> None:
+    def __init__(self, shared: ConfigDir, concurrency: int, patience: float, emit: Callable[..., None]) -> None:
         self.shared, self.emit = shared, emit
         self.eab: dict[str, dict[str, str]] = {}
         self.concurrency, self.patience = max(1, concurrency), patience
@@ -63,15 +63,15 @@ class Issuer:
         self.forgotten: list[Job] = []
         self.again: set[str] = set()
         self.waiting_since = 0.0
-        # Only we hold the writing end, so a child reads its end when we are gone, however that came.
+        # Only the parent holds the writing end, so a child reads EOF when the parent ends for any reason.
         self.alive = os.pipe()
 
     def note(self, text: str) -> None:
-        """Say something that belongs to no lineage."""
+        """Report a message that belongs to no lineage."""
         self.emit("note", detail=text)
 
     def recover(self) -> None:
-        """Adopt what an interrupted run finished, and remove what it did not."""
+        """Merge what an interrupted run finished, and remove what it did not."""
         home = self.shared.root / HOME
         done = [path.parent for path in sorted(home.glob("run-*/*/done"))]
         self.finished = [Job(s.name, [], "", s, recovered=True) for s in done if s.name[0] != "@"]
@@ -84,13 +84,13 @@ class Issuer:
                 run.rmdir()
 
     def register(self, jobs: list[Job]) -> list[Job]:
-        """Register where there is no account yet; the jobs that have one to go on with."""
+        """Register an account at each CA that has none, and return the jobs that have an account."""
         missing = {job.server: job.argv for job in jobs if not accounts.usable(self.shared, job.server)}
         self.work_off([self._registration(server, argv) for server, argv in missing.items()])
         return self._registered(jobs)
 
     def register_again(self) -> list[Job]:
-        """Register the keys of the accounts that a CA does not know any more; the jobs that met this."""
+        """Register the keys of accounts that a CA does not know any more, and return the jobs to repeat."""
         jobs, self.forgotten = self.forgotten, []
         for server, argv in {job.server: job.argv for job in jobs}.items():
             self.again.add(server)
@@ -109,7 +109,7 @@ class Issuer:
         return [job for job in jobs if job.server not in self.refused]
 
     def work_off(self, jobs: list[Job]) -> None:
-        """Do all jobs, many at once; one that fails stops no other."""
+        """Run all jobs, several at once; a failed job stops no other."""
         queue = deque(jobs)
         while queue or self.running or self.finished:
             while queue and len(self.running) < self.concurrency:
@@ -119,7 +119,7 @@ class Issuer:
                     self.discard(queue[0])
                     if isinstance(error, BlockingIOError) and self.running:
                         break  # no more processes at the moment
-                    self.note(f"{error}: one by one through the certbot command")
+                    self.note(f"{error}: falling back to the certbot command, one certificate at a time")
                     self.single += [queue[0]] if queue[0].lineage else []
                 except (OSError, ValueError) as error:
                     self.fail(queue[0], {**NOTHING, "detail": str(error)})
@@ -128,7 +128,7 @@ class Issuer:
                 for key, _ in self.selector.select(0.05 if self.finished else None):
                     self.read(key.data, key.fd)
             if self.finished:
-                self.settle()
+                self.merge_finished()
         for job in self.single:
             run_single(job.lineage or "", job.argv, self.shared, self.patience, self.emit)
         self.single = []
@@ -136,7 +136,7 @@ class Issuer:
     def start(self, job: Job) -> None:
         """Stage a job and fork its child."""
         stage = self.run_dir / (job.lineage or tempfile.mkdtemp(prefix="@", dir=self.run_dir))
-        mine = Tree(stage / "config")
+        mine = ConfigDir(stage / "config")
         mine.root.mkdir(parents=True)
         job.stage = stage
         if job.lineage:
@@ -158,18 +158,18 @@ class Issuer:
             self.emit("started", job.lineage)
 
     def read(self, source: tuple[Job, bytearray], fd: int) -> None:
-        """Pass on what a child said; at its end, see how it ended."""
+        """Forward the events of a child; at its end, evaluate its result."""
         job, unread = source
         data = os.read(fd, 65536)
         unread += data
         while b"\n" in unread:
             line, _, rest = unread.partition(b"\n")
             unread[:] = rest
-            said = json.loads(line)
-            if said["event"] == "result":
-                job.result = said
+            event = json.loads(line)
+            if event["event"] == "result":
+                job.result = event
             elif job.lineage:
-                self.emit(said["event"], job.lineage)
+                self.emit(event["event"], job.lineage)
         if data:
             return
         self.selector.unregister(fd)
@@ -184,7 +184,7 @@ class Issuer:
             self.fail(job, job.result or ended)
 
     def fail(self, job: Job, problem: dict[str, Any]) -> None:
-        """Report a job that went wrong, keep certbot's log of it, and clear up."""
+        """Report a failed job, keep its certbot log, and remove its stage."""
         log = job.stage / "logs" / "letsencrypt.log"
         if job.lineage and log.exists():
             (self.shared.root / HOME / "logs").mkdir(exist_ok=True)
@@ -192,8 +192,8 @@ class Issuer:
         if not (job.stage / "done").exists():
             self.discard(job)
         if job.account:
-            told = f"the CA has forgotten the account, and does not take its key again: {problem['detail']}"
-            self.refused[job.server] = {**problem, "detail": told}
+            detail = f"the CA does not know the account any more and rejects its key: {problem['detail']}"
+            self.refused[job.server] = {**problem, "detail": detail}
         elif not job.lineage:
             self.refused[job.server] = problem
         elif (problem["type"] or "").endswith(accounts.FORGOTTEN) and job.server not in self.again:
@@ -210,7 +210,7 @@ class Issuer:
             shutil.rmtree(job.stage, ignore_errors=True)
 
     def stop(self) -> None:
-        """Let the children remove their challenge files and end."""
+        """Stop the children, which first remove their challenge files."""
         for job in self.running:
             os.kill(job.pid, signal.SIGTERM)
         end = time.monotonic() + 5
@@ -218,56 +218,56 @@ class Issuer:
             self.running = [job for job in self.running if os.waitpid(job.pid, os.WNOHANG) == (0, 0)]
             time.sleep(0.02)
 
-    def settle(self) -> None:
-        """Adopt what is finished, as soon as no other certbot holds the configuration."""
+    def merge_finished(self) -> None:
+        """Merge the finished jobs as soon as no other certbot locks the configuration."""
         with config_lock(self.shared.root) as held:
             if held:
                 self.waiting_since = 0.0
                 while self.finished:
-                    self.settle_one(self.finished.pop(0))
+                    self.merge_one(self.finished.pop(0))
                 return
         if not self.waiting_since:
             self.waiting_since = time.monotonic()
-            self.note(f"another certbot works in {self.shared.root}: waiting for it to end")
+            self.note(f"another certbot is running in {self.shared.root}: waiting for it to end")
         elif time.monotonic() > self.waiting_since + self.patience:
-            text = f"another certbot works in {self.shared.root}; what was issued is put in place by the next run"
+            text = f"another certbot is running in {self.shared.root}: the next run installs the issued certificate"
             while self.finished:
                 self.fail(self.finished.pop(0), {**NOTHING, "detail": text})
 
-    def settle_one(self, job: Job) -> None:
-        """Adopt one lineage or account."""
+    def merge_one(self, job: Job) -> None:
+        """Merge one lineage or account."""
         try:
             if job.lineage:
-                changed = adopt(self.shared, job.stage, job.lineage, self.note)
+                changed = merge_lineage(self.shared, job.stage, job.lineage, self.note)
             elif job.account:
-                accounts.adopt_again(self.shared, job.stage, job.account)
-                self.note(f"{job.server} has forgotten the account: its key is registered there again")
+                accounts.update_account(self.shared, job.stage, job.account)
+                self.note(f"{job.server} did not know the account any more: its key is registered again")
             else:
-                accounts.adopt(self.shared, job.stage, job.server)
+                accounts.merge_account(self.shared, job.stage, job.server)
         except (OSError, ValueError) as error:
-            return self.fail(job, {**NOTHING, "detail": f"issued, but not put in place: {error}"})
-        (job.stage / "done").unlink()  # first: half of a stage must not be adopted again
+            return self.fail(job, {**NOTHING, "detail": f"issued, but not installed: {error}"})
+        (job.stage / "done").unlink()  # first: half of a stage must not be merged again
         shutil.rmtree(job.stage, ignore_errors=True)
         if not job.lineage:
             return self.emit("registered", detail=job.server)
         if job.recovered:
-            self.note(f"{job.lineage} was issued by an interrupted run and is in place now")
+            self.note(f"{job.lineage} was issued by an interrupted run and is installed now")
             self.recovered |= {job.lineage} if changed else set()
         else:
-            # For whoever listens the recovered lineage is a new one, though certbot had nothing to do.
+            # A recovered lineage is reported as new, although certbot had nothing to do in this run.
             self.emit("issued" if changed or job.lineage in self.recovered else "unchanged", job.lineage)
         return None
 
 
 def _child(job: Job, alive: tuple[int, int], writing: int) -> None:
-    """The child's life; it never returns."""
+    """Run one job in the child process; never return."""
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.close(alive[1])
         threading.Thread(target=lambda: (os.read(alive[0], 1), os._exit(1)), daemon=True).start()
 
-        def say(event: str, **more: object) -> None:
-            os.write(writing, (json.dumps({"event": event, **more}) + "\n").encode())
+        def say(event: str, **fields: object) -> None:
+            os.write(writing, (json.dumps({"event": event, **fields}) + "\n").encode())
 
         if job.account:
             accounts.register_again(job.account, job.argv, job.eab, job.stage, say)

@@ -1,4 +1,4 @@
-"""The two locks of the batch issuer: certbot's own, and one among issuers.
+"""The two locks of the batch issuer: certbot's own, and one between issuers.
 
 A part of the batch issuer (see :mod:`stackctl.certs.issuer`).
 """
@@ -23,14 +23,14 @@ CONFIG_LOCK = ".certbot.lock"
 
 @contextlib.contextmanager
 def config_lock(root: Path) -> Iterator[bool]:
-    """Certbot's own lock on its configuration, taken as certbot takes it. False: another has it."""
+    """Take certbot's own lock on its configuration, as certbot does; yield False if another process holds it."""
     path = root / CONFIG_LOCK
     held = False
     fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
     try:
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # certbot removes the file before it lets go of it: this may be one that is gone.
+            # certbot removes the file before it releases the lock: this may be a removed file.
             held = os.path.samestat(os.fstat(fd), path.stat())
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN, errno.ENOENT):
@@ -46,7 +46,7 @@ def config_lock(root: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def only_one(home: Path, patience: float, note: Callable[[str], None]) -> Iterator[None]:
-    """Wait until no other issuer works here; its children count, as they inherit the lock."""
+    """Wait until no other issuer, nor a child that inherited its lock, is running in ``home``."""
     home.mkdir(0o700, exist_ok=True)
     with (home / "lock").open("a") as file:
         end = time.monotonic() + patience
@@ -59,7 +59,7 @@ def only_one(home: Path, patience: float, note: Callable[[str], None]) -> Iterat
                 if time.monotonic() > end:
                     raise
             if not waited:
-                note("another issuer works here: waiting for it to end")
+                note(f"another issuer is running in {home.parent}: waiting for it to end")
             waited = True
             time.sleep(0.1)
         yield

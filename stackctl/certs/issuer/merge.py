@@ -1,7 +1,7 @@
-"""How a certbot lineage gets out of the shared tree and back in again, whole at every moment.
+"""Copy a certbot lineage out of the shared tree and merge it back, so that it is complete at every moment.
 
-A part of the batch issuer (see :mod:`stackctl.certs.issuer`): it runs in the certbot container, with
-nothing but the standard library of Python 3.9 or later, and knows certbot's files but not certbot.
+A part of the batch issuer (see :mod:`stackctl.certs.issuer`): it runs in the certbot container with
+only the standard library of Python 3.9 or later, and it knows certbot's files but does not import certbot.
 """
 
 from __future__ import annotations
@@ -29,46 +29,46 @@ class ElsewhereError(Exception):
     """The files of a lineage are not where certbot puts them by default: it cannot be staged."""
 
 
-class Tree:
-    """A configuration directory of certbot's: ``archive``, ``live``, ``renewal`` and ``accounts``."""
+class ConfigDir:
+    """A configuration directory of certbot: ``archive``, ``live``, ``renewal`` and ``accounts``."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def conf(self, name: str) -> Path:
-        """The renewal file of a lineage."""
+        """Return the renewal file of a lineage."""
         return self.root / "renewal" / f"{name}.conf"
 
     def live(self, name: str) -> Path:
-        """The directory the web server reads."""
+        """Return the directory that the web server reads."""
         return self.root / "live" / name
 
     def pem(self, name: str, kind: str, version: int) -> Path:
-        """One file of one version of a lineage."""
+        """Return one file of one version of a lineage."""
         return self.root / "archive" / name / f"{kind}{version}.pem"
 
     def accounts(self, server: str) -> Path:
-        """Where certbot keeps the accounts of one CA."""
+        """Return the directory of the accounts at one CA."""
         return self.root / "accounts" / server.partition("://")[2]
 
     def target(self, name: str, kind: str) -> Path | None:
-        """Where a link of ``live/NAME`` leads, as far as it leads anywhere."""
+        """Return the target of a link of ``live/NAME``, or None if the link is missing or broken."""
         link = self.live(name) / f"{kind}.pem"
         return link.readlink() if link.is_symlink() and link.exists() else None
 
     def shows(self, name: str, version: int) -> bool:
-        """Whether all four links lead to this version."""
+        """Return whether all four links point to this version."""
         return all(self.target(name, k) == Path(f"../../archive/{name}/{k}{version}.pem") for k in KINDS)
 
     def version(self, name: str) -> int | None:
-        """The version which all four links agree on."""
+        """Return the version that all four links point to, or None if they differ."""
         found = re.search(r"(\d+)\.pem$", str(self.target(name, "cert")))
         version = int(found[1]) if found else 0
         targets = [getattr(self.target(name, kind), "name", None) for kind in KINDS]
         return version if targets == [f"{kind}{version}.pem" for kind in KINDS] else None
 
     def numbers(self, name: str, kind: str = r"\w+?") -> set[int]:
-        """The versions in the archive which have a file of this kind."""
+        """Return the versions in the archive that have a file of this kind."""
         with contextlib.suppress(OSError):
             files = (self.root / "archive" / name).iterdir()
             return {int(m[1]) for m in (re.fullmatch(rf"{kind}(\d+)\.pem", f.name) for f in files) if m}
@@ -76,7 +76,7 @@ class Tree:
 
 
 def sync(path: Path) -> None:
-    """Put a file or the entries of a directory on the disk."""
+    """Flush a file, or the entries of a directory, to disk."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -85,11 +85,11 @@ def sync(path: Path) -> None:
 
 
 def link(source: str | Path, target: str | Path) -> None:
-    """A second name for a file: same owner, mode and inode; a copy where the disk has no links."""
+    """Hard-link a file, with the same owner, mode and inode; copy it if the file system has no links."""
     target = Path(target)
     if target.exists():
         return
-    target.unlink(missing_ok=True)  # a link that leads nowhere
+    target.unlink(missing_ok=True)  # a broken link
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:
@@ -99,8 +99,8 @@ def link(source: str | Path, target: str | Path) -> None:
         part.replace(target)
 
 
-def intact(shared: Tree, name: str, version: int) -> bool:
-    """Whether the archive has all four files of a version, none of them cut short."""
+def intact(shared: ConfigDir, name: str, version: int) -> bool:
+    """Return whether the archive has all four files of a version, none of them truncated."""
     for kind in KINDS:
         try:
             content = (shared.root / "archive" / name / f"{kind}{version}.pem").read_bytes()
@@ -111,21 +111,21 @@ def intact(shared: Tree, name: str, version: int) -> bool:
     return True
 
 
-def seed(shared: Tree, mine: Tree, name: str) -> bool:
-    """Copy a lineage, so that certbot renews it and counts on. False: there is none worth copying.
+def seed(shared: ConfigDir, mine: ConfigDir, name: str) -> bool:
+    """Copy a lineage, so that certbot renews it with the next version number; False if there is none to copy.
 
-    The links are made from the archive: where ``live/NAME`` was lost or half switched, certbot sees
-    a whole lineage, keeps what is valid, and adoption brings the links back without a new order.
+    The links are made from the archive: if ``live/NAME`` was lost or half switched, certbot sees
+    a complete lineage, keeps what is valid, and merging restores the links without a new order.
     """
     conf = shared.conf(name)
     head, rest, params = (conf.read_text() if conf.exists() else "").partition("\n[")
     if not re.search(r"^server *= *\S", params, re.MULTILINE):
-        return False  # cut short: certbot would take no notice of it, and make a NAME-0001
+        return False  # truncated: certbot would ignore it, and make a NAME-0001
     paths = dict(re.findall(r"^(\w+) *= *(.*?) *$", head, re.MULTILINE))
     home = {"archive_dir": str(shared.root / "archive" / name)}
     home.update({kind: str(shared.live(name) / f"{kind}.pem") for kind in KINDS})
     if any(paths.get(key, path) != path for key, path in home.items()):
-        raise ElsewhereError(f"{conf} names files outside of {shared.root}/live/{name} and archive/{name}")
+        raise ElsewhereError(f"{conf} names files outside {shared.root}/live/{name} and archive/{name}")
     whole = {number for number in shared.numbers(name, "cert") if intact(shared, name, number)}
     shown = shared.version(name)
     version = shown if shown in whole else max(whole, default=None)
@@ -137,7 +137,7 @@ def seed(shared: Tree, mine: Tree, name: str) -> bool:
     for kind in KINDS:
         (mine.live(name) / f"{kind}.pem").symlink_to(f"../../archive/{name}/{kind}{version}.pem")
     mine.conf(name).parent.mkdir()
-    # certbot has only its five paths before the first section.
+    # Only certbot's five paths come before the first section.
     mine.conf(name).write_text(head.replace(f"= {shared.root}/", f"= {mine.root}/") + rest + params)
     shutil.copymode(conf, mine.conf(name))
     (mine.root.parent / "seeded").write_text(json.dumps(sorted(shared.numbers(name))))
@@ -145,23 +145,23 @@ def seed(shared: Tree, mine: Tree, name: str) -> bool:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two directories in one step (renameat2). False where the system cannot."""
+    """Swap two directories atomically (renameat2); False if the system does not support it."""
     libc = ctypes.CDLL(None, use_errno=True)
     names = (-100, os.fsencode(one), -100, os.fsencode(other), 2)  # AT_FDCWD, RENAME_EXCHANGE
     if hasattr(libc, "renameat2"):
         return bool(libc.renameat2(*names) == 0)
-    # musl has had no such function for long, but the kernel has the call (since 3.15).
+    # musl lacked this function for a long time, but the kernel has the call (since 3.15).
     number = {"x86_64": 316, "aarch64": 276}.get(platform.machine())
     return number is not None and bool(libc.syscall(ctypes.c_long(number), *names) == 0)
 
 
-def show(shared: Tree, fresh: Path, name: str, version: int, note: Callable[[str], None]) -> None:
-    """Let ``live/NAME`` show a version.
+def switch(shared: ConfigDir, fresh: Path, name: str, version: int, note: Callable[[str], None]) -> None:
+    """Switch ``live/NAME`` to a version.
 
     Four links switched one by one leave a moment when key and chain do not match, and a reload or a
-    crash may hit it. So the directory is built anew and swapped in by one rename. Where two
+    crash may hit it. So the directory is built anew and swapped in by one rename. If two
     directories cannot be swapped, the links are switched one by one under certbot's own journal
-    (``previous_*.pem``): any certbot command rolls such a half switch back, and our next run
+    (``previous_*.pem``): any certbot command rolls such a half switch back, and the issuer's next run
     finishes it.
     """
     live = shared.live(name)
@@ -180,7 +180,7 @@ def show(shared: Tree, fresh: Path, name: str, version: int, note: Callable[[str
         fresh.rename(live)
     else:
         if any((live / f"{kind}.pem").is_file() and not (live / f"{kind}.pem").is_symlink() for kind in KINDS):
-            note(f"live/{name} held files that are not certbot's: kept in {aside(shared, live)}")
+            note(f"live/{name} contained files that certbot did not write: backed up to {back_up(shared, live)}")
         if not exchange(fresh, live):
             before = {kind: live / f"previous_{kind}.pem" for kind in KINDS}
             if not all(os.path.lexists(path) for path in before.values()):
@@ -192,8 +192,8 @@ def show(shared: Tree, fresh: Path, name: str, version: int, note: Callable[[str
     sync(live.parent)
 
 
-def aside(shared: Tree, path: Path) -> Path:
-    """Keep a copy of something that is about to be replaced and may be dear to somebody."""
+def back_up(shared: ConfigDir, path: Path) -> Path:
+    """Back up a file or directory before replacing it, and return the copy."""
     home = shared.root / HOME / "orphans"
     home.mkdir(exist_ok=True)
     copy = Path(tempfile.mkdtemp(prefix=f"{path.name}-", dir=home)) / path.name
@@ -204,20 +204,20 @@ def aside(shared: Tree, path: Path) -> Path:
     return copy
 
 
-def adopt(shared: Tree, stage: Path, name: str, note: Callable[[str], None]) -> bool:
-    """Bring a finished lineage into the shared tree. True if ``live/NAME`` shows another one now.
+def merge_lineage(shared: ConfigDir, stage: Path, name: str, note: Callable[[str], None]) -> bool:
+    """Merge a finished lineage into the shared tree; return True if ``live/NAME`` changed.
 
-    The order is archive, live, renewal. Files in the archive are seen by nobody before a link leads
-    to them. Then the web server has the whole new lineage at once, and certbot, which goes by the
-    renewal file, still knows the earlier one or none. A crash in between leaves both with something
-    whole, and repeating this function finishes the job.
+    The order is archive, live, renewal. Files in the archive are not used before a link points
+    to them. Then the web server has the whole new lineage at once, and certbot, which reads the
+    renewal file, still knows the previous one or none. A crash in between leaves both with a
+    complete lineage, and repeating this function finishes the job.
     """
-    mine = Tree(stage / "config")
+    mine = ConfigDir(stage / "config")
     version = mine.version(name)
     if version is None:  # certbot had nothing to write, as with --dry-run
         return False
     current, number = shared.version(name), _number(shared, mine, name, version)
-    if current is not None and current > number:  # certbot itself has renewed it since
+    if current is not None and current > number:  # certbot has renewed it since
         return False
     archive = shared.pem(name, "cert", number).parent
     archive.mkdir(0o755, parents=True, exist_ok=True)
@@ -225,22 +225,22 @@ def adopt(shared: Tree, stage: Path, name: str, note: Callable[[str], None]) -> 
         link(mine.pem(name, kind, version), shared.pem(name, kind, number))
     sync(archive)
     if not shared.shows(name, number):
-        show(shared, stage / "live", name, number, note)
-    for kind in KINDS:  # all links lead to one version: the journal of the switch is done with
+        switch(shared, stage / "live", name, number, note)
+    for kind in KINDS:  # all links point to one version: the journal of the switch is no longer needed
         (shared.live(name) / f"previous_{kind}.pem").unlink(missing_ok=True)
     for readme in ("live/README", f"live/{name}/README"):
         if (mine.root / readme).exists() and not (shared.root / readme).exists():
             shutil.copy2(mine.root / readme, shared.root / readme)
     seeded = json.loads((stage / "seeded").read_text()) if (stage / "seeded").exists() else []
-    _adopt_conf(shared, mine, name, note, seeded=bool(seeded))
+    _merge_conf(shared, mine, name, note, seeded=bool(seeded))
     for old in set(seeded) - mine.numbers(name):  # certbot keeps the last few versions only
         for kind in KINDS:
             shared.pem(name, kind, old).unlink(missing_ok=True)
     return current != number
 
 
-def _number(shared: Tree, mine: Tree, name: str, version: int) -> int:
-    """The number a staged version gets.
+def _number(shared: ConfigDir, mine: ConfigDir, name: str, version: int) -> int:
+    """Return the number that a staged version gets.
 
     It is certbot's, unless the archive has other files of that number or a higher one: of a lineage
     that lost its renewal file, or of a ``certbot renew`` that ran meanwhile. They are kept.
@@ -254,7 +254,7 @@ def _number(shared: Tree, mine: Tree, name: str, version: int) -> int:
     raise AssertionError
 
 
-def _adopt_conf(shared: Tree, mine: Tree, name: str, note: Callable[[str], None], *, seeded: bool) -> None:
+def _merge_conf(shared: ConfigDir, mine: ConfigDir, name: str, note: Callable[[str], None], *, seeded: bool) -> None:
     """Write the renewal file as certbot would have written it in the shared tree."""
     conf = shared.conf(name)
     before = conf.read_text() if conf.exists() else ""
@@ -262,7 +262,7 @@ def _adopt_conf(shared: Tree, mine: Tree, name: str, note: Callable[[str], None]
     lines = []
     for line in mine.conf(name).read_text().replace(str(mine.root), str(shared.root)).splitlines():
         if line.startswith(("config_dir =", "work_dir =", "logs_dir =")):
-            # Ours are gone in a moment. Without these lines certbot takes its defaults.
+            # The stage is about to be removed. Without these lines certbot uses its defaults.
             lines += [own[key] for key in (line.partition(" ")[0],) if key in own]
         else:
             lines.append(line)
@@ -270,7 +270,7 @@ def _adopt_conf(shared: Tree, mine: Tree, name: str, note: Callable[[str], None]
     if after == before:
         return
     if before and not seeded:
-        note(f"renewal/{name}.conf led to no whole lineage: kept in {aside(shared, conf)}")
+        note(f"renewal/{name}.conf did not belong to a complete lineage: backed up to {back_up(shared, conf)}")
     conf.parent.mkdir(0o755, exist_ok=True)
     fresh = conf.with_name(conf.name + ".new")  # the name certbot uses, and removes
     fresh.write_text(after)

@@ -1,4 +1,4 @@
-"""The issuer as one text for ``python3 -``, and what that text then does.
+"""The issuer as one text for ``python3 -``, and its entry point.
 
 A part of the batch issuer (see :mod:`stackctl.certs.issuer`).
 """
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackctl.certs.issuer.accounts import binding, option
-from stackctl.certs.issuer.batch import Issuer, Job
+from stackctl.certs.issuer.batch import BatchIssuer, Job
 from stackctl.certs.issuer.locks import only_one
-from stackctl.certs.issuer.merge import HOME, Tree
+from stackctl.certs.issuer.merge import HOME, ConfigDir
 from stackctl.certs.issuer.single import run_single
 from stackctl.certs.issuer.worker import NOTHING
 
@@ -39,12 +39,12 @@ case ${1-} in *python*) exec "$@" -u - ;; esac
 exec python3 -u -
 """
 COMMAND = ("sh", "-c", _SHELL)
-"""Runs :func:`text` on its standard input, by the Python that has certbot: the one that the first line
-of the ``certbot`` command names, or else whatever ``python3`` is."""
+"""Runs :func:`text` on its standard input with the Python that has certbot: the one that the first line
+of the ``certbot`` command names, or else ``python3``."""
 
 
 def text(spec: dict[str, Any]) -> str:
-    """The whole issuer as one text for ``python3 -``, which then runs :func:`main`."""
+    """Return the whole issuer as one text for ``python3 -``, which then runs :func:`main`."""
     here = Path(__file__)
     sources = {f"stackctl.certs.issuer.{name}": here.with_name(f"{name}.py").read_text() for name in MODULES}
     return (
@@ -62,8 +62,8 @@ def text(spec: dict[str, Any]) -> str:
 def webroots(jobs: list[Job]) -> Iterator[None]:
     """Keep the challenge directories while the jobs run.
 
-    certbot removes each one it made when it is done, perhaps just before another child writes there.
-    What it finds it does not remove; and the placeholder stops a certbot which came before us.
+    certbot removes each directory it made when it is done, perhaps just before another child writes
+    there. It does not remove those it found; the placeholder stops a certbot that started earlier.
     """
     keep = []
     for root in sorted({Path(w) for job in jobs for w in option(job.argv, "-w", "--webroot-path")}):
@@ -83,21 +83,21 @@ def webroots(jobs: list[Job]) -> Iterator[None]:
 
 
 def main(spec: dict[str, Any]) -> int:
-    """Do the jobs of a specification; one JSON object a line says what happens.
+    """Run the jobs of a specification, and report each event as one line of JSON.
 
-    ``config_dir`` and ``jobs`` (each with ``lineage`` and ``argv``) have to be there. ``concurrency``
-    is how many at once, ``patience`` how many seconds to wait for another certbot, ``eab`` the
-    external account binding (``kid``, ``hmac_key``) to register with, by the CA's directory URL.
+    ``config_dir`` and ``jobs`` (each with ``lineage`` and ``argv``) are required. ``concurrency``
+    is the number of jobs at once, ``patience`` how many seconds to wait for another certbot, ``eab``
+    the external account binding (``kid``, ``hmac_key``) to register with, by the CA's directory URL.
 
-    Returns 0 when the run went through, whatever became of single jobs; 1 when it could not run.
+    Returns 0 if the run completed, even if single jobs failed; 1 if it could not run.
     """
-    # Nothing but events may get to the standard output.
+    # Only events may be written to the standard output.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def emit(event: str, lineage: str | None = None, **more: object) -> None:
-        line = {"event": event, **({"lineage": lineage} if lineage else {}), **NOTHING, **more}
-        with contextlib.suppress(BrokenPipeError):  # nobody listens any more: finish the work
+    def emit(event: str, lineage: str | None = None, **fields: object) -> None:
+        line = {"event": event, **({"lineage": lineage} if lineage else {}), **NOTHING, **fields}
+        with contextlib.suppress(BrokenPipeError):  # the reader is gone: finish the work
             out.write(json.dumps(line) + "\n")
             out.flush()
 
@@ -105,7 +105,7 @@ def main(spec: dict[str, Any]) -> int:
         emit("note", detail=text)
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    shared = Tree(Path(spec["config_dir"]))
+    shared = ConfigDir(Path(spec["config_dir"]))
     patience = float(spec.get("patience", PATIENCE))
     jobs = []
     for job in spec["jobs"]:
@@ -116,12 +116,15 @@ def main(spec: dict[str, Any]) -> int:
             try:
                 importlib.import_module("certbot.main")
             except Exception as error:  # noqa: BLE001 - a broken certbot may raise anything
-                note(f"no certbot for {sys.executable} ({error}): one by one through the certbot command")
+                note(
+                    f"{sys.executable} cannot import certbot ({error}): "
+                    "falling back to the certbot command, one certificate at a time"
+                )
                 for job in jobs:
                     argv = [*job.argv, *binding(spec.get("eab", {}).get(job.server, {}))]
                     run_single(job.lineage or "", argv, shared, patience, emit)
                 return 0
-            issuer = Issuer(shared, int(spec.get("concurrency", 16)), patience, emit)
+            issuer = BatchIssuer(shared, int(spec.get("concurrency", 16)), patience, emit)
             issuer.eab = spec.get("eab", {})
             try:
                 issuer.recover()
@@ -133,6 +136,6 @@ def main(spec: dict[str, Any]) -> int:
             with contextlib.suppress(OSError):
                 issuer.run_dir.rmdir()
     except OSError as error:
-        note(f"the issuer cannot work in {shared.root}: {error}")
+        note(f"the issuer cannot use {shared.root}: {error}")
         return 1
     return 0

@@ -1,7 +1,7 @@
-"""One job of the batch issuer: certbot in a forked child, and what it tells on the way.
+"""Run one job of the batch issuer: certbot in a forked child, with progress events.
 
-A part of the batch issuer (see :mod:`stackctl.certs.issuer`); it is the only part that looks into
-certbot, at public methods of its ACME client, and a certbot that has changed costs the look only.
+A part of the batch issuer (see :mod:`stackctl.certs.issuer`). It is the only part that hooks into
+certbot, at public methods of its ACME client; with a certbot whose internals differ only the progress is lost.
 """
 
 # ruff: noqa: ANN401, SLF001 - certbot's objects have no types here, and two of its members are private
@@ -30,7 +30,7 @@ NOTHING: dict[str, Any] = {"type": None, "detail": None, "retry_after": None}
 
 
 def wrap(owner: Any, name: str, after: Callable[[Any, Any], None]) -> None:
-    """Look at what a method returns. A certbot without it, or another result, costs the look only."""
+    """Call ``after`` with what a method returns; a missing method or another result is ignored."""
     inner = getattr(owner, name, None)
 
     def outer(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -43,11 +43,11 @@ def wrap(owner: Any, name: str, after: Callable[[Any, Any], None]) -> None:
         setattr(owner, name, functools.wraps(inner)(outer))
 
 
-def persist(owner: Any, name: str) -> None:
-    """Send a request again when the CA did not like its nonce; certbot does so once only.
+def retry_bad_nonce(owner: Any, name: str) -> None:
+    """Send a request again if the CA rejects its nonce; certbot does so only once.
 
-    RFC 8555 (6.5) asks for it. A CA that refuses some good nonces would fail an order of ten
-    requests in forty otherwise.
+    RFC 8555 (6.5) requires it. At a CA that rejects some good nonces one order of ten
+    requests in forty would fail otherwise.
     """
     inner = getattr(owner, name, None)
 
@@ -65,17 +65,17 @@ def persist(owner: Any, name: str) -> None:
 
 
 def wake_early(module: str, ready: Callable[[], bool]) -> None:
-    """Cut short the second that certbot waits before it first asks the CA for a result.
+    """Shorten the second that certbot waits before it first polls the CA for a result.
 
-    The CA is asked up to three times in that second, and once only where its answer has a
-    Retry-After. Every later wait is certbot's own. Where the module looks different, all of them are.
+    The CA is polled up to three times in that second, and only once if its answer has a
+    Retry-After. Every later wait is certbot's own. If the module differs, all waits are.
     """
     unused = [0.1, 0.2, 0.3]
 
     def sleep(seconds: float) -> None:
         end = time.monotonic() + seconds
         with contextlib.suppress(Exception):
-            while unused and seconds == 1:  # as written in certbot; a Retry-After is no whole number
+            while unused and seconds == 1:  # as written in certbot; a Retry-After is never a whole number
                 time.sleep(unused.pop(0))
                 if ready():
                     return
@@ -89,7 +89,7 @@ def wake_early(module: str, ready: Callable[[], bool]) -> None:
 
 
 class Watcher:
-    """Reports the steps of an order, and keeps the CA's problems: certbot's exceptions do not."""
+    """Reports the steps of an order, and records the CA's problems, which certbot's exceptions lack."""
 
     def __init__(self, say: Callable[..., None], *, bound: bool = True) -> None:
         self.say = say
@@ -100,57 +100,57 @@ class Watcher:
         self.unanswered = 0
 
     def install(self) -> None:
-        """Put it into certbot's ACME client."""
+        """Install the hooks in certbot's ACME client."""
         with contextlib.suppress(Exception):
             acme: Any = importlib.import_module("acme.client")
-            persist(acme.ClientNetwork, "post")
+            retry_bad_nonce(acme.ClientNetwork, "post")
             self.peek = acme.ClientV2.poll
             wrap(acme.ClientV2, "new_order", self.ordered)
             wrap(acme.ClientV2, "answer_challenge", self.answered)
-            wrap(acme.ClientV2, "external_account_required", self.asked_for_binding)
-            wrap(acme.ClientV2, "begin_finalization", self.asked_to_finalize)
+            wrap(acme.ClientV2, "external_account_required", self.binding_checked)
+            wrap(acme.ClientV2, "begin_finalization", self.finalization_requested)
             wrap(acme.ClientV2, "poll", self.polled)
             wrap(importlib.import_module("requests").Session, "request", self.responded)
             wake_early("certbot._internal.auth_handler", self.validated)
             wake_early("acme.client", self.finalized)
 
     def ordered(self, client: Any, order: Any) -> None:
-        """The CA has taken the order."""
+        """Handle the CA's acceptance of the order."""
         self.client, self.order = client, order.uri
         self.pending = [a for a in order.authorizations if a.body.status.name == "pending"]
         self.unanswered = len(self.pending)
         self.say("ordered")
 
-    def asked_for_binding(self, _client: Any, required: Any) -> None:
-        """The CA takes bound accounts only: certbot gives up without asking it."""
+    def binding_checked(self, _client: Any, required: Any) -> None:
+        """Record that the CA requires an external account binding: certbot gives up without a request."""
         if required and not self.bound:
-            problem = SimpleNamespace(typ=UNBOUND, detail="the CA wants an external account binding", subproblems=None)
-            self.problems.append(("", problem))
+            detail = "the CA requires an external account binding"
+            self.problems.append(("", SimpleNamespace(typ=UNBOUND, detail=detail, subproblems=None)))
 
-    def asked_to_finalize(self, _client: Any, _order: Any) -> None:
-        """The CA was asked to make the certificate."""
+    def finalization_requested(self, _client: Any, _order: Any) -> None:
+        """Record when finalization of the order was requested."""
         self.finalizing = time.monotonic()
 
     def answered(self, _client: Any, _challenge: Any) -> None:
-        """The CA was told that a challenge is ready."""
+        """Count a challenge that is reported to the CA as ready."""
         self.unanswered -= 1
         if not self.unanswered:
             self.say("challenged")
 
     def polled(self, _client: Any, result: Any) -> None:
-        """The CA told how an authorization stands."""
+        """Record the problems of an invalid authorization."""
         body = result[0].body
         if body.status.name == "invalid":
             self.problems += [(body.identifier.value, c.error) for c in body.challenges if c.error]
 
     def responded(self, _session: Any, response: Any) -> None:
-        """The CA answered a request."""
+        """Record the Retry-After of a response."""
         if response.status_code >= 400:
             self.retry_after = response.headers.get("Retry-After")
 
     def validated(self) -> bool:
-        """Whether the CA is done with all challenges."""
-        if len(self.pending) > 8:  # not worth the questions
+        """Return whether the CA has validated all challenges."""
+        if len(self.pending) > 8:  # too many requests for what they save
             raise TimeoutError
         answers = [self.peek(self.client, authorization) for authorization in self.pending]
         waiting = [response for a, response in answers if a.body.status.name == "pending"]
@@ -159,7 +159,7 @@ class Watcher:
         return not waiting
 
     def finalized(self) -> bool:
-        """Whether the CA is done with the order."""
+        """Return whether the CA has finalized the order."""
         response = self.client._post_as_get(self.order)
         ended = response.json()["status"] in {"valid", "invalid"}
         if not ended and "Retry-After" in response.headers:
@@ -168,12 +168,12 @@ class Watcher:
 
 
 def explain(error: BaseException | None, watcher: Watcher) -> dict[str, Any]:
-    """The CA's own problem behind an exception, or else the exception's text."""
+    """Return the CA's problem that caused an exception, or else the exception's text."""
     problems = list(watcher.problems)
     result = {**NOTHING, "detail": str(error) or type(error).__name__}
     if result["detail"] == "TimeoutError" and watcher.finalizing:  # certbot's own says nothing else
         waited = round(time.monotonic() - watcher.finalizing)
-        result["detail"] = f"the CA did not finish the order within {waited} s of being asked to"
+        result["detail"] = f"the CA did not finalize the order within {waited} s"
     while error is not None and not problems:
         found = (error, getattr(error, "error", None))
         problems += [("", p) for p in found if isinstance(getattr(p, "typ", None), str)]
@@ -188,7 +188,7 @@ def explain(error: BaseException | None, watcher: Watcher) -> dict[str, Any]:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """A Retry-After header (seconds or a date) as seconds from now."""
+    """Return a Retry-After header (seconds or a date) as seconds from now."""
     if not retry_after or retry_after.isdecimal():
         return float(retry_after) if retry_after else None
     with contextlib.suppress(ValueError, TypeError):
@@ -197,7 +197,7 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def work(argv: list[str], stage: Path, say: Callable[..., None]) -> None:
-    """Run certbot in the staging directory; its prints go to a file there."""
+    """Run certbot in the staging directory, with its output in a file there."""
     tempfile.tempdir = str(stage)
     fd = os.open(stage / "output", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     os.dup2(fd, 1)
@@ -209,7 +209,7 @@ def work(argv: list[str], stage: Path, say: Callable[..., None]) -> None:
         code = importlib.import_module("certbot.main").main([*argv, *own])
     except SystemExit as stop:
         code = stop.code
-    except BaseException as error:  # noqa: BLE001 - whatever it was, somebody is to hear of it
+    except BaseException as error:  # noqa: BLE001 - every failure must be reported
         return say("result", ok=False, **explain(error, watcher))
     if code:
         sys.stdout.flush()
@@ -218,6 +218,6 @@ def work(argv: list[str], stage: Path, say: Callable[..., None]) -> None:
         return say("result", ok=False, **{**NOTHING, "detail": code if isinstance(code, str) else words[-1]})
     for pattern in ("archive/*/*", "live/*", "renewal/*"):
         for path in (stage / "config").glob(pattern):
-            sync(path)  # here, where many do it at once
+            sync(path)  # in the children, which run in parallel
     (stage / "done").touch()
     return say("result", ok=True)

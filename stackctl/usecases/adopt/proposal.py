@@ -28,7 +28,7 @@ from stackctl.plan.adopt import (
     RewriteRenewal,
     WriteKept,
     in_two,
-    with_measured_gap,
+    with_measured_downtime,
 )
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
@@ -176,7 +176,9 @@ def planned(  # noqa: PLR0913  (what was found, and what it is to be)
     plan = make_plan(stack, loaded.doc.text, Intent(issue=False), observed, rendering, context.issuers)
     probed = tuple(site.name for site in stack.sites if site.name in there or _usable(foreign, site))
     mine: set[str] = {stack.certbot, stack.proxy.service}
-    converging = [with_measured_gap(operation, probed) for operation in plan.operations if _is_ours(operation, mine)]
+    converging = [
+        with_measured_downtime(operation, probed) for operation in plan.operations if _is_ours(operation, mine)
+    ]
     own = _own_operations(context, foreign, proposal, old, loaded.doc.text)
     before, switch = in_two([*own, *converging, *imports, *_helpers_removed(foreign, observed)])
     name = context.directory.main_path

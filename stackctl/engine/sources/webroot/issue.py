@@ -193,7 +193,7 @@ def _one_by_one(
         run = functools.partial(_execute, context, container.id, command)
         code, output = single.retry_certbot(run, program.PATIENCE, context.report.note)
         if code:
-            problem, words = single.complaint(output)
+            problem, words = single.problem_in(output)
             outcome.fail(request.lineage, words or f"certbot ended with {code}", problem)
         else:
             outcome.issued.add(request.lineage)
