@@ -21,11 +21,13 @@ class TextReport:
         self._console = console
         self._verbose = verbose
         self._started: dict[int, float] = {}
+        self._together = 0
         self._status: Status | None = None
         self.notes: list[str] = []
 
     def begin(self, operation: Operation) -> None:
         """See :meth:`Report.begin`."""
+        self._together = 1 if not self._started else self._together + 1
         self._started[id(operation)] = time.monotonic()
         if self._console.is_terminal:
             self._stop()
@@ -35,9 +37,13 @@ class TextReport:
     def end(self, operation: Operation, error: str | None) -> None:
         """See :meth:`Report.end`."""
         self._stop()
-        seconds = time.monotonic() - self._started.pop(id(operation), time.monotonic())
-        took = f" ({seconds:.1f} s)" if seconds >= 0.1 else ""
+        started = self._started.pop(id(operation), None)
+        if started is None:
+            # It is done, and then its files were not published.
+            self._line("✗", "red", f"not made live, the site is left as it was: {operation.text}")
+            return
         why = f" because {operation.cause}" if self._verbose else ""
+        took = "" if self._started else self._took(time.monotonic() - started)
         mark, style = ("✓", "green") if error is None else ("✗", "red")
         self._line(mark, style, f"{operation.text}{why}{took}")
 
@@ -54,6 +60,12 @@ class TextReport:
     def close(self) -> None:
         """Leave no spinner behind."""
         self._stop()
+
+    def _took(self, seconds: float) -> str:
+        """Return the time of operations that ran together: what each of them took is not known."""
+        if seconds < 0.1:
+            return ""
+        return f" ({seconds:.1f} s)" if self._together == 1 else f" ({self._together} together in {seconds:.1f} s)"
 
     def _stop(self) -> None:
         if self._status is not None:

@@ -189,5 +189,8 @@ class Proxy(Protocol):
     def advice(self, message: str) -> Advice:
         """Return what to do about an error that it logged for a request."""
 
+    def is_routine(self, line: str) -> bool:
+        """Return whether a line of its log only says that it reloads or stops."""
+
     def concerns(self, line: str, names: Sequence[str]) -> bool:
         """Return whether a line of its log is about a site with ``names``, its own name first."""

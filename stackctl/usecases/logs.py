@@ -19,18 +19,20 @@ class LogsReport:
 
 
 def logs(context: Context, domain: Domain | None, *, tail: int, follow: bool) -> Iterator[str]:
-    """Lines of all services; with a domain, of its service and of the proxy where they name it."""
+    """Lines of all services; with a domain, of its service and of the proxy where they name it.
+
+    The proxy's notices of signals are left out.
+    """
     loaded = load_current(context)
-    if domain is None:
-        yield from context.orchestrator.follow([], tail=tail, follow=follow)
-        return
-    site = loaded.stack.site(domain)
-    if site is None:
+    site = loaded.stack.site(domain) if domain is not None else None
+    if domain is not None and site is None:
         raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
     proxy_service = loaded.stack.proxy.service
     proxy = context.proxy_of(loaded.stack)
-    for line in context.orchestrator.follow([proxy_service, *site.services], tail=tail, follow=follow):
+    services = [proxy_service, *site.services] if site is not None else []
+    for line in context.orchestrator.follow(services, tail=tail, follow=follow):
         service, _, text = line.partition("|")
         from_proxy = service.strip().startswith(proxy_service)
-        if not from_proxy or proxy.concerns(text, site.domains):
-            yield line
+        if from_proxy and (proxy.is_routine(text) or (site is not None and not proxy.concerns(text, site.domains))):
+            continue
+        yield line

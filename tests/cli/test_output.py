@@ -312,6 +312,17 @@ def test_logs(cli: Cli) -> None:
     assert cli("logs", "none.example.com").exit_code == 2
 
 
+def test_logs_leave_out_what_the_proxy_says_of_signals(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        "nginx-1  | 2026/11/22 01:00:01 [notice] 1#1: signal 29 (SIGIO) received",
+        'nginx-1  | 10.9.0.1 - - www.example.com "GET /" 200',
+        "one-1    | 2026/11/22 01:00:01 [notice] 1#1: signal 29 (SIGIO) received",
+    ]
+    monkeypatch.setattr(type(cli.world.fake), "follow", lambda *_, **__: iter(lines))
+    assert cli("logs").stdout.splitlines() == lines[1:]
+    assert cli("logs", "www.example.com").stdout.splitlines() == lines[1:]
+
+
 def test_every_failure_is_told_and_the_first_one_is_the_exit_code(cli: Cli) -> None:
     cli.world.custom("one.example.com.conf", "not_a_directive on;\n")
     cli.world.fake.faults.issue["two.example.com"] = "dns"

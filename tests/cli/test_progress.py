@@ -14,7 +14,7 @@ from stackctl.engine.apply.execute import Step
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.values import Domain
 from stackctl.plan.operation import Plan
-from stackctl.plan.operations import Issue
+from stackctl.plan.operations import Issue, StageFiles
 from stackctl.usecases.result import Result
 
 
@@ -40,6 +40,38 @@ def test_a_live_line_where_somebody_watches(*, terminal: bool) -> None:
     assert ("issuing 37/100, 2 failed, about 8 s left …" in out.getvalue()) is terminal
     assert "issuing 38/100" not in out.getvalue()
     assert "a.example.com: issued" in out.getvalue()
+
+
+def test_a_time_is_that_of_all_operations_that_ran_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.0, 60.0, 70.0, 75.0])
+    monkeypatch.setattr("stackctl.cli.report.time.monotonic", lambda: next(clock))
+    out = io.StringIO()
+    report = TextReport(Console(file=out, width=100), verbose=False)
+    one, two, three = (operation(f"{name}.example.com") for name in "abc")
+    report.begin(one)
+    report.begin(two)
+    report.end(one, None)
+    report.end(two, "it does not answer")
+    report.begin(three)
+    report.end(three, None)
+    assert out.getvalue().splitlines() == [
+        "✓ issue a certificate for a.example.com",
+        "✗ issue a certificate for b.example.com (2 together in 60.0 s)",
+        "✓ issue a certificate for c.example.com (5.0 s)",
+    ]
+
+
+def test_what_is_parked_after_it_was_staged_does_not_read_as_live() -> None:
+    out = io.StringIO()
+    report = TextReport(Console(file=out, width=100), verbose=False)
+    staged = StageFiles(files={"sites/a.example.com.conf": b""}, cause="new", scope="a.example.com")
+    report.begin(staged)
+    report.end(staged, None)
+    report.end(staged, "nginx refuses it")
+    assert out.getvalue().splitlines() == [
+        "✓ stage sites/a.example.com.conf",
+        "✗ not made live, the site is left as it was: stage sites/a.example.com.conf",
+    ]
 
 
 def test_json_hears_nothing_of_it() -> None:

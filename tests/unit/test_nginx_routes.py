@@ -249,8 +249,23 @@ host: "A.example.com:8443"
 2026/11/22 01:00:01 [notice] 1#1: signal 1 (SIGHUP) received from 7, reconfiguring
 2026/11/22 01:00:02 [error] 29#29: *13 limiting requests, excess: 0.9 by zone "login", client: 10.9.0.1, \
 server: b.example.com, request: "GET / HTTP/2.0", host: "b.example.com"
+2026/11/22 01:00:03 [warn] 29#29: *15 a client request body is buffered to a temporary file /var/cache/nginx/1, \
+client: 10.9.0.1, server: a.example.com, request: "POST /up HTTP/1.1", host: "a.example.com"
 2026/11/22 01:00:03 [info] 29#29: *14 client sent no host, client: 10.9.0.1, server: _
 """
+
+
+def test_notices_of_signals_are_routine() -> None:
+    notice = "2026/11/22 01:00:01 [notice] 1#1: "
+    for text in (
+        "signal 29 (SIGIO) received",
+        "signal 15 (SIGTERM) received from 1, exiting",
+        "gracefully shutting down",
+    ):
+        assert Nginx().is_routine(notice + text), text
+    assert [line for line in LOG.splitlines() if Nginx().is_routine(line)] == [
+        notice + "signal 1 (SIGHUP) received from 7, reconfiguring"
+    ]
 
 
 def test_errors_of_requests_are_read_from_the_log() -> None:

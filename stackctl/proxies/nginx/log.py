@@ -10,6 +10,10 @@ _LINE = re.compile(
     r"^(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>\w+)\] \d+#\d+: (?:\*\d+ )?(?P<message>.*?), client: .*$",
     re.MULTILINE,
 )
+_ROUTINE = re.compile(
+    r"\[(?:notice|info)\] \d+#\d+: (?:signal \d+ \(|SIG[A-Z]+ |gracefully shutting down|exiting|exit$)"
+)
+_BUFFERED = re.compile(r"is buffered to a temporary file")
 _HOST = re.compile(r', host: "([^"]*)"')
 _REQUEST = re.compile(r', request: "([^"]*)"')
 _UPSTREAM = re.compile(r', upstream: "([^"]*)"')
@@ -17,7 +21,17 @@ _UPSTREAM = re.compile(r', upstream: "([^"]*)"')
 
 def logged_errors(log: str) -> list[LoggedError]:
     """Return the errors of requests in ``log``, oldest first; the host without its port, in lower case."""
-    return [_error(match) for match in _LINE.finditer(log) if _HOST.search(match[0])]
+    return [_error(match) for match in _LINE.finditer(log) if _HOST.search(match[0]) and not _is_ordinary(match)]
+
+
+def is_routine(line: str) -> bool:
+    """Return whether a line is nginx's notice of a signal, as each reload and each stop has several."""
+    return _ROUTINE.search(line) is not None
+
+
+def _is_ordinary(match: re.Match[str]) -> bool:
+    """Return whether it is the warning of a large upload or answer that takes place on disk: nothing failed."""
+    return match["level"] == "warn" and _BUFFERED.search(match["message"]) is not None
 
 
 def _error(match: re.Match[str]) -> LoggedError:

@@ -14,7 +14,7 @@ from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.config import OLDEST, shared_files, site_files, source_of
 from stackctl.proxies.nginx.layout import CUSTOM_HTTP, LAYOUT, MAIN, NGINX, custom_location, custom_site
-from stackctl.proxies.nginx.log import logged_errors
+from stackctl.proxies.nginx.log import is_routine, logged_errors
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.nginx.trace import trace
 from stackctl.proxies.proxy import Files, Rejection, Reload, Rendered, SiteTls, Tracer, Version
@@ -137,6 +137,10 @@ class Nginx:
     def advice(self, message: str) -> Advice:
         """Return what to do about a message of its error log."""
         return advice(message)
+
+    def is_routine(self, line: str) -> bool:
+        """See :meth:`Proxy.is_routine`."""
+        return is_routine(line)
 
     def concerns(self, line: str, names: Sequence[str]) -> bool:
         """Return whether the access log's host field or an error names one of ``names``."""
