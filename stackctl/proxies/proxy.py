@@ -189,6 +189,9 @@ class Proxy(Protocol):
     def advice(self, message: str) -> Advice:
         """Return what to do about an error that it logged for a request."""
 
+    def read_by_workers(self, custom: Mapping[str, bytes]) -> tuple[str, ...]:
+        """Return the user's own files, by name, that unprivileged workers open for each request."""
+
     def is_routine(self, line: str) -> bool:
         """Return whether a line of its log only says that it reloads or stops."""
 

@@ -10,6 +10,7 @@ from stackctl.plan.diff import FileDiff, file_diff
 from stackctl.plan.intent import Intent
 from stackctl.usecases.converge import converge, load_current
 from stackctl.usecases.result import Result
+from stackctl.usecases.unreadable import unreadable_files
 
 
 def up(  # noqa: PLR0913  (one for each option)
@@ -24,6 +25,8 @@ def up(  # noqa: PLR0913  (one for each option)
     """Converge on what the Compose file says, after an edit by hand or after a crash."""
     loaded = load_current(context)
     intent = Intent(issue=issue, check=check, ledger=ledger, unattended=unattended)
+    for one in unreadable_files(context, loaded.stack):
+        context.report.note(f"{one.path} has mode {one.mode:04o}, {one.why}: chmod {one.wanted:o} {one.path}")
     return converge(context, "up", loaded, intent, dry_run=dry_run)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,13 +45,22 @@ _NONCE_SECONDS = 60.0
 """Longer than any look at names takes."""
 
 
-def tree(root: Path) -> PermissionFacts:
+def unreadable(root: Path, custom: str, names: Iterable[str]) -> Iterator[Mode]:
+    """Return files below ``custom`` that the proxy's workers cannot read."""
+    for name in names:
+        path = root / custom / name
+        there = _mode(path)
+        if there is not None and not there & 0o004:
+            yield Mode(f"{custom}/{name}", there, there | 0o044, "so that the proxy cannot read it and answers 500")
+
+
+def tree(root: Path, unread: Iterable[Mode] = ()) -> PermissionFacts:
     """The facts of the stack in ``root``; what may not be looked into is passed over."""
     holder = last_holder(root / LOCK)
     return PermissionFacts(
         root=str(root),
         writable=os.access(root, os.W_OK | os.X_OK),
-        modes=tuple(_modes(root)),
+        modes=(*_modes(root), *unread),
         webroot=next(_closed(root), None),
         # A command at work has drafts, and they are no leftovers.
         drafts=() if holder is not None and holder.alive else tuple(_drafts(root)),

@@ -36,6 +36,10 @@ _REJECTION = re.compile(
     r"\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(?P<message>.*?)(?: in (?P<path>/\S+?):(?P<line>\d+))?$", re.MULTILINE
 )
 
+_PASSWORDS = re.compile(
+    r"""^[ \t]*auth_basic_user_file\s+["']?/etc/nginx/custom/([^/\s"';$]+)["']?\s*;""", re.MULTILINE
+)
+
 
 class Nginx:
     """The :class:`~stackctl.proxies.proxy.Proxy` for nginx."""
@@ -137,6 +141,11 @@ class Nginx:
     def advice(self, message: str) -> Advice:
         """Return what to do about a message of its error log."""
         return advice(message)
+
+    def read_by_workers(self, custom: Mapping[str, bytes]) -> tuple[str, ...]:
+        """See :meth:`Proxy.read_by_workers`."""
+        texts = (content.decode("utf-8", "replace") for content in custom.values())
+        return tuple(dict.fromkeys(name for text in texts for name in _PASSWORDS.findall(text)))
 
     def is_routine(self, line: str) -> bool:
         """See :meth:`Proxy.is_routine`."""

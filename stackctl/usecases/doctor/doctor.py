@@ -27,6 +27,7 @@ from stackctl.observed.network import CaDirectory
 from stackctl.usecases.doctor.inputs import DoctorInputs, survey
 from stackctl.usecases.doctor.site_checks import app_checks, certificate_checks
 from stackctl.usecases.result import Result
+from stackctl.usecases.unreadable import unreadable_files
 
 T = TypeVar("T")
 
@@ -90,7 +91,10 @@ def _host(inputs: DoctorInputs, ca: CaDirectory) -> list[Check]:
         ca=ca,
     )
     checks = judge_host(facts)
-    return checks if inputs.file.name is None else [*checks, *judge_tree(tree(context.directory.root))]
+    if inputs.file.name is None:
+        return checks
+    unread = _or_none(lambda: unreadable_files(context, stack)) if stack else None
+    return [*checks, *judge_tree(tree(context.directory.root, unread or ()))]
 
 
 def _names(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], asked: Sequence[Domain]) -> list[Section]:
