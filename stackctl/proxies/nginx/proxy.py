@@ -13,7 +13,7 @@ from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.config import OLDEST, shared_files, site_files, source_of
-from stackctl.proxies.nginx.layout import CUSTOM_HTTP, LAYOUT, MAIN, NGINX, custom_location, custom_site
+from stackctl.proxies.nginx.layout import CUSTOM, CUSTOM_HTTP, LAYOUT, MAIN, NGINX, custom_location, custom_site
 from stackctl.proxies.nginx.log import is_routine, logged_errors
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.nginx.trace import trace
@@ -37,7 +37,7 @@ _REJECTION = re.compile(
 )
 
 _PASSWORDS = re.compile(
-    r"""^[ \t]*auth_basic_user_file\s+["']?/etc/nginx/custom/([^/\s"';$]+)["']?\s*;""", re.MULTILINE
+    rf"""^[ \t]*auth_basic_user_file\s+["']?{re.escape(CUSTOM.mount)}/([^/\s"';$]+)["']?\s*;""", re.MULTILINE
 )
 
 
