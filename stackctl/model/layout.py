@@ -138,7 +138,8 @@ GENERATIONS = "generations"
 LIVE = "live"
 """The link to the generation in force."""
 
-LIVE_DRAFT = f".{LIVE}.tmp"
+LIVE_DRAFTS = f".{LIVE}*.tmp"
+"""The pattern of an unfinished link's name."""
 
 MARKER_PATH = f"/{WELL_KNOWN}/stackctl/generation"
 """Where a proxy serves the id of its generation, under no routed name."""

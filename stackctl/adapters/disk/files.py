@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +14,11 @@ from pathlib import Path
 from stackctl.errors import HostError
 
 _BACKUP = re.compile(r"\.old(\d+)\Z")
+_DRAFT_NAME = 50
+"""How much of a file's name its draft has: 200 bytes at most, as a name may have 255."""
+
+DRAFTS = ".*.tmp"
+"""The pattern of every name that :func:`draft_path` returns."""
 
 
 @contextmanager
@@ -54,13 +61,11 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
     A new file has ``mode`` whatever the umask is; one that is there keeps its own.
     """
     path = path.resolve()  # a link stays a link
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = draft_path(path)
+    descriptor = open_new(draft)
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            with suppress(FileNotFoundError):
-                _copy_owner_and_mode(path, file.fileno())
+            _set_owner_and_mode(file.fileno(), path, mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -71,11 +76,39 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
     sync_directory(path.parent)
 
 
-def _copy_owner_and_mode(path: Path, descriptor: int) -> None:
-    there = path.stat()
-    os.fchmod(descriptor, there.st_mode & 0o7777)
+def _set_owner_and_mode(descriptor: int, path: Path, mode: int) -> None:
+    """Give a draft the owner and mode of the file that it replaces, or ``mode`` where there is none."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        os.fchmod(descriptor, mode)
+        return
     with suppress(PermissionError):  # a file of another's stays readable for them by its mode
         os.fchown(descriptor, there.st_uid, there.st_gid)
+    os.fchmod(descriptor, there.st_mode & 0o7777)
+
+
+def draft_path(path: Path) -> Path:
+    """Return a path for an unfinished ``path``, in the same directory, with a name that cannot be guessed."""
+    return path.with_name(f".{path.name[:_DRAFT_NAME]}.{secrets.token_hex(8)}.tmp")
+
+
+def open_new(path: Path) -> int:
+    """Create a file that only its owner can read, open for reading and writing; never open one that exists.
+
+    In a directory that others can write to, they can put a link or a file of theirs at any name first.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def remove_drafts(folder: Path, pattern: str = DRAFTS) -> None:
+    """Remove the unfinished files and directories that a killed process left in ``folder``; links are not followed."""
+    for path in folder.glob(pattern):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
 
 
 def sync_file(path: Path) -> None:

@@ -13,8 +13,16 @@ import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from stackctl.adapters.disk.files import back_up, host_errors, make_folder, sync_directory, sync_file
-from stackctl.model.layout import GENERATIONS, LIVE, LIVE_DRAFT
+from stackctl.adapters.disk.files import (
+    back_up,
+    draft_path,
+    host_errors,
+    make_folder,
+    remove_drafts,
+    sync_directory,
+    sync_file,
+)
+from stackctl.model.layout import GENERATIONS, LIVE, LIVE_DRAFTS
 from stackctl.observed.ports import Staged
 from stackctl.proxies.proxy import Files, ProxyLayout
 from stackctl.proxies.sites import generation_of
@@ -87,11 +95,14 @@ class Generations:
         final = self._root / GENERATIONS / name
         if final.is_dir():
             return Staged(name, f"{GENERATIONS}/{name}", made=False)
-        draft = final.with_name(f".{name}.tmp")
         with host_errors():
-            shutil.rmtree(draft, ignore_errors=True)
+            make_folder(final.parent)
+            remove_drafts(final.parent)
+            draft = draft_path(final)
+            draft.mkdir(0o700)
             try:
                 self._write(draft, {**files, self._layout.marker: marker(name)})
+                draft.chmod(0o755)
                 draft.rename(final)
                 sync_directory(final.parent)
             except BaseException:
@@ -133,9 +144,9 @@ class Generations:
     def go_live(self, generation: str) -> None:
         """Make a staged generation the live one, in one rename."""
         link = self._root / LIVE
-        draft = link.with_name(LIVE_DRAFT)
+        draft = draft_path(link)
         with host_errors():
-            draft.unlink(missing_ok=True)
+            remove_drafts(link.parent, LIVE_DRAFTS)
             if not link.is_symlink():
                 back_up(link)
             draft.symlink_to(f"{GENERATIONS}/{generation}")

@@ -18,14 +18,14 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
-from stackctl.adapters.disk.files import host_errors, sync_directory
+from stackctl.adapters.disk.files import draft_path, host_errors, open_new, remove_drafts, sync_directory
 from stackctl.errors import HostError, InputError
 from stackctl.model.history import HistoryEntry, HistoryKind
 
 KEPT = 10
 _ENTRY = "entry.json"
 _FILES = "files"
-_DRAFT = ".draft"
+_UNFINISHED = ".*"
 _DROPPED = ".dropped"
 
 
@@ -85,8 +85,9 @@ class History:
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
             number = max((int(folder.name) for folder in self._folders()), default=0) + 1
             entry = replace(entry, number=number)
-            draft = self._root / _DRAFT
-            shutil.rmtree(draft, ignore_errors=True)
+            remove_drafts(self._root, _UNFINISHED)
+            draft = draft_path(self._root / _name(number))
+            draft.mkdir(0o700)
             try:
                 _write(draft, {_ENTRY: _encoded(entry), **{f"{_FILES}/{path}": files[path] for path in files}})
                 draft.rename(self._root / _name(number))
@@ -131,8 +132,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         at = folder / path
         for parent in (*reversed(PurePosixPath(path).parents), PurePosixPath()):
             (folder / parent).mkdir(exist_ok=True, mode=0o700)
-        descriptor = os.open(at, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(open_new(at), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

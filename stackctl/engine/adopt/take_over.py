@@ -10,9 +10,11 @@ from pathlib import Path
 from stackctl.adapters.disk.files import (
     back_up,
     backups,
+    draft_path,
     host_errors,
     make_folder,
     read_or_none,
+    remove_drafts,
     sync_directory,
     write_whole,
 )
@@ -117,15 +119,20 @@ def copy_tree(source: Path, target: Path) -> None:
         if target.is_dir() and any(target.iterdir()):
             raise HostError("there is a tree of certbot's already", where=str(target), hint="move it away first")
         make_folder(target.parent)
-        draft = target.with_name(f".{target.name}.tmp")
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(source, draft, symlinks=True, copy_function=_copy_with_owner)
-        for folder in (path for path in source.rglob("*") if path.is_dir() and not path.is_symlink()):
-            _own(folder, draft / folder.relative_to(source))
-        _own(source, draft)
-        if target.is_dir():
-            target.rmdir()
-        draft.rename(target)
+        remove_drafts(target.parent, f".{target.name}*.tmp")
+        draft = draft_path(target)
+        draft.mkdir(0o700)
+        try:
+            shutil.copytree(source, draft, symlinks=True, copy_function=_copy_with_owner, dirs_exist_ok=True)
+            for folder in (path for path in source.rglob("*") if path.is_dir() and not path.is_symlink()):
+                _own(folder, draft / folder.relative_to(source))
+            _own(source, draft)
+            if target.is_dir():
+                target.rmdir()
+            draft.rename(target)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
         sync_directory(target.parent)
 
 

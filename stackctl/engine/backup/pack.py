@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from stackctl.adapters.disk.files import host_errors, sync_directory
+from stackctl.adapters.disk.files import draft_path, host_errors, open_new, sync_directory
 from stackctl.engine.backup.manifest import DIGEST_NAME, NAME, PREFIX, Manifest, Member, digest_of
 from stackctl.engine.backup.snapshot import Changed, Snapshot
 from stackctl.errors import InputError
@@ -98,9 +98,9 @@ def written_whole(path: Path, *, force: bool) -> Iterator[BinaryIO]:
         HostError: the disk is in the way.
     """
     refuse_existing(path, force=force)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = draft_path(path)
     with host_errors():
-        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = open_new(draft)
         try:
             with os.fdopen(descriptor, "w+b") as file:
                 yield file

@@ -22,12 +22,31 @@ from typing import BinaryIO, Literal
 import msgspec
 from msgspec import Struct
 
-from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, sync_file, write_whole
+from stackctl.adapters.disk.files import (
+    host_errors,
+    make_folder,
+    open_new,
+    read_or_none,
+    sync_directory,
+    sync_file,
+    write_whole,
+)
 from stackctl.certs.ledger import Ledger
 from stackctl.engine.backup.manifest import Manifest, Member, ancestors
 from stackctl.engine.backup.unpack import read
 from stackctl.errors import HostError
-from stackctl.model.layout import ACCOUNTS, CA, CERTBOT_CONF, CERTS, HISTORY, LEDGER, RENEWALS, RESTORE, STATE
+from stackctl.model.layout import (
+    ACCOUNTS,
+    CA,
+    CERTBOT_CONF,
+    CERTS,
+    DIRECTORIES,
+    HISTORY,
+    LEDGER,
+    RENEWALS,
+    RESTORE,
+    STATE,
+)
 from stackctl.proxies.registry import LAYOUTS
 from stackctl.stackfile.locate import KNOWN_NAMES
 
@@ -114,7 +133,9 @@ class Placing:
             self._refuse_full_disk()
             self.clean()
             draft = self._home / "draft"
-            draft.mkdir(parents=True, mode=0o700)
+            make_folder(self._root / STATE, DIRECTORIES[STATE])
+            make_folder(self._home, 0o700)
+            draft.mkdir(mode=0o700)
             unpacked = _Unpacked(draft)
             try:
                 read(file, unpacked.keep)
@@ -215,7 +236,7 @@ class _Unpacked:
         elif member.kind == "dir":
             place.mkdir(mode=0o700, exist_ok=True)  # open for what comes into it, until 'finish'
         else:
-            with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with os.fdopen(open_new(place), "wb") as file:
                 for chunk in content:
                     file.write(chunk)
         self._own(place, member)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from stackctl.adapters.disk.files import DRAFTS
 from stackctl.adapters.disk.lock import last_holder
 from stackctl.certs.issuer.merge import HOME
 from stackctl.diagnose.permissions import Mode, PermissionFacts
@@ -16,14 +17,18 @@ from stackctl.engine.probe import probe_file
 from stackctl.model.layout import (
     ACCOUNT_KEY,
     ACCOUNTS,
+    CA,
+    CERTBOT,
     CERTBOT_CONF,
     CERTS,
     CHALLENGES,
     DIRECTORIES,
     GENERATIONS,
-    LIVE_DRAFT,
+    HISTORY,
+    LIVE_DRAFTS,
     LOCK,
     PRIVKEY,
+    RESTORE,
     STATE,
     WEBROOT,
     WELL_KNOWN,
@@ -31,12 +36,16 @@ from stackctl.model.layout import (
 from stackctl.proxies.registry import LAYOUTS
 
 _DRAFTS = (
-    *((layout.directory, LIVE_DRAFT) for layout in LAYOUTS),
-    *((f"{layout.directory}/{GENERATIONS}", ".*.tmp") for layout in LAYOUTS),
-    *((layout.custom, ".*.tmp") for layout in LAYOUTS),
-    (STATE, ".*.tmp"),
-    ("", ".*.tmp"),
-    (CERTS.path, "*/.*.tmp"),
+    *((layout.directory, LIVE_DRAFTS) for layout in LAYOUTS),
+    *((f"{layout.directory}/{GENERATIONS}", DRAFTS) for layout in LAYOUTS),
+    *((layout.custom, DRAFTS) for layout in LAYOUTS),
+    (STATE, DRAFTS),
+    (HISTORY, DRAFTS),
+    (RESTORE, DRAFTS),
+    ("", DRAFTS),
+    (CA.path, DRAFTS),
+    (CERTBOT, DRAFTS),
+    (CERTS.path, f"*/{DRAFTS}"),
     ((CERTBOT_CONF / HOME).path, "run-*"),
 )
 """Where, and by which names, unfinished writes are told from finished ones."""

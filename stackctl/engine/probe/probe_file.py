@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stackctl.adapters.disk.files import make_folder
+from stackctl.adapters.disk.files import make_folder, open_new
 from stackctl.diagnose.dns import ProbeFile
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
@@ -17,7 +18,7 @@ from stackctl.observed.containers import Deployment
 BEGINNING = "stackctl-"
 """Of the file's name: what a killed process left behind can be told by it."""
 
-_PLANT = 'mkdir -p "$1" && printf %s "$3" >"$1/$2" && chmod 644 "$1/$2"'
+_PLANT = 'mkdir -p "$1" && set -C && printf %s "$3" >"$1/$2" && chmod 644 "$1/$2"'
 _REMOVE = 'rm -f "$1/$2"'
 
 
@@ -35,8 +36,9 @@ def placed_probe_file(context: Context, containers: Deployment, certbot: str) ->
     try:
         try:
             made = _make(webroot, folder)
-            (folder / name).write_text(text, encoding="ascii")
-            (folder / name).chmod(0o644)
+            with os.fdopen(open_new(folder / name), "wb") as file:
+                file.write(text.encode("ascii"))
+                os.fchmod(file.fileno(), 0o644)
         except PermissionError:
             running = containers.running(certbot)
             through = None if running is None else running.id
