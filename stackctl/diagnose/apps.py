@@ -109,7 +109,7 @@ def _health(facts: AppFacts, container: Inspected, *, broken: bool) -> Check:
     if container.health is None:
         return ok(HEALTH, f"{container.name} has no health check", facts.subject)
     if container.health == "unhealthy":
-        output = f": {container.health_said}" if container.health_said else ""
+        output = f": {container.health_output}" if container.health_output else ""
         text = f"{container.name} is unhealthy{output}"
         if broken:
             return unknown(HEALTH, f"{text}; fix the other faults first", subject=facts.subject)

@@ -1,1 +1,1 @@
-"""What was seen of a stack and its surroundings, and the ports through which it is looked at and changed."""
+"""The observed state of a stack and its network, and the ports that read and change it."""

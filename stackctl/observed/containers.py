@@ -1,4 +1,4 @@
-"""Containers as they are seen: those of a project, and the details of one with its listening sockets."""
+"""The containers of a project, and the details of one with its listening sockets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ANY = {ip_address("0.0.0.0"), ip_address("::")}  # noqa: S104  (compared, not b
 
 @dataclass(frozen=True, slots=True)
 class ListeningSocket:
-    """A TCP socket that takes connections inside a container.
+    """A TCP socket that accepts connections inside a container.
 
     Attributes:
-        ipv6_only: ``::`` that was seen to refuse IPv4, by which the proxy comes.
+        ipv6_only: whether it is bound to ``::`` and was found to refuse IPv4, which the proxy uses.
     """
 
     address: IPv4Address | IPv6Address
@@ -34,7 +34,7 @@ class ListeningSocket:
         return self.address.is_loopback
 
     def reachable_at(self, addresses: frozenset[str]) -> bool:
-        """Whether one of the container's own ``addresses`` leads to it."""
+        """Whether it accepts connections to one of the container's ``addresses``."""
         return (self.address in _ANY and not self.ipv6_only) or str(self.address) in addresses
 
 
@@ -43,12 +43,12 @@ class Container:
     """One container of the project.
 
     Attributes:
-        state: Docker's word: ``running``, ``exited``, ``restarting``, …
+        state: its state in Docker: ``running``, ``exited``, ``restarting``, …
         health: ``healthy``, ``unhealthy``, ``starting``, or None without a health check.
-        config_hash: Compose's digest of the service it was made from.
-        succeeded: it ended by itself, with exit code 0.
+        config_hash: Compose's digest of the service that it was created from.
+        succeeded: whether it exited with code 0.
         addresses: its addresses on the project's networks.
-        directory: where its Compose file is; empty where nobody says.
+        directory: the directory of its Compose file; empty if the container has no label for it.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The containers of a project, as one look found them."""
+    """The containers of a project at one moment."""
 
     found: tuple[Container, ...] = ()
 
@@ -97,7 +97,7 @@ class Deployment:
         return self._by_service.get(service, ()) if service is not None else ()
 
     def running(self, service: str) -> Container | None:
-        """Return the first container of a service that runs."""
+        """Return the first running container of a service."""
         return next((container for container in self.of(service) if container.running), None)
 
     def is_running(self, service: str) -> bool:
@@ -105,7 +105,7 @@ class Deployment:
         return self.running(service) is not None
 
     def best(self, service: str) -> Container | None:
-        """Return a container of a service: one that runs, else one that does not."""
+        """Return a container of a service: a running one if there is one."""
         return self.running(service) or next(iter(self.of(service)), None)
 
     def without(self, service: str) -> Deployment:
@@ -115,27 +115,27 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """One container, looked at closely.
+    """The details of one container.
 
     Attributes:
-        name: Docker's name of it.
-        state: Docker's word: ``running``, ``exited``, ``restarting``, ``paused``, …
+        name: its name in Docker.
+        state: its state in Docker: ``running``, ``exited``, ``restarting``, ``paused``, …
         health: ``healthy``, ``unhealthy``, ``starting``, or None without a health check.
-        health_said: the last line that the last failed health check printed.
-        restarts: how often Docker's restart policy started it again.
-        started: when its process was started last.
-        networks: its address on each of its networks, by Docker's name of the network.
-        environment: what its process was started with.
-        pid: its first process, as the engine's host numbers it; 0 for none.
-        listeners: where it listens, Docker's own resolver left out; None where that could not be read.
-        last_line: the last line it printed.
+        health_output: the last line that the last failed health check printed.
+        restarts: how often Docker's restart policy restarted it.
+        started: when its process was last started.
+        networks: its address on each of its networks, by the name of the network in Docker.
+        environment: the environment of its process.
+        pid: the process id of its first process on the engine's host; 0 for none.
+        listeners: its listening sockets without Docker's resolver; None if they could not be read.
+        last_line: the last line that it printed.
     """
 
     name: str
     state: str
     service: str = ""
     health: str | None = None
-    health_said: str | None = None
+    health_output: str | None = None
     exit_code: int = 0
     oom_killed: bool = False
     restarts: int = 0
@@ -158,7 +158,7 @@ class Inspected:
 
 
 def parse_listeners(*tables: str) -> tuple[ListeningSocket, ...]:
-    """The listening sockets in ``/proc/net/tcp`` and ``/proc/net/tcp6`` of a little-endian machine."""
+    """Parse the listening sockets of ``/proc/net/tcp`` and ``/proc/net/tcp6`` of a little-endian machine."""
     found: set[ListeningSocket] = set()
     for line in "\n".join(tables).splitlines():
         fields = line.split()

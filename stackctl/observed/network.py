@@ -1,4 +1,4 @@
-"""What a look beyond this host tells: facts, not yet judged."""
+"""Results of DNS lookups and HTTP requests beyond this host, not yet judged."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class CaDirectory:
-    """A CA's ACME directory, as this host gets it.
+    """The ACME directory of a CA, as fetched from this host.
 
     Attributes:
-        ahead: how far this host's clock is ahead of the ``Date`` header; None where no answer came.
-        identities: the names by which CAA records mean this CA (RFC 8555, section 7.1.1); None where unknown.
-        problem: why no answer came.
+        ahead: how far this host's clock is ahead of the ``Date`` header; None without an answer.
+        identities: the CA's names in CAA records (RFC 8555, section 7.1.1); None if unknown.
+        problem: why there is no answer.
     """
 
     url: str
@@ -25,7 +25,7 @@ class CaDirectory:
 
 
 class Answer(StrEnum):
-    """How a resolver answered, as a person reads it."""
+    """How a resolver answered; the value is shown to the user."""
 
     FOUND = "there are records"
     EMPTY = "there is no such record"
@@ -40,8 +40,8 @@ class Lookup:
 
     Attributes:
         records: addresses; of CAA records ``FLAGS TAG VALUE``, the value without quotes.
-        chain: the names that CNAME records lead through, the last one is where the records are.
-        loop: the chain comes back to itself.
+        chain: the targets of the CNAME records in order; the last one has the records.
+        loop: whether the chain is a loop.
     """
 
     answer: Answer
@@ -51,7 +51,7 @@ class Lookup:
 
 
 class Reach(StrEnum):
-    """How far a connection came, as a person reads it."""
+    """How far a request got; the value is shown to the user."""
 
     ANSWERED = "answered"
     REFUSED = "connection refused"
@@ -62,13 +62,13 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What an HTTP server at one address gave, redirects followed as CAs follow them.
+    """The answer of an HTTP server at one address, with redirects followed as CAs follow them.
 
     Attributes:
-        status: of the last answer.
-        body: the beginning of the last one.
-        headers: of the first answer, names in lower case.
-        redirect: where the first answer sent the client, or None.
+        status: the status of the last answer.
+        body: the beginning of the last answer's body.
+        headers: the headers of the first answer, names in lower case.
+        redirect: the redirect target of the first answer, or None.
     """
 
     address: str

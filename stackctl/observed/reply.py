@@ -1,4 +1,4 @@
-"""What came back to one request."""
+"""The reply to one request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stackctl.certs.lineage import Certificate
 
 
 class Failure(StrEnum):
-    """Why a request has no answer, in words."""
+    """Why a request has no answer; the value is shown to the user."""
 
     CONNECT = "cannot connect"
     HANDSHAKE = "the TLS handshake is refused"
@@ -19,13 +19,13 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a GET, or why there is none.
+    """The answer to a GET request, or why there is none.
 
     Attributes:
         status: HTTP status; None without an answer.
-        location: where it redirects to.
-        sets_cookie: whether the next request for the same address may be answered in another way.
-        certificate: what the server showed, trusted or not; None without TLS.
+        location: the target of a redirect.
+        sets_cookie: whether it sets a cookie, so that the next request to the same address may be answered differently.
+        certificate: the certificate of the server, trusted or not; None without TLS.
     """
 
     status: int | None = None

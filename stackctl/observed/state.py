@@ -1,4 +1,4 @@
-"""What is: the state a plan starts from, as one frozen value."""
+"""The observed state that a plan starts from, as one frozen value."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Observed:
 
     Attributes:
         stackfile: the Compose file on disk, or None.
-        file: its name.
-        missing: directories of the stack that are not there.
-        live: the files of the live generation, its marker left out.
+        file: the name of the Compose file.
+        missing: directories of the stack that do not exist.
+        live: the files of the live generation without its marker.
         generation: the generation that answers on the wire, or None.
         published: the generation on disk that a start of the proxy would use, or None.
-        images: image ids by reference; None where the image is not local.
-        shelf: every certificate there is.
-        custom: a person's own files under the proxy's ``custom/``.
-        ca_bundle: the stack's copy of what a private CA is trusted by.
+        images: image ids by reference; None for an image that is not local.
+        shelf: every certificate on disk.
+        custom: the user's files in the proxy's ``custom/``.
+        ca_bundle: the stack's copy of the root certificates of a private CA.
         schema: the JSON Schema for editors.
-        ledger: what was asked of CAs so far.
-        now: the moment of observing.
-        served: what :443 shows for each app asked about; None where no certificate came.
+        ledger: the requests made to CAs so far.
+        now: the time of observing.
+        served: the certificate that port 443 serves for each requested app; None without a handshake.
     """
 
     stackfile: str | None

@@ -26,7 +26,7 @@ from tests.faults.own_engine import DIES_WITH_US, NEEDS, Engine, engine, gone, n
 
 FAMILY = "engine"
 PLACES = [("before", "StartService"), ("before", "Publish"), ("after", "Publish"), ("before", "Issue")]
-"""Around what needs the engine most; between the others nothing asks it."""
+"""ProxyContext what needs the engine most; between the others nothing asks it."""
 
 
 def rows(run: Run) -> None:

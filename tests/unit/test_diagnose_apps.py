@@ -66,7 +66,7 @@ def test_healthy_app() -> None:
         ),
         ({"restarts": 9, "started": NOW - timedelta(seconds=9)}, CONTAINER, "crash loop", "fix the error"),
         ({"state": "restarting", "oom_killed": True}, CONTAINER, "ran out of memory", "fix the error"),
-        ({"health": "unhealthy", "health_said": "no answer"}, HEALTH, "unhealthy: no answer", "health check"),
+        ({"health": "unhealthy", "health_output": "no answer"}, HEALTH, "unhealthy: no answer", "health check"),
         ({"networks": {"other": "10.8.0.2"}}, NETWORK, "it is on other, the proxy on stack_default", "force-recreate"),
         ({"listeners": listeners("127.0.0.1:8000")}, PORT, "listens on 127.0.0.1:8000 only", "0.0.0.0:8000"),
         ({"listeners": listeners("[::1]:8000")}, PORT, "listens on [::1]:8000 only", "0.0.0.0:8000"),

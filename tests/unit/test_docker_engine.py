@@ -110,7 +110,7 @@ def test_inspect_shows_health_restarts_and_networks() -> None:
     seen = made.containers.inspect("1234")
     assert api.calls == [("inspect_container", ("1234",), {})]
     assert (seen.name, seen.service, seen.state) == ("recorded-unhealthy-1", "unhealthy", "running")
-    assert (seen.health, seen.health_said, seen.restarts, seen.pid) == ("unhealthy", "nothing listens", 0, 8723)
+    assert (seen.health, seen.health_output, seen.restarts, seen.pid) == ("unhealthy", "nothing listens", 0, 8723)
     assert seen.started == datetime(2026, 11, 26, 18, 19, 14, 357498, UTC)
     assert seen.networks == {"recorded_default": "172.22.0.9"}
     assert seen.environment["PORT"] == "8000"

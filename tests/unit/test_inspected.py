@@ -38,7 +38,7 @@ ROW: dict[str, Any] = {
 def test_the_facts_of_a_running_container() -> None:
     seen = inspected(ROW)
     assert (seen.name, seen.service, seen.state, seen.running) == ("stack-web-1", "web", "running", True)
-    assert (seen.health, seen.health_said, seen.restarts, seen.pid) == ("unhealthy", "refused", 2, 4711)
+    assert (seen.health, seen.health_output, seen.restarts, seen.pid) == ("unhealthy", "refused", 2, 4711)
     assert seen.started == datetime(2026, 11, 22, 1, 37, 6, 123456, UTC)
     assert seen.networks == {"stack_default": "10.9.0.2", "six": "fd00::2", "off": ""}
     assert seen.addresses == {"10.9.0.2", "fd00::2"}
@@ -48,5 +48,5 @@ def test_the_facts_of_a_running_container() -> None:
 def test_a_container_that_never_started_has_few() -> None:
     state = {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z", "Health": {"Status": "none"}}
     seen = inspected({"Name": "/x", "State": state})
-    assert (seen.started, seen.health, seen.health_said, seen.networks) == (None, None, None, {})
+    assert (seen.started, seen.health, seen.health_output, seen.networks) == (None, None, None, {})
     assert inspected({"Name": "/x", "State": {"Status": "created", "StartedAt": "?"}}).started is None

@@ -203,7 +203,7 @@ def test_an_app_that_is_unhealthy_is_not_said_to_be_deaf(site: World, monkeypatc
         return Deployment(tuple(replace(one, health="unhealthy") if one.service == "two" else one for one in found))
 
     monkeypatch.setattr(site.fake, "containers", sick)
-    site.fake.looks.seen["two"] = {"health_said": "the queue is full"}
+    site.fake.looks.seen["two"] = {"health_output": "the queue is full"}
     result = site.add("two.example.com")
     assert [error.code for error in result.errors] == [ExitCode.ENGINE]
     assert "two is not healthy" in str(result.errors[0])

@@ -20,7 +20,7 @@ def inspected(row: Mapping[str, Any]) -> Inspected:
         service=(config.get("Labels") or {}).get("com.docker.compose.service", ""),
         # Docker says 'none' of a check that is switched off.
         health=health.get("Status") if health.get("Status") != "none" else None,
-        health_said=_last_line(
+        health_output=_last_line(
             next((one["Output"] for one in reversed(health.get("Log") or ()) if one["ExitCode"]), "")
         ),
         exit_code=int(state.get("ExitCode", 0)),

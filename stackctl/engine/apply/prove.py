@@ -76,7 +76,7 @@ def _unhealthy(context: Context, service: str, containers: Sequence[Container]) 
     """Where a health check is what was waited for, its port may well answer: what the check says."""
     for container in containers:
         if container.health not in {None, "healthy"}:
-            said = context.containers.inspect(container.id).health_said
+            said = context.containers.inspect(container.id).health_output
             return EngineError(
                 f"the service {service} is not healthy after {SERVICE_SECONDS:.0f} s: its health check says "
                 + (f"'{container.health}': {said}" if said else f"'{container.health}'"),
