@@ -1,1 +1,1 @@
-"""Stacks that somebody else's script made: what they mean, as values; pure."""
+"""Pure conversion of a foreign nginx stack to sites and custom files of stackctl."""

@@ -1,4 +1,4 @@
-"""The Compose file of a stack that is taken over: only lines that must change do."""
+"""Edit the Compose file of an adopted stack; only lines that must change do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stackctl.stackfile.read import KEY
 _DROPPED = ("command", "user", "working_dir")
 
 
-def adopted(  # noqa: PLR0913  (what the new text is made of)
+def adopted(  # noqa: PLR0913  (one for each part of the new text)
     doc: Document,
     proxy: Proxy,
     layout: Layout,
@@ -26,9 +26,9 @@ def adopted(  # noqa: PLR0913  (what the new text is made of)
     settings: Mapping[str, str | int | bool],
     images: Mapping[str, str],
 ) -> Document:
-    """``doc`` with the proxy and certbot as stackctl's, the sites routed, and ``settings`` at the top.
+    """Return ``doc`` with stackctl's proxy and certbot services, a route for each site, and the top-level ``settings``.
 
-    ``images`` are those that replace a role's.
+    ``images`` are the images to replace, by role.
     """
     for key, value in {**settings, **proposal.tuning}.items():
         if key not in (doc.data((KEY,)) or {}):
@@ -66,7 +66,7 @@ def _as_certbot(doc: Document, service: Service | None, image: str | None) -> Do
 
 
 def _with_role(doc: Document, name: str, role: str, block: str, image: str | None) -> Document:
-    """A service with the keys that stackctl owns, and its own of all others."""
+    """Set the keys that stackctl owns in a service; all others are kept."""
     path = ("services", name)
     body = doc.data(path)
     wanted = Document.parse(block, "block").data((name,))
@@ -96,24 +96,24 @@ def _put(doc: Document, path: Path, block: str | None) -> Document:
 
 
 def _mounted(doc: Document, path: Path, wanted: Sequence[str]) -> Document:
-    """``volumes`` with stackctl's; a person's own that lead elsewhere stay as they are written."""
+    """Set stackctl's volumes; the user's volumes with other targets are kept as written."""
     doc = _in_lines(doc, path)
     there = doc.data(path) or []
     if not there:
         return _put(doc, path, _listed("volumes", wanted))
     targets = {text.split(":")[1] for text in wanted}
-    # Added before any is removed, so that the list is never empty.
+    # Add before removing, so that the list is never empty.
     for text in wanted:
         if text not in there:
             doc = edit.add_item(doc, path, f"- {text}\n")
-    gone = [index for index, volume in enumerate(there) if volume not in wanted and _leads_into(volume, targets)]
-    for index in reversed(gone):
+    replaced = [index for index, volume in enumerate(there) if volume not in wanted and _is_replaced(volume, targets)]
+    for index in reversed(replaced):
         doc = edit.remove(doc, (*path, index))
     return doc
 
 
 def _in_lines(doc: Document, path: Path) -> Document:
-    """A list of texts that is written in brackets, with a line for each."""
+    """Rewrite a flow list of texts as a block list, with a line for each."""
     found, there = doc.entry(path), doc.data(path)
     if found is None or not getattr(found[1], "flow_style", False) or not all(isinstance(one, str) for one in there):
         return doc
@@ -124,8 +124,8 @@ def _listed(key: str, items: Sequence[str]) -> str:
     return f"{key}:\n" + "".join(f"  - {item}\n" for item in items)
 
 
-def _leads_into(volume: Any, targets: set[str]) -> bool:  # noqa: ANN401  (YAML holds anything)
-    """Whether stackctl's own take its place; the engine's socket is for no proxy of stackctl's."""
+def _is_replaced(volume: Any, targets: set[str]) -> bool:  # noqa: ANN401  (YAML holds anything)
+    """Whether stackctl's volumes replace it; stackctl's proxy never mounts the engine's socket."""
     target = volume.get("target", "") if isinstance(volume, dict) else (str(volume).split(":")[1:2] or [str(volume)])[0]
     return target.endswith("docker.sock") or any(target == one or target.startswith(f"{one}/") for one in targets)
 
@@ -146,7 +146,7 @@ def _labelled(doc: Document, path: Path, labels: Mapping[str, str]) -> Document:
 
 
 def _routed(doc: Document, site: ProposedSite) -> Document:
-    """The site's route: in its service where that has none yet, else in the list of apps."""
+    """Add the route of a site: to its service if that has none yet, else to the list of apps."""
     extra = dict(site.tuning)
     if site.lineage is not None and site.lineage != site.name:
         extra = {"certificate": site.lineage, **extra}

@@ -1,4 +1,4 @@
-"""Who is who in somebody's Compose project, and where its containers see its files."""
+"""Identify the proxy, certbot and helper services of a foreign Compose project, and map their mounts to the host."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from stackctl.model.layout import CERTBOT_CONF
 from stackctl.model.project import Mount, Project, Service
 from stackctl.proxies.nginx.layout import NGINX
 
-DOCKER_GEN_SOCKET = "/tmp/docker.sock"  # noqa: S108  (where nginx-proxy looks for it)
+DOCKER_GEN_SOCKET = "/tmp/docker.sock"  # noqa: S108  (the path that nginx-proxy uses)
 _NGINX_PROXY = re.compile(r"(?:^|/)(?:nginx-proxy|docker-gen)\b")
 _COMPANION = re.compile(r"acme-companion|letsencrypt-nginx-proxy-companion|docker-letsencrypt")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The services that are the proxy's, whoever wrote them.
+    """The proxy, certbot and their helpers in a foreign Compose project.
 
     Attributes:
-        nginx_proxy: whether the proxy makes its configuration from variables of the other services.
-        helpers: services whose work stackctl does from now on, such as acme-companion.
+        nginx_proxy: whether the proxy generates its configuration from environment variables of the other services.
+        helpers: services that stackctl replaces, such as acme-companion.
     """
 
     proxy: Service
@@ -33,10 +33,10 @@ class Layout:
 
 
 def read_layout(project: Project) -> Layout:
-    """Who is the proxy, who certbot.
+    """Return the proxy, certbot and helper services of a project.
 
     Raises:
-        InputError: no service is an nginx that publishes ports, or more than one is.
+        InputError: no service, or more than one, runs nginx and publishes ports.
     """
     services = list(project.services.values())
     proxy = project.with_role("proxy") or _only([one for one in services if _is_proxy(one)])
@@ -44,9 +44,9 @@ def read_layout(project: Project) -> Layout:
     certbot = project.with_role("certbot") or next(
         (one for one in services if one is not proxy and one not in helpers and _is_certbot(one)), None
     )
-    listens = any(mount.target == DOCKER_GEN_SOCKET for mount in proxy.mounts)
+    has_socket = any(mount.target == DOCKER_GEN_SOCKET for mount in proxy.mounts)
     nginx_proxy = (
-        listens
+        has_socket
         or bool(_NGINX_PROXY.search(_repository(proxy)))
         or any(_COMPANION.search(_repository(one)) for one in helpers)
     )
@@ -56,12 +56,12 @@ def read_layout(project: Project) -> Layout:
 def _only(found: list[Service]) -> Service:
     if not found:
         raise InputError(
-            "no service here is an nginx that publishes port 80 or 443",
-            hint="to put apps behind a new proxy, use 'stackctl init' and 'stackctl add-app'",
+            "no service runs nginx and publishes port 80 or 443",
+            hint="for a new proxy, use 'stackctl init' and 'stackctl add-app'",
         )
     if len(found) > 1:
-        shown = ", ".join(one.name for one in found)
-        raise InputError(f"more than one service is an nginx that publishes port 80 or 443: {shown}")
+        names = ", ".join(one.name for one in found)
+        raise InputError(f"more than one service runs nginx and publishes port 80 or 443: {names}")
     return found[0]
 
 
@@ -94,7 +94,7 @@ def _below(path: str, folder: str) -> bool:
 
 
 def on_host(mounts: Iterable[Mount], path: str) -> str | None:
-    """Where a path of a container's is on the host; None for what is in no directory of the host's."""
+    """Return the path on the host of a path in a container; None if it is not in a bind mount."""
     best = mount_of(mounts, path)
     if best is None or best.kind != "bind":
         return None
@@ -102,6 +102,6 @@ def on_host(mounts: Iterable[Mount], path: str) -> str | None:
 
 
 def mount_of(mounts: Iterable[Mount], path: str) -> Mount | None:
-    """The innermost mount that holds a path."""
+    """Return the innermost mount that contains a path."""
     found = [mount for mount in mounts if _below(path, mount.target.rstrip("/") or "/")]
     return max(found, key=lambda mount: len(mount.target), default=None)

@@ -1,4 +1,4 @@
-"""certbot's own files: what they say of a certificate, and how it can renew by the webroot from now on."""
+"""Read certbot's renewal files, and change them to renew by stackctl's webroot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from stackctl.model.layout import ARCHIVES, CERTBOT_CONF, WEBROOT
 
 _KEPT_AUTHENTICATORS = re.compile(r"dns[-_]|.*:dns")
-# What only another way of proving, or another host, has a use for.
+# Keys that only other authenticators, or another host, use.
 _FOREIGN = re.compile(
     r"(?:installer|(?:standalone|nginx|apache|manual|http01|tls_sni_01)_\w+|pref_challs|"
     r"(?:pre|post|renew|deploy)_hook|post_hook|config_dir|work_dir|logs_dir)\Z"
@@ -22,7 +22,7 @@ _EMAIL = re.compile(r"""^\s*(?:export\s+)?email=["']?(?P<email>[^"'\s#]+)""", re
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """A ``renewal/NAME.conf``: the keys that matter here."""
+    """The relevant keys of a ``renewal/NAME.conf``."""
 
     authenticator: str | None
     webroots: frozenset[str]
@@ -34,17 +34,17 @@ class Renewal:
 
     @property
     def by_webroot(self) -> bool:
-        """Whether it renews by stackctl's webroot already."""
+        """Whether it already renews by stackctl's webroot."""
         return self.authenticator == "webroot" and self.webroots == {WEBROOT.mount}
 
     @property
     def by_dns(self) -> bool:
-        """Whether it proves its names by DNS, which works the same wherever certbot runs."""
+        """Whether it uses DNS-01, which works the same wherever certbot runs."""
         return self.authenticator is not None and bool(_KEPT_AUTHENTICATORS.match(self.authenticator))
 
 
 def read_renewal(text: str) -> Renewal:
-    """What a renewal file says."""
+    """Parse a renewal file."""
     params: dict[str, str] = {}
     webroots: set[str] = set()
     values: dict[str, str] = {}
@@ -82,10 +82,10 @@ def _one(value: str) -> str:
 
 
 def to_webroot(text: str, names: Iterable[str]) -> tuple[str, list[str]]:
-    """A renewal file that renews by stackctl's webroot, and what was changed, in words.
+    """Return a renewal file that renews by stackctl's webroot, and a description of each change.
 
-    The file is certbot's; nothing in certbot changes these keys without placing an order, which
-    adoption must not do. Every other line stays as it was.
+    certbot itself cannot change these keys without placing an order, which adoption must not do.
+    Every other line is kept.
     """
     renewal = read_renewal(text)
     lines, changes = _relocated(text.splitlines())
@@ -96,7 +96,7 @@ def to_webroot(text: str, names: Iterable[str]) -> tuple[str, list[str]]:
         lines, more = _without(lines, hooks_only=True)
         return _joined(lines), changes + more
     lines, more = _without(lines, hooks_only=False)
-    changes += [f"authenticator {renewal.authenticator or 'none'} becomes webroot {WEBROOT.mount}", *more]
+    changes += [f"authenticator {renewal.authenticator or 'none'} is changed to webroot {WEBROOT.mount}", *more]
     params = ["authenticator = webroot", f"webroot_path = {WEBROOT.mount},"]
     where = [f"{name} = {WEBROOT.mount}" for name in names]
     return _joined(_with_webroot(lines, params, where)), changes
@@ -107,17 +107,17 @@ def _joined(lines: list[str]) -> str:
 
 
 def _relocated(lines: list[str]) -> tuple[list[str], list[str]]:
-    """Paths of the tree that it had elsewhere, where it is now."""
+    """Replace the path of an earlier tree by that of stackctl's tree."""
     own = CERTBOT_CONF.mount
     root = next((m[1] for line in lines if (m := re.match(rf"archive_dir\s*=\s*(.+)/{ARCHIVES}/", line))), own)
     if root == own:
         return lines, []
     moved = [line.replace(f"{root}/", f"{own}/") if re.match(r"\w+\s*=\s*/", line) else line for line in lines]
-    return moved, [f"paths below {root} become {own}"]
+    return moved, [f"paths below {root} are changed to {own}"]
 
 
 def _without(lines: list[str], *, hooks_only: bool) -> tuple[list[str], list[str]]:
-    """Without the keys that have no meaning in stackctl's certbot container."""
+    """Remove the keys that do not apply in stackctl's certbot container."""
     kept: list[str] = []
     dropped: list[str] = []
     section = ""
@@ -128,14 +128,14 @@ def _without(lines: list[str], *, hooks_only: bool) -> tuple[list[str], list[str
         key = match["key"] if match and section == "renewalparams" else ""
         if key and (_HOOKS if hooks_only else _FOREIGN).match(key):
             if _HOOKS.match(key):
-                dropped.append(f"{key} is dropped: {match['value'] if match else ''}")
+                dropped.append(f"{key} is removed: {match['value'] if match else ''}")
         else:
             kept.append(line)
     return kept, dropped
 
 
 def _with_webroot(lines: list[str], params: list[str], where: list[str]) -> list[str]:
-    """With the webroot in ``[renewalparams]``, and its map as that section's last part."""
+    """Add the webroot to ``[renewalparams]``, and its map as the last part of that section."""
     done: list[str] = []
     section = ""
     written = ended = False
@@ -162,7 +162,7 @@ def _with_webroot(lines: list[str], params: list[str], where: list[str]) -> list
 
 
 def contact_of(accounts: Iterable[str], scripts: Iterable[str]) -> str | None:
-    """The address certificates were asked for with: of an account, or of a script such as init-letsencrypt.sh."""
+    """Return the e-mail address of an account, or of a script such as init-letsencrypt.sh; None if there is none."""
     for text in accounts:
         try:
             contacts = (json.loads(text).get("body") or {}).get("contact") or ()

@@ -1,4 +1,4 @@
-"""An nginx configuration as its parts: servers, upstream groups, and what is neither."""
+"""The parts of an nginx configuration: servers, upstream groups and other directives."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Listen:
 
     @classmethod
     def of(cls, directive: Directive) -> Listen:
-        """What a ``listen`` says; a port that is no number, such as a socket's path, is 0."""
+        """Parse a ``listen``; the port of a Unix socket is 0."""
         place, options = directive.arg, frozenset(directive.args[1:])
         match = _PORT.match(place)
         port = int(match[1]) if match else HTTP_PORT if not place.startswith("unix:") else 0
@@ -42,10 +42,10 @@ class ServerBlock:
     """One ``server`` block.
 
     Attributes:
-        names: as they are written, lower case.
-        certificate: path of its chain in the container, or None.
+        names: its names in lower case.
+        certificate: the path of its chain in the container, or None.
         body: its directives without ``listen``, ``server_name`` and comments.
-        whole: the block as it was found.
+        whole: the complete block.
     """
 
     names: tuple[str, ...]
@@ -71,22 +71,22 @@ class ServerBlock:
         return any(not listen.tls for listen in self.listens)
 
     def is_default(self, port: int) -> bool:
-        """Whether it asks to answer for unknown names on ``port``."""
+        """Whether it is marked as the default server on ``port``."""
         return any(listen.port == port and listen.default for listen in self.listens)
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """Its names that a site can have."""
+        """Its names that are valid for a site."""
         return tuple(dict.fromkeys(name for text in self.names if (name := domain_or_none(text)) is not None))
 
     @property
-    def odd_names(self) -> tuple[str, ...]:
-        """Its names that no site can have: wildcards, patterns, ``_``, ``localhost``."""
+    def unsupported_names(self) -> tuple[str, ...]:
+        """Its names that are not valid for a site: wildcards, patterns, ``_``, ``localhost``."""
         return tuple(text for text in self.names if domain_or_none(text) is None)
 
     @property
-    def oddity(self) -> str | None:
-        """Why no site can take its place, going by what it listens on."""
+    def unsupported_listen(self) -> str | None:
+        """Why a site cannot replace it, by its ``listen``; None if one can."""
         for listen in self.listens:
             if listen.port not in {HTTP_PORT, HTTPS_PORT}:
                 return f"it listens on port {listen.port}" if listen.port else "it listens on a socket"
@@ -99,7 +99,7 @@ class ServerBlock:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Where a server, or a condition in one, sends its clients: to the same name, or to another."""
+    """A redirect of a server, or of a condition in one; ``host`` is None for the same name."""
 
     host: str | None
     url: str
@@ -108,7 +108,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class NginxConf:
-    """What was found: ``settings`` stand in ``http``, ``main`` beside it."""
+    """A parsed configuration: ``settings`` are the directives of ``http``, ``main`` those outside it."""
 
     servers: tuple[ServerBlock, ...] = ()
     upstreams: Mapping[str, Directive] | None = None
@@ -116,20 +116,19 @@ class NginxConf:
     main: tuple[Directive, ...] = ()
 
     def group(self, name: str) -> Directive | None:
-        """The ``upstream`` block of a name."""
+        """Return the ``upstream`` block with a name, or None."""
         return (self.upstreams or {}).get(name)
 
     def default(self, port: int) -> ServerBlock | None:
-        """The server that answers for names nobody has on ``port``."""
+        """Return the server that answers for unknown names on ``port``, or None."""
         there = [server for server in self.servers if any(listen.port == port for listen in server.listens)]
         return next((server for server in there if server.is_default(port)), there[0] if there else None)
 
 
 def read_conf(directives: Iterable[Directive]) -> NginxConf:
-    """The parts of a whole configuration, includes already in their places.
+    """Return the parts of a complete configuration with its includes expanded.
 
-    What stands outside of any ``http`` counts as its content where there is no ``http`` at all: a
-    seed that mounts a bare file of servers would not start, but a file of ``conf.d`` is like that.
+    Without any ``http``, all directives count as its content, as in a file of ``conf.d``.
     """
     found = without_comments(directives)
     https = list(named(found, "http"))
@@ -161,7 +160,7 @@ def _server(directive: Directive) -> ServerBlock:
 
 
 def domain_or_none(text: str) -> Domain | None:
-    """``text`` as a site's name; None for a pattern or a name of no site."""
+    """Return ``text`` as the name of a site; None if it is not valid."""
     try:
         return values.domain(text)
     except InputError:
@@ -169,14 +168,14 @@ def domain_or_none(text: str) -> Domain | None:
 
 
 def is_challenge(directive: Directive) -> bool:
-    """Whether it is a location for ACME's challenge: stackctl has its own."""
+    """Whether it is a location for the ACME challenge, which stackctl replaces."""
     return directive.name == "location" and any(
         arg.lstrip("^").replace("\\", "").startswith(f"/{WELL_KNOWN}") for arg in directive.args[-1:]
     )
 
 
 def redirect_of(body: Iterable[Directive]) -> list[Redirect] | None:
-    """The redirects that are all a server does, the challenge apart; None where it does more."""
+    """Return the redirects of a server that does nothing else, apart from the challenge; None for any other."""
     found: list[Redirect] = []
     for directive in body:
         if is_challenge(directive) or directive.name in _SILENT or directive.name.startswith("ssl"):
@@ -196,7 +195,7 @@ def redirect_of(body: Iterable[Directive]) -> list[Redirect] | None:
     return found or None
 
 
-# What says nothing about where a request goes.
+# Directives that do not affect the routing of a request.
 _SILENT = {"http2", "server_tokens", "access_log", "error_log", "root", "index", "charset"}
 
 

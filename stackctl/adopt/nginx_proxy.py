@@ -1,14 +1,14 @@
-"""The conventions of nginx-proxy and acme-companion: variables of services, and files named after hosts."""
+"""Convert the conventions of nginx-proxy and acme-companion: environment variables, and files named after hosts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from stackctl.adopt.kept import Keeper
-from stackctl.adopt.known import TUNING, tuning_of
+from stackctl.adopt.kept import KeptDirectives
+from stackctl.adopt.mapping import TUNING, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
-from stackctl.adopt.proposal import Fate, Proposal, ProposedSite, Remark
+from stackctl.adopt.proposal import Handling, Proposal, ProposedSite, Remark
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import merged
 from stackctl.model.project import Project, Service
@@ -25,12 +25,12 @@ _PREFIXES = ("VIRTUAL_", "LETSENCRYPT_", "ACME_", "HTTPS_METHOD", "HSTS", "NETWO
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class ProxyContext:
     """What the variables refer to.
 
     Attributes:
-        port_of: the port a service listens on where no variable says it; None where that is not known.
-        has_file: whether the old proxy has a file.
+        port_of: returns the port of a service without a variable for it.
+        has_file: returns whether the old proxy has a file.
         vhosts: the directives in ``vhost.d``, by the name of the file.
     """
 
@@ -39,16 +39,16 @@ class Around:
     vhosts: Mapping[str, tuple[Directive, ...]]
 
 
-def read_variables(conf: NginxConf, project: Project, around: Around, *, resolves: bool) -> Proposal:
-    """The sites that nginx-proxy makes of the services' variables."""
-    reading = _Reading(replace(conf, servers=()), around, resolves=resolves)
+def read_variables(conf: NginxConf, project: Project, context: ProxyContext, *, resolves: bool) -> Proposal:
+    """Return the sites that nginx-proxy generates from the variables of the services."""
+    reading = _Reading(replace(conf, servers=()), context, resolves=resolves)
     for service in project.services.values():
         reading.take(service)
     return reading.proposal()
 
 
 def contact_in(project: Project) -> str | None:
-    """The address that acme-companion asked for certificates with."""
+    """Return the e-mail address that acme-companion uses, or None."""
     for service in project.services.values():
         for key in ("LETSENCRYPT_EMAIL", "DEFAULT_EMAIL"):
             if service.environment.get(key):
@@ -57,32 +57,34 @@ def contact_in(project: Project) -> str | None:
 
 
 class _Reading:
-    def __init__(self, conf: NginxConf, around: Around, *, resolves: bool) -> None:
+    def __init__(self, conf: NginxConf, context: ProxyContext, *, resolves: bool) -> None:
         self.conf = conf
-        self.around = around
-        self.keeper = Keeper(conf, resolves=resolves)
+        self.context = context
+        self.keeper = KeptDirectives(conf, resolves=resolves)
         self.sites: list[ProposedSite] = []
         self.paths: list[tuple[Domain, Directive, str]] = []
 
     def take(self, service: Service) -> None:
-        """The site, or the part of one, that a service's variables ask for."""
+        """Add the site, or the path of one, that a service's variables define."""
         hosts = [text.strip() for text in service.environment.get("VIRTUAL_HOST", "").split(",") if text.strip()]
         at = f"service {service.name}"
         if service.environment.get("VIRTUAL_HOST_MULTIPORTS"):
-            self._remark(Fate.LOST, "VIRTUAL_HOST_MULTIPORTS: several ports of one service by one variable", at)
+            self._remark(
+                Handling.UNSUPPORTED, "VIRTUAL_HOST_MULTIPORTS: several ports in one variable are not supported", at
+            )
         for host in hosts:
             if domain_or_none(host) is None:
-                self._remark(Fate.LOST, f"VIRTUAL_HOST {host}: a site has no patterns", at)
+                self._remark(Handling.UNSUPPORTED, f"VIRTUAL_HOST {host}: the name of a site cannot be a pattern", at)
         domains = tuple(dict.fromkeys(name for host in hosts if (name := domain_or_none(host))))
         protocol = service.environment.get("VIRTUAL_PROTO") or "http"
         if not domains:
             return
         if protocol != "http":
-            self._remark(Fate.LOST, f"{domains[0]}: VIRTUAL_PROTO {protocol}", at)
+            self._remark(Handling.UNSUPPORTED, f"{domains[0]}: VIRTUAL_PROTO {protocol} is not supported", at)
             return
         self._leftover(service, at)
         port = service.environment.get("VIRTUAL_PORT", "")
-        server = Server.of(service.name, int(port) if port.isdigit() else self.around.port_of(service))
+        server = Server.of(service.name, int(port) if port.isdigit() else self.context.port_of(service))
         path = service.environment.get("VIRTUAL_PATH") or "/"
         if path == "/":
             self._site(domains, server, service, at)
@@ -90,10 +92,12 @@ class _Reading:
             self._path(domains, server, path, service.environment.get("VIRTUAL_DEST") or "", at)
 
     def _site(self, domains: tuple[Domain, ...], server: Server, service: Service, at: str) -> None:
-        known = {name for site in self.sites for name in site.domains}
-        for name in known & set(domains):
-            self._remark(Fate.LOST, f"{name}: a second service answers it; stackctl sends all to one", at)
-        domains = tuple(name for name in domains if name not in known)
+        taken = {name for site in self.sites for name in site.domains}
+        for name in taken & set(domains):
+            self._remark(
+                Handling.UNSUPPORTED, f"{name}: a second service has this name, but a site is routed to one service", at
+            )
+        domains = tuple(name for name in domains if name not in taken)
         if not domains:
             return
         certificate = self._certificate(domains, service.environment.get("CERT_NAME"))
@@ -103,7 +107,7 @@ class _Reading:
         keys = [one for one in custom if one.name not in TUNING or tuning_of(one) is None]
         inner = [one for one in location if one.name not in TUNING or tuning_of(one) is None]
         for one in (*keys, *inner):
-            self._remark(Fate.KEPT, one.head, one.at)
+            self._remark(Handling.KEPT, one.head, one.at)
         self.sites.append(
             ProposedSite(
                 domains=domains,
@@ -118,41 +122,41 @@ class _Reading:
         )
 
     def _vhost(self, name: str) -> tuple[Directive, ...]:
-        return tuple(one for one in self.around.vhosts.get(name, ()) if one.name != "#")
+        return tuple(one for one in self.context.vhosts.get(name, ()) if one.name != "#")
 
     def _path(self, domains: tuple[Domain, ...], server: Server, path: str, rest: str, at: str) -> None:
-        """A part of a site, under a path of its own."""
+        """Add a location with its own upstream to a site."""
         passed = Directive("proxy_pass", (f"http://{server}{rest}",), at)
         headers = Directive("include", ("snippets/proxy.conf",), at)
         for name in domains:
             self.paths.append((name, Directive("location", (path,), at, (headers, passed)), at))
 
     def _certificate(self, domains: tuple[Domain, ...], named: str | None) -> str | None:
-        """The certificate nginx-proxy would serve: a named one, the host's own, or one of a name above."""
+        """Return the certificate nginx-proxy serves: a named one, the host's own, or that of a parent name."""
         parents = (".".join(domains[0].split(".")[start:]) for start in range(len(domains[0].split(".")) - 1))
         for name in (named, *parents):
-            if name and self.around.has_file(f"{CERTS}/{name}.crt") and self.around.has_file(f"{CERTS}/{name}.key"):
+            if name and self.context.has_file(f"{CERTS}/{name}.crt") and self.context.has_file(f"{CERTS}/{name}.key"):
                 return name
         return None
 
     def _leftover(self, service: Service, at: str) -> None:
         for key, value in sorted(service.environment.items()):
             if key.startswith(_PREFIXES) and key not in _DONE:
-                self._remark(Fate.CHANGED, f"{key}={value} has no effect any more", at)
+                self._remark(Handling.CHANGED, f"{key}={value} no longer has an effect", at)
 
     def proposal(self) -> Proposal:
-        """The sites, each with its paths."""
+        """Return the sites, each with its paths."""
         for name, location, at in self.paths:
             site = next((one for one in self.sites if name in one.domains), None)
             if site is None:
-                self._remark(Fate.LOST, f"{name}{location.arg}: no service answers {name} itself", at)
+                self._remark(Handling.UNSUPPORTED, f"{name}{location.arg}: no service has {name} without a path", at)
                 continue
             passed = self.keeper.keep(location.inner[1:])
             kept = location.with_block((location.inner[0], *passed))
             text = f"{site.custom}\n{kept_text([kept])}".lstrip("\n")
             if kept_text([kept]) not in site.custom:
                 self.sites[self.sites.index(site)] = replace(site, custom=text)
-                self._remark(Fate.KEPT, f"{name}{location.arg}, as a location", at)
+                self._remark(Handling.KEPT, f"{name}{location.arg}, as a location", at)
         tuning, http = read_settings(self.conf, self.keeper)
         return Proposal(
             sites=tuple(replace(site, tuning=merged(site.tuning, tuning)) for site in self.sites),
@@ -162,5 +166,5 @@ class _Reading:
             remarks=tuple(self.keeper.remarks),
         )
 
-    def _remark(self, fate: Fate, text: str, at: str) -> None:
-        self.keeper.remarks.append(Remark(fate, text, at))
+    def _remark(self, handling: Handling, text: str, at: str) -> None:
+        self.keeper.remarks.append(Remark(handling, text, at))

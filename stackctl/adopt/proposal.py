@@ -1,4 +1,4 @@
-"""What is to become of a stack that was found: sites, kept directives, and what to tell its owner."""
+"""The proposal of an adoption: sites, kept directives and remarks for the user."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 
 
-class Fate(StrEnum):
-    """What becomes of one thing that was found."""
+class Handling(StrEnum):
+    """How adoption handles one part of the old stack."""
 
     KEPT = "kept"
-    """It goes into nginx/custom/, or stays where it is."""
+    """It is kept in nginx/custom/, or not touched."""
 
     REPLACED = "replaced"
-    """stackctl has its own answer to it."""
+    """stackctl's own configuration replaces it."""
 
     CHANGED = "changed"
     """Clients or apps may see a difference."""
 
-    LOST = "lost"
-    """There is no place for it: adoption stops, unless it is told to go on."""
+    UNSUPPORTED = "lost"
+    """It is not supported: adoption stops unless it is forced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing that was found, and its fate.
+    """One part of the old stack, and how adoption handles it.
 
     Attributes:
         at: ``file:line``.
     """
 
-    fate: Fate
+    handling: Handling
     text: str
     at: str = ""
 
     @property
     def line(self) -> str:
-        """What a person reads."""
+        """The remark as one line of text."""
         return f"{self.at}: {self.text}" if self.at else self.text
 
 
@@ -49,11 +49,11 @@ class ProposedSite:
     """One site that becomes an app.
 
     Attributes:
-        at: ``file:line`` of the block or the variable it was found in.
-        lineage: the certificate it is served with, or None for one without TLS.
-        imported: path, in the old proxy's container, of the chain of a certificate that is not certbot's.
-        imported_key: path of that one's key.
-        tuning: keys of x-stackctl that are its own.
+        at: ``file:line`` of its block or variable.
+        lineage: certbot's lineage that it is served with, or None.
+        imported: the path, in the old proxy's container, of the chain of a certificate that is not certbot's.
+        imported_key: the path of the key of that certificate.
+        tuning: its own keys of x-stackctl.
         custom: directives for its server, as text.
         location: directives for its ``location /``, as text.
     """
@@ -70,18 +70,18 @@ class ProposedSite:
 
     @property
     def name(self) -> Domain:
-        """The name the app will have."""
+        """The name of the app."""
         return self.domains[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What adoption would make of a stack.
+    """The result of converting a stack.
 
     Attributes:
         tuning: keys of the top-level x-stackctl.
-        http: directives beside the sites, as text.
-        copies: files that nginx/custom/ must hold, by their names there: their paths in the old container.
+        http: directives for ``http``, as text.
+        copies: the files to copy to nginx/custom/: name there → path in the old container.
     """
 
     sites: tuple[ProposedSite, ...] = ()
@@ -90,13 +90,13 @@ class Proposal:
     copies: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
 
-    def with_fate(self, fate: Fate) -> list[Remark]:
-        """The remarks of one kind, each once."""
-        return list(dict.fromkeys(remark for remark in self.remarks if remark.fate is fate))
+    def remarks_of(self, handling: Handling) -> list[Remark]:
+        """Return the remarks of one kind without duplicates."""
+        return list(dict.fromkeys(remark for remark in self.remarks if remark.handling is handling))
 
     @property
     def custom(self) -> dict[str, bytes]:
-        """The files of nginx/custom/ that hold directives."""
+        """The files of nginx/custom/ with kept directives."""
         files = {"http.conf": self.http}
         for site in self.sites:
             files |= {f"{site.name}.conf": site.custom, f"{site.name}.location.conf": site.location}

@@ -1,4 +1,4 @@
-"""Servers of an nginx configuration to sites, where a site of stackctl's says the same."""
+"""Convert servers of an nginx configuration to sites, if a site is equivalent."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stackctl.adopt.kept import Headers, Keeper, default_redirect, headers_in_force, lineage_of, sent_host
-from stackctl.adopt.known import SERVER_OWN, TUNING, is_standard_header, logs_to_file, tuning_of
+from stackctl.adopt.kept import Headers, KeptDirectives, default_redirect, headers_in_force, lineage_of, sent_host
+from stackctl.adopt.mapping import SERVER_OWN, TUNING, is_standard_header, logs_to_file, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, ServerBlock, is_challenge
-from stackctl.adopt.proposal import Fate, ProposedSite
+from stackctl.adopt.proposal import Handling, ProposedSite
 from stackctl.errors import InputError
 from stackctl.model import endpoints
 from stackctl.model.endpoints import HTTP_PORT
@@ -23,7 +23,7 @@ _PASS = re.compile(r"http://(?P<host>\[[^\]]+\]|[^/:$\[\]]+|\$\w+)(?::(?P<port>\
 
 
 @dataclass(frozen=True, slots=True)
-class NoSite:
+class NotASite:
     """Why a server cannot become a site."""
 
     reason: str
@@ -32,7 +32,7 @@ class NoSite:
 class SiteReader:
     """Reads servers of one configuration, in one project."""
 
-    def __init__(self, conf: NginxConf, project: Project, keeper: Keeper) -> None:
+    def __init__(self, conf: NginxConf, project: Project, keeper: KeptDirectives) -> None:
         self._conf = conf
         self._keeper = keeper
         self._services: dict[str, str] = {}
@@ -40,24 +40,24 @@ class SiteReader:
             for host in (service.name, *service.hosts):
                 self._services.setdefault(host, service.name)
 
-    def read(self, server: ServerBlock) -> ProposedSite | NoSite:  # noqa: PLR0911  (one line for each reason)
-        """The site a server is, or why it is none; what is kept of it goes to the keeper."""
-        if server.oddity:
-            return NoSite(server.oddity)
+    def read(self, server: ServerBlock) -> ProposedSite | NotASite:  # noqa: PLR0911  (one line for each reason)
+        """Return the site for a server, or why there is none; kept directives are added to the keeper."""
+        if server.unsupported_listen:
+            return NotASite(server.unsupported_listen)
         if not server.domains:
-            return NoSite("it has no name that a site can have")
+            return NotASite("it has no valid name for a site")
         location = next((one for one in named(server.body, "location") if one.args == ("/",)), None)
         if location is None:
-            return NoSite("it has no 'location /'")
+            return NotASite("it has no 'location /'")
         passed = first(location.inner, "proxy_pass")
         if passed is None:
-            return NoSite("its 'location /' passes nothing on by proxy_pass")
+            return NotASite("its 'location /' has no proxy_pass")
         if any(one.name in {"return", "rewrite", "try_files"} for one in server.body):
-            return NoSite("it answers some requests before they come to a location")
+            return NotASite("it answers or rewrites requests before a location is selected")
         if first(location.inner, "try_files") is not None:
-            return NoSite("its 'location /' tries files first")
+            return NotASite("its 'location /' has try_files")
         upstream = self._upstream(passed, [*location.inner, *server.body])
-        if isinstance(upstream, NoSite):
+        if isinstance(upstream, NotASite):
             return upstream
         return self._site(server, location, upstream)
 
@@ -65,21 +65,23 @@ class SiteReader:
         others = [one for one in named(server.body, "location") if one != location and not is_challenge(one)]
         variable = _variable(location)
         used = any(variable in arg for one in every(others) for arg in one.args) if variable else True
-        needless = () if used else (variable,)
-        own = [one for one in server.body if one.name != "location" and not _sets(one, needless)]
-        location = location.with_block(one for one in location.inner if not _sets(one, needless))
+        unused = () if used else (variable,)
+        own = [one for one in server.body if one.name != "location" and not _sets(one, unused)]
+        location = location.with_block(one for one in location.inner if not _sets(one, unused))
         tuning: dict[str, str] = {}
-        for one in [*own, *location.inner]:  # the inner one counts
+        for one in [*own, *location.inner]:  # the inner one wins
             found = tuning_of(one)
             tuning |= [found] if found else []
         lineage = lineage_of(server.certificate) if server.tls else None
         imported = server.tls and lineage is None and server.certificate is not None
         if server.certificate and server.certificate.endswith("/cert.pem"):
-            self._keeper.remark(Fate.CHANGED, "the whole chain is sent now, and not the certificate alone", server.at)
+            self._keeper.remark(Handling.CHANGED, "the full chain is now sent, not only the certificate", server.at)
         if any("quic" in listen.options for listen in server.listens):
-            self._keeper.remark(Fate.CHANGED, f"{server.domains[0]} is served by HTTP/3 no more", server.at)
+            self._keeper.remark(Handling.CHANGED, f"{server.domains[0]} is no longer served over HTTP/3", server.at)
         for one in list(named(server.body, "ssl_certificate"))[1:]:
-            self._keeper.remark(Fate.CHANGED, f"{one.head}: a site has one certificate, the first", one.at)
+            self._keeper.remark(
+                Handling.CHANGED, f"{one.head}: a site has one certificate, so the first is used", one.at
+            )
         return ProposedSite(
             domains=server.domains,
             server=upstream,
@@ -97,8 +99,8 @@ class SiteReader:
         settings = [one for one in own if _is_tls(one) or (one.name in SERVER_OWN and one.name not in _CERTIFICATE)]
         settings = [one for one in settings if one.name.startswith("ssl_") or _is_tls(one)]
         if settings:
-            shown = ", ".join(dict.fromkeys(one.name if one.name != "include" else one.head for one in settings))
-            self._keeper.remark(Fate.REPLACED, f"{shown}: by the policy that x-stackctl calls 'tls'", settings[0].at)
+            names = ", ".join(dict.fromkeys(one.name if one.name != "include" else one.head for one in settings))
+            self._keeper.remark(Handling.REPLACED, f"{names}: set by the key 'tls' of x-stackctl", settings[0].at)
         for one in own:
             if one.name in SERVER_OWN or _is_tls(one) or (one.name == "server_tokens" and one.arg == "off"):
                 continue
@@ -107,11 +109,11 @@ class SiteReader:
             else:
                 kept.append(one)
         server_headers = headers_in_force(own)
-        around = Headers(server_headers, kept=True) if server_headers else self._keeper.outer_headers
+        in_force = Headers(server_headers, inherited=True) if server_headers else self._keeper.outer_headers
         for one in [*kept, *others]:
             if one.name not in TUNING and not logs_to_file(one):
-                self._keeper.remark(Fate.KEPT, one.head, one.at)
-        return kept_text([*self._keeper.keep(kept), *self._keeper.keep(others, around)])
+                self._keeper.remark(Handling.KEPT, one.head, one.at)
+        return kept_text([*self._keeper.keep(kept), *self._keeper.keep(others, in_force)])
 
     def _location(self, own: list[Directive], location: Directive) -> str:
         kept: list[Directive] = []
@@ -120,7 +122,7 @@ class SiteReader:
             passed = first(location.inner, "proxy_pass")
             url = _PASS.match(passed.arg) if passed else None
             if passed is not None and url is not None and not url["host"].startswith("$"):
-                # nginx's own default: the app has never seen another name.
+                # nginx's default: the app has always received this Host.
                 headers = (*headers, Directive("proxy_set_header", ("Host", sent_host(url)), passed.at))
                 if self._keeper.redirects_by_default and first(location.inner, "proxy_redirect") is None:
                     kept.append(default_redirect(passed, "/"))
@@ -131,52 +133,52 @@ class SiteReader:
             kept.append(one)
         for one in kept:
             if not logs_to_file(one):
-                self._keeper.remark(Fate.KEPT, f"{one.head} (in location /)", one.at)
+                self._keeper.remark(Handling.KEPT, f"{one.head} (in location /)", one.at)
         return kept_text(self._keeper.keep(kept))
 
-    def _upstream(self, passed: Directive, around: Iterable[Directive]) -> Server | NoSite:
-        """The one place that ``proxy_pass`` leads to."""
+    def _upstream(self, passed: Directive, around: Iterable[Directive]) -> Server | NotASite:
+        """Return the server that ``proxy_pass`` connects to."""
         url = _PASS.match(passed.arg if not _ALONE.match(passed.arg) else f"http://{passed.arg}")
         if url is None:
-            return NoSite(f"'proxy_pass {passed.arg}' is more than an address")
+            return NotASite(f"'proxy_pass {passed.arg}' is not a plain http:// address")
         host, port = url["host"], url["port"]
         if host.startswith("$"):
             value = next((one.args[1] for one in named(around, "set") if one.args[:1] == (host,)), None)
             again = None if value is None else _PASS.match(value if "://" in value else f"http://{value}")
             if again is None or again["host"].startswith("$"):
-                return NoSite(f"'proxy_pass {passed.arg}' is decided while it runs")
+                return NotASite(f"'proxy_pass {passed.arg}' depends on a variable at run time")
             host, port = again["host"], again["port"] or port
         group = self._conf.group(host)
         if group is not None and port is None:
             servers = list(named(group.inner, "server"))
             if len(servers) != 1:
-                return NoSite(f"its upstream {host} has {len(servers)} servers")
+                return NotASite(f"its upstream {host} has {len(servers)} servers")
             text = servers[0].arg
             host, _, port = text.rpartition(":") if ":" in text else (text, "", str(HTTP_PORT))
             if host in {"unix", "http"} or not port.isdigit():
-                return NoSite(f"its upstream is {text}")
+                return NotASite(f"its upstream is {text}")
         return self._place(host, int(port or HTTP_PORT))
 
-    def _place(self, host: str, port: int) -> Server | NoSite:
+    def _place(self, host: str, port: int) -> Server | NotASite:
         service = self._services.get(host)
         if service is not None:
             return Server.of(ServiceName(service), port)
         try:
             return Server(endpoints.endpoint(f"{host}:{port}"))
         except InputError as error:
-            return NoSite(f"its upstream {host}:{port} has no place: {error.hint or error.message}")
+            return NotASite(f"its upstream {host}:{port} is not supported: {error.hint or error.message}")
 
 
 _CERTIFICATE = {"ssl_certificate", "ssl_certificate_key"}
 
 
 def _is_tls(one: Directive) -> bool:
-    """The file of TLS settings that certbot ships, where it was not found."""
+    """Whether it includes the TLS settings that certbot ships, from a file that does not exist."""
     return one.name == "include" and one.arg.endswith("options-ssl-nginx.conf")
 
 
 def _variable(location: Directive) -> str | None:
-    """The variable that ``proxy_pass`` takes its address from."""
+    """Return the variable that ``proxy_pass`` takes its address from, or None."""
     passed = first(location.inner, "proxy_pass")
     url = _PASS.match(f"http://{passed.arg.removeprefix('http://')}") if passed else None
     return url["host"] if url is not None and url["host"].startswith("$") else None
@@ -190,5 +192,5 @@ _DEFAULTS = {key: getattr(Tuning(), key.replace("-", "_")) for key in TUNING.val
 
 
 def merged(tuning: Mapping[str, str], top: Mapping[str, str]) -> dict[str, str]:
-    """The keys of a site that differ from those of all, and from what stackctl does anyway."""
+    """Return the keys of a site that differ from the top-level keys, or else from stackctl's defaults."""
     return {key: value for key, value in tuning.items() if top.get(key, _DEFAULTS.get(key)) != value}

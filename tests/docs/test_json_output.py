@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stackctl.adopt.proposal import Fate
+from stackctl.adopt.proposal import Handling
 from stackctl.diagnose.check import Check
 from stackctl.engine.apply.execute import Step
 from stackctl.errors import InputError
@@ -89,7 +89,7 @@ def test_a_payload_has_the_documented_keys(heading: str, kind: type) -> None:
 def test_values_become_those_of_json() -> None:
     at = datetime(2026, 8, 1, 12, tzinfo=UTC)
     shown = payload_object(
-        AdoptReport((), (AdoptRemark(Fate.LOST, "x", "a:1"),), ("b",), "", stops=True, replaced=False)
+        AdoptReport((), (AdoptRemark(Handling.UNSUPPORTED, "x", "a:1"),), ("b",), "", stops=True, replaced=False)
     )
     assert shown == {
         "sites": [],

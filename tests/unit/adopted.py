@@ -1,4 +1,4 @@
-"""Foreign nginx configurations, ``tests/golden/adopt/NAME.conf``, and what adoption makes of them."""
+"""Foreign nginx configurations, ``tests/golden/adopt/NAME.conf``, and their proposals."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ CERTIFICATES: dict[str, Certificate] = {NAME: certificate(NAME, f"www.{NAME}")}
 
 
 def proposal_of(text: str, file: str = "x.conf", *, resolves: bool = True) -> Proposal:
-    """What adoption would make of a configuration, in a project of two apps and a PHP."""
+    """Return the proposal for a configuration, in a project of two apps and a PHP."""
     there = project(service("app1"), service("app2"), service("php"), service("db"))
     return read_proposal(read_conf(parse(text.encode(), file)), there, CERTIFICATES, resolves=resolves)
 
 
-def told(proposal: Proposal) -> str:
-    """A proposal as text, to be read and compared."""
+def rendered(proposal: Proposal) -> str:
+    """Return a proposal as text, to compare."""
     lines = []
     for site in proposal.sites:
         certificate_of = site.lineage or site.imported or "-"
@@ -40,12 +40,12 @@ def told(proposal: Proposal) -> str:
         lines += [f"--- custom/{name}", content.decode().rstrip("\n")]
     lines += [f"--- custom/{name} is {path}" for name, path in sorted(proposal.copies.items())]
     lines += ["--- remarks"] if proposal.remarks else []
-    lines += [f"{remark.fate}: {remark.line}" for remark in dict.fromkeys(proposal.remarks)]
+    lines += [f"{remark.handling}: {remark.line}" for remark in dict.fromkeys(proposal.remarks)]
     return "\n".join(lines) + "\n"
 
 
 def files_of(path: Path) -> dict[str, bytes]:
-    """The whole set of files that nginx would run with after an adoption."""
+    """Return all files that nginx would run with after an adoption."""
     proposal = proposal_of(path.read_text(), path.name)
     sites = [Site(site.domains, everything_to(site.server), certificate=site.lineage) for site in proposal.sites]
     made = stack(*sites)

@@ -1,4 +1,4 @@
-"""Who is who in a foreign Compose project, what its containers see, and the edit of its file."""
+"""The services of a foreign Compose project, the files of its containers, and the edit of its Compose file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from stackctl.adapters.nginx_reader import ContainerFiles, read_configuration
 from stackctl.adopt.compose_edit import adopted
 from stackctl.adopt.compose_layouts import Layout, on_host, read_layout
 from stackctl.adopt.nginx_conf import NginxConf
-from stackctl.adopt.nginx_proxy import Around, contact_in, read_variables
-from stackctl.adopt.proposal import Fate, Proposal, ProposedSite
+from stackctl.adopt.nginx_proxy import ProxyContext, contact_in, read_variables
+from stackctl.adopt.proposal import Handling, Proposal, ProposedSite
 from stackctl.errors import InputError
 from stackctl.model.project import Mount, Project
 from stackctl.model.routing import Server
@@ -89,7 +89,7 @@ def test_the_file_changes_only_where_it_must() -> None:
     assert doc.data(("x-stackctl",)) == {"email": "ann@example.org"}
 
 
-def test_a_second_site_of_a_service_stands_in_the_list_of_apps() -> None:
+def test_a_second_site_of_a_service_is_added_to_the_list_of_apps() -> None:
     doc = edited(OLD, site(A, "web"), site(B, "web", body_size="0"))
     apps = [{"domains": [B], "service": "web", "port": 8000, "body-size": "0"}]
     assert doc.data(("x-stackctl", "apps")) == apps
@@ -103,7 +103,7 @@ def test_adopting_twice_changes_nothing_more() -> None:
 
 
 @pytest.mark.parametrize("ports", ['ports: ["127.0.0.1:80:80"]', 'ports:\n      - "127.0.0.1:80:80"'])
-def test_a_proxy_for_http_alone_gets_the_other_port_too(ports: str) -> None:
+def test_a_proxy_with_http_only_gets_the_https_port_too(ports: str) -> None:
     text = OLD.replace('    ports: ["80:80", "443:443"]', f"    {ports}")
     assert edited(text).data(("services", "front", "ports")) == ["127.0.0.1:80:80", "127.0.0.1:443:443"]
 
@@ -118,12 +118,12 @@ def test_a_proxy_for_http_alone_gets_the_other_port_too(ports: str) -> None:
         ("/srv/x/y", None),
     ],
 )
-def test_where_a_containers_path_is_on_the_host(path: str, found: str | None) -> None:
+def test_on_host(path: str, found: str | None) -> None:
     mounts = (Mount("bind", "conf.d", "/etc/nginx/conf.d"), Mount("volume", "data", "/srv/x"))
     assert on_host(mounts, path) == found
 
 
-def test_two_proxies_are_one_too_many() -> None:
+def test_two_proxies_are_refused() -> None:
     text = OLD + '  other:\n    image: nginx:1\n    ports: ["81:80"]\n'
     with pytest.raises(InputError, match="front, other"):
         read_layout(project(text))
@@ -196,25 +196,25 @@ def test_variables_are_read_as_nginx_proxy_reads_them() -> None:
     assert (layout.nginx_proxy, [one.name for one in layout.helpers]) == (True, ["companion"])
     certs = {f"/etc/nginx/certs/{name}" for name in ("example.com.crt", "example.com.key", "shared.crt", "shared.key")}
     vhosts = {str(A): parse(b"client_max_body_size 2g; add_header X-A b;", f"vhost.d/{A}")}
-    around = Around(lambda _: 8080, certs.__contains__, vhosts)
+    context = ProxyContext(lambda _: 8080, certs.__contains__, vhosts)
 
-    proposal = read_variables(NginxConf(), there, around, resolves=True)
+    proposal = read_variables(NginxConf(), there, context, resolves=True)
 
     one, two = proposal.sites
     assert (one.domains, str(one.server), one.tuning) == ((A, f"www.{A}"), "one:8080", {"body-size": "2g"})
-    assert one.imported == "/etc/nginx/certs/example.com.crt", "of a name above"
+    assert one.imported == "/etc/nginx/certs/example.com.crt", "of a parent name"
     assert "add_header X-A b;" in one.custom
     assert "location /api/ {\n    include snippets/proxy.conf;\n    proxy_pass http://kept_api_9000/;\n}" in one.custom
     assert "server api:9000 resolve;" in proposal.http
     assert (two.domains, str(two.server), two.imported_key) == ((B,), "two:3000", "/etc/nginx/certs/shared.key")
-    lost = [remark.text for remark in proposal.with_fate(Fate.LOST)]
+    lost = [remark.text for remark in proposal.remarks_of(Handling.UNSUPPORTED)]
     assert [text.split(":")[0].split("/")[0] for text in lost] == [f"VIRTUAL_HOST *.{A}", B, "c.example.com"]
-    [changed] = proposal.with_fate(Fate.CHANGED)
-    assert changed.text == "HTTPS_METHOD=noredirect has no effect any more"
+    [changed] = proposal.remarks_of(Handling.CHANGED)
+    assert changed.text == "HTTPS_METHOD=noredirect no longer has an effect"
     assert contact_in(there) == "ann@example.org"
 
 
-def test_helpers_and_the_engines_socket_go() -> None:
+def test_helpers_and_the_engines_socket_are_removed() -> None:
     layout: Layout = read_layout(project(VARIABLES))
     listed = "\n      - /var/run/docker.sock:/tmp/docker.sock:ro"
     doc = Document.parse(VARIABLES.replace('["/var/run/docker.sock:/tmp/docker.sock:ro"]', listed), "f")

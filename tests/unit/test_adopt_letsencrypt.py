@@ -1,4 +1,4 @@
-"""certbot's renewal files: what they say, and how they come to renew by the webroot."""
+"""certbot's renewal files: parsing them, and changing them to renew by the webroot."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ARI = "[acme_renewal_info]\nari_retry_after = 2026-11-22T08:01:07\n"
 BY_WEBROOT = f"{HEAD}authenticator = webroot\nwebroot_path = {WEBROOT},\n[[webroot_map]]\na.example.com = {WEBROOT}\n"
 
 
-def test_one_that_renews_by_the_webroot_already_stays_as_it_is() -> None:
+def test_one_that_already_renews_by_the_webroot_is_not_changed() -> None:
     assert to_webroot(BY_WEBROOT + ARI, ["a.example.com"]) == (BY_WEBROOT + ARI, [])
 
 
@@ -43,7 +43,7 @@ def test_one_that_renews_by_the_webroot_already_stays_as_it_is() -> None:
     ],
 )
 @pytest.mark.parametrize("tail", ["", ARI])
-def test_any_other_way_becomes_the_webroot(params: str, tail: str) -> None:
+def test_any_other_authenticator_is_changed_to_the_webroot(params: str, tail: str) -> None:
     text, changes = to_webroot(HEAD + params + tail, ["a.example.com", "b.example.com"])
     renewal = read_renewal(text)
     assert renewal.by_webroot
@@ -61,19 +61,19 @@ def test_any_other_way_becomes_the_webroot(params: str, tail: str) -> None:
     assert to_webroot(text, ["a.example.com"]) == (text, [])
 
 
-def test_dns_is_left_alone_but_for_its_hooks() -> None:
+def test_dns_is_kept_except_for_its_hooks() -> None:
     params = (
         "authenticator = dns-cloudflare\ndns_cloudflare_credentials = /etc/cf.ini\npost_hook = service nginx reload\n"
     )
     text, changes = to_webroot(HEAD + params, ["*.example.com"])
     assert "authenticator = dns-cloudflare\ndns_cloudflare_credentials = /etc/cf.ini\n" in text
-    assert changes == ["post_hook is dropped: service nginx reload"]
+    assert changes == ["post_hook is removed: service nginx reload"]
 
 
-def test_a_tree_that_was_elsewhere_is_named_where_it_is_now() -> None:
+def test_paths_of_an_earlier_tree_are_changed() -> None:
     text, changes = to_webroot(BY_WEBROOT.replace("/etc/letsencrypt", "/srv/le"), ["a.example.com"])
     assert text == BY_WEBROOT
-    assert changes == ["paths below /srv/le become /etc/letsencrypt"]
+    assert changes == ["paths below /srv/le are changed to /etc/letsencrypt"]
 
 
 @pytest.mark.parametrize(
@@ -94,5 +94,5 @@ def test_a_tree_that_was_elsewhere_is_named_where_it_is_now() -> None:
         ([], [], None),
     ],
 )
-def test_the_address_it_was_asked_for_with(accounts: list[str], scripts: list[str], found: str | None) -> None:
+def test_contact_of(accounts: list[str], scripts: list[str], found: str | None) -> None:
     assert contact_of(accounts, scripts) == found

@@ -277,7 +277,7 @@ def test_a_certificate_from_elsewhere_is_served_until_it_is_due(old: World) -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("services:\n  one:\n    image: one:latest\n", "no service here is an nginx"),
+        ("services:\n  one:\n    image: one:latest\n", "no service runs nginx"),
         ('services:\n  web:\n    image: nginx:1.30\n    ports: ["80:80"]\n', "no nginx configuration"),
     ],
 )

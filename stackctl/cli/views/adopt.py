@@ -61,10 +61,10 @@ def _plan(console: Console, report: AdoptReport) -> None:
         plain(console, f"  {_site(site)}")
     if not report.sites:
         plain(console, "  none that stackctl can manage")
-    for fate, title in _TITLES.items():
-        remarks = [remark for remark in report.remarks if remark.fate == fate]
+    for handling, title in _TITLES.items():
+        remarks = [remark for remark in report.remarks if remark.handling == handling]
         if remarks:
-            _title(console, title, _STYLES.get(fate, "bold"))
+            _title(console, title, _STYLES.get(handling, "bold"))
         for remark in remarks:
             plain(console, f"  {remark.at + ': ' if remark.at else ''}{remark.text}")
     if report.diff:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stackctl.adopt.letsencrypt import to_webroot
-from stackctl.adopt.proposal import Fate, Proposal
+from stackctl.adopt.proposal import Handling, Proposal
 from stackctl.certs.held import Shelf, Stored, held
 from stackctl.certs.lineage import read_certificate
 from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
@@ -71,7 +71,7 @@ class AdoptedSite:
 class AdoptRemark:
     """What becomes of something else that was found."""
 
-    fate: Fate
+    handling: Handling = field(metadata=json_name("fate"))
     text: str
     at: str = field(metadata=json_name("from"))
 
@@ -118,7 +118,7 @@ class Adoption:
     @property
     def stops(self) -> bool:
         """Whether something would be lost that nobody agreed to."""
-        return bool(self.proposal.with_fate(Fate.LOST)) and not self.options.force
+        return bool(self.proposal.remarks_of(Handling.UNSUPPORTED)) and not self.options.force
 
     @property
     def shown(self) -> Result[AdoptReport]:
@@ -143,7 +143,9 @@ class Adoption:
                 for site in proposal.sites
             ),
             remarks=tuple(
-                AdoptRemark(remark.fate, remark.text, remark.at) for fate in Fate for remark in proposal.with_fate(fate)
+                AdoptRemark(remark.handling, remark.text, remark.at)
+                for handling in Handling
+                for remark in proposal.remarks_of(handling)
             ),
             custom=tuple(sorted([*proposal.custom, *proposal.copies])),
             diff=self.diff,

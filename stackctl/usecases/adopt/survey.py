@@ -9,8 +9,8 @@ from dataclasses import replace
 from stackctl.adopt.compose_edit import adopted
 from stackctl.adopt.letsencrypt import read_renewal
 from stackctl.adopt.nginx_conf import is_challenge
-from stackctl.adopt.nginx_proxy import VHOSTS, Around, contact_in, read_variables
-from stackctl.adopt.proposal import Fate, Proposal, Remark
+from stackctl.adopt.nginx_proxy import VHOSTS, ProxyContext, contact_in, read_variables
+from stackctl.adopt.proposal import Handling, Proposal, Remark
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import read_lineage
 from stackctl.engine.adopt.foreign import Foreign, look_around
@@ -68,7 +68,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
     return planned(context, foreign, proposal, imports, loaded, doc.text, options)
 
 
-def _around(context: Context, foreign: Foreign, project: Project, doc: Document) -> Around:
+def _around(context: Context, foreign: Foreign, project: Project, doc: Document) -> ProxyContext:
     """What nginx-proxy's variables refer to."""
     hosts = {
         text.strip() for one in project.services.values() for text in one.environment.get("VIRTUAL_HOST", "").split(",")
@@ -86,7 +86,7 @@ def _around(context: Context, foreign: Foreign, project: Project, doc: Document)
         ports = context.images.exposed_ports(service.image) if service.image else ()
         return ports[0] if len(ports) == 1 else HTTP_PORT
 
-    return Around(port_of, lambda path: foreign.files.read(path) is not None, vhosts)
+    return ProxyContext(port_of, lambda path: foreign.files.read(path) is not None, vhosts)
 
 
 def _imports(foreign: Foreign, proposal: Proposal) -> tuple[Proposal, tuple[ImportCertificate, ...]]:
@@ -99,7 +99,7 @@ def _imports(foreign: Foreign, proposal: Proposal) -> tuple[Proposal, tuple[Impo
         chain, key = foreign.files.read(site.imported), foreign.files.read(site.imported_key)
         lineage = read_lineage(site.name, chain and chain[1], key and key[1], None)
         if chain is None or key is None or not lineage.usable:
-            remarks.append(Remark(Fate.LOST, f"the certificate {site.imported}: {lineage.problem}", site.at))
+            remarks.append(Remark(Handling.UNSUPPORTED, f"the certificate {site.imported}: {lineage.problem}", site.at))
             continue
         cause = "it is not certbot's, and is served until it is due"
         found.append(ImportCertificate(site=site.name, chain=chain[1], key=key[1], cause=cause, scope=site.name))
@@ -113,7 +113,7 @@ def _left(proposal: Proposal, foreign: Foreign, routed: Collection[Site]) -> Pro
     if not foreign.files.is_stackctls:
         return proposal
     sites = tuple(replace(site, imported=None) for site in proposal.sites)
-    return replace(proposal, sites=sites, remarks=tuple(proposal.with_fate(Fate.LOST)))
+    return replace(proposal, sites=sites, remarks=tuple(proposal.remarks_of(Handling.UNSUPPORTED)))
 
 
 def _version(
@@ -126,7 +126,7 @@ def _version(
         if options.nginx_image is not None or context.images.image_id(image) is None:
             raise
         default = proxy.default_image
-        remark = Remark(Fate.CHANGED, f"the image {image} is replaced by {default}: {error.message}")
+        remark = Remark(Handling.CHANGED, f"the image {image} is replaced by {default}: {error.message}")
         return proxy_version(context, proxy, default), (remark,)
 
 

@@ -1,4 +1,4 @@
-"""Which of nginx's directives stackctl has an answer to, and which answer."""
+"""nginx's directives that stackctl replaces by its own configuration or by keys of x-stackctl."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TUNING = {
     "proxy_read_timeout": "read-timeout",
     "proxy_send_timeout": "send-timeout",
 }
-"""Directives that are keys of x-stackctl."""
+"""Directives with a key of x-stackctl."""
 
 HTTP_OWN = frozenset(
     {
@@ -48,7 +48,7 @@ HTTP_OWN = frozenset(
         "ssl_stapling_verify",
     }
 )
-"""Settings of ``http`` that stackctl's nginx.conf makes itself."""
+"""Directives of ``http`` that stackctl's nginx.conf sets."""
 
 SERVER_OWN = frozenset(
     {
@@ -62,10 +62,10 @@ SERVER_OWN = frozenset(
         *(name for name in HTTP_OWN if name.startswith("ssl_") or name == "http2"),
     }
 )
-"""Settings of a server that stackctl makes for each site."""
+"""Directives of ``server`` that stackctl sets for each site."""
 
 MAIN_OWN = frozenset({"user", "worker_processes", "worker_rlimit_nofile", "pid", "error_log", "events", "daemon"})
-"""Settings beside ``http`` that stackctl's nginx.conf makes itself."""
+"""Directives outside ``http`` that stackctl's nginx.conf sets."""
 
 HEADERS = {
     "host": {"$host"},
@@ -76,7 +76,7 @@ HEADERS = {
     "upgrade": {"$http_upgrade"},
     "connection": {"$connection_upgrade", "upgrade", "Upgrade", '"upgrade"', ""},
 }
-"""What stackctl tells every app about a request: other values are a person's own."""
+"""The headers that stackctl sends to every app, in lower case; other values are the user's own."""
 
 FILES = frozenset(
     {
@@ -92,7 +92,7 @@ FILES = frozenset(
         "proxy_ssl_certificate_key",
     }
 )
-"""Directives whose parameter is a file that has to be there."""
+"""Directives with a parameter that must be an existing file."""
 
 PASSES = frozenset({"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass"})
 """Directives that name another server."""
@@ -101,7 +101,7 @@ LOGS = frozenset({"access_log", "error_log"})
 
 
 def tuning_of(directive: Directive) -> tuple[str, str] | None:
-    """The key of x-stackctl and its value; None where there is none for it."""
+    """Return the key of x-stackctl and its value for a directive; None without a key."""
     key = TUNING.get(directive.name)
     if key is None:
         return None
@@ -113,11 +113,11 @@ def tuning_of(directive: Directive) -> tuple[str, str] | None:
 
 
 def is_standard_header(directive: Directive) -> bool:
-    """Whether stackctl tells the app just this about a request."""
+    """Whether stackctl sends the same header to the app."""
     return len(directive.args) == 2 and directive.args[1] in HEADERS.get(directive.arg.lower(), ())
 
 
 def logs_to_file(directive: Directive) -> bool:
-    """Whether it logs to a file, which the proxy's container has no place for."""
+    """Whether it logs to a file, which the proxy's container does not support."""
     target = directive.arg
     return directive.name in LOGS and target.startswith(("/", "logs/")) and not target.startswith("/dev/std")
