@@ -85,7 +85,7 @@ class _Files:
         """Return the path of the file that the user edits if the proxy's file is, or was, only its copy."""
         source = self._proxy.source_of(path)
         is_copy = source != path and self._custom.get(source.rpartition("/")[2]) == content
-        return f"{self._proxy.name}/{source if is_copy else path}"
+        return f"{self._proxy.layout.directory}/{source if is_copy else path}"
 
 
 def file_diff(path: str, before: bytes | None, after: bytes | None) -> Iterator[FileDiff]:

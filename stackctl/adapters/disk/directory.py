@@ -108,7 +108,7 @@ class StackDirectory:
         """
         found = {}
         with host_errors():
-            for path in sorted((self.root / layout.custom).glob("*.conf")):
+            for path in sorted((self.root / layout.custom).glob(layout.custom_files)):
                 if not path.is_file():
                     raise HostError(
                         "a directory, or a link that leads nowhere, where a file is expected",

@@ -13,6 +13,7 @@ from stackctl.engine.probe.apps import app_facts, look_at
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import Endpoint
+from stackctl.model.layout import CUSTOM_FOLDER
 from stackctl.model.project import Project
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
@@ -81,7 +82,11 @@ def _live_files(context: Context, layout: ProxyLayout) -> Files:
     """The live generation, and the user's own files that it may include."""
     custom = context.directory.root / layout.custom
     with host_errors():
-        own = {f"custom/{path.relative_to(custom)}": path.read_bytes() for path in custom.rglob("*") if path.is_file()}
+        own = {
+            f"{CUSTOM_FOLDER}/{path.relative_to(custom)}": path.read_bytes()
+            for path in custom.rglob("*")
+            if path.is_file()
+        }
     return {**own, **context.delivery(layout).live()}
 
 

@@ -20,6 +20,7 @@ LAYOUT = ProxyLayout(
     place=NGINX,
     entry_points={name: f"{LIVE}/{name}" for name in (MAIN, SITES, SNIPPETS)},
     folders=(SITES,),
+    custom_files="*.conf",
     marker=f"{SNIPPETS}/generation.conf",
     tmpfs=("/run", "/tmp", "/var/cache/nginx"),  # noqa: S108  (inside the container)
 )
