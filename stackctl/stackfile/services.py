@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stackctl.model.layout import (
@@ -57,10 +57,13 @@ def certbot_block(service: str, image: str, *, with_bundle: bool) -> str:
 
 
 def signed(template: str, service: str, **values: object) -> str:
-    """Return a service with a label that shows whether the user has changed it later."""
-    bare = render(template, service=service, written=None, **values)
-    digest = owned_digest(Document.parse(bare, template).data((service,)))
-    return render(template, service=service, written=digest, **values)
+    """Return the service of a template with a label that shows whether the user has changed it later."""
+    return signed_block(service, lambda written: render(template, service=service, written=written, **values))
+
+
+def signed_block(service: str, block: Callable[[str | None], str]) -> str:
+    """Return the service that ``block`` writes given the value of that label, None for one without it."""
+    return block(owned_digest(Document.parse(block(None), service).data((service,))))
 
 
 def settings_block(  # noqa: PLR0913  (one argument for each key)
