@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from stackctl.proxies.nginx.proxy import Nginx
-from stackctl.proxies.proxy import Proxy
+from stackctl.proxies.proxy import Proxy, ProxyLayout
 
 DEFAULT = "nginx"
 """The proxy of a file without the key ``proxy``."""
 
-PROXIES: Mapping[str, Proxy] = {proxy.name: proxy for proxy in (Nginx(),)}
+PROXIES: dict[str, Proxy] = {proxy.name: proxy for proxy in (Nginx(),)}
 
-LAYOUTS = tuple(proxy.layout for proxy in PROXIES.values())
-"""The layouts of all proxies, for what walks a whole stack directory."""
+
+def layouts() -> tuple[ProxyLayout, ...]:
+    """Return where files of a proxy may be, for what goes through a whole stack directory."""
+    return tuple(proxy.layout for proxy in PROXIES.values())

@@ -13,7 +13,7 @@ from stackctl.adapters.disk.files import host_errors
 from stackctl.engine.backup.manifest import FORMAT, Manifest
 from stackctl.engine.backup.pack import pack, refuse_existing, written_whole
 from stackctl.engine.backup.sealing import Seal
-from stackctl.engine.backup.selection import TREES, Selection, select
+from stackctl.engine.backup.selection import Selection, select, trees
 from stackctl.engine.backup.snapshot import Changed, certbot_rests, refuse_change, take
 from stackctl.engine.backup.unpack import verify
 from stackctl.engine.context import Context
@@ -52,7 +52,7 @@ class BackupOptions:
             self.seal.check()
         if isinstance(self.file, Path):
             refuse_existing(self.file, force=self.force)
-            self.refuse_part(root, TREES)
+            self.refuse_part(root, trees())
 
     def refuse_part(self, root: Path, paths: Iterable[str]) -> None:
         """Refuse to write the archive to one of ``paths`` of the stack, or below it.

@@ -47,12 +47,12 @@ from stackctl.model.layout import (
     RESTORE,
     STATE,
 )
-from stackctl.proxies.registry import LAYOUTS
+from stackctl.proxies.registry import layouts
 from stackctl.stackfile.locate import KNOWN_NAMES
 
 _OVERRIDES = tuple(f"{name.rpartition('.')[0]}.override.{end}" for name in KNOWN_NAMES[::2] for end in ("yml", "yaml"))
 _COMPOSE = (*KNOWN_NAMES, *_OVERRIDES, ".env")
-_OWN = (*_COMPOSE, *(layout.directory for layout in LAYOUTS), CERTBOT_CONF.path, CERTS.path, CA.path, HISTORY)
+_OWN = (*_COMPOSE, CERTBOT_CONF.path, CERTS.path, CA.path, HISTORY)
 """What makes a stack: an old one makes room even where nothing replaces it, or it would become part of the new."""
 
 _LIVELY = tuple(f"{folder}/" for folder in ((CERTBOT_CONF / RENEWALS).path, (CERTBOT_CONF / ACCOUNTS).path, STATE))
@@ -81,7 +81,7 @@ class Placing:
         """What is there and makes room: a stack, or files that have names of the archive's."""
         if not self._root.is_dir():
             return ()
-        wanted = {*_OWN, *self._manifest.units} - {LEDGER}
+        wanted = {*_OWN, *(layout.directory for layout in layouts()), *self._manifest.units} - {LEDGER}
         there = [path for path in sorted(wanted) if os.path.lexists(self._root / path)]
         return tuple(path for path in there if not any(above in there for above in ancestors(path)))
 
@@ -96,7 +96,7 @@ class Placing:
         """Whether the stack is the archive's already; what changes by itself is not compared."""
         try:
             added = [path for path in _COMPOSE if os.path.lexists(self._root / path)]
-            for layout in LAYOUTS:
+            for layout in layouts():
                 custom = self._root / layout.custom
                 added += [f"{layout.custom}/{path.name}" for path in (custom.iterdir() if custom.is_dir() else ())]
             return (

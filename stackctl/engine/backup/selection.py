@@ -11,13 +11,20 @@ from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import read_certificate
 from stackctl.errors import HostError, StackfileError
 from stackctl.model.layout import CA, CERTBOT, CERTBOT_CONF, CERTS, FULLCHAIN, HISTORY, LEDGER, PRIVKEY
-from stackctl.proxies.registry import LAYOUTS
+from stackctl.proxies.registry import layouts
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import ComposeFiles
 from stackctl.stackfile.siblings import siblings
 
-TREES = (*(layout.custom for layout in LAYOUTS), CERTBOT_CONF.path, CA.path, HISTORY)
-OWN_MOUNTS = (*(layout.directory for layout in LAYOUTS), CERTS.path, CA.path, CERTBOT)
+
+def trees() -> tuple[str, ...]:
+    """Return the folders that a backup holds as a whole."""
+    return (*(layout.custom for layout in layouts()), CERTBOT_CONF.path, CA.path, HISTORY)
+
+
+def _own_mounts() -> tuple[str, ...]:
+    """Return the folders below which a mount needs no note."""
+    return (*(layout.directory for layout in layouts()), CERTS.path, CA.path, CERTBOT)
 
 
 @dataclass
@@ -45,7 +52,7 @@ def select(files: ComposeFiles) -> Selection:
     if _inside(root, files.main) is None:
         raise HostError(f"{files.main} is not in the stack's directory", hint="back it up where it is")
     with host_errors():
-        for path in (*TREES, LEDGER, ".env"):
+        for path in (*trees(), LEDGER, ".env"):
             if os.path.lexists(root / path):
                 found.paths.add(path)
         found.paths |= {(CERTS / name).path for name in _imported(root / CERTS.path)}
@@ -95,7 +102,7 @@ def _follow(root: Path, file: Path, found: Selection, seen: set[Path]) -> None:
     found.left_out |= {f"the image that {name} builds from {context}": None for context, name in named.builds}
     for path, name in named.mounts:
         inside = _inside(root, file.parent / path) or ""
-        if not any(Path(inside).is_relative_to(own) for own in OWN_MOUNTS):
+        if not any(Path(inside).is_relative_to(own) for own in _own_mounts()):
             found.left_out[f"{path}, mounted by {name}"] = None
 
 

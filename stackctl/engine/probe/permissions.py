@@ -33,12 +33,9 @@ from stackctl.model.layout import (
     WEBROOT,
     WELL_KNOWN,
 )
-from stackctl.proxies.registry import LAYOUTS
+from stackctl.proxies.registry import layouts
 
 _DRAFTS = (
-    *((layout.directory, LIVE_DRAFTS) for layout in LAYOUTS),
-    *((f"{layout.directory}/{GENERATIONS}", DRAFTS) for layout in LAYOUTS),
-    *((layout.custom, DRAFTS) for layout in LAYOUTS),
     (STATE, DRAFTS),
     (HISTORY, DRAFTS),
     (RESTORE, DRAFTS),
@@ -99,8 +96,17 @@ def _closed(root: Path) -> Iterator[Mode]:
             yield Mode(str(path.relative_to(root)), there, 0o755, why)
 
 
+def _draft_patterns() -> Iterator[tuple[str, str]]:
+    """Where drafts may be, and by which names they can be told."""
+    for layout in layouts():
+        yield layout.directory, LIVE_DRAFTS
+        yield f"{layout.directory}/{GENERATIONS}", DRAFTS
+        yield layout.custom, DRAFTS
+    yield from _DRAFTS
+
+
 def _drafts(root: Path) -> Iterator[str]:
-    for folder, pattern in _DRAFTS:
+    for folder, pattern in _draft_patterns():
         yield from (str(path.relative_to(root)) for path in _glob(root / folder, pattern))
     # Looking needs no lock: a young nonce is that of another who looks at the same time.
     for path in _glob(root / (WEBROOT / CHALLENGES).path, f"{probe_file.BEGINNING}*"):
