@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,6 +14,9 @@ from stackctl.model.values import Domain
 from stackctl.plan.operation import Operation, Preparation
 from stackctl.proxies.proxy import Files
 from stackctl.wording import listed, moment
+
+SharedWithout = Callable[[Collection[Domain], Files], Files]
+"""Returns the files that all sites share where the changes of some sites failed, given the live files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +150,16 @@ class AwaitService(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFiles(Operation):
-    """Stage files for the next generation, and leave others out of it; nothing is live yet."""
+    """Stage files for the next generation, and leave others out of it; nothing is live yet.
+
+    ``without`` renders all files that sites share again, for the case that some sites failed; None for other files.
+    """
 
     preparation = Preparation.STAGING
 
     files: Files
     leave_out: tuple[str, ...] = ()
+    without: SharedWithout | None = field(default=None, compare=False, repr=False)
 
     @property
     def text(self) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from stackctl.certs.held import Held, held
-from stackctl.certs.source import CertificateSource, source_of
+from stackctl.certs.source import CertificateSource
 from stackctl.model.layout import SCHEMA
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
-from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
+from stackctl.plan.files import ProxyFiles
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
@@ -19,10 +19,8 @@ from stackctl.plan.operations import (
     Issue,
     MakeDirectories,
     MakeDummy,
-    Publish,
     ReloadProxy,
     RemoveContainers,
-    StageFiles,
     VerifyGone,
     VerifySite,
     WriteCaBundle,
@@ -33,8 +31,7 @@ from stackctl.plan.operations import (
 )
 from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
-from stackctl.proxies.proxy import Files, Proxy, SiteTls
-from stackctl.proxies.sites import Rendering, issued_tls, site_tls
+from stackctl.proxies.sites import Rendering
 
 
 def make_plan(  # noqa: PLR0913  (desired state, observed state, and the parts that decide)
@@ -68,11 +65,13 @@ class _Planner:
         self.observed = observed
         self.rendering = rendering
         self.sources = sources
-        self.live = _by_site(observed.live, rendering.proxy)
+        self.files = ProxyFiles(stack, observed, rendering, sources)
         self.sites = intent.focused(stack.sites)
         # A live site whose certificate was lost would block every other site's change: it gets another
         # certificate, or its dummy, even if it is not in focus.
-        lost = [site for site in stack.sites if site.name in self.live and not self._held(site).is_own_lineage]
+        lost = [
+            site for site in stack.sites if site.name in self.files.live_sites and not self._held(site).is_own_lineage
+        ]
         self.staged = [*self.sites, *(site for site in lost if site not in self.sites)]
 
     def operations(self) -> Iterator[Operation]:
@@ -84,7 +83,7 @@ class _Planner:
                 self.stack, self.sites, self.intent.stop, everything=self.intent.focus is None, observed=observed
             )
             yield from pull_image(observed, self.stack.proxy.service, None)
-            first = list(self._stage())
+            first = list(self.files.stage(self.staged))
             yield from first
             yield from self._run_proxy(published=bool(first))
         else:
@@ -129,28 +128,6 @@ class _Planner:
                 left = self.observed.containers.without(service)
                 self.observed = replace(self.observed, containers=left)
 
-    def _stage(self) -> Iterator[Operation]:
-        """Stage and publish what differs from the live files."""
-        live = self.observed.live
-        staged = False
-        wanted = self.rendering.render(self.stack, self.staged, self._tls())
-        files, surplus = _difference(wanted.shared, self.live.get(None, {}))
-        if files or surplus:
-            staged = True
-            yield StageFiles(files=files, leave_out=surplus, cause=_cause(live, surplus))
-        for site in self.staged:
-            files, surplus = _difference(wanted.sites[site.name], self.live.get(site.name, {}))
-            if files or surplus:
-                staged = True
-                cause = f"{site.name} changed" if self.live.get(site.name, {}) else f"{site.name} is new"
-                yield StageFiles(files=files, leave_out=surplus, cause=cause, scope=site.name)
-        for name in self._gone():
-            staged = True
-            paths = tuple(sorted(self.live[name]))
-            yield StageFiles(files={}, leave_out=paths, cause=f"{name} is no longer routed")
-        if staged:
-            yield Publish(cause="the proxy's files change")
-
     def _write(self) -> Iterator[Operation]:
         before = self.observed.stackfile
         if before != self.stackfile:
@@ -163,11 +140,6 @@ class _Planner:
             if wanted is not None and wanted.get(name) != there.get(name):
                 path = f"{self.rendering.proxy.layout.custom}/{name}"
                 yield WriteCustom(path=path, content=wanted.get(name), cause="restored from the history")
-
-    def _gone(self) -> list[Domain]:
-        """Return the live sites that no longer belong to an app."""
-        wanted = {site.name for site in self.stack.sites}
-        return [Domain(name) for name in sorted(self.live.keys() - {None} - wanted, key=str) if name]
 
     def _run_proxy(self, *, published: bool) -> Iterator[Operation]:
         proxy_service = self.stack.proxy
@@ -184,7 +156,7 @@ class _Planner:
                 yield VerifySite(
                     site=site, expect_real=real, cause="the proxy loaded its files", scope=site.name, batch="loaded"
                 )
-            for name in self._gone():
+            for name in self.files.gone():
                 yield VerifyGone(name=name, cause=f"{name} is no longer routed")
 
     def _load_renewed(self) -> Iterator[Operation]:
@@ -215,19 +187,8 @@ class _Planner:
 
     def _switch(self, issued: Collection[Site]) -> Iterator[Operation]:
         """Switch the sites to their real certificates once these are issued."""
+        yield from self.files.switch(issued)
         names = frozenset(site.name for site in issued)
-        before = self.rendering.render(self.stack, issued, self._tls())
-        wanted = self.rendering.render(self.stack, issued, self._tls(issued=names))
-        for site in issued:
-            files, surplus = _difference(wanted.sites[site.name], before.sites[site.name])
-            if files or surplus:
-                yield StageFiles(files=files, leave_out=surplus, cause="its certificate is issued", scope=site.name)
-        files, surplus = _difference(wanted.shared, before.shared)
-        if files or surplus:
-            # They name the certificates of all sites: with one missing the proxy would refuse them.
-            yield StageFiles(files=files, leave_out=surplus, cause="certificates were issued", needs=names)
-        if wanted != before:
-            yield Publish(cause="certificates were issued")
         yield ReloadProxy(cause="certificates were issued", needs_one=names)
         for site in issued:
             cause = "its certificate was issued"
@@ -261,32 +222,3 @@ class _Planner:
     def _dummy_fits(self, site: Site) -> bool:
         dummy = self._held(site).certificate
         return dummy is not None and set(dummy.names) >= set(site.domains)
-
-    def _tls(self, issued: Collection[Domain] = ()) -> dict[Domain, SiteTls]:
-        """Return the certificate of every site: the current one, or the issued one for ``issued``."""
-        return {
-            site.name: issued_tls(site, source_of(self.sources, self.stack, site).pair(site))
-            if site.name in issued
-            else site_tls(site, self._held(site))
-            for site in self.stack.sites
-        }
-
-
-def _by_site(live: Files, proxy: Proxy) -> dict[Domain | None, dict[str, bytes]]:
-    """Return the live files of each site; those that all sites share are under None."""
-    sites: dict[Domain | None, dict[str, bytes]] = {}
-    for path, body in live.items():
-        sites.setdefault(proxy.site_of(path), {})[path] = body
-    return sites
-
-
-def _difference(wanted: Files, live: Files) -> tuple[Files, tuple[str, ...]]:
-    """Return the files to write, and the paths to leave out."""
-    changed = {path: body for path, body in wanted.items() if live.get(path) != body}
-    return changed, tuple(sorted(set(live) - set(wanted)))
-
-
-def _cause(live: Files, surplus: tuple[str, ...]) -> str:
-    if not live:
-        return "missing"
-    return "no longer wanted" if surplus else "settings of all sites changed"

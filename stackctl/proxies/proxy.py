@@ -135,7 +135,10 @@ class Proxy(Protocol):
         """How it loads a new configuration."""
 
     def service(self, name: str, image: str, http: PortBinding, https: PortBinding) -> str:
-        """Return its Compose service as an unindented YAML block, by :func:`~stackctl.stackfile.services.signed`."""
+        """Return its Compose service as an unindented YAML block.
+
+        It is made by :func:`~stackctl.stackfile.services.signed_block`.
+        """
 
     def render(
         self,
@@ -148,11 +151,18 @@ class Proxy(Protocol):
         """Return the shared files, and those of ``sites``.
 
         ``tls`` has the certificate of every site of the stack, as shared files may depend on all of them;
-        ``custom`` are the user's own files, by name.
+        ``custom`` are the user's own files, by name. A site whose change failed is left out of ``stack`` if it
+        was not live before.
         """
 
     def site_of(self, path: str) -> Domain | None:
         """Return the site whose file ``path`` is, or None for a shared one."""
+
+    def sites_in(self, files: Files) -> frozenset[Domain]:
+        """Return the sites that ``files`` serve, by their own names; shared files may be all that serves one."""
+
+    def about(self, files: Files, site: Domain) -> Files:
+        """Return the part of ``files`` that is about ``site``: whole files, or the lines of shared ones."""
 
     def source_of(self, path: str) -> str:
         """Return the file that the user edits to change ``path``."""

@@ -46,9 +46,9 @@ def config(context: Context, domain: Domain) -> Result[ConfigReport]:
     rendering = Rendering(proxy, proxy_version(context, proxy, stack.proxy.image), custom)
     shelf = context.directory.shelf(one.name for one in stack.sites)
     tls = {one.name: site_tls(one, held(one, shelf)) for one in stack.sites}
-    files = rendering.render(stack, [site], tls).sites[site.name]
-    live = context.delivery(proxy.layout).live()
-    is_live = {path: body for path, body in live.items() if proxy.site_of(path) == site.name} == files
+    rendered = rendering.render(stack, [site], tls)
+    files = proxy.about({**rendered.shared, **rendered.sites[site.name]}, site.name)
+    is_live = proxy.about(context.delivery(proxy.layout).live(), site.name) == files
     shown = tuple(
         ConfigFile(f"{proxy.layout.directory}/{proxy.source_of(path)}", body.decode("utf-8", "backslashreplace"))
         for path, body in files.items()

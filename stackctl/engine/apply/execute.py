@@ -128,7 +128,7 @@ class Executor:
             StartService: self._start,
             StartProxy: self._start,
             AwaitService: self._await,
-            StageFiles: one_by_one(self._staging.stage),
+            StageFiles: one_by_one(lambda op: self._staging.stage(op, self._failed)),
             Publish: one_by_one(self._publish),
             ReloadProxy: one_by_one(self._reload),
             VerifySite: lambda ops: prove.sites_are_served(context, self._stack, ops),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from stackctl.engine.context import Context
 from stackctl.errors import ProxyRejected, StackctlError
 from stackctl.model.stack import Stack
+from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.operations import StageFiles
 
@@ -20,6 +23,7 @@ class Staging:
         self._delivery = context.delivery(self._proxy.layout)
         self._live = dict(observed.live)
         self._staged: dict[str, StageFiles] = {}
+        self._failed: set[Domain] = set()
         self.has_published = False
 
     @property
@@ -27,8 +31,9 @@ class Staging:
         """Whether there is nothing to publish."""
         return not self._staged
 
-    def stage(self, operation: StageFiles) -> None:
-        """Take an operation's files up; they are not on disk yet."""
+    def stage(self, operation: StageFiles, failed: Collection[str]) -> None:
+        """Take an operation's files up; they are not on disk yet. ``failed`` are the sites that failed so far."""
+        self._failed.update(site.name for site in self._stack.sites if site.name in failed)
         self._staged[operation.scope or f"shared:{len(self._staged)}"] = operation
 
     def publish(self) -> list[tuple[StageFiles, StackctlError]]:
@@ -64,13 +69,20 @@ class Staging:
                 self._staged.clear()
                 raise error
             parked.append((self._staged.pop(rejection.site), error))
+            self._failed.add(rejection.site)
         self._staged.clear()
         return parked
 
     def _merged(self) -> dict[str, bytes]:
-        files = dict(self._live)
+        files: dict[str, bytes] = dict(self._live)
         for operation in self._staged.values():
-            files.update(operation.files)
-            for path in operation.leave_out:
-                files.pop(path, None)
+            if operation.without is not None and self._failed:
+                shared = [path for path in files if self._proxy.site_of(path) is None]
+                changes: Mapping[str, bytes | None] = {
+                    **dict.fromkeys(shared),
+                    **operation.without(self._failed, self._live),
+                }
+            else:
+                changes = {**operation.files, **dict.fromkeys(operation.leave_out)}
+            files = {path: body for path, body in {**files, **changes}.items() if body is not None}
         return files

@@ -91,6 +91,14 @@ class Nginx:
         folder, _, name = path.partition("/")
         return Domain(name.rpartition(".")[0]) if folder == "sites" else None
 
+    def sites_in(self, files: Files) -> frozenset[Domain]:
+        """Return the sites that have a file."""
+        return frozenset(site for path in files if (site := self.site_of(path)) is not None)
+
+    def about(self, files: Files, site: Domain) -> Files:
+        """Return the files of ``site``."""
+        return {path: body for path, body in files.items() if self.site_of(path) == site}
+
     def source_of(self, path: str) -> str:
         """Return the file below ``custom/`` that ``path`` is a copy of; a written file is its own source."""
         return source_of(path)

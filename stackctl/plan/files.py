@@ -1,0 +1,117 @@
+"""The proxy's files: which ones change, before certificates are issued and after."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+
+from stackctl.certs.held import held
+from stackctl.certs.source import CertificateSource, source_of
+from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
+from stackctl.model.values import Domain
+from stackctl.observed.state import Observed
+from stackctl.plan.operations import Publish, SharedWithout, StageFiles
+from stackctl.proxies.proxy import Files, Proxy, SiteTls
+from stackctl.proxies.sites import Rendering, issued_tls, site_tls
+
+
+class ProxyFiles:
+    """The files of a stack, as they are live and as they should be."""
+
+    def __init__(
+        self, stack: Stack, observed: Observed, rendering: Rendering, sources: Mapping[str, CertificateSource]
+    ) -> None:
+        self._stack = stack
+        self._observed = observed
+        self._rendering = rendering
+        self._sources = sources
+        self._live = _by_site(observed.live, rendering.proxy)
+        self.live_sites = rendering.proxy.sites_in(observed.live)
+
+    def gone(self) -> list[Domain]:
+        """Return the live sites that no longer belong to an app."""
+        wanted = {site.name for site in self._stack.sites}
+        return sorted(self.live_sites - wanted)
+
+    def stage(self, sites: Collection[Site]) -> Iterator[StageFiles | Publish]:
+        """Stage and publish what differs from the live files, of ``sites`` and of all together."""
+        live = self._observed.live
+        staged = False
+        wanted = self._rendering.render(self._stack, sites, self._tls())
+        files, surplus = _difference(wanted.shared, self._live.get(None, {}))
+        if files or surplus:
+            staged = True
+            yield StageFiles(files=files, leave_out=surplus, cause=_cause(live, surplus), without=self._without())
+        for site in sites:
+            files, surplus = _difference(wanted.sites[site.name], self._live.get(site.name, {}))
+            if files or surplus:
+                staged = True
+                cause = f"{site.name} changed" if site.name in self.live_sites else f"{site.name} is new"
+                yield StageFiles(files=files, leave_out=surplus, cause=cause, scope=site.name)
+        for name in self.gone():
+            paths = tuple(sorted(self._live.get(name, {})))
+            if paths:
+                staged = True
+                yield StageFiles(files={}, leave_out=paths, cause=f"{name} is no longer routed")
+        if staged:
+            yield Publish(cause="the proxy's files change")
+
+    def switch(self, issued: Collection[Site]) -> Iterator[StageFiles | Publish]:
+        """Stage and publish what changes once the certificates of ``issued`` are issued."""
+        names = frozenset(site.name for site in issued)
+        before = self._rendering.render(self._stack, issued, self._tls())
+        wanted = self._rendering.render(self._stack, issued, self._tls(issued=names))
+        for site in issued:
+            files, surplus = _difference(wanted.sites[site.name], before.sites[site.name])
+            if files or surplus:
+                yield StageFiles(files=files, leave_out=surplus, cause="its certificate is issued", scope=site.name)
+        files, surplus = _difference(wanted.shared, before.shared)
+        cause = "certificates were issued"
+        if files or surplus:
+            yield StageFiles(files=files, leave_out=surplus, cause=cause, without=self._without(issued=names))
+        if wanted != before:
+            yield Publish(cause=cause)
+
+    def _without(self, issued: Collection[Domain] = ()) -> SharedWithout:
+        """Return what renders the shared files where some sites failed.
+
+        A new site that failed is left out of them, and one that is live keeps the certificate it has.
+        """
+
+        def without(failed: Collection[Domain], live: Files) -> Files:
+            serving = self._rendering.proxy.sites_in(live)
+            sites = tuple(site for site in self._stack.sites if site.name not in failed or site.name in serving)
+            tls = self._tls(issued=[name for name in issued if name not in failed])
+            return self._rendering.render(replace(self._stack, sites=sites), (), tls).shared
+
+        return without
+
+    def _tls(self, issued: Collection[Domain] = ()) -> dict[Domain, SiteTls]:
+        """Return the certificate of every site: the current one, or the issued one for ``issued``."""
+        return {
+            site.name: issued_tls(site, source_of(self._sources, self._stack, site).pair(site))
+            if site.name in issued
+            else site_tls(site, held(site, self._observed.shelf))
+            for site in self._stack.sites
+        }
+
+
+def _by_site(live: Files, proxy: Proxy) -> dict[Domain | None, dict[str, bytes]]:
+    """Return the live files of each site; those that all sites share are under None."""
+    sites: dict[Domain | None, dict[str, bytes]] = {}
+    for path, body in live.items():
+        sites.setdefault(proxy.site_of(path), {})[path] = body
+    return sites
+
+
+def _difference(wanted: Files, live: Files) -> tuple[Files, tuple[str, ...]]:
+    """Return the files to write, and the paths to leave out."""
+    changed = {path: body for path, body in wanted.items() if live.get(path) != body}
+    return changed, tuple(sorted(set(live) - set(wanted)))
+
+
+def _cause(live: Files, surplus: tuple[str, ...]) -> str:
+    if not live:
+        return "missing"
+    return "no longer wanted" if surplus else "settings of all sites changed"
