@@ -12,7 +12,7 @@ from stackctl.adapters.fakes.engine import fake_engine
 from stackctl.cli.main import app
 from stackctl.usecases import session
 from tests.usecases import age
-from tests.usecases.world import PROXIES, World, done, without_waiting
+from tests.usecases.world import World, done, without_waiting
 
 
 class Cli:
@@ -101,6 +101,6 @@ def on(world: World, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setattr(session, "HostWire", lambda: world.fake)
     monkeypatch.setattr(session, "HostNetwork", lambda _resolver: world.network)
     monkeypatch.setattr(session, "now", world.clock)
-    monkeypatch.setattr(session, "PROXIES", PROXIES)
+    monkeypatch.setattr(session, "PROXIES", world.proxies)
     monkeypatch.delenv("COMPOSE_FILE", raising=False)
     return Cli(world)

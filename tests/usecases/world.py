@@ -4,7 +4,7 @@ import copy
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,8 @@ from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.ports import Delivery
 from stackctl.plan.operation import Operation
 from stackctl.proxies.nginx.proxy import Nginx
+from stackctl.proxies.proxy import Proxy
+from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.locate import locate
 from stackctl.usecases.add_app import AddApp, add_app
 from stackctl.usecases.adopt.take_over import GivenBack
@@ -46,7 +48,6 @@ class QuickNginx(Nginx):
     reload = replace(Nginx.reload, overlap=0.0)
 
 
-PROXIES = {"nginx": QuickNginx()}
 OPTIONS = InitOptions(email="ops@example.com", agree_tos=True)
 IMAGES: dict[str, tuple[int, ...]] = {
     "nginx:1.30": (80, 443),
@@ -118,7 +119,7 @@ class World:
     def copy(self, root: Path) -> World:
         """The same world in another place: what happens in one is not seen in the other."""
         shutil.copytree(self.root, root, symlinks=True)
-        twin = World(root)
+        twin = type(self)(root)
         twin.clock.now = self.clock.now
         twin.network.take_over(self.network)
         twin.issuers = self.issuers
@@ -139,6 +140,11 @@ class World:
         return twin
 
     @property
+    def proxies(self) -> Mapping[str, Proxy]:
+        """Those of the registry; none waits for workers."""
+        return {**PROXIES, "nginx": QuickNginx()}
+
+    @property
     def host(self) -> Context:
         """As each new process builds it."""
         directory = StackDirectory(locate(self.root, {}), self.fake.read_tree, self.cache)
@@ -151,7 +157,7 @@ class World:
             sandbox=engine.sandbox,
             delivery=engine.delivery,
             wire=self.fake,
-            proxies=PROXIES,
+            proxies=self.proxies,
             now=self.clock,
             report=self.report,
             network=self.network,
