@@ -1,4 +1,4 @@
-"""``stackctl add-app``: one more site."""
+"""``stackctl add-app``: adds a site."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT_PORT = 8000
 
 @dataclass(frozen=True, slots=True)
 class AddApp:
-    """The site to add; None is what the user did not mention. ``env_file`` is an absolute path."""
+    """The site to add; None is an option that was not given. ``env_file`` is an absolute path."""
 
     domain: Domain
     aliases: tuple[Domain, ...] = ()
@@ -39,15 +39,15 @@ class AddApp:
 
 
 def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Result[None]:
-    """Route a domain: service, route, dummy, certificate, proof.
+    """Route a domain: add its service and route, serve it, issue its certificate and verify it.
 
     Raises:
-        InputError: the domain, or an alias, is another app's; or it is routed with other options.
-        EngineError: its image is neither local nor pullable; nothing was written.
+        InputError: the domain or an alias belongs to another site, or is routed with other options.
+        EngineError: the image is not available locally and cannot be pulled; nothing was written.
     """
     _refuse_contradicting(wanted)
     doc = open_document(context)
-    # Compose is asked once, about the file as it will be: reading a large one costs it half a second.
+    # Compose resolves only the new text: resolving a large file takes half a second.
     site = _existing(read_sites(doc), wanted)
     loaded = load(context, _edited(context, doc, wanted) if site is None else doc, doc.text)
     if site is not None:
@@ -61,41 +61,41 @@ def _refuse_contradicting(wanted: AddApp) -> None:
     if wanted.upstream is not None:
         for field in ("service", "image", "port", "env_file"):
             if getattr(wanted, field) is not None:
-                raise InputError(f"an upstream outside Compose takes no {_words(field)}", field=field)
+                raise InputError("cannot be combined with an upstream outside Compose", field=field)
     if wanted.domain in wanted.aliases or len(set(wanted.aliases)) < len(wanted.aliases):
-        raise InputError("a domain is named twice", field="alias")
-
-
-def _words(field: str) -> str:
-    return field.replace("_", " ")
+        raise InputError("the same domain is given twice", field="alias")
 
 
 def _existing(sites: Collection[Site], wanted: AddApp) -> Site | None:
-    """The site of that name, where there is one."""
+    """Return the site that already has the domain, or None.
+
+    Raises:
+        InputError: a name belongs to another site.
+    """
     owners = {name: site for site in sites for name in site.domains}
     for name in (wanted.domain, *wanted.aliases):
         other = owners.get(name)
         if other is not None and other.name != wanted.domain:
             raise InputError(
-                f"{name} is already a name of {other.name}", where=other.where, hint="remove it there first"
+                f"{name} is already routed by the site {other.name}", where=other.where, hint="remove it there first"
             )
     return owners.get(wanted.domain)
 
 
 def _refuse_different(loaded: Loaded, site: Site, wanted: AddApp) -> None:
-    """Refuse options that contradict the site as it is routed already."""
+    """Refuse options that contradict the existing site."""
     resolved = [loaded.project.services.get(service) for service in site.services]
-    there_and_asked: tuple[tuple[str, Sequence[object], Sequence[object]], ...] = (
+    compared: tuple[tuple[str, Sequence[object], Sequence[object]], ...] = (
         ("aliases", site.aliases, wanted.aliases),
         ("service", site.services, _given(wanted.service)),
         ("port", [server.endpoint.port for server in site.servers], _given(wanted.port)),
         ("upstream", [server.endpoint for server in site.servers], _given(wanted.upstream)),
         ("image", [service.image for service in resolved if service and service.image], _given(wanted.image)),
     )
-    for key, there, asked in there_and_asked:
-        if asked and set(there) != set(asked):
+    for key, current, requested in compared:
+        if requested and set(current) != set(requested):
             raise InputError(
-                f"{site.name} is there already, with {key} {_shown(there)} instead of {_shown(asked)}",
+                f"{site.name} is already routed with {key} {_shown(current)}, not {_shown(requested)}",
                 where=site.where,
                 hint="edit it there and run 'stackctl up'",
             )
@@ -123,12 +123,14 @@ def _edited(context: Context, doc: Document, wanted: AddApp) -> Document:
 
 def _refuse_own(context: Context, doc: Document, name: str) -> None:
     own = {service_with_role(doc, role) for role in ("proxy", "certbot")}
-    if None in own:  # it has its role from an override, or there is none, which is an error
+    if None in own:  # the role is set in an override file, or the service is missing, which is an error
         stack = load(context, doc, doc.text).stack
         own = {stack.proxy.service, stack.certbot}
     if name in own:
         raise InputError(
-            f"{name} is the stack's own service", field="service", hint="give the app's service another name"
+            f"{name} is a service of the stack itself",
+            field="service",
+            hint="choose another name for the app's service",
         )
 
 
@@ -146,17 +148,17 @@ def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddA
     for field in ("image", "env_file"):
         if getattr(wanted, field) is not None:
             raise InputError(
-                f"the service {name} is there already: another {_words(field)} would change it",
+                f"the service {name} already exists, and add-app does not change its {field.replace('_', ' ')}",
                 where=where,
                 hint="edit it there",
             )
     routed = doc.entry(("services", name, KEY)) is not None
     if routed and wanted.service is None:
         raise InputError(
-            f"the service {name} already answers another site",
+            f"the service {name} already serves another site",
             where=where,
-            hint="give the new app's service another name;"
-            f" 'stackctl add-app {wanted.domain} --service {name}' gives that one a second site",
+            hint="choose another name for the app's service,"
+            f" or route both sites to this one: 'stackctl add-app {wanted.domain} --service {name}'",
         )
     port = wanted.port or _port_of_service(context, context.orchestrator.resolve(doc.text).services.get(name))
     names = (wanted.domain, *wanted.aliases)
@@ -179,7 +181,7 @@ def _fetch(context: Context, image: str) -> None:
 
 
 def _port_of(context: Context, image: str) -> int:
-    """The only port the image EXPOSEs, else the default."""
+    """Return the port that the image exposes, or the default if it exposes none or several."""
     ports = context.images.exposed_ports(image)
     return ports[0] if len(ports) == 1 else DEFAULT_PORT
 
@@ -189,6 +191,6 @@ def _env_file(context: Context, path: FilePath | None) -> str | None:
         return None
     absolute = path.resolve()
     if not absolute.is_file():
-        raise InputError(f"there is no file {path}", field="env_file")
+        raise InputError(f"file {path} does not exist", field="env_file")
     root = context.directory.root.resolve()
     return f"./{absolute.relative_to(root)}" if absolute.is_relative_to(root) else str(absolute)

@@ -1,4 +1,4 @@
-"""Turns results into the objects that ``--output json`` prints, documented in docs/reference/json-output.md."""
+"""Converts results to the objects that ``--output json`` prints; docs/reference/json-output.md documents them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from stackctl.usecases.result import Result
 from stackctl.wording import iso
 
 VERSION = 1
-"""The version of the format: a key that is added leaves it, one that is removed or changes its meaning does not."""
+"""The version of the format: removing a key or changing its meaning increases it, adding a key does not."""
 
 
 def result_object(result: Result[object], notes: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the object of a command that ran; ``notes`` were reported while it did."""
+    """Return the object of a command that ran; ``notes`` were reported during the run."""
     statuses = {id(step.operation): step.status for step in result.steps}
     shown = {
         "version": VERSION,
@@ -49,7 +49,7 @@ def result_object(result: Result[object], notes: Sequence[str] = ()) -> dict[str
 
 
 def failure_object(command: str, error: StackctlError, notes: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the object of a command that failed before it had a result."""
+    """Return the object of a command that failed without a result."""
     return {"version": VERSION, "command": command, "ok": False, "errors": [error_object(error)], "notes": [*notes]}
 
 
@@ -59,14 +59,14 @@ def error_object(error: StackctlError) -> dict[str, Any]:
 
 
 def payload_object(payload: object) -> dict[str, Any]:
-    """Return the keys that a command adds of its own."""
+    """Return the keys that are specific to a command."""
     if payload is None:
         return {}
     assert is_dataclass(payload)
     return {one.metadata.get("json", one.name): _value(getattr(payload, one.name)) for one in fields(payload)}
 
 
-def _value(value: object) -> Any:  # noqa: ANN401  (JSON holds anything)
+def _value(value: object) -> Any:  # noqa: ANN401  (any JSON value)
     match value:
         case Enum():
             return value.value

@@ -1,4 +1,4 @@
-"""``stackctl backup``: one archive of everything that cannot be made again."""
+"""``stackctl backup``: writes one archive of everything that cannot be recreated."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class BackupOptions:
-    """What a person asked for.
+    """The options of the command.
 
     Attributes:
-        file: where the archive goes, as an absolute path, or what it is written to.
-        force: whether a file that is there is replaced.
-        seal: whom it is encrypted for, or None.
-        wait: seconds to wait for certbot to rest.
+        file: the absolute path of the archive, or the stream that it is written to.
+        force: whether to replace an existing file.
+        seal: how to encrypt the archive, or None.
+        wait: seconds to wait until certbot is idle.
     """
 
     file: Path | BinaryIO
@@ -42,11 +42,11 @@ class BackupOptions:
     wait: float = 60.0
 
     def check(self, root: Path) -> None:
-        """Refuse what cannot be, before anything is read.
+        """Check the options before anything is read.
 
         Raises:
-            InputError: the file is there already, or would become part of what it is made of.
-            HostError: what encryption needs is not installed.
+            InputError: the file exists, or is inside the files to back up.
+            HostError: the library for encryption is not installed.
         """
         if self.seal is not None:
             self.seal.check()
@@ -58,24 +58,27 @@ class BackupOptions:
         """Refuse to write the archive to one of ``paths`` of the stack, or below it.
 
         Raises:
-            InputError: with that path.
+            InputError: the archive would be part of the backup.
         """
         if not isinstance(self.file, Path):
             return
         place = self.file.resolve()
         for path in paths:
             if place.is_relative_to((root / path).resolve()):
-                raise InputError(f"{path} is part of the backup itself", hint="write it somewhere else")
+                raise InputError(
+                    f"the archive cannot be written to {path}, which is part of the backup",
+                    hint="write it to another directory",
+                )
 
 
 @dataclass(frozen=True, slots=True)
 class BackupReport:
-    """The archive that was written, and what is in it.
+    """The archive that was written, and its content.
 
     Attributes:
         archive: its path; ``-`` for standard output.
-        certificates: certbot's lineages in it.
-        left_out: what a stack needs besides.
+        certificates: the certbot lineages in it.
+        left_out: what the stack also needs, and the archive does not contain.
     """
 
     archive: str
@@ -89,12 +92,12 @@ class BackupReport:
 
 
 def backup(context: Context, options: BackupOptions) -> Result[BackupReport]:
-    """Write the archive, whole and read back once, or leave nothing behind.
+    """Write the archive and verify it by reading it back; a failure leaves no file behind.
 
     Raises:
-        InputError: there is no stack here, or :meth:`BackupOptions.check` says so.
-        HostError: files may not be read, or kept changing.
-        Locked: certbot stays at work.
+        InputError: the directory has no stack, or :meth:`BackupOptions.check` fails.
+        HostError: files cannot be read, or keep changing.
+        Locked: certbot is still running.
     """
     options.check(context.directory.root)
     project = _project(context)
@@ -124,7 +127,7 @@ def backup(context: Context, options: BackupOptions) -> Result[BackupReport]:
 
 
 def lineages(manifest: Manifest) -> tuple[str, ...]:
-    """The certificates of certbot's in an archive."""
+    """Return the names of certbot's lineages in an archive."""
     live = f"{(CERTBOT_CONF / LINEAGES).path}/"
     ends = f"/{FULLCHAIN}"
     found = (path for path in manifest.files if path.startswith(live) and path.endswith(ends))
@@ -132,12 +135,12 @@ def lineages(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _project(context: Context) -> str:
-    """What Compose calls the project, as far as it can be found out: what is broken may be backed up too."""
+    """Return the name of the Compose project, or a guess: a broken stack can be backed up too."""
     doc = open_document(context)
     try:
         return context.orchestrator.resolve(doc.text).name
     except StackctlError as error:
-        context.report.note(f"Compose does not say what the project is called: {error}")
+        context.report.note(f"Compose cannot resolve the project's name: {error}")
         return str(doc.data(("name",)) or context.directory.root.name)
 
 
@@ -161,7 +164,9 @@ def _write(
             selection.notes += snapshot.notes
             return verify(into)
     raise HostError(
-        "files of the stack change while they are read", where=str(changed), hint="try again when nobody is at work"
+        "files of the stack change while they are read",
+        where=str(changed),
+        hint="retry when no other process is writing",
     )
 
 
@@ -176,6 +181,6 @@ def _deliver(options: BackupOptions, content: bytes) -> None:
                 options.file.flush()
             except BrokenPipeError as error:
                 raise HostError(
-                    "standard output was closed before it had taken the whole archive",
-                    hint="see what the command behind the pipe says",
+                    "standard output was closed before the whole archive was written",
+                    hint="check the command that reads from the pipe",
                 ) from error

@@ -1,4 +1,4 @@
-"""``stackctl config``: the proxy's files of one app, as they would be written now."""
+"""``stackctl config``: renders the proxy configuration of one site without writing it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stackctl.usecases.result import Result, json_name
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """One of the proxy's files, by its path in the stack's directory."""
+    """A file of the proxy, with its path in the stack's directory."""
 
     path: str
     content: str
@@ -24,7 +24,7 @@ class ConfigFile:
 
 @dataclass(frozen=True, slots=True)
 class ConfigReport:
-    """The proxy's files of one site, and whether they are what is live."""
+    """The proxy's files of one site, and whether they match the live files."""
 
     site: Domain = field(metadata=json_name("app"))
     live: bool
@@ -32,15 +32,15 @@ class ConfigReport:
 
 
 def config(context: Context, domain: Domain) -> Result[ConfigReport]:
-    """The files of the app that ``domain`` is a name of, and whether they are what is live.
+    """Render the files of the site that ``domain`` belongs to, and compare them with the live files.
 
     Raises:
-        InputError: no app has the name.
+        InputError: no site has the name.
     """
     stack = load_current(context).stack
     site = stack.site(domain)
     if site is None:
-        raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
+        raise InputError(f"{domain} is not routed by this stack", hint="list the routed names with 'stackctl status'")
     proxy = context.proxy_of(stack)
     custom = context.directory.custom(proxy.layout)
     rendering = Rendering(proxy, proxy_version(context, proxy, stack.proxy.image), custom)

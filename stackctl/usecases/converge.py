@@ -1,4 +1,4 @@
-"""The way every change goes: observe → plan → (show) → apply → verify."""
+"""The steps of every change: observe → plan → (show) → apply → verify."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from stackctl.usecases.result import Result
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A Compose file's text, read by us and by Compose.
+    """A Compose file, parsed by stackctl and resolved by Compose.
 
-    ``before`` is the text on disk that it was made from: where another is there when it is written, it is not.
+    ``before`` is the text on disk that it was derived from; the file is not written if the text on disk differs
+    from it by then.
     """
 
     doc: Document
@@ -38,11 +39,11 @@ class Loaded:
 
 
 def open_document(context: Context) -> Document:
-    """The Compose file on disk.
+    """Return the Compose file on disk.
 
     Raises:
-        InputError: there is none here.
-        StackfileError: it is not YAML.
+        InputError: the directory has no Compose file.
+        StackfileError: the file is not valid YAML.
     """
     files = context.directory.files
     text = context.directory.stackfile()
@@ -53,29 +54,29 @@ def open_document(context: Context) -> Document:
 
 
 def no_stack(context: Context) -> InputError:
-    """The error of a directory without a Compose file."""
+    """Return the error for a directory without a Compose file."""
     return InputError(
         f"there is no stack in {context.directory.root}",
-        hint="make one with 'stackctl init', or name the directory of another",
+        hint="create one with 'stackctl init', or choose another directory with 'stackctl -C DIR'",
     )
 
 
 def load_current(context: Context) -> Loaded:
-    """What the Compose file on disk means; it is read once.
+    """Load the Compose file on disk; it is read once.
 
     Raises:
-        InputError: there is none here.
-        StackfileError: it is not YAML, Compose does not accept it, or x-stackctl is wrong.
+        InputError: the directory has no Compose file.
+        StackfileError: the file is not valid YAML, Compose rejects it, or x-stackctl is invalid.
     """
     doc = open_document(context)
     return load(context, doc, doc.text)
 
 
 def load(context: Context, doc: Document, before: str | None) -> Loaded:
-    """What ``doc``, which is to replace ``before`` on disk, means.
+    """Load ``doc``, which replaces ``before`` on disk.
 
     Raises:
-        StackfileError: Compose does not accept it, or x-stackctl is wrong.
+        StackfileError: Compose rejects it, or x-stackctl is invalid.
     """
     project = context.orchestrator.resolve(doc.text)
     loaded = Loaded(doc, project, read_stack(doc, project), before)
@@ -85,40 +86,40 @@ def load(context: Context, doc: Document, before: str | None) -> Loaded:
 
 
 def refuse_unknown_proxy(context: Context, doc: Document, kind: str) -> None:
-    """Refuse a key ``proxy`` that names no proxy of the registry.
+    """Refuse a ``proxy`` key that names no registered proxy.
 
     Raises:
-        StackfileError: with the names that there are.
+        StackfileError: the proxy is not registered; the hint lists those that are.
     """
     if kind not in context.proxies:
         raise StackfileError(
-            f"there is no proxy {kind!r}",
+            f"unknown proxy {kind!r}",
             where=doc.where_of((KEY, "proxy")),
-            hint=f"write one of: {', '.join(context.proxies)}",
+            hint=f"use one of: {', '.join(context.proxies)}",
         )
 
 
 def _refuse_unreachable(loaded: Loaded) -> None:
-    """An app on no network of the proxy's can only answer 502: say so before it does."""
+    """Refuse an app that shares no network with the proxy: every request would end in a 502."""
     proxy = loaded.project.services[loaded.stack.proxy.service]
     for name in dict.fromkeys(name for site in loaded.stack.sites for name in site.services):
         service = loaded.project.services.get(name)
         if service is not None and not service.networks & proxy.networks:
             if service.networks:
                 key = "networks"
-                hint = f"give {service.name} the network 'default' too, or {proxy.name} one of its networks"
-            else:  # Compose allows none beside a network_mode
+                hint = f"attach {service.name} to the network 'default', or {proxy.name} to a network of {service.name}"
+            else:  # Compose allows no networks with a network_mode
                 key = "network_mode"
-                hint = "take its network_mode away, or route the site in x-stackctl.apps by an upstream"
+                hint = "remove its network_mode, or route the site to an upstream in x-stackctl.apps"
             raise StackfileError(
-                f"the service {service.name} is on no network of the {proxy.name} service, which could not reach it",
+                f"the service {service.name} shares no network with {proxy.name}, which cannot reach it",
                 where=loaded.doc.where_of(("services", service.name, key)),
                 hint=hint,
             )
 
 
 def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result[None]:
-    """Turn what is into what ``loaded`` says, as far as ``wish`` goes, and record what it came to."""
+    """Bring the stack to the state that ``loaded`` describes, within ``intent``, and record the new state."""
     stack = loaded.stack
     observed = observe(context, stack, loaded.project, intent.focused(stack.sites), loaded.before)
     custom = observed.custom if intent.custom is None else intent.custom
@@ -130,7 +131,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
         return replace(result, diffs=plan_diffs(plan, observed, proxy))
     if plan:
         _refuse_taken_ports(context, stack, observed, plan)
-    # Going back decides by the history where to: nothing comes between it and its last entry.
+    # A rollback chooses its target from the history, so no entry may be added before it.
     unrecorded = record_found(context, stack, observed) if intent.custom is None else None
     if plan:
         result = replace(result, steps=tuple(Executor(context, stack, observed).run(plan)))
@@ -140,9 +141,9 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
 
 
 def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan: Plan) -> None:
-    """A port that is taken is named before anything is written."""
+    """Refuse to start the proxy while another program holds one of its ports; nothing is written yet."""
     starts = any(isinstance(operation, StartProxy) for operation in plan.operations)
-    # The stack's own proxy makes room for its successor, under whatever name it ran.
+    # The stack's own proxy is replaced, whatever its service was called.
     own = any(c.running and c.role == "proxy" for c in observed.containers)
     if not starts or own or observed.containers.is_running(stack.proxy.service):
         return
@@ -151,6 +152,6 @@ def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan
         if owner:
             holder = context.containers.publisher(at) or owner
             raise HostError(
-                f"port {at} cannot be published: it is held by {holder}",
-                hint="stop that, or choose others with 'stackctl init --http PORT --https PORT'",
+                f"port {at} cannot be published: it is in use by {holder}",
+                hint="stop it, or choose other ports with 'stackctl init --http PORT --https PORT'",
             )

@@ -1,4 +1,4 @@
-"""``stackctl edit``: a person's edit of the Compose file, planned before it is written."""
+"""``stackctl edit``: plans the user's edit of the Compose file before writing it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class EditReport:
 
 
 def text_to_edit(context: Context) -> str:
-    """The Compose file as it is, right or wrong.
+    """Return the text of the Compose file, valid or not.
 
     Raises:
-        InputError: there is none here.
+        InputError: the directory has no Compose file.
     """
     text = context.directory.stackfile()
     if text is None:
@@ -33,25 +33,25 @@ def text_to_edit(context: Context) -> str:
 
 
 def plan_edit(context: Context, text: str, *, issue: bool = True) -> Result[EditReport]:
-    """What 'up' would do with ``text`` in the place of the Compose file; nothing is changed.
+    """Plan what 'up' would do with ``text`` as the Compose file; nothing is changed.
 
     Raises:
-        StackfileError: ``text`` is wrong; the message begins with file and line.
+        StackfileError: ``text`` is invalid; the message begins with file and line.
     """
     return _converge(context, context.directory.stackfile(), text, issue=issue, dry_run=True)
 
 
 def apply_edit(context: Context, before: str, text: str, *, issue: bool = True) -> Result[EditReport]:
-    """Write ``text``, and converge on it.
+    """Write ``text`` as the Compose file, and converge.
 
     Raises:
-        HostError: the file is not ``before`` any more; nothing was changed.
+        HostError: the file no longer holds ``before``; nothing was changed.
     """
     if context.directory.stackfile() != before:
         raise HostError(
-            "the file was changed by somebody else meanwhile: nothing was changed",
+            "the file was modified by another program during the edit: nothing was changed",
             where=context.directory.files.main.name,
-            hint="bring the two together by hand, and run 'stackctl up'",
+            hint="merge the two versions by hand, then run 'stackctl up'",
         )
     return _converge(context, before, text, issue=issue, dry_run=False)
 

@@ -1,4 +1,4 @@
-"""``stackctl explain``: the trace of one request, and the hop that fails."""
+"""``stackctl explain``: traces one request, and names the hop that fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stackctl.usecases.converge import load_current
 from stackctl.usecases.result import Result, json_name
 
 _ERRORS = 5
-"""How many of the proxy's errors are shown."""
+"""The number of proxy errors to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class HopReport:
 
 @dataclass(frozen=True, slots=True)
 class ShownCertificate:
-    """The certificate that a TLS handshake showed; ``served`` says whether it is the real one."""
+    """The certificate of a TLS handshake; ``served`` says whether it is the site's own."""
 
     issuer: str
     not_after: datetime
@@ -53,7 +53,7 @@ class ContainerReport:
     Attributes:
         networks: its address in each network, by the network's name.
         port: the port that the site is routed to.
-        listens: what its processes listen at; None where that cannot be read.
+        listens: the addresses that its processes listen on; None if they cannot be read.
     """
 
     name: str = field(metadata=json_name("container"))
@@ -78,14 +78,14 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class ExplainReport:
-    """How a request was handled, hop by hop.
+    """The trace of a request, hop by hop.
 
     Attributes:
         whole: whether every hop works; ``broken`` is the first that does not.
-        hops: those of the HTTPS request, and last the one of the plain HTTP request.
-        status: of the answer over HTTPS; None where there was none. ``http_status`` is that of plain HTTP.
-        location: where the answer redirects to.
-        log: the last errors, the newest last.
+        hops: those of the HTTPS request, then that of the plain HTTP request.
+        status: of the HTTPS response; None if there is none. ``http_status`` is that of plain HTTP.
+        location: the target of a redirect.
+        log: the last errors, newest last.
     """
 
     domain: Domain
@@ -103,7 +103,7 @@ class ExplainReport:
 
 
 def explain(context: Context, name: Domain, path: str) -> Result[ExplainReport]:
-    """Follow a request for ``path`` of ``name`` from the published port to the app; it is really made."""
+    """Send a request for ``path`` of ``name``, and trace it from the published port to the app."""
     loaded = load_current(context)
     gathered = collect_trace(context, loaded.stack, loaded.project, name, path)
     facts = gathered.facts

@@ -1,4 +1,4 @@
-"""``stackctl history``: the states that can be gone back to, and what each changed."""
+"""``stackctl history``: lists the recorded states, and what each changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stackctl.usecases.result import Result
 
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
-    """How a recorded file differs from that of the entry before, in lines."""
+    """The difference between a recorded file and that of the previous entry, in lines."""
 
     path: str
     status: str
@@ -24,7 +24,7 @@ class ChangedFile:
 
 @dataclass(frozen=True, slots=True)
 class EntryReport:
-    """A state that can be gone back to; the attributes are those of :class:`HistoryEntry`."""
+    """A state that can be rolled back to; the attributes are those of :class:`HistoryEntry`."""
 
     number: int
     at: datetime
@@ -38,16 +38,16 @@ class EntryReport:
 
 @dataclass(frozen=True, slots=True)
 class HistoryReport:
-    """The recorded states, the oldest first."""
+    """The recorded states, oldest first."""
 
     entries: tuple[EntryReport, ...]
 
 
 def history(context: Context) -> Result[HistoryReport]:
-    """Every entry, the oldest first, with how its files differ from those of the entry before it.
+    """Return every entry, oldest first, with its changes to the files of the previous entry.
 
     Raises:
-        InputError: there is no stack here.
+        InputError: the directory has no stack.
     """
     entries = context.directory.history.entries()
     if not entries:

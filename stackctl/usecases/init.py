@@ -1,4 +1,4 @@
-"""``stackctl init``: a stack in a directory, or what is missing of one."""
+"""``stackctl init``: creates a stack in a directory, or adds the missing parts of one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from stackctl.usecases.result import Result
 
 @dataclass(frozen=True, slots=True)
 class InitOptions:
-    """What a person asked for, each value valid; None is what they did not mention."""
+    """The options of the command, validated; None is an option that was not given."""
 
     email: str | None = None
     agree_tos: bool | None = None
@@ -50,7 +50,7 @@ class InitOptions:
     proxy: str | None = None
 
     def settings(self) -> dict[str, Any]:
-        """The keys of ``x-stackctl`` that were asked for."""
+        """Return the keys of ``x-stackctl`` that the options set."""
         asked = {
             "email": self.email,
             "agree-tos": self.agree_tos,
@@ -65,15 +65,15 @@ class InitOptions:
 
 
 def ca_name(text: str) -> str:
-    """``text`` as a CA's name or the URL of its ACME directory."""
+    """Return ``text`` if it is the name of a CA or the URL of an ACME directory."""
     return text if text in CA_NAMES else values.ca_directory(text)
 
 
 def init(context: Context, options: InitOptions, *, check: bool = True, dry_run: bool = False) -> Result[None]:
-    """Make the stack, or add what is missing of it; what is there stays as it is.
+    """Create the stack, or add its missing parts; existing settings are not changed.
 
     Raises:
-        InputError: an option contradicts what the Compose file says already.
+        InputError: an option contradicts the Compose file.
     """
     asked = options.settings()
     bundle, key = read_bundle(options), read_eab_key(options)
@@ -89,7 +89,7 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
     result = converge(context, "init", loaded, intent, dry_run=dry_run)
     if loaded.stack.acme.agree_tos:
         return result
-    note = "the CA's terms of service are not agreed to yet, so it issues nothing: see 'stackctl init --agree-tos'"
+    note = "no certificate can be issued: agree to the CA's terms of service with 'stackctl init --agree-tos'"
     return replace(result, notes=(*result.notes, note))
 
 
@@ -118,7 +118,7 @@ def _schema(proxies: Collection[str]) -> bytes:
 
 
 def _ports(options: InitOptions) -> tuple[PortBinding, PortBinding]:
-    """Where a new proxy's HTTP and HTTPS are published."""
+    """Return the ports at which a new proxy publishes HTTP and HTTPS."""
     return options.http or PortBinding(None, HTTP_PORT), options.https or PortBinding(None, HTTPS_PORT)
 
 
@@ -128,12 +128,12 @@ def _refuse_one_place(options: InitOptions) -> None:
         raise InputError(
             f"HTTP at {http} and HTTPS at {https} are published at the same address and port",
             field="https" if options.https else "http",
-            hint="give each a port of its own",
+            hint="publish them at two different ports",
         )
 
 
 def _roles(proxy: Proxy) -> dict[str, str]:
-    """The services of a stack by their roles, with the names that new ones get."""
+    """Return the roles of a stack's services, with the default name for each."""
     return {"proxy": proxy.name, "certbot": "certbot"}
 
 
@@ -156,9 +156,9 @@ def _completed(context: Context, doc: Document, options: InitOptions, asked: dic
         if written is None:
             if doc.entry(("services", name)) is not None:
                 raise InputError(
-                    f"a service named {name} is there already, and stackctl did not write it",
+                    f"the service {name} already exists, and stackctl did not write it",
                     where=doc.where_of(("services", name)),
-                    hint="rename it: the proxy and certbot need services of their own",
+                    hint="rename it: stackctl adds its own services for the proxy and certbot",
                 )
             doc = edit.add_entry(doc, ("services",), _block(proxy, role, name, options, with_bundle=with_bundle))
         else:
@@ -175,12 +175,12 @@ def _with_settings(doc: Document, asked: dict[str, Any]) -> Document:
             shown = services.render_value(value)
             doc = edit.add_entry(doc, (KEY,), f"{key}: {shown}\n")
         elif there[key] != value:
-            # Agreement is the one setting that may be given later than it was first written down.
+            # Agreement is the one setting that init may change after it was written.
             if key == "agree-tos" and value is True:
                 doc = edit.replace(doc, (KEY, key), "agree-tos: true\n")
                 continue
             raise InputError(
-                f"{key} is {there[key]!r} there already, not {value!r}",
+                f"{key} is already set to {there[key]!r}, not {value!r}",
                 where=doc.where_of((KEY, key)),
                 hint="edit that line and run 'stackctl up'",
             )
@@ -190,7 +190,7 @@ def _with_settings(doc: Document, asked: dict[str, Any]) -> Document:
 def _refreshed(  # noqa: PLR0913  (one service in one file)
     context: Context, proxy: Proxy, doc: Document, role: str, name: str, options: InitOptions, *, with_bundle: bool
 ) -> Document:
-    """Bring what stackctl owns of its service up to date, unless a person changed it."""
+    """Update the keys of a service that stackctl owns, unless the user changed them."""
     body = doc.data(("services", name))
     _refuse_contradiction(doc, role, name, body, options)
     block = _block(proxy, role, name, options, with_bundle=with_bundle)
@@ -200,7 +200,7 @@ def _refreshed(  # noqa: PLR0913  (one service in one file)
     labels = body.get("labels")
     if not isinstance(labels, dict) or labels.get(WRITTEN_LABEL) != services.owned_digest(body):
         where = doc.where_of(("services", name))
-        context.report.note(f"{where}: the service {name} was changed by hand: left as it is")
+        context.report.note(f"{where}: the service {name} was edited by hand and is left unchanged")
         return doc
     for key in services.OWNED_KEYS:
         there, new = doc.entry(("services", name, key)) is not None, services.entry_of(block, name, key)
@@ -215,7 +215,7 @@ def _refreshed(  # noqa: PLR0913  (one service in one file)
 
 
 def _trusting(doc: Document, certbot: str) -> Document:
-    """Have certbot trust the CA bundle, where a person did not say whom it trusts."""
+    """Make certbot trust the CA bundle, unless the user set the variable."""
     key, value = services.TRUST
     path = ("services", certbot, "environment")
     environment = doc.data(path) or {}
@@ -230,7 +230,7 @@ def _refuse_contradiction(doc: Document, role: str, name: str, body: dict[str, A
     image = options.nginx_image if role == "proxy" else options.certbot_image
     if image is not None and body.get("image") != image:
         raise InputError(
-            f"the image of {name} is {body.get('image')!r} there already",
+            f"the image of {name} is already set to {body.get('image')!r}",
             where=doc.where_of(("services", name, "image")),
             hint="edit that line and run 'stackctl up'",
         )
@@ -238,17 +238,17 @@ def _refuse_contradiction(doc: Document, role: str, name: str, body: dict[str, A
     for target, at in ports.items():
         if at is not None and f"{at}:{target}" not in [str(port) for port in body.get("ports") or []]:
             raise InputError(
-                f"{name} does not publish {at}:{target} there",
+                f"{name} already exists and does not publish {at}:{target}",
                 where=doc.where_of(("services", name, "ports")),
                 hint="edit its ports and run 'stackctl up'",
             )
 
 
 def read_bundle(options: InitOptions) -> bytes | None:
-    """The content of the CA bundle, or None where it is not given.
+    """Return the content of the CA bundle, or None if none is given.
 
     Raises:
-        InputError: it holds no PEM certificate.
+        InputError: the file contains no PEM certificate.
     """
     path = options.ca_bundle
     if path is None:
@@ -258,24 +258,24 @@ def read_bundle(options: InitOptions) -> bytes | None:
     try:
         x509.load_pem_x509_certificates(content)
     except ValueError as error:
-        raise InputError(f"{path} holds no PEM certificate", field="ca_bundle") from error
+        raise InputError(f"{path} contains no PEM certificate", field="ca_bundle") from error
     return content
 
 
 def read_eab_key(options: InitOptions) -> str | None:
-    """The key of the external account binding, or None where it is not given.
+    """Return the key of the external account binding, or None if none is given.
 
     Raises:
-        InputError: it holds no such key, or only one of the two parts of a binding is given.
+        InputError: the file contains no such key, or only one part of the binding is given.
     """
     kid, path = options.eab_kid, options.eab_hmac_key_file
     if kid is None and path is None:
         return None
     if kid is None or path is None:
         raise InputError(
-            "an external account binding is made of a key identifier and a key: one of them is missing",
+            "an external account binding needs both a key identifier and a key: one of them is missing",
             field="eab_kid" if path is None else "eab_hmac_key_file",
-            hint="the CA gives you both together",
+            hint="the CA provides both together",
         )
     with host_errors():
         content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""``stackctl logs``: what the proxy and an app print."""
+"""``stackctl logs``: returns the output of the proxy and the apps."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from stackctl.usecases.converge import load_current
 
 @dataclass(frozen=True, slots=True)
 class LogsReport:
-    """How many lines were shown."""
+    """The number of lines printed."""
 
     lines: int
 
 
 def logs(context: Context, domain: Domain | None, *, tail: int, follow: bool) -> Iterator[str]:
-    """Lines of all services; with a domain, of its service and of the proxy where they name it.
+    """Yield the lines of all services; with a domain, those of its services and those of the proxy about it.
 
     The proxy's notices of signals are left out.
     """
     loaded = load_current(context)
     site = loaded.stack.site(domain) if domain is not None else None
     if domain is not None and site is None:
-        raise InputError(f"{domain} is not routed here", hint="see 'stackctl status' for the names that are")
+        raise InputError(f"{domain} is not routed by this stack", hint="list the routed names with 'stackctl status'")
     proxy_service = loaded.stack.proxy.service
     proxy = context.proxy_of(loaded.stack)
     services = [proxy_service, *site.services] if site is not None else []

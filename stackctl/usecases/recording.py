@@ -1,4 +1,4 @@
-"""Writes down the states a stack was in, so that 'stackctl rollback' can go back to one."""
+"""Records the states of a stack in its history, so that 'stackctl rollback' can restore one."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from stackctl.plan.operations import Issue, Publish, WriteStackfile
 from stackctl.proxies.proxy import ProxyLayout
 
 _RESTORABLE = (WriteStackfile, Publish)
-"""Operations after which there is another state to go back to."""
+"""Operations that produce a new state to roll back to."""
 
 
 def files_of(context: Context, layout: ProxyLayout, stackfile: str, custom: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return what an entry keeps: the files that users write, by their paths relative to the stack's directory."""
+    """Return the files of a history entry: those that users write, by path relative to the stack's directory."""
     own = {f"{layout.custom}/{name}": content for name, content in custom.items()}
     return {context.directory.main_path: stackfile.encode(), **own}
 
 
 def record_found(context: Context, stack: Stack, observed: Observed) -> str | None:
-    """Write the state down that a run which was cut short, or failed, has left unrecorded.
+    """Record the state that an interrupted or failed run left unrecorded.
 
-    It is told by the live generation: the last entry names another. Returns what a person should know
-    where it cannot be written: that is no reason to hold a change up.
+    Such a state is recognised by its live generation, which is not that of the last entry. Return a note for the
+    user if the entry cannot be written: that does not stop a change.
     """
     if observed.stackfile is None or observed.published is None:
         return None
@@ -40,7 +40,7 @@ def record_found(context: Context, stack: Stack, observed: Observed) -> str | No
             return None
         files = files_of(context, context.proxy_of(stack).layout, observed.stackfile, observed.custom)
         recorded = {} if last is None else history.files(last.number)
-        changes = tuple(f"{path} was not recorded yet" for path in files if files[path] != recorded.get(path))
+        changes = tuple(f"{path} was not recorded before" for path in files if files[path] != recorded.get(path))
         lineages = _fingerprints(context, stack, observed, ())
         path = context.directory.main_path
         entry = HistoryEntry(context.now(), context.command, "found", changes, observed.published, lineages, path)
@@ -51,46 +51,44 @@ def record_found(context: Context, stack: Stack, observed: Observed) -> str | No
 
 
 def record_unknown(context: Context, layout: ProxyLayout, files: Mapping[str, bytes]) -> list[str]:
-    """Write down what is on disk and in no entry, before it is replaced: nothing a person wrote is lost.
-
-    Returns what a person should know.
+    """Record files on disk that no entry holds, before they are replaced, and return notes for the user.
 
     Raises:
-        HostError: it cannot be written; then it must not be replaced.
+        HostError: the entry cannot be written; the files must not be replaced.
     """
     path = context.directory.main_path
     generation = context.delivery(layout).published()
-    changes = ("edited, and not recorded yet",)
+    changes = ("edited, not recorded before",)
     entry = HistoryEntry(context.now(), context.command, "found", changes, generation, {}, path)
     made = context.directory.history.record(entry, files)
-    return [f"what was on disk, and recorded nowhere, is entry {made.number} now"]
+    return [f"the files on disk were not recorded before: they are entry {made.number} now"]
 
 
-def record_given_back(context: Context, entry: HistoryEntry, files: Mapping[str, bytes]) -> str | None:
-    """Write down that the stack is again as ``entry``, from before stackctl, so that this can be taken back too.
+def record_undo(context: Context, entry: HistoryEntry, files: Mapping[str, bytes]) -> str | None:
+    """Record that the stack of ``entry``, from before stackctl, is restored, so that this can be rolled back too.
 
-    Returns what a person should know where it cannot be written.
+    Return a note for the user if the entry cannot be written.
     """
     history = context.directory.history
     try:
         last = history.last()
         if last is None or last.kind != entry.kind or history.files(last.number) != files:
-            changes = (f"the old stack of entry {entry.number} was put back",)
+            changes = (f"restored the old stack of entry {entry.number}",)
             history.record(replace(entry, at=context.now(), command=context.command, changes=changes), files)
     except StackctlError as error:
         return _unrecorded(error)
     return None
 
 
-def record_change(  # noqa: PLR0913  (the state, and how it was reached)
+def record_change(  # noqa: PLR0913  (the state, and the steps that led to it)
     context: Context, stackfile: str, stack: Stack, intent: Intent, observed: Observed, steps: Sequence[Step]
 ) -> str | None:
-    """Write the state down that a command has just reached; nothing where the last entry says the same.
+    """Record the state that a command has reached, unless the last entry holds the same state.
 
-    Returns what a person should know where it cannot be written.
+    Return a note for the user if the entry cannot be written.
     """
     if intent.focus is not None and not any(isinstance(step.operation, _RESTORABLE) for step in steps):
-        return None  # it is about some apps only: what else differs, it did not bring about
+        return None  # the command covers some apps only; it did not cause other differences
     history = context.directory.history
     try:
         layout = context.proxy_of(stack).layout
@@ -112,7 +110,7 @@ def record_change(  # noqa: PLR0913  (the state, and how it was reached)
 
 
 def _fingerprints(context: Context, stack: Stack, observed: Observed, steps: Sequence[Step]) -> dict[str, str]:
-    """The certificates of the stack's sites; those just issued are read again, the others are known."""
+    """Return the fingerprints of the sites' certificates; those that were just issued are read again."""
     lineages = dict(observed.shelf.lineages)
     for step in steps:
         if isinstance(step.operation, Issue):
@@ -123,4 +121,4 @@ def _fingerprints(context: Context, stack: Stack, observed: Observed, steps: Seq
 
 
 def _unrecorded(error: StackctlError) -> str:
-    return f"the history has no entry of this: {error}"
+    return f"this change is not recorded in the history: {error}"

@@ -1,4 +1,4 @@
-"""``stackctl remove-app``: one site less."""
+"""``stackctl remove-app``: removes a site."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from stackctl.usecases.result import Result
 def remove_app(
     context: Context, domain: Domain, *, keep_service: bool = False, delete_cert: bool = False, dry_run: bool = False
 ) -> Result[None]:
-    """Take a route away, then its service; volumes stay, and so does the certificate unless asked.
+    """Remove a route, then its service; volumes stay, and the certificate too unless ``delete_cert``.
 
     Raises:
-        InputError: the name is only an alias.
+        InputError: the name is an alias of a site.
     """
     loaded = load_current(context)
     site = loaded.stack.site(domain)
@@ -31,27 +31,29 @@ def remove_app(
         _certificates(context, loaded, domain, site) if delete_cert and (site is None or site.name == domain) else ()
     )
     if site is None:
-        # What a run that was cut short left behind is cleaned up all the same.
+        # Clean up what an interrupted run left behind.
         result = converge(context, "remove-app", loaded, Intent(focus=frozenset(), delete=delete), dry_run=dry_run)
         return replace(result, notes=(*result.notes, f"{domain} is not routed"))
     if site.name != domain:
         raise InputError(
-            f"{domain} is an alias of {site.name}", where=site.where, hint="take it out there and run 'stackctl up'"
+            f"{domain} is an alias of {site.name}",
+            where=site.where,
+            hint="remove the alias there and run 'stackctl up'",
         )
     own = _own_services(loaded, site)
     stop = frozenset[str]() if keep_service else own
     after = load(context, _edited(loaded, site, stop), loaded.before)
     intent = Intent(focus=frozenset(), write_last=True, stop=stop, delete=delete)
     result = converge(context, "remove-app", after, intent, dry_run=dry_run)
-    notes = [f"the service {service} stays, and goes on running" for service in site.services if service not in own]
+    notes = [f"the service {service} keeps running" for service in site.services if service not in own]
     return replace(result, notes=(*result.notes, *notes))
 
 
 def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site | None) -> tuple[Held, ...]:
-    """What is to be deleted with the site, or is left of it.
+    """Return the certificate to delete: that of the site, or one that a removed site left behind.
 
     Raises:
-        InputError: another site is served with it.
+        InputError: another site uses the certificate.
     """
     others = [other for other in loaded.stack.sites if other is not site]
     shelf = context.directory.shelf([domain, *(other.name for other in others)])
@@ -59,17 +61,17 @@ def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site |
     lineage = own.lineage if own else None
     if lineage is not None and any(lineage in {other.lineage, held(other, shelf).lineage} for other in others):
         raise InputError(
-            f"the certificate {lineage} is another app's too",
+            f"the certificate {lineage} is also used by another site",
             field="delete_cert",
-            hint="remove the app, and keep the certificate",
+            hint=f"keep the certificate: 'stackctl remove-app {domain}'",
         )
     return (own,) if own else ()
 
 
 def _own_services(loaded: Loaded, site: Site) -> frozenset[str]:
-    """The services of the site that stackctl wrote and that answer no other site.
+    """Return the services of the site that stackctl wrote and that serve no other site.
 
-    One that the user wrote is in the file to run: taking its route away does not change that.
+    A service that the user wrote keeps running without its route.
     """
     shared = {service for other in loaded.stack.sites if other.name != site.name for service in other.services}
     services = [loaded.project.services.get(service) for service in site.services if service not in shared]

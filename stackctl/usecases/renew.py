@@ -1,4 +1,4 @@
-"""``stackctl renew``: what is due, and nothing else."""
+"""``stackctl renew``: renews the certificates that are due."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result, json_name
 
 RECENT = timedelta(days=1)
-"""Four times the interval at which the proxy reloads by itself."""
+"""Four times the interval of the proxy's own reloads."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteRenewal:
-    """How the renewal of one site's certificate went.
+    """The outcome of the renewal of one site's certificate.
 
     Attributes:
-        days_left: whole days until its certificate ends, after the command.
+        days_left: whole days until the certificate expires, after the command.
         status: ``renewed``, ``failed`` or ``skipped``; ``planned`` by a dry run.
-        reason: why it failed, was skipped or is planned.
+        reason: why the renewal failed, was skipped or is planned.
     """
 
     name: Domain = field(metadata=json_name("app"))
@@ -40,7 +40,7 @@ class SiteRenewal:
 
 @dataclass(frozen=True, slots=True)
 class RenewReport:
-    """Each site, in the order of the Compose file; what a dry run plans comes first."""
+    """Each site, in the order of the Compose file; the renewals planned by a dry run come first."""
 
     sites: tuple[SiteRenewal, ...] = field(metadata=json_name("apps"))
 
@@ -53,9 +53,9 @@ def renew(
     unattended: bool = False,
     dry_run: bool = False,
 ) -> Result[RenewReport]:
-    """Renew every certificate that is due, and those of ``force`` in any case.
+    """Renew every certificate that is due, and those of the domains in ``force`` in any case.
 
-    Finding out that nothing is due starts no container, and asks no engine unless something was issued today.
+    If nothing is due, no container is started, and the engine is not used unless a certificate is new.
     """
     doc = open_document(context)
     sites = read_sites(doc)
@@ -66,7 +66,7 @@ def renew(
     for site in sites:
         there = before[site.name]
         if site.name in forced:
-            causes[site.name] = "its renewal was asked for"
+            causes[site.name] = "its renewal is forced"
         elif there.real and not there.borrowed and there.certificate and there.certificate.due(now):
             causes[site.name] = f"it is due: {there.certificate.days_left(now)} days left"
     recent = {site.name for site in sites if _is_recent(before[site.name], now)}
@@ -94,7 +94,7 @@ def _held(context: Context, sites: Collection[Site]) -> dict[Domain, Held]:
 
 
 def _is_recent(there: Held, now: datetime) -> bool:
-    """Whether a crash may have kept the proxy from taking it up: an older one the proxy's own loop has."""
+    """Return whether a crash may have prevented a reload; an older certificate is loaded by the proxy's own loop."""
     return there.on_disk is not None and now - there.on_disk.not_before < RECENT
 
 
@@ -102,7 +102,9 @@ def _site_named(sites: Collection[Site], name: Domain) -> Site:
     for site in sites:
         if name in site.domains:
             return site
-    raise InputError(f"{name} is not routed here", field="force", hint="see 'stackctl status' for the names that are")
+    raise InputError(
+        f"{name} is not routed by this stack", field="force", hint="list the routed names with 'stackctl status'"
+    )
 
 
 def _rows(
@@ -125,7 +127,7 @@ def _rows(
         elif site.lineage in asked and old != one:
             status, reason = "renewed", None
         elif site.lineage in asked:
-            status, reason = "skipped", "certbot sees no need to renew it yet"
+            status, reason = "skipped", "certbot does not consider it due yet"
         else:
             status, reason = "skipped", _why_skipped(one)
         rows.append(SiteRenewal(site.name, days, status, reason))

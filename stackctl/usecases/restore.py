@@ -1,4 +1,4 @@
-"""``stackctl restore``: a stack from its backup, serving the same certificates."""
+"""``stackctl restore``: restores a stack from its backup, with the same certificates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from stackctl.usecases.up_down import up
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A backup that was read to its end, and is whole."""
+    """A backup archive that was verified."""
 
     path: Path
     manifest: Manifest
@@ -36,22 +36,22 @@ class Archive:
 
     @property
     def encrypted(self) -> bool:
-        """Whether the file is an age file."""
+        """Return whether the file is encrypted with age."""
         return self.decrypted is not None
 
     def open(self) -> BinaryIO:
-        """The archive itself, to be read once more."""
+        """Open the decrypted archive for reading."""
         return self.path.open("rb") if self.decrypted is None else io.BytesIO(self.decrypted)
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """What a person asked for.
+    """The options of the command.
 
     Attributes:
-        force: whether a stack that is there makes room.
-        start: whether the stack is started.
-        issue: whether certificates that the backup does not hold are asked for.
+        force: whether to move existing files aside.
+        start: whether to start the stack.
+        issue: whether to issue certificates that the backup does not contain.
     """
 
     force: bool = False
@@ -61,13 +61,13 @@ class RestoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """The archive that was restored, and what made room for it.
+    """The archive that was restored, and the files that were moved aside.
 
     Attributes:
         made: when the backup was written.
-        certificates: certbot's lineages in it.
-        replaced: what was, or would be, put aside.
-        aside: the folder it is in now.
+        certificates: the certbot lineages in it.
+        replaced: the files that were, or would be, moved aside.
+        aside: the directory that they were moved to.
     """
 
     archive: str
@@ -82,10 +82,10 @@ class RestoreReport:
 
 
 def open_archive(path: Path, keys: Keys) -> Archive:
-    """Decrypt a backup where it must be, and verify all of it; nothing is written.
+    """Decrypt a backup if it is encrypted, and verify all of it; nothing is written.
 
     Raises:
-        InputError: it is no backup, truncated, altered, of a later format, or opened by other keys.
+        InputError: the file is not a backup, truncated, altered, of a later format, or encrypted for other keys.
     """
     with host_errors(), path.open("rb") as file:
         try:
@@ -99,10 +99,10 @@ def open_archive(path: Path, keys: Keys) -> Archive:
 
 
 def refuse_occupied(root: Path, archive: Archive, options: RestoreOptions) -> None:
-    """Refuse to restore over a stack that nobody said may be replaced.
+    """Refuse to restore over existing files without ``force``.
 
     Raises:
-        InputError: with what is there.
+        InputError: the directory is not empty.
     """
     placing = Placing(root, archive.manifest, archive.digest)
     if options.force or placing.is_begun or placing.is_done:
@@ -110,14 +110,14 @@ def refuse_occupied(root: Path, archive: Archive, options: RestoreOptions) -> No
     if placing.half_done:
         raise InputError(
             f"the restore of another archive into {root} was interrupted",
-            hint="restore that one to its end; 'stackctl restore --force' begins anew with this one",
+            hint="finish it by restoring that archive again; 'stackctl restore --force' starts over with this one",
         )
     there = placing.in_the_way()
     if there:
         raise InputError(
             f"{root} is not empty: {', '.join(there[:3])}{' …' if len(there) > 3 else ''} would be replaced",
-            hint="restore into an empty directory; 'stackctl restore --force' puts aside what is there;"
-            " what an earlier restore has put there is started by 'stackctl up'",
+            hint="restore into an empty directory; 'stackctl restore --force' moves existing files aside;"
+            " start a stack that is already restored with 'stackctl up'",
         )
 
 
@@ -126,11 +126,11 @@ def restore(
 ) -> Result[RestoreReport]:
     """Put the archive's files in place, and start the stack.
 
-    ``reopen`` gives the host once more, when the directory has its Compose files.
+    ``reopen`` opens the directory again once it has its Compose files.
 
     Raises:
-        InputError: :func:`refuse_occupied` says so.
-        HostError: the disk is full, or containers of another directory have the project's name.
+        InputError: :func:`refuse_occupied` refuses.
+        HostError: the disk is full, or containers of another directory use the project's name.
     """
     root = context.directory.root
     if not dry_run:
@@ -154,7 +154,7 @@ def restore(
         _refuse_foreign_containers(fresh, archive)
         result = up(fresh, issue=options.issue)
     except StackctlError:
-        context.report.note("all files are in place; what is left is to start the stack: 'stackctl up'")
+        context.report.note("all files are restored, but the stack is not started: run 'stackctl up'")
         raise
     return replace(result, command="restore", acted=not done).carrying(report)
 
@@ -174,16 +174,14 @@ def _report(archive: Archive, in_the_way: tuple[str, ...]) -> RestoreReport:
 
 
 def _place(context: Context, archive: Archive, placing: Placing) -> tuple[str | None, list[str]]:
-    """Put the files in place; returns the folder of what was there, and what the user should know."""
+    """Put the files in place; return the directory of the files moved aside, and notes for the user."""
     notes: list[str] = []
     if not placing.is_begun:
         with host_errors(), archive.open() as file:
             foreign = placing.stage(file, context.now())
         if foreign:
-            notes.append(
-                f"{foreign} files and folders belonged to other users; they are yours now, as you are not root"
-            )
-    # Their mounts are of what is put aside, or was deleted, and show none of what takes its place.
+            notes.append(f"{foreign} files and directories of other users now belong to you, because you are not root")
+    # Running containers keep the moved or deleted directories mounted, and do not see the restored ones.
     try:
         notes += _stop(context, archive)
     except EngineError:
@@ -191,14 +189,14 @@ def _place(context: Context, archive: Archive, placing: Placing) -> tuple[str | 
             raise
     aside = placing.move()
     if aside:
-        notes.append(f"what was there is in {aside}: remove it when you miss nothing")
+        notes.append(f"the previous files are in {aside}: delete it when you no longer need them")
     return aside, notes
 
 
 def _stop(context: Context, archive: Archive) -> list[str]:
-    """Stop what runs from this directory, whatever state its Compose file is in."""
+    """Remove the containers started from this directory, even if its Compose file is broken."""
     root = context.directory.root
-    # Without a name in the file, Compose calls a project after its directory.
+    # Without a name in the file, Compose names a project after its directory.
     projects = {archive.manifest.project, re.sub(r"[^a-z0-9_-]", "", root.name.lower()).lstrip("_-")} - {""}
     with suppress(StackctlError):
         projects.add(context.orchestrator.resolve(context.directory.stackfile() or "").name)
@@ -211,24 +209,24 @@ def _stop(context: Context, archive: Archive) -> list[str]:
     if own:
         context.orchestrator.remove([container.id for container in own])
     names = sorted({container.service for container in own})
-    return [f"stopped what ran here: {', '.join(names)}"] if names else []
+    return [f"stopped the services of this directory: {', '.join(names)}"] if names else []
 
 
 def _refuse_foreign_containers(context: Context, archive: Archive) -> None:
-    """Two directories with one project name would take each other's containers."""
+    """Refuse a project name that another directory uses: each stack would replace the other's containers."""
     root = context.directory.root
     name = load_current(context).project.name
     for container in context.orchestrator.containers(name):
         if not _is_own(container.directory, root):
             raise HostError(
-                f"a stack of the project {name} is there already, from {container.directory}",
-                hint=f"stop it there ('stackctl down -C {container.directory}'),"
-                " or give the one in this directory a 'name:' of its own",
+                f"the project name {name} is already used by the stack in {container.directory}",
+                hint=f"stop that stack with 'stackctl -C {container.directory} down',"
+                " or set another 'name:' in the Compose file of this directory",
             )
     if name != archive.manifest.project:
         context.report.note(
-            f"the project is called {name} here, and was called {archive.manifest.project}: its volumes are other ones"
-            f" ('name: {archive.manifest.project}' in the Compose file brings the old ones back)"
+            f"the project's name changed from {archive.manifest.project} to {name}, so it uses new volumes:"
+            f" set 'name: {archive.manifest.project}' in the Compose file to use the old ones"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a command returns: how it went, and a payload of its own type with what the user asked for."""
+"""The result of a command: its outcome, and a typed payload with the requested data."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Q = TypeVar("Q")
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[P_co]):
-    """How a command ended.
+    """The outcome of a command.
 
     Attributes:
-        payload: what the command was asked for, a frozen dataclass; None where the rest says it all.
-        plan: what was to be done.
-        steps: how each operation ended; empty for a dry run.
-        diffs: for each operation of a dry run, the files it would change.
-        edited: what the user has edited since the last change, which the plan therefore is about.
-        notes: what the user should know besides.
-        acted: whether something was done that is no operation.
-        found: the exit code where nothing failed, but what was found ends the command with another than 0.
+        payload: the requested data, a frozen dataclass; None if the other attributes say everything.
+        plan: the planned operations.
+        steps: the outcome of each operation; empty for a dry run.
+        diffs: the files that each operation of a dry run would change.
+        edited: the user's edits since the last recorded change, which the plan applies.
+        notes: further notes for the user.
+        acted: whether something changed that no operation covers.
+        found: the exit code if nothing failed; not 0 if the command reports findings.
     """
 
     command: str
@@ -42,7 +42,7 @@ class Result(Generic[P_co]):
     found: ExitCode = ExitCode.OK
 
     def carrying(self, payload: Q) -> Result[Q]:
-        """Return the same with another payload."""
+        """Return the same result with another payload."""
         return Result(
             self.command,
             payload,
@@ -58,20 +58,20 @@ class Result(Generic[P_co]):
 
     @property
     def errors(self) -> list[StackctlError]:
-        """Every failure, in the order they came."""
+        """Return every failure, in order."""
         return [step.error for step in self.steps if step.error is not None]
 
     @property
     def changed(self) -> bool:
-        """Whether anything was done."""
+        """Return whether anything was changed."""
         return self.acted or any(step.status == "done" for step in self.steps)
 
     @property
     def code(self) -> ExitCode:
-        """The exit code: that of the first failure."""
+        """Return the exit code: that of the first failure, otherwise ``found``."""
         return self.errors[0].code if self.errors else self.found
 
 
 def json_name(key: str) -> Mapping[str, str]:
-    """Metadata of a payload's field whose key in JSON is not its name."""
+    """Return the metadata of a payload's field whose JSON key differs from its name."""
     return {"json": key}

@@ -1,7 +1,7 @@
-"""``stackctl rollback``: a state the stack was in once, by the same plan, test, publish and verify as any change.
+"""``stackctl rollback``: restores an earlier state by the same plan, test, publish and verify as any change.
 
-Where to go back to is decided by the history alone, which gets its new entry when all is done. So a run that
-was cut short, repeated, goes to the same place, however much of the old state is on disk already.
+The history alone determines the target, and gets its new entry at the end. Therefore a repeated run after an
+interruption has the same target, however much of the old state is already on disk.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from stackctl.proxies.registry import DEFAULT
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import read_keys
-from stackctl.usecases.adopt.take_over import GivenBack, undo_adoption
+from stackctl.usecases.adopt.take_over import UndoReport, undo_adoption
 from stackctl.usecases.converge import converge, load, open_document
-from stackctl.usecases.recording import files_of, record_given_back, record_unknown
+from stackctl.usecases.recording import files_of, record_undo, record_unknown
 from stackctl.usecases.result import Result
 from stackctl.wording import moment
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackReport:
-    """The entry of the history that the stack went back to."""
+    """The history entry that was restored."""
 
     entry: int
 
 
 def rollback(
     context: Context, number: int | None = None, *, issue: bool = True, ledger: bool = True, dry_run: bool = False
-) -> Result[RollbackReport | GivenBack]:
-    """Put the Compose file and ``nginx/custom`` back as entry ``number`` of the history has them, and converge.
+) -> Result[RollbackReport | UndoReport]:
+    """Restore the Compose file and ``nginx/custom`` of history entry ``number``, and converge.
 
-    Without a number: as they were before the last change; or, where something was edited since that is in
-    no entry, as the last change left them. Such an edit is recorded before it is replaced.
+    Without a number, restore the state before the last change; if files were edited since, restore the state
+    after the last change. Such edits are recorded before they are replaced.
 
     Raises:
-        InputError: there is no such entry, or none to go back to.
-        StackfileError: Compose does not accept that file any more.
+        InputError: the entry does not exist, or there is no earlier state.
+        StackfileError: Compose no longer accepts that file.
     """
     refuse_foreign_keys(context.directory.files)
     entries = context.directory.history.entries()
@@ -51,7 +51,7 @@ def rollback(
         open_document(context)
         raise InputError(
             f"the history of {context.directory.root} is empty",
-            hint="it begins with the first change that is made here",
+            hint="the first change made with stackctl adds an entry",
         )
     layout = _layout_now(context)
     now = _files_now(context, layout)
@@ -59,17 +59,20 @@ def rollback(
     entry = (
         context.directory.history.entry(number) if number is not None else _before(context, entries, edited=not known)
     )
-    notes = [f"back to entry {entry.number}, of {moment(entry.at)}: {entry.command}"]
+    notes = [f"rolling back to entry {entry.number} of {moment(entry.at)}: {entry.command}"]
     if not known and not dry_run:
         notes += record_unknown(context, layout, now)
     files = context.directory.history.files(entry.number)
     if entry.kind == "foreign":
-        given_back = undo_adoption(context, entry, dry_run=dry_run)
-        unrecorded = None if dry_run else record_given_back(context, entry, files)
-        return replace(given_back, notes=(*notes, *given_back.notes, *([unrecorded] if unrecorded else [])))
+        undone = undo_adoption(context, entry, dry_run=dry_run)
+        unrecorded = None if dry_run else record_undo(context, entry, files)
+        return replace(undone, notes=(*notes, *undone.notes, *([unrecorded] if unrecorded else [])))
     text = files.get(entry.file)
     if text is None:
-        raise InputError(f"entry {entry.number} is damaged: it has no {entry.file}", hint="see 'stackctl history'")
+        raise InputError(
+            f"entry {entry.number} is damaged: {entry.file} is missing",
+            hint="choose another entry of 'stackctl history'",
+        )
     doc = _parsed(context, entry, text)
     there = now.get(context.directory.main_path)
     loaded = load(context, doc, None if there is None else there.decode())
@@ -80,7 +83,7 @@ def rollback(
 
 
 def _layout_now(context: Context) -> ProxyLayout:
-    """The layout of the proxy that the file on disk names; the default's where it cannot be read."""
+    """Return the layout of the proxy in the Compose file on disk, or of the default if that cannot be read."""
     kind = DEFAULT
     with suppress(StackctlError):
         kind = read_keys(open_document(context)).proxy
@@ -96,7 +99,7 @@ def _files_now(context: Context, layout: ProxyLayout) -> dict[str, bytes]:
 
 
 def _known(context: Context, entries: list[HistoryEntry], now: Mapping[str, bytes]) -> bool:
-    """Whether everything on disk is in some entry: a mixture of two is what a run that was cut short leaves."""
+    """Return whether every file on disk is in some entry; an interrupted run leaves files of two entries."""
     left = dict(now)
     for entry in reversed(entries):
         files = context.directory.history.files(entry.number)
@@ -105,7 +108,7 @@ def _known(context: Context, entries: list[HistoryEntry], now: Mapping[str, byte
 
 
 def _before(context: Context, entries: list[HistoryEntry], *, edited: bool) -> HistoryEntry:
-    """The state before the last change: the newest entry with other files than the last."""
+    """Return the state before the last change: the newest entry whose files differ from the last."""
     *earlier, last = entries
     if edited:
         return last
@@ -115,7 +118,7 @@ def _before(context: Context, entries: list[HistoryEntry], *, edited: bool) -> H
         if files(entry.number) != there:
             return entry
     raise InputError(
-        "there is no state before this one to go back to", hint="see 'stackctl history' for the states there are"
+        "there is no earlier state to roll back to", hint="list the recorded states with 'stackctl history'"
     )
 
 

@@ -1,4 +1,4 @@
-"""Opens a stack for use cases, and keeps other commands out while one changes it.
+"""Opens a stack for use cases, and locks it while a command changes it.
 
 Together with the use cases this is stackctl as a library::
 
@@ -32,11 +32,11 @@ PROGRAM = "stackctl"
 
 
 def now() -> datetime:
-    """Return the time of the system's clock."""
+    """Return the current time of the system clock."""
     return datetime.now(UTC)
 
 
-def open_stack(  # noqa: PLR0913  (everything that a process has and a use case must not look for)
+def open_stack(  # noqa: PLR0913  (everything that a use case takes from the process)
     directory: Path,
     *,
     report: Report,
@@ -45,26 +45,26 @@ def open_stack(  # noqa: PLR0913  (everything that a process has and a use case 
     clock: Callable[[], datetime] = now,
     create: bool = False,
 ) -> Context:
-    """Return the stack in ``directory`` as it is at this moment; there need not be one yet.
+    """Return the context of the stack in ``directory``; the directory may not hold a stack yet.
 
     Args:
         directory: where the stack is, or will be.
         report: receives the progress of commands.
         environ: the environment: ``COMPOSE_FILE`` and ``COMPOSE_PATH_SEPARATOR`` name the Compose files,
             ``STACKCTL_RESOLVER`` a name server, ``XDG_CACHE_HOME`` and ``HOME`` the user's cache.
-        command: the command line, which the history and the lock name.
-        clock: gives the time that certificates are compared with.
-        create: whether a directory that is missing is made.
+        command: the command line, recorded in the history and in the lock.
+        clock: returns the time that certificates are checked against.
+        create: whether to create a missing directory.
 
     Raises:
-        InputError: there is no such directory.
+        InputError: the directory does not exist.
     """
     root = directory.absolute()
     if create:
         with host_errors():
             make_folder(root)
     if not root.is_dir():
-        raise InputError(f"there is no directory {directory}", field="directory")
+        raise InputError(f"directory {directory} does not exist", field="directory")
     files = locate(root, environ)
     resolver = environ.get(VARIABLE)
     network = HostNetwork(parse_resolver(resolver) if resolver else None)
@@ -87,13 +87,13 @@ def open_stack(  # noqa: PLR0913  (everything that a process has and a use case 
 
 
 def exclusive(context: Context, wait: float, *, create: bool = False) -> AbstractContextManager[None]:
-    """Hold the stack's lock, waiting up to ``wait`` seconds for another command to end.
+    """Hold the stack's lock; wait up to ``wait`` seconds for another command to release it.
 
-    Where there is no stack there is nothing to guard, and no lock file is left behind; with ``create`` one is
-    about to be made.
+    A directory without a stack is not locked, and gets no lock file, unless ``create`` says that the command
+    is about to create one.
 
     Raises:
-        Locked: another command still holds it; the message says which.
+        Locked: another command still holds the lock; the message names it.
     """
     root = context.directory.root
     if not (create or context.directory.files.main.exists() or (root / STATE).is_dir()):
@@ -103,7 +103,7 @@ def exclusive(context: Context, wait: float, *, create: bool = False) -> Abstrac
 
 
 def _cache(environ: Mapping[str, str]) -> Path | None:
-    """Return the user's directory for what can be computed again (XDG Base Directory Specification)."""
+    """Return the user's cache directory (XDG Base Directory Specification)."""
     base, home = Path(environ.get("XDG_CACHE_HOME", "")), Path(environ.get("HOME", ""))
     if base.is_absolute():
         return base / CACHE
@@ -111,5 +111,5 @@ def _cache(environ: Mapping[str, str]) -> Path | None:
         return home / USER_CACHE / CACHE
     try:
         return Path.home() / USER_CACHE / CACHE
-    except RuntimeError:  # a user without a home
+    except RuntimeError:  # the user has no home directory
         return None

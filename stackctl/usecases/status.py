@@ -1,4 +1,4 @@
-"""``stackctl status``: one row per app, as it is at this moment."""
+"""``stackctl status``: reports the current state of each site."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from stackctl.usecases.converge import load_current
 from stackctl.usecases.result import Result, json_name
 
 _RUNNING = ("answers", "running", "healthy", "starting", "unhealthy")
-"""The conditions of a server outside Compose that answers and of a running container, the best first."""
+"""The conditions of a reachable server outside Compose and of a running container, best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteStatus:
-    """A site at this moment.
+    """The current state of a site.
 
     Attributes:
-        health: of its services, or whether a server outside Compose answers; the worst of them.
-        issuer: who issued the certificate on disk; None where there is none.
+        health: the worst health of its services and of its servers outside Compose.
+        issuer: the issuer of the certificate on disk; None if there is none.
         certificate_problem: why that certificate cannot be served.
-        served: what a TLS handshake shows: ``real``, ``dummy``, ``other`` or ``nothing``.
+        served: the certificate of a TLS handshake: ``real``, ``dummy``, ``other`` or ``nothing``.
     """
 
     name: Domain = field(metadata=json_name("app"))
@@ -53,13 +53,13 @@ class StatusReport:
 
 
 def status(context: Context) -> Result[StatusReport]:
-    """Each app with its upstream, its certificate and what :443 really shows."""
+    """Return each site with its upstream, its certificate and the certificate that the proxy serves."""
     loaded = load_current(context)
     stack = loaded.stack
     containers = context.orchestrator.containers(loaded.project.name)
     shelf = context.directory.shelf(site.name for site in stack.sites)
     served = context.wire.offered(stack.proxy.https.at, [site.name for site in stack.sites]) if stack.sites else {}
-    # Sites that share a server share its answer too.
+    # Each server is probed once, however many sites share it.
     servers = list(dict.fromkeys(server for site in stack.sites for server in site.servers))
     answers = endpoints_answer(context, (server.endpoint for server in servers if server.service is None))
     health = {server: _health(server, containers, answers) for server in servers}
@@ -102,5 +102,5 @@ def _condition(container: Container) -> str:
 
 
 def _badness(condition: str) -> int:
-    """Rank a condition: a container that does not run is the worst, one without a health check the best."""
+    """Return the rank of a condition: a stopped container is the worst."""
     return _RUNNING.index(condition) if condition in _RUNNING else len(_RUNNING)

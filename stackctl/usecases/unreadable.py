@@ -1,4 +1,4 @@
-"""Finds the user's own files that the proxy's workers cannot read, for ``up`` and ``doctor``."""
+"""Finds files of the user that the proxy's workers cannot read, for ``up`` and ``doctor``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from stackctl.model.stack import Stack
 
 
 def unreadable_files(context: Context, stack: Stack) -> tuple[Mode, ...]:
-    """Return the files with the mode that each should have.
+    """Return the unreadable files, with the mode that each needs.
 
     Raises:
-        HostError: a file that names them cannot be read.
+        HostError: a custom file that names them cannot be read.
     """
     proxy = context.proxy_of(stack)
     names = proxy.read_by_workers(context.directory.custom(proxy.layout))

@@ -1,4 +1,4 @@
-"""``stackctl up``, ``stackctl plan``, which shows what it would do, and ``stackctl down``."""
+"""``stackctl up``, ``stackctl plan``, which shows what ``up`` would do, and ``stackctl down``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stackctl.usecases.result import Result
 from stackctl.usecases.unreadable import unreadable_files
 
 
-def up(  # noqa: PLR0913  (one for each option)
+def up(  # noqa: PLR0913  (one parameter per option)
     context: Context,
     *,
     issue: bool = True,
@@ -22,7 +22,7 @@ def up(  # noqa: PLR0913  (one for each option)
     unattended: bool = False,
     dry_run: bool = False,
 ) -> Result[None]:
-    """Converge on what the Compose file says, after an edit by hand or after a crash."""
+    """Bring the stack to the state that the Compose file describes, after an edit or a crash."""
     loaded = load_current(context)
     intent = Intent(issue=issue, check=check, ledger=ledger, unattended=unattended)
     for one in unreadable_files(context, loaded.stack):
@@ -33,7 +33,7 @@ def up(  # noqa: PLR0913  (one for each option)
 def plan(
     context: Context, *, issue: bool = True, ledger: bool = True, unattended: bool = False, check: bool = False
 ) -> Result[None]:
-    """What :func:`up` with the same options would do now; with ``check``, an exit code tells whether anything."""
+    """Plan what :func:`up` with the same options would do; with ``check``, changes set the exit code."""
     loaded = load_current(context)
     intent = Intent(issue=issue, ledger=ledger, unattended=unattended)
     result = converge(context, "plan", loaded, intent, dry_run=True)
@@ -42,7 +42,7 @@ def plan(
 
 
 def _edited(context: Context, text: str) -> tuple[FileDiff, ...]:
-    """How the Compose file differs from that of the history's last entry; nothing where that cannot be read."""
+    """Return the changes of the Compose file since the last history entry; none if that cannot be read."""
     path = context.directory.main_path
     try:
         last = context.directory.history.last()
@@ -54,13 +54,13 @@ def _edited(context: Context, text: str) -> tuple[FileDiff, ...]:
 
 @dataclass(frozen=True, slots=True)
 class DownReport:
-    """What ``down`` did: the services that had containers."""
+    """The services whose containers were removed."""
 
     stopped: tuple[str, ...]
 
 
 def down(context: Context, *, dry_run: bool = False) -> Result[DownReport]:
-    """Stop the stack: containers and networks go, all data stays."""
+    """Stop the stack: remove its containers and networks, keep all data."""
     loaded = load_current(context)
     containers = context.orchestrator.containers(loaded.project.name)
     names = tuple(sorted(containers.services))

@@ -55,7 +55,7 @@ def test_a_place_where_no_archive_can_be(cli: Cli, tmp_path: Path, path: str) ->
 def test_no_file_of_the_stack_is_replaced(cli: Cli, path: str) -> None:
     (cli.world.root / ".env").write_text("TAG=1\n")
     error = cli.refused(2, "backup", str(cli.world.root / path), "--force")
-    assert "is part of the backup itself" in error["message"]
+    assert "which is part of the backup" in error["message"]
 
 
 def test_a_device_is_not_replaced(cli: Cli, tmp_path: Path) -> None:

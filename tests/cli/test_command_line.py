@@ -124,7 +124,7 @@ def test_the_directory_may_be_named_before_the_command(cli: Cli, tmp_path: Path)
     assert status("-C", str(tmp_path / "none"), "status", "-C", root) == expected, "the command's own counts"
     code, text = status("-C", str(tmp_path / "none"), "status")
     assert code == 2
-    assert "there is no directory" in text
+    assert "does not exist" in text
 
 
 def test_help_has_no_words_of_python_and_fits_80_columns() -> None:

@@ -203,7 +203,7 @@ def test_a_file_that_changed_meanwhile_is_not_overwritten(
     monkeypatch.setattr(edit, "_answer", somebody)
     result = cli("edit")
     assert result.exit_code == 5
-    assert "changed by somebody else meanwhile" in result.stderr
+    assert "modified by another program during the edit" in result.stderr
     assert cli.world.text.startswith("# somebody's\n")
     assert "body-size: 1m" not in cli.world.text
     (draft,) = drafts(cli)
@@ -290,4 +290,4 @@ def test_config_says_where_it_is_not_live(cli: Cli) -> None:
 
 
 def test_config_of_a_stranger(cli: Cli) -> None:
-    assert cli.refused(2, "config", "two.example.com")["message"] == "two.example.com is not routed here"
+    assert cli.refused(2, "config", "two.example.com")["message"] == "two.example.com is not routed by this stack"

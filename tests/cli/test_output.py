@@ -258,12 +258,12 @@ def test_history_and_rollback_as_a_person_reads_them(cli: Cli, monkeypatch: pyte
         "3       2026-08-01 12:00 UTC  stackctl add-app two.example.com --service 'my two'  docker-compose.yml +12 -0"
     )
     shown = cli("rollback", "--dry-run").stdout.splitlines()
-    assert shown[0].startswith("· back to entry 2, of 2026-08-01 12:00 UTC: ")
+    assert shown[0].startswith("· rolling back to entry 2 of 2026-08-01 12:00 UTC: ")
     assert "would stop and remove service two  (the Compose file no longer has this service)" in shown
     assert shown[-1].startswith("in all: ")
     done = cli("rollback").stdout.splitlines()
     assert "✓ write docker-compose.yml" in done
-    assert done[-1].startswith("· back to entry 2")
+    assert done[-1].startswith("· rolling back to entry 2")
     assert cli("history").stdout.splitlines()[4] == (
         "4       2026-08-01 12:00 UTC  stackctl rollback                                    docker-compose.yml +0 -12"
     )
@@ -365,7 +365,7 @@ def test_what_a_person_reads_of_a_backup(cli: Cli, tmp_path: Path) -> None:
     restored = cli("restore", str(archive), "--force")
     assert restored.exit_code == 0
     assert "✓ start the proxy" in restored.stdout
-    assert "what was there is in replaced-2026" in restored.stdout
+    assert "the previous files are in replaced-2026" in restored.stdout
     assert f"restored {archive}: project stack, " in restored.stdout
 
 

@@ -20,7 +20,7 @@ from tests.faults.client import PACE, Client
 
 pytestmark = pytest.mark.e2e
 
-_GAP = re.compile(r"the proxy was replaced: (\d+) ms without an answer")
+_GAP = re.compile(r"the proxy was replaced: (\d+) ms of downtime")
 
 
 def digests(stack: Stack) -> dict[str, str]:

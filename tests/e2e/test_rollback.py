@@ -99,7 +99,7 @@ def test_an_edit_that_nginx_refuses_is_taken_back(shared: Stack) -> None:
 
     done = shared.ok("rollback")
 
-    assert "what was on disk, and recorded nowhere, is entry" in done.stdout
+    assert "the files on disk were not recorded before: they are entry" in done.stdout
     assert _own(shared) == before
     assert shared.serial(first) == serial
     kept = [path for path in (shared.directory / ".stackctl/history").rglob(f"{first}.conf") if _is_bogus(path)]

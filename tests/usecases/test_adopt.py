@@ -15,7 +15,7 @@ from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from stackctl.usecases.adopt.proposal import Adoption, AdoptOptions
 from stackctl.usecases.adopt.survey import prepare
-from stackctl.usecases.adopt.take_over import carry_out, undo_adoption
+from stackctl.usecases.adopt.take_over import adopt, undo_adoption
 from tests.usecases.test_crash import Fuse
 from tests.usecases.world import Notes, World, data, done
 
@@ -114,7 +114,7 @@ def test_what_can_fail_comes_before_what_runs_is_touched(old: World) -> None:
 
 
 def test_it_is_stackctls_afterwards(old: World) -> None:
-    done(carry_out(old.host, look(old)))
+    done(adopt(old.host, look(old)))
     assert old.served() == {ONE: "real", TWO: "dummy"}
     assert old.on_http(TWO)
     assert old.fake.ca.issued == []
@@ -129,7 +129,7 @@ def test_it_is_stackctls_afterwards(old: World) -> None:
 
 def test_it_is_given_back(old: World) -> None:
     before = old.tree()
-    done(carry_out(old.host, look(old)))
+    done(adopt(old.host, look(old)))
     entry = next(one for one in old.host.directory.history.entries() if one.kind == "foreign")
     _answer(old)
     undo_adoption(old.host, entry)
@@ -140,14 +140,14 @@ def test_it_is_given_back(old: World) -> None:
 
 
 def test_giving_it_back_can_be_taken_back_too(old: World) -> None:
-    done(carry_out(old.host, look(old)))
+    done(adopt(old.host, look(old)))
     adopted = old.text
     _answer(old)
     assert data(done(old.rollback()))["entry"] == 1
     assert old.text == COMPOSE
     entries = old.host.directory.history.entries()
     assert [entry.kind for entry in entries] == ["foreign", "change", "foreign"]
-    assert entries[-1].changes == ("the old stack of entry 1 was put back",)
+    assert entries[-1].changes == ("restored the old stack of entry 1",)
     # The same once more changes nothing, and is no other state.
     done(old.rollback(1))
     assert len(old.host.directory.history.entries()) == 3
@@ -168,9 +168,9 @@ def _answer(world: World) -> None:
 def test_a_refused_configuration_leaves_everything_as_it_was(old: World) -> None:
     write(old, "conf/nginx.conf", CONF.replace("http {", "http {\n    not_a_directive on;"))
     before, started = old.tree(), old.asked("up ")
-    result = carry_out(old.host, look(old))
+    result = adopt(old.host, look(old))
     assert result.code is ExitCode.PROXY_REJECTED
-    assert "the old stack runs as it did" in " ".join(result.notes)
+    assert "the old stack keeps running" in " ".join(result.notes)
     after = old.tree()
     assert {path: after.get(path) for path in before} == before
     assert old.asked("up ") == started
@@ -191,9 +191,9 @@ def test_a_proxy_that_does_not_start_is_replaced_by_the_old_one(old: World) -> N
             raise
 
     old.fake.up = fails_once  # type: ignore[method-assign,assignment]
-    result = carry_out(old.host, adoption)
+    result = adopt(old.host, adoption)
     assert result.code is ExitCode.ENGINE
-    assert "the old stack was put back" in result.notes
+    assert "the old stack is restored" in result.notes
     after = old.tree()
     assert {path: after.get(path) for path in before} == before
 
@@ -204,10 +204,10 @@ def test_what_would_be_lost_stops_it(old: World) -> None:
     adoption = look(old)
     assert adoption.stops
     assert adoption.shown.code is ExitCode.FAILED
-    with pytest.raises(StackctlError, match="has no place"):
-        carry_out(old.host, adoption)
+    with pytest.raises(StackctlError, match="not adopted: some of its settings are not supported"):
+        adopt(old.host, adoption)
     assert old.tree() == before
-    done(carry_out(old.host, look(old, force=True)))
+    done(adopt(old.host, look(old, force=True)))
     assert old.served()[ONE] == "real"
 
 
@@ -215,7 +215,7 @@ def test_old_proxy_files_under_nginx_are_put_aside_and_back(old: World) -> None:
     (old.root / "conf").rename(old.root / "nginx")
     write(old, "docker-compose.yml", COMPOSE.replace("./conf/nginx.conf", "./nginx/nginx.conf"))
     before = old.tree()
-    done(carry_out(old.host, look(old)))
+    done(adopt(old.host, look(old)))
     assert (old.root / "nginx/nginx.conf").is_symlink()
     entry = next(one for one in old.host.directory.history.entries() if one.kind == "foreign")
     _answer(old)
@@ -225,13 +225,13 @@ def test_old_proxy_files_under_nginx_are_put_aside_and_back(old: World) -> None:
 
 
 def test_a_stack_of_stackctls_that_lost_its_settings_keeps_its_proxy(old: World) -> None:
-    done(carry_out(old.host, look(old)))
+    done(adopt(old.host, look(old)))
     doc = Document.parse(old.text, "f")
     for path in (("x-stackctl",), ("services", "one", "x-stackctl"), ("services", "two", "x-stackctl")):
         doc = edit.remove(doc, path)
     old.file.write_text(doc.text)
     before = old.tree()
-    result = done(carry_out(old.host, look(old)))
+    result = done(adopt(old.host, look(old)))
     assert not data(result)["replaced"]
     assert [type(operation).__name__ for operation in result.plan.operations] == ["KeepOldState", "WriteStackfile"]
     entry = next(one for one in reversed(old.host.directory.history.entries()) if one.kind == "foreign")
@@ -243,7 +243,7 @@ def test_a_tree_of_the_hosts_is_copied(old: World, tmp_path: Path) -> None:
     elsewhere = tmp_path / "etc-letsencrypt"
     (old.root / "data/certbot/conf").rename(elsewhere)
     adoption = look(old, letsencrypt=elsewhere)
-    done(carry_out(old.host, adoption))
+    done(adopt(old.host, adoption))
     assert old.served()[ONE] == "real"
     assert (old.root / f"data/certbot/conf/live/{ONE}/fullchain.pem").is_symlink()
     assert (elsewhere / f"live/{ONE}/fullchain.pem").is_symlink()
@@ -262,7 +262,7 @@ def test_a_certificate_from_elsewhere_is_served_until_it_is_due(old: World) -> N
 
     adoption = look(old)
     assert [one.site for one in adoption.plan.operations if isinstance(one, ImportCertificate)] == [ONE]
-    done(carry_out(old.host, adoption))
+    done(adopt(old.host, adoption))
     assert old.served()[ONE] == "real"
     assert not old.on_http(ONE)
     old.edit("agree-tos: false", "agree-tos: true")
@@ -293,7 +293,7 @@ def test_an_empty_directory_has_no_stack(world: World) -> None:
 
 
 def test_the_gap_is_only_told_where_there_was_one(old: World) -> None:
-    result = done(carry_out(old.host, look(old)))
+    result = done(adopt(old.host, look(old)))
     assert data(result)["replaced"]
     assert any(isinstance(operation, ReplaceProxy) for operation in result.plan.operations)
 
@@ -307,12 +307,12 @@ def test_cut_short_anywhere_the_same_command_finishes(old: World, when: str, at:
     assert len(adoption.plan.operations) == OPERATIONS
     old.report = Fuse(begins_at=at) if when == "begins" else Fuse(ends_at=at)
     with pytest.raises(Killed):
-        carry_out(old.host, adoption)
+        adopt(old.host, adoption)
     old.report = Notes()
 
     again = look(old)
     if again.plan:
-        done(carry_out(old.host, again))
+        done(adopt(old.host, again))
 
     assert old.served() == {ONE: "real", TWO: "dummy"}
     assert old.fake.ca.issued == []

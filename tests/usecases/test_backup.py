@@ -150,7 +150,7 @@ def test_nothing_is_overwritten_unless_it_is_asked_for(site: World, archive: Pat
 
 
 def test_an_archive_inside_of_what_it_holds_is_refused(site: World) -> None:
-    with pytest.raises(InputError, match="part of the backup itself"):
+    with pytest.raises(InputError, match="which is part of the backup"):
         saved(site, site.root / "nginx/custom/x.tar.gz")
 
 
@@ -243,7 +243,7 @@ def test_a_stack_comes_back_with_its_certificates(site: World, archive: Path, tm
     assert other.served() == {NAME: "real"}
     assert other.fake.loaded[NAME] == site.fake.loaded[NAME]
     assert len(site.fake.ca.issued) == issued
-    assert any("was called stack" in note for note in other.report.notes)
+    assert any("name changed from stack to" in note for note in other.report.notes)
     assert not other.up().plan
     assert not (other.root / ".stackctl/restore").exists()
 
@@ -329,11 +329,11 @@ def test_containers_of_another_directory_are_not_taken_over(site: World, archive
     other = elsewhere(site, tmp_path / "drill" / "stack")
     other.fake.runs = site.fake.runs
     before = dict(site.fake.runs)
-    with pytest.raises(HostError, match="is there already, from") as caught:
+    with pytest.raises(HostError, match="is already used by the stack in") as caught:
         restored(other, archive)
     assert str(site.root) in str(caught.value)
     assert site.fake.runs == before
-    assert "all files are in place" in other.report.notes[-1]
+    assert "all files are restored, but the stack is not started" in other.report.notes[-1]
 
 
 def test_an_altered_archive_is_refused_before_anything_is_touched(site: World, archive: Path, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_what_another_site_names_is_not_deleted_for_one_that_is_not_routed(named
     named.edit(f"certificate: {SHARED}", f"certificate: {TWO}")
     rename(named, SHARED, TWO)
     done(named.up())
-    with pytest.raises(InputError, match="another app's too"):
+    with pytest.raises(InputError, match="also used by another site"):
         named.remove(TWO, delete_cert=True)
     assert TWO in named.host.directory.lineages()
 
@@ -157,6 +157,6 @@ def test_a_certificate_that_another_site_borrows_is_not_deleted(site: World) -> 
     chain, key = site.fake.ca.issue([ONE, "www.example.com"], site.clock())
     for kind, content in (("cert", chain), ("fullchain", chain), ("privkey", key)):
         (conf / f"{kind}1.pem").write_bytes(content)
-    with pytest.raises(InputError, match="another app's too"):
+    with pytest.raises(InputError, match="also used by another site"):
         site.remove(ONE, delete_cert=True)
     assert ONE in site.host.directory.lineages()

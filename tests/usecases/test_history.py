@@ -80,7 +80,7 @@ def test_a_failed_change_is_recorded_by_the_next_one(site: World) -> None:
     assert kinds(site) == ["change", "change", "found", "change"]
     assert b"two.example.com" in files(site, 3)["docker-compose.yml"]
     assert b"three.example.com" not in files(site, 3)["docker-compose.yml"]
-    assert entries(site)[2].changes == ("docker-compose.yml was not recorded yet",)
+    assert entries(site)[2].changes == ("docker-compose.yml was not recorded before",)
 
 
 def test_a_stack_older_than_the_history_is_recorded_before_its_first_change(site: World) -> None:
@@ -140,7 +140,7 @@ def test_a_history_that_cannot_be_written_is_told_and_holds_nothing_up(
 
     monkeypatch.setattr("stackctl.adapters.disk.history._write", full)
     result = done(site.add("two.example.com"))
-    assert result.notes == ("the history has no entry of this: .stackctl/history/.draft: the disk is full",)
+    assert result.notes == ("this change is not recorded in the history: .stackctl/history/.draft: the disk is full",)
     assert site.served()["two.example.com"] == "real"
 
 

@@ -207,7 +207,7 @@ def test_init_leaves_a_service_changed_by_hand_and_says_so(stack: World, monkeyp
     done(stack.init())
     assert "stop_signal: SIGQUIT" in stack.text
     assert "./data/certbot/www:/var/www/certbot:ro" in stack.text
-    noted = [note for note in stack.report.notes if "changed by hand" in note]
+    noted = [note for note in stack.report.notes if "edited by hand" in note]
     assert [note.partition(": ")[0] for note in noted] == [stack.line_of("  nginx:")]
     assert "./data/certbot/www:/var/www/acme" in stack.text, "certbot's service was not changed by hand"
 

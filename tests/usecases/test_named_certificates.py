@@ -96,6 +96,6 @@ def test_one_that_is_shared_is_not_deleted(named: World) -> None:
     named.add(TWO, service="two", image="two:latest", issue=False)
     named.edit("      port: 3000\n", f"      port: 3000\n      certificate: {ONE}-0001\n")
     done(named.up())
-    with pytest.raises(InputError, match="another app's too"):
+    with pytest.raises(InputError, match="also used by another site"):
         named.remove(TWO, delete_cert=True)
     assert Path(named.root / f"data/certbot/conf/live/{ONE}-0001").is_dir()

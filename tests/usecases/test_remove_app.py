@@ -41,7 +41,7 @@ def test_a_service_that_a_person_wrote_stays_and_goes_on_running(stack: World) -
     result = done(stack.remove("two.example.com"))
     assert stack.text == text
     assert names(stack) == {"nginx", "certbot", "two"}
-    assert result.notes == ("the service two stays, and goes on running",)
+    assert result.notes == ("the service two keeps running",)
 
 
 def test_a_service_is_kept_running_where_that_is_asked(site: World) -> None:

@@ -104,7 +104,7 @@ def test_without_a_number_it_goes_before_the_last_change_and_back_again(site: Wo
     after = snapshot(site)
     result = done(site.rollback())
     assert data(result) == {"entry": 2}
-    assert result.notes == ("back to entry 2, of 2026-08-01 12:00 UTC: ",)
+    assert result.notes == ("rolling back to entry 2 of 2026-08-01 12:00 UTC: ",)
     assert snapshot(site) == before
     assert site.served() == {"one.example.com": "real"}
     assert data(done(site.rollback())) == {"entry": 3}
@@ -162,7 +162,7 @@ def test_an_edit_that_went_wrong_is_taken_back_and_not_lost(site: World) -> None
     assert site.up().errors
     result = done(site.rollback())
     assert data(result) == {"entry": 2}
-    assert result.notes[-1] == "what was on disk, and recorded nowhere, is entry 3 now"
+    assert result.notes[-1] == "the files on disk were not recorded before: they are entry 3 now"
     assert snapshot(site) == good
     assert site.host.directory.history.files(3)["nginx/custom/one.example.com.conf"] == b"not_a_directive on;\n"
     kinds = [entry.kind for entry in site.host.directory.history.entries()]
@@ -234,7 +234,7 @@ def test_what_cannot_be_gone_back_to_is_said(world: World) -> None:
     with pytest.raises(InputError, match="there is no stack"):
         history(world.host)
     done(world.init())
-    with pytest.raises(InputError, match="no state before this one"):
+    with pytest.raises(InputError, match="no earlier state to roll back to"):
         world.rollback()
     with pytest.raises(InputError, match="no entry 7: there are 1"):
         world.rollback(7)
@@ -253,7 +253,7 @@ def test_a_damaged_entry_is_refused(site: World) -> None:
 def test_a_state_before_stackctl_without_its_compose_file_is_refused(site: World) -> None:
     entry = HistoryEntry(site.clock.now, "stackctl adopt", "foreign", (), None, {}, "docker-compose.yml")
     site.host.directory.history.record(entry, {"conf/nginx.conf": b""})
-    with pytest.raises(InputError, match=r"it has no docker-compose\.yml"):
+    with pytest.raises(InputError, match=r"damaged: docker-compose\.yml is missing"):
         site.rollback(3)
 
 

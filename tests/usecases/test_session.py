@@ -111,7 +111,7 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_missing(tmp_path: Path) -> None:
     missing = tmp_path / "one/two"
-    with pytest.raises(InputError, match="there is no directory"):
+    with pytest.raises(InputError, match="does not exist"):
         open_stack(missing, report=Notes(), environ={})
     assert not missing.exists()
     assert open_stack(missing, report=Notes(), environ={}, create=True).directory.root == missing

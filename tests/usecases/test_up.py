@@ -333,7 +333,7 @@ def test_who_has_a_deleted_folder_mounted_is_made_anew(site: World, folder: str,
 def test_a_proxy_that_does_not_exist_is_refused_by_line(world: World) -> None:
     done(world.init())
     world.edit("x-stackctl:\n", "x-stackctl:\n  proxy: traefik\n")
-    with pytest.raises(StackfileError, match="there is no proxy 'traefik'") as caught:
+    with pytest.raises(StackfileError, match="unknown proxy 'traefik'") as caught:
         world.up()
     assert caught.value.where == world.line_of("proxy: traefik")
-    assert caught.value.hint == "write one of: nginx"
+    assert caught.value.hint == "use one of: nginx"

@@ -28,7 +28,7 @@ from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.locate import locate
 from stackctl.usecases.add_app import AddApp, add_app
-from stackctl.usecases.adopt.take_over import GivenBack
+from stackctl.usecases.adopt.take_over import UndoReport
 from stackctl.usecases.as_json import payload_object
 from stackctl.usecases.doctor.doctor import DoctorReport, doctor
 from stackctl.usecases.init import InitOptions, init
@@ -210,7 +210,7 @@ class World:
             assert self.tree() == before, "'plan' changes nothing"
             fake.calls[:], fake.kill_before, fake.kill_after, fake.images, self.report = kept
 
-    def rollback(self, number: int | None = None, *, dry_run: bool = False) -> Result[RollbackReport | GivenBack]:
+    def rollback(self, number: int | None = None, *, dry_run: bool = False) -> Result[RollbackReport | UndoReport]:
         return rollback(self.host, number, dry_run=dry_run or self.dry_run)
 
     def down(self, *, dry_run: bool = False) -> Result[DownReport]:

@@ -76,6 +76,6 @@ def adopt(
             show_plan(adoption.shown)
         if not yes and not typer.confirm("Take it over?", default=False):
             return Result("adopt", None, notes=("nothing was changed",))
-        return take_over.carry_out(context, adoption)
+        return take_over.adopt(context, adoption)
 
     run(Common("adopt", directory, output, verbose, None if dry_run else wait), action, show, options)

@@ -39,7 +39,7 @@ def show(console: Console, result: Result[AdoptReport | None]) -> None:
     elif report.gap_ms is None:
         plain(console, "the proxy was started; nothing answered before")
     else:
-        plain(console, f"the proxy was replaced: {report.gap_ms} ms without an answer")
+        plain(console, f"the proxy was replaced: {report.gap_ms} ms of downtime")
     plain(console, f"{len(report.sites)} sites are taken over; 'stackctl rollback' gives the old stack back")
     for site in report.sites:
         if site.certificate is None:

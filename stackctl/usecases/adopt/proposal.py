@@ -1,4 +1,4 @@
-"""What taking a stack over comes to: what was found, and the operations in their order."""
+"""The adoption plan: findings and the ordered operations."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from stackctl.usecases.result import Result, json_name
 
 @dataclass(frozen=True, slots=True)
 class AdoptOptions:
-    """What a person asked for; ``force`` goes on although something would be lost."""
+    """The options of the command; ``force`` continues although some settings are lost."""
 
     letsencrypt: Path | None = None
     email: str | None = None
@@ -52,11 +52,11 @@ class AdoptOptions:
 
 @dataclass(frozen=True, slots=True)
 class AdoptedSite:
-    """What was found and becomes a site, or has become one.
+    """A site found in the old stack.
 
     Attributes:
-        certificate: certbot's name of it, or the file it was in; None where it has none.
-        at: ``file:line``, or the service whose variables say it.
+        certificate: the certbot lineage, or the file of the certificate; None if the site has none.
+        at: ``file:line``, or the service whose variables define the site.
     """
 
     name: Domain = field(metadata=json_name("app"))
@@ -69,7 +69,7 @@ class AdoptedSite:
 
 @dataclass(frozen=True, slots=True)
 class AdoptRemark:
-    """What becomes of something else that was found."""
+    """How adoption handles another finding."""
 
     handling: Handling = field(metadata=json_name("fate"))
     text: str
@@ -78,14 +78,14 @@ class AdoptRemark:
 
 @dataclass(frozen=True, slots=True)
 class AdoptReport:
-    """What was found, and what becomes of it.
+    """The findings, and how adoption handles them.
 
     Attributes:
-        custom: the files below ``nginx/custom`` that hold what is kept.
-        diff: the difference of the Compose file.
-        stops: whether something would be lost, and nobody agreed to it.
-        replaced: whether the proxy's container is another one afterwards.
-        gap_ms: for how long nothing answered while it was replaced; None where it was not.
+        custom: the files below ``nginx/custom`` that hold kept directives.
+        diff: the changes to the Compose file.
+        stops: whether settings would be lost, and ``force`` is not set.
+        replaced: whether the proxy's container is replaced.
+        gap_ms: the downtime during the replacement; None if the proxy was not replaced.
     """
 
     sites: tuple[AdoptedSite, ...]
@@ -99,7 +99,7 @@ class AdoptReport:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """A stack that was looked at, and all that is to be done to take it over."""
+    """A surveyed stack, and the operations that adopt it."""
 
     foreign: Foreign
     proposal: Proposal
@@ -112,22 +112,22 @@ class Adoption:
 
     @property
     def plan(self) -> Plan:
-        """All operations, in their order."""
+        """Return all operations, in order."""
         return Plan((*self.before, *self.switch))
 
     @property
     def stops(self) -> bool:
-        """Whether something would be lost that nobody agreed to."""
+        """Return whether settings would be lost without ``force``."""
         return bool(self.proposal.remarks_of(Handling.UNSUPPORTED)) and not self.options.force
 
     @property
     def shown(self) -> Result[AdoptReport]:
-        """What a person decides by."""
+        """Return the result to show before the user confirms."""
         found = ExitCode.FAILED if self.stops else ExitCode.OK
         return Result("adopt", self.report(), self.plan, dry_run=True, found=found)
 
     def report(self) -> AdoptReport:
-        """What was found, and what becomes of it."""
+        """Return the findings, and how adoption handles them."""
         proposal = self.proposal
         sites = {site.name: site for site in self.loaded.stack.sites}
         return AdoptReport(
@@ -159,7 +159,7 @@ def _not_after(observed: Observed, site: Site) -> datetime | None:
     return certificate.not_after if certificate is not None else None
 
 
-def planned(  # noqa: PLR0913  (what was found, and what it is to be)
+def planned(  # noqa: PLR0913  (the old stack and the new one)
     context: Context,
     foreign: Foreign,
     proposal: Proposal,
@@ -168,7 +168,7 @@ def planned(  # noqa: PLR0913  (what was found, and what it is to be)
     old: str,
     options: AdoptOptions,
 ) -> Adoption:
-    """All that is to be done, and in which order, to turn what was found into ``loaded``."""
+    """Plan the ordered operations that turn the old stack into ``loaded``."""
     stack = loaded.stack
     observed = observe(context, stack, loaded.project, stack.sites, loaded.before)
     there = {one.site: Stored.of(read_certificate(one.chain)) for one in imports}
@@ -189,7 +189,7 @@ def planned(  # noqa: PLR0913  (what was found, and what it is to be)
 
 
 def _is_ours(operation: Operation, mine: set[str]) -> bool:
-    """Apps are left alone: whether they run, and as what, is not changed by who stands in front of them."""
+    """Return whether adoption carries out an operation: it does not start or update the apps."""
     match operation:
         case StartService() | AwaitService():
             return operation.service in mine
@@ -200,11 +200,11 @@ def _is_ours(operation: Operation, mine: set[str]) -> bool:
 
 
 def _helpers_removed(foreign: Foreign, observed: Observed) -> Iterator[Operation]:
-    """Services whose work stackctl does: their containers go last, when it does."""
+    """Yield the removal of containers whose work stackctl takes over; they are removed last."""
     for helper in foreign.layout.helpers:
         ids = tuple(container.id for container in observed.containers.of(helper.name))
         if ids:
-            cause = "stackctl does its work"
+            cause = "stackctl replaces it"
             yield RemoveContainers(service=helper.name, ids=ids, cause=cause, scope=f"service:{helper.name}")
 
 
@@ -214,7 +214,7 @@ def _usable(foreign: Foreign, site: Site) -> bool:
 
 
 def _own_operations(context: Context, foreign: Foreign, proposal: Proposal, old: str, new: str) -> list[Operation]:
-    """What adoption does beside converging."""
+    """Return the operations of adoption that a converge does not plan."""
     root = context.directory.root
     operations: list[Operation] = []
     rewritten: list[RewriteRenewal] = []
@@ -223,17 +223,19 @@ def _own_operations(context: Context, foreign: Foreign, proposal: Proposal, old:
         covered = [name for name in one.certificate.names if "*" not in name] if one and one.certificate else []
         content, changes = to_webroot(text, covered or [lineage])
         if changes:
-            cause = "it would not renew in stackctl's container"
+            cause = "it cannot be renewed in stackctl's container"
             rewritten.append(RewriteRenewal(lineage=lineage, content=content, changes=tuple(changes), cause=cause))
     if foreign.tree is not None and foreign.tree.resolve() != (root / CERTBOT_CONF.path).resolve():
         source = foreign.files.shown(foreign.tree)
-        operations.append(CopyTree(source=source, target=CERTBOT_CONF.path, cause="it is certbot's, in another place"))
+        operations.append(
+            CopyTree(source=source, target=CERTBOT_CONF.path, cause="stackctl expects certbot's files there")
+        )
     for name, directives in proposal.custom.items():
-        operations.append(WriteKept(name=name, content=directives, cause="stackctl has no key for it"))
+        operations.append(WriteKept(name=name, content=directives, cause="x-stackctl has no key for these directives"))
     for name, path in proposal.copies.items():
         found = foreign.files.read(path)
         if found is not None:
-            like, cause = foreign.files.on_host(path), f"{path} is named by a kept directive"
+            like, cause = foreign.files.on_host(path), f"a kept directive refers to {path}"
             operations.append(WriteKept(name=name, content=found[1], like=str(like) if like else None, cause=cause))
     operations += rewritten
     seen = () if foreign.files.is_stackctls else foreign.files.seen
@@ -250,6 +252,6 @@ def _own_operations(context: Context, foreign: Foreign, proposal: Proposal, old:
     kept += [(CERTBOT_CONF / renewal_file(one.lineage)).path for one in rewritten if in_place]
     if operations or old != new:
         operations.append(
-            KeepOldState(paths=tuple(dict.fromkeys(kept)), cause="so that 'stackctl rollback' can go back")
+            KeepOldState(paths=tuple(dict.fromkeys(kept)), cause="so that 'stackctl rollback' can restore it")
         )
     return operations

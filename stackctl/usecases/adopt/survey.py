@@ -1,4 +1,4 @@
-"""``stackctl adopt``: a stack that somebody's script made, looked at to be brought under management."""
+"""Surveys a foreign stack for ``stackctl adopt``."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from stackctl.usecases.converge import load, open_document
 
 
 def prepare(context: Context, options: AdoptOptions) -> Adoption:
-    """Look at the stack in the directory, and work out what adoption would do; nothing is changed.
+    """Survey the stack in the directory, and plan its adoption; nothing is changed.
 
     Raises:
-        InputError: there is nothing here to adopt.
-        ProxyRejected: its configuration cannot be read.
+        InputError: the directory has no stack to adopt.
+        ProxyRejected: the proxy's configuration cannot be read.
     """
     doc = open_document(context)
     project = context.orchestrator.resolve(doc.text)
@@ -69,7 +69,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
 
 
 def _around(context: Context, foreign: Foreign, project: Project, doc: Document) -> ProxyContext:
-    """What nginx-proxy's variables refer to."""
+    """Collect what nginx-proxy's variables refer to."""
     hosts = {
         text.strip() for one in project.services.values() for text in one.environment.get("VIRTUAL_HOST", "").split(",")
     }
@@ -90,7 +90,7 @@ def _around(context: Context, foreign: Foreign, project: Project, doc: Document)
 
 
 def _imports(foreign: Foreign, proposal: Proposal) -> tuple[Proposal, tuple[ImportCertificate, ...]]:
-    """The certificates that are not certbot's, as they are: served from data/certs until they are due."""
+    """Import the certificates that certbot does not manage; they are served from data/certs until they are due."""
     found: list[ImportCertificate] = []
     remarks: list[Remark] = []
     for site in proposal.sites:
@@ -101,13 +101,13 @@ def _imports(foreign: Foreign, proposal: Proposal) -> tuple[Proposal, tuple[Impo
         if chain is None or key is None or not lineage.usable:
             remarks.append(Remark(Handling.UNSUPPORTED, f"the certificate {site.imported}: {lineage.problem}", site.at))
             continue
-        cause = "it is not certbot's, and is served until it is due"
+        cause = "certbot does not manage it; it is served until it is due"
         found.append(ImportCertificate(site=site.name, chain=chain[1], key=key[1], cause=cause, scope=site.name))
     return replace(proposal, remarks=(*proposal.remarks, *remarks)), tuple(found)
 
 
 def _left(proposal: Proposal, foreign: Foreign, routed: Collection[Site]) -> Proposal:
-    """What is not stackctl's already."""
+    """Return the proposal without the sites that stackctl already manages."""
     known = {name for site in routed for name in site.domains}
     proposal = replace(proposal, sites=tuple(site for site in proposal.sites if not known & set(site.domains)))
     if not foreign.files.is_stackctls:
@@ -119,7 +119,7 @@ def _left(proposal: Proposal, foreign: Foreign, routed: Collection[Site]) -> Pro
 def _version(
     context: Context, proxy: Proxy, image: str, options: AdoptOptions
 ) -> tuple[tuple[int, ...], tuple[Remark, ...]]:
-    """The proxy's version; where that is too old, the default image's, and a remark that says so."""
+    """Return the proxy's version; if it is too old, that of the default image, and a remark."""
     try:
         return proxy_version(context, proxy, image), ()
     except EngineError as error:
@@ -131,7 +131,7 @@ def _version(
 
 
 def _settings(foreign: Foreign, project: Project, options: AdoptOptions) -> dict[str, str | int | bool]:
-    """The keys of the top-level x-stackctl that the old stack answers."""
+    """Return the keys of the top-level x-stackctl that the old stack determines."""
     renewals = [read_renewal(text) for text in foreign.renewals.values()]
     settings: dict[str, str | int | bool] = {}
     email = options.email or foreign.contact or contact_in(project)

@@ -1,4 +1,4 @@
-"""Carries an adoption out, and gives the stack back."""
+"""Carries out an adoption, and undoes it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from stackctl.usecases.recording import record_change
 from stackctl.usecases.result import Result
 
 
-def carry_out(context: Context, adoption: Adoption) -> Result[AdoptReport]:
-    """Take the stack over. All that can fail does so before anything that runs is touched.
+def adopt(context: Context, adoption: Adoption) -> Result[AdoptReport]:
+    """Adopt the stack. Every operation that can fail runs before a running container is changed.
 
     Raises:
-        StackctlError: something would be lost, and nobody said to go on.
+        StackctlError: settings would be lost, and ``force`` is not set.
     """
     if adoption.stops:
         raise StackctlError(
-            "adoption stops: some of what was found has no place in the new stack",
-            hint="see what 'cannot be kept' says; change it, or go on without it ('stackctl adopt --force')",
+            "the stack was not adopted: some of its settings are not supported",
+            hint="change what 'not supported' lists, or adopt the stack without it: 'stackctl adopt --force'",
         )
     stack, observed = adoption.loaded.stack, adoption.observed
     lineages = list(adoption.foreign.lineages.values())
@@ -40,11 +40,11 @@ def carry_out(context: Context, adoption: Adoption) -> Result[AdoptReport]:
     steps = Executor(context, stack, observed, take_over.handlers).run(Plan(adoption.before))
     notes: tuple[str, ...] = ()
     if any(step.error for step in steps):
-        notes = _given_up(context, last, switched=False)
+        notes = _restore_old_stack(context, last, switched=False)
     else:
         steps += Executor(context, stack, observed, take_over.handlers).run(Plan(adoption.switch))
         if any(step.error for step in steps):
-            notes = _given_up(context, last, switched=True)
+            notes = _restore_old_stack(context, last, switched=True)
         else:
             unrecorded = record_change(context, adoption.loaded.doc.text, stack, Intent(), observed, steps)
             notes = (unrecorded,) if unrecorded else ()
@@ -52,37 +52,40 @@ def carry_out(context: Context, adoption: Adoption) -> Result[AdoptReport]:
     return replace(result, payload=report, steps=tuple(steps), notes=notes)
 
 
-def _given_up(context: Context, before: HistoryEntry | None, *, switched: bool) -> tuple[str, ...]:
-    """After a failure: the old files, and where anything was switched the old containers too."""
+def _restore_old_stack(context: Context, before: HistoryEntry | None, *, switched: bool) -> tuple[str, ...]:
+    """Restore the old files after a failure, and the old containers if any were replaced."""
     entry = context.directory.history.last()
     if entry is None or entry == before:
-        return ("nothing was switched: the old stack runs as it did",)
+        return ("nothing was replaced: the old stack keeps running",)
     if not switched:
         take_back(context, entry, lambda: None)
-        return ("nothing was switched: the old stack runs as it did",)
-    return ("the old stack was put back", *undo_adoption(context, entry).notes)
+        return ("nothing was replaced: the old stack keeps running",)
+    return ("the old stack is restored", *undo_adoption(context, entry).notes)
 
 
 @dataclass(frozen=True, slots=True)
-class GivenBack:
-    """The entry with the old stack, and for how long nothing answered while its proxy was started."""
+class UndoReport:
+    """The restored entry with the old stack, and the downtime while its proxy was started."""
 
     entry: int
     gap_ms: int | None
 
 
-def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = False) -> Result[GivenBack]:
-    """Give a stack back as it was before ``entry``, of kind ``foreign``, was recorded.
+def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = False) -> Result[UndoReport]:
+    """Restore the stack of ``entry``, which is of kind ``foreign``: the state before stackctl.
 
-    The old files are put back, the old containers are started by plain Compose, and the gap is measured.
-    What was made in the meantime (nginx/, data/certs, renewed certificates) stays.
+    Restore the old files, start the old containers with Compose, and measure the downtime. Files made since
+    (nginx/, data/certs, renewed certificates) stay.
 
     Raises:
-        NotServed: the old proxy does not answer.
+        NotServed: the old proxy does not respond.
     """
     old = context.directory.history.files(entry.number)
     if entry.file not in old:
-        raise InputError(f"entry {entry.number} is damaged: it has no {entry.file}", hint="see 'stackctl history'")
+        raise InputError(
+            f"entry {entry.number} is damaged: {entry.file} is missing",
+            hint="choose another entry of 'stackctl history'",
+        )
     text = old[entry.file].decode()
     project = context.orchestrator.resolve(text)
     proxy = read_layout(project).proxy
@@ -103,17 +106,17 @@ def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = Fals
             for one in context.orchestrator.containers(project.name)
             if one.service not in project.services and one.role
         ]
-        with downtime_meter(context, http, at.get(HTTPS_PORT, http), names) as prober:
+        with downtime_meter(context, http, at.get(HTTPS_PORT, http), names) as meter:
             context.orchestrator.up([proxy.name])
             prove.old_proxy_answers(context, http, at.get(HTTPS_PORT), names)
         context.orchestrator.up([])
         context.orchestrator.remove([one.id for one in gone])
-        gap.append(prober.milliseconds)
+        gap.append(meter.milliseconds)
 
     if dry_run:
         now = {path for path, content in old.items() if read_or_none(context.directory.root / path) != content}
-        plan = (f"would put {', '.join(sorted(now)) or 'no file'} back, and replace the proxy {proxy.name}",)
-        return Result("rollback", GivenBack(entry.number, None), dry_run=True, notes=plan)
+        plan = (f"would restore {', '.join(sorted(now)) or 'no file'}, and replace the proxy {proxy.name}",)
+        return Result("rollback", UndoReport(entry.number, None), dry_run=True, notes=plan)
     written = take_back(context, entry, replace_proxy)
-    notes = (f"{', '.join(written) or 'no file'} put back", f"the proxy was replaced: {gap[0]} ms without an answer")
-    return Result("rollback", GivenBack(entry.number, gap[0]), acted=True, notes=notes)
+    notes = (f"restored {', '.join(written) or 'no file'}", f"the proxy was replaced: {gap[0]} ms of downtime")
+    return Result("rollback", UndoReport(entry.number, gap[0]), acted=True, notes=notes)

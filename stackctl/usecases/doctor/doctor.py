@@ -1,4 +1,4 @@
-"""``stackctl doctor``: why a site does not work, the broken thing first."""
+"""``stackctl doctor``: runs every check, and reports the first failure."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import LETSENCRYPT
 from stackctl.model.values import Domain
 from stackctl.observed.network import CaDirectory
-from stackctl.usecases.doctor.inputs import DoctorInputs, survey
+from stackctl.usecases.doctor.inputs import DoctorInputs, collect_inputs
 from stackctl.usecases.doctor.site_checks import app_checks, certificate_checks
 from stackctl.usecases.result import Result
 from stackctl.usecases.unreadable import unreadable_files
 
 T = TypeVar("T")
 
-_GROUNDS = {
-    "engine": "the engine is away",
-    "compose": "there is no usable Compose",
-    "compose-file": "the Compose file is broken",
+_PREREQUISITES = {
+    "engine": "the engine does not respond",
+    "compose": "Docker Compose is not usable",
+    "compose-file": "the Compose file is invalid",
     "http-port": "another program holds the proxy's port",
     "https-port": "another program holds the proxy's port",
-    "proxy": "the proxy does not answer as it should",
-    "webroot": "the proxy may not read the challenge's directory",
-    "challenge": "the proxy does not give out challenges",
+    "proxy": "the proxy does not respond correctly",
+    "webroot": "the proxy cannot read the challenge directory",
+    "challenge": "the proxy does not serve challenges",
 }
-"""Checks of the host that a look from outside stands on, and what to say instead of one."""
+"""Host checks that requests from outside depend on, and the reason to give for skipping those requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorReport:
-    """Every check, and the one to begin with: the first that is wrong."""
+    """Every check, and the first that failed."""
 
     sections: tuple[Section, ...]
     first: Check | None
 
 
-def doctor(context: Context, asked: Sequence[Domain] = ()) -> Result[DoctorReport]:
-    """Every check, in the order in which one stands on another; ``asked`` are the only domains looked at."""
-    inputs = survey(context)
+def doctor(context: Context, only: Sequence[Domain] = ()) -> Result[DoctorReport]:
+    """Run every check in the order of their dependencies; ``only`` limits them to those domains."""
+    inputs = collect_inputs(context)
     stack = inputs.stack
     ca = context.network.ca_directory(stack.acme.directory if stack else LETSENCRYPT, context.directory.ca_bundle())
-    checks = _host(inputs, ca)
-    sections = _names(inputs, ca, checks, asked)
+    checks = _host_checks(inputs, ca)
+    sections = _name_sections(inputs, ca, checks, only)
     sections = [Section("host", tuple(checks)), *sections]
     if inputs.file.name is not None:
-        sections.append(Section("certbot", tuple(_certbot(inputs, checks))))
-        sites = [site for site in inputs.sites if not asked or set(asked) & set(site.domains)]
+        sections.append(Section("certbot", tuple(_certbot_checks(inputs, checks))))
+        sites = [site for site in inputs.sites if not only or set(only) & set(site.domains)]
         earlier = [check for section in sections for check in section.checks]
         if sites:
             sections.append(Section("apps", tuple(app_checks(inputs, sites))))
@@ -76,7 +76,7 @@ def _result(sections: Sequence[Section]) -> Result[DoctorReport]:
     return Result("doctor", report, found=ExitCode.FAILED if broken else ExitCode.OK)
 
 
-def _host(inputs: DoctorInputs, ca: CaDirectory) -> list[Check]:
+def _host_checks(inputs: DoctorInputs, ca: CaDirectory) -> list[Check]:
     context, stack, containers, project = inputs.context, inputs.stack, inputs.containers, inputs.project
     version = inputs.engine_version
     looked = stack is not None and containers is not None
@@ -97,14 +97,17 @@ def _host(inputs: DoctorInputs, ca: CaDirectory) -> list[Check]:
     return [*checks, *judge_tree(tree(context.directory.root, unread or ()))]
 
 
-def _names(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], asked: Sequence[Domain]) -> list[Section]:
-    """A section for each app, and for each domain that is asked about and not routed; ``checks`` gets the challenge."""
+def _name_sections(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], only: Sequence[Domain]) -> list[Section]:
+    """Return a section for each site, and for each domain in ``only`` that is not routed.
+
+    The check of the challenge path is added to ``checks``.
+    """
     context, stack = inputs.context, inputs.stack
-    groups = _groups(inputs, asked)
+    groups = _groups(inputs, only)
     names = [name for group in groups for name in group]
-    broken = found_wrong(checks, _GROUNDS)
+    broken = found_wrong(checks, _PREREQUISITES)
     if stack is None or inputs.containers is None or broken:
-        because = _GROUNDS[broken[0].name] if broken else inputs.broken or ""
+        because = _PREREQUISITES[broken[0].name] if broken else inputs.broken or ""
         if inputs.file.name is not None:
             checks += skipped(("challenge",), because)
         facts = look_up(context.network, names, Target(ca, because, stack.proxy.http.at if stack else None))
@@ -115,36 +118,36 @@ def _names(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], asked: Se
                 context.delivery(context.proxy_of(stack).layout).published(),
             )
             checks.append(_challenge(inputs, probe_file))
-            given = probe_file if not found_wrong(checks, ["challenge"]) else _GROUNDS["challenge"]
-            facts = look_up(context.network, names, Target(ca, given, http, generation))
+            available = probe_file if not found_wrong(checks, ["challenge"]) else _PREREQUISITES["challenge"]
+            facts = look_up(context.network, names, Target(ca, available, http, generation))
     judged = {one.name: judge_name(one) for one in facts}
-    records = _Records(context, inputs.sites)
+    records = _LimitChecks(context, inputs.sites)
     return [
         Section(group[0], (*(check for name in group for check in judged[name]), records.limits(inputs, group, ca)))
         for group in groups
     ]
 
 
-def _groups(inputs: DoctorInputs, asked: Sequence[Domain]) -> list[tuple[Domain, ...]]:
-    """The domains to look at, those of one certificate together."""
-    if not asked:
+def _groups(inputs: DoctorInputs, only: Sequence[Domain]) -> list[tuple[Domain, ...]]:
+    """Return the domains to check, grouped by certificate."""
+    if not only:
         return [site.domains for site in inputs.sites]
-    wanted = dict.fromkeys(asked)
+    wanted = dict.fromkeys(only)
     routed = [tuple(name for name in site.domains if name in wanted) for site in inputs.sites]
     known = {name for site in inputs.sites for name in site.domains}
     return [*filter(None, routed), *((name,) for name in wanted if name not in known)]
 
 
 def _challenge(inputs: DoctorInputs, probe_file: ProbeFile | str) -> Check:
-    assert inputs.stack is not None  # or nothing would have been planted
+    assert inputs.stack is not None  # otherwise there is no probe file
     if isinstance(probe_file, str):
-        return unknown("challenge", probe_file, "run it as root, or as the user who made the stack")
+        return unknown("challenge", probe_file, "run doctor as root, or as the user who created the stack")
     fetched = inputs.context.network.fetch(*inputs.stack.proxy.http.at.probe, MARKER_HOST, probe_file.path)
     return judge_challenge(probe_file, fetched, inputs.stack.proxy.http.at)
 
 
-class _Records:
-    """The ledger and the certificates, each read once; None where it cannot be."""
+class _LimitChecks:
+    """The ledger and the certificates, each read once; None if it cannot be read."""
 
     def __init__(self, context: Context, sites: Sequence[Site]) -> None:
         self._now = context.now()
@@ -152,16 +155,18 @@ class _Records:
         self._shelf = _or_none(lambda: context.directory.shelf(site.name for site in sites))
 
     def limits(self, inputs: DoctorInputs, group: tuple[Domain, ...], ca: CaDirectory) -> Check:
-        """The CA's rate limits for the certificate that ``group`` belongs to."""
+        """Check the CA's rate limits for the certificate that ``group`` belongs to."""
         if self._ledger is None:
-            return unknown("limits", "the ledger cannot be read", "run it as the user who made the stack", group[0])
+            return unknown(
+                "limits", "the ledger cannot be read", "run doctor as the user who created the stack", group[0]
+            )
         site = next((site for site in inputs.sites if group[0] in site.domains), None)
         names: Sequence[Domain] = site.domains if site else group
         refusal = self._ledger.refusal(ca.url, names, self._now)
         return judge_limits(group[0], refusal, needed=self._needed(site, group[0]))
 
     def _needed(self, site: Site | None, name: Domain) -> bool:
-        """Whether the CA would have to be asked for a certificate; of a name that is not routed, if it has none."""
+        """Return whether a certificate would have to be issued; for a name that is not routed, if it has none."""
         if self._shelf is None:
             return False
         there = held(site, self._shelf) if site else owned(name, name, self._shelf)
@@ -176,7 +181,7 @@ def _or_none(read: Callable[[], T]) -> T | None:
         return None
 
 
-def _certbot(inputs: DoctorInputs, checks: Sequence[Check]) -> list[Check]:
+def _certbot_checks(inputs: DoctorInputs, checks: Sequence[Check]) -> list[Check]:
     if inputs.stack is None or inputs.containers is None:
         return skipped(("certbot", "certbot-dns", "certbot-route"), inputs.broken or "")
     facts = certbot(inputs.context, inputs.stack, inputs.containers)

@@ -1,4 +1,4 @@
-"""What the checks of ``stackctl doctor`` stand on: looked at once, each part None where it cannot be had."""
+"""Inputs shared by the checks of ``stackctl doctor``, collected once; a part is None if it is unavailable."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from stackctl.usecases.converge import load, open_document
 
 @dataclass(frozen=True, slots=True)
 class DoctorInputs:
-    """What is there to be looked at.
+    """The inputs of the checks.
 
     Attributes:
-        sites: as the Compose file routes them, read even where Compose is missing or refuses it.
-        project: None where Compose does not resolve it; ``stack`` is None with it.
-        containers: None where the engine is away, or nothing says whose they are.
+        sites: the sites of the Compose file, read even if Compose is missing or rejects the file.
+        project: None if Compose cannot resolve the file; ``stack`` is None too.
+        containers: None if the engine does not respond, or the project is unknown.
     """
 
     context: Context
@@ -40,18 +40,18 @@ class DoctorInputs:
 
     @property
     def broken(self) -> str | None:
-        """Why neither containers nor apps can be looked at, or None."""
+        """Return why containers and apps cannot be checked, or None."""
         if self.engine.problem is not None:
-            return "the engine is away"
+            return "the engine does not respond"
         if self.compose.problem is not None:
-            return "there is no usable Compose"
+            return "Docker Compose is not usable"
         if self.file.name is None:
-            return "there is no stack here"
-        return "the Compose file is broken" if self.stack is None or self.containers is None else None
+            return "the directory has no stack"
+        return "the Compose file is invalid" if self.stack is None or self.containers is None else None
 
 
-def survey(context: Context) -> DoctorInputs:
-    """Look at what is there; whatever is not breaks nothing."""
+def collect_inputs(context: Context) -> DoctorInputs:
+    """Collect the inputs; an unavailable part does not prevent the others."""
     engine, version = probe.engine(context)
     compose = probe.compose(context)
     bare = DoctorInputs(context, engine, version, compose, ComposeFile(None))

@@ -21,11 +21,11 @@ _CERTIFICATE = (judged_certificates.ISSUED, *judged_certificates.ON_DISK, judged
 _IN_THE_WAY = frozenset(
     (*_PROXY, "engine", "compose", "compose-file", "webroot", "challenge", "clock", "cname", "dns", "caa", "reach")
 ) | {"limits", "certbot", "certbot-dns", "certbot-route"}
-"""Checks that have to hold before a certificate can be issued."""
+"""Checks that must pass before a certificate can be issued."""
 
 
 def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
-    """Whether the proxy can reach each app."""
+    """Yield the checks of whether the proxy can reach each app."""
     stack, project, containers = inputs.stack, inputs.project, inputs.containers
     routed = [(site, server) for site in sites for server in site.servers]
     if stack is None or project is None or containers is None or not containers:
@@ -40,7 +40,7 @@ def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
         if (site.name, server) in facts:
             yield from judged_apps.judge_app(facts[site.name, server])
         else:
-            yield from skipped(_app_names(server), "its image is not here", site.name)
+            yield from skipped(_app_names(server), "its image is not available locally", site.name)
 
 
 def _app_names(server: Server) -> Sequence[str]:
@@ -50,7 +50,7 @@ def _app_names(server: Server) -> Sequence[str]:
 
 
 def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Deployment, server: Server) -> bool:
-    """Whether its service has no container only because its image is missing, which another check says."""
+    """Return whether a service has no container because of its missing image, which another check reports."""
     service = project.services.get(server.service or "")
     if service is None or service.image is None or service.builds:
         return False
@@ -58,7 +58,7 @@ def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Deploym
 
 
 def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Sequence[Check]) -> Iterator[Check]:
-    """The loop that renews, and each app's certificate; ``earlier`` are the checks these stand on."""
+    """Yield the checks of the renewal loop and of each site's certificate; these depend on ``earlier``."""
     stack, containers = inputs.stack, inputs.containers
     if stack is None or containers is None:
         yield from skipped([judged_renewal.LOOP], inputs.broken or "the stack is down")
@@ -69,7 +69,7 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
     if containers and not stopped:
         yield judged_renewal.judge_loop(probe_certificates.loop(inputs.context, stack, containers))
     else:
-        because = f"{stack.certbot} does not run" if stopped else "the stack is down"
+        because = f"{stack.certbot} is not running" if stopped else "the stack is down"
         yield from skipped([judged_renewal.LOOP], because, stack.certbot)
     try:
         gathered = probe_certificates.certificates(
@@ -86,14 +86,14 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
             continue
         yield from judged_certificates.judge_certificate(one.certificate)
         if there.on_disk is None:
-            yield from skipped([judged_renewal.FILE], "there is no certificate", site.name)
+            yield from skipped([judged_renewal.FILE], "no certificate is issued", site.name)
         elif there.own is None or there.own.certificate is None or one.renewal is None:
-            yield from skipped([judged_renewal.FILE], "certbot has no certificate of the site", site.name)
+            yield from skipped([judged_renewal.FILE], "certbot has no certificate for the site", site.name)
         else:
             yield judged_renewal.judge_renewal(one.renewal)
 
 
 def _why_not_issued(site: Site, earlier: Sequence[Check]) -> str | None:
-    """What stands in the way of a first certificate, and is told by a check of its own."""
+    """Return why the first certificate was not issued, if an earlier check reports the cause."""
     wrong = [check for check in found_wrong(earlier, _IN_THE_WAY) if check.subject in {None, *site.domains}]
-    return f"none is issued, and {wrong[0].name} is wrong" if wrong else None
+    return f"no certificate is issued, because {wrong[0].name} fails" if wrong else None
