@@ -1,4 +1,4 @@
-"""What is wrong with a certificate, its renewal file or the loop: told by name, and alone."""
+"""The checks of a certificate, its renewal file and the renewal loop: one fault fails exactly one check."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def make(
         )
     if access:
         where = x509.UniformResourceIdentifier("http://ca.test/issuer.der")
-        told = x509.AuthorityInformationAccess(
+        access_info = x509.AuthorityInformationAccess(
             [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)]
         )
-        builder = builder.add_extension(told, critical=False)
+        builder = builder.add_extension(access_info, critical=False)
     return builder.sign(issuer[1] if issuer else key, hashes.SHA256()), key
 
 

@@ -1,4 +1,4 @@
-"""``adopt`` on the fake engine: what it plans, when it stops, and that a failure gives the old stack back."""
+"""``adopt`` on the fake engine: its plan, when it stops, and that a failure restores the old stack."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_it_is_stackctls_afterwards(old: World) -> None:
     assert not look(old).plan
     done(old.up())
     assert old.served() == {ONE: "real", TWO: "real"}
-    assert old.fake.ca.issued == [(TWO,)], "what it had is not asked for again"
+    assert old.fake.ca.issued == [(TWO,)], "an existing certificate is not requested again"
 
 
 def test_it_is_given_back(old: World) -> None:
@@ -292,7 +292,7 @@ def test_an_empty_directory_has_no_stack(world: World) -> None:
         look(world)
 
 
-def test_the_gap_is_only_told_where_there_was_one(old: World) -> None:
+def test_the_gap_is_only_reported_if_there_was_one(old: World) -> None:
     result = done(adopt(old.host, look(old)))
     assert data(result)["replaced"]
     assert any(isinstance(operation, ReplaceProxy) for operation in result.plan.operations)

@@ -47,13 +47,13 @@ def test_a_name_that_does_not_exist_is_not_asked_for(site: World, command: str) 
     assert site.served()[NAME] == "real"
 
 
-def test_another_server_at_every_address_is_told(site: World) -> None:
+def test_another_server_at_every_address_is_reported(site: World) -> None:
     site.network.records[NAME, "A"] = Lookup(Answer.FOUND, (ELSEWHERE,))
     site.network.servers[ELSEWHERE] = STRANGER
     assert "(Apache, status 404)" in refused(site.add(NAME)).message
 
 
-def test_what_cannot_be_told_from_here_goes_on(site: World) -> None:
+def test_a_name_in_doubt_is_not_held_back(site: World) -> None:
     site.network.records[NAME, "A"] = Lookup(Answer.FOUND, (ELSEWHERE,))
     result = done(site.add(NAME))
     assert statuses(result) == {"CheckNames": "done", "Issue": "done"}
@@ -65,7 +65,7 @@ def test_one_of_two_addresses_may_be_the_one_the_ca_takes(site: World) -> None:
     done(site.add(NAME))
 
 
-def test_caa_that_forbids_is_told_and_the_ca_need_not_be_asked_for_its_name(site: World) -> None:
+def test_a_forbidding_caa_record_is_reported_without_asking_the_ca_for_its_identity(site: World) -> None:
     site.network.records["example.com", "CAA"] = Lookup(Answer.FOUND, ("0 issue other-ca.example",))
     error = refused(site.add(NAME))
     assert "CAA of example.com" in error.message
