@@ -1,7 +1,7 @@
 """Every path of a stack, on the host and in its containers.
 
 Paths on the host are relative to the stack's directory; a :class:`Place` is one that containers mount too.
-Who writes what: the user ``nginx/custom``, certbot its own tree, the webroot and the stamps, stackctl the rest.
+Who writes what: the user the proxy's ``custom``, certbot its own tree, the webroot and the stamps, stackctl the rest.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class InitOptions:
     rsa_key_size: int | None = None
     http: PortBinding | None = None
     https: PortBinding | None = None
-    nginx_image: str | None = None
+    proxy_image: str | None = None
     certbot_image: str | None = None
     proxy: str | None = None
 
@@ -139,7 +139,7 @@ def _roles(proxy: Proxy) -> dict[str, str]:
 
 def _block(proxy: Proxy, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:
     if role == "proxy":
-        image = options.nginx_image or proxy.default_image
+        image = options.proxy_image or proxy.default_image
         return proxy.service(name, image, *_ports(options))
     image = options.certbot_image or services.DEFAULT_CERTBOT_IMAGE
     return services.certbot_block(name, image, with_bundle=with_bundle)
@@ -227,7 +227,7 @@ def _trusting(doc: Document, certbot: str) -> Document:
 
 
 def _refuse_contradiction(doc: Document, role: str, name: str, body: dict[str, Any], options: InitOptions) -> None:
-    image = options.nginx_image if role == "proxy" else options.certbot_image
+    image = options.proxy_image if role == "proxy" else options.certbot_image
     if image is not None and body.get("image") != image:
         raise InputError(
             f"the image of {name} is already set to {body.get('image')!r}",

@@ -36,7 +36,7 @@ class RollbackReport:
 def rollback(
     context: Context, number: int | None = None, *, issue: bool = True, ledger: bool = True, dry_run: bool = False
 ) -> Result[RollbackReport | UndoReport]:
-    """Restore the Compose file and ``nginx/custom`` of history entry ``number``, and converge.
+    """Restore the Compose file and the custom files of history entry ``number``, and converge.
 
     Without a number, restore the state before the last change; if files were edited since, restore the state
     after the last change. Such edits are recorded before they are replaced.

@@ -128,7 +128,7 @@ def test_init_starts_the_services_that_were_there_too(world: World) -> None:
     [
         (InitOptions(email="other@example.com"), "email:"),
         (InitOptions(ca="letsencrypt-staging"), 'ca: "letsencrypt"'),
-        (InitOptions(nginx_image="nginx:1.26"), 'image: "nginx:1.30"'),
+        (InitOptions(proxy_image="nginx:1.26"), 'image: "nginx:1.30"'),
         (InitOptions(certbot_image="certbot/certbot:v4.0.0"), 'image: "certbot/certbot:v5.6.0"'),
     ],
 )

@@ -1,9 +1,9 @@
 """The stack directory on disk: what is read from it, and writes that are whole or not there.
 
 docker-compose.yml    the desired state (:mod:`stackctl.stackfile`)
-nginx/live            → generations/ID, switched in one rename
-nginx/generations/    the last ten sets of files, each complete
-nginx/custom/         a person's own files; written only to put an earlier state back
+PROXY/live            → generations/ID, switched in one rename
+PROXY/generations/    the last ten sets of files, each complete
+PROXY/custom/         a person's own files; written only to put an earlier state back
 data/certbot/         certbot's own tree, changed by certbot alone
 data/certs/           certificates that are not certbot's: dummies, imported ones, and those of other issuers
 .stackctl/            lock, ledger, history

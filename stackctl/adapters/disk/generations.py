@@ -2,7 +2,7 @@
 
 live            a link to generations/ID, switched in one rename
 generations/    the last ten sets of files, and those the history names, each complete
-nginx.conf …    the entry points of the proxy's layout: fixed links through live
+entry points    the files and folders of the proxy's layout: fixed links through live
 """
 
 from __future__ import annotations

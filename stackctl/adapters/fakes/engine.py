@@ -1,4 +1,4 @@
-"""A fake engine for tests and documentation: Compose, nginx, certbot and a CA that keep their state in memory.
+"""A fake engine for tests and documentation: Compose, a proxy, certbot and a CA that keep their state in memory.
 
 It works on a real stack directory. The proxy serves what it last *loaded* from there, not what lies
 there now; certificates are real ones, of a CA made for the occasion. The attributes of :class:`Faults`

@@ -94,7 +94,7 @@ def init(
             rsa_key_size=rsa_key_size,
             http=parsed("--http", endpoints.port_binding, http),
             https=parsed("--https", endpoints.port_binding, https),
-            nginx_image=parsed("--nginx-image", values.image, nginx_image),
+            proxy_image=parsed("--nginx-image", values.image, nginx_image),
             certbot_image=parsed("--certbot-image", values.image, certbot_image),
         )
         usecase.read_bundle(asked)

@@ -1,4 +1,4 @@
-"""``config`` as text: nginx can read it, so what is said besides are comments."""
+"""``config`` as text: the proxy can read it, because all other text is in comments."""
 
 from __future__ import annotations
 
