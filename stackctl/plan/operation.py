@@ -5,9 +5,9 @@ for what all apps share; ``sharing`` are other apps that are served with the sam
 certificate. When an operation fails, the later ones of its scope are skipped; a
 failure of a shared one ends the plan.
 
-Dependencies on other scopes are explicit: ``needs`` are scopes that must not have failed,
-``needs_one`` are scopes of which at least one must not have failed. Operations of one
-``batch`` are executed together, at the position of the first of them.
+Dependencies on other scopes are explicit: ``needs_one`` are scopes of which at least one
+must not have failed. Operations of one ``batch`` are executed together, at the position
+of the first of them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ class Operation:
     cause: str
     scope: str | None = None
     sharing: tuple[Domain, ...] = ()
-    needs: frozenset[str] = frozenset()
     needs_one: frozenset[str] = frozenset()
     batch: str | None = None
 

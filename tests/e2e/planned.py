@@ -13,7 +13,9 @@ import psutil
 
 from tests.e2e.helpers import Stack
 
-_ENDED = re.compile(r"^(?P<mark>[✓✗]) (?P<text>.*?)(?: because .*?)?(?: \((?:\d+ together in )?\d+\.\d s\))?$", re.MULTILINE)
+_ENDED = re.compile(
+    r"^(?P<mark>[✓✗]) (?P<text>.*?)(?: because .*?)?(?: \((?:\d+ together in )?\d+\.\d s\))?$", re.MULTILINE
+)
 
 
 class PlannedStack(Stack):

@@ -57,10 +57,9 @@ def mark(
     scope: str | None = "own",
     fails: bool = False,
     batch: str | None = None,
-    needs: frozenset[str] = frozenset(),
     needs_one: frozenset[str] = frozenset(),
 ) -> Mark:
-    return Mark(name=name, cause="", scope=scope, fails=fails, batch=batch, needs=needs, needs_one=needs_one)
+    return Mark(name=name, cause="", scope=scope, fails=fails, batch=batch, needs_one=needs_one)
 
 
 def test_neighbours_without_a_batch_are_carried_out_one_by_one(run: Run) -> None:
@@ -72,16 +71,6 @@ def test_a_batch_stays_together_wherever_its_members_are(run: Run) -> None:
     made = run(mark("a", batch="x"), mark("b"), mark("c", batch="y"), mark("d", batch="x"), mark("e", batch="y"))
     assert run.together == ["a d", "b", "c e"]
     assert made == [(name, "done") for name in "abcde"], "the steps are in the order of the plan"
-
-
-def test_one_failure_of_what_it_needs_skips_an_operation(run: Run) -> None:
-    made = run(
-        mark("a", scope="one", fails=True),
-        mark("b", scope="two"),
-        mark("c", scope=None, needs=frozenset({"one", "two"})),
-        mark("d", scope=None, needs=frozenset({"two"})),
-    )
-    assert made == [("a", "failed"), ("b", "done"), ("c", "skipped"), ("d", "done")]
 
 
 def test_an_operation_that_needs_one_of_several_is_skipped_when_all_failed(run: Run) -> None:

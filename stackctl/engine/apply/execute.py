@@ -89,7 +89,7 @@ class Executor:
         ]
 
     def _skip(self, operation: Operation) -> bool:
-        if self._over or operation.scope in self._failed or operation.needs & self._failed:
+        if self._over or operation.scope in self._failed:
             return True
         if operation.needs_one and operation.needs_one <= self._failed:
             return True
