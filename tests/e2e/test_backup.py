@@ -94,7 +94,7 @@ def test_a_stack_comes_back_in_another_directory(site: Stack, elsewhere: Stack, 
     assert not elsewhere.containers()
     done = elsewhere.ok("restore", sealed, "--identity", tmp_path / "key.txt")
 
-    assert f"was called {site.project}" in done.stdout
+    assert f"the project's name changed from {site.project} to " in done.stdout
     assert {name: elsewhere.serial(name) for name in names} == serials
     assert all(elsewhere.trusted(name) for name in names)
     assert elsewhere.https(names[0]).headers["X-Kept"] == "yes"

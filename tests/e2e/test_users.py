@@ -68,7 +68,7 @@ def _backs_up_and_restores(stack: Stack, name: str) -> None:
 
         restored = stack.ok("restore", archive, "--force")
 
-        assert "belonged to other users" in restored.stdout
+        assert "of other users now belong to you" in restored.stdout
         assert stack.serial(name) == serial
         assert (stack.live / name / "privkey.pem").stat().st_uid == SOMEBODY
         stack.ok("renew", "--force", name)
