@@ -1,1 +1,1 @@
-"""The benchmark: `make bench`. Nothing here is a part of the product."""
+"""The benchmark, `make bench`; not part of the product."""

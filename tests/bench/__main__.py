@@ -1,4 +1,4 @@
-"""``python -m tests.bench [--quick] [FAMILY …]``: measure, and write .lab/bench/result.md and result.json."""
+"""``python -m tests.bench [--quick] [FAMILY …]``: measure; write .lab/bench/result.md and result.json."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAMILIES: dict[str, Callable[[lab.Options], Report]] = {
 
 
 def bench(families: Sequence[str], options: lab.Options, folder: Path = lab.OUT) -> tuple[list[Report], str]:
-    """Measure ``families``; one that fails is reported as such and stops no other."""
+    """Measure ``families``; a failure is reported and does not stop the others."""
     reports: list[Report] = []
     with lab.alone():
         lab.build_tools()
@@ -41,15 +41,15 @@ def bench(families: Sequence[str], options: lab.Options, folder: Path = lab.OUT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 1 where something could not be measured; a goal that is not reached is a result."""
+    """Exit with status 1 if something could not be measured; a goal that is not reached is a normal result."""
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"{', '.join(FAMILIES)}; all where none is named")
-    parser.add_argument("--quick", action="store_true", help="small numbers, one short run of each")
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"{', '.join(FAMILIES)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="small numbers, one short run of each family")
     asked = parser.parse_args(arguments)
     unknown = set(asked.families) - set(FAMILIES)
     if unknown:
-        parser.error(f"there is no family {', '.join(sorted(unknown))}")
-    # What runs in containers has to go, whatever ends this.
+        parser.error(f"unknown family: {', '.join(sorted(unknown))}")
+    # Containers are removed however the run ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = lab.Options(quick=asked.quick, say=lambda text: print(f"bench: {text}", file=sys.stderr, flush=True))
     families = [family for family in FAMILIES if not asked.families or family in asked.families]

@@ -1,4 +1,4 @@
-"""A Pebble of the benchmark's own, beside the lab's: fresh for every run, so that no run profits from another."""
+"""Start a Pebble separate from the lab's: a new one for every run, so that the runs are independent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ API, MANAGEMENT, DNS_MANAGEMENT = 24000, 25000, 28055
 
 @dataclass(frozen=True)
 class Ca:
-    """A CA that runs: its ACME directory as containers reach it, and on this host; the trust for both sides."""
+    """A running CA: its ACME directory as seen from containers and from this host, and the root certificates."""
 
     directory: str
     local: str
@@ -34,7 +34,7 @@ class Ca:
 
 @contextmanager
 def fresh_ca(address: str) -> Iterator[Ca]:
-    """A new CA that finds every name at ``address``.
+    """Start a new CA whose resolver returns ``address`` for every name.
 
     One profile (Pebble takes any of several at random), no artificial delays, no refused nonces
     (it refuses one in twenty at random by default, which hits a run or not), no reused authorizations.
@@ -54,7 +54,7 @@ def fresh_ca(address: str) -> Iterator[Ca]:
         stack.enter_context(lab.container("pebble", *options, "--volume", f"{files}:/ca:ro", lab.PEBBLE, *command))
         context = lab.trusting((files / "ca.pem").read_text())
         lab.wait_until(lambda: _fetch(API, "/dir", context), "Pebble answers")
-        lab.wait_until(lambda: lab.plain_status("127.0.0.1", DNS_MANAGEMENT), "its resolver answers")
+        lab.wait_until(lambda: lab.plain_status("127.0.0.1", DNS_MANAGEMENT), "the resolver answers")
         yield Ca(
             f"https://{bridge}:{API}/dir",
             f"https://127.0.0.1:{API}/dir",
@@ -64,7 +64,7 @@ def fresh_ca(address: str) -> Iterator[Ca]:
 
 
 def point(names: list[str], address: str) -> None:
-    """Let the CA find ``names`` elsewhere."""
+    """Change the address that the CA's resolver returns for ``names``."""
     for name in names:
         connection = http.client.HTTPConnection("127.0.0.1", DNS_MANAGEMENT, timeout=5)
         try:
@@ -98,7 +98,7 @@ def _configuration() -> dict[str, object]:
 
 
 def _write_keys(folder: Path, address: str) -> None:
-    """A CA of one use, and the certificate of the ACME API."""
+    """Create a throwaway CA and the certificate of the ACME API."""
     now = dt.datetime.now(dt.UTC)
     ca_key, api_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stackctl bench: CA of the ACME API")])

@@ -1,4 +1,4 @@
-"""What a family hands back: values that were measured, and what becomes of the goals by them."""
+"""The result of a family: the measured values, and the goals compared with them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 @dataclass(frozen=True)
 class Measured:
-    """One thing, measured once or several times."""
+    """One figure, measured once or several times."""
 
     what: str
     subject: str
@@ -26,7 +26,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Judged:
-    """A goal, the value that counts for it, and whether it is reached."""
+    """A goal, the value compared with it, and whether it is reached."""
 
     what: str
     goal: str
@@ -37,7 +37,7 @@ class Judged:
 
 @dataclass
 class Report:
-    """What one family has found."""
+    """The result of one family."""
 
     family: str
     title: str
@@ -53,20 +53,20 @@ class Report:
         return measured
 
     def note(self, text: str) -> None:
-        """Something without which the figures would be misread."""
+        """Add a note that is needed to interpret the figures."""
         self.notes.append(text)
 
     def at_most(self, ours: Measured, factor: float, theirs: Measured) -> None:
-        """The goal: ours is no more than ``factor`` times theirs."""
+        """Add the goal that ours is at most ``factor`` times theirs."""
         self._ratio(ours, theirs, f"≤ {factor:g} {TIMES} {theirs.subject}", ours.median / theirs.median <= factor)
 
     def at_least(self, ours: Measured, factor: float, theirs: Measured) -> None:
-        """The goal: ours is no less than ``factor`` times theirs."""
+        """Add the goal that ours is at least ``factor`` times theirs."""
         self._ratio(ours, theirs, f"≥ {factor:g} {TIMES} {theirs.subject}", ours.median / theirs.median >= factor)
 
     def _ratio(self, ours: Measured, theirs: Measured, goal: str, reached: bool) -> None:
         self.judged.append(Judged(ours.what, goal, ours.median / theirs.median, TIMES, reached))
 
     def within(self, ours: Measured, limit: float) -> None:
-        """The goal: the median is no more than ``limit``."""
+        """Add the goal that the median is at most ``limit``."""
         self.judged.append(Judged(ours.what, f"≤ {limit:g} {ours.unit}", ours.median, ours.unit, ours.median <= limit))

@@ -1,4 +1,4 @@
-"""From an empty directory to N names that a client trusts: stackctl, Caddy, and the seed's script."""
+"""Measure the time from an empty directory to N trusted names: stackctl, Caddy and ``init-letsencrypt.sh``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.bench.figures import Measured, Report
 Runner = Callable[[Path, Ca, Sequence[str], str], AbstractContextManager[None]]
 
 PLAN = ((1, 5), (10, 3), (100, 2))
-"""How many names, and how often each is measured."""
+"""The numbers of names, and the runs of each."""
 
 
 @contextmanager
 def stackctl_run(directory: Path, ca: Ca, names: Sequence[str], upstream: str) -> Iterator[None]:
-    """What a person does who knows his sites: write them down, make the stack."""
+    """Write all sites to the Compose file, then create the stack."""
     (directory / "docker-compose.yml").write_text(f"{stacks.apps_block(names, upstream)}services: {{}}\n")
     lab.stackctl(directory, *stacks.init_arguments(ca, lab.HERE))
     yield
@@ -27,7 +27,7 @@ def stackctl_run(directory: Path, ca: Ca, names: Sequence[str], upstream: str) -
 
 @contextmanager
 def by_commands_run(directory: Path, ca: Ca, names: Sequence[str], upstream: str) -> Iterator[None]:
-    """What a person does who begins: 'init', then 'add-app'."""
+    """Create an empty stack with 'init', then run 'add-app'."""
     lab.stackctl(directory, *stacks.init_arguments(ca, lab.HERE))
     for name in names:
         lab.stackctl(directory, "add-app", name, "--upstream", upstream)
@@ -41,24 +41,24 @@ RUNNERS: tuple[tuple[str, str, Runner], ...] = (
     ("stackctl init, add-app", lab.HERE, by_commands_run),
 )
 AT_MOST = {"the script": 2, "stackctl init, add-app": 3}
-"""Runs of those that no goal needs more of."""
+"""The runs of tools that need fewer, because no goal depends on them."""
 
 UP_TO = {"the script": 10, "stackctl init, add-app": 1}
-"""The script needs four seconds a name, one after the other: a hundred would take seven minutes."""
+"""The script takes four seconds per name, sequentially: a hundred names would take seven minutes."""
 
 
 def measure(options: lab.Options) -> Report:
     report = Report("issuance", "From nothing to HTTPS")
     report.note(
-        "Every run has an empty directory and a fresh Pebble; images are present. The clock runs from the first command"
-        " until every name has answered 200 over TLS that Pebble's root vouches for, with the app behind it."
+        "Every run has an empty directory and a new Pebble; images are present. Time is measured from the first command"
+        " until every name has answered 200 from the app over TLS, with a certificate that Pebble's root validates."
     )
     report.note(
         "stackctl: one Compose file with N apps, then `stackctl init`. Caddy: one Caddyfile with N sites, then"
-        " `caddy run` on the host, without a container. The script: its steps for one domain after the other,"
-        " with an RSA key of 4096 bits, as it says (stackctl's and Caddy's default is ECDSA)."
+        " `caddy run` on the host, without a container. The script: its steps, one domain at a time,"
+        " with an RSA key of 4096 bits, its default (stackctl's and Caddy's default is ECDSA)."
     )
-    report.note("Caddy starts no more than ten orders in ten seconds; that is its own default.")
+    report.note("Caddy starts at most ten orders in ten seconds by default.")
     plan = ((1, 1),) if options.quick else PLAN
     with lab.upstream() as upstream:
         for count, repeats in plan:
@@ -86,7 +86,7 @@ def _count(report: Report, options: lab.Options, count: int, repeats: int, upstr
 
 
 def one_run(label: str, address: str, runner: Runner, count: int, upstream: str) -> float:
-    """Seconds until all names are trusted."""
+    """Return the seconds until all names are trusted."""
     names = stacks.names_of(label, count)
     with fresh_ca(address) as ca, lab.project("issuance") as directory:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What every family shares: commands, containers, clocks, and sockets that judge what is served."""
+"""Shared by all families: commands, containers, timers, and clients that verify what is served."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / ".lab"
 OUT = LAB / "bench"
 BIN = Path(sys.executable).parent
-"""Not resolved: beside the link in the virtual environment stands what is installed there."""
+"""Not resolved: the programs installed in the virtual environment are next to its link to Python."""
 
 NGINX = "stackctl/nginx:1.30"
 CERTBOT = "stackctl/certbot:5.5"
@@ -36,7 +36,7 @@ DNS = 28053
 """The resolver of the benchmark's CA, on this host."""
 
 PREFIX = "stackctl-lab-bench-"
-"""Of every container and project made here; 'make clean' takes whatever begins with 'stackctl-lab-'."""
+"""The name prefix of every container and project; 'make clean' removes all that start with 'stackctl-lab-'."""
 
 HERE = "127.0.0.140"
 CADDY_AT = "127.0.0.141"
@@ -48,25 +48,25 @@ Pace = Callable[[str], None]
 
 
 class BenchError(Exception):
-    """Something was not as it has to be, so a figure would mean nothing."""
+    """A precondition of a measurement is not met, so its figure would be meaningless."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How thorough a run is."""
+    """The size of a run."""
 
     quick: bool = False
     say: Pace = print
 
 
 def environment() -> dict[str, str]:
-    """Ours, without what would send a loopback request through a proxy, and with the resolver of the CA."""
+    """Return this process's environment without HTTP proxy settings, and with the CA's resolver."""
     ours = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     return {**ours, "STACKCTL_RESOLVER": f"127.0.0.1:{DNS}"}
 
 
 def run(*arguments: str | Path, cwd: Path | None = None, seconds: float = 600.0, stdin: str | None = None) -> str:
-    """A command's standard output; it must succeed."""
+    """Run a command that must succeed; return its standard output."""
     done = subprocess.run(
         [str(part) for part in arguments],
         cwd=cwd,
@@ -79,7 +79,7 @@ def run(*arguments: str | Path, cwd: Path | None = None, seconds: float = 600.0,
     )
     if done.returncode:
         said = (done.stdout + done.stderr).strip()[-2000:]
-        raise BenchError(f"{' '.join(map(str, arguments))[:300]} ended with {done.returncode}:\n{said}")
+        raise BenchError(f"{' '.join(map(str, arguments))[:300]} exited with {done.returncode}:\n{said}")
     return done.stdout
 
 
@@ -88,7 +88,7 @@ def docker(*arguments: str | Path, seconds: float = 120.0) -> str:
 
 
 def stackctl(directory: Path, *arguments: str | Path) -> float:
-    """Seconds that one command of the real CLI takes."""
+    """Return the seconds that one command of the real CLI takes."""
     return timed(lambda: run(BIN / "stackctl", *arguments, cwd=directory))
 
 
@@ -99,7 +99,7 @@ def timed(action: Callable[[], object]) -> float:
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0, pause: float = 0.05) -> None:
-    """Poll; what the network throws meanwhile counts as not yet."""
+    """Poll; network errors count as not ready."""
     deadline = time.monotonic() + seconds
     last: object = None
     while True:
@@ -111,19 +111,19 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0
             if last:
                 return
         if time.monotonic() > deadline:
-            raise BenchError(f"not within {seconds:.0f} s: {what} (last: {last!r})")
+            raise BenchError(f"timed out after {seconds:.0f} s: {what} (last: {last!r})")
         time.sleep(pause)
 
 
 def compose() -> list[str]:
-    """The Compose that a stack of the seed's script is run by: the one stackctl would take."""
+    """Return the Compose command for the stack of ``init-letsencrypt.sh``: the same one that stackctl uses."""
     from stackctl.adapters.docker.binary import find_compose  # noqa: PLC0415  (the benchmark starts without the product)
 
     return find_compose()
 
 
 def gateway() -> str:
-    """The host's address on the default bridge, which containers of every bridge reach."""
+    """Return the host's address on the default bridge, which containers on every bridge can reach."""
     row = docker(
         "network", "inspect", "bridge", "--format", "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}"
     )
@@ -133,7 +133,7 @@ def gateway() -> str:
 
 @contextmanager
 def container(name: str, *arguments: str | Path) -> Iterator[str]:
-    """A detached container in the host's network; its name."""
+    """Start a detached container on the host's network; return its name."""
     full = PREFIX + name
     remove_container(full)
     try:
@@ -141,7 +141,7 @@ def container(name: str, *arguments: str | Path) -> Iterator[str]:
         yield full
     except BenchError as error:
         said = subprocess.run(["docker", "logs", "--tail", "5", full], capture_output=True, text=True, check=False)
-        error.add_note(f"{name} said: {(said.stdout + said.stderr).strip()[-1000:]}")
+        error.add_note(f"{name} printed: {(said.stdout + said.stderr).strip()[-1000:]}")
         raise
     finally:
         remove_container(full)
@@ -153,7 +153,7 @@ def remove_container(name: str) -> None:
 
 @contextmanager
 def project(label: str) -> Iterator[Path]:
-    """An empty directory that Compose names a project after; all of it goes in the end."""
+    """Create an empty directory for a Compose project of the same name; remove both at the end."""
     directory = Path(tempfile.gettempdir()) / f"{PREFIX}{label}"
     remove_project(directory)
     directory.mkdir()
@@ -173,7 +173,7 @@ def remove_project(directory: Path) -> None:
 
 
 def container_of(directory: Path, service: str) -> str:
-    """The id of a project's running container."""
+    """Return the ID of a project's running container."""
     filters = [f"com.docker.compose.project={directory.name}", f"com.docker.compose.service={service}"]
     found = docker("ps", "--quiet", *(part for one in filters for part in ("--filter", f"label={one}"))).split()
     if len(found) != 1:
@@ -182,25 +182,25 @@ def container_of(directory: Path, service: str) -> str:
 
 
 def build_tools() -> None:
-    """The image of HAProxy and wrk, built when its Dockerfile or its base has changed."""
+    """Return the image of HAProxy and wrk; build it if its Dockerfile or its base has changed."""
     context = Path(__file__).with_name("image")
     base = docker("image", "inspect", "--format", "{{.Id}}", BASE)
     key = hashlib.sha256((context / "Dockerfile").read_bytes() + base.encode()).hexdigest()
-    label = "stackctl.lab.key"  # by which 'make clean' knows what to remove
+    label = "stackctl.lab.key"  # 'make clean' removes by this label
     rows = docker("image", "ls", "--quiet", "--filter", f"label={label}={key}", TOOLS)
     if not rows:
         options = ("--force-rm", "--build-arg", f"BASE={BASE}", "--label", f"{label}={key}", "--tag", TOOLS)
-        os.environ["DOCKER_BUILDKIT"] = "0"  # takes its base from the engine without asking a registry
+        os.environ["DOCKER_BUILDKIT"] = "0"  # uses the engine's copy of the base without contacting a registry
         docker("build", *options, context, seconds=300.0)
 
 
 def trusting(root: str) -> ssl.SSLContext:
-    """A client that trusts one root, and nothing else."""
+    """Return a client TLS context that trusts one root only."""
     return ssl.create_default_context(cadata=root)
 
 
 def get(address: str, port: int, name: str, context: ssl.SSLContext) -> int:
-    """The status that a client who verifies the certificate for ``name`` gets for its front page."""
+    """Request ``/`` from ``name`` with a verified certificate; return the status."""
     with (
         socket.create_connection((address, port), 5) as plain,
         context.wrap_socket(plain, server_hostname=name) as secure,
@@ -213,9 +213,9 @@ def get(address: str, port: int, name: str, context: ssl.SSLContext) -> int:
 
 
 def wait_trusted(address: str, names: Sequence[str], root: str, seconds: float) -> None:
-    """Until every name answers 200 over TLS that its root vouches for.
+    """Wait until every name answers 200 over TLS with a certificate that the root validates.
 
-    One after the other: asking all of them all the time would take the processor from what is measured.
+    One name at a time: polling all of them would compete for the processor with what is measured.
     """
     context = trusting(root)
     deadline = time.monotonic() + seconds
@@ -230,7 +230,7 @@ def _is_ok(address: str, name: str, context: ssl.SSLContext) -> bool:
 
 @contextmanager
 def upstream() -> Iterator[str]:
-    """One small web server behind every proxy; ``HOST:PORT`` as containers of a bridge reach it."""
+    """Start the upstream of every proxy; return its ``HOST:PORT`` as seen from containers on a bridge."""
     bridge = gateway()
     conf = OUT / "upstream.conf"
     conf.parent.mkdir(parents=True, exist_ok=True)
@@ -256,7 +256,7 @@ def plain_status(address: str, port: int, path: str = "/") -> int:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Only one benchmark at a time: ports and containers have fixed names, and two would slow each other down."""
+    """Allow one benchmark at a time: ports and container names are fixed, and two would slow each other down."""
     OUT.mkdir(parents=True, exist_ok=True)
     with (OUT / "lock").open("w") as file:
         deadline = time.monotonic() + 60
@@ -265,6 +265,6 @@ def alone() -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             if time.monotonic() > deadline:
-                raise BenchError("another benchmark is at work in this tree")
+                raise BenchError("another benchmark is running in this tree")
             time.sleep(0.5)
         yield

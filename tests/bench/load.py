@@ -1,4 +1,4 @@
-"""wrk, in a container of its own: 64 kept connections over TLS to 127.0.0.1."""
+"""Run wrk in its own container: 64 keep-alive TLS connections to 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.bench.proxies import SITE, Server
 
 CONNECTIONS = 64
 
-# What wrk prints for people is rounded and hard to read for a program: its own numbers instead.
+# wrk's own output is rounded and hard to parse: print its raw numbers instead.
 SCRIPT = """\
 done = function(summary, latency)
   local e = summary.errors
@@ -27,7 +27,7 @@ end
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw. ``lost`` are requests without a good answer."""
+    """The result of wrk. ``lost`` counts the requests without a successful response."""
 
     requests: int
     seconds: float
@@ -41,12 +41,12 @@ class Load:
 
 
 def under_load(server: Server, seconds: int, meanwhile: Callable[[], None] | None = None) -> Load:
-    """Load ``server`` for so long; ``meanwhile`` runs beside it once the first answers are there."""
+    """Load ``server`` for so long; run ``meanwhile`` in parallel once the first responses have arrived."""
     script = lab.OUT / "wrk.lua"
     script.write_text(SCRIPT)
     failed: list[Exception] = []
 
-    def beside() -> None:
+    def run_meanwhile() -> None:
         try:
             time.sleep(0.7)  # the container starts, wrk connects
             if meanwhile is not None:
@@ -54,9 +54,9 @@ def under_load(server: Server, seconds: int, meanwhile: Callable[[], None] | Non
         except (lab.BenchError, subprocess.SubprocessError) as error:
             failed.append(error)
 
-    thread = threading.Thread(target=beside)
+    thread = threading.Thread(target=run_meanwhile)
     thread.start()
-    # Unconfined: a filter of its system calls would slow the client down, and by that every server alike.
+    # Unconfined: a seccomp filter would slow the client down, and so every server alike.
     options = ("--network", "host", "--add-host", f"{SITE}:127.0.0.1", "--security-opt", "seccomp=unconfined")
     wrk = ("wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", "/wrk.lua", f"https://{SITE}:{server.port}/")
     name = f"{lab.PREFIX}wrk"
@@ -77,9 +77,10 @@ def under_load(server: Server, seconds: int, meanwhile: Callable[[], None] | Non
 
 
 def wait_ready(server: Server) -> None:
-    """Until the server answers 200 through TLS."""
+    """Wait until the server answers 200 over TLS."""
     root = (lab.OUT / "letsencrypt/live" / SITE / "fullchain.pem").read_text()
     context = lab.trusting(root)
     lab.wait_until(
-        lambda: lab.get("127.0.0.1", server.port, SITE, context) == 200, f"{server.subject} answers at {server.port}"
+        lambda: lab.get("127.0.0.1", server.port, SITE, context) == 200,
+        f"{server.subject} answers at {server.port}",
     )

@@ -1,4 +1,4 @@
-"""The servers under load, each as its users run it: in a container of the host's network, on 127.0.0.1, with TLS."""
+"""The servers under load, each in a container on the host's network, on 127.0.0.1, with TLS."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from stackctl.proxies.proxy import SiteTls
 from tests.bench import lab, rivals
 
 SITE = "bench.example.com"
-"""What every server serves; wrk finds it at 127.0.0.1."""
+"""The name that every server serves; wrk resolves it to 127.0.0.1."""
 
 UPSTREAM = f"127.0.0.1:{lab.UPSTREAM_PORT}"
 CERTIFICATE = f"/etc/letsencrypt/live/{SITE}"
 TLS = SiteTls(f"{CERTIFICATE}/fullchain.pem", f"{CERTIFICATE}/privkey.pem", frozenset({Domain(SITE)}))
 
-# What docker-compose.yml says of the proxy, as far as it bears on speed and fits the host's network.
+# The proxy's settings in docker-compose.yml that affect speed and work on the host's network.
 NGINX_OPTIONS = (
     *("--read-only", "--tmpfs", "/run", "--tmpfs", "/tmp", "--tmpfs", "/var/cache/nginx"),
     *("--log-driver", "json-file", "--log-opt", "max-size=10m", "--log-opt", "max-file=5"),
@@ -35,10 +35,10 @@ NGINX_OPTIONS = (
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs.
+    """A running server.
 
     Attributes:
-        reload: makes it read its configuration again, without giving up its ports.
+        reload: reloads the configuration without closing the listening sockets.
     """
 
     subject: str
@@ -48,9 +48,9 @@ class Server:
 
 @contextmanager
 def ours(port: int = 28443, *, gentle: bool = True, logs: bool = True) -> Iterator[Server]:
-    """What stackctl renders, on other ports.
+    """Start nginx with the configuration that stackctl renders, on other ports.
 
-    ``gentle`` leaves ``keepalive_min_timeout`` in, which a plain nginx has not; ``logs`` the access log.
+    ``gentle`` keeps ``keepalive_min_timeout``, which a default nginx does not set; ``logs`` keeps the access log.
     """
     subject = "stackctl's nginx" + ("" if gentle else " without keepalive_min_timeout") + ("" if logs else ", no log")
     folder = _folder(f"nginx-{port}")
@@ -71,19 +71,19 @@ def ours(port: int = 28443, *, gentle: bool = True, logs: bool = True) -> Iterat
 
 @contextmanager
 def seed(port: int = 28444) -> Iterator[Server]:
-    """The seed's configuration, in the same image and the same way."""
+    """Start the same image with the configuration of ``init-letsencrypt.sh``."""
     conf = _folder("seed") / "nginx.conf"
     conf.write_text(rivals.nginx_conf([SITE], UPSTREAM, f"127.0.0.1:{port + 1000}", f"127.0.0.1:{port}"))
     volumes = ("--volume", f"{conf}:/etc/nginx/nginx.conf:ro", "--volume", f"{_certificates()}:/etc/letsencrypt:ro")
     with lab.container("seed", *volumes, lab.NGINX) as name:
-        yield Server("the seed's nginx", port, lambda: lab.docker("exec", name, "nginx", "-s", "reload"))
+        yield Server("the script's nginx", port, lambda: lab.docker("exec", name, "nginx", "-s", "reload"))
 
 
 @contextmanager
 def haproxy(port: int = 28445, *, logs: bool = False) -> Iterator[Server]:
-    """HAProxy in master-worker mode, with what its manual advises for such a site.
+    """Start HAProxy in master-worker mode, with the settings that its manual recommends for such a site.
 
-    It logs nothing by default; with ``logs`` every request goes to the container's log, as nginx's do.
+    It logs nothing by default; with ``logs`` it logs every request to the container's log, as nginx does.
     """
     subject = "HAProxy" + (" with a log" if logs else "")
     conf = _folder(f"haproxy-{port}") / "haproxy.cfg"
@@ -109,7 +109,7 @@ def haproxy(port: int = 28445, *, logs: bool = False) -> Iterator[Server]:
 
 @contextmanager
 def caddy(port: int = 28446) -> Iterator[Server]:
-    """Caddy with the same certificate, and no log (its default)."""
+    """Start Caddy with the same certificate and without a log (its default)."""
     folder = _folder("caddy")
     (folder / "Caddyfile").write_text(
         f"{{\n  admin {rivals.CADDY_ADMIN}\n  auto_https disable_redirects\n  default_bind 127.0.0.1\n"
@@ -141,7 +141,7 @@ def _folder(name: str) -> Path:
 
 
 def _certificates() -> Path:
-    """A tree like certbot's, with the certificate that every server shows: ECDSA, P-256."""
+    """Create a tree like certbot's with the certificate that every server presents: ECDSA, P-256."""
     root = _folder("letsencrypt")
     live = root / "live" / SITE
     if not live.is_dir():

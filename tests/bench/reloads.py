@@ -1,4 +1,4 @@
-"""Requests lost while a server under load reads its configuration again and again."""
+"""Count the requests lost while a server under load reloads its configuration repeatedly."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tests.bench.proxies import Server
 
 RELOADS, ROUNDS, ENOUGH = 8, 2, 300_000
 AROUND = 5
-"""Seconds of load beside those of the reloads, so that enough requests go by."""
+"""Seconds of load in addition to those of the reloads, so that enough requests are sent."""
 
 
 def measure(options: lab.Options) -> Report:
     report = Report("reloads", "Requests lost over reloads")
     reloads, rounds = (2, 1) if options.quick else (RELOADS, ROUNDS)
     report.note(
-        f"{reloads} reloads, a second apart, under wrk's load. Lost is every request without a good answer: a"
-        " connection closed under it, none made, no answer in time, or a status of 400 and more."
+        f"{reloads} reloads, a second apart, under wrk's load. A request is lost if its connection is closed or"
+        " refused, if it times out, or if its status is 400 or higher."
     )
-    report.note("nginx: its reload command. HAProxy: SIGUSR2 to its master. Caddy: a forced reload.")
+    report.note("nginx: its reload command. HAProxy: SIGUSR2 to the master process. Caddy: a forced reload.")
     lab.build_tools()
     makers: tuple[Callable[[], AbstractContextManager[Server]], ...] = (
         proxies.ours,
@@ -48,7 +48,7 @@ def measure(options: lab.Options) -> Report:
                 how[server.subject] = load.details
                 options.say(f"reloads, round {number + 1}: {server.subject} lost {load.lost} of {load.requests:,}")
     for subject, values in lost.items():
-        note = f"{sum(values):.0f} of {sent[subject]:,} in all" + (f" ({how[subject]})" if how[subject] else "")
+        note = f"{sum(values):.0f} of {sent[subject]:,} in total" + (f" ({how[subject]})" if how[subject] else "")
         report.add(f"lost over {reloads} reloads", subject, "requests", values, note)
     mine = next(iter(lost))
     total = sum(lost[mine])
@@ -56,7 +56,7 @@ def measure(options: lab.Options) -> Report:
     each = sent[mine] / rounds
     if not options.quick:
         goal = f"≥ {ENOUGH:,} requests"
-        report.judged.append(Judged("requests while it reloads", goal, each, "requests", each >= ENOUGH))
+        report.judged.append(Judged("requests during the reloads", goal, each, "requests", each >= ENOUGH))
     return report
 
 

@@ -1,4 +1,4 @@
-"""The others on their way to HTTPS: Caddy, and the steps of the seed's script for one domain after the other."""
+"""Issue certificates with Caddy, and with the steps of ``init-letsencrypt.sh``, one domain at a time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.bench import lab
 from tests.bench.ca import Ca
 
-# What the script downloads before its first step, apart from the Diffie-Hellman parameters: nginx has had no use
-# for them since TLS 1.3, and where they would come from is not on this machine.
+# The file that the script downloads before its first step. Its Diffie-Hellman parameters are omitted: nginx has not
+# needed them since TLS 1.3, and this machine cannot download them.
 TLS_OPTIONS = """\
 ssl_session_cache shared:le_nginx_SSL:10m;
 ssl_session_timeout 1440m;
@@ -28,7 +28,7 @@ CADDY_ADMIN = "127.0.0.1:22019"
 
 @contextmanager
 def caddy_run(directory: Path, ca: Ca, names: Sequence[str], upstream: str) -> Iterator[None]:
-    """Caddy on this host: a site for each name, certificates by itself."""
+    """Run Caddy on this host with one site per name; it requests the certificates itself."""
     sites = "".join(f"{name} {{\n  reverse_proxy {upstream}\n}}\n" for name in names)
     (directory / "Caddyfile").write_text(
         f"{{\n  admin {CADDY_ADMIN}\n  email you@example.com\n  default_bind {lab.CADDY_AT}\n"
@@ -54,7 +54,7 @@ def caddy_run(directory: Path, ca: Ca, names: Sequence[str], upstream: str) -> I
 
 @contextmanager
 def script_run(directory: Path, ca: Ca, names: Sequence[str], upstream: str) -> Iterator[None]:
-    """The script, started once for every domain, as the seed says; nginx has the domains so far."""
+    """Run the script's steps once per domain, as its users do; nginx is configured for the domains so far."""
     bundle = directory / "ca.pem"
     bundle.write_bytes(ca.bundle.read_bytes())
     (directory / "docker-compose.yml").write_text(json.dumps(_services()))
@@ -70,7 +70,7 @@ def script_run(directory: Path, ca: Ca, names: Sequence[str], upstream: str) -> 
 
 
 def _services() -> dict[str, object]:
-    """The seed's Compose file, with this machine's images and address."""
+    """Return the script's Compose file with this machine's images and address."""
     shared = ["./data/certbot/conf:/etc/letsencrypt", "./data/certbot/www:/var/www/certbot"]
     nginx = {
         "image": lab.NGINX,
@@ -90,7 +90,7 @@ def _services() -> dict[str, object]:
 
 
 def _steps(name: str, server: str) -> list[list[str]]:
-    """What the script calls Compose with: dummy, nginx, dummy away, certificate, reload."""
+    """Return the script's Compose commands: create the dummy, start nginx, delete the dummy, issue, reload."""
     root = "/etc/letsencrypt"
     live = f"{root}/live/{name}"
 
@@ -115,7 +115,7 @@ def _steps(name: str, server: str) -> list[list[str]]:
 
 
 def nginx_conf(names: Sequence[str], upstream: str, http: str = "80", https: str = "443") -> str:
-    """The seed's nginx configuration: what it says of a site, inside the frame that nginx asks for."""
+    """Return the script's nginx configuration: one server block per site in a minimal main configuration."""
     sites = "".join(_site(number, name, upstream, http, https) for number, name in enumerate(names))
     return f"worker_processes auto;\nevents {{ worker_connections 8192; }}\nhttp {{\n{sites}}}\n"
 

@@ -1,4 +1,4 @@
-"""What a thousand apps cost: one more beside them, looking at them, renewing none, and nginx itself."""
+"""Measure the cost of a thousand apps: adding one, 'status', 'up' and 'renew' with nothing to do, and nginx."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDS, QUICK_ROUNDS = 3, 1
 
 @dataclass
 class Stacked:
-    """A stack with so many apps, whose certificates are real to stackctl."""
+    """A stack with so many apps, whose certificates stackctl accepts as real."""
 
     apps: int
     address: str
@@ -34,12 +34,12 @@ def measure(options: lab.Options) -> Report:
     sizes, rounds = (QUICK_SIZES, QUICK_ROUNDS) if options.quick else (SIZES, ROUNDS)
     report = Report("scale", "A thousand apps")
     report.note(
-        "The apps stand under the top-level `apps`, with one upstream that answers. Their certificates were made on"
-        " the spot and laid out as certbot does, of all ages at which none is due; those of `add-app` are Pebble's."
+        "The apps are listed under the top-level `apps`, with one upstream that answers. Their certificates are"
+        " generated locally in certbot's layout, at all ages at which none is due; Pebble issues those of `add-app`."
     )
     report.note(
-        "Reloading is the command alone, as stackctl runs it; nginx's workers change soon after. Memory is the"
-        " proportional set size of all processes of the container after a fresh start."
+        "A reload is the command alone, as stackctl runs it; nginx replaces its workers soon after. Memory is the"
+        " proportional set size of all processes of the container after a restart."
     )
     with lab.upstream() as upstream, fresh_ca(lab.STACKS_AT[0]) as ca, ExitStack() as stack:
         made: list[Stacked] = []
@@ -66,33 +66,33 @@ def _make(one: Stacked, ca: Ca, upstream: str) -> None:
 
 
 def _add(one: Stacked, number: int, upstream: str, options: lab.Options) -> None:
-    """An app without, and one with a certificate."""
+    """Add one app without and one with a certificate."""
     dummy, real = (f"{kind}{number}.scale{one.apps}.example.com" for kind in ("dummy", "real"))
     point([real], one.address)
     one.added.append(lab.stackctl(one.directory, "add-app", dummy, "--upstream", upstream, "--no-issue"))
     one.issued.append(lab.stackctl(one.directory, "add-app", real, "--upstream", upstream))
-    # Away again, so that it does not turn up as one that is missing its certificate.
+    # Removed again, so that it is not reported as an app without a certificate.
     lab.stackctl(one.directory, "remove-app", dummy)
-    options.say(f"add-app beside {one.apps}: {one.added[-1]:.2f} s, with its certificate {one.issued[-1]:.2f} s")
+    options.say(f"add-app with {one.apps} apps: {one.added[-1]:.2f} s, with its certificate {one.issued[-1]:.2f} s")
 
 
 def _report_added(report: Report, made: list[Stacked]) -> None:
     for one in made:
         report.add("up of new apps, once", f"{one.apps} apps", "s", [one.made])
     for what, values in (("add-app", "issued"), ("add-app --no-issue", "added")):
-        found = [report.add(what, f"beside {one.apps} apps", "s", getattr(one, values)) for one in made]
+        found = [report.add(what, f"with {one.apps} existing apps", "s", getattr(one, values)) for one in made]
         if len(found) > 1:
             report.at_most(found[-1], 1.5, found[0])
 
 
 def _look(report: Report, one: Stacked, rounds: int, options: lab.Options) -> None:
-    """The commands that find nothing to do."""
+    """Measure the commands with nothing to do."""
     said = lab.run(lab.BIN / "stackctl", "up", cwd=one.directory)
     if "nothing to do" not in said:
-        raise lab.BenchError(f"'up' had something to do, so a second one was not a fair look:\n{said[-1000:]}")
+        raise lab.BenchError(f"'up' found changes after an earlier 'up':\n{said[-1000:]}")
     for command in ("status", "up", "renew"):
         values = [lab.stackctl(one.directory, command) for _ in range(rounds)]
-        what = {"up": "up without change", "renew": "renew with nothing due"}.get(command, command)
+        what = {"up": "up without changes", "renew": "renew with nothing due"}.get(command, command)
         report.within(report.add(what, f"{one.apps} apps", "s", values), 2.0)
         options.say(f"{what} at {one.apps} apps: {values[0]:.2f} s")
 
@@ -119,7 +119,7 @@ def _nginx(report: Report, one: Stacked, rounds: int, options: lab.Options) -> N
 
 
 def _answers(address: str) -> bool:
-    """Whether nginx itself is there: Docker accepts connections to its port a little earlier."""
+    """Return whether nginx answers: Docker accepts connections to its port a little earlier."""
     return lab.plain_status(address, 80, MARKER_PATH) == http.HTTPStatus.OK
 
 
@@ -138,7 +138,7 @@ def _new_workers(container: str, before: set[int]) -> bool:
 
 
 def _memory(container: str) -> float:
-    """Megabytes, shared pages counted once."""
+    """Return the memory in megabytes, with shared pages counted once."""
     kilobytes = 0
     for pid in _processes(container):
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Stacks of stackctl, of any number of apps, made the quick way: the Compose file is written whole."""
+"""Create stacks with any number of apps quickly, by writing the whole Compose file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def names_of(label: str, count: int) -> list[str]:
 
 
 def apps_block(names: Sequence[str], upstream: str) -> str:
-    """``x-stackctl`` with an app outside Compose for each name."""
+    """Return ``x-stackctl`` with an app outside Compose for each name."""
     items = "".join(f'    - domains:\n        - {name}\n      upstream: "{upstream}"\n' for name in names)
     return f"x-stackctl:\n  apps:\n{items}"
 
@@ -38,19 +38,19 @@ def init_arguments(ca: Ca, address: str) -> list[str | Path]:
 
 
 def add_apps(directory: Path, names: Sequence[str], upstream: str) -> None:
-    """Route ``names`` in the file that 'init' has written, as a person's script does."""
+    """Add ``names`` to the file that 'init' has written."""
     file = directory / "docker-compose.yml"
     text = file.read_text()
     if "\n  apps:" in text:
-        raise lab.BenchError("docker-compose.yml has apps already")
+        raise lab.BenchError("docker-compose.yml already has apps")
     block = apps_block(names, upstream).removeprefix("x-stackctl:\n")
     file.write_text(re.sub(r"^x-stackctl:\n", f"x-stackctl:\n{block}", text, count=1, flags=re.MULTILINE))
 
 
 def write_lineages(directory: Path, names: Sequence[str], server: str) -> None:
-    """Certbot's tree with a certificate for each name, as certbot lays it out.
+    """Create certbot's tree with a certificate for each name.
 
-    As in a stack that has renewed for a while, they are of all ages at which none is due yet.
+    As in a stack that has renewed for a while, the certificates have all ages at which none is due yet.
     """
     conf = directory / "data/certbot/conf"
     now = dt.datetime.now(dt.UTC)

@@ -1,4 +1,4 @@
-"""How long a person waits for the first word of stackctl."""
+"""Measure the start-up time of stackctl."""
 
 from __future__ import annotations
 

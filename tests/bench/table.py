@@ -1,4 +1,4 @@
-"""The result as a Markdown table for people, and as JSON for programs."""
+"""Format the result as a Markdown table for users, and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Facts = Mapping[str, str]
 
 
 def markdown(reports: Sequence[Report], facts: Facts) -> str:
-    """The whole result; the goals first."""
+    """Return the whole result, the goals first."""
     parts = ["# Benchmark", _facts(facts)]
     judged = [one for report in reports for one in report.judged]
     if judged:
         rows = [(one.what, one.goal, number(one.value, one.unit), _verdict(one)) for one in judged]
-        parts += ["## Goals", _table(("figure", "to reach", "found", ""), rows, "llrl")]
+        parts += ["## Goals", _table(("figure", "goal", "found", ""), rows, "llrl")]
     for report in reports:
         parts.append(f"## {report.title}")
         if report.error:
@@ -34,7 +34,7 @@ def markdown(reports: Sequence[Report], facts: Facts) -> str:
 
 
 def as_json(reports: Sequence[Report], facts: Facts) -> str:
-    """The same for programs; ``median`` stands beside the single values."""
+    """Return the same as JSON, with the ``median`` next to the single values."""
     families = []
     for report in reports:
         family = asdict(report)
@@ -45,7 +45,7 @@ def as_json(reports: Sequence[Report], facts: Facts) -> str:
 
 
 def write(folder: Path, reports: Sequence[Report], facts: Facts) -> str:
-    """Write both files; returns the Markdown."""
+    """Write both files; return the Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(reports, facts)
     (folder / "result.md").write_text(text)
@@ -54,7 +54,7 @@ def write(folder: Path, reports: Sequence[Report], facts: Facts) -> str:
 
 
 def number(value: float, unit: str) -> str:
-    """A value with as many digits as mean something."""
+    """Format a value with its significant digits."""
     digits = 0 if abs(value) >= 100 or unit == "requests" else 1 if abs(value) >= 20 else 2
     if unit == "s" and abs(value) < 1:
         digits = 3
@@ -62,7 +62,7 @@ def number(value: float, unit: str) -> str:
 
 
 def spread(one: Measured) -> str:
-    """How many values, and from where to where."""
+    """Return the number of values and their range."""
     if len(one.values) == 1:
         return "1"
     low, high = (number(value, one.unit).removesuffix(one.unit).strip() for value in (min(one.values), max(one.values)))

@@ -1,4 +1,4 @@
-"""The benchmark measures real things; what it finds is no test's business."""
+"""The benchmark runs end to end; its figures are not tested."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_quick_run_measures_every_family(tmp_path: Path) -> None:
         "the script",
     }
     assert {subject for what, subject in found if what == "throughput"} >= {"stackctl's nginx", "HAProxy", "Caddy"}
-    # Loads that prove a connection, TLS and an upstream behind it; no claim about how fast.
+    # The loads show that the connection, TLS and the upstream work; their speed is not tested.
     assert all(one.median > 100 for (what, _), one in found.items() if what == "throughput")
     assert found["lost over 2 reloads", "stackctl's nginx"].median == 0
     assert found["nginx's memory after start", "20 apps"].median > 1

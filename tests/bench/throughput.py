@@ -1,4 +1,4 @@
-"""Requests per second through TLS to one local upstream."""
+"""Measure requests per second over TLS to one local upstream."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SECONDS, ROUNDS = 5, 3
 def measure(options: lab.Options) -> Report:
     report = Report("throughput", "Throughput")
     report.note(
-        f"wrk, {CONNECTIONS} kept connections, TLS, 127.0.0.1; all servers in containers of the host's network, with"
-        " the same certificate and one upstream (an nginx that returns 200), in turns."
+        f"wrk, {CONNECTIONS} keep-alive connections, TLS, 127.0.0.1; all servers in containers on the host's network,"
+        " with the same certificate and one upstream (an nginx that returns 200), alternating."
     )
     report.note(
-        "stackctl's nginx is what it renders for one app; changed are its listen addresses alone. It logs every"
-        " request to the container's log, as the seed's does. HAProxy and Caddy log nothing: that is their default."
-        " HAProxy is judged against stackctl's nginx of the same kind: both with a log, and both without."
+        "stackctl's nginx is the rendered configuration of one app; only its listen addresses are changed. It logs"
+        " every request to the container's log, as the script's does. HAProxy and Caddy log nothing by default."
+        " HAProxy is compared with stackctl's nginx twice: both with a log, and both without."
     )
     seconds, rounds = (1, 1) if options.quick else (SECONDS, ROUNDS)
     lab.build_tools()
@@ -38,9 +38,9 @@ def measure(options: lab.Options) -> Report:
         for number in range(rounds):
             for server in servers:
                 load = under_load(server, seconds)
-                # A few may be late where the machine has other work; more would make the rate mean nothing.
+                # A few may time out if the machine is busy; more would make the rate meaningless.
                 if load.lost > load.requests / 1000:
-                    raise lab.BenchError(f"{server.subject} lost {load.lost} requests in peace: {load.details}")
+                    raise lab.BenchError(f"{server.subject} lost {load.lost} requests without a reload: {load.details}")
                 rates[server.subject].append(load.rate)
                 slowest[server.subject] = load.p99
                 options.say(f"throughput, round {number + 1}: {server.subject} {load.rate:,.0f}/s")
@@ -51,9 +51,9 @@ def measure(options: lab.Options) -> Report:
         for subject, values in rates.items()
     }
     mine = found["stackctl's nginx"]
-    report.at_least(mine, 2.0, found["the seed's nginx"])
+    report.at_least(mine, 2.0, found["the script's nginx"])
     report.at_least(mine, 3.0, found["Caddy"])
-    # Only like with like: who writes a line for each request does more than who writes none.
+    # A server that logs every request does more work than one that logs none, so each is compared with its like.
     for ours, theirs in (("stackctl's nginx", "HAProxy with a log"), ("stackctl's nginx, no log", "HAProxy")):
         if ours in found and theirs in found:
             report.at_least(found[ours], 1.0, found[theirs])

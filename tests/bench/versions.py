@@ -1,4 +1,4 @@
-"""What was measured, and where: without this a figure says little."""
+"""Describe the measured versions and the machine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.bench.figures import TIMES
 
 
 def facts(options: lab.Options) -> dict[str, str]:
-    """Versions and the machine."""
+    """Return the versions and the machine."""
     found = {
         "taken": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": _commit(),
-        "how": "quick: small numbers, one run each, not for comparing" if options.quick else "in full",
+        "how": "quick: small numbers, one run each, not for comparison" if options.quick else "complete",
         "machine": f"{os.cpu_count()} {TIMES} {_processor()}, {_memory()} GB, Linux {platform.release()}",
         "load before": "{:.1f}, {:.1f}, {:.1f} (1, 5, 15 minutes)".format(*os.getloadavg()),
         "stackctl": __version__,
