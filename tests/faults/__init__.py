@@ -1,1 +1,1 @@
-"""What is broken on purpose, on the real engine: ``python -m tests.faults``."""
+"""Fault injection on a real engine: ``python -m tests.faults``."""

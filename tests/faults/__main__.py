@@ -1,4 +1,4 @@
-"""``python -m tests.faults [--quick] [FAMILY …]``: break things, and write .lab/faults/result.md."""
+"""``python -m tests.faults [--quick] [FAMILY …]``: inject faults; write .lab/faults/result.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.faults.bed import STOP, Row, Run, Stopped, begun
 
 OUT = LAB / "faults"
 BESIDE = 4
-"""Families at once: certbot and the proxy mostly wait."""
+"""Families that run in parallel: certbot and the proxy mostly wait."""
 FAMILIES: dict[str, Callable[[Run], None]] = {
     "apps": kills.apps,
     "CA": ca_faults.rows,
@@ -30,11 +30,11 @@ FAMILIES: dict[str, Callable[[Run], None]] = {
     "time": time_faults.rows,
     "locks": lock_faults.rows,
 }
-"""The long ones first: the others then find room beside them."""
+"""The longest first, so that the others run in parallel with them."""
 
 
 def faults(families: Sequence[str], *, quick: bool, folder: Path = OUT) -> tuple[list[Row], str]:
-    """Run ``families``, a few beside each other, each with a CA of its own."""
+    """Run ``families``, a few in parallel, each with its own CA."""
     with ThreadPoolExecutor(BESIDE) as pool:
         rows = [row for found in pool.map(lambda one: family(one, quick=quick), families) for row in found]
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,19 +44,19 @@ def faults(families: Sequence[str], *, quick: bool, folder: Path = OUT) -> tuple
 
 
 def family(name: str, *, quick: bool) -> list[Row]:
-    """The rows of one family; one that breaks off says so in a row that did not hold."""
+    """Return the rows of one family; a family that aborts adds a row that did not hold."""
     if STOP.is_set():
-        return [Row(name, "the family as a whole", "was told to end", held=False)]
+        return [Row(name, "the family as a whole", "was interrupted", held=False)]
     rows: list[Row] = []
     started = time.monotonic()
     try:
         with begun(rows, quick=quick, say=say) as run:
             FAMILIES[name](run)
     except Stopped:
-        rows.append(Row(name, "the family as a whole", "was told to end", held=False))
+        rows.append(Row(name, "the family as a whole", "was interrupted", held=False))
     except (AssertionError, BenchError, OSError, SubprocessError, RuntimeError, ValueError, KeyError) as error:
-        rows.append(Row(name, "the family as a whole", "broke off", str(error)[:300], held=False))
-        say(f"{name}: broke off: {error}")
+        rows.append(Row(name, "the family as a whole", "aborted", str(error)[:300], held=False))
+        say(f"{name}: aborted: {error}")
     say(f"{name}: {time.monotonic() - started:.0f} s")
     return rows
 
@@ -66,7 +66,7 @@ def say(text: str) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The matrix in Markdown."""
+    """Return the matrix in Markdown."""
     lines = [
         "| | Injected | Meanwhile | The same command again | Requests of another site | Lost | Held |",
         "|---|---|---|---|---|---|---|",
@@ -86,15 +86,15 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 1 where a row did not hold."""
+    """Exit with status 1 if a row did not hold."""
     parser = argparse.ArgumentParser(prog="make faults ARGS=…", description=__doc__)
-    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"{', '.join(FAMILIES)}; all where none is named")
-    parser.add_argument("--quick", action="store_true", help="the most telling rows of each family")
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"{', '.join(FAMILIES)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="the representative rows of each family")
     asked = parser.parse_args(arguments)
     unknown = set(asked.families) - set(FAMILIES)
     if unknown:
-        parser.error(f"there is no family {', '.join(sorted(unknown))}")
-    # What runs in containers has to go, whatever ends this.
+        parser.error(f"unknown family: {', '.join(sorted(unknown))}")
+    # Containers are removed however the run ends.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: STOP.set())
     families = [family for family in FAMILIES if not asked.families or family in asked.families]

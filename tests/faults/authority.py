@@ -1,4 +1,4 @@
-"""A CA of the fault tests' own, with its resolver: other tests share the lab's, which nobody may break."""
+"""A CA and resolver for the fault tests only: the other tests share the lab's, which must stay up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.e2e.helpers import docker, trusting, wait_until
 
 VARIABLES = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "5", "PEBBLE_AUTHZREUSE": "0"}
 USER = 41234
-"""Pebble runs as a user of its own, so that a firewall can hit it alone."""
+"""Pebble runs as a separate user, so that firewall rules can match its packets only."""
 
 
 def free_port() -> int:
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Authority:
-    """A CA that runs."""
+    """A running CA."""
 
     folder: Path
     bridge: str
@@ -60,7 +60,7 @@ class Authority:
         return trusting(self.bundle.read_text())
 
     def root(self) -> str:
-        """The root of what it issues now; a new one after every start."""
+        """Return the current root certificate; Pebble creates a new one at every start."""
         connection = http.client.HTTPSConnection("localhost", self.management, context=self.context, timeout=5)
         try:
             connection.request("GET", "/roots/0")
@@ -69,13 +69,13 @@ class Authority:
             connection.close()
 
     def restart(self) -> None:
-        """Forget every account and order, and make a new root."""
+        """Restart Pebble: it loses all accounts and orders and creates a new root."""
         before = self.root()
         docker("restart", "--time", "0", f"stackctl-lab-faults-pebble-{self.token}")
         wait_until(lambda: self.root() != before, 20, "Pebble answers again")
 
     def resolve(self, name: str, *addresses: str, six: str | None = None) -> None:
-        """What the resolver says of ``name``: without an address, that there is none."""
+        """Set the resolver's records for ``name``; without an address, it answers that there is none."""
         self._ask("clear-a", {"host": name})
         self._ask("clear-aaaa", {"host": name})
         if addresses:
@@ -94,7 +94,7 @@ class Authority:
             connection.close()
 
     def wants_renewed(self, certificate: str) -> bool:
-        """Have its renewal information (ARI) say that a certificate is due since yesterday."""
+        """Set the renewal information (ARI) of a certificate: due since yesterday."""
         now = dt.datetime.now(dt.UTC)
         window = {"start": now - dt.timedelta(days=2), "end": now - dt.timedelta(days=1)}
         told = {"suggestedWindow": {key: moment.isoformat(timespec="seconds") for key, moment in window.items()}}
@@ -115,10 +115,10 @@ class Authority:
 
 @contextmanager
 def authority(*, bindings: dict[str, str] | None = None, contained: bool = True) -> Iterator[Authority]:
-    """Pebble as it comes (it refuses 5 % of the nonces), but for artificial delays and for reused authorizations.
+    """Start Pebble with its defaults (it rejects 5 % of the nonces), without delays and reused authorizations.
 
-    With ``bindings``, MAC keys by their ids, an account has to be bound by one of them. Where it is not
-    ``contained``, both are processes of this one's, and no engine can end them.
+    With ``bindings``, MAC keys by their IDs, an account must be bound by one of them. If it is not
+    ``contained``, both are child processes, which run on when the engine is killed.
     """
     token = secrets.token_hex(3)
     folder = Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-ca-"))
@@ -160,7 +160,7 @@ def authority(*, bindings: dict[str, str] | None = None, contained: bool = True)
 
 @contextmanager
 def _containers(made: Authority, resolver: Sequence[str], pebble: Sequence[str]) -> Iterator[None]:
-    """Both in the host's network."""
+    """Start both in containers on the host's network."""
     names = [f"stackctl-lab-faults-{kind}-{made.token}" for kind in ("dns", "pebble")]
     run = ("run", "--detach", "--network", "host", "--name")
     options = [part for key, value in VARIABLES.items() for part in ("--env", f"{key}={value}")]
@@ -175,7 +175,7 @@ def _containers(made: Authority, resolver: Sequence[str], pebble: Sequence[str])
 
 @contextmanager
 def _processes(made: Authority, *commands: Sequence[str]) -> Iterator[None]:
-    """Both as this machine's processes, their programs taken out of the image."""
+    """Start both as processes of this host, with the programs copied from the image."""
     image = docker("create", lab.PEBBLE, "true")
     for program, *_ in commands:
         docker("cp", f"{image}:/usr/bin/{program}", f"{made.folder}/{program}")

@@ -1,4 +1,4 @@
-"""A stack to break: two sites that are served throughout, and what it is compared by."""
+"""The stack under test: two sites that are served throughout, and the state that is compared."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from tests.faults.client import Client
 State = dict[str, Any]
 
 STOP = threading.Event()
-"""Set when the whole is to end: no further row begins, and every stack is taken down."""
+"""Set when the run is interrupted: no further row starts, and every stack is removed."""
 
 
 class Stopped(Exception):
-    """The whole was told to end."""
+    """The run was interrupted."""
 
 
 @dataclass
 class Row:
-    """One case: what was injected, what was served meanwhile, the state after the same command again."""
+    """One case: the fault, what was served meanwhile, and the state after the same command is run again."""
 
     family: str
     injected: str
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass
 class Run:
-    """A run of the whole: its CA, and how thorough it is."""
+    """The settings of a run: its CA and its size."""
 
     ca: Authority
     rows: list[Row]
@@ -58,14 +58,14 @@ class Run:
 
 @dataclass
 class Bed:
-    """One stack with a site that must never notice anything."""
+    """One stack with a site that no fault may affect."""
 
     run: Run
     stack: Stack
     steady: str = ""
 
     def name(self, label: str) -> str:
-        """A name that the CA finds here."""
+        """Return a name that the CA resolves to this stack."""
         name = self.stack.domain(label)
         self.run.ca.resolve(name, self.stack.address)
         return name
@@ -76,7 +76,7 @@ class Bed:
         return name
 
     def forget(self, name: str) -> None:
-        """Leave nothing that would spare the next run its writes: what may be deleted, says docs/reference/files.md."""
+        """Delete the files that docs/reference/files.md allows to delete, so that the next run writes them again."""
         root = self.stack.directory
         shutil.rmtree(root / "data/certs" / name, ignore_errors=True)
         live = (root / "nginx/live").resolve()
@@ -85,7 +85,7 @@ class Bed:
                 shutil.rmtree(generation, ignore_errors=True)
 
     def away(self, name: str) -> None:
-        """Remove an app and its certificate, also where certbot does not know the lineage any more."""
+        """Remove an app and its certificate, even if certbot no longer knows the lineage."""
         remove = ("remove-app", name, "--delete-cert", "--yes")
         if self.stack.run(*remove).returncode:
             conf = self.stack.directory / "data/certbot/conf"
@@ -99,7 +99,7 @@ class Bed:
         return Client(self.stack.address, self.steady, self.stack.lab.root)
 
     def served(self) -> dict[str, str]:
-        """What handshakes show, by app: as ``status`` says it, without the time it takes."""
+        """Return what handshakes show, by app, in the terms of ``status`` but without its running time."""
         sites = self.stack.directory / "nginx/live/sites"
         return {path.stem: self._shown(path.stem) for path in sorted(sites.glob("*.conf"))}
 
@@ -112,7 +112,7 @@ class Bed:
         return next((kind for kind, place in places.items() if shown == _leaf(place / "fullchain.pem")), "other")
 
     def state(self) -> State:
-        """All that must be the same however the command was disturbed. The ledger may tell more."""
+        """Return the state that must not depend on the fault. The ledger is left out: it may list more requests."""
         root = self.stack.directory
         live = root / "nginx/live"
         files = [path for path in sorted(live.rglob("*")) if path.is_file()] if live.exists() else []
@@ -127,7 +127,7 @@ class Bed:
         }
 
     def shape(self, lineage: str) -> dict[str, bool]:
-        """What certbot needs to renew a lineage: its links, and its settings whole."""
+        """Return what certbot needs to renew a lineage: its links and all its settings."""
         conf = self.stack.directory / "data/certbot/conf"
         links = {p.name: p.is_symlink() and p.exists() for p in (conf / "live" / lineage).glob("*.pem")}
         chain = conf / "live" / lineage / "fullchain.pem"
@@ -149,7 +149,7 @@ def _leaf(path: Path) -> bytes | None:
 
 
 def differences(reached: State, expected: State) -> str:
-    """What is not as after an undisturbed run, in a few words."""
+    """Describe the differences from the state of an undisturbed run."""
     told = []
     for key, meant in expected.items():
         got = reached[key]
@@ -165,17 +165,17 @@ def differences(reached: State, expected: State) -> str:
 
 @contextmanager
 def begun(rows: list[Row], *, quick: bool = False, say: Callable[[str], None] = print) -> Iterator[Run]:
-    """The CA is up."""
+    """Check that the CA is up."""
     with authority() as ca:
         yield Run(ca, rows, quick, say)
 
 
 @contextmanager
 def reserved() -> Iterator[str]:
-    """A loopback address that nobody else has, another run of this included."""
+    """Reserve a loopback address that no other process uses, including another run of these tests."""
     for number in range(150, 200):
         address = f"127.0.0.{number}"
-        # A name that the kernel keeps, and forgets with the process: nothing stays behind.
+        # An abstract socket: the kernel releases its name when the process ends.
         with socket.socket(socket.AF_UNIX) as mine:
             try:
                 mine.bind(f"\0stackctl-lab-faults-{number}")
@@ -184,12 +184,12 @@ def reserved() -> Iterator[str]:
             if not _listens(address, 80) and not _listens(address, 443):
                 yield address
                 return
-    raise RuntimeError("there is no free address")
+    raise RuntimeError("no free address")
 
 
 @contextmanager
 def bare(run: Run, *, directory: str | None = None, parent: Path | None = None) -> Iterator[Bed]:
-    """A stack that is not initialised yet."""
+    """Create a stack that is not initialised yet."""
     token = f"f{secrets.token_hex(3)}"
     root = (parent or Path(tempfile.gettempdir())) / f"stackctl-lab-faults-{token}"
     root.mkdir()
@@ -204,7 +204,7 @@ def bare(run: Run, *, directory: str | None = None, parent: Path | None = None) 
 
 @contextmanager
 def bed(run: Run, *, directory: str | None = None, parent: Path | None = None) -> Iterator[Bed]:
-    """A stack with one site that is served with a trusted certificate."""
+    """Create a stack with one site that is served with a trusted certificate."""
     with bare(run, directory=directory, parent=parent) as made:
         made.stack.init()
         made.steady = made.add("steady")

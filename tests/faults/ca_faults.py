@@ -1,4 +1,4 @@
-"""The CA in trouble: an app gets no certificate for now, and nobody else notices."""
+"""Faults of the CA: an app gets no certificate for now, and no other site is affected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FAMILY = "CA"
 
 
 def rows(run: Run) -> None:
-    """The whole family."""
+    """Run the whole family."""
     with between(run.ca) as proxy, bed(run, directory=proxy.directory) as one:
         name = one.name("app")
         command = ["add-app", name, "--image", APP_IMAGE]
@@ -37,12 +37,12 @@ def rows(run: Run) -> None:
 
 
 def faults(one: Bed, *, quick: bool) -> list[tuple[str, Fault, int, str]]:
-    """Those of the proxy, with what the command must end with meanwhile, and what it must say."""
+    """Return the faults of the ACME proxy, with the expected exit codes and message of the command."""
     chain = (one.stack.live / one.steady / "fullchain.pem").read_bytes()
     told = [
         ("CA answers 500 to everything", ca_proxy.internal_error, 7, ""),
-        ("CA says rateLimited, Retry-After 3600", ca_proxy.limited, 7, "too many new orders recently (rateLimited)"),
-        ("CA hands out a certificate for the wrong key", ca_proxy.wrong_certificate(chain), 7, ""),
+        ("CA answers rateLimited, Retry-After 3600", ca_proxy.limited, 7, "too many new orders recently (rateLimited)"),
+        ("CA issues a certificate for the wrong key", ca_proxy.wrong_certificate(chain), 7, ""),
     ]
     more = [
         ("CA slow: 30 s for the order", ca_proxy.slow(30), 0, ""),
@@ -70,9 +70,9 @@ def unissued(
     *more: str,
     words: str = "",
 ) -> None:
-    """``add-app`` ends with one of ``codes``, the app on HTTP; the same command again gets the certificate.
+    """Check that ``add-app`` exits with one of ``codes`` and serves HTTP, and that a retry gets the certificate.
 
-    ``more`` are options it has while it is broken.
+    ``more`` are additional options of the command under the fault.
     """
     name = one.stack.domain("app")
     command = ["add-app", name, "--image", APP_IMAGE]
@@ -83,7 +83,7 @@ def unissued(
         assert done.returncode in codes, f"{ended(done)} instead of {codes}"
         assert words in done.stderr, f"{done.stderr} instead of {words!r}"
         answer = one.stack.http(name).status
-        # Over HTTP until there is a certificate, and then no more.
+        # HTTP until there is a certificate, then a redirect.
         assert answer == (200 if done.returncode else 301), f"port 80 answers {answer}"
         return ended(done)
 
@@ -94,7 +94,7 @@ def unissued(
 
 
 def restarted(one: Bed, command: Sequence[str]) -> None:
-    """The CA knows no account and has another root: the command itself heals it, and certbot's loop can go on."""
+    """Restart the CA without accounts and with a new root: the command recovers, and certbot's loop can renew."""
     earlier = one.add("earlier")
     one.stack.ok(*command)
     expected = one.state()
@@ -108,7 +108,7 @@ def restarted(one: Bed, command: Sequence[str]) -> None:
         return ended(done)
 
     def renews() -> None:
-        """A lineage that only the earlier account had to do with, by certbot alone."""
+        """Renew a lineage of the earlier account with certbot alone."""
         force = ("--cert-name", earlier, "--force-renewal", "--no-random-sleep-on-renew")
         certbot(one.stack.container("certbot"), "renew", *force)
 
@@ -117,7 +117,7 @@ def restarted(one: Bed, command: Sequence[str]) -> None:
 
 
 def several(one: Bed) -> None:
-    """Every second authorisation fails: whose holds is issued, in the same run."""
+    """Fail every second authorisation: the names whose authorisations succeed get certificates in the same run."""
     labels = [f"half{number}" for number in range(4)]
     names = [one.name(label) for label in labels]
     before = one.stack.file.read_text()
@@ -145,7 +145,7 @@ def several(one: Bed) -> None:
     case(one, FAMILY, "half of the authorisations fail", broken=broken, mend=mend, again=["up"], expected=expected)
     for name in names:
         one.away(name)
-    # A person wrote these services, so their containers are a person's to remove.
+    # stackctl does not manage these services, so the test removes their containers.
     docker("rm", "--force", *(one.stack.container(label) for label in labels))
     one.stack.file.write_text(before)
     one.stack.ok("up")

@@ -1,6 +1,6 @@
-"""Stands between certbot and Pebble, and answers as a CA in trouble does.
+"""A proxy between certbot and Pebble that answers like a failing CA.
 
-Pebble makes its URLs from the Host header, which is passed on as it came: so every URL leads here again.
+Pebble builds its URLs from the Host header, which is passed on unchanged: every URL points to this proxy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PROBLEM = {"Content-Type": "application/problem+json"}
 
 
 class Answer(NamedTuple):
-    """A reply of the CA's."""
+    """A response of the CA."""
 
     status: int
     headers: dict[str, str]
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 Ask = Callable[[], Answer]
 Fault = Callable[[str, Ask], Answer]
-"""Makes the answer to a path; it may ask Pebble for the real one."""
+"""Answers a request, or forwards it to Pebble."""
 
 
 def honest(path: str, ask: Ask) -> Answer:
@@ -40,7 +40,7 @@ def honest(path: str, ask: Ask) -> Answer:
 
 
 def slow(seconds: float) -> Fault:
-    """One answer takes long: that to the first new order."""
+    """Delay the response to the first new order."""
     late = threading.Event()
 
     def fault(path: str, ask: Ask) -> Answer:
@@ -53,16 +53,16 @@ def slow(seconds: float) -> Fault:
 
 
 def internal_error(path: str, ask: Ask) -> Answer:
-    """Every response is 500, with nothing that a client could read."""
+    """Answer every request with 500 and no problem document."""
     del path, ask
     return Answer(500, {"Content-Type": "text/html"}, b"<html>oops</html>")
 
 
 def limited(path: str, ask: Ask) -> Answer:
-    """The limit of orders is reached."""
+    """Answer new orders with rateLimited."""
     if not path.startswith("/order-plz"):
         return ask()
-    real = ask()  # for its nonce
+    real = ask()  # for the nonce
     problem = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many new orders recently"}
     nonce = real.headers.get("Replay-Nonce", "")
     headers = {**PROBLEM, "Retry-After": "3600", "Replay-Nonce": nonce}
@@ -70,7 +70,7 @@ def limited(path: str, ask: Ask) -> Answer:
 
 
 def nonces(share: int) -> Fault:
-    """Every ``share``-th good nonce is refused on top of Pebble's own."""
+    """Reject every ``share``-th valid nonce, in addition to those that Pebble rejects."""
     seen = [0]
 
     def fault(path: str, ask: Ask) -> Answer:
@@ -88,7 +88,7 @@ def nonces(share: int) -> Fault:
 
 
 def processing(path: str, ask: Ask) -> Answer:
-    """An order that was finalised never gets further than 'processing'."""
+    """Keep finalised orders in the state 'processing'."""
     real = ask()
     if not path.startswith(("/my-order", "/finalize-order")) or real.status >= 400:
         return real
@@ -100,7 +100,7 @@ def processing(path: str, ask: Ask) -> Answer:
 
 
 def wrong_certificate(chain: bytes) -> Fault:
-    """What is handed out is somebody else's: its key is not the one that was asked with."""
+    """Return a certificate for another key than the request's."""
 
     def fault(path: str, ask: Ask) -> Answer:
         real = ask()
@@ -111,7 +111,7 @@ def wrong_certificate(chain: bytes) -> Fault:
 
 @dataclass
 class Proxy:
-    """The CA as certbot sees it: ``fault`` can change at any time, ``down`` refuses connections."""
+    """The CA that certbot connects to: ``fault`` can change at any time, ``down`` refuses connections."""
 
     ca: Authority
     port: int = field(default_factory=free_port)
@@ -126,7 +126,7 @@ class Proxy:
         server = _Server(("0.0.0.0", self.port), _handler(self))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.ca.folder / "cert.pem", self.ca.folder / "key.pem")
-        # The handshake belongs to the connection's own thread: a silent client stops nobody.
+        # The handshake runs in the connection's own thread, so a silent client does not block others.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         self._server = server
@@ -138,7 +138,7 @@ class Proxy:
             self._server = None
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
-        """What Pebble says."""
+        """Forward a request to Pebble."""
         upstream = http.client.HTTPSConnection("127.0.0.1", self.ca.port, context=self.ca.context, timeout=60)
         try:
             upstream.request(method, path, body, headers)
@@ -155,7 +155,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is not worth a traceback."""
+        """Print no traceback when a client disconnects."""
 
 
 def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
@@ -177,14 +177,14 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         do_GET = do_HEAD = do_POST = _answer
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (named by http.server)
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
 
 @contextmanager
 def between(ca: Authority) -> Iterator[Proxy]:
-    """A proxy that runs."""
+    """Run a proxy."""
     proxy = Proxy(ca)
     proxy.up()
     try:

@@ -1,4 +1,4 @@
-"""One case from its beginning to its row: break, look, mend, run the same command again, compare."""
+"""Run one case: inject the fault, observe, remove the fault, run the command again, compare."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Done = subprocess.CompletedProcess[str]
 
 @contextmanager
 def recorded(run: Run, family: str, injected: str) -> Iterator[Row]:
-    """A row; whatever is raised in the block means that it did not hold, and ends nothing else."""
+    """Add a row; an exception in the block means that it did not hold, and does not stop the other rows."""
     if STOP.is_set():
         raise Stopped
     row = Row(family, injected)
@@ -42,7 +42,7 @@ def case(
     may_lose: bool = False,
     check: Callable[[], object] = lambda: None,
 ) -> Row:
-    """``broken`` injects and returns how it went; ``again`` is the same command, after ``mend``."""
+    """Run ``broken`` with the fault, then ``mend``, then the same command as ``again``."""
     with recorded(bed.run, family, injected) as row, bed.client() as client:
         try:
             row.meanwhile = broken()
@@ -61,7 +61,7 @@ def case(
         if row.lost and not may_lose:
             row.held = False
             row.after += f"; lost: {client.errors[0]}"
-        assert client.requests, "the client asked nothing"
+        assert client.requests, "the client sent no request"
     return row
 
 
@@ -75,21 +75,21 @@ def _compare(bed: Bed, row: Row, expected: State | None) -> None:
 
 
 def served(bed: Bed) -> str:
-    """What is served now, in a few words: labels are enough."""
+    """Describe what is served now, by the first label of each name."""
     shown = bed.served()
     return "served: " + (", ".join(f"{name.partition('.')[0]} {kind}" for name, kind in shown.items()) or "nothing")
 
 
 def said(done: Done) -> str:
-    """The first error of a command that failed."""
+    """Return the first error of a command that failed."""
     lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
     return (lines[0] if lines else "")[:500]
 
 
 def ended(done: Done) -> str:
-    """How a command ended."""
+    """Describe the result of a command."""
     if done.returncode == 0:
         return "exit 0"
-    # Tokens and URLs say nothing here, and hide what does.
-    told = re.sub(r"\"?https?://\S+", "URL", said(done).removeprefix("error: "))
-    return f"exit {done.returncode} ({told if len(told) < 150 else f'{told[:70]} … {told[-75:]}'})"
+    # Tokens and URLs are left out: they hide the relevant part.
+    shown = re.sub(r"\"?https?://\S+", "URL", said(done).removeprefix("error: "))
+    return f"exit {done.returncode} ({shown if len(shown) < 150 else f'{shown[:70]} … {shown[-75:]}'})"

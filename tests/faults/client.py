@@ -1,4 +1,4 @@
-"""A client that never stops asking: what it does not get is a request lost."""
+"""A client that sends requests continuously and counts the lost ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACE = 0.02
 
 
 class Client(threading.Thread):
-    """About fifty requests a second to one site, over one connection that is kept open."""
+    """Sends about fifty requests a second to one site, over one keep-alive connection."""
 
     def __init__(self, address: str, name: str, root: str) -> None:
         super().__init__(name=f"client of {name}", daemon=True)

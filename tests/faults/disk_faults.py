@@ -1,4 +1,4 @@
-"""The disk: full at every write, read-only; and certbot's tree as a careless hand leaves it."""
+"""Faults of the disk: full at every write, read-only; and a damaged certbot tree."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST = 48
 
 
 def rows(run: Run) -> None:
-    """The whole family."""
+    """Run the whole family."""
     if os.geteuid() == 0:
         with mounted("8m") as disk, bed(run, parent=disk) as one:
             small(one, disk)
@@ -29,18 +29,18 @@ def rows(run: Run) -> None:
                 first(one, disk)
     else:
         with recorded(run, FAMILY, "full, read-only") as row:
-            row.skipped, row.meanwhile = True, "not run: mounting takes root"
+            row.skipped, row.meanwhile = True, "not run: mounting needs root"
     with bed(run) as one:
         tree(one)
 
 
 def small(one: Bed, disk: Path) -> None:
-    """One page more of free space each time, until the command has enough."""
+    """Increase the free space page by page until the command succeeds."""
     name = one.name("app")
     add = ["add-app", name, "--image", APP_IMAGE, "--no-issue"]
     fits = filled(one, disk, add, range(0, MOST, 3 if one.run.quick else 1), lambda: one.away(name))
     if not one.run.quick:
-        # certbot's writes, which are many and small.
+        # certbot has many small writes.
         filled(one, disk, add[:-1], range(fits, fits + MOST, 4), lambda: one.away(name))
     one.stack.ok(*add)
     expected = one.state()
@@ -64,7 +64,7 @@ def small(one: Bed, disk: Path) -> None:
 
 
 def filled(one: Bed, disk: Path, command: list[str], spaces: range, undo: Callable[[], object] = lambda: None) -> int:
-    """Rows of ``command`` with so many pages free; returns how many were enough."""
+    """Add the rows of ``command`` with so many free pages; return how many were enough."""
     one.stack.ok(*command)
     expected = one.state()
     undo()
@@ -87,7 +87,7 @@ def filled(one: Bed, disk: Path, command: list[str], spaces: range, undo: Callab
 
 
 def first(one: Bed, disk: Path) -> None:
-    """``init`` on a disk that is full: there is no site yet, so the state is what counts."""
+    """Run ``init`` on a full disk: there is no site yet, so only the state is compared."""
     command = one.stack.init_arguments()
     one.stack.ok(*command)
     expected = one.state()
@@ -109,7 +109,7 @@ def first(one: Bed, disk: Path) -> None:
 
 
 def squeezed(one: Bed, disk: Path, command: list[str], space: int) -> Done:
-    """Run ``command`` with ``space`` pages free."""
+    """Run ``command`` with ``space`` free pages."""
     ballast = _fill_up(disk)
     with ballast.open("r+b") as file:
         file.truncate(max(ballast.stat().st_size - space * PAGE, 0))
@@ -128,7 +128,7 @@ def _stopped(done: Done) -> str:
 
 
 def tree(one: Bed) -> None:
-    """``up`` finds a lineage that is not as certbot left it, and gets it back into shape."""
+    """Run ``up`` on a damaged lineage, which it repairs."""
     name = one.add("app")
     expected = one.state()
     conf = one.stack.directory / "data/certbot/conf"
@@ -138,7 +138,7 @@ def tree(one: Bed) -> None:
         return lambda: os.truncate(path, path.stat().st_size // 2)
 
     def copied() -> None:
-        """What ``cp -rL`` of a tree leaves."""
+        """Replace links by copies, as ``cp -rL`` does."""
         live = conf / "live"
         shutil.copytree(live, conf / "live.copy", symlinks=False)
         shutil.rmtree(live)
@@ -157,9 +157,9 @@ def tree(one: Bed) -> None:
         "privkey.pem truncated": cut(archive / "privkey1.pem"),
         "renewal/*.conf truncated": cut(renewal),
         "renewal/*.conf missing": renewal.unlink,
-        "live/ a plain copy instead of links": copied,
-        "archive/ of another owner, mode 000": alter(12345, 0),
-        "archive/ of another owner, mode 666": alter(12345, 0o666),
+        "live/ with copies instead of links": copied,
+        "archive/ with another owner, mode 000": alter(12345, 0),
+        "archive/ with another owner, mode 666": alter(12345, 0o666),
     }
     for what, inject in injected.items():
         if not one.run.quick or "missing" in what or "fullchain" in what:
@@ -167,7 +167,7 @@ def tree(one: Bed) -> None:
 
 
 def disturbed(one: Bed, what: str, inject: Callable[[], None], name: str, expected: dict[str, object]) -> None:
-    """Break certbot's tree, let the proxy's own loop look at it, mend it by ``up``; then certbot can renew."""
+    """Damage certbot's tree, run the proxy's own loop on it, repair it with ``up``; certbot can then renew."""
     conf = one.stack.directory / "data/certbot/conf"
     kept = conf.with_name("conf.kept")
     subprocess.run(["cp", "-a", conf, kept], check=True, timeout=20)
@@ -185,7 +185,7 @@ def disturbed(one: Bed, what: str, inject: Callable[[], None], name: str, expect
     try:
         case(one, FAMILY, what, broken=broken, again=["up"], expected=expected, check=renews)
     finally:
-        # The folder itself is mounted: its content changes, it stays.
+        # The folder is a mount point: replace its contents, not the folder.
         subprocess.run(["find", conf, "-mindepth", "1", "-delete"], check=True, timeout=20)
         subprocess.run(["cp", "-a", f"{kept}/.", conf], check=True, timeout=20)
         shutil.rmtree(kept)

@@ -1,4 +1,4 @@
-"""What the CA finds under a name: nothing, somebody else, or a closed door."""
+"""Faults of DNS and of port 80, as the CA sees them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAMILY = "DNS"
 
 
 def rows(run: Run) -> None:
-    """The whole family."""
+    """Run the whole family."""
     with bed(run) as one:
         name, address = one.name("app"), one.stack.address
         command = ["add-app", name, "--image", APP_IMAGE]
@@ -29,15 +29,15 @@ def rows(run: Run) -> None:
         injected: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
             "no record": (resolve(), resolve(address)),
             "wrong address": (resolve(NOBODY), resolve(address)),
-            "AAAA alone, that answers nothing": (resolve(six="::1"), resolve(address)),
+            "AAAA record only, whose address does not answer": (resolve(six="::1"), resolve(address)),
             "port 80 blocked for the CA": (lambda: firewall("-I", address), lambda: firewall("-D", address)),
         }
         for what, (inject, mend) in injected.items():
             if not run.quick or what == "no record":
                 unissued(one, FAMILY, what, inject, mend, expected, [7])
-            if not run.quick and what != "port 80 blocked for the CA":  # which cannot be seen from here
-                unissued(one, FAMILY, f"{what}, asked with --force", inject, mend, expected, [7], "--force")
-        # A right A record beside it: a CA may try both (RFC 8555 leaves it open), and either end is fine.
+            if not run.quick and what != "port 80 blocked for the CA":  # not visible from this host
+                unissued(one, FAMILY, f"{what}, with --force", inject, mend, expected, [7], "--force")
+        # With a correct A record too, a CA may try both (RFC 8555 leaves it open), so both results are valid.
         challenge = "/.well-known/acme-challenge/nobody"
 
         def beside() -> str:
@@ -48,12 +48,12 @@ def rows(run: Run) -> None:
 
         def redirected() -> str:
             done = one.stack.run(*command)
-            assert one.stack.https(name, challenge, trust=False).status == 302, "the app redirects that path"
+            assert one.stack.https(name, challenge, trust=False).status == 302, "the app redirects the challenge path"
             answer = one.stack.http(name, challenge).status
             assert answer == 404, f"port 80 answers {answer}"
             return ended(done)
 
-        what = "AAAA that answers nothing beside a right A"
+        what = "AAAA whose address does not answer, with a correct A record"
         case(one, FAMILY, what, broken=beside, mend=resolve(address), again=command, expected=expected)
         one.away(name)
         what = "the app redirects the challenge path"
@@ -62,6 +62,6 @@ def rows(run: Run) -> None:
 
 
 def firewall(change: str, address: str) -> None:
-    """Packets of the CA's to one address of ours are dropped, and nobody else's."""
+    """Drop the packets from the CA to one address, and no others."""
     rule = f"-d {address} -p tcp --dport 80 -m owner --uid-owner {USER} -j DROP"
     subprocess.run(["iptables", "-w", change, "OUTPUT", *rule.split()], check=True, capture_output=True, timeout=20)

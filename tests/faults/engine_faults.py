@@ -1,7 +1,7 @@
-"""The engine killed in the middle of a command: another one than the machine's, see ``own_engine``.
+"""Kill the engine during a command: a separate engine, not the machine's, see ``own_engine``.
 
-``rows`` only starts ``python -m tests.faults.engine_faults`` in a network of its own, where the engine,
-the CA, ``stackctl`` and the client of the other site all are.
+``rows`` only starts ``python -m tests.faults.engine_faults`` in a network namespace, where the engine,
+the CA, ``stackctl`` and the client of the other site all run.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ from tests.faults.own_engine import DIES_WITH_US, NEEDS, Engine, engine, gone, n
 
 FAMILY = "engine"
 PLACES = [("before", "StartService"), ("before", "Publish"), ("after", "Publish"), ("before", "Issue")]
-"""ProxyContext what needs the engine most; between the others nothing asks it."""
+"""The operations that use the engine; the others do not need it."""
 
 
 def rows(run: Run) -> None:
-    """The whole family."""
+    """Run the whole family."""
     missing = [name for name in NEEDS if shutil.which(name) is None]
     if os.geteuid() or missing:
         with recorded(run, FAMILY, "the engine killed") as row:
             row.skipped = True
-            row.meanwhile = f"not run: a second engine takes {' '.join(missing) or 'root'}"
+            row.meanwhile = f"not run: a second engine needs {' '.join(missing) or 'root'}"
         return
-    with network() as inside, tempfile.TemporaryFile("w+") as told:
+    with network() as inside, tempfile.TemporaryFile("w+") as printed:
         here = [sys.executable, "-m", "tests.faults.engine_faults", *(["--quick"] if run.quick else [])]
-        with subprocess.Popen([*DIES_WITH_US, *inside, *here], cwd=ROOT, stdout=told) as process:
+        with subprocess.Popen([*DIES_WITH_US, *inside, *here], cwd=ROOT, stdout=printed) as process:
             while process.poll() is None:
                 if STOP.wait(0.2):
                     process.terminate()
-        told.seek(0)
-        run.rows += [Row(**json.loads(line)) for line in told]
-        assert process.returncode == 0, f"it ended with {process.returncode}"
+        printed.seek(0)
+        run.rows += [Row(**json.loads(line)) for line in printed]
+        assert process.returncode == 0, f"it exited with {process.returncode}"
 
 
 def main(arguments: Sequence[str]) -> None:
-    """In the network: the rows, one JSON object a line."""
+    """Run the rows in the network namespace; print one JSON object per line."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: STOP.set())
     found: list[Row] = []
     try:
         with engine((NGINX_IMAGE, CERTBOT_IMAGE, APP_IMAGE, PEBBLE)) as mine:
             os.environ["DOCKER_HOST"] = mine.address
-            # The CA is no container: it would forget everything whenever the engine starts.
+            # The CA is not a container: it would lose its state whenever the engine starts.
             with authority(contained=False) as ca, bed(Run(ca, found, "--quick" in arguments, _say)) as one:
                 _all(one, mine)
     except Stopped:
@@ -80,7 +80,7 @@ def _all(one: Bed, mine: Engine) -> None:
 
     def mend() -> None:
         mine.start()
-        # The client of the other site goes on from here too.
+        # The client of the other site resumes here too.
         wait_until(lambda: _served(one.stack, one.steady), 60, "the site is served again")
 
     def row(what: str, die: object) -> None:
@@ -103,7 +103,7 @@ def _all(one: Bed, mine: Engine) -> None:
 
 
 def _issuing(one: Bed, mine: Engine, command: Sequence[str]) -> str:
-    """The issuer works on in its container until the engine is back, and stops that."""
+    """The issuer continues in its container until the engine is back and stops it."""
     stages = one.stack.directory / "data/certbot/conf/.stackctl-issuer"
     with subprocess.Popen(
         one.stack.command(*command),
@@ -114,10 +114,10 @@ def _issuing(one: Bed, mine: Engine, command: Sequence[str]) -> str:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        wait_until(lambda: bool(list(stages.glob(f"run-*/{command[1]}"))), 60, "the issuer is at work")
+        wait_until(lambda: bool(list(stages.glob(f"run-*/{command[1]}"))), 60, "the issuer is running")
         pid = mine.pid
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: gone(pid), 20, "it is dead")
+        wait_until(lambda: gone(pid), 20, "the process has ended")
         out, err = process.communicate(timeout=120)
     done = subprocess.CompletedProcess(command, process.returncode, out, err)
     assert "no Docker Engine answers" in err, err

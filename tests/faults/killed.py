@@ -1,7 +1,7 @@
-"""``python -m tests.faults.killed K before|after PID -- COMMAND …``: a kill at stackctl's K-th operation.
+"""``python -m tests.faults.killed K before|after PID -- COMMAND …``: kill a process at stackctl's K-th operation.
 
-Every operation passes through the report, so that is where the process ends itself, as ``kill -9`` would,
-or another one: that of ``PID``, where it is not 0.
+Every operation passes through the report, so the process kills itself there, as ``kill -9`` would, or the
+process ``PID`` if it is not 0.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tests.faults.own_engine import gone
 
 
 def main() -> None:
-    """Run the command with a fuse in it."""
+    """Run the command with the kill installed."""
     number, when, victim, command = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[5:]
     begin, end = TextReport.begin, TextReport.end
-    # By identity: a report may tell an operation's end twice, when the proxy refuses it later on.
+    # By identity: the end of an operation is reported twice if the proxy rejects it later.
     begun: list[int] = []
     ended: list[int] = []
 
@@ -46,7 +46,7 @@ def main() -> None:
 
 def _kill(victim: int) -> None:
     os.kill(victim or os.getpid(), signal.SIGKILL)
-    wait_until(lambda: gone(victim), 20, "it is dead")
+    wait_until(lambda: gone(victim), 20, "the process has ended")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``kill -9``: of stackctl around each operation, of nginx, of the certbot container."""
+"""``kill -9`` of stackctl around each operation, of nginx, and of the certbot container."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Operations = list[dict[str, str]]
 
 
 def planned(stack: Stack, command: Sequence[str]) -> Operations:
-    """The plan of a command, from its own mouth."""
+    """Return the plan of a command, from its ``--dry-run``."""
     found: Operations = json.loads(stack.ok(*command, "--dry-run", "--output", "json").stdout)["operations"]
     return found
 
@@ -45,12 +45,12 @@ def killed(
 
 
 def points(plan: Operations) -> list[tuple[int, str, str]]:
-    """Before and after each operation."""
+    """Return the points before and after each operation."""
     return [(n, when, one["kind"]) for n, one in enumerate(plan, 1) for when in ("before", "after")]
 
 
 def around(bed: Bed, command: Sequence[str], plan: Operations, point: tuple[int, str, str], expected: State) -> None:
-    """The row of one place of ``command``."""
+    """Add the row of one point of ``command``."""
     number, when, kind = point
 
     def broken() -> str:
@@ -62,7 +62,7 @@ def around(bed: Bed, command: Sequence[str], plan: Operations, point: tuple[int,
 
 
 def there_and_back(one: Bed, there: Sequence[str], back: Sequence[str]) -> None:
-    """Two commands of which each undoes the other, killed in turns: at every place of both."""
+    """Kill two commands that undo each other, alternating, at every point of both."""
     plans, expected = [], []
     for command in (there, back):
         plans.append(planned(one.stack, command))
@@ -78,14 +78,14 @@ def there_and_back(one: Bed, there: Sequence[str], back: Sequence[str]) -> None:
 
 
 def apps(run: Run) -> None:
-    """``add-app`` and ``remove-app``."""
+    """Kill ``add-app`` and ``remove-app``."""
     with bed(run) as one:
         name = one.name("app")
         there_and_back(one, ["add-app", name, "--image", APP_IMAGE], ["remove-app", name, "--delete-cert", "--yes"])
 
 
 def renew(run: Run) -> None:
-    """``renew``, then what runs beside stackctl."""
+    """Kill ``renew``, then nginx and certbot."""
     with bed(run) as one:
         command = ["renew", "--force", one.add("app")]
         plan = planned(one.stack, command)
@@ -98,7 +98,7 @@ def renew(run: Run) -> None:
 
 
 def init(run: Run) -> None:
-    """There is no other site yet, so nothing can be lost: the state is what counts."""
+    """Kill ``init``: there is no other site yet, so only the state is compared."""
     with bare(run) as one:
         command = one.stack.init_arguments()
         plan = planned(one.stack, command)
@@ -119,13 +119,13 @@ def init(run: Run) -> None:
 
 
 def empty(stack: Stack) -> None:
-    """Make a directory as new."""
+    """Reset a directory to its initial state."""
     stack.remove()
     stack.directory.mkdir()
 
 
 def containers(one: Bed) -> None:
-    """What restarts by itself must do so; the requests of the time between are lost, and counted."""
+    """Check that a killed container restarts by itself; the requests lost in between are counted."""
     stack = one.stack
     stack.ok("up")
     expected = one.state()
@@ -134,9 +134,9 @@ def containers(one: Bed) -> None:
         container = stack.container(service)
         before = inspect(container)["State"]
         os.kill(before["Pid"], signal.SIGKILL)
-        wait_until(lambda: inspect(container)["State"]["StartedAt"] != before["StartedAt"], 30, "it starts again")
+        wait_until(lambda: inspect(container)["State"]["StartedAt"] != before["StartedAt"], 30, "it restarts")
         wait_until(lambda: stack.trusted(one.steady), 30, "the site is served")
-        return "it started again by itself"
+        return "it restarted by itself"
 
     case(one, FAMILY, "certbot's container killed", broken=lambda: kill("certbot"), again=["up"], expected=expected)
     case(
@@ -151,7 +151,7 @@ def containers(one: Bed) -> None:
     name = one.stack.domain("app")
 
     def in_the_middle() -> str:
-        """certbot's container dies while it issues."""
+        """Kill certbot's container while it issues."""
         with subprocess.Popen(
             stack.command("renew", "--force", name),
             cwd=stack.directory,
@@ -162,10 +162,10 @@ def containers(one: Bed) -> None:
             text=True,
         ) as process:
             container = stack.container("certbot")
-            wait_until(lambda: "python3" in docker("top", container, "-o", "pid,args"), 20, "the issuer is at work")
+            wait_until(lambda: "python3" in docker("top", container, "-o", "pid,args"), 20, "the issuer is running")
             os.kill(inspect(container)["State"]["Pid"], signal.SIGKILL)
             out, err = process.communicate(timeout=120)
-        wait_until(lambda: inspect(container)["State"]["Running"], 30, "it runs again")
+        wait_until(lambda: inspect(container)["State"]["Running"], 30, "the container runs again")
         assert "the container of certbot was stopped while certbot was at work" in err, err
         return ended(subprocess.CompletedProcess([], process.returncode, out, err))
 

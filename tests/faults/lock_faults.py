@@ -1,4 +1,4 @@
-"""Two at once: one waits, nothing is lost; and the lock of a dead process."""
+"""Two commands at once: one waits, no request is lost; and the lock of a dead process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FAMILY = "locks"
 
 
 def rows(run: Run) -> None:
-    """The whole family."""
+    """Run the whole family."""
     with bed(run) as one:
         first, second = one.name("one"), one.name("two")
         commands = [["add-app", name, "--image", APP_IMAGE] for name in (first, second)]
@@ -27,7 +27,7 @@ def rows(run: Run) -> None:
         def together() -> str:
             with started(one, *commands[0]) as earlier:
                 wait_until((one.stack.directory / ".stackctl/lock").read_bytes, 60, "the first holds the lock")
-                earlier.send_signal(signal.SIGSTOP)  # or it might be done before the others are there
+                earlier.send_signal(signal.SIGSTOP)  # otherwise it might finish before the others start
                 try:
                     late = one.stack.run(*commands[1], "--wait", "0")
                     with started(one, *commands[1], "--wait", "120") as later:
@@ -41,8 +41,8 @@ def rows(run: Run) -> None:
             assert late.returncode == 8, ended(late)
             assert earlier.returncode == 0, out
             assert later.returncode == 0, rest
-            assert "waiting for 'stackctl add-app" in said, f"it says for whom it waits: {said}"
-            return "one waits and says for whom; with --wait 0 it gives up (exit 8)"
+            assert "waiting for 'stackctl add-app" in said, f"it names the command it waits for: {said}"
+            return "one waits and names the other; with --wait 0 it fails (exit 8)"
 
         case(one, FAMILY, "two stackctl at once", broken=together, again=commands[1], expected=expected)
         stale(one, commands[1], expected)
@@ -63,22 +63,22 @@ def started(one: Bed, *command: str) -> subprocess.Popen[str]:
 
 
 def stale(one: Bed, command: list[str], expected: dict[str, object]) -> None:
-    """A process that was killed leaves its name in the lock, and the next one says so."""
+    """Kill the holder of the lock: its name stays in the lock, and the next command reports it."""
     one.stack.ok("remove-app", command[1], "--delete-cert", "--yes")
     told: list[Done] = []
 
     def broken() -> str:
         killed(one.stack, command, 2, "after")
-        assert (one.stack.directory / ".stackctl/lock").read_bytes(), "the dead one left its name"
+        assert (one.stack.directory / ".stackctl/lock").read_bytes(), "the dead process left its name"
         told.append(one.stack.run("up"))
         assert "ended without finishing" in told[0].stdout, ended(told[0])
-        return "taken over at once, and said"
+        return "taken over at once, and reported"
 
     case(one, FAMILY, "the lock of a dead process", broken=broken, again=command, expected=expected)
 
 
 def beside_certbot(one: Bed, name: str, expected: dict[str, object]) -> None:
-    """certbot's own loop at work while stackctl wants a certificate."""
+    """Request a certificate while certbot's own loop renews."""
     container = one.stack.container("certbot")
     force = ("renew", "--force-renewal", "--no-random-sleep-on-renew")
     command = ["add-app", name, "--image", APP_IMAGE]
@@ -92,13 +92,13 @@ def beside_certbot(one: Bed, name: str, expected: dict[str, object]) -> None:
             wait_until(lock.exists, 10, "certbot holds its lock")
             done = one.stack.run(*command)
             out, _ = process.communicate(timeout=120)
-        if process.returncode and REFUSED_NONCE.search(out):  # its loop would come again
+        if process.returncode and REFUSED_NONCE.search(out):  # its loop would run again
             certbot(container, *force)
         else:
             assert process.returncode == 0, out[-300:]
         assert done.returncode == 0, ended(done)
         docker("exec", one.stack.container("nginx"), "nginx", "-s", "reload")
-        wait_until(lambda: one.stack.serial(one.steady) != before, 10, "what the loop renewed is served")
-        return "both end well"
+        wait_until(lambda: one.stack.serial(one.steady) != before, 10, "the renewed one is served")
+        return "both succeed"
 
-    case(one, FAMILY, "stackctl beside certbot's own loop", broken=broken, again=command, expected=expected)
+    case(one, FAMILY, "stackctl during certbot's own renewal", broken=broken, again=command, expected=expected)

@@ -1,7 +1,7 @@
-"""An engine of the fault tests' own: a second dockerd, in a network namespace, that may be killed.
+"""An engine for the fault tests only: a second dockerd in a network namespace, which can be killed.
 
-It shares nothing with the machine's engine but the kernel: its data, its sockets and its network are its
-own, and it goes with the process that started it.
+It shares only the kernel with the machine's engine: its data, sockets and network are separate, and it ends
+with the process that started it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM")
 
 @contextmanager
 def network() -> Iterator[tuple[str, ...]]:
-    """A network with nothing but its loopback; the words that run a command in it."""
+    """Create a network namespace with only a loopback; return the command prefix that runs a command in it."""
     name = f"stackctl-lab-faults-{os.getpid()}"
     _run("ip", "netns", "add", name)
     try:
-        # 'ip netns exec' would hide the mounts of the control groups.
+        # 'ip netns exec' would hide the cgroup mounts.
         inside = ("nsenter", f"--net=/var/run/netns/{name}")
         _run(*inside, "ip", "link", "set", "lo", "up")
         yield inside
@@ -38,13 +38,13 @@ def network() -> Iterator[tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Engine:
-    """A dockerd below ``folder``, in the network of this process."""
+    """A dockerd with its data below ``folder``, in the network namespace of this process."""
 
     folder: Path
 
     @property
     def address(self) -> str:
-        """What DOCKER_HOST is to be."""
+        """The value of DOCKER_HOST."""
         return f"unix://{self.folder}/socket"
 
     @property
@@ -52,8 +52,8 @@ class Engine:
         return int((self.folder / "pid").read_text())
 
     def start(self) -> None:
-        """Start it; after a kill it finds its containers as they are."""
-        # Where nobody reaps what was killed, a number in these looks as if it still ran.
+        """Start it; after a kill it reuses its containers."""
+        # A killed process that is not reaped keeps its PID, and these PID files make it look alive.
         for stale in ("pid", "exec/containerd/containerd.pid"):
             (self.folder / stale).unlink(missing_ok=True)
         options = [f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec"]
@@ -73,14 +73,14 @@ class Engine:
         return done.returncode == 0
 
     def load(self, images: Sequence[str]) -> None:
-        """Bring images here from the machine's engine."""
+        """Copy images from the machine's engine."""
         with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as saving:
             load = ["docker", "-H", self.address, "load", "--quiet"]
             subprocess.run(load, stdin=saving.stdout, check=True, capture_output=True, timeout=300)
         assert saving.returncode == 0, "docker save failed"
 
     def stop(self) -> None:
-        """Take its containers away, and end it."""
+        """Remove its containers, and stop it."""
         if not self._answers():
             self.start()
         docker = ["docker", "-H", self.address]
@@ -90,14 +90,14 @@ class Engine:
         pid = self.pid
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: gone(pid), 60, "the engine has ended")
-        # One that was killed leaves its own mounts.
+        # A killed engine leaves its mounts.
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         for mount in sorted((path for path in mounts if path.startswith(f"{self.folder}/")), reverse=True):
             _run("umount", mount)
 
 
 def gone(pid: int) -> bool:
-    """Whether a process runs no more, its parent's word still to come or not."""
+    """Return whether a process has ended, reaped or not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -106,7 +106,7 @@ def gone(pid: int) -> bool:
 
 @contextmanager
 def engine(images: Sequence[str]) -> Iterator[Engine]:
-    """An engine with these images, gone afterwards with all it had."""
+    """Run an engine with these images; remove it and its data afterwards."""
     made = Engine(Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-engine-")))
     try:
         made.start()

@@ -1,4 +1,4 @@
-"""A handful of the most telling rows of 'make faults', in every run of the suite."""
+"""A few representative rows of 'make faults', run with the test suite."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_the_lock_of_a_dead_process(run: Run, one: Bed, command: list[str], expe
     one.away(command[1])
 
 
-def test_a_row_that_did_not_hold_is_told() -> None:
+def test_a_row_that_did_not_hold_is_reported() -> None:
     text = table([Row("CA", "down", "exit 7", "exit 0"), Row("DNS", "none", "a|b\nc", "differs", held=False)])
     assert "| DNS | none | a/b c | differs | - | 0 | **no** |" in text
     assert "2 rows run, 1 did not hold, 0 not run; 0 requests lost." in text

@@ -1,4 +1,4 @@
-"""Time: a certificate that is over, a clock that is wrong, and a short one that the loops renew alone."""
+"""Time: an expired certificate, a wrong clock, and a short-lived certificate that only the loops renew."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAMILY = "time"
 
 
 def rows(run: Run) -> None:
-    """The whole family."""
+    """Run the whole family."""
     with bed(run) as one:
         name = one.name("app")
         add = ["add-app", name, "--image", APP_IMAGE]
@@ -45,7 +45,7 @@ def rows(run: Run) -> None:
             docker("exec", one.stack.container("nginx"), "nginx", "-s", "reload")
             over = dt.datetime.now(dt.UTC)
             wait_until(lambda: one.stack.certificate(name).not_valid_after_utc < over, 10, "the old one is served")
-            return "the expired one is served"
+            return "the expired certificate is served"
 
         def trusted() -> None:
             assert one.stack.trusted(name)
@@ -57,7 +57,7 @@ def rows(run: Run) -> None:
 
 
 def alone(one: Bed, name: str) -> None:
-    """Both loops run quickly, and nobody calls stackctl until the new certificate is served."""
+    """Shorten the intervals of both loops; stackctl is not called until the new certificate is served."""
     one.stack.edit("agree-tos: true\n", "agree-tos: true\n  profile: shortlived\n")
     (one.stack.directory / "docker-compose.override.yml").write_text(SHORT_INTERVALS)
     one.stack.ok("up")
@@ -68,7 +68,7 @@ def alone(one: Bed, name: str) -> None:
         old = {one.stack.serial(name), age(one, name, -4, 2)}
         wait_until(lambda: one.stack.serial(name) not in old and one.stack.trusted(name), 60, "the loops renew it")
         shown = one.stack.certificate(name)
-        assert shown.not_valid_after_utc - shown.not_valid_before_utc < dt.timedelta(days=7), "it lives for six days"
+        assert shown.not_valid_after_utc - shown.not_valid_before_utc < dt.timedelta(days=7), "it is valid for six days"
         return "renewed and served by the loops alone"
 
     what = "a 6-day certificate, 2 days left"
@@ -76,7 +76,7 @@ def alone(one: Bed, name: str) -> None:
 
 
 def age(one: Bed, name: str, begins: int, ends: int) -> int:
-    """Put a certificate of other days in the place of a lineage's, for its own key; returns its serial number."""
+    """Replace a lineage's certificate by one with other dates, for the same key; return its serial number."""
     live = one.stack.live / name
     now = dt.datetime.now(dt.UTC)
     key = serialization.load_pem_private_key((live / "privkey.pem").read_bytes(), None)
@@ -85,7 +85,7 @@ def age(one: Bed, name: str, begins: int, ends: int) -> int:
     made = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Pebble of old")]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Old Pebble")]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + dt.timedelta(days=begins))
