@@ -1,18 +1,19 @@
-# Development of stackctl. Every target sets up what it needs, and is quick when all is there.
+# Development of stackctl. Every target sets up its prerequisites, and skips those that are up to date.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# A module's tests share a stack, so a module stays with one worker.
+# The tests of a module share a stack, so each module runs on one worker.
 PARALLEL = --numprocesses 2 --dist loadfile
 
-# Without the engine nothing is shared, and what the tests write are many small files: memory takes them fastest.
+# Without the engine nothing is shared, so any worker runs any test. The tests write many small files, which are
+# fastest in memory.
 QUICK = --numprocesses 2 --dist worksteal -m 'not slow and not e2e' -o tmp_path_retention_policy=failed
-# Some of the files are run, so not where that is forbidden, as it is in most containers.
+# Not if it is mounted noexec, as in most containers: the tests execute some of the files.
 IN_MEMORY = $(shell test -w /dev/shm && ! grep -q ' /dev/shm .*noexec' /proc/mounts && echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
 
-# Every script, so that a new one is checked without anybody remembering it.
+# All scripts, so that new ones are checked automatically.
 SCRIPTS = .ci/run $(shell find compose nginx stackctl tests -name '*.sh')
 
 .DEFAULT_GOAL := help
@@ -25,10 +26,10 @@ help: ## Show this list
 
 setup: venv ca ## Install stackctl into .venv; start an engine, build images, start a test CA
 
-demo: setup ## Bring up a stack with trusted certificates and show what stackctl does
+demo: setup ## Start a stack with trusted certificates and show what stackctl does
 	tests/lab/demo.sh $(ARGS)
 
-check: lint ## Check style, types and scripts, and run the quick tests, which need no engine
+check: lint ## Check style, types and scripts, and run the quick tests that need no engine
 	$(IN_MEMORY) $(BIN)/pytest $(QUICK) $(ARGS)
 
 test: setup ## Run the whole test suite, end-to-end tests included
@@ -43,16 +44,16 @@ lint: venv ## Check style, types and scripts
 e2e: setup ## Run the end-to-end tests only
 	$(BIN)/pytest $(PARALLEL) tests/e2e $(ARGS)
 
-bench: setup ## Measure stackctl
+bench: setup ## Run the benchmark
 	$(BIN)/python -m tests.bench $(ARGS)
 
-faults: setup ## Break things on purpose and check that nothing else breaks
+faults: setup ## Inject faults and check that no other site is affected
 	$(BIN)/python -m tests.faults $(ARGS)
 
-dist: venv ## Build the wheel and the sdist into dist/, and check what is in them
+dist: venv ## Build the wheel and the sdist into dist/, and check their contents
 	$(BIN)/python -m tests.dist dist
 
-clean: ## Remove everything that the other targets made
+clean: ## Remove everything that the other targets created
 	tests/lab/clean.sh
 
 venv: $(VENV)/.stamp

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# A CA that speaks ACME (Pebble) and the DNS server it asks (pebble-challtestsrv), for tests.
+# Runs an ACME CA (Pebble) and its DNS server (pebble-challtestsrv), for tests.
 #
-#   ca.sh up      start both; running again changes nothing
-#   ca.sh down    stop both and remove what they made
-#   ca.sh status  say what runs; exit status 1 unless both do
+#   ca.sh up      start both, if they are not running
+#   ca.sh down    stop both and remove their files
+#   ca.sh status  report whether they are running; exit with 1 unless both are
 #
-# Both run in the host's network: the CA then reaches every stack that publishes its proxy on a
-# loopback address of its own (127.0.0.N:80 and :443), so many stacks live side by side.
-#   .lab/ca/directory  the ACME directory as containers reach it
-#   .lab/ca/ca.pem     trust for that API (REQUESTS_CA_BUNDLE of a client)
-#   .lab/ca/root.pem   the root of the certificates issued; a new one after every start
+# Both run on the host's network, so that the CA can reach every stack that publishes its proxy on its own
+# loopback address (127.0.0.N:80 and :443), and many stacks can run in parallel.
+#   .lab/ca/directory  the URL of the ACME directory, as containers reach it
+#   .lab/ca/ca.pem     the root of that API's certificate (REQUESTS_CA_BUNDLE of a client)
+#   .lab/ca/root.pem   the root of the issued certificates; a new one after every start
 #   http://127.0.0.1:8055  changes DNS: POST /add-a {"host":"a.example.com","addresses":["127.0.0.9"]}
 # PEBBLE_WFE_NONCEREJECT and PEBBLE_AUTHZREUSE (percent) are passed on when set.
 set -eu
@@ -22,8 +22,8 @@ PEBBLE=stackctl-lab-pebble
 DNS=stackctl-lab-dns
 LABEL=stackctl.lab.key
 
-# Good nonces are refused now and then by default, as clients must cope with that. Validating
-# again only sometimes, the other default, would hide a broken challenge path half of the time.
+# Valid nonces are rejected at random by default, which clients must handle. Pebble's default of reusing
+# half of the authorizations is off: it would hide a broken challenge path half of the time.
 NONCEREJECT=${PEBBLE_WFE_NONCEREJECT:-5}
 AUTHZREUSE=${PEBBLE_AUTHZREUSE:-0}
 
@@ -31,8 +31,8 @@ running() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2>/
 key_of() { docker container inspect --format "{{index .Config.Labels \"$LABEL\"}}" "$1" 2>/dev/null; }
 fetch() { curl --noproxy '*' --fail --silent --show-error --max-time 5 --cacert "$CA/ca.pem" "$@"; }
 
-# The address of the host on the default bridge, which containers of every bridge can reach.
-# An engine that chose it by itself may not tell; it then took the first one of the subnet.
+# The address of the host on the default bridge, which containers on every bridge can reach.
+# Without a configured gateway, the engine may not report it: it is then the first address of the subnet.
 gateway() {
   local subnet address
   read -r subnet address < <(docker network inspect bridge \
@@ -65,9 +65,9 @@ write_configuration() {
 END
 }
 
-# write_keys DIRECTORY GATEWAY: a CA of one use, and the certificate of the ACME API.
-# Python from 3.13 on refuses a CA without keyUsage and a certificate without the identifier of
-# its issuer's key, so every extension is spelled out instead of left to openssl's own defaults.
+# write_keys DIRECTORY GATEWAY: creates a throwaway CA and the certificate of the ACME API.
+# Python 3.13 and newer reject a CA without keyUsage and a certificate without authorityKeyIdentifier,
+# so every extension is set explicitly instead of by openssl's defaults.
 write_keys() {
   cat >"$1/openssl.cnf" <<END
 [req]
@@ -87,7 +87,7 @@ subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid:always
 subjectAltName = DNS:pebble, DNS:localhost, IP:127.0.0.1, IP:$2
 END
-  # One chain of &&: `set -e` does not count in a command whose result is tested.
+  # One chain of &&: `set -e` is ignored in a command whose result is tested.
   (
     cd "$1" &&
       openssl req -x509 -config openssl.cnf -extensions ca -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
@@ -96,12 +96,12 @@ END
         -nodes -subj /CN=pebble -keyout key.pem -out api.csr &&
       openssl x509 -req -in api.csr -CA ca.pem -CAkey ca.key -set_serial 1 -days 3650 \
         -extfile openssl.cnf -extensions api -out cert.pem &&
-      # Nothing else is to be signed with it.
+      # The CA's key signs nothing else.
       rm ca.key api.csr openssl.cnf
   ) >"$LAB/openssl.log" 2>&1 || die "openssl failed: $(tail -n 3 "$LAB/openssl.log")"
 }
 
-# check NAME COMMAND...: polls until the container answers or has ended.
+# check NAME COMMAND...: polls until the container answers; fails if it has exited.
 check() {
   local name=$1
   shift
@@ -135,12 +135,12 @@ start_pebble() {
     --env PEBBLE_VA_NOSLEEP=1 --env "PEBBLE_WFE_NONCEREJECT=$NONCEREJECT" \
     --env "PEBBLE_AUTHZREUSE=$AUTHZREUSE" "$IMAGE" \
     pebble -config /lab/pebble.json -dnsserver 127.0.0.1:8053 >/dev/null
-  # Copied, not mounted: the CA belongs to the engine and outlives the tree that started it.
+  # Copied, not mounted: the containers may outlive the checkout that started them.
   docker cp "$files/." "$PEBBLE:/lab" >/dev/null 2>&1
   docker start "$PEBBLE" >/dev/null
 }
 
-# Another tree may have started the CA, and every start makes a new root: take both from what runs.
+# Another checkout may have started the CA, and every start makes a new root: read both from the running CA.
 write_trust() {
   mkdir -p "$CA"
   docker cp "$PEBBLE:/lab/ca.pem" "$CA/ca.pem.new" >/dev/null 2>&1
@@ -181,9 +181,9 @@ status() {
   local name failed=0
   for name in "$PEBBLE" "$DNS"; do
     if running "$name"; then
-      say "$name runs"
+      say "$name is running"
     else
-      say "$name does not run"
+      say "$name is not running"
       failed=1
     fi
   done

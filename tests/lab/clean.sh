@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Removes everything that the Makefile's targets made in this tree and in the engine: stacks,
-# the test CA, images, the engine's process (if it was started here), the virtual environment,
-# generated files. Packages of the system stay.
+# Removes everything that the Makefile's targets created in this checkout and in the engine: stacks,
+# the test CA, images, the engine's process (if it was started here), the virtual environment and
+# generated files. System packages are kept.
 #
-# A stack belongs to the lab if its project lies below .lab/ or its name begins with stackctl-lab-.
+# A stack belongs to the lab if its project is below .lab/ or its name starts with stackctl-lab-.
 set -eu
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -20,7 +20,7 @@ lab_projects() {
   done
 }
 
-# remove KIND FILTER: containers, networks or volumes, and quietly none.
+# remove KIND FILTER: removes the matching containers, networks or volumes, if there are any.
 remove() {
   local kind=$1 ids list=(ls --quiet --filter "$2") rm=(rm)
   case $kind in

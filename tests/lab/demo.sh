@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Brings up a stack of two apps in .lab/demo with certificates of the test CA, and shows each step.
+# Starts a stack of two apps in .lab/demo with certificates of the test CA, and shows each step.
 # Called by 'make demo'; arguments go to 'stackctl init' (make demo ARGS='--nginx-image stackctl/nginx:1.22').
 #
-# Every run begins with an empty directory: the test CA forgets its accounts and gets a new root when
-# it restarts, so that certificates of an earlier run may be nobody's.
+# Every run starts with an empty directory: a restarted test CA has a new root and no accounts, so that
+# certificates of an earlier run may be invalid.
 set -eu
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -13,7 +13,7 @@ ADDRESS=127.0.0.2
 APPS=(app1 app2)
 BIN="$ROOT/.venv/bin"
 
-# show COMMAND...: print it as a person would type it, then run it.
+# show COMMAND...: prints the command as a user would type it, then runs it.
 show() {
   printf '\n$ %s\n' "${*/#"$ROOT"\//}"
   "$@"
@@ -21,7 +21,7 @@ show() {
 
 preconditions() {
   [ -x "$BIN/stackctl" ] || die "stackctl is not installed: run 'make setup'"
-  [ -s "$LAB/ca/directory" ] || die "the test CA does not run: run 'make setup'"
+  [ -s "$LAB/ca/directory" ] || die "the test CA is not running: run 'make setup'"
   need curl curl
   need openssl openssl
 }
@@ -38,28 +38,28 @@ empty_directory() {
   done
   rm -rf "$DEMO"
   mkdir -p "$DEMO"
-  # Compose would call the project 'demo', as many others on this machine may be called.
+  # The default project name, 'demo', could collide with other projects on this machine.
   echo "COMPOSE_PROJECT_NAME=$project" >"$DEMO/.env"
 }
 
-# dns ACTION NAME: tell the CA's resolver.
+# dns ACTION NAME: changes the records of the CA's resolver.
 dns() {
   curl --fail --silent --show-error --max-time 5 --output /dev/null \
     --data "{\"host\":\"$2\",\"addresses\":[\"$ADDRESS\"]}" "http://127.0.0.1:8055/$1"
 }
 
-# The names exist only for the CA's resolver; curl is told below.
+# The names exist only in the CA's resolver; curl gets the address by --resolve below.
 names() {
   local app
   for app in "${APPS[@]}"; do
     docker tag stackctl-lab/app:latest "$app:latest"
-    # Addresses add up, and the CA would ask the first.
+    # Addresses accumulate, and the CA would use the first.
     dns clear-a "$app.example.com"
     dns add-a "$app.example.com"
   done
 }
 
-# What a client sees that trusts the root of the CA and nothing else.
+# Shows what a client sees that trusts only the CA's root.
 prove() {
   local name=$1 shown
   shown=$(openssl s_client -connect "$ADDRESS:443" -servername "$name" -verify_hostname "$name" \
@@ -73,9 +73,9 @@ prove() {
 }
 
 preconditions
-# All that is asked from here on is on this host.
+# All requests from here on stay on this host.
 export no_proxy='*'
-# The names exist for the CA's resolver alone.
+# The names exist only in the CA's resolver.
 export STACKCTL_RESOLVER=127.0.0.1:8053
 empty_directory
 names
@@ -96,12 +96,12 @@ for app in "${APPS[@]}"; do
 done
 show stackctl status
 
-say "a change, seen before it happens, and taken back"
-# As a person would in an editor.
+say "preview a change, apply it, and roll it back"
+# The edits that a user would make in an editor.
 edit() {
   printf '\n(docker-compose.yml: %s gets "body-size: 1m"; nginx/custom/%s.conf: a header)\n' "$1.example.com" "$1.example.com"
   sed -i "/- $1.example.com\$/,/port: /s/^\( *\)port: .*/&\n\1body-size: 1m/" docker-compose.yml
-  echo 'add_header X-Demo "seen before, proved after" always;' >"nginx/custom/$1.example.com.conf"
+  echo 'add_header X-Demo "previewed, then verified" always;' >"nginx/custom/$1.example.com.conf"
 }
 edit app1
 show stackctl plan
@@ -111,21 +111,21 @@ show stackctl rollback --dry-run
 show stackctl rollback
 show stackctl plan
 
-say "the way of a request, and what is wrong where there is none"
+say "the path of a request, and what is wrong with a name that is not served"
 show stackctl explain app1.example.com
 show stackctl doctor app1.example.com
 
 cat <<END
 
-The stack runs. To play with it:
+The stack is running. To try it:
   cd .lab/demo && export PATH="$BIN:\$PATH" STACKCTL_RESOLVER=127.0.0.1:8053
   stackctl edit                                shows the plan and asks before anything changes
-  stackctl rollback                            takes the rollback back
+  stackctl rollback                            undoes the rollback
   docker stop stackctl-lab-demo-app1-1         then 'stackctl status', and 'stackctl up'
   stackctl renew --force app2.example.com
   stackctl remove-app app1.example.com
-Another app needs its name with the CA's resolver first:
+Before adding another app, add its name to the CA's resolver:
   curl --data '{"host":"app3.example.com","addresses":["$ADDRESS"]}' http://127.0.0.1:8055/add-a
   stackctl add-app app3.example.com --image stackctl-lab/app:latest
-'make demo' begins anew; 'make clean' removes all of it.
+'make demo' starts again with an empty directory; 'make clean' removes everything.
 END

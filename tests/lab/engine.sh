@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Makes sure that a Docker Engine answers: the one that is there, or one installed and
-# started here.
+# Makes sure that a Docker Engine answers; if there is none, installs and starts one.
 #
 #   engine.sh        use or start the engine
-#   engine.sh stop   stop it, only if this script started it
+#   engine.sh stop   stop the engine, if this script started it
 set -eu
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,17 +10,17 @@ set -eu
 PIDFILE="$LAB/dockerd.pid"
 LOG="$LAB/dockerd.log"
 
-# The client prints its own version even without an engine: ask for the server's.
+# The client prints its own version even without an engine: query the server's.
 answers() { command -v docker >/dev/null && docker version --format '{{.Server.Version}}' 2>/dev/null; }
 
-# A pid file can outlive its process, and the number be somebody else's by now.
+# A PID file can outlive its process, and the PID may have been reused.
 ours_runs() {
   [ -s "$PIDFILE" ] && [ "$(cat "/proc/$(cat "$PIDFILE")/comm" 2>/dev/null)" = dockerd ]
 }
 
 install_engine() {
   local packages=(docker.io iptables)
-  # Newer releases split the client from the engine.
+  # Newer releases package the client separately.
   if ! command -v docker >/dev/null && apt-cache show docker-cli >/dev/null 2>&1; then
     packages+=(docker-cli)
   fi
@@ -34,11 +33,11 @@ start_engine() {
     return
   fi
   if pidof dockerd >/dev/null; then
-    return # on its way up, started by the package or by somebody else
+    return # already starting, by the package or by another process
   fi
   say "starting dockerd (log: ${LOG#"$ROOT"/})"
-  # A session of its own and no inherited descriptor: it must outlive make, and must not
-  # keep open the pipe or the lock of whoever called this.
+  # In a new session and without inherited descriptors: it must outlive make, and must not
+  # keep the caller's pipe or lock open.
   # shellcheck disable=SC2016  # $$ and $0 belong to the inner shell
   setsid sh -c 'echo "$$" >"$0"; exec dockerd' "$PIDFILE" >"$LOG" 2>&1 </dev/null 9>&- &
 }
@@ -69,9 +68,9 @@ and make sure that 'docker version' works for this user"
 
 stop() {
   if ours_runs; then
-    say "stopping the engine that this set-up started"
+    say "stopping the engine that 'make setup' started"
     kill "$(cat "$PIDFILE")"
-    wait_until 30 gone || die "dockerd (pid $(cat "$PIDFILE")) does not stop"
+    wait_until 30 gone || die "dockerd (PID $(cat "$PIDFILE")) does not stop"
   fi
   rm -f "$PIDFILE"
 }

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Builds the images of the lab: the product's own (nginx, certbot), a test CA and a test app.
-# Only what is missing or whose build context changed is built. Needs an engine (engine.sh).
+# Builds the images of the lab: the product's (nginx, certbot), a test CA and a test app.
+# Builds only images that are missing or whose build context has changed. Needs an engine (engine.sh).
 #
 #   images.sh        build
-#   images.sh clean  remove what was built here
+#   images.sh clean  remove the built images
 set -eu
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 LOGS="$LAB/images"
-# Says what an image was built from; found again on the image itself, so that a fresh clone of
-# the tree does not build again what the engine already has.
+# The label that holds the digest of an image's build context. It is on the image itself, so that a new
+# clone does not rebuild the images that the engine already has.
 LABEL=stackctl.lab.key
 
-# SUITE IMAGE CONTEXT VERSION-COMMAND, in the order to build. A tag with digits promises that
-# version; several versions of one Dockerfile exist because the proxy's abilities depend on it.
+# SUITE IMAGE CONTEXT VERSION-COMMAND, in build order. A tag with digits is the version of the
+# program; one Dockerfile is built for several versions because the proxy's features depend on it.
 catalogue() {
   cat <<'END'
 forky stackctl-lab/pebble:latest tests/lab/pebble dpkg-query --show pebble
@@ -32,7 +32,7 @@ NEWEST_NGINX=stackctl/nginx:1.30
 image_id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null; }
 image_key() { docker image inspect --format "{{index .Config.Labels \"$LABEL\"}}" "$1" 2>/dev/null; }
 
-# context_key DIRECTORY BASE-ID: changes when a file's name or content does, or the base.
+# context_key DIRECTORY BASE-ID: a digest of the names and contents of the files, and of the base.
 context_key() {
   (
     cd "$ROOT/$1"
@@ -41,37 +41,37 @@ context_key() {
   ) | sha256sum | cut -d' ' -f1
 }
 
-# The mirror this machine already uses, so that nothing here names one.
+# The mirror that this machine already uses.
 debian_mirror() {
   # shellcheck disable=SC2016  # apt-get fills these in
   apt-get indextargets --format '$(SITE) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
     awk '$2 == "Debian" && $3 == "Debian" { print $1; exit }'
 }
 
-# A base image from packages, for a machine that reaches no image registry.
+# Creates a base image from packages, for a machine that cannot reach an image registry.
 import_base() {
   local suite=$1 image=$2 dir mirror script=
-  on_debian && [ "$(id -u)" -eq 0 ] || die "$image cannot be pulled, and making it needs root on Debian"
+  on_debian && [ "$(id -u)" -eq 0 ] || die "$image cannot be pulled, and creating it needs root on Debian"
   mirror=$(debian_mirror)
-  [ -n "$mirror" ] || die "$image cannot be pulled, and apt knows no Debian mirror to make it from"
+  [ -n "$mirror" ] || die "$image cannot be pulled, and apt has no Debian mirror to create it from"
   need debootstrap debootstrap
-  # Newer suites than this machine's debootstrap are made like the one it always knows.
+  # Suites unknown to this machine's debootstrap use the script of sid.
   if [ ! -e "/usr/share/debootstrap/scripts/$suite" ]; then
     script=/usr/share/debootstrap/scripts/sid
   fi
   dir=$(mktemp -d)
-  # shellcheck disable=SC2064  # the value of now
+  # shellcheck disable=SC2064  # the current value
   trap "rm -rf '$dir'" EXIT
   debootstrap --variant=minbase "$suite" "$dir" "$mirror" ${script:+"$script"}
   rm -rf "$dir"/var/cache/apt/archives/*.deb "$dir"/var/lib/apt/lists/*
-  # What the published images have too: no service starts while packages are installed, and no
-  # package file is synced to disk or kept.
+  # As in the published images: no service starts while packages are installed, and package files are
+  # neither synced to disk nor kept.
   printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d"
   chmod 755 "$dir/usr/sbin/policy-rc.d"
   echo force-unsafe-io >"$dir/etc/dpkg/dpkg.cfg.d/unsafe-io"
   printf 'path-exclude /usr/share/%s/*\n' doc man info locale >"$dir/etc/dpkg/dpkg.cfg.d/slim"
   echo 'Acquire::Languages "none";' >"$dir/etc/apt/apt.conf.d/no-languages"
-  # The mirror may be a snapshot, whose index is older than its own date of expiry.
+  # The mirror may be a snapshot, whose index has expired.
   echo 'Acquire::Check-Valid-Until "false";' >"$dir/etc/apt/apt.conf.d/snapshot"
   tar -C "$dir" -c . |
     docker import --change 'CMD ["bash"]' --change "LABEL $LABEL=base" - "$image"
@@ -80,11 +80,11 @@ import_base() {
 ensure_base() {
   local suite=$1 image="debian:$1-slim"
   image_id "$image" >/dev/null && return
-  say "making $image"
+  say "creating $image"
   timeout 300 docker pull "$image" >"$LOGS/$suite.log" 2>&1 && return
-  # In a process of its own, so that errors of every line count although callers test the result.
+  # In a separate process: `set -e` is ignored in a function whose result is tested.
   bash "$0" import "$suite" "$image" >>"$LOGS/$suite.log" 2>&1 ||
-    die "$image was not made; log: ${LOGS#"$ROOT"/}/$suite.log: $(tail -n 3 "$LOGS/$suite.log")"
+    die "$image was not created; log: ${LOGS#"$ROOT"/}/$suite.log: $(tail -n 3 "$LOGS/$suite.log")"
 }
 
 # build SUITE IMAGE CONTEXT COMMAND...
@@ -94,7 +94,7 @@ build() {
   key=$(context_key "$context" "$(image_id "debian:$suite-slim")")
   [ "$(image_key "$image")" != "$key" ] || return 0
   log="$LOGS/$(basename "${image/:/-}").log"
-  # The classic builder takes its base from the engine's own images without asking a registry.
+  # The classic builder uses the engine's copy of the base without contacting a registry.
   DOCKER_BUILDKIT=0 docker build --force-rm --build-arg "BASE=debian:$suite-slim" --label "$LABEL=$key" \
     --tag "$image" "$ROOT/$context" >"$log" 2>&1 ||
     die "$image was not built; log: ${log#"$ROOT"/}: $(tail -n 3 "$log")"
@@ -102,17 +102,17 @@ build() {
   say "built $image (${found:-unknown version}, $((SECONDS - started)) s)"
   wanted=${image##*:}
   if [ "$wanted" != latest ] && [ "${found#"$wanted".}" = "$found" ] && [ "$found" != "$wanted" ]; then
-    say "warning: $image has version $found: the $suite suite has moved on"
+    say "warning: $image has version $found: the $suite suite has a newer one"
   fi
 }
 
-# chain SUITE: its base, then all that stands on it.
+# chain SUITE: builds its base, then all images based on it.
 chain() {
   local suite image context command
   ensure_base "$1"
   while read -r suite image context command; do
     if [ "$suite" = "$1" ]; then
-      # shellcheck disable=SC2086  # the command's words
+      # shellcheck disable=SC2086  # one argument per word
       build "$suite" "$image" "$context" $command </dev/null
     fi
   done < <(catalogue)
@@ -122,7 +122,7 @@ up() {
   local suite jobs=() job failed=0 latest
   docker version >/dev/null 2>&1 || die "no Docker Engine answers: run tests/lab/engine.sh"
   mkdir -p "$LOGS"
-  # Downloading, unpacking and building wait for different things: side by side is faster.
+  # In parallel, because downloads, unpacking and builds wait for different resources.
   for suite in forky trixie bookworm; do
     chain "$suite" &
     jobs+=($!)
@@ -143,7 +143,7 @@ clean() {
   ids=$(docker image ls --quiet --filter "label=$LABEL" | sort -u)
   # shellcheck disable=SC2086  # one word per image
   [ -z "$ids" ] || docker image rm --force $ids >/dev/null 2>&1 ||
-    say "images that other containers use were kept"
+    say "images in use by other containers were kept"
 }
 
 case ${1:-up} in

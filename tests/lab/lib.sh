@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the lab's scripts share: messages, deadlines, the lock, system packages.
-# Sourced by bash scripts of this directory, after `set -eu`.
+# Shared by the lab's scripts: messages, deadlines, the lock, system packages.
+# Sourced by the bash scripts of this directory, after `set -eu`.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck disable=SC2034  # read by the scripts that source this file
@@ -23,7 +23,7 @@ wait_until() {
   done
 }
 
-# Two terminals may set up the same tree at once: the second waits and then finds all done.
+# Two terminals may set up the same checkout at once: the second waits, then has nothing to do.
 # The lock is on file descriptor 9, so anything that outlives the script must close it.
 lock() {
   mkdir -p "$LAB"
@@ -40,7 +40,7 @@ on_debian() {
 
 can_install() { [ "$(id -u)" -eq 0 ] && on_debian; }
 
-# install_packages NAME...: from the distribution, without questions.
+# install_packages NAME...: installs distribution packages non-interactively.
 install_packages() {
   local log="$LAB/apt.log"
   mkdir -p "$LAB"
@@ -53,12 +53,12 @@ install_packages() {
   fi
 }
 
-# need COMMAND PACKAGE: a tool the lab calls; installed where that is possible.
+# need COMMAND PACKAGE: makes sure that a tool is present; installs it if possible.
 need() {
   command -v "$1" >/dev/null && return
   can_install || die "'$1' is missing: install it (package $2) and run this again"
   (
-    # Jobs side by side may need the same tool: the second finds it installed by the first.
+    # Parallel jobs may need the same tool: the second waits until the first has installed it.
     exec 8>"$LAB/apt.lock"
     if command -v flock >/dev/null; then flock 8; fi
     command -v "$1" >/dev/null || install_packages "$2"

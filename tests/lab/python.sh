@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes sure that there is a Python to build the virtual environment with.
+# Makes sure that there is a Python for the virtual environment.
 #
-#   python.sh PYTHON   ends with 0 where PYTHON is 3.11 or newer and has venv and pip;
-#                      the distribution's own is installed first where that can make it so
+#   python.sh PYTHON   exits with 0 if PYTHON is 3.11 or newer and has venv and pip;
+#                      installs the distribution's packages first where possible
 set -eu
 # shellcheck source=tests/lab/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -17,5 +17,5 @@ fits && exit
 if [ "$PYTHON" = python3 ] && can_install; then
   install_packages python3 python3-venv
 fi
-fits || die "stackctl needs Python 3.11 or newer with venv and pip, and '$PYTHON' is not that:" \
-  "install it (Debian: apt-get install python3-venv) or name another one: make PYTHON=python3.12"
+fits || die "stackctl needs Python 3.11 or newer with venv and pip, and '$PYTHON' is not suitable:" \
+  "install it (Debian: apt-get install python3-venv) or choose another one: make PYTHON=python3.12"

@@ -21,9 +21,9 @@ TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # keep-alive, which the proxy is expected to use
+    protocol_version = "HTTP/1.1"  # keep-alive, which the proxy should use
     server_version = "lab-app"
-    # Headers and body leave in two writes: without this, Nagle's algorithm delays the second.
+    # Headers and body are two writes: with Nagle's algorithm the second is delayed.
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
             self.websocket()
         else:
             # An app that forces https everywhere would break the ACME challenge if the proxy
-            # let it answer: whoever sees this redirect on the challenge path has found that.
+            # forwarded it: this redirect on the challenge path shows that it did.
             self.send_response(302)
             host = self.headers.get("Host", NAME)
             self.send_header("Location", f"https://{host}{self.path}")
@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def body(self) -> Iterator[bytes]:
-        """The request body, whole, whether its length was announced or it comes in chunks."""
+        """Read the whole request body, with a Content-Length or chunked."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             while size := int(self.rfile.readline().split(b";")[0], 16):
                 yield self.rfile.read(size)
@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def read_frame(stream: BufferedIOBase) -> tuple[int, bytes] | None:
-    """One unfragmented frame (RFC 6455, 5.2), or None at the end of the stream."""
+    """Read one unfragmented frame (RFC 6455, 5.2); None at the end of the stream."""
     head = stream.read(2)
     if len(head) < 2:
         return None
@@ -130,7 +130,7 @@ def read_frame(stream: BufferedIOBase) -> tuple[int, bytes] | None:
 
 
 def make_frame(opcode: int, payload: bytes) -> bytes:
-    """One final, unmasked frame, as a server sends it."""
+    """Return one final, unmasked frame, as a server sends it."""
     size = len(payload)
     if size < 126:
         head = struct.pack("!BB", 0x80 | opcode, size)
@@ -143,12 +143,12 @@ def make_frame(opcode: int, payload: bytes) -> bytes:
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 1024  # the default of 5 refuses connections under load
+    request_queue_size = 1024  # the default of 5 drops connections under load
 
 
 def main() -> None:
-    # As process 1 of a container the default action of a signal does not apply, and an orderly
-    # shutdown would wait for /slow: leave at once.
+    # For process 1 of a container the default action of a signal does not apply, and a graceful
+    # shutdown would wait for /slow: exit at once.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
     Server(("", PORT), Handler).serve_forever()
