@@ -1,1 +1,1 @@
-"""The outside world: Docker, Compose, the disk and the wire. Observes and executes, decides nothing."""
+"""Workflows that use the ports: observe, probe, apply, issue, back up and adopt."""

@@ -1,4 +1,4 @@
-"""Everything outside that a use case needs, in one value."""
+"""The context of a use case: the stack's directory, the ports, the clock and the report, in one value."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from stackctl.proxies.proxy import Proxy, ProxyLayout
 
 
 class Report(Protocol):
-    """Who is told how a command goes on, while it does."""
+    """Receives progress events while a command runs."""
 
     def begin(self, operation: Operation) -> None:
         """``operation`` starts."""
 
     def end(self, operation: Operation, error: str | None) -> None:
-        """``operation`` is done, or has failed with ``error``."""
+        """``operation`` succeeded, or failed with ``error``."""
 
     def note(self, text: str) -> None:
-        """Something a person should know, and that is no operation."""
+        """Receive a message for the user that belongs to no operation."""
 
     def progress(self, text: str) -> None:
-        """How far the operation at work is; the next one takes its place."""
+        """Receive the progress of the running operation; it replaces the previous progress."""
 
 
 class Issuer(CertificateSource, Protocol):
-    """A source of certificates: what it decides, and what it does."""
+    """A source of certificates: its decisions and its effects."""
 
     def preflight(
         self, context: Context, project: str, stack: Stack, operations: Sequence[CheckNames]
     ) -> list[StackctlError | None]:
-        """Return what is certain to fail at the CA, for each operation in their order."""
+        """Return, for each operation in order, the failure that is certain at the CA, or None."""
 
     def issue(
         self, context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest], *, paced: bool
     ) -> dict[str, StackctlError]:
-        """Request all certificates; returns the failures by lineage."""
+        """Request all certificates, and return the failures by lineage."""
 
     def delete(self, context: Context, project: str, stack: Stack, held: Held) -> None:
-        """Delete a certificate of this source, but for what is stored in the folder of the site.
+        """Delete a certificate of this source, except the files stored in the site's directory.
 
         Raises:
-            StackctlError: it is not deleted.
+            StackctlError: the certificate was not deleted.
         """
 
 
@@ -60,8 +60,8 @@ class Issuer(CertificateSource, Protocol):
 class Context:
     """The stack's directory, the ports of its engine, the proxies by name, the clock and the network.
 
-    ``issuers`` are the sources of certificates, by name, in the order in which they are asked for sites.
-    ``command`` is the command line as a person typed it.
+    ``issuers`` are the sources of certificates, by name; the first that owns a site issues for it.
+    ``command`` is the command line as the user typed it.
     """
 
     directory: StackDirectory

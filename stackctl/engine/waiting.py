@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a deadline; never for a guessed time."""
+"""Wait for a condition with a deadline, never for a guessed time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 
 
 def wait_for(look: Callable[[], T | None], seconds: float) -> T | None:
-    """What ``look`` returns once it is not None; None when ``seconds`` have passed."""
+    """Return the result of ``look`` as soon as it is not None, or None after ``seconds``."""
     deadline = time.monotonic() + seconds
     pause = _FIRST_PAUSE
     while True:
@@ -23,5 +23,5 @@ def wait_for(look: Callable[[], T | None], seconds: float) -> T | None:
         if left <= 0:
             return None
         time.sleep(min(pause, left))
-        # Longer and longer, but never by more than a fifth of what was waited for already.
+        # Each pause is longer, but by no more than a fifth of the previous one.
         pause = min(pause * 1.2, _LONGEST_PAUSE)

@@ -14,7 +14,7 @@ from stackctl.engine.backup.manifest import FORMAT, Manifest
 from stackctl.engine.backup.pack import pack, refuse_existing, written_whole
 from stackctl.engine.backup.sealing import Seal
 from stackctl.engine.backup.selection import Selection, select, trees
-from stackctl.engine.backup.snapshot import Changed, certbot_rests, refuse_change, take
+from stackctl.engine.backup.snapshot import Changed, certbot_locked_out, refuse_change, take
 from stackctl.engine.backup.unpack import verify
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError, StackctlError
@@ -149,7 +149,7 @@ def _write(
 ) -> tuple[Manifest, str]:
     root = context.directory.root
     changed: Changed | None = None
-    with certbot_rests(root, options.wait, context.report.note):
+    with certbot_locked_out(root, options.wait, context.report.note):
         for _ in range(_ATTEMPTS):
             into.seek(0)
             into.truncate()

@@ -24,7 +24,7 @@ def archive(cli: Cli, tmp_path: Path) -> Path:
 
 def test_a_file_that_is_there(cli: Cli, archive: Path) -> None:
     before = archive.read_bytes()
-    assert "there already" in cli.refused(2, "backup", str(archive))["message"]
+    assert "already exists" in cli.refused(2, "backup", str(archive))["message"]
     assert archive.read_bytes() == before
 
 
@@ -62,7 +62,7 @@ def test_a_device_is_not_replaced(cli: Cli, tmp_path: Path) -> None:
     """A rename would put the archive in its place: /dev/null was a file from then on."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert "no ordinary file" in cli.refused(2, "backup", str(pipe), "--force")["message"]
+    assert "not a regular file" in cli.refused(2, "backup", str(pipe), "--force")["message"]
     assert pipe.is_fifo()
 
 
@@ -97,7 +97,7 @@ def test_certbots_tree_that_only_root_may_read(cli: Cli, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(Path, "iterdir", closed)
     error = cli.refused(5, "backup", str(tmp_path / "y"))
-    assert error["message"] == "certbot's tree can be read by root alone"
+    assert error["message"] == "only root can read certbot's tree"
     assert "sudo stackctl backup" in error["hint"]
     assert not (tmp_path / "y").exists()
 
@@ -136,5 +136,5 @@ def test_an_encrypted_archive_without_a_key(cli: Cli, tmp_path: Path) -> None:
     other.write_text("wrong\n")
     sealed = str(tmp_path / "x.age")
     assert cli("backup", sealed, "--passphrase-file", str(secret)).exit_code == 0
-    assert cli.refused(2, "restore", sealed)["hint"] == "'stackctl restore --passphrase-file FILE' reads it"
-    assert "another passphrase" in cli.refused(2, "restore", sealed, "--passphrase-file", str(other))["message"]
+    assert cli.refused(2, "restore", sealed)["hint"] == "run 'stackctl restore --passphrase-file FILE ARCHIVE'"
+    assert "the passphrase is wrong" in cli.refused(2, "restore", sealed, "--passphrase-file", str(other))["message"]

@@ -110,5 +110,5 @@ def test_without_a_python_certificates_are_asked_for_one_by_one(stack: Stack, im
     stack.add_dns(name)
     done = stack.ok("add-app", name, "--image", APP_IMAGE)
     assert stack.trusted(name)
-    said = "the certbot image has no Python to run: asking for one certificate after the other"
+    said = "the certbot image has no Python: requesting one certificate at a time"
     assert done.stdout.count(said) == 1

@@ -63,7 +63,7 @@ def _backs_up_and_restores(stack: Stack, name: str) -> None:
         stack.wrapper = somebody
         serial = stack.serial(name)
         refused = stack.fails(5, "backup", archive, "--force")
-        assert "certbot's tree can be read by root alone" in refused.stderr
+        assert "only root can read certbot's tree" in refused.stderr
         assert "sudo" in refused.stderr
 
         restored = stack.ok("restore", archive, "--force")

@@ -166,7 +166,7 @@ def containers(one: Bed) -> None:
             os.kill(inspect(container)["State"]["Pid"], signal.SIGKILL)
             out, err = process.communicate(timeout=120)
         wait_until(lambda: inspect(container)["State"]["Running"], 30, "the container runs again")
-        assert "the container of certbot was stopped while certbot was at work" in err, err
+        assert "the container of certbot was stopped while certbot was running" in err, err
         return ended(subprocess.CompletedProcess([], process.returncode, out, err))
 
     again = ["renew", "--force", name]

@@ -197,26 +197,26 @@ def test_what_the_manifest_does_not_say_is_refused(alter: Callable[[Forger], Non
 
 @pytest.mark.parametrize("target", ["../../etc/passwd", "/etc/passwd"])
 def test_a_link_that_leads_out_is_refused(target: str) -> None:
-    with pytest.raises(InputError, match="leads out"):
+    with pytest.raises(InputError, match="points outside"):
         verify(forger(link=Member("link", "0777", 0, 0, target=target)).made())
 
 
 def test_a_path_that_leads_out_is_refused() -> None:
-    with pytest.raises(InputError, match="no path below"):
+    with pytest.raises(InputError, match="not a path below"):
         verify(forger(**{"../up": Member("dir", "0755", 0, 0)}).made())
 
 
 def test_a_later_format_says_what_to_do() -> None:
     forged = forger()
     forged.manifest = Manifest(FORMAT + 1, "9.0", AT, "sites", "/srv", forged.manifest.files)
-    with pytest.raises(InputError, match="format 2; this stackctl knows 1") as caught:
+    with pytest.raises(InputError, match="format 2; this version of stackctl reads format 1") as caught:
         verify(forged.made())
     assert "stackctl that made it" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x1f\x8b", b"hello\n" * 100])
 def test_what_is_no_archive_is_refused(content: bytes) -> None:
-    with pytest.raises(InputError, match="no backup"):
+    with pytest.raises(InputError, match="not a backup"):
         verify(io.BytesIO(content))
 
 
@@ -292,7 +292,7 @@ def test_links_out_of_the_stack_are_followed_or_told(root: Path, tmp_path: Path)
 
 def test_a_name_that_cannot_be_kept_is_told(root: Path) -> None:
     (root / "tree" / "a\nb").write_text("")
-    with pytest.raises(HostError, match="no backup can hold"):
+    with pytest.raises(HostError, match="not allowed in a backup"):
         take(root, PATHS)
 
 
@@ -314,7 +314,7 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
         file.write(b"whole")
         assert not path.exists()
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"whole", 0o600)
-    with pytest.raises(InputError, match="there already"), written_whole(path, force=False):
+    with pytest.raises(InputError, match="already exists"), written_whole(path, force=False):
         pass
     with written_whole(path, force=True) as file:
         file.write(b"new")

@@ -100,7 +100,7 @@ def test_an_unsorted_manifest_is_refused() -> None:
 @pytest.mark.parametrize("above", [FILE, link("elsewhere")])
 def test_nothing_is_below_what_is_no_folder(above: Member) -> None:
     """A file written through a link would end up wherever that leads."""
-    with pytest.raises(InputError, match="below something that is no folder"):
+    with pytest.raises(InputError, match="below a path that is not a directory"):
         decode(manifest(**{"a": above, "a/b": FILE}).encoded())
 
 
@@ -127,5 +127,5 @@ def test_a_link_leads_to_something_below_the_stack(path: str, target: str, insid
     if inside:
         assert decode(whole).files[path].target == target
     else:
-        with pytest.raises(InputError, match="leads out"):
+        with pytest.raises(InputError, match="points outside"):
             decode(whole)

@@ -8,7 +8,7 @@ from stackctl.adapters.disk.files import back_up, backups
 def test_each_backup_gets_the_number_after_the_last(tmp_path: Path) -> None:
     file = tmp_path / "nginx.conf"
     (tmp_path / "nginx.conf.old9").write_text("9")
-    (tmp_path / "nginx.conf.older").write_text("no backup")
+    (tmp_path / "nginx.conf.older").write_text("not a backup")
     for text in ("10", "11"):
         file.write_text(text)
         back_up(file)

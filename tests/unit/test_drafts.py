@@ -15,7 +15,7 @@ from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.disk.history import History
 from stackctl.engine.adopt.take_over import copy_tree
 from stackctl.engine.backup.pack import written_whole
-from stackctl.engine.probe.permissions import tree
+from stackctl.engine.probe.permissions import permission_facts
 from stackctl.errors import HostError
 from stackctl.model.layout import CERTBOT, DIRECTORIES
 from stackctl.proxies.nginx.layout import LAYOUT
@@ -145,7 +145,7 @@ def _unfinished(root: Path) -> list[Path]:
 
 def test_doctor_finds_every_draft(tmp_path: Path) -> None:
     left = _unfinished(tmp_path)
-    assert sorted(tree(tmp_path).drafts) == sorted(str(path.relative_to(tmp_path)) for path in left)
+    assert sorted(permission_facts(tmp_path).drafts) == sorted(str(path.relative_to(tmp_path)) for path in left)
 
 
 def test_the_next_command_removes_the_drafts_of_generations_history_and_live_link(tmp_path: Path) -> None:

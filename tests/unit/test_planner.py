@@ -210,7 +210,7 @@ def test_a_first_up_of_an_app_serves_its_dummy_before_it_asks_for_a_certificate(
         start the proxy nginx  (not running yet)
         verify that a.example.com is served with its dummy certificate  (the proxy loaded its files)
         check that a.example.com resolves to this host  (failed validations count against a limit)
-        issue a certificate for a.example.com  (it has none yet)
+        issue a certificate for a.example.com  (it has no certificate yet)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
         reload the proxy  (certificates were issued)
@@ -237,7 +237,7 @@ def test_a_new_app_touches_no_other() -> None:
         reload the proxy  (its files changed)
         verify that b.example.com is served with its dummy certificate  (the proxy loaded its files)
         check that b.example.com resolves to this host  (failed validations count against a limit)
-        issue a certificate for b.example.com  (it has none yet)
+        issue a certificate for b.example.com  (it has no certificate yet)
         stage sites/b.example.com.conf, sites/b.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
         reload the proxy  (certificates were issued)
@@ -372,7 +372,7 @@ def test_a_lineage_that_cannot_be_used_is_served_by_a_dummy_and_asked_for(proble
         reload the proxy  (its files changed)
         verify that a.example.com is served with its dummy certificate  (the proxy loaded its files)
         check that a.example.com resolves to this host  (failed validations count against a limit)
-        issue a certificate for a.example.com  (the one on disk cannot be used: {problem})
+        issue a certificate for a.example.com  (its lineage is unusable: {problem})
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
         reload the proxy  (certificates were issued)
@@ -388,8 +388,8 @@ def test_many_missing_certificates_are_asked_for_together_and_switched_by_one_re
         """
         check that a.example.com resolves to this host  (failed validations count against a limit)
         check that b.example.com resolves to this host  (failed validations count against a limit)
-        issue a certificate for a.example.com  (it has none yet)
-        issue a certificate for b.example.com  (it has none yet)
+        issue a certificate for a.example.com  (it has no certificate yet)
+        issue a certificate for b.example.com  (it has no certificate yet)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         stage sites/b.example.com.conf, sites/b.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
@@ -841,11 +841,11 @@ def test_a_renewal_with_nothing_due_is_empty() -> None:
 
 def test_a_first_certificate_by_renewal_switches_the_site_too() -> None:
     desired = stack(SITE_A)
-    made = plan(desired, settled(desired, WEB), Intent(renew={A: "it has none yet"}))
+    made = plan(desired, settled(desired, WEB), Intent(renew={A: "it has no certificate yet"}))
     assert str(made) == lines(
         """
         check that a.example.com resolves to this host  (failed validations count against a limit)
-        issue a certificate for a.example.com  (it has none yet)
+        issue a certificate for a.example.com  (it has no certificate yet)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
         reload the proxy  (certificates were issued)
@@ -906,7 +906,7 @@ def test_a_certificate_of_the_staging_ca_is_replaced_once_the_stack_leaves_stagi
     assert str(made) == lines(
         """
         check that a.example.com resolves to this host  (failed validations count against a limit)
-        issue a certificate for a.example.com  (the one on disk is of the staging CA)
+        issue a certificate for a.example.com  (its certificate is from the staging CA)
         reload the proxy  (certificates were issued)
         verify that a.example.com is served with its real certificate  (its certificate was issued)
         """
@@ -937,7 +937,7 @@ def test_what_the_ca_would_refuse_is_not_asked_and_nothing_else_is_held_back() -
         == lines(
             """
         check that b.example.com resolves to this host  (failed validations count against a limit)
-        issue a certificate for b.example.com  (it has none yet)
+        issue a certificate for b.example.com  (it has no certificate yet)
         stage sites/b.example.com.conf, sites/b.example.com.redirect  (its certificate is issued)
         test the staged configuration and make it live  (certificates were issued)
         reload the proxy  (certificates were issued)
@@ -987,14 +987,14 @@ def test_a_person_may_ask_in_spite_of_the_ledger() -> None:
 def test_failures_in_a_row_hold_back_who_does_not_watch(unattended: bool, kind: type[Operation]) -> None:
     desired = stack(SITE_A, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB), now=NOW, ledger=failed(1))
-    made = plan(desired, observed, Intent(renew={A: "it has none yet"}, unattended=unattended))
+    made = plan(desired, observed, Intent(renew={A: "it has no certificate yet"}, unattended=unattended))
     assert of_kind(made, kind)
 
 
 def test_a_failure_long_ago_holds_nobody_back() -> None:
     desired = stack(SITE_A, acme=acme(LETSENCRYPT))
     observed = replace(settled(desired, WEB), now=NOW, ledger=failed(1, timedelta(days=7)))
-    made = plan(desired, observed, Intent(renew={A: "it has none yet"}, unattended=True))
+    made = plan(desired, observed, Intent(renew={A: "it has no certificate yet"}, unattended=True))
     assert of_kind(made, Issue)
 
 
@@ -1112,8 +1112,8 @@ def test_a_certificate_from_elsewhere_is_served_until_it_is_due() -> None:
     assert [one.expect_real for one in taken_up.operations if isinstance(one, VerifySite)] == [True]
 
     due = plan(desired, replace(observed, now=there.not_after - timedelta(days=20)))
-    assert [one.cause for one in due.operations if isinstance(one, Issue)] == ["the one in data/certs is due"]
+    assert [one.cause for one in due.operations if isinstance(one, Issue)] == ["its certificate in data/certs is due"]
     short = plan(stack(site(A, "www.example.com")), observed)
     assert [one.cause for one in short.operations if isinstance(one, Issue)] == [
-        "the one in data/certs is not for all of its names"
+        "its certificate in data/certs does not cover all of its names"
     ]

@@ -278,7 +278,10 @@ def test_a_certificate_from_elsewhere_is_served_until_it_is_due(old: World) -> N
     ("text", "said"),
     [
         ("services:\n  one:\n    image: one:latest\n", "no service runs nginx"),
-        ('services:\n  web:\n    image: nginx:1.30\n    ports: ["80:80"]\n', "no nginx configuration"),
+        (
+            'services:\n  web:\n    image: nginx:1.30\n    ports: ["80:80"]\n',
+            "the nginx configuration of the service web is not on this host",
+        ),
     ],
 )
 def test_where_there_is_nothing_to_adopt_it_says_so(world: World, text: str, said: str) -> None:

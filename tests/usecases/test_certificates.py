@@ -26,7 +26,7 @@ def test_a_name_the_ca_refuses_stays_on_http_and_the_others_are_issued(stack: Wo
     result = stack.up()
     assert result.code is ExitCode.ISSUE_FAILED
     assert len(result.errors) == 1
-    assert stack.report.stages[0] == "issuing 0/3, 1 under way"
+    assert stack.report.stages[0] == "issuing 0/3, 1 running"
     assert stack.report.stages[-1] == "issuing 2/3, 1 failed"
     assert "two.example.com" in result.errors[0].message
     assert "A or AAAA record" in (result.errors[0].hint or "")
@@ -119,7 +119,7 @@ def test_a_container_stopped_at_work_is_told_as_that(stack: World, monkeypatch: 
         result = stack.add("one.example.com")
     (error,) = result.errors
     assert str(error) == (
-        "one.example.com: the container of certbot was stopped while certbot was at work, or ran out of memory"
+        "one.example.com: the container of certbot was stopped while certbot was running, or it ran out of memory"
     )
     assert "stackctl logs certbot" in (error.hint or "")
     done(stack.add("one.example.com"))
@@ -173,7 +173,7 @@ def test_issued_without_a_certificate_on_disk_is_a_failure(stack: World, monkeyp
     monkeypatch.setattr(FakeCertbot, "_store", lambda *_arguments: None)
     result = stack.add("one.example.com")
     assert result.code is ExitCode.ISSUE_FAILED
-    assert "certbot says it is issued, but" in str(result.errors[0])
+    assert "certbot reports it as issued, but" in str(result.errors[0])
     assert stack.served() == {"one.example.com": "dummy"}
 
 
@@ -182,7 +182,7 @@ def test_issued_without_one_of_the_names_is_a_failure(stack: World, monkeypatch:
     monkeypatch.setattr(stack.fake.ca, "issue", lambda domains, now: issue(domains[:1], now))
     result = stack.add("one.example.com", "www.example.com")
     assert result.code is ExitCode.ISSUE_FAILED
-    assert "the certificate is not for www.example.com" in str(result.errors[0])
+    assert "the certificate does not cover www.example.com" in str(result.errors[0])
 
 
 def test_renewal_with_nothing_due_asks_no_engine(site: World) -> None:

@@ -1,1 +1,1 @@
-"""Somebody else's stack: gathered, and its proxy replaced."""
+"""Collect the facts of a foreign stack, and replace its proxy."""

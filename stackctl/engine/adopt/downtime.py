@@ -1,4 +1,4 @@
-"""How long a proxy did not answer while it was replaced."""
+"""Measure how long a proxy does not answer while it is replaced."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PAUSE = 0.01
 
 
 class DowntimeMeter(threading.Thread):
-    """Asks again and again whether the proxy answers; ``answers`` must not wait long."""
+    """Polls whether the proxy answers; ``answers`` must return quickly."""
 
     def __init__(self, answers: Callable[[], bool]) -> None:
-        super().__init__(name="prober", daemon=True)
+        super().__init__(name="downtime-meter", daemon=True)
         self._answers = answers
         self._over = threading.Event()
         self._last_good: float | None = None
@@ -23,11 +23,11 @@ class DowntimeMeter(threading.Thread):
         self._seconds = 0.0
 
     def run(self) -> None:
-        """Until it is told to end."""
+        """Poll until the meter is closed."""
         while not self._over.wait(_PAUSE):
-            self._ask()
+            self._poll()
 
-    def _ask(self) -> None:
+    def _poll(self) -> None:
         begun = time.monotonic()
         good = self._answers()
         if good:
@@ -39,16 +39,16 @@ class DowntimeMeter(threading.Thread):
 
     @property
     def milliseconds(self) -> int:
-        """From the last answer before to the first one after, for every time it did not answer."""
+        """The sum of all gaps, each from the last answer before it to the first one after it."""
         return round(self._seconds * 1000)
 
     @property
     def has_answered(self) -> bool:
-        """Whether there ever was an answer."""
+        """Whether there was any answer."""
         return self._last_good is not None
 
     def __enter__(self) -> Self:
-        self._ask()
+        self._poll()
         self.start()
         return self
 
@@ -57,4 +57,4 @@ class DowntimeMeter(threading.Thread):
     ) -> None:
         self._over.set()
         self.join()
-        self._ask()
+        self._poll()

@@ -1,4 +1,4 @@
-"""Looks at a stack that somebody else made: its services, its proxy's configuration, its certificates."""
+"""Collect the facts of a foreign stack: its services, its proxy's configuration, its certificates."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from stackctl.model.project import Project, Service
 from stackctl.proxies.nginx.layout import NGINX
 
 SCRIPTS = ("init-letsencrypt.sh", "init_letsencrypt.sh", "init-letsencrypt", "letsencrypt.sh")
-"""Scripts that asked for certificates once, and say with which address."""
+"""Scripts that requested certificates, and contain the contact address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """What is there.
+    """The facts of a foreign stack.
 
     Attributes:
-        tree: certbot's tree on the host, or None where there is none.
-        lineages: what is in it, by name.
-        renewals: the renewal files in it, by lineage.
-        contact: the address that certificates were asked for with.
+        tree: certbot's tree on the host, or None.
+        lineages: its lineages, by name.
+        renewals: its renewal files, by lineage.
+        contact: the e-mail address with which certificates were requested.
     """
 
     layout: Layout
@@ -44,11 +44,11 @@ class Foreign:
     has_account: bool = False
 
 
-def look_around(context: Context, project: Project, letsencrypt: Path | None) -> Foreign:
-    """Everything that decides what adoption would do; nothing is changed.
+def inspect_foreign(context: Context, project: Project, letsencrypt: Path | None) -> Foreign:
+    """Collect everything that decides how the stack is adopted, without any change.
 
     Raises:
-        InputError: there is no proxy here, or what it serves cannot be seen from here.
+        InputError: there is no proxy, or its configuration is not readable on this host.
     """
     layout = read_layout(project)
     root = context.directory.root
@@ -56,8 +56,8 @@ def look_around(context: Context, project: Project, letsencrypt: Path | None) ->
     conf = read_conf(read_configuration(files, layout.proxy.environment))
     if not conf.servers and not layout.nginx_proxy:
         raise InputError(
-            f"no nginx configuration of the service {layout.proxy.name} is on this host",
-            hint=f"mount its {NGINX.mount}/nginx.conf or {NGINX.mount}/conf.d from here, then adopt it",
+            f"the nginx configuration of the service {layout.proxy.name} is not on this host",
+            hint=f"mount its {NGINX.mount}/nginx.conf or {NGINX.mount}/conf.d from this host, then run adopt again",
         )
     tree = letsencrypt or _tree(root, layout)
     if tree is None or not (tree / LINEAGES).exists():
@@ -72,7 +72,7 @@ def look_around(context: Context, project: Project, letsencrypt: Path | None) ->
 
 
 def _elsewhere(context: Context, project: Project, proxy: Service, path: str) -> bytes | None:
-    """A file of the running container's that is no directory's on the host, or one of its image's; it is text."""
+    """Return a text file of the running container, or of its image, that is not mounted from the host."""
     container = context.orchestrator.containers(project.name).running(proxy.name)
     if container is not None:
         done = context.containers.execute(container.id, ["cat", path])
@@ -86,7 +86,7 @@ def _elsewhere(context: Context, project: Project, proxy: Service, path: str) ->
 
 
 def _tree(root: Path, layout: Layout) -> Path | None:
-    """Where certbot's tree is on the host, by the mounts of who uses it."""
+    """Return where certbot's tree is on the host, by the mounts of the proxy and certbot."""
     for service in (layout.proxy, layout.certbot):
         for mount in service.mounts if service else ():
             if mount.target == CERTBOT_CONF.mount and mount.kind == "volume":

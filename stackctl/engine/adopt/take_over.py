@@ -1,4 +1,4 @@
-"""Carries out what only taking a stack over needs, and undoes it."""
+"""Execute the operations that only ``adopt`` needs, and undo them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from stackctl.proxies.registry import DEFAULT
 
 
 class TakeOver:
-    """Carries out the operations of adoption; ``gap`` is what the replacement cost, in milliseconds."""
+    """Executes the operations of ``adopt``; ``downtime_ms`` is the downtime of the replacement."""
 
     def __init__(self, context: Context, project: str, stack: Stack, lineages: Sequence[Lineage]) -> None:
         self._context = context
@@ -42,11 +42,11 @@ class TakeOver:
         self._stack = stack
         self._layout = context.proxy_of(stack).layout
         self._lineages = lineages
-        self.gap: int | None = None
+        self.downtime_ms: int | None = None
 
     @property
     def handlers(self) -> Handlers:
-        """What carries out each kind of operation."""
+        """The handler of each kind of operation."""
         return {
             KeepOldState: one_by_one(self._keep),
             CopyTree: one_by_one(self._copy),
@@ -82,7 +82,7 @@ class TakeOver:
         with downtime_meter(self._context, proxy.http.at, proxy.https.at, names) as meter:
             self._context.orchestrator.up([operation.service])
             prove.generation_answers(self._context, self._stack, self._project)
-        self.gap = meter.milliseconds if meter.has_answered else None
+        self.downtime_ms = meter.milliseconds if meter.has_answered else None
 
     def _keep(self, operation: KeepOldState) -> None:
         directory = self._context.directory
@@ -94,7 +94,7 @@ class TakeOver:
         changes = ("taken over by stackctl",)
         command = self._context.command
         path = directory.main_path
-        # A proxy of stackctl's own, whose settings were lost, has its files below nginx/ already.
+        # A stackctl proxy whose settings were lost already has its files below nginx/.
         delivery = self._context.delivery(self._layout)
         own = None if delivery.missing() else delivery.published()
         directory.history.record(
@@ -110,14 +110,14 @@ def downtime_meter(context: Context, http: PortBinding, https: PortBinding, name
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy a directory with links, modes, times and owners, whole or not at all.
+    """Copy a directory with links, modes, times and owners, completely or not at all.
 
     Raises:
-        HostError: there is something at ``target`` already.
+        HostError: ``target`` exists and is not empty.
     """
     with host_errors():
         if target.is_dir() and any(target.iterdir()):
-            raise HostError("there is a tree of certbot's already", where=str(target), hint="move it away first")
+            raise HostError("a certbot tree already exists", where=str(target), hint="move it elsewhere first")
         make_folder(target.parent)
         remove_drafts(target.parent, f".{target.name}*.tmp")
         draft = draft_path(target)
@@ -148,7 +148,7 @@ def _own(source: Path, target: Path) -> None:
 
 
 def write_kept(path: Path, content: bytes) -> None:
-    """Write a person's own file for them; another of that name is put aside, never overwritten."""
+    """Write a file that the user owns from now on; back up another file of that name first."""
     with host_errors():
         there = read_or_none(path)
         if there == content:
@@ -160,9 +160,9 @@ def write_kept(path: Path, content: bytes) -> None:
 
 
 def take_back(context: Context, entry: HistoryEntry, replace_proxy: Callable[[], None]) -> list[str]:
-    """Put the files of a stack that was taken over back, as they were; returns what was written.
+    """Restore the files of an adopted stack, and return the paths that were written.
 
-    ``replace_proxy`` is called once they are.
+    ``replace_proxy`` is called after that.
     """
     root = context.directory.root
     done: list[str] = []

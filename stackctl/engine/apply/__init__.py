@@ -1,1 +1,1 @@
-"""Carries a plan out: the executor, what its operations need, and the proofs."""
+"""Execute a plan: the executor, the handlers of its operations, and the verification."""

@@ -1,4 +1,4 @@
-"""Carries a plan out: the batches and dependencies that the plan names, one handler for each kind of operation."""
+"""Execute a plan by the batches and dependencies that it names, with one handler for each kind of operation."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Step:
 
 
 class Executor:
-    """Runs one plan for one stack; ``handlers`` are those of operations that only some command has."""
+    """Executes one plan for one stack; ``handlers`` adds those for operations of a single command."""
 
     def __init__(self, context: Context, stack: Stack, observed: Observed, handlers: Handlers | None = None) -> None:
         self._context = context
@@ -68,7 +68,7 @@ class Executor:
         self._just_tested = False
 
     def run(self, plan: Plan) -> list[Step]:
-        """Carry out every operation; each ends as a step, in the order of the plan."""
+        """Execute every operation, and return its step, in the order of the plan."""
         steps: list[Step] = []
         for operations in _batches(plan):
             runnable = [operation for operation in operations if not self._skip(operation)]
@@ -80,7 +80,7 @@ class Executor:
         return sorted(steps, key=lambda step: order[id(step.operation)])
 
     def _with_parked(self, steps: list[Step]) -> list[Step]:
-        """What was staged for a site that the proxy then refused was not done after all."""
+        """Return the steps, with the staging of sites that the proxy then rejected as failed."""
         parked = {id(operation): error for operation, error in self._parked}
         self._parked = []
         return [
@@ -157,7 +157,7 @@ class Executor:
     def _start(self, operations: Sequence[StartService | StartProxy]) -> Errors:
         errors = self._up([operation.service for operation in operations])
         for number, operation in enumerate(operations):
-            # That the proxy answers is part of its start.
+            # A start of the proxy includes that it answers.
             if isinstance(operation, StartProxy) and errors[number] is None:
                 try:
                     prove.generation_answers(self._context, self._stack, self._observed.project.name)
@@ -166,7 +166,7 @@ class Executor:
         return errors
 
     def _up(self, services: list[str]) -> list[StackctlError | None]:
-        """All services by one call; one by one where that fails, to know whose fault it is."""
+        """Start all services with one call or, if that fails, one by one, to attribute the failure."""
         try:
             self._context.orchestrator.up(services)
         except StackctlError as error:
@@ -179,7 +179,7 @@ class Executor:
     def _by_source(
         self, operations: Sequence[A], run: Callable[[Issuer, Sequence[A]], Sequence[StackctlError | None]]
     ) -> list[StackctlError | None]:
-        """Have each source of certificates do its operations together."""
+        """Run the operations of each source of certificates together."""
         found: dict[int, StackctlError | None] = {}
         for source in dict.fromkeys(operation.source for operation in operations):
             own = [operation for operation in operations if operation.source == source]
@@ -201,7 +201,7 @@ class Executor:
 
     def _reload(self, _operation: ReloadProxy) -> None:
         containers, container = self._context.containers, self._container(self._stack.proxy.service)
-        # The command reads all sites once more before it sends the same signal: after a test it adds nothing.
+        # The command parses all sites again before it sends the same signal, which is redundant after a test.
         reload = self._proxy.reload
         if not (self._just_tested and containers.signal(container, reload.signal, reload.process)):
             done = containers.execute(container, reload.command)
@@ -213,7 +213,7 @@ class Executor:
     def _delete_certificate(self, operation: DeleteCertificate) -> None:
         held = operation.held
         issuer = self._context.issuers.get(held.source)
-        if issuer is not None:  # else nothing but what is stored: an imported certificate or a dummy
+        if issuer is not None:  # else only the stored pair: an imported certificate or a dummy
             issuer.delete(self._context, self._observed.project.name, self._stack, held)
         self._context.directory.remove_pair(held.site)
 
@@ -225,7 +225,7 @@ class Executor:
 
 
 def _batches(plan: Plan) -> Iterable[list[Operation]]:
-    """Return the operations of each batch, where the first of them is in the plan; others are by themselves."""
+    """Return the operations in batches, each at the position of its first; one without a batch is alone."""
     batches: dict[object, list[Operation]] = {}
     for operation in plan.operations:
         batches.setdefault(operation.batch or id(operation), []).append(operation)
@@ -234,9 +234,9 @@ def _batches(plan: Plan) -> Iterable[list[Operation]]:
 
 def _refuse(operation: DeferIssue) -> None:
     raise IssueFailed(
-        f"{operation.request.lineage}: not asked for: {operation.cause}",
-        hint=f"asked for again from {moment(operation.until)} on; 'stackctl … --ignore-ledger' asks now",
+        f"{operation.request.lineage}: not requested: {operation.cause}",
+        hint=f"repeat the command after {moment(operation.until)}; 'stackctl … --ignore-ledger' requests it now",
         lineage=operation.request.lineage,
-        why="not asked for",
+        why="not requested",
         detail=operation.cause,
     )

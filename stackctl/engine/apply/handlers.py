@@ -1,4 +1,4 @@
-"""Handlers: what carries out the operations of one kind, or of one batch together."""
+"""Handlers: each executes the operations of one kind, one batch at a time."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from stackctl.errors import StackctlError
 from stackctl.plan.operation import Operation
 
 Errors = Sequence[StackctlError | None]
-"""How each operation of a batch ended, in their order."""
+"""The error of each operation of a batch, in order; None if it succeeded."""
 
 Handler = Callable[[Sequence[Any]], Errors]
-"""Carries out operations of its kind. What stops all of them it may raise as a StackctlError."""
+"""Executes operations of its kind. It may raise a StackctlError that stops all of them."""
 
 Handlers = Mapping[type[Operation], Handler]
-"""The handler of each kind of operation; those of one batch share one."""
+"""The handler of each kind of operation; the kinds in one batch share one."""
 
 
-def one_by_one(carry_out: Callable[[Any], None]) -> Handler:
-    """Return a handler that carries out each operation by itself."""
+def one_by_one(execute: Callable[[Any], None]) -> Handler:
+    """Return a handler that executes each operation separately."""
 
     def handle(operations: Sequence[Any]) -> Errors:
-        return [_error_of(carry_out, operation) for operation in operations]
+        return [_error_of(execute, operation) for operation in operations]
 
     return handle
 
 
-def _error_of(carry_out: Callable[[Any], None], operation: Operation) -> StackctlError | None:
+def _error_of(execute: Callable[[Any], None], operation: Operation) -> StackctlError | None:
     try:
-        carry_out(operation)
+        execute(operation)
     except StackctlError as error:
         return error
     return None
 
 
 def run_together(handlers: Handlers, operations: Sequence[Operation]) -> Errors:
-    """Carry out the operations of one batch; what stops the batch is the error of each of them."""
+    """Execute the operations of one batch, and return their errors; an error that stops the batch applies to each."""
     handler = handlers[type(operations[0])]
     assert all(handlers[type(operation)] == handler for operation in operations), "a batch has one handler"
     try:

@@ -1,4 +1,4 @@
-"""Proofs on the wire: after each change, what a client sees must be what was meant."""
+"""Verify on the wire: after each change, a client must see what the plan expects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVICE_SECONDS = 60.0
 """How long a service may take until it answers."""
 
 PROXY_SECONDS = 30.0
-"""How long the proxy may take to start or to take a generation up."""
+"""How long the proxy may take to start or to load a generation."""
 
 SITE_SECONDS = 10.0
 """How long old workers of the proxy may still answer after a reload."""
@@ -29,17 +29,17 @@ _LOG_LINES = 15
 
 
 def services_answer(context: Context, project: str, operations: Sequence[AwaitService]) -> list[StackctlError | None]:
-    """Wait until services are healthy or their ports take connections; all of them in the time that one has.
+    """Wait until services are healthy or their ports accept connections; all share one deadline.
 
-    Returns what is wrong with each, in their order: its container ended, or it does not answer in time.
+    Returns the error of each, in order: its container ended, or it does not answer in time.
 
     Raises:
-        EngineError: the engine could not be asked.
+        EngineError: the engine does not answer.
     """
     found: dict[AwaitService, StackctlError | None] = {}
 
     def waiting() -> Iterator[tuple[AwaitService, Sequence[Container]]]:
-        """What is not decided yet, each with its service's containers as they are now."""
+        """Yield the undecided operations, each with its service's current containers."""
         containers = context.orchestrator.containers(project)
         for operation in operations:
             if operation not in found:
@@ -67,20 +67,20 @@ def _ended(context: Context, service: str, containers: Sequence[Container]) -> E
     if ended is None:
         return None
     return EngineError(
-        f"the service {service} does not stay up: its container is {ended.state}\n{_log(context, ended)}",
-        hint=f"see 'stackctl logs'; then 'docker compose up {service}' shows it start",
+        f"the service {service} does not keep running: its container is {ended.state}\n{_log(context, ended)}",
+        hint=f"see 'stackctl logs {service}', or run 'docker compose up {service}' to watch it start",
     )
 
 
 def _unhealthy(context: Context, service: str, containers: Sequence[Container]) -> EngineError | None:
-    """Where a health check is what was waited for, its port may well answer: what the check says."""
+    """Return the error of the first container whose health check fails, with the output of the check, or None."""
     for container in containers:
         if container.health not in {None, "healthy"}:
             said = context.containers.inspect(container.id).health_output
             return EngineError(
                 f"the service {service} is not healthy after {SERVICE_SECONDS:.0f} s: its health check says "
                 + (f"'{container.health}': {said}" if said else f"'{container.health}'"),
-                hint=f"see what its health check asks, and 'docker compose logs {service}'",
+                hint=f"see the definition of its health check, and 'docker compose logs {service}'",
             )
     return None
 
@@ -95,45 +95,45 @@ def generation_answers(context: Context, stack: Stack, project: str) -> None:
     """Wait until the published port answers with the live generation.
 
     Raises:
-        NotServed: it does not; with the proxy's own last words.
+        NotServed: it does not; the message has the end of the proxy's log.
     """
     proxy_service = stack.proxy
-    meant = context.delivery(context.proxy_of(stack).layout).published()
+    expected = context.delivery(context.proxy_of(stack).layout).published()
 
     def look() -> bool | None:
-        return True if context.wire.generation(proxy_service.http.at) == meant else None
+        return True if context.wire.generation(proxy_service.http.at) == expected else None
 
     if wait_for(look, PROXY_SECONDS) is None:
         containers = context.orchestrator.containers(project).of(proxy_service.service)
         log = _log(context, containers[0]) if containers else "it has no container"
         raise NotServed(
             f"the proxy does not answer with its new configuration on {proxy_service.http.at}\n{log}",
-            hint="run 'stackctl up' again; if that does not help, 'docker compose logs' says more",
+            hint="run 'stackctl up' again; if that does not help, see 'docker compose logs'",
         )
 
 
 def sites_are_served(context: Context, stack: Stack, operations: Sequence[VerifySite]) -> list[StackctlError | None]:
-    """Wait until handshakes with the apps' names show the certificates that are on disk.
+    """Wait until handshakes with the apps' names show the certificates on disk.
 
-    Returns what is wrong with each, in their order: another certificate is shown, or none.
+    Returns the error of each, in order: another certificate is shown, or none.
     """
     https = stack.proxy.https.at
     shelf = context.directory.shelf(operation.site.name for operation in operations)
-    meant = {operation.site.name: _certificate(operation, shelf) for operation in operations}
-    waiting = {name for name, certificate in meant.items() if certificate is not None}
+    expected = {operation.site.name: _certificate(operation, shelf) for operation in operations}
+    waiting = {name for name, certificate in expected.items() if certificate is not None}
 
     def look() -> bool | None:
         for name, served in context.wire.served(https, sorted(waiting)).items():
-            certificate = meant[name]
+            certificate = expected[name]
             if served is not None and certificate is not None and served.fingerprint == certificate.fingerprint:
                 waiting.discard(name)
         return None if waiting else True
 
     wait_for(look, SITE_SECONDS)
     if any(operation.expect_real for operation in operations):
-        # Whoever looks next must see the same, and nothing on the wire tells when the last old worker has gone.
+        # The next client must see the same, and nothing on the wire shows when the last old worker has ended.
         time.sleep(context.proxy_of(stack).reload.overlap)
-    return [_verdict(operation.site.name, meant, waiting, https) for operation in operations]
+    return [_verdict(operation.site.name, expected, waiting, https) for operation in operations]
 
 
 def _certificate(operation: VerifySite, shelf: Shelf) -> Certificate | None:
@@ -144,13 +144,13 @@ def _certificate(operation: VerifySite, shelf: Shelf) -> Certificate | None:
 
 
 def _verdict(
-    name: Domain, meant: Mapping[Domain, Certificate | None], waiting: Collection[Domain], https: PortBinding
+    name: Domain, expected: Mapping[Domain, Certificate | None], waiting: Collection[Domain], https: PortBinding
 ) -> StackctlError | None:
-    if meant[name] is None:
+    if expected[name] is None:
         return NotServed(f"{name} has no certificate on disk")
     if name in waiting:
         return NotServed(
-            f"{name} is not served with the certificate on disk on {https}",
+            f"{https} does not serve {name} with the certificate on disk",
             hint="run 'stackctl up' again",
         )
     return None
@@ -167,7 +167,7 @@ def name_is_refused(context: Context, https: PortBinding, name: Domain) -> None:
 
 
 def old_proxy_answers(context: Context, http: PortBinding, https: PortBinding | None, names: Sequence[Domain]) -> None:
-    """Wait until a proxy that stackctl did not write answers, and shows a certificate for one of ``names``.
+    """Wait until a proxy that stackctl did not configure answers, and shows a certificate for one of ``names``.
 
     Raises:
         NotServed: it does not.

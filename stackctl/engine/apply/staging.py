@@ -1,4 +1,4 @@
-"""Publish after test: at no moment does the disk hold a configuration the proxy would not start with."""
+"""Publish after a test: the live files are at no moment a configuration with which the proxy would not start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stackctl.plan.operations import StageFiles
 
 
 class Staging:
-    """The files of the next generation, gathered until they are published."""
+    """The files of the next generation, collected until they are published."""
 
     def __init__(self, context: Context, stack: Stack, observed: Observed) -> None:
         self._context = context
@@ -32,18 +32,18 @@ class Staging:
         return not self._staged
 
     def stage(self, operation: StageFiles, failed: Collection[str]) -> None:
-        """Take an operation's files up; they are not on disk yet. ``failed`` are the sites that failed so far."""
+        """Add an operation's files; they are not on disk yet. ``failed`` are the sites that failed so far."""
         self._failed.update(site.name for site in self._stack.sites if site.name in failed)
         self._staged[operation.scope or f"shared:{len(self._staged)}"] = operation
 
     def publish(self) -> list[tuple[StageFiles, StackctlError]]:
         """Test everything staged and make it live.
 
-        A site that the proxy refuses is left as it was, and the others go live:
-        returned are the operations that were parked so, with their errors.
+        A site that the proxy rejects keeps its live files, and the others go live. Returns the
+        operations that were parked for this reason, with their errors.
 
         Raises:
-            ProxyRejected: it refuses a file that all sites share; nothing went live.
+            ProxyRejected: the proxy rejects a file that all sites share; nothing went live.
         """
         parked: list[tuple[StageFiles, StackctlError]] = []
         while self._staged:
@@ -61,9 +61,9 @@ class Staging:
             self._delivery.discard(staged)
             rejection = self._proxy.explain(tested.text, staged.folder)
             error = ProxyRejected(
-                f"{self._proxy.name} refuses it: {rejection.message}",
+                f"{self._proxy.name} rejects it: {rejection.message}",
                 where=rejection.where,
-                hint="correct it and run 'stackctl up'; what is live was not touched",
+                hint="correct it and run 'stackctl up'; the live configuration is unchanged",
             )
             if rejection.site is None or rejection.site not in self._staged:
                 self._staged.clear()

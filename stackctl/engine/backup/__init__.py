@@ -1,1 +1,1 @@
-"""Backups: one archive of everything in a stack that cannot be made again, and the way back from it."""
+"""Back up everything in a stack that cannot be recreated into one archive, and restore it."""

@@ -1,4 +1,4 @@
-"""An archive written: a tar.gz that any tar can open, with the manifest first and its digest last."""
+"""Write an archive: a tar.gz that any tar can open, with the manifest first and its digest last."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from stackctl.errors import InputError
 
 KINDS = {"file": tarfile.REGTYPE, "dir": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
 HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-"""How each archive begins: gzip without a name and a time, which no checksum would cover."""
+"""The first bytes of every archive: gzip without a name and a time, which no checksum would cover."""
 
 
 def pack(manifest: Manifest, snapshot: Snapshot, into: BinaryIO) -> str:
-    """Write the archive; returns its digest.
+    """Write the archive, and return its digest.
 
     Raises:
-        Changed: a file is no longer what the manifest says.
+        Changed: a file no longer matches the manifest.
     """
     encoded = manifest.encoded()
     digest = digest_of(encoded)
@@ -47,7 +47,7 @@ def pack(manifest: Manifest, snapshot: Snapshot, into: BinaryIO) -> str:
 
 
 def header(path: str, member: Member) -> tarfile.TarInfo:
-    """What the archive says of a member before its content."""
+    """Return the tar header of a member."""
     info = tarfile.TarInfo(PREFIX + path)
     info.type = KINDS[member.kind]
     info.mode, info.uid, info.gid, info.mtime = member.permissions, member.uid, member.gid, member.mtime
@@ -56,14 +56,14 @@ def header(path: str, member: Member) -> tarfile.TarInfo:
 
 
 def own_header(name: str, size: int, mtime: int) -> tarfile.TarInfo:
-    """The same of the manifest and its digest."""
+    """Return the tar header of the manifest or of its digest."""
     info = tarfile.TarInfo(name)
     info.mode, info.size, info.mtime = 0o600, size, mtime
     return info
 
 
 class _Hashing(io.RawIOBase):
-    """A file that is hashed while it is read."""
+    """Hashes a file while it is read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -91,11 +91,11 @@ def _add_file(tar: tarfile.TarFile, path: str, member: Member, source: Path) -> 
 
 @contextmanager
 def written_whole(path: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """A file that appears at ``path`` when all of it is on the disk, readable by its owner alone.
+    """Yield a file that appears at ``path`` only when it is complete on disk, readable only by its owner.
 
     Raises:
-        InputError: something is there already, and ``force`` does not say to replace it.
-        HostError: the disk is in the way.
+        InputError: ``path`` exists already, without ``force``.
+        HostError: the disk is full, or not writable.
     """
     refuse_existing(path, force=force)
     draft = draft_path(path)
@@ -115,19 +115,19 @@ def written_whole(path: Path, *, force: bool) -> Iterator[BinaryIO]:
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
-    """Refuse to write where something is, or where no file can be.
+    """Refuse to replace an existing file without ``force``, and a path that cannot be a file.
 
     Raises:
-        InputError: with what is in the way.
+        InputError: with the reason.
     """
     with host_errors():
         is_directory, is_other = path.is_dir(), path.exists() and not path.is_file()
         has_parent = path.parent.is_dir()
     if is_directory:
         raise InputError(f"{path} is a directory", hint=f"name a file in it: {path / 'backup.tar.gz'}")
-    if is_other:  # a rename would put a file in the place of the device itself
-        raise InputError(f"{path} is no ordinary file", hint="name another one, or - for standard output")
+    if is_other:  # a rename would replace the device itself with a file
+        raise InputError(f"{path} is not a regular file", hint="name another one, or - for standard output")
     if not has_parent:
-        raise InputError(f"there is no directory {path.parent}", hint="make it first")
+        raise InputError(f"the directory {path.parent} does not exist", hint="create it first")
     if os.path.lexists(path) and not force:
-        raise InputError(f"{path} is there already", hint="choose another name; 'stackctl backup --force' replaces it")
+        raise InputError(f"{path} already exists", hint="choose another name; 'stackctl backup --force' replaces it")

@@ -1,11 +1,11 @@
-"""An archive put in its place: laid down beside, then moved in by renames, so that a crash loses nothing.
+"""Put an archive in place: unpack it to a staging directory, then move it in by renames, so that a crash loses nothing.
 
-.stackctl/restore/draft/        being unpacked; worth nothing after a crash
-.stackctl/restore/ready/        unpacked, verified and on the disk
-.stackctl/restore/journal.json  says of which archive, and where the files go that it replaces
-replaced-TIME/                  what was there before, never deleted
+.stackctl/restore/draft/        being unpacked; discarded after a crash
+.stackctl/restore/ready/        unpacked, verified and flushed to disk
+.stackctl/restore/journal.json  the archive's digest, and the directory for the files that it replaces
+replaced-TIME/                  the replaced files, never deleted
 
-The journal is the point of no return: from there on the same archive finishes what was begun.
+The journal is the point of no return: from there on a restore of the same archive finishes the job.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ from stackctl.stackfile.locate import KNOWN_NAMES
 _OVERRIDES = tuple(f"{name.rpartition('.')[0]}.override.{end}" for name in KNOWN_NAMES[::2] for end in ("yml", "yaml"))
 _COMPOSE = (*KNOWN_NAMES, *_OVERRIDES, ".env")
 _OWN = (*_COMPOSE, CERTBOT_CONF.path, CERTS.path, CA.path, HISTORY)
-"""What makes a stack: an old one makes room even where nothing replaces it, or it would become part of the new."""
+"""The files of a stack: old ones are moved away even if nothing replaces them, or they would mix with the new ones."""
 
-_LIVELY = tuple(f"{folder}/" for folder in ((CERTBOT_CONF / RENEWALS).path, (CERTBOT_CONF / ACCOUNTS).path, STATE))
-"""What changes by itself soon after a restore."""
+_VOLATILE = tuple(f"{folder}/" for folder in ((CERTBOT_CONF / RENEWALS).path, (CERTBOT_CONF / ACCOUNTS).path, STATE))
+"""Files that change by themselves soon after a restore."""
 
 
 class Journal(Struct, frozen=True):
-    """What a restore has decided: the archive's digest, where old files go and which, and how far it is."""
+    """The decisions of a restore: the archive's digest, the replaced files, where they go, and the current step."""
 
     digest: str
     aside: str
@@ -78,7 +78,7 @@ class Placing:
         self._home = root / RESTORE
 
     def in_the_way(self) -> tuple[str, ...]:
-        """What is there and makes room: a stack, or files that have names of the archive's."""
+        """Return the existing paths that are replaced: a stack, or files with names of the archive's."""
         if not self._root.is_dir():
             return ()
         wanted = {*_OWN, *(layout.directory for layout in layouts()), *self._manifest.units} - {LEDGER}
@@ -87,13 +87,13 @@ class Placing:
 
     @property
     def is_begun(self) -> bool:
-        """Whether a restore of this very archive was interrupted here, and can go on."""
+        """Whether a restore of this archive was interrupted here, and can continue."""
         journal = self._journal()
         return journal is not None and journal.digest == self._digest
 
     @property
     def is_done(self) -> bool:
-        """Whether the stack is the archive's already; what changes by itself is not compared."""
+        """Whether the stack is already the archive's; volatile files are not compared."""
         try:
             added = [path for path in _COMPOSE if os.path.lexists(self._root / path)]
             for layout in layouts():
@@ -105,10 +105,10 @@ class Placing:
                 and all(
                     _is_there(self._root / path, member)
                     for path, member in self._manifest.files.items()
-                    if not path.startswith(_LIVELY)
+                    if not path.startswith(_VOLATILE)
                 )
             )
-        except OSError:  # what cannot be looked at cannot be relied on
+        except OSError:  # unreadable files count as different
             return False
 
     @property
@@ -118,16 +118,16 @@ class Placing:
 
     @property
     def makes_room(self) -> bool:
-        """Whether what is staged takes the place of something."""
+        """Whether the staged files replace existing ones."""
         journal = self._journal()
         return journal is not None and bool(journal.replaced)
 
     def stage(self, file: BinaryIO, now: datetime) -> int:
-        """Unpack beside, and decide; returns how many members could not be given their owner.
+        """Unpack to the staging directory, and write the journal; return how many members could not get their owner.
 
         Raises:
-            HostError: the disk is full, or in the way.
-            InputError: the archive is not what it was when it was verified.
+            HostError: the disk is full, or not writable.
+            InputError: the archive changed since it was verified.
         """
         with host_errors():
             self._refuse_full_disk()
@@ -151,13 +151,13 @@ class Placing:
         return unpacked.foreign
 
     def move(self) -> str | None:
-        """Make room, and move everything in; returns the folder of what was there, if anything was."""
+        """Move existing files away and the archive's in; return the directory of the replaced files, or None."""
         with host_errors():
             journal = self._journal()
             assert journal is not None
             if journal.step == "aside":
                 for path in journal.replaced:
-                    self._put_aside(journal, path)
+                    self._move_away(journal, path)
                 self._write(msgspec.structs.replace(journal, step="place"))
             for path in self._manifest.units:
                 self._move_in(journal, path)
@@ -165,12 +165,12 @@ class Placing:
             return journal.aside if (self._root / journal.aside).is_dir() else None
 
     def clean(self) -> None:
-        """Take away what a restore works with; what is decided in a journal is lost with it."""
-        # First: without it nothing that is left counts, and with it all of that would have to be whole.
+        """Remove the staging directory, with the decisions in its journal."""
+        # The journal first: without it the rest is ignored, and with it the rest would have to be complete.
         (self._home / "journal.json").unlink(missing_ok=True)
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def _put_aside(self, journal: Journal, path: str) -> None:
+    def _move_away(self, journal: Journal, path: str) -> None:
         source, goal = self._root / path, self._root / journal.aside / path
         if not os.path.lexists(source) or os.path.lexists(goal):
             return
@@ -183,9 +183,9 @@ class Placing:
     def _move_in(self, journal: Journal, path: str) -> None:
         source, goal = self._home / "ready" / path, self._root / path
         if not os.path.lexists(source):
-            return  # it was moved before the crash
+            return  # moved before the crash
         if os.path.lexists(goal) and path != LEDGER:
-            # Somebody made it since: Docker does where a container that it starts again mounts it.
+            # It was created since: Docker does so if a container that it restarts mounts it.
             stranger = _free(self._root / journal.aside / path)
             make_folder(stranger.parent)
             goal.rename(stranger)
@@ -194,7 +194,7 @@ class Placing:
         sync_directory(goal.parent)
 
     def _merge_ledger(self, staged: Path) -> None:
-        """What was asked of the CA since the backup counts too: neither of the two is forgotten."""
+        """Merge the current ledger into the archive's: orders since the backup count at the CA too."""
         texts = [(read_or_none(path) or b"").decode("utf-8", "replace") for path in (staged, self._root / LEDGER)]
         if texts[0]:
             entries = {entry for text in texts for entry in Ledger.parse(text).entries}
@@ -208,7 +208,7 @@ class Placing:
             raise HostError(
                 f"the disk is full: the archive needs {need} bytes, {free} are free",
                 where=str(self._root),
-                hint="free some space; nothing was touched",
+                hint="free some space; nothing was changed",
             )
 
     def _journal(self) -> Journal | None:
@@ -222,7 +222,7 @@ class Placing:
 
 
 class _Unpacked:
-    """Members as they come out of the archive, below ``draft``."""
+    """Writes the members of the archive below ``draft``."""
 
     def __init__(self, draft: Path) -> None:
         self._draft = draft
@@ -234,7 +234,7 @@ class _Unpacked:
         if member.kind == "link":
             place.symlink_to(member.target)
         elif member.kind == "dir":
-            place.mkdir(mode=0o700, exist_ok=True)  # open for what comes into it, until 'finish'
+            place.mkdir(mode=0o700, exist_ok=True)  # writable for its members, until 'finish'
         else:
             with os.fdopen(open_new(place), "wb") as file:
                 for chunk in content:
@@ -255,7 +255,7 @@ class _Unpacked:
             self.foreign += facts.st_uid != member.uid
 
     def finish(self, manifest: Manifest) -> None:
-        """Have it all on the disk, and close the folders as they were."""
+        """Flush everything to disk, and set the modes of the directories."""
         for path, member in reversed(manifest.files.items()):
             if member.kind == "file":
                 sync_file(self._draft / path)
@@ -277,6 +277,6 @@ def _is_there(place: Path, member: Member) -> bool:
 
 
 def _free(path: Path) -> Path:
-    """``path``, or with a number behind it where that is taken."""
+    """Return ``path``, with a number appended if it exists."""
     names = itertools.chain([path], (path.with_name(f"{path.name}.{number}") for number in itertools.count(2)))
     return next(name for name in names if not os.path.lexists(name))

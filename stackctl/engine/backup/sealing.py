@@ -1,4 +1,4 @@
-"""Encryption in the age format (age-encryption.org/v1), by pyrage: the optional extra ``[age]``."""
+"""Encrypt and decrypt archives in the age format (age-encryption.org/v1) with pyrage, the optional extra ``[age]``."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _ARMORED = b"-----BEGIN AGE ENCRYPTED FILE-----"
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Whom an archive is encrypted for: who knows a passphrase, or has the identity of one of the recipients."""
+    """How an archive is encrypted: with a passphrase, or for recipients, whose identities decrypt it."""
 
     passphrase: str | None = None
     recipients: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Find out that nothing is missing, before anything is read.
+        """Check the recipients and the library before anything is read.
 
         Raises:
-            InputError: a recipient is none.
+            InputError: a recipient is invalid.
             HostError: pyrage is not installed.
         """
         if self.passphrase is not None:
@@ -34,7 +34,7 @@ class Seal:
         _recipients(self.recipients)
 
     def encrypt(self, content: bytes) -> bytes:
-        """The content as an age file."""
+        """Return the content as an age file."""
         if self.passphrase is not None:
             return bytes(_library("pyrage.passphrase").encrypt(content, self.passphrase))
         return bytes(_library().encrypt(content, _recipients(self.recipients)))
@@ -42,10 +42,10 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What an archive may be opened with.
+    """The means to decrypt an archive.
 
     Attributes:
-        ask: asks a person for the passphrase; None where there is nobody to ask.
+        ask: prompts the user for the passphrase; None without a terminal.
     """
 
     passphrase: str | None = None
@@ -54,21 +54,21 @@ class Keys:
 
 
 def is_sealed(head: bytes) -> bool:
-    """Whether a file that begins with ``head`` is an age file."""
+    """Return whether a file that begins with ``head`` is an age file."""
     return head.startswith((_BINARY, _ARMORED))
 
 
 def decrypt(content: bytes, keys: Keys) -> bytes:
-    """The content of an age file.
+    """Return the content of an age file.
 
     Raises:
-        InputError: nothing of ``keys`` opens it, or it was altered.
+        InputError: ``keys`` do not decrypt it, or it was altered.
         HostError: pyrage is not installed.
     """
     library = _library()
     by_passphrase = b"\n-> scrypt " in content[:256]
     if content.startswith(_ARMORED):
-        raise InputError("the archive is an armored age file", hint="turn it into a binary one: age-inspect, age -d")
+        raise InputError("the archive is an armored age file", hint="convert it to a binary one first, with 'age -d'")
     try:
         if by_passphrase:
             return bytes(_library("pyrage.passphrase").decrypt(content, _passphrase(keys)))
@@ -76,8 +76,8 @@ def decrypt(content: bytes, keys: Keys) -> bytes:
     except library.DecryptError as error:
         what = "passphrase" if by_passphrase else "identity"
         raise InputError(
-            f"the archive cannot be decrypted: it has another {what}, or it is truncated or altered ({error})",
-            hint="nothing was touched",
+            f"the archive cannot be decrypted: the {what} is wrong, or the archive is truncated or altered ({error})",
+            hint="nothing was changed",
         ) from error
 
 
@@ -86,23 +86,23 @@ def _passphrase(keys: Keys) -> str:
         return keys.passphrase
     if keys.ask is None:
         raise InputError(
-            "the archive is encrypted with a passphrase", hint="'stackctl restore --passphrase-file FILE' reads it"
+            "the archive is encrypted with a passphrase", hint="run 'stackctl restore --passphrase-file FILE ARCHIVE'"
         )
     return keys.ask()
 
 
 def read_passphrase(path: Path) -> str:
-    """The first line of a file, without its end.
+    """Return the first line of a file, without its line end.
 
     Raises:
-        InputError: it is empty, or no text.
+        InputError: it is empty, or not UTF-8.
     """
     with host_errors():
         content = path.read_bytes()
     try:
         lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no UTF-8 text", field="passphrase_file") from error
+        raise InputError(f"{path} is not UTF-8 text", field="passphrase_file") from error
     if not lines or not lines[0]:
         raise InputError(f"the first line of {path} is empty", field="passphrase_file")
     return lines[0]
@@ -111,7 +111,7 @@ def read_passphrase(path: Path) -> str:
 def _identities(keys: Keys) -> list[Any]:
     if keys.identity is None:
         raise InputError(
-            "the archive is encrypted for a recipient", hint="'stackctl restore --identity FILE' reads its key"
+            "the archive is encrypted for a recipient", hint="run 'stackctl restore --identity FILE ARCHIVE'"
         )
     with host_errors():
         lines = keys.identity.read_bytes().decode("utf-8", "replace").splitlines()
@@ -120,10 +120,10 @@ def _identities(keys: Keys) -> list[Any]:
     try:
         found = [kind.from_str(secret) for secret in secrets]
     except _library().IdentityError as error:
-        # Its words are left out, as they might hold what the file holds.
-        raise InputError(f"{keys.identity} holds a line that is no age identity", field="identity") from error
+        # The library's message is left out, as it might contain the secret.
+        raise InputError(f"{keys.identity} has a line that is not an age identity", field="identity") from error
     if not found:
-        raise InputError(f"{keys.identity} holds no age identity", field="identity")
+        raise InputError(f"{keys.identity} contains no age identity", field="identity")
     return found
 
 
@@ -133,14 +133,14 @@ def _recipients(texts: tuple[str, ...]) -> list[Any]:
         try:
             found.append(_library("pyrage.x25519").Recipient.from_str(text))
         except _library().RecipientError as error:
-            hint = "'age-keygen' prints one; it begins with age1"
-            raise InputError(f"{text!r} is no age recipient", field="recipient", hint=hint) from error
+            hint = "a recipient begins with age1; 'age-keygen' prints one"
+            raise InputError(f"{text!r} is not an age recipient", field="recipient", hint=hint) from error
     return found
 
 
-def _library(name: str = "pyrage") -> Any:  # noqa: ANN401  (it comes without types)
+def _library(name: str = "pyrage") -> Any:  # noqa: ANN401  (the library has no types)
     try:
-        # The submodules of a compiled module are attributes of it, not modules that could be imported.
+        # The submodules of a compiled module are its attributes, and cannot be imported.
         library: Any = importlib.import_module("pyrage")
     except ImportError as error:
         raise HostError(

@@ -1,4 +1,4 @@
-"""What of a stack's directory cannot be made again, and what is left to others to keep."""
+"""Select the files of a stack that cannot be recreated, and list what must be backed up by other means."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def _own_mounts() -> tuple[str, ...]:
 
 @dataclass
 class Selection:
-    """What is to be kept.
+    """The files to back up.
 
     Attributes:
-        paths: files and folders below the stack's directory.
-        left_out: what the stack needs besides and somebody else keeps: volumes, images, mounted paths.
-        notes: what a person might expect to be in, and is not.
+        paths: files and directories below the stack's directory.
+        left_out: what the stack needs and a backup does not contain: volumes, images, mounted paths.
+        notes: files that the user might expect in the archive, and why they are not.
     """
 
     paths: set[str] = field(default_factory=set)
@@ -43,7 +43,7 @@ class Selection:
 
 
 def select(files: ComposeFiles) -> Selection:
-    """What a backup of the stack holds.
+    """Return the selection for a backup of the stack.
 
     Raises:
         HostError: the Compose file itself is not in the stack's directory.
@@ -63,14 +63,14 @@ def select(files: ComposeFiles) -> Selection:
 
 
 def _imported(folder: Path) -> list[str]:
-    """Certificates below ``data/certs`` that are no dummies: a person's own."""
+    """Return the names of imported certificates below ``data/certs``: those that are not dummies."""
     if not folder.is_dir():
         return []
     return sorted(entry.name for entry in folder.iterdir() if not _is_dummy(entry))
 
 
 def _is_dummy(folder: Path) -> bool:
-    """Whether ``folder`` holds a dummy, or half of one that a crash left: both are made again."""
+    """Return whether ``folder`` contains a dummy, or an incomplete one after a crash: both are recreated."""
     chain = read_or_none(folder / FULLCHAIN)
     if chain is None:
         return folder.is_dir() and {path.name for path in folder.iterdir()} <= {PRIVKEY}
@@ -81,7 +81,7 @@ def _is_dummy(folder: Path) -> bool:
 
 
 def _follow(root: Path, file: Path, found: Selection, seen: set[Path]) -> None:
-    """Take in a Compose file and what it names, each once."""
+    """Add a Compose file and the files it names, each once."""
     if file in seen or not _take(root, file, found, file.name):
         return
     seen.add(file)
@@ -95,7 +95,7 @@ def _follow(root: Path, file: Path, found: Selection, seen: set[Path]) -> None:
         _take(root, file.parent / path, found, path)
     for path in named.compose:
         if "$" in path or "://" in path or path.startswith("git@"):
-            found.notes.append(f"{path} is not in the archive: it is no path of this directory")
+            found.notes.append(f"{path} is not in the archive: it is not a path in this directory")
         else:
             _follow(root, Path(os.path.normpath(file.parent / path)), found, seen)
     found.left_out |= {f"the volume {name}": None for name in named.volumes}
@@ -107,10 +107,10 @@ def _follow(root: Path, file: Path, found: Selection, seen: set[Path]) -> None:
 
 
 def _take(root: Path, path: Path, found: Selection, shown: str) -> bool:
-    """Add a file, if it is there and below the stack's directory."""
+    """Add a file if it exists below the stack's directory, and return whether it was added."""
     inside = _inside(root, path)
     if "$" in shown or inside is None:
-        why = "its name holds a variable" if "$" in shown else "it is outside of the stack's directory"
+        why = "its name contains a variable" if "$" in shown else "it is outside the stack's directory"
         found.notes.append(f"{shown} is not in the archive: {why}")
         return False
     if not os.path.lexists(path):
@@ -120,6 +120,6 @@ def _take(root: Path, path: Path, found: Selection, shown: str) -> bool:
 
 
 def _inside(root: Path, path: Path) -> str | None:
-    """``path`` relative to ``root``, by its words: links are looked at later."""
+    """Return ``path`` relative to ``root``, or None if it is outside; links are resolved later."""
     relative = os.path.relpath(path, root)
     return None if relative == "." or relative.split("/")[0] == ".." else relative

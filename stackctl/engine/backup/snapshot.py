@@ -1,4 +1,4 @@
-"""The chosen files at one moment: what each of them is, and whether all stayed so while they were read."""
+"""Take a snapshot of the selected files, and detect changes while they are read."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _IGNORED = {(CERTBOT_CONF / CONFIG_LOCK).path}
 
 
 class Changed(Exception):
-    """A file is no longer what it was when it was looked at first."""
+    """A file changed since it was scanned."""
 
 
 @dataclass
 class Snapshot:
-    """What was found.
+    """The scanned files.
 
     Attributes:
         members: by path below the stack's directory, sorted.
-        sources: where the content of each file is read.
-        notes: what was found and is not among the members as it is.
+        sources: the path from which the content of each file is read.
+        notes: files that are left out of the members, or changed in them, and why.
     """
 
     members: dict[str, Member] = field(default_factory=dict)
@@ -43,21 +43,21 @@ class Snapshot:
 
 
 def take(root: Path, paths: Iterable[str]) -> Snapshot:
-    """Look at every file of ``paths`` and below, and read it for its digest.
+    """Scan every file in ``paths`` and below, and compute its digest.
 
     Raises:
-        HostError: one of them may not be read by this user.
-        Changed: one went away meanwhile.
+        HostError: this user may not read one of them.
+        Changed: one was removed meanwhile.
     """
     found = _Scan(root, hashed=True).run(paths)
     return Snapshot(dict(sorted(found.members.items())), found.sources, found.notes, found.marks)
 
 
 def refuse_change(root: Path, paths: Iterable[str], before: Snapshot) -> None:
-    """Compare what is there now with ``before``.
+    """Compare the files with the snapshot ``before``.
 
     Raises:
-        Changed: with the path of what differs.
+        Changed: with the path that differs.
     """
     now = _Scan(root, hashed=False).run(paths).marks
     for path in sorted({*now, *before.marks}):
@@ -66,29 +66,32 @@ def refuse_change(root: Path, paths: Iterable[str], before: Snapshot) -> None:
 
 
 @contextmanager
-def certbot_rests(root: Path, wait: float, note: Callable[[str], None]) -> Iterator[None]:
-    """Keep certbot out of its tree; waits up to ``wait`` seconds for one at work.
+def certbot_locked_out(root: Path, wait: float, note: Callable[[str], None]) -> Iterator[None]:
+    """Lock certbot out of its tree; wait up to ``wait`` seconds for a running certbot.
 
-    Where this user may not write there, nothing is kept out, and :func:`refuse_change` has to notice.
+    If this user may not write there, nothing is locked, and :func:`refuse_change` detects the changes.
 
     Raises:
-        Locked: it is still at work.
+        Locked: certbot is still running.
     """
     conf = root / CERTBOT_CONF.path
     if not conf.is_dir() or not os.access(conf, os.W_OK | os.X_OK):
         yield
         return
-    deadline, told = time.monotonic() + wait, False
+    deadline, noted = time.monotonic() + wait, False
     while True:
         with _lock(conf) as held:
             if held:
                 yield
                 return
         if time.monotonic() >= deadline:
-            raise Locked("certbot is at work in its tree", hint="wait for it; 'stackctl … --wait SECONDS' waits longer")
-        if not told:
-            note("waiting for certbot, which is at work in its tree")
-            told = True
+            raise Locked(
+                "certbot is running and has locked its tree",
+                hint="run the command again when it has ended; 'stackctl … --wait SECONDS' waits longer",
+            )
+        if not noted:
+            note("waiting for certbot, which has locked its tree")
+            noted = True
         time.sleep(_POLL_SECONDS)
 
 
@@ -98,12 +101,12 @@ def _lock(conf: Path) -> Iterator[bool]:
         try:
             held = stack.enter_context(config_lock(conf))
         except PermissionError:
-            held = True  # the file is root's: as where nothing can be locked at all
+            held = True  # the lock file belongs to root: proceed as if nothing can be locked
         yield held
 
 
 class _Scan:
-    """One walk through the chosen paths."""
+    """Scans the selected paths."""
 
     def __init__(self, root: Path, *, hashed: bool) -> None:
         self._root = root
@@ -117,29 +120,29 @@ class _Scan:
         try:
             for path in sorted(paths):
                 with host_errors():
-                    self._chosen(path)
+                    self._selected(path)
         except HostError as error:
             if isinstance(error.__cause__, PermissionError) and CERTBOT_CONF.path in (error.where or ""):
                 raise HostError(
-                    "certbot's tree can be read by root alone",
+                    "only root can read certbot's tree",
                     where=CERTBOT_CONF.path,
-                    hint="run it as root: 'sudo stackctl backup …'; a backup without the keys would be none",
+                    hint="run 'sudo stackctl backup …': the backup must contain the keys",
                 ) from error
             if isinstance(error.__cause__, FileNotFoundError):
                 raise Changed(str(error.where)) from error
             raise
         return self
 
-    def _chosen(self, path: str) -> None:
-        """One of the chosen paths: a link there is somebody's way to keep the thing elsewhere."""
+    def _selected(self, path: str) -> None:
+        """Scan one of the selected paths; if it is a link, the user keeps the target elsewhere."""
         place = self._root / path
         if place.is_symlink():
             if not place.exists():
                 self.notes.append(
-                    f"{path} is not in the archive: it is a link to {place.readlink()}, which is not there"
+                    f"{path} is not in the archive: it is a link to {place.readlink()}, which does not exist"
                 )
                 return
-            self.notes.append(f"{path} is a link to {place.readlink()}: the archive holds what it leads to")
+            self.notes.append(f"{path} is a link to {place.readlink()}: the archive contains its target")
             place = place.resolve()
         self._visit(path, place)
 
@@ -147,7 +150,7 @@ class _Scan:
         if path in _IGNORED:
             return
         if not is_plain(path):
-            raise HostError(f"{path!r} has a name that no backup can hold", hint="rename it")
+            raise HostError(f"the name of {path!r} is not allowed in a backup", hint="rename it")
         facts = place.lstat()
         if stat.S_ISDIR(facts.st_mode):
             self._add(path, facts, "dir", (0, 0, 0))
@@ -158,17 +161,17 @@ class _Scan:
         elif stat.S_ISLNK(facts.st_mode):
             self._link(path, place, facts)
         else:
-            self.notes.append(f"{path} is not in the archive: it is no file, folder or link")
+            self.notes.append(f"{path} is not in the archive: it is not a file, directory or link")
 
     def _link(self, path: str, place: Path, facts: os.stat_result) -> None:
         target = str(place.readlink())
         if stays_inside(path, target):
             self._add(path, facts, "link", (facts.st_ino, 0, facts.st_mtime_ns), target=target)
         elif place.is_file():
-            self.notes.append(f"{path} is a link to {target}: the archive holds what it leads to")
+            self.notes.append(f"{path} is a link to {target}: the archive contains its target")
             self._file(path, place.resolve(), place.stat())
         else:
-            self.notes.append(f"{path} is not in the archive: it is a link to {target}, which is no file")
+            self.notes.append(f"{path} is not in the archive: it is a link to {target}, which is not a file")
 
     def _file(self, path: str, place: Path, facts: os.stat_result) -> None:
         digest = ""
@@ -179,8 +182,8 @@ class _Scan:
         self._add(path, facts, "file", mark, size=facts.st_size, sha256=digest)
         self.sources[path] = place
 
-    def _add(self, path: str, facts: os.stat_result, kind: str, mark: tuple[int, int, int], **more: object) -> None:
+    def _add(self, path: str, facts: os.stat_result, kind: str, mark: tuple[int, int, int], **fields: object) -> None:
         mode = 0o777 if kind == "link" else facts.st_mode & 0o777
         self.marks[path] = (*mark, mode, facts.st_uid, facts.st_gid)
         common = {"mode": f"{mode:04o}", "uid": facts.st_uid, "gid": facts.st_gid, "mtime": max(0, int(facts.st_mtime))}
-        self.members[path] = Member(kind=kind, **common, **more)  # type: ignore[arg-type]
+        self.members[path] = Member(kind=kind, **common, **fields)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""An archive read: every member against the manifest, everything to the last byte, before any of it counts."""
+"""Read an archive: verify every member against the manifest, to the last byte, before any of it is used."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from stackctl.engine.backup.snapshot import CHUNK
 from stackctl.errors import InputError
 
 Keep = Callable[[str, Member, Iterator[bytes]], None]
-"""Takes one member: its path, what it is, and its content, which must be read to its end."""
+"""Receives one member: its path, its facts, and its content, which must be read to the end."""
 
-_HINT = "use another copy of it; nothing was touched"
+_HINT = "use another copy of it; nothing was changed"
 
 
 def verify(file: BinaryIO) -> tuple[Manifest, str]:
-    """Read a whole archive and keep nothing of it: its manifest, and its digest.
+    """Verify a whole archive without unpacking it, and return its manifest and its digest.
 
     Raises:
-        InputError: it is no backup, truncated, altered, or of a later format.
+        InputError: it is not a backup, truncated, altered, or of a later format.
     """
     return read(file, lambda _path, _member, content: _exhaust(content))
 
 
 def read(file: BinaryIO, keep: Keep) -> tuple[Manifest, str]:
-    """Read a whole archive, and hand each member to ``keep`` in the manifest's order.
+    """Read a whole archive, and pass each member to ``keep`` in the manifest's order.
 
-    What ``keep`` made of them may be used only after this has returned.
+    The results of ``keep`` may be used only after this has returned.
 
     Raises:
         InputError: as :func:`verify`.
@@ -49,23 +49,23 @@ def read(file: BinaryIO, keep: Keep) -> tuple[Manifest, str]:
     file.seek(0)
     head = file.read(len(HEAD))
     if head[:3] != HEAD[:3]:
-        raise InputError("it is no backup of stackctl's", hint="backups are made by 'stackctl backup FILE'")
+        raise InputError("it is not a backup made by stackctl", hint="'stackctl backup FILE' makes backups")
     if head != HEAD:
-        raise InputError("the archive is truncated or altered: it does not begin as it was written", hint=_HINT)
+        raise InputError("the archive is truncated or altered: its header is not the one written", hint=_HINT)
     file.seek(0)
     with _translated(), gzip.GzipFile(fileobj=file, mode="rb") as stream:
         with tarfile.open(fileobj=stream, mode="r|", format=tarfile.PAX_FORMAT) as tar:
             manifest, digest = _read_members(tar, keep)
-        # After its end a tar is filled up with zeros, to a record of 10,240 bytes.
+        # A tar is padded with zeros after its end, to a record of 10,240 bytes.
         rest = stream.read(tarfile.RECORDSIZE + 1)
         if len(rest) > tarfile.RECORDSIZE or rest.strip(b"\0"):
-            raise _altered("something follows its end")
+            raise _altered("there is data after its end")
     return manifest, digest
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """What the decoders complain about as one message: none of their words would help anybody."""
+    """Translate the errors of the decoders to one message."""
     try:
         yield
     except EOFError as error:
@@ -99,9 +99,9 @@ def _read_members(tar: tarfile.TarFile, keep: Keep) -> tuple[Manifest, str]:
     last = _next(tar, DIGEST_NAME)
     _compare(last, own_header(DIGEST_NAME, len(line), made))
     if _content(tar, last).read() != line:
-        raise _altered("its manifest has another digest than it ends with")
+        raise _altered("the digest of its manifest does not match")
     if tar.next() is not None:
-        raise _altered("something follows its end")
+        raise _altered("there is data after its end")
     return manifest, digest
 
 
@@ -110,7 +110,7 @@ def _next(tar: tarfile.TarFile, name: str) -> tarfile.TarInfo:
     if found is None:
         raise _altered(f"{name} is missing")
     if found.name != name:
-        raise _altered(f"{found.name!r} stands where {name!r} should")
+        raise _altered(f"it contains {found.name!r} instead of {name!r}")
     return found
 
 
@@ -120,13 +120,13 @@ _COMPARED = ("type", "mode", "uid", "gid", "size", "mtime", "linkname", "uname",
 def _compare(found: tarfile.TarInfo, expected: tarfile.TarInfo) -> None:
     for key in _COMPARED:
         if getattr(found, key) != getattr(expected, key):
-            raise _altered(f"{found.name}: its {key} is not what the manifest says")
+            raise _altered(f"{found.name}: its {key} does not match the manifest")
 
 
 def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     content = tar.extractfile(info) if info.type == tarfile.REGTYPE and not info.issparse() else None
     if content is None:
-        raise _altered(f"{info.name} is no file")
+        raise _altered(f"{info.name} is not a file")
     return content
 
 
@@ -139,7 +139,7 @@ def _checked(tar: tarfile.TarFile, info: tarfile.TarInfo, path: str, member: Mem
         digest.update(chunk)
         yield chunk
     if digest.hexdigest() != member.sha256:
-        raise _altered(f"{path} has another content than the manifest says")
+        raise _altered(f"the content of {path} does not match the manifest")
 
 
 def _exhaust(content: Iterator[bytes]) -> None:

@@ -1,1 +1,1 @@
-"""Looks for ``stackctl doctor``: each module gathers the facts that one of ``diagnose`` judges."""
+"""Probe the stack: each module collects the facts that one module of ``diagnose`` checks."""

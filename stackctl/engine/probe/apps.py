@@ -1,4 +1,4 @@
-"""Gathers what :mod:`stackctl.diagnose.apps` judges."""
+"""Collect the facts that :mod:`stackctl.diagnose.apps` checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stackctl.model.stack import ProxyService
 from stackctl.observed.containers import Container, Deployment, Inspected, ListeningSocket, parse_listeners
 
 _AT_ONCE = 64
-"""Servers asked at once: those that do not answer cost a second each."""
+"""Servers probed in parallel: each one that does not answer costs a second."""
 
 _TABLES = ("tcp", "tcp6")
 
@@ -29,7 +29,7 @@ def apps(
     containers: Deployment,
     wanted: Sequence[tuple[Site, Server]],
 ) -> list[AppFacts]:
-    """The facts of each server of a site that is ``wanted``."""
+    """Return the facts of each server in ``wanted``."""
     networks = proxy_networks(context, proxy_service, containers)
     answers = endpoints_answer(context, (server.endpoint for _, server in wanted if server.service is None))
     return [
@@ -48,19 +48,19 @@ def apps(
 
 
 def endpoints_answer(context: Context, endpoints: Iterable[Endpoint]) -> dict[Endpoint, bool]:
-    """Return which of ``endpoints``, outside Compose, take connections; each is asked once, many at a time."""
-    asked = list(dict.fromkeys(endpoints))
+    """Return which of ``endpoints``, outside Compose, accept connections; each is probed once, in parallel."""
+    distinct = list(dict.fromkeys(endpoints))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(asked, pool.map(context.wire.answers, asked), strict=True))
+        return dict(zip(distinct, pool.map(context.wire.answers, distinct), strict=True))
 
 
 def proxy_networks(context: Context, proxy_service: ProxyService, containers: Deployment) -> frozenset[str] | None:
-    """The networks of the proxy; None where it is not up."""
+    """Return the networks of the proxy; None if it is not running."""
     up = containers.running(proxy_service.service)
     return frozenset(context.containers.inspect(up.id).networks) if up else None
 
 
-def app_facts(  # noqa: PLR0913  (each is one thing known already)
+def app_facts(  # noqa: PLR0913  (each is a fact that the caller has)
     context: Context,
     containers: Deployment,
     networks: frozenset[str] | None,
@@ -71,7 +71,7 @@ def app_facts(  # noqa: PLR0913  (each is one thing known already)
     answers: bool | None,
     active: bool,
 ) -> AppFacts:
-    """The facts of one server; ``answers`` where it has been asked already."""
+    """Return the facts of one server; ``answers`` is the result of an earlier probe."""
     port = server.endpoint.port
     own = containers.of(server.service)
     seen = tuple(_tried(context, found, port) for one in own if (found := look_at(context, one)))
@@ -82,7 +82,7 @@ def app_facts(  # noqa: PLR0913  (each is one thing known already)
 
 
 def look_at(context: Context, container: Container) -> Inspected | None:
-    """One container with its listeners and its last line; None where it has just gone."""
+    """Return one container with its listeners and its last log line; None if it was just removed."""
     try:
         seen = context.containers.inspect(container.id)
     except EngineError:
@@ -96,11 +96,11 @@ def look_at(context: Context, container: Container) -> Inspected | None:
 
 
 def _listeners(context: Context, container: str, pid: int) -> tuple[ListeningSocket, ...] | None:
-    """The sockets that listen in a container: by the host's view of its process, else from inside."""
+    """Return the listening sockets of a container: from the host's view of its process, else from inside."""
     tables = _tables_of(container, pid)
     if tables is None:
         try:
-            # Without tcp6 where the kernel has no IPv6: what cat then says is no line of a table.
+            # Without IPv6 in the kernel there is no tcp6: cat's error is then not a line of a table.
             done = context.containers.execute(container, ["cat", *(f"/proc/net/{table}" for table in _TABLES)])
         except EngineError:
             return None
@@ -109,7 +109,7 @@ def _listeners(context: Context, container: str, pid: int) -> tuple[ListeningSoc
 
 
 def _tried(context: Context, seen: Inspected, port: int) -> Inspected:
-    """``[::]`` takes IPv4 too unless the app forbids it, which no table shows: only trying tells."""
+    """Mark ``[::]`` listeners as IPv6-only if IPv4 is refused: no table shows it, only a connection."""
     ipv4 = [address for address in seen.addresses if ":" not in address]
     anywhere = [one for one in seen.listeners or () if one.port == port and one.reachable_at(seen.addresses)]
     if not anywhere or any(one.address.version == 4 for one in anywhere):
@@ -121,10 +121,10 @@ def _tried(context: Context, seen: Inspected, port: int) -> Inspected:
 
 
 def _tables_of(container: str, pid: int) -> list[str] | None:
-    """The tables of process ``pid``, if this host's process of that number is the container's."""
+    """Return the tables of process ``pid``, if this host's process of that number is the container's."""
     process = Path("/proc") / str(pid)
     try:
-        # The engine may be on another machine, whose numbers mean other processes here.
+        # The engine may be on another machine, where the same numbers are other processes.
         if not pid or container not in (process / "cgroup").read_text():
             return None
         return [path.read_text() for table in _TABLES if (path := process / "net" / table).exists()]

@@ -1,4 +1,4 @@
-"""Gathers what :mod:`stackctl.diagnose.certbot` judges, by a small program inside the container."""
+"""Collect the facts that :mod:`stackctl.diagnose.certbot` checks, with a small program inside the container."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from stackctl.observed.containers import Deployment
 PROGRAM = """
 import json, os, socket, ssl, sys, urllib.error, urllib.request
 host, url = sys.argv[1:]
-told = {"addresses": None, "status": None, "problem": None}
+result = {"addresses": None, "status": None, "problem": None}
 try:
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    told["addresses"] = sorted({at[4][0] for at in found})
+    result["addresses"] = sorted({at[4][0] for at in found})
     context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or None)
     with urllib.request.urlopen(url, timeout=8, context=context) as answer:
-        told["status"] = answer.status
+        result["status"] = answer.status
 except urllib.error.HTTPError as error:
-    told["status"] = error.code
+    result["status"] = error.code
 except urllib.error.URLError as error:
-    told["problem"] = str(error.reason)
+    result["problem"] = str(error.reason)
 except (OSError, ValueError) as error:
-    told["problem"] = str(error)
-print(json.dumps(told))
+    result["problem"] = str(error)
+print(json.dumps(result))
 """
-"""Prints what one look at the CA showed, as one line of JSON."""
+"""Sends one request to the CA and prints the result as one line of JSON."""
 
 
 def certbot(context: Context, stack: Stack, containers: Deployment) -> CertbotFacts:
-    """What certbot's container sees of the CA."""
+    """Return the facts of the CA as seen from certbot's container."""
     service, directory = stack.certbot, stack.acme.directory
     ca = urlsplit(directory).hostname or ""
     running = containers.running(service)
@@ -43,10 +43,10 @@ def certbot(context: Context, stack: Stack, containers: Deployment) -> CertbotFa
         return CertbotFacts(service, directory, ca, found[0].state if found else None)
     try:
         done = context.containers.execute(running.id, ["python3", "-c", PROGRAM, ca, directory])
-        told: dict[str, Any] = json.loads(done.text.splitlines()[-1])
+        result: dict[str, Any] = json.loads(done.text.splitlines()[-1])
     except StackctlError as error:
         return CertbotFacts(service, directory, ca, running.state, exec_problem=error.message)
     except (ValueError, IndexError):
-        return CertbotFacts(service, directory, ca, running.state, exec_problem=done.text.strip() or "it says nothing")
-    addresses = tuple(told["addresses"] or ())
-    return CertbotFacts(service, directory, ca, running.state, addresses, told["status"], told["problem"])
+        return CertbotFacts(service, directory, ca, running.state, exec_problem=done.text.strip() or "no output")
+    addresses = tuple(result["addresses"] or ())
+    return CertbotFacts(service, directory, ca, running.state, addresses, result["status"], result["problem"])

@@ -1,4 +1,4 @@
-"""Gathers what :mod:`stackctl.diagnose.certificates` and :mod:`stackctl.diagnose.renewal` judge."""
+"""Collect the facts that :mod:`stackctl.diagnose.certificates` and :mod:`stackctl.diagnose.renewal` check."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _VARIABLE = "RENEW_SECONDS"
 
 @dataclass(frozen=True, slots=True)
 class SiteFacts:
-    """The facts of one app's certificate, and of its renewal; None for one that was never issued."""
+    """The facts of one app's certificate and of its renewal, which is None if it was never issued."""
 
     certificate: CertificateFacts
     renewal: RenewalFacts | None
 
 
 def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy_up: bool) -> list[SiteFacts]:
-    """The facts of each app's certificate, on disk and on the wire."""
+    """Return the facts of each app's certificate, on disk and on the wire."""
     names = [site.name for site in sites]
     served = context.wire.served(stack.proxy.https.at, names) if proxy_up and names else {}
     now = context.now()
@@ -78,7 +78,7 @@ def _renewal(
 
 
 def loop(context: Context, stack: Stack, containers: Deployment) -> LoopFacts:
-    """The facts of the loop that renews."""
+    """Return the facts of the renewal loop."""
     container = containers.best(stack.certbot)
     seen = context.containers.inspect(container.id) if container else None
     seconds = seen.environment.get(_VARIABLE, "") if seen else ""

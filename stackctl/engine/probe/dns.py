@@ -1,4 +1,4 @@
-"""Gathers what :mod:`stackctl.diagnose.dns` judges: many names at once."""
+"""Collect the facts that :mod:`stackctl.diagnose.dns` checks, for many names in parallel."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from stackctl.observed.ports import Network
 
 _AT_ONCE = 32
 _MOST_ADDRESSES = 8
-"""Of one family under one name; more are a CDN's, and behave alike."""
+"""Of one family under one name; more belong to a CDN and behave alike."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where names should lead.
+    """What names must resolve to.
 
     Attributes:
-        ca: the CA's ACME directory, or how to get it: it is asked only where CAA records are there.
-        nonce: the file to fetch, or why nothing is fetched.
-        http: where the proxy is published; None without one.
+        ca: the CA's ACME directory, or a function that fetches it: it is called only if there are CAA records.
+        probe_file: the file to fetch, or why nothing is fetched.
+        http: where the proxy is published, or None.
     """
 
     ca: CaDirectory | Callable[[], CaDirectory]
@@ -36,9 +36,9 @@ class Target:
 
 
 def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[NameFacts]:
-    """The facts of each name, in their order."""
+    """Return the facts of each name, in order."""
     own = network.own_addresses()
-    lookup = cache(network.lookup)  # names of one domain have the same ones above them
+    lookup = cache(network.lookup)  # names of one domain share their parent domains
 
     @cache
     def identities() -> tuple[str, ...] | None:
@@ -77,7 +77,7 @@ def _fetch(network: Network, name: Domain, v4: Lookup, v6: Lookup, probe_file: P
 
 
 def _caa(lookup: Callable[[str, str], Lookup], name: str, identities: Callable[[], tuple[str, ...] | None]) -> CaaFacts:
-    """The first records on the way up from the name to its top-level domain."""
+    """Return the first CAA records found from the name up to its top-level domain."""
     at = name
     while True:
         found = lookup(at, "CAA")

@@ -1,4 +1,4 @@
-"""Gathers what :mod:`stackctl.diagnose.host` judges."""
+"""Collect the facts that :mod:`stackctl.diagnose.host` checks."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from stackctl.observed.ports import EngineVersion
 
 
 def engine(context: Context) -> tuple[Program, EngineVersion | None]:
-    """The engine, where one answers."""
+    """Return the engine and its version, which is None if it does not answer."""
     try:
-        told = context.orchestrator.version()
+        version = context.orchestrator.version()
     except StackctlError as error:
         return Program(problem=error.message, hint=error.hint), None
-    return Program(f"{told.version}, API {told.api}"), told
+    return Program(f"{version.version}, API {version.api}"), version
 
 
 def compose(context: Context) -> Program:
-    """Compose, where there is one that can be used."""
+    """Return Compose, or why it is unusable."""
     try:
         return Program(context.orchestrator.compose_version())
     except StackctlError as error:
@@ -33,7 +33,7 @@ def compose(context: Context) -> Program:
 
 
 def images(context: Context, project: Project) -> tuple[Image, ...]:
-    """The images of the project's services."""
+    """Return the images of the project's services."""
     named = {service.image for service in project.services.values() if service.image}
     local = {image: context.images.image_id(image) is not None for image in sorted(named)}
     return tuple(
@@ -44,7 +44,7 @@ def images(context: Context, project: Project) -> tuple[Image, ...]:
 
 
 def ports(context: Context, proxy_service: ProxyService, containers: Deployment) -> tuple[Port, ...]:
-    """Who holds the places where the proxy is published."""
+    """Return which process or container uses the published ports of the proxy."""
     own = containers.is_running(proxy_service.service) or any(c.running and c.role == "proxy" for c in containers)
     return _port(context, "http-port", proxy_service.http.at, own=own), _port(
         context, "https-port", proxy_service.https.at, own=own
@@ -59,7 +59,7 @@ def _port(context: Context, check: str, at: PortBinding, *, own: bool) -> Port:
 
 
 def proxy(context: Context, stack: Stack, containers: Deployment) -> ProxyState:
-    """The proxy's container, and what answers on its port."""
+    """Return the proxy's container, and the generation that answers on its port."""
     proxy_service = stack.proxy
     found = containers.best(proxy_service.service)
     state = found.state if found else None
@@ -74,14 +74,14 @@ def proxy(context: Context, stack: Stack, containers: Deployment) -> ProxyState:
 
 
 def disks(root: Path, engine_root: str | None) -> tuple[Disk, ...]:
-    """The file systems of the stack and of the engine; one where they share it."""
+    """Return the file systems of the stack and of the engine; only one if they share it."""
     found: dict[int, Disk] = {}
     for path in (root, *([Path(engine_root)] if engine_root else [])):
         try:
-            device, told = path.stat().st_dev, os.statvfs(path)
+            device, usage = path.stat().st_dev, os.statvfs(path)
         except OSError:
-            continue  # an engine elsewhere has disks elsewhere
-        # Some file systems make inodes as they need them, and count none.
-        inodes = told.f_favail if told.f_files else None
-        found.setdefault(device, Disk(str(path), told.f_bavail * told.f_frsize, inodes))
+            continue  # a remote engine has its own disks
+        # Some file systems allocate inodes on demand, and report none.
+        inodes = usage.f_favail if usage.f_files else None
+        found.setdefault(device, Disk(str(path), usage.f_bavail * usage.f_frsize, inodes))
     return tuple(found.values())

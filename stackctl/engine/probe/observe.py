@@ -1,4 +1,4 @@
-"""Looks once at everything a plan needs to know."""
+"""Observe everything that a plan needs, once."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from stackctl.proxies.proxy import Proxy
 
 
 def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Site], stackfile: str | None) -> Observed:
-    """The state now.
+    """Return the current state.
 
-    ``sites`` are those whose certificate on the wire matters, ``stackfile`` is the text of the Compose file on disk
-    that the command read.
+    ``sites`` are those whose certificates on the wire are compared; ``stackfile`` is the text of the Compose
+    file on disk that the command read.
     """
     directory = context.directory
     proxy = context.proxy_of(stack)
@@ -51,14 +51,14 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
 
 
 def proxy_version(context: Context, proxy: Proxy, image: str) -> tuple[int, ...]:
-    """The version of the proxy in ``image``, which is fetched first where it must be."""
+    """Return the version of the proxy in ``image``, which is pulled first if it is not available locally."""
     image_id = context.images.image_id(image)
     if image_id is None:
         context.report.note(f"pulling {image}")
         context.images.pull(image)
         image_id = context.images.image_id(image)
     if image_id is None:
-        raise EngineError(f"the image {image} was pulled, but is not here")
+        raise EngineError(f"the image {image} was pulled, but is not available locally")
     printed = context.directory.cached_version(image_id)
     if printed is None:
         printed = context.sandbox.run_once(image, proxy.version_command(), {}, proxy.layout.tmpfs).text

@@ -1,4 +1,4 @@
-"""Gathers what :mod:`stackctl.diagnose.permissions` judges."""
+"""Collect the facts that :mod:`stackctl.diagnose.permissions` checks."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ _DRAFTS = (
     (CERTS.path, f"*/{DRAFTS}"),
     ((CERTBOT_CONF / HOME).path, "run-*"),
 )
-"""Where, and by which names, unfinished writes are told from finished ones."""
+"""The directories and file names of unfinished writes."""
 
-_NONCE_SECONDS = 60.0
-"""Longer than any look at names takes."""
+_PROBE_FILE_SECONDS = 60.0
+"""Longer than any check of names takes: an older probe file is a leftover."""
 
 
 def unreadable(root: Path, custom: str, names: Iterable[str]) -> Iterator[Mode]:
-    """Return files below ``custom`` that the proxy's workers cannot read."""
+    """Yield the files below ``custom`` that the proxy's workers cannot read."""
     for name in names:
         path = root / custom / name
         there = _mode(path)
@@ -60,15 +60,15 @@ def unreadable(root: Path, custom: str, names: Iterable[str]) -> Iterator[Mode]:
             yield Mode(f"{custom}/{name}", there, there | 0o044, "so that the proxy cannot read it and answers 500")
 
 
-def tree(root: Path, unread: Iterable[Mode] = ()) -> PermissionFacts:
-    """The facts of the stack in ``root``; what may not be looked into is passed over."""
+def permission_facts(root: Path, unread: Iterable[Mode] = ()) -> PermissionFacts:
+    """Return the facts of the stack in ``root``; unreadable directories are skipped."""
     holder = last_holder(root / LOCK)
     return PermissionFacts(
         root=str(root),
         writable=os.access(root, os.W_OK | os.X_OK),
         modes=(*_modes(root), *unread),
         webroot=next(_closed(root), None),
-        # A command at work has drafts, and they are no leftovers.
+        # The drafts of a running command are not leftovers.
         drafts=() if holder is not None and holder.alive else tuple(_drafts(root)),
         unfinished=str(holder) if holder is not None and not holder.alive else None,
         running=str(holder) if holder is not None and holder.alive else None,
@@ -87,17 +87,17 @@ def _modes(root: Path) -> Iterator[Mode]:
 
 
 def _closed(root: Path) -> Iterator[Mode]:
-    """Folders that the proxy's workers, who are nobody special, cannot go through."""
+    """Yield directories that unprivileged proxy workers cannot traverse."""
     folder = root / WEBROOT.path
     for path in (folder, folder / WELL_KNOWN, folder / CHALLENGES):
         there = _mode(path)
         if there is not None and there & 0o005 != 0o005:
-            why = "so that the proxy cannot give out challenges"
+            why = "so that the proxy cannot serve challenges"
             yield Mode(str(path.relative_to(root)), there, 0o755, why)
 
 
 def _draft_patterns() -> Iterator[tuple[str, str]]:
-    """Where drafts may be, and by which names they can be told."""
+    """Yield the directories of unfinished writes, each with the pattern of their names."""
     for layout in layouts():
         yield layout.directory, LIVE_DRAFTS
         yield f"{layout.directory}/{GENERATIONS}", DRAFTS
@@ -108,10 +108,10 @@ def _draft_patterns() -> Iterator[tuple[str, str]]:
 def _drafts(root: Path) -> Iterator[str]:
     for folder, pattern in _draft_patterns():
         yield from (str(path.relative_to(root)) for path in _glob(root / folder, pattern))
-    # Looking needs no lock: a young nonce is that of another who looks at the same time.
+    # Probing needs no lock: a recent probe file may belong to another command that is running.
     for path in _glob(root / (WEBROOT / CHALLENGES).path, f"{probe_file.BEGINNING}*"):
         with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > _NONCE_SECONDS:
+            if time.time() - path.stat().st_mtime > _PROBE_FILE_SECONDS:
                 yield str(path.relative_to(root))
 
 

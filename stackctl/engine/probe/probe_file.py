@@ -1,4 +1,4 @@
-"""A file of one use in the webroot: whoever fetches it has come to this stack's proxy."""
+"""A one-time probe file in the webroot: fetching it proves that the request reached this proxy."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from stackctl.model.layout import CHALLENGES, WEBROOT
 from stackctl.observed.containers import Deployment
 
 BEGINNING = "stackctl-"
-"""Of the file's name: what a killed process left behind can be told by it."""
+"""The prefix of the file's name, which identifies files that a killed process left behind."""
 
-_PLANT = 'mkdir -p "$1" && set -C && printf %s "$3" >"$1/$2" && chmod 644 "$1/$2"'
+_WRITE = 'mkdir -p "$1" && set -C && printf %s "$3" >"$1/$2" && chmod 644 "$1/$2"'
 _REMOVE = 'rm -f "$1/$2"'
 
 
 @contextmanager
 def placed_probe_file(context: Context, containers: Deployment, certbot: str) -> Iterator[ProbeFile | str]:
-    """The nonce while it is there, or why it could not be put there.
+    """Place a probe file and yield it, or why it could not be written; remove it afterwards.
 
-    The folder is certbot's, so that it may be root's: then the certbot container writes it.
+    certbot created the directory, so it may belong to root: then the certbot container writes the file.
     """
     name, text = f"{BEGINNING}{secrets.token_hex(8)}", secrets.token_hex(16)
     webroot = context.directory.root / WEBROOT.path
@@ -42,39 +42,39 @@ def placed_probe_file(context: Context, containers: Deployment, certbot: str) ->
         except PermissionError:
             running = containers.running(certbot)
             through = None if running is None else running.id
-            _in_container(context, through, [_PLANT, "sh", (WEBROOT / CHALLENGES).mount, name, text])
+            _in_container(context, through, [_WRITE, "sh", (WEBROOT / CHALLENGES).mount, name, text])
     except (OSError, StackctlError) as error:
-        _take_away(made)
-        yield f"the challenge's directory cannot be written: {error}"
+        _remove_directories(made)
+        yield f"the challenge directory is not writable: {error}"
         return
     try:
         yield ProbeFile(f"/{CHALLENGES}/{name}", text)
     finally:
         if through is None:
             (folder / name).unlink(missing_ok=True)
-            _take_away(made)
+            _remove_directories(made)
         else:
             with suppress(StackctlError):
                 _in_container(context, through, [_REMOVE, "sh", (WEBROOT / CHALLENGES).mount, name])
 
 
 def _make(webroot: Path, folder: Path) -> list[Path]:
-    """Make the folder; returns what was not there, the innermost first."""
+    """Create the directory, and return the directories that were missing, the innermost first."""
     made = [path for path in (folder, folder.parent) if not path.is_dir()]
-    webroot.stat()  # without a webroot there is nothing that the proxy has mounted
+    webroot.stat()  # without a webroot the proxy has nothing mounted
     make_folder(folder)
     return made
 
 
-def _take_away(made: Sequence[Path]) -> None:
+def _remove_directories(made: Sequence[Path]) -> None:
     for path in made:
-        with suppress(OSError):  # certbot has put something there meanwhile
+        with suppress(OSError):  # certbot has written something there meanwhile
             path.rmdir()
 
 
 def _in_container(context: Context, container: str | None, arguments: list[str]) -> None:
     if container is None:
-        raise StackctlError("permission denied, and no certbot container runs to do it")
+        raise StackctlError("permission denied, and no certbot container is running that could write it")
     done = context.containers.execute(container, ["sh", "-c", *arguments])
     if done.code:
         raise StackctlError(done.text.strip() or f"sh ended with {done.code}")

@@ -34,7 +34,7 @@ _PROXY_SAYS = {401, 403, 429}
 
 @dataclass(frozen=True, slots=True)
 class CollectedTrace:
-    """The facts, and what the proxy logged for the name before."""
+    """The facts, and the errors that the proxy had logged for the name before."""
 
     facts: TraceFacts
     earlier: tuple[LoggedError, ...]
@@ -79,7 +79,7 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
 
 
 def _live_files(context: Context, layout: ProxyLayout) -> Files:
-    """The live generation, and the user's own files that it may include."""
+    """Return the live generation, and the user's own files that it may include."""
     custom = context.directory.root / layout.custom
     with host_errors():
         own = {
@@ -91,7 +91,7 @@ def _live_files(context: Context, layout: ProxyLayout) -> Files:
 
 
 def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | None) -> str | None:
-    """Who else holds port 443, where it is not the proxy."""
+    """Return which process or container uses port 443 if it is not the proxy."""
     if proxy is not None and proxy.running and https.failure is not Failure.CONNECT:
         return None
     at = stack.proxy.https.at
@@ -99,7 +99,7 @@ def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | Non
 
 
 def _may_be_logged(trace: Trace | None, reply: Reply) -> bool:
-    """Whether the proxy itself may have given this answer, and logged why."""
+    """Return whether the proxy itself may have sent this response, and logged the reason."""
     if reply.failure in {Failure.CONNECT, Failure.HANDSHAKE} or trace is None:
         return False
     own = trace.action.outcome is not Outcome.PROXY
@@ -107,7 +107,7 @@ def _may_be_logged(trace: Trace | None, reply: Reply) -> bool:
     return status >= 500 or status in _PROXY_SAYS or (own and status >= 400)
 
 
-def _apps(  # noqa: PLR0913  (each is one thing known already)
+def _apps(  # noqa: PLR0913  (each is a fact that the caller has)
     context: Context,
     stack: Stack,
     project: Project,
@@ -116,7 +116,7 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
     trace: Trace | None,
     proxy: Inspected | None,
 ) -> tuple[AppFacts, ...]:
-    """What is behind each target of the live trace."""
+    """Return the facts of the server behind each target of the live trace."""
     action: Action | None = trace.action if trace else None
     networks = frozenset(proxy.networks) if proxy and proxy.running else None
     found = []
@@ -134,7 +134,7 @@ def _apps(  # noqa: PLR0913  (each is one thing known already)
 
 
 def _answers(context: Context, target: Endpoint) -> bool | None:
-    """Whether a target outside Compose takes connections; None for a name that only Docker may know."""
+    """Return whether a target outside Compose accepts connections; None for a name that only Docker may resolve."""
     plain = "." not in target.host and not target.is_address
     return True if context.wire.answers(target) else None if plain else False
 
@@ -156,7 +156,7 @@ class _Log:
         return tuple(error for error in self._kind.logged_errors(log) if error.host == self._name)
 
     def new(self, *, wait: bool) -> tuple[LoggedError, ...]:
-        """Return what was logged since; with ``wait``, give the last line time to arrive."""
+        """Return the errors logged since then; with ``wait``, give the last line time to arrive."""
         known = {error.line for error in self.earlier}
 
         def look() -> tuple[LoggedError, ...] | None:

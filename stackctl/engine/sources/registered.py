@@ -1,4 +1,4 @@
-"""The sources that issue certificates, in the order in which they are asked whether a site is theirs."""
+"""The sources that issue certificates, in the order of precedence."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from stackctl.engine.sources.webroot.source import Webroot
 ISSUERS: Mapping[str, Issuer] = {
     Source.ACME: Webroot(),
 }
-"""By name; the last owns every site. Nothing issues imported certificates and dummies: they are only stored."""
+"""By name; the last owns every site. Imported certificates and dummies have no issuer: they are only stored."""

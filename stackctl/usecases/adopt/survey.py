@@ -13,7 +13,7 @@ from stackctl.adopt.nginx_proxy import VHOSTS, ProxyContext, contact_in, read_va
 from stackctl.adopt.proposal import Handling, Proposal, Remark
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import read_lineage
-from stackctl.engine.adopt.foreign import Foreign, look_around
+from stackctl.engine.adopt.foreign import Foreign, inspect_foreign
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import proxy_version
 from stackctl.errors import EngineError
@@ -44,7 +44,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
     """
     doc = open_document(context)
     project = context.orchestrator.resolve(doc.text)
-    foreign = look_around(context, project, options.letsencrypt)
+    foreign = inspect_foreign(context, project, options.letsencrypt)
     proxy = context.proxies[DEFAULT]
     is_other = foreign.layout.nginx_proxy and "nginx-proxy" in (foreign.layout.proxy.image or "")
     there = None if is_other else foreign.layout.proxy.image

@@ -48,7 +48,7 @@ def adopt(context: Context, adoption: Adoption) -> Result[AdoptReport]:
         else:
             unrecorded = record_change(context, adoption.loaded.doc.text, stack, Intent(), observed, steps)
             notes = (unrecorded,) if unrecorded else ()
-    report = replace(result.payload, gap_ms=take_over.gap)
+    report = replace(result.payload, gap_ms=take_over.downtime_ms)
     return replace(result, payload=report, steps=tuple(steps), notes=notes)
 
 

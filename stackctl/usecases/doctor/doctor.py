@@ -16,7 +16,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe import host as probe
 from stackctl.engine.probe.certbot import certbot
 from stackctl.engine.probe.dns import Target, look_up
-from stackctl.engine.probe.permissions import tree
+from stackctl.engine.probe.permissions import permission_facts
 from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import ExitCode, StackctlError
 from stackctl.model.layout import MARKER_HOST
@@ -94,7 +94,7 @@ def _host_checks(inputs: DoctorInputs, ca: CaDirectory) -> list[Check]:
     if inputs.file.name is None:
         return checks
     unread = _or_none(lambda: unreadable_files(context, stack)) if stack else None
-    return [*checks, *judge_tree(tree(context.directory.root, unread or ()))]
+    return [*checks, *judge_tree(permission_facts(context.directory.root, unread or ()))]
 
 
 def _name_sections(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], only: Sequence[Domain]) -> list[Section]:

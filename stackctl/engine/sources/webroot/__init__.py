@@ -1,1 +1,1 @@
-"""Certificates of an ACME CA that certbot requests, validated over HTTP-01 from the webroot."""
+"""The source of certificates that certbot requests from an ACME CA, validated over HTTP-01 from the webroot."""

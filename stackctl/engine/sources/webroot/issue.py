@@ -1,4 +1,4 @@
-"""Runs the batch issuer in the certbot container, and holds what came of it against the disk."""
+"""Run the batch issuer in the certbot container, and verify the result against the files on disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from stackctl.observed.ports import CommandKilled
 _LONG = 365 * 86400.0
 
 _CHILD = 40 * 2**20
-"""Bytes that a forked certbot has for itself, and a reserve."""
+"""Bytes of memory that a forked certbot uses, with a reserve."""
 
 _FEWEST, _MOST = 4, 50
 
@@ -32,21 +32,22 @@ _FEWEST, _MOST = 4, 50
 def issue(
     context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest], *, paced: bool
 ) -> dict[str, StackctlError]:
-    """Ask for all ``requests`` at once; returns the failures by lineage.
+    """Issue all ``requests`` in parallel, and return the failures by lineage.
 
-    One certificate that is not issued stops no other.
+    A failure of one certificate does not affect the others.
     """
     if not stack.acme.agree_tos:
         error = IssueFailed(
             "the CA's terms of service are not agreed to",
-            hint="read them (https://letsencrypt.org/repository/ has Let's Encrypt's): 'stackctl init --agree-tos'",
+            hint="read them (Let's Encrypt's are at https://letsencrypt.org/repository/), then run "
+            "'stackctl init --agree-tos'",
         )
         return {request.lineage: error for request in requests}
     failures: dict[str, StackctlError] = {}
     for batch in _paced(context, stack, requests) if paced else [list(requests)]:
-        outcome = _ask(context, project, stack, batch)
+        outcome = _request(context, project, stack, batch)
         for request in batch:
-            problem = None if request.lineage in outcome.failures else _disagreement(context, request)
+            problem = None if request.lineage in outcome.failures else _mismatch(context, request)
             if problem:
                 outcome.fail(request.lineage, problem)
         failures |= outcome.failures
@@ -57,24 +58,24 @@ def issue(
 def _paced(
     context: Context, stack: Stack, requests: Sequence[CertificateRequest]
 ) -> Iterator[list[CertificateRequest]]:
-    """Batches of what the account may order at the moment, each when it may."""
+    """Yield batches of as many requests as the account may order, each as soon as it may."""
     left = list(requests)
     directory = stack.acme.directory
     while left:
         free = context.directory.ledger().free_orders(directory, context.now())
         if free == 0:
-            context.report.note(f"{len(left)} more certificates wait for the CA's limit on orders")
+            context.report.note(f"waiting for the CA's order limit: {len(left)} more certificates to request")
             free = wait_for(lambda: context.directory.ledger().free_orders(directory, context.now()) or None, _LONG)
         batch, left = (left, []) if free is None else (left[:free], left[free:])
         yield batch
 
 
 def _room() -> int:
-    """How many children of the issuer the free memory has room for. They mostly wait for the CA, so many pay."""
+    """Return how many children of the issuer fit in the free memory; they mostly wait for the CA, so many pay off."""
     return max(_FEWEST, min(_MOST, psutil.virtual_memory().available // _CHILD))
 
 
-def _ask(context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
+def _request(context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
     jobs = [{"lineage": request.lineage, "argv": certonly(request, stack.acme)} for request in requests]
     concurrency = stack.acme.concurrency or _room()
     spec: dict[str, Any] = {"config_dir": CERTBOT_CONF.mount, "concurrency": concurrency, "jobs": jobs}
@@ -86,27 +87,28 @@ def _ask(context: Context, project: str, stack: Stack, requests: Sequence[Certif
         for line in context.containers.stream(stack.certbot, program.COMMAND, program.text(spec)):
             outcome.take(line)
     except CommandKilled:
-        told = f"the container of {stack.certbot} was stopped while certbot was at work, or ran out of memory"
-        outcome.give_up(requests, told, hint=f"see 'stackctl logs {stack.certbot}', then run the same command again")
+        problem = f"the container of {stack.certbot} was stopped while certbot was running, or it ran out of memory"
+        hint = f"see 'stackctl logs {stack.certbot}', then run the same command again"
+        outcome.fail_rest(requests, problem, hint=hint)
     except EngineError as error:
-        if outcome.heard:
-            outcome.give_up(requests, f"certbot ended early: {_cause(context, project, error)}")
+        if outcome.has_events:
+            outcome.fail_rest(requests, f"certbot ended early: {_cause(context, project, error)}")
         else:
             _one_by_one(context, project, stack, requests, outcome)
     return outcome
 
 
 def _cause(context: Context, project: str, error: EngineError) -> str:
-    """Why the issuer's output ended: where the engine itself is away, Compose may have had no word left."""
+    """Return why the issuer's output ended: if the engine itself is unavailable, Compose may print no error."""
     try:
         context.orchestrator.containers(project)
-    except EngineError as away:
-        return away.message
+    except EngineError as unavailable:
+        return unavailable.message
     return error.message
 
 
 def _record(context: Context, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome) -> None:
-    """Write down what the CA was asked, and what it said."""
+    """Record the orders and their results in the ledger."""
     ledger, now, directory = context.directory.ledger(), context.now(), stack.acme.directory
     entries = [
         Entry(
@@ -124,20 +126,20 @@ def _record(context: Context, stack: Stack, requests: Sequence[CertificateReques
 
 
 class _Outcome:
-    """What the issuer said so far."""
+    """The issuer's results so far."""
 
     def __init__(self, context: Context, progress: Progress) -> None:
         self._context = context
         self._progress = progress
-        self.heard = False
+        self.has_events = False
         self.failures: dict[str, StackctlError] = {}
         self.issued: set[str] = set()
         self.refused: set[str] = set()
         self._finished: set[str] = set()
 
     def take(self, line: str) -> None:
-        """Read one line of the issuer's."""
-        self.heard = True
+        """Process one line of the issuer's output."""
+        self.has_events = True
         try:
             event = json.loads(line)
             kind, lineage = event["event"], event.get("lineage")
@@ -152,28 +154,30 @@ class _Outcome:
             self._finished.add(lineage)
             if kind == "issued":
                 self.issued.add(lineage)
-            self._context.report.note(f"{lineage}: {'issued' if kind == 'issued' else 'not due yet, says certbot'}")
+            self._context.report.note(
+                f"{lineage}: {'issued' if kind == 'issued' else 'certbot says it is not due yet'}"
+            )
         elif kind == "note":
             self._context.report.note(str(event.get("detail")))
 
     def fail(self, lineage: str, detail: str, problem: str | None = None, hint: str | None = None) -> None:
-        """A lineage was not issued, for the reason ``detail`` and the ACME problem type ``problem``."""
+        """Record that a lineage was not issued, with the reason ``detail`` and the ACME problem type ``problem``."""
         self._finished.add(lineage)
         self.issued.discard(lineage)
         if problem:
             self.refused.add(lineage)
         why = problem.rpartition(":")[2] if problem else None
-        told = detail if detail.startswith(lineage) else f"{lineage}: {detail}"
+        message = detail if detail.startswith(lineage) else f"{lineage}: {detail}"
         self.failures[lineage] = IssueFailed(
-            f"{told} ({why})" if why else told,
+            f"{message} ({why})" if why else message,
             hint=hint or hint_for(problem),
             lineage=lineage,
             why=why or "-",
             detail=detail.removeprefix(f"{lineage}: "),
         )
 
-    def give_up(self, requests: Sequence[CertificateRequest], detail: str, hint: str | None = None) -> None:
-        """The issuer ended in the middle: what it said nothing of has failed."""
+    def fail_rest(self, requests: Sequence[CertificateRequest], detail: str, hint: str | None = None) -> None:
+        """Fail the requests without a result, after the issuer ended early."""
         for request in requests:
             if request.lineage not in self._finished:
                 self.fail(request.lineage, detail, hint=hint)
@@ -184,7 +188,7 @@ def _one_by_one(
 ) -> None:
     container = context.orchestrator.containers(project).running(stack.certbot)
     if container is not None:
-        context.report.note("the certbot image has no Python to run: asking for one certificate after the other")
+        context.report.note("the certbot image has no Python: requesting one certificate at a time")
     for request in requests:
         if container is None:
             outcome.fail(request.lineage, f"the {stack.certbot} service is not running")
@@ -204,10 +208,10 @@ def _execute(context: Context, container: str, command: Sequence[str]) -> tuple[
     return done.code, done.text
 
 
-def _disagreement(context: Context, request: CertificateRequest) -> str | None:
-    """Why what is on disk is not what was asked for, or None."""
+def _mismatch(context: Context, request: CertificateRequest) -> str | None:
+    """Return how the certificate on disk differs from the request, or None."""
     lineage = context.directory.lineage(request.lineage)
     if not lineage.usable or lineage.certificate is None:
-        return f"certbot says it is issued, but {lineage.problem}"
+        return f"certbot reports it as issued, but {lineage.problem}"
     missing = [name for name in request.names if not lineage.certificate.covers(name)]
-    return f"the certificate is not for {', '.join(missing)}" if missing else None
+    return f"the certificate does not cover {', '.join(missing)}" if missing else None

@@ -1,4 +1,4 @@
-"""Looks, before the CA is asked, whether names lead here: what is certain to fail is not asked."""
+"""Check that names resolve to this host before a request, so that no request is sent that is certain to fail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stackctl.plan.operations import CheckNames
 def check_names(
     context: Context, project: str, stack: Stack, operations: Sequence[CheckNames]
 ) -> list[StackctlError | None]:
-    """What is certain to fail at the CA for each operation, in their order; all are looked at together."""
+    """Return, for each operation in order, the failure that is certain at the CA, or None; all run in parallel."""
     names = [name for operation in operations for name in operation.names]
     containers = context.orchestrator.containers(project)
     with placed_probe_file(context, containers, stack.certbot) as probe_file:
@@ -32,7 +32,7 @@ def check_names(
 
 
 def _ca(context: Context, directory: str) -> CaDirectory:
-    """The CA by what is known of it, else as it describes itself."""
+    """Return the CA by its known identities, else as its directory describes it."""
     if directory in IDENTITIES:
         return CaDirectory(directory)
     return context.network.ca_directory(directory, context.directory.ca_bundle())
@@ -41,5 +41,7 @@ def _ca(context: Context, directory: str) -> CaDirectory:
 def _refusal(check: Check | None) -> IssueFailed | None:
     if check is None:
         return None
-    hint = f"{check.todo}; 'stackctl doctor {check.subject}' says more, 'stackctl … --force' asks the CA all the same"
-    return IssueFailed(f"{check.subject}: not asked for: {check.text}", hint=hint)
+    hint = (
+        f"{check.todo}; 'stackctl doctor {check.subject}' shows details, 'stackctl … --force' sends the request anyway"
+    )
+    return IssueFailed(f"{check.subject}: not requested: {check.text}", hint=hint)

@@ -1,4 +1,4 @@
-"""Decide which certificates certbot must be asked for, and with which names; pure."""
+"""Decide which certificates to request from certbot, and with which names; pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from stackctl.model.values import Domain
 
 
 def wants(candidate: Candidate) -> str | None:
-    """Return why the site's lineage is not what it needs, or None.
+    """Return why the site's lineage must be requested, or None.
 
-    A site without a lineage needs none while it has a certificate from elsewhere.
+    A site without a lineage needs none while it has an imported certificate.
     """
     if candidate.held.own is None:
         return _need(candidate.site, candidate.held, candidate.now)
@@ -26,7 +26,7 @@ def wants(candidate: Candidate) -> str | None:
 
 
 def request(candidate: Candidate, *, force: bool) -> CertificateRequest:
-    """Return the request for the lineage; one of the staging CA is replaced although it is not due."""
+    """Return the request for the lineage; a staging certificate is replaced although it is not due."""
     own = candidate.held.own
     force = force or (own is not None and _to_promote(candidate.stack, own))
     names = _names(candidate.site, candidate.sharing, own)
@@ -34,42 +34,42 @@ def request(candidate: Candidate, *, force: bool) -> CertificateRequest:
 
 
 def _names(site: Site, sharing: Collection[Site], lineage: Lineage | None) -> tuple[Domain, ...]:
-    """Return the names to request: all of the sites that share it and, if the file names it, those it has already."""
+    """Return the names to request: those of all sites that share the lineage and, if the file names it, its own."""
     names = dict.fromkeys([*site.domains, *(name for one in sharing for name in one.domains)])
     if lineage is not None and lineage.certificate and any(one.certificate for one in sharing):
-        # HTTP-01 proves no wildcard.
+        # HTTP-01 cannot validate wildcards.
         names |= dict.fromkeys(Domain(name) for name in lineage.certificate.names if not name.startswith("*."))
     return tuple(names)
 
 
 def _need(site: Site, there: Held, now: datetime) -> str | None:
-    """Return why a site without a lineage needs one: not while it has a certificate from elsewhere."""
+    """Return why a site without a lineage needs one; None while its imported certificate suffices."""
     if there.stored is None or there.stored.source == Source.DUMMY:
-        return "it has none yet"
+        return "it has no certificate yet"
     imported = there.stored.certificate
     if not all(imported.covers(name) for name in site.domains):
-        return f"the one in {CERTS.path} is not for all of its names"
-    return f"the one in {CERTS.path} is due" if imported.due(now) else None
+        return f"its certificate in {CERTS.path} does not cover all of its names"
+    return f"its certificate in {CERTS.path} is due" if imported.due(now) else None
 
 
 def _fault(stack: Stack, site: Site, sharing: Collection[Site], lineage: Lineage) -> str | None:
-    """Return why a lineage is not what the site needs, or None."""
+    """Return why a lineage does not meet the site's needs, or None."""
     if not lineage.usable or lineage.certificate is None:
-        return f"the one on disk cannot be used: {lineage.problem}"
+        return f"its lineage is unusable: {lineage.problem}"
     if not _fits(site, sharing, lineage.certificate):
         return "its names changed"
     if not lineage.renewable:
-        return "a part of the one on disk is lost: of its chain, its renewal file or its links"
-    return "the one on disk is of the staging CA" if _to_promote(stack, lineage) else None
+        return "its lineage is incomplete: a part of the chain, the renewal file or a link is missing"
+    return "its certificate is from the staging CA" if _to_promote(stack, lineage) else None
 
 
 def _fits(site: Site, sharing: Collection[Site], certificate: Certificate) -> bool:
-    """Whether it is for exactly the site's names; with a wildcard, or named in the file, it may be for more."""
+    """Return whether it is for exactly the site's names; a wildcard or named certificate may cover more."""
     names = frozenset(certificate.names)
     wide = any(one.certificate for one in sharing) or any(name.startswith("*.") for name in names)
     return frozenset(site.domains) == names or (wide and all(certificate.covers(name) for name in site.domains))
 
 
 def _to_promote(stack: Stack, lineage: Lineage) -> bool:
-    """Whether it is a certificate of the staging CA in a stack that has left staging."""
+    """Return whether it is a staging certificate in a stack that no longer uses the staging CA."""
     return lineage.from_staging and stack.acme.directory != LETSENCRYPT_STAGING

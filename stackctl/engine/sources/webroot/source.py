@@ -1,4 +1,4 @@
-"""The source ``acme``: what it decides and what it does, in one value."""
+"""The source ``acme``: its decisions and its effects."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from stackctl.plan.operations import CheckNames
 
 
 class Webroot:
-    """Certificates that certbot requests from the stack's CA, over HTTP-01."""
+    """Requests certificates with certbot from the stack's CA, over HTTP-01."""
 
     name = Source.ACME
 
     def owns(self, stack: Stack, site: Site) -> bool:  # noqa: ARG002  (the protocol's)
-        """Return True: it is for every site that no other source owns."""
+        """Return True: it owns every site that no other source owns."""
         return True
 
     def wants(self, candidate: Candidate) -> str | None:
-        """Return why certbot must be asked."""
+        """Return why a certificate must be requested, or None."""
         return rules.wants(candidate)
 
     def request(self, candidate: Candidate, *, force: bool) -> CertificateRequest:
@@ -45,17 +45,17 @@ class Webroot:
     def preflight(
         self, context: Context, project: str, stack: Stack, operations: Sequence[CheckNames]
     ) -> list[StackctlError | None]:
-        """Return what is certain to fail at the CA."""
+        """Return, for each operation in order, the failure that is certain at the CA, or None."""
         return check_names(context, project, stack, operations)
 
     def issue(
         self, context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest], *, paced: bool
     ) -> dict[str, StackctlError]:
-        """Have certbot request them all; returns the failures by lineage."""
+        """Request all certificates with certbot, and return the failures by lineage."""
         return issue(context, project, stack, requests, paced=paced)
 
     def delete(self, context: Context, project: str, stack: Stack, held: Held) -> None:
-        """Have certbot delete the lineage."""
+        """Delete the lineage with certbot."""
         container = context.orchestrator.containers(project).running(stack.certbot)
         if container is None:
             raise EngineError(f"the service {stack.certbot} is not running", hint="run 'stackctl up'")
