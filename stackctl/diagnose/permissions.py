@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stackctl.diagnose.check import Check, ok, wrong
-from stackctl.model.layout import STATE
+from stackctl.diagnose.check import Check, ok, unknown, wrong
+from stackctl.model.layout import SECRET_FOLDERS, STATE
 
 _SHOWN = 3
 """How many paths are listed in one line."""
@@ -27,6 +27,21 @@ class Mode:
 
 
 @dataclass(frozen=True, slots=True)
+class Repository:
+    """What git keeps of the files that hold secrets; None where git cannot be asked.
+
+    Attributes:
+        path: the work tree.
+        tracked: the files that it tracks.
+        unignored: what ``git add`` would add.
+    """
+
+    path: str
+    tracked: tuple[str, ...] | None = None
+    unignored: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PermissionFacts:
     """Facts about the stack's directory.
 
@@ -34,6 +49,7 @@ class PermissionFacts:
         writable: whether the current user may write to it.
         modes: files and directories with a wrong mode.
         webroot: the directory that keeps the proxy's workers from the challenges, or None.
+        repository: the git repository that the directory is in, or None.
         drafts: paths of unfinished files and directories that a killed process left behind.
         unfinished: the command that was killed, as the lock names it; ``running`` is one that runs now.
     """
@@ -43,13 +59,14 @@ class PermissionFacts:
     modes: tuple[Mode, ...] = ()
     webroot: Mode | None = None
     drafts: tuple[str, ...] = ()
+    repository: Repository | None = None
     unfinished: str | None = None
     running: str | None = None
 
 
 def judge_tree(facts: PermissionFacts) -> list[Check]:
     """Return the checks of the directory."""
-    return [_writable(facts), _modes(facts), _webroot(facts), _leftovers(facts)]
+    return [_writable(facts), _modes(facts), _webroot(facts), _repository(facts.repository), _leftovers(facts)]
 
 
 def _writable(facts: PermissionFacts) -> Check:
@@ -71,6 +88,28 @@ def _webroot(facts: PermissionFacts) -> Check:
     if one is None:
         return ok("webroot", "the proxy can read the challenge directory")
     return wrong("webroot", f"{one.path} has mode {one.mode:04o}, {one.why}", f"chmod {one.wanted:o} {one.path}")
+
+
+def _repository(found: Repository | None) -> Check:
+    name = "version-control"
+    if found is None:
+        return ok(name, "the stack is in no git repository")
+    if found.tracked is None or found.unignored is None:
+        todo = f"run 'git ls-files {STATE} data' as the owner of {found.path}: it should print nothing"
+        return unknown(name, f"git cannot be asked which files of {found.path} it tracks", todo)
+    if found.tracked:
+        todo = (
+            f"run 'git rm -r --cached {' '.join(found.tracked[:_SHOWN])}' and commit; if others have a copy of the "
+            "repository, replace the keys: stackctl renew --force"
+        )
+        return wrong(name, f"git tracks files with secrets: {_listed(list(found.tracked))}", todo)
+    if found.unignored:
+        lines = " ".join(f"{folder}/" for folder in SECRET_FOLDERS)
+        todo = (
+            f"add to the .gitignore of the stack's directory: {lines}; where there is none, 'stackctl init' writes it"
+        )
+        return wrong(name, f"'git add' would add files with secrets: {_listed(list(found.unignored))}", todo)
+    return ok(name, f"the git repository {found.path} ignores private keys and {STATE}")
 
 
 def _leftovers(facts: PermissionFacts) -> Check:

@@ -127,6 +127,14 @@ def lineage_files(lineage: str) -> tuple[str, str, str]:
     return lineage_file(lineage, "fullchain"), lineage_file(lineage, "privkey"), renewal_file(lineage)
 
 
+# Kept out of version control and of images
+
+GITIGNORE = ".gitignore"
+DOCKERIGNORE = ".dockerignore"
+SECRET_FOLDERS = (STATE, CERTBOT, CERTS.path, CA.path)
+"""The folders with private keys, and with copies of Compose files, which can hold passwords."""
+
+
 # Inside the directory of any proxy
 
 CUSTOM_FOLDER = "custom"

@@ -33,6 +33,8 @@ class Observed:
         custom: the user's files in the proxy's ``custom/``.
         ca_bundle: the stack's copy of the root certificates of a private CA.
         schema: the JSON Schema for editors.
+        ignore_files: ``.gitignore`` and ``.dockerignore`` of the stack's directory, by name.
+        repository: the git work tree that the stack's directory is in, or None.
         ledger: the requests made to CAs so far.
         now: the time of observing.
         served: the certificate that port 443 serves for each requested app; None without a handshake.
@@ -52,6 +54,8 @@ class Observed:
     custom: Mapping[str, bytes] = field(default_factory=dict)
     ca_bundle: bytes | None = None
     schema: bytes | None = None
+    ignore_files: Mapping[str, bytes] = field(default_factory=dict)
+    repository: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
     now: datetime = _EPOCH
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.files import ProxyFiles
+from stackctl.plan.ignore_files import write_ignore_files
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
@@ -109,6 +110,8 @@ class _Planner:
         if self.intent.schema not in {None, observed.schema}:
             cause = "of another version" if observed.schema else "missing"
             yield WriteSchema(path=SCHEMA, content=self.intent.schema or b"", cause=cause)
+        if self.intent.ignore_files:
+            yield from write_ignore_files(observed)
         yield from self._write_custom()
         if not self.intent.write_last:
             yield from self._write()

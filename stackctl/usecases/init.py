@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -19,6 +19,7 @@ from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.layout import CA_BUNDLE, SCHEMA
 from stackctl.model.project import WRITTEN_LABEL
 from stackctl.model.stack import CA_NAMES, KeyType
+from stackctl.plan.ignore_files import uncovered_lines
 from stackctl.plan.intent import Intent
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import DEFAULT
@@ -85,12 +86,21 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
         doc = _completed(context, Document.parse(text, context.directory.files.main.name), options, asked)
     loaded = load(context, doc, text)
     asked_key = None if key == context.directory.eab_key() else key
-    intent = Intent(check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema(context.proxies))
+    intent = Intent(
+        check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema(context.proxies), ignore_files=True
+    )
     result = converge(context, "init", loaded, intent, dry_run=dry_run)
+    result = replace(result, notes=(*result.notes, *_uncovered(context)))
     if loaded.stack.acme.agree_tos:
         return result
     note = "no certificate can be issued: agree to the CA's terms of service with 'stackctl init --agree-tos'"
     return replace(result, notes=(*result.notes, note))
+
+
+def _uncovered(context: Context) -> Iterator[str]:
+    """Name the folders with private keys that an ignore file of the user's does not keep out."""
+    for path, lines in uncovered_lines(context.directory.ignore_files()).items():
+        yield f"{path} is yours, and unchanged: to keep private keys out, add to it: {' '.join(lines)}"
 
 
 def _new(context: Context, options: InitOptions) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from stackctl.diagnose.certbot import CertbotFacts, judge_certbot
 from stackctl.diagnose.check import Verdict, found_wrong
-from stackctl.diagnose.permissions import Mode, PermissionFacts, judge_tree
+from stackctl.diagnose.permissions import Mode, PermissionFacts, Repository, judge_tree
 
 CERTBOT = CertbotFacts("certbot", "https://ca.example/dir", "ca.example", "running", ("192.0.2.9",), 200)
 TREE = PermissionFacts("/srv/sites")
@@ -46,6 +46,13 @@ def test_with_a_wrong_clock_tls_is_not_judged() -> None:
         (replace(TREE, writable=False), "directory", "root"),
         (replace(TREE, modes=(OPEN,)), "permissions", "chmod 600 data/certs/a/privkey.pem"),
         (replace(TREE, webroot=Mode("data/certbot/www", 0o700, 0o755, "")), "webroot", "chmod 755 data/certbot/www"),
+        (replace(TREE, repository=Repository("/srv", (), ())), None, ""),
+        (
+            replace(TREE, repository=Repository("/srv", (".stackctl/lock",), ())),
+            "version-control",
+            "git rm -r --cached",
+        ),
+        (replace(TREE, repository=Repository("/srv", (), ("data/certs/",))), "version-control", "stackctl init"),
         (replace(TREE, drafts=("nginx/.live.tmp",)), "leftovers", "rm -r nginx/.live.tmp"),
         (replace(TREE, unfinished="'stackctl up' (pid 7)"), "leftovers", "stackctl up"),
         (replace(TREE, running="'stackctl up' (pid 7)"), None, ""),
@@ -53,7 +60,7 @@ def test_with_a_wrong_clock_tls_is_not_judged() -> None:
 )
 def test_directory(facts: PermissionFacts, broken: str | None, words: str) -> None:
     checks = judge_tree(facts)
-    assert [check.name for check in checks] == ["directory", "permissions", "webroot", "leftovers"]
+    assert [check.name for check in checks] == ["directory", "permissions", "webroot", "version-control", "leftovers"]
     wrong = found_wrong(checks)
     assert [check.name for check in wrong] == ([broken] if broken else [])
     assert all(words in (check.todo or "") for check in wrong)

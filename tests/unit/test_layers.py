@@ -22,7 +22,7 @@ LAYERS = words(
 
 REST = "*"
 INSIDE = {
-    "adapters": ("disk net", "local_delivery", "docker editor nginx_reader", "engines fakes"),
+    "adapters": ("disk net", "local_delivery", "docker editor git nginx_reader", "engines fakes"),
     "adapters.disk": ("files", REST, "directory"),
     "adapters.docker": ("client", REST, "engine"),
     "adopt": ("compose_layouts letsencrypt proposal", "mapping nginx_conf", REST, "nginx_proxy reading"),
@@ -42,7 +42,7 @@ INSIDE = {
     "engine.sources": ("webroot", "registered"),
     "model": ("layout values", REST),
     "observed": ("containers network reply", "state", "ports"),
-    "plan": ("intent operation", "operations", "adopt diff files requests services", "planner"),
+    "plan": ("intent operation", "operations", "adopt diff files ignore_files requests services", "planner"),
     "proxies": ("trace", "proxy", "nginx sites", "registry"),
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": ("document schema", "edit locate read services siblings"),
@@ -55,7 +55,7 @@ Children of one layer do not import each other; those that ``*`` stands for may,
 
 REACHES = {
     "docker requests": ("adapters.docker",),
-    "subprocess": ("adapters.docker", "adapters.editor"),
+    "subprocess": ("adapters.docker", "adapters.editor", "adapters.git"),
     "socket ssl http urllib.request asyncio": ("adapters.net",),
     "psutil": ("adapters.disk.lock", "adapters.net", "engine.sources.webroot.issue"),
     "typer rich click": ("cli", "__main__"),

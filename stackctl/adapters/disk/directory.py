@@ -31,9 +31,11 @@ from stackctl.model.layout import (
     CA_BUNDLE,
     CERTBOT_CONF,
     DIRECTORIES,
+    DOCKERIGNORE,
     EAB_KEY,
     FULLCHAIN,
     GENERATIONS,
+    GITIGNORE,
     HISTORY,
     LEDGER,
     PRIVKEY,
@@ -163,6 +165,12 @@ class StackDirectory:
         """The JSON Schema for editors."""
         with host_errors():
             return read_or_none(self.root / SCHEMA)
+
+    def ignore_files(self) -> dict[str, bytes]:
+        """Return ``.gitignore`` and ``.dockerignore`` of the directory, by name, where they are."""
+        with host_errors():
+            read = {name: read_or_none(self.root / name) for name in (GITIGNORE, DOCKERIGNORE)}
+        return {name: content for name, content in read.items() if content is not None}
 
     def ledger(self) -> Ledger:
         """What was asked of CAs so far."""

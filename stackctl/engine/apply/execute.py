@@ -14,6 +14,7 @@ from stackctl.engine.context import Context, Issuer
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
+from stackctl.plan.ignore_files import WriteIgnoreFile
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     AwaitService,
@@ -119,6 +120,7 @@ class Executor:
         return {
             WriteStackfile: one_by_one(lambda op: directory.write_stackfile(op.content, self._observed.stackfile)),
             WriteSchema: one_by_one(lambda op: directory.write_schema(op.content)),
+            WriteIgnoreFile: one_by_one(self._write_ignore_file),
             WriteCustom: one_by_one(self._write_custom),
             WriteCaBundle: one_by_one(lambda op: directory.write_ca_bundle(op.content)),
             WriteEabKey: one_by_one(lambda op: directory.write_eab_key(op.key)),
@@ -142,6 +144,10 @@ class Executor:
 
     def _write_custom(self, operation: WriteCustom) -> None:
         before = self._observed.custom.get(operation.name)
+        self._context.directory.write_custom(operation.path, operation.content, before)
+
+    def _write_ignore_file(self, operation: WriteIgnoreFile) -> None:
+        before = self._observed.ignore_files.get(operation.path)
         self._context.directory.write_custom(operation.path, operation.content, before)
 
     def _make_directories(self, operation: MakeDirectories) -> None:

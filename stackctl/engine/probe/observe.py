@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stackctl.adapters.git import find_repository
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
@@ -44,6 +45,8 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
         custom=directory.custom(layout),
         ca_bundle=directory.ca_bundle(),
         schema=directory.schema(),
+        ignore_files=directory.ignore_files(),
+        repository=str(repository) if (repository := find_repository(directory.root)) else None,
         ledger=directory.ledger(),
         now=context.now(),
         served=context.wire.offered(proxy_service.https.at, names) if proxy_runs and names else {},

@@ -11,20 +11,24 @@ from pathlib import Path
 
 from stackctl.adapters.disk.files import DRAFTS
 from stackctl.adapters.disk.lock import last_holder
+from stackctl.adapters.git import find_repository, tracked_files, unignored_files
 from stackctl.certs.issuer.merge import HOME
-from stackctl.diagnose.permissions import Mode, PermissionFacts
+from stackctl.diagnose.permissions import Mode, PermissionFacts, Repository
 from stackctl.engine.probe import probe_file
 from stackctl.model.layout import (
     ACCOUNT_KEY,
     ACCOUNTS,
+    ARCHIVES,
     CA,
     CERTBOT,
     CERTBOT_CONF,
     CERTS,
     CHALLENGES,
     DIRECTORIES,
+    EAB_KEY,
     GENERATIONS,
     HISTORY,
+    LINEAGES,
     LIVE_DRAFTS,
     LOCK,
     PRIVKEY,
@@ -47,6 +51,14 @@ _DRAFTS = (
 )
 """The directories and file names of unfinished writes."""
 
+_SECRETS = (
+    STATE,
+    CERTS.path,
+    EAB_KEY.path,
+    *((CERTBOT_CONF / folder).path for folder in (ARCHIVES, LINEAGES, ACCOUNTS, "keys")),
+)
+"""What no repository is to keep; certbot before 2.0 has its key files in ``keys``."""
+
 _PROBE_FILE_SECONDS = 60.0
 """Longer than any check of names takes: an older probe file is a leftover."""
 
@@ -68,6 +80,7 @@ def permission_facts(root: Path, unread: Iterable[Mode] = ()) -> PermissionFacts
         writable=os.access(root, os.W_OK | os.X_OK),
         modes=(*_modes(root), *unread),
         webroot=next(_closed(root), None),
+        repository=_repository(root),
         # The drafts of a running command are not leftovers.
         drafts=() if holder is not None and holder.alive else tuple(_drafts(root)),
         unfinished=str(holder) if holder is not None and not holder.alive else None,
@@ -75,11 +88,19 @@ def permission_facts(root: Path, unread: Iterable[Mode] = ()) -> PermissionFacts
     )
 
 
+def _repository(root: Path) -> Repository | None:
+    found = find_repository(root)
+    if found is None:
+        return None
+    return Repository(str(found), tracked_files(root, _SECRETS), unignored_files(root, _SECRETS))
+
+
 def _modes(root: Path) -> Iterator[Mode]:
     wanted = [(root / STATE, DIRECTORIES[STATE], "so that others can read it")]
     wanted += [(path, 0o600, "so that others can read the key") for path in _glob(root / CERTS.path, f"*/{PRIVKEY}")]
     accounts = _glob(root / (CERTBOT_CONF / ACCOUNTS).path, f"**/{ACCOUNT_KEY}")
     wanted += [(path, 0o400, "so that others can act as you at the CA") for path in accounts]
+    wanted.append((root / EAB_KEY.path, 0o600, "so that others can use it to bind their account to yours"))
     for path, mode, why in wanted:
         there = _mode(path)
         if there is not None and there & 0o077:
