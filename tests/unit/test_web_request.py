@@ -124,6 +124,17 @@ def test_a_refused_connection_is_reported(client: ssl.SSLContext) -> None:
         assert ask(at, MINE, "/", client) == ask(at, MINE, "/", None) == Reply(failure=Failure.CONNECT)
 
 
+@pytest.mark.parametrize("secure", [True, False])
+def test_a_reset_while_connecting_is_a_closed_connection(
+    client: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, secure: bool
+) -> None:
+    def fail(*_: object, **__: object) -> socket.socket:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr(socket, "create_connection", fail)
+    assert ask(PortBinding("127.0.0.1", 443), MINE, "/", client if secure else None) == Reply(failure=Failure.CLOSED)
+
+
 def test_a_server_that_never_answers_is_a_timeout(client: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request, "_TIMEOUT", 0.05)
     with silent() as at:

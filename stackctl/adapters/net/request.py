@@ -26,6 +26,8 @@ def ask(at: PortBinding, name: Domain, path: str, context: ssl.SSLContext | None
     """
     try:
         connection = socket.create_connection(at.probe, timeout=_TIMEOUT)
+    except ConnectionResetError:  # something accepted it, and ended it before connect() returned
+        return Reply(failure=Failure.CLOSED)
     except OSError:
         return Reply(failure=Failure.CONNECT)
     certificate: Certificate | None = None
