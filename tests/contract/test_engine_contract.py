@@ -1,4 +1,4 @@
-"""What every engine and every wire must do: one suite, run against the fake and against Docker."""
+"""The contract of engines and wires: one suite, run against the fake and against Docker."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ services:
 
 @dataclass
 class Stand:
-    """One engine with its wire, on a directory of its own."""
+    """One engine with its wire, in a separate directory."""
 
     root: Path
     engine: Engine
@@ -95,10 +95,10 @@ def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stand]:
     yield from make(root)
 
 
-# Looking only
+# Read-only
 
 
-def test_engine_and_compose_tell_their_versions(stand: Stand) -> None:
+def test_engine_and_compose_report_their_versions(stand: Stand) -> None:
     told = stand.engine.orchestrator.version()
     for version in (told.version, told.api, stand.engine.orchestrator.compose_version()):
         assert re.match(r"\d+\.\d+", version)
@@ -124,7 +124,7 @@ def test_labels_may_be_a_list(stand: Stand) -> None:
     assert stand.project(text).services["a"].labels == {"stackctl.role": "proxy", "plain": ""}
 
 
-def test_only_ports_with_a_place_on_the_host_are_published(stand: Stand) -> None:
+def test_only_ports_with_a_port_on_the_host_are_published(stand: Stand) -> None:
     text = (
         f"services:\n  a:\n    image: {APP}\n    ports:\n"
         '      - "80:8080"\n      - "127.0.0.40:443:8443"\n      - "9000"\n      - "[::1]:81:8081"\n'
@@ -137,7 +137,7 @@ def test_only_ports_with_a_place_on_the_host_are_published(stand: Stand) -> None
     }
 
 
-def test_ports_may_be_written_out(stand: Stand) -> None:
+def test_ports_may_use_the_long_syntax(stand: Stand) -> None:
     text = (
         f"services:\n  a:\n    image: {APP}\n    ports:\n"
         '      - target: 8080\n        published: "80"\n        host_ip: 127.0.0.40\n'
@@ -162,7 +162,7 @@ def test_networks(stand: Stand, networks: str, expected: set[str]) -> None:
     assert stand.project(text).services["a"].networks == expected
 
 
-def test_a_service_with_a_build_says_so(stand: Stand) -> None:
+def test_a_service_with_a_build_is_reported_as_such(stand: Stand) -> None:
     service = stand.project("services:\n  a:\n    build: .\n").services["a"]
     assert (service.builds, service.image) == (True, None)
 
@@ -215,7 +215,7 @@ def test_a_service_has_another_hash_when_its_definition_changes(stand: Stand, ch
     ],
     ids=["no image", "port", "port range", "yaml", "unknown network"],
 )
-def test_what_compose_refuses_is_an_error_of_the_file(stand: Stand, text: str) -> None:
+def test_a_file_that_compose_rejects_is_an_error_of_the_file(stand: Stand, text: str) -> None:
     with pytest.raises(StackfileError) as refused:
         stand.project(text)
     assert (refused.value.where or "").startswith("docker-compose.yml")
@@ -233,7 +233,7 @@ def test_images(stand: Stand) -> None:
     assert stand.engine.images.exposed_ports(NOWHERE) == ()
 
 
-def test_what_no_registry_has_cannot_be_pulled(stand: Stand) -> None:
+def test_an_image_that_no_registry_has_cannot_be_pulled(stand: Stand) -> None:
     with pytest.raises(EngineError, match=NOWHERE) as refused:
         stand.engine.images.pull(NOWHERE)
     assert refused.value.hint
@@ -247,7 +247,7 @@ def test_the_life_of_a_service(stand: Stand) -> None:
     assert engine.orchestrator.containers(project.name) == Deployment()
 
     first = stand.up("app")
-    assert set(first) == {"app"}, "only what was asked for"
+    assert set(first) == {"app"}, "only the requested service"
     app = first["app"]
     assert (app.running, app.state, app.health, app.role) == (True, "running", None, "app")
     assert app.config_hash == project.services["app"].config_hash
@@ -255,7 +255,7 @@ def test_the_life_of_a_service(stand: Stand) -> None:
     assert len(app.addresses) == 1
     assert app.directory == str(stand.root)
 
-    assert stand.up("app") == first, "once more changes nothing"
+    assert stand.up("app") == first, "a second start changes nothing"
 
     changed = OTHER["environment"]
     second = stand.up("app", "job", text=changed)
@@ -274,7 +274,7 @@ def test_the_life_of_a_service(stand: Stand) -> None:
     engine.orchestrator.down()  # nothing is there: no error
 
 
-def test_a_close_look_at_a_container(stand: Stand) -> None:
+def test_the_details_of_a_container(stand: Stand) -> None:
     app = stand.up("app")["app"]
     seen = stand.engine.containers.inspect(app.id)
     assert (seen.service, seen.state, seen.running, seen.health) == ("app", "running", True, None)
@@ -287,7 +287,7 @@ def test_a_close_look_at_a_container(stand: Stand) -> None:
         stand.engine.containers.inspect(app.id)
 
 
-def test_a_request_to_nobody_has_no_answer(stand: Stand) -> None:
+def test_a_request_to_a_closed_port_has_no_answer(stand: Stand) -> None:
     for at, tls in ((HTTP, False), (HTTPS, True)):
         reply = stand.wire.ask(at, Domain("a.example.com"), "/", tls=tls)
         assert (reply.failure, reply.status, reply.certificate) == (Failure.CONNECT, None, None)
@@ -299,7 +299,7 @@ def test_a_service_that_is_not_in_the_file_cannot_be_started(stand: Stand) -> No
     assert stand.containers() == {}
 
 
-def test_a_service_without_an_image_to_be_had_cannot_be_started(stand: Stand) -> None:
+def test_a_service_without_an_available_image_cannot_be_started(stand: Stand) -> None:
     with pytest.raises(EngineError):
         stand.up("app", text=STACKFILE.replace(APP, NOWHERE))
     assert stand.containers() == {}
@@ -335,13 +335,13 @@ def test_commands_in_a_running_container(stand: Stand) -> None:
         stand.engine.containers.log(job.id, 5)
 
 
-def test_a_long_stream_is_fed_and_read_at_once(stand: Stand) -> None:
+def test_a_long_stream_is_written_and_read_concurrently(stand: Stand) -> None:
     stand.up("job")
     text = "".join(f"{number} {'x' * 200}\n" for number in range(5000))
     assert "\n".join(stand.engine.containers.stream("job", ["cat"], text)) + "\n" == text
 
 
-def test_what_services_print_stands_behind_their_names(stand: Stand) -> None:
+def test_logs_are_prefixed_with_the_service_names(stand: Stand) -> None:
     text = STACKFILE.replace(
         'entrypoint: ["sleep", "600"]', 'entrypoint: ["sh", "-c", "echo job says hello; sleep 600"]'
     )
@@ -355,13 +355,13 @@ def test_what_services_print_stands_behind_their_names(stand: Stand) -> None:
     assert list(stand.engine.orchestrator.follow(["job"], tail=0, follow=False)) == []
 
 
-def test_a_signal_goes_to_the_process_it_is_meant_for_and_to_no_other(stand: Stand) -> None:
+def test_a_signal_goes_to_the_named_process_only(stand: Stand) -> None:
     (stand.root / "nginx/live").mkdir(parents=True)
     (stand.root / "nginx/live/nginx.conf").touch()  # the fake starts no proxy without one
     proxy = f"services:\n  nginx:\n    image: {NGINX}\n    labels:\n      stackctl.role: proxy\n"
     nginx = stand.up("nginx", text=proxy)["nginx"]
     meant = ("HUP", "nginx: master process")
-    # It has its title a moment after its start.
+    # The process sets its title shortly after its start.
     assert wait_for(lambda: stand.engine.containers.signal(nginx.id, *meant) or None, 10)
     assert stand.engine.containers.signal(nginx.id, "KILL", "another program") is False
     job = stand.up("job")["job"]
@@ -374,7 +374,7 @@ def test_a_signal_goes_to_the_process_it_is_meant_for_and_to_no_other(stand: Sta
 # The wire
 
 
-def test_where_nothing_listens_nothing_is_seen(stand: Stand) -> None:
+def test_a_port_without_a_listener_has_no_owner(stand: Stand) -> None:
     names = [Domain("a.example.com"), Domain("b.example.com")]
     assert stand.wire.generation(HTTP) is None
     assert stand.wire.served(HTTPS, names) == dict.fromkeys(names)
@@ -407,7 +407,7 @@ def test_a_service_answers_on_its_address_once_it_listens(stand: Stand) -> None:
     assert [stand.wire.refuses(Endpoint(address, port)) for port in (8000, 8001)] == [False, True]
 
 
-def test_something_that_speaks_no_tls_serves_no_certificate(stand: Stand) -> None:
+def test_a_port_without_tls_serves_no_certificate(stand: Stand) -> None:
     at = PortBinding("127.0.0.45", 8045)
     stand.up("app", text=STACKFILE.replace("    labels:", f'    ports: ["{at}:8000"]\n    labels:'))
     names = [Domain("a.example.com")]

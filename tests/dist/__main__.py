@@ -21,7 +21,7 @@ def build(folder: Path, source: Path = ROOT) -> tuple[Path, Path]:
 
 
 def main() -> None:
-    """Build, let twine judge the metadata and the README, and compare the contents with the repository."""
+    """Build, check the metadata and the README with twine, and compare the contents with the repository."""
     parser = argparse.ArgumentParser(prog="python -m tests.dist")
     parser.add_argument("folder", type=Path)
     wheel, sdist = build(parser.parse_args().folder.absolute())

@@ -24,7 +24,7 @@ def tracked(*paths: str) -> set[str]:
 
 
 def wheel_problems(wheel: Path) -> list[str]:
-    """What is missing from a wheel, and what is in it that must not be."""
+    """Return the files that are missing from a wheel, and those that must not be in it."""
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if not name.endswith("/")}
     name, version, *_ = wheel.name.split("-")
@@ -34,7 +34,7 @@ def wheel_problems(wheel: Path) -> list[str]:
 
 
 def sdist_problems(sdist: Path) -> list[str]:
-    """What is missing from an sdist, which holds the whole repository, and what is in it that must not be."""
+    """Return the files that are missing from an sdist of the whole repository, and those that must not be in it."""
     top = sdist.name.removesuffix(".tar.gz")
     with tarfile.open(sdist) as archive:
         packed = {member.name for member in archive.getmembers() if not member.isdir()}

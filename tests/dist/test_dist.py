@@ -1,4 +1,4 @@
-"""What ``make dist`` publishes is complete, and the check of it finds what is missing or does not belong there."""
+"""The packages of ``make dist`` are complete, and their check finds missing and unexpected files."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def test_a_wheel_without_a_file_it_needs_is_reported(tmp_path: Path, folder: str
 
 
 @pytest.mark.parametrize("name", ["tests/dist/contents.py", ".venv/bin/python", "nginx/own.conf"])
-def test_a_wheel_with_a_file_too_many_is_reported(tmp_path: Path, name: str) -> None:
+def test_a_wheel_with_an_unexpected_file_is_reported(tmp_path: Path, name: str) -> None:
     assert wheel_problems(_wheel(tmp_path, _complete() | {name})) == [f"{WHEEL}: {name} must not be in it"]
 
 
-def test_what_an_sdist_lacks_or_has_too_much_is_reported(tmp_path: Path) -> None:
+def test_missing_and_unexpected_files_of_an_sdist_are_reported(tmp_path: Path) -> None:
     made = tmp_path / SDIST
     top = SDIST.removesuffix(".tar.gz")
     names = {*tracked("."), "PKG-INFO", "dist/old.whl"} - {"Makefile", "pyproject.toml"}

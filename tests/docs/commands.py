@@ -21,7 +21,7 @@ _WORDS: dict[Any, str] = {int: "NUMBER", float: "NUMBER", str: "TEXT", Path: "FI
 
 @dataclass(frozen=True)
 class Parameter:
-    """An argument or option: how it is written, what it takes, what it means."""
+    """An argument or option: its names, its value and its help."""
 
     names: tuple[str, ...]
     value: str | None

@@ -49,7 +49,7 @@ class Page:
         return [match["target"] for match in _LINK.finditer(self.prose)]
 
     def anchors(self) -> set[str]:
-        """What ``#…`` can name here, as forges make it from headings."""
+        """The anchors of its headings, as code forges derive them."""
         titles = [match["title"] for match in _HEADING.finditer(self.prose)]
         return {re.sub(r"[^\w\- ]", "", title.replace("`", "")).strip().lower().replace(" ", "-") for title in titles}
 
@@ -76,7 +76,7 @@ def pages() -> Iterator[Page]:
 
 
 def assert_current(path: Path, text: str) -> None:
-    """A generated file must be what ``text`` is; STACKCTL_UPDATE_DOCS=1 makes it so."""
+    """Check that a generated file equals ``text``; with STACKCTL_UPDATE_DOCS=1, write it."""
     if UPDATES:
         path.write_text(text, encoding="utf-8")
     there = path.read_text(encoding="utf-8") if path.exists() else ""

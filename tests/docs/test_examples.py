@@ -15,7 +15,7 @@ from tests.docs.pages import ROOT
 EXAMPLE = ROOT / "docs" / "examples" / "docker-compose.yml"
 
 
-def test_the_example_means_what_its_comments_say(tmp_path: Path) -> None:
+def test_the_example_has_the_values_its_comments_describe(tmp_path: Path) -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     doc = Document.parse(text, EXAMPLE.name)
     stack = read_stack(doc, FakeEngine(tmp_path, _never).resolve(text))

@@ -86,7 +86,7 @@ def test_a_payload_has_the_documented_keys(heading: str, kind: type) -> None:
     assert keys(heading) == json_keys(kind)
 
 
-def test_values_become_those_of_json() -> None:
+def test_values_are_converted_to_json() -> None:
     at = datetime(2026, 8, 1, 12, tzinfo=UTC)
     shown = payload_object(
         AdoptReport((), (AdoptRemark(Handling.UNSUPPORTED, "x", "a:1"),), ("b",), "", stops=True, replaced=False)
@@ -170,7 +170,7 @@ def test_the_checks_have_the_documented_keys() -> None:
     assert all(list(row) == keys("A check of doctor") for row in [*checks, shown["first"]])
 
 
-def test_the_way_of_a_request_has_the_documented_keys() -> None:
+def test_the_path_of_a_request_has_the_documented_keys() -> None:
     shown = next(shown for shown in OBJECTS if shown["command"] == "explain")
     assert all(list(row) == keys("A link of explain") for row in [*shown["links"], shown["broken"]])
     assert all(list(row) == keys("A container of explain") for row in shown["containers"])

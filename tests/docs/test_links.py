@@ -1,4 +1,4 @@
-"""Every relative link leads somewhere, and every command shown is one the program has."""
+"""Every relative link resolves, and every command shown exists."""
 
 from __future__ import annotations
 

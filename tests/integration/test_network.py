@@ -1,4 +1,4 @@
-"""Servers that are not what one hopes for: each is told, and none makes a fault of ours."""
+"""Requests to misbehaving servers are reported, and never end in an unexpected exception."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def free_port() -> int:
 
 @contextmanager
 def speaking(said: bytes | None) -> Iterator[int]:
-    """A server that says ``said`` to whoever comes, and hangs up; with None it waits for the client to do so."""
+    """Run a server that sends ``said`` and closes the connection; with None it waits for the client to close it."""
     with socket.socket() as listening:
         listening.bind((HERE, 0))
         listening.listen()
@@ -64,14 +64,14 @@ def asking() -> Iterator[HostNetwork]:
         "mailto:me@example.com",
     ],
 )
-def test_a_redirect_that_no_ca_would_follow_ends_there(asking: HostNetwork, location: str) -> None:
+def test_a_redirect_that_no_ca_would_follow_is_not_followed(asking: HostNetwork, location: str) -> None:
     port = free_port()
     with server(HERE, lambda *_: Answer(302, b"moved", Location=location), port):
         fetched = asking.fetch(HERE, port, "app.example.com", "/x")
     assert (fetched.reach, fetched.status, fetched.redirect) == (Reach.ANSWERED, 302, location)
 
 
-def test_what_a_stranger_writes_cannot_reach_a_terminal(asking: HostNetwork) -> None:
+def test_response_headers_are_safe_to_print(asking: HostNetwork) -> None:
     port = free_port()
     with server(HERE, lambda *_: Answer(404, b"no", Server="\x1b[31mred" + "x" * 900), port):
         shown = asking.fetch(HERE, port, "app.example.com", "/x").headers["server"]
@@ -90,7 +90,7 @@ def test_the_host_header_is_the_name(asking: HostNetwork) -> None:
     [(b"", Reach.BROKEN), (b"SSH-2.0-OpenSSH_9.2\r\n", Reach.BROKEN), (None, Reach.BROKEN)],
     ids=["hangs up", "speaks no HTTP", "says nothing"],
 )
-def test_who_gives_no_http_answer_is_told(
+def test_a_server_without_an_http_response_is_reported(
     asking: HostNetwork, monkeypatch: pytest.MonkeyPatch, said: bytes | None, reach: Reach
 ) -> None:
     monkeypatch.setattr(network, "_FETCH_SECONDS", 0.5)
@@ -98,7 +98,7 @@ def test_who_gives_no_http_answer_is_told(
         assert asking.fetch(HERE, port, "app.example.com", "/x").reach is reach
 
 
-def test_who_refuses_is_told(asking: HostNetwork) -> None:
+def test_a_refused_connection_is_reported(asking: HostNetwork) -> None:
     assert asking.fetch(HERE, free_port(), "app.example.com", "/x").reach is Reach.REFUSED
 
 
@@ -106,7 +106,7 @@ def test_this_hosts_addresses_are_known(asking: HostNetwork) -> None:
     assert HERE in asking.own_addresses()
 
 
-def test_a_ca_that_is_away_is_told() -> None:
+def test_an_unreachable_ca_is_reported() -> None:
     told = HostNetwork().ca_directory(f"https://{HERE}:{free_port()}/dir", None)
     assert told.ahead is None
     assert "does not answer" in (told.problem or "")

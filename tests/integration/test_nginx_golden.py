@@ -15,7 +15,7 @@ from tests.unit.goldens import CASES, FOLDER, VERSIONS
 
 pytestmark = pytest.mark.e2e
 
-# One container tests all sets: each is laid where nginx looks for its files, and put away again.
+# One container tests all sets: each is copied to nginx's directory in turn.
 SCRIPT = """\
 for case in /golden/*/; do
   name=$(basename "$case")
@@ -27,11 +27,11 @@ done
 
 
 WRITABLE = ("/etc/nginx", "/run", "/tmp", "/var/cache/nginx")
-"""What the proxy service gets as tmpfs, and where the script lays the sets."""
+"""The tmpfs mounts of the proxy service, and the directory the script copies the sets to."""
 
 
 def certificates(root: Path) -> None:
-    """Certificate files wherever a golden set names one."""
+    """Create the certificate files that the golden sets name."""
     for conf in FOLDER.rglob("*.conf"):
         for path in re.findall(r"ssl_certificate (\S+)/fullchain\.pem;", conf.read_text(encoding="utf-8")):
             folder = root / path.lstrip("/")
@@ -58,9 +58,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_nginx_takes_what_adoption_keeps(root: Path, tmp_path: Path) -> None:
-    """Whatever the foreign configurations said, what is made of them starts."""
-    taken = [path for path in FRAGMENTS if path.stem != "imported"]  # its certificate is nowhere
+def test_nginx_accepts_adopted_configurations(root: Path, tmp_path: Path) -> None:
+    """nginx accepts what adoption renders from every foreign configuration."""
+    taken = [path for path in FRAGMENTS if path.stem != "imported"]  # its certificate does not exist
     for path in taken:
         for name, content in files_of(path).items():
             at = tmp_path / path.stem / "1.30" / name
@@ -74,16 +74,16 @@ def test_nginx_takes_what_adoption_keeps(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_nginx_takes_every_golden_set(version: str, root: Path) -> None:
+def test_nginx_accepts_every_golden_set(version: str, root: Path) -> None:
     said = run(version, FOLDER, root)
     outcomes = dict(re.findall(r"^(\w+): (passed|failed)$", said, re.MULTILINE))
     assert outcomes == dict.fromkeys(CASES, "passed"), said
-    # A warning is a directive that the next version refuses.
+    # A warning is often a directive that the next version rejects.
     assert "[warn]" not in said, said
 
 
 def run(version: str, sets: Path, root: Path) -> str:
-    """What nginx says of every set in a folder."""
+    """Return the output of nginx for every set in a folder."""
     mounts = [
         f"{sets}:/golden:ro",
         f"{root}/etc/stackctl/certs:/etc/stackctl/certs:ro",

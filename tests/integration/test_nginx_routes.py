@@ -1,4 +1,4 @@
-"""A real nginx decides as :mod:`stackctl.proxies.nginx.trace` says it does."""
+"""A real nginx selects the servers and locations that :mod:`stackctl.proxies.nginx.trace` predicts."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ done </conf/requests
 """
 
 
-def test_a_real_nginx_takes_the_same_servers_and_locations(tmp_path: Path) -> None:
-    # Each target becomes a status that only it has: an upstream on this very nginx gives it.
+def test_a_real_nginx_selects_the_same_servers_and_locations(tmp_path: Path) -> None:
+    # Each target is replaced by an upstream on the same nginx that returns a unique status.
     targets = sorted(set(re.findall(r"http://([a-z-]+):1;", LOCATIONS)))
     codes = {name: 230 + number for number, name in enumerate(targets)}
     text = re.sub(r"http://([a-z-]+):1;", lambda match: f"http://127.0.0.1:{9000 + codes[match[1]]};", LOCATIONS)
@@ -42,7 +42,7 @@ def test_a_real_nginx_takes_the_same_servers_and_locations(tmp_path: Path) -> No
     text = text.replace("listen 443 ssl", "listen 8443").replace(
         " listen 127.0.0.1:443 ssl;", " listen 127.0.0.9:8443;"
     )
-    # The server with the locations has a name of its own, so that it is no rival of the others.
+    # The server with the locations has a separate name, so that it does not compete with the others.
     text = text.replace("server_name a.example.com", "server_name locations.test")
     text += "".join(f"server {{ listen {9000 + code}; return {code}; }}\n" for code in codes.values())
     live = tmp_path / "live"

@@ -1,4 +1,4 @@
-"""The resolver against a DNS server of the test's own: what comes of each kind of answer."""
+"""The resolver with each kind of answer, from a DNS server in the test."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def server() -> Iterator[tuple[str, int]]:
         ("nowhere.example.com", "A", Lookup(Answer.NO_NAME)),
         ("broken.example.com", "A", Lookup(Answer.FAILED)),
         ("refused.example.com", "A", Lookup(Answer.FAILED)),
-        # This server leaves it to the client to follow aliases, as an authoritative one does.
+        # This server leaves following aliases to the client, as an authoritative one does.
         ("www.example.com", "A", Lookup(Answer.FOUND, ("192.0.2.1",), ("app.example.com",))),
         (
             "one.example.com",
@@ -59,11 +59,11 @@ def server() -> Iterator[tuple[str, int]]:
         ),
     ],
 )
-def test_an_answer_is_read(server: tuple[str, int], name: str, kind: str, expected: Lookup) -> None:
+def test_an_answer_is_parsed(server: tuple[str, int], name: str, kind: str, expected: Lookup) -> None:
     assert Resolver(server).lookup(name, kind) == expected
 
 
-def test_a_server_that_says_nothing_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_server_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolver, "_TRY_SECONDS", 0.1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))

@@ -1,1 +1,1 @@
-"""A stack that an earlier version made, kept without its keys: what users have is what this version meets."""
+"""A stack made by an earlier version, stored without its keys, to test the upgrade to this version."""

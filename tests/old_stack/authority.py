@@ -1,4 +1,4 @@
-"""The certificates and keys that the fixture does not hold, made again."""
+"""Create the certificates and keys that the fixture does not contain."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Issued:
 
 
 class Authority:
-    """A CA of one use, for certificates that are valid at ``now``."""
+    """A throwaway CA for certificates that are valid at ``now``."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -52,7 +52,7 @@ class Authority:
         return Issued(leaf, self._certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
 
     def dummy(self, names: list[str]) -> Issued:
-        """A certificate that signed itself."""
+        """Create a self-signed certificate."""
         key, name = ec.generate_private_key(ec.SECP256R1()), _named(DUMMY)
         usage = x509.BasicConstraints(ca=False, path_length=None)
         return Issued(self._signed(name, key.public_key(), name, key, usage, names), b"", _pem(key))

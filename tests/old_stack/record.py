@@ -1,4 +1,4 @@
-"""A stack directory taken apart into what the repository may hold: no key, and no certificate without one."""
+"""Record a stack directory as a fixture without keys and certificates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.old_stack.fixture import FILES, FIXTURE, SECRET, Stored, Tree, packed
 
 BUNDLE = "data/ca/bundle.pem"
 _PASSING = re.compile(r"\.stackctl/lock|data/certbot/conf/\.certbot\.lock|data/certbot/www/.*\d")
-"""What is there for a moment only: locks, and challenges."""
+"""Temporary files: locks and challenges."""
 
 
 def record(stack: Stack, archive: bytes, version: str, commit: str, made: datetime) -> None:
@@ -64,7 +64,7 @@ def record(stack: Stack, archive: bytes, version: str, commit: str, made: dateti
 
 
 def _certificates(regular: dict[str, Path]) -> Iterator[Stored]:
-    """Each certificate with its key, in certbot's archive or among stackctl's own."""
+    """Return each certificate with its key, from certbot's archive or stackctl's own files."""
     for name, path in regular.items():
         found = re.fullmatch(r"(?P<at>.*/)fullchain(?P<number>\d*)\.pem", name)
         if found:
@@ -78,7 +78,7 @@ def _certificates(regular: dict[str, Path]) -> Iterator[Stored]:
 
 
 def _hard_links(regular: dict[str, Path]) -> dict[str, str]:
-    """Files that are one with another, by the first of its names."""
+    """Return the hard links to a file, by the first of its names."""
     first: dict[int, str] = {}
     same: dict[str, str] = {}
     for name, path in regular.items():
