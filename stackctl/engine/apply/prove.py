@@ -183,4 +183,8 @@ def old_proxy_answers(context: Context, http: PortBinding, https: PortBinding | 
 
 
 def _log(context: Context, container: Container) -> str:
-    return context.containers.log(container.id, _LOG_LINES)
+    """Return the last lines of a container's log, or why they cannot be read: they only explain another error."""
+    try:
+        return context.containers.log(container.id, _LOG_LINES)
+    except EngineError as error:
+        return f"its log cannot be read: {error}"
