@@ -60,7 +60,7 @@ CERTS = Place("data/certs", "/etc/stackctl/certs")
 FULLCHAIN = "fullchain.pem"
 PRIVKEY = "privkey.pem"
 SOURCE = "source"
-"""The name of the issuer, beside a certificate that is neither a dummy nor imported."""
+"""The name of the issuer, next to a certificate that is neither a dummy nor imported."""
 
 CA = Place("data/ca", "/etc/stackctl/ca")
 CA_BUNDLE = CA / "bundle.pem"

@@ -1,6 +1,6 @@
 """Values that reach a proxy, YAML, a path or a command: accepted here once, or refused.
 
-Every function takes what a person wrote and returns its one canonical form, or
+Every function takes what the user wrote and returns its one canonical form, or
 raises :class:`~stackctl.errors.InputError`. Nothing past this module checks them again.
 """
 

@@ -130,7 +130,7 @@ class Document:
         return f"{self.name}:{self.line_of(node.start_mark.index) + 1}"
 
     def entry(self, path: Path) -> tuple[Node, Node] | None:
-        """The (key, value) nodes at ``path``; for a list position the value stands for its key too.
+        """The (key, value) nodes at ``path``; for a list position the value is the key too.
 
         Merge keys (``<<``) are followed, as Compose does.
         """

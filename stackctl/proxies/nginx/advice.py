@@ -12,7 +12,7 @@ _TODO = {
     "no live upstreams": "run 'stackctl up', which starts what is missing",
     "prematurely closed": "the app ended the connection before it answered: see 'stackctl logs'",
     "too big header": f"the app's headers are larger than proxy_buffer_size, which {CUSTOM.path} can raise",
-    "SSL": "the app does not speak TLS as the proxy was told to: check proxy_pass",
+    "SSL": "the app does not answer the TLS handshake of the proxy: check proxy_pass",
 }
 
 
