@@ -23,7 +23,7 @@ def tracked_files(root: Path, paths: Sequence[str]) -> tuple[str, ...] | None:
 
 def unignored_files(root: Path, paths: Sequence[str]) -> tuple[str, ...] | None:
     """Return what ``git add`` would add of ``paths``; None where git cannot be asked."""
-    return _list_files(root, paths, "--others", "--exclude-standard", "--directory", "--no-empty-directory")
+    return _list_files(root, paths, "--others", "--exclude-standard")
 
 
 def _list_files(root: Path, paths: Sequence[str], *options: str) -> tuple[str, ...] | None:
