@@ -1,4 +1,4 @@
-"""A person's editor on a copy of a file."""
+"""Open a copy of a file in the user's editor."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ DEFAULT = "vi"
 
 
 class Draft:
-    """A copy of ``original`` that holds ``text``; only its owner can read it.
+    """A copy of ``original`` that contains ``text``; only its owner can read it.
 
-    It lies beside the original, so that what an editor knows of the directory holds for it too.
+    It is in the same directory, so that the editor's settings for the directory apply to it too.
     """
 
     def __init__(self, original: Path, text: str) -> None:
@@ -35,22 +35,22 @@ class Draft:
 
     @property
     def is_edited(self) -> bool:
-        """Whether it holds what a person has typed."""
+        """Whether the user has changed it."""
         there = read_or_none(self.path)
         return there is not None and there != self._text.encode()
 
     def edit(self, environment: Mapping[str, str]) -> str:
-        """Open it in the editor that ``VISUAL``, else ``EDITOR``, names; returns what it holds afterwards.
+        """Open it in the editor that ``VISUAL``, else ``EDITOR``, names, and return the edited text.
 
         Raises:
             InputError: there is no such editor.
             HostError: the editor failed.
-            StackfileError: what it left is not UTF-8.
+            StackfileError: the edited text is not UTF-8.
         """
         named = environment.get("VISUAL") or environment.get("EDITOR") or DEFAULT
         try:
             command = [*shlex.split(named), str(self.path)]
-            code = subprocess.run(command, check=False).returncode  # noqa: S603  (the person's own choice)
+            code = subprocess.run(command, check=False).returncode  # noqa: S603  (the user's own choice)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"the editor {named!r} cannot be started: {error}", hint="name another one in the variable EDITOR"
@@ -64,6 +64,6 @@ class Draft:
                 raise StackfileError("not UTF-8 text", where=self._original.name) from error
 
     def remove(self) -> None:
-        """Take it away; what an editor made in its place is not ours."""
+        """Remove it; a directory that the editor made in its place is left."""
         with suppress(IsADirectoryError):
             self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The engines that there are: one line for each package that provides the ports of an engine."""
+"""The registry of engines: one line for each package that provides the ports of an engine."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ DEFAULT = "docker"
 ENGINES: dict[str, Callable[[ComposeFiles], Engine]] = {
     "docker": docker_engine,
 }
-"""What wires each engine for one stack directory, by the engine's name; nothing is asked of it yet."""
+"""Functions that wire an engine's ports for one stack directory, by the engine's name; none connects yet."""

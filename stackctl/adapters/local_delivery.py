@@ -1,4 +1,4 @@
-"""Delivers the proxy's files through the stack's directory, which the proxy's container mounts."""
+"""Deliver the proxy's files through the stack's directory, which the proxy's container mounts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LocalDelivery(Generations):
         self._sandbox = sandbox
 
     def test(self, command: Sequence[str], project: Project, service: str) -> Output:
-        """See :meth:`Delivery.test`: by the running proxy where it is current; else by a container of its image."""
+        """See :meth:`Delivery.test`: in the running proxy if it is current, else in a new container of its image."""
         resolved = project.services[service]
         image = resolved.image or ""
         image_id = self._images.image_id(image)
@@ -55,7 +55,7 @@ class LocalDelivery(Generations):
             current = container.image_id == image_id and container.config_hash == resolved.config_hash
             if container.running and current:
                 return self._containers.execute(container.id, command)
-        # What the user mounted besides may be named by their own directives.
+        # The user's directives may name files from additional mounts.
         ours = {*self._mounts.values(), *_OURS}
         own = (mount for mount in resolved.mounts if mount.kind == "bind" and mount.target not in ours)
         mounts = self._mounts | {mount.source: mount.target for mount in own}

@@ -1,4 +1,4 @@
-"""Reads the nginx configuration of a container's, as that container sees it, without starting anything."""
+"""Read the nginx configuration of a container, as that container sees it, without starting anything."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from stackctl.proxies.nginx.reader import parse
 _DEEPEST = 20
 _TEMPLATES = f"{NGINX.mount}/templates"
 _COPIES = (".custom", ".location")
-"""Copies of a person's own files, which are in nginx/custom/ already where stackctl made the proxy."""
+"""Copies of the user's own files, which are already in nginx/custom/ if stackctl wrote the proxy's service."""
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
 
 
 class ContainerFiles:
-    """The files that a service's container would see; ``elsewhere`` gives those that are nowhere on the host."""
+    """The files that a service's container sees; ``elsewhere`` reads those that are not on the host."""
 
     def __init__(self, root: Path, service: Service, elsewhere: Callable[[str], bytes | None]) -> None:
         self._root = root.resolve()
@@ -37,7 +37,7 @@ class ContainerFiles:
         return self._service.role == "proxy"
 
     def read(self, path: str) -> tuple[str, bytes] | None:
-        """The name a person knows a file by, and its content; None where there is none."""
+        """Return the path of a file as shown to the user, and its content; None if it does not exist."""
         host = self.on_host(path)
         if host is not None:
             with host_errors():
@@ -50,7 +50,7 @@ class ContainerFiles:
         return None if content is None else (f"{path} in the container", content)
 
     def on_host(self, path: str) -> Path | None:
-        """Where a file is on the host, links of the container's followed."""
+        """Return the path of a container's file on the host, with the container's links followed, or None."""
         for _ in range(_DEEPEST):
             found = on_host(self._service.mounts, path)
             if found is None:
@@ -62,11 +62,11 @@ class ContainerFiles:
         return None
 
     def shown(self, host: Path) -> str:
-        """A path of the host's, relative to the stack where it is in there."""
+        """Return a path on the host, relative to the stack's directory if it is inside."""
         return str(host.relative_to(self._root)) if host.is_relative_to(self._root) else str(host)
 
     def glob(self, pattern: str) -> list[str]:
-        """The files that match, as the container names them, in nginx's order."""
+        """Return the matching files, as the container names them, in nginx's order."""
         folder, _, name = pattern.rpartition("/")
         found = {mount.target for mount in self._service.mounts if fnmatch.fnmatch(mount.target, pattern)}
         host = on_host(self._service.mounts, folder)
@@ -78,7 +78,7 @@ class ContainerFiles:
 
 
 def read_configuration(files: ContainerFiles, environment: Mapping[str, str]) -> tuple[Directive, ...]:
-    """The whole configuration, with what it includes in the places of the includes; empty where there is none.
+    """Return the whole configuration, with includes expanded; empty if there is none.
 
     Raises:
         ProxyRejected: a file is not nginx's syntax.

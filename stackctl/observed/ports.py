@@ -60,7 +60,7 @@ class Orchestrator(Protocol):
         The text may differ from the file on disk. The engine itself is not needed.
 
         Raises:
-            StackfileError: Compose does not accept it.
+            StackfileError: Compose rejects the file.
         """
 
     def containers(self, project: str) -> Deployment:

@@ -57,5 +57,5 @@ def test_goals_are_judged_by_medians() -> None:
 
 
 def test_a_family_that_cannot_be_measured_is_named() -> None:
-    text = table.markdown([Report("x", "X", error="no such image")], {})
-    assert "**Not measured:** no such image" in text
+    text = table.markdown([Report("x", "X", error="does not exist")], {})
+    assert "**Not measured:** does not exist" in text

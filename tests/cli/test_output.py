@@ -295,7 +295,7 @@ def test_history_and_rollback_as_json(cli: Cli) -> None:
     ]
     code, printed = cli.json("rollback")
     assert (code, printed["changed"], printed["entry"]) == (0, True, 1)
-    assert cli.refused(2, "rollback", "9")["message"] == "the history has no entry 9: there are 1, 2, 3"
+    assert cli.refused(2, "rollback", "9")["message"] == "the history has no entry 9: it has 1, 2, 3"
 
 
 def test_what_a_person_reads_of_status(cli: Cli) -> None:

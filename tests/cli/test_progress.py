@@ -97,7 +97,7 @@ def test_many_failures_are_one_table_and_each_hint_comes_once() -> None:
     assert shown(
         failed("a.example.com", "dns", "NXDOMAIN", "check it with dig"),
         failed("bb.example.com", "dns", "no [such] name", "check it with dig"),
-        EngineError("no Docker Engine answers"),
+        EngineError("the Docker Engine does not answer"),
         failed("c.example.com", "connection", long, "check the firewall"),
         failed("d.example.com", "-", "certbot ended early", None),
     ) == [
@@ -109,7 +109,7 @@ def test_many_failures_are_one_table_and_each_hint_comes_once() -> None:
         "  d.example.com   -           certbot ended early",
         "  → dns: check it with dig",
         "  → connection: check the firewall",
-        "error: no Docker Engine answers",
+        "error: the Docker Engine does not answer",
     ]
 
 

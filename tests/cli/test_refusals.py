@@ -214,7 +214,7 @@ def test_a_service_with_our_name(bare: Cli) -> None:
 def test_without_an_engine(cli: Cli, arguments: list[str]) -> None:
     cli.world.fake.faults.away = True
     error = cli.refused(4, *arguments)
-    assert "no Docker Engine" in error["message"]
+    assert "Docker Engine does not answer" in error["message"]
     assert error["hint"]
 
 
@@ -224,7 +224,7 @@ def test_with_the_real_client_and_no_engine(cli: Cli) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert ended.returncode == 4, ended.stderr
     assert ended.stderr.count("error: ") == 1
-    assert "no Docker Engine answers" in ended.stderr
+    assert "the Docker Engine does not answer" in ended.stderr
     assert "DOCKER_HOST" in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -338,8 +338,8 @@ def test_a_killed_holder_blocks_nobody_and_is_told_of(cli: Cli, holder: subproce
     holder.wait()
     result = cli("up", "--wait", "0")
     assert result.exit_code == 0
-    assert f"pid {holder.pid}, no longer there" in result.stdout
-    assert "no longer there" not in cli("up").stdout, "once is enough"
+    assert f"pid {holder.pid}, no longer running" in result.stdout
+    assert "no longer running" not in cli("up").stdout, "once is enough"
 
 
 def interrupt(*_arguments: object) -> None:

@@ -120,7 +120,7 @@ def _issuing(one: Bed, mine: Engine, command: Sequence[str]) -> str:
         wait_until(lambda: gone(pid), 20, "the process has ended")
         out, err = process.communicate(timeout=120)
     done = subprocess.CompletedProcess(command, process.returncode, out, err)
-    assert "no Docker Engine answers" in err, err
+    assert "the Docker Engine does not answer" in err, err
     return ended(done)
 
 

@@ -71,7 +71,7 @@ def stale(one: Bed, command: list[str], expected: dict[str, object]) -> None:
         killed(one.stack, command, 2, "after")
         assert (one.stack.directory / ".stackctl/lock").read_bytes(), "the dead process left its name"
         told.append(one.stack.run("up"))
-        assert "ended without finishing" in told[0].stdout, ended(told[0])
+        assert "ended before it finished" in told[0].stdout, ended(told[0])
         return "taken over at once, and reported"
 
     case(one, FAMILY, "the lock of a dead process", broken=broken, again=command, expected=expected)

@@ -26,7 +26,7 @@ WELL = HostFacts(
     disks=(Disk("/srv", 10**10, 10**6), Disk("/btrfs", 10**10, None)),
     ca=CaDirectory(URL, timedelta(seconds=-60)),
 )
-AWAY = Program(problem="no Docker Engine answers", hint="start Docker")
+AWAY = Program(problem="the Docker Engine does not answer", hint="start Docker")
 TAKEN = (Port("http-port", HTTP, "apache2 (pid 7)", own=False), Port("https-port", HTTPS, None, own=False))
 DOWN = replace(PROXY, state=None, answers=None)
 

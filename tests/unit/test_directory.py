@@ -12,7 +12,7 @@ from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.stackfile.locate import locate
 
 LAYOUT = Nginx.layout
-CHANGED = "the file was changed by somebody else just now"
+CHANGED = "another process has just changed the file"
 
 
 @pytest.fixture

@@ -133,12 +133,12 @@ WARNING = 'time="2026-11-26T18:18:39Z" level=warning msg="The \\"NONE\\" variabl
     ],
 )
 def test_the_last_thing_that_is_no_warning_is_the_error_of_compose(stderr: str, words: str) -> None:
-    assert compose._last_words(stderr) == words
+    assert compose._last_error(stderr) == words
 
 
 @pytest.mark.parametrize("stderr", ["", "\n", WARNING])
 def test_an_exit_without_an_error_message_has_a_message(stderr: str) -> None:
-    assert compose._last_words(stderr) == compose._last_words("") != ""
+    assert compose._last_error(stderr) == compose._last_error("") != ""
 
 
 class Program:
@@ -179,7 +179,7 @@ def test_a_file_is_resolved_from_its_text_below_its_overrides(program: Program) 
 
 def test_a_file_that_compose_refuses_is_a_stackfile_error(program: Program) -> None:
     called = program.answers("echo 'service \"a\" has no image' >&2; exit 15")
-    with pytest.raises(StackfileError, match='Compose does not accept it: service "a" has no image') as refused:
+    with pytest.raises(StackfileError, match='Compose rejects the file: service "a" has no image') as refused:
         called.resolve("services: {a: {}}\n")
     assert refused.value.where == "docker-compose.yml"
 
@@ -191,8 +191,8 @@ def test_a_command_is_run_on_the_files_on_disk(program: Program) -> None:
 
 
 def test_a_command_that_fails_ends_with_composes_last_words(program: Program) -> None:
-    with pytest.raises(EngineError, match="no such image") as failed:
-        program.answers("echo pulling >&2; echo 'no such image: x' >&2; exit 1").run("up", "one")
+    with pytest.raises(EngineError, match="does not exist") as failed:
+        program.answers("echo pulling >&2; echo 'does not exist: x' >&2; exit 1").run("up", "one")
     assert failed.value.where == "docker compose up"
 
 

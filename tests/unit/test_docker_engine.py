@@ -156,14 +156,14 @@ def test_who_publishes_a_port(at: PortBinding, holder: str | None) -> None:
         ({"Config": {"ExposedPorts": {"8000/tcp": {}, "443/tcp": {}, "53/udp": {}}}}, (443, 8000)),
         ({"Config": {"ExposedPorts": None}}, ()),
         ({"Config": None}, ()),
-        (NotFound("no such image"), ()),
+        (NotFound("does not exist"), ()),
     ],
 )
 def test_an_image_exposes_its_tcp_ports(image: object, ports: tuple[int, ...]) -> None:
     assert engine(inspect_image=image)[0].images.exposed_ports("app:1") == ports
 
 
-@pytest.mark.parametrize(("image", "id_"), [({"Id": "sha256:1"}, "sha256:1"), (NotFound("no such image"), None)])
+@pytest.mark.parametrize(("image", "id_"), [({"Id": "sha256:1"}, "sha256:1"), (NotFound("does not exist"), None)])
 def test_an_image_that_is_not_there_has_no_id(image: object, id_: str | None) -> None:
     assert engine(inspect_image=image)[0].images.image_id("app:1") == id_
 
@@ -215,7 +215,7 @@ def test_a_log_is_text_without_blank_ends() -> None:
 
 def test_a_tree_is_read_through_the_container_of_a_role_of_this_directory() -> None:
     made, api = engine(containers=[])
-    with pytest.raises(EngineError, match="no certbot container to read /etc/letsencrypt through"):
+    with pytest.raises(EngineError, match="no certbot container through which /etc/letsencrypt could be read"):
         made.containers.read_tree("certbot", "/etc/letsencrypt")
     labels = ["com.docker.compose.project.working_dir=/srv/recorded", "stackctl.role=certbot"]
     assert api.calls == [("containers", (), {"all": True, "filters": {"label": labels}})]
@@ -224,11 +224,11 @@ def test_a_tree_is_read_through_the_container_of_a_role_of_this_directory() -> N
 @pytest.mark.parametrize(
     ("raised", "message", "has_hint"),
     [
-        (ImageNotFound("x", explanation="no such image: x"), "there is no such image: no such image: x", False),
-        (APIError("conflict", explanation="in use"), "Docker refused: in use", False),
-        (APIError("conflict"), "Docker refused: conflict", False),
-        (DockerException("no socket"), "no Docker Engine answers", True),
-        (requests.exceptions.ConnectionError("reset"), "no Docker Engine answers", True),
+        (ImageNotFound("x", explanation="does not exist: x"), "the image does not exist: does not exist: x", False),
+        (APIError("conflict", explanation="in use"), "Docker reports an error: in use", False),
+        (APIError("conflict"), "Docker reports an error: conflict", False),
+        (DockerException("no socket"), "the Docker Engine does not answer", True),
+        (requests.exceptions.ConnectionError("reset"), "the Docker Engine does not answer", True),
     ],
 )
 def test_the_errors_of_the_sdk_are_translated(raised: Exception, message: str, has_hint: bool) -> None:

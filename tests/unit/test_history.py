@@ -65,7 +65,7 @@ def test_the_last_ten_are_kept_and_no_number_comes_again(history: History) -> No
         assert record(history, generation=f"g{number}").number == number
     assert [entry.number for entry in history.entries()] == list(range(5, KEPT + 5))
     assert history.generations() == {f"g{number}" for number in range(5, KEPT + 5)}
-    with pytest.raises(InputError, match="there are 5, 6"):
+    with pytest.raises(InputError, match="it has 5, 6"):
         history.entry(4)
 
 

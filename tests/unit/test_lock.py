@@ -145,7 +145,7 @@ def test_the_lock_of_a_process_that_was_killed_is_free_and_the_process_is_named(
     with taken(path, notes):
         assert len(notes) == 1
         assert notes[0].startswith(f"{gone} ")
-        assert f"(pid {gone.pid}, no longer there, since {moment(AT)})" in str(gone)
+        assert f"(pid {gone.pid}, no longer running, since {moment(AT)})" in str(gone)
     assert last_holder(path) is None
 
 

@@ -188,13 +188,13 @@ def test_a_log_that_cannot_be_read_does_not_replace_the_error_that_it_explains(
     site: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_container: str, _lines: int) -> str:
-        raise EngineError("Docker refused: configured logging driver does not support reading")
+        raise EngineError("Docker reports an error: configured logging driver does not support reading")
 
     monkeypatch.setattr(site.fake, "log", fail)
     site.fake.faults.exits.add("two")
     (error,) = site.add("two.example.com").errors
     assert "the service two does not keep running" in str(error)
-    assert "its log cannot be read: Docker refused" in str(error)
+    assert "its log cannot be read: Docker reports an error" in str(error)
 
 
 def test_an_app_that_never_answers_fails_alone(site: World) -> None:

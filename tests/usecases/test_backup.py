@@ -137,7 +137,7 @@ def test_a_broken_stack_can_be_backed_up_without_an_engine(site: World, tmp_path
     site.fake.faults.away = True
     saved(site, tmp_path / "x.tar.gz")
     assert open_archive(tmp_path / "x.tar.gz", Keys()).manifest.project == site.root.name
-    assert "no Docker Engine answers" in site.report.notes[-1]
+    assert "the Docker Engine does not answer" in site.report.notes[-1]
 
 
 def test_nothing_is_overwritten_unless_it_is_asked_for(site: World, archive: Path) -> None:
@@ -256,7 +256,7 @@ def test_the_same_command_again_only_starts(site: World, archive: Path, tmp_path
     other.fake.images.pop("one:latest")
     failed = restored(other, archive)
     assert [error.code for error in failed.errors] == [4]
-    assert "one:latest is neither on this host nor to be had" in str(failed.errors[0])
+    assert "one:latest is not available locally and cannot be pulled" in str(failed.errors[0])
     other.fake.images["one:latest"] = (8000,)
     done(restored(other, archive))
     assert other.served() == {NAME: "real"}
@@ -319,7 +319,7 @@ def test_files_can_be_put_in_place_without_an_engine(site: World, archive: Path,
     site.custom("http.conf", "# new\n")
     site.fake.faults.away = True
     before = site.tree()
-    with pytest.raises(StackctlError, match="no Docker Engine"):
+    with pytest.raises(StackctlError, match="Docker Engine does not answer"):
         restored(site, archive, RestoreOptions(force=True, start=False))
     assert site.tree() == before, "nobody knows whether it runs"
 

@@ -236,7 +236,7 @@ def test_what_cannot_be_gone_back_to_is_said(world: World) -> None:
     done(world.init())
     with pytest.raises(InputError, match="no earlier state to roll back to"):
         world.rollback()
-    with pytest.raises(InputError, match="no entry 7: there are 1"):
+    with pytest.raises(InputError, match="no entry 7: it has 1"):
         world.rollback(7)
     shutil.rmtree(world.root / ".stackctl/history")
     with pytest.raises(InputError, match="is empty"):

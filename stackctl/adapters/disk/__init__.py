@@ -1,1 +1,1 @@
-"""The stack directory: read, and written so that each thing is whole or not there."""
+"""Read and write the stack directory; every write is atomic."""

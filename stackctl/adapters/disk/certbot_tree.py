@@ -1,4 +1,4 @@
-"""certbot's tree, read and never written: from the disk, or through its container where the disk is closed."""
+"""Read certbot's tree, from disk or, without permission, through certbot's container; never write it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ TreeReader = Callable[[str, str], Mapping[str, bytes]]
 
 _ROLE = "certbot"
 _DEPTH = 6
-"""Accounts are two or three folders deep; the bound ends what links could make endless."""
+"""Accounts are two or three directories deep; the bound ends loops of links."""
 
 
 class CertbotTree:
     """certbot's tree of one stack at one moment.
 
-    certbot leaves it to root alone. A user who may use Docker but is not root reads it through the
-    container, which grants no more than Docker does anyway. Once the disk has refused, all comes from there.
+    certbot makes it readable only by root. A user who may use Docker but is not root reads it through
+    the container, which grants no more than Docker does anyway. After the first refusal everything is
+    read from there.
     """
 
     def __init__(self, root: Path, read_tree: TreeReader | None, cache: Path | None = None) -> None:
-        """``cache`` is a file for what was read and judged before."""
+        """``cache`` is the file of the lineage cache."""
         self._root = root
         self._read_tree = read_tree
         self._cache = cache
@@ -59,7 +60,7 @@ class CertbotTree:
     # Lineages
 
     def lineages(self) -> dict[str, Lineage]:
-        """Return what is under ``live/``, by lineage."""
+        """Return the lineages under ``live/``, by name."""
 
         def in_files(files: Mapping[str, bytes]) -> dict[str, Lineage]:
             names = sorted({name for name, _, inside in _below(files, LINEAGES) if inside})
@@ -93,11 +94,11 @@ class CertbotTree:
     # Anything in it
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's content, links followed; None where there is none."""
+        """Return a file's content, with links followed; None if it does not exist."""
         return self._look(lambda: read_or_none(self._root / path), lambda files: files.get(path))
 
     def names(self, folder: str) -> frozenset[str]:
-        """Return the names in a folder."""
+        """Return the names in a directory."""
 
         def on_disk() -> frozenset[str]:
             at = self._root / folder
@@ -109,7 +110,7 @@ class CertbotTree:
         """Return the accounts, as ``HOST/PATH/ID``."""
 
         def on_disk() -> frozenset[str]:
-            # Links are followed: certbot shares the account of a CA's old address by one.
+            # Links are followed: certbot links the account of a CA's old URL.
             home = self._root / ACCOUNTS
             return frozenset(str(path.relative_to(home)) for path in _accounts(home, _DEPTH))
 
@@ -124,18 +125,18 @@ class CertbotTree:
     # What only the disk shows
 
     def key_file(self, lineage: str) -> tuple[int, int, int] | None:
-        """Return the mode and the owner of a lineage's key, and certbot's own user; None where they cannot be seen."""
+        """Return the mode and owner of a lineage's key, and certbot's own user; None if they are unknown."""
         if self._files is not None:
             return None
         try:
             key = (self._root / lineage_file(lineage, "privkey")).stat()
-            # certbot made this folder itself, whichever user it is on this host.
+            # certbot created this directory, whichever user it runs as on this host.
             return key.st_mode & 0o7777, key.st_uid, (self._root / archive_folder(lineage)).stat().st_uid
         except OSError:
             return None
 
     def links(self, lineage: str) -> dict[str, str | None] | None:
-        """Return where the links of a lineage point to, by kind, None for a file; None where they cannot be seen."""
+        """Return the targets of a lineage's links, by kind, None for a file; None if they are unknown."""
         if self._files is not None:
             return None
         links = {kind: self._root / lineage_file(lineage, kind) for kind in KINDS}
@@ -147,12 +148,12 @@ def _lineage(name: str, read: Callable[[str], bytes | None], *, linked: bool) ->
 
 
 def _below(files: Mapping[str, bytes], folder: str) -> Iterator[tuple[str, str, str]]:
-    """Return the paths below a folder, parted at their first ``/``."""
+    """Return the paths below a directory, split at their first ``/``."""
     return (path.removeprefix(f"{folder}/").partition("/") for path in files if path.startswith(f"{folder}/"))
 
 
 def _accounts(folder: Path, depth: int) -> Iterator[Path]:
-    """Return the folders of accounts at ``folder`` and below it."""
+    """Yield the directories of accounts at ``folder`` and below it."""
     if not depth or not folder.is_dir():
         return
     if (folder / ACCOUNT_FILE).exists():

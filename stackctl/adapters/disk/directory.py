@@ -1,10 +1,10 @@
-"""The stack directory on disk: what is read from it, and writes that are whole or not there.
+"""The stack directory on disk: reads, and atomic writes.
 
 docker-compose.yml    the desired state (:mod:`stackctl.stackfile`)
 PROXY/live            → generations/ID, switched in one rename
 PROXY/generations/    the last ten sets of files, each complete
-PROXY/custom/         a person's own files; written only to put an earlier state back
-data/certbot/         certbot's own tree, changed by certbot alone
+PROXY/custom/         the user's own files; written only to restore an earlier state
+data/certbot/         certbot's own tree, changed only by certbot
 data/certs/           certificates that are not certbot's: dummies, imported ones, and those of other issuers
 .stackctl/            lock, ledger, history
 """
@@ -50,7 +50,7 @@ from stackctl.proxies.proxy import ProxyLayout
 from stackctl.stackfile.locate import ComposeFiles
 
 KEPT_VERSIONS = 50
-"""Images whose version is remembered."""
+"""The number of images whose version is cached."""
 
 
 def _directories(layout: ProxyLayout) -> Mapping[str, int]:
@@ -60,12 +60,12 @@ def _directories(layout: ProxyLayout) -> Mapping[str, int]:
 
 
 class StackDirectory:
-    """One stack's directory. Every method raises :class:`HostError` when the disk is in the way."""
+    """One stack's directory. Every method raises :class:`HostError` on a file system error."""
 
     def __init__(self, files: ComposeFiles, read_tree: TreeReader | None = None, cache: Path | None = None) -> None:
-        """``read_tree`` reads certbot's tree in its container where the disk is closed.
+        """``read_tree`` reads certbot's tree in its container if the user may not read it on disk.
 
-        ``cache`` is a directory that all stacks of a user share; there need not be one.
+        ``cache`` is an optional directory that all stacks of a user share.
         """
         self.files = files
         self.root = files.directory
@@ -75,7 +75,7 @@ class StackDirectory:
         self._lineages_cache = self._lineages_file(cache)
 
     def _lineages_file(self, cache: Path | None) -> Path | None:
-        """Outside the stack, so that a command with nothing to do changes nothing in it."""
+        """Return a path outside the stack, so that a command with nothing to do changes nothing in it."""
         digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()
         return None if cache is None else cache / lineages_cache(digest)
 
@@ -83,13 +83,13 @@ class StackDirectory:
 
     @property
     def main_path(self) -> str:
-        """The Compose file relative to the directory; by its name alone where it is outside."""
+        """The Compose file's path relative to the directory, or only its name if it is outside."""
         main = self.files.main
         inside = main.is_relative_to(self.root) and ".." not in main.parts
         return str(main.relative_to(self.root)) if inside else main.name
 
     def stackfile(self) -> str | None:
-        """The Compose file's text, or None where there is none."""
+        """Return the Compose file's text, or None if it does not exist."""
         with host_errors():
             try:
                 return self.files.main.read_bytes().decode("utf-8")
@@ -99,46 +99,46 @@ class StackDirectory:
                 raise StackfileError("not UTF-8 text", where=self.files.main.name) from error
 
     def missing(self, layout: ProxyLayout) -> tuple[str, ...]:
-        """Directories of the stack that are not there."""
+        """Return the directories of the stack that are missing."""
         return tuple(path for path in _directories(layout) if not (self.root / path).is_dir())
 
     def custom(self, layout: ProxyLayout) -> dict[str, bytes]:
         """Return the user's own files for the proxy, by name.
 
         Raises:
-            HostError: one cannot be read. It is not passed over: its site would lose what it says.
+            HostError: one cannot be read. It is not skipped, as its site would lose its directives.
         """
         found = {}
         with host_errors():
             for path in sorted((self.root / layout.custom).glob(layout.custom_files)):
                 if not path.is_file():
                     raise HostError(
-                        "a directory, or a link that leads nowhere, where a file is expected",
+                        "it is a directory or a broken link, not a file",
                         where=f"{layout.custom}/{path.name}",
-                        hint="put the directives in its place, or take it away; what is live was not touched",
+                        hint="replace it with a file, or remove it; the live configuration is unchanged",
                     )
                 found[path.name] = path.read_bytes()
         return found
 
     def certbot_tree(self) -> CertbotTree:
-        """Certbot's tree as it is now."""
+        """Return certbot's current tree."""
         return CertbotTree(self.root / CERTBOT_CONF.path, self._read_tree, self._lineages_cache)
 
     def lineages(self) -> dict[str, Lineage]:
-        """What certbot has, by lineage."""
+        """Return certbot's lineages, by name."""
         return self.certbot_tree().lineages()
 
     def lineage(self, name: str) -> Lineage:
-        """One lineage as it is now."""
+        """Return one lineage."""
         return self.certbot_tree().lineage(name)
 
     def shelf(self, sites: Iterable[str]) -> Shelf:
-        """Every certificate that ``sites``, by their own names, may be served with."""
+        """Return every certificate that ``sites``, given by their own names, may be served with."""
         stored = {site: found for site in sites if (found := self._stored(site)) is not None}
         return Shelf(self.lineages(), stored)
 
     def _stored(self, site: str) -> Stored | None:
-        """What is below ``data/certs`` for a site, where chain and key are there."""
+        """Return the certificate below ``data/certs`` for a site, or None if chain or key is missing."""
         folder = self.root / site_certs(site).path
         with host_errors():
             chain = read_or_none(folder / FULLCHAIN)
@@ -151,18 +151,18 @@ class StackDirectory:
             return None
 
     def ca_bundle(self) -> bytes | None:
-        """The stack's copy of what a private CA is trusted by."""
+        """Return the stack's copy of the trust anchors of a private CA."""
         with host_errors():
             return read_or_none(self.root / CA_BUNDLE.path)
 
     def eab_key(self) -> str | None:
-        """The MAC key that an account is bound by, where one is kept."""
+        """Return the MAC key of the external account binding, or None."""
         with host_errors():
             found = read_or_none(self.root / EAB_KEY.path)
         return None if found is None else found.decode("ascii", "replace").strip()
 
     def schema(self) -> bytes | None:
-        """The JSON Schema for editors."""
+        """Return the JSON Schema for editors."""
         with host_errors():
             return read_or_none(self.root / SCHEMA)
 
@@ -173,23 +173,23 @@ class StackDirectory:
         return {name: content for name, content in read.items() if content is not None}
 
     def ledger(self) -> Ledger:
-        """What was asked of CAs so far."""
+        """Return the ledger of orders at CAs."""
         with host_errors():
             return Ledger.parse((read_or_none(self.root / LEDGER) or b"").decode("utf-8", "replace"))
 
     # Writing
 
     def make_directories(self, paths: Sequence[str], layout: ProxyLayout) -> None:
-        """Make directories of the stack."""
+        """Create directories of the stack."""
         with host_errors():
             for path in set(paths) & _directories(layout).keys():
                 make_folder(self.root / path, _directories(layout)[path])
 
     def write_stackfile(self, content: str, before: str | None) -> None:
-        """Replace the Compose file, if it still is what was read as ``before``."""
+        """Replace the Compose file, if it still equals ``before``."""
         if self.stackfile() != before:
             raise HostError(
-                "the file was changed by somebody else just now",
+                "another process has just changed the file",
                 where=self.files.main.name,
                 hint="run the command again",
             )
@@ -197,12 +197,12 @@ class StackDirectory:
             write_whole(self.files.main, content.encode())
 
     def write_custom(self, path: str, content: bytes | None, before: bytes | None) -> None:
-        """Replace one of a person's own files, or remove it, if it still is what was read as ``before``."""
+        """Replace or remove one of the user's own files, if it still equals ``before``."""
         file = self.root / path
         with host_errors():
             if read_or_none(file) != before:
                 raise HostError(
-                    "the file was changed by somebody else just now",
+                    "another process has just changed the file",
                     where=path,
                     hint="run the command again",
                 )
@@ -215,7 +215,7 @@ class StackDirectory:
     def store_pair(self, site: str, chain: bytes, key: bytes, source: str | None = None) -> None:
         """Store a site's certificate that is not certbot's; only the owner may read the key.
 
-        ``source`` is the issuer it comes from; None for a dummy and for an imported one, which tell it themselves.
+        ``source`` is its issuer; None for a dummy or an imported certificate, which are recognized without it.
         """
         folder = self.root / site_certs(site).path
         with host_errors():
@@ -228,19 +228,19 @@ class StackDirectory:
                 (folder / SOURCE).unlink(missing_ok=True)
 
     def remove_pair(self, site: str) -> None:
-        """Remove what is stored for a site, with its key."""
+        """Remove the certificate stored for a site, with its key."""
         folder = self.root / site_certs(site).path
         with host_errors():
             if folder.is_dir():
                 shutil.rmtree(folder)
 
     def write_ca_bundle(self, content: bytes) -> None:
-        """Store what a private CA is trusted by."""
+        """Store the trust anchors of a private CA."""
         with host_errors():
             write_whole(self.root / CA_BUNDLE.path, content)
 
     def write_eab_key(self, key: str) -> None:
-        """Store the MAC key that an account is bound by, for its owner alone."""
+        """Store the MAC key of the external account binding, readable only by its owner."""
         with host_errors():
             write_whole(self.root / EAB_KEY.path, f"{key}\n".encode(), 0o600)
 
@@ -250,7 +250,7 @@ class StackDirectory:
             write_whole(self.root / SCHEMA, content)
 
     def write_ledger(self, entries: Sequence[Entry], oldest: datetime) -> None:
-        """Put ``entries`` behind the ledger's others, and drop those older than ``oldest``."""
+        """Append ``entries`` to the ledger, and drop entries older than ``oldest``."""
         kept = Ledger((*self.ledger().entries, *entries)).since(oldest)
         with host_errors():
             make_folder(self.root / STATE, DIRECTORIES[STATE])
@@ -259,12 +259,12 @@ class StackDirectory:
     # Cache
 
     def cached_version(self, image_id: str) -> str | None:
-        """What the proxy image ``image_id`` once printed as its version."""
+        """Return the cached version output of the proxy image ``image_id``, or None."""
         found = self._versions().get(image_id)
         return found if isinstance(found, str) else None
 
     def cache_version(self, image_id: str, output: str) -> None:
-        """Remember it, where there is a place to; an image id names one content for ever."""
+        """Cache it, if the directory is writable; an image id always names the same content."""
         kept = list(self._versions().items())[-KEPT_VERSIONS:]
         with suppress(OSError):
             self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""Writes that are whole or not there, and the disk's errors as a person can read them."""
+"""Write files atomically, and translate operating system errors to messages for the user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DRAFTS = ".*.tmp"
 
 @contextmanager
 def host_errors() -> Iterator[None]:
-    """Operating system errors as ours: what, where, what to do."""
+    """Translate operating system errors to :class:`HostError`, with what, where and what to do."""
     try:
         yield
     except OSError as error:
@@ -34,15 +34,15 @@ def host_errors() -> Iterator[None]:
             raise HostError("the directory is read-only", where=where, hint="use a writable one") from error
         if error.errno in {errno.EACCES, errno.EPERM}:
             raise HostError(
-                "permission denied", where=where, hint="run as the user who made the stack, or root"
+                "permission denied", where=where, hint="run as the user who created the stack, or as root"
             ) from error
         raise HostError(error.strerror or str(error), where=where) from error
 
 
 def make_folder(path: Path, mode: int = 0o755) -> None:
-    """Make a folder, and those above it that are missing, with modes that no umask changes.
+    """Create a directory and its missing parents, with modes independent of the umask.
 
-    The proxy's workers and certbot read most of them as other users. A folder that is there keeps its mode.
+    The proxy's workers and certbot read most of them as other users. An existing directory keeps its mode.
     """
     if not path.parent.is_dir():
         make_folder(path.parent)
@@ -56,9 +56,9 @@ def make_folder(path: Path, mode: int = 0o755) -> None:
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Put ``content`` in the place of ``path``: after a crash it is the old file or the new one, whole.
+    """Replace ``path`` with ``content`` atomically: after a crash it is the complete old file or the complete new one.
 
-    A new file has ``mode`` whatever the umask is; one that is there keeps its own.
+    A new file has ``mode`` whatever the umask is; an existing one keeps its own.
     """
     path = path.resolve()  # a link stays a link
     draft = draft_path(path)
@@ -83,7 +83,7 @@ def _set_owner_and_mode(descriptor: int, path: Path, mode: int) -> None:
     except FileNotFoundError:
         os.fchmod(descriptor, mode)
         return
-    with suppress(PermissionError):  # a file of another's stays readable for them by its mode
+    with suppress(PermissionError):  # its mode keeps another user's file readable for them
         os.fchown(descriptor, there.st_uid, there.st_gid)
     os.fchmod(descriptor, there.st_mode & 0o7777)
 
@@ -112,7 +112,7 @@ def remove_drafts(folder: Path, pattern: str = DRAFTS) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Have a file's content survive a power cut."""
+    """Flush a file's content to disk, so that it survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -121,7 +121,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Have a rename in ``path`` survive a power cut."""
+    """Flush the entries of a directory to disk, so that a rename survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -130,7 +130,7 @@ def sync_directory(path: Path) -> None:
 
 
 def read_or_none(path: Path) -> bytes | None:
-    """The content of a file, or None where there is none."""
+    """Return the content of a file, or None if it does not exist."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -138,13 +138,13 @@ def read_or_none(path: Path) -> bytes | None:
 
 
 def backups(path: Path) -> list[Path]:
-    """Return the backups that :func:`back_up` made of a file or folder, the oldest first."""
+    """Return the backups that :func:`back_up` made of a file or directory, the oldest first."""
     found = {int(match[1]): one for one in path.parent.glob(f"{path.name}.old*") if (match := _BACKUP.search(one.name))}
     return [found[number] for number in sorted(found)]
 
 
 def back_up(path: Path) -> None:
-    """Rename a file, folder or link to the next free ``.oldN``; nothing where it is not there."""
+    """Rename a file, directory or link to the next free ``.oldN``, if it exists."""
     if path.exists():
         last = backups(path)
         number = int(last[-1].name.rpartition(".old")[2]) + 1 if last else 1

@@ -1,7 +1,7 @@
-"""The proxy's files on disk, as whole generations of which one is live.
+"""The proxy's files on disk, as complete generations of which one is live.
 
 live            a link to generations/ID, switched in one rename
-generations/    the last ten sets of files, and those the history names, each complete
+generations/    the last ten sets of files, and those that the history names, each complete
 entry points    the files and folders of the proxy's layout: fixed links through live
 """
 
@@ -37,8 +37,8 @@ class Generations:
 
     Args:
         stack: the stack's directory.
-        layout: where the proxy's files are; its entry points make the directory an ordinary one for its image.
-        pinned: gives the sets that stay however old they are.
+        layout: where the proxy's files are; its entry points make the directory look ordinary to its image.
+        pinned: returns the sets that are kept whatever their age.
     """
 
     def __init__(self, stack: Path, layout: ProxyLayout, pinned: Callable[[], Collection[str]] = frozenset) -> None:
@@ -47,49 +47,49 @@ class Generations:
         self._pinned = pinned
 
     def published(self) -> str | None:
-        """The id of the live generation."""
+        """Return the id of the live generation, or None."""
         try:
             return (self._root / LIVE).readlink().name
         except OSError:
             return None
 
     def live(self) -> dict[str, bytes]:
-        """The files of the live generation, without its marker."""
+        """Return the files of the live generation, without its marker."""
         live = self._root / LIVE
         return self._read(live) if live.is_symlink() else {}
 
     def _read(self, folder: Path) -> dict[str, bytes]:
         files: dict[str, bytes] = {}
         with host_errors():
-            # Plain strings: objects for the paths of a thousand sites cost more than reading them.
+            # Plain strings: path objects for a thousand sites cost more than reading the files.
             for parent, _, names in os.walk(folder):
                 inside = os.path.relpath(parent, folder)
                 for name in names:
                     if not os.path.isfile(f"{parent}/{name}"):  # noqa: PTH113
-                        continue  # such as a link of an editor's that leads nowhere
+                        continue  # such as a broken link made by an editor
                     with open(f"{parent}/{name}", "rb") as file:  # noqa: PTH123
                         files[name if inside == "." else f"{inside}/{name}"] = file.read()
         files.pop(self._layout.marker, None)
         return files
 
     def missing(self) -> tuple[str, ...]:
-        """The entry points that are not there, or are no links: a copy of a stack may have lost them."""
+        """Return the entry points that are missing or are not links: a copy of a stack may have lost them."""
         return tuple(f"{self._layout.directory}/{name}" for name in self._missing_links())
 
     def _missing_links(self) -> list[str]:
         return [name for name in self._layout.entry_points if not (self._root / name).is_symlink()]
 
     def prepare(self) -> None:
-        """Make the entry points; a copy in the place of one is backed up."""
+        """Create the entry points, and back up files in their place."""
         with host_errors():
             for name in self._missing_links():
                 back_up(self._root / name)
                 (self._root / name).symlink_to(self._layout.entry_points[name])
 
     def stage(self, files: Files, marker: Callable[[str], bytes]) -> Staged:
-        """Write a whole set next to the live one, with the marker of its name.
+        """Write a complete set next to the live one, with a marker of its name.
 
-        What it shares with the live one is linked, not copied: a thousand sites cost what changed.
+        Files that it shares with the live one are hard-linked, so that with a thousand sites only changes cost.
         """
         name = self._free_name(generation_of(files), files)
         final = self._root / GENERATIONS / name
@@ -111,7 +111,7 @@ class Generations:
         return Staged(name, f"{GENERATIONS}/{name}", made=True)
 
     def _free_name(self, identity: str, files: Files) -> str:
-        """The identity, or with a number behind it where a set of that name was changed by hand since."""
+        """Return the identity, with a number appended if a set of that name was changed by hand."""
         for number in itertools.count(1):
             name = identity if number == 1 else f"{identity}-{number}"
             folder = self._root / GENERATIONS / name
@@ -132,12 +132,12 @@ class Generations:
                 (folder / path).write_bytes(content)
                 (folder / path).chmod(0o644)
                 written.append(folder / path)
-        # After all are written: the disk then has one transaction to finish, not one a file.
+        # After all are written: the disk then has one transaction to finish, not one per file.
         for file in written:
             sync_file(file)
 
     def discard(self, staged: Staged) -> None:
-        """Remove a staged generation, unless it was there before: the history may name it, or it may be live."""
+        """Remove a staged generation, unless it existed before: the history may name it, or it may be live."""
         if staged.made:
             shutil.rmtree(self._root / GENERATIONS / staged.name, ignore_errors=True)
 

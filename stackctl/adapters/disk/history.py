@@ -1,10 +1,10 @@
-"""The states a stack was in, so that a person can go back to one.
+"""The recorded states of a stack, so that the user can roll back to one.
 
-.stackctl/history/0007/entry.json    when, by which command, what was done
-.stackctl/history/0007/files/…       copies of the files that people write, or of what was replaced
+.stackctl/history/0007/entry.json    the time, the command, and the changes
+.stackctl/history/0007/files/…       copies of the files that the user writes, or of replaced files
 
-An entry is whole or not there. The last ten are kept; those of kind ``foreign`` do not count among
-them and stay until a person deletes them: nothing else remembers what was there before stackctl.
+An entry is written atomically. The last ten are kept; those of kind ``foreign`` do not count among
+them and stay until the user deletes them: they are the only record of the stack before stackctl.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _DROPPED = ".dropped"
 
 
 class History:
-    """The entries below ``root``. Every method raises :class:`HostError` when the disk is in the way."""
+    """The entries below ``root``. Every method raises :class:`HostError` on a file system error."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def entries(self) -> list[HistoryEntry]:
-        """Every entry, the oldest first; one that cannot be read is left out."""
+        """Return every entry, the oldest first; unreadable ones are skipped."""
         read = (_read(folder) for folder in self._folders())
         return [entry for entry in read if entry is not None]
 
     def last(self) -> HistoryEntry | None:
-        """The newest entry."""
+        """Return the newest entry, or None."""
         for folder in reversed(self._folders()):
             entry = _read(folder)
             if entry is not None:
@@ -49,26 +49,26 @@ class History:
         return None
 
     def entry(self, number: int) -> HistoryEntry:
-        """The entry with a number.
+        """Return the entry with a number.
 
         Raises:
-            InputError: there is none; the message says which there are.
+            InputError: there is none; the message lists the existing numbers.
         """
         found = self.entries()
         for entry in found:
             if entry.number == number:
                 return entry
-        there = f"there are {', '.join(str(entry.number) for entry in found)}" if found else "it is empty"
+        there = f"it has {', '.join(str(entry.number) for entry in found)}" if found else "it is empty"
         raise InputError(f"the history has no entry {number}: {there}", hint="see 'stackctl history'")
 
     def files(self, number: int) -> dict[str, bytes]:
-        """The files of an entry, by their paths relative to the stack's directory."""
+        """Return the files of an entry, by their paths relative to the stack's directory."""
         folder = self._root / _name(number) / _FILES
         with host_errors():
             return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     def generations(self) -> frozenset[str]:
-        """The proxy's generations that entries name: to go back to one it must still be there."""
+        """Return the proxy's generations that entries name: a rollback needs them."""
         return frozenset(entry.generation for entry in self.entries() if entry.generation)
 
     def record(self, entry: HistoryEntry, files: Mapping[str, bytes]) -> HistoryEntry:
@@ -77,7 +77,7 @@ class History:
         ``files`` are by their paths relative to the stack's directory.
 
         Raises:
-            HostError: it could not be written, and is not there; or a path leads out of the stack.
+            HostError: it could not be written, and does not exist; or a path points outside the stack.
         """
         for path in files:
             _refuse_outside(path)
@@ -99,7 +99,7 @@ class History:
         return entry
 
     def _folders(self) -> list[Path]:
-        """The folders of entries, the oldest first."""
+        """Return the directories of entries, the oldest first."""
         with host_errors():
             there = list(self._root.iterdir()) if self._root.is_dir() else []
         return sorted(
@@ -111,7 +111,7 @@ class History:
         dropped = self._root / _DROPPED
         shutil.rmtree(dropped, ignore_errors=True)
         for entry in counted[:-KEPT]:
-            # Renamed first: an entry is whole or not there.
+            # Renamed first, so that no incomplete entry remains.
             (self._root / _name(entry.number)).rename(dropped)
             shutil.rmtree(dropped, ignore_errors=True)
 
@@ -127,7 +127,7 @@ def _refuse_outside(path: str) -> None:
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Files only their owner may read, as a Compose file can hold passwords; all survive a power cut."""
+    """Write files readable only by their owner, as a Compose file can contain passwords, and flush them to disk."""
     for path, content in files.items():
         at = folder / path
         for parent in (*reversed(PurePosixPath(path).parents), PurePosixPath()):

@@ -1,7 +1,7 @@
-"""What was found out about certbot's files, kept for as long as they stay the same.
+"""Cache the lineages read from certbot's files while the files are unchanged.
 
-Reading a thousand certificates and checking that each key fits takes longer than all else a command
-does on the disk. A file counts as the same while its inode, size and times are, as for git.
+Reading a thousand certificates and checking that each key matches takes longer than everything else a
+command does on disk. A file counts as unchanged while its inode, size and times are, as for git.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class LineageCache:
-    """One file, which may be missing, damaged or not writable: then everything is read anew."""
+    """The cache file, which may be missing, damaged or not writable: then everything is read again."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -42,12 +42,12 @@ class LineageCache:
             kept = msgspec.json.decode(file.read_bytes(), type=_File)
         except (OSError, msgspec.MsgspecError):
             kept = _File(__version__, {})
-        # Another version of stackctl may judge the same files otherwise.
+        # Another version of stackctl may evaluate the same files differently.
         self._known = kept.known if kept.version == __version__ else {}
         self._fresh = dict(self._known)
 
     def get(self, name: str, paths: Sequence[str], read: Callable[[str], Lineage]) -> Lineage:
-        """The lineage ``name``, which ``read`` makes of the files at ``paths`` where they have changed."""
+        """Return the lineage ``name``, by ``read`` if the files at ``paths`` have changed."""
         signature = tuple(map(_signature, paths))
         known = self._known.get(name)
         if known is not None and known.signature == signature:
@@ -58,7 +58,7 @@ class LineageCache:
         return lineage
 
     def keep(self, names: Collection[str]) -> None:
-        """Write down what is known about ``names``, and forget the others."""
+        """Store the lineages ``names``, and drop the others."""
         fresh = {name: self._fresh[name] for name in names if name in self._fresh}
         if fresh != self._known:
             try:
@@ -70,7 +70,7 @@ class LineageCache:
 
 
 def _signature(path: str) -> tuple[int, ...] | None:
-    """What changes with a file; with a link, also when it leads elsewhere."""
+    """Return the facts that change with a file or, for a link, with its target."""
     try:
         itself, there = os.lstat(path), os.stat(path)  # noqa: PTH116
     except OSError:

@@ -1,4 +1,4 @@
-"""One stackctl at a time on one stack. The kernel drops the lock with its process, so none goes stale."""
+"""Lock a stack for one stackctl at a time. The kernel releases the lock with its process, so none goes stale."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who wrote itself into a lock file last and did not take its name out; ``alive`` while its process is."""
+    """The process recorded in a lock file; ``alive`` says whether it still runs."""
 
     pid: int
     command: str
@@ -31,12 +31,12 @@ class Holder:
     alive: bool
 
     def __str__(self) -> str:
-        alive = "" if self.alive else ", no longer there"
+        alive = "" if self.alive else ", no longer running"
         return f"'stackctl {self.command}' (pid {self.pid}{alive}, since {moment(self.since)})"
 
 
 def last_holder(path: Path) -> Holder | None:
-    """Who holds the lock in ``path``, or held it until it was killed; None where it was left clean."""
+    """Return the process that holds the lock in ``path``, or held it until it was killed; else None."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -54,7 +54,7 @@ def locked(
     """Hold the stack's lock, waiting up to ``wait`` seconds for another holder.
 
     Raises:
-        Locked: somebody still holds it; the message says who.
+        Locked: another process still holds it; the message names the process.
     """
     with host_errors():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -63,19 +63,19 @@ def locked(
         _acquire(descriptor, note, wait)
         left_behind = _holder(descriptor)
         if left_behind:
-            note(f"{left_behind} ended without finishing; going on from what is there")
+            note(f"{left_behind} ended before it finished; continuing from the current state")
         _record(descriptor, {"pid": os.getpid(), "command": command, "since": now().isoformat(timespec="seconds")})
         try:
             yield
         finally:
-            _record(descriptor, None)  # only a process that was killed leaves its name behind
+            _record(descriptor, None)  # only a process that was killed leaves its record
     finally:
         os.close(descriptor)
 
 
 def _acquire(descriptor: int, note: Callable[[str], None], wait: float) -> None:
     deadline = time.monotonic() + wait
-    told = False
+    noted = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,11 +83,12 @@ def _acquire(descriptor: int, note: Callable[[str], None], wait: float) -> None:
             holder = _holder(descriptor) or "another stackctl"
             if time.monotonic() >= deadline:
                 raise Locked(
-                    f"{holder} is at work on this stack", hint="wait for it; 'stackctl … --wait SECONDS' waits longer"
+                    f"{holder} is running on this stack",
+                    hint="run the command again when it has ended; 'stackctl … --wait SECONDS' waits longer",
                 ) from error
-            if not told:
+            if not noted:
                 note(f"waiting for {holder}")
-                told = True
+                noted = True
             time.sleep(_POLL_SECONDS)
         else:
             return

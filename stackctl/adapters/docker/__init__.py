@@ -1,1 +1,1 @@
-"""The engine of today: Compose for its own files, the Docker SDK for the rest."""
+"""The Docker engine: Compose for its own files, the Docker SDK for the rest."""

@@ -1,4 +1,4 @@
-"""Files out of the tar archives that Docker hands out."""
+"""Read files from the tar archives that Docker returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tarfile
 
 
 def untar(archive: bytes) -> dict[str, bytes]:
-    """The files of an archive by their paths below its top folder, links within it followed."""
+    """Return the files of an archive by their paths below its top directory, with links inside it followed."""
     files: dict[str, bytes] = {}
     links: dict[str, str] = {}
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:

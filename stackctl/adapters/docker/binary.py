@@ -1,4 +1,4 @@
-"""Which Compose there is: the plugin of ``docker``, or the binary of its own."""
+"""Find Compose: the plugin of ``docker``, or the standalone binary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from stackctl.errors import EngineError
 
 OLDEST = (2, 20)
-"""The first Compose with all that the stack file and stackctl use."""
+"""The first version of Compose with everything that the Compose file and stackctl use."""
 
 _HINT = (
     "install the Compose plugin (docker-compose-plugin), or stackctl with its extra: pipx install --force '.[compose]'"
@@ -19,17 +19,17 @@ _HINT = (
 
 
 def find_compose() -> list[str]:
-    """The command that is Compose: ``docker compose``, else ``docker-compose`` of PATH or of this environment.
+    """Return the Compose command: ``docker compose``, else ``docker-compose`` in PATH or in this environment.
 
     Raises:
-        EngineError: there is none, or only one that is too old (1.x was another program).
+        EngineError: there is none, or only one that is too old (1.x was a different program).
     """
     candidates: list[list[str]] = []
     docker = shutil.which("docker")
     if docker:
         candidates.append([docker, "compose"])
-    beside = Path(sys.executable).parent / "docker-compose"
-    candidates += [[found] for found in (shutil.which("docker-compose"), shutil.which(str(beside))) if found]
+    own = Path(sys.executable).parent / "docker-compose"
+    candidates += [[found] for found in (shutil.which("docker-compose"), shutil.which(str(own))) if found]
     too_old: str | None = None
     for command in candidates:
         version = _version(command)

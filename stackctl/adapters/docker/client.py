@@ -1,4 +1,4 @@
-"""The client of the Docker Engine, made when it is first needed, and its exceptions as ours."""
+"""The client of the Docker Engine, created on first use, and the translation of its exceptions."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 LABELS = "com.docker.compose"
-"""What the names of Compose's labels begin with."""
+"""The prefix of Compose's labels."""
 
 _NO_ENGINE = "start Docker ('systemctl start docker'), or point DOCKER_HOST at an engine you may use"
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The SDK's exceptions as ours: the one place that knows them."""
+    """Translate the SDK's exceptions: the only place that knows them."""
     import requests
     from docker.errors import APIError, DockerException, ImageNotFound
 
     try:
         yield
     except ImageNotFound as error:
-        raise EngineError(f"there is no such image: {error.explanation}") from error
+        raise EngineError(f"the image does not exist: {error.explanation}") from error
     except APIError as error:
-        raise EngineError(f"Docker refused: {error.explanation or error}") from error
+        raise EngineError(f"Docker reports an error: {error.explanation or error}") from error
     except (DockerException, requests.exceptions.RequestException) as error:
-        raise EngineError("no Docker Engine answers", hint=_NO_ENGINE) from error
+        raise EngineError("the Docker Engine does not answer", hint=_NO_ENGINE) from error
 
 
 class Client:
@@ -39,13 +39,13 @@ class Client:
 
     @cached_property
     def sdk(self) -> DockerClient:
-        """The client; making it is slow, as the SDK takes long to import.
+        """The client; creating it is slow, as the SDK takes long to import.
 
         Raises:
-            EngineError: no engine answers.
+            EngineError: the engine does not answer.
         """
         import docker
 
         with translated():
-            # The API version is negotiated: engines differ in the oldest and the newest they speak.
+            # The API version is negotiated: engines differ in the oldest and newest version they support.
             return docker.from_env(version="auto")

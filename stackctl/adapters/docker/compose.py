@@ -1,4 +1,4 @@
-"""Compose, called the way a person calls it: its files, overrides, .env and profiles keep their meaning."""
+"""Run Compose as the user does: its files, overrides, .env and profiles keep their meaning."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Compose:
         return [*find_compose(), "--project-directory", str(self._files.directory)]
 
     def version(self) -> str:
-        """The version of the Compose that is used."""
+        """Return the version of Compose."""
         done = subprocess.run([*self._command[:-2], "version", "--short"], capture_output=True, text=True, check=False)
         return done.stdout.strip() or "of an unknown version"
 
     def resolve(self, stackfile: str) -> Project:
-        """What Compose makes of ``stackfile`` in the place of the file on disk."""
+        """Return the project that Compose resolves from ``stackfile``, which replaces the file on disk."""
         with ThreadPoolExecutor(2) as pool:
             model = pool.submit(self._config, stackfile, "--format", "json")
             hashes = pool.submit(self._config, stackfile, "--hash", "*")
@@ -62,7 +62,7 @@ class Compose:
         )
         if done.returncode:
             raise StackfileError(
-                f"Compose does not accept it: {_last_words(done.stderr)}",
+                f"Compose rejects the file: {_last_error(done.stderr)}",
                 where=self._files.main.name,
                 hint="correct the file; nothing was changed",
             )
@@ -75,7 +75,7 @@ class Compose:
         """Run a Compose command on the files on disk.
 
         Raises:
-            EngineError: with Compose's last words.
+            EngineError: with Compose's last error line.
         """
         _logger.debug("docker compose %s", shlex.join(arguments))
         done = subprocess.run(
@@ -87,13 +87,13 @@ class Compose:
             stdin=subprocess.DEVNULL,
         )
         if done.returncode:
-            raise EngineError(_last_words(done.stderr), where=f"docker compose {arguments[0]}")
+            raise EngineError(_last_error(done.stderr), where=f"docker compose {arguments[0]}")
 
     def lines(self, arguments: Sequence[str], stdin: str | None = None) -> Iterator[str]:
-        """Run a Compose command and yield its output as it comes.
+        """Run a Compose command and yield its output line by line.
 
         Raises:
-            EngineError: it ended with another code than 0.
+            EngineError: its exit code is not 0.
         """
         with (
             subprocess.Popen(
@@ -120,7 +120,7 @@ class Compose:
             if code in _KILLED:
                 raise CommandKilled(f"it was killed (exit code {code})", where=f"docker compose {arguments[0]}")
             if code:
-                raise EngineError(_last_words(errors.result()), where=f"docker compose {arguments[0]}")
+                raise EngineError(_last_error(errors.result()), where=f"docker compose {arguments[0]}")
 
 
 def _feed(process: subprocess.Popen[str], text: str) -> None:
@@ -179,7 +179,7 @@ _KILLED = {128 + signal.SIGKILL, 128 + signal.SIGTERM}
 _LEVEL = re.compile(r'^time="[^"]*" level=\w+ msg=')
 
 
-def _last_words(stderr: str) -> str:
-    """The last thing Compose complained about, its warnings left out."""
+def _last_error(stderr: str) -> str:
+    """Return the last line of Compose's error output, without its warnings."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not _LEVEL.match(line)]
-    return lines[-1] if lines else "it ended without a word"
+    return lines[-1] if lines else "it failed without any error output"

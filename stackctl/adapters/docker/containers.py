@@ -71,7 +71,10 @@ class DockerContainers:
         with translated():
             rows = self._client.sdk.api.containers(all=True, filters={"label": labels})
             if not rows:
-                raise EngineError(f"no {role} container to read {path} through", hint="run 'stackctl up' as root once")
+                raise EngineError(
+                    f"there is no {role} container through which {path} could be read",
+                    hint="run 'stackctl up' as root once",
+                )
             chunks, _ = self._client.sdk.api.get_archive(rows[0]["Id"], path)
             return untar(b"".join(chunks))
 

@@ -14,7 +14,7 @@ from stackctl.stackfile.locate import ComposeFiles
 
 
 def docker_engine(files: ComposeFiles, client: Client | None = None) -> Engine:
-    """Wire the ports of the local Docker Engine for one stack directory; nothing is asked of it yet."""
+    """Wire the ports of the local Docker Engine for one stack directory, without connecting to it yet."""
     client, compose, root = client or Client(), Compose(files), files.directory
     return local_engine(
         root,

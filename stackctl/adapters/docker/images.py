@@ -43,6 +43,6 @@ class DockerImages:
                 )
         except EngineError as error:
             raise EngineError(
-                f"the image {image} is neither on this host nor to be had: {error.message}",
+                f"the image {image} is not available locally and cannot be pulled: {error.message}",
                 hint="build it, correct its name, or log in to its registry ('docker login')",
             ) from error

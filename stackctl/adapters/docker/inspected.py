@@ -1,4 +1,4 @@
-"""What Docker's inspect says of a container, as facts to be judged."""
+"""Translate the output of Docker's inspect to the facts of a container."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stackctl.observed.containers import Inspected
 
 
 def inspected(row: Mapping[str, Any]) -> Inspected:
-    """The facts in the answer of Docker's ``/containers/ID/json``."""
+    """Return the facts in the response of Docker's ``/containers/ID/json``."""
     state, config = row["State"], row.get("Config") or {}
     networks = (row.get("NetworkSettings") or {}).get("Networks") or {}
     health = state.get("Health") or {}
@@ -18,7 +18,7 @@ def inspected(row: Mapping[str, Any]) -> Inspected:
         name=row["Name"].lstrip("/"),
         state=state["Status"],
         service=(config.get("Labels") or {}).get("com.docker.compose.service", ""),
-        # Docker says 'none' of a check that is switched off.
+        # Docker reports 'none' for a disabled check.
         health=health.get("Status") if health.get("Status") != "none" else None,
         health_output=_last_line(
             next((one["Output"] for one in reversed(health.get("Log") or ()) if one["ExitCode"]), "")
@@ -43,7 +43,7 @@ def _last_line(text: str) -> str | None:
 
 
 def _time(text: str) -> datetime | None:
-    """Docker's RFC 3339 time with nanoseconds; its year 1 means never."""
+    """Parse Docker's RFC 3339 time with nanoseconds; its year 1 means never."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:

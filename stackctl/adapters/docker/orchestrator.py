@@ -15,7 +15,7 @@ from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import EngineVersion
 
 _AT_ONCE = 16
-"""Containers stopped at once."""
+"""Containers stopped in parallel."""
 
 
 class DockerOrchestrator:
@@ -40,7 +40,7 @@ class DockerOrchestrator:
         """See :meth:`Orchestrator.resolve`."""
         with ThreadPoolExecutor(1) as pool:
             project = pool.submit(self._compose.resolve, stackfile)
-            # The SDK takes as long to import as Compose takes to answer: both at once.
+            # The SDK takes as long to import as Compose takes to answer: both run in parallel.
             with suppress(EngineError):
                 _ = self._client.sdk
             return project.result()
@@ -49,7 +49,7 @@ class DockerOrchestrator:
         """See :meth:`Orchestrator.containers`."""
         with translated():
             filters = {"label": [f"{LABELS}.project={project}", f"{LABELS}.oneoff=False"]}
-            # The list's own rows: an inspect of each would cost a call a container.
+            # The rows of the list suffice: an inspect would cost one call per container.
             rows = self._client.sdk.api.containers(all=True, filters=filters)
         return Deployment(tuple(_container(row) for row in rows))
 
@@ -63,8 +63,8 @@ class DockerOrchestrator:
 
     def remove(self, ids: Sequence[str]) -> None:
         """See :meth:`Orchestrator.remove`."""
-        _ = self._client.sdk  # before there are threads that would each make one
-        # All at once: one that does not listen costs the ten seconds that Docker waits for it.
+        _ = self._client.sdk  # before there are threads that would each create one
+        # In parallel: a container that ignores the signal costs the ten seconds that Docker waits for it.
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._remove, ids))
 
@@ -99,7 +99,7 @@ def _container(row: dict[str, Any]) -> Container:
 
 
 def _health(status: str) -> str | None:
-    """Health from a list row's status, such as ``Up 2 seconds (health: starting)``: the API has no field for it."""
+    """Return the health in a row's status, such as ``Up 2 seconds (health: starting)``: the API has no field for it."""
     for shown, health in (("(healthy)", "healthy"), ("(unhealthy)", "unhealthy"), ("(health: starting)", "starting")):
         if shown in status:
             return health

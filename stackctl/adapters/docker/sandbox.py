@@ -14,7 +14,7 @@ _logger = logging.getLogger(__name__)
 
 
 class DockerSandbox:
-    """Containers that are made for one command, without network and with a read-only root."""
+    """Runs commands in new containers without network and with a read-only root file system."""
 
     def __init__(self, client: Client, directory: Path) -> None:
         self._client = client

@@ -1,1 +1,1 @@
-"""The engine, the wire and the network in memory: for tests, and the second of each protocol."""
+"""In-memory fakes of the engine, the wire and the network for tests: the second implementation of each port."""

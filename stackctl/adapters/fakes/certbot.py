@@ -30,7 +30,7 @@ _KINDS = ("cert", "chain", "fullchain", "privkey")
 
 
 class FakeCa:
-    """Issues leaves of ``lifetime`` with a key made once."""
+    """Issues leaves of ``lifetime`` with one CA key."""
 
     def __init__(self, lifetime: timedelta = timedelta(days=90)) -> None:
         self.lifetime = lifetime
@@ -39,7 +39,7 @@ class FakeCa:
         self._name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Fake CA")])
 
     def issue(self, domains: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
-        """A chain of one certificate, and its key."""
+        """Return a chain of one certificate, and its key."""
         self.issued.append(tuple(domains))
         key = ec.generate_private_key(ec.SECP256R1())
         builder = x509.CertificateBuilder(issuer_name=self._name, subject_name=x509.Name([]))
@@ -53,7 +53,7 @@ class FakeCa:
 
 
 class FakeCertbot:
-    """certbot on the tree ``conf``; ``refusals`` are names and the ACME problem types they are refused with."""
+    """certbot on the tree ``conf``; ``refusals`` maps names to the ACME problem types of their refusals."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class FakeCertbot:
         self._conf, self._ca, self._now, self._refusals, self._reachable = conf, ca, now, refusals, reachable
 
     def run(self, lineage: str, argv: Sequence[str]) -> Iterator[str]:
-        """What the issuer says of one job; a certificate is due to certbot in its last third."""
+        """Yield the issuer's events for one job; certbot renews a certificate in its last third."""
         domains = [argv[i + 1] for i, word in enumerate(argv) if word == "--domain"]
         refused = next((name for name in domains if name in self._refusals), None)
         yield event("queued", lineage)
@@ -110,7 +110,7 @@ class FakeCertbot:
         renewal.write_text(self._renewal(lineage, server))
 
     def _renewal(self, lineage: str, server: str) -> str:
-        """A renewal file; the account it names is made with the first of them."""
+        """Write a renewal file, and the account that it names if there is none."""
         account = self._conf / ACCOUNTS / server.partition("://")[2] / "fake"
         account.mkdir(parents=True, exist_ok=True)
         (account / ACCOUNT_FILE).write_text("{}")
@@ -120,7 +120,7 @@ class FakeCertbot:
         return f"archive_dir = {(CERTBOT_CONF / archive_folder(lineage)).mount}\n{paths}{parameters}"
 
     def delete(self, lineage: str) -> Output:
-        """What ``certbot delete`` does."""
+        """Delete a lineage, as ``certbot delete`` does."""
         conf = self._conf
         if not (conf / renewal_file(lineage)).is_file():
             return Output(1, f"No certificate found with name {lineage}.\n")
@@ -131,5 +131,5 @@ class FakeCertbot:
 
 
 def event(event: str, lineage: str, problem: str | None = None, detail: str | None = None) -> str:
-    """A line of the issuer's."""
+    """Return a line of the issuer's output."""
     return json.dumps({"event": event, "lineage": lineage, "type": problem, "detail": detail, "retry_after": None})

@@ -21,7 +21,7 @@ _UNHASHED = {"build", "depends_on", "profiles", "pull_policy", "scale"}
 
 @dataclass(frozen=True)
 class Run:
-    """A container, and what it was made from."""
+    """A container, and the definition it was created from."""
 
     project: str
     service: Service
@@ -30,7 +30,7 @@ class Run:
 
 @lru_cache
 def resolve_project(text: str, file: str, directory: str) -> Project:
-    """The project that ``text`` means in ``directory``."""
+    """Return the project that Compose would resolve from ``text`` in ``directory``."""
     doc = Document.parse(text, file)
     bodies = {name: body or {} for name, body in (doc.data(("services",)) or {}).items()}
     services = {name: _service(doc, name, body) for name, body in bodies.items() if not body.get("profiles")}
@@ -51,7 +51,7 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
         problem = str(error)
     if problem:
         where = doc.where_of(("services", name))
-        raise StackfileError(f"Compose does not accept it: service {name!r}: {problem}", where=where)
+        raise StackfileError(f"Compose rejects the file: service {name!r}: {problem}", where=where)
     kept = {key: value for key, value in body.items() if not key.startswith("x-") and key not in _UNHASHED}
     return Service(
         name=ServiceName(name),

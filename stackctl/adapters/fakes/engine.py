@@ -1,8 +1,8 @@
 """A fake engine for tests and documentation: Compose, a proxy, certbot and a CA that keep their state in memory.
 
-It works on a real stack directory. The proxy serves what it last *loaded* from there, not what lies
-there now; certificates are real ones, of a CA made for the occasion. The attributes of :class:`Faults`
-break one thing each; ``kill_before`` and ``kill_after`` end the process in a chosen call, as a crash would.
+It works on a real stack directory. The proxy serves what it last *loaded* from there, not the current
+files; certificates are real ones, of a temporary CA. Each attribute of :class:`Faults` injects one
+fault; ``kill_before`` and ``kill_after`` end the process in a chosen call, as a crash would.
 """
 # ruff: noqa: D102  (the protocols say what their methods do)
 
@@ -44,7 +44,7 @@ class FakeEngine(FakeLooks):
 
     ``images`` are the local ones with the ports they EXPOSE (count one up in ``builds`` to build it anew),
     ``registry`` those a pull can fetch. An app listens on its image's ports, or on any where that has
-    none. ``outside`` listens beside Compose, ``taken`` are ports of the host. ``calls`` is what was asked.
+    none. ``outside`` are listeners outside Compose, ``taken`` are used ports of the host. ``calls`` records the calls.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class FakeEngine(FakeLooks):
         if number == self.kill_before:
             raise Killed(what)
         if self.faults.away:
-            raise EngineError("no Docker Engine answers", hint="start Docker")
+            raise EngineError("the Docker Engine does not answer", hint="start Docker")
         yield
         if number == self.kill_after:
             raise Killed(what)
@@ -111,7 +111,7 @@ class FakeEngine(FakeLooks):
     def pull(self, image: str) -> None:
         with self._call(f"pull {image}"):
             if image not in self.registry:
-                raise EngineError(f"the image {image} is neither on this host nor to be had", hint="build it")
+                raise EngineError(f"the image {image} is not available locally and cannot be pulled", hint="build it")
             self.images[image] = self.registry[image]
 
     def up(self, services: Sequence[str]) -> None:
@@ -159,7 +159,7 @@ class FakeEngine(FakeLooks):
     ) -> Output:
         with self._call(f"run_once {' '.join(command)}"):
             if image not in self.images:
-                raise EngineError(f"there is no such image: {image}")
+                raise EngineError(f"the image does not exist: {image}")
             asked = self.proxy.asked(command)
             if asked and asked.what == "test" and not {place.path for place in self._places} <= set(mounts):
                 return Output(1, f"{command[-1]} is not mounted")
@@ -184,7 +184,7 @@ class FakeEngine(FakeLooks):
 
     def _run(self, container: str, state: str | None = None) -> Run:
         if container not in self.runs or state not in {None, self.runs[container].container.state}:
-            raise EngineError(f"Docker refused: container {container} is not {state or 'there'}")
+            raise EngineError(f"Docker reports an error: container {container} is not {state or 'there'}")
         return self.runs[container]
 
     def signal(self, container: str, signal: str, process: str) -> bool:
@@ -238,7 +238,7 @@ class FakeEngine(FakeLooks):
                 return Output(0, " ".join(words) + "\n")
             case ["false"]:
                 return Output(1, "")
-        raise EngineError(f"Docker refused: exec: {command[0]!r}: executable file not found in $PATH")
+        raise EngineError(f"Docker reports an error: exec: {command[0]!r}: executable file not found in $PATH")
 
     def _proxy_command(self, asked: Asked) -> Output:
         match asked.what:

@@ -1,4 +1,4 @@
-"""What a test breaks in the fake engine."""
+"""The faults that a test injects into the fake engine."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 
 class Killed(BaseException):
-    """The process ended here: as with SIGKILL, no handler of ``Exception`` sees it."""
+    """The process is killed here: as with SIGKILL, no handler of ``Exception`` catches it."""
 
 
 @dataclass
 class Faults:
-    """What is broken: services by name, names of sites, or one thing for all."""
+    """The injected faults: services by name, names of sites, or one fault for all."""
 
     away: bool = False
     up_fails: set[str] = field(default_factory=set)
@@ -20,4 +20,4 @@ class Faults:
     reload_fails: bool = False
     no_python: bool = False
     issue: dict[str, str] = field(default_factory=dict)
-    """Names the CA refuses, and the ACME problem type it says so with."""
+    """Names that the CA refuses, with the ACME problem type of its response."""

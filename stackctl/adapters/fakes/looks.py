@@ -1,4 +1,4 @@
-"""What a close look at the fake engine shows: containers inspected, and requests that take their way through it."""
+"""The probes of the fake engine: inspected containers, and requests through its proxy."""
 # ruff: noqa: D102  (the two protocols say what their methods do)
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _ANYWHERE = ip_address("0.0.0.0")  # noqa: S104  (where an app listens)
 
 @dataclass
 class Looks:
-    """What a look shows beside the state that the engine keeps.
+    """What probes return in addition to the engine's own state.
 
     Attributes:
         seen: facts of a service's containers that are other than usual, by service.
         logs: what a service's containers have printed.
-        replies: what comes back through a proxy that works, by ``NAME/PATH``; 200 unless told here.
+        replies: responses through a running proxy, by ``NAME/PATH``; 200 by default.
     """
 
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Looks:
 
 
 class FakeLooks(FakeWire):
-    """The part of the fake engine that ``doctor`` and ``explain`` look at; ``looks`` bends what they see."""
+    """The part of the fake engine that ``doctor`` and ``explain`` probe; ``looks`` overrides what they see."""
 
     root: Path
     now: Callable[[], datetime]
@@ -59,7 +59,7 @@ class FakeLooks(FakeWire):
     def inspect(self, container: str) -> Inspected:
         with self._call("inspect"):
             if container not in self.runs:
-                raise EngineError(f"Docker refused: no such container: {container}")
+                raise EngineError(f"Docker reports an error: no such container: {container}")
         run = self.runs[container]
         networks = [f"{run.project}_{name}" for name in sorted(run.service.networks)]
         listens = tuple(ListeningSocket(_ANYWHERE, port) for port in self.images.get(run.service.image or "", ()))
@@ -78,7 +78,7 @@ class FakeLooks(FakeWire):
     def log(self, container: str, lines: int) -> str:
         with self._call("log"):
             if container not in self.runs:
-                raise EngineError(f"Docker refused: no such container: {container}")
+                raise EngineError(f"Docker reports an error: no such container: {container}")
             service = self.runs[container].service.name
             return self.looks.logs.get(service, f"{service} says hello") if lines else ""
 
@@ -92,8 +92,8 @@ class FakeLooks(FakeWire):
             return Reply(301, f"https://{name}{path}")
         if not tls and name not in self.proxy.upstreams(self.live):
             return Reply(failure=Failure.CLOSED)
-        told = self.looks.replies.get(f"{name}{path}")
-        return replace(told or self._passed_on(name, path), certificate=certificate)
+        reply = self.looks.replies.get(f"{name}{path}")
+        return replace(reply or self._passed_on(name, path), certificate=certificate)
 
     def _passed_on(self, name: str, path: str) -> Reply:
         upstream = self.proxy.upstreams(self.live)[name]

@@ -1,4 +1,4 @@
-"""The network beyond the fake engine's host: every name leads here unless it is told otherwise."""
+"""The network outside the fake engine's host: every name resolves to this host unless configured otherwise."""
 # ruff: noqa: D102  (the protocol says what its methods do)
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class FakeNetwork:
         self.ahead: timedelta | None = timedelta()
 
     def take_over(self, other: FakeNetwork) -> None:
-        """Be as ``other`` is."""
+        """Copy the configuration of ``other``."""
         self.records, self.servers, self.ahead = dict(other.records), dict(other.servers), other.ahead
 
     def lookup(self, name: str, kind: str) -> Lookup:
@@ -49,7 +49,7 @@ class FakeNetwork:
         return Fetched(address, Reach.ANSWERED, 200 if there else 404, file.read_bytes() if there else b"")
 
     def _published(self, port: int) -> bool:
-        """Whether a proxy runs that is published on ``port``, wherever that is."""
+        """Return whether a proxy is running that is published on ``port`` at any address."""
         runs = [run for run in self._engine.runs.values() if run.container.running and run.service.role == "proxy"]
         return any(published.at.port == port for run in runs for published in run.service.ports)
 

@@ -1,4 +1,4 @@
-"""What the fake engine has to know of a proxy's program."""
+"""The protocol by which the fake engine imitates a proxy's program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OnHost = Callable[[str], Path]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a command asks of the program; ``root`` is the configuration to test, below the proxy's directory."""
+    """A command for the program; ``root`` is the configuration to test, below the proxy's directory."""
 
     what: Literal["version", "test", "reload"]
     root: str = ""
@@ -38,7 +38,7 @@ class FakeProxy(Protocol):
         """How the command line of its main process begins."""
 
     def asked(self, command: Sequence[str]) -> Asked | None:
-        """Return what a command asks of it; None for another program's."""
+        """Parse a command; return None for that of another program."""
 
     def print_version(self) -> Output:
         """Print :attr:`version`."""

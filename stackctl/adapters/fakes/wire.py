@@ -1,4 +1,4 @@
-"""What a client of the published ports sees of the fake engine."""
+"""The wire of the fake engine: what a client of the published ports sees."""
 # ruff: noqa: D102  (the protocol says what its methods do)
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class FakeWire:
     runs: dict[str, Run]
 
     def _proxy(self, target: int, at: PortBinding | None = None) -> bool:
-        """Whether a proxy runs that publishes ``target``, at a place."""
+        """Return whether a proxy is running that publishes ``target`` at an address."""
         return any(
             port.target == target and at in {None, port.at}
             for run in self.runs.values()

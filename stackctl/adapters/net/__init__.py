@@ -1,1 +1,1 @@
-"""What a client sees: the published ports from this host, and resolvers and servers elsewhere."""
+"""Requests to the published ports of this host, to DNS resolvers, and to remote servers."""

@@ -1,4 +1,4 @@
-"""Whether something listens: one TCP connection, closed at once."""
+"""Probe a TCP port with one connection, closed immediately."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _TIMEOUT = 1.0
 
 
 def connection_error(address: str, port: int) -> OSError | None:
-    """Return what prevents a TCP connection; None where it is accepted."""
+    """Return the error of a TCP connection, or None if it is accepted."""
     try:
         socket.create_connection((address, port), timeout=_TIMEOUT).close()
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Which certificate a server offers, without the rest of the handshake.
+"""Read the certificate that a server offers, without the rest of the handshake.
 
-Under TLS 1.2 a server sends its certificate in the clear, in answer to the first message (RFC 5246,
-section 7.4.2). Python's own TLS writes that message; only the answer's framing is read here. What a
-client pays for most, checking and agreeing on keys, is left out: so a thousand names cost a fifth.
+Under TLS 1.2 a server sends its certificate in the clear, in response to the first message (RFC 5246,
+section 7.4.2). Python's own TLS writes that message; only the response's framing is parsed here. The
+expensive part, verification and key exchange, is left out: so a thousand names cost a fifth.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _RECORD_HEADER, _HEADER = 5, 4
 _ALERT, _HANDSHAKE = 21, 22
 _CERTIFICATE = 11
 _UNRECOGNIZED_NAME = 112
-"""The alert of a server that has nothing for a name (RFC 6066, section 3)."""
+"""The alert of a server that does not know a name (RFC 6066, section 3)."""
 
 
 class Unclear(Exception):
-    """The answer is not one of those read here: only a whole handshake tells."""
+    """The response cannot be parsed here: a whole handshake is required."""
 
 
 def hello_context() -> ssl.SSLContext:
-    """For :func:`offered`: a client that writes a first message of TLS 1.2."""
+    """Return the context for :func:`offered`: a client that writes a first message of TLS 1.2."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -33,10 +33,10 @@ def hello_context() -> ssl.SSLContext:
 
 
 def offered(context: ssl.SSLContext, at: tuple[str, int], name: str, timeout: float) -> bytes | None:
-    """The leaf (DER) that the server at ``at`` offers for ``name``; None where it refuses the name.
+    """Return the leaf (DER) that the server at ``at`` offers for ``name``; None if it refuses the name.
 
     Raises:
-        Unclear: it answers otherwise, as one does that speaks TLS 1.3 alone.
+        Unclear: the response is another one, such as that of a server with only TLS 1.3.
         OSError: nothing answers within ``timeout`` seconds.
     """
     nothing, message = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -48,7 +48,7 @@ def offered(context: ssl.SSLContext, at: tuple[str, int], name: str, timeout: fl
 
 
 def _leaf(read: Callable[[int], bytes]) -> bytes | None:
-    """The first certificate in the records that ``read`` gives; it returns fewer bytes at the end only."""
+    """Return the first certificate in the records from ``read``, which returns fewer bytes only at the end."""
     messages = b""
     while True:
         header = _exactly(read, _RECORD_HEADER)
@@ -60,7 +60,7 @@ def _leaf(read: Callable[[int], bytes]) -> bytes | None:
         messages += body
         while len(messages) >= _HEADER + (size := int.from_bytes(messages[1:4])):
             if messages[0] == _CERTIFICATE:
-                # A list of its own length holds the chain, the leaf first, each behind its length.
+                # The chain is a list with a length prefix, the leaf first, each with its own length prefix.
                 chain = messages[_HEADER + 3 : _HEADER + size]
                 return chain[3 : 3 + int.from_bytes(chain[:3])]
             messages = messages[_HEADER + size :]

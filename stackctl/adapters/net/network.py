@@ -22,16 +22,16 @@ _CA_SECONDS = 5.0
 _FETCH_SECONDS = 3.0
 _MOST_BYTES, _NONCE_BYTES, _MOST_SHOWN = 65536, 1024, 200
 _MOST_REDIRECTS = 10
-"""As Let's Encrypt follows them: to ports 80 and 443 alone."""
+"""As Let's Encrypt follows them: only to ports 80 and 443."""
 
 _AGENT = {"User-Agent": f"stackctl/{__version__}"}
-"""A CA answers nobody without one (RFC 8555, section 6.1)."""
+"""A CA rejects requests without one (RFC 8555, section 6.1)."""
 
 _NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 class HostNetwork:
-    """Sees what a program on this host sees; names are looked up at ``resolver``, None for the system's."""
+    """The network as seen from this host; names are resolved by ``resolver``, None for the system's."""
 
     def __init__(self, resolver: tuple[str, int] | None = None) -> None:
         self._resolver = Resolver(resolver)
@@ -73,7 +73,7 @@ class HostNetwork:
             return next(iter(self.lookup(name, "A").records), None)
 
     def _get(self, address: str, port: int, url: str) -> tuple[Fetched, str | None]:
-        """One answer, and where it redirects to."""
+        """Return one response, and the target if it redirects."""
         parts = urlsplit(url)
         kind = _Secure if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(address, port, timeout=_FETCH_SECONDS)
@@ -109,7 +109,7 @@ class HostNetwork:
         except (OSError, http.client.HTTPException, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             return CaDirectory(url, problem=f"{url} does not answer: {why}")
-        # A clock that is wrong refuses right certificates. For the time alone nobody has to be trusted.
+        # With a wrong clock valid certificates are rejected. Reading the time alone needs no trust.
         try:
             return CaDirectory(url, ahead=_get_directory(url, _unjudged()).ahead, problem=problem)
         except (OSError, http.client.HTTPException, ValueError):
@@ -117,7 +117,7 @@ class HostNetwork:
 
 
 class _Secure(http.client.HTTPSConnection):
-    """HTTPS to an address, under a name, with whatever certificate: a CA that follows a redirect does not judge it."""
+    """HTTPS to an address with a name and any certificate: a CA that follows a redirect does not verify it."""
 
     name = ""
 
@@ -145,12 +145,12 @@ def _how_far(error: OSError) -> Reach:
 
 
 def _followed(first: Fetched, last: Fetched) -> Fetched:
-    """The end of a redirection, under the address where it began."""
+    """Return the last response of a redirection, with the address of the first."""
     return replace(first, reach=last.reach, status=last.status, body=last.body)
 
 
 def _moved(url: str, location: str) -> tuple[str, int, str] | None:
-    """Host, port and URL of a redirect that a CA would follow, or None."""
+    """Return host, port and URL of a redirect that a CA would follow, or None."""
     try:
         parts = urlsplit(urljoin(url, location))
         usual = {"http": HTTP_PORT, "https": HTTPS_PORT}.get(parts.scheme)
@@ -161,7 +161,7 @@ def _moved(url: str, location: str) -> tuple[str, int, str] | None:
 
 
 def _printable(value: str) -> str:
-    """A header as it may be shown: somebody else wrote it."""
+    """Return a header safe to print: it is untrusted input."""
     return "".join(char if char.isprintable() else "?" for char in value[:_MOST_SHOWN])
 
 
@@ -186,7 +186,7 @@ def _get_directory(url: str, context: ssl.SSLContext) -> CaDirectory:
 
 
 def _ahead(now: datetime, date: str | None) -> timedelta | None:
-    """How far ``now`` is ahead of a Date header, to the second: it tells no more."""
+    """Return how far ``now`` is ahead of a Date header, to the second, which is the header's precision."""
     try:
         told = None if date is None else parsedate_to_datetime(date)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""One request through a published port, as a client on this host makes it."""
+"""Send one request through a published port, as a client on this host does."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stackctl.model.values import Domain
 from stackctl.observed.reply import Failure, Reply
 
 _TIMEOUT = 15.0
-"""Longer than the proxy itself waits for a connection to an app."""
+"""Longer than the proxy's own timeout for a connection to an app."""
 
 _AGENT = "stackctl-explain"
 
 
 def ask(at: PortBinding, name: Domain, path: str, context: ssl.SSLContext | None) -> Reply:
-    """GET ``path`` of ``name`` at ``at``; by TLS with its name as SNI where there is a ``context``.
+    """Send GET ``path`` for ``name`` to ``at``; with a ``context`` over TLS, with the name as SNI.
 
     Redirects are not followed, and the body is not read.
     """
@@ -45,7 +45,7 @@ def ask(at: PortBinding, name: Domain, path: str, context: ssl.SSLContext | None
 def _handshake_failure(error: OSError) -> Failure:
     if isinstance(error, TimeoutError):
         return Failure.TIMEOUT
-    # An alert is an answer. An end without one comes from what is in front of a proxy that is not there.
+    # An alert is a response. EOF without one comes from what is in front of a proxy that is down.
     answered = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
     return Failure.HANDSHAKE if answered else Failure.CLOSED
 

@@ -1,6 +1,6 @@
-"""Asks DNS resolvers: those of the system, or the one that STACKCTL_RESOLVER names.
+"""Query DNS resolvers: those of the system, or the one in STACKCTL_RESOLVER.
 
-The hosts file plays no part: a CA does not know it.
+The hosts file is ignored: a CA does not know it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _PORT = 53
 _TRY_SECONDS, _ROUNDS = 2.0, 2
 _LONGEST_CHAIN = 16
 _PAYLOAD = 1232
-"""The largest UDP answer that is not fragmented on the way (DNS flag day 2020)."""
+"""The largest UDP response that is not fragmented (DNS flag day 2020)."""
 
 
 def parse_resolver(text: str) -> tuple[str, int]:
-    """``text`` as ``ADDRESS`` or ``ADDRESS:PORT``, an IPv6 address in brackets where a port follows.
+    """Parse ``ADDRESS`` or ``ADDRESS:PORT``, with an IPv6 address in brackets if a port follows.
 
     Raises:
         InputError: it is neither.
@@ -43,7 +43,7 @@ def parse_resolver(text: str) -> tuple[str, int]:
 
 
 class Resolver:
-    """The resolvers of this host, or ``at`` alone. One that did not answer is not waited for a second time."""
+    """The resolvers of this host, or only ``at``. One that did not answer is not queried again."""
 
     def __init__(self, at: tuple[str, int] | None = None) -> None:
         self._at = at
@@ -62,7 +62,7 @@ class Resolver:
         return [(str(server), _PORT) for server in found]
 
     def lookup(self, name: str, kind: str) -> Lookup:
-        """The records of ``kind`` (A, AAAA or CAA) under ``name``, CNAME records followed."""
+        """Return the records of ``kind`` (A, AAAA or CAA) of ``name``, with CNAME records followed."""
         if not _is_name(name):
             return Lookup(Answer.NO_NAME)
         chain: list[str] = []
@@ -83,10 +83,10 @@ class Resolver:
                 return Lookup(Answer.FOUND, tuple(records[end]), tuple(chain))
             if answer is not Answer.EMPTY or end == asked:
                 return Lookup(answer, chain=tuple(chain))
-            asked = end  # a server that does not follow aliases itself
+            asked = end  # the server does not follow aliases itself
 
     def _ask(self, name: str, kind: str) -> Message | None:
-        """The answer to one question; a failure of one server only where no other answers better."""
+        """Return the response to one query; a server's failure only if no other server responds successfully."""
         import dns.exception  # noqa: PLC0415
         import dns.message  # noqa: PLC0415
         import dns.query  # noqa: PLC0415
@@ -112,7 +112,7 @@ class Resolver:
 
 
 def _is_name(name: str) -> bool:
-    """Whether it can be asked for: a redirect may name anything."""
+    """Return whether it is a valid DNS name: a redirect may contain anything."""
     import dns.exception  # noqa: PLC0415
     import dns.name  # noqa: PLC0415
 
@@ -124,7 +124,7 @@ def _is_name(name: str) -> bool:
 
 
 def _read(response: Message, kind: str) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """The aliases and the records of an answer, by name."""
+    """Return the aliases and the records of a response, by name."""
     import dns.rdatatype  # noqa: PLC0415
 
     aliases: dict[str, str] = {}

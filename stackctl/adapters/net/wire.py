@@ -29,7 +29,7 @@ class HostWire:
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        # Only which certificate is shown matters here; whether it is trusted is for the caller to say.
+        # Only the certificate matters here; whether it is trusted is decided by the caller.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -95,7 +95,7 @@ class HostWire:
             connection.request("HEAD", MARKER_PATH, headers={"Host": MARKER_HOST, "Connection": "close"})
             connection.getresponse()
         except http.client.RemoteDisconnected:
-            return True  # nginx's 444: it was read, and not answered on purpose
+            return True  # nginx's 444: the request was read, and intentionally not answered
         except (OSError, http.client.HTTPException):
             return False
         finally:
@@ -126,7 +126,7 @@ class HostWire:
 
 
 def _listener(host: str, port: int) -> str:
-    """The process that listens where ``host`` and ``port`` would be, in words."""
+    """Describe the process that listens on ``host`` and ``port``."""
     import psutil  # noqa: PLC0415  (only when a port is taken)
 
     try:
