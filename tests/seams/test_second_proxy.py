@@ -131,7 +131,7 @@ def test_a_wrong_file_of_the_users_is_refused_by_line_and_costs_no_other_site(si
     (error,) = site.up().errors
     assert isinstance(error, ProxyRejected)
     assert error.where == f"edge/custom/{ONE}.rules:2"
-    assert str(error) == f"edge/custom/{ONE}.rules:2: toy refuses it: unknown word: not_a_directive"
+    assert str(error) == f"edge/custom/{ONE}.rules:2: toy rejects it: unknown word: not_a_directive"
     assert f"rules/{ONE}.rules" not in site.live()
     assert site.live()[f"rules/{TWO}.rules"] == b"allow all\n"
     assert site.served() == {ONE: "real", TWO: "real"}
