@@ -1,6 +1,6 @@
-"""What the shell completes: domains, services and numbers of the history, read from the disk alone.
+"""Completes domains, services and history numbers in the shell, from the files on disk.
 
-Nothing here asks the engine, and nothing is raised: what cannot be read completes to nothing.
+Completion never contacts the engine and never raises: what cannot be read has no completions.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ def services(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def numbers(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the numbers of the history, the newest first."""
+    """Return the numbers of the history entries, newest first."""
     return _beginning(incomplete, lambda: _numbers(_directory(ctx)))
 
 
 def _beginning(incomplete: str, find: Callable[[], Iterator[str]]) -> list[str]:
-    with suppress(Exception):  # a half-written file is no reason to print a traceback below the user's prompt
+    with suppress(Exception):  # no traceback at the user's prompt for a half-written file
         return list(dict.fromkeys(name for name in find() if name.startswith(incomplete)))
     return []
 
 
 def _directory(ctx: typer.Context) -> Path:
-    """Return the directory that the command line names so far; that of the command comes before the program's."""
+    """Return the directory that the command line selects; the command's option precedes the program's."""
     here: typer.Context | Any = ctx
     while here is not None:
         directory = here.params.get("directory")

@@ -1,4 +1,4 @@
-"""Prints every text, of stackctl and of others: no markup, no emoji codes, nothing that controls a terminal."""
+"""Prints every text without markup, emoji codes or terminal control characters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Return a console that does not fold its output where it is not a terminal."""
+    """Return a console that does not wrap output when it is not a terminal."""
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
     if console.is_terminal:
         return console
@@ -53,20 +53,20 @@ def styled(*parts: Part) -> Text:
 
 
 def verbatim(console: Console, *lines: Part) -> None:
-    """Print lines as they are, however narrow the terminal: of a file, a log or a difference."""
-    # By segments, and in one piece: a thousand new sites are forty thousand lines, and each print has its cost.
+    """Print lines of a file, a log or a diff unchanged, however narrow the terminal is."""
+    # One print call for all: a thousand new sites are forty thousand lines, and each call has its cost.
     parts = [line if isinstance(line, tuple) else (line, "") for line in lines]
     segments = [Segment(f"{printable(text)}\n", Style.parse(style) if style else None) for text, style in parts]
     console.print(Segments(segments), end="", soft_wrap=True)
 
 
 def plain(console: Console, *parts: Part, hang: int | None = None) -> None:
-    """Print lines; a terminal gets them folded between words.
+    """Print lines, wrapped between words on a terminal.
 
     Args:
         console: where to print.
-        parts: one after the other on the same line.
-        hang: by how many columns what is folded is indented; without it two more than its line.
+        parts: the parts of the text, in order.
+        hang: the indentation of wrapped lines; by default two columns more than the first line.
     """
     text = styled(*parts)
     if not console.is_terminal:
@@ -77,12 +77,12 @@ def plain(console: Console, *parts: Part, hang: int | None = None) -> None:
 
 
 def print_json(shown: object) -> None:
-    """Print a value as JSON on standard output: it escapes all that is not ASCII."""
+    """Print a value as JSON on standard output; non-ASCII characters are escaped."""
     typer.echo(json.dumps(shown, indent=2))
 
 
 class SafeFormatter(logging.Formatter):
-    """Formats what ``--verbose`` shows of the commands that are run."""
+    """Formats the commands that ``--verbose`` logs."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See :meth:`logging.Formatter.format`."""
@@ -90,7 +90,7 @@ class SafeFormatter(logging.Formatter):
 
 
 def _folded(console: Console, line: Text, hang: int | None) -> Text:
-    """Break a line between words; only a word that is wider than the terminal is broken itself."""
+    """Wrap a line between words; split only a word that is wider than the terminal."""
     if line.cell_len <= console.width and "\t" not in line.plain:
         return line
     indent = len(line.plain) - len(line.plain.lstrip())

@@ -1,4 +1,4 @@
-"""The text of ``--help``: options in plain words, commands in groups; it does not depend on Typer's version."""
+"""Formats ``--help``: plain option lists and grouped commands, independent of Typer's version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class Command(TyperCommand):
-    """A command whose help shows what is declared, and nothing of Python's types."""
+    """A command whose help shows the declared metavars instead of Python types."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401  (Typer brings its own copy of click)
         """Return the words of the usage after the command."""
@@ -27,7 +27,7 @@ class Command(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """The commands, in groups."""
+    """The program, whose help lists the commands in groups."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  (the same)
         """Write the options of the program and its commands."""
@@ -35,7 +35,7 @@ class Commands(TyperGroup):
         width = max(map(len, self.commands))
         for group in dict.fromkeys(getattr(one, "rich_help_panel", None) for one in self.commands.values()):
             own = [(name, one) for name, one in self.commands.items() if getattr(one, "rich_help_panel", "") == group]
-            # A short text of the length that is left in 80 columns.
+            # The short help fills the rest of 80 columns.
             _write(
                 formatter, str(group), [(name.ljust(width), one.get_short_help_str(76 - width)) for name, one in own]
             )

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: at any moment one message and exit code 130, never a traceback.
+"""Handles Ctrl-C and SIGTERM: one message and exit code 130 at any moment, never a traceback.
 
 It imports little, because it is imported before everything else.
 """
@@ -11,34 +11,34 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-TYPE_CHECKING = False  # the module 'typing' costs a millisecond in which a signal would not be caught
+TYPE_CHECKING = False  # importing typing takes a millisecond during which signals are not handled
 if TYPE_CHECKING:
     from types import FrameType
 
 CODE = 130
 MESSAGE = "interrupted"
-HINT = "run the same command again: it goes on from what is there"
+HINT = "run the same command again to finish"
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN_SECONDS = 0.001
 
 
 class _State:
-    """Whether a command is running that has something to clean up, and whether it was interrupted already."""
+    """Whether a command that needs cleanup is running, and whether it was already interrupted."""
 
     running = False
     raised = False
 
 
 def catch() -> None:
-    """Handle the signals from now on; outside :func:`raised` the process ends at once."""
+    """Install the signal handlers; outside :func:`raised` a signal ends the process at once."""
     sys.unraisablehook = _unraisable
     for one in (*_SIGNALS, signal.SIGALRM):
         signal.signal(one, _handle)
 
 
 def ignore() -> None:
-    """Ignore the signals from now on: the process is about to end."""
+    """Ignore the signals, because the process is about to end."""
     for one in _SIGNALS:
         signal.signal(one, signal.SIG_IGN)
 
@@ -67,10 +67,10 @@ def _handle(_number: int, _frame: FrameType | None) -> None:
 
 
 def _unraisable(failure: sys.UnraisableHookArgs) -> None:
-    """Raise an interruption again that came while Python was in a finalizer, where exceptions are lost."""
+    """Raise KeyboardInterrupt again after it was lost in a finalizer."""
     if isinstance(failure.exc_value, KeyboardInterrupt):
         _State.raised = False
-        # Not here: what is raised in this function is lost too.
+        # By a timer: an exception raised in this function is lost too.
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
     else:
         sys.__unraisablehook__(failure)

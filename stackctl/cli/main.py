@@ -35,7 +35,7 @@ from stackctl.cli.help import Command, Commands
 app = typer.Typer(
     name="stackctl",
     cls=Commands,
-    help="Any number of web apps on one Docker host behind one TLS proxy; certificates look after themselves.",
+    help="Any number of web apps on one Docker host behind one TLS proxy; certificates renew themselves.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -60,7 +60,7 @@ def _root(
             "--directory",
             "-C",
             metavar="DIR",
-            help="The stack's directory, for any command; its own --directory comes before this. [default: here]",
+            help="Directory of the stack; the option of a command overrides it. [default: current directory]",
             show_default=False,
         ),
     ] = None,
@@ -68,7 +68,7 @@ def _root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Options of the program itself."""
+    """Apply the options of the program."""
     if directory is not None:
         ctx.default_map = {name: {"directory": str(directory)} for names in _COMMANDS.values() for name in names}
 
@@ -104,7 +104,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "schema": schema.schema,
     },
 }
-"""The commands in the groups of ``--help``."""
+"""The commands, by group of ``--help``."""
 
 for _group, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():

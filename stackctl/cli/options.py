@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 
 class OutputFormat(StrEnum):
-    """How a command prints what it did."""
+    """The output formats of a command."""
 
     TEXT = "text"
     JSON = "json"
 
 
 def not_negative(number: float) -> float:
-    """Refuse a negative value of an option, as a wrong usage."""
+    """Refuse a negative value of an option as a usage error."""
     if number < 0:
         raise typer.BadParameter(f"{number:g} is less than 0")
     return number
@@ -30,23 +30,31 @@ def not_negative(number: float) -> float:
 
 Directory = Annotated[
     Path,
-    typer.Option("--directory", "-C", help="The stack's directory. [default: here]", metavar="DIR", show_default=False),
+    typer.Option(
+        "--directory",
+        "-C",
+        help="Directory of the stack. [default: current directory]",
+        metavar="DIR",
+        show_default=False,
+    ),
 ]
 Output = Annotated[
     OutputFormat,
     typer.Option(
         "--output",
         "-o",
-        help="Print text, or one JSON object. [default: text]",
+        help="Output format: text, or one JSON object. [default: text]",
         metavar="text|json",
         show_default=False,
     ),
 ]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show why each step is taken, and what is run.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show the cause of each step and the commands that are run.")
+]
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Print the plan and change nothing; an image that is not here is pulled to be looked at."
+        "--dry-run", help="Print the plan without changing anything; a missing image may be pulled to inspect it."
     ),
 ]
 Wait = Annotated[
@@ -55,22 +63,21 @@ Wait = Annotated[
         "--wait",
         metavar="SECONDS",
         callback=not_negative,
-        help="How long to wait for another stackctl at work here. [default: 60]",
+        help="Seconds to wait for another stackctl command on this stack. [default: 60]",
         show_default=False,
     ),
 ]
-NoIssue = Annotated[bool, typer.Option("--no-issue", help="Ask for no certificate.")]
+NoIssue = Annotated[bool, typer.Option("--no-issue", help="Do not issue certificates.")]
 IgnoreLedger = Annotated[
-    bool, typer.Option("--ignore-ledger", help="Ask the CA even where its rate limits would refuse.")
+    bool, typer.Option("--ignore-ledger", help="Request certificates even if the CA's rate limits are reached.")
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Ask the CA even where a name does not lead here, as far as can be seen.")
+    bool,
+    typer.Option("--force", help="Request certificates even for domains that do not appear to resolve to this host."),
 ]
-Unattended = Annotated[
-    bool, typer.Option("--unattended", help="Run by a timer: after failures in a row, wait longer and longer.")
-]
+Unattended = Annotated[bool, typer.Option("--unattended", help="For timers: back off after repeated failures.")]
 PassphraseFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="File whose first line is the archive's passphrase.")
+    Path | None, typer.Option(metavar="FILE", help="File with the passphrase of the archive in its first line.")
 ]
 
 HERE = Path()
@@ -78,19 +85,19 @@ WAIT_SECONDS = 60.0
 
 
 def option_of(field: str) -> str:
-    """The option by which a field of a use case is given: the names are the same."""
+    """Return the option that sets a field of a use case; their names correspond."""
     return f"--{field.replace('_', '-')}"
 
 
 def named(error: StackctlError) -> StackctlError:
-    """``error``, with the option it is about where it is about a field."""
+    """Return ``error`` with its option as its place, if it concerns a field."""
     if isinstance(error, InputError) and error.field is not None:
         return error.at(option_of(error.field))
     return error
 
 
 def parsed(option: str, parse: Callable[[str], T], text: str | None) -> T | None:
-    """``text`` by ``parse``, with the option's name in what goes wrong."""
+    """Return ``text`` parsed by ``parse``; an error names the option."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Tells a person how a command goes on: a spinner on a terminal, plain lines elsewhere, nothing in JSON."""
+"""Reports the progress of a command: a spinner on a terminal, plain lines elsewhere, nothing in JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TextReport:
-    """Prints each step as it ends; on a terminal, what it waits for in between."""
+    """Prints each step when it ends; on a terminal, also the current step."""
 
     def __init__(self, console: Console, *, verbose: bool) -> None:
         self._console = console
@@ -39,8 +39,8 @@ class TextReport:
         self._stop()
         started = self._started.pop(id(operation), None)
         if started is None:
-            # It is done, and then its files were not published.
-            self._line("✗", "red", f"not made live, the site is left as it was: {operation.text}")
+            # The operation had succeeded, but its files were not published.
+            self._line("✗", "red", f"not published, the site is unchanged: {operation.text}")
             return
         why = f" because {operation.cause}" if self._verbose else ""
         took = "" if self._started else self._took(time.monotonic() - started)
@@ -53,16 +53,16 @@ class TextReport:
         self._line("·", "cyan", text)
 
     def progress(self, text: str) -> None:
-        """See :meth:`Report.progress`. Where nobody watches it would only be noise."""
+        """See :meth:`Report.progress`; it is shown on a terminal only."""
         if self._status is not None:
             self._status.update(styled(f"{text} …"))
 
     def close(self) -> None:
-        """Leave no spinner behind."""
+        """Remove the spinner."""
         self._stop()
 
     def _took(self, seconds: float) -> str:
-        """Return the time of operations that ran together: what each of them took is not known."""
+        """Return the duration of the operations that ran together; that of each one is not known."""
         if seconds < 0.1:
             return ""
         return f" ({seconds:.1f} s)" if self._together == 1 else f" ({self._together} together in {seconds:.1f} s)"
@@ -73,12 +73,12 @@ class TextReport:
             self._status = None
 
     def _line(self, mark: str, style: str, text: str) -> None:
-        # In one piece: a spinner is drawn anew after each print, over a line that has not ended.
+        # In one call: the spinner is redrawn after each print, over an unfinished line.
         plain(self._console, (mark, style), f" {text}")
 
 
 class SilentReport:
-    """Keeps the notes for the one JSON object."""
+    """Collects the notes for the JSON object."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -97,4 +97,4 @@ class SilentReport:
         """See :meth:`Report.progress`."""
 
     def close(self) -> None:
-        """Nothing to leave behind."""
+        """See :meth:`Report.close`."""

@@ -30,9 +30,9 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The options every command has; ``wait`` is None for one that changes nothing.
+    """The common options of a command; ``wait`` is None for one that changes nothing.
 
-    With ``takes_stdout`` the command's own output is not for a person, who then reads standard error.
+    With ``takes_stdout`` standard output carries the command's data, and messages go to standard error.
     """
 
     command: str
@@ -52,18 +52,17 @@ def run(
 ) -> None:
     """Run ``action`` on the stack in ``common.directory`` and exit with its code.
 
-    ``view`` shows its payload as text. ``check`` comes before anything is touched; it raises what is wrong with
-    the options.
+    ``view`` shows the payload as text. ``check`` validates the options before the stack is opened.
     """
     _log_to_stderr(verbose=common.verbose)
     console, errors = make_console(stderr=common.takes_stdout), make_console(stderr=True)
     silent = common.output is OutputFormat.JSON
     report = SilentReport() if silent else TextReport(console, verbose=common.verbose)
 
-    def carry_out() -> ExitCode:
+    def execute() -> ExitCode:
         if check is not None:
             check()
-        context = host_of(common, report)
+        context = context_of(common, report)
         if common.wait is None:
             result = action(context)
         else:
@@ -84,13 +83,13 @@ def run(
             show_error(errors, error)
         return error.code
 
-    raise typer.Exit(guarded(carry_out, fail, verbose=common.verbose))
+    raise typer.Exit(guarded(execute, fail, verbose=common.verbose))
 
 
 def guarded(
     action: Callable[[], ExitCode], fail: Callable[[StackctlError], ExitCode], *, verbose: bool = False
 ) -> ExitCode:
-    """The one place where errors become exit codes; no traceback reaches a person who did not ask."""
+    """Run ``action`` and turn its errors into exit codes; show a traceback only if ``verbose``."""
     try:
         with interruption.raised():
             return action()
@@ -100,18 +99,18 @@ def guarded(
         interruption.ignore()
         return fail(Interrupted(interruption.MESSAGE, hint=interruption.HINT))
     except BrokenPipeError:
-        # Whoever read the output has gone; without this Python complains once more while it ends.
+        # The reader closed the pipe; without this, Python prints another error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED
-    except Exception as error:  # noqa: BLE001  (the last net: a bug is told as one message)
+    except Exception as error:  # noqa: BLE001  (the last handler: a bug is reported as one message)
         if verbose:
             sys.stderr.write(printable(traceback.format_exc()))
-        hint = "run it again with --verbose and report what it prints; what is live was not touched"
-        return fail(StackctlError(f"a fault in stackctl itself: {type(error).__name__}: {error}", hint=hint))
+        hint = "run the command again with --verbose, and report its output; live sites are not affected"
+        return fail(StackctlError(f"internal error: {type(error).__name__}: {error}", hint=hint))
 
 
-def host_of(common: Common, report: Report) -> Context:
-    """The stack in ``common.directory`` as it is at this moment."""
+def context_of(common: Common, report: Report) -> Context:
+    """Return the context of the stack in ``common.directory``."""
     return session.open_stack(
         common.directory,
         report=report,

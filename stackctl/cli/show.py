@@ -1,4 +1,4 @@
-"""A command's result as text."""
+"""Shows the result of a command as text."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ P = TypeVar("P")
 
 
 View = Callable[[Console, Result[P]], None]
-"""Shows what a command has more to show than operations."""
+"""Shows the payload of a command."""
 
 
 def show_text(console: Console, errors: Console, result: Result[P], view: View[P] | None = None) -> None:
-    """What the user reads at the end."""
+    """Print the result of a command."""
     for note in result.notes:
         plain(console, f"· {note}")
     if result.dry_run:
@@ -28,13 +28,13 @@ def show_text(console: Console, errors: Console, result: Result[P], view: View[P
     if view is not None:
         view(console, result)
     elif not result.plan and result.payload is None:
-        plain(console, "nothing to do: everything is as it should be")
+        plain(console, "nothing to do: the stack is up to date")
     for error in failures.show(errors, result.errors):
         show_error(errors, error)
 
 
 def show_error(console: Console, error: StackctlError) -> None:
-    """One message: what, where, what to do."""
+    """Print one error: where it is, what is wrong and what to do."""
     plain(console, ("error: ", "red"), str(error))
     if error.hint:
         plain(console, f"  → {error.hint}")

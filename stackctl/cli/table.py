@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: cells are folded between words, or each row becomes a few lines."""
+"""Prints tables that fit the terminal: cells are wrapped, or each row becomes a block of lines."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def table(
     rows: Sequence[Sequence[str]],
     style: Callable[[str], str] = lambda _cell: "",
 ) -> None:
-    """Print ``rows`` in columns below ``titles``; ``style`` gives that of a row's last cell.
+    """Print ``rows`` in columns below ``titles``; ``style`` returns the style of a row's last cell.
 
-    Without a terminal every row is one line. On one that is too narrow for the longest words of the columns,
-    a row is its first cell and below it a line for each other cell.
+    Without a terminal every row is one line. On a terminal that is too narrow for the longest words of the
+    columns, a row is a block: its first cell, then a line for each other cell.
     """
     cells = [[printable(cell) for cell in row] for row in rows]
     natural = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
@@ -36,7 +36,7 @@ def table(
         _print_blocks(console, titles, cells, style)
         return
     widths = list(least)
-    # What is left goes where the most would be folded.
+    # The remaining width goes to the columns that lack the most.
     while room and (wants := [full - width for full, width in zip(natural, widths, strict=True)]) and any(wants):
         widths[wants.index(max(wants))] += 1
         room -= 1
@@ -44,13 +44,13 @@ def table(
 
 
 def fits(console: Console, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether a table of these cells needs no more than the terminal's columns."""
+    """Return whether a table of these cells fits the width of the terminal."""
     least = [max(_longest_word(printable(cell)) for cell in column) for column in zip(titles, *rows, strict=True)]
     return not console.is_terminal or sum(least) + _GAP * (len(titles) - 1) <= console.width
 
 
 def _print(console: Console, lines: Sequence[Text]) -> None:
-    # In one piece: at a thousand rows a print for each takes longer than finding out what they say.
+    # One print call for all: with a thousand rows, a call for each takes longer than collecting them.
     console.print(Text("\n").join(lines), soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Whether the user can be asked."""
+"""Detects whether the user can be prompted."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import sys
 
 
 def has_terminal() -> bool:
-    """Return whether standard input is a terminal, so that a question can be answered."""
+    """Return whether standard input is a terminal, so that the user can answer a prompt."""
     return sys.stdin.isatty()

@@ -86,7 +86,7 @@ def test_nothing_is_changed_without_a_yes(cli: Cli, types: Typing, answers: Call
     answers("n")
     before = cli.world.tree()
     result = cli("edit")
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "· nothing is changed")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "· nothing was changed")
     assert cli.world.tree() == before
 
 
@@ -114,7 +114,7 @@ def test_what_is_wrong_can_be_discarded(cli: Cli, types: Typing, answers: Callab
     answers("d")
     before = cli.world.tree()
     result = cli("edit")
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "· discarded: nothing is changed")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "· the edit was discarded: nothing was changed")
     assert cli.world.tree() == before
 
 
@@ -136,7 +136,7 @@ def test_nobody_to_ask(cli: Cli, types: Typing) -> None:
     before = cli.world.tree()
     result = cli("edit")
     assert result.exit_code == 2
-    assert "--yes: nobody is here to ask" in result.stderr
+    assert "--yes: no terminal to ask for confirmation" in result.stderr
     assert cli.world.tree() == before
 
 
@@ -145,7 +145,7 @@ def test_an_editor_that_changes_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("EDITOR", "true")
     before = cli.world.tree()
     result = cli("edit", "--yes")
-    assert (result.exit_code, result.stdout) == (0, "· nothing was edited, and nothing is changed\n")
+    assert (result.exit_code, result.stdout) == (0, "· the file was not edited: nothing was changed\n")
     assert cli.world.tree() == before
 
 
@@ -185,7 +185,7 @@ def test_what_was_typed_is_kept_where_it_could_not_be_used(cli: Cli, types: Typi
     assert result.exit_code == 3
     assert cli.world.text == text
     (draft,) = drafts(cli)
-    assert f"what you typed is kept in {draft}" in result.stdout
+    assert f"your edit is saved in {draft}" in result.stdout
     assert "port: 99999" in draft.read_text()
     assert draft.stat().st_mode & 0o777 == 0o600
 
@@ -278,7 +278,7 @@ def test_config_says_where_it_is_not_live(cli: Cli) -> None:
     cli.world.custom("one.example.com.conf", "add_header X-One 1;\n")
     before = cli.world.tree()
     lines = cli("config", "one.example.com").stdout.splitlines()
-    assert lines[0].startswith("# This is not what is live: 'stackctl plan'")
+    assert lines[0].startswith("# This differs from the live files: see 'stackctl plan'")
     assert any("client_max_body_size 1m;" in line for line in lines)
     at = lines.index("# nginx/custom/one.example.com.conf")
     assert lines[at + 1] == "add_header X-One 1;"

@@ -179,9 +179,9 @@ def test_what_a_person_reads_of_a_dry_run(cli: Cli) -> None:
     assert lines[1] == "    docker-compose.yml"
     assert "      +  two:" in lines
     assert "    nginx/sites/two.example.com.conf (new)" in lines
-    assert all(line.startswith(("would ", "    ", "in all: ")) for line in lines)
+    assert all(line.startswith(("would ", "    ", "summary: ")) for line in lines)
     assert lines[-1] == (
-        "in all: 14 operations, 3 files changed, 1 certificate asked for (two.example.com), "
+        "summary: 14 operations, 3 files changed, 1 certificate to issue (two.example.com), "
         "1 service started (two), the proxy reloaded 2 times"
     )
 
@@ -189,7 +189,7 @@ def test_what_a_person_reads_of_a_dry_run(cli: Cli) -> None:
 def test_a_plan_is_one_line_where_there_is_nothing_to_do(cli: Cli) -> None:
     for arguments in ([], ["--check"]):
         result = cli("plan", *arguments)
-        assert (result.exit_code, result.stdout) == (0, "nothing to do: everything is as it should be\n")
+        assert (result.exit_code, result.stdout) == (0, "nothing to do: the stack is up to date\n")
     code, printed = cli.json("plan", "--check")
     assert (code, printed["ok"], printed["operations"], printed["diffs"]) == (0, True, [], [])
 
@@ -210,7 +210,7 @@ def test_a_plan_shows_how_each_file_changes(cli: Cli) -> None:
     assert "    nginx/custom/one.example.com.conf (new)" in lines
     assert "      +add_header X-One \\x1b[31mred;" in lines
     assert not [line for line in lines if "www.example.com.conf" in line]
-    assert lines[-1].startswith("in all: ")
+    assert lines[-1].startswith("summary: ")
     assert "the proxy reloaded 1 time" in lines[-1]
     assert cli("plan", "--check").exit_code == 10
     assert cli.world.tree() == before
@@ -260,14 +260,14 @@ def test_history_and_rollback_as_a_person_reads_them(cli: Cli, monkeypatch: pyte
     shown = cli("rollback", "--dry-run").stdout.splitlines()
     assert shown[0].startswith("· rolling back to entry 2 of 2026-08-01 12:00 UTC: ")
     assert "would stop and remove service two  (the Compose file no longer has this service)" in shown
-    assert shown[-1].startswith("in all: ")
+    assert shown[-1].startswith("summary: ")
     done = cli("rollback").stdout.splitlines()
     assert "✓ write docker-compose.yml" in done
     assert done[-1].startswith("· rolling back to entry 2")
     assert cli("history").stdout.splitlines()[4] == (
         "4       2026-08-01 12:00 UTC  stackctl rollback                                    docker-compose.yml +0 -12"
     )
-    assert cli("rollback", "2").stdout.splitlines()[-1] == "nothing to do: everything is as it should be"
+    assert cli("rollback", "2").stdout.splitlines()[-1] == "nothing to do: the stack is up to date"
 
 
 def test_a_plan_without_a_readable_history_is_a_plan_all_the_same(cli: Cli) -> None:
@@ -354,12 +354,12 @@ def test_what_a_person_reads_of_a_backup(cli: Cli, tmp_path: Path) -> None:
     printed = cli("backup", str(archive)).stdout
     assert f"wrote {archive}: project stack, " in printed
     assert ", 1 certificate, " in printed
-    assert "not in it, and yours to keep: the apps' images" in printed
-    assert "private keys as they are" in printed
-    assert "is whole: project stack" in cli("restore", str(archive), "--dry-run").stdout
+    assert "not in the archive, back up separately: the apps' images" in printed
+    assert "unencrypted private keys" in printed
+    assert "is intact: project stack" in cli("restore", str(archive), "--dry-run").stdout
     cli.world.custom("http.conf", "# new\n")
     assert (
-        "with --force it would put aside: .stackctl/history, data/ca, data/"
+        "with --force, these would be moved aside: .stackctl/history, data/ca, data/"
         in cli("restore", str(archive), "--dry-run").stdout
     )
     restored = cli("restore", str(archive), "--force")
@@ -374,7 +374,7 @@ def test_a_backup_to_standard_output_is_nothing_else(cli: Cli, tmp_path: Path) -
     assert piped.exit_code == 0
     (tmp_path / "x.tar.gz").write_bytes(piped.stdout_bytes)
     assert "wrote standard output" in piped.stderr
-    assert "is whole" in cli("restore", str(tmp_path / "x.tar.gz"), "--dry-run").stdout
+    assert "is intact" in cli("restore", str(tmp_path / "x.tar.gz"), "--dry-run").stdout
 
 
 @pytest.mark.usefixtures("_quick_passphrase")
@@ -401,7 +401,7 @@ def test_a_passphrase_is_asked_for_and_never_shown(cli: Cli, tmp_path: Path, mon
 
 def test_doctor_as_text_names_the_first_thing_to_do(cli: Cli) -> None:
     result = cli("doctor")
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "nothing is wrong")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "no problems found")
     cli.world.network.records["www.example.com", "A"] = Lookup(Answer.NO_NAME)
     result = cli("doctor")
     assert result.exit_code == 1

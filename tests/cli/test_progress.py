@@ -70,7 +70,7 @@ def test_what_is_parked_after_it_was_staged_does_not_read_as_live() -> None:
     report.end(staged, "nginx refuses it")
     assert out.getvalue().splitlines() == [
         "✓ stage sites/a.example.com.conf",
-        "✗ not made live, the site is left as it was: stage sites/a.example.com.conf",
+        "✗ not published, the site is unchanged: stage sites/a.example.com.conf",
     ]
 
 
@@ -102,7 +102,7 @@ def test_many_failures_are_one_table_and_each_hint_comes_once() -> None:
         failed("d.example.com", "-", "certbot ended early", None),
     ) == [
         "error: 4 certificates were not issued",
-        "  CERTIFICATE     WHY         IN WORDS",
+        "  CERTIFICATE     PROBLEM     DETAIL",
         "  a.example.com   dns         NXDOMAIN",
         "  bb.example.com  dns         no [such] name",
         f"  c.example.com   connection  {' '.join(long.split())}",

@@ -371,6 +371,6 @@ def test_a_fault_of_our_own_is_one_message_too(cli: Cli, monkeypatch: pytest.Mon
     monkeypatch.setattr(FakeEngine, "containers", fault)
     result = cli("up")
     assert result.exit_code == 1
-    assert "a fault in stackctl itself: RuntimeError: oops" in result.stderr
+    assert "internal error: RuntimeError: oops" in result.stderr
     assert "Traceback" not in result.stderr
     assert "Traceback" in cli("up", "--verbose").stderr

@@ -17,7 +17,7 @@ _ENDED = re.compile(
     r"^(?P<mark>[✓✗]) (?P<text>.*?)(?: because .*?)?(?: \((?:\d+ together in )?\d+\.\d s\))?$", re.MULTILINE
 )
 
-_TAKEN_BACK = "not made live, the site is left as it was: "
+_TAKEN_BACK = "not published, the site is unchanged: "
 """Before the text of what was staged for a site that the proxy then refuses."""
 
 

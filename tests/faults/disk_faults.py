@@ -123,7 +123,7 @@ def _full(command: list[str], space: int) -> str:
 
 def _stopped(done: Done) -> str:
     assert done.returncode in {0, 5, 6, 7}, ended(done)
-    assert "a fault in stackctl itself" not in done.stderr, ended(done)
+    assert "internal error" not in done.stderr, ended(done)
     return ended(done)
 
 

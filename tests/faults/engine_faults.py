@@ -91,7 +91,7 @@ def _all(one: Bed, mine: Engine) -> None:
     def around(number: int, when: str) -> str:
         done = killed(one.stack, command, number, when, victim=mine.pid)
         assert done.returncode in range(1, 10), ended(done)
-        assert "a fault in stackctl itself" not in done.stderr, ended(done)
+        assert "internal error" not in done.stderr, ended(done)
         return ended(done)
 
     for number, operation in enumerate(plan, 1):

@@ -1,1 +1,1 @@
-"""One module for each command, named after it; what is slow to import is imported when the command runs."""
+"""One module per command, named after it; slow imports are made when the command runs."""

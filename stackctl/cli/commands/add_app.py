@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 
 def add_app(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="The site's own name.")],
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="Main domain of the site.")],
     alias: Annotated[
-        list[str] | None, typer.Option(metavar="DOMAIN", help="Another name, on the same certificate; repeatable.")
+        list[str] | None, typer.Option(metavar="DOMAIN", help="Additional domain on the same certificate; repeatable.")
     ] = None,
     service: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             autocompletion=services,
-            help="An existing Compose service, or the new one's name. [default: first label]",
+            help="Existing Compose service, or name of the new one. [default: first label]",
         ),
     ] = None,
     image: Annotated[
@@ -48,13 +48,13 @@ def add_app(
     port: Annotated[
         int | None,
         typer.Option(
-            metavar="NUMBER", help="Port the app listens on. [default: the image's only EXPOSEd one, else 8000]"
+            metavar="NUMBER", help="Port that the app listens on. [default: the only port the image exposes, or 8000]"
         ),
     ] = None,
     upstream: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Something outside Compose, instead of a service.")
+        str | None, typer.Option(metavar="HOST:PORT", help="Server outside Compose, instead of a service.")
     ] = None,
-    env_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Environment of a new service.")] = None,
+    env_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Environment file of a new service.")] = None,
     no_issue: NoIssue = False,
     force: Force = False,
     ignore_ledger: IgnoreLedger = False,
@@ -64,7 +64,7 @@ def add_app(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Route a domain: start its service, put it on HTTPS, prove it."""
+    """Add a site: start its service, serve it over HTTPS, verify it."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import add_app as usecase
 

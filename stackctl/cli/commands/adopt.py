@@ -29,24 +29,25 @@ if TYPE_CHECKING:
 
 def adopt(
     letsencrypt: Annotated[
-        Path | None, typer.Option(metavar="DIR", help=f"Copy certbot's tree from here, such as {CERTBOT_CONF.mount}.")
+        Path | None,
+        typer.Option(metavar="DIR", help=f"Directory to copy certbot's files from, such as {CERTBOT_CONF.mount}."),
     ] = None,
     email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Contact address of the ACME account.")] = None,
     nginx_image: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="Image of the proxy, instead of the one it has.")
+        str | None, typer.Option(metavar="IMAGE", help="Image of the proxy. [default: its current image]")
     ] = None,
     certbot_image: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="Image of certbot, instead of the one it has.")
+        str | None, typer.Option(metavar="IMAGE", help="Image of certbot. [default: its current image]")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, go on.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Go on although something that was found is lost.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Continue without settings that are not supported.")] = False,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     dry_run: DryRun = False,
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Take over a stack that a script made, as it runs. Its certificates stay: none is issued anew."""
+    """Adopt a running stack that another tool made. Its certificates are kept: none is issued again."""
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.adopt import show, show_plan
     from stackctl.usecases.adopt import survey as usecase
@@ -63,18 +64,18 @@ def adopt(
             force=force,
         )
 
-    asks = output is OutputFormat.TEXT and sys.stdin.isatty() and sys.stdout.isatty()
+    can_ask = output is OutputFormat.TEXT and sys.stdin.isatty() and sys.stdout.isatty()
 
     def action(context: Context) -> Result[AdoptReport | None]:
         adoption = usecase.prepare(context, options())
         if dry_run or not adoption.plan:
             return adoption.shown
-        if adoption.stops or not (yes or asks):
-            note = "nothing was changed" if adoption.stops else "nothing was changed: take the stack over with --yes"
+        if adoption.stops or not (yes or can_ask):
+            note = "nothing was changed" if adoption.stops else "nothing was changed: adopt the stack with --yes"
             return replace(adoption.shown, notes=(note,))
         if output is OutputFormat.TEXT:
             show_plan(adoption.shown)
-        if not yes and not typer.confirm("Take it over?", default=False):
+        if not yes and not typer.confirm("Adopt this stack?", default=False):
             return Result("adopt", None, notes=("nothing was changed",))
         return take_over.adopt(context, adoption)
 

@@ -12,14 +12,18 @@ from stackctl.model import values
 
 
 def config(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="A name of the site.")],
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="Any domain of the site.")],
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """Print one site's proxy configuration, as it would be written."""
+    """Print the proxy configuration of one site."""
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.config import show
     from stackctl.usecases import config as usecase
 
-    run(Common("config", directory, output, verbose), lambda host: usecase.config(host, values.domain(domain)), show)
+    run(
+        Common("config", directory, output, verbose),
+        lambda context: usecase.config(context, values.domain(domain)),
+        show,
+    )

@@ -23,14 +23,14 @@ def doctor(
             metavar="DOMAIN",
             autocompletion=domains,
             show_default=False,
-            help="These names alone, routed or not yet. [default: all that are routed]",
+            help="Check only these domains, routed or not. [default: all routed domains]",
         ),
     ] = None,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """Find out why a site does not work, and what to do first. Also why a name would get no certificate."""
+    """Find out why a site or a certificate fails."""
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.doctor import show
     from stackctl.usecases.doctor import doctor as usecase

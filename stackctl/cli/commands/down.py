@@ -21,10 +21,10 @@ def down(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Stop the stack; certificates, volumes and files all stay."""
+    """Stop the stack; keep certificates, volumes and files."""
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.down import show
     from stackctl.usecases import up_down as usecase
 
     common = Common("down", directory, output, verbose, None if dry_run else wait)
-    run(common, lambda host: usecase.down(host, dry_run=dry_run), show)
+    run(common, lambda context: usecase.down(context, dry_run=dry_run), show)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def edit(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to do it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     no_issue: NoIssue = False,
     directory: Directory = HERE,
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Edit the Compose file, see the plan, and say yes or no. What is wrong in it is said at once."""
+    """Edit the Compose file, review the plan and confirm it. Errors are reported before anything is written."""
     from stackctl.adapters.editor import Draft
     from stackctl.cli.run import Common, run
     from stackctl.usecases import edit as usecase
@@ -33,7 +33,9 @@ def edit(
     def check() -> None:
         if not yes and not _can_ask():
             raise InputError(
-                "nobody is here to ask", where="--yes", hint="pass --yes to have it done without being asked"
+                "no terminal to ask for confirmation",
+                where="--yes",
+                hint="pass --yes to apply the edit without confirmation",
             )
 
     def action(context: Context) -> Result[EditReport]:
@@ -44,7 +46,7 @@ def edit(
             result, keeps = _session(context, draft, before, yes=yes, issue=not no_issue, wait=wait)
         finally:
             if keeps and draft.is_edited:
-                context.report.note(f"what you typed is kept in {draft.path}")
+                context.report.note(f"your edit is saved in {draft.path}")
             else:
                 draft.remove()
         return result
@@ -55,7 +57,7 @@ def edit(
 def _session(
     context: Context, draft: Draft, before: str, *, yes: bool, issue: bool, wait: float
 ) -> tuple[Result[EditReport], bool]:
-    """Edit until it is right, or given up; then do it. Also whether what was typed is nowhere else."""
+    """Edit until the file is valid or discarded, then apply it; return also whether the draft is the only copy."""
     from stackctl.cli.console import make_console
     from stackctl.cli.show import show_error
     from stackctl.cli.views.plan import show_plan
@@ -70,19 +72,19 @@ def _session(
         try:
             text = draft.edit(os.environ)
             if text == before:
-                return ended("nothing was edited, and nothing is changed")
+                return ended("the file was not edited: nothing was changed")
             planned = usecase.plan_edit(context, text, issue=issue)
         except StackfileError as error:
             if not _can_ask():
                 raise
             show_error(make_console(stderr=True), error)
-            if _answer("[e]dit it again, or [d]iscard it?", "ed") == "e":
+            if _answer("[e]dit again or [d]iscard?", "ed") == "e":
                 continue
-            return ended("discarded: nothing is changed")
+            return ended("the edit was discarded: nothing was changed")
         show_plan(make_console(), planned)
-        answer = "y" if yes else _answer("Do this? [y]es, [e]dit it again, or [n]o", "yen")
+        answer = "y" if yes else _answer("Apply this plan? [y]es, [e]dit again or [n]o", "yen")
         if answer == "n":
-            return ended("nothing is changed")
+            return ended("nothing was changed")
         if answer == "y":
             with exclusive(context, wait):
                 result = usecase.apply_edit(context, before, text, issue=issue)
@@ -94,7 +96,7 @@ def _can_ask() -> bool:
 
 
 def _answer(question: str, letters: str) -> str:
-    """One of ``letters``: the question is asked until it is answered with one."""
+    """Prompt until the answer is one of ``letters``, and return it."""
     while True:
         letter = str(typer.prompt(question, prompt_suffix=" ")).strip()[:1].lower()
         if letter and letter in letters:

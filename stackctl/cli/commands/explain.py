@@ -20,14 +20,14 @@ def explain(
     address: Annotated[
         str,
         typer.Argument(
-            metavar="DOMAIN[/PATH]", autocompletion=domains, help="A name and a path, or the whole https:// address."
+            metavar="DOMAIN[/PATH]", autocompletion=domains, help="Domain and path, or the full https:// URL."
         ),
     ],
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """Follow one request to its app, and name the broken link. It goes by server block, location and container."""
+    """Trace one request to its app; name the hop that fails."""
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.explain import show
     from stackctl.usecases import explain as usecase

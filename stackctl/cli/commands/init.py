@@ -36,29 +36,32 @@ def init(
     agree_tos: Annotated[bool, typer.Option("--agree-tos", help="Agree to the CA's terms of service.")] = False,
     ca: Annotated[
         str | None,
-        typer.Option(metavar="letsencrypt|letsencrypt-staging|URL", help="Who issues. [default: letsencrypt]"),
+        typer.Option(
+            metavar="letsencrypt|letsencrypt-staging|URL",
+            help="CA that issues the certificates. [default: letsencrypt]",
+        ),
     ] = None,
     ca_bundle: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="PEM file that a private CA's own TLS is trusted by.")
+        Path | None, typer.Option(metavar="FILE", help="PEM file with the root certificates of a private CA.")
     ] = None,
     eab_kid: Annotated[
         str | None, typer.Option(metavar="KID", help="Key identifier of the CA's external account binding.")
     ] = None,
     eab_hmac_key_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File with the MAC key that belongs to it.")
+        Path | None, typer.Option(metavar="FILE", help="File with the HMAC key of the external account binding.")
     ] = None,
-    staging: Annotated[bool, typer.Option("--staging", help="The same as --ca letsencrypt-staging.")] = False,
+    staging: Annotated[bool, typer.Option("--staging", help="Same as --ca letsencrypt-staging.")] = False,
     key_type: Annotated[
-        KeyType | None, typer.Option(metavar="ecdsa|rsa", help="Kind of the certificates' keys. [default: ecdsa]")
+        KeyType | None, typer.Option(metavar="ecdsa|rsa", help="Key type of the certificates. [default: ecdsa]")
     ] = None,
     rsa_key_size: Annotated[
         int | None, typer.Option(metavar="2048|3072|4096", help="Size of RSA keys in bits. [default: 2048]")
     ] = None,
     http: Annotated[
-        str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Where HTTP is published. [default: 80]")
+        str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Address and port to publish HTTP at. [default: 80]")
     ] = None,
     https: Annotated[
-        str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Where HTTPS is published. [default: 443]")
+        str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Address and port to publish HTTPS at. [default: 443]")
     ] = None,
     nginx_image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="Image of the proxy. [default: nginx:1.30]")
@@ -72,17 +75,17 @@ def init(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Make a stack in this directory, and start its proxy. What is there already stays."""
+    """Create a stack in this directory, and start its proxy. Existing settings are kept."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import init as usecase
 
     def options() -> usecase.InitOptions:
         if staging and ca not in {None, "letsencrypt-staging"}:
-            raise InputError("--staging and --ca name two different CAs", where="--staging")
+            raise InputError("--staging and --ca select different CAs", where="--staging")
         if rsa_key_size not in {None, 2048, 3072, 4096}:
-            raise InputError(f"{rsa_key_size} is not 2048, 3072 or 4096", where="--rsa-key-size")
+            raise InputError(f"{rsa_key_size} is not one of 2048, 3072 and 4096", where="--rsa-key-size")
         if rsa_key_size and key_type is KeyType.ECDSA:
-            raise InputError("an ECDSA key has no RSA key size", where="--rsa-key-size")
+            raise InputError("cannot be combined with --key-type ecdsa", where="--rsa-key-size")
         asked = usecase.InitOptions(
             email=parsed("--email", values.email, email),
             agree_tos=True if agree_tos else None,
@@ -112,10 +115,10 @@ def init(
 
 
 def _ask_email() -> str | None:
-    """Ask on a terminal; elsewhere there is nobody to ask, and an address is not required."""
+    """Prompt for the optional address, if there is a terminal."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
-    answer = typer.prompt("E-mail for the CA (empty: none)", default="", show_default=False)
+    answer = typer.prompt("E-mail address for the CA (empty for none)", default="", show_default=False)
     return parsed("--email", values.email, answer or None)
 
 

@@ -19,22 +19,24 @@ if TYPE_CHECKING:
 def logs(
     domain: Annotated[
         str | None,
-        typer.Argument(metavar="DOMAIN", autocompletion=domains, show_default=False, help="One site's lines alone."),
+        typer.Argument(
+            metavar="DOMAIN", autocompletion=domains, show_default=False, help="Show only the lines of this site."
+        ),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the output.")] = False,
     tail: Annotated[
         int,
         typer.Option(
             metavar="NUMBER",
             callback=not_negative,
-            help="Lines per service, from the end. [default: 100]",
+            help="Last lines to show of each service. [default: 100]",
             show_default=False,
         ),
     ] = 100,
     directory: Directory = HERE,
     verbose: Verbose = False,
 ) -> None:
-    """What the proxy and the apps print."""
+    """Show the logs of the proxy and the apps."""
     from stackctl.cli.console import make_console, verbatim
     from stackctl.cli.run import Common, run
     from stackctl.usecases import logs as usecase

@@ -19,7 +19,7 @@ from stackctl.cli.options import (
 
 
 def plan(
-    check: Annotated[bool, typer.Option("--check", help="Exit with code 10 if there are changes.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with code 10 if the plan has changes.")] = False,
     no_issue: NoIssue = False,
     ignore_ledger: IgnoreLedger = False,
     unattended: Unattended = False,
@@ -27,15 +27,15 @@ def plan(
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """Show what 'up' would do, why, and each file's change. Nothing is done."""
+    """Show what 'up' would do and why, with a diff of each file. Nothing is changed."""
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.plan import show
     from stackctl.usecases import up_down as usecase
 
     run(
         Common("plan", directory, output, verbose),
-        lambda host: usecase.plan(
-            host, issue=not no_issue, ledger=not ignore_ledger, unattended=unattended, check=check
+        lambda context: usecase.plan(
+            context, issue=not no_issue, ledger=not ignore_ledger, unattended=unattended, check=check
         ),
         show,
     )

@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 
 
 def remove_app(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="The site's own name.")],
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="Main domain of the site.")],
     keep_service: Annotated[
-        bool, typer.Option("--keep-service", help="Leave a service that add-app made running.")
+        bool, typer.Option("--keep-service", help="Keep a service that add-app created running.")
     ] = False,
     delete_cert: Annotated[
-        bool, typer.Option("--delete-cert", help="Delete its certificate and key too; asks first.")
+        bool, typer.Option("--delete-cert", help="Delete its certificate and key too; asks for confirmation.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     dry_run: DryRun = False,
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Take a site's route away, then its service. Volumes and certificates stay."""
+    """Remove a site: its route, then its service. Volumes and certificates are kept."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import remove_app as usecase
 
     def action(context: Context) -> Result[None]:
         name = values.domain(domain)
         if delete_cert and not yes and not dry_run:
-            _confirm(InputError, f"Delete the certificate and the key of {name}? They cannot be made again.")
+            _confirm(InputError, f"Delete the certificate and the key of {name}? This cannot be undone.")
         return usecase.remove_app(context, name, keep_service=keep_service, delete_cert=delete_cert, dry_run=dry_run)
 
     run(Common("remove-app", directory, output, verbose, None if dry_run else wait), action)
@@ -56,6 +56,6 @@ def remove_app(
 
 def _confirm(refused: type[Exception], question: str) -> None:
     if not sys.stdin.isatty():
-        raise refused("--delete-cert needs a confirmation, and nobody is here to ask: pass --yes")
+        raise refused("--delete-cert requires confirmation, but there is no terminal: pass --yes")
     if not typer.confirm(question, default=False):
         raise refused("not confirmed: nothing was changed")

@@ -33,7 +33,7 @@ def renew(
         typer.Option(
             metavar="DOMAIN",
             autocompletion=domains,
-            help="Renew this one although it is not due, and whatever its name leads to; repeatable.",
+            help="Renew this site even if it is not due or does not resolve to this host; repeatable.",
         ),
     ] = None,
     ignore_ledger: IgnoreLedger = False,

@@ -27,26 +27,22 @@ if TYPE_CHECKING:
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What 'stackctl backup' wrote.")],
-    force: Annotated[
-        bool, typer.Option("--force", help="Stop the stack that is there, and put its files aside.")
-    ] = False,
-    no_up: Annotated[bool, typer.Option("--no-up", help="Put the files in place, and start nothing.")] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Archive written by 'stackctl backup'.")],
+    force: Annotated[bool, typer.Option("--force", help="Stop an existing stack, and move its files aside.")] = False,
+    no_up: Annotated[bool, typer.Option("--no-up", help="Restore the files without starting the stack.")] = False,
     no_issue: NoIssue = False,
     passphrase_file: PassphraseFile = None,
     identity: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File with the age secret key of a recipient.")
+        Path | None, typer.Option(metavar="FILE", help="File with the age private key of a recipient.")
     ] = None,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Verify the archive to its end, and change nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Verify the archive without changing anything.")] = False,
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Start a backup's stack here, with the certificates it had."""
-    from stackctl.cli.run import Common, host_of, run
+    """Restore a stack and its certificates from a backup."""
+    from stackctl.cli.run import Common, context_of, run
     from stackctl.cli.views.backup import show_restore
     from stackctl.engine.backup.sealing import Keys, read_passphrase
     from stackctl.usecases import restore as usecase
@@ -63,7 +59,7 @@ def restore(
             usecase.refuse_occupied(directory.absolute(), opened[0], options)
 
     def action(context: Context) -> Result[RestoreReport]:
-        return usecase.restore(context, opened[0], options, lambda: host_of(common, context.report), dry_run=dry_run)
+        return usecase.restore(context, opened[0], options, lambda: context_of(common, context.report), dry_run=dry_run)
 
     run(common, action, show_restore, check)
 

@@ -35,7 +35,7 @@ def rollback(
             callback=_at_least_1,
             autocompletion=numbers,
             show_default=False,
-            help="Entry of 'history' to go back to. [default: before the last change]",
+            help="History entry to roll back to. [default: the state before the last change]",
         ),
     ] = None,
     no_issue: NoIssue = False,
@@ -46,9 +46,9 @@ def rollback(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Go back to an earlier state, by the same steps as any change.
+    """Roll back to an earlier state, by the same steps as any change.
 
-    The Compose file and nginx/custom are put back as they were. It can be undone the same way.
+    Restores the Compose file and nginx/custom. A rollback can be rolled back too.
     """
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.rollback import show
@@ -57,6 +57,8 @@ def rollback(
     common = Common("rollback", directory, output, verbose, None if dry_run else wait)
     run(
         common,
-        lambda host: usecase.rollback(host, number, issue=not no_issue, ledger=not ignore_ledger, dry_run=dry_run),
+        lambda context: usecase.rollback(
+            context, number, issue=not no_issue, ledger=not ignore_ledger, dry_run=dry_run
+        ),
         show,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def schema() -> None:
-    """Print the JSON Schema of x-stackctl, as editors use it."""
+    """Print the JSON Schema of x-stackctl for editors."""
     from stackctl.cli.console import print_json
     from stackctl.proxies.registry import PROXIES
     from stackctl.stackfile.schema import editor_schema

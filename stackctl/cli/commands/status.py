@@ -10,7 +10,7 @@ def status(
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """Show each app: upstream, certificate, what is really served."""
+    """Show each site: upstream, certificate, what is served."""
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.status import show
     from stackctl.usecases import status as usecase

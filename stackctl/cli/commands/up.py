@@ -29,14 +29,19 @@ def up(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Do what the Compose file says, after an edit or a crash. Where all is so already, nothing is touched."""
+    """Apply the Compose file, after an edit or a crash. Changes only what differs."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import up_down as usecase
 
     common = Common("up", directory, output, verbose, None if dry_run else wait)
     run(
         common,
-        lambda host: usecase.up(
-            host, issue=not no_issue, check=not force, ledger=not ignore_ledger, unattended=unattended, dry_run=dry_run
+        lambda context: usecase.up(
+            context,
+            issue=not no_issue,
+            check=not force,
+            ledger=not ignore_ledger,
+            unattended=unattended,
+            dry_run=dry_run,
         ),
     )

@@ -1,1 +1,1 @@
-"""How a command's data is shown as text: a module for each that has more than operations to show."""
+"""Shows the payloads of commands as text: a module per command."""

@@ -1,4 +1,4 @@
-"""``adopt`` as text: what was found, what becomes of it, and what it cost."""
+"""Shows ``adopt`` as text: the findings, how they are handled, and the downtime."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from stackctl.wording import day, listed
 
 _TITLES = {
     "kept": f"kept, in {CUSTOM.path}/",
-    "replaced": "done by stackctl in its own way",
-    "changed": "different from now on",
-    "lost": "cannot be kept",
+    "replaced": "replaced by stackctl's own configuration",
+    "changed": "changed",
+    "lost": "not supported",
 }
 _STYLES = {"lost": "bold red", "changed": "yellow"}
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def show(console: Console, result: Result[AdoptReport | None]) -> None:
-    """The plan of a dry run; what came of it otherwise."""
+    """Print the plan of a dry run, or the result of the adoption."""
     report = result.payload
     if report is None:  # the user declined
         return
     if not result.plan:
-        plain(console, "nothing to adopt: what is here is stackctl's already ('stackctl status' shows it)")
+        plain(console, "nothing to adopt: stackctl already manages this stack (see 'stackctl status')")
         return
     if result.dry_run:
         _plan(console, report)
@@ -35,19 +35,19 @@ def show(console: Console, result: Result[AdoptReport | None]) -> None:
     if result.errors:
         return
     if not report.replaced:
-        plain(console, "the proxy was not replaced: not a moment without an answer")
+        plain(console, "the proxy was not replaced: no downtime")
     elif report.gap_ms is None:
-        plain(console, "the proxy was started; nothing answered before")
+        plain(console, "the proxy was started; it was not running before")
     else:
         plain(console, f"the proxy was replaced: {report.gap_ms} ms of downtime")
-    plain(console, f"{len(report.sites)} sites are taken over; 'stackctl rollback' gives the old stack back")
+    plain(console, f"{len(report.sites)} sites adopted; 'stackctl rollback' restores the old stack")
     for site in report.sites:
         if site.certificate is None:
-            plain(console, f"{site.name} has no certificate yet: 'stackctl up' asks for one")
+            plain(console, f"{site.name} has no certificate yet: issue it with 'stackctl up'")
 
 
 def show_plan(result: Result[AdoptReport]) -> None:
-    """The plan, before it is carried out."""
+    """Print the plan before the confirmation."""
     console = make_console()
     _plan(console, result.payload)
     _title(console, "steps")
@@ -68,14 +68,18 @@ def _plan(console: Console, report: AdoptReport) -> None:
         for remark in remarks:
             plain(console, f"  {remark.at + ': ' if remark.at else ''}{remark.text}")
     if report.diff:
-        _title(console, "changes of the Compose file")
+        _title(console, "changes to the Compose file")
     lines: list[Part] = [(f"  {line}", _DIFF_STYLES.get(line[:1], "")) for line in report.diff.splitlines()]
     verbatim(console, *lines)
 
 
 def _verdict(console: Console, report: AdoptReport) -> None:
     if report.stops:
-        _title(console, "adoption stops here: some of it cannot be kept; --force goes on without that", "bold red")
+        _title(
+            console,
+            "the stack is not adopted: some settings are not supported; --force continues without them",
+            "bold red",
+        )
 
 
 def _site(site: AdoptedSite) -> str:

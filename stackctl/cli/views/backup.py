@@ -1,4 +1,4 @@
-"""``backup`` and ``restore`` as text."""
+"""Shows ``backup`` and ``restore`` as text."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from stackctl.wording import moment
 
 
 def show_backup(console: Console, result: Result[BackupReport]) -> None:
-    """What is in the archive, and what a stack needs besides."""
+    """Print the content of the archive, and what the stack also needs."""
     report = result.payload
     shown = "standard output" if report.archive == "-" else report.archive
     encrypted = ", encrypted" if report.encrypted else ""
     plain(console, f"wrote {shown}: {_held(report)}, {_size(report.size)}{encrypted}")
-    plain(console, f"not in it, and yours to keep: {_listed(report.left_out)}")
+    plain(console, f"not in the archive, back up separately: {_listed(report.left_out)}")
     if not report.encrypted:
-        plain(console, "it holds private keys as they are: keep it as safe as this host")
+        plain(console, "the archive contains unencrypted private keys: protect it like this host")
 
 
 def show_restore(console: Console, result: Result[RestoreReport]) -> None:
-    """What was, or would be, restored."""
+    """Print what was restored, or would be."""
     report = result.payload
     what = f"{_held(report)}, of {moment(report.made)}"
     if not result.dry_run:
         plain(console, f"restored {report.archive}: {what}")
         return
-    plain(console, f"{report.archive} is whole: {what}")
+    plain(console, f"{report.archive} is intact: {what}")
     if report.replaced:
-        plain(console, f"with --force it would put aside: {', '.join(report.replaced)}")
+        plain(console, f"with --force, these would be moved aside: {', '.join(report.replaced)}")
 
 
 def _held(report: BackupReport | RestoreReport) -> str:
@@ -42,7 +42,7 @@ def _held(report: BackupReport | RestoreReport) -> str:
 
 
 def _listed(left_out: Sequence[str]) -> str:
-    # Named in full only where a person reads to the end.
+    # A long list is cut short.
     named = left_out[:10]
     more = [f"{len(left_out) - 10} more"] if len(left_out) > 10 else []
     return "; ".join([*named, *more, "the apps' images"])

@@ -10,8 +10,8 @@ from stackctl.usecases.result import Result
 
 
 def show(console: Console, result: Result[ConfigReport]) -> None:
-    """Each file under its name."""
+    """Print each file below its name."""
     if not result.payload.live:
-        plain(console, "# This is not what is live: 'stackctl plan' shows the difference, 'stackctl up' makes it so.")
+        plain(console, "# This differs from the live files: see 'stackctl plan', and apply it with 'stackctl up'.")
     for file in result.payload.files:
         verbatim(console, f"# {file.path}", file.content.rstrip("\n"))

@@ -1,4 +1,4 @@
-"""``doctor`` as text."""
+"""Shows ``doctor`` as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MARKS = {Verdict.OK: ("✓", "green"), Verdict.WRONG: ("✗", "red"), Verdict.U
 
 
 def show(console: Console, result: Result[DoctorReport]) -> None:
-    """One line a check, and then what to do: about what is wrong first, and elsewhere."""
+    """Print one line per check, then what to do about each failure."""
     checks = [check for section in result.payload.sections for check in section.checks]
     width = max((len(check.name) for check in checks), default=0)
     for section in result.payload.sections:
@@ -30,7 +30,7 @@ def show(console: Console, result: Result[DoctorReport]) -> None:
     unknown = [check for check in checks if check.verdict is Verdict.UNKNOWN and check.todo]
     elsewhere = list(dict.fromkeys(_todo(check) for check in unknown))
     if not wrong:
-        plain(console, "nothing is wrong")
+        plain(console, "no problems found")
     for title, lines in (("what to do first:", todos[:1]), ("then:", todos[1:]), ("check elsewhere:", elsewhere)):
         if lines:
             plain(console, (title, "bold"))
@@ -39,7 +39,7 @@ def show(console: Console, result: Result[DoctorReport]) -> None:
 
 
 def _gathered(checks: Sequence[Check]) -> Iterator[tuple[str, Check]]:
-    """Return checks with their names; neighbours that were not made for one and the same reason are one."""
+    """Return checks with their names; adjacent checks skipped for the same reason are merged."""
     for _, group in groupby(checks, key=lambda check: _reason(check) or check):
         first, *others = group
         yield ", ".join([first.name, *(other.name for other in others)]), first

@@ -1,4 +1,4 @@
-"""``down`` as text."""
+"""Shows ``down`` as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stackctl.usecases.up_down import DownReport
 
 
 def show(console: Console, result: Result[DownReport]) -> None:
-    """What was, or would be, stopped."""
+    """Print what was stopped, or would be."""
     services = ", ".join(result.payload.stopped)
     if result.dry_run:
         plain(console, f"would stop: {services or 'nothing is running'}")

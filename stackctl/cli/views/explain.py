@@ -1,4 +1,4 @@
-"""``explain`` as text: the request as a tree, one line per hop."""
+"""Shows ``explain`` as text: the request as a tree, one line per hop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many certificates that were not issued, as one table: what to do about a problem is said once."""
+"""Shows many failed certificates as one table, with each hint once."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from stackctl.cli.table import table
 from stackctl.errors import IssueFailed, StackctlError
 
 _FEW = 3
-"""So many are told one by one."""
+"""Up to this number, failures are shown one by one."""
 
 
 def show(console: Console, errors: Sequence[StackctlError]) -> list[StackctlError]:
-    """Print the table, where there is enough for one; returns the errors that are not in it."""
+    """Print the table if there are enough failures; return the errors that are not in it."""
     failed = [error for error in errors if isinstance(error, IssueFailed) and error.lineage]
     if len(failed) <= _FEW:
         return list(errors)
     plain(console, ("error: ", "red"), f"{len(failed)} certificates were not issued")
     rows = [(f"  {error.lineage}", error.why, " ".join(error.detail.split())) for error in failed]
-    table(console, ("  CERTIFICATE", "WHY", "IN WORDS"), rows)
+    table(console, ("  CERTIFICATE", "PROBLEM", "DETAIL"), rows)
     for hint in dict.fromkeys(error.hint for error in failed if error.hint):
         of = sorted({error.why for error in failed if error.hint == hint})
         plain(console, f"  → {', '.join(of)}: {hint}" if of != ["-"] else f"  → {hint}")

@@ -1,4 +1,4 @@
-"""``history`` as text."""
+"""Shows ``history`` as text."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from stackctl.usecases.history import ChangedFile, EntryReport, HistoryReport
 from stackctl.usecases.result import Result
 from stackctl.wording import listed, moment, shortened
 
-_TITLES = ("NUMBER", "WHEN", "COMMAND", "WHAT CHANGED")
+_TITLES = ("NUMBER", "TIME", "COMMAND", "CHANGES")
 _WIDEST = 60
-"""Of a command; JSON has the whole of it."""
+"""The maximum width of a command; JSON contains the full command."""
 
 _WORDS = {"new": "new", "removed": "removed"}
 
 
 def show(console: Console, result: Result[HistoryReport]) -> None:
-    """One row for each entry, the newest last."""
+    """Print one row per entry, newest last."""
     entries = result.payload.entries
     if not entries:
-        plain(console, "no entry yet: it begins with the first change that is made here")
+        plain(console, "no entries yet: the first change made with stackctl adds one")
         return
     table(console, _TITLES, [_row(entry) for entry in entries])
-    plain(console, "go back with 'stackctl rollback NUMBER'; 'stackctl rollback NUMBER --dry-run' shows what that does")
+    plain(console, "roll back with 'stackctl rollback NUMBER'; preview it with 'stackctl rollback NUMBER --dry-run'")
 
 
 def _row(entry: EntryReport) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ def _file(file: ChangedFile) -> str:
 
 
 def _other(changes: Sequence[str]) -> str:
-    """Where no file of a person's changed: what was done first, and how much more."""
+    """Return the first change and the number of others, for an entry without changed files."""
     if not changes:
         return "-"
     return changes[0] if len(changes) == 1 else f"{changes[0]} and {len(changes) - 1} more"

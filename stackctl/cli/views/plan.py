@@ -1,4 +1,4 @@
-"""A plan as text: what would be done and why, and under it how the files would change."""
+"""Shows a plan as text: each operation with its cause and its changes to files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORDS = {"new": " (new)", "removed": " (removed)", "changed": ""}
 
 
 def show_plan(console: Console, result: Result[object]) -> None:
-    """Every operation with its cause; under it the difference of each file it changes, and at the end a summary."""
+    """Print every operation with its cause and the diffs of its files, then a summary."""
     if result.edited:
         plain(console, "edited since the last change:")
     for diff in result.edited:
@@ -28,7 +28,7 @@ def show_plan(console: Console, result: Result[object]) -> None:
         for diff in result.diffs[number] if result.diffs else ():
             _show_diff(console, diff)
     if result.plan:
-        plain(console, f"in all: {', '.join(_summary(result))}")
+        plain(console, f"summary: {', '.join(_summary(result))}")
 
 
 def _show_diff(console: Console, diff: FileDiff) -> None:
@@ -37,18 +37,18 @@ def _show_diff(console: Console, diff: FileDiff) -> None:
 
 
 def _summary(result: Result[object]) -> Iterator[str]:
-    """What a person asks first: how many files, which certificates, what is started and reloaded."""
+    """Yield the counts of changed files, certificates, started services and reloads."""
     operations = result.plan.operations
     yield _count(len(operations), "operation")
     files = {diff.path for diffs in result.diffs for diff in diffs}
     if files:
         yield f"{_count(len(files), 'file')} changed"
-    asked = [operation.request.lineage for operation in operations if isinstance(operation, Issue)]
-    if asked:
-        yield f"{_count(len(asked), 'certificate')} asked for ({listed(asked)})"
-    held = [operation.request.lineage for operation in operations if isinstance(operation, DeferIssue)]
-    if held:
-        yield f"{_count(len(held), 'certificate')} held back ({listed(held)})"
+    requested = [operation.request.lineage for operation in operations if isinstance(operation, Issue)]
+    if requested:
+        yield f"{_count(len(requested), 'certificate')} to issue ({listed(requested)})"
+    deferred = [operation.request.lineage for operation in operations if isinstance(operation, DeferIssue)]
+    if deferred:
+        yield f"{_count(len(deferred), 'certificate')} deferred ({listed(deferred)})"
     started = [operation.service for operation in operations if isinstance(operation, StartService | StartProxy)]
     if started:
         yield f"{_count(len(started), 'service')} started ({listed(started)})"
@@ -61,6 +61,6 @@ def _count(number: int, word: str) -> str:
 
 
 def show(console: Console, result: Result[object]) -> None:
-    """The plan itself is shown as for every dry run; left is what to say where there is none."""
+    """Print that the plan is empty; a plan itself is printed for every dry run."""
     if not result.plan:
-        plain(console, "nothing to do: everything is as it should be")
+        plain(console, "nothing to do: the stack is up to date")

@@ -1,4 +1,4 @@
-"""``renew`` as text."""
+"""Shows ``renew`` as text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from stackctl.usecases.result import Result
 
 
 def show(console: Console, result: Result[RenewReport]) -> None:
-    """What became of each app's certificate."""
+    """Print the outcome for each site's certificate."""
     for row in result.payload.sites:
         plain(console, f"{row.name}: {row.status}" + (f" ({row.reason})" if row.reason else ""))

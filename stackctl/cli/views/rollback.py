@@ -1,4 +1,4 @@
-"""``rollback`` as text."""
+"""Shows ``rollback`` as text."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from stackctl.usecases.rollback import RollbackReport
 
 
 def show(console: Console, result: Result[RollbackReport | UndoReport]) -> None:
-    """As a plan is shown; giving an old stack back has none, and its notes say all of it."""
+    """Print the result like a plan; undoing an adoption has no plan, and its notes say everything."""
     if isinstance(result.payload, RollbackReport):
         plan.show(console, result)

@@ -1,4 +1,4 @@
-"""``status`` as text."""
+"""Shows ``status`` as text."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SERVED_STYLES = {"real": "green", "dummy": "yellow", "other": "yellow", "nothin
 
 
 def show(console: Console, result: Result[StatusReport]) -> None:
-    """One row per app."""
+    """Print one row per site."""
     report = result.payload
     plain(console, f"project {report.project}, proxy {report.proxy}")
     if not report.sites:
-        plain(console, "no apps yet: add one with 'stackctl add-app DOMAIN'")
+        plain(console, "no sites yet: add one with 'stackctl add-app DOMAIN'")
         return
     shown = ([_status_row(row, aliases) for row in report.sites] for aliases in _ALIASES)
     rows = next((rows for rows in shown if fits(console, _TITLES, rows)), None)
@@ -27,7 +27,7 @@ def show(console: Console, result: Result[StatusReport]) -> None:
 
 
 _ALIASES = (3, 1, 0)
-"""How many are named, in a narrow terminal fewer; JSON has all of them."""
+"""The number of aliases to show, fewer on a narrow terminal; JSON contains all of them."""
 
 _TITLES = ("APP", "ALIASES", "UPSTREAM", "HEALTH", "ISSUER", "NOT AFTER", "SERVED")
 
