@@ -47,7 +47,7 @@ class Tree(msgspec.Struct, frozen=True):
     """``tree.json``.
 
     Attributes:
-        made: when the stack was recorded, by the version and commit named beside it.
+        made: when the stack was recorded, by the version and commit next to it.
         ca: the host and port of the CA's ACME directory.
         modes: of every folder and regular file, in octal digits.
         folders: every folder.

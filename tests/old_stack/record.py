@@ -39,7 +39,8 @@ def record(stack: Stack, archive: bytes, version: str, commit: str, made: dateti
     remade = {BUNDLE, *accounts, *same, *(path for one in certificates for path in one.files.values())}
     shutil.rmtree(FIXTURE, ignore_errors=True)
     for name in sorted(set(regular) - remade):
-        content = regular[name].read_bytes()
+        # The history holds command lines, with the path of the checkout in them.
+        content = regular[name].read_bytes().replace(str(stack.lab.bundle.parent.parent).encode(), b"..")
         assert not SECRET.search(content), f"{name} holds a key or a certificate"
         (FILES / name).parent.mkdir(parents=True, exist_ok=True)
         (FILES / name).write_bytes(content)
