@@ -105,7 +105,7 @@ def _proxy_service(doc: Document, project: Project, kind: str) -> ProxyService:
         raise StackfileError(
             f"HTTP at {http} and HTTPS at {https} are published at the same address and port",
             where=doc.where_of(("services", proxy.name, "ports")),
-            hint="give each a port of its own",
+            hint="publish them at two different ports",
         )
     if proxy.image is None:
         raise StackfileError("the proxy service has no image", where=doc.where_of(("services", proxy.name)))

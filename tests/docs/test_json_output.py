@@ -17,7 +17,7 @@ from stackctl.errors import InputError
 from stackctl.plan.diff import FileDiff
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import Publish
-from stackctl.usecases.adopt.proposal import AdoptedSite, AdoptRemark, AdoptReport
+from stackctl.usecases.adopt.adoption import AdoptedSite, AdoptRemark, AdoptReport
 from stackctl.usecases.as_json import VERSION, error_object, failure_object, payload_object, result_object
 from stackctl.usecases.backup import BackupReport
 from stackctl.usecases.config import ConfigReport

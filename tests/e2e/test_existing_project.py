@@ -1,4 +1,4 @@
-"""``init`` beside a Compose project that is there already, with data in it."""
+"""``init`` in a Compose project that already exists, with data in it."""
 
 from __future__ import annotations
 

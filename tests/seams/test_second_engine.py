@@ -32,7 +32,7 @@ ONE, TWO = Domain("one.example.com"), Domain("two.example.com")
 
 
 class Everywhere:
-    """A network in which every name leads here."""
+    """A network in which every name resolves to this host."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

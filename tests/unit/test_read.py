@@ -384,7 +384,7 @@ def test_a_proxy_publishes_80_and_443_at_two_places(one: str | None, other: str 
     error = refusal("services:\n  nginx:\n    ports: []\n", Project("demo", {"nginx": proxy, "certbot": CERTBOT}))
     assert str(error).startswith("f.yml:3: HTTP at ")
     assert str(error).endswith("are published at the same address and port")
-    assert error.hint == "give each a port of its own"
+    assert error.hint == "publish them at two different ports"
 
 
 def test_a_proxy_has_an_image() -> None:

@@ -13,7 +13,7 @@ from stackctl.plan.adopt import ImportCertificate, ReplaceProxy, RewriteRenewal
 from stackctl.plan.operations import Issue, MakeDummy, WriteStackfile
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
-from stackctl.usecases.adopt.proposal import Adoption, AdoptOptions
+from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions
 from stackctl.usecases.adopt.survey import prepare
 from stackctl.usecases.adopt.take_over import adopt, undo_adoption
 from tests.usecases.test_crash import Fuse

@@ -52,7 +52,7 @@ def adopt(
     from stackctl.cli.views.adopt import show, show_plan
     from stackctl.usecases.adopt import survey as usecase
     from stackctl.usecases.adopt import take_over
-    from stackctl.usecases.adopt.proposal import AdoptOptions, AdoptReport
+    from stackctl.usecases.adopt.adoption import AdoptOptions, AdoptReport
     from stackctl.usecases.result import Result
 
     def options() -> AdoptOptions:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from stackctl.cli.console import Part, make_console, plain, verbatim
 from stackctl.proxies.nginx.layout import CUSTOM
-from stackctl.usecases.adopt.proposal import AdoptedSite, AdoptReport
+from stackctl.usecases.adopt.adoption import AdoptedSite, AdoptReport
 from stackctl.usecases.result import Result
 from stackctl.wording import day, listed
 

@@ -31,7 +31,7 @@ from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import DEFAULT
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
-from stackctl.usecases.adopt.proposal import Adoption, AdoptOptions, planned
+from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions, planned
 from stackctl.usecases.converge import load, open_document
 
 
