@@ -51,7 +51,7 @@ def types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Typing:
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
-    """A person at a terminal who answers each question with the next letter; returns what is left to say."""
+    """The user at a terminal who answers each question with the next letter; returns what is left to say."""
 
     def use(letters: str) -> list[str]:
         left = list(letters)

@@ -164,7 +164,7 @@ def test_every_command_prints_one_object(cli: Cli) -> None:
         assert isinstance(json.loads(printed), dict)
 
 
-def test_what_a_person_reads_of_add_app(cli: Cli) -> None:
+def test_what_the_user_reads_of_add_app(cli: Cli) -> None:
     result = cli("add-app", "two.example.com")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -173,7 +173,7 @@ def test_what_a_person_reads_of_add_app(cli: Cli) -> None:
     assert "nothing to do" in cli("add-app", "two.example.com").stdout
 
 
-def test_what_a_person_reads_of_a_dry_run(cli: Cli) -> None:
+def test_what_the_user_reads_of_a_dry_run(cli: Cli) -> None:
     lines = cli("add-app", "two.example.com", "--dry-run").stdout.splitlines()
     assert lines[0] == "would write docker-compose.yml  (the stack changes)"
     assert lines[1] == "    docker-compose.yml"
@@ -248,7 +248,7 @@ def test_a_plan_shows_no_ca_bundle(bare: Cli, tmp_path: Path) -> None:
     assert "CERTIFICATE" not in shown
 
 
-def test_history_and_rollback_as_a_person_reads_them(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_history_and_rollback_as_the_user_reads_them(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["stackctl", "add-app", "two.example.com", "--service", "my two"])
     assert cli("add-app", "two.example.com", "--service", "two").exit_code == 0
     monkeypatch.setattr(sys, "argv", ["stackctl", "rollback"])
@@ -298,7 +298,7 @@ def test_history_and_rollback_as_json(cli: Cli) -> None:
     assert cli.refused(2, "rollback", "9")["message"] == "the history has no entry 9: it has 1, 2, 3"
 
 
-def test_what_a_person_reads_of_status(cli: Cli) -> None:
+def test_what_the_user_reads_of_status(cli: Cli) -> None:
     text = cli("status").stdout
     assert "project stack, proxy running" in text
     for part in ("one.example.com", "www.example.com", "one:8000", "running", "Fake CA", "2026-10-30", "90", "real"):
@@ -323,7 +323,7 @@ def test_logs_leave_out_what_the_proxy_says_of_signals(cli: Cli, monkeypatch: py
     assert cli("logs", "www.example.com").stdout.splitlines() == lines[1:]
 
 
-def test_every_failure_is_told_and_the_first_one_is_the_exit_code(cli: Cli) -> None:
+def test_every_failure_is_reported_and_the_first_one_is_the_exit_code(cli: Cli) -> None:
     cli.world.custom("one.example.com.conf", "not_a_directive on;\n")
     cli.world.fake.faults.issue["two.example.com"] = "dns"
     cli.world.add("two.example.com", issue=False)
@@ -349,7 +349,7 @@ def test_backup_and_restore_as_json(cli: Cli, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_what_a_person_reads_of_a_backup(cli: Cli, tmp_path: Path) -> None:
+def test_what_the_user_reads_of_a_backup(cli: Cli, tmp_path: Path) -> None:
     archive = tmp_path / "x.tar.gz"
     printed = cli("backup", str(archive)).stdout
     assert f"wrote {archive}: project stack, " in printed
@@ -378,7 +378,7 @@ def test_a_backup_to_standard_output_is_nothing_else(cli: Cli, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("_quick_passphrase")
-def test_a_passphrase_is_asked_for_and_never_shown(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_passphrase_is_requested_and_never_shown(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive, file = tmp_path / "x.age", tmp_path / "secret"
     file.write_text("correct horse\nsecond line\n")
     assert cli("backup", str(archive), "--passphrase-file", str(file)).exit_code == 0

@@ -1,4 +1,4 @@
-"""What a person sees of many certificates: a live line, and at the end what went wrong, as one table."""
+"""What the user sees of many certificates: a live line, and at the end what went wrong, as one table."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_many_failures_are_one_table_and_each_hint_comes_once() -> None:
     ]
 
 
-def test_a_few_are_told_one_by_one() -> None:
+def test_a_few_are_reported_one_by_one() -> None:
     assert shown(*(failed(f"{n}.example.com", "dns", "NXDOMAIN", "dig") for n in range(3))) == [
         line for n in range(3) for line in (f"error: {n}.example.com: NXDOMAIN (dns)", "  → dig")
     ]

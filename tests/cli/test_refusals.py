@@ -333,7 +333,7 @@ def test_looking_needs_no_lock(cli: Cli, holder: subprocess.Popen[str]) -> None:
         assert cli(*arguments).exit_code == 0
 
 
-def test_a_killed_holder_blocks_nobody_and_is_told_of(cli: Cli, holder: subprocess.Popen[str]) -> None:
+def test_a_killed_holder_blocks_no_command_and_is_reported(cli: Cli, holder: subprocess.Popen[str]) -> None:
     holder.kill()
     holder.wait()
     result = cli("up", "--wait", "0")

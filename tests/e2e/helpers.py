@@ -25,7 +25,7 @@ from cryptography import x509
 ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / ".lab"
 BIN = Path(sys.executable).parent
-"""Not resolved: beside the link in the virtual environment stands what is installed there."""
+"""Not resolved: next to the link in the virtual environment stands what is installed there."""
 
 APP_IMAGE = "stackctl-lab/app:latest"
 NGINX_IMAGE = "stackctl/nginx:1.30"
@@ -188,7 +188,7 @@ class Stack:
         return self.directory / "docker-compose.yml"
 
     def edit(self, old: str, new: str) -> None:
-        """Edit docker-compose.yml as a person does."""
+        """Edit docker-compose.yml as the user does."""
         text = self.file.read_text()
         assert old in text, f"{old!r} is not in {text}"
         self.file.write_text(text.replace(old, new, 1))
@@ -266,7 +266,7 @@ class Stack:
         return name
 
     def compose(self, *arguments: str) -> str:
-        """Plain Compose, as a person without stackctl calls it."""
+        """Plain Compose, as the user without stackctl calls it."""
         done = subprocess.run(
             [str(BIN / "docker-compose"), *arguments],
             cwd=self.directory,

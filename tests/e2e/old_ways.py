@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.e2e.helpers import APP_IMAGE, BIN, CERTBOT_IMAGE, NGINX_IMAGE, REFUSED_NONCE, Stack, docker, wait_until
 
-# What a person edits in the script before it is run, and what is left of it.
+# What the user edits in the script before it is run, and what is left of it.
 SCRIPT = """\
 #!/bin/bash
 
@@ -142,7 +142,7 @@ ssl_ciphers "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256";
 def old_run(stack: Stack, service: str, entrypoint: str) -> None:
     """``docker-compose run --rm --entrypoint "…" certbot``, as the scripts do it."""
     command = [str(BIN / "docker-compose"), "run", "--rm", "--entrypoint", entrypoint, service]
-    # The CA refuses some good nonces, as CAs may, and certbot gives up on that while it registers: a person asks again.
+    # The CA refuses some good nonces, as CAs may, and certbot gives up on that while it registers: the user asks again.
     for _ in range(4):
         done = subprocess.run(
             command,

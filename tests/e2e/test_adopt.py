@@ -221,7 +221,7 @@ def test_what_stackctl_has_no_key_for_goes_on_working(grown: Adopted) -> None:
     ann = {"Authorization": "Basic YW5uOnNlY3JldA=="}
     assert stack.https(shop, "/private/", headers=ann).json()["app"] == "app1"
     assert stack.https(grown.two).json()["app"] == "app2"
-    # An app that is gone costs its own location, and nobody's reload.
+    # An app that is gone costs its own location, and no one's reload.
     stack.compose("stop", "api")
     stack.ok("up", "--no-issue")
     assert "nothing to do" in stack.ok("up", "--no-issue").stdout
@@ -252,7 +252,7 @@ def test_one_had_by_standalone_renews_by_the_webroot(grown: Adopted) -> None:
     docker("exec", stack.container("proxy"), "nginx", "-s", "reload")
     wait_until(lambda: stack.serial(grown.one) != grown.serial, 30, "the renewed certificate is served")
     assert sans(stack.certificate(grown.two)) == {grown.one, grown.two}
-    # By stackctl, all who share it are asked for.
+    # stackctl requests the names of all sites that share it.
     stack.ok("renew", "--force", grown.two)
     assert sans(stack.certificate(grown.one)) == {grown.one, grown.two}
     assert stack.lineages() == [grown.one, lineage]

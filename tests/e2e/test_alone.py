@@ -88,7 +88,7 @@ def test_certbots_own_loop_renews_and_the_wire_shows_it(shared: Stack) -> None:
 
 
 @pytest.mark.parametrize("service", ["certbot", "nginx"])
-def test_a_loop_ends_at_once_when_it_is_told_to(shared: Stack, service: str) -> None:
+def test_a_loop_ends_at_once_when_it_is_stopped(shared: Stack, service: str) -> None:
     container = shared.container(service)
     docker("start", container)
     wait_until(lambda: inspect(container)["State"]["Running"], 10)

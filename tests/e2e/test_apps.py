@@ -55,7 +55,7 @@ def test_status_shows_what_is_served(pair: Pair) -> None:
     assert [(row["app"], row["served"]) for row in rows] == [(pair.first, "real"), (pair.second, "real")]
 
 
-def test_the_app_is_told_of_the_client_by_the_proxy_alone(pair: Pair) -> None:
+def test_the_app_learns_of_the_client_from_the_proxy_only(pair: Pair) -> None:
     forged = {"X-Real-IP": "192.0.2.1", "X-Forwarded-Proto": "http", "X-Forwarded-Host": "evil.example"}
     seen = pair.stack.https(pair.first, headers=forged).json()
     headers = seen["headers"]

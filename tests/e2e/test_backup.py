@@ -23,7 +23,7 @@ CONF = "data/certbot/conf"
 
 @pytest.fixture(scope="module")
 def site(new_stack: NewStack) -> Stack:
-    """Two apps with certificates, one of which was renewed, and files of a person's own."""
+    """Two apps with certificates, one of which was renewed, and files of the user's own."""
     stack = new_stack()
     stack.init()
     first, _ = stack.add("app1"), stack.add("app2")

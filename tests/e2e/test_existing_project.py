@@ -45,7 +45,7 @@ volumes:
 
 @dataclass
 class Shop:
-    """The project with a stack beside it; ``there`` are the containers it had before."""
+    """The project with a stack next to it; ``there`` are the containers it had before."""
 
     stack: Stack
     name: str

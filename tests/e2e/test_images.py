@@ -24,7 +24,7 @@ ENV PATH=/opt/busybox:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 NGINX = f"FROM {NGINX_IMAGE}\n{BUSYBOX}RUN readlink -f /bin/sh | grep busybox\n"
 
-# A Python on the PATH that knows nothing of certbot, and certbot's own beside it, as in the official image.
+# A Python on the PATH that knows nothing of certbot, and certbot's own next to it, as in the official image.
 ELSEWHERE = f"""\
 FROM {CERTBOT_IMAGE}
 RUN python3 -m venv --without-pip --system-site-packages /opt/certbot \\
@@ -104,7 +104,7 @@ def test_the_loops_run_on_busybox(busy: Stack) -> None:
         assert inspect(busy.container(service))["State"]["ExitCode"] == 0, service
 
 
-def test_without_a_python_certificates_are_asked_for_one_by_one(stack: Stack, images: dict[str, str]) -> None:
+def test_without_a_python_certificates_are_requested_one_by_one(stack: Stack, images: dict[str, str]) -> None:
     stack.init(certbot=images["closed"])
     name = stack.domain("single")
     stack.add_dns(name)

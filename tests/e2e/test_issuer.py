@@ -57,7 +57,7 @@ class Box:
         return point(f"{label}.v{self.version.replace('.', '')}.issuer.example.com")
 
     def certbot(self, *words: str) -> str:
-        """Run certbot as a person would."""
+        """Run certbot as the user would."""
         return certbot(self.container, *words)
 
     def issue(self, *jobs: dict[str, Any], concurrency: int = 16) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def test_a_stopped_app_costs_its_own_502_and_nobodys_reload(stack: Stack, nginx:
     wait_until(lambda: stack.http(second).status == 200, 15, "the proxy starts with an upstream missing")
     assert stack.https(first).status == 502
 
-    # Found again, by nobody's command to the proxy.
+    # Found again, by no one's command to the proxy.
     docker("start", stack.container("app1"))
     wait_until(lambda: stack.trusted(first), 15, "the started app is served")
 

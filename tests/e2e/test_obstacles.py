@@ -66,7 +66,7 @@ def test_a_foreign_service_of_the_same_name_is_left_alone(stack: Stack) -> None:
     assert stack.containers() == {}
 
 
-def test_an_engine_that_does_not_answer_is_told_apart(shared: Stack, stack: Stack) -> None:
+def test_an_engine_that_does_not_answer_is_reported_apart(shared: Stack, stack: Stack) -> None:
     before = shared.state()
     nowhere = {"DOCKER_HOST": "tcp://127.0.0.1:1"}
     for command in ("up", "status", "down"):
@@ -87,7 +87,7 @@ def test_compose_missing_or_too_old_is_refused(shared: Stack, tmp_path: Path, ve
         old.write_text(f"#!/bin/sh\necho {version}\n")
         old.chmod(0o755)
     before = shared.state()
-    # As if installed where no Compose stands beside the interpreter.
+    # As if installed where no Compose stands next to the interpreter.
     code = "import sys; sys.executable = '/nowhere/python'; from stackctl.__main__ import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "up"],

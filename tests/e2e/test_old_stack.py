@@ -1,4 +1,4 @@
-"""A stack that an earlier version made, as it runs on a host, and this version beside it."""
+"""A stack that an earlier version made, as it runs on a host, and this version next to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rollback`` on the real engine: by byte on disk, by serial on the wire, and with nobody disturbed."""
+"""``rollback`` on the real engine: by byte on disk, by serial on the wire, and with no one disturbed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shared(new_stack: NewStack) -> Stack:
 
 
 def _own(stack: Stack) -> dict[str, bytes]:
-    """By byte: what a person wrote, and what nginx reads."""
+    """By byte: what the user wrote, and what nginx reads."""
     places = [stack.file, *(stack.directory / "nginx/custom").iterdir()]
     live = (stack.directory / "nginx/live").resolve()
     places += [path for path in live.rglob("*") if path.is_file()]

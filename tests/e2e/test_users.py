@@ -1,4 +1,4 @@
-"""Who runs stackctl: somebody of the docker group, or somebody whose files nobody else may read."""
+"""Who runs stackctl: somebody of the docker group, or somebody whose files no one else may read."""
 
 from __future__ import annotations
 

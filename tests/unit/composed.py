@@ -35,7 +35,7 @@ COMMENTS = ["# comment", "#", "#   - like: an item", "# key: value", "# ünïcod
 
 @dataclass
 class Layout:
-    """The habits of whoever wrote the file."""
+    """The habits of the file's author."""
 
     indent: int = 2
     dash_indent: int = 0

@@ -24,14 +24,14 @@ LONG = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 40, "example"])
 """Near the longest name whose files have names that a file system takes."""
 
 HTTP = b"""\
-# A person's own, beside the sites.
+# The user's own, next to the sites.
 map $http_accept_language $language {
     default en;
     ~^de    de;
 }
 """
 SITE = b"""\
-# A person's own, inside the site.
+# The user's own, inside the site.
 add_header Strict-Transport-Security "max-age=63072000" always;
 proxy_set_header X-Language $language;
 location /static/ {

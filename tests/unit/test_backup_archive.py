@@ -290,7 +290,7 @@ def test_links_out_of_the_stack_are_followed_or_told(root: Path, tmp_path: Path)
     verify(into)
 
 
-def test_a_name_that_cannot_be_kept_is_told(root: Path) -> None:
+def test_a_name_that_cannot_be_kept_is_reported(root: Path) -> None:
     (root / "tree" / "a\nb").write_text("")
     with pytest.raises(HostError, match="not allowed in a backup"):
         take(root, PATHS)
@@ -322,7 +322,7 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [".", "nowhere/x.tar.gz"])
-def test_where_no_file_can_be_is_told(path: str, tmp_path: Path) -> None:
+def test_where_no_file_can_be_is_reported(path: str, tmp_path: Path) -> None:
     with pytest.raises(InputError), written_whole(tmp_path / path, force=True):
         pass
 

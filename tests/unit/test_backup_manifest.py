@@ -77,7 +77,7 @@ def test_a_member_that_is_no_file_of_a_stack_is_refused(more: dict[str, Any]) ->
         decode(changed(**more))
 
 
-def test_a_later_format_is_told_apart_from_damage() -> None:
+def test_a_later_format_is_reported_apart_from_damage() -> None:
     body = json.loads(manifest(a=FILE).encoded()) | {"format": FORMAT + 1, "shape": "unknown"}
     with pytest.raises(InputError, match=f"format {FORMAT + 1}") as caught:
         decode(json.dumps(body).encode())

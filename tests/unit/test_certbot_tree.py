@@ -19,7 +19,7 @@ ACCOUNT = "ca.test/dir/1f"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A tree with one lineage, certbot's README beside it, and an account that a second CA address shares."""
+    """A tree with one lineage, certbot's README next to it, and an account that a second CA address shares."""
     chain, key = make_dummy([NAME], NOW)
     archive, live = tmp_path / "archive" / NAME, tmp_path / "live" / NAME
     for folder in (archive, live, tmp_path / "renewal", tmp_path / "accounts" / ACCOUNT):

@@ -54,7 +54,7 @@ PROXY = Nginx().service("nginx", "nginx:1.30", PortBinding(None, 80), PortBindin
 CERTBOT = services.certbot_block("certbot", "certbot/certbot:v5.6.0", with_bundle=False)
 
 
-def test_the_proxy_is_published_where_it_was_asked_for() -> None:
+def test_the_proxy_is_published_where_it_was_requested() -> None:
     body = data(PROXY)["nginx"]
     assert body["ports"] == ["80:80", "127.0.0.1:8443:443"]
     assert body["image"] == "nginx:1.30"

@@ -148,7 +148,7 @@ def test_each_operation_has_its_differences_after_those_before_it() -> None:
     assert found[3][0].lines == ("@@ -1 +1 @@", "-dummy", "+real")
 
 
-def test_a_copy_is_called_like_the_file_that_a_person_edits() -> None:
+def test_a_copy_is_called_like_the_file_that_the_user_edits() -> None:
     stage = StageFiles(files={"sites/a.b.custom": b"new\n", "snippets/http.custom": b"http\n"}, cause="")
     custom = {"a.b.conf": b"new\n", "http.conf": b"http\n"}
     found = plan_diffs(Plan((stage,)), observed(custom=custom, live={"sites/a.b.custom": b"old\n"}), Nginx())
@@ -164,7 +164,7 @@ def test_a_copy_that_goes_while_its_file_stays_is_called_by_its_own_name() -> No
     assert paths(gone) == [[("nginx/custom/a.b.conf", "removed")]]
 
 
-def test_what_becomes_of_a_persons_own_file_is_shown_once() -> None:
+def test_what_becomes_of_the_users_own_file_is_shown_once() -> None:
     write = WriteCustom(path="nginx/custom/a.b.conf", content=b"old\n", cause="")
     stage = StageFiles(files={"sites/a.b.custom": b"old\n"}, cause="")
     state = observed(custom={"a.b.conf": b"new\n"}, live={"sites/a.b.custom": b"new\n"})

@@ -193,7 +193,7 @@ def test_every_key_stands_on_the_line_it_is_said_to(text: str) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_file_of_a_person_reads_as_a_yaml_library_reads_it(path: Any) -> None:
+def test_the_file_of_the_user_reads_as_a_yaml_library_reads_it(path: Any) -> None:
     text = path.read_bytes().decode()
     library = YAML(typ="safe", pure=True).load(text.removeprefix("\ufeff"))
     doc = Document.parse(text, path.name)

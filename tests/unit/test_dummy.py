@@ -1,4 +1,4 @@
-"""Dummies: certificates that a proxy can load and nobody takes for real ones."""
+"""Dummies: certificates that a proxy can load and that cannot be taken for real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits: what was asked for goes in or out, and no other byte changes."""
+"""Edits: what was requested goes in or out, and no other byte changes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def assert_there_and_back(text: str, add: Edit, remove: Edit) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in EDITABLE if path.stem != "no_newline"], ids=lambda path: path.stem)
-def test_a_service_and_a_route_go_into_a_persons_file_as_expected(path: Path) -> None:
+def test_a_service_and_a_route_go_into_the_users_file_as_expected(path: Path) -> None:
     doc = read(path)
     first = doc.own_keys(SERVICES)[0].value
     if doc.entry((*SERVICES, first, "x-stackctl")) is None:
@@ -110,7 +110,7 @@ def test_an_app_outside_comes_and_goes_without_a_trace(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EDITABLE, ids=lambda path: path.stem)
-def test_any_service_can_be_taken_out_of_a_persons_file(path: Path) -> None:
+def test_any_service_can_be_taken_out_of_the_users_file(path: Path) -> None:
     doc = read(path)
     for service in doc.own_keys(SERVICES):
         done = edit.remove(doc, (*SERVICES, service.value))

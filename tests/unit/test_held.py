@@ -66,7 +66,7 @@ def test_a_dummy_is_a_dummy_whatever_was_recorded() -> None:
     assert Stored.of(certificate(A), "local").source == "local"
 
 
-def test_the_certificate_on_disk_is_told_although_it_cannot_be_served() -> None:
+def test_the_certificate_on_disk_is_reported_although_it_cannot_be_served() -> None:
     found = held(SITE, Shelf(lineages(BROKEN), DUMMY))
     assert (found.on_disk, found.problem) == (BROKEN.certificate, "privkey.pem is missing")
     assert held(SITE, Shelf({}, DUMMY)).on_disk is None

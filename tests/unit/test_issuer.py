@@ -234,7 +234,7 @@ def notes(events: list[dict[str, Any]]) -> str:
 
 
 def check_whole(root: Path, name: str, version: int) -> None:
-    """A lineage as certbot would have left it, and nothing beside it."""
+    """A lineage as certbot would have left it, and nothing next to it."""
     tree = ConfigDir(root)
     assert tree.version(name) == version
     assert tree.shows(name, version)
@@ -746,7 +746,7 @@ def test_old_versions_that_certbot_drops_are_dropped(tmp_path: Path) -> None:
     assert shared.numbers(NAME) == set(range(2, 9))
 
 
-def test_directories_a_person_set_in_the_renewal_file_stay(tmp_path: Path) -> None:
+def test_directories_the_user_set_in_the_renewal_file_stay(tmp_path: Path) -> None:
     root = tmp_path / "le"
     shared = ConfigDir(root)
     write(shared, NAME, 1, "old")

@@ -168,5 +168,5 @@ def test_a_line_that_a_crash_cut_short_is_left_out(line: str) -> None:
         ("a.internal.lan", "internal.lan"),
     ],
 )
-def test_a_registered_domain_is_told_by_the_public_suffix_list(name: str, domain: str) -> None:
+def test_a_registered_domain_is_found_by_the_public_suffix_list(name: str, domain: str) -> None:
     assert registered_domain(name) == domain

@@ -228,7 +228,7 @@ def test_the_server_is_read_from_the_renewal_file_or_unknown(renewal: bytes | No
 @pytest.mark.parametrize(
     ("server", "staging"), [(LETSENCRYPT_STAGING, True), (LETSENCRYPT, False), ("https://ca.test/dir", False)]
 )
-def test_a_staging_certificate_is_told_by_its_server(server: str, staging: bool) -> None:
+def test_a_staging_certificate_is_recognized_by_its_server(server: str, staging: bool) -> None:
     renewal = f"[renewalparams]\nserver = {server}\n".encode()
     assert read_lineage("a", CHAIN, KEY, renewal).from_staging is staging
 

@@ -200,7 +200,7 @@ def test_a_shared_file_is_no_sites() -> None:
         ("nginx.conf", "nginx.conf"),
     ],
 )
-def test_a_person_is_sent_to_the_file_they_wrote(path: str, source: str) -> None:
+def test_the_user_is_sent_to_the_file_they_wrote(path: str, source: str) -> None:
     assert NGINX.source_of(path) == source
 
 

@@ -171,13 +171,13 @@ def test_an_upstream_outside_compose() -> None:
     assert routed(files, "name.example.com").action.targets == (Endpoint("legacy.internal", 3000),)
 
 
-def test_a_persons_own_location_is_shown_where_it_is_written() -> None:
+def test_the_users_own_location_is_shown_where_it_is_written() -> None:
     found = routed(rendered(CASES["custom"], "1.30"), "a.example.com", "/static/x.css")
     assert found.location == Block("location /static/", "nginx/custom/a.example.com.conf:4")
     assert (found.action.outcome, found.action.place) == (Outcome.FILES, "nginx/custom/a.example.com.conf:5")
 
 
-def test_what_may_answer_before_is_told() -> None:
+def test_what_may_answer_before_is_reported() -> None:
     text = """\
     limit_req zone=all;
     auth_basic outer;

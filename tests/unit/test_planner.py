@@ -1,4 +1,4 @@
-"""Plans, compared as the text a person reads: what is done, in which order, and why."""
+"""Plans, compared as the text the user reads: what is done, in which order, and why."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_service_whose_profile_is_not_active_is_not_started() -> None:
     assert not plan(desired, observed)
 
 
-def test_a_certificate_with_more_life_or_less_is_not_asked_for_again_by_up() -> None:
+def test_a_certificate_with_more_life_or_less_is_not_requested_again_by_up() -> None:
     desired = stack(SITE_A)
     old = replace(lineage(A), certificate=certificate(A, days=-1))
     assert not plan(desired, settled(desired, WEB, issued=[old]))
@@ -360,7 +360,7 @@ def test_a_dummy_with_more_names_is_kept() -> None:
 
 
 @pytest.mark.parametrize("problem", ["privkey.pem is missing", "privkey.pem does not match the certificate"])
-def test_a_lineage_that_cannot_be_used_is_served_by_a_dummy_and_asked_for(problem: str) -> None:
+def test_a_lineage_that_cannot_be_used_is_served_by_a_dummy_and_requested(problem: str) -> None:
     desired = stack(SITE_A)
     broken = lineage(A, problem=problem)
     observed = replace(settled(desired, WEB, issued=[lineage(A)]), shelf=Shelf({A: broken}))
@@ -381,7 +381,7 @@ def test_a_lineage_that_cannot_be_used_is_served_by_a_dummy_and_asked_for(proble
     )
 
 
-def test_many_missing_certificates_are_asked_for_together_and_switched_by_one_reload() -> None:
+def test_many_missing_certificates_are_requested_together_and_switched_by_one_reload() -> None:
     desired = stack(SITE_A, SITE_B)
     made = plan(desired, settled(desired, WEB, API))
     assert str(made) == lines(
@@ -614,10 +614,10 @@ def test_an_upgraded_nginx_gets_files_of_its_version() -> None:
     )
 
 
-# A person's own files
+# The user's own files
 
 
-def test_a_custom_file_of_a_site_is_copied_beside_it() -> None:
+def test_a_custom_file_of_a_site_is_copied_next_to_it() -> None:
     desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
     made = plan(desired, replace(observed, custom={f"{A}.conf": b"# mine\n"}))
@@ -745,13 +745,13 @@ def test_a_service_of_an_inactive_profile_is_no_orphan() -> None:
     assert not plan(desired, with_container(observed, container("extra")))
 
 
-def test_an_orphan_of_a_persons_own_is_left_alone() -> None:
+def test_an_orphan_of_the_users_own_is_left_alone() -> None:
     desired = stack(SITE_A)
     observed = with_container(settled(desired, WEB, issued=[lineage(A)]), container("mine", role=None))
     assert not plan(desired, observed)
 
 
-def test_a_site_that_a_person_took_out_of_the_file_goes_from_the_proxy() -> None:
+def test_a_site_that_the_user_took_out_of_the_file_goes_from_the_proxy() -> None:
     before = settled(stack(SITE_A, SITE_B), WEB, API, issued=[lineage(A), lineage(B)])
     assert str(plan(stack(SITE_A), before)) == lines(
         """
@@ -819,7 +819,7 @@ def test_a_live_site_that_lost_its_certificate_is_put_right_whatever_the_focus(f
 # Renewal
 
 
-def test_a_renewal_asks_for_what_it_is_told_and_prepares_nothing() -> None:
+def test_a_renewal_requests_what_is_named_and_prepares_nothing() -> None:
     desired = stack(SITE_A, SITE_B)
     observed = without(settled(desired, WEB, API, issued=[lineage(A), lineage(B)]), "web")
     observed = replace(observed, missing=("nginx",))
@@ -964,7 +964,7 @@ def test_names_are_looked_at_before_anything_is_asked_and_all_together() -> None
         (Intent(), False),
     ],
 )
-def test_names_are_not_looked_at_where_a_person_forces_or_nothing_would_be_asked(intent: Intent, agreed: bool) -> None:
+def test_names_are_not_looked_at_where_the_user_forces_or_nothing_would_be_asked(intent: Intent, agreed: bool) -> None:
     desired = stack(SITE_A, acme=replace(acme(LETSENCRYPT), agree_tos=agreed))
     assert not of_kind(plan(desired, settled(desired, WEB), intent), CheckNames)
 
@@ -975,7 +975,7 @@ def test_what_is_held_back_alone_switches_nothing() -> None:
     assert [type(operation) for operation in made.operations] == [DeferIssue]
 
 
-def test_a_person_may_ask_in_spite_of_the_ledger() -> None:
+def test_the_user_may_ask_in_spite_of_the_ledger() -> None:
     desired = stack(SITE_A, acme=acme(LETSENCRYPT))
     made = plan(desired, replace(settled(desired, WEB), now=NOW, ledger=failed(5)), Intent(ledger=False))
     (issue,) = of_kind(made, Issue)
@@ -1088,7 +1088,7 @@ def test_a_wildcard_certificate_is_good_for_the_names_it_covers() -> None:
     assert "issue" not in str(make_plan(one, TEXT, intent, seen, rendering(), ISSUERS))
 
 
-def test_no_wildcard_is_asked_for_by_a_lineage_that_the_file_names() -> None:
+def test_no_wildcard_is_requested_by_a_lineage_that_the_file_names() -> None:
     """HTTP-01 cannot prove one: the CA would refuse the whole order."""
     names = (A, Domain("a.example.org"))
     desired = stack(replace(site(*names), certificate="shared"))

@@ -1,4 +1,4 @@
-"""What certbot is asked for, as the list of its arguments; and what a CA's refusal means."""
+"""The arguments of certbot, and what a CA's refusal means."""
 
 from __future__ import annotations
 

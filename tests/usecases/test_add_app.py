@@ -233,7 +233,7 @@ def test_a_service_that_cannot_be_started_fails_alone(site: World) -> None:
     done(site.add("two.example.com"))
 
 
-def test_a_reload_that_fails_is_told_and_mended_by_the_next_run(site: World) -> None:
+def test_a_reload_that_fails_is_reported_and_mended_by_the_next_run(site: World) -> None:
     site.fake.faults.reload_fails = True
     result = site.add("two.example.com")
     assert [error.code for error in result.errors] == [ExitCode.ENGINE]

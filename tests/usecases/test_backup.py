@@ -31,7 +31,7 @@ PLAIN, FORCE = RestoreOptions(), RestoreOptions(force=True)
 
 @pytest.fixture
 def archive(site: World, tmp_path: Path) -> Path:
-    """A backup of a stack with one app, and files of a person's own."""
+    """A backup of a stack with one app, and files of the user's own."""
     site.custom(f"{NAME}.conf", "add_header X-One 1;\n")
     (site.root / ".env").write_text("COLOR=red\n")
     done(site.up())
@@ -84,7 +84,7 @@ def test_a_backup_holds_what_cannot_be_made_again(archive: Path) -> None:
     assert opened.manifest.project == "stack"
 
 
-def test_what_is_left_out_is_told(site: World, tmp_path: Path) -> None:
+def test_what_is_left_out_is_reported(site: World, tmp_path: Path) -> None:
     site.file.write_text(
         site.text
         + "  job:\n    build: ./job\n    env_file: [job.env, ../up.env, '${WHERE}.env']\n    volumes: ['./html:/h']\n"
@@ -140,7 +140,7 @@ def test_a_broken_stack_can_be_backed_up_without_an_engine(site: World, tmp_path
     assert "the Docker Engine does not answer" in site.report.notes[-1]
 
 
-def test_nothing_is_overwritten_unless_it_is_asked_for(site: World, archive: Path) -> None:
+def test_nothing_is_overwritten_unless_it_is_requested(site: World, archive: Path) -> None:
     with pytest.raises(InputError, match="already exists"):
         saved(site, archive)
     before = archive.read_bytes()
@@ -154,7 +154,7 @@ def test_an_archive_inside_of_what_it_holds_is_refused(site: World) -> None:
         saved(site, site.root / "nginx/custom/x.tar.gz")
 
 
-def test_a_directory_without_a_stack_is_told(world: World, tmp_path: Path) -> None:
+def test_a_directory_without_a_stack_is_reported(world: World, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no stack"):
         saved(world, tmp_path / "x.tar.gz")
     assert not (tmp_path / "x.tar.gz").exists()
@@ -325,7 +325,7 @@ def test_files_can_be_put_in_place_without_an_engine(site: World, archive: Path,
 
 
 def test_containers_of_another_directory_are_not_taken_over(site: World, archive: Path, tmp_path: Path) -> None:
-    """A restore tried out beside the live stack, in a directory of the same name."""
+    """A restore tried out next to the live stack, in a directory of the same name."""
     other = elsewhere(site, tmp_path / "drill" / "stack")
     other.fake.runs = site.fake.runs
     before = dict(site.fake.runs)
@@ -361,7 +361,7 @@ def test_an_archive_that_is_swapped_after_it_was_verified_leaves_nothing(
     assert [path for path in other.root.rglob("*") if path.is_file()] == []
 
 
-def test_a_full_disk_is_told_before(
+def test_a_full_disk_is_reported_before(
     site: World, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = elsewhere(site, tmp_path / "other")
@@ -425,7 +425,7 @@ def test_an_encrypted_archive_is_opened_by_its_key_alone(kind: str, site: World,
     assert kept(other.root) == kept(site.root)
 
 
-def test_a_recipient_that_is_none_is_told_before_anything_is_read(site: World, tmp_path: Path) -> None:
+def test_a_recipient_that_is_none_is_reported_before_anything_is_read(site: World, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not an age recipient"):
         saved(site, tmp_path / "x", seal=Seal(recipients=("age1nonsense",)))
     assert not (tmp_path / "x").exists()

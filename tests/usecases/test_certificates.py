@@ -106,7 +106,7 @@ def test_one_by_one_a_refused_nonce_is_tried_again(stack: World, monkeypatch: py
     assert stack.served() == {"one.example.com": "dummy" if unlucky == 4 else "real"}
 
 
-def test_a_container_stopped_at_work_is_told_as_that(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_stopped_at_work_is_reported_as_that(stack: World, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = stack.fake.stream
 
     def stopped(service: str, command: Sequence[str], stdin: str) -> Iterator[str]:

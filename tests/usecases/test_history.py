@@ -132,7 +132,7 @@ def test_wherever_the_process_ends_the_next_run_records_what_was_reached(site: W
         assert files(world, 2) == {"docker-compose.yml": site.text.encode()}
 
 
-def test_a_history_that_cannot_be_written_is_told_and_holds_nothing_up(
+def test_a_history_that_cannot_be_written_is_reported_and_holds_nothing_up(
     site: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_arguments: object, **_named: object) -> None:

@@ -43,14 +43,14 @@ def test_init_makes_a_stack_from_nothing(world: World) -> None:
     assert "ops@example.com" in world.text
 
 
-def test_certbot_starts_beside_the_proxy_and_does_not_stop_it(world: World) -> None:
+def test_certbot_starts_next_to_the_proxy_and_does_not_stop_it(world: World) -> None:
     world.fake.faults.up_fails.add("certbot")
     result = world.init()
     assert [str(error) for error in result.errors] == ["docker compose up: certbot cannot be started"]
     assert world.fake.loaded_generation == world.published()
 
 
-def test_a_proxy_that_does_not_answer_is_told_beside_a_certbot_that_runs(
+def test_a_proxy_that_does_not_answer_is_reported_next_to_a_certbot_that_runs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(world.fake, "generation", lambda _at: None)
@@ -99,7 +99,7 @@ def test_a_dry_run_of_init_makes_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["docker-compose.yml", "compose.yaml", "compose.yml", "docker-compose.yaml"])
-def test_init_beside_a_compose_file_keeps_every_line_of_it(world: World, name: str) -> None:
+def test_init_next_to_a_compose_file_keeps_every_line_of_it(world: World, name: str) -> None:
     (world.root / name).write_text(SHOP)
     done(world.init())
     assert world.file.name == name
@@ -109,7 +109,7 @@ def test_init_beside_a_compose_file_keeps_every_line_of_it(world: World, name: s
     assert world.rows() == {}
 
 
-def test_init_beside_a_compose_file_keeps_line_endings(world: World) -> None:
+def test_init_next_to_a_compose_file_keeps_line_endings(world: World) -> None:
     (world.root / "compose.yaml").write_bytes(SHOP.replace("\n", "\r\n").encode())
     done(world.init())
     content = (world.root / "compose.yaml").read_bytes()

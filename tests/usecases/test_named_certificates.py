@@ -35,7 +35,7 @@ def named(world: World) -> World:
     return world
 
 
-def test_a_lineage_of_another_name_is_served_and_nothing_is_asked_for(named: World) -> None:
+def test_a_lineage_of_another_name_is_served_and_nothing_is_requested(named: World) -> None:
     issued = len(named.fake.ca.issued)
     done(named.up())
     assert named.served() == {ONE: "real"}

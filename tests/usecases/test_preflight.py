@@ -31,7 +31,7 @@ def refused(result: Result[object]) -> IssueFailed:
 
 
 @pytest.mark.parametrize("command", ["add", "up", "init"])
-def test_a_name_that_does_not_exist_is_not_asked_for(site: World, command: str) -> None:
+def test_a_name_that_does_not_exist_is_not_requested(site: World, command: str) -> None:
     site.network.records = {(NAME, kind): Lookup(Answer.NO_NAME) for kind in ("A", "AAAA")}
     if command != "add":
         done(site.add(NAME, issue=False))
@@ -93,7 +93,7 @@ def test_one_name_stops_no_other(site: World) -> None:
     assert site.served() == {"one.example.com": "real", NAME: "dummy", "three.example.com": "real"}
 
 
-def test_a_renewal_is_not_asked_for_either_unless_it_is_forced(site: World) -> None:
+def test_a_renewal_is_not_requested_either_unless_it_is_forced(site: World) -> None:
     site.clock.now = site.host.directory.lineage("one.example.com").certificate.not_after  # type: ignore[union-attr]
     site.network.records["one.example.com", "A"] = Lookup(Answer.NO_NAME)
     result = site.renew()

@@ -34,7 +34,7 @@ def test_the_certificate_goes_where_that_is_asked(site: World) -> None:
     assert site.fake.proxy_test("live").code == 0
 
 
-def test_a_service_that_a_person_wrote_stays_and_goes_on_running(stack: World) -> None:
+def test_a_service_that_the_user_wrote_stays_and_goes_on_running(stack: World) -> None:
     text = stack.text + "\n  two:\n    # ours\n    image: two:latest\n"
     stack.file.write_text(text)
     done(stack.add("two.example.com"))

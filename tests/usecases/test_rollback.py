@@ -33,7 +33,7 @@ def serials(world: World) -> dict[str, Certificate]:
 
 @pytest.fixture
 def changed(site: World) -> tuple[World, World]:
-    """A site, and beside it the same as it was before another one was added and much was edited."""
+    """A site, and next to it the same as it was before another one was added and much was edited."""
     site.custom("one.example.com.conf", CUSTOM)
     done(site.up())
     before = site.copy(site.root.parent / "before" / "stack")

@@ -50,7 +50,7 @@ def test_a_service_whose_image_was_built_anew_is_replaced(site: World) -> None:
     assert not site.up().plan
 
 
-def test_a_container_that_a_person_stopped_comes_back(site: World) -> None:
+def test_a_container_that_the_user_stopped_comes_back(site: World) -> None:
     site.fake.remove([number for number, run in site.fake.runs.items() if run.service.name == "one"])
     done(site.up())
     assert site.rows()["one.example.com"]["health"] == "running"

@@ -114,7 +114,7 @@ class World:
         self.report = Notes()
         self.diagnosis = Result("doctor", DoctorReport((), None))
         self.dry_run = False
-        """Whether the commands only show their plan; each can be told so by itself too."""
+        """Whether the commands only show their plan; each can be called so by itself too."""
 
     def copy(self, root: Path) -> World:
         """The same world in another place: what happens in one is not seen in the other."""
@@ -265,7 +265,7 @@ class World:
         return self.file.read_text()
 
     def edit(self, old: str, new: str) -> None:
-        """A person's edit of the Compose file."""
+        """The user's edit of the Compose file."""
         text = self.text
         assert text.count(old) == 1, f"{text.count(old)} times {old!r}"
         self.file.write_text(text.replace(old, new))
@@ -300,7 +300,7 @@ class World:
 
 
 def told(operations: Sequence[Operation]) -> list[tuple[str, str, str, str | None]]:
-    """What is told of operations, in their order."""
+    """What is reported of operations, in their order."""
     return [(type(one).__name__, one.text, one.cause, one.scope) for one in operations]
 
 
