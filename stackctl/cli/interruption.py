@@ -24,22 +24,24 @@ _AGAIN_SECONDS = 0.001
 
 
 class _State:
-    """Whether a command that needs cleanup is running, and whether it was already interrupted."""
+    """Whether the process is ours, whether a command that needs cleanup is running, and was already interrupted."""
 
+    caught = False
     running = False
     raised = False
 
 
 def catch() -> None:
     """Install the signal handlers; outside :func:`raised` a signal ends the process at once."""
+    _State.caught = True
     sys.unraisablehook = _unraisable
     for one in (*_SIGNALS, signal.SIGALRM):
         signal.signal(one, _handle)
 
 
 def ignore() -> None:
-    """Ignore the signals, because the process is about to end."""
-    for one in _SIGNALS:
+    """Ignore the signals, because the process is about to end; a process of another program goes on, and keeps them."""
+    for one in _SIGNALS if _State.caught else ():
         signal.signal(one, signal.SIG_IGN)
 
 

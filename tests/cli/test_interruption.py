@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from stackctl.cli import interruption
+from stackctl.cli.run import guarded
+from stackctl.errors import ExitCode
 
 MESSAGE = f"error: {interruption.MESSAGE}\n  → {interruption.HINT}\n"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -128,3 +130,13 @@ def test_a_second_signal_ends_it_at_once() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", MESSAGE)
+
+
+def test_a_program_that_runs_a_command_keeps_its_own_handlers() -> None:
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+
+    def interrupted() -> ExitCode:
+        raise KeyboardInterrupt
+
+    assert guarded(interrupted, lambda error: error.code) is ExitCode.INTERRUPTED
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
