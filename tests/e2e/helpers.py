@@ -435,7 +435,7 @@ def free_addresses(worker: int, workers: int) -> Iterator[str]:
     Two trees that are tested at once stay apart by STACKCTL_TEST_SUBNET, the third number of the addresses.
     """
     subnet = int(os.environ.get("STACKCTL_TEST_SUBNET", "0"))
-    for number in itertools.islice(range(50, 121), worker, None, workers):
+    for number in itertools.islice(range(50, 250), worker, None, workers):
         address = f"127.0.{subnet}.{number}"
         if not any(_listens(address, port) for port in (80, 443)):
             yield address
