@@ -177,10 +177,10 @@ def _get_directory(url: str, context: ssl.SSLContext) -> CaDirectory:
         connection.close()
     ahead = _ahead(now, response.getheader("Date"))
     try:
-        told = json.loads(body).get("meta", {}).get("caaIdentities")
+        listed = json.loads(body).get("meta", {}).get("caaIdentities")
     except (ValueError, AttributeError):
-        told = None
-    identities = tuple(str(name) for name in told) if isinstance(told, list) else None
+        listed = None
+    identities = tuple(str(name) for name in listed) if isinstance(listed, list) else None
     problem = None if ahead is not None else f"{url} sends no Date"
     return CaDirectory(url, ahead, identities, problem)
 
@@ -188,7 +188,7 @@ def _get_directory(url: str, context: ssl.SSLContext) -> CaDirectory:
 def _ahead(now: datetime, date: str | None) -> timedelta | None:
     """Return how far ``now`` is ahead of a Date header, to the second, which is the header's precision."""
     try:
-        told = None if date is None else parsedate_to_datetime(date)
+        sent = None if date is None else parsedate_to_datetime(date)
     except (TypeError, ValueError):
         return None
-    return None if told is None or told.tzinfo is None else timedelta(seconds=round((now - told).total_seconds()))
+    return None if sent is None or sent.tzinfo is None else timedelta(seconds=round((now - sent).total_seconds()))

@@ -28,12 +28,12 @@ class DowntimeMeter(threading.Thread):
             self._poll()
 
     def _poll(self) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         good = self._answers()
         if good:
             if self._failing and self._last_good is not None:
                 self._seconds += time.monotonic() - self._last_good
-            self._last_good, self._failing = begun, False
+            self._last_good, self._failing = started, False
         else:
             self._failing = True
 
