@@ -24,14 +24,14 @@ LONG = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 40, "example"])
 """Near the longest name whose files have names that a file system takes."""
 
 HTTP = b"""\
-# The user's own, next to the sites.
+# A person's own, beside the sites.
 map $http_accept_language $language {
     default en;
     ~^de    de;
 }
 """
 SITE = b"""\
-# The user's own, inside the site.
+# A person's own, inside the site.
 add_header Strict-Transport-Security "max-age=63072000" always;
 proxy_set_header X-Language $language;
 location /static/ {
