@@ -16,7 +16,7 @@ class Command(TyperCommand):
         pieces = ["[OPTIONS]"]
         for param in self.get_params(ctx):
             if param.param_type_name == "argument":
-                name = f"{(param.metavar or param.name or '').strip('[]')}{'...' if param.nargs != 1 else ''}"
+                name = f"{unbracketed(param.metavar or param.name or '')}{'...' if param.nargs != 1 else ''}"
                 pieces.append(name if param.required else f"[{name}]")
         return pieces
 
@@ -41,11 +41,16 @@ class Commands(TyperGroup):
             )
 
 
+def unbracketed(metavar: str) -> str:
+    """Return a metavar without the brackets around all of it, which only mark it as optional."""
+    return metavar[1:-1] if metavar.startswith("[") and metavar.endswith("]") else metavar
+
+
 def _rows(params: Any, kind: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (the same)
     for param in params:
         if param.param_type_name != kind or getattr(param, "hidden", False):
             continue
-        metavar = (param.metavar or "").strip("[]") if kind == "argument" else param.metavar
+        metavar = unbracketed(param.metavar or "") if kind == "argument" else param.metavar
         names = ", ".join(sorted(param.opts, key=len)) if kind == "option" else ""
         yield " ".join(filter(None, (names, metavar))), param.help or ""
 

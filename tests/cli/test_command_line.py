@@ -156,3 +156,10 @@ def test_a_negative_number_is_a_wrong_usage() -> None:
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 2
         assert "less than" in result.output
+
+
+def test_brackets_in_usage_lines_are_balanced() -> None:
+    result = CliRunner().invoke(app, ["explain", "--help"])
+    assert "explain [OPTIONS] DOMAIN[/PATH]\n" in result.output
+    usages = {name: CliRunner().invoke(app, [name, "--help"]).output.partition("\n\n")[0] for name in commands()}
+    no_offenders(name for name, usage in usages.items() if usage.count("[") != usage.count("]"))

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from typer.models import ArgumentInfo, OptionInfo
 
+from stackctl.cli.help import unbracketed
 from stackctl.cli.main import app
 
 _DEFAULT = re.compile(r"\s*\[default: (?P<default>[^\]]+)\]")
@@ -75,7 +76,7 @@ def _parameter(name: str, kind: Any, info: OptionInfo | ArgumentInfo, *, default
     # In Annotated, Typer keeps the first of the names as the default.
     first = (info.default,) if isinstance(info.default, str) and info.default.startswith("-") else ()
     written = (*first, *(info.param_decls or ())) or (f"--{name.replace('_', '-')}",)
-    names = ((info.metavar or name.upper()).strip("[]"),) if argument else written
+    names = (unbracketed(info.metavar or name.upper()),) if argument else written
     value = None if inner is bool or argument else info.metavar or _value(inner)
     return Parameter(names, value, _DEFAULT.sub("", text), shown, argument, default is inspect.Parameter.empty)
 
