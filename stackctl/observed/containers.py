@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from stackctl.errors import EngineError
+
 _LISTEN = "0A"
 _DOCKER_DNS = ip_address("127.0.0.11")
 _ANY = {ip_address("0.0.0.0"), ip_address("::")}  # noqa: S104  (compared, not bound)
@@ -99,6 +101,17 @@ class Deployment:
     def running(self, service: str) -> Container | None:
         """Return the first running container of a service."""
         return next((container for container in self.of(service) if container.running), None)
+
+    def require(self, service: str) -> Container:
+        """Return the first running container of a service.
+
+        Raises:
+            EngineError: there is none.
+        """
+        container = self.running(service)
+        if container is None:
+            raise EngineError(f"the service {service} is not running", hint="run 'stackctl up'")
+        return container
 
     def is_running(self, service: str) -> bool:
         """Whether a container of the service runs."""

@@ -206,7 +206,8 @@ class Executor:
         return [failures.get(request.lineage) for request in requests]
 
     def _reload(self, _operation: ReloadProxy) -> None:
-        containers, container = self._context.containers, self._container(self._stack.proxy.service)
+        containers, project = self._context.containers, self._observed.project.name
+        container = self._context.orchestrator.containers(project).require(self._stack.proxy.service).id
         # The command parses all sites again before it sends the same signal, which is redundant after a test.
         reload = self._proxy.reload
         if not (self._just_tested and containers.signal(container, reload.signal, reload.process)):
@@ -214,7 +215,7 @@ class Executor:
             if done.code:
                 raise EngineError(f"the proxy did not reload: {done.text.strip()}")
         self._just_tested = False
-        prove.generation_answers(self._context, self._stack, self._observed.project.name)
+        prove.generation_answers(self._context, self._stack, project)
 
     def _delete_certificate(self, operation: DeleteCertificate) -> None:
         held = operation.held
@@ -222,12 +223,6 @@ class Executor:
         if issuer is not None:  # else only the stored pair: an imported certificate or a dummy
             issuer.delete(self._context, self._observed.project.name, self._stack, held)
         self._context.directory.remove_pair(held.site)
-
-    def _container(self, service: str) -> str:
-        container = self._context.orchestrator.containers(self._observed.project.name).running(service)
-        if container is None:
-            raise EngineError(f"the service {service} is not running", hint="run 'stackctl up'")
-        return container.id
 
 
 def _batches(plan: Plan) -> Iterable[list[Operation]]:

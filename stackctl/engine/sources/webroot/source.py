@@ -56,9 +56,7 @@ class Webroot:
 
     def delete(self, context: Context, project: str, stack: Stack, held: Held) -> None:
         """Delete the lineage with certbot."""
-        container = context.orchestrator.containers(project).running(stack.certbot)
-        if container is None:
-            raise EngineError(f"the service {stack.certbot} is not running", hint="run 'stackctl up'")
+        container = context.orchestrator.containers(project).require(stack.certbot)
         command = ["certbot", "delete", "--non-interactive", "--cert-name", str(held.lineage)]
         done = context.containers.execute(container.id, command)
         if done.code:
