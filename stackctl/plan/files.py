@@ -27,6 +27,7 @@ class ProxyFiles:
         self._rendering = rendering
         self._sources = sources
         self._live = _by_site(observed.live, rendering.proxy)
+        self._current = {site.name: site_tls(site, held(site, observed.shelf)) for site in stack.sites}
         self.live_sites = rendering.proxy.sites_in(observed.live)
 
     def gone(self) -> list[Domain]:
@@ -89,11 +90,10 @@ class ProxyFiles:
 
     def _tls(self, issued: Collection[Domain] = ()) -> dict[Domain, SiteTls]:
         """Return the certificate of every site: the current one, or the issued one for ``issued``."""
-        return {
+        return self._current | {
             site.name: issued_tls(site, source_of(self._sources, self._stack, site).pair(site))
-            if site.name in issued
-            else site_tls(site, held(site, self._observed.shelf))
             for site in self._stack.sites
+            if site.name in issued
         }
 
 
