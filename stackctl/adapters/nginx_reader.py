@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from stackctl.adapters.disk.files import host_errors, read_or_none
@@ -12,7 +13,7 @@ from stackctl.adopt.compose_layouts import on_host
 from stackctl.model.project import Service
 from stackctl.proxies.nginx.directives import Directive
 from stackctl.proxies.nginx.layout import NGINX
-from stackctl.proxies.nginx.reader import parse
+from stackctl.proxies.nginx.reader import expand, parse
 
 _DEEPEST = 20
 _TEMPLATES = f"{NGINX.mount}/templates"
@@ -83,35 +84,29 @@ def read_configuration(files: ContainerFiles, environment: Mapping[str, str]) ->
     Raises:
         ProxyRejected: a file is not nginx's syntax.
     """
+    included = partial(_included, files)
     main = files.read(f"{NGINX.mount}/nginx.conf") if files.on_host(f"{NGINX.mount}/nginx.conf") else None
     if main is not None:
-        return tuple(_expanded(files, parse(main[1], main[0]), 0))
+        return tuple(expand(parse(main[1], main[0]), included))
     parts: list[Directive] = []
     for pattern in (f"{NGINX.mount}/conf.d/*.conf", f"{NGINX.mount}/sites-enabled/*"):
         for path in files.glob(pattern):
             found = files.read(path)
-            parts += _expanded(files, parse(found[1], found[0]), 0) if found else ()
+            parts += expand(parse(found[1], found[0]), included) if found else ()
     for path in files.glob(f"{_TEMPLATES}/*.template"):
         found = files.read(path)
         if found is not None:
             text = _VARIABLE.sub(lambda match: environment.get(match[1] or match[2], match[0]), found[1].decode())
-            parts += _expanded(files, parse(text.encode(), found[0]), 0)
+            parts += expand(parse(text.encode(), found[0]), included)
     return tuple(parts)
 
 
-def _expanded(files: ContainerFiles, directives: Iterable[Directive], depth: int) -> Iterator[Directive]:
-    for one in directives:
-        if one.name == "include" and one.arg.endswith(_COPIES) and files.is_stackctls:
-            continue
-        if one.name == "include" and one.args and depth < _DEEPEST:
-            path = one.arg if one.arg.startswith("/") else f"{NGINX.mount}/{one.arg}"
-            is_pattern = any(char in path for char in "*?[")
-            found = [files.read(name) for name in (files.glob(path) if is_pattern else [path])]
-            if not is_pattern and found == [None]:
-                yield one
-            for part in found:
-                yield from _expanded(files, parse(part[1], part[0]), depth + 1) if part else ()
-        elif one.block is not None:
-            yield one.with_block(_expanded(files, one.block, depth))
-        else:
-            yield one
+def _included(files: ContainerFiles, include: Directive) -> list[tuple[bytes, str]] | None:
+    if include.arg.endswith(_COPIES) and files.is_stackctls:
+        return []
+    path = include.arg if include.arg.startswith("/") else f"{NGINX.mount}/{include.arg}"
+    is_pattern = any(char in path for char in "*?[")
+    found = [files.read(name) for name in (files.glob(path) if is_pattern else [path])]
+    if not is_pattern and found == [None]:
+        return None
+    return [(part[1], part[0]) for part in found if part]

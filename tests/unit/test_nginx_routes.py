@@ -278,3 +278,11 @@ def test_errors_of_requests_are_read_from_the_log() -> None:
     assert first.message == "connect() failed (111: Connection refused) while connecting to upstream"
     assert (second.host, second.upstream, second.level) == ("b.example.com", None, "error")
     assert second.message == 'limiting requests, excess: 0.9 by zone "login"'
+
+
+def test_files_that_include_each_other_end() -> None:
+    files = {
+        "nginx.conf": b"http { server { listen 443; server_name a; return 204; } include /etc/nginx/custom/a.inc; }",
+        "custom/a.inc": b"include /etc/nginx/custom/a.inc;",
+    }
+    assert routed(files, "a").action.status == 204

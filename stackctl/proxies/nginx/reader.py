@@ -5,13 +5,16 @@ from __future__ import annotations
 import fnmatch
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stackctl.errors import HostError, ProxyRejected
 from stackctl.model.layout import LIVE
 from stackctl.proxies.nginx.directives import Directive
 from stackctl.proxies.proxy import Files
+
+_DEEPEST = 20
+"""Files that include each other end here."""
 
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -57,6 +60,23 @@ def _directives(parsed: Iterable[Mapping[str, Any]], shown: str) -> tuple[Direct
     )
 
 
+Included = Callable[[Directive], Sequence[tuple[bytes, str]] | None]
+"""Return the contents and names of the files that an ``include`` names; None to keep the directive."""
+
+
+def expand(directives: Iterable[Directive], included: Included, depth: int = 0) -> Iterator[Directive]:
+    """Return the directives with the files that they include in their places."""
+    for one in directives:
+        files = included(one) if one.name == "include" and one.args and depth < _DEEPEST else None
+        if files is not None:
+            for content, shown in files:
+                yield from expand(parse(content, shown), included, depth + 1)
+        elif one.block is not None:
+            yield one.with_block(expand(one.block, included, depth))
+        else:
+            yield one
+
+
 class LiveTree:
     """The directives of a live generation, with its includes in their places.
 
@@ -79,17 +99,13 @@ class LiveTree:
     def directives(self, path: str = "nginx.conf") -> tuple[Directive, ...]:
         """Return the directives of one file of the generation; none where there is no such file."""
         content = self._files.get(path)
-        return () if content is None else tuple(self._expanded(parse(content, self._shown(path))))
+        if content is None:
+            return ()
+        return tuple(expand(parse(content, self._shown(path)), self._read))
 
-    def _expanded(self, directives: Iterable[Directive]) -> Iterator[Directive]:
-        for one in directives:
-            if one.name == "include" and len(one.args) == 1:
-                for path in self._included(one.arg):
-                    yield from self.directives(path)
-            elif one.block is not None:
-                yield one.with_block(self._expanded(one.block))
-            else:
-                yield one
+    def _read(self, include: Directive) -> list[tuple[bytes, str]]:
+        paths = self._included(include.arg)
+        return [(self._files[path], self._shown(path)) for path in paths if path in self._files]
 
     def _included(self, pattern: str) -> list[str]:
         """Return the files of an ``include``; those outside the generation belong to the container."""
