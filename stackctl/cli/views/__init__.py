@@ -1,1 +1,1 @@
-"""Shows the payloads of commands as text: a module per command."""
+"""Shows the payloads of commands as text: a module per payload that has more to show than operations."""
