@@ -21,9 +21,9 @@ This page lists every command with its options; `stackctl COMMAND --help` prints
 [exit-codes.md](exit-codes.md) lists the exit codes, and [json-output.md](json-output.md) describes the output
 of `--output json`.
 
-Every command but `schema` works on the stack in the current directory, or in that of `--directory` (`-C`). As in git and
-make, `-C DIR` can also come before the command: `stackctl -C DIR COMMAND`. If both are given, the option of the
-command applies.
+Every command but `schema` works on the stack in the current directory, or in that of `--directory` (`-C`).
+As in git and make, `-C DIR` can also come before the command: `stackctl -C DIR COMMAND`. If both are given,
+the option of the command applies.
 
 A command that changes something takes the stack's lock. A second one waits for the lock, at most as long as
 `--wait` allows. `--dry-run` takes no lock.
