@@ -47,14 +47,13 @@ def _directory(ctx: typer.Context) -> Path:
 
 
 def _files(directory: Path) -> Iterator[dict[str, Any]]:
-    from ruamel.yaml import YAML
-
+    from stackctl.stackfile.document import Document
     from stackctl.stackfile.locate import locate
 
     files = locate(directory.absolute(), os.environ)
     for path in (files.main, *files.others):
-        read = YAML(typ="safe", pure=False).load(path.read_bytes())
-        yield {"services": read.get("services") or {}, "apps": (read.get("x-stackctl") or {}).get("apps") or []}
+        doc = Document.parse(path.read_text(encoding="utf-8"), path.name)
+        yield {"services": doc.data(("services",)) or {}, "apps": doc.data(("x-stackctl", "apps")) or []}
 
 
 def _domains(directory: Path) -> Iterator[str]:

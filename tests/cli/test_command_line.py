@@ -102,6 +102,12 @@ def test_completion_of_what_cannot_be_read_is_empty(stack: Path, text: str) -> N
     assert complete(stack, "bash", "config", "") == []
 
 
+def test_what_only_compose_and_stackctl_read_as_yaml_is_completed(stack: Path) -> None:
+    text = "services: {web: {image: nginx:1.30, ports: [80:80], x-stackctl: {domains: [www.example.com]}}}"
+    (stack / "docker-compose.yml").write_text(text)
+    assert complete(stack, "bash", "config", "") == ["www.example.com"]
+
+
 def test_every_argument_that_is_a_domain_is_completed(stack: Path) -> None:
     taking = [one for one in commands().values() if any(arg.names[0].startswith("DOMAIN") for arg in one.arguments)]
     assert len(taking) >= 6
