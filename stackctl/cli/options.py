@@ -89,7 +89,7 @@ def option_of(field: str) -> str:
     return f"--{field.replace('_', '-')}"
 
 
-def named(error: StackctlError) -> StackctlError:
+def naming_option(error: StackctlError) -> StackctlError:
     """Return ``error`` with its option as its place, if it concerns a field."""
     if isinstance(error, InputError) and error.field is not None:
         return error.at(option_of(error.field))

@@ -16,7 +16,7 @@ import typer
 
 from stackctl.cli import interruption
 from stackctl.cli.console import SafeFormatter, make_console, print_json, printable
-from stackctl.cli.options import OutputFormat, named
+from stackctl.cli.options import OutputFormat, naming_option
 from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import View, show_error, show_text
 from stackctl.engine.context import Context, Report
@@ -94,7 +94,7 @@ def guarded(
         with interruption.raised():
             return action()
     except StackctlError as error:
-        return fail(named(error))
+        return fail(naming_option(error))
     except (KeyboardInterrupt, typer.Abort):  # a prompt raises the second
         interruption.ignore()
         return fail(Interrupted(interruption.MESSAGE, hint=interruption.HINT))

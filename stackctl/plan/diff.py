@@ -83,7 +83,7 @@ class _Files:
 
     def _known_as(self, path: str, content: bytes | None) -> str:
         """Return the path of the file that the user edits if the proxy's file is, or was, only its copy."""
-        source = self._proxy.source_of(path)
+        source = self._proxy.original_of(path)
         is_copy = source != path and self._custom.get(source.rpartition("/")[2]) == content
         return f"{self._proxy.layout.directory}/{source if is_copy else path}"
 

@@ -164,7 +164,7 @@ class Proxy(Protocol):
     def about(self, files: Files, site: Domain) -> Files:
         """Return the part of ``files`` that is about ``site``: whole files, or the lines of shared ones."""
 
-    def source_of(self, path: str) -> str:
+    def original_of(self, path: str) -> str:
         """Return the file that the user edits to change ``path``."""
 
     def marker(self, generation: str) -> bytes:

@@ -50,7 +50,7 @@ def config(context: Context, domain: Domain) -> Result[ConfigReport]:
     files = proxy.about({**rendered.shared, **rendered.sites[site.name]}, site.name)
     is_live = proxy.about(context.delivery(proxy.layout).live(), site.name) == files
     shown = tuple(
-        ConfigFile(f"{proxy.layout.directory}/{proxy.source_of(path)}", body.decode("utf-8", "backslashreplace"))
+        ConfigFile(f"{proxy.layout.directory}/{proxy.original_of(path)}", body.decode("utf-8", "backslashreplace"))
         for path, body in files.items()
     )
     return Result("config", ConfigReport(site.name, is_live, shown))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stackctl.cli.options import named, option_of
+from stackctl.cli.options import naming_option, option_of
 from stackctl.errors import HostError, InputError, StackctlError
 from tests.docs.commands import commands
 from tests.offenders import no_offenders
@@ -92,4 +92,4 @@ def test_every_field_has_an_option() -> None:
     ],
 )
 def test_a_field_is_shown_as_its_option(error: StackctlError, where: str | None) -> None:
-    assert named(error).where == where
+    assert naming_option(error).where == where

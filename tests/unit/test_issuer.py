@@ -773,20 +773,20 @@ def test_subproblems_and_retry_after_are_passed_on() -> None:
     outer.__cause__ = error
     watcher = worker.Watcher(nothing)
     watcher.retry_after = "120"
-    assert worker.explain(outer, watcher) == {
+    assert worker.failure_of(outer, watcher) == {
         "type": "urn:x:rejectedIdentifier",
         "detail": "two names; a.test: blocked; b.test: blocked",
         "retry_after": 120.0,
     }
     watcher.retry_after = "Thu, 01 Jan 1970 00:00:00 GMT"
-    plain = worker.explain(KeyError("x"), watcher)
+    plain = worker.failure_of(KeyError("x"), watcher)
     assert plain == {"type": None, "detail": "'x'", "retry_after": 0.0}
     watcher.retry_after = "soon"
-    assert worker.explain(RuntimeError(), watcher)["retry_after"] is None
+    assert worker.failure_of(RuntimeError(), watcher)["retry_after"] is None
     watcher.finalization_requested(None, None)
     watcher.finalizing -= 90
     detail = "the CA did not finalize the order within 90 s"
-    assert worker.explain(TimeoutError(), watcher)["detail"] == detail
+    assert worker.failure_of(TimeoutError(), watcher)["detail"] == detail
 
 
 def test_the_challenge_directory_stays_while_others_work(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_a_shared_file_is_no_sites() -> None:
     ],
 )
 def test_the_user_is_sent_to_the_file_they_wrote(path: str, source: str) -> None:
-    assert NGINX.source_of(path) == source
+    assert NGINX.original_of(path) == source
 
 
 @given(

@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.issuer.merge import ConfigDir, back_up, sync
-from stackctl.certs.issuer.worker import Watcher, explain
+from stackctl.certs.issuer.merge import ConfigDir, set_aside, sync
+from stackctl.certs.issuer.worker import Watcher, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ def register_again(account: Path, argv: list[str], eab: dict[str, str], stage: P
         watcher.install()
         (stage / "regr.json").write_text(json.dumps({"body": {}, "uri": _uri(account, argv, eab)}))
     except BaseException as error:  # noqa: BLE001 - every failure must be reported
-        return say("result", ok=False, **explain(error, watcher))
+        return say("result", ok=False, **failure_of(error, watcher))
     sync(stage / "regr.json")
     (stage / "done").touch()
     return say("result", ok=True)
@@ -129,7 +129,7 @@ def merge_account(shared: ConfigDir, stage: Path, server: str) -> None:
 
 def update_account(shared: ConfigDir, stage: Path, account: Path) -> None:
     """Write an account's new URI, and back up the previous one."""
-    back_up(shared, account / "regr.json")
+    set_aside(shared, account / "regr.json")
     fresh = account / "regr.json.new"
     fresh.write_text((stage / "regr.json").read_text())
     sync(fresh)

@@ -180,7 +180,7 @@ def switch(shared: ConfigDir, fresh: Path, name: str, version: int, note: Callab
         fresh.rename(live)
     else:
         if any((live / f"{kind}.pem").is_file() and not (live / f"{kind}.pem").is_symlink() for kind in KINDS):
-            note(f"live/{name} contained files that certbot did not write: backed up to {back_up(shared, live)}")
+            note(f"live/{name} contained files that certbot did not write: backed up to {set_aside(shared, live)}")
         if not exchange(fresh, live):
             before = {kind: live / f"previous_{kind}.pem" for kind in KINDS}
             if not all(os.path.lexists(path) for path in before.values()):
@@ -192,7 +192,7 @@ def switch(shared: ConfigDir, fresh: Path, name: str, version: int, note: Callab
     sync(live.parent)
 
 
-def back_up(shared: ConfigDir, path: Path) -> Path:
+def set_aside(shared: ConfigDir, path: Path) -> Path:
     """Back up a file or directory before replacing it, and return the copy."""
     home = shared.root / HOME / "orphans"
     home.mkdir(exist_ok=True)
@@ -270,7 +270,7 @@ def _merge_conf(shared: ConfigDir, mine: ConfigDir, name: str, note: Callable[[s
     if after == before:
         return
     if before and not seeded:
-        note(f"renewal/{name}.conf did not belong to a complete lineage: backed up to {back_up(shared, conf)}")
+        note(f"renewal/{name}.conf did not belong to a complete lineage: backed up to {set_aside(shared, conf)}")
     conf.parent.mkdir(0o755, exist_ok=True)
     fresh = conf.with_name(conf.name + ".new")  # the name certbot uses, and removes
     fresh.write_text(after)

@@ -167,7 +167,7 @@ class Watcher:
         return ended
 
 
-def explain(error: BaseException | None, watcher: Watcher) -> dict[str, Any]:
+def failure_of(error: BaseException | None, watcher: Watcher) -> dict[str, Any]:
     """Return the CA's problem that caused an exception, or else the exception's text."""
     problems = list(watcher.problems)
     result = {**NOTHING, "detail": str(error) or type(error).__name__}
@@ -210,7 +210,7 @@ def work(argv: list[str], stage: Path, say: Callable[..., None]) -> None:
     except SystemExit as stop:
         code = stop.code
     except BaseException as error:  # noqa: BLE001 - every failure must be reported
-        return say("result", ok=False, **explain(error, watcher))
+        return say("result", ok=False, **failure_of(error, watcher))
     if code:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -152,7 +152,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
     return files | {f"sites/{site.name}.{kind}": body for kind, body in own.items() if body is not None}
 
 
-def source_of(path: str) -> str:
+def original_of(path: str) -> str:
     """Return ``custom/DOMAIN.conf`` for its copy ``sites/DOMAIN.custom``, ``custom/DOMAIN.location.conf`` likewise.
 
     A written file is its own source.

@@ -12,7 +12,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
-from stackctl.proxies.nginx.config import OLDEST, shared_files, site_files, source_of
+from stackctl.proxies.nginx.config import OLDEST, original_of, shared_files, site_files
 from stackctl.proxies.nginx.layout import CUSTOM, CUSTOM_HTTP, LAYOUT, MAIN, NGINX, custom_location, custom_site
 from stackctl.proxies.nginx.log import is_routine, logged_errors
 from stackctl.proxies.nginx.reader import LiveTree
@@ -99,9 +99,9 @@ class Nginx:
         """Return the files of ``site``."""
         return {path: body for path, body in files.items() if self.site_of(path) == site}
 
-    def source_of(self, path: str) -> str:
+    def original_of(self, path: str) -> str:
         """Return the file below ``custom/`` that ``path`` is a copy of; a written file is its own source."""
-        return source_of(path)
+        return original_of(path)
 
     def marker(self, generation: str) -> bytes:
         """Return ``snippets/generation.conf``."""
@@ -165,4 +165,4 @@ class Nginx:
 
     def _shown(self, path: str) -> str:
         """A file of a generation, as the file to edit in the stack."""
-        return f"{self.layout.directory}/{source_of(path)}"
+        return f"{self.layout.directory}/{original_of(path)}"

@@ -99,7 +99,7 @@ class Toy:
         }
         return {**found, **{path: body for path, body in files.items() if self.site_of(path) == site}}
 
-    def source_of(self, path: str) -> str:
+    def original_of(self, path: str) -> str:
         """Return the file below ``custom/`` that a file of rules is a copy of."""
         return f"custom/{path.rpartition('/')[2]}" if path.endswith(".rules") else path
 
@@ -130,7 +130,7 @@ class Toy:
         if match["path"] is None:
             return Rejection(match["message"])
         inside = match["path"].removeprefix(f"{EDGE.mount}/{root}/")
-        where = f"{EDGE.path}/{self.source_of(inside)}:{match['line']}"
+        where = f"{EDGE.path}/{self.original_of(inside)}:{match['line']}"
         return Rejection(match["message"], self.site_of(inside), where)
 
     def tracer(self, files: Files, name: str) -> Tracer:
