@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
-from stackctl.model.layout import FULLCHAIN, PRIVKEY
+from stackctl.certs.issuer.pair import framed, pair_problem
 from stackctl.model.stack import LETSENCRYPT_STAGING
 
 _SECTION = re.compile(r"^\[renewalparams\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILINE)
@@ -121,23 +120,14 @@ def read_lineage(
     ``linked`` says whether the first two are links into the archive, as certbot makes them.
     """
     server = _server(renewal)
-    if chain is None or key is None:
-        missing = FULLCHAIN if chain is None else PRIVKEY
-        return Lineage(name, None, f"{missing} is missing", server)
+    problem = pair_problem(chain, key)
     try:
-        leaf = x509.load_pem_x509_certificate(chain)
-        certificate = describe(leaf)
+        certificate = None if chain is None or key is None else read_certificate(chain)
     except ValueError:
-        return Lineage(name, None, f"{FULLCHAIN} is not a certificate", server)
-    try:
-        private = serialization.load_pem_private_key(key, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return Lineage(name, certificate, f"{PRIVKEY} is not a readable private key", server)
-    if private.public_key() != leaf.public_key():
-        return Lineage(name, certificate, f"{PRIVKEY} does not match the certificate", server)
+        certificate = None
     # A chain that is truncated after the leaf is still better than a dummy, but must be replaced.
-    whole = chain.count(b"-----BEGIN ") == chain.count(b"-----END ")
-    return Lineage(name, certificate, None, server, renewable=linked and whole and server is not None)
+    whole = chain is not None and framed(chain)
+    return Lineage(name, certificate, problem, server, renewable=linked and whole and server is not None)
 
 
 def _server(renewal: bytes | None) -> str | None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.x509.oid import AuthorityInformationAccessOID
-
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.held import Held
+from stackctl.certs.issuer.pair import blocks, chain_fault, parsed
 from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, lineage_file, lineage_folder
@@ -107,57 +103,25 @@ def _issued(facts: CertificateFacts) -> Check:
 
 
 def _chain(facts: CertificateFacts) -> Check:
-    pems = (facts.fullchain or b"", facts.chain or b"")
-    try:
-        served, behind = (x509.load_pem_x509_certificates(pem) if pem.strip() else [] for pem in pems)
-        # The parser silently skips a truncated certificate.
-        complete = all(pem.count(b"-----BEGIN ") == pem.count(b"-----END ") for pem in pems)
-    except ValueError:
-        complete = False
-    fault = _chain_fault(served, behind, facts.now) if complete else f"{FULLCHAIN} or chain.pem is truncated"
+    chain = facts.fullchain or b""
+    fault = chain_fault(chain, facts.chain) or _expired_intermediate(chain, facts.now)
     if fault is not None:
         todo = f"run 'stackctl up'; if that does not help, 'stackctl renew --force {facts.subject}'"
         return wrong(CHAIN, fault, todo, facts.subject)
+    count = len(blocks(chain))
     text = (
-        "the leaf only, which has no intermediate"
-        if len(served) == 1
-        else f"{len(served)} certificates, each signed by the next"
+        "the leaf only, which has no intermediate" if count == 1 else f"{count} certificates, each signed by the next"
     )
     return ok(CHAIN, text, facts.subject)
 
 
-def _chain_fault(served: Sequence[x509.Certificate], behind: Sequence[x509.Certificate], now: datetime) -> str | None:
-    """Return the fault of the served chain, or None; ``behind`` is what the CA sent with the leaf."""
-    missing = [one for one in behind if one not in served]
-    if missing:
-        return f"{FULLCHAIN} lacks the intermediate {missing[0].subject.rfc4514_string()}"
-    if len(served) == 1 and _names_its_issuer(served[0]):
-        return f"{FULLCHAIN} holds only the leaf, without its intermediate"
-    for number, (one, issuer) in enumerate(itertools.pairwise(served), 1):
-        if not _issued_by(one, issuer):
-            return f"certificate {number} of {FULLCHAIN} is not signed by certificate {number + 1}"
-    for number, one in enumerate(served[1:], 2):
+def _expired_intermediate(chain: bytes, now: datetime) -> str | None:
+    """Return which certificate behind the leaf is not valid now, or None."""
+    for number, one in enumerate((parsed(chain) or [])[1:], 2):
         if not one.not_valid_before_utc <= now < one.not_valid_after_utc:
             span = f"{day(one.not_valid_before_utc)} to {day(one.not_valid_after_utc)}"
             return f"certificate {number} of {FULLCHAIN} is only valid from {span}"
     return None
-
-
-def _names_its_issuer(leaf: x509.Certificate) -> bool:
-    """Whether it has the URL of its issuer's certificate, as one from an intermediate does."""
-    try:
-        access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except x509.ExtensionNotFound:
-        return False
-    return any(one.access_method == AuthorityInformationAccessOID.CA_ISSUERS for one in access)
-
-
-def _issued_by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        one.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
 
 
 def _key(facts: CertificateFacts, lineage: Lineage) -> Check:

@@ -26,7 +26,7 @@ INSIDE = {
     "adapters.disk": ("files", REST, "directory"),
     "adapters.docker": ("client", REST, "engine"),
     "adopt": ("compose_layouts letsencrypt proposal", "mapping nginx_conf", REST, "nginx_proxy reading"),
-    "certs.issuer": ("locks merge", REST, "program"),
+    "certs.issuer": ("locks pair", "merge", REST, "program"),
     "cli": (
         "completion console help interruption options terminal",
         "report table",

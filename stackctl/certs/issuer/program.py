@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 # `certbot renew` without a terminal sleeps up to eight minutes while it holds its lock.
 PATIENCE = 900.0
-MODULES = ("merge", "locks", "worker", "single", "accounts", "batch", "program")
+MODULES = ("pair", "merge", "locks", "worker", "single", "accounts", "batch", "program")
 
 
 _SHELL = """\
