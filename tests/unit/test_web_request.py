@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackctl.adapters.net import request
+from stackctl.adapters.net.connect import Stream
 from stackctl.adapters.net.request import ask
 from stackctl.certs.lineage import read_certificate
 from stackctl.model.endpoints import PortBinding
@@ -128,10 +129,10 @@ def test_a_refused_connection_is_reported(client: ssl.SSLContext) -> None:
 def test_a_reset_while_connecting_is_a_closed_connection(
     client: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, secure: bool
 ) -> None:
-    def fail(*_: object, **__: object) -> socket.socket:
+    def fail(*_: object) -> None:
         raise ConnectionResetError(104, "Connection reset by peer")
 
-    monkeypatch.setattr(socket, "create_connection", fail)
+    monkeypatch.setattr(Stream, "connect", fail)
     assert ask(PortBinding("127.0.0.1", 443), MINE, "/", client if secure else None) == Reply(failure=Failure.CLOSED)
 
 

@@ -7,10 +7,12 @@ expensive part, verification and key exchange, is left out: so a thousand names 
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+
+from stackctl.adapters.net.connect import connected
+from stackctl.adapters.net.deadline import Deadline
 
 _RECORD_HEADER, _HEADER = 5, 4
 _ALERT, _HANDSHAKE = 21, 22
@@ -32,17 +34,17 @@ def hello_context() -> ssl.SSLContext:
     return context
 
 
-def offered(context: ssl.SSLContext, at: tuple[str, int], name: str, timeout: float) -> bytes | None:
+def offered(context: ssl.SSLContext, at: tuple[str, int], name: str, deadline: Deadline) -> bytes | None:
     """Return the leaf (DER) that the server at ``at`` offers for ``name``; None if it refuses the name.
 
     Raises:
         Unclear: the response is another one, such as that of a server with only TLS 1.3.
-        OSError: nothing answers within ``timeout`` seconds.
+        OSError: it is not complete before the deadline.
     """
     nothing, message = ssl.MemoryBIO(), ssl.MemoryBIO()
     with suppress(ssl.SSLWantReadError):
         context.wrap_bio(nothing, message, server_hostname=name).do_handshake()
-    with socket.create_connection(at, timeout) as connection, connection.makefile("rb") as answer:
+    with connected(*at, deadline) as connection, connection.makefile("rb") as answer:
         connection.sendall(message.read())
         return _leaf(answer.read)
 

@@ -11,15 +11,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from stackctl import __version__
+from stackctl.adapters.net.connect import connected, secured
+from stackctl.adapters.net.deadline import Deadline
 from stackctl.adapters.net.resolver import Resolver
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.observed.network import CaDirectory, Fetched, Lookup, Reach
 
-_CA_SECONDS = 5.0
-_FETCH_SECONDS = 3.0
+_CA_SECONDS = 8.0
+_FETCH_SECONDS = 9.0
+_ANSWER_SECONDS = 3.0
+"""How long one answer may take; a fetch may have to follow several redirects."""
+
 _MOST_BYTES, _NONCE_BYTES, _MOST_SHOWN = 65536, 1024, 200
 _MOST_REDIRECTS = 10
 """As Let's Encrypt follows them: only to ports 80 and 443."""
@@ -50,8 +55,9 @@ class HostNetwork:
     def fetch(self, address: str, port: int, name: str, path: str) -> Fetched:
         """See :meth:`Network.fetch`."""
         fetched, at, url = None, address, f"http://{name}{path}"
+        whole = Deadline(_FETCH_SECONDS)
         for _ in range(_MOST_REDIRECTS):
-            one, location = self._get(at, port, url)
+            one, location = _get(at, port, url, Deadline(_ANSWER_SECONDS, within=whole))
             fetched = one if fetched is None else _followed(fetched, one)
             if location is None:
                 break
@@ -72,38 +78,12 @@ class HostNetwork:
         except ValueError:
             return next(iter(self.lookup(name, "A").records), None)
 
-    def _get(self, address: str, port: int, url: str) -> tuple[Fetched, str | None]:
-        """Return one response, and the target if it redirects."""
-        parts = urlsplit(url)
-        kind = _Secure if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(address, port, timeout=_FETCH_SECONDS)
-        if isinstance(connection, _Secure):
-            connection.name = parts.hostname or ""
-        try:
-            connection.connect()
-        except (ssl.SSLError, ValueError):
-            return Fetched(address, Reach.BROKEN), None
-        except OSError as error:
-            return Fetched(address, _how_far(error)), None
-        try:
-            target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-            connection.request("GET", target, headers={**_AGENT, "Host": parts.netloc, "Connection": "close"})
-            response = connection.getresponse()
-            body = response.read(_NONCE_BYTES)
-        except (OSError, http.client.HTTPException, ValueError):
-            return Fetched(address, Reach.BROKEN), None
-        finally:
-            connection.close()
-        headers = {key.lower(): _printable(value) for key, value in response.getheaders()}
-        moved = response.status in {301, 302, 303, 307, 308}
-        location = headers.get("location") if moved else None
-        return Fetched(address, Reach.ANSWERED, response.status, body, headers), location
-
     def ca_directory(self, url: str, bundle: bytes | None) -> CaDirectory:
         """See :meth:`Network.ca_directory`."""
+        deadline = Deadline(_CA_SECONDS)
         try:
             context = ssl.create_default_context(cadata=bundle.decode("ascii", "replace") if bundle else None)
-            return _get_directory(url, context)
+            return _get_directory(url, context, deadline)
         except ssl.SSLCertVerificationError as error:
             problem = f"its certificate is not trusted: {error.verify_message}"
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -111,22 +91,43 @@ class HostNetwork:
             return CaDirectory(url, problem=f"{url} does not answer: {why}")
         # With a wrong clock valid certificates are rejected. Reading the time alone needs no trust.
         try:
-            return CaDirectory(url, ahead=_get_directory(url, _unjudged()).ahead, problem=problem)
+            return CaDirectory(url, ahead=_get_directory(url, _unjudged(), deadline).ahead, problem=problem)
         except (OSError, http.client.HTTPException, ValueError):
             return CaDirectory(url, problem=problem)
 
 
-class _Secure(http.client.HTTPSConnection):
-    """HTTPS to an address with a name and any certificate: a CA that follows a redirect does not verify it."""
+def _get(address: str, port: int, url: str, deadline: Deadline) -> tuple[Fetched, str | None]:
+    """Return one response, and the target if it redirects; any certificate will do, as for a CA that is redirected."""
+    parts = urlsplit(url)
+    try:
+        connection = _opened(address, port, parts, _unjudged(), deadline)
+    except (ssl.SSLError, ValueError):
+        return Fetched(address, Reach.BROKEN), None
+    except OSError as error:
+        return Fetched(address, _how_far(error)), None
+    try:
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        connection.request("GET", target, headers={**_AGENT, "Host": parts.netloc, "Connection": "close"})
+        response = connection.getresponse()
+        body = response.read(_NONCE_BYTES)
+    except (OSError, http.client.HTTPException, ValueError):
+        return Fetched(address, Reach.BROKEN), None
+    finally:
+        connection.close()
+    headers = {key.lower(): _printable(value) for key, value in response.getheaders()}
+    moved = response.status in {301, 302, 303, 307, 308}
+    location = headers.get("location") if moved else None
+    return Fetched(address, Reach.ANSWERED, response.status, body, headers), location
 
-    name = ""
 
-    def __init__(self, address: str, port: int, *, timeout: float) -> None:
-        super().__init__(address, port, timeout=timeout, context=_unjudged())
-
-    def connect(self) -> None:
-        http.client.HTTPConnection.connect(self)
-        self.sock = _unjudged().wrap_socket(self.sock, server_hostname=self.name)
+def _opened(
+    address: str, port: int, url: SplitResult, context: ssl.SSLContext, deadline: Deadline
+) -> http.client.HTTPConnection:
+    """Return a connection to ``address`` for a request to ``url``; ``deadline`` is for all of it."""
+    plain = connected(address, port, deadline)
+    connection = http.client.HTTPConnection(address)
+    connection.sock = secured(plain, context, url.hostname or "") if url.scheme == "https" else plain
+    return connection
 
 
 def _unjudged() -> ssl.SSLContext:
@@ -165,11 +166,12 @@ def _printable(value: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in value[:_MOST_SHOWN])
 
 
-def _get_directory(url: str, context: ssl.SSLContext) -> CaDirectory:
+def _get_directory(url: str, context: ssl.SSLContext, deadline: Deadline) -> CaDirectory:
     parts = urlsplit(url)
-    connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context, timeout=_CA_SECONDS)
+    connection = _opened(parts.hostname or "", parts.port or HTTPS_PORT, parts, context, deadline)
     try:
-        connection.request("GET", parts.path or "/", headers={**_AGENT, "Connection": "close"})
+        headers = {**_AGENT, "Host": parts.netloc, "Connection": "close"}
+        connection.request("GET", parts.path or "/", headers=headers)
         response = connection.getresponse()
         now = datetime.now(UTC)
         body = response.read(_MOST_BYTES)

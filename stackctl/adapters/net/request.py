@@ -8,13 +8,15 @@ import ssl
 
 from cryptography import x509
 
+from stackctl.adapters.net.connect import connected, secured
+from stackctl.adapters.net.deadline import Deadline
 from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Failure, Reply
 
 _TIMEOUT = 15.0
-"""Longer than the proxy's own timeout for a connection to an app."""
+"""For the whole request. Longer than the proxy's own timeout for a connection to an app."""
 
 _AGENT = "stackctl-explain"
 
@@ -24,8 +26,9 @@ def ask(at: PortBinding, name: Domain, path: str, context: ssl.SSLContext | None
 
     Redirects are not followed, and the body is not read.
     """
+    connection: socket.socket
     try:
-        connection = socket.create_connection(at.probe, timeout=_TIMEOUT)
+        plain = connection = connected(*at.probe, Deadline(_TIMEOUT))
     except ConnectionResetError:  # something accepted it, and ended it before connect() returned
         return Reply(failure=Failure.CLOSED)
     except OSError:
@@ -33,12 +36,14 @@ def ask(at: PortBinding, name: Domain, path: str, context: ssl.SSLContext | None
     certificate: Certificate | None = None
     try:
         if context is not None:
-            connection = context.wrap_socket(connection, server_hostname=name)
-            leaf = connection.getpeercert(binary_form=True)
+            connection = secure = secured(plain, context, name)
+            leaf = secure.getpeercert(binary_form=True)
             certificate = None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
     except OSError as error:
-        connection.close()
         return Reply(failure=_handshake_failure(error))
+    except ValueError:  # the certificate cannot be parsed
+        connection.close()
+        return Reply(failure=Failure.HANDSHAKE)
     return _get(connection, at, name, path, certificate)
 
 
@@ -52,7 +57,7 @@ def _handshake_failure(error: OSError) -> Failure:
 
 def _get(connection: socket.socket, at: PortBinding, name: Domain, path: str, certificate: Certificate | None) -> Reply:
     default = HTTP_PORT if certificate is None else HTTPS_PORT
-    client = http.client.HTTPConnection(name, timeout=_TIMEOUT)
+    client = http.client.HTTPConnection(name)
     client.sock = connection
     headers = {
         "Host": name if at.port == default else f"{name}:{at.port}",

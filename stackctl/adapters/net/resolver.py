@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from stackctl.adapters.net.deadline import Deadline
 from stackctl.errors import InputError
 from stackctl.model import endpoints
 from stackctl.observed.network import Answer, Lookup
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 VARIABLE = "STACKCTL_RESOLVER"
 _PORT = 53
 _TRY_SECONDS, _ROUNDS = 2.0, 2
+_LOOKUP_SECONDS = 10.0
+"""For the whole of a lookup: servers that are tried, and aliases that are followed."""
+
 _LONGEST_CHAIN = 16
 _PAYLOAD = 1232
 """The largest UDP response that is not fragmented (DNS flag day 2020)."""
@@ -66,9 +70,9 @@ class Resolver:
         if not _is_name(name):
             return Lookup(Answer.NO_NAME)
         chain: list[str] = []
-        asked = name
+        asked, deadline = name, Deadline(_LOOKUP_SECONDS)
         while True:
-            response = self._ask(asked, kind)
+            response = self._ask(asked, kind, deadline)
             if response is None:
                 return Lookup(Answer.SILENT, chain=tuple(chain))
             aliases, records = _read(response, kind)
@@ -85,11 +89,10 @@ class Resolver:
                 return Lookup(answer, chain=tuple(chain))
             asked = end  # the server does not follow aliases itself
 
-    def _ask(self, name: str, kind: str) -> Message | None:
+    def _ask(self, name: str, kind: str, deadline: Deadline) -> Message | None:
         """Return the response to one query; a server's failure only if no other server responds successfully."""
         import dns.exception  # noqa: PLC0415
         import dns.message  # noqa: PLC0415
-        import dns.query  # noqa: PLC0415
         import dns.rcode  # noqa: PLC0415
 
         question = dns.message.make_query(f"{name}.", kind, use_edns=0, payload=_PAYLOAD)
@@ -99,7 +102,7 @@ class Resolver:
                 if (address, port) in self._silent:
                     continue
                 try:
-                    response, _tcp = dns.query.udp_with_fallback(question, address, _TRY_SECONDS, port)
+                    response = _query(question, address, port, Deadline(_TRY_SECONDS, within=deadline))
                 except (OSError, EOFError, ValueError, dns.exception.DNSException):
                     continue
                 if response.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
@@ -109,6 +112,22 @@ class Resolver:
                 return failed
         self._silent.update(self._servers)
         return None
+
+
+def _query(question: Message, address: str, port: int, deadline: Deadline) -> Message:
+    """Return the response over UDP or, if it is truncated, over TCP.
+
+    Raises:
+        OSError: there is none before the deadline.
+        DNSException: there is none that can be parsed.
+    """
+    import dns.message  # noqa: PLC0415
+    import dns.query  # noqa: PLC0415
+
+    try:
+        return dns.query.udp(question, address, deadline.left(), port, raise_on_truncation=True)
+    except dns.message.Truncated:
+        return dns.query.tcp(question, address, deadline.left(), port)
 
 
 def _is_name(name: str) -> bool:

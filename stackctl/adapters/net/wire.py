@@ -6,14 +6,15 @@ import errno
 import http.client
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 from cryptography import x509
 
 from stackctl.adapters.net import glance, request
-from stackctl.adapters.net.connect import connection_error
+from stackctl.adapters.net.connect import connected, connection_error, secured
+from stackctl.adapters.net.deadline import Deadline
 from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
@@ -22,6 +23,9 @@ from stackctl.observed.reply import Reply
 
 _TIMEOUT = 3.0
 _AT_ONCE = 16
+
+_SECONDS_A_NAME = 0.05
+"""What a look at many names may take for each, besides the timeout of one: a handshake takes a few milliseconds."""
 
 
 class HostWire:
@@ -41,9 +45,9 @@ class HostWire:
 
     def generation(self, http_at: PortBinding) -> str | None:
         """See :meth:`Wire.generation`."""
-        host, port = http_at.probe
-        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+        connection = http.client.HTTPConnection(http_at.probe[0])
         try:
+            connection.sock = connected(*http_at.probe, Deadline(_TIMEOUT))
             connection.request("GET", MARKER_PATH, headers={"Host": MARKER_HOST, "Connection": "close"})
             response = connection.getresponse()
             body = response.read(64)
@@ -55,33 +59,28 @@ class HostWire:
 
     def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """See :meth:`Wire.served`."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return dict(zip(names, pool.map(lambda name: self._handshake(https, name), names), strict=True))
+        return _of_each(names, lambda name, deadline: self._handshake(https, name, deadline))
 
     def offered(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """See :meth:`Wire.offered`."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return dict(zip(names, pool.map(lambda name: self._glance(https, name), names), strict=True))
+        return _of_each(names, lambda name, deadline: self._glance(https, name, deadline))
 
-    def _glance(self, https: PortBinding, name: Domain) -> Certificate | None:
+    def _glance(self, https: PortBinding, name: Domain, deadline: Deadline) -> Certificate | None:
         try:
-            leaf = glance.offered(self._hello, https.probe, name, _TIMEOUT)
+            leaf = glance.offered(self._hello, https.probe, name, deadline)
             return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
         except glance.Unclear:
-            return self._handshake(https, name)
+            return self._handshake(https, name, deadline)
         except (OSError, ValueError):
             return None
 
-    def _handshake(self, https: PortBinding, name: Domain) -> Certificate | None:
+    def _handshake(self, https: PortBinding, name: Domain, deadline: Deadline) -> Certificate | None:
         try:
-            with (
-                socket.create_connection(https.probe, timeout=_TIMEOUT) as plain,
-                self._context.wrap_socket(plain, server_hostname=name) as secure,
-            ):
+            with secured(connected(*https.probe, deadline), self._context, name) as secure:
                 leaf = secure.getpeercert(binary_form=True)
+            return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
         except (OSError, ValueError):
             return None
-        return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
 
     def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
         """See :meth:`Wire.ask`."""
@@ -89,9 +88,9 @@ class HostWire:
 
     def responds(self, http_at: PortBinding) -> bool:
         """See :meth:`Wire.responds`."""
-        host, port = http_at.probe
-        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+        connection = http.client.HTTPConnection(http_at.probe[0])
         try:
+            connection.sock = connected(*http_at.probe, Deadline(_TIMEOUT))
             connection.request("HEAD", MARKER_PATH, headers={"Host": MARKER_HOST, "Connection": "close"})
             connection.getresponse()
         except http.client.RemoteDisconnected:
@@ -123,6 +122,16 @@ class HostWire:
                     return "no network interface of this host (it has no such address)"
                 return _listener(bare, at.port) if error.errno == errno.EADDRINUSE else None
         return None
+
+
+def _of_each(
+    names: Sequence[Domain], look: Callable[[Domain, Deadline], Certificate | None]
+) -> dict[Domain, Certificate | None]:
+    """Return what ``look`` finds for each name; where nothing answers, not every name costs the whole timeout."""
+    whole = Deadline(_TIMEOUT + _SECONDS_A_NAME * len(names))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = pool.map(lambda name: look(name, Deadline(_TIMEOUT, within=whole)), names)
+        return dict(zip(names, found, strict=True))
 
 
 def _listener(host: str, port: int) -> str:

@@ -13,24 +13,32 @@ from stackctl.model.stack import Stack
 from stackctl.observed.containers import Deployment
 
 PROGRAM = """
-import json, os, socket, ssl, sys, urllib.error, urllib.request
-host, url = sys.argv[1:]
+import http.client, json, os, socket, ssl, sys, threading, urllib.error, urllib.request
+host, url, seconds = sys.argv[1:]
 result = {"addresses": None, "status": None, "problem": None}
+def end():
+    print(json.dumps({**result, "problem": f"no answer within {seconds} s"}), flush=True)
+    os._exit(0)
+timer = threading.Timer(float(seconds), end)
+timer.daemon = True
+timer.start()
 try:
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     result["addresses"] = sorted({at[4][0] for at in found})
     context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or None)
-    with urllib.request.urlopen(url, timeout=8, context=context) as answer:
+    with urllib.request.urlopen(url, timeout=float(seconds), context=context) as answer:
         result["status"] = answer.status
 except urllib.error.HTTPError as error:
     result["status"] = error.code
 except urllib.error.URLError as error:
     result["problem"] = str(error.reason)
-except (OSError, ValueError) as error:
-    result["problem"] = str(error)
+except (OSError, ValueError, http.client.HTTPException) as error:
+    result["problem"] = str(error) or type(error).__name__
 print(json.dumps(result))
 """
-"""Sends one request to the CA and prints the result as one line of JSON."""
+"""Sends one request to the CA and prints the result as one line of JSON, within the time that it is given."""
+
+SECONDS = 10.0
 
 
 def certbot(context: Context, stack: Stack, containers: Deployment) -> CertbotFacts:
@@ -42,7 +50,7 @@ def certbot(context: Context, stack: Stack, containers: Deployment) -> CertbotFa
         found = containers.of(service)
         return CertbotFacts(service, directory, ca, found[0].state if found else None)
     try:
-        done = context.containers.execute(running.id, ["python3", "-c", PROGRAM, ca, directory])
+        done = context.containers.execute(running.id, ["python3", "-c", PROGRAM, ca, directory, f"{SECONDS:g}"])
         result: dict[str, Any] = json.loads(done.text.splitlines()[-1])
     except StackctlError as error:
         return CertbotFacts(service, directory, ca, running.state, exec_problem=error.message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -48,11 +48,7 @@ def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[N
     def look(name: Domain) -> NameFacts:
         v4, v6 = network.lookup(name, "A"), network.lookup(name, "AAAA")
         found = bool(v4.records or v6.records)
-        fetched = (
-            tuple(_fetch(network, name, v4, v6, target.probe_file))
-            if isinstance(target.probe_file, ProbeFile)
-            else None
-        )
+        fetched = _fetch(network, name, v4, v6, target.probe_file) if isinstance(target.probe_file, ProbeFile) else None
         return NameFacts(
             name,
             v4,
@@ -71,9 +67,11 @@ def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[N
         return list(pool.map(look, names))
 
 
-def _fetch(network: Network, name: Domain, v4: Lookup, v6: Lookup, probe_file: ProbeFile) -> Iterator[Fetched]:
-    for address in (*v4.records[:_MOST_ADDRESSES], *v6.records[:_MOST_ADDRESSES]):
-        yield network.fetch(address, HTTP_PORT, name, probe_file.path)
+def _fetch(network: Network, name: Domain, v4: Lookup, v6: Lookup, probe_file: ProbeFile) -> tuple[Fetched, ...]:
+    """Fetch the probe file from each address in parallel: a name takes as long as its slowest address."""
+    addresses = (*v4.records[:_MOST_ADDRESSES], *v6.records[:_MOST_ADDRESSES])
+    with ThreadPoolExecutor(len(addresses) or 1) as pool:
+        return tuple(pool.map(lambda at: network.fetch(at, HTTP_PORT, name, probe_file.path), addresses))
 
 
 def _caa(lookup: Callable[[str, str], Lookup], name: str, identities: Callable[[], tuple[str, ...] | None]) -> CaaFacts:
