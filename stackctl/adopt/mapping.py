@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from stackctl.errors import InputError
 from stackctl.model import values
-from stackctl.proxies.nginx.directives import Directive, seconds
+from stackctl.model.layout import CHALLENGES
+from stackctl.proxies.nginx.directives import Directive, first, seconds
+from stackctl.proxies.nginx.own import buffer_lines
+from stackctl.proxies.nginx.removed import REMOVED
 
 TUNING = {
     "client_max_body_size": "body-size",
@@ -67,16 +70,35 @@ SERVER_OWN = frozenset(
 MAIN_OWN = frozenset({"user", "worker_processes", "worker_rlimit_nofile", "pid", "error_log", "events", "daemon"})
 """Directives outside ``http`` that stackctl's nginx.conf sets."""
 
+_REQUESTED = "$host$edge_port_suffix"
 HEADERS = {
-    "host": {"$host"},
+    "host": {"$host", "$http_host", _REQUESTED},
     "x-real-ip": {"$remote_addr"},
-    "x-forwarded-for": {"$proxy_add_x_forwarded_for"},
+    "x-forwarded-for": {"$remote_addr", "$proxy_add_x_forwarded_for"},
     "x-forwarded-proto": {"$scheme"},
-    "x-forwarded-host": {"$http_host"},
-    "upgrade": {"$http_upgrade"},
+    "x-forwarded-host": {"$host", "$http_host", _REQUESTED},
+    "x-forwarded-port": {"$server_port", "$edge_port"},
+    "upgrade": {"$http_upgrade", "$edge_upgrade"},
     "connection": {"$connection_upgrade", "upgrade", "Upgrade", '"upgrade"', ""},
+    **{name.lower(): {""} for name in REMOVED},
 }
-"""The headers that stackctl sends to every app, in lower case; other values are the user's own."""
+"""The headers that stackctl sends to every app, in lower case; other values are the user's own.
+
+An empty value removes a header of the client's.
+"""
+
+_STANDARD = {
+    *(tuple(line.removesuffix(";").split()) for line in buffer_lines(())),
+    ("large_client_header_buffers", "4", "32k"),
+    ("proxy_buffering", "off"),
+    ("proxy_headers_hash_max_size", "2048"),
+    ("proxy_headers_hash_bucket_size", "128"),
+    ("proxy_hide_header", "Upgrade"),
+    ("proxy_hide_header", "Keep-Alive"),
+    ("proxy_hide_header", "Proxy-Connection"),
+    ("add_header", "Upgrade", "$edge_upgraded", "always"),
+}
+"""Directives with the parameters that stackctl gives them; with others they are the user's own."""
 
 FILES = frozenset(
     {
@@ -115,6 +137,19 @@ def tuning_of(directive: Directive) -> tuple[str, str] | None:
 def is_standard_header(directive: Directive) -> bool:
     """Whether stackctl sends the same header to the app."""
     return len(directive.args) == 2 and directive.args[1] in HEADERS.get(directive.arg.lower(), ())
+
+
+def is_standard(directive: Directive) -> bool:
+    """Whether stackctl's configuration has the same directive where the user needs it."""
+    if directive.name == "map":
+        target = directive.args[-1]
+        return target == "$connection_upgrade" or target.startswith("$edge_")
+    if directive.name == "if":
+        answer = first(directive.inner, "return", "break")
+        return (directive.arg == "$ssl_server_name" and answer is not None and answer.arg == "421") or (
+            directive.args == ("$uri", "~", f"^/{CHALLENGES}/") and answer is not None and answer.name == "break"
+        )
+    return (directive.name, *directive.args) in _STANDARD
 
 
 def logs_to_file(directive: Directive) -> bool:

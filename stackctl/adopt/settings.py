@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stackctl.adopt.kept import KeptDirectives
-from stackctl.adopt.mapping import HTTP_OWN, LOGS, MAIN_OWN, TUNING, tuning_of
+from stackctl.adopt.mapping import HTTP_OWN, LOGS, MAIN_OWN, TUNING, is_standard, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf
 from stackctl.adopt.proposal import Handling
 from stackctl.proxies.nginx.directives import Directive, kept_text
@@ -29,7 +29,7 @@ def read_settings(conf: NginxConf, keeper: KeptDirectives) -> tuple[dict[str, st
 
 def _is_kept(one: Directive, keeper: KeptDirectives) -> bool:
     """Whether a directive of ``http`` is kept; adds the remark about it."""
-    if one.name == "map" and one.args[1:] == ("$connection_upgrade",):
+    if is_standard(one):
         return False
     if one.name == "types":
         return keeper.serves_files

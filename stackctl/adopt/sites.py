@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stackctl.adopt.kept import Headers, KeptDirectives, default_redirect, headers_in_force, lineage_of, sent_host
-from stackctl.adopt.mapping import SERVER_OWN, TUNING, is_standard_header, logs_to_file, tuning_of
+from stackctl.adopt.mapping import SERVER_OWN, TUNING, is_standard, is_standard_header, logs_to_file, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, ServerBlock, is_challenge
 from stackctl.adopt.proposal import Handling, ProposedSite
 from stackctl.errors import InputError
@@ -104,6 +104,8 @@ class SiteReader:
         for one in own:
             if one.name in SERVER_OWN or _is_tls(one) or (one.name == "server_tokens" and one.arg == "off"):
                 continue
+            if is_standard(one):
+                continue
             if one.name in TUNING or one.name == "proxy_set_header":
                 kept += [one] if others else []
             else:
@@ -129,6 +131,8 @@ class SiteReader:
         kept += [one for one in headers if not is_standard_header(one)]
         for one in location.inner:
             if one.name in {"proxy_pass", "proxy_http_version", "proxy_set_header"} or tuning_of(one):
+                continue
+            if is_standard(one):
                 continue
             kept.append(one)
         for one in kept:

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.e2e.helpers import Stack, wait_until
+from tests.faults.client import Client
 from tests.old_stack.fixture import OldStack
 
 pytestmark = pytest.mark.e2e
 
 
-def test_a_running_stack_of_an_earlier_version_needs_nothing(stack: Stack) -> None:
+def test_a_running_stack_of_an_earlier_version_gets_the_files_of_this_one(stack: Stack) -> None:
     ca = stack.lab.directory.removeprefix("https://").partition("/")[0]
     old = OldStack(stack.directory, datetime.now(UTC), stack.lab.bundle.read_bytes(), stack.address, ca)
     stack.compose("up", "--detach")
     wait_until(lambda: all(stack.https(name, trust=False).status == 200 for name in old.serials))
-    before, serials = stack.state(), old.serials
+    serials, containers = old.serials, stack.compose("ps", "--quiet")
     assert {name: stack.serial(name) for name in serials} == serials
 
-    assert json.loads(stack.ok("plan", "--output", "json").stdout)["operations"] == []
-    stack.ok("up")
-    assert stack.state() == before
+    planned = json.loads(stack.ok("plan", "--output", "json").stdout)["operations"]
+    assert {one["cause"] for one in planned} == {
+        "settings of all sites changed",
+        *(f"{name} changed" for name in serials if not name.startswith("www.")),
+        "the proxy's files change",
+        "its files changed",
+        "the proxy loaded its files",
+    }
+    with ExitStack() as open_clients:
+        clients = [open_clients.enter_context(Client(stack.address, name, None)) for name in serials]
+        stack.ok("up")
+    assert [client.errors for client in clients] == [[]] * len(serials)
+    assert all(client.requests for client in clients)
+    assert stack.compose("ps", "--quiet") == containers
     assert {name: stack.serial(name) for name in serials} == serials
+    assert json.loads(stack.ok("plan", "--output", "json").stdout)["operations"] == []
 
     stack.ok("rollback", "3")
     stack.ok("rollback", "5")

@@ -15,7 +15,7 @@ PACE = 0.02
 class Client(threading.Thread):
     """Sends about fifty requests a second to one site, over one keep-alive connection."""
 
-    def __init__(self, address: str, name: str, root: str) -> None:
+    def __init__(self, address: str, name: str, root: str | None) -> None:
         super().__init__(name=f"client of {name}", daemon=True)
         self._address = address
         self._site = name

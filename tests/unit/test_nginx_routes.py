@@ -199,6 +199,29 @@ def test_what_may_answer_before_is_reported() -> None:
     assert "auth_basic" not in str(routed(files, "a.example.com", "/open").rules)
 
 
+def test_a_condition_that_the_traced_request_does_not_meet_is_no_rule() -> None:
+    text = """\
+    server {
+        listen 443 ssl;
+        server_name a.example.com www.example.com;
+        if ($ssl_server_name !~* "^(a\\.example\\.com|www\\.example\\.com)\\Z") { return 421; }
+        if ($ssl_server_name = www.example.com) { return 403; }
+        if ($ssl_server_name != "") { return 401; }
+        if ($request_method !~ "^(GET|HEAD)$") { return 308 https://$host; }
+        if ($request_method ~* get) { return 405; }
+        if ($uri ~ ^/token/) { break; }
+        if ($arg_x ~ y) { break; return 402; }
+        if ($ssl_server_name ~ "(") { return 400; }
+        location / { proxy_pass http://web:1; }
+    }"""
+    shown = [rule.text.partition(") ")[2] for rule in routed(in_http(text), "A.example.com").rules]
+    assert shown == ["return 401", "return 405", "return 402", "return 400"]
+    for case in ("issued", "custom"):
+        files = rendered(CASES[case], "1.30")
+        for port in (80, 443):
+            assert routed(files, "a.example.com", port=port).rules == ()
+
+
 def test_where_requests_are_passed_on_to() -> None:
     text = """\
     upstream pool { server one:1; server two; server three:3 down; server unix:/s; }

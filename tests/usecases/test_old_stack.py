@@ -1,4 +1,4 @@
-"""A stack that an earlier version made is opened by this one: nothing has to change, and nothing is lost."""
+"""A stack that an earlier version made is opened by this one: what ``up`` changes, and that nothing is lost."""
 
 from __future__ import annotations
 
@@ -73,33 +73,52 @@ def test_the_fixture_holds_no_keys() -> None:
     assert [path.name for path in files if SECRET.search(path.read_bytes())] == []
 
 
-def test_nothing_is_planned_and_nothing_is_changed(old: World) -> None:
+CHANGED = [
+    ("stage nginx.conf, snippets/proxy.conf, snippets/removed.conf", "settings of all sites changed"),
+    *((f"stage sites/{name}.conf", f"{name} changed") for name in NAMES),
+    ("test the staged configuration and make it live", "the proxy's files change"),
+    ("reload the proxy", "its files changed"),
+    *((f"verify that {name} is served with its real certificate", "the proxy loaded its files") for name in NAMES),
+]
+"""What ``up`` changes, and why."""
+
+
+def test_the_proxys_files_change_and_nothing_else(old: World) -> None:
     before, certificates, calls = old.tree(), wire(old), len(old.fake.calls)
     result = done(old.up())
-    assert [operation.text for operation in result.plan.operations] == []
-    assert old.tree() == before
+    assert [(operation.text, operation.cause) for operation in result.plan.operations] == CHANGED
+    own = ("nginx/generations/", "nginx/live", ".stackctl/")
+    assert _without(old.tree(), own) == _without(before, own)
     assert wire(old) == certificates == on_disk(old.root)
     assert old.served() == dict.fromkeys(NAMES, "real")
     acting = ("up ", "signal", "issue", "remove", "execute", "stream", "run_once nginx -e")
-    assert [call for call in old.fake.calls[calls:] if call.startswith(acting)] == []
-    assert [one.number for one in old.host.directory.history.entries()] == ENTRIES
+    acts = [call for call in old.fake.calls[calls:] if call.startswith(acting)]
+    assert [" ".join(call.split()[:2]) for call in acts] == ["execute nginx", "signal HUP"]
+    assert [one.number for one in old.host.directory.history.entries()] == [*ENTRIES, ENTRIES[-1] + 1]
+    assert not old.up().plan
+
+
+def _without(tree: dict[str, bytes], prefixes: tuple[str, ...]) -> dict[str, bytes]:
+    return {path: content for path, content in tree.items() if not path.startswith(prefixes)}
 
 
 def test_a_stack_that_is_down_is_started_with_the_same_certificates(empty: World, laid: OldStack) -> None:
-    published = empty.published()
     done(empty.up())
     assert wire(empty) == on_disk(laid.root)
-    assert empty.published() == published
+    assert empty.served() == dict.fromkeys(NAMES, "real")
     assert empty.asked("issue") == []
 
 
 @pytest.mark.parametrize("number", ENTRIES)
 def test_every_old_entry_can_be_gone_back_to(old: World, number: int) -> None:
     certificates = on_disk(old.root)
+    done(old.up())
+    now = old.published()
     done(old.rollback(number))
     for path, content in old.host.directory.history.files(number).items():
         assert (old.root / path).read_bytes() == content
-    assert old.published() == old.fake.loaded_generation == entry(number)["generation"]
+    # The files of users are those of then; the proxy's are rendered by this version.
+    assert old.published() == old.fake.loaded_generation
     served = set(entry(number)["lineages"])
     assert old.served() == dict.fromkeys(served, "real")
     assert {name: wire(old)[name] for name in served} == {name: certificates[name] for name in served}
@@ -107,13 +126,14 @@ def test_every_old_entry_can_be_gone_back_to(old: World, number: int) -> None:
     assert old.asked("issue") == []
 
     done(old.rollback(ENTRIES[-1]))
-    assert old.published() == entry(ENTRIES[-1])["generation"]
+    assert old.published() == now
     assert wire(old) == certificates
 
 
 def test_rollback_without_a_number_takes_the_last_old_change_back(old: World) -> None:
     done(old.rollback())
-    assert old.published() == entry(ENTRIES[-2])["generation"]
+    for path, content in old.host.directory.history.files(ENTRIES[-2]).items():
+        assert (old.root / path).read_bytes() == content
     assert "tls: modern" not in old.text
 
 
@@ -135,8 +155,7 @@ def test_an_old_archive_is_restored_where_nothing_was(empty: World, tmp_path: Pa
     assert wire(empty) == on_disk(source.root)
     assert empty.served() == dict.fromkeys(NAMES, "real")
     assert empty.asked("issue") == []
-    assert empty.published() == (source.root / "nginx/live").readlink().name
-    assert [operation.text for operation in done(empty.up()).plan.operations] == []
+    assert not done(empty.up()).plan
     done(empty.rollback(ENTRIES[1]))
     assert empty.served() == {NAMES[0]: "real"}
 

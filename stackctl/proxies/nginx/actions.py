@@ -18,6 +18,8 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _REWRITES = ("if", "rewrite")
 _ACCESS = ("auth_basic", "auth_request", "deny", "limit_req", "limit_conn")
 _SILENT = 444
+_COMPARISON = 3
+"""Parameters of an ``if`` that compares a variable."""
 
 
 def action_of(chain: Blocks, http: Sequence[Directive]) -> Action:
@@ -77,16 +79,41 @@ def _target(text: str, default: int) -> Endpoint | None:
     return Endpoint(match[1].strip("[]"), int(match[2] or default)) if match else None
 
 
-def rules_of(chain: Blocks) -> tuple[Rule, ...]:
-    """Return the rules that may answer before the action, depending on the request."""
+def rules_of(chain: Blocks, name: str) -> tuple[Rule, ...]:
+    """Return the rules that may answer a GET for ``name`` before the action, depending on the request."""
     rules = [
-        Rule(RuleKind.REWRITE, _shown(one), one.at) for block in reversed(chain) for one in named(block, *_REWRITES)
+        Rule(RuleKind.REWRITE, _shown(one), one.at)
+        for block in reversed(chain)
+        for one in named(block, *_REWRITES)
+        if not _cannot_answer(one, name)
     ]
-    for name in _ACCESS:
+    for access in _ACCESS:
         # These are inherited as a whole, unless an inner block has its own.
-        level = next((found for block in chain if (found := list(named(block, name)))), [])
+        level = next((found for block in chain if (found := list(named(block, access)))), [])
         rules += [Rule(RuleKind.ACCESS, _shown(one), one.at) for one in level if one.args != ("off",)]
     return tuple(rules)
+
+
+def _cannot_answer(rule: Directive, name: str) -> bool:
+    """Return whether a condition only ends rewrites, or does not hold for a GET whose TLS handshake names ``name``."""
+    if rule.name != "if":
+        return False
+    known = {"$ssl_server_name": name, "$request_method": "GET"}.get(rule.arg)
+    if known is not None and len(rule.args) == _COMPARISON:
+        return not _holds(known, *rule.args[1:])
+    return {one.name for one in rule.inner} == {"break"}
+
+
+def _holds(value: str, operator: str, operand: str) -> bool:
+    """Return the result of a comparison in an ``if``; true where Python cannot compile the regex."""
+    negated = operator.startswith("!")
+    if operator in {"=", "!="}:
+        return (value == operand) is not negated
+    try:
+        found = re.search(operand, value, re.IGNORECASE if operator.endswith("*") else 0)
+    except re.error:
+        return True
+    return (found is not None) is not negated
 
 
 def _shown(rule: Directive) -> str:

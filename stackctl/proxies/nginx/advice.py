@@ -18,6 +18,8 @@ _TODO = {
 
 def advice(message: str) -> Advice:
     """Return what to do about an error of a request."""
+    if "too large body" in message:
+        return Advice("set 'body-size' in x-stackctl, or send less", refused=True)
     if _LIMIT in message:  # limit_req and limit_conn
         return Advice(f"raise the limit in {CUSTOM.path}, or ask more slowly", refused=True)
     todo = next((todo for part, todo in _TODO.items() if part in message), None)

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import re
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from stackctl.errors import InputError
 from stackctl.model.layout import CHALLENGES, WEBROOT
-from stackctl.model.routing import Route, Server, Site
+from stackctl.model.routing import Route, Server, Site, Tuning
 from stackctl.model.stack import Stack, TlsPolicy
+from stackctl.model.values import Domain
+from stackctl.proxies.nginx.directives import Directive, first
+from stackctl.proxies.nginx.own import (
+    Directives,
+    Edge,
+    buffer_lines,
+    can_protect_http,
+    challenge_lines,
+    giving_way,
+    header_lines,
+    needs_buffering,
+    outer_lines,
+    read_own,
+    sets_buffers,
+    shared_header_lines,
+)
+from stackctl.proxies.nginx.removed import REMOVED
 from stackctl.proxies.proxy import Files, SiteTls
 from stackctl.templates import render
 
@@ -55,7 +75,7 @@ _CIPHERS = {
     ),
 }
 
-_SET_HEADER = re.compile(r"^\s*proxy_set_header\s+[\"']?([A-Za-z0-9_-]+)", re.MULTILINE)
+_SIMPLE = re.compile(r"([a-z_]+) (.*);\Z")
 
 
 def nginx_quote(text: str) -> str:
@@ -76,6 +96,8 @@ def nginx_quote(text: str) -> str:
 def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Files:
     """Return ``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``."""
     able = Capabilities.of(version)
+    edge = _edge()
+    own = read_own(custom, edge)
     sites = len(stack.sites)
     names = sum(len(site.domains) for site in stack.sites)
     conf = render(
@@ -90,11 +112,15 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Fil
         http=stack.proxy.http,
         https=stack.proxy.https,
         custom=custom is not None,
+        headers=shared_header_lines(edge, own),
+        buffers=buffer_lines(own),
+        stores=needs_buffering(own),
     )
     files = {
-        "nginx.conf": conf,
-        "snippets/acme.conf": render("nginx/snippets/acme.conf.j2", webroot=WEBROOT.mount, challenges=CHALLENGES),
-        "snippets/proxy.conf": render("nginx/snippets/proxy.conf.j2"),
+        "nginx.conf": giving_way(conf, own, 4),
+        "snippets/acme.conf": _challenge(),
+        "snippets/proxy.conf": _proxy_snippet(),
+        "snippets/removed.conf": _removed_snippet(),
         "snippets/tls.conf": render(
             "nginx/snippets/tls.conf.j2",
             policy=stack.tls.value,
@@ -114,17 +140,24 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
     *,
     custom: bytes | None,
     location: bytes | None = None,
+    http: bytes | None = None,
 ) -> Files:
     """Return ``sites/DOMAIN.conf``; ``.redirect`` has its names that HTTP redirects.
 
-    ``.custom`` and ``.location`` are copies of the user's own files, for its server and for its ``location /``.
+    ``.custom`` and ``.location`` are copies of the user's own files, for its server and for its ``location /``;
+    ``http`` is the user's file around all servers.
     """
     able = Capabilities.of(version)
     route, server = _only(site)
+    edge = _edge()
+    own = [read_own(content, edge) for content in (http, custom, location)]
+    protected = can_protect_http(own[1])
+    extra = list(challenge_lines(own[1]))
     text = render(
         "nginx/site.conf.j2",
         name=site.name,
         names=site.domains,
+        own_names=_any_of(site.domains),
         http=stack.proxy.http,
         https=stack.proxy.https,
         path=route.path,
@@ -139,17 +172,21 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
         http2=able.http2,
         certificate=tls.certificate,
         key=tls.key,
-        tuning=site.tuning,
+        settings=_settings(site, own),
         custom=custom is not None,
+        protected=protected,
+        challenges=CHALLENGES,
+        challenge=_challenge(extra, indent=4) if extra else "",
         location=location is not None,
-        headers=_headers_left(location),
+        server_lines=header_lines(edge, own[:1], own[1]),
+        location_lines=_location_lines(edge, own),
     )
-    files = {f"sites/{site.name}.conf": text.encode()}
+    files = {f"sites/{site.name}.conf": giving_way(text, own[2], 8).encode()}
     redirected = [name for name in site.domains if name in tls.trusted]
     if redirected:
         files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
-    own = {"custom": custom, "location": location}
-    return files | {f"sites/{site.name}.{kind}": body for kind, body in own.items() if body is not None}
+    copies = {"custom": custom, "location": location}
+    return files | {f"sites/{site.name}.{kind}": body for kind, body in copies.items() if body is not None}
 
 
 def original_of(path: str) -> str:
@@ -166,17 +203,68 @@ def original_of(path: str) -> str:
     return path
 
 
-def _headers_left(location: bytes | None) -> list[str]:
-    """Return the lines of ``snippets/proxy.conf`` for a location that sets request headers itself.
+def _settings(site: Site, own: Sequence[Directives]) -> list[str]:
+    """Return the settings of a site's servers; one that the user sets there is left to the user."""
+    defaults = Tuning()
+    tuned = {
+        "client_max_body_size": (site.tuning.body_size, defaults.body_size),
+        "proxy_connect_timeout": (site.tuning.connect_timeout, defaults.connect_timeout),
+        "proxy_read_timeout": (site.tuning.read_timeout, defaults.read_timeout),
+        "proxy_send_timeout": (site.tuning.send_timeout, defaults.send_timeout),
+    }
+    http, server, location = own
+    lines = [
+        f"{name} {value};"
+        for name, (value, default) in tuned.items()
+        # What http.conf sets is a default too, where the Compose file has no other value.
+        if first(server, name) is None and (value != default or first(http, name) is None)
+    ]
+    if needs_buffering((*server, *location)) and first(server, "proxy_buffering") is None:
+        lines.append("proxy_buffering on;")
+    return lines + (buffer_lines(server) if sets_buffers(server) else [])
 
-    nginx sends a header twice if it is set twice.
-    """
-    own = {name.lower() for name in _SET_HEADER.findall((location or b"").decode("utf-8", "replace"))}
-    lines = render("nginx/snippets/proxy.conf.j2").splitlines()
-    set_here = [match[1].lower() if (match := _SET_HEADER.match(line)) else None for line in lines]
-    if not own & set(set_here):
-        return []
-    return [line for line, name in zip(lines, set_here, strict=True) if name not in own and not line.startswith("#")]
+
+def _location_lines(edge: Edge, own: Sequence[Directives]) -> list[str]:
+    """Return the lines of the location that proxies, next to the user's own."""
+    *outer, location = own
+    lines = header_lines(edge, outer, location)
+    for name in ("add_header", "proxy_hide_header"):
+        lines += outer_lines(name, outer, location)
+    return lines + (buffer_lines(location) if sets_buffers(location) else [])
+
+
+@lru_cache(maxsize=1)
+def _edge() -> Edge:
+    """Return the request headers that every app gets, or never gets."""
+    return Edge(_simple(_proxy_snippet()), _simple(_removed_snippet()))
+
+
+def _simple(text: str) -> Directives:
+    found = (_SIMPLE.match(line) for line in text.splitlines())
+    return tuple(Directive(match[1], tuple(match[2].replace('"', "").split(" "))) for match in found if match)
+
+
+def _proxy_snippet() -> str:
+    return render("nginx/snippets/proxy.conf.j2")
+
+
+def _removed_snippet() -> str:
+    return render("nginx/snippets/removed.conf.j2", names=REMOVED)
+
+
+def _challenge(extra: Sequence[str] = (), *, indent: int = 0) -> str:
+    text = render("nginx/snippets/acme.conf.j2", webroot=WEBROOT.mount, challenges=CHALLENGES, extra=extra)
+    return textwrap.indent(text, " " * indent)
+
+
+def _any_of(names: Sequence[Domain]) -> str:
+    """Return a regex for exactly these names."""
+    return nginx_regex("|".join(re.escape(name) for name in names))
+
+
+def nginx_regex(alternatives: str) -> str:
+    """Return alternatives as an anchored regex in quotes; names of sites have no character that quotes need."""
+    return f'"^({alternatives})\\Z"'
 
 
 def _only(site: Site) -> tuple[Route, Server]:

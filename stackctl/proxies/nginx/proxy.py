@@ -81,6 +81,7 @@ class Nginx:
                     version,
                     custom=custom.get(custom_site(site.name)),
                     location=custom.get(custom_location(site.name)),
+                    http=custom.get(CUSTOM_HTTP),
                 )
                 for site in sites
             },

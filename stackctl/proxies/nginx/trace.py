@@ -38,7 +38,7 @@ def trace(tree: Sequence[Directive], name: str, path: str, port: int) -> Trace |
     location = found.location
     chain = [level.inner for level in (location, server, http) if level is not None]
     action = _slash_added(location) if found.redirects and location else action_of(chain, http.inner)
-    rules = rules_of(chain)
+    rules = rules_of(chain, name.lower())
     # A "return" of the server block itself applies before any location is searched.
     immediate = first(server.inner, "return")
     if immediate is not None:
