@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from stackctl.certs.limits import BACKOFF, LIMITS, Bucket, Limit
+from stackctl.times import believable, read_time
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
@@ -50,7 +51,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The entries of one stack, oldest first."""
+    """The entries of one stack, oldest first.
+
+    An entry from the future counts nowhere: a wrong clock recorded it, and it would hold requests back until then.
+    """
 
     entries: tuple[Entry, ...] = ()
 
@@ -68,7 +72,7 @@ class Ledger:
         if limits is None:
             return None
         wanted = tuple(sorted(names))
-        own = [entry for entry in self.entries if entry.directory == directory]
+        own = [entry for entry in self._until(now) if entry.directory == directory]
         same = [entry.at for entry in own if entry.issued and entry.names == wanted]
         found = [_refused(Bucket.EXACT_SET, limits, same, now, ", ".join(wanted))]
         for name in wanted:
@@ -90,7 +94,7 @@ class Ledger:
         """Return why an unattended run must not retry yet, by the number of consecutive failures, or None."""
         wanted = tuple(sorted(names))
         row: list[datetime] = []
-        for entry in self.entries:
+        for entry in self._until(now):
             if entry.names == wanted:
                 row = [] if entry.issued else [*row, entry.at]
         if not row:
@@ -108,16 +112,19 @@ class Ledger:
         limit = LIMITS.get(directory, {}).get(Bucket.ORDERS)
         if limit is None:
             return None
-        return _free(limit, [entry.at for entry in self.entries if entry.directory == directory], now)
+        return _free(limit, [entry.at for entry in self._until(now) if entry.directory == directory], now)
 
     def was_issued(self, directory: str, names: Sequence[str]) -> bool:
         """Return whether the CA has issued a certificate for exactly these names."""
         wanted = tuple(sorted(names))
         return any(e.issued and e.names == wanted and e.directory == directory for e in self.entries)
 
-    def since(self, moment: datetime) -> Ledger:
-        """Return the ledger without the entries older than ``moment``."""
-        return Ledger(tuple(entry for entry in self.entries if entry.at >= moment))
+    def between(self, oldest: datetime, now: datetime) -> Ledger:
+        """Return the ledger without the entries older than ``oldest``, and without those from the future."""
+        return Ledger(tuple(entry for entry in self._until(now) if entry.at >= oldest))
+
+    def _until(self, now: datetime) -> list[Entry]:
+        return [entry for entry in self.entries if believable(entry.at, now)]
 
 
 def registered_domain(name: str) -> str:
@@ -163,7 +170,7 @@ def _free(limit: Limit, times: Sequence[datetime], now: datetime) -> int:
 def _entry(line: str) -> Entry | None:
     try:
         body = json.loads(line)
-        at = datetime.fromisoformat(body["at"])
+        at = read_time(body["at"])
         return Entry(at, str(body["ca"]), tuple(body["names"]), bool(body["issued"]), bool(body["renewal"]))
     except (ValueError, KeyError, TypeError):
         return None

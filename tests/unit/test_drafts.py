@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,9 @@ def _unfinished(root: Path) -> list[Path]:
 
 def test_doctor_finds_every_draft(tmp_path: Path) -> None:
     left = _unfinished(tmp_path)
-    assert sorted(permission_facts(tmp_path).drafts) == sorted(str(path.relative_to(tmp_path)) for path in left)
+    assert sorted(permission_facts(tmp_path, datetime.now(UTC)).drafts) == sorted(
+        str(path.relative_to(tmp_path)) for path in left
+    )
 
 
 def test_the_next_command_removes_the_drafts_of_generations_history_and_live_link(tmp_path: Path) -> None:

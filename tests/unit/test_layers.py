@@ -15,7 +15,7 @@ def words(text: str) -> list[str]:
 
 
 LAYERS = words(
-    "errors wording assets templates model stackfile certs proxies observed plan diagnose adopt adapters engine "
+    "errors times wording assets templates model stackfile certs proxies observed plan diagnose adopt adapters engine "
     "usecases cli __main__"
 )
 """The children of ``stackctl``, from the bottom: each imports only those before it."""

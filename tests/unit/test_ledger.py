@@ -127,8 +127,8 @@ def test_what_was_issued_is_remembered_by_ca_and_names() -> None:
 def test_what_is_old_can_be_forgotten_and_changes_nothing() -> None:
     old = [entry(ago=KEPT + MINUTE) for _ in range(5)]
     found = ledger(*old, entry())
-    assert found.since(NOW - KEPT).entries == (entry(),)
-    assert until(found.since(NOW - KEPT)) == until(found)
+    assert found.between(NOW - KEPT, NOW).entries == (entry(),)
+    assert until(found.between(NOW - KEPT, NOW)) == until(found)
 
 
 @given(st.lists(st.integers(0, 60 * 24 * 10), max_size=12), st.integers(0, 60 * 24 * 14))
@@ -170,3 +170,32 @@ def test_a_line_that_a_crash_cut_short_is_left_out(line: str) -> None:
 )
 def test_a_registered_domain_is_found_by_the_public_suffix_list(name: str, domain: str) -> None:
     assert registered_domain(name) == domain
+
+
+AHEAD = [timedelta(minutes=6), DAY, 300 * DAY, 7000 * 365 * DAY]
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+def test_an_entry_from_the_future_holds_nothing_back(ahead: timedelta) -> None:
+    found = ledger(*(entry(ago=-ahead, issued=issued) for issued in (True, False) for _ in range(400)))
+    assert until(found) is None
+    assert found.backoff(NAMES, NOW) is None
+    assert found.free_orders(LETSENCRYPT, NOW) == LIMITS[LETSENCRYPT][Bucket.ORDERS].count
+    assert found.between(NOW - KEPT, NOW).entries == ()
+
+
+def test_entries_of_a_clock_a_few_minutes_ahead_count() -> None:
+    found = ledger(*(entry(ago=-2 * MINUTE) for _ in range(5)))
+    assert until(found) is not None
+
+
+@pytest.mark.parametrize(
+    "at", ["2026-08-01T12:00:00", "2026-08-01", "9999-12-31T23:59:59-14:00", "0001-01-01", "x", "7"]
+)
+def test_a_line_with_any_time_is_read_or_skipped(at: str) -> None:
+    """A time without a zone is in UTC: one that cannot be compared would end the command."""
+    line = entry(issued=False).line().replace(entry().at.isoformat(), at)
+    found = Ledger.parse(f"{line}\n{entry().line()}\n")
+    assert found.refusal(LETSENCRYPT, NAMES, NOW) is None
+    assert found.backoff(NAMES, NOW) is None
+    assert Ledger.parse("".join(f"{one.line()}\n" for one in found.entries)) == found

@@ -79,8 +79,8 @@ def taken(path: Path, notes: list[str] | None = None, wait: float = 0.0) -> Abst
 
 def test_the_holder_is_in_the_file_and_removed_at_the_end(path: Path) -> None:
     with taken(path):
-        assert last_holder(path) == Holder(os.getpid(), "add-app", WHOLE, alive=True)
-    assert last_holder(path) is None
+        assert last_holder(path, WHOLE) == Holder(os.getpid(), "add-app", WHOLE, alive=True)
+    assert last_holder(path, WHOLE) is None
     assert path.read_bytes() == b""
 
 
@@ -92,7 +92,7 @@ def test_only_its_owner_may_read_it(path: Path) -> None:
 def test_a_command_that_fails_leaves_it_clean(path: Path) -> None:
     with pytest.raises(KeyError), taken(path):
         raise KeyError
-    assert last_holder(path) is None
+    assert last_holder(path, WHOLE) is None
     notes: list[str] = []
     with taken(path, notes):
         assert notes == []
@@ -104,7 +104,7 @@ def test_another_process_keeps_it_and_is_named(path: Path) -> None:
             pytest.fail("both have it")
         assert refused.value.message.startswith(f"{holder.name} ")
         assert "--wait" in (refused.value.hint or "")
-        assert last_holder(path) == Holder(holder.process.pid, "up", WHOLE, alive=True), "and stays in the file"
+        assert last_holder(path, WHOLE) == Holder(holder.process.pid, "up", WHOLE, alive=True), "and stays in the file"
         holder.release()
     with taken(path):
         pass
@@ -119,7 +119,7 @@ def test_waiting_is_reported_once(path: Path) -> None:
             holder.release()
 
         with locked(path, "add-app", lambda: AT, note, 30.0):
-            assert last_holder(path) == Holder(os.getpid(), "add-app", WHOLE, alive=True)
+            assert last_holder(path, WHOLE) == Holder(os.getpid(), "add-app", WHOLE, alive=True)
     assert notes == [f"waiting for {holder.name}"]
 
 
@@ -140,26 +140,26 @@ def test_the_lock_of_a_process_that_was_killed_is_free_and_the_process_is_named(
     with other(path) as holder:
         holder.kill()
     gone = Holder(holder.process.pid, "up", WHOLE, alive=False)
-    assert last_holder(path) == gone
+    assert last_holder(path, WHOLE) == gone
     notes: list[str] = []
     with taken(path, notes):
         assert len(notes) == 1
         assert notes[0].startswith(f"{gone} ")
         assert f"(pid {gone.pid}, no longer running, since {moment(AT)})" in str(gone)
-    assert last_holder(path) is None
+    assert last_holder(path, WHOLE) is None
 
 
 @pytest.mark.parametrize("text", ["", "[1", "[]", "{}", '{"pid": "x", "command": "up", "since": ""}', "\xff"])
 def test_a_file_without_a_holder_is_a_free_lock(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_text(text, encoding="latin-1")
-    assert last_holder(path) is None
+    assert last_holder(path, WHOLE) is None
     with taken(path):
         assert json.loads(path.read_text()) == {"pid": os.getpid(), "command": "add-app", "since": SINCE}
 
 
 def test_there_is_no_holder_without_a_file(path: Path) -> None:
-    assert last_holder(path) is None
+    assert last_holder(path, WHOLE) is None
 
 
 def test_a_place_where_it_cannot_be_made_is_named(path: Path) -> None:
@@ -167,3 +167,20 @@ def test_a_place_where_it_cannot_be_made_is_named(path: Path) -> None:
     with pytest.raises(HostError) as refused, taken(path):
         pytest.fail("there is no lock")
     assert str(path.parent) in (refused.value.where or "")
+
+
+@pytest.mark.parametrize("since", ["2027-08-01T12:30:15+00:00", "9999-12-31T23:59:59+00:00"])
+def test_a_time_from_the_future_is_not_repeated(path: Path, since: str) -> None:
+    path.parent.mkdir()
+    path.write_text(json.dumps({"pid": os.getpid(), "command": "up", "since": since}))
+    found = last_holder(path, WHOLE)
+    assert found == Holder(os.getpid(), "up", None, alive=True)
+    assert str(found) == f"'stackctl up' (pid {os.getpid()})"
+
+
+@pytest.mark.parametrize("pid", [10**30, -(10**30)])
+def test_a_process_number_that_none_can_have_is_no_holder(path: Path, pid: int) -> None:
+    path.parent.mkdir()
+    path.write_text(json.dumps({"pid": pid, "command": "up", "since": SINCE}))
+    found = last_holder(path, WHOLE)
+    assert found is None or not found.alive

@@ -47,7 +47,7 @@ def _lock(world: World, pid: int) -> None:
 def _spend(world: World) -> None:
     (world.root / "data/certbot/conf/live" / ONE / "privkey.pem").unlink()
     now = world.clock.now
-    world.host.directory.write_ledger([Entry(now, LETSENCRYPT, (ONE,), issued=False)] * 5, now)
+    world.host.directory.write_ledger([Entry(now, LETSENCRYPT, (ONE,), issued=False)] * 5, now, now)
 
 
 def _point(world: World, *servers: Fetched) -> None:
@@ -147,15 +147,16 @@ def test_a_killed_command_is_reported_and_a_running_one_is_no_fault(site: World)
 
 def test_a_reached_limit_is_no_fault_while_the_certificate_is_valid(site: World) -> None:
     now = site.clock.now
-    site.host.directory.write_ledger([Entry(now, LETSENCRYPT, (ONE,), issued=True)] * 5, now)
+    site.host.directory.write_ledger([Entry(now, LETSENCRYPT, (ONE,), issued=True)] * 5, now, now)
     assert wrong(site) == []
 
 
-def test_an_old_probe_file_is_reported(site: World) -> None:
+@pytest.mark.parametrize("changed", [0, 2**33])
+def test_an_old_probe_file_is_reported_and_so_is_one_from_the_future(site: World, changed: int) -> None:
     folder = site.root / "data/certbot/www/.well-known/acme-challenge"
     folder.mkdir(parents=True)
     probe_file = folder / "stackctl-0123456789abcdef"
     probe_file.write_text("from another doctor")
     assert wrong(site) == []
-    os.utime(probe_file, (0, 0))
+    os.utime(probe_file, (changed, changed))
     assert wrong(site) == ["leftovers"]

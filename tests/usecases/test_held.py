@@ -57,7 +57,7 @@ def spend(world: World) -> None:
     """Reach the CA's limit for the names of the site."""
     now = world.clock()
     entries = [Entry(now - timedelta(hours=n), LETSENCRYPT, (ONE,), issued=True) for n in range(5)]
-    world.host.directory.write_ledger(entries, now - timedelta(days=30))
+    world.host.directory.write_ledger(entries, now - timedelta(days=30), now)
 
 
 def test_an_imported_certificate_is_deleted_with_its_key(imported: World) -> None:

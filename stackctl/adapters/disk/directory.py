@@ -249,9 +249,9 @@ class StackDirectory:
         with host_errors():
             write_whole(self.root / SCHEMA, content)
 
-    def write_ledger(self, entries: Sequence[Entry], oldest: datetime) -> None:
-        """Append ``entries`` to the ledger, and drop entries older than ``oldest``."""
-        kept = Ledger((*self.ledger().entries, *entries)).since(oldest)
+    def write_ledger(self, entries: Sequence[Entry], oldest: datetime, now: datetime) -> None:
+        """Append ``entries`` to the ledger, and drop entries older than ``oldest`` or from the future."""
+        kept = Ledger((*self.ledger().entries, *entries)).between(oldest, now)
         with host_errors():
             make_folder(self.root / STATE, DIRECTORIES[STATE])
             write_whole(self.root / LEDGER, "".join(f"{e.line()}\n" for e in kept.entries).encode(), 0o600)

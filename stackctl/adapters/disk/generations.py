@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from stackctl.model.layout import GENERATIONS, LIVE, LIVE_DRAFTS
 from stackctl.observed.ports import Staged
 from stackctl.proxies.proxy import Files, ProxyLayout
 from stackctl.proxies.sites import generation_of
+from stackctl.times import TOLERANCE
 
 KEPT = 10
 
@@ -157,8 +159,14 @@ class Generations:
 
     def _prune(self) -> None:
         folder = self._root / GENERATIONS
-        ages = sorted((path for path in folder.iterdir()), key=lambda path: path.stat().st_mtime, reverse=True)
+        ages = sorted(folder.iterdir(), key=_used, reverse=True)
         pinned = self._pinned()
         for path in ages[KEPT:]:
             if path.name not in pinned:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _used(folder: Path) -> float:
+    """Return when a generation was last made live; one from the future counts as the oldest."""
+    at = folder.stat().st_mtime
+    return at if at <= time.time() + TOLERANCE.total_seconds() else 0.0

@@ -14,13 +14,13 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 from stackctl.adapters.disk.files import draft_path, host_errors, open_new, remove_drafts, sync_directory
 from stackctl.errors import HostError, InputError
 from stackctl.model.history import HistoryEntry, HistoryKind
+from stackctl.times import read_time
 
 KEPT = 10
 _ENTRY = "entry.json"
@@ -161,7 +161,7 @@ def _read(folder: Path) -> HistoryEntry | None:
             return None
         return HistoryEntry(
             number=int(folder.name),
-            at=datetime.fromisoformat(data["at"]),
+            at=read_time(data["at"]),
             command=str(data["command"]),
             kind=data["kind"],
             changes=tuple(map(str, data["changes"])),

@@ -16,6 +16,7 @@ import psutil
 
 from stackctl.adapters.disk.files import host_errors
 from stackctl.errors import Locked
+from stackctl.times import believable, read_time
 from stackctl.wording import moment
 
 _POLL_SECONDS = 0.1
@@ -23,26 +24,27 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process recorded in a lock file; ``alive`` says whether it still runs."""
+    """The process recorded in a lock file; ``alive`` says whether it still runs, ``since`` is None if it is unknown."""
 
     pid: int
     command: str
-    since: datetime
+    since: datetime | None
     alive: bool
 
     def __str__(self) -> str:
         alive = "" if self.alive else ", no longer running"
-        return f"'stackctl {self.command}' (pid {self.pid}{alive}, since {moment(self.since)})"
+        since = f", since {moment(self.since)}" if self.since else ""
+        return f"'stackctl {self.command}' (pid {self.pid}{alive}{since})"
 
 
-def last_holder(path: Path) -> Holder | None:
+def last_holder(path: Path, now: datetime) -> Holder | None:
     """Return the process that holds the lock in ``path``, or held it until it was killed; else None."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
-        return _holder(descriptor)
+        return _holder(descriptor, now)
     finally:
         os.close(descriptor)
 
@@ -60,8 +62,8 @@ def locked(
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _acquire(descriptor, note, wait)
-        left_behind = _holder(descriptor)
+        _acquire(descriptor, now, note, wait)
+        left_behind = _holder(descriptor, now())
         if left_behind:
             note(f"{left_behind} ended before it finished; continuing from the current state")
         _record(descriptor, {"pid": os.getpid(), "command": command, "since": now().isoformat(timespec="seconds")})
@@ -73,14 +75,14 @@ def locked(
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, note: Callable[[str], None], wait: float) -> None:
+def _acquire(descriptor: int, now: Callable[[], datetime], note: Callable[[str], None], wait: float) -> None:
     deadline = time.monotonic() + wait
     noted = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = _holder(descriptor) or "another stackctl"
+            holder = _holder(descriptor, now()) or "another stackctl"
             if time.monotonic() >= deadline:
                 raise Locked(
                     f"{holder} is running on this stack",
@@ -94,14 +96,15 @@ def _acquire(descriptor: int, note: Callable[[str], None], wait: float) -> None:
             return
 
 
-def _holder(descriptor: int) -> Holder | None:
+def _holder(descriptor: int, now: datetime) -> Holder | None:
     try:
         text = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
         holder = json.loads(text)
-        pid, command, since = int(holder["pid"]), str(holder["command"]), datetime.fromisoformat(holder["since"])
-    except (ValueError, KeyError, TypeError):
+        pid, command, since = int(holder["pid"]), str(holder["command"]), read_time(holder["since"])
+        alive = psutil.pid_exists(pid)
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
-    return Holder(pid, command, since, psutil.pid_exists(pid))
+    return Holder(pid, command, since if believable(since, now) else None, alive)
 
 
 def _record(descriptor: int, holder: dict[str, object] | None) -> None:

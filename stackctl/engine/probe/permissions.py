@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from stackctl.adapters.disk.files import DRAFTS
@@ -38,6 +39,7 @@ from stackctl.model.layout import (
     WELL_KNOWN,
 )
 from stackctl.proxies.registry import layouts
+from stackctl.times import TOLERANCE
 
 _DRAFTS = (
     (STATE, DRAFTS),
@@ -72,9 +74,9 @@ def unreadable(root: Path, custom: str, names: Iterable[str]) -> Iterator[Mode]:
             yield Mode(f"{custom}/{name}", there, there | 0o044, "so that the proxy cannot read it and answers 500")
 
 
-def permission_facts(root: Path, unread: Iterable[Mode] = ()) -> PermissionFacts:
+def permission_facts(root: Path, now: datetime, unread: Iterable[Mode] = ()) -> PermissionFacts:
     """Return the facts of the stack in ``root``; unreadable directories are skipped."""
-    holder = last_holder(root / LOCK)
+    holder = last_holder(root / LOCK, now)
     return PermissionFacts(
         root=str(root),
         writable=os.access(root, os.W_OK | os.X_OK),
@@ -132,7 +134,8 @@ def _drafts(root: Path) -> Iterator[str]:
     # Probing needs no lock: a recent probe file may belong to another command that is running.
     for path in _glob(root / (WEBROOT / CHALLENGES).path, f"{probe_file.BEGINNING}*"):
         with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > _PROBE_FILE_SECONDS:
+            age = time.time() - path.stat().st_mtime
+            if age > _PROBE_FILE_SECONDS or age < -TOLERANCE.total_seconds():
                 yield str(path.relative_to(root))
 
 

@@ -94,7 +94,7 @@ def _host_checks(inputs: DoctorInputs, ca: CaDirectory) -> list[Check]:
     if inputs.file.name is None:
         return checks
     unread = _or_none(lambda: unreadable_files(context, stack)) if stack else None
-    return [*checks, *judge_tree(permission_facts(context.directory.root, unread or ()))]
+    return [*checks, *judge_tree(permission_facts(context.directory.root, context.now(), unread or ()))]
 
 
 def _name_sections(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], only: Sequence[Domain]) -> list[Section]:

@@ -122,7 +122,7 @@ def _record(context: Context, stack: Stack, requests: Sequence[CertificateReques
         if request.lineage in outcome.issued | outcome.refused
     ]
     if entries:
-        context.directory.write_ledger(entries, now - KEPT)
+        context.directory.write_ledger(entries, now - KEPT, now)
 
 
 class _Outcome:
