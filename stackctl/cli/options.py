@@ -73,7 +73,10 @@ IgnoreLedger = Annotated[
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Request certificates even for domains that do not appear to resolve to this host."),
+    typer.Option(
+        "--force",
+        help="Request certificates even for domains that do not resolve to this host, or break a rule of the CA.",
+    ),
 ]
 Unattended = Annotated[bool, typer.Option("--unattended", help="For timers: back off after repeated failures.")]
 PassphraseFile = Annotated[

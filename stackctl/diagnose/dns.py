@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stackctl.certs.ledger import Refusal
+from stackctl.certs.policy import Rule
 from stackctl.diagnose.caa import Permission, permission
 from stackctl.diagnose.cdn import cdn_of
 from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
@@ -254,8 +255,10 @@ def judge_challenge(probe_file: ProbeFile, fetched: Fetched, at: PortBinding) ->
     return wrong("challenge", text, todo)
 
 
-def judge_limits(subject: Domain, refusal: Refusal | None, *, needed: bool) -> Check:
-    """Check the ledger for a rate limit of the CA that applies to the names of one certificate."""
+def judge_limits(subject: Domain, rule: Rule | None, refusal: Refusal | None, *, needed: bool) -> Check:
+    """Check whether a rule of the CA, or a rate limit by the ledger, forbids a certificate for the names."""
+    if rule is not None and needed:
+        return wrong("limits", rule.text, rule.todo, subject)
     if refusal is None:
         return ok("limits", "no known rate limit applies", subject)
     until = moment(refusal.until)

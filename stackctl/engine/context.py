@@ -14,8 +14,8 @@ from stackctl.certs.source import CertificateSource
 from stackctl.errors import StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.ports import Containers, Delivery, Images, Network, Orchestrator, Sandbox, Wire
+from stackctl.plan.certificates import CheckNames
 from stackctl.plan.operation import Operation
-from stackctl.plan.operations import CheckNames
 from stackctl.proxies.proxy import Proxy, ProxyLayout
 
 

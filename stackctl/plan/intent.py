@@ -19,7 +19,9 @@ class Intent:
         issue: whether missing certificates are requested.
         renew: causes, by app, to request a certificate that exists.
         force: the apps among them whose certificate is replaced although it is not due.
-        check: whether names are checked to resolve to this host first; never for those of ``force``.
+        check: whether names are checked first: that the CA issues for them, and that they resolve to this host;
+            never for those of ``force``.
+        strict: whether a request that breaks a rule of the CA ends the command before anything is changed.
         ledger: whether the ledger may defer a request; with ``unattended``, consecutive failures defer it too.
         write_last: write the Compose file after everything else, so that the same command can be repeated
             after a failure; for commands that remove something.
@@ -38,6 +40,7 @@ class Intent:
     renew: dict[Domain, str] | None = None
     force: frozenset[Domain] = frozenset()
     check: bool = True
+    strict: bool = False
     ledger: bool = True
     unattended: bool = False
     write_last: bool = False

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from stackctl.certs.held import Held
-from stackctl.certs.request import CertificateRequest
 from stackctl.model.layout import CA
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.plan.operation import Operation, Preparation
 from stackctl.proxies.proxy import Files
-from stackctl.wording import listed, moment
+from stackctl.wording import listed
 
 SharedWithout = Callable[[Collection[Domain], Files], Files]
 """Returns the files that all sites share where the changes of some sites failed, given the live files."""
@@ -229,43 +226,6 @@ class VerifyGone(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckNames(Operation):
-    """Check that names resolve to this host, so that a request that is certain to fail is not sent to the CA."""
-
-    names: tuple[Domain, ...]
-    source: str
-
-    @property
-    def text(self) -> str:
-        return f"check that {listed(self.names)} {'resolve' if len(self.names) > 1 else 'resolves'} to this host"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issue(Operation):
-    """Request a certificate from its source; with ``paced``, wait until the account may place the order."""
-
-    request: CertificateRequest
-    source: str
-    paced: bool = True
-
-    @property
-    def text(self) -> str:
-        return f"issue a certificate for {listed(self.request.names)}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeferIssue(Operation):
-    """Defer a request that the CA would refuse: it always fails, and no request is sent."""
-
-    request: CertificateRequest
-    until: datetime
-
-    @property
-    def text(self) -> str:
-        return f"defer the request for {listed(self.request.names)} until {moment(self.until)}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveContainers(Operation):
     """Stop and remove containers whose service no longer exists; volumes stay."""
 
@@ -275,15 +235,3 @@ class RemoveContainers(Operation):
     @property
     def text(self) -> str:
         return f"stop and remove service {self.service}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteCertificate(Operation):
-    """Delete a certificate with its key, and the dummy of its site."""
-
-    held: Held
-
-    @property
-    def text(self) -> str:
-        kind = "certificate" if self.held.real else "dummy certificate"
-        return f"delete the {kind} {self.held.lineage or self.held.site}"

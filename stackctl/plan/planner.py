@@ -11,13 +11,12 @@ from stackctl.model.layout import SCHEMA
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
+from stackctl.plan.certificates import DeleteCertificate, Issue
 from stackctl.plan.files import ProxyFiles
 from stackctl.plan.ignore_files import write_ignore_files
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
-    DeleteCertificate,
-    Issue,
     MakeDirectories,
     MakeDummy,
     ReloadProxy,

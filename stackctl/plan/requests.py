@@ -6,18 +6,19 @@ from collections.abc import Collection, Iterator, Mapping
 
 from stackctl.certs.held import held
 from stackctl.certs.ledger import Refusal
+from stackctl.certs.policy import refused
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import Candidate, CertificateSource, source_of
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
+from stackctl.plan.certificates import CheckNames, DeferIssue, Issue, RefuseIssue
 from stackctl.plan.intent import Intent
-from stackctl.plan.operations import CheckNames, DeferIssue, Issue
 
 
 def certificate_requests(
     stack: Stack, sites: Collection[Site], intent: Intent, observed: Observed, sources: Mapping[str, CertificateSource]
-) -> Iterator[Issue | DeferIssue]:
+) -> Iterator[Issue | DeferIssue | RefuseIssue]:
     """Yield a request for each certificate that its source wants or, with ``intent.renew``, for those it names."""
     requested = set[str]()
     sharers: dict[str, list[Site]] = {}
@@ -31,10 +32,19 @@ def certificate_requests(
         if cause is None or site.lineage in requested:
             continue
         requested.add(site.lineage)
-        request = source.request(candidate, force=any(one.name in intent.force for one in sharing))
+        forced = any(one.name in intent.force for one in sharing)
+        request = source.request(candidate, force=forced)
         others = tuple(one.name for one in sharing if one != site)
-        refusal = _refusal(source.authority(stack), request, intent, observed)
-        if refusal is None:
+        authority = source.authority(stack)
+        rule = None
+        if authority is not None and intent.check and not forced:
+            rule = refused(authority, request.names, stack.acme.profile)
+        refusal = _refusal(authority, request, intent, observed)
+        if rule is not None:
+            yield RefuseIssue(
+                request=request, where=site.where, cause=rule.text, todo=rule.todo, scope=site.name, sharing=others
+            )
+        elif refusal is None:
             paced = intent.ledger
             yield Issue(
                 request=request,
@@ -64,7 +74,7 @@ def _cause(candidate: Candidate, source: CertificateSource, intent: Intent) -> s
 def name_checks(
     stack: Stack,
     intent: Intent,
-    requests: Collection[Issue | DeferIssue],
+    requests: Collection[Issue | DeferIssue | RefuseIssue],
     sources: Mapping[str, CertificateSource],
 ) -> Iterator[CheckNames]:
     """Yield a check of the names of each certificate, which runs before the CA's own validation."""

@@ -44,6 +44,7 @@ def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Resul
     Raises:
         InputError: the domain or an alias belongs to another site, or is routed with other options.
         EngineError: the image is not available locally and cannot be pulled; nothing was written.
+        IssueFailed: the CA is known to refuse a certificate for the names; nothing was written.
     """
     _refuse_contradicting(wanted)
     doc = open_document(context)
@@ -53,7 +54,7 @@ def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Resul
     if site is not None:
         _refuse_different(loaded, site, wanted)
     focus = frozenset({wanted.domain})
-    intent = Intent(focus=focus, issue=wanted.issue, check=wanted.check, ledger=wanted.ledger)
+    intent = Intent(focus=focus, issue=wanted.issue, check=wanted.check, strict=True, ledger=wanted.ledger)
     return converge(context, "add-app", loaded, intent, dry_run=dry_run)
 
 

@@ -11,6 +11,7 @@ from stackctl.errors import HostError, InputError, StackfileError
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
+from stackctl.plan.certificates import RefuseIssue
 from stackctl.plan.diff import plan_diffs
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Plan
@@ -119,13 +120,20 @@ def _refuse_unreachable(loaded: Loaded) -> None:
 
 
 def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result[None]:
-    """Bring the stack to the state that ``loaded`` describes, within ``intent``, and record the new state."""
+    """Bring the stack to the state that ``loaded`` describes, within ``intent``, and record the new state.
+
+    Raises:
+        IssueFailed: a request breaks a rule of the CA, and ``intent.strict`` is set; nothing was changed.
+    """
     stack = loaded.stack
     observed = observe(context, stack, loaded.project, intent.focused(stack.sites), loaded.before)
     custom = observed.custom if intent.custom is None else intent.custom
     proxy = context.proxy_of(stack)
     rendering = Rendering(proxy, observed.version, custom)
     plan = make_plan(stack, loaded.doc.text, intent, observed, rendering, context.issuers)
+    refused = next((operation for operation in plan.operations if isinstance(operation, RefuseIssue)), None)
+    if intent.strict and refused is not None:
+        raise refused.error
     result = Result(command, None, plan, dry_run=dry_run)
     if dry_run:
         return replace(result, diffs=plan_diffs(plan, observed, proxy))

@@ -11,8 +11,9 @@ from stackctl.errors import StackctlError
 from stackctl.model.history import HistoryEntry
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
+from stackctl.plan.certificates import Issue
 from stackctl.plan.intent import Intent
-from stackctl.plan.operations import Issue, Publish, WriteStackfile
+from stackctl.plan.operations import Publish, WriteStackfile
 from stackctl.proxies.proxy import ProxyLayout
 
 _RESTORABLE = (WriteStackfile, Publish)

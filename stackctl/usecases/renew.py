@@ -12,8 +12,8 @@ from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
+from stackctl.plan.certificates import Issue
 from stackctl.plan.intent import Intent
-from stackctl.plan.operations import Issue
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.converge import converge, load, open_document
 from stackctl.usecases.result import Result, json_name

@@ -29,8 +29,8 @@ from stackctl.diagnose.check import Section, Verdict, skipped
 from stackctl.diagnose.hops import HopKind
 from stackctl.errors import EngineError
 from stackctl.model.values import Domain
+from stackctl.plan.certificates import Issue
 from stackctl.plan.operation import Plan
-from stackctl.plan.operations import Issue
 from stackctl.usecases.doctor.doctor import DoctorReport
 from stackctl.usecases.explain import ExplainReport, HopReport, LogEntry
 from stackctl.usecases.history import ChangedFile, EntryReport, HistoryReport

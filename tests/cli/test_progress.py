@@ -13,8 +13,9 @@ from stackctl.cli.show import show_text
 from stackctl.engine.apply.execute import Step
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.values import Domain
+from stackctl.plan.certificates import Issue
 from stackctl.plan.operation import Plan
-from stackctl.plan.operations import Issue, StageFiles
+from stackctl.plan.operations import StageFiles
 from stackctl.usecases.result import Result
 
 

@@ -205,7 +205,7 @@ def test_a_cdn_is_recognised_by_its_addresses_or_headers(
 )
 def test_a_rate_limit_is_wrong_only_if_a_certificate_is_needed(refused: bool, needed: bool, verdict: Verdict) -> None:
     refusal = Refusal("5 failed validations of the name are used up", datetime(2026, 1, 1, tzinfo=UTC))
-    check = judge_limits(NAME, refusal if refused else None, needed=needed)
+    check = judge_limits(NAME, None, refusal if refused else None, needed=needed)
     assert check.verdict is verdict
     assert ("2026-01-01" in f"{check.text} {check.todo}") is refused
 

@@ -42,7 +42,12 @@ INSIDE = {
     "engine.sources": ("webroot", "registered"),
     "model": ("layout values", REST),
     "observed": ("containers network reply", "state", "ports"),
-    "plan": ("intent operation", "operations", "adopt diff files ignore_files requests services", "planner"),
+    "plan": (
+        "intent operation",
+        "certificates operations",
+        "adopt diff files ignore_files requests services",
+        "planner",
+    ),
     "proxies": ("trace", "proxy", "nginx sites", "registry"),
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": ("document schema", "edit locate read services siblings"),

@@ -19,20 +19,10 @@ from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container
 from stackctl.observed.state import Observed
+from stackctl.plan.certificates import CheckNames, DeferIssue, Issue
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
-from stackctl.plan.operations import (
-    CheckNames,
-    DeferIssue,
-    Issue,
-    MakeDummy,
-    Publish,
-    PullImage,
-    ReloadProxy,
-    StageFiles,
-    StartProxy,
-    VerifySite,
-)
+from stackctl.plan.operations import MakeDummy, Publish, PullImage, ReloadProxy, StageFiles, StartProxy, VerifySite
 from stackctl.plan.planner import make_plan
 from stackctl.plan.services import start_cause, start_services
 from stackctl.proxies.nginx.proxy import Nginx

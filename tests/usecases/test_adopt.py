@@ -10,7 +10,8 @@ import pytest
 from stackctl.adapters.fakes.faults import Killed
 from stackctl.errors import ExitCode, InputError, StackctlError
 from stackctl.plan.adopt import ImportCertificate, ReplaceProxy, RewriteRenewal
-from stackctl.plan.operations import Issue, MakeDummy, WriteStackfile
+from stackctl.plan.certificates import Issue
+from stackctl.plan.operations import MakeDummy, WriteStackfile
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions

@@ -13,7 +13,8 @@ from stackctl.errors import InputError
 from stackctl.model.stack import LETSENCRYPT
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Lookup
-from stackctl.plan.operations import DeleteCertificate, Issue, VerifySite
+from stackctl.plan.certificates import DeleteCertificate, Issue
+from stackctl.plan.operations import VerifySite
 from stackctl.usecases.config import config
 from tests.usecases.test_named_certificates import rename
 from tests.usecases.world import World, done

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackctl.errors import ExitCode, InputError
-from stackctl.plan.operations import Issue
+from stackctl.plan.certificates import Issue
 from tests.usecases.world import World, done
 
 ONE, TWO = "one.example.com", "two.example.com"

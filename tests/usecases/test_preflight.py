@@ -8,7 +8,7 @@ import pytest
 
 from stackctl.errors import IssueFailed
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
-from stackctl.plan.operations import CheckNames, Issue
+from stackctl.plan.certificates import CheckNames, Issue
 from stackctl.usecases.result import Result
 from tests.usecases.world import World, data, done
 

@@ -13,8 +13,9 @@ from stackctl.certs.lineage import Certificate
 from stackctl.errors import ExitCode, HostError, InputError, StackfileError
 from stackctl.model.history import HistoryEntry
 from stackctl.observed.ports import Output
+from stackctl.plan.certificates import Issue
 from stackctl.plan.operation import Operation
-from stackctl.plan.operations import Issue, ReloadProxy
+from stackctl.plan.operations import ReloadProxy
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.usecases.history import history
 from tests.usecases.world import Notes, World, data, done

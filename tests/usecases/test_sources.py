@@ -15,7 +15,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import IssueFailed, StackctlError
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
-from stackctl.plan.operations import CheckNames, DeleteCertificate, Issue
+from stackctl.plan.certificates import CheckNames, DeleteCertificate, Issue
 from tests.usecases.world import World, done
 
 ONE, LOCAL = "one.example.com", "one.test"

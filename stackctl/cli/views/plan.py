@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from stackctl.cli.console import Part, plain, verbatim
+from stackctl.plan.certificates import DeferIssue, Issue, RefuseIssue
 from stackctl.plan.diff import FileDiff
-from stackctl.plan.operations import DeferIssue, Issue, ReloadProxy, StartProxy, StartService
+from stackctl.plan.operations import ReloadProxy, StartProxy, StartService
 from stackctl.usecases.result import Result
 from stackctl.wording import listed
 
@@ -49,6 +50,9 @@ def _summary(result: Result[object]) -> Iterator[str]:
     deferred = [operation.request.lineage for operation in operations if isinstance(operation, DeferIssue)]
     if deferred:
         yield f"{_count(len(deferred), 'certificate')} deferred ({listed(deferred)})"
+    refused = [operation.request.lineage for operation in operations if isinstance(operation, RefuseIssue)]
+    if refused:
+        yield f"{_count(len(refused), 'certificate')} refused ({listed(refused)})"
     started = [operation.service for operation in operations if isinstance(operation, StartService | StartProxy)]
     if started:
         yield f"{_count(len(started), 'service')} started ({listed(started)})"

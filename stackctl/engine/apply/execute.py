@@ -14,14 +14,11 @@ from stackctl.engine.context import Context, Issuer
 from stackctl.errors import EngineError, IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
+from stackctl.plan.certificates import CheckNames, DeferIssue, DeleteCertificate, Issue, RefuseIssue
 from stackctl.plan.ignore_files import WriteIgnoreFile
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     AwaitService,
-    CheckNames,
-    DeferIssue,
-    DeleteCertificate,
-    Issue,
     MakeDirectories,
     MakeDummy,
     Publish,
@@ -137,7 +134,8 @@ class Executor:
             VerifyGone: one_by_one(lambda op: prove.name_is_refused(context, self._stack.proxy.https.at, op.name)),
             CheckNames: lambda ops: self._by_source(ops, self._check),
             Issue: lambda ops: self._by_source(ops, self._issue),
-            DeferIssue: one_by_one(_refuse),
+            DeferIssue: one_by_one(_defer),
+            RefuseIssue: one_by_one(_refuse),
             RemoveContainers: one_by_one(lambda op: context.orchestrator.remove(op.ids)),
             DeleteCertificate: one_by_one(self._delete_certificate),
         }
@@ -233,7 +231,7 @@ def _batches(plan: Plan) -> Iterable[list[Operation]]:
     return batches.values()
 
 
-def _refuse(operation: DeferIssue) -> None:
+def _defer(operation: DeferIssue) -> None:
     raise IssueFailed(
         f"{operation.request.lineage}: not requested: {operation.cause}",
         hint=f"repeat the command after {moment(operation.until)}; 'stackctl … --ignore-ledger' requests it now",
@@ -241,3 +239,7 @@ def _refuse(operation: DeferIssue) -> None:
         why="not requested",
         detail=operation.cause,
     )
+
+
+def _refuse(operation: RefuseIssue) -> None:
+    raise operation.error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from stackctl.certs.held import held, owned
+from stackctl.certs.policy import refused
 from stackctl.diagnose.certbot import judge_certbot
 from stackctl.diagnose.check import Check, Section, found_wrong, skipped, unknown
 from stackctl.diagnose.dns import ProbeFile, judge_challenge, judge_limits, judge_name
@@ -162,8 +163,9 @@ class _LimitChecks:
             )
         site = next((site for site in inputs.sites if group[0] in site.domains), None)
         names: Sequence[Domain] = site.domains if site else group
+        rule = refused(ca.url, names, inputs.stack.acme.profile if inputs.stack else None)
         refusal = self._ledger.refusal(ca.url, names, self._now)
-        return judge_limits(group[0], refusal, needed=self._needed(site, group[0]))
+        return judge_limits(group[0], rule, refusal, needed=self._needed(site, group[0]))
 
     def _needed(self, site: Site | None, name: Domain) -> bool:
         """Return whether a certificate would have to be issued; for a name that is not routed, if it has none."""

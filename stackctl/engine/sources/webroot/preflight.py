@@ -13,7 +13,7 @@ from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import IssueFailed, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.network import CaDirectory
-from stackctl.plan.operations import CheckNames
+from stackctl.plan.certificates import CheckNames
 
 
 def check_names(

@@ -14,7 +14,7 @@ from stackctl.engine.sources.webroot.preflight import check_names
 from stackctl.errors import EngineError, StackctlError
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
-from stackctl.plan.operations import CheckNames
+from stackctl.plan.certificates import CheckNames
 
 
 class Webroot:

@@ -1,0 +1,90 @@
+"""The operations that request and delete certificates; the others are in :mod:`stackctl.plan.operations`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from stackctl.certs.held import Held
+from stackctl.certs.request import CertificateRequest
+from stackctl.errors import IssueFailed
+from stackctl.model.values import Domain
+from stackctl.plan.operation import Operation
+from stackctl.wording import listed, moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckNames(Operation):
+    """Check that names resolve to this host, so that a request that is certain to fail is not sent to the CA."""
+
+    names: tuple[Domain, ...]
+    source: str
+
+    @property
+    def text(self) -> str:
+        return f"check that {listed(self.names)} {'resolve' if len(self.names) > 1 else 'resolves'} to this host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue(Operation):
+    """Request a certificate from its source; with ``paced``, wait until the account may place the order."""
+
+    request: CertificateRequest
+    source: str
+    paced: bool = True
+
+    @property
+    def text(self) -> str:
+        return f"issue a certificate for {listed(self.request.names)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeferIssue(Operation):
+    """Defer a request that the CA would refuse: it always fails, and no request is sent."""
+
+    request: CertificateRequest
+    until: datetime
+
+    @property
+    def text(self) -> str:
+        return f"defer the request for {listed(self.request.names)} until {moment(self.until)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefuseIssue(Operation):
+    """Refuse a request that breaks a rule of the CA: it always fails, and no request is sent.
+
+    ``where`` is the site's place in the Compose file.
+    """
+
+    request: CertificateRequest
+    where: str
+    todo: str
+
+    @property
+    def error(self) -> IssueFailed:
+        """The error that it fails with."""
+        return IssueFailed(
+            f"{self.request.lineage}: not requested: {self.cause}",
+            where=self.where,
+            hint=f"{self.todo}; 'stackctl … --force' sends the request anyway",
+            lineage=self.request.lineage,
+            why="not requested",
+            detail=self.cause,
+        )
+
+    @property
+    def text(self) -> str:
+        return f"request no certificate for {listed(self.request.names)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteCertificate(Operation):
+    """Delete a certificate with its key, and the dummy of its site."""
+
+    held: Held
+
+    @property
+    def text(self) -> str:
+        kind = "certificate" if self.held.real else "dummy certificate"
+        return f"delete the {kind} {self.held.lineage or self.held.site}"
