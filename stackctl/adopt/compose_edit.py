@@ -25,16 +25,18 @@ def adopted(  # noqa: PLR0913  (one for each part of the new text)
     proposal: Proposal,
     settings: Mapping[str, str | int | bool],
     images: Mapping[str, str],
+    base: str = services.HERE,
 ) -> Document:
     """Return ``doc`` with stackctl's proxy and certbot services, a route for each site, and the top-level ``settings``.
 
-    ``images`` are the images to replace, by role.
+    ``images`` are the images to replace, by role; ``base`` is the stack's directory, relative to Compose's
+    project directory.
     """
     for key, value in {**settings, **proposal.tuning}.items():
         if key not in (doc.data((KEY,)) or {}):
             doc = edit.add_entry(doc, (KEY,), f"{key}: {services.render_value(value)}\n")
-    doc = _as_proxy(doc, proxy, layout.proxy, images.get("proxy"))
-    doc = _as_certbot(doc, layout.certbot, images.get("certbot"))
+    doc = _as_proxy(doc, proxy, layout.proxy, images.get("proxy"), base)
+    doc = _as_certbot(doc, layout.certbot, images.get("certbot"), base)
     for helper in layout.helpers:
         doc = edit.remove(doc, ("services", helper.name))
     for site in proposal.sites:
@@ -42,12 +44,12 @@ def adopted(  # noqa: PLR0913  (one for each part of the new text)
     return doc
 
 
-def _as_proxy(doc: Document, proxy: Proxy, service: Service, image: str | None) -> Document:
+def _as_proxy(doc: Document, proxy: Proxy, service: Service, image: str | None, base: str) -> Document:
     name = str(service.name)
     at = {port.target: port.at for port in service.ports}
     http = at.get(HTTP_PORT) or PortBinding(at[HTTPS_PORT].address, HTTP_PORT)
     https = at.get(HTTPS_PORT) or PortBinding(http.address, HTTPS_PORT)
-    block = proxy.service(name, image or service.image or "", http, https)
+    block = proxy.service(name, image or service.image or "", http, https, base)
     for target, place in ((HTTP_PORT, http), (HTTPS_PORT, https)):
         if target not in at:
             doc = _in_lines(doc, ("services", name, "ports"))
@@ -55,13 +57,13 @@ def _as_proxy(doc: Document, proxy: Proxy, service: Service, image: str | None) 
     return _with_role(doc, name, "proxy", block, image)
 
 
-def _as_certbot(doc: Document, service: Service | None, image: str | None) -> Document:
+def _as_certbot(doc: Document, service: Service | None, image: str | None, base: str) -> Document:
     if service is None:
         name = "certbot" if doc.entry(("services", "certbot")) is None else "stackctl-certbot"
-        block = services.certbot_block(name, image or services.DEFAULT_CERTBOT_IMAGE, with_bundle=False)
+        block = services.certbot_block(name, image or services.DEFAULT_CERTBOT_IMAGE, with_bundle=False, base=base)
         return edit.add_entry(doc, ("services",), block)
     name = str(service.name)
-    block = services.certbot_block(name, image or service.image or "", with_bundle=False)
+    block = services.certbot_block(name, image or service.image or "", with_bundle=False, base=base)
     return _with_role(doc, name, "certbot", block, image)
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+at_leave: list[Callable[[], None]] = []
+"""What is done before the process is ended at once; it must neither wait nor fail."""
 
 TYPE_CHECKING = False  # importing typing takes a millisecond during which signals are not handled
 if TYPE_CHECKING:
@@ -57,6 +60,8 @@ def raised() -> Iterator[None]:
 
 def leave() -> None:
     """Print the message and end the process, whatever it is doing."""
+    for action in at_leave:
+        action()
     os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"error: {MESSAGE}\n  → {HINT}\n".encode())
     os._exit(CODE)
 

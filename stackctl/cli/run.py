@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import typer
 
+from stackctl.adapters.docker.children import kill_all
 from stackctl.cli import interruption
 from stackctl.cli.console import SafeFormatter, make_console, print_json, printable
 from stackctl.cli.options import OutputFormat, naming_option
@@ -55,6 +56,7 @@ def run(
     ``view`` shows the payload as text. ``check`` validates the options before the stack is opened.
     """
     _log_to_stderr(verbose=common.verbose)
+    interruption.at_leave[:] = [kill_all]
     console, errors = make_console(stderr=common.takes_stdout), make_console(stderr=True)
     silent = common.output is OutputFormat.JSON
     report = SilentReport() if silent else TextReport(console, verbose=common.verbose)

@@ -134,10 +134,11 @@ class Proxy(Protocol):
     def reload(self) -> Reload:
         """How it loads a new configuration."""
 
-    def service(self, name: str, image: str, http: PortBinding, https: PortBinding) -> str:
+    def service(self, name: str, image: str, http: PortBinding, https: PortBinding, base: str) -> str:
         """Return its Compose service as an unindented YAML block.
 
-        It is made by :func:`~stackctl.stackfile.services.signed_block`.
+        It is made by :func:`~stackctl.stackfile.services.signed_block`. ``base`` is the stack's directory,
+        relative to Compose's project directory.
         """
 
     def render(

@@ -1,4 +1,4 @@
-"""Finds the Compose files of a directory, by the names and the order that Compose uses."""
+"""Finds the Compose files of a directory, by the names, the variables and the order that Compose uses."""
 
 from __future__ import annotations
 
@@ -11,32 +11,58 @@ from stackctl.errors import StackfileError
 
 DEFAULT_NAME = "docker-compose.yml"
 KNOWN_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+KNOWN_OVERRIDES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+"""The names of an override, in Compose's order: any of them goes with any name of the main file."""
+
+DOT_ENV = ".env"
+_ENV_FILES = "COMPOSE_ENV_FILES"
+_NO_DOT_ENV = "COMPOSE_DISABLE_ENV_FILE"
 
 
 @dataclass(frozen=True, slots=True)
 class ComposeFiles:
-    """The Compose files of a stack: the one that stackctl edits, and its overrides."""
+    """The Compose files of a stack: the one that stackctl edits, and its overrides.
+
+    Attributes:
+        directory: the stack's directory, where its ``.env`` is and where Compose is run.
+        env_files: the files of variables to name to Compose; none if it finds them by itself.
+    """
 
     directory: Path
     main: Path
     others: tuple[Path, ...] = ()
+    env_files: tuple[Path, ...] = ()
+
+    @property
+    def project(self) -> Path:
+        """Compose's project directory, to which paths in its files are relative."""
+        return self.main.parent
 
 
 def locate(directory: Path, environment: Mapping[str, str]) -> ComposeFiles:
     """Return the Compose files of ``directory``; the main one need not exist yet.
 
     ``COMPOSE_FILE`` (of the environment or of ``.env``) is interpreted as by Compose.
+
+    Raises:
+        StackfileError: ``COMPOSE_FILE`` in ``.env`` refers to other variables.
     """
-    named = _variable("COMPOSE_FILE", directory, environment)
-    separator = _variable("COMPOSE_PATH_SEPARATOR", directory, environment) or ":"
+    sources = _env_files(directory, environment)
+    named = _variable("COMPOSE_FILE", sources, environment)
+    separator = _variable("COMPOSE_PATH_SEPARATOR", sources, environment) or ":"
     parts = [directory / part for part in (named or "").split(separator) if part]
     if parts:
-        return ComposeFiles(directory, parts[0], tuple(parts[1:]))
+        main, *others = parts
+        return ComposeFiles(directory, main, tuple(others), _to_name(directory, main.parent, environment))
     for name in KNOWN_NAMES:
         main = directory / name
         if main.exists():
-            stem, _, suffix = name.rpartition(".")
-            overrides = [directory / f"{stem}.override.{ending}" for ending in (suffix, _other(suffix))]
+            overrides = [directory / override for override in KNOWN_OVERRIDES]
             return ComposeFiles(directory, main, tuple(path for path in overrides if path.exists())[:1])
     return ComposeFiles(directory, directory / DEFAULT_NAME)
 
@@ -62,16 +88,48 @@ def refuse_foreign_keys(files: ComposeFiles) -> None:
             )
 
 
-def _other(suffix: str) -> str:
-    return "yaml" if suffix == "yml" else "yml"
+def _env_files(directory: Path, environment: Mapping[str, str]) -> list[Path]:
+    """Return the files of variables that Compose reads in ``directory`` before it knows its files, the strongest last.
+
+    ``COMPOSE_ENV_FILES`` counts in the environment only.
+    """
+    named = environment.get(_ENV_FILES)
+    if named:
+        return [directory / part for part in named.split(",")]
+    return [] if _is_on(environment.get(_NO_DOT_ENV, "")) else [directory / DOT_ENV]
 
 
-def _variable(key: str, directory: Path, environment: Mapping[str, str]) -> str | None:
+def _to_name(directory: Path, project: Path, environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files of variables to name to Compose where its project directory is another.
+
+    Run in ``directory``, Compose reads its ``.env``, and below it that of the project directory. Given the project
+    directory, it would read that one only.
+    """
+    if project == directory or environment.get(_ENV_FILES) or _is_on(environment.get(_NO_DOT_ENV, "")):
+        return ()
+    return tuple(path for path in (project / DOT_ENV, directory / DOT_ENV) if path.is_file())
+
+
+def _is_on(value: str) -> bool:
+    return value.lower() in {"1", "t", "true"}
+
+
+def _variable(key: str, sources: list[Path], environment: Mapping[str, str]) -> str | None:
     if key in environment:
         return environment[key]
-    try:
-        text = (directory / ".env").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    match = re.search(rf"^\s*(?:export\s+)?{re.escape(key)}\s*=[ \t]*[\"']?([^\"'\n#]*)", text, re.MULTILINE)
-    return match[1].strip() if match else None
+    found = None
+    for path in sources:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        pattern = rf"^\s*(?:export\s+)?{re.escape(key)}\s*[=:][ \t]*(?P<value>'[^'\n]*'|\"[^\"\n]*\"|[^\n]*)"
+        for match in re.finditer(pattern, text, re.MULTILINE):
+            value = match["value"]
+            if "$" in value and not value.startswith("'"):
+                line = text.count("\n", 0, match.start("value")) + 1
+                raise StackfileError(
+                    f"{key} refers to another variable", where=f"{path.name}:{line}", hint="write its value"
+                )
+            found = value[1:-1] if value[:1] in {"'", '"'} else re.split(r"[ \t]#|\A#", value)[0].strip()
+    return found

@@ -23,6 +23,9 @@ from stackctl.stackfile.document import Document
 from stackctl.templates import render, yaml_quote
 
 DEFAULT_CERTBOT_IMAGE = "certbot/certbot:v5.6.0"
+HERE = "."
+"""The stack's directory where it is Compose's project directory too, as it is for most."""
+
 TRUST = ("REQUESTS_CA_BUNDLE", CA_BUNDLE.mount)
 """The variable by which certbot trusts a CA, and its value in the container."""
 
@@ -40,14 +43,18 @@ OWNED_KEYS = (
 """Keys of its services that stackctl keeps up to date; all others belong to the user."""
 
 
-def certbot_block(service: str, image: str, *, with_bundle: bool) -> str:
-    """Return the certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`."""
+def certbot_block(service: str, image: str, *, with_bundle: bool, base: str = HERE) -> str:
+    """Return the certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`.
+
+    ``base`` is the stack's directory, relative to Compose's project directory.
+    """
     trust = TRUST[1] if with_bundle else None
     return signed(
         "compose/certbot.yml.j2",
         service,
         image=image,
         ca_bundle=trust,
+        base=base,
         mounts=CERTBOT_MOUNTS,
         ca=CA,
         renewals=f"{CERTBOT_CONF.mount}/{RENEWALS}",

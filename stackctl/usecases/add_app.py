@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -193,5 +194,7 @@ def _env_file(context: Context, path: FilePath | None) -> str | None:
     absolute = path.resolve()
     if not absolute.is_file():
         raise InputError(f"file {path} does not exist", field="env_file")
-    root = context.directory.root.resolve()
-    return f"./{absolute.relative_to(root)}" if absolute.is_relative_to(root) else str(absolute)
+    if not absolute.is_relative_to(context.directory.root.resolve()):
+        return str(absolute)
+    shown = os.path.relpath(absolute, context.directory.files.project.resolve())
+    return shown if shown.startswith("../") else f"./{shown}"

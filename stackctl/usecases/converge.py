@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 
 from stackctl.engine.apply.execute import Executor
@@ -82,6 +83,7 @@ def load(context: Context, doc: Document, before: str | None) -> Loaded:
     project = context.orchestrator.resolve(doc.text)
     loaded = Loaded(doc, project, read_stack(doc, project), before)
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
+    _refuse_misplaced(context, loaded)
     _refuse_unreachable(loaded)
     return loaded
 
@@ -98,6 +100,25 @@ def refuse_unknown_proxy(context: Context, doc: Document, kind: str) -> None:
             where=doc.where_of((KEY, "proxy")),
             hint=f"use one of: {', '.join(context.proxies)}",
         )
+
+
+def _refuse_misplaced(context: Context, loaded: Loaded) -> None:
+    """Refuse a proxy that mounts another directory than the stack's, as paths are relative to Compose's project."""
+    files, layout = context.directory.files, context.proxy_of(loaded.stack).layout
+    if files.project == files.directory:
+        return
+    service = loaded.stack.proxy.service
+    wanted = os.path.realpath(files.directory / layout.directory)
+    for mount in loaded.project.services[service].mounts:
+        if (mount.kind, mount.target) != ("bind", layout.mount):
+            continue
+        source = files.project / mount.source
+        if os.path.realpath(source) != wanted:
+            raise StackfileError(
+                f"the service {service} mounts {source}, but the files of this stack are in {wanted}",
+                where=loaded.doc.where_of(("services", service, "volumes")),
+                hint="run 'stackctl init', which corrects the paths that stackctl wrote",
+            )
 
 
 def _refuse_unreachable(loaded: Loaded) -> None:

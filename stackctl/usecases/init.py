@@ -117,7 +117,8 @@ def _new(context: Context, options: InitOptions) -> str:
     )
     proxy = context.proxies[options.proxy or DEFAULT]
     with_bundle = bool(options.ca_bundle)
-    blocks = [_block(proxy, role, name, options, with_bundle=with_bundle) for role, name in _roles(proxy).items()]
+    base = context.directory.base
+    blocks = [_block(proxy, role, name, options, base, with_bundle=with_bundle) for role, name in _roles(proxy).items()]
     main = context.directory.files.main
     schema = os.path.relpath(context.directory.root / SCHEMA, main.parent)
     return services.stackfile(settings, blocks, schema)
@@ -147,12 +148,14 @@ def _roles(proxy: Proxy) -> dict[str, str]:
     return {"proxy": proxy.name, "certbot": "certbot"}
 
 
-def _block(proxy: Proxy, role: str, name: str, options: InitOptions, *, with_bundle: bool) -> str:
+def _block(  # noqa: PLR0913  (one service in one file)
+    proxy: Proxy, role: str, name: str, options: InitOptions, base: str, *, with_bundle: bool
+) -> str:
     if role == "proxy":
         image = options.proxy_image or proxy.default_image
-        return proxy.service(name, image, *_ports(options))
+        return proxy.service(name, image, *_ports(options), base)
     image = options.certbot_image or services.DEFAULT_CERTBOT_IMAGE
-    return services.certbot_block(name, image, with_bundle=with_bundle)
+    return services.certbot_block(name, image, with_bundle=with_bundle, base=base)
 
 
 def _completed(context: Context, doc: Document, options: InitOptions, asked: dict[str, Any]) -> Document:
@@ -170,7 +173,8 @@ def _completed(context: Context, doc: Document, options: InitOptions, asked: dic
                     where=doc.where_of(("services", name)),
                     hint="rename it: stackctl adds its own services for the proxy and certbot",
                 )
-            doc = edit.add_entry(doc, ("services",), _block(proxy, role, name, options, with_bundle=with_bundle))
+            block = _block(proxy, role, name, options, context.directory.base, with_bundle=with_bundle)
+            doc = edit.add_entry(doc, ("services",), block)
         else:
             doc = _refreshed(context, proxy, doc, role, written, options, with_bundle=with_bundle)
             if role == "certbot" and with_bundle:
@@ -203,7 +207,7 @@ def _refreshed(  # noqa: PLR0913  (one service in one file)
     """Update the keys of a service that stackctl owns, unless the user changed them."""
     body = doc.data(("services", name))
     _refuse_contradiction(doc, role, name, body, options)
-    block = _block(proxy, role, name, options, with_bundle=with_bundle)
+    block = _block(proxy, role, name, options, context.directory.base, with_bundle=with_bundle)
     wanted = Document.parse(block, "block").data((name,))
     if services.owned_digest(wanted) == services.owned_digest(body):
         return doc

@@ -195,29 +195,29 @@ def _place(context: Context, archive: Archive, placing: Placing) -> tuple[str | 
 
 def _stop(context: Context, archive: Archive) -> list[str]:
     """Remove the containers started from this directory, even if its Compose file is broken."""
-    root = context.directory.root
+    project = context.directory.files.project
     # Without a name in the file, Compose names a project after its directory.
-    projects = {archive.manifest.project, re.sub(r"[^a-z0-9_-]", "", root.name.lower()).lstrip("_-")} - {""}
+    projects = {archive.manifest.project, re.sub(r"[^a-z0-9_-]", "", project.name.lower()).lstrip("_-")} - {""}
     with suppress(StackctlError):
         projects.add(context.orchestrator.resolve(context.directory.stackfile() or "").name)
     own = [
         container
-        for project in sorted(projects)
-        for container in context.orchestrator.containers(project)
-        if _is_own(container.directory, root)
+        for name in sorted(projects)
+        for container in context.orchestrator.containers(name)
+        if _is_own(container.directory, project)
     ]
     if own:
         context.orchestrator.remove([container.id for container in own])
-    names = sorted({container.service for container in own})
-    return [f"stopped the services of this directory: {', '.join(names)}"] if names else []
+    services = sorted({container.service for container in own})
+    return [f"stopped the services of this directory: {', '.join(services)}"] if services else []
 
 
 def _refuse_foreign_containers(context: Context, archive: Archive) -> None:
     """Refuse a project name that another directory uses: each stack would replace the other's containers."""
-    root = context.directory.root
+    project = context.directory.files.project
     name = load_current(context).project.name
     for container in context.orchestrator.containers(name):
-        if not _is_own(container.directory, root):
+        if not _is_own(container.directory, project):
             raise HostError(
                 f"the project name {name} is already used by the stack in {container.directory}",
                 hint=f"stop that stack with 'stackctl -C {container.directory} down',"
@@ -230,5 +230,5 @@ def _refuse_foreign_containers(context: Context, archive: Archive) -> None:
         )
 
 
-def _is_own(directory: str, root: Path) -> bool:
-    return not directory or os.path.realpath(directory) == os.path.realpath(root)
+def _is_own(directory: str, project: Path) -> bool:
+    return not directory or os.path.realpath(directory) == os.path.realpath(project)

@@ -59,7 +59,7 @@ def open_stack(  # noqa: PLR0913  (everything that a use case takes from the pro
     Raises:
         InputError: the directory does not exist.
     """
-    root = directory.absolute()
+    root = _absolute(directory, environ)
     if create:
         with host_errors():
             make_folder(root)
@@ -84,6 +84,19 @@ def open_stack(  # noqa: PLR0913  (everything that a use case takes from the pro
         issuers=ISSUERS,
         command=command,
     )
+
+
+def _absolute(directory: Path, environ: Mapping[str, str]) -> Path:
+    """Return the absolute path as the shell shows it, links kept: Compose takes paths from there too.
+
+    A stack in a linked directory would else be defined with other paths by each of the two programs.
+    """
+    here = Path(environ.get("PWD", ""))
+    try:
+        shown = here.is_absolute() and here.samefile(Path.cwd())
+    except OSError:
+        shown = False
+    return here / directory if shown else directory.absolute()
 
 
 def exclusive(context: Context, wait: float, *, create: bool = False) -> AbstractContextManager[None]:

@@ -149,7 +149,7 @@ class Program:
         self.files = ComposeFiles(root, root / "docker-compose.yml", (root / "docker-compose.override.yml",))
         self.compose = Compose(self.files)
         self.script = root / "compose"
-        self.compose.__dict__["_command"] = [str(self.script), "--project-directory", str(root)]
+        self.compose.__dict__["_program"] = [str(self.script)]
 
     def answers(self, script: str) -> Compose:
         self.script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {self.root}/arguments\n{script}\n')

@@ -38,8 +38,9 @@ def test_a_new_stack_gets_the_usual_name(tmp_path: Path) -> None:
             "docker-compose.yml",
             ["docker-compose.override.yaml"],
         ),
-        (["compose.yaml", "compose.override.yaml", "compose.override.yml"], "compose.yaml", ["compose.override.yaml"]),
-        (["compose.yaml", "docker-compose.override.yml"], "compose.yaml", []),
+        (["compose.yaml", "compose.override.yaml", "compose.override.yml"], "compose.yaml", ["compose.override.yml"]),
+        (["compose.yaml", "docker-compose.override.yml"], "compose.yaml", ["docker-compose.override.yml"]),
+        (["docker-compose.yml", "compose.override.yaml"], "docker-compose.yml", ["compose.override.yaml"]),
     ],
 )
 def test_names_come_in_composes_order_with_their_override(

@@ -26,7 +26,6 @@ from stackctl.plan.operation import Operation
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import PROXIES
-from stackctl.stackfile.locate import locate
 from stackctl.usecases.add_app import AddApp, add_app
 from stackctl.usecases.adopt.take_over import UndoReport
 from stackctl.usecases.as_json import payload_object
@@ -147,7 +146,7 @@ class World:
     @property
     def host(self) -> Context:
         """As each new process builds it."""
-        directory = StackDirectory(locate(self.root, {}), self.fake.read_tree, self.cache)
+        directory = StackDirectory(self.fake.files, self.fake.read_tree, self.cache)
         engine = fake_engine(self.fake)
         return Context(
             directory=directory,
@@ -258,7 +257,7 @@ class World:
 
     @property
     def file(self) -> Path:
-        return locate(self.root, {}).main
+        return self.fake.files.main
 
     @property
     def text(self) -> str:

@@ -82,6 +82,11 @@ class StackDirectory:
     # Reading
 
     @property
+    def base(self) -> str:
+        """The stack's directory as services mount it: relative to Compose's project directory."""
+        return os.path.relpath(self.root, self.files.project)
+
+    @property
     def main_path(self) -> str:
         """The Compose file's path relative to the directory, or only its name if it is outside."""
         main = self.files.main

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stackctl.adapters.docker.children import run
 from stackctl.errors import EngineError
 
 OLDEST = (2, 20)
@@ -45,13 +46,11 @@ def find_compose() -> list[str]:
 
 def _version(command: list[str]) -> str | None:
     try:
-        done = subprocess.run(  # noqa: S603  (a fixed argv)
-            [*command, "version", "--short"], capture_output=True, text=True, timeout=20, check=False
-        )
+        done = run([*command, "version", "--short"], timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r"\d+\.\d+(?:\.\d+)*", done.stdout)
-    return found[0] if done.returncode == 0 and found else None
+    return found[0] if done.code == 0 and found else None
 
 
 def _numbers(version: str) -> tuple[int, ...]:

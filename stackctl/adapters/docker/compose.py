@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from stackctl.adapters.docker.binary import find_compose
+from stackctl.adapters.docker.children import Done, run, started
 from stackctl.errors import EngineError, StackfileError
 from stackctl.model import endpoints
 from stackctl.model.project import Mount, Project, PublishedPort, Service
@@ -31,45 +32,43 @@ class Compose:
         self._files = files
 
     @cached_property
-    def _command(self) -> list[str]:
-        return [*find_compose(), "--project-directory", str(self._files.directory)]
+    def _program(self) -> list[str]:
+        return find_compose()
+
+    @cached_property
+    def _options(self) -> list[str]:
+        """The options with which Compose resolves the files as it does without any in the stack's directory."""
+        files = self._files
+        env_files = [part for path in files.env_files for part in ("--env-file", str(path))]
+        return ["--project-directory", str(files.project), *env_files]
+
+    def _argv(self, main: str, *arguments: str) -> list[str]:
+        files = [part for name in (main, *map(str, self._files.others)) for part in ("-f", name)]
+        return [*self._program, *self._options, *files, *arguments]
 
     def version(self) -> str:
         """Return the version of Compose."""
-        done = subprocess.run([*self._command[:-2], "version", "--short"], capture_output=True, text=True, check=False)
-        return done.stdout.strip() or "of an unknown version"
+        return run([*self._program, "version", "--short"]).stdout.strip() or "of an unknown version"
 
     def resolve(self, stackfile: str) -> Project:
         """Return the project that Compose resolves from ``stackfile``, which replaces the file on disk."""
-        with ThreadPoolExecutor(2) as pool:
-            model = pool.submit(self._config, stackfile, "--format", "json")
-            hashes = pool.submit(self._config, stackfile, "--hash", "*")
-            resolved: dict[str, Any] = json.loads(model.result())
-            digests = dict(line.split() for line in hashes.result().splitlines() if line.strip())
+        resolved: dict[str, Any] = json.loads(self._config(stackfile, "--format", "json"))
+        printed = self._config(stackfile, "--hash", "*")
+        digests = dict(line.split() for line in printed.splitlines() if line.strip())
         services = {
             name: _service(name, body, digests.get(name, "")) for name, body in resolved.get("services", {}).items()
         }
         return Project(resolved["name"], services)
 
     def _config(self, stackfile: str, *options: str) -> str:
-        done = subprocess.run(
-            [*self._command, *self._file_options("-"), "config", *options],
-            input=stackfile,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self._files.directory,
-        )
-        if done.returncode:
+        done = run(self._argv("-", "config", *options), stackfile, self._files.directory)
+        if done.code:
             raise StackfileError(
                 f"Compose rejects the file: {_last_error(done.stderr)}",
                 where=self._files.main.name,
                 hint="correct the file; nothing was changed",
             )
         return done.stdout
-
-    def _file_options(self, main: str) -> list[str]:
-        return [part for name in (main, *map(str, self._files.others)) for part in ("-f", name)]
 
     def run(self, *arguments: str) -> None:
         """Run a Compose command on the files on disk.
@@ -78,15 +77,9 @@ class Compose:
             EngineError: with Compose's last error line.
         """
         _logger.debug("docker compose %s", shlex.join(arguments))
-        done = subprocess.run(
-            [*self._command, *self._file_options(str(self._files.main)), "--progress", "quiet", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self._files.directory,
-            stdin=subprocess.DEVNULL,
-        )
-        if done.returncode:
+        argv = self._argv(str(self._files.main), "--progress", "quiet", *arguments)
+        done: Done = run(argv, cwd=self._files.directory)
+        if done.code:
             raise EngineError(_last_error(done.stderr), where=f"docker compose {arguments[0]}")
 
     def lines(self, arguments: Sequence[str], stdin: str | None = None) -> Iterator[str]:
@@ -95,27 +88,17 @@ class Compose:
         Raises:
             EngineError: its exit code is not 0.
         """
+        argv = self._argv(str(self._files.main), *arguments)
         with (
-            subprocess.Popen(
-                [*self._command, *self._file_options(str(self._files.main)), *arguments],
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                cwd=self._files.directory,
-            ) as process,
             ThreadPoolExecutor(2) as pool,
+            started(argv, self._files.directory, with_input=stdin is not None) as process,
         ):
             assert process.stdout is not None
             assert process.stderr is not None
             if stdin is not None:
                 pool.submit(_feed, process, stdin)
             errors = pool.submit(process.stderr.read)
-            try:
-                yield from (line.rstrip("\n") for line in process.stdout)
-            except GeneratorExit:
-                process.terminate()
-                raise
+            yield from (line.rstrip("\n") for line in process.stdout)
             code = process.wait()
             if code in _KILLED:
                 raise CommandKilled(f"it was killed (exit code {code})", where=f"docker compose {arguments[0]}")

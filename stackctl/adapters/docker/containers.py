@@ -24,10 +24,11 @@ _logger = logging.getLogger(__name__)
 class DockerContainers:
     """Containers of the local Docker Engine."""
 
-    def __init__(self, client: Client, compose: Compose, directory: Path) -> None:
+    def __init__(self, client: Client, compose: Compose, project: Path) -> None:
+        """``project`` is Compose's project directory."""
         self._client = client
         self._compose = compose
-        self._directory = directory
+        self._project = project
 
     def inspect(self, container: str) -> Inspected:
         """See :meth:`Containers.inspect`."""
@@ -67,7 +68,7 @@ class DockerContainers:
 
     def read_tree(self, role: str, path: str) -> dict[str, bytes]:
         """See :meth:`Containers.read_tree`."""
-        labels = [f"{LABELS}.project.working_dir={self._directory}", f"{ROLE_LABEL}={role}"]
+        labels = [f"{LABELS}.project.working_dir={self._project}", f"{ROLE_LABEL}={role}"]
         with translated():
             rows = self._client.sdk.api.containers(all=True, filters={"label": labels})
             if not rows:

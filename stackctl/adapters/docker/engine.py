@@ -20,6 +20,6 @@ def docker_engine(files: ComposeFiles, client: Client | None = None) -> Engine:
         root,
         DockerOrchestrator(client, compose),
         DockerImages(client),
-        DockerContainers(client, compose, root),
+        DockerContainers(client, compose, files.project),
         DockerSandbox(client, root),
     )

@@ -39,11 +39,14 @@ class DockerOrchestrator:
     def resolve(self, stackfile: str) -> Project:
         """See :meth:`Orchestrator.resolve`."""
         with ThreadPoolExecutor(1) as pool:
-            project = pool.submit(self._compose.resolve, stackfile)
-            # The SDK takes as long to import as Compose takes to answer: both run in parallel.
-            with suppress(EngineError):
-                _ = self._client.sdk
-            return project.result()
+            # The SDK takes as long to import as Compose takes to answer: both run in parallel. Compose runs in
+            # this thread, where an interruption ends it.
+            pool.submit(self._connect)
+            return self._compose.resolve(stackfile)
+
+    def _connect(self) -> None:
+        with suppress(EngineError):
+            _ = self._client.sdk
 
     def containers(self, project: str) -> Deployment:
         """See :meth:`Orchestrator.containers`."""

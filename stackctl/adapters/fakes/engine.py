@@ -34,7 +34,7 @@ from stackctl.model.layout import CERTBOT_CONF, CERTS, LIVE, Place
 from stackctl.model.project import Project, Service
 from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import Engine, EngineVersion, Output
-from stackctl.stackfile.locate import locate
+from stackctl.stackfile.locate import ComposeFiles, locate
 
 _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
 
@@ -52,6 +52,7 @@ class FakeEngine(FakeLooks):
     ) -> None:
         self.root, self.now, self.ca = root, now, ca or FakeCa()
         self.proxy = proxy or FakeNginx()
+        self.environ: dict[str, str] = {}
         self.images: dict[str, tuple[int, ...]] = {}
         self.builds: Counter[str] = Counter()
         self.registry: dict[str, tuple[int, ...]] = {}
@@ -64,6 +65,11 @@ class FakeEngine(FakeLooks):
         self.runs: dict[str, Run] = {}
         self.loaded: dict[str, Certificate] = {}
         self.loaded_generation: str | None = None
+
+    @property
+    def files(self) -> ComposeFiles:
+        """The Compose files that ``environ`` and the directory name."""
+        return locate(self.root, self.environ)
 
     @property
     def _certbot(self) -> FakeCertbot:
@@ -91,7 +97,7 @@ class FakeEngine(FakeLooks):
 
     def resolve(self, stackfile: str) -> Project:
         with self._call("resolve"):
-            return resolve_project(stackfile, locate(self.root, {}).main.name, self.root.name)
+            return resolve_project(stackfile, self.files.main.name, self.files.project.name)
 
     def containers(self, project: str) -> Deployment:
         with self._call("containers"):
@@ -115,7 +121,7 @@ class FakeEngine(FakeLooks):
             self.images[image] = self.registry[image]
 
     def up(self, services: Sequence[str]) -> None:
-        directory = StackDirectory(locate(self.root, {}))
+        directory = StackDirectory(self.files)
         project = self.resolve(directory.stackfile() or "")
         for name in services or project.services:
             with self._call(f"up {name}"):
@@ -138,7 +144,7 @@ class FakeEngine(FakeLooks):
         if service.role == "proxy" and self._load().code:
             state = "restarting"
         ids = (self._id(image), service.config_hash, service.role, (f"10.9.0.{number}",))
-        made = Container(f"{number:064x}", service.name, state, None, *ids, directory=str(self.root))
+        made = Container(f"{number:064x}", service.name, state, None, *ids, directory=str(self.files.project))
         self.runs[made.id] = Run(project, service, made)
 
     def down(self) -> None:

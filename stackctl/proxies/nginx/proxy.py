@@ -19,7 +19,7 @@ from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.nginx.trace import trace
 from stackctl.proxies.proxy import Files, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.trace import Advice, LoggedError
-from stackctl.stackfile.services import signed
+from stackctl.stackfile.services import HERE, signed
 from stackctl.templates import render
 
 _RELOAD = Reload(
@@ -49,13 +49,14 @@ class Nginx:
     layout = LAYOUT
     reload = _RELOAD
 
-    def service(self, name: str, image: str, http: PortBinding, https: PortBinding) -> str:
+    def service(self, name: str, image: str, http: PortBinding, https: PortBinding, base: str = HERE) -> str:
         """Return the Compose service: nginx with the loop that takes up renewed certificates."""
         return signed(
             "compose/nginx.yml.j2",
             name,
             image=image,
             listeners=web_listeners(http, https),
+            base=base,
             mounts=(NGINX, *PROXY_MOUNTS),
             renewed=RENEWED.mount,
             tmpfs=self.layout.tmpfs,

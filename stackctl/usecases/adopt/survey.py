@@ -63,7 +63,8 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
         proposal = read_proposal(foreign.conf, project, certificates, resolves=resolves)
     proposal, imports = _imports(foreign, proposal)
     proposal = _left(replace(proposal, remarks=(*remarks, *proposal.remarks)), foreign, read_sites(doc))
-    changed = adopted(doc, proxy, foreign.layout, proposal, _settings(foreign, project, options), images)
+    settings = _settings(foreign, project, options)
+    changed = adopted(doc, proxy, foreign.layout, proposal, settings, images, context.directory.base)
     loaded = load(context, changed, doc.text)
     return planned(context, foreign, proposal, imports, loaded, doc.text, options)
 

@@ -33,12 +33,12 @@ class Toy:
     layout = LAYOUT
     reload = Reload(command=("toyctl", "refresh"), signal="USR2", process="toyd --serve", overlap=0.0)
 
-    def service(self, name: str, image: str, http: PortBinding, https: PortBinding) -> str:
+    def service(self, name: str, image: str, http: PortBinding, https: PortBinding, base: str) -> str:
         """Return the Compose service, with ports in the long form's order and no entrypoint."""
 
         def block(written: str | None) -> str:
             ports = "".join(f'    - "{one.at}:{one.port}"\n' for one in web_listeners(http, https))
-            mounts = "".join(f"    - ./{place.path}:{place.mount}:ro\n" for place in (EDGE, *PROXY_MOUNTS))
+            mounts = "".join(f"    - {base}/{place.path}:{place.mount}:ro\n" for place in (EDGE, *PROXY_MOUNTS))
             label = f'    stackctl.written: "{written}"\n' if written else ""
             return (
                 f'{name}:\n  image: "{image}"\n  restart: always\n  ports:\n{ports}  read_only: true\n'
