@@ -125,7 +125,7 @@ class Containers(Protocol):
     def signal(self, container: str, signal: str, process: str) -> bool:
         """Send ``signal`` to a running container's first process, if its command line begins with ``process``.
 
-        Returns whether it was sent: it is not sent to another program.
+        Returns whether it was sent: it is not sent to another program, nor where the command line is unknown.
         """
 
     def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:

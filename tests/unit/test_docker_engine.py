@@ -188,6 +188,14 @@ def test_a_signal_is_sent_only_where_the_first_process_is_the_one_that_is_meant(
     assert [call for call in api.calls if call[0] == "kill"] == ([("kill", ("1234", "HUP"), {})] if sent else [])
 
 
+def test_no_signal_is_sent_where_the_engine_cannot_list_processes() -> None:
+    """As on a host without 'ps': the caller then runs its command."""
+    refusal = APIError("500", explanation='ps: exec: "ps": executable file not found in $PATH')
+    made, api = engine(inspect_container=INSPECT["unhealthy"], top=refusal)
+    assert made.containers.signal("1234", "HUP", "nginx: master process") is False
+    assert [name for name, *_ in api.calls] == ["inspect_container", "top"]
+
+
 def test_a_command_in_a_container_ends_with_its_code_and_output() -> None:
     made, api = engine(exec_create={"Id": "e1"}, exec_start=b"said \xff\n", exec_inspect={"ExitCode": 3})
     done = made.containers.execute("1234", ["nginx", "-t"])

@@ -54,13 +54,22 @@ class DockerContainers:
         """See :meth:`Containers.signal`."""
         with translated():
             first = self._client.sdk.api.inspect_container(container)["State"]["Pid"]
-            rows = self._client.sdk.api.top(container, "-o pid,args")["Processes"]
-            titles = {int(pid): arguments for pid, arguments in rows}
-            sent = titles.get(first, "").startswith(process)
+            sent = self._titles(container).get(first, "").startswith(process)
             if sent:
                 _logger.debug("docker kill --signal %s %s", signal, container[:12])
                 self._client.sdk.api.kill(container, signal)
         return sent
+
+    def _titles(self, container: str) -> dict[int, str]:
+        """Return the command lines of the processes; none if the engine's host has no ``ps``, which it runs."""
+        from docker.errors import APIError
+
+        try:
+            rows = self._client.sdk.api.top(container, "-o pid,args")["Processes"]
+        except APIError as error:
+            _logger.debug("docker top %s: %s", container[:12], error.explanation)
+            return {}
+        return {int(pid): arguments for pid, arguments in rows}
 
     def stream(self, service: str, command: Sequence[str], stdin: str) -> Iterator[str]:
         """See :meth:`Containers.stream`."""
