@@ -42,7 +42,7 @@ def fresh_ca(address: str) -> Iterator[Ca]:
     bridge = lab.gateway()
     files = lab.OUT / "ca"
     files.mkdir(parents=True, exist_ok=True)
-    _write_keys(files, bridge)
+    write_keys(files, bridge)
     (files / "pebble.json").write_text(json.dumps({"pebble": _configuration()}))
     quiet = ("-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "")
     settings = ("PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0")
@@ -97,7 +97,7 @@ def _configuration() -> dict[str, object]:
     }
 
 
-def _write_keys(folder: Path, address: str) -> None:
+def write_keys(folder: Path, address: str) -> None:
     """Create a throwaway CA and the certificate of the ACME API."""
     now = dt.datetime.now(dt.UTC)
     ca_key, api_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple, TypeVar
 from cryptography import x509
 
 ROOT = Path(__file__).resolve().parents[2]
-LAB = ROOT / ".lab"
+LAB = Path(os.environ.get("STACKCTL_TEST_LAB", ROOT / ".lab"))
+"""What 'make setup' has made; another one for the engines of tests.engines."""
 BIN = Path(sys.executable).parent
 """Not resolved: next to the link in the virtual environment stands what is installed there."""
 

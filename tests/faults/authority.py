@@ -124,7 +124,7 @@ def authority(*, bindings: dict[str, str] | None = None, contained: bool = True)
     folder = Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-ca-"))
     port, management, resolver, dns = (free_port() for _ in range(4))
     made = Authority(folder, lab.gateway(), token, port, management, resolver, dns)
-    keys._write_keys(folder, made.bridge)
+    keys.write_keys(folder, made.bridge)
     home = "/ca" if contained else str(folder)
     settings = {
         "listenAddress": f"0.0.0.0:{port}",

@@ -1,0 +1,103 @@
+"""``python -m tests.engines [ENGINE …] [-- PYTEST-ARGS]``: run end-to-end tests on several engines; print a table."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.helpers import LAB, ROOT
+from tests.engines.machine import IMAGES, KINDS, Kind, machine
+
+OUT = LAB / "engines"
+MAIN = ("alone", "init", "apps", "certificates", "existing_project", "edits", "rollback", "backup", "adopt", "explain")
+"""The modules of the end-to-end tests with the main scenarios; they take a few minutes on each engine."""
+
+ROWS = re.compile(r"(\d+) (passed|failed|errors?|skipped)")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result of the tests on one engine."""
+
+    kind: Kind
+    engine: str = "-"
+    compose: str = "-"
+    counts: str = "-"
+    seconds: float = 0
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return not self.error
+
+
+def on(kind: Kind, tests: Sequence[str], images: Sequence[str] = IMAGES) -> Row:
+    """Run the tests on one engine."""
+    log = OUT / f"{kind.name}.log"
+    started = time.monotonic()
+    try:
+        with machine(kind, images) as made:
+            engine, compose = made.versions()
+            say(f"{kind.name}: Engine {engine} with Compose {compose} runs after {time.monotonic() - started:.0f} s")
+            python = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--numprocesses", "2"]
+            code = made.run([*python, "--dist", "loadfile", *tests], log)
+            printed = log.read_text(errors="replace")
+            counts = ", ".join(" ".join(found) for found in ROWS.findall(printed[-300:]))
+            error = "" if code == 0 else f"pytest exits with {code}; log: {log.relative_to(ROOT)}"
+            return Row(kind, engine, compose, counts or "-", time.monotonic() - started, error)
+    except (AssertionError, OSError, subprocess.SubprocessError) as error:
+        return Row(kind, seconds=time.monotonic() - started, error=str(error)[-300:])
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the matrix in Markdown."""
+    lines = ["| Engine | Compose | Rights | Found by | Tests | Time | |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        rights = "rootless" if row.kind.rootless else "root"
+        found = "a context" if row.kind.context else "`DOCKER_HOST`"
+        result = "passed" if row.passed else f"**{row.error}**".replace("|", "/").replace("\n", " ")
+        engine = row.engine if row.engine != "-" else row.kind.name
+        cells = (engine, row.compose, rights, found, row.counts, f"{row.seconds:.0f} s", result)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def say(text: str) -> None:
+    print(f"engines: {text}", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit with status 1 if a test failed on any engine."""
+    parser = argparse.ArgumentParser(prog="make engines ARGS=…", description=__doc__)
+    parser.add_argument("engines", nargs="*", metavar="ENGINE", help=f"{', '.join(KINDS)}; default: all")
+    parser.add_argument(
+        "--tests", nargs="+", default=MAIN, metavar="MODULE", help="modules of tests/e2e; default: the main ones"
+    )
+    asked = parser.parse_args(arguments)
+    unknown = set(asked.engines) - set(KINDS)
+    if unknown:
+        parser.error(f"unknown engine: {', '.join(sorted(unknown))}")
+    # The engines are removed however the run ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    OUT.mkdir(parents=True, exist_ok=True)
+    tests = [str(Path("tests/e2e") / f"test_{name}.py") for name in asked.tests]
+    rows = []
+    for kind in KINDS.values():
+        if not asked.engines or kind.name in asked.engines:
+            rows.append(on(kind, tests))
+            say(f"{kind.name}: {rows[-1].error or 'passed'} ({rows[-1].counts})")
+    text = table(rows)
+    (OUT / "result.md").write_text(text + "\n")
+    print(text)
+    return int(not all(row.passed for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
