@@ -91,9 +91,19 @@ class StackfileError(StackctlError):
 
 
 class EngineError(StackctlError):
-    """Docker or Compose is missing, too old, or refused a request."""
+    """Docker or Compose is missing, too old, or refused a request.
+
+    Args:
+        everywhere: whether the cause affects every service, so that trying the next one is useless.
+    """
 
     code = ExitCode.ENGINE
+
+    def __init__(
+        self, message: str, *, where: str | None = None, hint: str | None = None, everywhere: bool = False
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.everywhere = everywhere
 
 
 class HostError(StackctlError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -75,6 +77,29 @@ def test_an_engine_that_does_not_answer_is_reported_apart(shared: Stack, stack: 
     assert shared.state() == before
     stack.fails(4, *stack.init_arguments(), environment=nowhere)
     assert _written(stack) == []
+
+
+def _context(folder: Path, url: str) -> dict[str, str]:
+    """Return the environment of a user with a Docker context in use."""
+    meta = folder / "contexts/meta" / hashlib.sha256(b"lab").hexdigest()
+    meta.mkdir(parents=True)
+    (meta / "meta.json").write_text(json.dumps({"Name": "lab", "Endpoints": {"docker": {"Host": url}}}))
+    (folder / "config.json").write_text(json.dumps({"currentContext": "lab"}))
+    return {"DOCKER_CONFIG": str(folder), "DOCKER_HOST": "", "DOCKER_CONTEXT": ""}
+
+
+def test_the_engine_is_the_one_of_the_context_in_use(shared: Stack, tmp_path: Path) -> None:
+    before = shared.state()
+    gone = _context(tmp_path / "gone", f"unix://{tmp_path}/gone.sock")
+    for command in ("up", "status", "down"):
+        assert "context lab" in shared.fails(4, command, environment=gone).stderr
+    remote = _context(tmp_path / "remote", "ssh://deploy@192.0.2.7")
+    assert "is not on this host" in shared.fails(4, "up", environment=remote).stderr
+    engine = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+    (tmp_path / "engine.sock").symlink_to(engine)
+    here = _context(tmp_path / "here", f"unix://{tmp_path}/engine.sock")
+    assert "running" in shared.fails(0, "status", environment=here).stdout
+    assert shared.state() == before
 
 
 @pytest.mark.parametrize("version", [None, "1.29.2"])

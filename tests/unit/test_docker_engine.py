@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -250,3 +252,17 @@ def test_other_errors_are_not_translated() -> None:
     made, _ = engine(inspect_container=struct.error("a fault"))
     with pytest.raises(struct.error):
         made.containers.inspect("1234")
+
+
+def test_the_sockets_of_a_rootless_engines_container_are_read_on_this_host() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as anywhere, socket.create_server(("127.0.0.1", 0)) as inside:
+        made, api = engine(inspect_container={"State": {"Pid": os.getpid()}})
+        made.containers._client.__dict__["rootless"] = True  # type: ignore[attr-defined]
+        here = Container("1", "app", "running", None, "", "", addresses=("192.0.2.1",))
+        assert made.containers.accepts(here, anywhere.getsockname()[1]) is True
+        assert made.containers.accepts(here, inside.getsockname()[1]) is False
+        assert made.containers.accepts(here, 1) is False
+        api.answers["inspect_container"] = {"State": {"Pid": 2**30}}
+        assert made.containers.accepts(here, 1) is None
+        api.answers["inspect_container"] = NotFound("gone")
+        assert made.containers.accepts(here, 1) is False

@@ -246,6 +246,24 @@ def test_lost_live_files_are_written_again(site: World) -> None:
     assert not site.up().plan
 
 
+def test_a_cause_that_affects_every_service_ends_the_command(site: World) -> None:
+    site.fake.images |= {"two:latest": (8000,), "three:latest": (8000,)}
+    for name in ("two", "three"):
+        done(site.add(f"{name}.example.com"))
+    site.fake.remove([container.id for container in site.fake.containers("stack")])
+    site.fake.faults.up_impossible = "the engine has no address pool left"
+    calls = len(site.fake.calls)
+    result = site.up()
+    assert [str(error) for error in result.errors] == ["the engine has no address pool left"]
+    assert result.code is ExitCode.ENGINE
+    assert [step.status for step in result.steps if step.status != "skipped"] == ["failed"]
+    tried = [call for call in site.fake.calls[calls:] if call.startswith(("up ", "accepts"))]
+    assert len(tried) == 1
+    site.fake.faults.up_impossible = None
+    done(site.up())
+    assert set(site.served()) == {"one.example.com", "two.example.com", "three.example.com"}
+
+
 def test_without_an_engine_nothing_is_touched(site: World) -> None:
     before = site.tree()
     site.fake.faults.away = True

@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from stackctl.adapters.docker.binary import find_compose
+from stackctl.adapters.docker.causes import engine_error
 from stackctl.adapters.docker.children import Done, run, started
-from stackctl.errors import EngineError, StackfileError
+from stackctl.errors import StackfileError
 from stackctl.model import endpoints
 from stackctl.model.project import Mount, Project, PublishedPort, Service
 from stackctl.model.values import ServiceName
@@ -80,7 +81,7 @@ class Compose:
         argv = self._argv(str(self._files.main), "--progress", "quiet", *arguments)
         done: Done = run(argv, cwd=self._files.directory)
         if done.code:
-            raise EngineError(_last_error(done.stderr), where=f"docker compose {arguments[0]}")
+            raise engine_error(_last_error(done.stderr), where=f"docker compose {arguments[0]}")
 
     def lines(self, arguments: Sequence[str], stdin: str | None = None) -> Iterator[str]:
         """Run a Compose command and yield its output line by line.
@@ -103,7 +104,7 @@ class Compose:
             if code in _KILLED:
                 raise CommandKilled(f"it was killed (exit code {code})", where=f"docker compose {arguments[0]}")
             if code:
-                raise EngineError(_last_error(errors.result()), where=f"docker compose {arguments[0]}")
+                raise engine_error(_last_error(errors.result()), where=f"docker compose {arguments[0]}")
 
 
 def _feed(process: subprocess.Popen[str], text: str) -> None:

@@ -11,6 +11,7 @@ from stackctl.adapters.docker.archive import untar
 from stackctl.adapters.docker.client import LABELS, Client, translated
 from stackctl.adapters.docker.compose import Compose
 from stackctl.adapters.docker.inspected import inspected
+from stackctl.adapters.docker.listeners import listens
 from stackctl.adapters.net.connect import connection_error
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
@@ -37,6 +38,12 @@ class DockerContainers:
 
     def accepts(self, container: Container, port: int) -> bool | None:
         """See :meth:`Containers.accepts`."""
+        try:
+            if self._client.rootless:
+                with translated():
+                    return listens(int(self._client.sdk.api.inspect_container(container.id)["State"]["Pid"]), port)
+        except EngineError:
+            return False
         # Docker's bridge networks are reachable from the host.
         addresses = container.addresses
         return any(connection_error(address, port) is None for address in addresses) if addresses else None

@@ -58,10 +58,12 @@ class DockerOrchestrator:
 
     def up(self, services: Sequence[str]) -> None:
         """See :meth:`Orchestrator.up`."""
+        _ = self._client.endpoint  # refused here if it is not on this host: Compose would use it all the same
         self._compose.run("up", "--detach", "--no-color", "--quiet-pull", *services)
 
     def down(self) -> None:
         """See :meth:`Orchestrator.down`."""
+        _ = self._client.endpoint
         self._compose.run("down", "--remove-orphans")
 
     def remove(self, ids: Sequence[str]) -> None:

@@ -83,7 +83,7 @@ class FakeEngine(FakeLooks):
         if number == self.kill_before:
             raise Killed(what)
         if self.faults.away:
-            raise EngineError("the Docker Engine does not answer", hint="start Docker")
+            raise EngineError("the Docker Engine does not answer", hint="start Docker", everywhere=True)
         yield
         if number == self.kill_after:
             raise Killed(what)
@@ -125,6 +125,8 @@ class FakeEngine(FakeLooks):
         project = self.resolve(directory.stackfile() or "")
         for name in services or project.services:
             with self._call(f"up {name}"):
+                if self.faults.up_impossible:
+                    raise EngineError(self.faults.up_impossible, hint="make room", everywhere=True)
                 if name not in project.services or name in self.faults.up_fails:
                     raise EngineError(f"{name} cannot be started", where="docker compose up")
                 self._start(project.name, project.services[name])

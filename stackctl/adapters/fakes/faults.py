@@ -11,9 +11,14 @@ class Killed(BaseException):
 
 @dataclass
 class Faults:
-    """The injected faults: services by name, names of sites, or one fault for all."""
+    """The injected faults: services by name, names of sites, or one fault for all.
+
+    Attributes:
+        up_impossible: why the engine can start no container at all.
+    """
 
     away: bool = False
+    up_impossible: str | None = None
     up_fails: set[str] = field(default_factory=set)
     exits: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)

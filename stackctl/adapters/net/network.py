@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from stackctl import __version__
 from stackctl.adapters.net.connect import connected, secured
 from stackctl.adapters.net.deadline import Deadline
+from stackctl.adapters.net.own import own_addresses
 from stackctl.adapters.net.resolver import Resolver
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.observed.network import CaDirectory, Fetched, Lookup, Reach
@@ -47,10 +48,7 @@ class HostNetwork:
 
     def own_addresses(self) -> frozenset[str]:
         """See :meth:`Network.own_addresses`."""
-        import psutil  # noqa: PLC0415  (only when names are looked at)
-
-        found = (at.address for interface in psutil.net_if_addrs().values() for at in interface)
-        return frozenset(address.partition("%")[0] for address in found)
+        return own_addresses()
 
     def fetch(self, address: str, port: int, name: str, path: str) -> Fetched:
         """See :meth:`Network.fetch`."""

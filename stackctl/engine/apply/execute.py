@@ -63,6 +63,7 @@ class Executor:
         self._failed: set[str] = set()
         self._parked: list[tuple[StageFiles, StackctlError]] = []
         self._over = False
+        self._cause: StackctlError | None = None
         self._just_tested = False
 
     def run(self, plan: Plan) -> list[Step]:
@@ -106,7 +107,11 @@ class Executor:
         self._context.report.end(operation, None if error is None else str(error))
         if error is None:
             return Step(operation, "done")
-        if operation.scope is None:
+        if error is self._cause:  # it is shown once
+            return Step(operation, "skipped")
+        if isinstance(error, EngineError) and error.everywhere:
+            self._cause = error
+        if operation.scope is None or self._cause is not None:
             self._over = True
         else:
             self._failed.update(operation.scopes)
@@ -174,7 +179,9 @@ class Executor:
         try:
             self._context.orchestrator.up(services)
         except StackctlError as error:
-            return [error] if len(services) == 1 else [only for one in services for only in self._up([one])]
+            if len(services) == 1 or (isinstance(error, EngineError) and error.everywhere):
+                return [error] * len(services)
+            return [only for one in services for only in self._up([one])]
         return [None] * len(services)
 
     def _await(self, operations: Sequence[AwaitService]) -> Errors:
