@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 
@@ -13,6 +14,8 @@ from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, PRIVKEY, Place, linea
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
 
 class Source(StrEnum):
     """Where a certificate comes from."""
@@ -20,6 +23,8 @@ class Source(StrEnum):
     ACME = "acme"
     IMPORTED = "imported"
     DUMMY = "dummy"
+    KEPT = "kept"
+    """A copy of what a name was served with, until its own certificate is issued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +76,90 @@ class Shelf:
     Attributes:
         lineages: certbot's lineages, by name.
         stored: the certificates below ``data/certs``, by site.
+        now: the time at which a certificate is valid or not.
     """
 
     lineages: Mapping[str, Lineage] = field(default_factory=dict)
     stored: Mapping[str, Stored] = field(default_factory=dict)
+    now: datetime = _EPOCH
 
-    def covering(self, names: Sequence[str]) -> Lineage | None:
-        """Return the usable lineage that covers all of ``names`` and is valid longest.
+    def servable(self, lineage: str) -> Certificate | None:
+        """Return what a proxy can serve of a lineage, or None."""
+        found = self.lineages.get(lineage)
+        return found.certificate if found is not None and found.usable else None
 
-        Certificates of a test CA do not count: their site is better served over plain HTTP.
+    def valid(self, certificate: Certificate | None) -> bool:
+        """Return whether a certificate is valid now."""
+        return certificate is not None and self.now < certificate.not_after
+
+    def own(self, site: Site) -> Lineage | None:
+        """Return the lineage that belongs to a site, usable or not.
+
+        It is the one that the Compose file names; else one for exactly the names of the site, whatever it is called;
+        else the one that is named after the site.
         """
-        first = names[0]
-        found = {
-            (certificate.not_after, one.name): one
-            for label in (first, f"*.{first.partition('.')[2]}")
-            for one in self._by_name.get(label, ())
-            if (certificate := one.certificate) is not None and all(certificate.covers(name) for name in names)
-        }
-        return found[max(found)] if found else None
+        if site.certificate is not None:
+            return self.lineages.get(site.certificate)
+        exact = self._by_set.get(frozenset(site.domains), ())
+        best = max(exact, key=lambda one: self._rank(one, site), default=None)
+        return best or self.lineages.get(site.lineage)
+
+    def name_of(self, site: Site) -> str:
+        """Return the name of the lineage that belongs to a site, or will."""
+        own = self.own(site)
+        return site.lineage if own is None else own.name
+
+    def _rank(self, one: Lineage, site: Site) -> tuple[bool, bool, datetime, str]:
+        assert one.certificate is not None
+        good = self.valid(self.servable(one.name)) and not one.from_staging
+        return good, one.name == site.name, one.certificate.not_after, one.name
 
     @cached_property
-    def _by_name(self) -> Mapping[str, Sequence[Lineage]]:
-        found: dict[str, list[Lineage]] = {}
+    def _by_set(self) -> Mapping[frozenset[str], Sequence[Lineage]]:
+        found: dict[frozenset[str], list[Lineage]] = {}
         for one in self.lineages.values():
-            if one.usable and one.certificate is not None and not one.from_staging:
-                for name in one.certificate.names:
-                    found.setdefault(name, []).append(one)
+            found.setdefault(frozenset(one.certificate.names if one.certificate else ()), []).append(one)
+        return found
+
+    def covering(self, names: Sequence[str], *, partly: bool = False) -> Lineage | None:
+        """Return the lineage that is valid, covers all of ``names`` and is valid longest.
+
+        With ``partly`` it is the one that covers most of them, and at least one. Certificates of a test CA do not
+        count: their site is better served over plain HTTP.
+        """
+        labels = (label for name in (names if partly else names[:1]) for label in (name, f"*.{name.partition('.')[2]}"))
+        best: tuple[int, datetime, str] | None = None
+        for one, certificate in (found for label in labels for found in self._by_name.get(label, ())):
+            covered = sum(certificate.covers(name) for name in names)
+            if partly or covered == len(names):
+                best = max(best or (0, certificate.not_after, ""), (covered, certificate.not_after, one.name))
+        return self.lineages[best[2]] if best else None
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[tuple[Lineage, Certificate]]]:
+        found: dict[str, list[tuple[Lineage, Certificate]]] = {}
+        for one in self.lineages.values():
+            certificate = self.servable(one.name)
+            if certificate is not None and self.valid(certificate) and not one.from_staging:
+                for name in certificate.names:
+                    found.setdefault(name, []).append((one, certificate))
         return found
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The names of a site that one certificate is served for; see :class:`Held` for the other attributes."""
+
+    names: tuple[Domain, ...]
+    source: str
+    pair: Pair
+    certificate: Certificate
+    lineage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """The certificate a site is served with.
+    """The certificates a site is served with: the one for its first name and, while its names change, others.
 
     Attributes:
         site: the site's own name.
@@ -112,6 +169,7 @@ class Held:
         lineage: the certbot lineage that it belongs to; None for a certificate below ``data/certs``.
         own: the site's own lineage, usable or not.
         stored: the certificate below ``data/certs`` for the site, whether it is served or not.
+        others: the names that this certificate does not cover and another does, by that certificate.
     """
 
     site: Domain
@@ -121,11 +179,29 @@ class Held:
     lineage: str | None = None
     own: Lineage | None = None
     stored: Stored | None = None
+    others: tuple[Part, ...] = ()
 
     @property
     def real(self) -> bool:
         """Whether it is not a dummy."""
         return self.source != Source.DUMMY
+
+    @property
+    def lineages(self) -> frozenset[str]:
+        """The lineages that the site needs: its own, and those that it is served with."""
+        served = {self.lineage, *(part.lineage for part in self.others)} - {None}
+        return frozenset({str(name) for name in served} | ({self.own.name} if self.own else set()))
+
+    def of(self, name: str) -> Certificate | None:
+        """Return the real certificate that is served for a name and covers it, or None."""
+        served = next((part.certificate for part in self.others if name in part.names), None)
+        served = served or (self.certificate if self.real else None)
+        return served if served is not None and served.covers(name) else None
+
+    @property
+    def witnesses(self) -> Mapping[Domain, Certificate | None]:
+        """One name for each certificate, with the certificate that a handshake with it shows."""
+        return {self.site: self.certificate, **{part.names[0]: part.certificate for part in self.others}}
 
     @property
     def borrowed(self) -> bool:
@@ -151,18 +227,65 @@ class Held:
 
 
 def held(site: Site, shelf: Shelf) -> Held:
-    """Return the certificate that ``site`` is served with.
+    """Return the certificates that ``site`` is served with.
 
-    It is the site's own lineage; else the usable lineage that covers all of its names and is valid
-    longest; else what is stored for it: an imported certificate, or the dummy.
+    Each name has the first valid certificate that covers it: the site's own lineage; another lineage, one for all
+    names that are left before one for most of them, and of several the one that is valid longest; an imported
+    certificate; one that is kept for the name; and one that has expired. Other names are served with the first.
     """
-    own, stored = shelf.lineages.get(site.lineage), shelf.stored.get(site.name)
-    served = own if own is not None and own.usable else shelf.covering(site.domains)
-    if served is not None:
-        pair = lineage_pair(served.name)
-        return Held(site.name, Source.ACME, pair, served.certificate, served.name, own, stored)
-    source, certificate = (stored.source, stored.certificate) if stored else (Source.DUMMY, None)
-    return Held(site.name, source, stored_pair(site.name), certificate, None, own, stored)
+    own, stored, parts = shelf.own(site), shelf.stored.get(site.name), list(_parts(site, shelf))
+    if not parts:
+        certificate = shelf.servable(own.name) if own is not None else None
+        if own is not None and certificate is not None:
+            return Held(site.name, Source.ACME, lineage_pair(own.name), certificate, own.name, own, stored)
+        source, certificate = (stored.source, stored.certificate) if stored else (Source.DUMMY, None)
+        return Held(site.name, source, stored_pair(site.name), certificate, None, own, stored)
+    first = next((part for part in parts if site.name in part.names), parts[0])
+    others = tuple(part for part in parts if part is not first)
+    return Held(site.name, first.source, first.pair, first.certificate, first.lineage, own, stored, others)
+
+
+def _parts(site: Site, shelf: Shelf) -> Iterator[Part]:
+    """Yield the certificates that cover names of a site, with those that each is served for."""
+    left, own = site.domains, shelf.own(site)
+    for lineage in (own, None):
+        while left:
+            part = _part_of(lineage, left, shelf) if lineage else _best_part(site, own, left, shelf)
+            if part is None:
+                break
+            yield part
+            left = tuple(name for name in left if name not in part.names)
+
+
+def _best_part(site: Site, own: Lineage | None, left: Sequence[Domain], shelf: Shelf) -> Part | None:
+    """Return what is served for names that the site's own lineage does not cover, or for the first of them."""
+    stored = _stored_part(site.name, left, shelf)
+    ranked = (
+        _part_of(shelf.covering(left), left, shelf),
+        stored if stored is not None and len(stored.names) == len(left) else None,
+        _part_of(shelf.covering(left, partly=True), left, shelf),
+        stored,
+        *(_stored_part(name, (name,), shelf) for name in left),
+        _part_of(own, left, shelf, expired=True),
+        _stored_part(site.name, left, shelf, expired=True),
+    )
+    return next((part for part in ranked if part is not None), None)
+
+
+def _part_of(lineage: Lineage | None, left: Sequence[Domain], shelf: Shelf, *, expired: bool = False) -> Part | None:
+    certificate = shelf.servable(lineage.name) if lineage is not None else None
+    if lineage is None or certificate is None or not (expired or shelf.valid(certificate)):
+        return None
+    names = tuple(name for name in left if certificate.covers(name))
+    return Part(names, Source.ACME, lineage_pair(lineage.name), certificate, lineage.name) if names else None
+
+
+def _stored_part(folder: Domain, left: Sequence[Domain], shelf: Shelf, *, expired: bool = False) -> Part | None:
+    stored = shelf.stored.get(folder)
+    if stored is None or not stored.real or not (expired or shelf.valid(stored.certificate)):
+        return None
+    names = tuple(name for name in left if stored.certificate.covers(name))
+    return Part(names, stored.source, stored_pair(folder), stored.certificate) if names else None
 
 
 def owned(site: Domain, lineage: str, shelf: Shelf) -> Held | None:

@@ -47,8 +47,8 @@ class CertificateSource(Protocol):
     def authority(self, stack: Stack) -> str | None:
         """Return the ACME directory it orders from; None if no CA validates names and limits orders."""
 
-    def pair(self, site: Site) -> Pair:
-        """Return where the proxy finds the certificate once it is issued."""
+    def pair(self, site: Site, request: CertificateRequest) -> Pair:
+        """Return where the proxy finds the certificate of ``site`` once ``request`` has succeeded."""
 
 
 S = TypeVar("S", bound=CertificateSource)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from stackctl.certs.held import held
+from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource, source_of
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -31,7 +32,7 @@ class ProxyFiles:
         self.live_sites = rendering.proxy.sites_in(observed.live)
 
     def gone(self) -> list[Domain]:
-        """Return the live sites that no longer belong to an app."""
+        """Return the live sites that no longer belong to an app, by their own names; one may be an alias now."""
         wanted = {site.name for site in self._stack.sites}
         return sorted(self.live_sites - wanted)
 
@@ -39,11 +40,11 @@ class ProxyFiles:
         """Stage and publish what differs from the live files, of ``sites`` and of all together."""
         live = self._observed.live
         staged = False
-        wanted = self._rendering.render(self._stack, sites, self._tls())
+        wanted = self._rendering.render(self._stack, sites, self._tls({}))
         files, surplus = _difference(wanted.shared, self._live.get(None, {}))
         if files or surplus:
             staged = True
-            yield StageFiles(files=files, leave_out=surplus, cause=_cause(live, surplus), without=self._without())
+            yield StageFiles(files=files, leave_out=surplus, cause=_cause(live, surplus), without=self._without({}))
         for site in sites:
             files, surplus = _difference(wanted.sites[site.name], self._live.get(site.name, {}))
             if files or surplus:
@@ -58,11 +59,10 @@ class ProxyFiles:
         if staged:
             yield Publish(cause="the proxy's files change")
 
-    def switch(self, issued: Collection[Site]) -> Iterator[StageFiles | Publish]:
-        """Stage and publish what changes once the certificates of ``issued`` are issued."""
-        names = frozenset(site.name for site in issued)
-        before = self._rendering.render(self._stack, issued, self._tls())
-        wanted = self._rendering.render(self._stack, issued, self._tls(issued=names))
+    def switch(self, issued: Mapping[Site, CertificateRequest]) -> Iterator[StageFiles | Publish]:
+        """Stage and publish what changes once the certificates of sites are issued, each by its request."""
+        before = self._rendering.render(self._stack, issued, self._tls({}))
+        wanted = self._rendering.render(self._stack, issued, self._tls(issued))
         for site in issued:
             files, surplus = _difference(wanted.sites[site.name], before.sites[site.name])
             if files or surplus:
@@ -70,11 +70,11 @@ class ProxyFiles:
         files, surplus = _difference(wanted.shared, before.shared)
         cause = "certificates were issued"
         if files or surplus:
-            yield StageFiles(files=files, leave_out=surplus, cause=cause, without=self._without(issued=names))
+            yield StageFiles(files=files, leave_out=surplus, cause=cause, without=self._without(issued))
         if wanted != before:
             yield Publish(cause=cause)
 
-    def _without(self, issued: Collection[Domain] = ()) -> SharedWithout:
+    def _without(self, issued: Mapping[Site, CertificateRequest]) -> SharedWithout:
         """Return what renders the shared files where some sites failed.
 
         A new site that failed is left out of them, and one that is live keeps the certificate it has.
@@ -83,17 +83,16 @@ class ProxyFiles:
         def without(failed: Collection[Domain], live: Files) -> Files:
             serving = self._rendering.proxy.sites_in(live)
             sites = tuple(site for site in self._stack.sites if site.name not in failed or site.name in serving)
-            tls = self._tls(issued=[name for name in issued if name not in failed])
+            tls = self._tls({site: request for site, request in issued.items() if site.name not in failed})
             return self._rendering.render(replace(self._stack, sites=sites), (), tls).shared
 
         return without
 
-    def _tls(self, issued: Collection[Domain] = ()) -> dict[Domain, SiteTls]:
-        """Return the certificate of every site: the current one, or the issued one for ``issued``."""
+    def _tls(self, issued: Mapping[Site, CertificateRequest]) -> dict[Domain, SiteTls]:
+        """Return the certificate of every site: the current one, or the issued one."""
         return self._current | {
-            site.name: issued_tls(site, source_of(self._sources, self._stack, site).pair(site))
-            for site in self._stack.sites
-            if site.name in issued
+            site.name: issued_tls(site, source_of(self._sources, self._stack, site).pair(site, request))
+            for site, request in issued.items()
         }
 
 

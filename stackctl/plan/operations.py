@@ -203,10 +203,15 @@ class ReloadProxy(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifySite(Operation):
-    """Verify that a TLS handshake with the app's name shows the certificate on disk."""
+    """Verify that a TLS handshake with the app's name shows the certificate on disk, or one of those in ``planned``.
+
+    A name that has another certificate is verified too.
+    """
 
     site: Site
     expect_real: bool
+    planned: frozenset[str] = frozenset()
+    """Fingerprints."""
 
     @property
     def text(self) -> str:

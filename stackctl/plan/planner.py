@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from stackctl.certs.held import Held, held
+from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource
 from stackctl.model.layout import SCHEMA
 from stackctl.model.routing import Site
@@ -15,6 +16,7 @@ from stackctl.plan.certificates import DeleteCertificate, Issue
 from stackctl.plan.files import ProxyFiles
 from stackctl.plan.ignore_files import write_ignore_files
 from stackctl.plan.intent import Intent
+from stackctl.plan.keep import drop_kept, keep_certificates
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     MakeDirectories,
@@ -62,16 +64,17 @@ class _Planner:
         self.stack = stack
         self.stackfile = stackfile
         self.intent = intent
-        self.observed = observed
+        self.sites = intent.focused(stack.sites)
+        self.requests = list(certificate_requests(stack, self.sites, intent, observed, sources))
+        self.before = observed.shelf
+        shelf, self.kept = keep_certificates(stack, observed, self.requests)
+        self.observed = observed = replace(observed, shelf=shelf)
         self.rendering = rendering
         self.sources = sources
         self.files = ProxyFiles(stack, observed, rendering, sources)
-        self.sites = intent.focused(stack.sites)
         # A live site whose certificate was lost would block every other site's change: it gets another
         # certificate, or its dummy, even if it is not in focus.
-        lost = [
-            site for site in stack.sites if site.name in self.files.live_sites and not self._held(site).is_own_lineage
-        ]
+        lost = [site for site in stack.sites if site.name in self.files.live_sites and not self._is_settled(site)]
         self.staged = [*self.sites, *(site for site in lost if site not in self.sites)]
 
     def operations(self) -> Iterator[Operation]:
@@ -87,14 +90,22 @@ class _Planner:
             yield from first
             yield from self._run_proxy(published=bool(first))
         else:
-            yield from self._load_renewed()
-        requests = list(certificate_requests(self.stack, self.sites, self.intent, self.observed, self.sources))
-        yield from name_checks(self.stack, self.intent, requests, self.sources)
-        yield from requests
-        asked = {name for request in requests if isinstance(request, Issue) for name in request.scopes}
-        if asked:
-            yield from self._switch([site for site in self.stack.sites if site.name in asked])
-        yield from self._clean_up()
+            yield from self.kept
+            if self.kept:
+                yield from self.files.stage(self.staged)
+            yield from self._load_renewed(published=bool(self.kept))
+        yield from name_checks(self.stack, self.intent, self.requests, self.sources)
+        yield from self.requests
+        issued = {
+            site: request.request
+            for request in self.requests
+            if isinstance(request, Issue)
+            for site in self.stack.sites
+            if site.name in request.scopes
+        }
+        if issued:
+            yield from self._switch(issued)
+        yield from self._clean_up(issued)
         if self.intent.write_last:
             yield from self._write()
 
@@ -114,6 +125,7 @@ class _Planner:
         yield from self._write_custom()
         if not self.intent.write_last:
             yield from self._write()
+        yield from self.kept
         for site in self.staged:
             if not self._held(site).real and not self._dummy_fits(site):
                 yield MakeDummy(site=site.name, names=site.domains, cause="no certificate yet", scope=site.name)
@@ -153,22 +165,26 @@ class _Planner:
         elif reload_cause:
             yield ReloadProxy(cause=reload_cause, if_published=published)
         if start or reload_cause:
-            for site in self.sites:
-                real = self._held(site).real
-                yield VerifySite(
-                    site=site, expect_real=real, cause="the proxy loaded its files", scope=site.name, batch="loaded"
-                )
-            for name in self.files.gone():
+            yield from (self._verify(site, "the proxy loaded its files") for site in self.sites)
+            routed = {name for site in self.stack.sites for name in site.domains}
+            for name in sorted(set(self.files.gone()) - routed):
                 yield VerifyGone(name=name, cause=f"{name} is no longer routed")
 
-    def _load_renewed(self) -> Iterator[Operation]:
+    def _load_renewed(self, *, published: bool) -> Iterator[Operation]:
         """Reload the proxy if it does not yet serve the certificates on disk."""
-        cause = self._reload_cause(published=False) if self.observed.generation else None
+        cause = self._reload_cause(published=published) if self.observed.generation else None
         if cause:
             yield ReloadProxy(cause=cause)
-            for site in self.sites:
-                real = self._held(site).real
-                yield VerifySite(site=site, expect_real=real, cause=cause, scope=site.name, batch="loaded")
+            yield from (self._verify(site, cause) for site in self.sites)
+
+    def _verify(self, site: Site, cause: str) -> VerifySite:
+        there = self._held(site)
+        # What is on disk changes what names are served with only after the certificates are issued.
+        changes = there != held(site, self.before)
+        planned = frozenset(one.fingerprint for one in there.witnesses.values() if one and changes)
+        return VerifySite(
+            site=site, expect_real=there.real, planned=planned, cause=cause, scope=site.name, batch="loaded"
+        )
 
     def _reload_cause(self, *, published: bool) -> str | None:
         if published:
@@ -176,18 +192,15 @@ class _Planner:
         if self.observed.generation != self.observed.published:
             return "it runs another generation than the live one"
         for site in self.sites:
-            if site.name in self.observed.served:
-                expected = self._certificate_fingerprint(site)
-                served = self.observed.served[site.name]
-                if expected and (served is None or served.fingerprint != expected):
-                    return f"{site.name} is not served with the certificate on disk"
+            for name, expected in self._held(site).witnesses.items():
+                served = self.observed.served.get(name)
+                if name not in self.observed.served or expected is None:
+                    continue
+                if served is None or served.fingerprint != expected.fingerprint:
+                    return f"{name} is not served with the certificate on disk"
         return None
 
-    def _certificate_fingerprint(self, site: Site) -> str | None:
-        certificate = self._held(site).certificate
-        return certificate.fingerprint if certificate else None
-
-    def _switch(self, issued: Collection[Site]) -> Iterator[Operation]:
+    def _switch(self, issued: Mapping[Site, CertificateRequest]) -> Iterator[Operation]:
         """Switch the sites to their real certificates once these are issued."""
         yield from self.files.switch(issued)
         names = frozenset(site.name for site in issued)
@@ -210,16 +223,22 @@ class _Planner:
         ids = tuple(container.id for container in self.observed.containers.of(service))
         return RemoveContainers(service=service, ids=ids, cause=cause, scope=f"service:{service}")
 
-    def _clean_up(self) -> Iterator[Operation]:
+    def _clean_up(self, issued: Collection[Site]) -> Iterator[Operation]:
         for service in sorted(self.intent.stop):
             if self.observed.containers.of(service):
                 yield self._remove(service, "its app is removed")
         yield from (orphan for orphan in self._orphans(proxy=False) if orphan.service not in self.intent.stop)
         for one in self.intent.delete:
             yield DeleteCertificate(held=one, cause="requested")
+        yield from drop_kept(self.stack, self.observed.shelf, self.sites, issued)
 
     def _held(self, site: Site) -> Held:
         return held(site, self.observed.shelf)
+
+    def _is_settled(self, site: Site) -> bool:
+        """Return whether its own lineage is all that a site is served with."""
+        there = self._held(site)
+        return there.is_own_lineage and not there.others
 
     def _dummy_fits(self, site: Site) -> bool:
         dummy = self._held(site).certificate

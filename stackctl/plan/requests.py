@@ -21,17 +21,19 @@ def certificate_requests(
 ) -> Iterator[Issue | DeferIssue | RefuseIssue]:
     """Yield a request for each certificate that its source wants or, with ``intent.renew``, for those it names."""
     requested = set[str]()
+    own = {site.name: observed.shelf.name_of(site) for site in stack.sites}
     sharers: dict[str, list[Site]] = {}
     for site in stack.sites:
-        sharers.setdefault(site.lineage, []).append(site)
+        sharers.setdefault(own[site.name], []).append(site)
     for site in sites:
-        sharing = tuple(sharers[site.lineage])
+        lineage = own[site.name]
+        sharing = tuple(sharers[lineage])
         source = source_of(sources, stack, site)
         candidate = Candidate(stack, site, sharing, held(site, observed.shelf), observed.now)
         cause = _cause(candidate, source, intent)
-        if cause is None or site.lineage in requested:
+        if cause is None or lineage in requested:
             continue
-        requested.add(site.lineage)
+        requested.add(lineage)
         forced = any(one.name in intent.force for one in sharing)
         request = source.request(candidate, force=forced)
         others = tuple(one.name for one in sharing if one != site)

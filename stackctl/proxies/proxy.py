@@ -59,18 +59,35 @@ class ProxyLayout:
 
 
 @dataclass(frozen=True, slots=True)
+class NamesTls:
+    """The certificate of some names of a site: paths inside the proxy's container."""
+
+    names: tuple[Domain, ...]
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class SiteTls:
-    """The certificate of a site.
+    """The certificates of a site.
 
     Attributes:
         certificate: path of the chain inside the proxy's container.
         key: path of the key inside the proxy's container.
-        trusted: the names of the site that the certificate covers; the others stay on HTTP.
+        trusted: the names of the site that a certificate covers; the others stay on HTTP.
+        others: the names that have another certificate, for a while, each in one item.
     """
 
     certificate: str
     key: str
     trusted: frozenset[Domain]
+    others: tuple[NamesTls, ...] = ()
+
+    def by_certificate(self, site: Site) -> tuple[NamesTls, ...]:
+        """Return all names of ``site`` by their certificate, the main one first."""
+        elsewhere = {name for one in self.others for name in one.names}
+        names = tuple(name for name in site.domains if name not in elsewhere)
+        return (NamesTls(names, self.certificate, self.key), *self.others)
 
 
 @dataclass(frozen=True, slots=True)

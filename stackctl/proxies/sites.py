@@ -10,7 +10,7 @@ from stackctl.certs.held import Held, Pair
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
-from stackctl.proxies.proxy import Files, Proxy, Rendered, SiteTls
+from stackctl.proxies.proxy import Files, NamesTls, Proxy, Rendered, SiteTls
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Rendering:
 
 
 def site_tls(site: Site, held: Held) -> SiteTls:
-    """Return how a site is served with the certificate it has; with a dummy none of its names is trusted."""
-    certificate = held.certificate if held.real else None
-    trusted = frozenset(name for name in site.domains if certificate is not None and certificate.covers(name))
-    return SiteTls(held.pair.chain, held.pair.key, trusted)
+    """Return how a site is served with the certificates it has; with a dummy none of its names is trusted."""
+    trusted = frozenset(name for name in site.domains if held.of(name) is not None)
+    others = tuple(NamesTls(part.names, part.pair.chain, part.pair.key) for part in held.others)
+    return SiteTls(held.pair.chain, held.pair.key, trusted, others)
 
 
 def issued_tls(site: Site, pair: Pair) -> SiteTls:

@@ -117,7 +117,8 @@ def _fingerprints(context: Context, stack: Stack, observed: Observed, steps: Seq
         if isinstance(step.operation, Issue):
             name = step.operation.request.lineage
             lineages[name] = context.directory.lineage(name)
-    mine = {site.lineage: lineages[site.lineage] for site in stack.sites if site.lineage in lineages}
+    names = map(replace(observed.shelf, lineages=lineages).name_of, stack.sites)
+    mine = {name: lineages[name] for name in names if name in lineages}
     return {name: one.certificate.fingerprint for name, one in mine.items() if one.usable and one.certificate}
 
 

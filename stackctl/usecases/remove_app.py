@@ -57,9 +57,9 @@ def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site |
     """
     others = [other for other in loaded.stack.sites if other is not site]
     shelf = context.directory.shelf([domain, *(other.name for other in others)])
-    own = owned(domain, site.lineage if site else str(domain), shelf)
+    own = owned(domain, shelf.name_of(site) if site else str(domain), shelf)
     lineage = own.lineage if own else None
-    if lineage is not None and any(lineage in {other.lineage, held(other, shelf).lineage} for other in others):
+    if lineage is not None and any(lineage in {other.lineage, *held(other, shelf).lineages} for other in others):
         raise InputError(
             f"the certificate {lineage} is also used by another site",
             field="delete_cert",

@@ -124,9 +124,9 @@ def _rows(
         old = (before or there)[site.name]
         if site.name in failed:
             status, reason = "failed", str(failed[site.name])
-        elif site.lineage in asked and old != one:
+        elif asked & {site.lineage, *old.lineages} and old != one:
             status, reason = "renewed", None
-        elif site.lineage in asked:
+        elif asked & {site.lineage, *old.lineages}:
             status, reason = "skipped", "certbot does not consider it due yet"
         else:
             status, reason = "skipped", _why_skipped(one)

@@ -143,6 +143,10 @@ def test_renew_calls_no_imported_certificate_a_dummy(imported: World) -> None:
 def test_a_site_whose_own_certificate_is_lost_borrows_another_that_has_its_names(site: World) -> None:
     done(site.add(TWO, issue=False))
     rename(site, ONE, "wide")
+    conf = site.root / "data/certbot/conf/archive/wide"
+    chain, key = site.fake.ca.issue([ONE, "more.example.com"], site.clock())
+    for kind, content in (("cert", chain), ("fullchain", chain), ("privkey", key)):
+        (conf / f"{kind}1.pem").write_bytes(content)
     site.fake.ca.issued.clear()
     result = done(site.up())
     assert [one.request.lineage for one in result.plan.operations if isinstance(one, Issue)] == [ONE, TWO]

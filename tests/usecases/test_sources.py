@@ -48,7 +48,8 @@ class ProcessCa:
     def authority(self, stack: Stack) -> None:
         assert stack.acme.directory, "it is another source's"
 
-    def pair(self, site: Site) -> Pair:
+    def pair(self, site: Site, request: CertificateRequest) -> Pair:
+        assert request.names == site.domains
         return stored_pair(site.name)
 
     def preflight(

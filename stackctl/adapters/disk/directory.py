@@ -23,13 +23,14 @@ from pathlib import Path
 from stackctl.adapters.disk.certbot_tree import CertbotTree, TreeReader
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
 from stackctl.adapters.disk.history import History
-from stackctl.certs.held import Shelf, Stored
+from stackctl.certs.held import Shelf, Source, Stored
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage, read_certificate
 from stackctl.errors import HostError, StackfileError
 from stackctl.model.layout import (
     CA_BUNDLE,
     CERTBOT_CONF,
+    CERTS,
     DIRECTORIES,
     DOCKERIGNORE,
     EAB_KEY,
@@ -138,9 +139,16 @@ class StackDirectory:
         return self.certbot_tree().lineage(name)
 
     def shelf(self, sites: Iterable[str]) -> Shelf:
-        """Return every certificate that ``sites``, given by their own names, may be served with."""
-        stored = {site: found for site in sites if (found := self._stored(site)) is not None}
+        """Return every certificate that ``sites``, given by their own names, and their aliases may be served with."""
+        names = dict.fromkeys([*sites, *self._kept_names()])
+        stored = {name: found for name in names if (found := self._stored(name)) is not None}
         return Shelf(self.lineages(), stored)
+
+    def _kept_names(self) -> list[str]:
+        """Return the names for which a copy of another site's certificate is kept."""
+        with host_errors():
+            files = (self.root / CERTS.path).glob(f"*/{SOURCE}")
+            return sorted(one.parent.name for one in files if one.read_text(errors="replace").strip() == Source.KEPT)
 
     def _stored(self, site: str) -> Stored | None:
         """Return the certificate below ``data/certs`` for a site, or None if chain or key is missing."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 from stackctl.certs.dummy import make_dummy
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one, run_together
+from stackctl.engine.apply.keep import keep_lineage
 from stackctl.engine.apply.staging import Staging
 from stackctl.engine.context import Context, Issuer
 from stackctl.errors import EngineError, IssueFailed, StackctlError
@@ -16,6 +17,7 @@ from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import CheckNames, DeferIssue, DeleteCertificate, Issue, RefuseIssue
 from stackctl.plan.ignore_files import WriteIgnoreFile
+from stackctl.plan.keep import DropKept, KeepCertificate
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     AwaitService,
@@ -143,6 +145,8 @@ class Executor:
             RefuseIssue: one_by_one(_refuse),
             RemoveContainers: one_by_one(lambda op: context.orchestrator.remove(op.ids)),
             DeleteCertificate: one_by_one(self._delete_certificate),
+            KeepCertificate: one_by_one(lambda op: keep_lineage(directory, op.name, op.lineage)),
+            DropKept: one_by_one(lambda op: directory.remove_pair(op.name)),
         }
 
     def _write_custom(self, operation: WriteCustom) -> None:

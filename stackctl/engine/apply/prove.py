@@ -119,40 +119,42 @@ def sites_are_served(context: Context, stack: Stack, operations: Sequence[Verify
     """
     https = stack.proxy.https.at
     shelf = context.directory.shelf(operation.site.name for operation in operations)
-    expected = {operation.site.name: _certificate(operation, shelf) for operation in operations}
-    waiting = {name for name, certificate in expected.items() if certificate is not None}
+    expected = {operation.site.name: _expected(operation, shelf) for operation in operations}
+    planned = frozenset[str]().union(*(operation.planned for operation in operations))
+    waiting = {name: one for group in expected.values() for name, one in group.items() if one is not None}
 
     def look() -> bool | None:
         for name, served in context.wire.served(https, sorted(waiting)).items():
-            certificate = expected[name]
-            if served is not None and certificate is not None and served.fingerprint == certificate.fingerprint:
-                waiting.discard(name)
+            if served is not None and served.fingerprint in {waiting[name].fingerprint, *planned}:
+                del waiting[name]
         return None if waiting else True
 
     wait_for(look, SITE_SECONDS)
     if any(operation.expect_real for operation in operations):
         # The next client must see the same, and nothing on the wire shows when the last old worker has ended.
         time.sleep(context.proxy_of(stack).reload.overlap)
-    return [_verdict(operation.site.name, expected, waiting, https) for operation in operations]
+    return [_verdict(expected[operation.site.name], waiting, https) for operation in operations]
 
 
-def _certificate(operation: VerifySite, shelf: Shelf) -> Certificate | None:
+def _expected(operation: VerifySite, shelf: Shelf) -> Mapping[Domain, Certificate | None]:
+    """Return the certificate that a handshake with a name must show, for one name of each certificate of a site."""
     there = held(operation.site, shelf)
     if operation.expect_real:
-        return there.certificate
-    return there.stored.certificate if there.stored else None
+        return there.witnesses
+    return {operation.site.name: there.stored.certificate if there.stored else None}
 
 
 def _verdict(
-    name: Domain, expected: Mapping[Domain, Certificate | None], waiting: Collection[Domain], https: PortBinding
+    expected: Mapping[Domain, Certificate | None], waiting: Collection[Domain], https: PortBinding
 ) -> StackctlError | None:
-    if expected[name] is None:
-        return NotServed(f"{name} has no certificate on disk")
-    if name in waiting:
-        return NotServed(
-            f"{https} does not serve {name} with the certificate on disk",
-            hint="run 'stackctl up' again",
-        )
+    for name, certificate in expected.items():
+        if certificate is None:
+            return NotServed(f"{name} has no certificate on disk")
+        if name in waiting:
+            return NotServed(
+                f"{https} does not serve {name} with the certificate on disk",
+                hint="run 'stackctl up' again",
+            )
     return None
 
 

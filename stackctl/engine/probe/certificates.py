@@ -44,34 +44,35 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
     accounts, shelf = tree.accounts(), context.directory.shelf(names)
     found = []
     for site in sites:
-        chain, _, renewal = map(tree.read, lineage_files(site.lineage))
-        there, key_file = held(site, shelf), tree.key_file(site.lineage)
+        lineage = shelf.name_of(site)
+        chain, _, renewal = map(tree.read, lineage_files(lineage))
+        there, key_file = held(site, shelf), tree.key_file(lineage)
         certificate = CertificateFacts(
             subject=site.name,
             names=site.domains,
             held=there,
             fullchain=chain,
-            chain=tree.read(lineage_file(site.lineage, "chain")),
+            chain=tree.read(lineage_file(lineage, "chain")),
             key_file=KeyFile(*key_file) if key_file else None,
             served=served.get(site.name),
             proxy_up=proxy_up,
             now=now,
         )
-        facts = _renewal(tree, site, renewal, accounts, stack.acme.directory) if there.own else None
+        facts = _renewal(tree, site, lineage, renewal, accounts, stack.acme.directory) if there.own else None
         found.append(SiteFacts(certificate, facts))
     return found
 
 
-def _renewal(
-    tree: CertbotTree, site: Site, text: bytes | None, accounts: frozenset[str], directory: str
+def _renewal(  # noqa: PLR0913  (the tree, the lineage, and what all share)
+    tree: CertbotTree, site: Site, lineage: str, text: bytes | None, accounts: frozenset[str], directory: str
 ) -> RenewalFacts:
     return RenewalFacts(
         subject=site.name,
-        lineage=site.lineage,
+        lineage=lineage,
         names=site.domains,
         text=None if text is None else text.decode("utf-8", "replace"),
-        links=tree.links(site.lineage),
-        archived=tree.names(archive_folder(site.lineage)),
+        links=tree.links(lineage),
+        archived=tree.names(archive_folder(lineage)),
         accounts=accounts,
         directory=directory,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackctl.adapters.git import find_repository
+from stackctl.certs.held import held
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
@@ -28,7 +29,8 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
     containers = context.orchestrator.containers(project.name)
     proxy_service = stack.proxy
     proxy_runs = containers.is_running(proxy_service.service)
-    names = [site.name for site in sites]
+    shelf = directory.shelf(site.name for site in stack.sites)
+    names = [name for site in sites for name in held(site, shelf).witnesses]
     wanted = {service.image for service in project.services.values() if service.image}
     return Observed(
         stackfile=stackfile,
@@ -41,7 +43,7 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
         published=delivery.published(),
         containers=containers,
         images={image: context.images.image_id(image) for image in sorted(wanted)},
-        shelf=directory.shelf(site.name for site in stack.sites),
+        shelf=shelf,
         custom=directory.custom(layout),
         ca_bundle=directory.ca_bundle(),
         schema=directory.schema(),

@@ -156,7 +156,6 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
     text = render(
         "nginx/site.conf.j2",
         name=site.name,
-        names=site.domains,
         own_names=_any_of(site.domains),
         http=stack.proxy.http,
         https=stack.proxy.https,
@@ -170,8 +169,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
         keepalive=32 if len(stack.sites) <= MANY else 8,
         plain_names=[name for name in site.domains if name not in tls.trusted],
         http2=able.http2,
-        certificate=tls.certificate,
-        key=tls.key,
+        certificates=tls.by_certificate(site),
         settings=_settings(site, own),
         custom=custom is not None,
         protected=protected,

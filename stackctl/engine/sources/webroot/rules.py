@@ -30,7 +30,7 @@ def request(candidate: Candidate, *, force: bool) -> CertificateRequest:
     own = candidate.held.own
     force = force or (own is not None and _to_promote(candidate.stack, own))
     names = _names(candidate.site, candidate.sharing, own)
-    return CertificateRequest(candidate.site.lineage, names, force=force)
+    return CertificateRequest(own.name if own is not None else candidate.site.lineage, names, force=force)
 
 
 def _names(site: Site, sharing: Collection[Site], lineage: Lineage | None) -> tuple[Domain, ...]:
@@ -44,7 +44,7 @@ def _names(site: Site, sharing: Collection[Site], lineage: Lineage | None) -> tu
 
 def _need(site: Site, there: Held, now: datetime) -> str | None:
     """Return why a site without a lineage needs one; None while its imported certificate suffices."""
-    if there.stored is None or there.stored.source == Source.DUMMY:
+    if there.stored is None or there.stored.source in {Source.DUMMY, Source.KEPT}:
         return "it has no certificate yet"
     imported = there.stored.certificate
     if not all(imported.covers(name) for name in site.domains):

@@ -38,9 +38,9 @@ class Webroot:
         """Return the stack's CA."""
         return stack.acme.directory
 
-    def pair(self, site: Site) -> Pair:
-        """Return the paths of the site's lineage."""
-        return lineage_pair(site.lineage)
+    def pair(self, site: Site, request: CertificateRequest) -> Pair:  # noqa: ARG002  (the protocol's)
+        """Return the paths of the requested lineage."""
+        return lineage_pair(request.lineage)
 
     def preflight(
         self, context: Context, project: str, stack: Stack, operations: Sequence[CheckNames]
