@@ -41,6 +41,9 @@ class Service:
         config_hash: Compose's digest of the service, as in ``com.docker.compose.config-hash``.
         networks: names of its networks; empty with a ``network_mode``.
         hosts: its other DNS names on its networks.
+        uses: the keys by which it uses the network, the processes or the volumes of other containers, such as
+            ``network_mode``, with their values.
+        follows: the services whose containers are not replaced without this one's.
     """
 
     name: ServiceName
@@ -54,6 +57,8 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     hosts: frozenset[str] = frozenset()
+    uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    follows: frozenset[str] = frozenset()
 
     @property
     def role(self) -> str | None:
@@ -63,10 +68,15 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A Compose project: its name, and its services whose profiles are active."""
+    """A Compose project: its name, and its services whose profiles are active.
+
+    Attributes:
+        texts: the texts that were to be interpolated with it, with the values of their variables.
+    """
 
     name: str
     services: Mapping[str, Service]
+    texts: tuple[str, ...] = ()
 
     def with_role(self, role: str) -> Service | None:
         """The service stackctl wrote for ``role``."""

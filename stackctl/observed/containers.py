@@ -51,6 +51,7 @@ class Container:
         succeeded: whether it exited with code 0.
         addresses: its addresses on the project's networks.
         directory: the directory of its Compose file; empty if the container has no label for it.
+        name: its name in the engine.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Container:
     addresses: tuple[str, ...] = ()
     succeeded: bool = False
     directory: str = ""
+    name: str = ""
 
     @property
     def running(self) -> bool:

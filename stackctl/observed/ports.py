@@ -54,13 +54,21 @@ class Orchestrator(Protocol):
             EngineError: Compose is missing or too old.
         """
 
-    def resolve(self, stackfile: str) -> Project:
+    def resolve(self, stackfile: str, texts: Sequence[str] = ()) -> Project:
         """Return the project that the text ``stackfile`` defines in this directory, with overrides and .env applied.
 
-        The text may differ from the file on disk. The engine itself is not needed.
+        The text may differ from the file on disk. The engine itself is not needed. ``texts`` are interpolated as
+        the values in the file are.
 
         Raises:
             StackfileError: Compose rejects the file.
+        """
+
+    def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:
+        """Return ``project`` with the digests that services have once they use the existing ``containers``.
+
+        A service that uses the network, the processes or the volumes of another is created with the id of that
+        container in its definition.
         """
 
     def containers(self, project: str) -> Deployment:

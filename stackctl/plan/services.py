@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from stackctl.model.project import Service
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
@@ -27,6 +28,8 @@ def start_services(
         own.add(stack.certbot)
     else:
         users[stack.certbot] = []
+    for name in _followers(observed, [*users]):
+        users.setdefault(name, [])
     if everything:
         others = [name for name in observed.project.services if name not in own]
         users = {name: users.get(name, []) for name in dict.fromkeys([*users, *others])}
@@ -96,12 +99,40 @@ def start_cause(observed: Observed, service: str, *, routed: bool = True) -> str
     stopped = next((container.state for container in down if routed or not container.succeeded), None)
     if stopped:
         return f"it is {stopped}"
+    return _change(observed, resolved)
+
+
+def _change(observed: Observed, resolved: Service) -> str | None:
+    """Return why the containers of a service are replaced when it is started, or None."""
+    containers = observed.containers.of(resolved.name)
     if any(container.config_hash != resolved.config_hash for container in containers):
         return "its definition changed"
     image_id = observed.images.get(resolved.image or "")
     if image_id and any(container.image_id != image_id for container in containers):
         return "its image changed"
-    return None
+    replaced = next((one for one in sorted(resolved.follows) if _is_replaced(observed, one)), None)
+    return None if replaced is None else f"the service {replaced}, which it uses, is replaced"
+
+
+def _is_replaced(observed: Observed, service: str) -> bool:
+    """Return whether starting a service creates its container anew."""
+    resolved = observed.project.services.get(service)
+    if resolved is None or not resolved.replicas:
+        return False
+    return not observed.containers.of(service) or _change(observed, resolved) is not None
+
+
+def _followers(observed: Observed, services: Collection[str]) -> list[str]:
+    """Return the services that would be left with a container that no longer exists if ``services`` are started."""
+    found = list[str]()
+    replaced = [name for name in services if _is_replaced(observed, name)]
+    while replaced:
+        name = replaced.pop()
+        following = [one.name for one in observed.project.services.values() if name in one.follows]
+        new = [one for one in following if one not in found and observed.containers.of(one)]
+        found += new
+        replaced += new
+    return found
 
 
 def _unhealthy(observed: Observed, service: str) -> str | None:

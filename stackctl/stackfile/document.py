@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import warnings
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -51,11 +52,15 @@ def _composed(body: str) -> Node | None:
 
 @dataclass(frozen=True)
 class Document:
-    """One YAML document: its text, its name in messages, and its root node."""
+    """One YAML document: its text, its name in messages, and its root node.
+
+    ``values`` are the values of scalars whose text contains variables, by the identity of the node.
+    """
 
     text: str
     name: str
     root: MappingNode
+    values: Mapping[int, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str, name: str) -> Document:
@@ -166,7 +171,34 @@ class Document:
     def data(self, path: Path = ()) -> Any:  # noqa: ANN401  (YAML holds anything)
         """Return the plain value at ``path``, merges applied, or None."""
         found = self.entry(path)
-        return None if found is None else _plain(found[1], {})
+        return None if found is None else _plain(found[1], {}, self.values)
+
+    def variables(self, path: Path) -> dict[int, str]:
+        """Return the texts below ``path`` that contain a ``$``, by the identity of their nodes."""
+        found = self.entry(path)
+        scalars = _scalars(found[1], set()) if found is not None else ()
+        return {id(one): str(one.value) for one in scalars if "$" in one.value}
+
+    def interpolated(self, values: Mapping[int, str]) -> Document:
+        """Return the document with ``values`` in the place of texts that :meth:`variables` returned."""
+        return replace(self, values=values) if values else self
+
+    def written(self, path: Path) -> str | None:
+        """Return the text at ``path`` as it is written, if its value comes from variables."""
+        found = self.entry(path)
+        return str(found[1].value) if found is not None and id(found[1]) in self.values else None
+
+
+def _scalars(node: Node, seen: set[int]) -> Iterator[ScalarNode]:
+    """Yield the values below a node, each once; keys are none."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, ScalarNode):
+        yield node
+    elif isinstance(node, SequenceNode | MappingNode):
+        for child in node.value:
+            yield from _scalars(child[1] if isinstance(child, tuple) else child, seen)
 
 
 def _cycle(node: Node, above: set[int], clean: set[int]) -> Node | None:
@@ -221,27 +253,27 @@ def _merge_sources(node: Node) -> list[MappingNode]:
     return [source for source in nodes if isinstance(source, MappingNode)]
 
 
-def _plain(node: Node, seen: dict[int, Any]) -> Any:  # noqa: ANN401  (YAML holds anything)
+def _plain(node: Node, seen: dict[int, Any], values: Mapping[int, str]) -> Any:  # noqa: ANN401  (YAML holds anything)
     if isinstance(node, ScalarNode):
-        return _scalar(node)
+        return values[id(node)] if id(node) in values else _scalar(node)
     # An anchor used many times is built once, so a file of nested aliases cannot exhaust memory.
     if id(node) in seen:
         return seen[id(node)]
     if isinstance(node, SequenceNode):
         items: list[Any] = []
         seen[id(node)] = items
-        items.extend(_plain(item, seen) for item in node.value)
+        items.extend(_plain(item, seen, values) for item in node.value)
         return items
     mapping: dict[Any, Any] = {}
     seen[id(node)] = mapping
     for key_node, value_node in node.value:
         if _is_merge(key_node):
             for source in _merge_sources(value_node):
-                for key, value in _plain(source, seen).items():
+                for key, value in _plain(source, seen, values).items():
                     mapping.setdefault(key, value)
     for key_node, value_node in node.value:
         if not _is_merge(key_node):
-            mapping[str(key_node.value)] = _plain(value_node, seen)
+            mapping[str(key_node.value)] = _plain(value_node, seen, values)
     return mapping
 
 

@@ -34,6 +34,20 @@ _TUNABLE = msgspec.structs.fields(Tunable)
 _KINDS = {"int": "a whole number", "str": "text", "bool": "true or false", "array": "a list", "object": "a mapping"}
 
 
+def variables(doc: Document) -> dict[int, str]:
+    """Return the texts of every ``x-stackctl`` that contain variables, by the identity of their nodes.
+
+    Compose gives them their values: it interpolates the top level of a file, but drops extensions of services.
+    """
+    if "$" not in doc.text:
+        return {}
+    found = doc.variables((KEY,))
+    services = doc.data(("services",))
+    for name in services if isinstance(services, dict) else ():
+        found |= doc.variables(("services", name, KEY))
+    return found
+
+
 def read_stack(doc: Document, project: Project) -> Stack:
     """Return the desired state.
 
@@ -195,18 +209,27 @@ def _checked(doc: Document, path: Path, parse: Callable[[str], T], value: str) -
     try:
         return parse(value)
     except InputError as error:
-        raise StackfileError(error.message, where=doc.where_of(path), hint=error.hint) from error
+        hint = _hint_of(doc, path) or error.hint
+        raise StackfileError(error.message, where=doc.where_of(path), hint=hint) from error
+
+
+def _hint_of(doc: Document, path: Path) -> str | None:
+    """Return what to do about a wrong value that comes from variables."""
+    written = doc.written(path)
+    if written is not None:
+        return f"it is written as {written}: set its variables in .env or in the environment"
+    return "Docker Compose, which gives variables their values, is not usable" if doc.variables(path) else None
 
 
 def _decode(doc: Document, path: Path, shape: type[ShapeT]) -> ShapeT:
     data = doc.data(path)
-    _refuse_variables(doc, path, data)
     _refuse_unknown(doc, path, data, shape)
     if shape is StackKeys and isinstance(data, dict) and isinstance(data.get("apps"), list):
         for index, entry in enumerate(data["apps"]):
             _refuse_unknown(doc, (*path, "apps", index), entry, AppKeys)
     try:
-        return msgspec.convert(data, shape)
+        # The value of a variable is text, whatever its type is to be.
+        return msgspec.convert(data, shape, strict=not doc.variables(path))
     except msgspec.ValidationError as error:
         match = _FAULT.match(str(error))
         assert match is not None  # the pattern matches any text
@@ -216,7 +239,9 @@ def _decode(doc: Document, path: Path, shape: type[ShapeT]) -> ShapeT:
         raise StackfileError(
             f"{shown}: {problem[:1].lower()}{problem[1:]}",
             where=doc.where_of((*path, *steps)),
-            hint="write it with its unit, such as 64m or 60s" if problem.endswith("got a whole number") else None,
+            hint="write it with its unit, such as 64m or 60s"
+            if problem.endswith("got a whole number")
+            else _hint_of(doc, (*path, *steps)),
         ) from error
 
 
@@ -230,14 +255,3 @@ def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -
                 where=doc.where_of((*path, key)),
                 hint=f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}",
             )
-
-
-def _refuse_variables(doc: Document, path: Path, data: Any) -> None:  # noqa: ANN401  (YAML holds anything)
-    """Compose does not interpolate extensions of services, so a variable would be taken literally."""
-    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, value in items:
-        if isinstance(value, str) and "$" in value:
-            raise StackfileError(
-                f"variables are not supported in {KEY}", where=doc.where_of((*path, key)), hint="write the value itself"
-            )
-        _refuse_variables(doc, (*path, key), value)

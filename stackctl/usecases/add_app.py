@@ -17,7 +17,7 @@ from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import KEY, read_sites, service_with_role
-from stackctl.usecases.converge import Loaded, converge, load, open_document
+from stackctl.usecases.converge import Loaded, converge, interpolated, load, open_document
 from stackctl.usecases.result import Result
 
 DEFAULT_PORT = 8000
@@ -50,7 +50,7 @@ def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Resul
     _refuse_contradicting(wanted)
     doc = open_document(context)
     # Compose resolves only the new text: resolving a large file takes half a second.
-    site = _existing(read_sites(doc), wanted)
+    site = _existing(read_sites(interpolated(context, doc)), wanted)
     loaded = load(context, _edited(context, doc, wanted) if site is None else doc, doc.text)
     if site is not None:
         _refuse_different(loaded, site, wanted)

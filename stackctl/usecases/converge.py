@@ -21,7 +21,7 @@ from stackctl.plan.planner import make_plan
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.stackfile.read import KEY, read_stack
+from stackctl.stackfile.read import KEY, read_stack, variables
 from stackctl.usecases.recording import record_change, record_found
 from stackctl.usecases.result import Result
 
@@ -30,11 +30,15 @@ from stackctl.usecases.result import Result
 class Loaded:
     """A Compose file, parsed by stackctl and resolved by Compose.
 
+    ``doc`` has the texts as they are written, variables included; ``stack`` has their values.
+    ``doc`` has the texts as they are written, ``values`` has the values of their variables.
+
     ``before`` is the text on disk that it was derived from; the file is not written if the text on disk differs
     from it by then.
     """
 
     doc: Document
+    values: Document
     project: Project
     stack: Stack
     before: str | None
@@ -80,12 +84,32 @@ def load(context: Context, doc: Document, before: str | None) -> Loaded:
     Raises:
         StackfileError: Compose rejects it, or x-stackctl is invalid.
     """
-    project = context.orchestrator.resolve(doc.text)
-    loaded = Loaded(doc, project, read_stack(doc, project), before)
+    project, values = resolve(context, doc)
+    loaded = Loaded(doc, values, project, read_stack(values, project), before)
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
     _refuse_misplaced(context, loaded)
     _refuse_unreachable(loaded)
     return loaded
+
+
+def resolve(context: Context, doc: Document) -> tuple[Project, Document]:
+    """Return what Compose resolves ``doc`` to, and ``doc`` with the values of variables in ``x-stackctl``.
+
+    Raises:
+        StackfileError: Compose rejects it.
+    """
+    texts = variables(doc)
+    project = context.orchestrator.resolve(doc.text, tuple(texts.values()))
+    return project, doc.interpolated(dict(zip(texts, project.texts, strict=True)))
+
+
+def interpolated(context: Context, doc: Document) -> Document:
+    """Return ``doc`` with the values of variables in ``x-stackctl``; Compose is asked only if there are any.
+
+    Raises:
+        StackfileError: Compose rejects it.
+    """
+    return resolve(context, doc)[1] if variables(doc) else doc
 
 
 def refuse_unknown_proxy(context: Context, doc: Document, kind: str) -> None:
@@ -147,7 +171,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
         IssueFailed: a request breaks a rule of the CA, and ``intent.strict`` is set; nothing was changed.
     """
     stack = loaded.stack
-    observed = observe(context, stack, loaded.project, intent.focused(stack.sites), loaded.before)
+    observed = observe(context, stack, loaded.project, intent.focused(stack.sites), loaded.before, loaded.doc.text)
     custom = observed.custom if intent.custom is None else intent.custom
     proxy = context.proxy_of(stack)
     rendering = Rendering(proxy, observed.version, custom)

@@ -28,7 +28,7 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import KEY, read_keys, service_with_role
 from stackctl.stackfile.schema import editor_schema
-from stackctl.usecases.converge import converge, load, refuse_unknown_proxy
+from stackctl.usecases.converge import converge, interpolated, load, refuse_unknown_proxy
 from stackctl.usecases.result import Result
 
 
@@ -159,9 +159,9 @@ def _block(  # noqa: PLR0913  (one service in one file)
 
 
 def _completed(context: Context, doc: Document, options: InitOptions, asked: dict[str, Any]) -> Document:
-    doc = _with_settings(doc, asked)
+    doc = _with_settings(context, doc, asked)
     with_bundle = doc.data((KEY, "ca-bundle")) is not None
-    kind = read_keys(doc).proxy
+    kind = read_keys(interpolated(context, doc)).proxy
     refuse_unknown_proxy(context, doc, kind)
     proxy = context.proxies[kind]
     for role, name in _roles(proxy).items():
@@ -182,8 +182,8 @@ def _completed(context: Context, doc: Document, options: InitOptions, asked: dic
     return doc
 
 
-def _with_settings(doc: Document, asked: dict[str, Any]) -> Document:
-    there = doc.data((KEY,)) or {}
+def _with_settings(context: Context, doc: Document, asked: dict[str, Any]) -> Document:
+    there = interpolated(context, doc).data((KEY,)) or {}
     for key, value in asked.items():
         if key not in there:
             shown = services.render_value(value)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from stackctl.certs.held import Held, held, owned
 from stackctl.engine.context import Context
-from stackctl.errors import InputError
+from stackctl.errors import InputError, StackfileError
+from stackctl.model.project import ROLE_LABEL
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit
-from stackctl.stackfile.document import Document
+from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.read import KEY
 from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
@@ -42,11 +44,29 @@ def remove_app(
         )
     own = _own_services(loaded, site)
     stop = frozenset[str]() if keep_service else own
-    after = load(context, _edited(loaded, site, stop), loaded.before)
+    route = _route_of(loaded, site)
+    after = _loaded_without(context, loaded, _edited(loaded, route, stop), stop)
     intent = Intent(focus=frozenset(), write_last=True, stop=stop, delete=delete)
     result = converge(context, "remove-app", after, intent, dry_run=dry_run)
-    notes = [f"the service {service} keeps running" for service in site.services if service not in own]
-    return replace(result, notes=(*result.notes, *notes))
+    return replace(result, notes=(*result.notes, *_notes(loaded, site, route, own)))
+
+
+def _loaded_without(context: Context, loaded: Loaded, doc: Document, stop: frozenset[str]) -> Loaded:
+    """Load ``doc``, in which the services in ``stop`` are missing.
+
+    Raises:
+        StackfileError: another service refers to one of them.
+    """
+    try:
+        return load(context, doc, loaded.before)
+    except StackfileError as error:
+        if not stop:
+            raise
+        raise StackfileError(
+            f"without the service {', '.join(sorted(stop))} the file is not valid: {error.message}",
+            where=error.where,
+            hint="remove the route alone and keep the service, or first remove what refers to it; nothing was changed",
+        ) from error
 
 
 def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site | None) -> tuple[Held, ...]:
@@ -75,14 +95,42 @@ def _own_services(loaded: Loaded, site: Site) -> frozenset[str]:
     """
     shared = {service for other in loaded.stack.sites if other.name != site.name for service in other.services}
     services = [loaded.project.services.get(service) for service in site.services if service not in shared]
-    return frozenset(service.name for service in services if service is not None and service.role == "app")
+    return frozenset(
+        service.name
+        for service in services
+        if service is not None and service.role == "app" and _is_written(loaded.doc, service.name)
+    )
 
 
-def _edited(loaded: Loaded, site: Site, stop: frozenset[str]) -> Document:
+def _is_written(doc: Document, service: str) -> bool:
+    """Return whether the Compose file itself labels the service as stackctl's: labels are merged and inherited too."""
+    own = {str(key.value) for key in doc.own_keys(("services", service))}
+    labels = doc.data(("services", service, "labels"))
+    pairs = [f"{key}={value}" for key, value in labels.items()] if isinstance(labels, dict) else labels or []
+    return "labels" in own and f"{ROLE_LABEL}=app" in pairs
+
+
+def _route_of(loaded: Loaded, site: Site) -> Path:
+    """Return the place of the route: an item of the top-level list, or the key of a service."""
+    for index, entry in enumerate(loaded.values.data((KEY, "apps")) or []):
+        path = (KEY, "apps", index)
+        if loaded.doc.where_of(path) == site.where and site.name in entry["domains"]:
+            return path
+    (service,) = site.services
+    return ("services", service, KEY)
+
+
+def _edited(loaded: Loaded, route: Path, stop: frozenset[str]) -> Document:
     doc = loaded.doc
-    for index, entry in enumerate(doc.data((KEY, "apps")) or []):
-        if doc.where_of((KEY, "apps", index)) == site.where and site.name in entry["domains"]:
-            return edit.remove(doc, (KEY, "apps", index))
-    for service in site.services:
-        doc = edit.remove(doc, ("services", service) if service in stop else ("services", service, KEY))
+    if route[0] == KEY or route[1] not in stop:
+        doc = edit.remove(doc, route)
+    for service in sorted(stop):
+        doc = edit.remove(doc, ("services", service))
     return doc
+
+
+def _notes(loaded: Loaded, site: Site, route: Path, own: frozenset[str]) -> Iterator[str]:
+    written = loaded.values.written((*route, "domains", 0))
+    if written is not None:
+        yield f"{site.where}: the site is removed for every value of {written}: other hosts may use this file too"
+    yield from (f"the service {service} keeps running" for service in site.services if service not in own)

@@ -15,7 +15,7 @@ from stackctl.model.values import Domain
 from stackctl.plan.certificates import Issue
 from stackctl.plan.intent import Intent
 from stackctl.stackfile.read import read_sites
-from stackctl.usecases.converge import converge, load, open_document
+from stackctl.usecases.converge import converge, interpolated, load, open_document
 from stackctl.usecases.result import Result, json_name
 
 RECENT = timedelta(days=1)
@@ -58,7 +58,7 @@ def renew(
     If nothing is due, no container is started, and the engine is not used unless a certificate is new.
     """
     doc = open_document(context)
-    sites = read_sites(doc)
+    sites = read_sites(interpolated(context, doc))
     forced = {_site_named(sites, name).name for name in force}
     before = _held(context, sites)
     now = context.now()

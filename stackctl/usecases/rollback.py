@@ -20,7 +20,7 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import read_keys
 from stackctl.usecases.adopt.take_over import UndoReport, undo_adoption
-from stackctl.usecases.converge import converge, load, open_document
+from stackctl.usecases.converge import converge, interpolated, load, open_document
 from stackctl.usecases.recording import files_of, record_undo, record_unknown
 from stackctl.usecases.result import Result
 from stackctl.wording import moment
@@ -86,7 +86,7 @@ def _layout_now(context: Context) -> ProxyLayout:
     """Return the layout of the proxy in the Compose file on disk, or of the default if that cannot be read."""
     kind = DEFAULT
     with suppress(StackctlError):
-        kind = read_keys(open_document(context)).proxy
+        kind = read_keys(interpolated(context, open_document(context))).proxy
     return context.proxies.get(kind, context.proxies[DEFAULT]).layout
 
 

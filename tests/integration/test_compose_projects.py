@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ import pytest
 from stackctl.adapters.docker.binary import find_compose
 from stackctl.adapters.docker.compose import Compose
 from stackctl.errors import StackfileError
+from stackctl.observed.containers import Deployment
 from stackctl.stackfile.locate import ComposeFiles, locate
 from stackctl.usecases.session import open_stack
+from tests.unit.build import container
 from tests.usecases.world import Notes, World, done
 
 WEB = """\
@@ -180,3 +182,85 @@ def test_a_linked_directory_keeps_the_path_that_the_shell_shows(
     # A directory that the shell no longer shows right is not believed.
     monkeypatch.setenv("PWD", str(tmp_path))
     assert open_stack(Path(), report=Notes(), environ=os.environ).directory.root == real
+
+
+TEXTS = (
+    "app.${DOMAIN}",
+    "${PORT:-3000}",
+    "a$$b$${C}",
+    "${EMPTY-none}",
+    'ünï→😀 "\\ : # [x]',
+    "$DOMAIN",
+    "${A:-${DOMAIN}}",
+    "",
+)
+INTERPOLATED = ("app.x.example", "3000", "a$b${C}", "none", 'ünï→😀 "\\ : # [x]', "x.example", "x.example", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services:\n  web:\n    image: web\n",
+        "services:\n  web:\n    image: web",
+        "\ufeff---\nservices:\r\n  web:\r\n    image: web\r\n...\n",
+        '{"services": {"web": {"image": "web"}}}',
+        "services: {web: {image: web}}\nx-stackctl-texts-of-mine: [1]\n# the end\n",
+        "services:\n  web:\n    image: web\nx-note: |+\n  kept\n\n\n",
+    ],
+)
+def test_texts_are_interpolated_in_the_same_call(text: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DOMAIN=x.example\n")
+    (tmp_path / "docker-compose.yml").write_text(text, newline="")
+    compose = Compose(locate(tmp_path, {}))
+    project = compose.resolve(text, TEXTS)
+    assert project.texts == INTERPOLATED
+    assert replace(project, texts=()) == compose.resolve(text), "nothing else changes"
+
+
+def test_a_required_variable_that_is_missing_is_composes_error(tmp_path: Path) -> None:
+    with pytest.raises(StackfileError, match="set the domain"):
+        Compose(locate(tmp_path, {})).resolve(WEB, ["${DOMAIN:?set the domain}"])
+
+
+USING = """\
+services:
+  vpn: {image: vpn}
+  data: {image: data, volumes: ["kept:/kept"]}
+  net: {image: net, network_mode: "service:vpn"}
+  both: {image: both, ipc: "service:vpn", pid: "service:net", volumes_from: ["data:ro", "container:other:rw", vpn]}
+  later: {image: later, depends_on: {vpn: {condition: service_started, restart: true}}}
+  plain: {image: plain, depends_on: [vpn]}
+volumes: {kept: {}}
+"""
+
+
+def test_services_that_use_another_container_have_the_digest_of_its_id(tmp_path: Path) -> None:
+    """As Compose labels them: its digest of a definition that has the id."""
+    compose = Compose(locate(tmp_path, {}))
+    project = compose.resolve(USING)
+    rows = [container("vpn", number=2), container("vpn"), container("data"), container("net")]
+    rows = [replace(one, id=f"{number:064x}", name=f"p-{one.service}-{one.id[-1]}") for number, one in enumerate(rows)]
+    ids = {"vpn": rows[1].id, "data": rows[2].id, "net": rows[3].id}
+    found = compose.attached(USING, project, Deployment(tuple(rows)))
+    written = (
+        USING.replace('network_mode: "service:vpn"', f'network_mode: "container:{ids["vpn"]}"')
+        .replace('ipc: "service:vpn"', f'ipc: "container:{ids["vpn"]}"')
+        .replace('pid: "service:net"', f'pid: "container:{ids["net"]}"')
+        .replace('"data:ro", "container:other:rw", vpn', f'"{ids["data"]}", other, "{ids["vpn"]}"')
+        .replace(
+            "services:\n",
+            f"services:\n  other: {{image: x}}\n  '{ids['data']}': {{image: x}}\n  '{ids['vpn']}': {{image: x}}\n",
+        )
+    )
+    wanted = compose.resolve(written).services
+    assert {name: one.config_hash for name, one in found.services.items()} == {
+        name: wanted[name].config_hash for name in project.services
+    }
+    changed = {name for name, one in found.services.items() if one != project.services[name]}
+    assert changed == {"net", "both"}
+    assert {name: set(one.follows) for name, one in project.services.items() if one.follows} == {
+        "net": {"vpn"},
+        "both": {"vpn", "net", "data"},
+        "later": {"vpn"},
+    }
+    assert compose.attached(USING, project, Deployment()) == project, "nothing runs yet"

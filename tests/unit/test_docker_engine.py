@@ -74,6 +74,7 @@ def test_a_row_of_the_list_is_a_container() -> None:
         role="app",
         addresses=("172.22.0.3",),
         directory="/srv/recorded",
+        name="recorded-plain-1",
     )
 
 

@@ -438,6 +438,27 @@ def test_a_service_whose_definition_changed_is_replaced() -> None:
     )
 
 
+def test_a_service_is_replaced_with_the_one_that_it_uses() -> None:
+    desired = stack(SITE_A)
+    inside = replace(service("inside"), follows=frozenset({"web"}))
+    further = replace(service("further"), follows=frozenset({"inside"}))
+    observed = settled(desired, WEB, inside, further, issued=[lineage(A)])
+    assert not plan(desired, observed)
+    changed = replace(observed, project=project(service("web", config_hash="h2"), inside, further))
+    expected = lines(
+        """
+        start service web  (its definition changed)
+        start service inside  (the service web, which it uses, is replaced)
+        start service further  (the service inside, which it uses, is replaced)
+        wait until web:8000 answers  (its definition changed)
+        """
+    )
+    assert str(plan(desired, changed)) == expected
+    assert str(plan(desired, changed, Intent(focus=frozenset({A})))) == expected, "a command about one site too"
+    # One that does not run follows nothing.
+    assert "further" not in str(plan(desired, without(changed, "further"), Intent(focus=frozenset({A}))))
+
+
 def test_a_service_whose_image_was_pulled_anew_is_replaced() -> None:
     desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])

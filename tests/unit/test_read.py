@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from stackctl.model.routing import Server, Site, Tuning, everything_to
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, KeyType, Stack, TlsPolicy
 from stackctl.model.values import ServiceName
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import read_keys, read_sites, read_stack
+from stackctl.stackfile.read import read_keys, read_sites, read_stack, variables
 from tests.unit.build import CERTBOT, GOLDEN, NGINX, project, service
 
 SERVICES = """\
@@ -340,12 +341,88 @@ def test_a_name_of_two_apps_is_an_error_that_names_both_places() -> None:
         ("x-stackctl:\n  email: ${EMAIL}\n", "f.yml:2"),
         (SERVICES.replace("www.example.com", "$DOMAIN"), "f.yml:7"),
         ("x-stackctl:\n  apps:\n    - domains: [a.b]\n      upstream: ${HOST}:80\n", "f.yml:4"),
+        (SERVICES.replace("8000", "${PORT}"), "f.yml:8"),
     ],
 )
-def test_a_variable_is_refused_where_compose_would_not_replace_it(text: str, where: str) -> None:
+def test_without_compose_a_variable_has_no_value(text: str, where: str) -> None:
     error = refusal(text)
-    assert str(error) == f"{where}: variables are not supported in x-stackctl"
-    assert error.hint == "write the value itself"
+    assert error.where == where
+    assert error.hint == "Docker Compose, which gives variables their values, is not usable"
+
+
+def with_values(text: str, **values: str) -> Document:
+    """The document with the texts of its variables replaced, as Compose does."""
+    doc = parse(text)
+    found = variables(doc)
+    return doc.interpolated(
+        {node: re.sub(r"\$\{(\w+)[^}]*\}", lambda m: values[m[1]], one) for node, one in found.items()}
+    )
+
+
+VARIABLE = """\
+x-stackctl:
+  email: "ops@${DOMAIN}"
+  agree-tos: ${AGREE}
+  rsa-key-size: "${SIZE}"
+  apps:
+    - domains: [&name "api.${DOMAIN}"]
+      upstream: ${HOST}:${UP}
+services:
+  web:
+    image: "${IMAGE}"
+    x-stackctl: {domains: ["${DOMAIN}"], port: "${PORT:-80}", body-size: '${BODY}m', certificate: *name}
+"""
+VALUES = {
+    "DOMAIN": "a.example",
+    "AGREE": "true",
+    "SIZE": "4096",
+    "HOST": "10.0.0.1",
+    "UP": "81",
+    "PORT": "3000",
+    "BODY": "5",
+}
+
+
+def test_values_of_variables_have_the_types_of_their_keys() -> None:
+    stack = read_stack(with_values(VARIABLE, **VALUES), project())
+    api, web = sorted(stack.sites, key=lambda site: site.name)[::-1]
+    assert (web.name, web.servers[0].endpoint.port, web.tuning.body_size) == ("a.example", 3000, "5m")
+    assert (api.name, str(api.servers[0])) == ("api.a.example", "10.0.0.1:81")
+    assert web.certificate == "api.a.example", "an alias of a text has its value too"
+    assert (stack.acme.email, stack.acme.agree_tos, stack.acme.key_size) == ("ops@a.example", True, 4096)
+
+
+def test_only_texts_of_x_stackctl_are_sent_to_compose() -> None:
+    assert sorted(variables(parse(VARIABLE)).values()) == [
+        "${AGREE}",
+        "${BODY}m",
+        "${DOMAIN}",
+        "${HOST}:${UP}",
+        "${PORT:-80}",
+        "${SIZE}",
+        "api.${DOMAIN}",
+        "ops@${DOMAIN}",
+    ]
+    assert variables(parse("services:\n  web:\n    image: $IMAGE\n")) == {}
+    assert variables(parse("services: $NONE\n")) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "where", "words"),
+    [
+        ("DOMAIN", "", "f.yml:2", "is not an e-mail address"),
+        ("PORT", "http", "f.yml:11", "services.web.x-stackctl.port"),
+        ("BODY", "", "f.yml:11", "'m' is not"),
+        ("AGREE", "yes", "f.yml:3", "x-stackctl.agree-tos"),
+    ],
+)
+def test_a_wrong_value_is_reported_with_its_line_and_text(name: str, value: str, where: str, words: str) -> None:
+    with pytest.raises(StackfileError) as caught:
+        read_stack(with_values(VARIABLE, **{**VALUES, name: value}), project())
+    assert caught.value.where == where
+    assert words in str(caught.value)
+    assert f"${{{name}" in (caught.value.hint or "")
+    assert (caught.value.hint or "").endswith("set its variables in .env or in the environment")
 
 
 @pytest.mark.parametrize("text", ["services: [a]\n", "services: text\n"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -60,10 +60,10 @@ def test_a_compose_file_that_is_saved_before_there_is_a_plan_is_kept(
 ) -> None:
     resolve = site.fake.resolve
 
-    def resolve_while_it_is_saved(text: str) -> Project:
+    def resolve_while_it_is_saved(text: str, texts: Sequence[str]) -> Project:
         if "port: 8001\n" not in site.text:
             site.edit("port: 8000\n", "port: 8001\n")
-        return resolve(text)
+        return resolve(text, texts)
 
     monkeypatch.setattr(site.fake, "resolve", resolve_while_it_is_saved)
     result = site.add("two.example.com")

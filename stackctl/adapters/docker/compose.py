@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,7 @@ from stackctl.errors import StackfileError
 from stackctl.model import endpoints
 from stackctl.model.project import Mount, Project, PublishedPort, Service
 from stackctl.model.values import ServiceName
+from stackctl.observed.containers import Deployment
 from stackctl.observed.ports import CommandKilled
 from stackctl.stackfile.locate import ComposeFiles
 
@@ -51,15 +53,47 @@ class Compose:
         """Return the version of Compose."""
         return run([*self._program, "version", "--short"]).stdout.strip() or "of an unknown version"
 
-    def resolve(self, stackfile: str) -> Project:
-        """Return the project that Compose resolves from ``stackfile``, which replaces the file on disk."""
-        resolved: dict[str, Any] = json.loads(self._config(stackfile, "--format", "json"))
-        printed = self._config(stackfile, "--hash", "*")
-        digests = dict(line.split() for line in printed.splitlines() if line.strip())
+    def resolve(self, stackfile: str, texts: Sequence[str] = ()) -> Project:
+        """Return the project that Compose resolves from ``stackfile``, which replaces the file on disk.
+
+        ``texts`` are interpolated in the same call: as a list in a further document of the input, which Compose
+        merges with the first as an override.
+        """
+        whole = f"{stackfile}\n---\n{_as_document({_TEXTS: list(texts)})}" if texts else stackfile
+        resolved: dict[str, Any] = json.loads(self._config(whole, "--format", "json"))
+        digests = self._hashes(stackfile)
         services = {
             name: _service(name, body, digests.get(name, "")) for name, body in resolved.get("services", {}).items()
         }
-        return Project(resolved["name"], services)
+        # Compose doubles each '$' in what it prints, so that its output can be its input.
+        interpolated = tuple(text.replace("$$", "$") for text in resolved.get(_TEXTS, ()))
+        return Project(resolved["name"], services, interpolated)
+
+    def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:
+        """Return ``project`` with the digests that Compose labels services with that use ``containers``.
+
+        When it starts a service, Compose first replaces each reference to another service by the id of its
+        container. ``config`` does not, so the ids are written into a further document of the input.
+        """
+        using = {service.name: _with_ids(service, containers) for service in project.services.values() if service.uses}
+        if not using:
+            return project
+        ids = {one: "" for keys in using.values() for one in keys.get("volumes_from", ())}
+        # Compose refuses volumes of a service that does not exist: each id is one.
+        lines = [f"  {json.dumps(one)}: {{image: none}}" for one in ids if one not in project.services]
+        for name, keys in using.items():
+            lines.append(f"  {json.dumps(name)}:")
+            lines += [f"    {key}: {'!override ' * isinstance(at, list)}{json.dumps(at)}" for key, at in keys.items()]
+        hashes = self._hashes("\n".join([stackfile, "---", "services:", *lines, ""]))
+        services = {
+            name: replace(service, config_hash=hashes.get(name, service.config_hash)) if name in using else service
+            for name, service in project.services.items()
+        }
+        return replace(project, services=services)
+
+    def _hashes(self, text: str) -> dict[str, str]:
+        printed = self._config(text, "--hash", "*")
+        return dict(line.split() for line in printed.splitlines() if line.strip())
 
     def _config(self, stackfile: str, *options: str) -> str:
         done = run(self._argv("-", "config", *options), stackfile, self._files.directory)
@@ -141,7 +175,50 @@ def _service(name: str, body: dict[str, Any], config_hash: str) -> Service:
             _mount(volume) for volume in body.get("volumes") or () if volume.get("type") in {"bind", "volume"}
         ),
         hosts=_hosts(body),
+        uses=_uses(body),
+        follows=_follows(body),
     )
+
+
+def _uses(body: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    single = {key: (body[key],) for key in _NAMESPACES if str(body.get(key, "")).startswith(_SERVICE)}
+    volumes = {"volumes_from": tuple(body["volumes_from"])} if body.get("volumes_from") else {}
+    return {**single, **volumes}
+
+
+def _follows(body: dict[str, Any]) -> frozenset[str]:
+    restarting = {name for name, how in (body.get("depends_on") or {}).items() if (how or {}).get("restart")}
+    volumes = {one.partition(":")[0] for one in body.get("volumes_from") or () if not one.startswith(_CONTAINER)}
+    return frozenset({str(name) for name in restarting} | volumes)
+
+
+def _with_ids(service: Service, containers: Deployment) -> dict[str, str | list[str]]:
+    """Return the keys of ``service.uses`` with the ids of containers, as Compose writes them."""
+    single = {key: at for key, (at, *_) in service.uses.items() if key in _NAMESPACES}
+    found: dict[str, str | list[str]] = {}
+    for key, at in single.items():
+        number = _first(containers, at.removeprefix(_SERVICE))
+        found |= {key: f"{_CONTAINER}{number}"} if number else {}
+    volumes = [
+        one.removeprefix(_CONTAINER).partition(":")[0]
+        if one.startswith(_CONTAINER)
+        else _first(containers, one.partition(":")[0])
+        for one in service.uses.get("volumes_from", ())
+    ]
+    if volumes and all(volumes):
+        found["volumes_from"] = [one for one in volumes if one]
+    return found
+
+
+def _first(containers: Deployment, service: str) -> str | None:
+    """Return the id of the container that Compose takes for a service: the first by name."""
+    own = sorted(containers.of(service), key=lambda one: one.name)
+    return own[0].id if own else None
+
+
+def _as_document(content: dict[str, Any]) -> str:
+    """Return a YAML document; JSON is one, with characters beyond the first plane as themselves."""
+    return json.dumps(content, ensure_ascii=False)
 
 
 def _mount(volume: dict[str, Any]) -> Mount:
@@ -158,6 +235,10 @@ def _hosts(body: dict[str, Any]) -> frozenset[str]:
 def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
+
+_NAMESPACES = ("network_mode", "ipc", "pid")
+_SERVICE, _CONTAINER = "service:", "container:"
+_TEXTS = "x-stackctl-texts"
 
 _KILLED = {128 + signal.SIGKILL, 128 + signal.SIGTERM}
 _LEVEL = re.compile(r'^time="[^"]*" level=\w+ msg=')

@@ -36,17 +36,21 @@ class DockerOrchestrator:
         """See :meth:`Orchestrator.compose_version`."""
         return self._compose.version()
 
-    def resolve(self, stackfile: str) -> Project:
+    def resolve(self, stackfile: str, texts: Sequence[str] = ()) -> Project:
         """See :meth:`Orchestrator.resolve`."""
         with ThreadPoolExecutor(1) as pool:
             # The SDK takes as long to import as Compose takes to answer: both run in parallel. Compose runs in
             # this thread, where an interruption ends it.
             pool.submit(self._connect)
-            return self._compose.resolve(stackfile)
+            return self._compose.resolve(stackfile, texts)
 
     def _connect(self) -> None:
         with suppress(EngineError):
             _ = self._client.sdk
+
+    def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:
+        """See :meth:`Orchestrator.attached`."""
+        return self._compose.attached(stackfile, project, containers)
 
     def containers(self, project: str) -> Deployment:
         """See :meth:`Orchestrator.containers`."""
@@ -95,6 +99,7 @@ def _container(row: dict[str, Any]) -> Container:
         state=row["State"],
         health=_health(row.get("Status", "")),
         image_id=row["ImageID"],
+        name=(row.get("Names") or [""])[0].lstrip("/"),
         config_hash=labels.get(f"{LABELS}.config-hash", ""),
         role=labels.get(ROLE_LABEL),
         succeeded=row["State"] == "exited" and row.get("Status", "").startswith("Exited (0)"),

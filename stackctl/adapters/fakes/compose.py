@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from stackctl.errors import InputError, StackfileError
@@ -16,6 +18,9 @@ from stackctl.model.values import ServiceName
 from stackctl.observed.containers import Container
 from stackctl.stackfile.document import Document
 
+_VARIABLE = re.compile(
+    r"(?P<escaped>\$\$)|\$\{(?P<name>\w+)(?:(?P<how>:?[-?])(?P<other>[^}]*))?\}|\$(?P<plain>[A-Za-z_]\w*)"
+)
 _UNHASHED = {"build", "depends_on", "profiles", "pull_policy", "scale"}
 
 
@@ -29,12 +34,39 @@ class Run:
 
 
 @lru_cache
-def resolve_project(text: str, file: str, directory: str) -> Project:
-    """Return the project that Compose would resolve from ``text`` in ``directory``."""
+def resolve_project(
+    text: str, file: str, directory: str, texts: tuple[str, ...] = (), values: frozenset[tuple[str, str]] = frozenset()
+) -> Project:
+    """Return the project that Compose would resolve from ``text`` in ``directory``; variables have ``values``."""
     doc = Document.parse(text, file)
     bodies = {name: body or {} for name, body in (doc.data(("services",)) or {}).items()}
+    known = dict(values)
+    interpolated = tuple(_interpolated(one, known, file) for one in texts)
     services = {name: _service(doc, name, body) for name, body in bodies.items() if not body.get("profiles")}
-    return Project(doc.data(("name",)) or re.sub(r"[^a-z0-9_-]", "", directory.lower()).lstrip("_-"), services)
+    name = doc.data(("name",)) or re.sub(r"[^a-z0-9_-]", "", directory.lower()).lstrip("_-")
+    return Project(name, services, interpolated)
+
+
+def variables_of(directory: Path, environ: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Return the variables of ``.env`` and of the environment."""
+    file = directory / ".env"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return frozenset({**dict(line.split("=", 1) for line in lines if "=" in line), **environ}.items())
+
+
+def _interpolated(text: str, values: Mapping[str, str], file: str) -> str:
+    def value(match: re.Match[str]) -> str:
+        if match["escaped"]:
+            return "$"
+        name, how, other = match["name"] or match["plain"], match["how"], match["other"]
+        found = values.get(name)
+        if found is None or (how and how.startswith(":") and not found):
+            if how and "?" in how:
+                raise StackfileError(f"Compose rejects the file: required variable {name} is missing", where=file)
+            return other or ""
+        return found
+
+    return _VARIABLE.sub(value, text)
 
 
 def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
-from stackctl.adapters.fakes.compose import Run, resolve_project
+from stackctl.adapters.fakes.compose import Run, resolve_project, variables_of
 from stackctl.adapters.fakes.faults import Faults, Killed
 from stackctl.adapters.fakes.looks import FakeLooks
 from stackctl.adapters.fakes.nginx import FakeNginx
@@ -95,9 +95,13 @@ class FakeEngine(FakeLooks):
     def compose_version(self) -> str:
         return "5.0.0"
 
-    def resolve(self, stackfile: str) -> Project:
+    def resolve(self, stackfile: str, texts: Sequence[str] = ()) -> Project:
         with self._call("resolve"):
-            return resolve_project(stackfile, self.files.main.name, self.files.project.name)
+            values = variables_of(self.root, self.environ)
+            return resolve_project(stackfile, self.files.main.name, self.files.project.name, tuple(texts), values)
+
+    def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:  # noqa: ARG002
+        return project
 
     def containers(self, project: str) -> Deployment:
         with self._call("containers"):

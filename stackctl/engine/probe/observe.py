@@ -15,11 +15,13 @@ from stackctl.observed.state import Observed
 from stackctl.proxies.proxy import Proxy
 
 
-def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Site], stackfile: str | None) -> Observed:
+def observe(  # noqa: PLR0913  (the desired state and the file on disk)
+    context: Context, stack: Stack, project: Project, sites: Sequence[Site], stackfile: str | None, text: str
+) -> Observed:
     """Return the current state.
 
     ``sites`` are those whose certificates on the wire are compared; ``stackfile`` is the text of the Compose
-    file on disk that the command read.
+    file on disk that the command read, and ``text`` that of which ``project`` was resolved.
     """
     directory = context.directory
     proxy = context.proxy_of(stack)
@@ -27,6 +29,7 @@ def observe(context: Context, stack: Stack, project: Project, sites: Sequence[Si
     delivery = context.delivery(layout)
     version = proxy_version(context, proxy, stack.proxy.image)
     containers = context.orchestrator.containers(project.name)
+    project = context.orchestrator.attached(text, project, containers)
     proxy_service = stack.proxy
     proxy_runs = containers.is_running(proxy_service.service)
     shelf = directory.shelf(site.name for site in stack.sites)

@@ -170,7 +170,7 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
 ) -> Adoption:
     """Plan the ordered operations that turn the old stack into ``loaded``."""
     stack = loaded.stack
-    observed = observe(context, stack, loaded.project, stack.sites, loaded.before)
+    observed = observe(context, stack, loaded.project, stack.sites, loaded.before, loaded.doc.text)
     there = {one.site: Stored.of(read_certificate(one.chain)) for one in imports}
     shelf = Shelf(foreign.lineages or observed.shelf.lineages, {**observed.shelf.stored, **there})
     observed = replace(observed, custom={**observed.custom, **proposal.custom}, shelf=shelf)

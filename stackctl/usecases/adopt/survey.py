@@ -32,7 +32,7 @@ from stackctl.proxies.registry import DEFAULT
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions, planned
-from stackctl.usecases.converge import load, open_document
+from stackctl.usecases.converge import load, open_document, resolve
 
 
 def prepare(context: Context, options: AdoptOptions) -> Adoption:
@@ -43,7 +43,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
         ProxyRejected: the proxy's configuration cannot be read.
     """
     doc = open_document(context)
-    project = context.orchestrator.resolve(doc.text)
+    project, written = resolve(context, doc)
     foreign = inspect_foreign(context, project, options.letsencrypt)
     proxy = context.proxies[DEFAULT]
     is_other = foreign.layout.nginx_proxy and "nginx-proxy" in (foreign.layout.proxy.image or "")
@@ -62,7 +62,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
         certificates = {name: one.certificate for name, one in foreign.lineages.items() if one.certificate}
         proposal = read_proposal(foreign.conf, project, certificates, resolves=resolves)
     proposal, imports = _imports(foreign, proposal)
-    proposal = _left(replace(proposal, remarks=(*remarks, *proposal.remarks)), foreign, read_sites(doc))
+    proposal = _left(replace(proposal, remarks=(*remarks, *proposal.remarks)), foreign, read_sites(written))
     settings = _settings(foreign, project, options)
     changed = adopted(doc, proxy, foreign.layout, proposal, settings, images, context.directory.base)
     loaded = load(context, changed, doc.text)

@@ -15,7 +15,7 @@ from stackctl.observed.containers import Deployment
 from stackctl.observed.ports import EngineVersion
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
-from stackctl.usecases.converge import load, open_document
+from stackctl.usecases.converge import interpolated, load, open_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def collect_inputs(context: Context) -> DoctorInputs:
     except StackctlError as error:
         return DoctorInputs(context, engine, version, compose, _broken(context, error))
     try:
-        sites = read_sites(doc)
+        sites = read_sites(doc if compose.problem is not None else interpolated(context, doc))
         if compose.problem is not None:
             return DoctorInputs(
                 context, engine, version, compose, ComposeFile(context.directory.files.main.name, len(sites)), sites

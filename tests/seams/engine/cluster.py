@@ -70,9 +70,13 @@ class Cluster:
         """Return the version of its reader."""
         return "5.0.0"
 
-    def resolve(self, stackfile: str) -> Project:
+    def resolve(self, stackfile: str, texts: Sequence[str] = ()) -> Project:
         """Read the file."""
-        return resolve_project(stackfile, self.files.main.name, self.root.name)
+        return resolve_project(stackfile, self.files.main.name, self.root.name, tuple(texts))
+
+    def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:
+        """Return the project: no service of a cluster uses the container of another."""
+        return project
 
     def containers(self, project: str) -> Deployment:
         """Return all replicas: a cluster has one project."""
