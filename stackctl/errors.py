@@ -4,6 +4,7 @@ StackctlError                 1  something asked for did not happen
 ├── InputError                2  an option or argument is wrong
 ├── StackfileError            3  docker-compose.yml is wrong (file:line)
 ├── EngineError               4  no Docker Engine, no usable Compose, or it refused
+│   └── NotReady               4  a service runs, but does not answer yet
 ├── HostError                 5  the local system prevents it: port in use, disk full, read-only
 ├── ProxyRejected             6  the proxy refused its configuration; nothing went live
 ├── IssueFailed               7  the CA did not issue a certificate
@@ -104,6 +105,10 @@ class EngineError(StackctlError):
     ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.everywhere = everywhere
+
+
+class NotReady(EngineError):
+    """A service runs, but does not answer yet; what depends on it goes on."""
 
 
 class HostError(StackctlError):

@@ -44,6 +44,7 @@ class Service:
         uses: the keys by which it uses the network, the processes or the volumes of other containers, such as
             ``network_mode``, with their values.
         follows: the services whose containers are not replaced without this one's.
+        exposed: the TCP ports in its ``expose`` and ``ports``, as inside its container, in order.
     """
 
     name: ServiceName
@@ -59,6 +60,7 @@ class Service:
     hosts: frozenset[str] = frozenset()
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     follows: frozenset[str] = frozenset()
+    exposed: tuple[int, ...] = ()
 
     @property
     def role(self) -> str | None:

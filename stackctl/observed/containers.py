@@ -136,6 +136,8 @@ class Inspected:
         name: its name in Docker.
         state: its state in Docker: ``running``, ``exited``, ``restarting``, ``paused``, …
         health: ``healthy``, ``unhealthy``, ``starting``, or None without a health check.
+        health_seconds: how long its health check may take to decide, from the start of the container; None
+            without one.
         health_output: the last line that the last failed health check printed.
         restarts: how often Docker's restart policy restarted it.
         started: when its process was last started.
@@ -150,6 +152,7 @@ class Inspected:
     state: str
     service: str = ""
     health: str | None = None
+    health_seconds: float | None = None
     health_output: str | None = None
     exit_code: int = 0
     oom_killed: bool = False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from stackctl.certs.held import held
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource, source_of
-from stackctl.model.routing import Site
+from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
@@ -35,6 +36,16 @@ class ProxyFiles:
         """Return the live sites that no longer belong to an app, by their own names; one may be an alias now."""
         wanted = {site.name for site in self._stack.sites}
         return sorted(self.live_sites - wanted)
+
+    def rerouted(self, sites: Collection[Site]) -> list[Server]:
+        """Return the services' servers of which the live files of their site do not have host and port."""
+        routed = [(site, server) for site in sites for server in site.servers if server.service is not None]
+        return [server for site, server in routed if not self._has(site, server)]
+
+    def _has(self, site: Site, server: Server) -> bool:
+        # The files of its own come first: to find the lines of shared ones takes longer.
+        own = self._live.get(site.name, {})
+        return _mentions(own, server) or _mentions(self._rendering.proxy.about(self._observed.live, site.name), server)
 
     def stage(self, sites: Collection[Site]) -> Iterator[StageFiles | Publish]:
         """Stage and publish what differs from the live files, of ``sites`` and of all together."""
@@ -94,6 +105,13 @@ class ProxyFiles:
             site.name: issued_tls(site, source_of(self._sources, self._stack, site).pair(site, request))
             for site, request in issued.items()
         }
+
+
+def _mentions(files: Files, server: Server) -> bool:
+    """Return whether host and port are in the text; each proxy writes an endpoint in its own form."""
+    text = b"\n".join(files.values())
+    parts = (server.endpoint.host, str(server.endpoint.port))
+    return all(re.search(rb"(?<![\w.-])" + re.escape(part.encode()) + rb"(?![\w-])", text) for part in parts)
 
 
 def _by_site(live: Files, proxy: Proxy) -> dict[Domain | None, dict[str, bytes]]:

@@ -83,7 +83,12 @@ class _Planner:
             yield from self._remove_stale_mounts()
             observed = self.observed
             yield from start_services(
-                self.stack, self.sites, self.intent.stop, everything=self.intent.focus is None, observed=observed
+                self.stack,
+                self.sites,
+                self.intent.stop,
+                everything=self.intent.focus is None,
+                observed=observed,
+                rerouted=self.files.rerouted(self.sites),
             )
             yield from pull_image(observed, self.stack.proxy.service, None)
             first = list(self.files.stage(self.staged))

@@ -15,10 +15,18 @@ Users = dict[str, list[tuple[Site, Server]]]
 """The sites that each service serves, each with its server."""
 
 
-def start_services(
-    stack: Stack, sites: Collection[Site], stop: Collection[str], *, everything: bool, observed: Observed
+def start_services(  # noqa: PLR0913  (the services, and what decides about each)
+    stack: Stack,
+    sites: Collection[Site],
+    stop: Collection[str],
+    *,
+    everything: bool,
+    observed: Observed,
+    rerouted: Collection[Server] = (),
 ) -> Iterator[Operation]:
     """Pull, start and await the services of ``sites``; with ``everything`` the file's other services too.
+
+    ``rerouted`` are servers that no live site uses yet: a running service is awaited there like a new one.
 
     It includes certbot, so that one call of Compose starts all, unless :func:`start_proxy` starts it.
     """
@@ -33,7 +41,7 @@ def start_services(
     if everything:
         others = [name for name in observed.project.services if name not in own]
         users = {name: users.get(name, []) for name in dict.fromkeys([*users, *others])}
-    yield from _start(stack, users, stop, observed, "services")
+    yield from _start(stack, users, stop, observed, "services", rerouted)
 
 
 def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operation]:
@@ -42,7 +50,14 @@ def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operat
     yield StartProxy(service=stack.proxy.service, cause=cause, batch="proxy")
 
 
-def _start(stack: Stack, users: Users, stop: Collection[str], observed: Observed, batch: str) -> Iterator[Operation]:
+def _start(  # noqa: PLR0913  (the services, and what decides about each)
+    stack: Stack,
+    users: Users,
+    stop: Collection[str],
+    observed: Observed,
+    batch: str,
+    rerouted: Collection[Server] = (),
+) -> Iterator[Operation]:
     causes = {
         service: start_cause(observed, service, routed=bool(routed) or service == stack.certbot)
         for service, routed in users.items()
@@ -56,10 +71,11 @@ def _start(stack: Stack, users: Users, stop: Collection[str], observed: Observed
         yield StartService(service=service, cause=why, scope=scopes[service], batch=batch)
     for service, cause in causes.items():
         reason = cause or _unhealthy(observed, service)
-        if reason:
-            for site, server in users[service]:
+        for site, server in users[service]:
+            new = "newly routed" if server in rerouted and observed.containers.of(service) else None
+            if (awaited := reason or new) is not None:
                 port = server.endpoint.port
-                yield AwaitService(service=service, port=port, cause=reason, scope=site.name, batch=f"{batch} answer")
+                yield AwaitService(service=service, port=port, cause=awaited, scope=site.name, batch=f"{batch} answer")
 
 
 def _users(sites: Collection[Site]) -> Users:

@@ -10,17 +10,15 @@ from pathlib import Path as FilePath
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.project import Service
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain, ServiceName
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import KEY, read_sites, service_with_role
+from stackctl.usecases.app_port import app_port
 from stackctl.usecases.converge import Loaded, converge, interpolated, load, open_document
 from stackctl.usecases.result import Result
-
-DEFAULT_PORT = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +135,10 @@ def _refuse_own(context: Context, doc: Document, name: str) -> None:
 
 
 def _with_new_service(context: Context, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
+    env_file = _env_file(context, wanted.env_file)
     image = wanted.image or f"{name.lower()}:latest"
     _fetch(context, image)
-    port = wanted.port or _port_of(context, image)
-    env_file = _env_file(context, wanted.env_file)
+    port = wanted.port or app_port(context, name, None, image)
     block = services.app_block(name, image, (wanted.domain, *wanted.aliases), port, env_file)
     return edit.add_entry(doc, ("services",), block)
 
@@ -162,7 +160,10 @@ def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddA
             hint="choose another name for the app's service,"
             f" or route both sites to this one: 'stackctl add-app {wanted.domain} --service {name}'",
         )
-    port = wanted.port or _port_of_service(context, context.orchestrator.resolve(doc.text).services.get(name))
+    port = wanted.port
+    if port is None:
+        service = context.orchestrator.resolve(doc.text).services.get(name)
+        port = app_port(context, name, service, None if service is None else service.image)
     names = (wanted.domain, *wanted.aliases)
     if routed:
         block = services.outside_block(names, upstream=None, service=name, port=port)
@@ -170,22 +171,10 @@ def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddA
     return edit.add_entry(doc, ("services", name), services.route_block(names, port))
 
 
-def _port_of_service(context: Context, service: Service | None) -> int:
-    if service is None or service.image is None or context.images.image_id(service.image) is None:
-        return DEFAULT_PORT
-    return _port_of(context, service.image)
-
-
 def _fetch(context: Context, image: str) -> None:
     if context.images.image_id(image) is None:
         context.report.note(f"pulling {image}")
         context.images.pull(image)
-
-
-def _port_of(context: Context, image: str) -> int:
-    """Return the port that the image exposes, or the default if it exposes none or several."""
-    ports = context.images.exposed_ports(image)
-    return ports[0] if len(ports) == 1 else DEFAULT_PORT
 
 
 def _env_file(context: Context, path: FilePath | None) -> str | None:

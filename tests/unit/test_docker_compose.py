@@ -9,6 +9,7 @@ import pytest
 
 from stackctl.adapters.docker import compose
 from stackctl.adapters.docker.compose import Compose
+from stackctl.adapters.docker.exposed import exposed_ports
 from stackctl.errors import EngineError, StackfileError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Mount, Project, PublishedPort, Service
@@ -50,6 +51,7 @@ def test_short_forms(monkeypatch: pytest.MonkeyPatch) -> None:
             Mount("bind", "/srv/short/nginx", "/etc/nginx", read_only=True),
             Mount("volume", "certs", "/etc/letsencrypt"),
         ),
+        exposed=(80, 443, 9000),
     )
     assert project.services["nginx"].role == "proxy"
     assert project.services["web"] == Service(
@@ -82,6 +84,7 @@ def test_long_forms(monkeypatch: pytest.MonkeyPatch) -> None:
             Mount("volume", "", "/anonymous"),
         ),
         hosts=frozenset({"app", "shop", "api.internal"}),
+        exposed=(5000, 8080),
     )
     assert project.services["db"].hosts == {"acme-db"}
     assert (project.services["net"].networks, project.services["net"].replicas) == (frozenset(), 1)
@@ -100,6 +103,7 @@ def test_an_override_variables_and_profiles(monkeypatch: pytest.MonkeyPatch) -> 
         ports=(PublishedPort(2368, PortBinding(None, 2368)),),
         networks=frozenset({"inner"}),
         environment={"LEVEL": "debug"},
+        exposed=(2368,),
     )
 
 
@@ -232,3 +236,20 @@ def test_the_command_ends_when_its_output_is_no_longer_read(program: Program) ->
 @pytest.mark.parametrize(("script", "version"), [("echo 5.6.1", "5.6.1"), ("exit 1", "of an unknown version")])
 def test_its_version_is_what_it_prints(program: Program, script: str, version: str) -> None:
     assert program.answers(script).version() == version
+
+
+@pytest.mark.parametrize(
+    ("body", "ports"),
+    [
+        ({}, ()),
+        ({"expose": ["3000"]}, (3000,)),
+        ({"expose": ["3000/tcp", "53/udp"]}, (3000,)),
+        ({"expose": ["3000-3002"]}, (3000, 3001, 3002)),
+        ({"expose": ["3000"], "ports": [{"target": 3000, "published": "8080", "protocol": "tcp"}]}, (3000,)),
+        ({"ports": [{"target": 53, "protocol": "udp"}, {"target": 8080}]}, (8080,)),
+        ({"expose": None, "ports": None}, ()),
+    ],
+    ids=str,
+)
+def test_the_exposed_ports_are_those_of_the_resolved_service(body: dict[str, object], ports: tuple[int, ...]) -> None:
+    assert exposed_ports(body) == ports

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from stackctl.adapters.docker.inspected import inspected
 
 ROW: dict[str, Any] = {
@@ -50,3 +52,23 @@ def test_a_container_that_never_started_has_few() -> None:
     seen = inspected({"Name": "/x", "State": state})
     assert (seen.started, seen.health, seen.health_output, seen.networks) == (None, None, None, {})
     assert inspected({"Name": "/x", "State": {"Status": "created", "StartedAt": "?"}}).started is None
+
+
+@pytest.mark.parametrize(
+    ("check", "seconds"),
+    [
+        (None, None),
+        ({}, None),
+        ({"Test": ["NONE"]}, None),
+        ({"Test": ["CMD", "true"]}, 30 + 3 * 60),
+        ({"Test": ["CMD", "true"], "StartPeriod": 180_000_000_000}, 180 + 30 + 3 * 60),
+        (
+            {"Test": ["CMD-SHELL", "x"], "Interval": 5_000_000_000, "Timeout": 2_000_000_000, "Retries": 4},
+            5 + 4 * 7,
+        ),
+    ],
+    ids=str,
+)
+def test_a_health_check_says_how_long_it_may_take(check: dict[str, object] | None, seconds: float | None) -> None:
+    row = {**ROW, "Config": {**ROW["Config"], "Healthcheck": check}}
+    assert inspected(row).health_seconds == seconds

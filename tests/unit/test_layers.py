@@ -38,7 +38,7 @@ INSIDE = {
     ),
     "diagnose": ("check", REST, "trace"),
     "engine": ("context waiting", "backup probe", "sources", "apply", "adopt"),
-    "engine.apply": (REST, "execute"),
+    "engine.apply": ("services", REST, "execute"),
     "engine.sources": ("webroot", "registered"),
     "model": ("layout values", REST),
     "observed": ("containers network reply", "state", "ports"),

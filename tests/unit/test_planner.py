@@ -257,6 +257,7 @@ def test_an_app_that_was_adopted_with_its_certificate_needs_no_dummy() -> None:
     observed = replace(settled(stack(), WEB), shelf=Shelf({A: lineage(A)}))
     assert str(plan(desired, observed)) == lines(
         """
+        wait until web:8000 answers  (newly routed)
         stage sites/a.example.com.conf, sites/a.example.com.redirect  (a.example.com is new)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
@@ -270,6 +271,7 @@ def test_a_changed_upstream_changes_its_own_site_alone() -> None:
     made = plan(stack(site(A, service="web", port=9000), SITE_B), observed)
     assert str(made) == lines(
         """
+        wait until web:9000 answers  (newly routed)
         stage sites/a.example.com.conf  (a.example.com changed)
         test the staged configuration and make it live  (the proxy's files change)
         reload the proxy  (its files changed)
@@ -674,7 +676,8 @@ def test_a_file_of_nginx_that_was_edited_or_lost_is_written_again() -> None:
     observed = settled(desired, WEB, issued=[lineage(A)])
     live = {**observed.live, "snippets/tls.conf": b"# edited\n"}
     del live[f"sites/{A}.conf"], live[f"sites/{A}.redirect"]
-    assert str(plan(desired, replace(observed, live=live))).splitlines()[:2] == [
+    assert str(plan(desired, replace(observed, live=live))).splitlines()[:3] == [
+        "wait until web:8000 answers  (newly routed)",
         "stage snippets/tls.conf  (settings of all sites changed)",
         "stage sites/a.example.com.conf, sites/a.example.com.redirect  (a.example.com is new)",
     ]

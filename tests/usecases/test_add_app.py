@@ -76,14 +76,59 @@ def test_a_second_site_by_accident_is_refused(site: World) -> None:
         ("one:latest", None, 8000),
         ("two:latest", None, 3000),
         ("three:latest", None, 8000),
-        ("four:latest", None, 8000),
         ("four:latest", 9090, 9090),
     ],
-    ids=["the only one", "the only one, another", "none exposed", "several exposed", "named"],
+    ids=["the only one", "the only one, another", "none exposed", "named"],
 )
 def test_the_port(stack: World, image: str, port: int | None, expected: int) -> None:
     result = stack.add("app.example.com", service="app", image=image, port=port, issue=False, dry_run=True)
     assert f"wait until app:{expected} answers" in str(result.plan)
+
+
+def test_several_ports_are_refused_by_their_numbers(stack: World) -> None:
+    before = stack.tree()
+    with pytest.raises(InputError, match="has several ports: ") as refused:
+        stack.add("app.example.com", service="app", image="four:latest")
+    assert all(str(port) in refused.value.message for port in stack.fake.images["four:latest"])
+    assert refused.value.field == "port"
+    assert "choose the one" in (refused.value.hint or "")
+    assert stack.tree() == before
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("", 3000),
+        ("expose: ['4000']", 4000),
+        ("ports: ['127.0.0.1:8081:4000']", 4000),
+        ("expose: ['4000']\n    ports: ['8081:4000']", 4000),
+    ],
+)
+def test_the_port_of_a_service_is_the_one_it_exposes(stack: World, keys: str, expected: int) -> None:
+    stack.file.write_text(f"{stack.text}\n  two:\n    image: two:latest\n    {keys}\n")
+    result = stack.add("two.example.com", issue=False, dry_run=True)
+    assert f"wait until two:{expected} answers" in str(result.plan)
+
+
+def test_a_service_that_exposes_several_ports_is_refused(stack: World) -> None:
+    stack.file.write_text(f"{stack.text}\n  two:\n    image: two:latest\n    expose: ['4000', '9229']\n")
+    with pytest.raises(InputError, match="the service two has several ports: 4000, 9229"):
+        stack.add("two.example.com")
+
+
+def test_a_wrong_port_of_a_running_service_is_reported(site: World) -> None:
+    site.file.write_text(site.text + "\n  two:\n    image: two:latest\n")
+    done(site.up())
+    result = site.add("two.example.com", service="two", port=9999)
+    assert result.code is ExitCode.ENGINE
+    (error,) = result.errors
+    assert "the service two does not answer on port 9999" in error.message
+    assert "wrong port: nothing listens on 9999" in error.message
+    assert "set 'port: 3000' at docker-compose.yml:" in (error.hint or "")
+    assert site.served()["two.example.com"] == "real"
+    site.edit("port: 9999", "port: 3000")
+    result = done(site.up())
+    assert "wait until two:3000 answers" in str(result.plan)
 
 
 def test_the_same_add_app_again_changes_nothing_and_asks_nobody(site: World) -> None:
@@ -202,10 +247,9 @@ def test_an_app_that_never_answers_fails_alone(site: World) -> None:
     result = site.add("two.example.com")
     assert [error.code for error in result.errors] == [ExitCode.ENGINE]
     assert "does not answer on port 3000" in str(result.errors[0])
-    assert site.served()["one.example.com"] == "real"
+    assert site.served() == {"one.example.com": "real", "two.example.com": "real"}
     site.fake.faults.silent.clear()
-    done(site.add("two.example.com"))
-    assert site.served()["two.example.com"] == "real"
+    assert not done(site.up()).plan
 
 
 def test_an_app_that_is_unhealthy_is_not_said_to_be_deaf(site: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.fakes.engine import FakeEngine, fake_engine
 from stackctl.adapters.fakes.network import FakeNetwork
-from stackctl.engine.apply import prove
+from stackctl.engine.apply import prove, services
 from stackctl.engine.context import Context
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.errors import StackctlError
@@ -93,7 +93,8 @@ def without_waiting(patch: pytest.MonkeyPatch) -> None:
     The fake's state changes only when it is asked to: a second look shows what the first did. No test cuts the
     power, so nothing has to reach the disk: this is most of the time they would take.
     """
-    for name in ("SERVICE_SECONDS", "PROXY_SECONDS", "SITE_SECONDS"):
+    patch.setattr(services, "SERVICE_SECONDS", 0.0)
+    for name in ("PROXY_SECONDS", "SITE_SECONDS"):
         patch.setattr(prove, name, 0.0)
     patch.setattr(os, "fsync", lambda _descriptor: None)
 

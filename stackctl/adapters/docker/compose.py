@@ -17,6 +17,7 @@ from typing import Any
 from stackctl.adapters.docker.binary import find_compose
 from stackctl.adapters.docker.causes import engine_error
 from stackctl.adapters.docker.children import Done, run, started
+from stackctl.adapters.docker.exposed import exposed_ports
 from stackctl.errors import StackfileError
 from stackctl.model import endpoints
 from stackctl.model.project import Mount, Project, PublishedPort, Service
@@ -177,6 +178,7 @@ def _service(name: str, body: dict[str, Any], config_hash: str) -> Service:
         hosts=_hosts(body),
         uses=_uses(body),
         follows=_follows(body),
+        exposed=exposed_ports(body),
     )
 
 

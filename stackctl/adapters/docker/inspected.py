@@ -8,6 +8,9 @@ from typing import Any
 
 from stackctl.observed.containers import Inspected
 
+_HEALTH_INTERVAL, _HEALTH_TIMEOUT, _HEALTH_RETRIES = 30_000_000_000, 30_000_000_000, 3
+"""Docker's defaults of a health check."""
+
 
 def inspected(row: Mapping[str, Any]) -> Inspected:
     """Return the facts in the response of Docker's ``/containers/ID/json``."""
@@ -23,6 +26,7 @@ def inspected(row: Mapping[str, Any]) -> Inspected:
         health_output=_last_line(
             next((one["Output"] for one in reversed(health.get("Log") or ()) if one["ExitCode"]), "")
         ),
+        health_seconds=_health_seconds(config.get("Healthcheck") or {}),
         exit_code=int(state.get("ExitCode", 0)),
         oom_killed=bool(state.get("OOMKilled")),
         restarts=int(row.get("RestartCount", 0)),
@@ -35,6 +39,16 @@ def inspected(row: Mapping[str, Any]) -> Inspected:
 
 def _address(network: Mapping[str, Any]) -> str:
     return str(network.get("IPAddress") or network.get("GlobalIPv6Address") or "")
+
+
+def _health_seconds(check: Mapping[str, Any]) -> float | None:
+    """Return when a health check has decided at the latest; Docker reports nanoseconds, and 0 for its defaults."""
+    if not check.get("Test") or check["Test"][0] == "NONE":
+        return None
+    interval = (check.get("Interval") or _HEALTH_INTERVAL) / 1e9
+    timeout = (check.get("Timeout") or _HEALTH_TIMEOUT) / 1e9
+    retries = check.get("Retries") or _HEALTH_RETRIES
+    return float((check.get("StartPeriod") or 0) / 1e9 + interval + retries * (interval + timeout))
 
 
 def _last_line(text: str) -> str | None:

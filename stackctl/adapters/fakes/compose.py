@@ -96,6 +96,7 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
         environment=_pairs(body.get("environment")),
         mounts=tuple(_mount(str(volume)) for volume in body.get("volumes") or () if ":" in str(volume)),
         hosts=frozenset(filter(None, (body.get("container_name"),))),
+        exposed=tuple(sorted({*map(int, body.get("expose") or ()), *(port.target for port in ports)})),
     )
 
 

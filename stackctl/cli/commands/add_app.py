@@ -48,7 +48,8 @@ def add_app(
     port: Annotated[
         int | None,
         typer.Option(
-            metavar="NUMBER", help="Port that the app listens on. [default: the only port the image exposes, or 8000]"
+            metavar="NUMBER",
+            help="Port that the app listens on. [default: the only one of the service or its image, or 8000]",
         ),
     ] = None,
     upstream: Annotated[

@@ -10,9 +10,10 @@ from stackctl.certs.dummy import make_dummy
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one, run_together
 from stackctl.engine.apply.keep import keep_lineage
+from stackctl.engine.apply.services import services_answer
 from stackctl.engine.apply.staging import Staging
 from stackctl.engine.context import Context, Issuer
-from stackctl.errors import EngineError, IssueFailed, StackctlError
+from stackctl.errors import EngineError, IssueFailed, NotReady, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import CheckNames, DeferIssue, DeleteCertificate, Issue, RefuseIssue
@@ -115,6 +116,8 @@ class Executor:
             self._cause = error
         if operation.scope is None or self._cause is not None:
             self._over = True
+        elif isinstance(error, NotReady):
+            return Step(operation, "failed", error)  # its site is published: it works as soon as the app answers
         else:
             self._failed.update(operation.scopes)
         return Step(operation, "failed", error)
@@ -189,7 +192,7 @@ class Executor:
         return [None] * len(services)
 
     def _await(self, operations: Sequence[AwaitService]) -> Errors:
-        return prove.services_answer(self._context, self._observed.project.name, operations)
+        return services_answer(self._context, self._stack, self._observed.project.name, operations)
 
     def _by_source(
         self, operations: Sequence[A], run: Callable[[Issuer, Sequence[A]], Sequence[StackctlError | None]]

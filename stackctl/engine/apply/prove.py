@@ -3,92 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Certificate
+from stackctl.engine.apply.services import last_lines
 from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
-from stackctl.errors import EngineError, NotServed, StackctlError
+from stackctl.errors import NotServed, StackctlError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Container
-from stackctl.plan.operations import AwaitService, VerifySite
-
-SERVICE_SECONDS = 60.0
-"""How long a service may take until it answers."""
+from stackctl.plan.operations import VerifySite
 
 PROXY_SECONDS = 30.0
 """How long the proxy may take to start or to load a generation."""
 
 SITE_SECONDS = 10.0
 """How long old workers of the proxy may still answer after a reload."""
-
-_LOG_LINES = 15
-
-
-def services_answer(context: Context, project: str, operations: Sequence[AwaitService]) -> list[StackctlError | None]:
-    """Wait until services are healthy or their ports accept connections; all share one deadline.
-
-    Returns the error of each, in order: its container ended, or it does not answer in time.
-
-    Raises:
-        EngineError: the engine does not answer.
-    """
-    found: dict[AwaitService, StackctlError | None] = {}
-
-    def waiting() -> Iterator[tuple[AwaitService, Sequence[Container]]]:
-        """Yield the undecided operations, each with its service's current containers."""
-        containers = context.orchestrator.containers(project)
-        for operation in operations:
-            if operation not in found:
-                yield operation, containers.of(operation.service)
-
-    def look() -> bool | None:
-        for operation, own in waiting():
-            error = _ended(context, operation.service, own)
-            if error is not None or (own and all(_answers(context, one, operation.port) for one in own)):
-                found[operation] = error
-        return True if found.keys() >= set(operations) else None
-
-    if wait_for(look, SERVICE_SECONDS) is None:
-        for operation, own in waiting():
-            found[operation] = _unhealthy(context, operation.service, own) or EngineError(
-                f"the service {operation.service} does not answer on port {operation.port}"
-                f" after {SERVICE_SECONDS:.0f} s",
-                hint="check that the app listens on that port, and on 0.0.0.0 rather than 127.0.0.1",
-            )
-    return [found[operation] for operation in operations]
-
-
-def _ended(context: Context, service: str, containers: Sequence[Container]) -> EngineError | None:
-    ended = next((c for c in containers if c.state in {"exited", "dead", "restarting"}), None)
-    if ended is None:
-        return None
-    return EngineError(
-        f"the service {service} does not keep running: its container is {ended.state}\n{_log(context, ended)}",
-        hint=f"see 'stackctl logs {service}', or run 'docker compose up {service}' to watch it start",
-    )
-
-
-def _unhealthy(context: Context, service: str, containers: Sequence[Container]) -> EngineError | None:
-    """Return the error of the first container whose health check fails, with the output of the check, or None."""
-    for container in containers:
-        if container.health not in {None, "healthy"}:
-            said = context.containers.inspect(container.id).health_output
-            return EngineError(
-                f"the service {service} is not healthy after {SERVICE_SECONDS:.0f} s: its health check says "
-                + (f"'{container.health}': {said}" if said else f"'{container.health}'"),
-                hint=f"see the definition of its health check, and 'docker compose logs {service}'",
-            )
-    return None
-
-
-def _answers(context: Context, container: Container, port: int) -> bool:
-    if container.health is not None:
-        return container.health == "healthy"
-    return bool(context.containers.accepts(container, port))
 
 
 def generation_answers(context: Context, stack: Stack, project: str) -> None:
@@ -105,7 +37,7 @@ def generation_answers(context: Context, stack: Stack, project: str) -> None:
 
     if wait_for(look, PROXY_SECONDS) is None:
         containers = context.orchestrator.containers(project).of(proxy_service.service)
-        log = _log(context, containers[0]) if containers else "it has no container"
+        log = last_lines(context, containers[0]) if containers else "it has no container"
         raise NotServed(
             f"the proxy does not answer with its new configuration on {proxy_service.http.at}\n{log}",
             hint="run 'stackctl up' again; if that does not help, see 'docker compose logs'",
@@ -182,11 +114,3 @@ def old_proxy_answers(context: Context, http: PortBinding, https: PortBinding | 
 
     if wait_for(look, PROXY_SECONDS) is None:
         raise NotServed(f"the old proxy does not answer on {http}", hint="see 'docker compose logs'")
-
-
-def _log(context: Context, container: Container) -> str:
-    """Return the last lines of a container's log, or why they cannot be read: they only explain another error."""
-    try:
-        return context.containers.log(container.id, _LOG_LINES)
-    except EngineError as error:
-        return f"its log cannot be read: {error}"

@@ -29,9 +29,9 @@ from stackctl.proxies.nginx.config import Capabilities
 from stackctl.proxies.nginx.reader import parse
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import DEFAULT
-from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions, planned
+from stackctl.usecases.app_port import candidate_ports
 from stackctl.usecases.converge import load, open_document, resolve
 
 
@@ -57,7 +57,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
         images["proxy"] = image
     resolves = Capabilities.of(version).upstream_resolve
     if foreign.layout.nginx_proxy:
-        proposal = read_variables(foreign.conf, project, _around(context, foreign, project, doc), resolves=resolves)
+        proposal = read_variables(foreign.conf, project, _around(context, foreign, project), resolves=resolves)
     else:
         certificates = {name: one.certificate for name, one in foreign.lineages.items() if one.certificate}
         proposal = read_proposal(foreign.conf, project, certificates, resolves=resolves)
@@ -69,7 +69,7 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
     return planned(context, foreign, proposal, imports, loaded, doc.text, options)
 
 
-def _around(context: Context, foreign: Foreign, project: Project, doc: Document) -> ProxyContext:
+def _around(context: Context, foreign: Foreign, project: Project) -> ProxyContext:
     """Collect what nginx-proxy's variables refer to."""
     hosts = {
         text.strip() for one in project.services.values() for text in one.environment.get("VIRTUAL_HOST", "").split(",")
@@ -81,10 +81,7 @@ def _around(context: Context, foreign: Foreign, project: Project, doc: Document)
             vhosts[name] = tuple(one for one in parse(found[1], found[0]) if not is_challenge(one))
 
     def port_of(service: Service) -> int:
-        exposed = [str(port) for port in doc.data(("services", service.name, "expose")) or ()]
-        if len(exposed) == 1 and exposed[0].isdigit():
-            return int(exposed[0])
-        ports = context.images.exposed_ports(service.image) if service.image else ()
+        ports = candidate_ports(context, service, service.image)
         return ports[0] if len(ports) == 1 else HTTP_PORT
 
     return ProxyContext(port_of, lambda path: foreign.files.read(path) is not None, vhosts)
