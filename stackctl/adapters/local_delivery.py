@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.disk.history import History
-from stackctl.model.layout import CERTBOT_CONF, CERTS, HISTORY, PROXY_MOUNTS
+from stackctl.model.layout import HISTORY, PROXY_MOUNTS
 from stackctl.model.project import Project
 from stackctl.observed.ports import Containers, Engine, Images, Orchestrator, Output, Sandbox
 from stackctl.proxies.proxy import ProxyLayout
@@ -39,7 +39,7 @@ class LocalDelivery(Generations):
         sandbox: Sandbox,
     ) -> None:
         super().__init__(root, layout, History(root / HISTORY).generations)
-        self._mounts = {layout.directory: layout.mount, **{place.path: place.mount for place in (CERTS, CERTBOT_CONF)}}
+        self._mounts = {layout.directory: layout.mount, **{place.path: place.mount for place in PROXY_MOUNTS}}
         self._tmpfs = layout.tmpfs
         self._orchestrator = orchestrator
         self._images = images

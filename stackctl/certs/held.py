@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 
+from stackctl.certs import copied
+from stackctl.certs.copied import Copy, Pair, lineage_pair, stored_pair
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import Certificate, Lineage
-from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, PRIVKEY, Place, lineage_folder, site_certs
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 
@@ -28,40 +29,22 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """The paths of a chain and its key inside the proxy's container."""
-
-    chain: str
-    key: str
-
-
-def lineage_pair(lineage: str) -> Pair:
-    """Return where the proxy finds a certbot lineage."""
-    return _pair(CERTBOT_CONF / lineage_folder(lineage))
-
-
-def stored_pair(site: str) -> Pair:
-    """Return where the proxy finds the certificate that is stored for a site."""
-    return _pair(site_certs(site))
-
-
-def _pair(folder: Place) -> Pair:
-    return Pair((folder / FULLCHAIN).mount, (folder / PRIVKEY).mount)
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
-    """A certificate with its key below ``data/certs``, and its source."""
+    """A certificate with its key below ``data/certs``, and its source.
+
+    Attributes:
+        version: the id of the pair on disk; None if there is none yet, or it is broken and this is its last good copy.
+    """
 
     certificate: Certificate
     source: str
+    version: str | None = None
 
     @classmethod
-    def of(cls, certificate: Certificate, recorded: str | None = None) -> Stored:
+    def of(cls, certificate: Certificate, recorded: str | None = None, version: str | None = None) -> Stored:
         """Return a certificate with its source; ``recorded`` is the one that was stored with it."""
-        if is_dummy(certificate):
-            return cls(certificate, Source.DUMMY)
-        return cls(certificate, recorded or Source.IMPORTED)
+        source = Source.DUMMY if is_dummy(certificate) else recorded or Source.IMPORTED
+        return cls(certificate, source, version)
 
     @property
     def real(self) -> bool:
@@ -74,19 +57,22 @@ class Shelf:
     """Every certificate a stack has.
 
     Attributes:
-        lineages: certbot's lineages, by name.
+        lineages: certbot's lineages, by name; one that is gone and has a copy is among them, with its problem.
         stored: the certificates below ``data/certs``, by site.
         now: the time at which a certificate is valid or not.
+        copies: the copies of lineages that a proxy reads, by name.
+        stored_copies: the copies of the stored certificates, by site.
     """
 
     lineages: Mapping[str, Lineage] = field(default_factory=dict)
     stored: Mapping[str, Stored] = field(default_factory=dict)
     now: datetime = _EPOCH
+    copies: Mapping[str, Copy] = field(default_factory=dict)
+    stored_copies: Mapping[str, Copy] = field(default_factory=dict)
 
     def servable(self, lineage: str) -> Certificate | None:
-        """Return what a proxy can serve of a lineage, or None."""
-        found = self.lineages.get(lineage)
-        return found.certificate if found is not None and found.usable else None
+        """Return what a proxy can serve of a lineage, or of its last good copy; or None."""
+        return copied.servable(self.lineages.get(lineage), self.copies.get(lineage), self.now)
 
     def valid(self, certificate: Certificate | None) -> bool:
         """Return whether a certificate is valid now."""
@@ -215,7 +201,7 @@ class Held:
 
     @property
     def problem(self) -> str | None:
-        """Why the site's own lineage cannot be served, or None."""
+        """Why the site's own lineage cannot be served as it is now, or None."""
         return self.own.problem if self.own else None
 
     @property

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
+from stackctl.certs.issuer.copies import PairFiles, served_fault
 from stackctl.certs.issuer.pair import framed, pair_problem
 from stackctl.model.stack import LETSENCRYPT_STAGING
 
@@ -58,6 +59,9 @@ class Lineage:
         problem: why it cannot be served, or None.
         server: the ACME directory that issued it, by its renewal file; None if that is missing.
         renewable: whether certbot can renew it: chain and renewal file are complete, and ``live/NAME`` has links.
+        version: the id of its pair; None if a part is missing.
+        flaw: why it is not complete although it can be served, or None.
+        gone: whether certbot's tree no longer has it, and ``certificate`` is that of its copy.
     """
 
     name: str
@@ -65,6 +69,9 @@ class Lineage:
     problem: str | None = None
     server: str | None = None
     renewable: bool = True
+    version: str | None = None
+    flaw: str | None = None
+    gone: bool = False
 
     @property
     def usable(self) -> bool:
@@ -112,12 +119,19 @@ def _issuer(leaf: x509.Certificate) -> str:
     return leaf.issuer.rfc4514_string()
 
 
-def read_lineage(
-    name: str, chain: bytes | None, key: bytes | None, renewal: bytes | None, *, linked: bool = True
+def read_lineage(  # noqa: PLR0913  (the files of a lineage)
+    name: str,
+    chain: bytes | None,
+    key: bytes | None,
+    renewal: bytes | None,
+    *,
+    behind: bytes | None = None,
+    linked: bool = True,
 ) -> Lineage:
     """Return a lineage from the bytes of ``fullchain.pem``, ``privkey.pem`` and ``renewal/NAME.conf`` (None: missing).
 
-    ``linked`` says whether the first two are links into the archive, as certbot makes them.
+    ``behind`` are the bytes of ``chain.pem``; ``linked`` says whether the first two files are links into the
+    archive, as certbot makes them.
     """
     server = _server(renewal)
     problem = pair_problem(chain, key)
@@ -127,7 +141,10 @@ def read_lineage(
         certificate = None
     # A chain that is truncated after the leaf is still better than a dummy, but must be replaced.
     whole = chain is not None and framed(chain)
-    return Lineage(name, certificate, problem, server, renewable=linked and whole and server is not None)
+    renewable = linked and whole and server is not None
+    version = PairFiles(chain, key).version
+    flaw = None if chain is None or problem else served_fault(chain, behind)
+    return Lineage(name, certificate, problem, server, renewable=renewable, version=version, flaw=flaw)
 
 
 def _server(renewal: bytes | None) -> str | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from stackctl.certs.held import Held, Pair
+from stackctl.certs.copied import Pair
+from stackctl.certs.held import Held
 from stackctl.certs.request import CertificateRequest
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack

@@ -1,7 +1,8 @@
 """Every path of a stack, on the host and in its containers.
 
 Paths on the host are relative to the stack's directory; a :class:`Place` is one that containers mount too.
-Who writes what: the user the proxy's ``custom``, certbot its own tree, the webroot and the stamps, stackctl the rest.
+Who writes what: the user the proxy's ``custom``, certbot its own tree and the webroot, stackctl the rest; the verified
+pairs and the stamps are written by both.
 """
 
 from __future__ import annotations
@@ -54,11 +55,15 @@ def lineages_cache(digest: str) -> str:
 
 # Certificates
 
-CERTS = Place("data/certs", "/etc/stackctl/certs")
-"""Dummies and imported certificates, a folder for each site."""
+CERTS = "data/certs"
+"""Dummies and imported certificates, a folder for each site; no container sees them."""
+
+OLD_CERTS_MOUNT = "/etc/stackctl/certs"
+"""Where the proxy's container of an earlier version saw :data:`CERTS`; a user's own directive can name it."""
 
 FULLCHAIN = "fullchain.pem"
 PRIVKEY = "privkey.pem"
+CHAIN = "chain.pem"
 SOURCE = "source"
 """The name of the issuer, next to a certificate that is neither a dummy nor imported."""
 
@@ -69,9 +74,9 @@ CA_BUNDLE = CA / "bundle.pem"
 EAB_KEY = CA / "eab-hmac-key"
 
 
-def site_certs(site: str) -> Place:
+def site_certs(site: str) -> str:
     """Return the folder of a site's dummy or imported certificate."""
-    return CERTS / site
+    return f"{CERTS}/{site}"
 
 
 # certbot
@@ -87,6 +92,20 @@ CHECKED = STAMPS / "checked"
 
 RENEWED = STAMPS / "renewed"
 """When certbot last renewed a certificate; the proxy reloads when it changes."""
+
+REFUSED = STAMPS / "refused"
+"""The certificates that the deploy hook did not copy, a line for each: its name and the reason."""
+
+HOOK = STAMPS / "copy-certificates"
+"""The deploy hook, a shell script that runs :data:`HOOK_PROGRAM` with certbot's own Python."""
+
+HOOK_PROGRAM = STAMPS / "copy-certificates.py"
+
+PAIRS = STAMPS / "pairs"
+"""Verified copies of certificates with their keys: all that a proxy reads of certificates."""
+
+PAIRS_OF_LINEAGES = PAIRS / "lineages"
+PAIRS_OF_STORED = PAIRS / "stored"
 
 WELL_KNOWN = ".well-known"
 CHALLENGES = f"{WELL_KNOWN}/acme-challenge"
@@ -131,7 +150,7 @@ def lineage_files(lineage: str) -> tuple[str, str, str]:
 
 GITIGNORE = ".gitignore"
 DOCKERIGNORE = ".dockerignore"
-SECRET_FOLDERS = (STATE, CERTBOT, CERTS.path, CA.path)
+SECRET_FOLDERS = (STATE, CERTBOT, CERTS, CA.path)
 """The folders with private keys, and with copies of Compose files, which can hold passwords."""
 
 
@@ -163,12 +182,13 @@ DIRECTORIES = {
     CERTBOT_CONF.path: 0o755,
     WEBROOT.path: 0o755,
     STAMPS.path: 0o755,
-    CERTS.path: 0o755,
+    PAIRS.path: 0o755,
+    CERTS: 0o755,
     CA.path: 0o755,
 }
 """The directories of a stack with their modes; those of its proxy come on top."""
 
-PROXY_MOUNTS = (CERTS, CERTBOT_CONF, WEBROOT, STAMPS)
+PROXY_MOUNTS = (WEBROOT, STAMPS)
 """What the container of any proxy mounts besides its own directory, read-only."""
 
 CERTBOT_MOUNTS = (CERTBOT_CONF, WEBROOT, STAMPS)

@@ -34,6 +34,7 @@ class Observed:
         ca_bundle: the stack's copy of the root certificates of a private CA.
         schema: the JSON Schema for editors.
         ignore_files: ``.gitignore`` and ``.dockerignore`` of the stack's directory, by name.
+        hook: the files of certbot's deploy hook, by path.
         repository: the git work tree that the stack's directory is in, or None.
         ledger: the requests made to CAs so far.
         now: the time of observing.
@@ -55,6 +56,7 @@ class Observed:
     ca_bundle: bytes | None = None
     schema: bytes | None = None
     ignore_files: Mapping[str, bytes] = field(default_factory=dict)
+    hook: Mapping[str, bytes] = field(default_factory=dict)
     repository: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
     now: datetime = _EPOCH

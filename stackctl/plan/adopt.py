@@ -85,7 +85,7 @@ class ImportCertificate(Operation):
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"copy the certificate of {self.site} to {CERTS.path}"
+        return f"copy the certificate of {self.site} to {CERTS}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

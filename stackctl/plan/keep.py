@@ -86,12 +86,14 @@ def drop_kept(stack: Stack, shelf: Shelf, sites: Collection[Site], issued: Colle
 
 
 def _narrowed(shelf: Shelf, requests: Mapping[str, CertificateRequest]) -> Shelf:
-    lineages = dict(shelf.lineages)
+    lineages, copies = dict(shelf.lineages), dict(shelf.copies)
     for name, request in requests.items():
-        one = lineages.get(name)
+        one, copy = lineages.get(name), copies.get(name)
         if one is not None and one.certificate is not None:
             lineages[name] = replace(one, certificate=_covering_only(one.certificate, request.names))
-    return replace(shelf, lineages=lineages)
+        if copy is not None:
+            copies[name] = replace(copy, certificate=_covering_only(copy.certificate, request.names))
+    return replace(shelf, lineages=lineages, copies=copies)
 
 
 def _covering_only(certificate: Certificate, names: Sequence[Domain]) -> Certificate:

@@ -28,9 +28,11 @@ class Preparation(IntEnum):
     CERTIFICATES = 3
     KEPT_FILES = 4
     DUMMIES = 5
-    IMAGES = 6
-    STAGING = 7
-    PUBLISHING = 8
+    COPIES = 6
+    HOOK = 7
+    IMAGES = 8
+    STAGING = 9
+    PUBLISHING = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

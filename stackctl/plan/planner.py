@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from stackctl.certs.held import Held, held
+from stackctl.certs.hook import deploy_hook
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource
 from stackctl.model.layout import SCHEMA
@@ -13,6 +14,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import DeleteCertificate, Issue
+from stackctl.plan.copies import copy_operations, fits, hook_operations
 from stackctl.plan.files import ProxyFiles
 from stackctl.plan.ignore_files import write_ignore_files
 from stackctl.plan.intent import Intent
@@ -95,6 +97,7 @@ class _Planner:
             yield from first
             yield from self._run_proxy(published=bool(first))
         else:
+            yield from self._copies(everything=False)
             yield from self.kept
             if self.kept:
                 yield from self.files.stage(self.staged)
@@ -127,12 +130,15 @@ class _Planner:
             yield WriteSchema(path=SCHEMA, content=self.intent.schema or b"", cause=cause)
         if self.intent.ignore_files:
             yield from write_ignore_files(observed)
+        if self.intent.focus is None:
+            yield from hook_operations(observed, deploy_hook())
         yield from self._write_custom()
         if not self.intent.write_last:
             yield from self._write()
+        yield from self._copies(everything=self.intent.focus is None)
         yield from self.kept
         for site in self.staged:
-            if not self._held(site).real and not self._dummy_fits(site):
+            if not fits(site, self._held(site)):
                 yield MakeDummy(site=site.name, names=site.domains, cause="no certificate yet", scope=site.name)
 
     def _remove_stale_mounts(self) -> Iterator[Operation]:
@@ -245,6 +251,5 @@ class _Planner:
         there = self._held(site)
         return there.is_own_lineage and not there.others
 
-    def _dummy_fits(self, site: Site) -> bool:
-        dummy = self._held(site).certificate
-        return dummy is not None and set(dummy.names) >= set(site.domains)
+    def _copies(self, *, everything: bool) -> Iterator[Operation]:
+        return copy_operations(self.stack, self.before, everything=everything)

@@ -47,6 +47,8 @@ def start_services(  # noqa: PLR0913  (the services, and what decides about each
 def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operation]:
     """Start the proxy together with certbot: nothing needs certbot earlier, and it is the same call of Compose."""
     yield from _start(stack, {stack.certbot: []}, (), observed, "proxy")
+    if observed.containers.is_running(stack.proxy.service):
+        cause = f"{cause}: its ports are closed for about a second"
     yield StartProxy(service=stack.proxy.service, cause=cause, batch="proxy")
 
 

@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from stackctl.certs.held import Held, Pair
+from stackctl.certs.copied import Pair
+from stackctl.certs.held import Held
+from stackctl.model.layout import CERTBOT_CONF, LINEAGES, OLD_CERTS_MOUNT, PAIRS_OF_LINEAGES, PAIRS_OF_STORED
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
@@ -23,7 +25,25 @@ class Rendering:
 
     def render(self, stack: Stack, sites: Collection[Site], tls: Mapping[Domain, SiteTls]) -> Rendered:
         """Return the files that all sites share, and those of ``sites``; ``tls`` is of all sites."""
-        return self.proxy.render(stack, sites, tls, self.version, self.custom)
+        custom = {name: served_copy(content) for name, content in self.custom.items()}
+        return self.proxy.render(stack, sites, tls, self.version, custom)
+
+
+_SERVED = {
+    f"{CERTBOT_CONF.mount}/{LINEAGES}/".encode(): f"{PAIRS_OF_LINEAGES.mount}/".encode(),
+    f"{OLD_CERTS_MOUNT}/".encode(): f"{PAIRS_OF_STORED.mount}/".encode(),
+}
+
+
+def served_copy(custom: bytes) -> bytes:
+    """Return a file of the user's own with the paths of certificates as the proxy's container has them.
+
+    The user names certificates where certbot stores them, or where an earlier version stored others; the proxy sees
+    only their verified copies.
+    """
+    for path, served in _SERVED.items():
+        custom = custom.replace(path, served)
+    return custom
 
 
 def site_tls(site: Site, held: Held) -> SiteTls:

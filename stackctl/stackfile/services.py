@@ -13,8 +13,8 @@ from stackctl.model.layout import (
     CERTBOT_CONF,
     CERTBOT_MOUNTS,
     CHECKED,
+    HOOK,
     RENEWALS,
-    RENEWED,
     SCHEMA,
 )
 from stackctl.model.stack import KeyType
@@ -29,7 +29,7 @@ HERE = "."
 TRUST = ("REQUESTS_CA_BUNDLE", CA_BUNDLE.mount)
 """The variable by which certbot trusts a CA, and its value in the container."""
 
-OWNED_KEYS = (
+_FIRST_KEYS = (
     "entrypoint",
     "stop_signal",
     "volumes",
@@ -40,6 +40,9 @@ OWNED_KEYS = (
     "security_opt",
     "healthcheck",
 )
+"""Those of the first version: the digests that it wrote are of all of them, whether a service has them or not."""
+
+OWNED_KEYS = (*_FIRST_KEYS,)
 """Keys of its services that stackctl keeps up to date; all others belong to the user."""
 
 
@@ -58,7 +61,7 @@ def certbot_block(service: str, image: str, *, with_bundle: bool, base: str = HE
         mounts=CERTBOT_MOUNTS,
         ca=CA,
         renewals=f"{CERTBOT_CONF.mount}/{RENEWALS}",
-        renewed=RENEWED.mount,
+        hook=HOOK.mount,
         checked=CHECKED.mount,
     )
 
@@ -121,7 +124,7 @@ def stackfile(settings: str, services: Sequence[str], schema: str = SCHEMA) -> s
 
 def owned_digest(service: Mapping[str, Any]) -> str:
     """Return a digest of the keys stackctl keeps up to date in a service."""
-    owned = {key: service.get(key) for key in OWNED_KEYS}
+    owned = {key: service.get(key) for key in OWNED_KEYS if key in _FIRST_KEYS or key in service}
     return hashlib.sha256(json.dumps(owned, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 

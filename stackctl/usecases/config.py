@@ -44,7 +44,7 @@ def config(context: Context, domain: Domain) -> Result[ConfigReport]:
     proxy = context.proxy_of(stack)
     custom = context.directory.custom(proxy.layout)
     rendering = Rendering(proxy, proxy_version(context, proxy, stack.proxy.image), custom)
-    shelf = context.directory.shelf(one.name for one in stack.sites)
+    shelf = context.directory.shelf((one.name for one in stack.sites), context.now())
     tls = {one.name: site_tls(one, held(one, shelf)) for one in stack.sites}
     rendered = rendering.render(stack, [site], tls)
     files = proxy.about({**rendered.shared, **rendered.sites[site.name]}, site.name)

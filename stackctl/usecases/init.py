@@ -17,7 +17,6 @@ from stackctl.errors import InputError
 from stackctl.model import values
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.layout import CA_BUNDLE, SCHEMA
-from stackctl.model.project import WRITTEN_LABEL
 from stackctl.model.stack import CA_NAMES, KeyType
 from stackctl.plan.ignore_files import uncovered_lines
 from stackctl.plan.intent import Intent
@@ -29,6 +28,7 @@ from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import KEY, read_keys, service_with_role
 from stackctl.stackfile.schema import editor_schema
 from stackctl.usecases.converge import converge, interpolated, load, refuse_unknown_proxy
+from stackctl.usecases.refresh import refreshed_service, trusting
 from stackctl.usecases.result import Result
 
 
@@ -152,8 +152,7 @@ def _block(  # noqa: PLR0913  (one service in one file)
     proxy: Proxy, role: str, name: str, options: InitOptions, base: str, *, with_bundle: bool
 ) -> str:
     if role == "proxy":
-        image = options.proxy_image or proxy.default_image
-        return proxy.service(name, image, *_ports(options), base)
+        return proxy.service(name, options.proxy_image or proxy.default_image, *_ports(options), base)
     image = options.certbot_image or services.DEFAULT_CERTBOT_IMAGE
     return services.certbot_block(name, image, with_bundle=with_bundle, base=base)
 
@@ -176,9 +175,14 @@ def _completed(context: Context, doc: Document, options: InitOptions, asked: dic
             block = _block(proxy, role, name, options, context.directory.base, with_bundle=with_bundle)
             doc = edit.add_entry(doc, ("services",), block)
         else:
-            doc = _refreshed(context, proxy, doc, role, written, options, with_bundle=with_bundle)
+            _refuse_contradiction(doc, role, written, doc.data(("services", written)), options)
+            block = _block(proxy, role, written, options, context.directory.base, with_bundle=with_bundle)
+            doc, edited = refreshed_service(doc, written, block)
+            if edited:
+                where = doc.where_of(("services", written))
+                context.report.note(f"{where}: the service {written} was edited by hand and is left unchanged")
             if role == "certbot" and with_bundle:
-                doc = _trusting(doc, written)
+                doc = trusting(doc, written)
     return doc
 
 
@@ -199,45 +203,6 @@ def _with_settings(context: Context, doc: Document, asked: dict[str, Any]) -> Do
                 hint="edit that line and run 'stackctl up'",
             )
     return doc
-
-
-def _refreshed(  # noqa: PLR0913  (one service in one file)
-    context: Context, proxy: Proxy, doc: Document, role: str, name: str, options: InitOptions, *, with_bundle: bool
-) -> Document:
-    """Update the keys of a service that stackctl owns, unless the user changed them."""
-    body = doc.data(("services", name))
-    _refuse_contradiction(doc, role, name, body, options)
-    block = _block(proxy, role, name, options, context.directory.base, with_bundle=with_bundle)
-    wanted = Document.parse(block, "block").data((name,))
-    if services.owned_digest(wanted) == services.owned_digest(body):
-        return doc
-    labels = body.get("labels")
-    if not isinstance(labels, dict) or labels.get(WRITTEN_LABEL) != services.owned_digest(body):
-        where = doc.where_of(("services", name))
-        context.report.note(f"{where}: the service {name} was edited by hand and is left unchanged")
-        return doc
-    for key in services.OWNED_KEYS:
-        there, new = doc.entry(("services", name, key)) is not None, services.entry_of(block, name, key)
-        if there and new is not None and body[key] != wanted[key]:
-            doc = edit.replace(doc, ("services", name, key), new)
-        elif there and new is None:
-            doc = edit.remove(doc, ("services", name, key))
-        elif not there and new is not None:
-            doc = edit.add_entry(doc, ("services", name), new)
-    label = f'{WRITTEN_LABEL}: "{services.owned_digest(wanted)}"\n'
-    return edit.replace(doc, ("services", name, "labels", WRITTEN_LABEL), label)
-
-
-def _trusting(doc: Document, certbot: str) -> Document:
-    """Make certbot trust the CA bundle, unless the user set the variable."""
-    key, value = services.TRUST
-    path = ("services", certbot, "environment")
-    environment = doc.data(path) or {}
-    if key in environment or any(str(item).startswith(f"{key}=") for item in environment):
-        return doc
-    if isinstance(environment, list):
-        return edit.add_item(doc, path, f"- {services.render_value(f'{key}={value}')}\n")
-    return edit.add_entry(doc, path, f"{key}: {services.render_value(value)}\n")
 
 
 def _refuse_contradiction(doc: Document, role: str, name: str, body: dict[str, Any], options: InitOptions) -> None:

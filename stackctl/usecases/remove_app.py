@@ -76,7 +76,7 @@ def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site |
         InputError: another site uses the certificate.
     """
     others = [other for other in loaded.stack.sites if other is not site]
-    shelf = context.directory.shelf([domain, *(other.name for other in others)])
+    shelf = context.directory.shelf([domain, *(other.name for other in others)], context.now())
     own = owned(domain, shelf.name_of(site) if site else str(domain), shelf)
     lineage = own.lineage if own else None
     if lineage is not None and any(lineage in {other.lineage, *held(other, shelf).lineages} for other in others):

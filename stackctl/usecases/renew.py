@@ -89,7 +89,7 @@ def renew(
 
 
 def _held(context: Context, sites: Collection[Site]) -> dict[Domain, Held]:
-    shelf = context.directory.shelf(site.name for site in sites)
+    shelf = context.directory.shelf((site.name for site in sites), context.now())
     return {site.name: held(site, shelf) for site in sites}
 
 

@@ -22,6 +22,7 @@ from stackctl.stackfile.read import read_keys
 from stackctl.usecases.adopt.take_over import UndoReport, undo_adoption
 from stackctl.usecases.converge import converge, interpolated, load, open_document
 from stackctl.usecases.recording import files_of, record_undo, record_unknown
+from stackctl.usecases.refresh import refreshed
 from stackctl.usecases.result import Result
 from stackctl.wording import moment
 
@@ -73,7 +74,7 @@ def rollback(
             f"entry {entry.number} is damaged: {entry.file} is missing",
             hint="choose another entry of 'stackctl history'",
         )
-    doc = _parsed(context, entry, text)
+    doc = refreshed(context, _parsed(context, entry, text))
     there = now.get(context.directory.main_path)
     loaded = load(context, doc, None if there is None else there.decode())
     custom = _custom(files, context.proxy_of(loaded.stack).layout)

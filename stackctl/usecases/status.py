@@ -57,13 +57,13 @@ def status(context: Context) -> Result[StatusReport]:
     loaded = load_current(context)
     stack = loaded.stack
     containers = context.orchestrator.containers(loaded.project.name)
-    shelf = context.directory.shelf(site.name for site in stack.sites)
+    now = context.now()
+    shelf = context.directory.shelf((site.name for site in stack.sites), now)
     served = context.wire.offered(stack.proxy.https.at, [site.name for site in stack.sites]) if stack.sites else {}
     # Each server is probed once, however many sites share it.
     servers = list(dict.fromkeys(server for site in stack.sites for server in site.servers))
     answers = endpoints_answer(context, (server.endpoint for server in servers if server.service is None))
     health = {server: _health(server, containers, answers) for server in servers}
-    now = context.now()
     rows: list[SiteStatus] = []
     for site in stack.sites:
         there = held(site, shelf)

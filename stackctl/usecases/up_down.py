@@ -9,6 +9,7 @@ from stackctl.errors import ExitCode, HostError
 from stackctl.plan.diff import FileDiff, file_diff
 from stackctl.plan.intent import Intent
 from stackctl.usecases.converge import converge, load_current
+from stackctl.usecases.refresh import load_refreshed
 from stackctl.usecases.result import Result
 from stackctl.usecases.unreadable import unreadable_files
 
@@ -23,7 +24,7 @@ def up(  # noqa: PLR0913  (one parameter per option)
     dry_run: bool = False,
 ) -> Result[None]:
     """Bring the stack to the state that the Compose file describes, after an edit or a crash."""
-    loaded = load_current(context)
+    loaded = load_refreshed(context)
     intent = Intent(issue=issue, check=check, ledger=ledger, unattended=unattended)
     for one in unreadable_files(context, loaded.stack):
         context.report.note(f"{one.path} has mode {one.mode:04o}, {one.why}: chmod {one.wanted:o} {one.path}")
@@ -34,11 +35,11 @@ def plan(
     context: Context, *, issue: bool = True, ledger: bool = True, unattended: bool = False, check: bool = False
 ) -> Result[None]:
     """Plan what :func:`up` with the same options would do; with ``check``, changes set the exit code."""
-    loaded = load_current(context)
+    loaded = load_refreshed(context)
     intent = Intent(issue=issue, ledger=ledger, unattended=unattended)
     result = converge(context, "plan", loaded, intent, dry_run=True)
     found = ExitCode.CHANGES if check and result.plan else ExitCode.OK
-    return replace(result, found=found, edited=_edited(context, loaded.doc.text) if result.plan else ())
+    return replace(result, found=found, edited=_edited(context, loaded.before or "") if result.plan else ())
 
 
 def _edited(context: Context, text: str) -> tuple[FileDiff, ...]:

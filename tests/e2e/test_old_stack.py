@@ -14,6 +14,9 @@ from tests.old_stack.fixture import OldStack
 
 pytestmark = pytest.mark.e2e
 
+GAP_SECONDS = 5.0
+"""How long the ports of the proxy may be closed while its container is replaced, on a busy machine."""
+
 
 def test_a_running_stack_of_an_earlier_version_gets_the_files_of_this_one(stack: Stack) -> None:
     ca = stack.lab.directory.removeprefix("https://").partition("/")[0]
@@ -26,17 +29,24 @@ def test_a_running_stack_of_an_earlier_version_gets_the_files_of_this_one(stack:
     planned = json.loads(stack.ok("plan", "--output", "json").stdout)["operations"]
     assert {one["cause"] for one in planned} == {
         "settings of all sites changed",
+        "missing",
+        "the stack changes",
+        "the proxy has no copy of it",
+        "its definition changed",
+        "its definition changed: its ports are closed for about a second",
         *(f"{name} changed" for name in serials if not name.startswith("www.")),
         "the proxy's files change",
-        "its files changed",
         "the proxy loaded its files",
     }
     with ExitStack() as open_clients:
         clients = [open_clients.enter_context(Client(stack.address, name, None)) for name in serials]
         stack.ok("up")
-    assert [client.errors for client in clients] == [[]] * len(serials)
-    assert all(client.requests for client in clients)
-    assert stack.compose("ps", "--quiet") == containers
+    for client in clients:
+        # The container is replaced: meanwhile there is no answer, and before and after it only right ones.
+        assert [error for error in client.errors if error.startswith("status")] == []
+        assert client.lost[-1] - client.lost[0] < GAP_SECONDS
+        assert client.requests > len(client.errors)
+    assert len(set(stack.compose("ps", "--quiet").split()) & set(containers.split())) == len(serials) - 1, "the apps"
     assert {name: stack.serial(name) for name in serials} == serials
     assert json.loads(stack.ok("plan", "--output", "json").stdout)["operations"] == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +24,7 @@ class Client(threading.Thread):
         self._over = threading.Event()
         self.requests = 0
         self.errors: list[str] = []
+        self.lost: list[float] = []
 
     def run(self) -> None:
         connection = self._open()
@@ -33,12 +35,16 @@ class Client(threading.Thread):
                 response = connection.getresponse()
                 response.read()
                 if response.status != 200:
-                    self.errors.append(f"status {response.status}")
+                    self._failed(f"status {response.status}")
             except (OSError, http.client.HTTPException) as error:
-                self.errors.append(repr(error))
+                self._failed(repr(error))
                 connection.close()
                 connection = self._open()
         connection.close()
+
+    def _failed(self, error: str) -> None:
+        self.errors.append(error)
+        self.lost.append(time.monotonic())
 
     def _open(self) -> Secure:
         return Secure(self._address, self._site, self._context, seconds=10)

@@ -46,11 +46,12 @@ def certificates(root: Path) -> None:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("certificates")
     certificates(made)
-    adopted = made / "etc/letsencrypt/live" / NAME
-    adopted.mkdir(parents=True, exist_ok=True)
-    for kind, content in zip(("fullchain", "privkey"), make_dummy([NAME], datetime.now(UTC)), strict=True):
-        (adopted / f"{kind}.pem").write_bytes(content)
-    folder = made / "etc/stackctl/certs"
+    for parent in ("etc/letsencrypt/live", "var/lib/stackctl/pairs/lineages"):
+        adopted = made / parent / NAME
+        adopted.mkdir(parents=True, exist_ok=True)
+        for kind, content in zip(("fullchain", "privkey"), make_dummy([NAME], datetime.now(UTC)), strict=True):
+            (adopted / f"{kind}.pem").write_bytes(content)
+    folder = made / "var/lib/stackctl/pairs/stored"
     for name in (NAME, "app2.example.com", "one.example.com"):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for kind, content in zip(("fullchain", "privkey"), make_dummy([name], datetime.now(UTC)), strict=True):
@@ -86,7 +87,7 @@ def run(version: str, sets: Path, root: Path) -> str:
     """Return the output of nginx for every set in a folder."""
     mounts = [
         f"{sets}:/golden:ro",
-        f"{root}/etc/stackctl/certs:/etc/stackctl/certs:ro",
+        f"{root}/var/lib/stackctl:/var/lib/stackctl:ro",
         f"{root}/etc/letsencrypt:/etc/letsencrypt:ro",
     ]
     done = subprocess.run(

@@ -79,7 +79,7 @@ def test_an_app_with_an_alias_is_added(site: ToyWorld) -> None:
     assert site.lines(HOSTS) == [f"{ONE} {ONE}", f"www.example.com {ONE}"]
     assert site.lines(ROUTES) == [f"{ONE} / one:8000 read=300s"]
     assert site.lines(CERTS) == [
-        f"{ONE} /etc/letsencrypt/live/{ONE}/fullchain.pem /etc/letsencrypt/live/{ONE}/privkey.pem"
+        f"{ONE} /var/lib/stackctl/pairs/lineages/{ONE}/fullchain.pem /var/lib/stackctl/pairs/lineages/{ONE}/privkey.pem"
     ]
     assert site.lines(REDIRECTS) == [ONE, "www.example.com"]
     settled(site)
@@ -205,6 +205,7 @@ def test_a_lost_certificate_of_one_site_does_not_hold_another_up(site: ToyWorld)
     done(site.add(TWO))
     shutil.rmtree(site.root / "data/certbot/conf/live" / ONE)
     shutil.rmtree(site.root / "data/certs" / ONE)
+    shutil.rmtree(site.root / "data/certbot/deploy/pairs")
     site.fake.faults.issue = {ONE: "dns"}
     site.fake.images["three:latest"] = (9000,)
     done(site.add("three.example.com", service=None, image="three:latest"))

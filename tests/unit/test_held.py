@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from stackctl.certs.held import Pair, Shelf, Source, Stored, held, owned
+from stackctl.certs.copied import Pair
+from stackctl.certs.held import Shelf, Source, Stored, held, owned
 from stackctl.certs.lineage import Lineage
 from stackctl.model.stack import LETSENCRYPT_STAGING
 from stackctl.model.values import Domain
@@ -42,7 +43,7 @@ def longer(one: Lineage) -> Lineage:
 def test_the_first_source_that_has_one_is_served(shelf: Shelf, source: Source, served: str | None) -> None:
     found = held(SITE, shelf)
     assert (found.source, found.lineage) == (source, served)
-    folder = f"/etc/letsencrypt/live/{served}" if served else f"/etc/stackctl/certs/{A}"
+    folder = f"/var/lib/stackctl/pairs/{f'lineages/{served}' if served else f'stored/{A}'}"
     assert found.pair == Pair(f"{folder}/fullchain.pem", f"{folder}/privkey.pem")
     assert found.real is (source is not Source.DUMMY)
     assert found.borrowed is (served == "wild")

@@ -45,7 +45,7 @@ INSIDE = {
     "plan": (
         "intent operation",
         "certificates operations",
-        "adopt diff files ignore_files keep requests services",
+        "adopt copies diff files ignore_files keep requests services",
         "planner",
     ),
     "proxies": ("trace", "proxy", "nginx sites", "registry"),

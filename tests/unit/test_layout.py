@@ -26,7 +26,7 @@ NAMES = re.compile(
     "|".join(
         [
             *sorted({re.escape(path) for place in PLACES for path in (place.path, place.mount) if path != NGINX.path}),
-            *map(re.escape, (STATE, CERTBOT, layout.WELL_KNOWN, layout.FULLCHAIN, layout.PRIVKEY)),
+            *map(re.escape, (STATE, CERTBOT, layout.CERTS, layout.WELL_KNOWN, layout.FULLCHAIN, layout.PRIVKEY)),
             # A folder of the proxy's; other paths that begin so are templates.
             rf"\b{NGINX.path}/(?:custom|live|generations|sites)\b",
             # The folders of certbot's tree.
@@ -83,6 +83,6 @@ def test_only_the_owner_looks_into_the_state() -> None:
 
 def test_a_path_below_a_place_is_below_it_on_both_sides() -> None:
     assert (
-        Place("data/certs/one.example.com/key", "/etc/stackctl/certs/one.example.com/key")
-        == layout.CERTS / "one.example.com" / "key"
+        Place("data/ca/one.example.com/key", "/etc/stackctl/ca/one.example.com/key")
+        == layout.CA / "one.example.com" / "key"
     )

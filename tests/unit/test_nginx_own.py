@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from stackctl.certs.held import Shelf, held, lineage_pair
+from stackctl.certs.copied import lineage_pair
+from stackctl.certs.held import Shelf, held
 from stackctl.model.routing import Tuning
 from stackctl.proxies.nginx.config import shared_files, site_files
 from stackctl.proxies.nginx.directives import Directive, every, first, named

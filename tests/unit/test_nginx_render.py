@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackctl.certs.held import Shelf, held, lineage_pair
+from stackctl.certs.copied import lineage_pair
+from stackctl.certs.held import Shelf, held
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
@@ -83,7 +84,7 @@ def test_an_address_is_not_resolved_and_a_name_is(host: str, resolved: bool) -> 
 
 def test_a_site_with_its_dummy_is_served_over_http_too() -> None:
     text = site_conf(tls=DUMMY)
-    assert "ssl_certificate /etc/stackctl/certs/a.example.com/fullchain.pem;" in text
+    assert "ssl_certificate /var/lib/stackctl/pairs/stored/a.example.com/fullchain.pem;" in text
     assert "listen 80;" in text
     assert text.count("proxy_pass ") == 2
     assert f"sites/{A}.redirect" not in site_files(stack(site(A)), site(A), DUMMY, NEW, custom=None)
@@ -92,8 +93,8 @@ def test_a_site_with_its_dummy_is_served_over_http_too() -> None:
 def test_a_site_with_its_certificate_is_redirected() -> None:
     files = site_files(stack(site(A)), site(A), issued_tls(site(A), lineage_pair(A)), NEW, custom=None)
     text = files[f"sites/{A}.conf"].decode()
-    assert "ssl_certificate /etc/letsencrypt/live/a.example.com/fullchain.pem;" in text
-    assert "ssl_certificate_key /etc/letsencrypt/live/a.example.com/privkey.pem;" in text
+    assert "ssl_certificate /var/lib/stackctl/pairs/lineages/a.example.com/fullchain.pem;" in text
+    assert "ssl_certificate_key /var/lib/stackctl/pairs/lineages/a.example.com/privkey.pem;" in text
     assert "listen 80;" not in text
     assert files[f"sites/{A}.redirect"] == b"server_name a.example.com;\n"
 

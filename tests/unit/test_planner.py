@@ -8,7 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from stackctl.certs.held import Held, Shelf, Source, Stored, held, lineage_pair
+from stackctl.certs.copied import lineage_pair
+from stackctl.certs.held import Held, Shelf, Source, Stored, held
+from stackctl.certs.hook import deploy_hook
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.sources.registered import ISSUERS
@@ -90,6 +92,7 @@ def settled(
         images=images(*services),
         shelf=Shelf(lineages, {one.name: dummy_of(*one.domains) for one in stack.sites}),
         custom=custom or {},
+        hook=deploy_hook(),
     )
 
 
@@ -175,6 +178,7 @@ def test_a_first_init_makes_everything_in_order() -> None:
     assert str(made) == lines(
         """
         create nginx, data/certs  (missing)
+        write certbot's deploy hook data/certbot/deploy/copy-certificates  (missing)
         write docker-compose.yml  (missing)
         stage nginx.conf, snippets/acme.conf, snippets/proxy.conf, snippets/removed.conf, snippets/tls.conf  (missing)
         test the staged configuration and make it live  (the proxy's files change)
@@ -188,6 +192,7 @@ def test_a_first_up_of_an_app_serves_its_dummy_before_it_asks_for_a_certificate(
     observed = replace(nothing(project(WEB)), stackfile=TEXT, missing=(), images={"nginx:1.30": "id of nginx"})
     assert str(plan(stack(SITE_A), observed)) == lines(
         """
+        write certbot's deploy hook data/certbot/deploy/copy-certificates  (missing)
         create a dummy certificate for a.example.com  (no certificate yet)
         pull web:1  (not on this host)
         start service web  (not running yet)
@@ -538,13 +543,15 @@ def test_what_fails_with_one_app_is_in_that_apps_scope() -> None:
 
 # The proxy and certbot
 
+GAP = ": its ports are closed for about a second"
+
 
 @pytest.mark.parametrize(
     ("changed", "cause"),
     [
         (container("nginx", state="exited", role="proxy"), "it is exited"),
-        (container("nginx", config_hash="h0", role="proxy"), "its definition changed"),
-        (container("nginx", image_id="old", role="proxy"), "its image changed"),
+        (container("nginx", config_hash="h0", role="proxy"), f"its definition changed{GAP}"),
+        (container("nginx", image_id="old", role="proxy"), f"its image changed{GAP}"),
     ],
 )
 def test_a_proxy_that_is_not_as_the_file_says_is_started_not_reloaded(changed: Container, cause: str) -> None:
@@ -1036,7 +1043,7 @@ def test_a_ca_bundle_is_copied_where_it_differs(wished: bytes | None, there: byt
 def test_directories_come_before_anything_is_written_into_them() -> None:
     observed = replace(nothing(project(WEB)), images={})
     kinds = [type(operation).__name__ for operation in plan(stack(SITE_A), observed, Intent(ca_bundle=b"x")).operations]
-    assert kinds[:4] == ["MakeDirectories", "WriteCaBundle", "WriteStackfile", "MakeDummy"]
+    assert kinds[:5] == ["MakeDirectories", "WriteCaBundle", "WriteHook", "WriteStackfile", "MakeDummy"]
 
 
 def test_every_verification_comes_after_the_start_or_reload_it_is_about() -> None:

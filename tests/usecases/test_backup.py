@@ -107,7 +107,7 @@ def test_what_is_left_out_is_reported(site: World, tmp_path: Path) -> None:
 def test_own_certificates_and_the_history_are_in_and_dummies_are_not(stack: World, tmp_path: Path) -> None:
     stack.fake.faults.issue["two.example.com"] = "dns"
     stack.add("two.example.com")
-    assert "two.example.com" in stack.host.directory.shelf(["two.example.com"]).stored
+    assert "two.example.com" in stack.host.directory.shelf(["two.example.com"], stack.clock()).stored
     own = stack.root / "data/certs/own.example.com"
     own.mkdir()
     (own / "fullchain.pem").write_bytes(stack.fake.ca.issue(["own.example.com"], stack.clock())[0])

@@ -121,7 +121,7 @@ def test_an_imported_certificate_is_judged_although_no_other_could_be_issued(imp
 
 @pytest.mark.parametrize(
     ("kind", "folder"),
-    [("named", f"/etc/letsencrypt/live/{SHARED}"), ("imported", f"/etc/stackctl/certs/{ONE}")],
+    [("named", f"/var/lib/stackctl/pairs/lineages/{SHARED}"), ("imported", f"/var/lib/stackctl/pairs/stored/{ONE}")],
 )
 def test_config_shows_the_files_that_are_live(kind: str, folder: str, request: pytest.FixtureRequest) -> None:
     world: World = request.getfixturevalue(kind)

@@ -39,7 +39,7 @@ def test_a_lineage_of_another_name_is_served_and_nothing_is_requested(named: Wor
     issued = len(named.fake.ca.issued)
     done(named.up())
     assert named.served() == {ONE: "real"}
-    assert f"live/{ONE}-0001/fullchain.pem".encode() in named.live()[f"sites/{ONE}.conf"]
+    assert f"lineages/{ONE}-0001/fullchain.pem".encode() in named.live()[f"sites/{ONE}.conf"]
     assert len(named.fake.ca.issued) == issued
     assert not named.up().plan
 

@@ -179,7 +179,7 @@ def test_a_name_that_is_covered_by_a_lineage_of_no_site_is_served_with_it_at_onc
     assert names.up([B, X]).code is ExitCode.ISSUE_FAILED
     assert names.trusted() == {B, X}
     live = names.world.live()[f"sites/{B}.conf"].decode()
-    assert live.count("ssl_certificate /etc/") == 2
+    assert live.count("ssl_certificate /var/") == 2
     assert names.world.rows()[B]["served"] == "real"
 
 

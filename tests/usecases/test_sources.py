@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from stackctl.adapters.fakes.certbot import FakeCa
-from stackctl.certs.held import Held, Pair, Stored, stored_pair
+from stackctl.certs.copied import Pair, stored_pair
+from stackctl.certs.held import Held, Stored
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import Candidate
 from stackctl.engine.context import Context
@@ -83,7 +84,7 @@ def ca(stack: World) -> ProcessCa:
 
 
 def of(world: World, name: str) -> Stored | None:
-    return world.host.directory.shelf([name]).stored.get(name)
+    return world.host.directory.shelf([name], world.clock()).stored.get(name)
 
 
 def test_it_issues_for_its_sites_and_the_others_go_to_certbot(stack: World, ca: ProcessCa) -> None:
@@ -93,7 +94,10 @@ def test_it_issues_for_its_sites_and_the_others_go_to_certbot(stack: World, ca: 
     done(stack.add(ONE, service="two", image="two:latest"))
     assert (ca.ca.issued, stack.fake.ca.issued) == ([(LOCAL,)], [(ONE,)])
     assert stack.served() == {LOCAL: "real", ONE: "real"}
-    assert f"ssl_certificate /etc/stackctl/certs/{LOCAL}/fullchain.pem;".encode() in stack.live()[f"sites/{LOCAL}.conf"]
+    assert (
+        f"ssl_certificate /var/lib/stackctl/pairs/stored/{LOCAL}/fullchain.pem;".encode()
+        in stack.live()[f"sites/{LOCAL}.conf"]
+    )
     assert not stack.on_http(LOCAL)
     assert not stack.up().plan
 

@@ -194,7 +194,7 @@ def test_a_reload_is_a_signal_only_right_after_a_test_of_the_same_files(
 
     def refuses_the_new_certificate(root: str) -> Output:
         file = site.root / "nginx" / root / "sites/two.example.com.conf"
-        if "/etc/letsencrypt" in file.read_text():
+        if "pairs/lineages" in file.read_text():
             at = f"/etc/nginx/{root}/sites/two.example.com.conf:1"
             return Output(1, f"nginx: [emerg] cannot load certificate in {at}\n")
         return passes(root)
@@ -329,7 +329,8 @@ def test_one_service_that_does_not_start_does_not_stop_another(site: World) -> N
 @pytest.mark.parametrize(
     ("folder", "services"),
     [
-        ("data/certs", ["nginx"]),
+        ("data/certs", []),
+        ("data/certbot/deploy", ["nginx", "certbot"]),
         ("data/certbot/www", ["nginx", "certbot"]),
         ("data/ca", ["certbot"]),
         ("nginx/custom", []),

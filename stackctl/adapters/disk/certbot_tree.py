@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adapters.disk.lineage_cache import LineageCache
+from stackctl.certs.issuer.copies import PairFiles
 from stackctl.certs.lineage import Lineage, read_lineage
 from stackctl.certs.renewal import KINDS
 from stackctl.model.layout import (
@@ -84,12 +85,16 @@ class CertbotTree:
         """Return one lineage."""
         return self._look(lambda: self._on_disk(name), lambda files: _lineage(name, files.get, linked=True))
 
+    def pair(self, name: str) -> PairFiles:
+        """Return the content of a lineage's current files."""
+        return PairFiles(*(self.read(lineage_file(name, kind)) for kind in ("fullchain", "privkey", "chain")))
+
     def _on_disk(self, name: str) -> Lineage:
         linked = (self._root / lineage_file(name, "fullchain")).is_symlink()
         return _lineage(name, lambda path: read_or_none(self._root / path), linked=linked)
 
     def _paths(self, name: str) -> list[str]:
-        return [f"{self._root}/{path}" for path in lineage_files(name)]
+        return [f"{self._root}/{path}" for path in (*lineage_files(name), lineage_file(name, "chain"))]
 
     # Anything in it
 
@@ -144,7 +149,7 @@ class CertbotTree:
 
 
 def _lineage(name: str, read: Callable[[str], bytes | None], *, linked: bool) -> Lineage:
-    return read_lineage(name, *map(read, lineage_files(name)), linked=linked)
+    return read_lineage(name, *map(read, lineage_files(name)), behind=read(lineage_file(name, "chain")), linked=linked)
 
 
 def _below(files: Mapping[str, bytes], folder: str) -> Iterator[tuple[str, str, str]]:

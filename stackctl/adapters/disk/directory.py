@@ -5,6 +5,7 @@ PROXY/live            → generations/ID, switched in one rename
 PROXY/generations/    the last ten sets of files, each complete
 PROXY/custom/         the user's own files; written only to restore an earlier state
 data/certbot/         certbot's own tree, changed only by certbot
+data/certbot/deploy/  stamps, the deploy hook, and the verified pairs that a proxy reads
 data/certs/           certificates that are not certbot's: dummies, imported ones, and those of other issuers
 .stackctl/            lock, ledger, history
 """
@@ -14,38 +15,33 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from stackctl.adapters.disk.certbot_tree import CertbotTree, TreeReader
+from stackctl.adapters.disk.certbot_tree import TreeReader
+from stackctl.adapters.disk.certificates import CertificateFiles
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
 from stackctl.adapters.disk.history import History
-from stackctl.certs.held import Shelf, Source, Stored
 from stackctl.certs.ledger import Entry, Ledger
-from stackctl.certs.lineage import Lineage, read_certificate
 from stackctl.errors import HostError, StackfileError
 from stackctl.model.layout import (
     CA_BUNDLE,
-    CERTBOT_CONF,
-    CERTS,
     DIRECTORIES,
     DOCKERIGNORE,
     EAB_KEY,
-    FULLCHAIN,
     GENERATIONS,
     GITIGNORE,
     HISTORY,
+    HOOK,
+    HOOK_PROGRAM,
     LEDGER,
-    PRIVKEY,
+    PAIRS,
     SCHEMA,
-    SOURCE,
     STATE,
     VERSIONS_CACHE,
     lineages_cache,
-    site_certs,
 )
 from stackctl.proxies.proxy import ProxyLayout
 from stackctl.stackfile.locate import ComposeFiles
@@ -60,7 +56,7 @@ def _directories(layout: ProxyLayout) -> Mapping[str, int]:
     return {STATE: DIRECTORIES[STATE], layout.custom: 0o755, generations: 0o755, **DIRECTORIES}
 
 
-class StackDirectory:
+class StackDirectory(CertificateFiles):
     """One stack's directory. Every method raises :class:`HostError` on a file system error."""
 
     def __init__(self, files: ComposeFiles, read_tree: TreeReader | None = None, cache: Path | None = None) -> None:
@@ -69,15 +65,14 @@ class StackDirectory:
         ``cache`` is an optional directory that all stacks of a user share.
         """
         self.files = files
-        self.root = files.directory
+        super().__init__(files.directory, read_tree, self._lineages_file(files.directory, cache))
         self.history = History(self.root / HISTORY)
         self._cache = cache or self.root / STATE
-        self._read_tree = read_tree
-        self._lineages_cache = self._lineages_file(cache)
 
-    def _lineages_file(self, cache: Path | None) -> Path | None:
+    @staticmethod
+    def _lineages_file(root: Path, cache: Path | None) -> Path | None:
         """Return a path outside the stack, so that a command with nothing to do changes nothing in it."""
-        digest = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()
+        digest = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()
         return None if cache is None else cache / lineages_cache(digest)
 
     # Reading
@@ -126,42 +121,11 @@ class StackDirectory:
                 found[path.name] = path.read_bytes()
         return found
 
-    def certbot_tree(self) -> CertbotTree:
-        """Return certbot's current tree."""
-        return CertbotTree(self.root / CERTBOT_CONF.path, self._read_tree, self._lineages_cache)
-
-    def lineages(self) -> dict[str, Lineage]:
-        """Return certbot's lineages, by name."""
-        return self.certbot_tree().lineages()
-
-    def lineage(self, name: str) -> Lineage:
-        """Return one lineage."""
-        return self.certbot_tree().lineage(name)
-
-    def shelf(self, sites: Iterable[str]) -> Shelf:
-        """Return every certificate that ``sites``, given by their own names, and their aliases may be served with."""
-        names = dict.fromkeys([*sites, *self._kept_names()])
-        stored = {name: found for name in names if (found := self._stored(name)) is not None}
-        return Shelf(self.lineages(), stored)
-
-    def _kept_names(self) -> list[str]:
-        """Return the names for which a copy of another site's certificate is kept."""
+    def hook(self) -> dict[str, bytes]:
+        """Return the files of the deploy hook, by path, where they are."""
         with host_errors():
-            files = (self.root / CERTS.path).glob(f"*/{SOURCE}")
-            return sorted(one.parent.name for one in files if one.read_text(errors="replace").strip() == Source.KEPT)
-
-    def _stored(self, site: str) -> Stored | None:
-        """Return the certificate below ``data/certs`` for a site, or None if chain or key is missing."""
-        folder = self.root / site_certs(site).path
-        with host_errors():
-            chain = read_or_none(folder / FULLCHAIN)
-            if chain is None or not (folder / PRIVKEY).exists():
-                return None
-            source = read_or_none(folder / SOURCE)
-        try:
-            return Stored.of(read_certificate(chain), source.decode("utf-8", "replace").strip() if source else None)
-        except ValueError:
-            return None
+            read = {place.path: read_or_none(self.root / place.path) for place in (HOOK, HOOK_PROGRAM)}
+        return {path: content for path, content in read.items() if content is not None}
 
     def ca_bundle(self) -> bytes | None:
         """Return the stack's copy of the trust anchors of a private CA."""
@@ -197,6 +161,8 @@ class StackDirectory:
         with host_errors():
             for path in set(paths) & _directories(layout).keys():
                 make_folder(self.root / path, _directories(layout)[path])
+                if path == PAIRS.path:
+                    self.pairs.prepare()
 
     def write_stackfile(self, content: str, before: str | None) -> None:
         """Replace the Compose file, if it still equals ``before``."""
@@ -225,27 +191,12 @@ class StackDirectory:
             else:
                 write_whole(file, content)
 
-    def store_pair(self, site: str, chain: bytes, key: bytes, source: str | None = None) -> None:
-        """Store a site's certificate that is not certbot's; only the owner may read the key.
-
-        ``source`` is its issuer; None for a dummy or an imported certificate, which are recognized without it.
-        """
-        folder = self.root / site_certs(site).path
+    def write_hook(self, files: Mapping[str, bytes]) -> None:
+        """Write the files of the deploy hook."""
         with host_errors():
-            make_folder(folder)
-            write_whole(folder / PRIVKEY, key, 0o600)
-            write_whole(folder / FULLCHAIN, chain)
-            if source is not None:
-                write_whole(folder / SOURCE, f"{source}\n".encode())
-            else:
-                (folder / SOURCE).unlink(missing_ok=True)
-
-    def remove_pair(self, site: str) -> None:
-        """Remove the certificate stored for a site, with its key."""
-        folder = self.root / site_certs(site).path
-        with host_errors():
-            if folder.is_dir():
-                shutil.rmtree(folder)
+            for path, content in files.items():
+                make_folder((self.root / path).parent)
+                write_whole(self.root / path, content)
 
     def write_ca_bundle(self, content: bytes) -> None:
         """Store the trust anchors of a private CA."""

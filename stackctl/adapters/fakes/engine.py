@@ -24,13 +24,14 @@ from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
 from stackctl.adapters.fakes.compose import Run, resolve_project, variables_of
 from stackctl.adapters.fakes.faults import Faults, Killed
 from stackctl.adapters.fakes.looks import FakeLooks
+from stackctl.adapters.fakes.mounts import FakeMounts
 from stackctl.adapters.fakes.nginx import FakeNginx
 from stackctl.adapters.fakes.proxy import Asked, FakeProxy
 from stackctl.adapters.local_delivery import local_engine
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, Endpoint, PortBinding
-from stackctl.model.layout import CERTBOT_CONF, CERTS, LIVE, Place
+from stackctl.model.layout import CERTBOT_CONF, LIVE, STAMPS
 from stackctl.model.project import Project, Service
 from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import Engine, EngineVersion, Output
@@ -65,6 +66,7 @@ class FakeEngine(FakeLooks):
         self.runs: dict[str, Run] = {}
         self.loaded: dict[str, Certificate] = {}
         self.loaded_generation: str | None = None
+        self._mounts = FakeMounts(root)
 
     @property
     def files(self) -> ComposeFiles:
@@ -147,8 +149,9 @@ class FakeEngine(FakeLooks):
             del self.runs[old.id]
         number = sum(call.startswith("up ") for call in self.calls)
         state = "exited" if service.name in self.faults.exits else "running"
-        if service.role == "proxy" and self._load().code:
-            state = "restarting"
+        if service.role == "proxy":
+            with self._mounts.only({mount.source: mount.target for mount in service.mounts}):
+                state = "restarting" if self._load().code else state
         ids = (self._id(image), service.config_hash, service.role, (f"10.9.0.{number}",))
         made = Container(f"{number:064x}", service.name, state, None, *ids, directory=str(self.files.project))
         self.runs[made.id] = Run(project, service, made)
@@ -173,9 +176,10 @@ class FakeEngine(FakeLooks):
             if image not in self.images:
                 raise EngineError(f"the image does not exist: {image}")
             asked = self.proxy.asked(command)
-            if asked and asked.what == "test" and not {place.path for place in self._places} <= set(mounts):
+            if asked and asked.what == "test" and not {STAMPS.path, self.proxy.layout.directory} <= set(mounts):
                 return Output(1, f"{command[-1]} is not mounted")
-            return self._command(command)
+            with self._mounts.only(mounts):
+                return self._command(command)
 
     def publisher(self, at: PortBinding) -> str | None:
         with self._call("publisher"):
@@ -224,7 +228,7 @@ class FakeEngine(FakeLooks):
 
     def read_tree(self, role: str, path: str) -> dict[str, bytes]:
         with self._call(f"read_tree {role}"):
-            root = self._on_host(path)
+            root = self.root / CERTBOT_CONF.path / path.removeprefix(CERTBOT_CONF.mount).lstrip("/")
             return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
 
     def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
@@ -278,13 +282,8 @@ class FakeEngine(FakeLooks):
             self.loaded_generation = self.live.resolve().name
         return tested
 
-    @property
-    def _places(self) -> tuple[Place, ...]:
-        return CERTBOT_CONF, CERTS, self.proxy.layout.place
-
     def _on_host(self, path: str) -> Path:
-        at = next((at for at in self._places if path.startswith(at.mount)), None)
-        return self.root / "nowhere" if at is None else self.root / at.path / path.removeprefix(at.mount).lstrip("/")
+        return self._mounts.on_host(path, [run.service for run in self.runs.values()], self.proxy.layout)
 
 
 def fake_engine(state: FakeEngine) -> Engine:

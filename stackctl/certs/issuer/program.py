@@ -30,17 +30,18 @@ PATIENCE = 900.0
 MODULES = ("pair", "merge", "locks", "worker", "single", "accounts", "batch", "program")
 
 
-_SHELL = """\
+FIND_PYTHON = """\
 set -f
 line=$(head -n 1 "$(command -v certbot)" | tr -d '\\000\\r')
 case $line in '#!'*) set -- ${line#??} ;; esac
 case ${1-} in */env) shift; if [ "${1-}" = -S ]; then shift; fi ;; esac
-case ${1-} in *python*) exec "$@" -u - ;; esac
-exec python3 -u -
+case ${1-} in *python*) ;; *) set -- python3 ;; esac
 """
-COMMAND = ("sh", "-c", _SHELL)
-"""Runs :func:`text` on its standard input with the Python that has certbot: the one that the first line
-of the ``certbot`` command names, or else ``python3``."""
+"""Shell commands that set ``$@`` to the Python that has certbot: the one that the first line of the ``certbot``
+command names, or else ``python3``."""
+
+COMMAND = ("sh", "-c", f'{FIND_PYTHON}exec "$@" -u -\n')
+"""Runs :func:`text` on its standard input with the Python that has certbot."""
 
 
 def text(spec: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from stackctl.errors import EngineError, IssueFailed, NotReady, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import CheckNames, DeferIssue, DeleteCertificate, Issue, RefuseIssue
+from stackctl.plan.copies import CopyLineage, CopyStored, WriteHook
 from stackctl.plan.ignore_files import WriteIgnoreFile
 from stackctl.plan.keep import DropKept, KeepCertificate
 from stackctl.plan.operation import Operation, Plan
@@ -133,6 +134,9 @@ class Executor:
             WriteEabKey: one_by_one(lambda op: directory.write_eab_key(op.key)),
             MakeDirectories: one_by_one(self._make_directories),
             MakeDummy: one_by_one(lambda op: directory.store_pair(op.site, *make_dummy(op.names, context.now()))),
+            CopyLineage: one_by_one(lambda op: directory.copy_lineage(op.lineage, context.now())),
+            CopyStored: one_by_one(lambda op: directory.copy_stored(op.site, context.now())),
+            WriteHook: one_by_one(lambda op: directory.write_hook(op.files)),
             PullImage: one_by_one(lambda op: context.images.pull(op.image)),
             StartService: self._start,
             StartProxy: self._start,
@@ -234,6 +238,8 @@ class Executor:
         issuer = self._context.issuers.get(held.source)
         if issuer is not None:  # else only the stored pair: an imported certificate or a dummy
             issuer.delete(self._context, self._observed.project.name, self._stack, held)
+        if held.lineage is not None:
+            self._context.directory.remove_copy(held.lineage)
         self._context.directory.remove_pair(held.site)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.certs.held import Source
+from stackctl.certs.issuer.copies import LINEAGES
 from stackctl.certs.issuer.pair import pair_problem
 from stackctl.errors import HostError
-from stackctl.model.layout import lineage_files
 from stackctl.model.values import Domain
 
 
@@ -16,9 +16,10 @@ def keep_lineage(directory: StackDirectory, name: Domain, lineage: str) -> None:
     Raises:
         HostError: the lineage cannot be served.
     """
-    tree = directory.certbot_tree()
-    chain, key = (tree.read(path) for path in lineage_files(lineage)[:2])
+    chain, key, _ = directory.certbot_tree().pair(lineage)
     problem = pair_problem(chain, key)
-    if problem is not None or chain is None or key is None:
+    if problem is not None:  # then its last good copy is served
+        chain, key, _ = directory.pairs.read(LINEAGES, lineage)
+    if chain is None or key is None:
         raise HostError(f"the certificate {lineage} cannot be kept for {name}: {problem}", hint="run 'stackctl up'")
     directory.store_pair(name, chain, key, Source.KEPT)

@@ -50,7 +50,7 @@ def sites_are_served(context: Context, stack: Stack, operations: Sequence[Verify
     Returns the error of each, in order: another certificate is shown, or none.
     """
     https = stack.proxy.https.at
-    shelf = context.directory.shelf(operation.site.name for operation in operations)
+    shelf = context.directory.shelf((operation.site.name for operation in operations), context.now())
     expected = {operation.site.name: _expected(operation, shelf) for operation in operations}
     planned = frozenset[str]().union(*(operation.planned for operation in operations))
     waiting = {name: one for group in expected.values() for name, one in group.items() if one is not None}

@@ -24,7 +24,7 @@ def trees() -> tuple[str, ...]:
 
 def _own_mounts() -> tuple[str, ...]:
     """Return the folders below which a mount needs no note."""
-    return (*(layout.directory for layout in layouts()), CERTS.path, CA.path, CERTBOT)
+    return (*(layout.directory for layout in layouts()), CERTS, CA.path, CERTBOT)
 
 
 @dataclass
@@ -55,7 +55,7 @@ def select(files: ComposeFiles) -> Selection:
         for path in (*trees(), LEDGER, ".env"):
             if os.path.lexists(root / path):
                 found.paths.add(path)
-        found.paths |= {(CERTS / name).path for name in _imported(root / CERTS.path)}
+        found.paths |= {f"{CERTS}/{name}" for name in _imported(root / CERTS)}
         seen: set[Path] = set()
         for main in (files.main, *files.others):
             _follow(root, main, found, seen)

@@ -41,7 +41,7 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
     served = context.wire.served(stack.proxy.https.at, names) if proxy_up and names else {}
     now = context.now()
     tree = context.directory.certbot_tree()
-    accounts, shelf = tree.accounts(), context.directory.shelf(names)
+    accounts, shelf = tree.accounts(), context.directory.shelf(names, now)
     found = []
     for site in sites:
         lineage = shelf.name_of(site)

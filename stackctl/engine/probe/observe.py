@@ -32,7 +32,8 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
     project = context.orchestrator.attached(text, project, containers)
     proxy_service = stack.proxy
     proxy_runs = containers.is_running(proxy_service.service)
-    shelf = directory.shelf(site.name for site in stack.sites)
+    now = context.now()
+    shelf = directory.shelf((site.name for site in stack.sites), now)
     names = [name for site in sites for name in held(site, shelf).witnesses]
     wanted = {service.image for service in project.services.values() if service.image}
     return Observed(
@@ -51,9 +52,10 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         ca_bundle=directory.ca_bundle(),
         schema=directory.schema(),
         ignore_files=directory.ignore_files(),
+        hook=directory.hook(),
         repository=str(repository) if (repository := find_repository(directory.root)) else None,
         ledger=directory.ledger(),
-        now=context.now(),
+        now=now,
         served=context.wire.offered(proxy_service.https.at, names) if proxy_runs and names else {},
     )
 

@@ -32,8 +32,10 @@ from stackctl.model.layout import (
     LINEAGES,
     LIVE_DRAFTS,
     LOCK,
+    PAIRS,
     PRIVKEY,
     RESTORE,
+    STAMPS,
     STATE,
     WEBROOT,
     WELL_KNOWN,
@@ -48,15 +50,17 @@ _DRAFTS = (
     ("", DRAFTS),
     (CA.path, DRAFTS),
     (CERTBOT, DRAFTS),
-    (CERTS.path, f"*/{DRAFTS}"),
+    (CERTS, f"*/{DRAFTS}"),
+    (STAMPS.path, DRAFTS),
     ((CERTBOT_CONF / HOME).path, "run-*"),
 )
 """The directories and file names of unfinished writes."""
 
 _SECRETS = (
     STATE,
-    CERTS.path,
+    CERTS,
     EAB_KEY.path,
+    PAIRS.path,
     *((CERTBOT_CONF / folder).path for folder in (ARCHIVES, LINEAGES, ACCOUNTS, "keys")),
 )
 """What no repository is to keep; certbot before 2.0 has its key files in ``keys``."""
@@ -99,7 +103,8 @@ def _repository(root: Path) -> Repository | None:
 
 def _modes(root: Path) -> Iterator[Mode]:
     wanted = [(root / STATE, DIRECTORIES[STATE], "so that others can read it")]
-    wanted += [(path, 0o600, "so that others can read the key") for path in _glob(root / CERTS.path, f"*/{PRIVKEY}")]
+    wanted += [(path, 0o600, "so that others can read the key") for path in _glob(root / CERTS, f"*/{PRIVKEY}")]
+    wanted += [(path, 0o600, "so that others can read the key") for path in _glob(root / PAIRS.path, f"*/*/{PRIVKEY}")]
     accounts = _glob(root / (CERTBOT_CONF / ACCOUNTS).path, f"**/{ACCOUNT_KEY}")
     wanted += [(path, 0o400, "so that others can act as you at the CA") for path in accounts]
     wanted.append((root / EAB_KEY.path, 0o600, "so that others can use it to bind their account to yours"))

@@ -66,7 +66,7 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
         proxy=seen,
         trace=trace,
         http_trace=traced(path, proxy_service.http.port),
-        held=held(site, context.directory.shelf([site.name])) if site else None,
+        held=held(site, context.directory.shelf([site.name], context.now())) if site else None,
         custom=kind.layout.custom,
         advice=kind.advice,
         apps=_apps(context, stack, project, site, containers, trace, seen),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stackctl.adopt.letsencrypt import to_webroot
 from stackctl.adopt.proposal import Handling, Proposal
-from stackctl.certs.held import Shelf, Stored, held
+from stackctl.certs.held import Stored, held
 from stackctl.certs.lineage import read_certificate
 from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
 from stackctl.engine.context import Context
@@ -172,7 +172,8 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
     stack = loaded.stack
     observed = observe(context, stack, loaded.project, stack.sites, loaded.before, loaded.doc.text)
     there = {one.site: Stored.of(read_certificate(one.chain)) for one in imports}
-    shelf = Shelf(foreign.lineages or observed.shelf.lineages, {**observed.shelf.stored, **there})
+    lineages = {**observed.shelf.lineages, **foreign.lineages}
+    shelf = replace(observed.shelf, lineages=lineages, stored={**observed.shelf.stored, **there})
     observed = replace(observed, custom={**observed.custom, **proposal.custom}, shelf=shelf)
     rendering = Rendering(context.proxy_of(stack), observed.version, observed.custom)
     plan = make_plan(stack, loaded.doc.text, Intent(issue=False), observed, rendering, context.issuers)

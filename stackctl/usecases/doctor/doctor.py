@@ -153,7 +153,7 @@ class _LimitChecks:
     def __init__(self, context: Context, sites: Sequence[Site]) -> None:
         self._now = context.now()
         self._ledger = _or_none(context.directory.ledger)
-        self._shelf = _or_none(lambda: context.directory.shelf(site.name for site in sites))
+        self._shelf = _or_none(lambda: context.directory.shelf((site.name for site in sites), self._now))
 
     def limits(self, inputs: DoctorInputs, group: tuple[Domain, ...], ca: CaDirectory) -> Check:
         """Check the CA's rate limits for the certificate that ``group`` belongs to."""

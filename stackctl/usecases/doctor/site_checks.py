@@ -81,7 +81,8 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
         return
     for site, one in zip(sites, gathered, strict=True):
         there, reason = one.certificate.held, _why_not_issued(site, earlier)
-        if there.on_disk is None and reason is not None:
+        lost = there.on_disk is None or (there.own is not None and (there.own.gone or there.own.certificate is None))
+        if lost and reason is not None:
             yield from skipped(_CERTIFICATE, reason, site.name)
             continue
         yield from judged_certificates.judge_certificate(one.certificate)

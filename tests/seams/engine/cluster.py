@@ -19,7 +19,7 @@ from stackctl.adapters.fakes.nginx import FakeNginx
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTPS_PORT, Endpoint, PortBinding
-from stackctl.model.layout import CERTBOT_CONF, CERTS
+from stackctl.model.layout import CERTBOT_CONF, STAMPS
 from stackctl.model.project import Project, Service
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment, Inspected
@@ -212,8 +212,8 @@ class Cluster:
         return tested
 
     def _on_disk(self, path: str) -> Path:
-        at = next((at for at in (CERTBOT_CONF, CERTS) if path.startswith(at.mount)), None)
-        return self.root / "nowhere" if at is None else self.root / at.path / path.removeprefix(at.mount).lstrip("/")
+        inside = path.removeprefix(STAMPS.mount)
+        return self.root / "nowhere" if inside == path else self.root / STAMPS.path / inside.lstrip("/")
 
     # Wire
 

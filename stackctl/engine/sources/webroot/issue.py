@@ -50,6 +50,8 @@ def issue(
             problem = None if request.lineage in outcome.failures else _mismatch(context, request)
             if problem:
                 outcome.fail(request.lineage, problem)
+            elif request.lineage not in outcome.failures:
+                _copy(context, request.lineage, outcome)
         failures |= outcome.failures
         _record(context, stack, batch, outcome)
     return failures
@@ -206,6 +208,14 @@ def _one_by_one(
 def _execute(context: Context, container: str, command: Sequence[str]) -> tuple[int, str]:
     done = context.containers.execute(container, command)
     return done.code, done.text
+
+
+def _copy(context: Context, lineage: str, outcome: _Outcome) -> None:
+    """Copy an issued certificate to where the proxy reads it."""
+    try:
+        context.directory.copy_lineage(lineage, context.now())
+    except StackctlError as error:
+        outcome.fail(lineage, error.message, hint=error.hint)
 
 
 def _mismatch(context: Context, request: CertificateRequest) -> str | None:

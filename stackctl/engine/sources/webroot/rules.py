@@ -48,8 +48,8 @@ def _need(site: Site, there: Held, now: datetime) -> str | None:
         return "it has no certificate yet"
     imported = there.stored.certificate
     if not all(imported.covers(name) for name in site.domains):
-        return f"its certificate in {CERTS.path} does not cover all of its names"
-    return f"its certificate in {CERTS.path} is due" if imported.due(now) else None
+        return f"its certificate in {CERTS} does not cover all of its names"
+    return f"its certificate in {CERTS} is due" if imported.due(now) else None
 
 
 def _fault(stack: Stack, site: Site, sharing: Collection[Site], lineage: Lineage) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stackctl.certs.held import Held, Pair, Source, lineage_pair
+from stackctl.certs.copied import Pair, lineage_pair
+from stackctl.certs.held import Held, Source
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import Candidate
 from stackctl.engine.context import Context
@@ -55,7 +56,9 @@ class Webroot:
         return issue(context, project, stack, requests, paced=paced)
 
     def delete(self, context: Context, project: str, stack: Stack, held: Held) -> None:
-        """Delete the lineage with certbot."""
+        """Delete the lineage with certbot, unless only its copy is left."""
+        if held.own is not None and held.own.gone:
+            return
         container = context.orchestrator.containers(project).require(stack.certbot)
         command = ["certbot", "delete", "--non-interactive", "--cert-name", str(held.lineage)]
         done = context.containers.execute(container.id, command)

@@ -1,0 +1,121 @@
+"""The certificates of a stack on disk: certbot's lineages, what is stored for sites, and the copies for the proxy."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from stackctl.adapters.disk.certbot_tree import CertbotTree, TreeReader
+from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, write_whole
+from stackctl.adapters.disk.pairs import Pairs
+from stackctl.certs.copied import Copy
+from stackctl.certs.held import Shelf, Source, Stored
+from stackctl.certs.issuer.copies import LINEAGES as OF_LINEAGES
+from stackctl.certs.issuer.copies import STORED as OF_STORED
+from stackctl.certs.issuer.copies import PairFiles
+from stackctl.certs.issuer.pair import pair_problem
+from stackctl.certs.lineage import Lineage, read_certificate
+from stackctl.model.layout import CERTBOT_CONF, CERTS, FULLCHAIN, PAIRS, PRIVKEY, SOURCE, site_certs
+
+
+class CertificateFiles:
+    """The certificates below a stack's directory; every method raises :class:`HostError` on a file system error."""
+
+    def __init__(self, root: Path, read_tree: TreeReader | None, lineages_cache: Path | None) -> None:
+        self.root = root
+        self._read_tree = read_tree
+        self._lineages_cache = lineages_cache
+
+    def certbot_tree(self) -> CertbotTree:
+        """Return certbot's current tree."""
+        return CertbotTree(self.root / CERTBOT_CONF.path, self._read_tree, self._lineages_cache)
+
+    def lineages(self) -> dict[str, Lineage]:
+        """Return certbot's lineages, by name."""
+        return self.certbot_tree().lineages()
+
+    def lineage(self, name: str) -> Lineage:
+        """Return one lineage."""
+        return self.certbot_tree().lineage(name)
+
+    @property
+    def pairs(self) -> Pairs:
+        """The verified copies that a proxy reads."""
+        return Pairs(self.root / PAIRS.path)
+
+    def shelf(self, sites: Iterable[str], now: datetime) -> Shelf:
+        """Return all that ``sites``, given by their own names, and their aliases may be served with at ``now``."""
+        copies, stored_copies = self.pairs.copies(OF_LINEAGES), self.pairs.copies(OF_STORED)
+        gone = {
+            name: Lineage(name, copy.certificate, "certbot's tree no longer has it", renewable=False, gone=True)
+            for name, copy in copies.items()
+        }
+        names = dict.fromkeys([*sites, *self._kept_names()])
+        stored = {name: one for name in names if (one := self._stored(name, stored_copies.get(name))) is not None}
+        return Shelf({**gone, **self.lineages()}, stored, now, copies, stored_copies)
+
+    def _kept_names(self) -> list[str]:
+        """Return the names for which a copy of another site's certificate is kept."""
+        with host_errors():
+            files = (self.root / CERTS).glob(f"*/{SOURCE}")
+            return sorted(one.parent.name for one in files if one.read_text(errors="replace").strip() == Source.KEPT)
+
+    def _stored(self, site: str, copy: Copy | None) -> Stored | None:
+        """Return the certificate below ``data/certs`` for a site, or of a broken one its last good copy; or None."""
+        folder = self.root / site_certs(site)
+        with host_errors():
+            files = PairFiles(read_or_none(folder / FULLCHAIN), read_or_none(folder / PRIVKEY))
+            recorded = read_or_none(folder / SOURCE)
+        source = recorded.decode("utf-8", "replace").strip() if recorded else None
+        if files.fullchain is not None and pair_problem(files.fullchain, files.privkey) is None:
+            return Stored.of(read_certificate(files.fullchain), source, files.version)
+        return None if copy is None else Stored.of(copy.certificate, source)
+
+    def copy_lineage(self, name: str, now: datetime) -> None:
+        """Copy a lineage of certbot's tree to where the proxy reads it.
+
+        Raises:
+            HostError: it cannot be served, so that the last good copy stays.
+        """
+        self.pairs.copy(OF_LINEAGES, name, self.certbot_tree().pair(name), now)
+
+    def copy_stored(self, site: str, now: datetime) -> None:
+        """Copy the certificate stored for a site to where the proxy reads it.
+
+        Raises:
+            HostError: it cannot be served, so that the last good copy stays.
+        """
+        folder = self.root / site_certs(site)
+        with host_errors():
+            files = PairFiles(read_or_none(folder / FULLCHAIN), read_or_none(folder / PRIVKEY))
+        self.pairs.copy(OF_STORED, site, files, now)
+
+    def store_pair(self, site: str, chain: bytes, key: bytes, source: str | None = None) -> None:
+        """Store a site's certificate that is not certbot's, and copy it for the proxy; only the owner can read the key.
+
+        ``source`` is its issuer; None for a dummy or an imported certificate, which are recognized without it.
+        """
+        folder = self.root / site_certs(site)
+        with host_errors():
+            make_folder(folder)
+            write_whole(folder / PRIVKEY, key, 0o600)
+            write_whole(folder / FULLCHAIN, chain)
+            if source is not None:
+                write_whole(folder / SOURCE, f"{source}\n".encode())
+            else:
+                (folder / SOURCE).unlink(missing_ok=True)
+        self.pairs.replace(OF_STORED, site, PairFiles(chain, key))
+
+    def remove_pair(self, site: str) -> None:
+        """Remove the certificate stored for a site, with its key and its copy."""
+        folder = self.root / site_certs(site)
+        with host_errors():
+            if folder.is_dir():
+                shutil.rmtree(folder)
+        self.pairs.remove(OF_STORED, site)
+
+    def remove_copy(self, lineage: str) -> None:
+        """Remove the copy of a lineage."""
+        self.pairs.remove(OF_LINEAGES, lineage)

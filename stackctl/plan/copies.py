@@ -1,0 +1,86 @@
+"""Plan the copies of certificates that a proxy reads: they come before anything that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from stackctl.certs.copied import copy_cause, differs, stored_pair
+from stackctl.certs.held import Held, Shelf, held
+from stackctl.model.layout import HOOK
+from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
+from stackctl.observed.state import Observed
+from stackctl.plan.operation import Operation, Preparation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyLineage(Operation):
+    """Copy a lineage of certbot's tree to where the proxy reads it."""
+
+    preparation = Preparation.COPIES
+
+    lineage: str
+
+    @property
+    def text(self) -> str:
+        """A short description of what it does."""
+        return f"copy the certificate {self.lineage} for the proxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyStored(Operation):
+    """Copy the certificate that is stored for a site to where the proxy reads it."""
+
+    preparation = Preparation.COPIES
+
+    site: str
+    real: bool
+
+    @property
+    def text(self) -> str:
+        """A short description of what it does."""
+        return f"copy the {'' if self.real else 'dummy '}certificate of {self.site} for the proxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteHook(Operation):
+    """Write the files of certbot's deploy hook, which makes these copies after a renewal."""
+
+    preparation = Preparation.HOOK
+
+    files: Mapping[str, bytes] = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """A short description of what it does."""
+        return f"write certbot's deploy hook {HOOK.path}"
+
+
+def copy_operations(stack: Stack, shelf: Shelf, *, everything: bool) -> Iterator[Operation]:
+    """Yield the copies that the sites need; with ``everything`` those of lineages without a site too."""
+    there = {site: held(site, shelf) for site in stack.sites}
+    for name, lineage in sorted(shelf.lineages.items()):
+        cause = copy_cause(lineage, shelf.copies.get(name), shelf.now)
+        users = [site.name for site, one in there.items() if name in {site.lineage, *one.lineages}]
+        if cause and (users or everything):
+            scope = users[0] if users else f"lineage:{name}"
+            yield CopyLineage(lineage=name, cause=cause, scope=scope, sharing=tuple(users[1:]))
+    for site, one in there.items():
+        served = {one.pair, *(part.pair for part in one.others)}
+        for folder in [name for name in site.domains if stored_pair(name) in served and fits(site, one)]:
+            stored = shelf.stored.get(folder)
+            cause = differs(stored.version, shelf.stored_copies.get(folder)) if stored and stored.version else None
+            if stored and cause:
+                yield CopyStored(site=folder, real=stored.real, cause=cause, scope=site.name)
+
+
+def fits(site: Site, held: Held) -> bool:
+    """Return whether what is stored for the site is not about to be replaced by a new dummy."""
+    return held.real or (held.certificate is not None and set(held.certificate.names) >= set(site.domains))
+
+
+def hook_operations(observed: Observed, hook: Mapping[str, bytes]) -> Iterator[Operation]:
+    """Yield what writes the deploy hook."""
+    if observed.hook != hook:
+        yield WriteHook(files=hook, cause="of another version" if observed.hook.keys() == hook.keys() else "missing")

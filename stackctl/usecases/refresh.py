@@ -1,0 +1,113 @@
+"""Bring stackctl's own services in a Compose file up to date: an earlier version wrote them."""
+
+from __future__ import annotations
+
+from stackctl.engine.context import Context
+from stackctl.errors import StackfileError
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
+from stackctl.model.layout import CERTBOT_CONF, HOOK, RENEWED
+from stackctl.model.project import WRITTEN_LABEL
+from stackctl.proxies.proxy import Proxy
+from stackctl.proxies.sites import served_copy
+from stackctl.stackfile import edit, services
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.read import KEY, read_keys, service_with_role
+from stackctl.usecases.converge import Loaded, interpolated, load, open_document
+
+_EARLIER_HOOK = f"'date +%s.%N >{RENEWED.mount}'"
+"""The deploy hook of earlier versions, which only informed the proxy."""
+
+
+def load_refreshed(context: Context) -> Loaded:
+    """Load the Compose file on disk, with stackctl's own services as this version writes them.
+
+    Raises:
+        InputError: the directory has no Compose file.
+        StackfileError: the file is not valid YAML, Compose rejects it, or x-stackctl is invalid.
+    """
+    doc = open_document(context)
+    return load(context, refreshed(context, doc), doc.text)
+
+
+def refreshed(context: Context, doc: Document) -> Document:
+    """Return the Compose file with stackctl's own services up to date; what the user edited in them stays."""
+    proxy = context.proxies.get(read_keys(interpolated(context, doc)).proxy)
+    name = service_with_role(doc, "proxy")
+    if proxy is not None and name is not None and _may_lose_certbots_tree(context, proxy, name):
+        ports = PortBinding(None, HTTP_PORT), PortBinding(None, HTTPS_PORT)
+        doc = _unless_inline(
+            context, doc, "proxy", name, proxy.service(name, proxy.default_image, *ports, context.directory.base)
+        )
+    name = service_with_role(doc, "certbot")
+    if name is not None:
+        with_bundle = doc.data((KEY, "ca-bundle")) is not None
+        block = services.certbot_block(
+            name, services.DEFAULT_CERTBOT_IMAGE, with_bundle=with_bundle, base=context.directory.base
+        )
+        doc = _unless_inline(context, doc, "certbot", name, block)
+    return doc
+
+
+def _may_lose_certbots_tree(context: Context, proxy: Proxy, name: str) -> bool:
+    """Return whether no directive of the user's names a file of certbot's tree that is not copied for the proxy."""
+    for file, content in context.directory.custom(proxy.layout).items():
+        if CERTBOT_CONF.mount.encode() in served_copy(content):
+            context.report.note(
+                f"{proxy.layout.custom}/{file} names a file below {CERTBOT_CONF.mount}, so the service {name} is left"
+                f" as an earlier version wrote it: copy that file to {proxy.layout.custom}, and name it there"
+            )
+            return False
+    return True
+
+
+def _unless_inline(context: Context, doc: Document, role: str, name: str, block: str) -> Document:
+    """Return the document with the service up to date, or as it is where its lines cannot be edited."""
+    try:
+        found, edited = refreshed_service(doc, name, block)
+    except StackfileError as error:
+        context.report.note(f"{error}: the service {name} is left as an earlier version wrote it")
+        return doc
+    return _with_hook(found) if edited and role == "certbot" else found
+
+
+def _with_hook(doc: Document) -> Document:
+    """Return the document with the current hook in a certbot service that the user edited elsewhere."""
+    if doc.text.count(_EARLIER_HOOK) != 1:
+        return doc
+    return Document.parse(doc.text.replace(_EARLIER_HOOK, f"'sh {HOOK.mount}'"), doc.name)
+
+
+def refreshed_service(doc: Document, name: str, block: str) -> tuple[Document, bool]:
+    """Return the document with the keys that stackctl owns in a service as in ``block``, and whether they stay.
+
+    They stay if the user edited them.
+    """
+    body = doc.data(("services", name))
+    wanted = Document.parse(block, "block").data((name,))
+    if services.owned_digest(wanted) == services.owned_digest(body):
+        return doc, False
+    labels = body.get("labels")
+    if not isinstance(labels, dict) or labels.get(WRITTEN_LABEL) != services.owned_digest(body):
+        return doc, True
+    for key in services.OWNED_KEYS:
+        there, new = doc.entry(("services", name, key)) is not None, services.entry_of(block, name, key)
+        if there and new is not None and body[key] != wanted[key]:
+            doc = edit.replace(doc, ("services", name, key), new)
+        elif there and new is None:
+            doc = edit.remove(doc, ("services", name, key))
+        elif not there and new is not None:
+            doc = edit.add_entry(doc, ("services", name), new)
+    label = f'{WRITTEN_LABEL}: "{services.owned_digest(wanted)}"\n'
+    return edit.replace(doc, ("services", name, "labels", WRITTEN_LABEL), label), False
+
+
+def trusting(doc: Document, certbot: str) -> Document:
+    """Make certbot trust the CA bundle, unless the user set the variable."""
+    key, value = services.TRUST
+    path = ("services", certbot, "environment")
+    environment = doc.data(path) or {}
+    if key in environment or any(str(item).startswith(f"{key}=") for item in environment):
+        return doc
+    if isinstance(environment, list):
+        return edit.add_item(doc, path, f"- {services.render_value(f'{key}={value}')}\n")
+    return edit.add_entry(doc, path, f"{key}: {services.render_value(value)}\n")
