@@ -3,6 +3,7 @@
 StackctlError                 1  something asked for did not happen
 ├── InputError                2  an option or argument is wrong
 ├── StackfileError            3  docker-compose.yml is wrong (file:line)
+│   └── RequestLoop            3  a site leads back to the proxy
 ├── EngineError               4  no Docker Engine, no usable Compose, or it refused
 │   └── NotReady               4  a service runs, but does not answer yet
 ├── HostError                 5  the local system prevents it: port in use, disk full, read-only
@@ -89,6 +90,10 @@ class StackfileError(StackctlError):
     """The Compose file cannot be read or edited."""
 
     code = ExitCode.STACKFILE
+
+
+class RequestLoop(StackfileError):
+    """A site's requests would come back to the proxy."""
 
 
 class EngineError(StackctlError):

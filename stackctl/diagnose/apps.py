@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
+from stackctl.model.own_names import is_own_container
 from stackctl.model.routing import Server
 from stackctl.observed.containers import Inspected, ListeningSocket
 
@@ -67,7 +68,7 @@ def judge_app(facts: AppFacts) -> list[Check]:
 
 def _outside(facts: AppFacts) -> Check:
     at = facts.server.endpoint
-    if at.host == "localhost" or at.host.startswith(("127.", "::1")):
+    if is_own_container(at.host):
         todo = f"use the host's address on Docker's bridge instead, such as 172.17.0.1:{at.port}"
         return wrong(OUTSIDE, f"{at} is the proxy's own container, not this host", todo, facts.subject)
     if facts.answers is None:

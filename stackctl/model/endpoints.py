@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stackctl.errors import InputError
+from stackctl.model.own_names import is_name_of_host, is_own_container
 from stackctl.model.values import is_host, is_ip, port
 
 HTTP_PORT, HTTPS_PORT = 80, 443
 """The default ports of ``http`` and ``https`` (RFC 9110, section 4.2). The proxy listens on them in its container."""
 
 _DIGITS = re.compile(r"[0-9]{1,5}\Z")
+_NUMERIC = re.compile(r"(?:\A|\.)(?:0x[0-9a-f]*|[0-9]+)\.?\Z", re.IGNORECASE)
+"""A name that resolvers take for a number, such as 127.1 (inet_aton)."""
+
+_BRIDGE = "write the host's address on Docker's bridge, such as 172.17.0.1:8080"
 _BRACKETED = re.compile(r"\[([^\[\]]+)\]\Z")
 
 
@@ -43,12 +48,11 @@ def endpoint(text: str) -> Endpoint:
     if not colon or not _DIGITS.match(number):
         raise InputError(f"{text!r} is not HOST:PORT", hint="write it as 10.0.0.5:8080 or legacy.internal:8080")
     address = _address(host)
-    if host.lower() in {"localhost", "host.docker.internal"}:
-        raise InputError(
-            f"{host} inside the proxy's container is the container itself, not this host",
-            hint="write the host's address on Docker's bridge, such as 172.17.0.1:8080",
-        )
-    if address is None and (not is_host(host) or is_ip(host)):
+    if is_own_container(address or host):
+        raise InputError(f"{host} inside the proxy's container is the container itself, not this host", hint=_BRIDGE)
+    if is_name_of_host(host):
+        raise InputError(f"{host} is not known inside the proxy's container", hint=_BRIDGE)
+    if address is None and (not is_host(host) or is_ip(host) or _NUMERIC.search(host)):
         raise InputError(f"{text!r} is not HOST:PORT: {host!r} is not a host name or an address")
     return Endpoint(address or host.lower(), port(int(number)))
 

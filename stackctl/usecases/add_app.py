@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from stackctl.engine.context import Context
-from stackctl.errors import InputError
+from stackctl.errors import InputError, RequestLoop
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain, ServiceName
@@ -49,12 +49,22 @@ def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Resul
     doc = open_document(context)
     # Compose resolves only the new text: resolving a large file takes half a second.
     site = _existing(read_sites(interpolated(context, doc)), wanted)
-    loaded = load(context, _edited(context, doc, wanted) if site is None else doc, doc.text)
+    loaded = _loaded(context, doc, wanted) if site is None else load(context, doc, doc.text)
     if site is not None:
         _refuse_different(loaded, site, wanted)
     focus = frozenset({wanted.domain})
     intent = Intent(focus=focus, issue=wanted.issue, check=wanted.check, strict=True, ledger=wanted.ledger)
     return converge(context, "add-app", loaded, intent, dry_run=dry_run)
+
+
+def _loaded(context: Context, doc: Document, wanted: AddApp) -> Loaded:
+    edited = _edited(context, doc, wanted)
+    try:
+        return load(context, edited, doc.text)
+    except RequestLoop as error:
+        if wanted.upstream is None or str(wanted.upstream.host) not in error.message:
+            raise
+        raise InputError(error.message, field="upstream", hint=error.hint) from error
 
 
 def _refuse_contradicting(wanted: AddApp) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import cache
 
 from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
-from stackctl.errors import HostError, InputError, StackfileError
+from stackctl.errors import HostError, InputError, RequestLoop, StackfileError
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
+from stackctl.model.upstreams import loop
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import RefuseIssue
 from stackctl.plan.diff import plan_diffs
@@ -89,6 +91,7 @@ def load(context: Context, doc: Document, before: str | None) -> Loaded:
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
     _refuse_misplaced(context, loaded)
     _refuse_unreachable(loaded)
+    _refuse_loops(context, loaded)
     return loaded
 
 
@@ -162,6 +165,18 @@ def _refuse_unreachable(loaded: Loaded) -> None:
                 where=loaded.doc.where_of(("services", service.name, key)),
                 hint=hint,
             )
+
+
+def _refuse_loops(context: Context, loaded: Loaded) -> None:
+    """Refuse a site whose requests would come back to the proxy."""
+    stack = loaded.stack
+    names = loaded.project.services[stack.proxy.service].hosts
+    own = cache(context.network.own_addresses)
+    for site in stack.sites:
+        for server in site.servers:
+            why = loop(server, stack, names, own)
+            if why is not None:
+                raise RequestLoop(why, where=site.where, hint="route it to the app itself: its service or its address")
 
 
 def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result[None]:

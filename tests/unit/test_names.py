@@ -391,7 +391,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         ("legacy.internal:80", "legacy.internal", 80),
         ("Legacy_Box:80", "legacy_box", 80),
         ("[2001:DB8:0::1]:443", "2001:db8::1", 443),
-        ("[::1]:65535", "::1", 65535),
+        ("[fd00::1]:65535", "fd00::1", 65535),
     ],
 )
 def test_an_upstream_is_host_and_port(text: str, host: str, port: int) -> None:
@@ -461,11 +461,36 @@ def test_an_upstream_has_a_port_in_range(number: str) -> None:
     assert "is not between 1 and 65535" in refusal(endpoints.endpoint, f"legacy:{number}").message
 
 
-@pytest.mark.parametrize("host", ["localhost", "LocalHost", "host.docker.internal"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LocalHost",
+        "localhost.",
+        "app.localhost",
+        "ip6-localhost",
+        "127.0.0.1",
+        "127.1.2.3",
+        "0.0.0.0",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[0:0:0:0:0:0:0:1]",
+        "host.docker.internal",
+        "Host.Docker.Internal.",
+        "gateway.docker.internal",
+        "host-gateway",
+    ],
+)
 def test_a_name_that_means_another_host_inside_a_container_is_refused(host: str) -> None:
-    error = refusal(endpoints.endpoint, f"{host}:80")
+    error = refusal(endpoints.endpoint, f"{host}:3000")
     assert "inside the proxy's container" in error.message
     assert error.hint
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0x7f.1", "legacy.1", "0", "017700000001"])
+def test_a_host_that_resolvers_take_for_a_number_is_refused(host: str) -> None:
+    assert "is not HOST:PORT" in refusal(endpoints.endpoint, f"{host}:3000").message
 
 
 @given(ANYTHING.map(lambda text: f"{text}:80"))
