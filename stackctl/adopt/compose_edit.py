@@ -76,6 +76,8 @@ def _with_role(doc: Document, name: str, role: str, block: str, image: str | Non
         doc = _put(doc, (*path, "image"), services.entry_of(block, name, "image"))
         if "build" in body:
             doc = edit.remove(doc, (*path, "build"))
+    elif "image" not in body:  # the image that its 'build' makes, which stackctl looks up by its name
+        doc = _put(doc, (*path, "image"), services.entry_of(block, name, "image"))
     for key in _DROPPED:
         if key in body:
             doc = edit.remove(doc, (*path, key))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from stackctl.errors import InputError
@@ -32,14 +32,18 @@ class Layout:
     helpers: tuple[Service, ...] = ()
 
 
-def read_layout(project: Project) -> Layout:
+def read_layout(project: Project, runs_nginx: Callable[[Service], bool] = lambda _: False) -> Layout:
     """Return the proxy, certbot and helper services of a project.
+
+    ``runs_nginx`` is asked about services whose definition does not say what they run.
 
     Raises:
         InputError: no service, or more than one, runs nginx and publishes ports.
     """
     services = list(project.services.values())
-    proxy = project.with_role("proxy") or _only([one for one in services if _is_proxy(one)])
+    proxy = project.with_role("proxy") or _only(
+        [one for one in services if _is_proxy(one)] or [one for one in services if _publishes(one) and runs_nginx(one)]
+    )
     helpers = tuple(one for one in services if one is not proxy and _is_helper(one))
     certbot = project.with_role("certbot") or next(
         (one for one in services if one is not proxy and one not in helpers and _is_certbot(one)), None
@@ -66,9 +70,12 @@ def _only(found: list[Service]) -> Service:
 
 
 def _is_proxy(service: Service) -> bool:
-    published = {port.target for port in service.ports}
     mounted = any(_below(mount.target, NGINX.mount) for mount in service.mounts)
-    return bool(published & {HTTP_PORT, HTTPS_PORT}) and ("nginx" in _repository(service) or mounted)
+    return _publishes(service) and ("nginx" in _repository(service) or mounted)
+
+
+def _publishes(service: Service) -> bool:
+    return any(port.target in {HTTP_PORT, HTTPS_PORT} for port in service.ports)
 
 
 def _is_helper(service: Service) -> bool:

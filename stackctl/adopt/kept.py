@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from stackctl.adopt.mapping import FILES, PASSES, logs_to_file
-from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
+from stackctl.adopt.kept_files import KeptFiles, OldFiles, is_writable
+from stackctl.adopt.mapping import PASSES, logs_to_file
+from stackctl.adopt.nginx_conf import DEFAULT_TYPE, NginxConf
 from stackctl.adopt.proposal import Handling, Remark
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
-from stackctl.model.layout import CERTBOT_CONF, LINEAGES
-from stackctl.proxies.nginx.directives import Directive, first, named, text_of
-from stackctl.proxies.nginx.layout import CUSTOM, NGINX
+from stackctl.proxies.nginx.directives import Directive, every, first, named, text_of
+from stackctl.proxies.nginx.layout import LAYOUT
 
 _URL = re.compile(r"(?P<scheme>https?|grpcs?)://(?P<host>[^/:$\[\]]+)(?::(?P<port>\d+))?(?P<rest>/.*)?\Z")
 _PLACE = re.compile(r"(?P<host>[^/:$\[\]]+):(?P<port>\d+)\Z")
-_LIVE = re.compile(rf"(?P<root>/.*)/{LINEAGES}/(?P<lineage>[^/]+)/(?P<file>[^/]+\.pem)\Z")
 _CONDITIONS = {"if", "limit_except"}
+ANSWERS = frozenset({"root", "alias", "try_files", "return", "error_page", "index", "autoindex", "empty_gif"})
+"""Directives by which nginx itself answers, with a content type of its own."""
+
+_CACHE_PATHS = {"proxy_cache_path", "fastcgi_cache_path", "uwsgi_cache_path", "scgi_cache_path"}
+_NEEDED = (
+    "needs nginx 1.27.3 or newer, which resolves names at run time: 'stackctl adopt --nginx-image IMAGE' changes it"
+)
 _TLS_NAMES = {"https": "proxy_ssl_name", "grpcs": "grpc_ssl_name"}
 _ADDED = {"proxy_set_header", "proxy_redirect", *_TLS_NAMES.values()}
 """Directives that are added next to a ``proxy_pass`` so that nothing changes for the app."""
 _ADDRESS = re.compile(r"[\d.]+\Z|\[")
-
-
-def lineage_of(path: str | None) -> str | None:
-    """Return the name of certbot's lineage in the path of a chain, or None."""
-    match = _LIVE.match(path or "")
-    return match["lineage"] if match else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,18 @@ class Headers:
 class KeptDirectives:
     """Collects kept directives; ``resolves`` is whether the proxy can resolve names of upstreams at run time."""
 
-    def __init__(self, conf: NginxConf, *, resolves: bool) -> None:
+    def __init__(self, conf: NginxConf, *, resolves: bool, old: OldFiles | None = None) -> None:
         self._conf = conf
         self._resolves = resolves
+        self.files = KeptFiles(old or OldFiles())
         around = [*conf.settings, *(one for server in conf.servers for one in server.body)]
         self.redirects_by_default = not any(one.name == "proxy_redirect" for one in around)
         self._groups: dict[str, str] = {}
-        self.copies: dict[str, str] = {}
         self.remarks: list[Remark] = []
-        self.serves_files = False
+        self.answers_itself = False
 
     def remark(self, handling: Handling, text: str, at: str) -> None:
-        """Tell the owner something."""
+        """Add a remark for the user."""
         self.remarks.append(Remark(handling, text, at))
 
     def groups(self) -> str:
@@ -79,6 +79,15 @@ class KeptDirectives:
         """The headers in force in a server that sets none."""
         return Headers(headers_in_force(self._conf.settings))
 
+    def defaults(self, body: Iterable[Directive]) -> Iterator[Directive]:
+        """Return the directives that a kept server needs because stackctl's ``http`` has other values."""
+        whole = list(every(body))
+        if first(body, "default_type") is None and self._conf.default_type != DEFAULT_TYPE:
+            yield Directive("default_type", (self._conf.default_type,))
+        around = [*whole, *self._conf.settings]
+        if first(whole, "proxy_pass") is not None and first(around, "proxy_buffering") is None:
+            yield Directive("proxy_buffering", ("on",))
+
     def keep(
         self, directives: Iterable[Directive], headers: Headers | None = None, place: str = "/"
     ) -> list[Directive]:
@@ -86,7 +95,7 @@ class KeptDirectives:
 
         ``place`` is the path of the location around them.
         """
-        whole = list(directives)
+        whole = _with_own_name(list(directives))
         own = headers_in_force(whole)
         if own and headers is not None:
             headers = Headers(own, inherited=True)
@@ -97,7 +106,11 @@ class KeptDirectives:
             new = self._one(one, headers, place, same=bool(own))
             kept[index] = [each for each in new if each is one or not _is_set(each, there)]
             there += kept[index]
-        return [each for index in range(len(whole)) for each in kept[index]]
+        done = [each for index in range(len(whole)) for each in kept[index]]
+        cache = first(done, "proxy_cache")
+        if cache is not None and cache.arg != "off" and first(done, "proxy_buffering") is None:
+            done.append(Directive("proxy_buffering", ("on",), cache.at))  # only then nginx caches
+        return done
 
     def _one(self, one: Directive, headers: Headers | None, place: str, *, same: bool) -> Iterable[Directive]:
         if logs_to_file(one):
@@ -108,16 +121,25 @@ class KeptDirectives:
             return []
         if one.name in PASSES:
             return self._passed(one, headers, place, same=same)
-        if one.name in {"root", "alias"}:
-            self.serves_files = True
-            if not one.arg.startswith(("/", "$")):
-                self.remark(
-                    Handling.UNSUPPORTED, f"{one.head}: the path is relative to the old proxy's directory", one.at
-                )
-                return []
+        self.answers_itself |= one.name in ANSWERS
         if one.block is not None:
             return self._inside(one, self.keep(one.block, headers, one.args[-1] if one.name == "location" else place))
-        return [self._with_files(one)]
+        return self._adjusted(one)
+
+    def _adjusted(self, one: Directive) -> list[Directive]:
+        if one.name in _CACHE_PATHS and not is_writable(one.arg):
+            return [self._cached(one)]
+        adjusted = self.files.adjusted(one)
+        if adjusted is None:
+            self.remark(Handling.UNSUPPORTED, f"{one.head}: the path is relative to the old proxy's directory", one.at)
+            return []
+        return [adjusted]
+
+    def _cached(self, one: Directive) -> Directive:
+        """Move a cache to a directory that the new container can write to."""
+        path = f"{LAYOUT.tmpfs[-1]}/{one.arg.strip('/').replace('/', '_')}"
+        self.remark(Handling.CHANGED, f"{one.head}: the cache is now in {path}, and empty at first", one.at)
+        return replace(one, args=(path, *one.args[1:]))
 
     def _inside(self, one: Directive, inner: list[Directive]) -> list[Directive]:
         if one.name not in _CONDITIONS:
@@ -126,37 +148,19 @@ class KeptDirectives:
         added = [each for each in inner if each.name in _ADDED]
         return [*added, one.with_block(each for each in inner if each.name not in _ADDED)]
 
-    def _with_files(self, one: Directive) -> Directive:
-        if one.name not in FILES or not one.args:
-            return one
-        return replace(one, args=(self.file(one.arg), *one.args[1:]))
-
-    def file(self, path: str) -> str:
-        """Return the path in the new container for a file of the old one."""
-        live = _LIVE.match(path)
-        if live:
-            return f"{CERTBOT_CONF.mount}/{LINEAGES}/{live['lineage']}/{live['file']}"
-        absolute = path if path.startswith("/") else f"{NGINX.mount}/{path}"
-        if not absolute.startswith(f"{NGINX.mount}/"):
-            return path
-        name = absolute.rpartition("/")[2].lstrip(".") or "file"
-        while self.copies.get(name, absolute) != absolute or (
-            domain_or_none(name.removesuffix(".conf")) and name.endswith(".conf")
-        ):
-            name = f"{name}_"
-        self.copies[name] = absolute
-        return (CUSTOM / name).mount
-
     def _passed(self, one: Directive, headers: Headers | None, place: str, *, same: bool) -> Iterable[Directive]:
         """Convert a directive that names another server, so that the proxy starts without resolving the name."""
         url = _URL.match(one.arg) or _PLACE.match(one.arg)
         found = url["host"] if url else one.arg
+        if "$" in one.arg:
+            for name in self._conf.upstreams or {}:  # the variable may be any of them
+                self.use(name)
         before: list[Directive] = []
-        gets_own_name = False
+        redirects = False
         if one.name == "proxy_pass" and headers is not None:
             default = Directive("proxy_set_header", ("Host", sent_host(url) if url else "$proxy_host"))
             before = headers.needed(default, same=same)
-            gets_own_name = default in before
+            redirects = default in before or gets_another_name(headers.directives)
         tls_name = _TLS_NAMES.get(url.groupdict().get("scheme") or "") if url else None
         if self._conf.group(found) is not None:
             self.use(found)
@@ -169,7 +173,7 @@ class KeptDirectives:
         if not self._resolves:
             self.remark(
                 Handling.UNSUPPORTED,
-                f"{one.head}: needs nginx 1.27.3 or newer, which resolves names at run time",
+                f"{one.head}: {_NEEDED}",
                 one.at,
             )
             return []
@@ -187,7 +191,7 @@ class KeptDirectives:
         if tls_name is not None:
             # Otherwise nginx uses the name of the upstream group for SNI and verification.
             before.append(Directive(tls_name, (found,)))
-        if gets_own_name and self.redirects_by_default:
+        if redirects and self.redirects_by_default:
             before.append(default_redirect(one, place if url["rest"] else "/"))
         scheme = url.groupdict().get("scheme")
         rest = (url.groupdict().get("rest") or "") if scheme else ""
@@ -208,7 +212,7 @@ class KeptDirectives:
         if named_hosts and not self._resolves:
             self.remark(
                 Handling.UNSUPPORTED,
-                f"upstream {name}: needs nginx 1.27.3 or newer, which resolves names at run time",
+                f"upstream {name}: {_NEEDED}",
                 group.at,
             )
             return
@@ -229,6 +233,26 @@ def sent_host(url: re.Match[str]) -> str:
     """Return the Host that nginx sends by default to the URL in a ``proxy_pass``: without the scheme's default port."""
     own = {"http": str(HTTP_PORT), "https": str(HTTPS_PORT)}.get(url.groupdict().get("scheme", "http"))
     return url["host"] if url["port"] in {None, own} else f"{url['host']}:{url['port']}"
+
+
+def gets_another_name(headers: Iterable[Directive]) -> bool:
+    """Whether the Host among ``headers`` is not the name that the client requested."""
+    host = next((one.args[-1] for one in headers if one.arg.lower() == "host"), None)
+    return host is not None and not any(name in host for name in ("$host", "$http_host", "$server_name"))
+
+
+def _with_own_name(directives: list[Directive]) -> list[Directive]:
+    """Return headers with the name in ``proxy_pass`` in place of the variable, which would be that of a group."""
+    passed = first(directives, "proxy_pass")
+    url = _URL.match(passed.arg) if passed else None
+    return directives if url is None else [with_name(one, sent_host(url)) for one in directives]
+
+
+def with_name(header: Directive, host: str) -> Directive:
+    """Return a ``proxy_set_header`` with ``host`` in place of ``$proxy_host``; another directive as it is."""
+    if header.name != "proxy_set_header":
+        return header
+    return replace(header, args=tuple(arg.replace("$proxy_host", host) for arg in header.args))
 
 
 def default_redirect(passed: Directive, place: str) -> Directive:

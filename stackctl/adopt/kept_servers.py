@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from stackctl.adopt.kept import KeptDirectives
-from stackctl.adopt.nginx_conf import Listen, ServerBlock, is_challenge
+from stackctl.adopt.nginx_conf import UNNAMED, Listen, ServerBlock, is_challenge
 from stackctl.adopt.proposal import Handling
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.proxies.nginx.directives import Directive, kept_text, named
@@ -36,7 +36,7 @@ def server_text(one: KeptServer, taken: AbstractSet[str], keeper: KeptDirectives
         if len(elsewhere) < len(listens):
             keeper.remark(Handling.CHANGED, f"{label} is kept on its other ports only: its names are sites", server.at)
         listens = elsewhere
-    if not elsewhere and not any(name not in {"", "_"} for name in names):
+    if not elsewhere and not any(name not in UNNAMED for name in names):
         keeper.remark(
             Handling.UNSUPPORTED, f"{label}: unknown names are refused, so no request would reach it", server.at
         )
@@ -46,6 +46,7 @@ def server_text(one: KeptServer, taken: AbstractSet[str], keeper: KeptDirectives
     if any(Listen.of(listen).port == HTTP_PORT for listen in listens):
         body.append(Directive("include", ("snippets/acme.conf",)))
     rest = [directive for directive in server.body if not (server.plain and is_challenge(directive))]
+    rest = [*keeper.defaults(server.body), *rest]
     keeper.remark(Handling.KEPT, f"{label} is kept unchanged, not managed by stackctl: {one.reason}", server.at)
     return kept_text([server.whole.with_block([*body, *keeper.keep(rest, keeper.outer_headers)])])
 

@@ -67,7 +67,25 @@ SERVER_OWN = frozenset(
 )
 """Directives of ``server`` that stackctl sets for each site."""
 
-MAIN_OWN = frozenset({"user", "worker_processes", "worker_rlimit_nofile", "pid", "error_log", "events", "daemon"})
+MAIN_OWN = frozenset(
+    {
+        "daemon",
+        "error_log",
+        "events",
+        "lock_file",
+        "master_process",
+        "pcre_jit",
+        "pid",
+        "timer_resolution",
+        "user",
+        "worker_cpu_affinity",
+        "worker_priority",
+        "worker_processes",
+        "worker_rlimit_core",
+        "worker_rlimit_nofile",
+        "worker_shutdown_timeout",
+    }
+)
 """Directives outside ``http`` that stackctl's nginx.conf sets."""
 
 _REQUESTED = "$host$edge_port_suffix"
@@ -99,22 +117,6 @@ _STANDARD = {
     ("add_header", "Upgrade", "$edge_upgraded", "always"),
 }
 """Directives with the parameters that stackctl gives them; with others they are the user's own."""
-
-FILES = frozenset(
-    {
-        "auth_basic_user_file",
-        "ssl_certificate",
-        "ssl_certificate_key",
-        "ssl_trusted_certificate",
-        "ssl_client_certificate",
-        "ssl_crl",
-        "ssl_dhparam",
-        "proxy_ssl_trusted_certificate",
-        "proxy_ssl_certificate",
-        "proxy_ssl_certificate_key",
-    }
-)
-"""Directives with a parameter that must be an existing file."""
 
 PASSES = frozenset({"proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass"})
 """Directives that name another server."""

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from stackctl.adopt.server_names import rank
 from stackctl.errors import InputError
 from stackctl.model import values
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
-from stackctl.model.layout import WELL_KNOWN
+from stackctl.model.layout import CHALLENGES, MARKER_PATH, WELL_KNOWN
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, first, named, without_comments
 
+_ADDRESS = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*[^:\d][^:]*)(?::\d+)?\Z")
 _PORT = re.compile(r"(?:.*:)?(\d+)\Z")
-_HERE = re.compile(r"https?://(?:\$host|\$http_host|\$server_name)(?::\d+)?(?:\$request_uri|\$uri\S*|/\$1|/)?\Z")
-_THERE = re.compile(r"https?://(?P<host>[^/$:]+)(?::\d+)?(?P<rest>\$request_uri|\$uri\S*|/\$1|/\S*)?\Z")
+
+
+DEFAULT_TYPE = "application/octet-stream"
+"""The ``default_type`` of stackctl's nginx.conf."""
+
+UNNAMED = frozenset({"", "_", "localhost"})
+"""Names of servers that are meant for requests without a known name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,7 @@ class Listen:
     tls: bool
     default: bool
     options: frozenset[str]
+    address: str = "*"
 
     @classmethod
     def of(cls, directive: Directive) -> Listen:
@@ -34,7 +42,16 @@ class Listen:
         match = _PORT.match(place)
         port = int(match[1]) if match else HTTP_PORT if not place.startswith("unix:") else 0
         default = bool(options & {"default_server", "default"})
-        return cls(port, "ssl" in options or "quic" in options, default, options)
+        if not port:
+            return cls(port, "ssl" in options, default, options, place)
+        address = match_["host"] if (match_ := _ADDRESS.match(place)) else "*"
+        address = "*" if address in {"0.0.0.0", "*"} else address  # noqa: S104  (compared, not bound)
+        return cls(port, "ssl" in options or "quic" in options, default, options, address)
+
+    @property
+    def place(self) -> tuple[str, int, bool]:
+        """Where it listens: servers with the same place and name are in conflict."""
+        return self.address, self.port, "quic" in self.options
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +109,28 @@ class ServerBlock:
                 return f"it listens on port {listen.port}" if listen.port else "it listens on a socket"
             if "proxy_protocol" in listen.options:
                 return "it listens with proxy_protocol"
+            if listen.address not in {"*", "[::]"}:
+                return f"it listens on the address {listen.address}"
             if listen.tls != (listen.port == HTTPS_PORT):
                 return f"it listens on port {listen.port} {'with' if listen.tls else 'without'} TLS"
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class Redirect:
-    """A redirect of a server, or of a condition in one; ``host`` is None for the same name."""
-
-    host: str | None
-    url: str
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
 class NginxConf:
-    """A parsed configuration: ``settings`` are the directives of ``http``, ``main`` those outside it."""
+    """A parsed configuration.
+
+    Attributes:
+        settings: the directives of ``http``.
+        main: those outside it.
+        default_type: the content type of files with an unknown extension.
+    """
 
     servers: tuple[ServerBlock, ...] = ()
     upstreams: Mapping[str, Directive] | None = None
     settings: tuple[Directive, ...] = ()
     main: tuple[Directive, ...] = ()
+    default_type: str = DEFAULT_TYPE
 
     def group(self, name: str) -> Directive | None:
         """Return the ``upstream`` block with a name, or None."""
@@ -121,8 +138,22 @@ class NginxConf:
 
     def default(self, port: int) -> ServerBlock | None:
         """Return the server that answers for unknown names on ``port``, or None."""
-        there = [server for server in self.servers if any(listen.port == port for listen in server.listens)]
+        there = self._at(port)
         return next((server for server in there if server.is_default(port)), there[0] if there else None)
+
+    def named_at(self, name: str, port: int) -> ServerBlock | None:
+        """Return the server that nginx selects by ``name`` on ``port``; None if only the default server answers."""
+        best: tuple[int, int] = (0, 0)
+        found = None
+        for server in self._at(port):
+            for text in server.names:
+                match = rank(text, name)
+                if match > best:
+                    best, found = match, server
+        return found
+
+    def _at(self, port: int) -> list[ServerBlock]:
+        return [server for server in self.servers if any(listen.port == port for listen in server.listens)]
 
 
 def read_conf(directives: Iterable[Directive]) -> NginxConf:
@@ -139,7 +170,13 @@ def read_conf(directives: Iterable[Directive]) -> NginxConf:
         upstreams={directive.arg: directive for directive in named(http, "upstream")},
         settings=tuple(directive for directive in http if directive.name not in {"server", "upstream"}),
         main=main,
+        default_type=_default_type(http) if https else DEFAULT_TYPE,
     )
+
+
+def _default_type(http: Iterable[Directive]) -> str:
+    found = first(http, "default_type")
+    return found.arg if found else "text/plain"  # nginx's default
 
 
 def _server(directive: Directive) -> ServerBlock:
@@ -147,7 +184,7 @@ def _server(directive: Directive) -> ServerBlock:
     old_tls = first(body, "ssl")
     listens = [Listen.of(one) for one in named(body, "listen")] or [Listen(HTTP_PORT, False, False, frozenset())]  # noqa: FBT003
     if old_tls is not None and old_tls.arg == "on":
-        listens = [Listen(one.port, True, one.default, one.options) for one in listens]  # noqa: FBT003
+        listens = [replace(one, tls=True) for one in listens]
     certificate, key = first(body, "ssl_certificate"), first(body, "ssl_certificate_key")
     return ServerBlock(
         names=tuple(name.lower() for one in named(body, "server_name") for name in one.args),
@@ -168,48 +205,22 @@ def domain_or_none(text: str) -> Domain | None:
 
 
 def is_challenge(directive: Directive) -> bool:
-    """Whether it is a location for the ACME challenge, which stackctl replaces."""
-    return directive.name == "location" and any(
-        arg.lstrip("^").replace("\\", "").startswith(f"/{WELL_KNOWN}") for arg in directive.args[-1:]
-    )
+    """Whether it is a location for the ACME challenge or for stackctl's marker, which stackctl replaces."""
+    return directive.name == "location" and bool(_CHALLENGE.match(_path_of(directive)))
 
 
-def redirect_of(body: Iterable[Directive]) -> list[Redirect] | None:
-    """Return the redirects of a server that does nothing else, apart from the challenge; None for any other."""
-    found: list[Redirect] = []
-    for directive in body:
-        if is_challenge(directive) or directive.name in _SILENT or directive.name.startswith("ssl"):
-            continue
-        if directive.name == "include" and directive.arg.endswith("options-ssl-nginx.conf"):
-            continue
-        if (directive.name == "location" and directive.args[-1:] == ("/",)) or directive.name == "if":
-            inside = redirect_of(directive.inner)
-        elif directive.name == "return" and directive.arg == "404" and found:
-            continue  # certbot's own: 'if ($host = …) { return 301 … } return 404;'
-        else:
-            one = _redirect(directive)
-            inside = [one] if one else None
-        if inside is None:
-            return None
-        found += inside
-    return found or None
+def serves_challenges(directive: Directive) -> bool:
+    """Whether it is a location for the ACME challenge, or one of files for everything below ``.well-known``."""
+    if is_challenge(directive):
+        return True
+    broad = directive.name == "location" and _path_of(directive).strip("/") in {WELL_KNOWN, f"{WELL_KNOWN}/.*"}
+    return broad and all(one.name in _OF_FILES for one in directive.inner)
 
 
-# Directives that do not affect the routing of a request.
-_SILENT = {"http2", "server_tokens", "access_log", "error_log", "root", "index", "charset"}
+def _path_of(location: Directive) -> str:
+    """Return the path that a location matches, of a pattern without its escapes and its anchor."""
+    return location.args[-1].lstrip("^").replace("\\", "") if location.args else ""
 
 
-def _redirect(directive: Directive) -> Redirect | None:
-    url = None
-    if directive.name == "return" and directive.arg in {"301", "302", "303", "307", "308"} and len(directive.args) > 1:
-        url = directive.args[1]
-    elif directive.name == "return" and directive.arg.startswith("https://"):
-        url = directive.arg
-    elif directive.name == "rewrite" and directive.args[-1] in {"permanent", "redirect"} and len(directive.args) == 3:
-        url = directive.args[1] if directive.arg in {"^", "^(.*)$", "^(.*)", "^/(.*)$", ".*", "^.*$"} else None
-    if url is None:
-        return None
-    if _HERE.match(url):
-        return Redirect(None, url, directive.at)
-    there = _THERE.match(url)
-    return Redirect(there["host"].lower(), url, directive.at) if there else None
+_CHALLENGE = re.compile(rf"(?:\.\*)?/?{re.escape(CHALLENGES)}(?![\w-])|{re.escape(MARKER_PATH)}\Z")
+_OF_FILES = {"root", "alias", "try_files", "default_type", "allow", "auth_basic", "access_log", "log_not_found"}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from stackctl.adopt.kept import KeptDirectives
+from stackctl.adopt.kept_files import OldFiles
 from stackctl.adopt.mapping import TUNING, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Handling, Proposal, ProposedSite, Remark
@@ -39,9 +40,12 @@ class ProxyContext:
     vhosts: Mapping[str, tuple[Directive, ...]]
 
 
-def read_variables(conf: NginxConf, project: Project, context: ProxyContext, *, resolves: bool) -> Proposal:
+def read_variables(
+    conf: NginxConf, project: Project, context: ProxyContext, *, resolves: bool, old: OldFiles | None = None
+) -> Proposal:
     """Return the sites that nginx-proxy generates from the variables of the services."""
-    reading = _Reading(replace(conf, servers=()), context, resolves=resolves)
+    conf = replace(conf, servers=())
+    reading = _Reading(conf, context, KeptDirectives(conf, resolves=resolves, old=old))
     for service in project.services.values():
         reading.take(service)
     return reading.proposal()
@@ -57,10 +61,10 @@ def contact_in(project: Project) -> str | None:
 
 
 class _Reading:
-    def __init__(self, conf: NginxConf, context: ProxyContext, *, resolves: bool) -> None:
+    def __init__(self, conf: NginxConf, context: ProxyContext, keeper: KeptDirectives) -> None:
         self.conf = conf
         self.context = context
-        self.keeper = KeptDirectives(conf, resolves=resolves)
+        self.keeper = keeper
         self.sites: list[ProposedSite] = []
         self.paths: list[tuple[Domain, Directive, str]] = []
 
@@ -162,7 +166,8 @@ class _Reading:
             sites=tuple(replace(site, tuning=merged(site.tuning, tuning)) for site in self.sites),
             tuning=tuning,
             http="\n".join(part for part in (http, self.keeper.groups()) if part),
-            copies=self.keeper.copies,
+            copies=self.keeper.files.copies,
+            folders=self.keeper.files.folders,
             remarks=tuple(self.keeper.remarks),
         )
 

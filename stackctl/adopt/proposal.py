@@ -82,12 +82,14 @@ class Proposal:
         tuning: keys of the top-level x-stackctl.
         http: directives for ``http``, as text.
         copies: the files to copy to nginx/custom/: name there → path in the old container.
+        folders: the directories to copy there.
     """
 
     sites: tuple[ProposedSite, ...] = ()
     tuning: Mapping[str, str] = field(default_factory=dict)
     http: str = ""
     copies: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
 
     def remarks_of(self, handling: Handling) -> list[Remark]:

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from stackctl.adopt.conflicts import without_conflicts
 from stackctl.adopt.kept import KeptDirectives
+from stackctl.adopt.kept_files import OldFiles
 from stackctl.adopt.kept_servers import KeptServer, server_text
-from stackctl.adopt.nginx_conf import NginxConf, Redirect, ServerBlock, is_challenge, redirect_of
+from stackctl.adopt.nginx_conf import UNNAMED, NginxConf, ServerBlock, serves_challenges
 from stackctl.adopt.proposal import Handling, Proposal, ProposedSite, Remark
+from stackctl.adopt.redirects import Redirect, redirect_of
+from stackctl.adopt.server_kinds import into_location, is_complex, refuses_unknown_names
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import NotASite, SiteReader, merged
 from stackctl.certs.lineage import Certificate
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
-from stackctl.proxies.nginx.directives import Directive, kept_text, named
+from stackctl.proxies.nginx.directives import Directive, kept_text
 
 
 def read_proposal(
-    conf: NginxConf, project: Project, certificates: Mapping[str, Certificate], *, resolves: bool
+    conf: NginxConf,
+    project: Project,
+    certificates: Mapping[str, Certificate],
+    *,
+    resolves: bool,
+    old: OldFiles | None = None,
 ) -> Proposal:
     """Return the proposal for ``conf``; ``certificates`` are certbot's, by lineage."""
-    return _Reading(conf, project, certificates, resolves=resolves).proposal()
+    return _Reading(conf, project, certificates, KeptDirectives(conf, resolves=resolves, old=old)).proposal()
 
 
 class _Reading:
     def __init__(
-        self, conf: NginxConf, project: Project, certificates: Mapping[str, Certificate], *, resolves: bool
+        self, conf: NginxConf, project: Project, certificates: Mapping[str, Certificate], keeper: KeptDirectives
     ) -> None:
-        self.conf = conf
+        servers, ignored = without_conflicts(conf.servers)
+        self.conf = conf = replace(conf, servers=servers)
+        self.ignored = ignored
         self.certificates = certificates
-        self.keeper = KeptDirectives(conf, resolves=resolves)
+        self.keeper = keeper
         self.reader = SiteReader(conf, project, self.keeper)
         self.sites: list[ProposedSite] = []
         self.kept: list[KeptServer] = []
@@ -42,9 +52,12 @@ class _Reading:
         http_redirects: list[tuple[ServerBlock, list[Redirect]]] = []
         tls_redirects: list[tuple[ServerBlock, list[Redirect]]] = []
         plain: list[ServerBlock] = []
+        for server, name in self.ignored:
+            text = f"a second server for {name}, which nginx ignores for that name"
+            self._remark(Handling.REPLACED, text, server.at)
         for server in self.conf.servers:
             found = redirect_of(server.body)
-            if self._refuses_unknown_names(server):
+            if refuses_unknown_names(server):
                 text = "the server for unknown names: replaced by stackctl's own, which refuses them"
                 self._remark(Handling.REPLACED, text, server.at)
             elif found and not server.unsupported_listen:
@@ -68,16 +81,6 @@ class _Reading:
 
     def _take(self, server: ServerBlock) -> None:
         """Convert a server with TLS to a site, or keep it."""
-        if server.unsupported_listen is None:  # on another port or a socket it is not a duplicate
-            taken = {name for site in self.sites for name in site.domains}
-            again = [name for name in server.names if name in taken]
-            left = tuple(name for name in server.names if name not in taken)
-            if again:
-                text = f"a second server for {', '.join(again)}, which nginx ignores for that name"
-                self._remark(Handling.REPLACED, text, server.at)
-                if not left:
-                    return
-            server = replace(server, names=left)
         read = self.reader.read(server)
         if isinstance(read, ProposedSite):
             self.sites.append(read)
@@ -97,15 +100,15 @@ class _Reading:
         if server.domains and not others:
             self._remark(Handling.CHANGED, f"http://{server.domains[0]} is now redirected to HTTPS", server.at)
             for one in server.body:
-                if one.name == "location" and one.args != ("/",) and not is_challenge(one):
+                if one.name == "location" and one.args != ("/",) and not serves_challenges(one):
                     self._remark(
                         Handling.UNSUPPORTED, f"{one.head}: HTTP is redirected to HTTPS for the whole site", one.at
                     )
             return
-        if _is_complex(server):
+        if is_complex(server):
             self.kept.append(KeptServer(server, "it has no certificate yet, and more than a single 'location /'"))
             return
-        read = self.reader.read(_into_location(replace(server, names=(*others, *server.unsupported_names))))
+        read = self.reader.read(into_location(replace(server, names=(*others, *server.unsupported_names))))
         if isinstance(read, NotASite):
             self.kept.append(KeptServer(server, read.reason))
         else:
@@ -114,20 +117,12 @@ class _Reading:
 
     def _remark_unsupported_names(self, server: ServerBlock) -> None:
         for name in server.unsupported_names:
-            if name and name not in {"_", "localhost"}:
+            if name not in UNNAMED:
                 self._remark(
                     Handling.UNSUPPORTED,
                     f"server_name {name}: the name of a site cannot be a pattern or an address",
                     server.at,
                 )
-
-    def _refuses_unknown_names(self, server: ServerBlock) -> bool:
-        """Whether it only refuses requests for unknown names, as stackctl does."""
-        default = any(server.is_default(port) for port in (HTTP_PORT, HTTPS_PORT))
-        if server.domains or not (default or set(server.names) <= {"_", ""}) or server.unsupported_listen:
-            return False
-        rest = [one for one in server.body if not is_challenge(one) and one.name not in _NO_CONTENT]
-        return all(_refuses(one) for one in rest)
 
     # Redirects
 
@@ -144,6 +139,9 @@ class _Reading:
         certificate = self.certificates.get(site.lineage or "") if site else None
         if site is None or certificate is None or name in site.domains or not certificate.covers(name):
             return False
+        answers = self.conf.named_at(name, HTTPS_PORT)
+        if answers is not None and redirect_of(answers.body) is None:
+            return False  # another server answers for it over HTTPS
         redirect = Directive("return", ("301", found[0].url), found[0].at)
         condition = Directive("if", ("$host", "=", name), found[0].at, (redirect,))
         custom = f"{site.custom}\n{kept_text([condition])}".lstrip("\n")
@@ -154,6 +152,7 @@ class _Reading:
     def _take_http_redirect(self, server: ServerBlock, found: Sequence[Redirect]) -> None:
         """Convert a server on port 80 that redirects: stackctl redirects every name with a certificate."""
         left = [name for name in server.domains if not self._site_of(name)]
+        patterns = [name for name in server.unsupported_names if name not in UNNAMED]
         elsewhere = [one for one in found if one.host is not None and one.host not in server.names]
         if elsewhere:
             # A name of a site is redirected to its own HTTPS address first: the same target after one more redirect.
@@ -164,7 +163,7 @@ class _Reading:
                         f"http://{name} is now redirected to https://{name}, not to {elsewhere[0].url}",
                         server.at,
                     )
-        unrouted: list[Domain] = []
+        unrouted: list[str] = [*patterns]
         for name in left:
             if found[0].host is not None and self._made_alias(name, found):
                 continue
@@ -184,7 +183,7 @@ class _Reading:
         there = [one for one in self.conf.servers if any(listen.port == HTTP_PORT for listen in one.listens)]
         named_there = {name for server in there for name in server.names}
         secure = [one.server for one in self.kept if any(listen.port == HTTPS_PORT for listen in one.server.listens)]
-        names = dict.fromkeys(name for server in secure for name in server.names if name not in {"", "_"})
+        names = dict.fromkeys(name for server in secure for name in server.names if name not in UNNAMED)
         left = [name for name in names if name not in named_there and not self._site_of(name)]
         if left:
             self.kept.append(KeptServer(replace(default, names=tuple(left)), "it redirects names without a site"))
@@ -192,6 +191,8 @@ class _Reading:
     def _covering(self, name: Domain) -> ProposedSite | None:
         """Return the default site on port 443 if its certificate covers ``name``, or None."""
         default = self.conf.default(HTTPS_PORT)
+        if self.conf.named_at(name, HTTPS_PORT) is not None:
+            return None  # it belongs to the server that answers for it
         for site in self.sites:
             certificate = self.certificates.get(site.lineage or "")
             if certificate is not None and certificate.covers(name) and default is not None and site.at == default.at:
@@ -200,12 +201,13 @@ class _Reading:
 
     def _add_certificate_names(self) -> None:
         """Make names that only a certificate has aliases of the default server's site, which answered for them."""
-        routed = {name for server in self.conf.servers for name in server.names}
         for lineage, certificate in self.certificates.items():
             for text in certificate.names:
                 default = self.conf.default(HTTPS_PORT)
                 site = next((one for one in self.sites if one.lineage == lineage), None)
-                if text in routed or text.startswith("*.") or site is None or self._site_of(Domain(text)):
+                if text.startswith("*.") or site is None or self._site_of(Domain(text)):
+                    continue
+                if any(self.conf.named_at(text, port) for port in (HTTP_PORT, HTTPS_PORT)):
                     continue
                 if default is not None and default.at == site.at:
                     self._alias(site, Domain(text))
@@ -240,44 +242,10 @@ class _Reading:
             sites=tuple(sites),
             tuning=tuning,
             http="\n".join(parts),
-            copies=self.keeper.copies,
+            copies=self.keeper.files.copies,
+            folders=self.keeper.files.folders,
             remarks=tuple(self.keeper.remarks),
         )
 
     def _remark(self, handling: Handling, text: str, at: str) -> None:
         self.keeper.remarks.append(Remark(handling, text, at))
-
-
-_NO_CONTENT = {
-    "server_tokens",
-    "access_log",
-    "error_log",
-    "ssl_certificate",
-    "ssl_certificate_key",
-    "ssl_reject_handshake",
-}
-_NO_CONTENT |= {"root", "index", "ssl_protocols", "ssl_ciphers", "include"}
-
-
-def _is_complex(server: ServerBlock) -> bool:
-    """Whether it has more than one location with plain directives, so that it cannot become a site without TLS."""
-    locations = [one for one in named(server.body, "location") if not is_challenge(one)]
-    return len(locations) != 1 or any(one.name in {"if", "set", "return", "rewrite"} for one in server.body)
-
-
-def _into_location(server: ServerBlock) -> ServerBlock:
-    """Move the directives of a server into its only location, where they have the same effect."""
-    [location] = [one for one in named(server.body, "location") if not is_challenge(one)]
-    there = {one.name for one in location.inner}
-    moved = [one for one in server.body if one.name not in {"location", "server_tokens", *there, *_TLS}]
-    stay = [one for one in server.body if one.name == "server_tokens" or one.name in _TLS]
-    return replace(server, body=(*stay, location.with_block((*moved, *location.inner))))
-
-
-_TLS = {"ssl_certificate", "ssl_certificate_key"}
-
-
-def _refuses(one: Directive) -> bool:
-    if one.name == "location":
-        return all(_refuses(inner) for inner in one.inner)
-    return one.name == "return" and bool(re.fullmatch(r"4\d\d", one.arg)) and len(one.args) == 1

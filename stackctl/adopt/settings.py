@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from stackctl.adopt.kept import KeptDirectives
 from stackctl.adopt.mapping import HTTP_OWN, LOGS, MAIN_OWN, TUNING, is_standard, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf
 from stackctl.adopt.proposal import Handling
-from stackctl.proxies.nginx.directives import Directive, kept_text
+from stackctl.proxies.nginx.directives import Directive, every, kept_text
 
 
 def read_settings(conf: NginxConf, keeper: KeptDirectives) -> tuple[dict[str, str], str]:
@@ -17,7 +19,7 @@ def read_settings(conf: NginxConf, keeper: KeptDirectives) -> tuple[dict[str, st
     tuning = dict(filter(None, map(tuning_of, conf.settings)))
     kept = [one for one in conf.settings if tuning_of(one) is None and _is_kept(one, keeper)]
     for one in conf.main:
-        if one.name in MAIN_OWN:
+        if one.name in MAIN_OWN or (one.name == "load_module" and not _uses_module(one.arg, conf)):
             continue
         keeper.remark(
             Handling.UNSUPPORTED,
@@ -27,12 +29,45 @@ def read_settings(conf: NginxConf, keeper: KeptDirectives) -> tuple[dict[str, st
     return tuning, kept_text(keeper.keep(kept))
 
 
+def _uses_module(path: str, conf: NginxConf) -> bool:
+    """Whether the configuration has a directive of a module; an unknown module counts as used."""
+    module = path.rpartition("/")[2].removeprefix("ngx_").removesuffix(".so").removesuffix("_module")
+    pattern = _MODULES.get(module)
+    if pattern is None:
+        return True
+    whole = [*conf.main, *conf.settings, *(one.whole for one in conf.servers), *(conf.upstreams or {}).values()]
+    return any(re.match(pattern, one.name) for one in every(whole))
+
+
+_MODULES = {
+    "http_brotli_filter": r"brotli",
+    "http_brotli_static": r"brotli_static",
+    "http_echo": r"echo",
+    "http_geoip": r"geoip_",
+    "http_geoip2": r"geoip2",
+    "http_headers_more_filter": r"more_",
+    "http_image_filter": r"image_filter",
+    "http_js": r"js_",
+    "http_lua": r".*lua_|lua",
+    "http_perl": r"perl",
+    "http_subs_filter": r"subs_",
+    "http_xslt_filter": r"xs?lt|xml_",
+    "mail": r"mail\Z",
+    "ndk_http": r"set_",
+    "stream": r"stream\Z",
+    "stream_geoip": r"stream\Z",
+    "stream_geoip2": r"stream\Z",
+    "stream_js": r"stream\Z",
+}
+"""The directives of dynamic modules that images load by default, by the module's name."""
+
+
 def _is_kept(one: Directive, keeper: KeptDirectives) -> bool:
     """Whether a directive of ``http`` is kept; adds the remark about it."""
     if is_standard(one):
         return False
     if one.name == "types":
-        return keeper.serves_files
+        return keeper.answers_itself
     if one.name == "log_format" and one.arg == "main":
         return False
     if one.name in LOGS and one.arg != "off":

@@ -6,9 +6,19 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stackctl.adopt.kept import Headers, KeptDirectives, default_redirect, headers_in_force, lineage_of, sent_host
+from stackctl.adopt.kept import (
+    ANSWERS,
+    Headers,
+    KeptDirectives,
+    default_redirect,
+    gets_another_name,
+    headers_in_force,
+    sent_host,
+    with_name,
+)
+from stackctl.adopt.kept_files import lineage_of
 from stackctl.adopt.mapping import SERVER_OWN, TUNING, is_standard, is_standard_header, logs_to_file, tuning_of
-from stackctl.adopt.nginx_conf import NginxConf, ServerBlock, is_challenge
+from stackctl.adopt.nginx_conf import DEFAULT_TYPE, NginxConf, ServerBlock, is_challenge
 from stackctl.adopt.proposal import Handling, ProposedSite
 from stackctl.errors import InputError
 from stackctl.model import endpoints
@@ -115,19 +125,26 @@ class SiteReader:
         for one in [*kept, *others]:
             if one.name not in TUNING and not logs_to_file(one):
                 self._keeper.remark(Handling.KEPT, one.head, one.at)
+        answers = any(one.name in ANSWERS for one in every([*kept, *others]))
+        if answers and self._conf.default_type != DEFAULT_TYPE and first(own, "default_type") is None:
+            kept.insert(
+                0, Directive("default_type", (self._conf.default_type,), others[0].at if others else kept[0].at)
+            )
         return kept_text([*self._keeper.keep(kept), *self._keeper.keep(others, in_force)])
 
     def _location(self, own: list[Directive], location: Directive) -> str:
         kept: list[Directive] = []
         headers = headers_in_force(location.inner, own, self._conf.settings)
-        if not any(one.arg.lower() == "host" for one in headers):
-            passed = first(location.inner, "proxy_pass")
-            url = _PASS.match(passed.arg) if passed else None
-            if passed is not None and url is not None and not url["host"].startswith("$"):
-                # nginx's default: the app has always received this Host.
+        passed = first(location.inner, "proxy_pass")
+        url = _PASS.match(passed.arg) if passed else None
+        if passed is not None and url is not None and not url["host"].startswith("$"):
+            headers = tuple(with_name(one, sent_host(url)) for one in headers)
+            unnamed = not any(one.arg.lower() == "host" for one in headers)
+            if unnamed:  # nginx's default: the app has always received this Host
                 headers = (*headers, Directive("proxy_set_header", ("Host", sent_host(url)), passed.at))
-                if self._keeper.redirects_by_default and first(location.inner, "proxy_redirect") is None:
-                    kept.append(default_redirect(passed, "/"))
+            by_default = self._keeper.redirects_by_default and first(location.inner, "proxy_redirect") is None
+            if by_default and (unnamed or gets_another_name(headers)):
+                kept.append(default_redirect(passed, "/"))
         kept += [one for one in headers if not is_standard_header(one)]
         for one in location.inner:
             if one.name in {"proxy_pass", "proxy_http_version", "proxy_set_header"} or tuning_of(one):

@@ -129,6 +129,31 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a container's file system.
+
+    Attributes:
+        mode: its permission bits.
+        content: the content of a file; None for a directory or a link.
+        target: the target of a symbolic link, as written in it; None for a file or a directory.
+        modified: when its content last changed, in seconds since 1970.
+    """
+
+    mode: int
+    content: bytes | None = None
+    target: str | None = None
+    modified: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of a container: its command line, and for how many seconds it has run."""
+
+    command: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Inspected:
     """The details of one container.
 
@@ -146,6 +171,7 @@ class Inspected:
         pid: the process id of its first process on the engine's host; 0 for none.
         listeners: its listening sockets without Docker's resolver; None if they could not be read.
         last_line: the last line that it printed.
+        image: the name of the image that it was created from.
     """
 
     name: str
@@ -163,6 +189,7 @@ class Inspected:
     pid: int = 0
     listeners: tuple[ListeningSocket, ...] | None = None
     last_line: str | None = None
+    image: str = ""
 
     @property
     def running(self) -> bool:

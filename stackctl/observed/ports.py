@@ -6,6 +6,7 @@ An engine is one package below ``adapters`` that provides all ports of :class:`E
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from stackctl.errors import EngineError
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Container, Deployment, Inspected
+from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Process
 from stackctl.observed.network import CaDirectory, Fetched, Lookup
 from stackctl.observed.reply import Reply
 from stackctl.proxies.proxy import Files, ProxyLayout
@@ -153,6 +154,15 @@ class Containers(Protocol):
             EngineError: there is no such container.
         """
 
+    def entries(self, container: str, path: str, limit: int) -> Mapping[str, Entry]:
+        """Return ``path`` of a container, running or not (key ``""``), and all below it by their paths relative to it.
+
+        Links are not followed. Empty if there is no such path; EngineError if it has more than ``limit`` bytes.
+        """
+
+    def processes(self, container: str) -> tuple[Process, ...]:
+        """Return the processes of a running container."""
+
     def log(self, container: str, lines: int) -> str:
         """Return the last lines of a container's log."""
 
@@ -162,6 +172,9 @@ class Containers(Protocol):
 
 class Sandbox(Protocol):
     """Runs commands of images, isolated from the running services."""
+
+    def unstarted(self, image: str) -> AbstractContextManager[str]:
+        """Provide the id of a container of a local image that is never started, to read the image's files."""
 
     def run_once(
         self, image: str, command: Sequence[str], mounts: Mapping[str, str], tmpfs: Sequence[str] = ()

@@ -51,11 +51,28 @@ class WriteKept(Operation):
     content: bytes
     like: str | None = None
     """The file whose mode and owner it gets."""
+    mode: int = 0o644
+    """Its mode, if there is no such file."""
 
     @property
     def text(self) -> str:
         """A short description of what it does."""
         return f"write {(CUSTOM / self.name).path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyFolder(Operation):
+    """Copy a directory of static files, which only the old container has, to ``nginx/custom/``."""
+
+    preparation = Preparation.KEPT_FILES
+
+    name: str
+    source: str
+
+    @property
+    def text(self) -> str:
+        """A short description of what it does."""
+        return f"copy {self.source} of the old container to {(CUSTOM / self.name).path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

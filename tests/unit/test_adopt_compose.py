@@ -160,7 +160,7 @@ def write(root: Path, path: str, text: str) -> None:
 def files(root: Path, *volumes: str) -> ContainerFiles:
     lines = "".join(f"      - {volume}\n" for volume in volumes)
     text = f'services:\n  web:\n    image: nginx:1\n    ports: ["80:80"]\n    volumes:\n{lines}'
-    return ContainerFiles(root, read_layout(project(text)).proxy, lambda _: None)
+    return ContainerFiles(root, read_layout(project(text)).proxy, None)
 
 
 VARIABLES = f"""\

@@ -215,6 +215,7 @@ def test_what_would_be_lost_stops_it(old: World) -> None:
 def test_old_proxy_files_under_nginx_are_put_aside_and_back(old: World) -> None:
     (old.root / "conf").rename(old.root / "nginx")
     write(old, "docker-compose.yml", COMPOSE.replace("./conf/nginx.conf", "./nginx/nginx.conf"))
+    old.fake.up(["web"])
     before = old.tree()
     done(adopt(old.host, look(old)))
     assert (old.root / "nginx/nginx.conf").is_symlink()
@@ -258,6 +259,7 @@ def test_a_certificate_from_elsewhere_is_served_until_it_is_due(old: World) -> N
     text = CONF.replace(f"/etc/letsencrypt/live/{ONE}/fullchain.pem", "/certs/one.fullchain")
     write(old, "conf/nginx.conf", text.replace(f"/etc/letsencrypt/live/{ONE}/privkey.pem", "/certs/one.privkey"))
     old.edit("    command: nginx", "      - ./certs:/certs:ro\n    command: nginx")
+    old.fake.up(["web"])
     for part in ("live", "archive", "renewal"):
         (conf / part).rename(old.root / f"gone-{part}")
 
@@ -281,7 +283,7 @@ def test_a_certificate_from_elsewhere_is_served_until_it_is_due(old: World) -> N
         ("services:\n  one:\n    image: one:latest\n", "no service runs nginx"),
         (
             'services:\n  web:\n    image: nginx:1.30\n    ports: ["80:80"]\n',
-            "the nginx configuration of the service web is not on this host",
+            "the nginx configuration of the service web has no server",
         ),
     ],
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from stackctl.adapters.docker.archive import untar
+from stackctl.adapters.docker.archive import bounded, entries, untar
 from stackctl.adapters.docker.client import LABELS, Client, translated
 from stackctl.adapters.docker.compose import Compose
 from stackctl.adapters.docker.inspected import inspected
@@ -16,7 +16,7 @@ from stackctl.adapters.net.connect import connection_error
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL
-from stackctl.observed.containers import Container, Inspected
+from stackctl.observed.containers import Container, Entry, Inspected, Process
 from stackctl.observed.ports import Output
 
 _logger = logging.getLogger(__name__)
@@ -94,6 +94,25 @@ class DockerContainers:
                 )
             chunks, _ = self._client.sdk.api.get_archive(rows[0]["Id"], path)
             return untar(b"".join(chunks))
+
+    def entries(self, container: str, path: str, limit: int) -> Mapping[str, Entry]:
+        """See :meth:`Containers.entries`."""
+        from docker.errors import NotFound
+
+        with translated():
+            try:
+                chunks, _ = self._client.sdk.api.get_archive(container, path)
+                return entries(bounded(chunks, limit, path))
+            except NotFound as error:
+                if "such container" in str(error.explanation):
+                    raise
+                return {}
+
+    def processes(self, container: str) -> tuple[Process, ...]:
+        """See :meth:`Containers.processes`."""
+        with translated():
+            rows = self._client.sdk.api.top(container, "-o pid,etimes,args")["Processes"]
+        return tuple(Process(str(arguments), int(seconds)) for _, seconds, arguments in rows)
 
     def log(self, container: str, lines: int) -> str:
         """See :meth:`Containers.log`."""

@@ -34,6 +34,7 @@ def inspected(row: Mapping[str, Any]) -> Inspected:
         networks={name: _address(network) for name, network in networks.items()},
         environment=dict(pair.partition("=")[::2] for pair in config.get("Env") or ()),
         pid=int(state.get("Pid", 0)),
+        image=str(config.get("Image") or ""),
     )
 
 

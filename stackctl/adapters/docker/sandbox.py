@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from stackctl.adapters.docker.client import Client, translated
@@ -19,6 +20,17 @@ class DockerSandbox:
     def __init__(self, client: Client, directory: Path) -> None:
         self._client = client
         self._directory = directory
+
+    @contextmanager
+    def unstarted(self, image: str) -> Iterator[str]:
+        """See :meth:`Sandbox.unstarted`."""
+        with translated():
+            container = self._client.sdk.containers.create(image, entrypoint=["-"], network_mode="none")
+        try:
+            yield str(container.id)
+        finally:
+            with translated():
+                container.remove(force=True, v=True)
 
     def run_once(
         self, image: str, command: Sequence[str], mounts: Mapping[str, str], tmpfs: Sequence[str] = ()

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -16,8 +16,9 @@ from stackctl.adapters.fakes.proxy import FakeProxy
 from stackctl.adapters.fakes.wire import FakeWire
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
+from stackctl.model.project import Mount
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Inspected, ListeningSocket
+from stackctl.observed.containers import Entry, Inspected, ListeningSocket, Process
 from stackctl.observed.reply import Failure, Reply
 
 _ANYWHERE = ip_address("0.0.0.0")  # noqa: S104  (where an app listens)
@@ -31,11 +32,17 @@ class Looks:
         seen: facts of a service's containers that are other than usual, by service.
         logs: what a service's containers have printed.
         replies: responses through a running proxy, by ``NAME/PATH``; 200 by default.
+        files: the files of an image, by their paths, by image.
+        edited: files of the stack that were edited after the proxy loaded them.
+        inside: the files of a service's containers that no mount and no image has, by service.
     """
 
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     replies: dict[str, Reply] = field(default_factory=dict)
+    files: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    edited: set[str] = field(default_factory=set)
+    inside: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
 
 class FakeLooks(FakeWire):
@@ -72,8 +79,68 @@ class FakeLooks(FakeWire):
             started=self.now(),
             networks=dict.fromkeys(networks, run.container.addresses[0]),
             listeners=listens or None,
+            image=run.service.image or f"{run.project}-{run.service.name}",
         )
         return replace(usual, **self.looks.seen.get(run.service.name, {}))
+
+    def entries(self, container: str, path: str, limit: int) -> Mapping[str, Entry]:
+        with self._call(f"entries {path}"):
+            mounted = self._mounted(container, path.rstrip("/"))
+            found = mounted if mounted is not None else self._inside(container, path.rstrip("/"))
+        if sum(len(one.content or b"") for one in found.values()) > limit:
+            raise EngineError(f"{path} has more than {limit} bytes")
+        return found
+
+    def _mounted(self, container: str, path: str) -> dict[str, Entry] | None:
+        """Return the entries below a mount of a container; None if no mount has the path."""
+        mounts = self.runs[container].service.mounts if container in self.runs else ()
+        mount = max((one for one in mounts if f"{path}/".startswith(f"{one.target}/")), key=_depth, default=None)
+        if mount is None:
+            return None
+        source = self.root / (mount.source if mount.kind == "bind" else f"volumes/{mount.source}")
+        top = source / path.removeprefix(mount.target).lstrip("/")
+        top = top.parent.resolve() / top.name
+        if not top.exists() and not top.is_symlink():
+            return {}
+        below = [top, *top.rglob("*")] if top.is_dir() and not top.is_symlink() else [top]
+        return {"" if one == top else str(one.relative_to(top)): self._entry(one) for one in below}
+
+    def _entry(self, path: Path) -> Entry:
+        mode = path.lstat().st_mode & 0o7777
+        if path.is_symlink():
+            return Entry(mode, target=str(path.readlink()))
+        edited = str(path.relative_to(self.root.resolve())) in self.looks.edited
+        modified = self.now().timestamp() + 60 if edited else 0.0
+        return Entry(mode, None if path.is_dir() else path.read_bytes(), modified=modified)
+
+    def _inside(self, container: str, path: str) -> dict[str, Entry]:
+        """Return the entries of the image of a container, and those that only the container has."""
+        if container in self.runs:
+            service = self.runs[container].service
+            image = service.image or f"{self.runs[container].project}-{service.name}"
+            files = {**self.looks.files.get(image, {}), **self.looks.inside.get(service.name, {})}
+        else:
+            files = self.looks.files[container]
+        below = {
+            name.removeprefix(path).lstrip("/"): body
+            for name, body in files.items()
+            if f"{name}/".startswith(f"{path}/")
+        }
+        found = {name: Entry(0o644, body) for name, body in below.items()}
+        return {"": Entry(0o755), **found} if found else {}
+
+    def processes(self, container: str) -> tuple[Process, ...]:
+        with self._call("processes"):
+            found = Process(self.proxy.process, 0)
+        return (found,) if self.runs[container].container.running else ()
+
+    @contextmanager
+    def unstarted(self, image: str) -> Iterator[str]:
+        with self._call(f"unstarted {image}"):
+            if image not in self.images:
+                raise EngineError(f"the image does not exist: {image}")
+            self.looks.files.setdefault(image, {})
+        yield image
 
     def log(self, container: str, lines: int) -> str:
         with self._call("log"):
@@ -114,3 +181,7 @@ class FakeLooks(FakeWire):
         shared = set(self.inspect(proxy.container.id).networks) & set(seen.networks)
         here = seen.listeners is None or any(one.port == port and not one.local for one in seen.listeners)
         return seen.running and bool(shared) and here
+
+
+def _depth(mount: Mount) -> int:
+    return len(mount.target)

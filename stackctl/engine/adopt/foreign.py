@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adapters.nginx_reader import ContainerFiles, read_configuration
-from stackctl.adopt.compose_layouts import Layout, mount_of, on_host, read_layout
+from stackctl.adopt.addresses import by_name
+from stackctl.adopt.compose_layouts import Layout, on_host
 from stackctl.adopt.letsencrypt import contact_of
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
+from stackctl.adopt.proposal import Handling, Remark
 from stackctl.certs.lineage import Lineage
+from stackctl.engine.adopt.inside import Inside
+from stackctl.engine.adopt.volumes import TreeVolume, tree_volume, write_entries
 from stackctl.engine.context import Context
-from stackctl.errors import HostError, InputError
+from stackctl.errors import InputError
 from stackctl.model.layout import ACCOUNT_FILE, ACCOUNT_KEY, ACCOUNTS, CERTBOT_CONF, LINEAGES, RENEWALS
-from stackctl.model.project import Project, Service
-from stackctl.proxies.nginx.layout import NGINX
+from stackctl.model.project import Project
 
 SCRIPTS = ("init-letsencrypt.sh", "init_letsencrypt.sh", "init-letsencrypt", "letsencrypt.sh")
 """Scripts that requested certificates, and contain the contact address."""
@@ -28,74 +32,101 @@ class Foreign:
     """The facts of a foreign stack.
 
     Attributes:
+        inside: the files of the proxy's container or image; None if it has neither here.
         tree: certbot's tree on the host, or None.
         lineages: its lineages, by name.
         renewals: its renewal files, by lineage.
         contact: the e-mail address with which certificates were requested.
+        volume: the named volume that certbot's tree is in; ``tree`` is None then.
+        remarks: how the files differ from what the running proxy loaded.
     """
 
     layout: Layout
     conf: NginxConf
     files: ContainerFiles
+    inside: Inside | None = None
     tree: Path | None = None
     lineages: Mapping[str, Lineage] = field(default_factory=dict)
     renewals: Mapping[str, str] = field(default_factory=dict)
     contact: str | None = None
     has_account: bool = False
+    remarks: tuple[Remark, ...] = ()
+    volume: TreeVolume | None = None
 
 
-def inspect_foreign(context: Context, project: Project, letsencrypt: Path | None) -> Foreign:
+def inspect_foreign(
+    context: Context, project: Project, layout: Layout, inside: Inside | None, letsencrypt: Path | None
+) -> Foreign:
     """Collect everything that decides how the stack is adopted, without any change.
 
     Raises:
         InputError: there is no proxy, or its configuration is not readable on this host.
     """
-    layout = read_layout(project)
     root = context.directory.root
-    files = ContainerFiles(root, layout.proxy, lambda path: _elsewhere(context, project, layout.proxy, path))
-    conf = read_conf(read_configuration(files, layout.proxy.environment))
+    files = ContainerFiles(root, layout.proxy, inside)
+    directives = read_configuration(files, layout.proxy.environment)
+    conf = read_conf(by_name(directives, _addresses(context, project)))
     if not conf.servers and not layout.nginx_proxy:
         raise InputError(
-            f"the nginx configuration of the service {layout.proxy.name} is not on this host",
-            hint=f"mount its {NGINX.mount}/nginx.conf or {NGINX.mount}/conf.d from this host, then run adopt again",
+            f"the nginx configuration of the service {layout.proxy.name} has no server",
+            where=files.main,
+            hint="start the stack, so that its configuration can be read in the container, then run adopt again",
         )
+    foreign = Foreign(
+        layout, conf, files, inside, contact=_contact(root, None), remarks=_loaded_otherwise(files, inside)
+    )
+    volume = None if letsencrypt else tree_volume(context, project, layout)
+    if volume is not None:
+        with host_errors(), TemporaryDirectory() as copied:
+            write_entries(volume.entries(context), Path(copied))
+            return replace(_with_tree(foreign, root, Path(copied)), tree=None, volume=volume)
     tree = letsencrypt or _tree(root, layout)
     if tree is None or not (tree / LINEAGES).exists():
         if letsencrypt is not None:
             raise InputError(f"{letsencrypt} has no directory '{LINEAGES}'", field="letsencrypt")
-        return Foreign(layout, conf, files, contact=_contact(root, None))
-    lineages = CertbotTree(tree, None).lineages()
+        return foreign
+    return _with_tree(foreign, root, tree)
+
+
+def _addresses(context: Context, project: Project) -> dict[str, str]:
+    """Return the services of the project by the addresses of their containers."""
+    found = context.orchestrator.containers(project.name)
+    return {address: container.service for container in found for address in container.addresses}
+
+
+def _with_tree(foreign: Foreign, root: Path, tree: Path) -> Foreign:
+    """Add what certbot's tree says."""
     with host_errors():
         renewals = {path.stem: path.read_text() for path in sorted((tree / RENEWALS).glob("*.conf"))}
         has_account = any((tree / ACCOUNTS).rglob(ACCOUNT_KEY))
-    return Foreign(layout, conf, files, tree, lineages, renewals, _contact(root, tree), has_account)
+    return replace(
+        foreign,
+        tree=tree,
+        lineages=CertbotTree(tree, None).lineages(),
+        renewals=renewals,
+        contact=_contact(root, tree),
+        has_account=has_account,
+    )
 
 
-def _elsewhere(context: Context, project: Project, proxy: Service, path: str) -> bytes | None:
-    """Return a text file of the running container, or of its image, that is not mounted from the host."""
-    container = context.orchestrator.containers(project.name).running(proxy.name)
-    if container is not None:
-        done = context.containers.execute(container.id, ["cat", path])
-        return done.text.encode() if done.code == 0 else None
-    if mount_of(proxy.mounts, path) is not None:
-        return None
-    if proxy.image is None or context.images.image_id(proxy.image) is None or path.startswith(CERTBOT_CONF.mount):
-        return None
-    done = context.sandbox.run_once(proxy.image, ["cat", path], {})
-    return done.text.encode() if done.code == 0 else None
+def _loaded_otherwise(files: ContainerFiles, inside: Inside | None) -> tuple[Remark, ...]:
+    """Remark the files whose content on the host, or in the container, is not what the running proxy loaded."""
+    if inside is None or not inside.in_force or files.is_stackctls:
+        return ()
+    found = [
+        Remark(Handling.CHANGED, "the running container has another content, which is adopted: what it serves", shown)
+        for shown in files.differing
+    ]
+    newer = "it was edited after the proxy last loaded it: its content now is adopted, not what is served"
+    return (
+        *found,
+        *(Remark(Handling.CHANGED, newer, at) for at, path in files.read_inside.items() if inside.is_newer(path)),
+    )
 
 
 def _tree(root: Path, layout: Layout) -> Path | None:
     """Return where certbot's tree is on the host, by the mounts of the proxy and certbot."""
     for service in (layout.proxy, layout.certbot):
-        for mount in service.mounts if service else ():
-            if mount.target == CERTBOT_CONF.mount and mount.kind == "volume":
-                raise HostError(
-                    f"the certificates are in the volume {mount.source}, which is not a directory of the stack",
-                    where=str(service.name if service else ""),
-                    hint=f"copy it out first: docker run --rm -v {mount.source}:/from -v $PWD/{CERTBOT_CONF.path}:/to "
-                    f"IMAGE cp -a /from/. /to, mount ./{CERTBOT_CONF.path} instead, and start it once",
-                )
         found = on_host(service.mounts, CERTBOT_CONF.mount) if service else None
         if found is not None:
             return root / found

@@ -20,6 +20,8 @@ from stackctl.adapters.disk.files import (
 )
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.adopt.downtime import DowntimeMeter
+from stackctl.engine.adopt.foreign import Foreign
+from stackctl.engine.adopt.volumes import write_entries
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.handlers import Handlers, one_by_one
 from stackctl.engine.context import Context
@@ -29,19 +31,36 @@ from stackctl.model.history import HistoryEntry
 from stackctl.model.layout import CERTBOT_CONF, DIRECTORIES, LIVE, STATE, renewal_file
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
-from stackctl.plan.adopt import CopyTree, ImportCertificate, KeepOldState, ReplaceProxy, RewriteRenewal, WriteKept
+from stackctl.plan.adopt import (
+    CopyFolder,
+    CopyTree,
+    ImportCertificate,
+    KeepOldState,
+    ReplaceProxy,
+    RewriteRenewal,
+    WriteKept,
+)
 from stackctl.proxies.registry import DEFAULT
 
 
 class TakeOver:
     """Executes the operations of ``adopt``; ``downtime_ms`` is the downtime of the replacement."""
 
-    def __init__(self, context: Context, project: str, stack: Stack, lineages: Sequence[Lineage]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        project: str,
+        stack: Stack,
+        lineages: Sequence[Lineage],
+        foreign: Foreign,
+    ) -> None:
         self._context = context
         self._project = project
         self._stack = stack
         self._layout = context.proxy_of(stack).layout
         self._lineages = lineages
+        self._volume = foreign.volume
+        self._inside = foreign.inside
         self.downtime_ms: int | None = None
 
     @property
@@ -50,6 +69,7 @@ class TakeOver:
         return {
             KeepOldState: one_by_one(self._keep),
             CopyTree: one_by_one(self._copy),
+            CopyFolder: one_by_one(self._copy_folder),
             WriteKept: one_by_one(self._write_kept),
             RewriteRenewal: one_by_one(self._rewrite),
             ImportCertificate: one_by_one(self._import),
@@ -58,11 +78,21 @@ class TakeOver:
 
     def _copy(self, operation: CopyTree) -> None:
         root = self._context.directory.root
-        copy_tree(root / operation.source, root / operation.target)
+        if self._volume is not None:
+            found = self._volume.entries(self._context)
+            make_tree(root / operation.target, lambda draft: write_entries(found, draft))
+        else:
+            copy_tree(root / operation.source, root / operation.target)
+
+    def _copy_folder(self, operation: CopyFolder) -> None:
+        assert self._inside is not None  # it was found there
+        found = self._inside.entries(self._inside.real(operation.source) or operation.source)
+        target = self._context.directory.root / self._layout.custom / operation.name
+        make_tree(target, lambda draft: write_entries(found, draft))
 
     def _write_kept(self, operation: WriteKept) -> None:
         path = self._context.directory.root / self._layout.custom / operation.name
-        write_kept(path, operation.content)
+        write_kept(path, operation.content, operation.mode)
         if operation.like is not None:
             with host_errors():
                 shutil.copymode(operation.like, path)
@@ -110,23 +140,32 @@ def downtime_meter(context: Context, http: PortBinding, https: PortBinding, name
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy a directory with links, modes, times and owners, completely or not at all.
+    """Copy a directory with links, modes, times and owners, completely or not at all."""
+
+    def fill(draft: Path) -> None:
+        shutil.copytree(source, draft, symlinks=True, copy_function=_copy_with_owner, dirs_exist_ok=True)
+        for folder in (path for path in source.rglob("*") if path.is_dir() and not path.is_symlink()):
+            _own(folder, draft / folder.relative_to(source))
+        _own(source, draft)
+
+    make_tree(target, fill)
+
+
+def make_tree(target: Path, fill: Callable[[Path], None]) -> None:
+    """Make a directory whose content ``fill`` writes, completely or not at all.
 
     Raises:
         HostError: ``target`` exists and is not empty.
     """
     with host_errors():
         if target.is_dir() and any(target.iterdir()):
-            raise HostError("a certbot tree already exists", where=str(target), hint="move it elsewhere first")
+            raise HostError("the directory already exists", where=str(target), hint="move it elsewhere first")
         make_folder(target.parent)
         remove_drafts(target.parent, f".{target.name}*.tmp")
         draft = draft_path(target)
         draft.mkdir(0o700)
         try:
-            shutil.copytree(source, draft, symlinks=True, copy_function=_copy_with_owner, dirs_exist_ok=True)
-            for folder in (path for path in source.rglob("*") if path.is_dir() and not path.is_symlink()):
-                _own(folder, draft / folder.relative_to(source))
-            _own(source, draft)
+            fill(draft)
             if target.is_dir():
                 target.rmdir()
             draft.rename(target)
@@ -147,7 +186,7 @@ def _own(source: Path, target: Path) -> None:
     os.chown(target, facts.st_uid, facts.st_gid, follow_symlinks=False)
 
 
-def write_kept(path: Path, content: bytes) -> None:
+def write_kept(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write a file that the user owns from now on; back up another file of that name first."""
     with host_errors():
         there = read_or_none(path)
@@ -156,7 +195,7 @@ def write_kept(path: Path, content: bytes) -> None:
         make_folder(path.parent)
         if there is not None:
             back_up(path)
-        write_whole(path, content)
+        write_whole(path, content, mode)
 
 
 def take_back(context: Context, entry: HistoryEntry, replace_proxy: Callable[[], None]) -> list[str]:

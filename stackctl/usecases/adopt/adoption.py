@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from stackctl.adopt.differences import differences
 from stackctl.adopt.letsencrypt import to_webroot
+from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.adopt.proposal import Handling, Proposal
 from stackctl.certs.held import Stored, held
 from stackctl.certs.lineage import read_certificate
@@ -21,6 +23,7 @@ from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.adopt import (
+    CopyFolder,
     CopyTree,
     ImportCertificate,
     KeepOldState,
@@ -32,8 +35,10 @@ from stackctl.plan.adopt import (
 )
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
-from stackctl.plan.operations import AwaitService, PullImage, RemoveContainers, StartService
+from stackctl.plan.operations import AwaitService, PullImage, RemoveContainers, StageFiles, StartService
 from stackctl.plan.planner import make_plan
+from stackctl.proxies.nginx.layout import NGINX
+from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.sites import Rendering
 from stackctl.usecases.converge import Loaded
 from stackctl.usecases.result import Result, json_name
@@ -147,7 +152,7 @@ class Adoption:
                 for handling in Handling
                 for remark in proposal.remarks_of(handling)
             ),
-            custom=tuple(sorted([*proposal.custom, *proposal.copies])),
+            custom=tuple(sorted([*proposal.custom, *proposal.copies, *proposal.folders])),
             diff=self.diff,
             stops=self.stops,
             replaced=any(isinstance(operation, ReplaceProxy) for operation in self.switch),
@@ -177,6 +182,8 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
     observed = replace(observed, custom={**observed.custom, **proposal.custom}, shelf=shelf)
     rendering = Rendering(context.proxy_of(stack), observed.version, observed.custom)
     plan = make_plan(stack, loaded.doc.text, Intent(issue=False), observed, rendering, context.issuers)
+    remarks = (*proposal.remarks, *differences(foreign.conf, _staged(plan), proposal))
+    proposal = replace(proposal, remarks=remarks)
     probed = tuple(site.name for site in stack.sites if site.name in there or _usable(foreign, site))
     mine: set[str] = {stack.certbot, stack.proxy.service}
     converging = [
@@ -187,6 +194,15 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
     name = context.directory.main_path
     diff = difflib.unified_diff(old.splitlines(), loaded.doc.text.splitlines(), name, f"{name} (adopted)", lineterm="")
     return Adoption(foreign, proposal, loaded, observed, tuple(before), tuple(switch), "\n".join(diff), options)
+
+
+def _staged(plan: Plan) -> NginxConf:
+    """Return the configuration that the plan stages, with its includes in their places."""
+    files: dict[str, bytes] = {}
+    for operation in plan.operations:
+        if isinstance(operation, StageFiles):
+            files |= operation.files
+    return read_conf(LiveTree(files, NGINX.mount, str, "").directives())
 
 
 def _is_ours(operation: Operation, mine: set[str]) -> bool:
@@ -231,13 +247,21 @@ def _own_operations(context: Context, foreign: Foreign, proposal: Proposal, old:
         operations.append(
             CopyTree(source=source, target=CERTBOT_CONF.path, cause="stackctl expects certbot's files there")
         )
+    if foreign.volume is not None:
+        source, path = foreign.volume.shown, CERTBOT_CONF.path
+        operations.append(CopyTree(source=source, target=path, cause="stackctl expects certbot's files there"))
     for name, directives in proposal.custom.items():
         operations.append(WriteKept(name=name, content=directives, cause="x-stackctl has no key for these directives"))
     for name, path in proposal.copies.items():
         found = foreign.files.read(path)
         if found is not None:
             like, cause = foreign.files.on_host(path), f"a kept directive refers to {path}"
-            operations.append(WriteKept(name=name, content=found[1], like=str(like) if like else None, cause=cause))
+            mode = foreign.inside.mode(path) if foreign.inside else 0o600
+            operations.append(
+                WriteKept(name=name, content=found[1], like=str(like) if like else None, mode=mode, cause=cause)
+            )
+    for name, path in proposal.folders.items():
+        operations.append(CopyFolder(name=name, source=path, cause="a kept directive refers to it"))
     operations += rewritten
     seen = () if foreign.files.is_stackctls else foreign.files.seen
     kept = [

@@ -14,9 +14,12 @@ from stackctl.adopt.proposal import Handling, Proposal, Remark
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import read_lineage
 from stackctl.engine.adopt.foreign import Foreign, inspect_foreign
+from stackctl.engine.adopt.inside import inside_of
+from stackctl.engine.adopt.old_files import old_files
+from stackctl.engine.adopt.proxy_image import find_layout
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import proxy_version
-from stackctl.errors import EngineError
+from stackctl.errors import EngineError, InputError
 from stackctl.model import values
 from stackctl.model.endpoints import HTTP_PORT
 from stackctl.model.project import Project, Service
@@ -29,6 +32,7 @@ from stackctl.proxies.nginx.config import Capabilities
 from stackctl.proxies.nginx.reader import parse
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import DEFAULT
+from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions, planned
 from stackctl.usecases.app_port import candidate_ports
@@ -44,25 +48,33 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
     """
     doc = open_document(context)
     project, written = resolve(context, doc)
-    foreign = inspect_foreign(context, project, options.letsencrypt)
+    layout = find_layout(context, project)
+    with inside_of(context, project, layout.proxy) as inside:
+        foreign = inspect_foreign(context, project, layout, inside, options.letsencrypt)
+        return _planned(context, doc, written, project, foreign, options)
+
+
+def _planned(  # noqa: PLR0913  (the file, as written and as resolved)
+    context: Context, doc: Document, written: Document, project: Project, foreign: Foreign, options: AdoptOptions
+) -> Adoption:
+    """Plan the adoption of a stack whose facts are known."""
     proxy = context.proxies[DEFAULT]
     is_other = foreign.layout.nginx_proxy and "nginx-proxy" in (foreign.layout.proxy.image or "")
     there = None if is_other else foreign.layout.proxy.image
     image = options.nginx_image or there or proxy.default_image
     images = {"certbot": options.certbot_image} if options.certbot_image else {}
-    version, remarks = _version(context, proxy, image, options)
-    if remarks:
-        image = proxy.default_image
+    version = _version(context, proxy, image, options)
     if image != foreign.layout.proxy.image:
         images["proxy"] = image
     resolves = Capabilities.of(version).upstream_resolve
+    old = old_files(context, foreign.layout.proxy, foreign.inside, image)
     if foreign.layout.nginx_proxy:
-        proposal = read_variables(foreign.conf, project, _around(context, foreign, project), resolves=resolves)
+        proposal = read_variables(foreign.conf, project, _around(context, foreign, project), resolves=resolves, old=old)
     else:
         certificates = {name: one.certificate for name, one in foreign.lineages.items() if one.certificate}
-        proposal = read_proposal(foreign.conf, project, certificates, resolves=resolves)
+        proposal = read_proposal(foreign.conf, project, certificates, resolves=resolves, old=old)
     proposal, imports = _imports(foreign, proposal)
-    proposal = _left(replace(proposal, remarks=(*remarks, *proposal.remarks)), foreign, read_sites(written))
+    proposal = _left(replace(proposal, remarks=(*foreign.remarks, *proposal.remarks)), foreign, read_sites(written))
     settings = _settings(foreign, project, options)
     changed = adopted(doc, proxy, foreign.layout, proposal, settings, images, context.directory.base)
     loaded = load(context, changed, doc.text)
@@ -114,18 +126,21 @@ def _left(proposal: Proposal, foreign: Foreign, routed: Collection[Site]) -> Pro
     return replace(proposal, sites=sites, remarks=tuple(proposal.remarks_of(Handling.UNSUPPORTED)))
 
 
-def _version(
-    context: Context, proxy: Proxy, image: str, options: AdoptOptions
-) -> tuple[tuple[int, ...], tuple[Remark, ...]]:
-    """Return the proxy's version; if it is too old, that of the default image, and a remark."""
+def _version(context: Context, proxy: Proxy, image: str, options: AdoptOptions) -> tuple[int, ...]:
+    """Return the version of the new proxy.
+
+    Raises:
+        InputError: the old proxy's image is kept, and is too old.
+    """
     try:
-        return proxy_version(context, proxy, image), ()
+        return proxy_version(context, proxy, image)
     except EngineError as error:
         if options.nginx_image is not None or context.images.image_id(image) is None:
             raise
-        default = proxy.default_image
-        remark = Remark(Handling.CHANGED, f"the image {image} is replaced by {default}: {error.message}")
-        return proxy_version(context, proxy, default), (remark,)
+        raise InputError(
+            f"the proxy's image {image} cannot be kept: {error.message}",
+            hint=f"choose a newer one: 'stackctl adopt --nginx-image {proxy.default_image}'",
+        ) from error
 
 
 def _settings(foreign: Foreign, project: Project, options: AdoptOptions) -> dict[str, str | int | bool]:

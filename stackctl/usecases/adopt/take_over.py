@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from stackctl.adapters.disk.files import read_or_none
-from stackctl.adopt.compose_layouts import read_layout
+from stackctl.engine.adopt.proxy_image import find_layout
 from stackctl.engine.adopt.take_over import TakeOver, downtime_meter, take_back
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.execute import Executor
@@ -34,7 +34,7 @@ def adopt(context: Context, adoption: Adoption) -> Result[AdoptReport]:
         )
     stack, observed = adoption.loaded.stack, adoption.observed
     lineages = list(adoption.foreign.lineages.values())
-    take_over = TakeOver(context, adoption.loaded.project.name, stack, lineages)
+    take_over = TakeOver(context, adoption.loaded.project.name, stack, lineages, adoption.foreign)
     result = Result("adopt", adoption.report(), adoption.plan)
     last = context.directory.history.last()
     steps = Executor(context, stack, observed, take_over.handlers).run(Plan(adoption.before))
@@ -88,7 +88,7 @@ def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = Fals
         )
     text = old[entry.file].decode()
     project = context.orchestrator.resolve(text)
-    proxy = read_layout(project).proxy
+    proxy = find_layout(context, project).proxy
     at = {port.target: port.at for port in proxy.ports}
     http = at.get(HTTP_PORT) or at[HTTPS_PORT]
     lineages = context.directory.lineages()

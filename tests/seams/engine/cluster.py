@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from stackctl.model.endpoints import HTTPS_PORT, Endpoint, PortBinding
 from stackctl.model.layout import CERTBOT_CONF, STAMPS
 from stackctl.model.project import Project, Service
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Container, Deployment, Inspected
+from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Process
 from stackctl.observed.ports import Engine, EngineVersion, Output, Staged
 from stackctl.observed.reply import Reply
 from stackctl.proxies.proxy import Files, ProxyLayout
@@ -165,6 +166,16 @@ class Cluster:
         root = self._on_disk(path)
         return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
 
+    def entries(self, container: str, path: str, limit: int) -> Mapping[str, Entry]:
+        """Return nothing: only adoption reads files, and it is Docker's."""
+        self._replica(container)
+        return {}
+
+    def processes(self, container: str) -> tuple[Process, ...]:
+        """Return the proxy's process."""
+        self._replica(container)
+        return (Process(self.program.process, 0),)
+
     def log(self, container: str, lines: int) -> str:
         """Return one line."""
         return f"{self._replica(container).id} started" if lines else ""
@@ -174,6 +185,11 @@ class Cluster:
         return next((one.id for one in self.replicas.values() if at in [port.at for port in one.service.ports]), None)
 
     # Sandbox
+
+    @contextmanager
+    def unstarted(self, image: str) -> Iterator[str]:
+        """Provide nothing to read: only adoption needs it."""
+        yield image
 
     def run_once(
         self, image: str, command: Sequence[str], mounts: Mapping[str, str], tmpfs: Sequence[str] = ()

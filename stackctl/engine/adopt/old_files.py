@@ -1,0 +1,62 @@
+"""Decide which files of a foreign proxy's container its new container has too."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from stackctl.adopt.compose_layouts import mount_of
+from stackctl.adopt.kept_files import OldFiles
+from stackctl.engine.adopt.inside import LARGEST, Inside
+from stackctl.engine.context import Context
+from stackctl.errors import EngineError
+from stackctl.model.layout import CERTBOT_CONF, PROXY_MOUNTS
+from stackctl.model.project import Service
+from stackctl.observed.containers import Entry
+from stackctl.proxies.nginx.layout import NGINX
+
+_HIDDEN = tuple(place.mount for place in (NGINX, *PROXY_MOUNTS) if place != CERTBOT_CONF)
+"""Directories of the old container that a mount of stackctl's hides in the new one."""
+
+
+def old_files(context: Context, proxy: Service, inside: Inside | None, image: str) -> OldFiles:
+    """Return what is known of the files of ``proxy``, whose new container is made from ``image``."""
+    if inside is None:
+        return OldFiles()
+    in_image = _image_reader(context, image)
+
+    @lru_cache
+    def stays(path: str) -> bool:
+        mount = mount_of(proxy.mounts, path)
+        if any(f"{path}/".startswith(f"{place}/") for place in _HIDDEN):
+            return inside.real(path) is None
+        if mount is not None or inside.real(path) is None:
+            return True
+        try:
+            return _same(inside.entries(path), in_image(path))
+        except EngineError:  # too large to compare
+            return image == proxy.image
+
+    def is_folder(path: str) -> bool:
+        real = inside.real(path)
+        try:
+            return real is not None and inside.entries(real)[""].content is None
+        except EngineError:  # too large to be a file
+            return True
+
+    return OldFiles(posixpath.dirname(inside.main), inside.prefix, stays, is_folder)
+
+
+def _image_reader(context: Context, image: str) -> Callable[[str], Mapping[str, Entry]]:
+    def read(path: str) -> Mapping[str, Entry]:
+        with context.sandbox.unstarted(image) as created:
+            return context.containers.entries(created, path, LARGEST)
+
+    return read
+
+
+def _same(one: Mapping[str, Entry], other: Mapping[str, Entry]) -> bool:
+    return {path: (entry.content, entry.target) for path, entry in one.items()} == {
+        path: (entry.content, entry.target) for path, entry in other.items()
+    }
