@@ -7,12 +7,10 @@ from pathlib import Path
 
 from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.disk.history import History
-from stackctl.model.layout import HISTORY, PROXY_MOUNTS
+from stackctl.model.layout import HISTORY
 from stackctl.model.project import Project
 from stackctl.observed.ports import Containers, Engine, Images, Orchestrator, Output, Sandbox
 from stackctl.proxies.proxy import ProxyLayout
-
-_OURS = {place.mount for place in PROXY_MOUNTS}
 
 
 def local_engine(
@@ -21,7 +19,7 @@ def local_engine(
     """Return the ports of an engine whose containers mount the stack's directory ``root``."""
 
     def delivery(layout: ProxyLayout) -> LocalDelivery:
-        return LocalDelivery(root, layout, orchestrator, images, containers, sandbox)
+        return LocalDelivery(root, layout, sandbox)
 
     return Engine(orchestrator, images, containers, sandbox, delivery)
 
@@ -29,34 +27,15 @@ def local_engine(
 class LocalDelivery(Generations):
     """The :class:`~stackctl.observed.ports.Delivery` of every engine on this host."""
 
-    def __init__(  # noqa: PLR0913  (the ports that a test of the files takes)
-        self,
-        root: Path,
-        layout: ProxyLayout,
-        orchestrator: Orchestrator,
-        images: Images,
-        containers: Containers,
-        sandbox: Sandbox,
-    ) -> None:
+    def __init__(self, root: Path, layout: ProxyLayout, sandbox: Sandbox) -> None:
         super().__init__(root, layout, History(root / HISTORY).generations)
-        self._mounts = {layout.directory: layout.mount, **{place.path: place.mount for place in PROXY_MOUNTS}}
         self._tmpfs = layout.tmpfs
-        self._orchestrator = orchestrator
-        self._images = images
-        self._containers = containers
         self._sandbox = sandbox
 
     def test(self, command: Sequence[str], project: Project, service: str) -> Output:
-        """See :meth:`Delivery.test`: in the running proxy if it is current, else in a new container of its image."""
+        """See :meth:`Delivery.test`.
+
+        Never in the running proxy: what its name server knows now may be gone at the next start.
+        """
         resolved = project.services[service]
-        image = resolved.image or ""
-        image_id = self._images.image_id(image)
-        for container in self._orchestrator.containers(project.name).of(service):
-            current = container.image_id == image_id and container.config_hash == resolved.config_hash
-            if container.running and current:
-                return self._containers.execute(container.id, command)
-        # The user's directives may name files from additional mounts.
-        ours = {*self._mounts.values(), *_OURS}
-        own = (mount for mount in resolved.mounts if mount.kind == "bind" and mount.target not in ours)
-        mounts = self._mounts | {mount.source: mount.target for mount in own}
-        return self._sandbox.run_once(image, command, mounts, self._tmpfs)
+        return self._sandbox.run_once(resolved.image or "", command, resolved, self._tmpfs)

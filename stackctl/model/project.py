@@ -25,7 +25,7 @@ class PublishedPort:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A mount at ``target``: a ``bind`` of a path on the host, or a named ``volume``."""
+    """A mount at ``target``: a ``bind`` of a path on the host, or a ``volume`` by its name in the engine."""
 
     kind: str
     source: str
@@ -45,6 +45,9 @@ class Service:
             ``network_mode``, with their values.
         follows: the services whose containers are not replaced without this one's.
         exposed: the TCP ports in its ``expose`` and ``ports``, as inside its container, in order.
+        extra_hosts: the hosts that its containers know without a name server, each with its address.
+        user: the user of its process, where it is not the image's.
+        addresses: the fixed addresses that the file gives it on its networks.
     """
 
     name: ServiceName
@@ -61,6 +64,9 @@ class Service:
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     follows: frozenset[str] = frozenset()
     exposed: tuple[int, ...] = ()
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    user: str | None = None
+    addresses: frozenset[str] = frozenset()
 
     @property
     def role(self) -> str | None:

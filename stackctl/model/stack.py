@@ -55,12 +55,17 @@ class Acme:
 
 @dataclass(frozen=True, slots=True)
 class ProxyService:
-    """The proxy service: its image, its listeners, and its kind, the key ``proxy``."""
+    """The proxy service: its image, its listeners, and its kind, the key ``proxy``.
+
+    Attributes:
+        hosts: the hosts that its container knows without a name server.
+    """
 
     service: ServiceName
     image: str
     listeners: tuple[Listener, ...]
     kind: str = "nginx"
+    hosts: frozenset[str] = frozenset()
 
     @property
     def http(self) -> Listener:

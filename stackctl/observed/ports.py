@@ -13,7 +13,7 @@ from typing import Protocol
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import Endpoint, PortBinding
-from stackctl.model.project import Project
+from stackctl.model.project import Project, Service
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Process
 from stackctl.observed.network import CaDirectory, Fetched, Lookup
@@ -177,11 +177,12 @@ class Sandbox(Protocol):
         """Provide the id of a container of a local image that is never started, to read the image's files."""
 
     def run_once(
-        self, image: str, command: Sequence[str], mounts: Mapping[str, str], tmpfs: Sequence[str] = ()
+        self, image: str, command: Sequence[str], like: Service | None = None, tmpfs: Sequence[str] = ()
     ) -> Output:
         """Run a command in a new container without network, which is removed afterwards.
 
-        ``mounts`` are read-only: stack path → container path. ``tmpfs`` are writable directories.
+        It has the mounts of the service ``like``, read-only and without those that do not exist, its extra hosts and
+        its user, and may bind the fixed addresses that the service has. ``tmpfs`` are writable directories.
 
         Raises:
             EngineError: the image is not local, or does not have the program.
@@ -226,7 +227,7 @@ class Delivery(Protocol):
         """Write a generation next to the live one, with the marker of its id. Idempotent."""
 
     def test(self, command: Sequence[str], project: Project, service: str) -> Output:
-        """Run the proxy's own test of a staged generation, with the image of ``service`` that will run it.
+        """Run the proxy's own test of a staged generation, with the image and mounts of ``service`` but no network.
 
         Raises:
             EngineError: the test could not be run. A rejected configuration is in the result.

@@ -108,11 +108,13 @@ class Rejection:
     Attributes:
         site: the site whose file it names; None for a shared file, or if it names none.
         where: ``file:line`` of the file to edit, relative to the stack, or None.
+        hint: the form to use instead, where there is one.
     """
 
     message: str
     site: Domain | None = None
     where: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,8 @@ class Proxy(Protocol):
             EngineError: the image has no such proxy, or one that is too old.
         """
 
-    def explain(self, output: str, root: str) -> Rejection:
-        """Return what the output of a failed :meth:`test_command` says."""
+    def explain(self, output: str, root: str, files: Files) -> Rejection:
+        """Return what the output of a failed :meth:`test_command` of ``files`` at ``root`` says."""
 
     def tracer(self, files: Files, name: str) -> Tracer:
         """Return a tracer of requests for ``name`` through the live ``files``.

@@ -123,7 +123,8 @@ def _proxy_service(doc: Document, project: Project, kind: str) -> ProxyService:
         )
     if proxy.image is None:
         raise StackfileError("the proxy service has no image", where=doc.where_of(("services", proxy.name)))
-    return ProxyService(proxy.name, proxy.image, web_listeners(http, https), kind)
+    hosts = frozenset(host.lower() for host, _ in proxy.extra_hosts)
+    return ProxyService(proxy.name, proxy.image, web_listeners(http, https), kind, hosts)
 
 
 def _role(doc: Document, project: Project, role: str) -> Service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import psutil
@@ -49,7 +50,7 @@ def test_short_forms(monkeypatch: pytest.MonkeyPatch) -> None:
         networks=frozenset({"default"}),
         mounts=(
             Mount("bind", "/srv/short/nginx", "/etc/nginx", read_only=True),
-            Mount("volume", "certs", "/etc/letsencrypt"),
+            Mount("volume", "shop_certs", "/etc/letsencrypt"),
         ),
         exposed=(80, 443, 9000),
     )
@@ -79,7 +80,7 @@ def test_long_forms(monkeypatch: pytest.MonkeyPatch) -> None:
         replicas=3,
         environment={"DEBUG": "1", "WORKERS": "4"},
         mounts=(
-            Mount("volume", "data", "/var/lib/app", read_only=True),
+            Mount("volume", "acme-data", "/var/lib/app", read_only=True),
             Mount("bind", "/srv/static", "/static"),
             Mount("volume", "", "/anonymous"),
         ),
@@ -104,6 +105,7 @@ def test_an_override_variables_and_profiles(monkeypatch: pytest.MonkeyPatch) -> 
         networks=frozenset({"inner"}),
         environment={"LEVEL": "debug"},
         exposed=(2368,),
+        extra_hosts=(("db", "10.0.0.5"),),
     )
 
 
@@ -253,3 +255,33 @@ def test_its_version_is_what_it_prints(program: Program, script: str, version: s
 )
 def test_the_exposed_ports_are_those_of_the_resolved_service(body: dict[str, object], ports: tuple[int, ...]) -> None:
     assert exposed_ports(body) == ports
+
+
+def test_the_proxys_test_has_every_mount_and_host_of_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {
+        "image": "nginx",
+        "user": "101:101",
+        "networks": {"default": None, "edge": {"ipv4_address": "10.9.0.2", "ipv6_address": "fd00::2"}},
+        "extra_hosts": ["host.docker.internal=host-gateway", "six:[::1]"],
+        "secrets": [{"source": "ca"}, {"source": "key", "target": "/etc/keys/key"}, {"source": "inline"}],
+        "configs": [{"source": "map", "target": "/etc/nginx/own.map"}],
+        "volumes": [{"type": "volume", "source": "geo", "target": "/geo"}, {"type": "tmpfs", "target": "/run"}],
+    }
+    model = {
+        "name": "shop",
+        "services": {"nginx": body},
+        "volumes": {"geo": {"name": "elsewhere"}},
+        "secrets": {"ca": {"file": "/srv/ca.pem"}, "key": {"file": "/srv/key"}, "inline": {"environment": "X"}},
+        "configs": {"map": {"file": "/srv/own.map"}},
+    }
+    monkeypatch.setattr(Compose, "_config", lambda _self, _text, *options: json.dumps(model) * ("json" in options))
+    nginx = Compose(locate(Path("/srv/nowhere"), {})).resolve("").services["nginx"]
+    assert nginx.extra_hosts == (("host.docker.internal", "host-gateway"), ("six", "::1"))
+    assert nginx.user == "101:101"
+    assert nginx.addresses == {"10.9.0.2", "fd00::2"}
+    assert [(mount.kind, mount.source, mount.target) for mount in nginx.mounts] == [
+        ("volume", "elsewhere", "/geo"),
+        ("bind", "/srv/ca.pem", "/run/secrets/ca"),
+        ("bind", "/srv/key", "/etc/keys/key"),
+        ("bind", "/srv/own.map", "/etc/nginx/own.map"),
+    ]

@@ -314,8 +314,8 @@ def test_an_nginx_that_is_too_old_is_refused(version: str) -> None:
             Rejection('unknown directive "foo"', A, "nginx/custom/a.example.com.conf:3"),
         ),
         (
-            'nginx: [emerg] host not found in upstream "web" in /etc/nginx/s/sites/a.conf:4\n',
-            Rejection('host not found in upstream "web"', Domain("a"), "nginx/sites/a.conf:4"),
+            'nginx: [emerg] unexpected "web" in /etc/nginx/s/sites/a.conf:4\n',
+            Rejection('unexpected "web"', Domain("a"), "nginx/sites/a.conf:4"),
         ),
         (
             '[warn] 1#1: odd in /etc/nginx/s/nginx.conf:1\n[emerg] 1#1: unexpected "}" in /etc/nginx/s/nginx.conf:9\n',
@@ -331,4 +331,28 @@ def test_an_nginx_that_is_too_old_is_refused(version: str) -> None:
     ],
 )  # fmt: skip
 def test_a_rejection_names_the_file_where_nginx_does(output: str, rejection: Rejection) -> None:
-    assert NGINX.explain(output, "s") == rejection
+    assert NGINX.explain(output, "s", {}) == rejection
+
+
+@pytest.mark.parametrize(
+    ("message", "site_named", "where"),
+    [
+        ('unknown "mine" variable', A, None),
+        ('unknown "shared" variable', None, None),
+        ('unknown "nowhere" variable', None, None),
+        ('cannot load certificate "/etc/nginx/custom/ca.pem": BIO_new_file() failed', A, None),
+        ("unexpected end of file in /etc/nginx/custom/more.inc:2", A, "nginx/custom/more.inc:2"),
+        ("unexpected end of file in /usr/share/more.inc:2", None, None),
+    ],
+)
+def test_a_rejection_without_a_sites_file_is_about_the_only_site_that_it_can_be(
+    message: str, site_named: Domain | None, where: str | None
+) -> None:
+    files = {
+        "nginx.conf": b"log_format shared;",
+        f"sites/{A}.custom": b"if ($mine) {} include custom/more.inc; ssl_client_certificate custom/ca.pem; $shared",
+        f"sites/{A}.conf": b"ssl_client_certificate /etc/nginx/custom/ca.pem;",
+        "sites/b.example.com.conf": b"$other",
+    }
+    rejection = NGINX.explain(f"nginx: [emerg] {message}\n", "s", files)
+    assert (rejection.site, rejection.where) == (site_named, where)

@@ -64,7 +64,8 @@ class Compose:
         resolved: dict[str, Any] = json.loads(self._config(whole, "--format", "json"))
         digests = self._hashes(stackfile)
         services = {
-            name: _service(name, body, digests.get(name, "")) for name, body in resolved.get("services", {}).items()
+            name: _service(name, body, digests.get(name, ""), resolved)
+            for name, body in resolved.get("services", {}).items()
         }
         # Compose doubles each '$' in what it prints, so that its output can be its input.
         interpolated = tuple(text.replace("$$", "$") for text in resolved.get(_TEXTS, ()))
@@ -151,7 +152,7 @@ def _feed(process: subprocess.Popen[str], text: str) -> None:
         pass  # it ended early: its exit code says why
 
 
-def _service(name: str, body: dict[str, Any], config_hash: str) -> Service:
+def _service(name: str, body: dict[str, Any], config_hash: str, resolved: dict[str, Any]) -> Service:
     ports = tuple(
         PublishedPort(
             int(port["target"]),
@@ -172,13 +173,27 @@ def _service(name: str, body: dict[str, Any], config_hash: str) -> Service:
         networks=frozenset(body.get("networks") or ()),
         replicas=int(body.get("scale", (body.get("deploy") or {}).get("replicas", 1))),
         environment={key: value for key, value in (body.get("environment") or {}).items() if value is not None},
-        mounts=tuple(
-            _mount(volume) for volume in body.get("volumes") or () if volume.get("type") in {"bind", "volume"}
+        mounts=(
+            *(
+                _mount(volume, resolved.get("volumes") or {})
+                for volume in body.get("volumes") or ()
+                if volume.get("type") in {"bind", "volume"}
+            ),
+            *_files(body, resolved, "secrets", "/run/secrets"),
+            *_files(body, resolved, "configs", ""),
         ),
         hosts=_hosts(body),
         uses=_uses(body),
         follows=_follows(body),
         exposed=exposed_ports(body),
+        extra_hosts=tuple(_extra_hosts(body.get("extra_hosts") or ())),
+        user=str(body["user"]) if body.get("user") else None,
+        addresses=frozenset(
+            network[key]
+            for network in (body.get("networks") or {}).values()
+            for key in ("ipv4_address", "ipv6_address")
+            if network and network.get(key)
+        ),
     )
 
 
@@ -223,8 +238,30 @@ def _as_document(content: dict[str, Any]) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
-def _mount(volume: dict[str, Any]) -> Mount:
-    return Mount(volume["type"], volume.get("source") or "", volume["target"], bool(volume.get("read_only")))
+def _mount(volume: dict[str, Any], named: dict[str, Any]) -> Mount:
+    source = volume.get("source") or ""
+    if volume["type"] == "volume":
+        source = (named.get(source) or {}).get("name", source)
+    return Mount(volume["type"], source, volume["target"], bool(volume.get("read_only")))
+
+
+def _files(body: dict[str, Any], resolved: dict[str, Any], key: str, folder: str) -> Iterator[Mount]:
+    """Yield the mounts of the secrets or configs that are files of the host."""
+    for one in body.get(key) or ():
+        file = (resolved.get(key) or {}).get(one["source"], {}).get("file")
+        target = one.get("target") or one["source"]
+        if file:
+            yield Mount("bind", file, target if target.startswith("/") else f"{folder}/{target}", read_only=True)
+
+
+def _extra_hosts(hosts: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (Compose prints three forms)
+    if isinstance(hosts, dict):
+        for host, addresses in hosts.items():
+            yield from ((host, address) for address in ([addresses] if isinstance(addresses, str) else addresses))
+        return
+    for host, separator, address in (re.split(r"([=:])", text, maxsplit=1) for text in hosts):
+        assert separator
+        yield host, address.strip("[]")
 
 
 def _hosts(body: dict[str, Any]) -> frozenset[str]:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
 from stackctl.adapters.docker.client import Client, translated
+from stackctl.model.project import Service
 from stackctl.observed.ports import Output
 
 _logger = logging.getLogger(__name__)
+
+_BIND_ANY = {"net.ipv4.ip_nonlocal_bind": "1"}
+_BIND_ANY_IPV6 = {"net.ipv6.ip_nonlocal_bind": "1"}
+"""For a ``listen`` on a fixed address of the service, which this container does not have."""
 
 
 class DockerSandbox:
@@ -33,20 +39,26 @@ class DockerSandbox:
                 container.remove(force=True, v=True)
 
     def run_once(
-        self, image: str, command: Sequence[str], mounts: Mapping[str, str], tmpfs: Sequence[str] = ()
+        self, image: str, command: Sequence[str], like: Service | None = None, tmpfs: Sequence[str] = ()
     ) -> Output:
         """See :meth:`Sandbox.run_once`."""
-        _logger.debug("docker run --rm %s %s", image, shlex.join(command))
+        _logger.debug("docker run --rm --network none %s %s", image, shlex.join(command))
         with translated():
             container = self._client.sdk.containers.create(
                 image,
                 entrypoint=[command[0]],
                 command=list(command[1:]),
-                volumes={str(self._directory / path): {"bind": at, "mode": "ro"} for path, at in mounts.items()},
+                mounts=list(self._mounts(like)) if like else [],
+                extra_hosts=dict(like.extra_hosts) if like else {},
+                user=like.user if like else None,
                 network_mode="none",
+                sysctls=_sysctls(like.addresses) if like else {},
                 read_only=True,
                 tmpfs=dict.fromkeys(tmpfs, ""),
                 security_opt=["no-new-privileges:true"],
+                # Nothing answers: musl would wait ten seconds for each name.
+                dns=["127.0.0.1"],
+                dns_opt=["timeout:1", "attempts:1"],
             )
             try:
                 container.start()
@@ -54,3 +66,22 @@ class DockerSandbox:
                 return Output(int(code), container.logs().decode("utf-8", "replace"))
             finally:
                 container.remove(force=True)
+
+    def _mounts(self, service: Service) -> Iterator[Any]:
+        from docker.types import Mount
+
+        volumes = {volume.name for volume in self._client.sdk.volumes.list()} if _has_volume(service) else set()
+        for mount in service.mounts:
+            source = str(self._directory / mount.source) if mount.kind == "bind" else mount.source
+            if source in volumes or (mount.kind == "bind" and Path(source).exists()):
+                kind: Literal["bind", "volume"] = "bind" if mount.kind == "bind" else "volume"
+                yield Mount(mount.target, source, kind, read_only=True)
+
+
+def _sysctls(addresses: Collection[str]) -> dict[str, str]:
+    settings = _BIND_ANY if addresses else {}
+    return settings | _BIND_ANY_IPV6 if any(":" in address for address in addresses) else settings
+
+
+def _has_volume(service: Service) -> bool:
+    return any(mount.kind == "volume" for mount in service.mounts)

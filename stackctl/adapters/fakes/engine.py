@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -169,13 +169,14 @@ class FakeEngine(FakeLooks):
         self,
         image: str,
         command: Sequence[str],
-        mounts: Mapping[str, str],
+        like: Service | None = None,
         tmpfs: Sequence[str] = (),  # noqa: ARG002
     ) -> Output:
         with self._call(f"run_once {' '.join(command)}"):
             if image not in self.images:
                 raise EngineError(f"the image does not exist: {image}")
             asked = self.proxy.asked(command)
+            mounts = {mount.source: mount.target for mount in like.mounts} if like else {}
             if asked and asked.what == "test" and not {STAMPS.path, self.proxy.layout.directory} <= set(mounts):
                 return Output(1, f"{command[-1]} is not mounted")
             with self._mounts.only(mounts):

@@ -138,7 +138,7 @@ def inside_of(context: Context, project: Project, proxy: Service) -> Iterator[In
     with context.sandbox.unstarted(proxy.image) as created:
         printed = ""
         with suppress(EngineError):  # it has no such program in its path
-            printed = context.sandbox.run_once(proxy.image, ["nginx", "-V"], {}).text
+            printed = context.sandbox.run_once(proxy.image, ["nginx", "-V"]).text
         yield Inside(
             lambda path: context.containers.entries(created, path, LARGEST),
             lambda _: None,

@@ -43,5 +43,5 @@ def _runs_nginx(context: Context, project: Project, service: Service) -> bool:
     if context.images.image_id(image) is None:
         return False
     with suppress(EngineError):  # the image has no such program
-        return context.sandbox.run_once(image, ["nginx", "-v"], {}).code == 0
+        return context.sandbox.run_once(image, ["nginx", "-v"]).code == 0
     return False

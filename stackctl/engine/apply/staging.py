@@ -59,11 +59,11 @@ class Staging:
                 self.has_published = True
                 break
             self._delivery.discard(staged)
-            rejection = self._proxy.explain(tested.text, staged.folder)
+            rejection = self._proxy.explain(tested.text, staged.folder, files)
             error = ProxyRejected(
                 f"{self._proxy.name} rejects it: {rejection.message}",
                 where=rejection.where,
-                hint="correct it and run 'stackctl up'; the live configuration is unchanged",
+                hint=rejection.hint or "correct it and run 'stackctl up'; the live configuration is unchanged",
             )
             if rejection.site is None or rejection.site not in self._staged:
                 self._staged.clear()

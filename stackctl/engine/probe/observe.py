@@ -71,6 +71,6 @@ def proxy_version(context: Context, proxy: Proxy, image: str) -> tuple[int, ...]
         raise EngineError(f"the image {image} was pulled, but is not available locally")
     printed = context.directory.cached_version(image_id)
     if printed is None:
-        printed = context.sandbox.run_once(image, proxy.version_command(), {}, proxy.layout.tmpfs).text
+        printed = context.sandbox.run_once(image, proxy.version_command(), tmpfs=proxy.layout.tmpfs).text
         context.directory.cache_version(image_id, printed)
     return proxy.parse_version(printed)

@@ -13,7 +13,9 @@ from stackctl.model.layout import CHALLENGES, WEBROOT
 from stackctl.model.routing import Route, Server, Site, Tuning
 from stackctl.model.stack import Stack, TlsPolicy
 from stackctl.model.values import Domain
+from stackctl.proxies.nginx.copies import http_copy, site_copies
 from stackctl.proxies.nginx.directives import Directive, first
+from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.own import (
     Directives,
     Edge,
@@ -93,8 +95,11 @@ def nginx_quote(text: str) -> str:
     return f'"{escaped}"'
 
 
-def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Files:
-    """Return ``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``."""
+def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_hosts: int = 0) -> Files:
+    """Return ``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``.
+
+    ``own_hosts`` is how many upstream groups the user's files may need.
+    """
     able = Capabilities.of(version)
     edge = _edge()
     own = read_own(custom, edge)
@@ -106,7 +111,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Fil
         shared_zone=able.upstream_resolve,
         keepalive_min_timeout=able.keepalive_min_timeout,
         names_hash_size=_power_of_two(max(512, 2 * names)),
-        zone_size=_power_of_two(max(256, 8 * sites)),
+        zone_size=_power_of_two(max(256, 8 * (sites + own_hosts))),
         # Each name is resolved this often: with more sites less often, so that Docker's resolver is not flooded.
         resolver_valid=max(2, sites // 50),
         http=stack.proxy.http,
@@ -129,7 +134,9 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None) -> Fil
         ),
     }
     encoded = {path: text.encode() for path, text in files.items()}
-    return encoded if custom is None else {**encoded, "snippets/http.custom": custom}
+    if custom is None:
+        return encoded
+    return {**encoded, "snippets/http.custom": http_copy(stack, custom, resolves=able.upstream_resolve)}
 
 
 def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
@@ -141,11 +148,12 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
     custom: bytes | None,
     location: bytes | None = None,
     http: bytes | None = None,
+    groups: frozenset[str] = frozenset(),
 ) -> Files:
     """Return ``sites/DOMAIN.conf``; ``.redirect`` has its names that HTTP redirects.
 
     ``.custom`` and ``.location`` are copies of the user's own files, for its server and for its ``location /``;
-    ``http`` is the user's file around all servers.
+    ``http`` is the user's file around all servers, ``groups`` are the upstream groups beside the servers.
     """
     able = Capabilities.of(version)
     route, server = _only(site)
@@ -179,12 +187,13 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
         server_lines=header_lines(edge, own[:1], own[1]),
         location_lines=_location_lines(edge, own),
     )
-    files = {f"sites/{site.name}.conf": giving_way(text, own[2], 8).encode()}
+    around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
+    copies, beside = site_copies(around, {"custom": custom, "location": location}, own)
+    files = {f"sites/{site.name}.conf": (giving_way(text, own[2], 8) + beside).encode()}
     redirected = [name for name in site.domains if name in tls.trusted]
     if redirected:
         files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
-    copies = {"custom": custom, "location": location}
-    return files | {f"sites/{site.name}.{kind}": body for kind, body in copies.items() if body is not None}
+    return files | {f"sites/{site.name}.{kind}": body for kind, body in copies.items()}
 
 
 def original_of(path: str) -> str:

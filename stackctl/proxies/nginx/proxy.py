@@ -13,9 +13,11 @@ from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.config import OLDEST, original_of, shared_files, site_files
+from stackctl.proxies.nginx.copies import all_groups, hosts_in
 from stackctl.proxies.nginx.layout import CUSTOM, CUSTOM_HTTP, LAYOUT, MAIN, NGINX, custom_location, custom_site
 from stackctl.proxies.nginx.log import is_routine, logged_errors
 from stackctl.proxies.nginx.reader import LiveTree
+from stackctl.proxies.nginx.rejection import explained, shown, site_of
 from stackctl.proxies.nginx.trace import trace
 from stackctl.proxies.proxy import Files, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.trace import Advice, LoggedError
@@ -32,10 +34,6 @@ _RELOAD = Reload(
     overlap=0.12,
 )
 _VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
-_REJECTION = re.compile(
-    r"\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(?P<message>.*?)(?: in (?P<path>/\S+?):(?P<line>\d+))?$", re.MULTILINE
-)
-
 _PASSWORDS = re.compile(
     rf"""^[ \t]*auth_basic_user_file\s+["']?{re.escape(CUSTOM.mount)}/([^/\s"';$]+)["']?\s*;""", re.MULTILINE
 )
@@ -72,8 +70,10 @@ class Nginx:
         custom: Mapping[str, bytes],
     ) -> Rendered:
         """Return ``nginx.conf`` and the snippets, and the files below ``sites/``."""
+        http = custom.get(CUSTOM_HTTP)
+        groups = all_groups(stack, http)
         return Rendered(
-            shared_files(stack, version, custom=custom.get(CUSTOM_HTTP)),
+            shared_files(stack, version, custom=http, own_hosts=hosts_in(custom)),
             {
                 site.name: site_files(
                     stack,
@@ -82,7 +82,8 @@ class Nginx:
                     version,
                     custom=custom.get(custom_site(site.name)),
                     location=custom.get(custom_location(site.name)),
-                    http=custom.get(CUSTOM_HTTP),
+                    http=http,
+                    groups=groups,
                 )
                 for site in sites
             },
@@ -90,8 +91,7 @@ class Nginx:
 
     def site_of(self, path: str) -> Domain | None:
         """Return the DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom`` or ``.location``."""
-        folder, _, name = path.partition("/")
-        return Domain(name.rpartition(".")[0]) if folder == "sites" else None
+        return site_of(path)
 
     def sites_in(self, files: Files) -> frozenset[Domain]:
         """Return the sites that have a file."""
@@ -127,21 +127,13 @@ class Nginx:
             raise EngineError(f"nginx {match[1]} is too old", hint="use an image with nginx 1.19.5 or newer")
         return version
 
-    def explain(self, output: str, root: str) -> Rejection:
+    def explain(self, output: str, root: str, files: Files) -> Rejection:
         """Return the first ``[emerg]`` line, with the file it names."""
-        match = _REJECTION.search(output)
-        if match is None:
-            return Rejection(output.strip().splitlines()[-1] if output.strip() else "nginx -t failed without output")
-        prefix = f"{self.layout.mount}/{root}/"
-        path = match["path"]
-        if not path or not path.startswith(prefix):
-            return Rejection(match["message"])
-        inside = path.removeprefix(prefix)
-        return Rejection(match["message"], self.site_of(inside), f"{self._shown(inside)}:{match['line']}")
+        return explained(output, root, files)
 
     def tracer(self, files: Files, name: str) -> Tracer:
         """Return a tracer that reads the files that can answer for ``name``."""
-        tree = LiveTree(files, self.layout.mount, self._shown, name).directives()
+        tree = LiveTree(files, self.layout.mount, shown, name).directives()
         return lambda path, port: trace(tree, name, path, port)
 
     def logged_errors(self, log: str) -> list[LoggedError]:
@@ -164,7 +156,3 @@ class Nginx:
     def concerns(self, line: str, names: Sequence[str]) -> bool:
         """Return whether the access log's host field or an error names one of ``names``."""
         return any(f" {name} " in line for name in names) or names[0] in line
-
-    def _shown(self, path: str) -> str:
-        """A file of a generation, as the file to edit in the stack."""
-        return f"{self.layout.directory}/{original_of(path)}"

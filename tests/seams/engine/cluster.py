@@ -192,7 +192,7 @@ class Cluster:
         yield image
 
     def run_once(
-        self, image: str, command: Sequence[str], mounts: Mapping[str, str], tmpfs: Sequence[str] = ()
+        self, image: str, command: Sequence[str], like: Service | None = None, tmpfs: Sequence[str] = ()
     ) -> Output:
         """Run the proxy's program."""
         return self._command(command)
@@ -308,7 +308,7 @@ class NodeStore:
 
     def test(self, command: Sequence[str], project: Project, service: str) -> Output:
         """Test it on the first node."""
-        return self._cluster.run_once(project.services[service].image or "", command, {})
+        return self._cluster.run_once(project.services[service].image or "", command)
 
     def go_live(self, generation: str) -> None:
         """Name it to the nodes."""

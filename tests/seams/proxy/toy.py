@@ -122,7 +122,7 @@ class Toy:
             raise EngineError(f"the proxy image has no toyd: {output.strip()!r}")
         return int(match[1]), int(match[2])
 
-    def explain(self, output: str, root: str) -> Rejection:
+    def explain(self, output: str, root: str, files: Files) -> Rejection:  # noqa: ARG002  (its faults name a file)
         """Return the first line that begins with ``FAULT``."""
         match = _FAULT.search(output)
         if match is None:

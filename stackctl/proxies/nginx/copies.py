@@ -1,0 +1,49 @@
+"""nginx: the copies of the user's own files, and what has to be rendered for them beside the servers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from stackctl.model.stack import Stack
+from stackctl.proxies.nginx.directives import Directive
+from stackctl.proxies.nginx.late import Surroundings, copied, groups_in
+
+_NAMES_HOST = re.compile(rb"_pass\s|^\s*server\s+[^{\s]", re.MULTILINE)
+
+
+def hosts_in(custom: Mapping[str, bytes]) -> int:
+    """Return how many hosts the user's own files name at most."""
+    return sum(len(_NAMES_HOST.findall(content)) for content in custom.values())
+
+
+def all_groups(stack: Stack, http: bytes | None) -> frozenset[str]:
+    """Return the names of the upstream groups that are rendered, or that the user defines in ``custom/http.conf``."""
+    return groups_in(http) | {"stackctl", *(f"app_{site.name}" for site in stack.sites)}
+
+
+def http_copy(stack: Stack, content: bytes, *, resolves: bool) -> bytes:
+    """Return the copy of ``custom/http.conf``."""
+    copy = copied(content, Surroundings("http", all_groups(stack, None), stack.proxy.hosts, (), resolves))
+    return copy.content + copy.beside.encode()
+
+
+def site_copies(
+    around: Surroundings, files: Mapping[str, bytes | None], outer: Sequence[tuple[Directive, ...]]
+) -> tuple[dict[str, bytes], str]:
+    """Return the copies of a site's ``files``, by kind, and the text to render beside its servers.
+
+    They are in the order of their blocks, outermost first. ``outer`` are the directives of ``custom/http.conf``, then
+    those of each file.
+    """
+    copies: dict[str, bytes] = {}
+    beside = ""
+    for number, (kind, content) in enumerate(files.items(), start=1):
+        if content is not None:
+            known = replace(around, label=f"{around.label}.{kind}", outer=tuple(outer[:number]))
+            copy = copied(content, known)
+            copies[kind] = copy.content
+            beside += copy.beside
+    origin = f"\n# For the hosts that your own files for {around.label} name.\n"
+    return copies, f"{origin}{beside}" if beside else ""

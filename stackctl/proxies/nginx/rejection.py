@@ -1,0 +1,74 @@
+"""nginx: the meaning of the output of a failed ``nginx -t``."""
+
+from __future__ import annotations
+
+import re
+
+from stackctl.model.values import Domain
+from stackctl.proxies.nginx.config import original_of
+from stackctl.proxies.nginx.layout import CUSTOM, NGINX, SITES
+from stackctl.proxies.proxy import Files, Rejection
+
+_REJECTION = re.compile(
+    r"\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(?P<message>.*?)(?: in (?P<path>/\S+?):(?P<line>\d+))?$", re.MULTILINE
+)
+_QUOTED = re.compile(r'"([^"]+)"')
+_NOT_FOUND = re.compile(r'host not found in (?P<what>[a-z_ ]*?) ?"(?P<host>[^":]+)(?::\d+)?"')
+
+_FORMS = {
+    "resolver": "write its address, or leave 'resolver' out: Docker's own resolver is set already",
+    "syslog server": "write its address; the log of the container is in 'stackctl logs' without it",
+}
+_ADDRESS = "write its address: nginx resolves this name only when it starts"
+
+
+def explained(output: str, root: str, files: Files) -> Rejection:
+    """Return what the first ``[emerg]`` line says, and which site it is about.
+
+    nginx names no file if it finds the fault only after reading all of them: then the site is the only one whose
+    files contain the quoted name. ``files`` are those below ``root``, which is relative to nginx's directory.
+    """
+    match = _REJECTION.search(output)
+    if match is None:
+        return Rejection(output.strip().splitlines()[-1] if output.strip() else "nginx -t failed without output")
+    message, path, hint = match["message"], match["path"] or "", _hint(match["message"])
+    prefix = f"{NGINX.mount}/{root}/"
+    if path.startswith(prefix):
+        inside = path.removeprefix(prefix)
+        return Rejection(message, site_of(inside), f"{shown(inside)}:{match['line']}", hint)
+    if path.startswith(f"{CUSTOM.mount}/"):
+        name = path.removeprefix(f"{CUSTOM.mount}/")
+        return Rejection(message, _only_site(files, name), f"{(CUSTOM / name).path}:{match['line']}", hint)
+    quoted = _QUOTED.search(message) if not path else None
+    return Rejection(message, _only_site(files, quoted[1]) if quoted else None, None, hint)
+
+
+def site_of(path: str) -> Domain | None:
+    """Return the DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom`` or ``.location``."""
+    folder, _, name = path.partition("/")
+    return Domain(name.rpartition(".")[0]) if folder == SITES else None
+
+
+def shown(path: str) -> str:
+    """Return a file of a generation as the file to edit in the stack."""
+    return f"{NGINX.path}/{original_of(path)}"
+
+
+def _only_site(files: Files, text: str) -> Domain | None:
+    """Return the site whose files contain a text; None if there are several, or if a shared file does."""
+    found = {site_of(path) for path, content in files.items() if text.encode() in content}
+    return found.pop() if len(found) == 1 else None
+
+
+def _hint(message: str) -> str | None:
+    """Return the form to use for a host that nginx would resolve when it starts."""
+    match = _NOT_FOUND.search(message)
+    if match is None:
+        return None
+    host = match["host"]
+    if match["what"] == "upstream":
+        return (
+            f"nginx must start while {host} does not resolve: give {host} a route in x-stackctl, use an image with "
+            f"nginx 1.27.3 or newer, or write: set $host_of_app {host}; proxy_pass http://$host_of_app:PORT;"
+        )
+    return _FORMS.get(match["what"], _ADDRESS)
