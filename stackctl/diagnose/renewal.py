@@ -1,10 +1,9 @@
-"""Check that certificates will be renewed: certbot's loop runs, and its files are consistent."""
+"""Check that certbot can renew a certificate: its renewal file is consistent with the rest of the tree."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from stackctl.certs.renewal import KINDS, RenewalFile, account_path, parse_renewal
 from stackctl.diagnose.check import Check, ok, unknown, wrong
@@ -89,62 +88,3 @@ def _broken_link(facts: RenewalFacts) -> str | None:
             return f"{lineage_file(facts.lineage, kind)} links to {target}, which does not exist"
         versions.add(file.removeprefix(kind))
     return f"the links of {lineage_folder(facts.lineage)} point to different versions" if len(versions) > 1 else None
-
-
-# The loop
-
-
-LOOP = "renewal-loop"
-
-_SLACK = timedelta(hours=1)
-"""How long one run of the loop may take."""
-
-_GRAIN = timedelta(seconds=2)
-"""The stamp has a resolution of whole seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoopFacts:
-    """Facts about the renewal loop of the certbot container.
-
-    Attributes:
-        service: the service's name.
-        state: the container's state in Docker; None without a container.
-        started: when it was started.
-        checked: when it last checked what is due; None if it never did.
-        interval: how long it sleeps between two checks.
-    """
-
-    service: str
-    state: str | None
-    started: datetime | None
-    checked: datetime | None
-    interval: timedelta
-    now: datetime
-
-
-def judge_loop(facts: LoopFacts) -> Check:
-    """Check that the loop runs on time, so that certificates are renewed automatically."""
-    start = f"run 'docker compose up -d {facts.service}'"
-    if facts.state != "running":
-        state = f"its container is {facts.state}" if facts.state else "it has no container"
-        return wrong(LOOP, f"nothing renews certificates: {state}", start, facts.service)
-    started = facts.started or facts.now
-    if facts.checked is not None and facts.checked >= started - _GRAIN:
-        age = facts.now - facts.checked
-        if age <= facts.interval + _SLACK:
-            return ok(LOOP, f"its last run was {_ago(age)}", facts.service)
-    elif facts.now - started <= _SLACK:
-        return ok(LOOP, f"started {_ago(facts.now - started)}, in its first run", facts.service)
-    last = f"its last run was {_ago(facts.now - facts.checked)}" if facts.checked else "it has never run"
-    todo = f"run 'docker compose restart {facts.service}', and see 'docker compose logs {facts.service}'"
-    return wrong(LOOP, f"the renewal loop is overdue: {last}", todo, facts.service)
-
-
-def _ago(span: timedelta) -> str:
-    hours, minutes = divmod(int(span.total_seconds()) // 60, 60)
-    if hours >= 48:
-        return f"{hours // 24} days ago"
-    if hours:
-        return f"{hours} h ago"
-    return f"{minutes} min ago" if minutes else "just now"

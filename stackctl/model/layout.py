@@ -26,6 +26,11 @@ class Place:
         """Return a path below this one."""
         return Place(f"{self.path}/{name}", f"{self.mount}/{name}")
 
+    @property
+    def name(self) -> str:
+        """The last part of both paths."""
+        return self.path.rpartition("/")[2]
+
 
 # stackctl's own state, which no container sees
 
@@ -88,7 +93,16 @@ STAMPS = Place(f"{CERTBOT}/deploy", "/var/lib/stackctl")
 """Stamps by which the two containers and stackctl inform each other."""
 
 CHECKED = STAMPS / "checked"
-"""When certbot last checked for due certificates: seconds since 1970."""
+"""When the renewal loop last ended a round: seconds since 1970."""
+
+SUCCEEDED = STAMPS / "succeeded"
+"""When a round of the renewal loop last succeeded: seconds since 1970."""
+
+FAILED = STAMPS / "failed"
+"""Which certificates the last round could not renew, and certbot's output; removed by a round that succeeds."""
+
+INTERVAL = STAMPS / "interval"
+"""How long the renewal loop waits between two rounds, in seconds."""
 
 RENEWED = STAMPS / "renewed"
 """When certbot last renewed a certificate; the proxy reloads when it changes."""

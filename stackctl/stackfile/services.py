@@ -13,9 +13,14 @@ from stackctl.model.layout import (
     CERTBOT_CONF,
     CERTBOT_MOUNTS,
     CHECKED,
+    FAILED,
     HOOK,
+    INTERVAL,
+    LINEAGES,
     RENEWALS,
     SCHEMA,
+    STAMPS,
+    SUCCEEDED,
 )
 from stackctl.model.stack import KeyType
 from stackctl.model.values import Domain
@@ -60,9 +65,12 @@ def certbot_block(service: str, image: str, *, with_bundle: bool, base: str = HE
         base=base,
         mounts=CERTBOT_MOUNTS,
         ca=CA,
-        renewals=f"{CERTBOT_CONF.mount}/{RENEWALS}",
+        conf=CERTBOT_CONF.mount,
+        lineages=LINEAGES,
+        renewals=RENEWALS,
+        stamps=STAMPS.mount,
         hook=HOOK.mount,
-        checked=CHECKED.mount,
+        **{stamp.name: stamp.name for stamp in (CHECKED, SUCCEEDED, FAILED, INTERVAL)},
     )
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackctl.certs.held import held
+from stackctl.diagnose.check import found_wrong
 from stackctl.diagnose.handshake import kind_of
+from stackctl.diagnose.loop import LoopFacts, judge_loop
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import endpoints_answer
+from stackctl.engine.probe.loop import loop
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.routing import Server
 from stackctl.model.values import Domain
@@ -44,12 +47,38 @@ class SiteStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class FailingCertificate:
+    """A certificate that the last round of the renewal loop could not renew, and why; the name is empty for all."""
+
+    certificate: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalStatus:
+    """The state of the renewal loop.
+
+    Attributes:
+        problem: what is wrong with it, or None.
+        last_round: when its last round ended.
+        last_success: when a round last succeeded.
+        failing: what that round could not renew.
+    """
+
+    problem: str | None = None
+    last_round: datetime | None = None
+    last_success: datetime | None = None
+    failing: tuple[FailingCertificate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StatusReport:
-    """The Compose project, the state of the proxy's container, and each site."""
+    """The Compose project, the state of the proxy's container, each site, and the renewal loop."""
 
     project: str
     proxy: str
     sites: tuple[SiteStatus, ...] = field(metadata=json_name("apps"))
+    renewal: RenewalStatus = RenewalStatus()
 
 
 def status(context: Context) -> Result[StatusReport]:
@@ -84,7 +113,15 @@ def status(context: Context) -> Result[StatusReport]:
         )
     proxies = containers.of(stack.proxy.service)
     proxy = proxies[0].state if proxies else "missing"
-    return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows)))
+    renewal = _renewal(loop(context, stack, containers))
+    return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal))
+
+
+def _renewal(facts: LoopFacts) -> RenewalStatus:
+    broken = found_wrong(judge_loop(facts))
+    failing = tuple(FailingCertificate(name, reason) for name, reason in facts.failing.items())
+    last, success = facts.believed(facts.checked), facts.believed(facts.succeeded)
+    return RenewalStatus(broken[0].text if broken else None, last, success, failing)
 
 
 def _health(server: Server, containers: Deployment, answers: Mapping[Endpoint, bool]) -> str:

@@ -83,13 +83,10 @@ def test_the_proxy_reloads_every_six_hours_and_only_what_passes() -> None:
     assert script.index("-t -q &&") < script.index("-s reload")
 
 
-def test_certbot_renews_every_twelve_hours_and_leaves_a_stamp() -> None:
+def test_certbot_has_a_loop_and_takes_arguments() -> None:
     body = data(CERTBOT)["certbot"]
-    script = body["entrypoint"][2]
-    assert "RENEW_SECONDS:-43200" in script
-    assert "certbot renew" in script
-    assert "--deploy-hook" in script
-    assert "trap" in script
+    assert body["entrypoint"][:2] == ["/bin/sh", "-c"]
+    assert body["entrypoint"][3:] == ["certbot"], "the first argument of a command is $1"
     assert body["labels"]["stackctl.role"] == "certbot"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from stackctl.certs.renewal import parse_renewal
 from stackctl.diagnose import certificates as judged
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile, judge_certificate
 from stackctl.diagnose.check import Verdict
-from stackctl.diagnose.renewal import FILE, LOOP, LoopFacts, RenewalFacts, judge_loop, judge_renewal
+from stackctl.diagnose.renewal import FILE, RenewalFacts, judge_renewal
 from tests.unit.build import DAY, NOW, site
 
 NAME = "a.example.com"
@@ -305,37 +304,3 @@ def test_parse_renewal() -> None:
         {"a.example.com": "/var/www/certbot"},
     )
     assert file.paths["archive_dir"] == "/etc/letsencrypt/archive/a.example.com"
-
-
-# The loop
-
-
-HOUR = timedelta(hours=1)
-
-
-def loop(state: str | None = "running", started: float | None = 100, checked: float | None = 5) -> LoopFacts:
-    """``started`` and ``checked`` are hours ago."""
-    times = [None if hours is None else NOW - hours * HOUR for hours in (started, checked)]
-    return LoopFacts("certbot", state, times[0], times[1], 12 * HOUR, NOW)
-
-
-@pytest.mark.parametrize(
-    ("given", "verdict", "text"),
-    [
-        (loop(), Verdict.OK, "was 5 h ago"),
-        (loop(checked=12.5), Verdict.OK, "was 12 h ago"),
-        (loop(started=5.0001, checked=5.0004), Verdict.OK, "was 5 h ago"),
-        (loop(started=0.1, checked=None), Verdict.OK, "first run"),
-        (loop(started=0.1, checked=300), Verdict.OK, "first run"),
-        (loop(checked=14), Verdict.WRONG, "last run was 14 h ago"),
-        (loop(checked=72), Verdict.WRONG, "last run was 3 days ago"),
-        (loop(started=5, checked=30), Verdict.WRONG, "last run was 30 h ago"),
-        (loop(checked=None), Verdict.WRONG, "never run"),
-        (loop("exited"), Verdict.WRONG, "its container is exited"),
-        (loop(None, None), Verdict.WRONG, "it has no container"),
-    ],
-)
-def test_the_loop_that_renews(given: LoopFacts, verdict: Verdict, text: str) -> None:
-    check = judge_loop(given)
-    assert (check.name, check.verdict) == (LOOP, verdict)
-    assert text in check.text

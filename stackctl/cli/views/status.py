@@ -24,6 +24,8 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     rows = next((rows for rows in shown if fits(console, _TITLES, rows)), None)
     rows = rows or [_status_row(row, _ALIASES[0]) for row in report.sites]
     table(console, _TITLES, rows, lambda served: _SERVED_STYLES.get(served, "bold"))
+    if report.renewal.problem is not None:
+        plain(console, ("renewal: ", "red"), f"{report.renewal.problem}; see 'stackctl doctor'")
 
 
 _ALIASES = (3, 1, 0)

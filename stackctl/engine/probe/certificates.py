@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree
-from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.certs.held import held
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
-from stackctl.diagnose.renewal import LoopFacts, RenewalFacts
+from stackctl.diagnose.renewal import RenewalFacts
 from stackctl.engine.context import Context
 from stackctl.model.layout import (
-    CHECKED,
     archive_folder,
     lineage_file,
     lineage_files,
 )
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
-from stackctl.observed.containers import Deployment
-
-INTERVAL = timedelta(hours=12)
-_VARIABLE = "RENEW_SECONDS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +68,3 @@ def _renewal(  # noqa: PLR0913  (the tree, the lineage, and what all share)
         accounts=accounts,
         directory=directory,
     )
-
-
-def loop(context: Context, stack: Stack, containers: Deployment) -> LoopFacts:
-    """Return the facts of the renewal loop."""
-    container = containers.best(stack.certbot)
-    seen = context.containers.inspect(container.id) if container else None
-    seconds = seen.environment.get(_VARIABLE, "") if seen else ""
-    return LoopFacts(
-        service=stack.certbot,
-        state=seen.state if seen else None,
-        started=seen.started if seen else None,
-        checked=_stamp(context.directory.root / CHECKED.path),
-        interval=timedelta(seconds=int(seconds)) if seconds.isdigit() else INTERVAL,
-        now=context.now(),
-    )
-
-
-def _stamp(path: Path) -> datetime | None:
-    with host_errors():
-        text = (read_or_none(path) or b"").decode("ascii", "replace").strip()
-    return datetime.fromtimestamp(int(text), UTC) if text.isdigit() else None

@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from stackctl.diagnose import apps as judged_apps
 from stackctl.diagnose import certificates as judged_certificates
+from stackctl.diagnose import loop as judged_loop
 from stackctl.diagnose import renewal as judged_renewal
 from stackctl.diagnose.check import Check, found_wrong, skipped
 from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
+from stackctl.engine.probe.loop import loop
 from stackctl.errors import StackctlError
 from stackctl.model.project import Project
 from stackctl.model.routing import Server, Site
 from stackctl.observed.containers import Deployment
 from stackctl.usecases.doctor.inputs import DoctorInputs
 
+_LOOP = (judged_loop.LOOP, judged_loop.ROUND)
 _PROXY = ("proxy", "http-port", "https-port")
 _CERTIFICATE = (judged_certificates.ISSUED, *judged_certificates.ON_DISK, judged_renewal.FILE)
 _IN_THE_WAY = frozenset(
@@ -61,16 +64,16 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
     """Yield the checks of the renewal loop and of each site's certificate; these depend on ``earlier``."""
     stack, containers = inputs.stack, inputs.containers
     if stack is None or containers is None:
-        yield from skipped([judged_renewal.LOOP], inputs.broken or "the stack is down")
+        yield from skipped(_LOOP, inputs.broken or "the stack is down")
         for site in sites:
             yield from skipped(_CERTIFICATE, inputs.broken or "the stack is down", site.name)
         return
     stopped = found_wrong(earlier, ["certbot"])
     if containers and not stopped:
-        yield judged_renewal.judge_loop(probe_certificates.loop(inputs.context, stack, containers))
+        yield from judged_loop.judge_loop(loop(inputs.context, stack, containers))
     else:
         because = f"{stack.certbot} is not running" if stopped else "the stack is down"
-        yield from skipped([judged_renewal.LOOP], because, stack.certbot)
+        yield from skipped(_LOOP, because, stack.certbot)
     try:
         gathered = probe_certificates.certificates(
             inputs.context, stack, sites, proxy_up=bool(containers) and not found_wrong(earlier, _PROXY)
