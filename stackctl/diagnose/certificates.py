@@ -69,14 +69,18 @@ def judge_certificate(facts: CertificateFacts) -> list[Check]:
     if lineage is None and facts.held.real and current is not None:
         return [_without_lineage(facts, current), _names(facts, current), _days(facts, current), _wire(facts, current)]
     issued = _issued(facts)
-    if lineage is None or lineage.certificate is None:
-        return [issued, *skipped(ON_DISK, "there is no certificate", facts.subject)]
+    copied = current if facts.held.is_own_lineage else None
+    if lineage is None or lineage.gone or lineage.certificate is None:
+        if copied is None:
+            return [issued, *skipped(ON_DISK, "there is no certificate", facts.subject)]
+        files = skipped((CHAIN, KEY, KEY_FILE), "certbot has no certificate", facts.subject)
+        return [issued, *files, _names(facts, copied), _days(facts, copied), _wire(facts, copied)]
     certificate = lineage.certificate
     key = _key(facts, lineage)
     checks = [issued, _chain(facts), key, _key_file(facts), _names(facts, certificate), _days(facts, certificate)]
-    if key.verdict is Verdict.WRONG:
+    if key.verdict is Verdict.WRONG and copied is None:
         return [*checks, *skipped([WIRE], "the proxy cannot load it: the key does not match", facts.subject)]
-    return [*checks, _wire(facts, certificate)]
+    return [*checks, _wire(facts, copied or certificate)]
 
 
 def _without_lineage(facts: CertificateFacts, certificate: Certificate) -> Check:
@@ -93,7 +97,7 @@ def _issued(facts: CertificateFacts) -> Check:
         dummy = facts.served is not None and is_dummy(facts.served)
         text = "no certificate is issued yet" + (": a dummy is served, which no browser trusts" if dummy else "")
         return wrong(ISSUED, text, "run 'stackctl up'", facts.subject)
-    if lineage.certificate is None:
+    if lineage.gone or lineage.certificate is None:
         text = f"{lineage_folder(lineage.name)}: {lineage.problem}"
         return wrong(ISSUED, text, "run 'stackctl up', which restores it", facts.subject)
     if lineage.from_staging:

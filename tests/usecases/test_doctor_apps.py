@@ -74,6 +74,11 @@ def _other_on_disk(world: World) -> None:
         (world.root / LIVE / f"{kind}.pem").resolve().write_bytes(content)
 
 
+def _not_loaded(world: World) -> None:
+    _other_on_disk(world)
+    world.host.directory.copy_lineage(NAME, world.clock.now)
+
+
 def _old_stamp(world: World) -> None:
     stamp = world.root / "data/certbot/deploy/checked"
     stamp.write_text(f"{int((world.clock.now - timedelta(hours=30)).timestamp())}\n")
@@ -94,7 +99,8 @@ def _old_stamp(world: World) -> None:
         (_no_renewal_file, "cert-renewal", "is missing"),
         (_no_key, "cert-issued", "privkey.pem is missing"),
         (_no_account, "cert-renewal", "not under accounts/"),
-        (_other_on_disk, "cert-wire", "a reload is missing"),
+        (_other_on_disk, "cert-copy", "the proxy has another copy of it: certbot's deploy hook did not run"),
+        (_not_loaded, "cert-wire", "a reload is missing"),
         (_old_stamp, "renewal-loop", "30 h ago"),
     ],
 )

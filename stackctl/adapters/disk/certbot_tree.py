@@ -72,7 +72,7 @@ class CertbotTree:
     def _all_on_disk(self) -> dict[str, Lineage]:
         try:
             names = sorted(entry.name for entry in os.scandir(self._root / LINEAGES) if entry.is_dir())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         if self._cache is None:
             return {name: self._on_disk(name) for name in names}

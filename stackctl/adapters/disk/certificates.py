@@ -17,7 +17,7 @@ from stackctl.certs.issuer.copies import STORED as OF_STORED
 from stackctl.certs.issuer.copies import PairFiles
 from stackctl.certs.issuer.pair import pair_problem
 from stackctl.certs.lineage import Lineage, read_certificate
-from stackctl.model.layout import CERTBOT_CONF, CERTS, FULLCHAIN, PAIRS, PRIVKEY, SOURCE, site_certs
+from stackctl.model.layout import CERTBOT_CONF, CERTS, FULLCHAIN, PAIRS, PRIVKEY, REFUSED, SOURCE, site_certs
 
 
 class CertificateFiles:
@@ -64,10 +64,9 @@ class CertificateFiles:
 
     def _stored(self, site: str, copy: Copy | None) -> Stored | None:
         """Return the certificate below ``data/certs`` for a site, or of a broken one its last good copy; or None."""
-        folder = self.root / site_certs(site)
+        files = self._stored_files(site)
         with host_errors():
-            files = PairFiles(read_or_none(folder / FULLCHAIN), read_or_none(folder / PRIVKEY))
-            recorded = read_or_none(folder / SOURCE)
+            recorded = read_or_none(self.root / site_certs(site) / SOURCE)
         source = recorded.decode("utf-8", "replace").strip() if recorded else None
         if files.fullchain is not None and pair_problem(files.fullchain, files.privkey) is None:
             return Stored.of(read_certificate(files.fullchain), source, files.version)
@@ -87,10 +86,23 @@ class CertificateFiles:
         Raises:
             HostError: it cannot be served, so that the last good copy stays.
         """
+        self.pairs.copy(OF_STORED, site, self._stored_files(site), now)
+
+    def stored_problem(self, site: str) -> str | None:
+        """Return why the certificate stored for a site cannot be served, or None."""
+        files = self._stored_files(site)
+        return pair_problem(files.fullchain, files.privkey)
+
+    def _stored_files(self, site: str) -> PairFiles:
         folder = self.root / site_certs(site)
         with host_errors():
-            files = PairFiles(read_or_none(folder / FULLCHAIN), read_or_none(folder / PRIVKEY))
-        self.pairs.copy(OF_STORED, site, files, now)
+            return PairFiles(read_or_none(folder / FULLCHAIN), read_or_none(folder / PRIVKEY))
+
+    def refused_copies(self) -> dict[str, str]:
+        """Return why certbot's deploy hook did not copy lineages when it last tried, by name."""
+        with host_errors():
+            text = (read_or_none(self.root / REFUSED.path) or b"").decode("utf-8", "replace")
+        return dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
 
     def store_pair(self, site: str, chain: bytes, key: bytes, source: str | None = None) -> None:
         """Store a site's certificate that is not certbot's, and copy it for the proxy; only the owner can read the key.

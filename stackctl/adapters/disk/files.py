@@ -130,11 +130,15 @@ def sync_directory(path: Path) -> None:
 
 
 def read_or_none(path: Path) -> bytes | None:
-    """Return the content of a file, or None if it does not exist."""
+    """Return the content of a file, or None if it does not exist, or is a link that leads nowhere."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
 
 
 def backups(path: Path) -> list[Path]:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stackctl.adapters.fakes.proxy import Asked, OnHost
+from stackctl.certs.issuer.pair import pair_problem
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.model.endpoints import Endpoint
+from stackctl.model.layout import FULLCHAIN
 from stackctl.observed.ports import Output
 from stackctl.proxies.nginx.layout import LAYOUT, MAIN, SITES
 
@@ -52,6 +54,11 @@ class FakeNginx:
                 if named and not on_host(named[1]).is_file():
                     reason = "BIO_new_file() failed (SSL: No such file or directory)"
                     return Output(1, f'nginx: [emerg] cannot load certificate "{named[1]}": {reason}\n')
+                if named and named[0].strip().startswith("ssl_certificate_key"):
+                    key = on_host(named[1])
+                    problem = pair_problem(key.with_name(FULLCHAIN).read_bytes(), key.read_bytes())
+                    if problem:
+                        return Output(1, f'nginx: [emerg] SSL_CTX_use_PrivateKey("{named[1]}") failed ({problem})\n')
         return Output(0, "")
 
     def refuse_reload(self) -> Output:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree
-from stackctl.certs.held import held
+from stackctl.adapters.disk.directory import StackDirectory
+from stackctl.certs.held import Held, Shelf, held
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
+from stackctl.diagnose.copies import CopyFacts
 from stackctl.diagnose.renewal import RenewalFacts
 from stackctl.engine.context import Context
 from stackctl.model.layout import (
@@ -21,9 +23,10 @@ from stackctl.model.stack import Stack
 
 @dataclass(frozen=True, slots=True)
 class SiteFacts:
-    """The facts of one app's certificate and of its renewal, which is None if it was never issued."""
+    """The facts of one app's certificate, its copy, and its renewal, which is None if it was never issued."""
 
     certificate: CertificateFacts
+    copy: CopyFacts
     renewal: RenewalFacts | None
 
 
@@ -34,6 +37,7 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
     now = context.now()
     tree = context.directory.certbot_tree()
     accounts, shelf = tree.accounts(), context.directory.shelf(names, now)
+    refused = context.directory.refused_copies()
     found = []
     for site in sites:
         lineage = shelf.name_of(site)
@@ -51,8 +55,14 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
             now=now,
         )
         facts = _renewal(tree, site, lineage, renewal, accounts, stack.acme.directory) if there.own else None
-        found.append(SiteFacts(certificate, facts))
+        found.append(SiteFacts(certificate, _copy(context.directory, there, shelf, refused), facts))
     return found
+
+
+def _copy(directory: StackDirectory, there: Held, shelf: Shelf, refused: Mapping[str, str]) -> CopyFacts:
+    copies, name = (shelf.copies, there.own.name) if there.own else (shelf.stored_copies, str(there.site))
+    problem = directory.stored_problem(there.site) if there.stored and there.stored.version is None else None
+    return CopyFacts(there.site, there, copies.get(name), refused.get(name), problem, shelf.now)
 
 
 def _renewal(  # noqa: PLR0913  (the tree, the lineage, and what all share)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from stackctl.diagnose import apps as judged_apps
 from stackctl.diagnose import certificates as judged_certificates
+from stackctl.diagnose import copies as judged_copies
 from stackctl.diagnose import loop as judged_loop
 from stackctl.diagnose import renewal as judged_renewal
 from stackctl.diagnose.check import Check, found_wrong, skipped
@@ -20,7 +21,7 @@ from stackctl.usecases.doctor.inputs import DoctorInputs
 
 _LOOP = (judged_loop.LOOP, judged_loop.ROUND)
 _PROXY = ("proxy", "http-port", "https-port")
-_CERTIFICATE = (judged_certificates.ISSUED, *judged_certificates.ON_DISK, judged_renewal.FILE)
+_CERTIFICATE = (judged_certificates.ISSUED, *judged_certificates.ON_DISK, judged_copies.COPY, judged_renewal.FILE)
 _IN_THE_WAY = frozenset(
     (*_PROXY, "engine", "compose", "compose-file", "webroot", "challenge", "clock", "cname", "dns", "caa", "reach")
 ) | {"limits", "certbot", "certbot-dns", "certbot-route"}
@@ -88,10 +89,14 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
         if lost and reason is not None:
             yield from skipped(_CERTIFICATE, reason, site.name)
             continue
-        yield from judged_certificates.judge_certificate(one.certificate)
+        *checks, wire = judged_certificates.judge_certificate(one.certificate)
+        copy = judged_copies.judge_copy(one.copy)
+        yield from (*checks, copy)
+        waits = found_wrong([copy], [judged_copies.COPY])
+        yield from skipped([wire.name], "the proxy has no copy of it", site.name) if waits else [wire]
         if there.on_disk is None:
             yield from skipped([judged_renewal.FILE], "no certificate is issued", site.name)
-        elif there.own is None or there.own.certificate is None or one.renewal is None:
+        elif there.own is None or there.own.gone or there.own.certificate is None or one.renewal is None:
             yield from skipped([judged_renewal.FILE], "certbot has no certificate for the site", site.name)
         else:
             yield judged_renewal.judge_renewal(one.renewal)
