@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,19 @@ class Fetched:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     redirect: str | None = None
+
+
+class Network(Protocol):
+    """The network beyond this host. Nothing here raises: a failure is part of the result."""
+
+    def lookup(self, name: str, kind: str) -> Lookup:
+        """Return the records of ``kind`` (A, AAAA or CAA) under ``name``, with CNAME records followed."""
+
+    def own_addresses(self) -> frozenset[str]:
+        """Return the addresses of this host's interfaces."""
+
+    def fetch(self, address: str, port: int, name: str, path: str) -> Fetched:
+        """Return the answer of the HTTP server at ``address`` to ``path`` of ``name``; redirects are followed."""
+
+    def ca_directory(self, url: str, bundle: bytes | None) -> CaDirectory:
+        """Return the ACME directory of a CA; ``bundle`` holds the root certificates of a private CA as PEM."""

@@ -1,4 +1,4 @@
-"""The ports to the outside world: the engine, the published TCP ports, and the network beyond this host.
+"""The ports to the outside world: the engine and the published TCP ports.
 
 An engine is one package below ``adapters`` that provides all ports of :class:`Engine`.
 """
@@ -16,7 +16,6 @@ from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project, Service
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Process
-from stackctl.observed.network import CaDirectory, Fetched, Lookup
 from stackctl.observed.reply import Reply
 from stackctl.proxies.proxy import Files, ProxyLayout
 
@@ -60,6 +59,13 @@ class Orchestrator(Protocol):
 
         The text may differ from the file on disk. The engine itself is not needed. ``texts`` are interpolated as
         the values in the file are.
+
+        Raises:
+            StackfileError: Compose rejects the file.
+        """
+
+    def service_names(self, stackfile: str) -> frozenset[str]:
+        """Return the names of all services that the text ``stackfile`` defines, those of inactive profiles too.
 
         Raises:
             StackfileError: Compose rejects the file.
@@ -280,19 +286,3 @@ class Wire(Protocol):
 
     def owner(self, at: PortBinding) -> str | None:
         """Return a description of the process that listens where ``at`` would be published; None if it is free."""
-
-
-class Network(Protocol):
-    """The network beyond this host. Nothing here raises: a failure is part of the result."""
-
-    def lookup(self, name: str, kind: str) -> Lookup:
-        """Return the records of ``kind`` (A, AAAA or CAA) under ``name``, with CNAME records followed."""
-
-    def own_addresses(self) -> frozenset[str]:
-        """Return the addresses of this host's interfaces."""
-
-    def fetch(self, address: str, port: int, name: str, path: str) -> Fetched:
-        """Return the answer of the HTTP server at ``address`` to ``path`` of ``name``; redirects are followed."""
-
-    def ca_directory(self, url: str, bundle: bytes | None) -> CaDirectory:
-        """Return the ACME directory of a CA; ``bundle`` holds the root certificates of a private CA as PEM."""

@@ -85,7 +85,8 @@ class Document:
         doc = cls(text, name, root)
         cycle = _cycle(root, set(), set()) if "&" in text else None
         if cycle is not None:
-            raise StackfileError("this block contains itself through an alias", where=doc.where(cycle))
+            problem, hint = "this block contains itself through an alias", "write the block out"
+            raise StackfileError(problem, where=doc.where(cycle), hint=hint)
         return doc
 
     @cached_property

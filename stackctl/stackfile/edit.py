@@ -6,6 +6,7 @@ again, and must hold the old data with exactly the one change.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,9 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from stackctl.errors import StackfileError
 from stackctl.stackfile.document import Document, Path
+
+_COMMENT = re.compile(r"[ \t]+#.*\Z")
+"""A comment behind a value, with what separates them."""
 
 
 def add_entry(doc: Document, path: Path, block: str) -> Document:
@@ -116,13 +120,13 @@ def _fill(doc: Document, path: Path, block: str, change: Callable[[dict[str, Any
 
 
 def _comment_of(doc: Document, path: Path) -> str:
-    """The comment behind an empty value, with a space or two before it."""
+    """The comment behind an empty value, with the space before it."""
     found = doc.entry(path)
     if found is None:
         return ""
     line = doc.lines[_last_line(doc, *found)].rstrip("\r\n")
-    _, mark, comment = line.partition(" #")
-    return f"  #{comment}" if mark else ""
+    comment = _COMMENT.search(line)
+    return comment[0] if comment else ""
 
 
 def _insert(

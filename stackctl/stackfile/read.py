@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_lis
 from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.routing import Server, Site, Tuning, everything_to
 from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Stack, TlsPolicy
-from stackctl.model.values import Domain, ServiceName
+from stackctl.model.values import Domain
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, Tunable, known_keys
 
@@ -48,28 +48,30 @@ def variables(doc: Document) -> dict[int, str]:
     return found
 
 
-def read_stack(doc: Document, project: Project) -> Stack:
-    """Return the desired state.
+def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ()) -> Stack:
+    """Return the desired state; ``elsewhere`` are further services that other files define.
 
     Raises:
         StackfileError: an unknown key, a wrong value, a name routed twice, no proxy service.
     """
     top = read_keys(doc)
     defaults = _tuning(doc, (KEY,), top, Tuning())
+    services = doc.data(("services",))
+    written = frozenset(services if isinstance(services, dict) else ())
     return Stack(
         acme=_acme(doc, top),
-        sites=_sites(doc, top, defaults),
+        sites=_sites(doc, top, defaults, {*written, *project.services, *elsewhere}),
         proxy=_proxy_service(doc, project, top.proxy),
         certbot=_role(doc, project, "certbot").name,
-        services=frozenset(doc.data(("services",)) or ()),
+        services=written | frozenset(elsewhere),
         tls=TlsPolicy(top.tls),
     )
 
 
 def read_sites(doc: Document) -> tuple[Site, ...]:
-    """Return only the sites, from a file that need not have its proxy yet."""
+    """Return only the sites, from a file that need not have its proxy yet; their services are not checked."""
     top = read_keys(doc)
-    return _sites(doc, top, _tuning(doc, (KEY,), top, Tuning()))
+    return _sites(doc, top, _tuning(doc, (KEY,), top, Tuning()), None)
 
 
 def service_with_role(doc: Document, role: str) -> str | None:
@@ -138,7 +140,7 @@ def _role(doc: Document, project: Project, role: str) -> Service:
     return service
 
 
-def _sites(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[Site, ...]:
+def _sites(doc: Document, top: StackKeys, defaults: Tuning, known: Collection[str] | None) -> tuple[Site, ...]:
     sites: list[Site] = []
     services = doc.data(("services",)) or {}
     if not isinstance(services, dict):
@@ -151,18 +153,19 @@ def _sites(doc: Document, top: StackKeys, defaults: Tuning) -> tuple[Site, ...]:
             sites.append(_site(doc, path, keys, Server.of(host, keys.port), defaults))
     for index, entry in enumerate(top.apps):
         path = (KEY, "apps", index)
-        sites.append(_site(doc, path, entry, _server(doc, path, entry, services), defaults))
+        server = _server(doc, path, entry)
+        if known is not None and server.service is not None and server.service not in known:
+            raise StackfileError(f"there is no service {server.service}", where=doc.where_of((*path, "service")))
+        sites.append(_site(doc, path, entry, server, defaults))
     _refuse_duplicates(sites)
     return tuple(sites)
 
 
-def _server(doc: Document, path: Path, entry: AppKeys, services: dict[str, Any]) -> Server:
+def _server(doc: Document, path: Path, entry: AppKeys) -> Server:
     if entry.upstream is not None and entry.service is None and entry.port is None:
         return Server(_checked(doc, (*path, "upstream"), endpoints.endpoint, entry.upstream))
     if entry.service is not None and entry.port is not None and entry.upstream is None:
-        if entry.service not in services:
-            raise StackfileError(f"there is no service {entry.service}", where=doc.where_of((*path, "service")))
-        return Server.of(ServiceName(entry.service), entry.port)
+        return Server.of(_checked(doc, (*path, "service"), values.service_name, entry.service), entry.port)
     raise StackfileError("an app needs 'upstream', or 'service' and 'port'", where=doc.where_of(path))
 
 

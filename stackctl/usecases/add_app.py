@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from stackctl.engine.context import Context
-from stackctl.errors import InputError, RequestLoop
+from stackctl.errors import InputError, RequestLoop, StackfileError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain, ServiceName
@@ -17,7 +17,7 @@ from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import KEY, read_sites, service_with_role
 from stackctl.usecases.app_port import app_port
-from stackctl.usecases.converge import Loaded, converge, interpolated, load, open_document
+from stackctl.usecases.converge import Loaded, converge, interpolated, load, open_document, services_elsewhere
 from stackctl.usecases.result import Result
 
 
@@ -126,9 +126,9 @@ def _edited(context: Context, doc: Document, wanted: AddApp) -> Document:
         return edit.add_item(doc, (KEY, "apps"), block)
     name = wanted.service or ServiceName(wanted.domain.split(".")[0])
     _refuse_own(context, doc, name)
-    if doc.entry(("services", name)) is None:
-        return _with_new_service(context, doc, name, wanted)
-    return _with_route(context, doc, name, wanted)
+    if doc.entry(("services", name)) is not None or name in services_elsewhere(context, doc):
+        return _with_route(context, doc, name, wanted)
+    return _with_new_service(context, doc, name, wanted)
 
 
 def _refuse_own(context: Context, doc: Document, name: str) -> None:
@@ -175,10 +175,16 @@ def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddA
         service = context.orchestrator.resolve(doc.text).services.get(name)
         port = app_port(context, name, service, None if service is None else service.image)
     names = (wanted.domain, *wanted.aliases)
-    if routed:
-        block = services.outside_block(names, upstream=None, service=name, port=port)
-        return edit.add_item(doc, (KEY, "apps"), block)
-    return edit.add_entry(doc, ("services", name), services.route_block(names, port))
+    if not routed:
+        try:
+            if doc.entry(("services", name)) is not None:
+                return edit.add_entry(doc, ("services", name), services.route_block(names, port))
+            reason = f"the service {name} is defined in another file"
+        except StackfileError as error:
+            reason = str(error)
+        context.report.note(f"{reason}: its route is written to {KEY}.apps")
+    block = services.outside_block(names, upstream=None, service=name, port=port)
+    return edit.add_item(doc, (KEY, "apps"), block)
 
 
 def _fetch(context: Context, image: str) -> None:

@@ -87,12 +87,28 @@ def load(context: Context, doc: Document, before: str | None) -> Loaded:
         StackfileError: Compose rejects it, or x-stackctl is invalid.
     """
     project, values = resolve(context, doc)
-    loaded = Loaded(doc, values, project, read_stack(values, project), before)
+    loaded = Loaded(doc, values, project, read_stack(values, project, _inactive(context, values, project)), before)
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
     _refuse_misplaced(context, loaded)
     _refuse_unreachable(loaded)
     _refuse_loops(context, loaded)
     return loaded
+
+
+def services_elsewhere(context: Context, doc: Document) -> frozenset[str]:
+    """Return all services if other files may define some; Compose is asked only then."""
+    others = context.directory.files.others or doc.entry(("include",)) is not None
+    return context.orchestrator.service_names(doc.text) if others else frozenset()
+
+
+def _inactive(context: Context, doc: Document, project: Project) -> frozenset[str]:
+    """Return the services of other files whose profiles are not active, if ``x-stackctl.apps`` names any."""
+    apps, services = doc.data((KEY, "apps")), doc.data(("services",))
+    named = [app.get("service") for app in apps if isinstance(app, dict)] if isinstance(apps, list) else []
+    known = {None, *project.services, *(services if isinstance(services, dict) else ())}
+    if all(name in known for name in named if not isinstance(name, list | dict)):
+        return frozenset()
+    return services_elsewhere(context, doc)
 
 
 def resolve(context: Context, doc: Document) -> tuple[Project, Document]:

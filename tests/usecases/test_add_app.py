@@ -8,6 +8,7 @@ import pytest
 from stackctl.errors import EngineError, ExitCode, InputError, StackfileError
 from stackctl.observed.containers import Deployment
 from stackctl.plan.operations import ReloadProxy
+from stackctl.stackfile.document import Document
 from tests.usecases.world import World, done
 
 
@@ -348,3 +349,26 @@ def test_an_option_that_would_change_an_existing_service_is_refused(site: World)
     with pytest.raises(InputError, match="add-app does not change its image") as refused:
         site.add("shop.example.com", service="one", image="two:latest")
     assert refused.value.where == site.line_of("  one:")
+
+
+@pytest.mark.parametrize(
+    ("service", "reason"),
+    [
+        ("web: &web\n    image: one:latest\n  worker:\n    <<: *web\n", "is an alias of another block"),
+        ("other: &other\n    image: one:latest\n  web: *other\n", "is an alias of another block"),
+        ("web: {image: one:latest}\n", "is in flow style"),
+    ],
+)
+def test_a_route_goes_to_the_top_where_its_service_cannot_take_it(site: World, service: str, reason: str) -> None:
+    site.file.write_text(site.text.rstrip("\n") + f"\n  {service}")
+    done(site.up())
+    before = site.text
+    result = done(site.add("shop.example.com", service="web", port=8000))
+    (note,) = [note for note in site.report.notes if "x-stackctl.apps" in note]
+    assert reason in note
+    assert note.startswith(f"{site.file.name}:")
+    assert not [step for step in result.steps if "start service" in step.operation.text], "it runs already"
+    assert [app["service"] for app in Document.parse(site.text, "f").data(("x-stackctl", "apps"))] == ["web"]
+    assert not site.up().plan
+    done(site.remove("shop.example.com"))
+    assert site.text == before

@@ -71,6 +71,10 @@ class Compose:
         interpolated = tuple(text.replace("$$", "$") for text in resolved.get(_TEXTS, ()))
         return Project(resolved["name"], services, interpolated)
 
+    def service_names(self, stackfile: str) -> frozenset[str]:
+        """Return the names of all services, whatever their profiles."""
+        return frozenset(self._config(stackfile, "--services", profiles=True).split())
+
     def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:
         """Return ``project`` with the digests that Compose labels services with that use ``containers``.
 
@@ -97,8 +101,9 @@ class Compose:
         printed = self._config(text, "--hash", "*")
         return dict(line.split() for line in printed.splitlines() if line.strip())
 
-    def _config(self, stackfile: str, *options: str) -> str:
-        done = run(self._argv("-", "config", *options), stackfile, self._files.directory)
+    def _config(self, stackfile: str, *options: str, profiles: bool = False) -> str:
+        every = ("--profile", "*") if profiles else ()
+        done = run(self._argv("-", *every, "config", *options), stackfile, self._files.directory)
         if done.code:
             raise StackfileError(
                 f"Compose rejects the file: {_last_error(done.stderr)}",

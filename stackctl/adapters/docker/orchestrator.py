@@ -48,6 +48,10 @@ class DockerOrchestrator:
         with suppress(EngineError):
             _ = self._client.sdk
 
+    def service_names(self, stackfile: str) -> frozenset[str]:
+        """See :meth:`Orchestrator.service_names`."""
+        return self._compose.service_names(stackfile)
+
     def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:
         """See :meth:`Orchestrator.attached`."""
         return self._compose.attached(stackfile, project, containers)

@@ -35,6 +35,7 @@ from stackctl.model.layout import CERTBOT_CONF, LIVE, STAMPS
 from stackctl.model.project import Project, Service
 from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import Engine, EngineVersion, Output
+from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import ComposeFiles, locate
 
 _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
@@ -101,6 +102,10 @@ class FakeEngine(FakeLooks):
         with self._call("resolve"):
             values = variables_of(self.root, self.environ)
             return resolve_project(stackfile, self.files.main.name, self.files.project.name, tuple(texts), values)
+
+    def service_names(self, stackfile: str) -> frozenset[str]:
+        with self._call("service_names"):
+            return frozenset(Document.parse(stackfile, self.files.main.name).data(("services",)) or ())
 
     def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:  # noqa: ARG002
         return project

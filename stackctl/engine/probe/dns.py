@@ -11,8 +11,7 @@ from stackctl.diagnose.caa import IDENTITIES
 from stackctl.diagnose.dns import CaaFacts, NameFacts, ProbeFile
 from stackctl.model.endpoints import HTTP_PORT, PortBinding
 from stackctl.model.values import Domain
-from stackctl.observed.network import Answer, CaDirectory, Fetched, Lookup
-from stackctl.observed.ports import Network
+from stackctl.observed.network import Answer, CaDirectory, Fetched, Lookup, Network
 
 _AT_ONCE = 32
 _MOST_ADDRESSES = 8

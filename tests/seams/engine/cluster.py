@@ -75,6 +75,10 @@ class Cluster:
         """Read the file."""
         return resolve_project(stackfile, self.files.main.name, self.root.name, tuple(texts))
 
+    def service_names(self, stackfile: str) -> frozenset[str]:
+        """Return the services: a cluster has no profiles."""
+        return frozenset(self.resolve(stackfile).services)
+
     def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:
         """Return the project: no service of a cluster uses the container of another."""
         return project
