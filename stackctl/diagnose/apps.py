@@ -11,6 +11,7 @@ from stackctl.model.routing import Server
 from stackctl.observed.containers import Inspected, ListeningSocket
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
+PARKED = "parked"
 
 _STARTING = timedelta(seconds=20)
 """How long a container without a health check may take until it listens."""
@@ -49,6 +50,12 @@ class AppFacts:
         if self.active:
             return "run 'stackctl up'"
         return f"add the profile of {self.server.service} to COMPOSE_PROFILES in .env, then run 'stackctl up'"
+
+
+def parked(site: str, reason: str) -> Check:
+    """Return the check of a site that is not served because the proxy rejects its files."""
+    text = f"it is not served, so that all other sites are: {reason}"
+    return wrong(PARKED, text, "correct it, then run 'stackctl up'", site)
 
 
 def judge_app(facts: AppFacts) -> list[Check]:

@@ -31,16 +31,23 @@ class ProxyFiles:
         self._live = _by_site(observed.live, rendering.proxy)
         self._current = {site.name: site_tls(site, held(site, observed.shelf)) for site in stack.sites}
         self.live_sites = rendering.proxy.sites_in(observed.live)
+        self._parked = rendering.proxy.parked(observed.live)
 
     def gone(self) -> list[Domain]:
         """Return the live sites that no longer belong to an app, by their own names; one may be an alias now."""
         wanted = {site.name for site in self._stack.sites}
-        return sorted(self.live_sites - wanted)
+        there = {name for name in self._live if name is not None}
+        return sorted((self.live_sites | there) - wanted)
 
     def rerouted(self, sites: Collection[Site]) -> list[Server]:
         """Return the services' servers of which the live files of their site do not have host and port."""
         routed = [(site, server) for site in sites for server in site.servers if server.service is not None]
         return [server for site, server in routed if not self._has(site, server)]
+
+    def _cause(self, name: Domain) -> str:
+        if name in self._parked:
+            return f"{name} is parked"
+        return f"{name} changed" if name in self.live_sites else f"{name} is new"
 
     def _has(self, site: Site, server: Server) -> bool:
         # The files of its own come first: to find the lines of shared ones takes longer.
@@ -60,7 +67,7 @@ class ProxyFiles:
             files, surplus = _difference(wanted.sites[site.name], self._live.get(site.name, {}))
             if files or surplus:
                 staged = True
-                cause = f"{site.name} changed" if site.name in self.live_sites else f"{site.name} is new"
+                cause = self._cause(site.name)
                 yield StageFiles(files=files, leave_out=surplus, cause=cause, scope=site.name)
         for name in self.gone():
             paths = tuple(sorted(self._live.get(name, {})))

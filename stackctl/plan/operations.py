@@ -96,6 +96,20 @@ class WriteSchema(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParkSite(Operation):
+    """Take a live site that the proxy rejects by now out of its configuration, so that all others are served.
+
+    No plan has it: only the test of the configuration shows that it is necessary.
+    """
+
+    site: Domain
+
+    @property
+    def text(self) -> str:
+        return f"keep {self.site} in the live configuration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDummy(Operation):
     """Create an app's dummy certificate."""
 

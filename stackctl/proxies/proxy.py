@@ -179,7 +179,16 @@ class Proxy(Protocol):
         """Return the site whose file ``path`` is, or None for a shared one."""
 
     def sites_in(self, files: Files) -> frozenset[Domain]:
-        """Return the sites that ``files`` serve, by their own names; shared files may be all that serves one."""
+        """Return the sites that ``files`` serve, by their own names; shared files may be all that serves one.
+
+        A parked site is not among them.
+        """
+
+    def parked_note(self, site: Domain, reason: str) -> Files:
+        """Return a file of ``site`` that the proxy does not read: why the site was taken out of the live files."""
+
+    def parked(self, files: Files) -> Mapping[Domain, str]:
+        """Return the sites that were taken out of ``files``, each with the reason."""
 
     def about(self, files: Files, site: Domain) -> Files:
         """Return the part of ``files`` that is about ``site``: whole files, or the lines of shared ones."""

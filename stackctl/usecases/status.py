@@ -13,6 +13,7 @@ from stackctl.diagnose.loop import LoopFacts, judge_loop
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import endpoints_answer
 from stackctl.engine.probe.loop import loop
+from stackctl.engine.probe.parked import parked_sites
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.routing import Server
 from stackctl.model.values import Domain
@@ -33,6 +34,7 @@ class SiteStatus:
         issuer: the issuer of the certificate on disk; None if there is none.
         certificate_problem: why that certificate cannot be served.
         served: the certificate of a TLS handshake: ``real``, ``dummy``, ``other`` or ``nothing``.
+        parked: why the site was taken out of the proxy's configuration; None if it was not.
     """
 
     name: Domain = field(metadata=json_name("app"))
@@ -44,6 +46,7 @@ class SiteStatus:
     days_left: int | None
     certificate_problem: str | None
     served: str
+    parked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ def status(context: Context) -> Result[StatusReport]:
     servers = list(dict.fromkeys(server for site in stack.sites for server in site.servers))
     answers = endpoints_answer(context, (server.endpoint for server in servers if server.service is None))
     health = {server: _health(server, containers, answers) for server in servers}
+    parked = parked_sites(context, stack)
     rows: list[SiteStatus] = []
     for site in stack.sites:
         there = held(site, shelf)
@@ -109,6 +113,7 @@ def status(context: Context) -> Result[StatusReport]:
                 days_left=certificate.days_left(now) if certificate else None,
                 certificate_problem=there.problem,
                 served="nothing" if shown is None else kind_of(shown, there),
+                parked=parked.get(site.name),
             )
         )
     proxies = containers.of(stack.proxy.service)

@@ -159,17 +159,6 @@ def test_the_running_proxy_never_tests_what_it_will_start_with(site: World, chan
     assert configuration_tests(site)[before:] == ["run_once"]
 
 
-def test_a_live_site_that_the_proxy_refuses_by_now_is_named_and_nothing_goes_live(site: World) -> None:
-    done(site.add("two.example.com"))
-    published = site.published()
-    (site.root / "nginx/live/sites/two.example.com.conf").write_text("server {\nnot_a_directive on;\n}\n")
-    result = site.add("three.example.com")
-    (error,) = result.errors
-    assert (error.code, error.where) == (ExitCode.PROXY_REJECTED, "nginx/sites/two.example.com.conf:2")
-    assert site.published() == published
-    assert site.fake.loaded.keys() == {"one.example.com", "two.example.com"}
-
-
 def test_a_proxy_service_that_is_renamed_takes_the_ports_over(site: World) -> None:
     site.edit("\n  nginx:\n", "\n  edge:\n")
     result = done(site.up())

@@ -10,7 +10,7 @@ from stackctl.usecases.result import Result
 from stackctl.usecases.status import SiteStatus, StatusReport
 from stackctl.wording import day, listed
 
-_SERVED_STYLES = {"real": "green", "dummy": "yellow", "other": "yellow", "nothing": "red"}
+_SERVED_STYLES = {"real": "green", "dummy": "yellow", "other": "yellow", "nothing": "red", "parked": "red"}
 
 
 def show(console: Console, result: Result[StatusReport]) -> None:
@@ -26,6 +26,9 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     table(console, _TITLES, rows, lambda served: _SERVED_STYLES.get(served, "bold"))
     if report.renewal.problem is not None:
         plain(console, ("renewal: ", "red"), f"{report.renewal.problem}; see 'stackctl doctor'")
+    for row in report.sites:
+        if row.parked:
+            plain(console, f"{row.name} is parked, so that all other sites are served: {row.parked}")
 
 
 _ALIASES = (3, 1, 0)
@@ -42,5 +45,5 @@ def _status_row(row: SiteStatus, aliases: int) -> tuple[str, ...]:
         row.health,
         row.certificate_problem or row.issuer or "-",
         f"{day(row.not_after)} ({row.days_left} days)" if row.not_after else "-",
-        row.served,
+        "parked" if row.parked else row.served,
     )

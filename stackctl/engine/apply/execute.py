@@ -11,7 +11,7 @@ from stackctl.engine.apply import prove
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one, run_together
 from stackctl.engine.apply.keep import keep_lineage
 from stackctl.engine.apply.services import services_answer
-from stackctl.engine.apply.staging import Staging
+from stackctl.engine.apply.staging import Published, Staging
 from stackctl.engine.context import Context, Issuer
 from stackctl.errors import EngineError, IssueFailed, NotReady, StackctlError
 from stackctl.model.stack import Stack
@@ -25,6 +25,7 @@ from stackctl.plan.operations import (
     AwaitService,
     MakeDirectories,
     MakeDummy,
+    ParkSite,
     Publish,
     PullImage,
     ReloadProxy,
@@ -65,7 +66,8 @@ class Executor:
         self._staging = Staging(context, stack, observed)
         self._handlers = {**self._own_handlers(), **(handlers or {})}
         self._failed: set[str] = set()
-        self._parked: list[tuple[StageFiles, StackctlError]] = []
+        self._rejected: list[tuple[StageFiles, StackctlError]] = []
+        self._parked: list[Step] = []
         self._over = False
         self._cause: StackctlError | None = None
         self._just_tested = False
@@ -78,18 +80,26 @@ class Executor:
             steps += [Step(operation, "skipped") for operation in operations if operation not in runnable]
             if runnable:
                 steps += self._run_batch(runnable)
-            steps = self._with_parked(steps)
+            steps = self._with_rejected(steps)
         order = {id(operation): number for number, operation in enumerate(plan.operations)}
-        return sorted(steps, key=lambda step: order[id(step.operation)])
+        return [*sorted(steps, key=lambda step: order[id(step.operation)]), *self._parked]
 
-    def _with_parked(self, steps: list[Step]) -> list[Step]:
+    def _with_rejected(self, steps: list[Step]) -> list[Step]:
         """Return the steps, with the staging of sites that the proxy then rejected as failed."""
-        parked = {id(operation): error for operation, error in self._parked}
-        self._parked = []
+        rejected = {id(operation): error for operation, error in self._rejected}
+        self._rejected = []
         return [
-            self._ended(step.operation, parked[id(step.operation)]) if id(step.operation) in parked else step
+            self._ended(step.operation, rejected[id(step.operation)]) if id(step.operation) in rejected else step
             for step in steps
         ]
+
+    def _take(self, published: Published) -> None:
+        """Note what a publishing rejected and took out."""
+        self._rejected = list(published.rejected)
+        for site, error in published.parked:
+            operation = ParkSite(site=site, cause=error.message, scope=site)
+            self._context.report.begin(operation)
+            self._parked.append(self._ended(operation, error))
 
     def _skip(self, operation: Operation) -> bool:
         if self._over or operation.scope in self._failed:
@@ -171,7 +181,7 @@ class Executor:
     def _publish(self, _operation: Publish) -> None:
         delivery = self._context.delivery(self._proxy.layout)
         before = delivery.published()
-        self._parked = self._staging.publish()
+        self._take(self._staging.publish())
         self._just_tested = delivery.published() != before
 
     def _start(self, operations: Sequence[StartService | StartProxy]) -> Errors:
@@ -228,10 +238,19 @@ class Executor:
         reload = self._proxy.reload
         if not (self._just_tested and containers.signal(container, reload.signal, reload.process)):
             done = containers.execute(container, reload.command)
+            if done.code and self._has_parked():
+                done = containers.execute(container, reload.command)
             if done.code:
                 raise EngineError(f"the proxy did not reload: {done.text.strip()}")
         self._just_tested = False
         prove.generation_answers(self._context, self._stack, project)
+
+    def _has_parked(self) -> bool:
+        """Take the sites out that keep the live files from being loaded; return whether there were any."""
+        delivery = self._context.delivery(self._proxy.layout)
+        before = delivery.published()
+        self._take(self._staging.publish())
+        return delivery.published() != before
 
     def _delete_certificate(self, operation: DeleteCertificate) -> None:
         held = operation.held

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
+from stackctl.certs.held import held
 from stackctl.engine.context import Context
-from stackctl.errors import ProxyRejected, StackctlError
+from stackctl.errors import ProxyRejected
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
+from stackctl.observed.ports import Staged
 from stackctl.observed.state import Observed
 from stackctl.plan.operations import StageFiles
+from stackctl.proxies.proxy import Files, Rejection
+from stackctl.proxies.sites import Rendering, site_tls
+
+MOST_PARKED = 20
+"""How many live sites one publishing takes out: if more fail, the fault is not in the files of sites."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The result of a publishing.
+
+    Attributes:
+        rejected: the operations whose files the proxy rejects, with their errors; their sites are unchanged.
+        parked: the live sites that the proxy rejects by now, with their errors; they were taken out.
+    """
+
+    rejected: tuple[tuple[StageFiles, ProxyRejected], ...] = ()
+    parked: tuple[tuple[Domain, ProxyRejected], ...] = ()
 
 
 class Staging:
     """The files of the next generation, collected until they are published."""
 
     def __init__(self, context: Context, stack: Stack, observed: Observed) -> None:
-        self._context = context
         self._stack = stack
         self._observed = observed
         self._proxy = context.proxy_of(stack)
         self._delivery = context.delivery(self._proxy.layout)
+        self._rendering = Rendering(self._proxy, observed.version, observed.custom)
         self._live = dict(observed.live)
         self._staged: dict[str, StageFiles] = {}
         self._failed: set[Domain] = set()
@@ -36,53 +57,122 @@ class Staging:
         self._failed.update(site.name for site in self._stack.sites if site.name in failed)
         self._staged[operation.scope or f"shared:{len(self._staged)}"] = operation
 
-    def publish(self) -> list[tuple[StageFiles, StackctlError]]:
-        """Test everything staged and make it live.
+    def publish(self) -> Published:
+        """Test everything staged, and make it live; without anything staged, test the live files.
 
-        A site that the proxy rejects keeps its live files, and the others go live. Returns the
-        operations that were parked for this reason, with their errors.
+        A site whose new files the proxy rejects keeps its live ones. A site whose live files it rejects, whatever
+        else is staged, is replaced by what is rendered for it now, or else taken out. All others go live.
 
         Raises:
             ProxyRejected: the proxy rejects a file that all sites share; nothing went live.
         """
-        parked: list[tuple[StageFiles, StackctlError]] = []
-        while self._staged:
-            files = self._merged()
-            if files == self._live:
-                break
-            staged = self._delivery.stage(files, self._proxy.marker)
-            command = self._proxy.test_command(staged.folder)
-            tested = self._delivery.test(command, self._observed.project, self._stack.proxy.service)
-            if tested.code == 0:
-                self._delivery.go_live(staged.name)
-                self._live = files
-                self.has_published = True
-                break
-            self._delivery.discard(staged)
-            rejection = self._proxy.explain(tested.text, staged.folder, files)
-            error = ProxyRejected(
-                f"{self._proxy.name} rejects it: {rejection.message}",
-                where=rejection.where,
-                hint=rejection.hint or "correct it and run 'stackctl up'; the live configuration is unchanged",
-            )
-            if rejection.site is None or rejection.site not in self._staged:
-                self._staged.clear()
-                raise error
-            parked.append((self._staged.pop(rejection.site), error))
-            self._failed.add(rejection.site)
-        self._staged.clear()
-        return parked
+        rejected: list[tuple[StageFiles, ProxyRejected]] = []
+        parked: dict[Domain, ProxyRejected] = {}
+        replaced: set[Domain] = set()
+        base = self._live
+        try:
+            while True:
+                files = self._merged(base)
+                if files == self._live and self._staged:
+                    break
+                rejection = self._tested(files)
+                if rejection is None:
+                    break
+                if rejection.site in self._staged:
+                    rejected.append((self._staged.pop(rejection.site), self._error(rejection)))
+                    self._failed.add(rejection.site)
+                    replaced.add(rejection.site)
+                    if not self._staged and base is self._live:
+                        break
+                    continue
+                site, rejection = self._live_cause(base, rejection)
+                if site is None or len(parked) == MOST_PARKED:
+                    raise self._error(rejection)
+                base, fresh = self._without(base, site), self._fresh(base, site)
+                if fresh is not None and site not in replaced:
+                    replaced.add(site)
+                    base |= fresh
+                else:
+                    parked[site] = _parking(self._error(rejection), site)
+                    self._failed.add(site)
+                    base |= self._proxy.parked_note(site, str(self._error(rejection)))
+        finally:
+            self._staged.clear()
+        return Published(tuple(rejected), tuple(parked.items()))
 
-    def _merged(self) -> dict[str, bytes]:
-        files: dict[str, bytes] = dict(self._live)
+    def _tested(self, files: dict[str, bytes]) -> Rejection | None:
+        """Stage and test ``files``, and make them live if they pass; else return the rejection."""
+        staged, rejection = self._test(files)
+        if rejection is not None:
+            self._delivery.discard(staged)
+        elif files != self._live:
+            self._delivery.go_live(staged.name)
+            self._live = files
+            self.has_published = True
+        return rejection
+
+    def _test(self, files: dict[str, bytes]) -> tuple[Staged, Rejection | None]:
+        staged = self._delivery.stage(files, self._proxy.marker)
+        command = self._proxy.test_command(staged.folder)
+        tested = self._delivery.test(command, self._observed.project, self._stack.proxy.service)
+        return staged, self._proxy.explain(tested.text, staged.folder, files) if tested.code else None
+
+    def _live_cause(self, base: dict[str, bytes], rejection: Rejection) -> tuple[Domain | None, Rejection]:
+        """Return the live site to take out, with its rejection; None if what is staged for all is at fault."""
+        if self._staged:
+            staged, found = self._test(base)
+            self._delivery.discard(staged)
+            if found is None:
+                return None, rejection
+            rejection = found if found.site in self._proxy.sites_in(base) else rejection
+        return (rejection.site if rejection.site in self._proxy.sites_in(base) else None), rejection
+
+    def _error(self, rejection: Rejection) -> ProxyRejected:
+        return ProxyRejected(
+            f"{self._proxy.name} rejects it: {rejection.message}",
+            where=rejection.where,
+            hint=rejection.hint or "correct it and run 'stackctl up'; the live configuration is unchanged",
+        )
+
+    def _fresh(self, base: Files, name: Domain) -> Files | None:
+        """Return the files of a site as they are rendered now, if they are others than in ``base``."""
+        site = self._stack.site(name)
+        if site is None or site.name != name:
+            return None
+        tls = {one.name: site_tls(one, held(one, self._observed.shelf)) for one in self._stack.sites}
+        fresh = self._rendering.render(self._stack, [site], tls).sites[name]
+        live = {path: body for path, body in base.items() if self._proxy.site_of(path) == name}
+        return fresh if fresh != live else None
+
+    def _without(self, base: Files, name: Domain) -> dict[str, bytes]:
+        """Return ``base`` without a site; where shared files serve it, they are rendered without it."""
+        left = {path: body for path, body in base.items() if self._proxy.site_of(path) != name}
+        if name not in self._proxy.sites_in(left):
+            return left
+        sites = tuple(site for site in self._stack.sites if site.name in self._proxy.sites_in(base) - {name})
+        tls = {site.name: site_tls(site, held(site, self._observed.shelf)) for site in sites}
+        shared = self._rendering.render(replace(self._stack, sites=sites), (), tls).shared
+        return {path: body for path, body in left.items() if self._proxy.site_of(path) is not None} | dict(shared)
+
+    def _merged(self, base: Files) -> dict[str, bytes]:
+        files: dict[str, bytes] = dict(base)
         for operation in self._staged.values():
             if operation.without is not None and self._failed:
                 shared = [path for path in files if self._proxy.site_of(path) is None]
                 changes: Mapping[str, bytes | None] = {
                     **dict.fromkeys(shared),
-                    **operation.without(self._failed, self._live),
+                    **operation.without(self._failed, base),
                 }
             else:
                 changes = {**operation.files, **dict.fromkeys(operation.leave_out)}
             files = {path: body for path, body in {**files, **changes}.items() if body is not None}
         return files
+
+
+def _parking(error: ProxyRejected, site: Domain) -> ProxyRejected:
+    """Return the error of a live site that was taken out, with what brings it back."""
+    return ProxyRejected(
+        f"{site} is parked, so that all other sites are served: {error.message}",
+        where=error.where,
+        hint=f"{site} is not served until the cause is gone: correct it, then run 'stackctl up'",
+    )

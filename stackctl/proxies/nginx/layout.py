@@ -12,6 +12,8 @@ CUSTOM = NGINX / CUSTOM_FOLDER
 MAIN = "nginx.conf"
 SITES = "sites"
 SNIPPETS = "snippets"
+PARKED = ".parked"
+"""The end of the name of a file that says why its site was taken out."""
 
 CUSTOM_HTTP = "http.conf"
 """The user's own file for the ``http`` block."""

@@ -14,7 +14,17 @@ from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.config import OLDEST, original_of, shared_files, site_files
 from stackctl.proxies.nginx.copies import all_groups, hosts_in
-from stackctl.proxies.nginx.layout import CUSTOM, CUSTOM_HTTP, LAYOUT, MAIN, NGINX, custom_location, custom_site
+from stackctl.proxies.nginx.layout import (
+    CUSTOM,
+    CUSTOM_HTTP,
+    LAYOUT,
+    MAIN,
+    NGINX,
+    PARKED,
+    SITES,
+    custom_location,
+    custom_site,
+)
 from stackctl.proxies.nginx.log import is_routine, logged_errors
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.nginx.rejection import explained, shown, site_of
@@ -94,8 +104,19 @@ class Nginx:
         return site_of(path)
 
     def sites_in(self, files: Files) -> frozenset[Domain]:
-        """Return the sites that have a file."""
-        return frozenset(site for path in files if (site := self.site_of(path)) is not None)
+        """Return the sites that have a file which nginx reads."""
+        return frozenset(
+            site for path in files if not path.endswith(PARKED) and (site := self.site_of(path)) is not None
+        )
+
+    def parked_note(self, site: Domain, reason: str) -> Files:
+        """Return ``sites/DOMAIN.parked``, which no ``include`` matches."""
+        return {f"{SITES}/{site}{PARKED}": f"{reason}\n".encode()}
+
+    def parked(self, files: Files) -> Mapping[Domain, str]:
+        """Return the content of each ``sites/DOMAIN.parked``."""
+        notes = ((self.site_of(path), body) for path, body in files.items() if path.endswith(PARKED))
+        return {site: body.decode("utf-8", "replace").strip() for site, body in notes if site is not None}
 
     def about(self, files: Files, site: Domain) -> Files:
         """Return the files of ``site``."""

@@ -44,7 +44,7 @@ def explained(output: str, root: str, files: Files) -> Rejection:
 
 
 def site_of(path: str) -> Domain | None:
-    """Return the DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom`` or ``.location``."""
+    """Return the DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom``, ``.location`` or ``.parked``."""
     folder, _, name = path.partition("/")
     return Domain(name.rpartition(".")[0]) if folder == SITES else None
 

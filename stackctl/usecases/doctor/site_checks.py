@@ -13,6 +13,7 @@ from stackctl.diagnose.check import Check, found_wrong, skipped
 from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
 from stackctl.engine.probe.loop import loop
+from stackctl.engine.probe.parked import parked_sites
 from stackctl.errors import StackctlError
 from stackctl.model.project import Project
 from stackctl.model.routing import Server, Site
@@ -29,8 +30,11 @@ _IN_THE_WAY = frozenset(
 
 
 def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
-    """Yield the checks of whether the proxy can reach each app."""
+    """Yield the sites that are parked, and the checks of whether the proxy can reach each app."""
     stack, project, containers = inputs.stack, inputs.project, inputs.containers
+    if stack is not None:
+        reasons = parked_sites(inputs.context, stack)
+        yield from (judged_apps.parked(site.name, reasons[site.name]) for site in sites if site.name in reasons)
     routed = [(site, server) for site in sites for server in site.servers]
     if stack is None or project is None or containers is None or not containers:
         because = inputs.broken or "the stack is down"

@@ -85,11 +85,20 @@ class Toy:
     def site_of(self, path: str) -> Domain | None:
         """Return the DOMAIN of ``rules/DOMAIN.rules``."""
         folder, _, name = path.partition("/")
-        return Domain(name.removesuffix(".rules")) if folder == RULES else None
+        return Domain(name.rpartition(".")[0]) if folder == RULES else None
 
     def sites_in(self, files: Files) -> frozenset[Domain]:
         """Return the sites that the list of certificates names."""
         return frozenset(Domain(words[0]) for _, words in lines_of(files, CERTS))
+
+    def parked_note(self, site: Domain, reason: str) -> Files:
+        """Return ``rules/DOMAIN.parked``."""
+        return {f"{RULES}/{site}.parked": reason.encode()}
+
+    def parked(self, files: Files) -> Mapping[Domain, str]:
+        """Return the content of each ``rules/DOMAIN.parked``."""
+        notes = {path: body for path, body in files.items() if path.endswith(".parked")}
+        return {site: body.decode() for path, body in notes.items() if (site := self.site_of(path)) is not None}
 
     def about(self, files: Files, site: Domain) -> Files:
         """Return the lines about a site in the shared files, and its own rules."""
