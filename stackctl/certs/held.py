@@ -96,15 +96,16 @@ class Shelf:
         return site.lineage if own is None else own.name
 
     def _rank(self, one: Lineage, site: Site) -> tuple[bool, bool, datetime, str]:
-        assert one.certificate is not None
+        certificate = one.certificate or one.repaired
         good = self.valid(self.servable(one.name)) and not one.from_staging
-        return good, one.name == site.name, one.certificate.not_after, one.name
+        return good, one.name == site.name, certificate.not_after if certificate else self.now, one.name
 
     @cached_property
     def _by_set(self) -> Mapping[frozenset[str], Sequence[Lineage]]:
         found: dict[frozenset[str], list[Lineage]] = {}
         for one in self.lineages.values():
-            found.setdefault(frozenset(one.certificate.names if one.certificate else ()), []).append(one)
+            certificate = one.certificate or one.repaired
+            found.setdefault(frozenset(certificate.names if certificate else ()), []).append(one)
         return found
 
     def covering(self, names: Sequence[str], *, partly: bool = False) -> Lineage | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -12,6 +12,8 @@ from cryptography.x509.oid import NameOID
 
 from stackctl.certs.issuer.copies import PairFiles, served_fault
 from stackctl.certs.issuer.pair import framed, pair_problem
+from stackctl.certs.issuer.versions import Condition, LineageFiles
+from stackctl.model.layout import FULLCHAIN, archive_folder, lineage_file, lineage_folder, renewal_file
 from stackctl.model.stack import LETSENCRYPT_STAGING
 
 _SECTION = re.compile(r"^\[renewalparams\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILINE)
@@ -58,20 +60,40 @@ class Lineage:
     Attributes:
         problem: why it cannot be served, or None.
         server: the ACME directory that issued it, by its renewal file; None if that is missing.
-        renewable: whether certbot can renew it: chain and renewal file are complete, and ``live/NAME`` has links.
+        fault: why certbot cannot renew it, or clients cannot verify its chain, although it can be served; or None.
         version: the id of its pair; None if a part is missing.
         flaw: why it is not complete although it can be served, or None.
         gone: whether certbot's tree no longer has it, and ``certificate`` is that of its copy.
+        repair: what can be mended in certbot's tree without a CA, or None.
+        repaired: its certificate after that.
+        left: its fault after that.
+        repaired_version: the id of its pair after that.
     """
 
     name: str
     certificate: Certificate | None
     problem: str | None = None
     server: str | None = None
-    renewable: bool = True
+    fault: str | None = None
     version: str | None = None
     flaw: str | None = None
     gone: bool = False
+    repair: str | None = None
+    repaired: Certificate | None = None
+    left: str | None = None
+    repaired_version: str | None = None
+
+    @property
+    def mended(self) -> Lineage:
+        """The lineage as it is after its repair."""
+        if self.repair is None:
+            return self
+        return Lineage(self.name, self.repaired, None, self.server, self.left, self.repaired_version)
+
+    @property
+    def renewable(self) -> bool:
+        """Whether certbot can renew it."""
+        return self.problem is None and self.fault is None
 
     @property
     def usable(self) -> bool:
@@ -139,12 +161,33 @@ def read_lineage(  # noqa: PLR0913  (the files of a lineage)
         certificate = None if chain is None or key is None else read_certificate(chain)
     except ValueError:
         certificate = None
-    # A chain that is truncated after the leaf is still better than a dummy, but must be replaced.
-    whole = chain is not None and framed(chain)
-    renewable = linked and whole and server is not None
+    fault = None
+    if chain is not None and not framed(chain):
+        fault = f"{lineage_folder(name)}: {FULLCHAIN} is truncated"
+    elif not linked:
+        fault = f"{lineage_file(name, 'fullchain')} is not a link into {archive_folder(name)}"
+    elif server is None:
+        fault = f"{renewal_file(name)} is missing, or has no server"
     version = PairFiles(chain, key).version
     flaw = None if chain is None or problem else served_fault(chain, behind)
-    return Lineage(name, certificate, problem, server, renewable=renewable, version=version, flaw=flaw)
+    return Lineage(name, certificate, problem, server, None if problem else fault, version, flaw)
+
+
+def judged_lineage(name: str, files: LineageFiles, condition: Condition) -> Lineage:
+    """Return a lineage by its files and their judgement."""
+    live = files.live
+    read = read_lineage(name, live.get("fullchain"), live.get("privkey"), files.conf, behind=live.get("chain"))
+    if condition.repair is None or condition.chain is None:
+        return replace(read, problem=condition.problem, fault=condition.fault)
+    return replace(
+        read,
+        problem=condition.problem,
+        fault=condition.fault,
+        repair=condition.repair.cause,
+        repaired=read_certificate(condition.chain),
+        left=condition.left,
+        repaired_version=PairFiles(condition.chain, condition.key).version,
+    )
 
 
 def _server(renewal: bytes | None) -> str | None:

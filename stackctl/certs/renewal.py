@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from stackctl.model.layout import CERTBOT_CONF, WEBROOT, archive_folder, lineage_file
+from stackctl.model.stack import Acme, KeyType
 
 KINDS = ("cert", "privkey", "chain", "fullchain")
 """The files of a lineage, as certbot names them."""
@@ -50,6 +53,22 @@ def parse_renewal(text: str) -> RenewalFile:
             key, _, value = line.partition("=")
             sections.setdefault(name, {})[key.strip()] = value.strip().strip("'\"")
     return RenewalFile(sections.get("", {}), sections.get(_PARAMETERS, {}), sections.get("webroot_map", {}))
+
+
+def renewal_text(lineage: str, names: Sequence[str], acme: Acme) -> str:
+    """Return a renewal file as certbot writes it for a certificate of ``acme`` by the webroot.
+
+    The account is left to certbot, which takes the only one that there is.
+    """
+    home = {kind: (CERTBOT_CONF / lineage_file(lineage, kind)).mount for kind in KINDS}
+    lines = [f"archive_dir = {(CERTBOT_CONF / archive_folder(lineage)).mount}"]
+    lines += [f"{kind} = {path}" for kind, path in home.items()]
+    lines += ["[renewalparams]", "authenticator = webroot", f"webroot_path = {WEBROOT.mount},"]
+    lines += [f"server = {acme.directory}", f"key_type = {acme.key_type.value}"]
+    if acme.key_type is KeyType.RSA:
+        lines.append(f"rsa_key_size = {acme.key_size}")
+    lines += ["[[webroot_map]]", *(f"{name} = {WEBROOT.mount}" for name in names)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def account_path(server: str, account: str) -> str:

@@ -99,7 +99,7 @@ def _issued(facts: CertificateFacts) -> Check:
         return wrong(ISSUED, text, "run 'stackctl up'", facts.subject)
     if lineage.gone or lineage.certificate is None:
         text = f"{lineage_folder(lineage.name)}: {lineage.problem}"
-        return wrong(ISSUED, text, "run 'stackctl up', which restores it", facts.subject)
+        return wrong(ISSUED, text, "run 'stackctl up', which " + _remedy(lineage), facts.subject)
     if lineage.from_staging:
         todo = "choose the real CA with 'stackctl init --ca letsencrypt', then run 'stackctl up'"
         return unknown(ISSUED, f"issued by {lineage.certificate.issuer}, a test CA", todo, facts.subject)
@@ -108,15 +108,22 @@ def _issued(facts: CertificateFacts) -> Check:
 
 def _chain(facts: CertificateFacts) -> Check:
     chain = facts.fullchain or b""
-    fault = chain_fault(chain, facts.chain) or _expired_intermediate(chain, facts.now)
+    fault = chain_fault(chain, facts.chain)
     if fault is not None:
-        todo = f"run 'stackctl up'; if that does not help, 'stackctl renew --force {facts.subject}'"
+        todo = "run 'stackctl up', which " + _remedy(facts.lineage)
         return wrong(CHAIN, fault, todo, facts.subject)
+    fault = _expired_intermediate(chain, facts.now)
+    if fault is not None:
+        return wrong(CHAIN, fault, f"run 'stackctl renew --force {facts.subject}'", facts.subject)
     count = len(blocks(chain))
     text = (
         "the leaf only, which has no intermediate" if count == 1 else f"{count} certificates, each signed by the next"
     )
     return ok(CHAIN, text, facts.subject)
+
+
+def _remedy(lineage: Lineage | None) -> str:
+    return "repairs it" if lineage is not None and lineage.repair else "requests a new one"
 
 
 def _expired_intermediate(chain: bytes, now: datetime) -> str | None:
@@ -130,7 +137,7 @@ def _expired_intermediate(chain: bytes, now: datetime) -> str | None:
 
 def _key(facts: CertificateFacts, lineage: Lineage) -> Check:
     if lineage.problem:
-        todo = "run 'stackctl up', which requests a new one"
+        todo = "run 'stackctl up', which " + _remedy(lineage)
         return wrong(KEY, f"{lineage_folder(lineage.name)}: {lineage.problem}", todo, facts.subject)
     return ok(KEY, "the key matches the certificate", facts.subject)
 

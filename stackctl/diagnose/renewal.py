@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stackctl.certs.renewal import KINDS, RenewalFile, account_path, parse_renewal
 from stackctl.diagnose.check import Check, ok, unknown, wrong
-from stackctl.model.layout import CERTBOT_CONF, WEBROOT, archive_folder, lineage_file, lineage_folder, renewal_file
+from stackctl.model.layout import CERTBOT_CONF, WEBROOT, lineage_file, renewal_file
 
 FILE = "cert-renewal"
 
@@ -21,9 +20,9 @@ class RenewalFacts:
         lineage: the lineage's name.
         names: the app's names.
         text: the content of the renewal file; None if it is missing.
-        links: the target of each file of ``live/NAME``, None for one that is not a link; None as a whole if
-            links cannot be read from here.
-        archived: the names of the files in ``archive/NAME``.
+        fault: what is wrong with the lineage as certbot reads it, by its judgement; or None.
+        repairable: whether that is mended without a CA.
+        links_known: whether links can be read from here.
         accounts: the existing accounts, as ``HOST/PATH/ID`` below ``accounts/``.
         directory: the ACME directory of the stack's CA.
     """
@@ -32,25 +31,26 @@ class RenewalFacts:
     lineage: str
     names: tuple[str, ...]
     text: str | None
-    links: Mapping[str, str | None] | None
-    archived: frozenset[str]
     accounts: frozenset[str]
     directory: str
+    fault: str | None = None
+    repairable: bool = False
+    links_known: bool = True
 
 
 def judge_renewal(facts: RenewalFacts) -> Check:
     """Check that the renewal file exists and is consistent with the account, the webroot and the links."""
     path = renewal_file(facts.lineage)
+    if facts.fault is not None:
+        todo = "run 'stackctl up', which " + ("repairs it" if facts.repairable else "requests a new one")
+        return wrong(FILE, f"certbot cannot renew this certificate: {facts.fault}", todo, facts.subject)
     if facts.text is None:
         text = f"{path} is missing: certbot will not renew this certificate"
         return wrong(FILE, text, "run 'stackctl up', which writes it again", facts.subject)
     problem = _problem(facts, parse_renewal(facts.text))
     if problem:
         return wrong(FILE, f"{path}: {problem}", f"run 'stackctl renew --force {facts.subject}'", facts.subject)
-    problem = _broken_link(facts)
-    if problem:
-        return wrong(FILE, problem, "run 'stackctl up', which restores the links", facts.subject)
-    if facts.links is None:
+    if not facts.links_known:
         todo = f"run 'stackctl doctor {facts.subject}' as root"
         return unknown(FILE, f"{path} is valid; the links cannot be read", todo, facts.subject)
     server = parse_renewal(facts.text).server
@@ -73,18 +73,3 @@ def _problem(facts: RenewalFacts, file: RenewalFile) -> str | None:
     roots = {file.webroots.get(name, file.parameters.get("webroot_path", "").rstrip(", ")) for name in facts.names}
     other = next(iter(sorted(roots - {WEBROOT.mount})), None)
     return f"the webroot is {other or 'missing'}, not {WEBROOT.mount}" if other is not None else None
-
-
-def _broken_link(facts: RenewalFacts) -> str | None:
-    if facts.links is None:
-        return None
-    versions: set[str] = set()
-    for kind in KINDS:
-        target = facts.links.get(kind)
-        folder, _, file = (target or "").rpartition("/")
-        if target is None:
-            return f"{lineage_file(facts.lineage, kind)} is not a link into archive/"
-        if not folder.endswith(archive_folder(facts.lineage)) or file not in facts.archived:
-            return f"{lineage_file(facts.lineage, kind)} links to {target}, which does not exist"
-        versions.add(file.removeprefix(kind))
-    return f"the links of {lineage_folder(facts.lineage)} point to different versions" if len(versions) > 1 else None

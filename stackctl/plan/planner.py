@@ -25,6 +25,7 @@ from stackctl.plan.operations import (
     MakeDummy,
     ReloadProxy,
     RemoveContainers,
+    StartService,
     VerifyGone,
     VerifySite,
     WriteCaBundle,
@@ -33,6 +34,7 @@ from stackctl.plan.operations import (
     WriteSchema,
     WriteStackfile,
 )
+from stackctl.plan.repair import repairs
 from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
 from stackctl.proxies.sites import Rendering
@@ -67,6 +69,10 @@ class _Planner:
         self.stackfile = stackfile
         self.intent = intent
         self.sites = intent.focused(stack.sites)
+        live = rendering.proxy.sites_in(observed.live)
+        concerned = [site for site in stack.sites if site in self.sites or site.name in live]
+        shelf, self.repairs = repairs(observed.shelf, concerned)
+        observed = replace(observed, shelf=shelf)
         self.requests = list(certificate_requests(stack, self.sites, intent, observed, sources))
         self.before = observed.shelf
         shelf, self.kept = keep_certificates(stack, observed, self.requests)
@@ -82,6 +88,9 @@ class _Planner:
     def operations(self) -> Iterator[Operation]:
         if self.intent.renew is None:
             yield from self._prepare()
+            yield from self._repair()
+            yield from self._copies(everything=self.intent.focus is None)
+            yield from self.kept
             yield from self._remove_stale_mounts()
             observed = self.observed
             yield from start_services(
@@ -97,6 +106,7 @@ class _Planner:
             yield from first
             yield from self._run_proxy(published=bool(first))
         else:
+            yield from self.repairs
             yield from self._copies(everything=False)
             yield from self.kept
             if self.kept:
@@ -135,11 +145,18 @@ class _Planner:
         yield from self._write_custom()
         if not self.intent.write_last:
             yield from self._write()
-        yield from self._copies(everything=self.intent.focus is None)
-        yield from self.kept
         for site in self.staged:
             if not fits(site, self._held(site)):
                 yield MakeDummy(site=site.name, names=site.domains, cause="no certificate yet", scope=site.name)
+
+    def _repair(self) -> Iterator[Operation]:
+        """Mend certbot's tree, for which its container must run."""
+        certbot = self.stack.certbot
+        if self.repairs and not self.observed.containers.is_running(certbot):
+            scope = f"service:{certbot}"
+            yield from pull_image(self.observed, certbot, scope)
+            yield StartService(service=certbot, cause="it repairs its certificates", scope=scope)
+        yield from self.repairs
 
     def _remove_stale_mounts(self) -> Iterator[Operation]:
         """Remove containers that mount a deleted directory: they would never see the one that replaces it."""

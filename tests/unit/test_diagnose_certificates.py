@@ -234,21 +234,15 @@ a.example.com = /var/www/certbot
 
 
 def renewal(text: str | None = RENEWAL, **more: Any) -> RenewalFacts:
-    kinds = ("cert", "privkey", "chain", "fullchain")
     usual = RenewalFacts(
         subject=NAME,
         lineage=NAME,
         names=(NAME,),
         text=text,
-        links={kind: f"../../archive/{NAME}/{kind}2.pem" for kind in kinds},
-        archived=frozenset(f"{kind}{number}.pem" for kind in kinds for number in (1, 2)),
         accounts=frozenset({"ca.test/dir/9bd686"}),
         directory="https://ca.test/dir",
     )
     return replace(usual, **more)
-
-
-LINKS = dict(renewal().links or {})
 
 
 @pytest.mark.parametrize(
@@ -265,15 +259,14 @@ LINKS = dict(renewal().links or {})
         (renewal(RENEWAL.replace("= webroot\n", "= standalone\n")), "standalone, not webroot"),
         (renewal(RENEWAL.replace("com = /var/www/certbot", "com = /srv/old")), "webroot is /srv/old"),
         (renewal(RENEWAL.partition("[[")[0].replace("/var/www", "/srv")), "webroot is /srv/certbot"),
-        (renewal(links={**LINKS, "chain": None}), "chain.pem is not a link"),
-        (renewal(links={**LINKS, "cert": f"../../archive/{NAME}/cert9.pem"}), "cert9.pem, which does not exist"),
-        (renewal(links={**LINKS, "cert": "/elsewhere/cert2.pem"}), "links to /elsewhere/cert2.pem"),
-        (renewal(links={**LINKS, "cert": f"../../archive/{NAME}/cert1.pem"}), "different versions"),
+        (renewal(fault="live/a/chain.pem is not a link", repairable=True), "chain.pem is not a link"),
+        (renewal(None, fault="renewal/a.conf is missing"), "renewal/a.conf is missing"),
     ],
 )
 def test_invalid_renewal_file(given: RenewalFacts, text: str) -> None:
     check = judge_renewal(given)
     assert (check.name, check.verdict) == (FILE, Verdict.WRONG)
+    assert ("repairs" in (check.todo or "")) is given.repairable
     assert text in check.text
     assert "stackctl" in (check.todo or "")
 
@@ -288,7 +281,7 @@ def test_invalid_renewal_file(given: RenewalFacts, text: str) -> None:
             Verdict.OK,
             "it uses https://ca.test/dir, not the CA of the stack",
         ),
-        (renewal(links=None), Verdict.UNKNOWN, "the links cannot be read"),
+        (renewal(links_known=False), Verdict.UNKNOWN, "the links cannot be read"),
     ],
 )
 def test_valid_renewal_file(given: RenewalFacts, verdict: Verdict, text: str) -> None:

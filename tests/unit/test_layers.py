@@ -26,7 +26,7 @@ INSIDE = {
     "adapters.disk": ("files", REST, "directory"),
     "adapters.docker": ("causes endpoint", "client", REST, "engine"),
     "adopt": ("compose_layouts letsencrypt proposal server_names", "mapping nginx_conf", REST, "nginx_proxy reading"),
-    "certs.issuer": ("locks pair", "merge", REST, "program"),
+    "certs.issuer": ("locks pair", "versions", "merge", REST, "program"),
     "cli": (
         "completion console help interruption options terminal",
         "report table",
@@ -45,7 +45,7 @@ INSIDE = {
     "plan": (
         "intent operation",
         "certificates operations",
-        "adopt copies diff files ignore_files keep requests services",
+        "adopt copies diff files ignore_files keep repair requests services",
         "planner",
     ),
     "proxies": ("trace", "proxy", "nginx sites", "registry"),

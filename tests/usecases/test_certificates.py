@@ -280,7 +280,7 @@ def test_renew_does_not_touch_what_was_edited_meanwhile(site: World) -> None:
 
 
 def test_renew_leaves_what_cannot_be_used_to_up_and_says_so(site: World) -> None:
-    (site.root / "data/certbot/conf/live/one.example.com/privkey.pem").unlink()
+    (site.root / "data/certbot/conf/archive/one.example.com/privkey1.pem").write_text("")
     result = done(site.renew())
     assert "stackctl up" in data(result)["apps"][0]["reason"]
     done(site.up())

@@ -180,7 +180,8 @@ def test_a_lost_lineage_is_issued_again_while_its_copy_is_served(two: World) -> 
 
 
 def test_a_copy_is_served_until_it_expires_and_then_the_dummy_is(two: World) -> None:
-    shutil.rmtree(two.root / CONF / "live" / ONE)
+    for folder in ("live", "archive"):
+        shutil.rmtree(two.root / CONF / folder / ONE)
     two.clock.now += timedelta(days=89)
     done(two.up(issue=False))
     assert two.served()[ONE] == "real"

@@ -7,6 +7,7 @@ import pytest
 
 from stackctl.engine.apply import services
 from stackctl.errors import EngineError, ExitCode, HostError, StackfileError
+from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING
 from stackctl.observed.ports import Output
 from stackctl.plan.operations import Publish, ReloadProxy, RemoveContainers, StageFiles
 from tests.usecases.world import World, data, done
@@ -171,7 +172,8 @@ def test_a_reload_is_a_signal_only_right_after_a_test_of_the_same_files(
     site: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done(site.add("two.example.com", issue=False))
-    (site.root / "data/certbot/conf/renewal/one.example.com.conf").unlink()
+    conf = site.root / "data/certbot/conf/renewal/one.example.com.conf"
+    conf.write_text(conf.read_text().replace(LETSENCRYPT, LETSENCRYPT_STAGING))
     passes = site.fake.proxy_test
 
     def refuses_the_new_certificate(root: str) -> Output:

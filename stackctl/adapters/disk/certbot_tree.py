@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adapters.disk.lineage_cache import LineageCache
 from stackctl.certs.issuer.copies import PairFiles
-from stackctl.certs.lineage import Lineage, read_lineage
+from stackctl.certs.issuer.versions import LineageFiles, judge, read_archive, read_lineage_files, versions_of
+from stackctl.certs.lineage import Lineage, judged_lineage
 from stackctl.certs.renewal import KINDS
 from stackctl.model.layout import (
     ACCOUNT_FILE,
     ACCOUNTS,
+    ARCHIVES,
     CERTBOT_CONF,
     LINEAGES,
+    RENEWALS,
     archive_folder,
     lineage_file,
-    lineage_files,
+    renewal_file,
 )
 
 T = TypeVar("T")
@@ -28,6 +32,7 @@ TreeReader = Callable[[str, str], Mapping[str, bytes]]
 """Reads the files below a path in the container of a role: paths relative to it, links followed."""
 
 _ROLE = "certbot"
+_CONF = ".conf"
 _DEPTH = 6
 """Accounts are two or three directories deep; the bound ends loops of links."""
 
@@ -61,19 +66,18 @@ class CertbotTree:
     # Lineages
 
     def lineages(self) -> dict[str, Lineage]:
-        """Return the lineages under ``live/``, by name."""
+        """Return the lineages that ``live/``, ``archive/`` or ``renewal/`` has something of, by name."""
 
         def in_files(files: Mapping[str, bytes]) -> dict[str, Lineage]:
-            names = sorted({name for name, _, inside in _below(files, LINEAGES) if inside})
-            return {name: _lineage(name, files.get, linked=True) for name in names}
+            inside = {name for folder in (LINEAGES, ARCHIVES) for name, _, more in _below(files, folder) if more}
+            confs = {name for name, _, more in _below(files, RENEWALS) if not more}
+            names = sorted(inside | {name.removesuffix(_CONF) for name in confs if name.endswith(_CONF)})
+            return {name: _in_files(name, files) for name in names}
 
         return self._look(self._all_on_disk, in_files)
 
     def _all_on_disk(self) -> dict[str, Lineage]:
-        try:
-            names = sorted(entry.name for entry in os.scandir(self._root / LINEAGES) if entry.is_dir())
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
+        names = sorted(set(self._names_on_disk()))
         if self._cache is None:
             return {name: self._on_disk(name) for name in names}
         cache = LineageCache(self._cache)
@@ -81,20 +85,31 @@ class CertbotTree:
         cache.keep(names)
         return found
 
+    def _names_on_disk(self) -> Iterator[str]:
+        for folder in (LINEAGES, ARCHIVES, RENEWALS):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                for entry in os.scandir(self._root / folder):
+                    if folder != RENEWALS and entry.is_dir():
+                        yield entry.name
+                    elif folder == RENEWALS and entry.name.endswith(_CONF):
+                        yield entry.name.removesuffix(_CONF)
+
     def lineage(self, name: str) -> Lineage:
         """Return one lineage."""
-        return self._look(lambda: self._on_disk(name), lambda files: _lineage(name, files.get, linked=True))
+        return self._look(lambda: self._on_disk(name), lambda files: _in_files(name, files))
 
     def pair(self, name: str) -> PairFiles:
         """Return the content of a lineage's current files."""
         return PairFiles(*(self.read(lineage_file(name, kind)) for kind in ("fullchain", "privkey", "chain")))
 
     def _on_disk(self, name: str) -> Lineage:
-        linked = (self._root / lineage_file(name, "fullchain")).is_symlink()
-        return _lineage(name, lambda path: read_or_none(self._root / path), linked=linked)
+        files = read_lineage_files(self._root, name)
+        return judged_lineage(name, files, judge(name, files, lambda: read_archive(self._root, name)))
 
     def _paths(self, name: str) -> list[str]:
-        return [f"{self._root}/{path}" for path in (*lineage_files(name), lineage_file(name, "chain"))]
+        """Return the files by which a lineage is judged, and the folder that shows new versions."""
+        files = (lineage_file(name, kind) for kind in KINDS)
+        return [f"{self._root}/{path}" for path in (*files, renewal_file(name), archive_folder(name))]
 
     # Anything in it
 
@@ -148,8 +163,12 @@ class CertbotTree:
         return {kind: str(link.readlink()) if link.is_symlink() else None for kind, link in links.items()}
 
 
-def _lineage(name: str, read: Callable[[str], bytes | None], *, linked: bool) -> Lineage:
-    return read_lineage(name, *map(read, lineage_files(name)), behind=read(lineage_file(name, "chain")), linked=linked)
+def _in_files(name: str, files: Mapping[str, bytes]) -> Lineage:
+    archive = archive_folder(name)
+    stored = versions_of({kind: files[f"{archive}/{kind}"] for kind, _, _ in _below(files, archive)})
+    live = {kind: files.get(lineage_file(name, kind)) for kind in KINDS}
+    found = LineageFiles(live, None, frozenset(stored), files.get(renewal_file(name)))
+    return judged_lineage(name, found, judge(name, found, lambda: stored))
 
 
 def _below(files: Mapping[str, bytes], folder: str) -> Iterator[tuple[str, str, str]]:

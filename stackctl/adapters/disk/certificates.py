@@ -49,7 +49,7 @@ class CertificateFiles:
         """Return all that ``sites``, given by their own names, and their aliases may be served with at ``now``."""
         copies, stored_copies = self.pairs.copies(OF_LINEAGES), self.pairs.copies(OF_STORED)
         gone = {
-            name: Lineage(name, copy.certificate, "certbot's tree no longer has it", renewable=False, gone=True)
+            name: Lineage(name, copy.certificate, "certbot's tree no longer has it", gone=True)
             for name, copy in copies.items()
         }
         names = dict.fromkeys([*sites, *self._kept_names()])

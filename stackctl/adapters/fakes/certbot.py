@@ -7,15 +7,18 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from stackctl.certs.issuer.accounts import FILES
+from stackctl.certs.issuer.merge import HOME, ConfigDir
+from stackctl.certs.issuer.repair import repair_all
 from stackctl.certs.lineage import read_certificate
 from stackctl.model.layout import (
-    ACCOUNT_FILE,
     ACCOUNTS,
     CERTBOT_CONF,
     WEBROOT,
@@ -87,8 +90,23 @@ class FakeCertbot:
             self._store(lineage, *self._ca.issue(domains, self._now()), argv[argv.index("--server") + 1])
             yield event("issued", lineage)
 
+    def repair(self, jobs: list[dict[str, Any]]) -> Iterator[str]:
+        """Yield the events of mending lineages, which is done for real."""
+        lines: list[str] = []
+        if jobs:
+            (self._conf / HOME).mkdir(parents=True, exist_ok=True)
+            repair_all(
+                ConfigDir(self._conf),
+                jobs,
+                0.0,
+                lambda kind, lineage, detail=None: lines.append(event(kind, lineage, None, detail)),
+                lambda text: lines.append(event("note", "", None, text)),
+            )
+        yield from lines
+
     def _newest(self, lineage: str) -> int:
-        return len(list((self._conf / archive_folder(lineage)).glob("cert*.pem")))
+        names = (path.stem for path in (self._conf / archive_folder(lineage)).glob("*.pem"))
+        return max((int(name.lstrip("abcdefghijklmnopqrstuvwxyz")) for name in names), default=0)
 
     def _link(self, lineage: str) -> None:
         number = self._newest(lineage)
@@ -113,7 +131,9 @@ class FakeCertbot:
         """Write a renewal file, and the account that it names if there is none."""
         account = self._conf / ACCOUNTS / server.partition("://")[2] / "fake"
         account.mkdir(parents=True, exist_ok=True)
-        (account / ACCOUNT_FILE).write_text("{}")
+        for name in FILES:
+            (account / name).write_text("{}")
+            (account / name).chmod(0o600)
         paths = "".join(f"{kind} = {(CERTBOT_CONF / lineage_file(lineage, kind)).mount}\n" for kind in _KINDS)
         webroot = f"authenticator = webroot\nwebroot_path = {WEBROOT.mount},\n"
         parameters = f"[renewalparams]\naccount = fake\nserver = {server}\n{webroot}"

@@ -223,7 +223,8 @@ class FakeEngine(FakeLooks):
             program = _SPEC.search(stdin)
             if program and not self.faults.no_python:
                 spec = json.loads(ast.literal_eval(program["literal"]))
-                for job in spec["jobs"]:
+                yield from self._certbot.repair(spec.get("repairs", []))
+                for job in spec.get("jobs", []):
                     with self._call(f"issue {job['lineage']}"):
                         yield from self._certbot.run(job["lineage"], job["argv"])
                 return

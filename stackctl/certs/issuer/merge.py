@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stackctl.certs.issuer.versions import read_archive, seedable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -99,18 +101,6 @@ def link(source: str | Path, target: str | Path) -> None:
         part.replace(target)
 
 
-def intact(shared: ConfigDir, name: str, version: int) -> bool:
-    """Return whether the archive has all four files of a version, none of them truncated."""
-    for kind in KINDS:
-        try:
-            content = (shared.root / "archive" / name / f"{kind}{version}.pem").read_bytes()
-        except OSError:
-            return False
-        if not content or content.count(b"-----BEGIN ") != content.count(b"-----END "):
-            return False
-    return True
-
-
 def seed(shared: ConfigDir, mine: ConfigDir, name: str) -> bool:
     """Copy a lineage, so that certbot renews it with the next version number; False if there is none to copy.
 
@@ -126,7 +116,7 @@ def seed(shared: ConfigDir, mine: ConfigDir, name: str) -> bool:
     home.update({kind: str(shared.live(name) / f"{kind}.pem") for kind in KINDS})
     if any(paths.get(key, path) != path for key, path in home.items()):
         raise ElsewhereError(f"{conf} names files outside {shared.root}/live/{name} and archive/{name}")
-    whole = {number for number in shared.numbers(name, "cert") if intact(shared, name, number)}
+    whole = seedable(read_archive(shared.root, name))
     shown = shared.version(name)
     version = shown if shown in whole else max(whole, default=None)
     if version is None or not all(kind in paths for kind in KINDS):

@@ -7,6 +7,7 @@ depends on; a Python without it can only tell whether the PEM blocks are complet
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import re
 from typing import Any
@@ -75,6 +76,25 @@ def parsed(pem: bytes) -> list[Any] | None:
         return [x509.load_pem_x509_certificate(block) for block in blocks(pem)]
     except ValueError:
         return None
+
+
+def leaf_facts(pem: bytes) -> tuple[float, tuple[str, ...], bytes]:
+    """Return when the first certificate expires, its names, and itself as DER; nothing of what cannot be read."""
+    x509, serialization = _library("x509"), _library("hazmat.primitives.serialization")
+    if x509 is None:
+        return 0.0, (), b"".join(blocks(pem)[:1])
+    try:
+        leaf = x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        return 0.0, (), b""
+    try:
+        alternatives = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = tuple(alternatives.get_values_for_type(x509.DNSName))
+    except (x509.ExtensionNotFound, ValueError):
+        names = ()
+    naive = leaf.not_valid_after if not hasattr(leaf, "not_valid_after_utc") else leaf.not_valid_after_utc
+    expires = naive.replace(tzinfo=dt.timezone.utc).timestamp()  # noqa: UP017 - Python 3.9
+    return expires, names, leaf.public_bytes(serialization.Encoding.DER)
 
 
 def chain_fault(fullchain: bytes, chain: bytes | None) -> str | None:

@@ -18,16 +18,17 @@ from stackctl.certs.issuer.accounts import binding, option
 from stackctl.certs.issuer.batch import BatchIssuer, Job
 from stackctl.certs.issuer.locks import only_one
 from stackctl.certs.issuer.merge import HOME, ConfigDir
+from stackctl.certs.issuer.repair import repair_all
 from stackctl.certs.issuer.single import run_single
 from stackctl.certs.issuer.worker import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 # `certbot renew` without a terminal sleeps up to eight minutes while it holds its lock.
 PATIENCE = 900.0
-MODULES = ("pair", "merge", "locks", "worker", "single", "accounts", "batch", "program")
+MODULES = ("pair", "versions", "merge", "locks", "worker", "single", "accounts", "repair", "batch", "program")
 
 
 FIND_PYTHON = """\
@@ -86,7 +87,8 @@ def webroots(jobs: list[Job]) -> Iterator[None]:
 def main(spec: dict[str, Any]) -> int:
     """Run the jobs of a specification, and report each event as one line of JSON.
 
-    ``config_dir`` and ``jobs`` (each with ``lineage`` and ``argv``) are required. ``concurrency``
+    ``config_dir`` and ``jobs`` (each with ``lineage`` and ``argv``) are required; with ``repairs`` instead of
+    jobs (each with ``lineage``, ``conf`` and ``server``), lineages are mended and no CA is asked. ``concurrency``
     is the number of jobs at once, ``patience`` how many seconds to wait for another certbot, ``eab``
     the external account binding (``kid``, ``hmac_key``) to register with, by the CA's directory URL.
 
@@ -108,6 +110,8 @@ def main(spec: dict[str, Any]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     shared = ConfigDir(Path(spec["config_dir"]))
     patience = float(spec.get("patience", PATIENCE))
+    if "repairs" in spec:
+        return _repair(shared, spec["repairs"], patience, emit, note)
     jobs = []
     for job in spec["jobs"]:
         jobs.append(Job(job["lineage"], job["argv"], (option(job["argv"], "--server") or [LETSENCRYPT])[-1]))
@@ -136,6 +140,22 @@ def main(spec: dict[str, Any]) -> int:
                 raise
             with contextlib.suppress(OSError):
                 issuer.run_dir.rmdir()
+    except OSError as error:
+        note(f"the issuer cannot use {shared.root}: {error}")
+        return 1
+    return 0
+
+
+def _repair(
+    shared: ConfigDir,
+    repairs: list[dict[str, Any]],
+    patience: float,
+    emit: Callable[..., None],
+    note: Callable[[str], None],
+) -> int:
+    try:
+        with only_one(shared.root / HOME, patience, note):
+            repair_all(shared, repairs, patience, emit, note)
     except OSError as error:
         note(f"the issuer cannot use {shared.root}: {error}")
         return 1

@@ -13,6 +13,7 @@ from stackctl.engine.apply.keep import keep_lineage
 from stackctl.engine.apply.services import services_answer
 from stackctl.engine.apply.staging import Published, Staging
 from stackctl.engine.context import Context, Issuer
+from stackctl.engine.sources.webroot.repair import repair_lineages
 from stackctl.errors import EngineError, IssueFailed, NotReady, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
@@ -41,6 +42,7 @@ from stackctl.plan.operations import (
     WriteSchema,
     WriteStackfile,
 )
+from stackctl.plan.repair import RepairLineage
 from stackctl.wording import moment
 
 A = TypeVar("A", CheckNames, Issue)
@@ -162,6 +164,7 @@ class Executor:
             RefuseIssue: one_by_one(_refuse),
             RemoveContainers: one_by_one(lambda op: context.orchestrator.remove(op.ids)),
             DeleteCertificate: one_by_one(self._delete_certificate),
+            RepairLineage: lambda ops: repair_lineages(context, self._stack, [op.lineage for op in ops]),
             KeepCertificate: one_by_one(lambda op: keep_lineage(directory, op.name, op.lineage)),
             DropKept: one_by_one(lambda op: directory.remove_pair(op.name)),
         }

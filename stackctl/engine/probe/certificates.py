@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.certs.held import Held, Shelf, held
+from stackctl.certs.issuer.pair import chain_fault
+from stackctl.certs.lineage import Lineage
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
 from stackctl.diagnose.copies import CopyFacts
 from stackctl.diagnose.renewal import RenewalFacts
 from stackctl.engine.context import Context
 from stackctl.model.layout import (
-    archive_folder,
     lineage_file,
     lineage_files,
 )
@@ -54,7 +55,9 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
             proxy_up=proxy_up,
             now=now,
         )
-        facts = _renewal(tree, site, lineage, renewal, accounts, stack.acme.directory) if there.own else None
+        facts = _renewal(tree, site, there.own, renewal, accounts, stack.acme.directory) if there.own else None
+        if facts is not None and chain_fault(chain or b"", certificate.chain) is not None:
+            facts = replace(facts, fault=None)  # the check of the chain says so
         found.append(SiteFacts(certificate, _copy(context.directory, there, shelf, refused), facts))
     return found
 
@@ -66,15 +69,16 @@ def _copy(directory: StackDirectory, there: Held, shelf: Shelf, refused: Mapping
 
 
 def _renewal(  # noqa: PLR0913  (the tree, the lineage, and what all share)
-    tree: CertbotTree, site: Site, lineage: str, text: bytes | None, accounts: frozenset[str], directory: str
+    tree: CertbotTree, site: Site, lineage: Lineage, text: bytes | None, accounts: frozenset[str], directory: str
 ) -> RenewalFacts:
     return RenewalFacts(
         subject=site.name,
-        lineage=lineage,
+        lineage=lineage.name,
         names=site.domains,
         text=None if text is None else text.decode("utf-8", "replace"),
-        links=tree.links(lineage),
-        archived=tree.names(archive_folder(lineage)),
         accounts=accounts,
         directory=directory,
+        fault=lineage.fault,
+        repairable=lineage.repair is not None,
+        links_known=tree.links(lineage.name) is not None,
     )

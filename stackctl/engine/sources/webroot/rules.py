@@ -28,7 +28,8 @@ def wants(candidate: Candidate) -> str | None:
 def request(candidate: Candidate, *, force: bool) -> CertificateRequest:
     """Return the request for the lineage; a staging certificate is replaced although it is not due."""
     own = candidate.held.own
-    force = force or (own is not None and _to_promote(candidate.stack, own))
+    # certbot keeps what is not due, however damaged.
+    force = force or (own is not None and (_to_promote(candidate.stack, own) or not own.renewable))
     names = _names(candidate.site, candidate.sharing, own)
     return CertificateRequest(own.name if own is not None else candidate.site.lineage, names, force=force)
 
@@ -58,8 +59,8 @@ def _fault(stack: Stack, site: Site, sharing: Collection[Site], lineage: Lineage
         return f"its lineage is unusable: {lineage.problem}"
     if not _fits(site, sharing, lineage.certificate):
         return "its names changed"
-    if not lineage.renewable:
-        return "its lineage is incomplete: a part of the chain, the renewal file or a link is missing"
+    if lineage.fault is not None:
+        return f"its lineage is incomplete: {lineage.fault}"
     return "its certificate is from the staging CA" if _to_promote(stack, lineage) else None
 
 
