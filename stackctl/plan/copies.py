@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from stackctl.certs.copied import copy_cause, differs, stored_pair
 from stackctl.certs.held import Held, Shelf, held
-from stackctl.model.layout import HOOK
+from stackctl.model.layout import HOOK, PAIRS_OF_LINEAGES
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation, Preparation
+from stackctl.proxies.sites import served_copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,18 @@ class CopyStored(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DropCopy(Operation):
+    """Delete the copy of a lineage that certbot's tree no longer has."""
+
+    lineage: str
+
+    @property
+    def text(self) -> str:
+        """A short description of what it does."""
+        return f"delete the copy of the certificate {self.lineage}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteHook(Operation):
     """Write the files of certbot's deploy hook, which makes these copies after a renewal."""
 
@@ -73,6 +86,17 @@ def copy_operations(stack: Stack, shelf: Shelf, *, everything: bool) -> Iterator
             cause = differs(stored.version, shelf.stored_copies.get(folder)) if stored and stored.version else None
             if stored and cause:
                 yield CopyStored(site=folder, real=stored.real, cause=cause, scope=site.name)
+
+
+def unused_copies(stack: Stack, observed: Observed) -> Iterator[DropCopy]:
+    """Yield what deletes the copies of lineages that are gone, if neither a site nor a user's directive uses them."""
+    shelf = observed.shelf
+    used = {name for site in stack.sites for name in (site.lineage, *held(site, shelf).lineages)}
+    own = b"".join(served_copy(content) for content in observed.custom.values())
+    for name, lineage in sorted(shelf.lineages.items()):
+        if lineage.gone and name not in used and f"{(PAIRS_OF_LINEAGES / name).mount}/".encode() not in own:
+            cause = "certbot no longer has it, and no site uses it"
+            yield DropCopy(lineage=name, cause=cause, scope=f"lineage:{name}")
 
 
 def fits(site: Site, held: Held) -> bool:

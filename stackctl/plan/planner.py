@@ -14,7 +14,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import DeleteCertificate, Issue
-from stackctl.plan.copies import copy_operations, fits, hook_operations
+from stackctl.plan.copies import copy_operations, fits, hook_operations, unused_copies
 from stackctl.plan.files import ProxyFiles
 from stackctl.plan.ignore_files import write_ignore_files
 from stackctl.plan.intent import Intent
@@ -259,6 +259,8 @@ class _Planner:
         for one in self.intent.delete:
             yield DeleteCertificate(held=one, cause="requested")
         yield from drop_kept(self.stack, self.observed.shelf, self.sites, issued)
+        if self.intent.focus is None:
+            yield from unused_copies(self.stack, self.observed)
 
     def _held(self, site: Site) -> Held:
         return held(site, self.observed.shelf)

@@ -33,11 +33,11 @@ def refreshed(context: Context, doc: Document) -> Document:
     """Return the Compose file with stackctl's own services up to date; what the user edited in them stays."""
     proxy = context.proxies.get(read_keys(interpolated(context, doc)).proxy)
     name = service_with_role(doc, "proxy")
-    if proxy is not None and name is not None and _may_lose_certbots_tree(context, proxy, name):
+    if proxy is not None and name is not None:
         ports = PortBinding(None, HTTP_PORT), PortBinding(None, HTTPS_PORT)
-        doc = _unless_inline(
-            context, doc, "proxy", name, proxy.service(name, proxy.default_image, *ports, context.directory.base)
-        )
+        block = proxy.service(name, proxy.default_image, *ports, context.directory.base)
+        found = _unless_inline(context, doc, "proxy", name, block)
+        doc = found if found is doc or _may_lose_certbots_tree(context, proxy, name) else doc
     name = service_with_role(doc, "certbot")
     if name is not None:
         with_bundle = doc.data((KEY, "ca-bundle")) is not None

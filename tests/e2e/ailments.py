@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from stackctl.certs.issuer import copies
 from tests.e2e.helpers import Stack, docker, inspect, wait_until
 
 Breaks = Callable[[Stack, str], AbstractContextManager[object]]
@@ -173,17 +174,25 @@ def reload(stack: Stack, name: str, serial: int) -> None:
 
 @contextmanager
 def on_disk(stack: Stack, name: str, *, days: float) -> Iterator[x509.Certificate]:
-    """A lineage whose files are those of another certificate, which ends in ``days``."""
+    """A lineage whose files, and their copies for the proxy, are of another certificate, which ends in ``days``."""
     files = {kind: (stack.live / name / f"{kind}.pem").resolve() for kind in ("cert", "chain", "fullchain", "privkey")}
     before = {path: path.read_bytes() for path in files.values()}
     content, leaf = made(name, days)
     try:
         for kind, path in files.items():
             path.write_bytes(content[kind])
+        copy_pair(stack, name)
         yield leaf
     finally:
         for path, old in before.items():
             path.write_bytes(old)
+        copy_pair(stack, name)
+
+
+def copy_pair(stack: Stack, name: str) -> None:
+    """Copy a lineage for the proxy, as it is."""
+    home = stack.directory / "data/certbot/deploy/pairs"
+    copies.copy(home, copies.LINEAGES, name, copies.read(stack.live / name))
 
 
 def made(name: str, days: float) -> tuple[dict[str, bytes], x509.Certificate]:

@@ -20,6 +20,9 @@ from tests.faults.client import PACE, Client
 
 pytestmark = pytest.mark.e2e
 
+COPY = ("sh", "/var/lib/stackctl/copy-certificates")
+"""What certbot's loop runs after a renewal."""
+
 _GAP = re.compile(r"the proxy was replaced: (\d+) ms of downtime")
 
 
@@ -142,6 +145,7 @@ def test_it_renews_from_now_on(seed: Adopted) -> None:
     # By the loop too, as it stands in the container.
     renewed = stack.serial(seed.one)
     certbot(stack.container("certbot"), "renew", "--force-renewal", "--no-random-sleep-on-renew")
+    docker("exec", stack.container("certbot"), *COPY)
     docker("exec", stack.container("nginx"), "nginx", "-s", "reload")
     wait_until(lambda: stack.serial(seed.one) != renewed, 30, "the renewed certificate is served")
     assert stack.trusted(seed.one)
@@ -249,6 +253,7 @@ def test_one_had_by_standalone_renews_by_the_webroot(grown: Adopted) -> None:
     assert "docker exec" not in renewal
     force = ("--force-renewal", "--no-random-sleep-on-renew", "--cert-name", lineage)
     certbot(stack.container("letsencrypt"), "renew", *force)
+    docker("exec", stack.container("letsencrypt"), *COPY)
     docker("exec", stack.container("proxy"), "nginx", "-s", "reload")
     wait_until(lambda: stack.serial(grown.one) != grown.serial, 30, "the renewed certificate is served")
     assert sans(stack.certificate(grown.two)) == {grown.one, grown.two}

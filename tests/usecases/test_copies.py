@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from stackctl.certs.dummy import is_dummy
 from stackctl.certs.issuer import copies
 from stackctl.certs.lineage import read_certificate
 from stackctl.plan.copies import CopyLineage, CopyStored
@@ -287,3 +288,22 @@ def issue(world: World, name: str) -> str:
 
 def container(world: World, service: str) -> str:
     return next(one.id for one in world.fake.containers("stack") if one.service == service)
+
+
+def test_a_copy_that_nothing_needs_any_more_is_deleted(two: World) -> None:
+    done(two.remove(ONE))
+    assert not two.up().plan, "certbot still renews it"
+    two.fake.execute(container(two, "certbot"), ["certbot", "delete", "--cert-name", ONE])
+    two.custom("http.conf", f"# ssl_certificate /etc/letsencrypt/live/{ONE}/fullchain.pem;\n")
+    done(two.up())
+    assert not two.up().plan, "a directive of the user's names it"
+    two.custom("http.conf", "")
+    made = done(two.up())
+    assert f"delete the copy of the certificate {ONE}  (certbot no longer has it, and no site uses it)" in str(
+        made.plan
+    )
+    pairs = two.root / "data/certbot/deploy/pairs"
+    assert [path.name for path in (pairs / "lineages").iterdir()] == [TWO]
+    real = [path for path in pairs.glob("versions/*/cert.pem") if not is_dummy(read_certificate(path.read_bytes()))]
+    assert len(real) == 1
+    assert not two.up().plan

@@ -18,7 +18,7 @@ from stackctl.errors import EngineError, IssueFailed, NotReady, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import CheckNames, DeferIssue, DeleteCertificate, Issue, RefuseIssue
-from stackctl.plan.copies import CopyLineage, CopyStored, WriteHook
+from stackctl.plan.copies import CopyLineage, CopyStored, DropCopy, WriteHook
 from stackctl.plan.ignore_files import WriteIgnoreFile
 from stackctl.plan.keep import DropKept, KeepCertificate
 from stackctl.plan.operation import Operation, Plan
@@ -148,6 +148,7 @@ class Executor:
             MakeDummy: one_by_one(lambda op: directory.store_pair(op.site, *make_dummy(op.names, context.now()))),
             CopyLineage: one_by_one(lambda op: directory.copy_lineage(op.lineage, context.now())),
             CopyStored: one_by_one(lambda op: directory.copy_stored(op.site, context.now())),
+            DropCopy: one_by_one(lambda op: directory.remove_copy(op.lineage)),
             WriteHook: one_by_one(lambda op: directory.write_hook(op.files)),
             PullImage: one_by_one(lambda op: context.images.pull(op.image)),
             StartService: self._start,

@@ -43,6 +43,7 @@ from stackctl.model.layout import (
     DIRECTORIES,
     HISTORY,
     LEDGER,
+    PAIRS,
     RENEWALS,
     RESTORE,
     STATE,
@@ -52,7 +53,7 @@ from stackctl.stackfile.locate import KNOWN_NAMES
 
 _OVERRIDES = tuple(f"{name.rpartition('.')[0]}.override.{end}" for name in KNOWN_NAMES[::2] for end in ("yml", "yaml"))
 _COMPOSE = (*KNOWN_NAMES, *_OVERRIDES, ".env")
-_OWN = (*_COMPOSE, CERTBOT_CONF.path, CERTS, CA.path, HISTORY)
+_OWN = (*_COMPOSE, CERTBOT_CONF.path, PAIRS.path, CERTS, CA.path, HISTORY)
 """The files of a stack: old ones are moved away even if nothing replaces them, or they would mix with the new ones."""
 
 _VOLATILE = tuple(f"{folder}/" for folder in ((CERTBOT_CONF / RENEWALS).path, (CERTBOT_CONF / ACCOUNTS).path, STATE))
