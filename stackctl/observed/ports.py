@@ -226,8 +226,14 @@ class Delivery(Protocol):
     def missing(self) -> tuple[str, ...]:
         """Return the missing entries of the proxy's directory that lead to the live files, as paths in the stack."""
 
+    def in_the_way(self) -> dict[str, str]:
+        """Return what else is in the place of an entry, as paths in the stack, each with a free one."""
+
+    def move_aside(self, moves: Mapping[str, str]) -> None:
+        """Rename what is :meth:`in_the_way`. Idempotent."""
+
     def prepare(self) -> None:
-        """Create what is :meth:`missing`; files in its place are backed up. Idempotent."""
+        """Create what is :meth:`missing`, after :meth:`move_aside`. Idempotent."""
 
     def stage(self, files: Files, marker: Callable[[str], bytes]) -> Staged:
         """Write a generation next to the live one, with the marker of its id. Idempotent."""

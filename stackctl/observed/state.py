@@ -25,6 +25,7 @@ class Observed:
         stackfile: the Compose file on disk, or None.
         file: the name of the Compose file.
         missing: directories of the stack that do not exist.
+        in_the_way: files in the place of links of stackctl's, each with a free path.
         live: the files of the live generation without its marker.
         generation: the generation that answers on the wire, or None.
         published: the generation on disk that a start of the proxy would use, or None.
@@ -46,6 +47,7 @@ class Observed:
     version: tuple[int, ...]
     file: str = "docker-compose.yml"
     missing: tuple[str, ...] = ()
+    in_the_way: Mapping[str, str] = field(default_factory=dict)
     live: Files = field(default_factory=dict)
     generation: str | None = None
     published: str | None = None

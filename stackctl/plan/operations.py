@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from stackctl.model.layout import CA
@@ -59,6 +59,19 @@ class MakeDirectories(Operation):
     @property
     def text(self) -> str:
         return f"create {', '.join(self.paths)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveAside(Operation):
+    """Rename what is in the place of a link of stackctl's."""
+
+    preparation = Preparation.DIRECTORIES
+
+    moves: Mapping[str, str]
+
+    @property
+    def text(self) -> str:
+        return f"move {', '.join(f'{path} to {free}' for path, free in self.moves.items())}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     MakeDirectories,
     MakeDummy,
+    MoveAside,
     ReloadProxy,
     RemoveContainers,
     StartService,
@@ -129,8 +130,7 @@ class _Planner:
 
     def _prepare(self) -> Iterator[Operation]:
         observed = self.observed
-        if observed.missing:
-            yield MakeDirectories(paths=observed.missing, cause="missing")
+        yield from self._directories()
         if self.intent.ca_bundle not in {None, observed.ca_bundle}:
             yield WriteCaBundle(content=self.intent.ca_bundle or b"", cause="requested")
         if self.intent.eab_key is not None:
@@ -157,6 +157,12 @@ class _Planner:
             yield from pull_image(self.observed, certbot, scope)
             yield StartService(service=certbot, cause="it repairs its certificates", scope=scope)
         yield from self.repairs
+
+    def _directories(self) -> Iterator[Operation]:
+        if self.observed.in_the_way:
+            yield MoveAside(moves=self.observed.in_the_way, cause="a link of stackctl's belongs there")
+        if self.observed.missing:
+            yield MakeDirectories(paths=self.observed.missing, cause="missing")
 
     def _remove_stale_mounts(self) -> Iterator[Operation]:
         """Remove containers that mount a deleted directory: they would never see the one that replaces it."""

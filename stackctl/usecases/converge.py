@@ -10,6 +10,7 @@ from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
 from stackctl.errors import HostError, InputError, RequestLoop, StackfileError
+from stackctl.model.layout import GENERATIONS
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
 from stackctl.model.upstreams import loop
@@ -20,6 +21,7 @@ from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import StartProxy
 from stackctl.plan.planner import make_plan
+from stackctl.proxies.proxy import ProxyLayout
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
@@ -211,6 +213,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     if intent.strict and refused is not None:
         raise refused.error
     result = Result(command, None, plan, dry_run=dry_run)
+    _refuse_taken_folder(loaded, observed, proxy.layout)
     if dry_run:
         return replace(result, diffs=plan_diffs(plan, observed, proxy))
     if plan:
@@ -222,6 +225,25 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     if not result.errors:
         unrecorded = record_change(context, loaded.doc.text, stack, intent, observed, result.steps) or unrecorded
     return replace(result, notes=(unrecorded,)) if unrecorded else result
+
+
+def _refuse_taken_folder(loaded: Loaded, observed: Observed, layout: ProxyLayout) -> None:
+    """Refuse to begin a stack in a directory where files of the user's are in the place of stackctl's."""
+    if f"{layout.directory}/{GENERATIONS}" not in observed.missing or not observed.in_the_way:
+        return
+    users = sorted(
+        service.name
+        for service in loaded.project.services.values()
+        if service.name != loaded.stack.proxy.service
+        and any(f"/{layout.directory}/" in f"/{mount.source}/" for mount in service.mounts)
+    )
+    mounted = f", and the mounts of {', '.join(users)}" if users else ""
+    raise HostError(
+        f"{', '.join(observed.in_the_way)} already exists, and stackctl did not write it",
+        where=f"{layout.directory}/",
+        hint=f"stackctl needs this directory: move yours to another name{mounted}; nothing was changed."
+        " If it belongs to a proxy that you want to replace, see 'stackctl adopt --help'",
+    )
 
 
 def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan: Plan) -> None:

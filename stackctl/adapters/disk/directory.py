@@ -67,7 +67,7 @@ class StackDirectory(CertificateFiles):
         self.files = files
         super().__init__(files.directory, read_tree, self._lineages_file(files.directory, cache))
         self.history = History(self.root / HISTORY)
-        self._cache = cache or self.root / STATE
+        self._cache = cache
 
     @staticmethod
     def _lineages_file(root: Path, cache: Path | None) -> Path | None:
@@ -228,13 +228,17 @@ class StackDirectory(CertificateFiles):
         return found if isinstance(found, str) else None
 
     def cache_version(self, image_id: str, output: str) -> None:
-        """Cache it, if the directory is writable; an image id always names the same content."""
+        """Cache it, if the user has a writable cache; an image id always names the same content."""
+        if self._cache is None:
+            return
         kept = list(self._versions().items())[-KEPT_VERSIONS:]
         with suppress(OSError):
             self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_whole(self._cache / VERSIONS_CACHE, json.dumps({**dict(kept), image_id: output}).encode())
 
     def _versions(self) -> dict[str, object]:
+        if self._cache is None:
+            return {}
         try:
             cache = json.loads((self._cache / VERSIONS_CACHE).read_bytes())
         except (OSError, ValueError):

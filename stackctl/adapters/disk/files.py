@@ -147,9 +147,14 @@ def backups(path: Path) -> list[Path]:
     return [found[number] for number in sorted(found)]
 
 
+def free_backup(path: Path) -> Path:
+    """Return the next free ``.oldN`` of a path."""
+    last = backups(path)
+    number = int(last[-1].name.rpartition(".old")[2]) + 1 if last else 1
+    return Path(f"{path}.old{number}")
+
+
 def back_up(path: Path) -> None:
     """Rename a file, directory or link to the next free ``.oldN``, if it exists."""
     if path.exists():
-        last = backups(path)
-        number = int(last[-1].name.rpartition(".old")[2]) + 1 if last else 1
-        path.rename(Path(f"{path}.old{number}"))
+        path.rename(free_backup(path))

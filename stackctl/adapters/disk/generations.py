@@ -11,18 +11,19 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from stackctl.adapters.disk.files import (
-    back_up,
     draft_path,
+    free_backup,
     host_errors,
     make_folder,
     remove_drafts,
     sync_directory,
     sync_file,
 )
+from stackctl.errors import HostError
 from stackctl.model.layout import GENERATIONS, LIVE, LIVE_DRAFTS
 from stackctl.observed.ports import Staged
 from stackctl.proxies.proxy import Files, ProxyLayout
@@ -44,6 +45,7 @@ class Generations:
     """
 
     def __init__(self, stack: Path, layout: ProxyLayout, pinned: Callable[[], Collection[str]] = frozenset) -> None:
+        self._stack = stack
         self._root = stack / layout.directory
         self._layout = layout
         self._pinned = pinned
@@ -79,13 +81,27 @@ class Generations:
         return tuple(f"{self._layout.directory}/{name}" for name in self._missing_links())
 
     def _missing_links(self) -> list[str]:
-        return [name for name in self._layout.entry_points if not (self._root / name).is_symlink()]
+        points = self._layout.entry_points
+        return [name for name, target in points.items() if _target(self._root / name) != target]
+
+    def in_the_way(self) -> dict[str, str]:
+        """Return what has the place of a link, with the name that :meth:`move_aside` gives it."""
+        names = [*([] if (self._root / LIVE).is_symlink() else [LIVE]), *self._missing_links()]
+        found = [self._root / name for name in names if os.path.lexists(self._root / name)]
+        folder = self._layout.directory
+        return {f"{folder}/{path.name}": f"{folder}/{free_backup(path).name}" for path in found}
+
+    def move_aside(self, moves: Mapping[str, str]) -> None:
+        """Rename what :meth:`in_the_way` returned; what is no longer there is no error."""
+        with host_errors():
+            for path, free in moves.items():
+                if os.path.lexists(self._stack / path):
+                    (self._stack / path).rename(self._stack / free)
 
     def prepare(self) -> None:
-        """Create the entry points, and back up files in their place."""
+        """Create the entry points."""
         with host_errors():
             for name in self._missing_links():
-                back_up(self._root / name)
                 (self._root / name).symlink_to(self._layout.entry_points[name])
 
     def stage(self, files: Files, marker: Callable[[str], bytes]) -> Staged:
@@ -149,8 +165,8 @@ class Generations:
         draft = draft_path(link)
         with host_errors():
             remove_drafts(link.parent, LIVE_DRAFTS)
-            if not link.is_symlink():
-                back_up(link)
+            if os.path.lexists(link) and not link.is_symlink():
+                raise HostError("it is no link", where=f"{self._layout.directory}/{LIVE}", hint="run 'stackctl up'")
             draft.symlink_to(f"{GENERATIONS}/{generation}")
             draft.replace(link)
             sync_directory(link.parent)
@@ -164,6 +180,14 @@ class Generations:
         for path in ages[KEPT:]:
             if path.name not in pinned:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _target(link: Path) -> str | None:
+    """Return what a link leads to; None for what is no link."""
+    try:
+        return str(link.readlink())
+    except OSError:
+        return None
 
 
 def _used(folder: Path) -> float:

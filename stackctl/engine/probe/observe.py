@@ -41,6 +41,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         file=directory.files.main.name,
         project=project,
         version=version,
+        in_the_way=delivery.in_the_way(),
         missing=(*directory.missing(layout), *delivery.missing()),
         live=delivery.live(),
         generation=context.wire.generation(proxy_service.http.at) if proxy_runs else None,

@@ -295,6 +295,13 @@ class NodeStore:
         """Return nothing: a node needs no links."""
         return ()
 
+    def in_the_way(self) -> dict[str, str]:
+        """Return nothing: the share has only the cluster's own files."""
+        return {}
+
+    def move_aside(self, moves: Mapping[str, str]) -> None:
+        """Rename nothing."""
+
     def prepare(self) -> None:
         """Do nothing."""
 
