@@ -47,14 +47,16 @@ class CertificateFiles:
 
     def shelf(self, sites: Iterable[str], now: datetime) -> Shelf:
         """Return all that ``sites``, given by their own names, and their aliases may be served with at ``now``."""
-        copies, stored_copies = self.pairs.copies(OF_LINEAGES), self.pairs.copies(OF_STORED)
+        lineages = self.lineages()
+        copies = self.pairs.copies(OF_LINEAGES, {one.version: one.certificate for one in lineages.values()})
+        stored_copies = self.pairs.copies(OF_STORED, {})
         gone = {
             name: Lineage(name, copy.certificate, "certbot's tree no longer has it", gone=True)
             for name, copy in copies.items()
         }
         names = dict.fromkeys([*sites, *self._kept_names()])
         stored = {name: one for name in names if (one := self._stored(name, stored_copies.get(name))) is not None}
-        return Shelf({**gone, **self.lineages()}, stored, now, copies, stored_copies)
+        return Shelf({**gone, **lineages}, stored, now, copies, stored_copies)
 
     def _kept_names(self) -> list[str]:
         """Return the names for which a copy of another site's certificate is kept."""
@@ -68,6 +70,8 @@ class CertificateFiles:
         with host_errors():
             recorded = read_or_none(self.root / site_certs(site) / SOURCE)
         source = recorded.decode("utf-8", "replace").strip() if recorded else None
+        if copy is not None and copy.version == files.version:
+            return Stored.of(copy.certificate, source, files.version)
         if files.fullchain is not None and pair_problem(files.fullchain, files.privkey) is None:
             return Stored.of(read_certificate(files.fullchain), source, files.version)
         return None if copy is None else Stored.of(copy.certificate, source)

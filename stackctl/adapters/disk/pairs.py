@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from stackctl.adapters.disk.files import host_errors, make_folder
 from stackctl.certs.copied import Copy
 from stackctl.certs.issuer import copies
 from stackctl.certs.issuer.copies import PairFiles
-from stackctl.certs.lineage import read_certificate
+from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.errors import HostError
 
 
@@ -24,8 +25,8 @@ class Pairs:
         for name in (copies.LINEAGES, copies.STORED, copies.VERSIONS):
             make_folder(self._home / name)
 
-    def copies(self, kind: str) -> dict[str, Copy]:
-        """Return the intact copies of a kind, by name."""
+    def copies(self, kind: str, known: Mapping[str | None, Certificate | None]) -> dict[str, Copy]:
+        """Return the intact copies of a kind, by name; ``known`` are certificates by the versions of their pairs."""
         found: dict[str, Copy] = {}
         folder = self._home / kind
         with host_errors():
@@ -33,7 +34,8 @@ class Pairs:
             for name in names:
                 there = copies.copied(self._home, kind, name)
                 if there is not None:
-                    found[name] = Copy(read_certificate(there[1]), there[0])
+                    version, chain = there
+                    found[name] = Copy(known.get(version) or read_certificate(chain), version)
         return found
 
     def read(self, kind: str, name: str) -> PairFiles:
