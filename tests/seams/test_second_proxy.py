@@ -203,7 +203,8 @@ def test_a_certificate_is_renewed_and_taken_up(site: ToyWorld) -> None:
 
 def test_a_lost_certificate_of_one_site_does_not_hold_another_up(site: ToyWorld) -> None:
     done(site.add(TWO))
-    shutil.rmtree(site.root / "data/certbot/conf/live" / ONE)
+    for folder in ("conf/live", "conf/archive"):
+        shutil.rmtree(site.root / "data/certbot" / folder / ONE)
     shutil.rmtree(site.root / "data/certs" / ONE)
     shutil.rmtree(site.root / "data/certbot/deploy/pairs")
     site.fake.faults.issue = {ONE: "dns"}
