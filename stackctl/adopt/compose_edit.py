@@ -105,7 +105,9 @@ def _mounted(doc: Document, path: Path, wanted: Sequence[str]) -> Document:
     there = doc.data(path) or []
     if not there:
         return _put(doc, path, _listed("volumes", wanted))
-    targets = {text.split(":")[1] for text in wanted}
+    # A volume without a source only has to be there: the user's own may be larger, or keep a cache.
+    wanted = [text for text in wanted if ":" in text or not any(_target(volume) == text for volume in there)]
+    targets = {_target(text) for text in wanted}
     # Add before removing, so that the list is never empty.
     for text in wanted:
         if text not in there:
@@ -128,9 +130,16 @@ def _listed(key: str, items: Sequence[str]) -> str:
     return f"{key}:\n" + "".join(f"  - {item}\n" for item in items)
 
 
+def _target(volume: Any) -> str:  # noqa: ANN401  (YAML holds anything)
+    """Return where an entry of ``volumes`` is in the container."""
+    if isinstance(volume, dict):
+        return str(volume.get("target", ""))
+    return (str(volume).split(":")[1:2] or [str(volume)])[0]
+
+
 def _is_replaced(volume: Any, targets: set[str]) -> bool:  # noqa: ANN401  (YAML holds anything)
     """Whether stackctl's volumes replace it; stackctl's proxy never mounts the engine's socket."""
-    target = volume.get("target", "") if isinstance(volume, dict) else (str(volume).split(":")[1:2] or [str(volume)])[0]
+    target = _target(volume)
     return target.endswith("docker.sock") or any(target == one or target.startswith(f"{one}/") for one in targets)
 
 

@@ -109,6 +109,8 @@ _STANDARD = {
     *(tuple(line.removesuffix(";").split()) for line in buffer_lines(())),
     ("large_client_header_buffers", "4", "32k"),
     ("proxy_buffering", "off"),
+    ("proxy_request_buffering", "off"),
+    ("client_body_buffer_size", "128k"),
     ("proxy_headers_hash_max_size", "2048"),
     ("proxy_headers_hash_bucket_size", "128"),
     ("proxy_hide_header", "Upgrade"),

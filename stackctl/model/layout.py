@@ -50,7 +50,7 @@ USER_CACHE = ".cache"
 CACHE = "stackctl"
 """The folder below the user's cache that all stacks share."""
 
-VERSIONS_CACHE = "versions.json"
+VERSIONS_CACHE = "programs.json"
 
 
 def lineages_cache(digest: str) -> str:

@@ -59,12 +59,17 @@ def everything_to(server: Server) -> tuple[Route, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Settings of one site, or defaults of all: sizes and times with their units."""
+    """Settings of one site, or defaults of all: sizes and times with their units.
+
+    Attributes:
+        buffering: whether the proxy stores bodies in temporary files where the app or the client is slower.
+    """
 
     body_size: str = "64m"
     connect_timeout: str = "5s"
     read_timeout: str = "300s"
     send_timeout: str = "300s"
+    buffering: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stackctl.model.endpoints import Listener, Scheme
@@ -59,6 +59,8 @@ class ProxyService:
 
     Attributes:
         hosts: the hosts that its container knows without a name server.
+        ipv6: whether its container has IPv6, on which it then listens too.
+        hybrid_keys: whether its TLS library has X25519MLKEM768.
     """
 
     service: ServiceName
@@ -66,6 +68,8 @@ class ProxyService:
     listeners: tuple[Listener, ...]
     kind: str = "nginx"
     hosts: frozenset[str] = frozenset()
+    ipv6: bool = True
+    hybrid_keys: bool = False
 
     @property
     def http(self) -> Listener:
@@ -95,6 +99,10 @@ class Stack:
     certbot: ServiceName
     services: frozenset[str] = frozenset()
     tls: TlsPolicy = TlsPolicy.INTERMEDIATE
+
+    def fitted(self, *, hybrid_keys: bool, ipv6: bool) -> Stack:
+        """Return the stack with a proxy that uses what its image and its host have."""
+        return replace(self, proxy=replace(self.proxy, hybrid_keys=hybrid_keys, ipv6=ipv6))
 
     def site(self, name: str) -> Site | None:
         """Return the site that has ``name``, as its own name or as an alias."""

@@ -86,6 +86,9 @@ class Network(Protocol):
     def lookup(self, name: str, kind: str) -> Lookup:
         """Return the records of ``kind`` (A, AAAA or CAA) under ``name``, with CNAME records followed."""
 
+    def has_ipv6(self) -> bool:
+        """Return whether the kernel of this host has IPv6, whatever its addresses are."""
+
     def own_addresses(self) -> frozenset[str]:
         """Return the addresses of this host's interfaces."""
 

@@ -10,6 +10,7 @@ from stackctl.certs.held import Shelf
 from stackctl.certs.ledger import Ledger
 from stackctl.certs.lineage import Certificate
 from stackctl.model.project import Project
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Deployment
 from stackctl.proxies.proxy import Files
@@ -23,6 +24,8 @@ class Observed:
 
     Attributes:
         stackfile: the Compose file on disk, or None.
+        hybrid_keys: whether the proxy's TLS library has X25519MLKEM768.
+        ipv6: whether this host has IPv6.
         file: the name of the Compose file.
         missing: directories of the stack that do not exist.
         in_the_way: files in the place of links of stackctl's, each with a free path.
@@ -45,6 +48,8 @@ class Observed:
     stackfile: str | None
     project: Project
     version: tuple[int, ...]
+    hybrid_keys: bool = False
+    ipv6: bool = True
     file: str = "docker-compose.yml"
     missing: tuple[str, ...] = ()
     in_the_way: Mapping[str, str] = field(default_factory=dict)
@@ -63,3 +68,7 @@ class Observed:
     ledger: Ledger = field(default_factory=Ledger)
     now: datetime = _EPOCH
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)
+
+    def fitted(self, stack: Stack) -> Stack:
+        """Return ``stack`` with a proxy that uses what its image and this host have."""
+        return stack.fitted(hybrid_keys=self.hybrid_keys, ipv6=self.ipv6)

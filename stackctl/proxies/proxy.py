@@ -206,7 +206,10 @@ class Proxy(Protocol):
         """
 
     def version_command(self) -> list[str]:
-        """Return the command that prints the proxy's version."""
+        """Return the command that prints the proxy's version and its TLS library."""
+
+    def has_hybrid_keys(self, output: str) -> bool:
+        """Return whether its TLS library has X25519MLKEM768, by what :meth:`version_command` printed."""
 
     def parse_version(self, output: str) -> Version:
         """Return the version in what :meth:`version_command` printed.

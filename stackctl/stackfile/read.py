@@ -200,13 +200,15 @@ def _refuse_duplicates(sites: list[Site]) -> None:
 
 
 def _tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tuning:
-    changes: dict[str, str] = {}
+    changes: dict[str, str | bool] = {}
     for field in _TUNABLE:
         value = getattr(keys, field.name)
-        if value is not None:
+        if isinstance(value, bool):
+            changes[field.name] = value
+        elif value is not None:
             parse = values.size if field.name == "body_size" else values.duration
             changes[field.name] = _checked(doc, (*path, field.encode_name), parse, value)
-    return replace(defaults, **changes) if changes else defaults
+    return replace(defaults, **changes) if changes else defaults  # type: ignore[arg-type]
 
 
 def _checked(doc: Document, path: Path, parse: Callable[[str], T], value: str) -> T:

@@ -33,6 +33,7 @@ class Tunable(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     connect_timeout: Duration | None = None
     read_timeout: Duration | None = None
     send_timeout: Duration | None = None
+    buffering: Annotated[bool, Meta(description="Store bodies while the app or the client is slower")] | None = None
 
 
 class ServiceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):

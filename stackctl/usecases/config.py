@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from stackctl.certs.held import held
 from stackctl.engine.context import Context
-from stackctl.engine.probe.observe import proxy_version
+from stackctl.engine.probe.observe import proxy_program
 from stackctl.errors import InputError
 from stackctl.model.values import Domain
 from stackctl.proxies.sites import Rendering, site_tls
@@ -43,7 +43,9 @@ def config(context: Context, domain: Domain) -> Result[ConfigReport]:
         raise InputError(f"{domain} is not routed by this stack", hint="list the routed names with 'stackctl status'")
     proxy = context.proxy_of(stack)
     custom = context.directory.custom(proxy.layout)
-    rendering = Rendering(proxy, proxy_version(context, proxy, stack.proxy.image), custom)
+    program = proxy_program(context, proxy, stack.proxy.image)
+    stack = stack.fitted(hybrid_keys=program.hybrid_keys, ipv6=context.network.has_ipv6())
+    rendering = Rendering(proxy, program.version, custom)
     shelf = context.directory.shelf((one.name for one in stack.sites), context.now())
     tls = {one.name: site_tls(one, held(one, shelf)) for one in stack.sites}
     rendered = rendering.render(stack, [site], tls)

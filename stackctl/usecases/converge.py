@@ -205,6 +205,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     """
     stack = loaded.stack
     observed = observe(context, stack, loaded.project, intent.focused(stack.sites), loaded.before, loaded.doc.text)
+    stack = observed.fitted(stack)
     custom = observed.custom if intent.custom is None else intent.custom
     proxy = context.proxy_of(stack)
     rendering = Rendering(proxy, observed.version, custom)

@@ -39,5 +39,5 @@ def _default(field: msgspec.structs.FieldInfo, *, top: bool) -> str:
         return "required"
     value = field.default if field.default is not NODEFAULT else field.default_factory()
     if value is None and hasattr(Tuning, field.name):
-        return str(getattr(Tuning(), field.name)) if top else "as at the top"
+        return json.dumps(getattr(Tuning(), field.name)).strip('"') if top else "as at the top"
     return "none" if value in (None, []) else json.dumps(value).strip('"')

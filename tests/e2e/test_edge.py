@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import APP_IMAGE, ROOT, Stack, trusting, wait_until
+from tests.e2e.helpers import APP_IMAGE, ROOT, Stack, docker, inspect, trusting, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -120,7 +120,12 @@ def edge(request: pytest.FixtureRequest, new_stack: NewStack) -> Iterator[Edge]:
         f"    x-stackctl:\n      domains: [{name}]\n      port: 8000\n"
         for service, name in (("seen", made.name), ("other", made.other))
     )
-    stack.file.write_text(text.replace("services:\n", f"services:\n{sites}", 1))
+    # Engine 20.10 chooses no prefix by itself.
+    subnet = f"fd{stack.token[1:3]}:{stack.token[3:]}::/64"
+    network = f"networks:\n  default:\n    enable_ipv6: true\n    ipam:\n      config:\n        - subnet: '{subnet}'\n"
+    stack.file.write_text(text.replace("services:\n", f"services:\n{sites}", 1) + network)
+    # Compose cannot change a network that is in use.
+    stack.ok("down")
     stack.ok("up", "--no-issue")
     wait_until(lambda: made.ask("/").status == 200)
     yield made
@@ -251,6 +256,56 @@ def _are_apart(read: Any) -> None:
         arrived += [time.monotonic()] * (said.count(b"data: ") - len(arrived))
     assert arrived[1] - arrived[0] > 0.4
     assert arrived[2] - arrived[1] > 0.4
+
+
+ASK = """\
+import json, socket, ssl, sys
+to, name, port, tls = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "True"
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+with socket.create_connection((to, port), 10) as plain:
+    connection = context.wrap_socket(plain, server_hostname=name) if tls else plain
+    connection.sendall(f"GET / HTTP/1.1\\r\\nHost: {name}\\r\\nConnection: close\\r\\n\\r\\n".encode())
+    stream = connection.makefile("rb")
+    answer = stream.read().partition(b"\\r\\n\\r\\n")[2].decode()
+    print(json.dumps([plain.getsockname()[0], answer]))
+"""
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_clients_over_ipv6_are_served_and_known_by_their_address(edge: Edge, *, tls: bool) -> None:
+    networks = inspect(edge.stack.container("nginx"))["NetworkSettings"]["Networks"]
+    (at,) = (network["GlobalIPv6Address"] for network in networks.values())
+    asked = ["python3", "-c", ASK, at, edge.name, "443" if tls else "80", str(tls)]
+    own, answer = json.loads(docker("exec", edge.stack.container("other"), *asked))
+    seen = dict(_pairs(answer))
+    assert ":" in own
+    assert seen["x-real-ip"] == seen["x-forwarded-for"] == own
+    # A reload binds the sockets of both families again.
+    edge.stack.compose("exec", "-T", "nginx", "nginx", "-e", "/dev/stderr", "-s", "reload")
+    assert json.loads(docker("exec", edge.stack.container("other"), *asked))[0] == own
+    log = docker("logs", "--since", "20s", edge.stack.container("nginx"))
+    assert "bind()" not in log
+
+
+def test_keys_are_exchanged_by_the_listed_groups_only(edge: Edge) -> None:
+    hybrid = edge.version != "1.22"  # that image has OpenSSL 3.0
+    wanted = {"X25519": True, "P-256": True, "P-384": True, "P-521": False, "X448": False}
+    if hybrid:
+        wanted["X25519MLKEM768"] = True
+    for group, accepted in wanted.items():
+        handshake = ["openssl", "s_client", "-connect", "127.0.0.1:443", "-servername", edge.name, "-groups", group]
+        done = subprocess.run(
+            ["docker", "exec", edge.stack.container("nginx"), *handshake],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+        assert ("Cipher is TLS_" in done.stdout) is accepted, (group, done.stdout[-500:])
+    config = edge.stack.ok("config", edge.name).stdout + (edge.stack.directory / "nginx/snippets/tls.conf").read_text()
+    assert ("X25519MLKEM768" in config) is hybrid
 
 
 def test_a_request_on_another_sites_connection_is_misdirected(edge: Edge) -> None:

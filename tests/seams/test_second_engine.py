@@ -40,6 +40,9 @@ class Everywhere:
     def lookup(self, name: str, kind: str) -> Lookup:
         return Lookup(Answer.FOUND, ("192.0.2.1",)) if kind == "A" else Lookup(Answer.EMPTY)
 
+    def has_ipv6(self) -> bool:
+        return False
+
     def own_addresses(self) -> frozenset[str]:
         return frozenset({"192.0.2.1"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -105,8 +106,11 @@ def test_only_the_names_a_certificate_covers_are_redirected() -> None:
     assert tls.trusted == {A}
     files = site_files(stack(one), one, tls, NEW, custom=None)
     assert files[f"sites/{A}.redirect"] == b"server_name a.example.com;\n"
-    assert b"listen 80;\n    server_name www.example.com;\n" in files[f"sites/{A}.conf"]
-    assert b"listen 443 ssl;\n    server_name a.example.com www.example.com;\n" in files[f"sites/{A}.conf"]
+    assert b"listen 80;\n    listen [::]:80;\n    server_name www.example.com;\n" in files[f"sites/{A}.conf"]
+    assert (
+        b"listen 443 ssl;\n    listen [::]:443 ssl;\n    server_name a.example.com www.example.com;\n"
+        in files[f"sites/{A}.conf"]
+    )
 
 
 def test_a_lineage_that_cannot_be_used_is_served_by_the_dummy() -> None:
@@ -276,7 +280,7 @@ def test_commands_are_argument_lists() -> None:
         "nginx", "-e", "/dev/stderr", "-t", "-q", "-c", "/etc/nginx/staged/nginx.conf",
     ]  # fmt: skip
     assert NGINX.reload.command == ("nginx", "-e", "/dev/stderr", "-s", "reload")
-    assert NGINX.version_command() == ["nginx", "-v"]
+    assert NGINX.version_command() == ["nginx", "-V"]
 
 
 @pytest.mark.parametrize(
@@ -356,3 +360,55 @@ def test_a_rejection_without_a_sites_file_is_about_the_only_site_that_it_can_be(
     }
     rejection = NGINX.explain(f"nginx: [emerg] {message}\n", "s", files)
     assert (rejection.site, rejection.where) == (site_named, where)
+
+
+def test_ipv6_is_listened_on_in_sockets_of_its_own() -> None:
+    """One for both families could not be bound while the old one is open, at a reload."""
+    both, one = (replace(stack(site(A)), proxy=replace(stack(site(A)).proxy, ipv6=ipv6)) for ipv6 in (True, False))
+    for version in (OLD, NEW):
+        for made in (both, one):
+            files = {
+                **shared_files(made, version, custom=None),
+                **site_files(made, made.sites[0], DUMMY, version, custom=None),
+            }
+            listens = re.findall(r"listen (\S+?)(?=[; ])", b"".join(files.values()).decode())
+            v4 = [text for text in listens if ":" not in text]
+            assert [text for text in listens if ":" in text] == (
+                [f"[::]:{port}" for port in v4] if made.proxy.ipv6 else []
+            )
+            assert not any(b"ipv6only=off" in body for body in files.values())
+
+
+@pytest.mark.parametrize(
+    ("printed", "hybrid"),
+    [
+        ("nginx version: nginx/1.30.6\nbuilt with OpenSSL 3.6.5 29 Sep 2026\nconfigure arguments: --with-debug", True),
+        ("built with OpenSSL 3.5.0 8 Apr 2025", True),
+        ("built with OpenSSL 3.0.20 7 Apr 2026\nTLS SNI support enabled", False),
+        ("built with OpenSSL 1.1.1n  15 Mar 2022 (running with OpenSSL 1.1.1w  11 Sep 2023)", False),
+        ("built with OpenSSL 3.4.1 11 Feb 2025 (running with OpenSSL 3.5.7 9 Jun 2026)", True),
+        ("built with OpenSSL 3.5.0 8 Apr 2025 (running with OpenSSL 3.0.9 1 Jan 2024)", False),
+        ("built with LibreSSL 4.0.0", False),
+        ("nginx version: nginx/1.22.1", False),
+        ("", False),
+    ],
+)
+def test_key_exchange_is_mozillas_list_and_the_hybrid_where_the_library_has_it(printed: str, *, hybrid: bool) -> None:
+    assert NGINX.has_hybrid_keys(printed) is hybrid
+    made = stack().fitted(hybrid_keys=NGINX.has_hybrid_keys(printed), ipv6=True)
+    tls = shared_files(made, NEW, custom=None)["snippets/tls.conf"].decode()
+    first = "X25519MLKEM768:" if hybrid else ""
+    assert f"ssl_ecdh_curve {first}X25519:prime256v1:secp384r1;" in tls
+    own = shared_files(made, NEW, custom=b"ssl_ecdh_curve secp521r1;\nssl_protocols TLSv1.2;\n")["snippets/tls.conf"]
+    assert b"ssl_ecdh_curve" not in own
+    assert b"ssl_protocols" not in own
+    assert b"ssl_session_cache" in own
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_bodies_pass_through_and_are_stored_only_where_the_user_wants_it(version: tuple[int, ...]) -> None:
+    assert "    proxy_request_buffering off;\n" in conf(version)
+    assert "    proxy_buffering off;\n" in conf(version)
+    assert "buffering" not in site_conf(version)
+    stored = site_conf(version, tuning=Tuning(buffering=True))
+    assert "    proxy_buffering on;\n    proxy_request_buffering on;\n" in stored

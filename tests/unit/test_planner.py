@@ -326,7 +326,7 @@ def test_an_added_alias_stays_on_http_until_the_certificate_covers_it() -> None:
     assert isinstance(first, StageFiles)
     assert isinstance(second, StageFiles)
     assert f"sites/{A}.redirect" not in first.files  # a.example.com goes on being redirected, it alone
-    assert b"listen 80;\n    server_name www.example.com;" in first.files[f"sites/{A}.conf"]
+    assert b"listen 80;\n    listen [::]:80;\n    server_name www.example.com;" in first.files[f"sites/{A}.conf"]
     assert second.files[f"sites/{A}.redirect"] == b"server_name a.example.com www.example.com;\n"
     assert b"listen 80" not in second.files[f"sites/{A}.conf"]
 

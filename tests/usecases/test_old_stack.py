@@ -80,7 +80,10 @@ CHANGED = [
     ("write certbot's deploy hook data/certbot/deploy/copy-certificates", "missing"),
     ("write docker-compose.yml", "the stack changes"),
     *((f"copy the certificate {name} for the proxy", "the proxy has no copy of it") for name in NAMES),
-    ("stage nginx.conf, snippets/proxy.conf, snippets/removed.conf", "settings of all sites changed"),
+    (
+        "stage nginx.conf, snippets/proxy.conf, snippets/removed.conf, snippets/tls.conf",
+        "settings of all sites changed",
+    ),
     *((f"stage sites/{name}.conf", f"{name} changed") for name in NAMES),
     ("test the staged configuration and make it live", "the proxy's files change"),
     ("start service certbot", "its definition changed"),

@@ -20,6 +20,8 @@ class FakeNetwork:
 
     own = "192.0.2.1"
     """This host's address."""
+    ipv6 = True
+    """Whether the kernel has IPv6."""
 
     def __init__(self, root: Path, engine: FakeEngine) -> None:
         self._root, self._engine = root, engine
@@ -34,6 +36,9 @@ class FakeNetwork:
     def lookup(self, name: str, kind: str) -> Lookup:
         usual = Lookup(Answer.FOUND, (self.own,)) if kind == "A" else Lookup(Answer.EMPTY)
         return self.records.get((name, kind), usual)
+
+    def has_ipv6(self) -> bool:
+        return self.ipv6
 
     def own_addresses(self) -> frozenset[str]:
         return frozenset({self.own, "127.0.0.1"})

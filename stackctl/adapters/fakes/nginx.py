@@ -31,7 +31,7 @@ class FakeNginx:
 
     def asked(self, command: Sequence[str]) -> Asked | None:
         match list(command):
-            case ["nginx", "-v"]:
+            case ["nginx", "-V"]:
                 return Asked("version")
             case ["nginx", *_, "-c", path]:
                 return Asked("test", path.removeprefix(f"{self.layout.mount}/").removesuffix(f"/{MAIN}"))

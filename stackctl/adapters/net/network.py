@@ -6,6 +6,7 @@ import errno
 import http.client
 import ipaddress
 import json
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import replace
@@ -45,6 +46,14 @@ class HostNetwork:
     def lookup(self, name: str, kind: str) -> Lookup:
         """See :meth:`Network.lookup`."""
         return self._resolver.lookup(name, kind)
+
+    def has_ipv6(self) -> bool:
+        """See :meth:`Network.has_ipv6`."""
+        try:
+            socket.socket(socket.AF_INET6, socket.SOCK_STREAM).close()
+        except OSError:
+            return False
+        return True
 
     def own_addresses(self) -> frozenset[str]:
         """See :meth:`Network.own_addresses`."""

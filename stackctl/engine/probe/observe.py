@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from stackctl.adapters.git import find_repository
 from stackctl.certs.held import held
@@ -12,7 +13,7 @@ from stackctl.model.project import Project
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
-from stackctl.proxies.proxy import Proxy
+from stackctl.proxies.proxy import Proxy, Version
 
 
 def observe(  # noqa: PLR0913  (the desired state and the file on disk)
@@ -27,7 +28,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
     proxy = context.proxy_of(stack)
     layout = proxy.layout
     delivery = context.delivery(layout)
-    version = proxy_version(context, proxy, stack.proxy.image)
+    program = proxy_program(context, proxy, stack.proxy.image)
     containers = context.orchestrator.containers(project.name)
     project = context.orchestrator.attached(text, project, containers)
     proxy_service = stack.proxy
@@ -40,7 +41,9 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         stackfile=stackfile,
         file=directory.files.main.name,
         project=project,
-        version=version,
+        version=program.version,
+        hybrid_keys=program.hybrid_keys,
+        ipv6=context.network.has_ipv6(),
         in_the_way=delivery.in_the_way(),
         missing=(*directory.missing(layout), *delivery.missing()),
         live=delivery.live(),
@@ -61,8 +64,20 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
     )
 
 
-def proxy_version(context: Context, proxy: Proxy, image: str) -> tuple[int, ...]:
-    """Return the version of the proxy in ``image``, which is pulled first if it is not available locally."""
+@dataclass(frozen=True, slots=True)
+class ProxyProgram:
+    """The proxy in an image.
+
+    Attributes:
+        hybrid_keys: whether its TLS library has X25519MLKEM768.
+    """
+
+    version: Version
+    hybrid_keys: bool
+
+
+def proxy_program(context: Context, proxy: Proxy, image: str) -> ProxyProgram:
+    """Return the proxy in ``image``, which is pulled first if it is not available locally."""
     image_id = context.images.image_id(image)
     if image_id is None:
         context.report.note(f"pulling {image}")
@@ -74,4 +89,4 @@ def proxy_version(context: Context, proxy: Proxy, image: str) -> tuple[int, ...]
     if printed is None:
         printed = context.sandbox.run_once(image, proxy.version_command(), tmpfs=proxy.layout.tmpfs).text
         context.directory.cache_version(image_id, printed)
-    return proxy.parse_version(printed)
+    return ProxyProgram(proxy.parse_version(printed), proxy.has_hybrid_keys(printed))

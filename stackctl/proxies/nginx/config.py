@@ -77,6 +77,10 @@ _CIPHERS = {
     ),
 }
 
+_GROUPS = ("X25519", "prime256v1", "secp384r1")
+_HYBRID = ("X25519MLKEM768",)
+"""Key exchange that also holds against quantum computers (RFC 9794); an older TLS library refuses its name."""
+
 _SIMPLE = re.compile(r"([a-z_]+) (.*);\Z")
 
 
@@ -116,6 +120,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         resolver_valid=max(2, sites // 50),
         http=stack.proxy.http,
         https=stack.proxy.https,
+        ipv6=stack.proxy.ipv6,
         custom=custom is not None,
         headers=shared_header_lines(edge, own),
         buffers=buffer_lines(own),
@@ -126,12 +131,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         "snippets/acme.conf": _challenge(),
         "snippets/proxy.conf": _proxy_snippet(),
         "snippets/removed.conf": _removed_snippet(),
-        "snippets/tls.conf": render(
-            "nginx/snippets/tls.conf.j2",
-            policy=stack.tls.value,
-            protocols=_PROTOCOLS[stack.tls],
-            ciphers=_CIPHERS[stack.tls],
-        ),
+        "snippets/tls.conf": giving_way(_tls_snippet(stack), own, 0),
     }
     encoded = {path: text.encode() for path, text in files.items()}
     if custom is None:
@@ -167,6 +167,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
         own_names=_any_of(site.domains),
         http=stack.proxy.http,
         https=stack.proxy.https,
+        ipv6=stack.proxy.ipv6,
         path=route.path,
         upstream=str(server),
         quoted_upstream=nginx_quote(str(server)),
@@ -220,13 +221,16 @@ def _settings(site: Site, own: Sequence[Directives]) -> list[str]:
         "proxy_send_timeout": (site.tuning.send_timeout, defaults.send_timeout),
     }
     http, server, location = own
+    if site.tuning.buffering:
+        tuned |= dict.fromkeys(("proxy_buffering", "proxy_request_buffering"), ("on", "off"))
     lines = [
         f"{name} {value};"
         for name, (value, default) in tuned.items()
         # What http.conf sets is a default too, where the Compose file has no other value.
         if first(server, name) is None and (value != default or first(http, name) is None)
     ]
-    if needs_buffering((*server, *location)) and first(server, "proxy_buffering") is None:
+    stores = needs_buffering((*server, *location)) and not site.tuning.buffering
+    if stores and first(server, "proxy_buffering") is None:
         lines.append("proxy_buffering on;")
     return lines + (buffer_lines(server) if sets_buffers(server) else [])
 
@@ -244,6 +248,16 @@ def _location_lines(edge: Edge, own: Sequence[Directives]) -> list[str]:
 def _edge() -> Edge:
     """Return the request headers that every app gets, or never gets."""
     return Edge(_simple(_proxy_snippet()), _simple(_removed_snippet()))
+
+
+def _tls_snippet(stack: Stack) -> str:
+    return render(
+        "nginx/snippets/tls.conf.j2",
+        policy=stack.tls.value,
+        protocols=_PROTOCOLS[stack.tls],
+        ciphers=_CIPHERS[stack.tls],
+        groups=":".join((*(_HYBRID if stack.proxy.hybrid_keys else ()), *_GROUPS)),
+    )
 
 
 def _simple(text: str) -> Directives:

@@ -18,13 +18,19 @@ PARKED = ".parked"
 CUSTOM_HTTP = "http.conf"
 """The user's own file for the ``http`` block."""
 
+TEMPORARY = "/var/cache/nginx"
+"""In the container: bodies that do not fit into memory, and caches of the user's. On disk, in a volume."""
+
+SMALL = "16m"
+"""Size of each folder that is in memory. nginx keeps its process id there, and the user perhaps a socket."""
+
 LAYOUT = ProxyLayout(
     place=NGINX,
     entry_points={name: f"{LIVE}/{name}" for name in (MAIN, SITES, SNIPPETS)},
     folders=(SITES,),
     custom_files="*.conf",
     marker=f"{SNIPPETS}/generation.conf",
-    tmpfs=("/run", "/tmp", "/var/cache/nginx"),  # noqa: S108  (inside the container)
+    tmpfs=("/run", "/tmp", TEMPORARY),  # noqa: S108  (inside the container)
 )
 
 

@@ -21,7 +21,7 @@ _LISTS = frozenset({"proxy_set_header", "proxy_hide_header", "add_header"})
 _KEPT = _LISTS | {"include", "listen", "server_name", "access_log", "ssl_certificate", "ssl_certificate_key", "set"}
 """Directives that may occur more than once in a block."""
 
-_SIMPLE = re.compile(r" +(?P<name>[a-z0-9_]+)(?: [^{}]*)?;$")
+_SIMPLE = re.compile(r" *(?P<name>[a-z0-9_]+)(?: [^{}]*)?;$")
 _SIZE = re.compile(r"(\d+)([kKmM]?)\Z")
 _FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 _HEADERS_SNIPPET = "snippets/proxy.conf"

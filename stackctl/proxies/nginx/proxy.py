@@ -22,6 +22,8 @@ from stackctl.proxies.nginx.layout import (
     NGINX,
     PARKED,
     SITES,
+    SMALL,
+    TEMPORARY,
     custom_location,
     custom_site,
 )
@@ -44,6 +46,8 @@ _RELOAD = Reload(
     overlap=0.12,
 )
 _VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
+_LIBRARY = re.compile(r"\bOpenSSL (\d+)\.(\d+)\.")
+_HYBRID_SINCE = (3, 5)
 _PASSWORDS = re.compile(
     rf"""^[ \t]*auth_basic_user_file\s+["']?{re.escape(CUSTOM.mount)}/([^/\s"';$]+)["']?\s*;""", re.MULTILINE
 )
@@ -67,7 +71,8 @@ class Nginx:
             base=base,
             mounts=(NGINX, *PROXY_MOUNTS),
             renewed=RENEWED.mount,
-            tmpfs=self.layout.tmpfs,
+            tmpfs=[f"{path}:size={SMALL}" for path in self.layout.tmpfs if path != TEMPORARY],
+            temporary=TEMPORARY,
             generation_path=MARKER_PATH,
         )
 
@@ -135,8 +140,8 @@ class Nginx:
         return ["nginx", "-e", "/dev/stderr", "-t", "-q", "-c", f"{self.layout.mount}/{root}/{MAIN}"]
 
     def version_command(self) -> list[str]:
-        """Return ``nginx -v``."""
-        return ["nginx", "-v"]
+        """Return ``nginx -V``, which also prints the TLS library."""
+        return ["nginx", "-V"]
 
     def parse_version(self, output: str) -> Version:
         """Return the numbers of ``nginx version: nginx/1.30.4``."""
@@ -147,6 +152,12 @@ class Nginx:
         if version < OLDEST:
             raise EngineError(f"nginx {match[1]} is too old", hint="use an image with nginx 1.19.5 or newer")
         return version
+
+    def has_hybrid_keys(self, output: str) -> bool:
+        """Return whether it runs with OpenSSL 3.5 or newer."""
+        found = _LIBRARY.findall(output)
+        # "built with OpenSSL 3.4.1 (running with OpenSSL 3.5.0)": the last one counts.
+        return bool(found) and tuple(map(int, found[-1])) >= _HYBRID_SINCE
 
     def explain(self, output: str, root: str, files: Files) -> Rejection:
         """Return the first ``[emerg]`` line, with the file it names."""

@@ -176,6 +176,7 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
     """Plan the ordered operations that turn the old stack into ``loaded``."""
     stack = loaded.stack
     observed = observe(context, stack, loaded.project, stack.sites, loaded.before, loaded.doc.text)
+    stack = observed.fitted(stack)
     there = {one.site: Stored.of(read_certificate(one.chain)) for one in imports}
     lineages = {**observed.shelf.lineages, **foreign.lineages}
     shelf = replace(observed.shelf, lineages=lineages, stored={**observed.shelf.stored, **there})

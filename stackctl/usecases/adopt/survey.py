@@ -18,7 +18,7 @@ from stackctl.engine.adopt.inside import inside_of
 from stackctl.engine.adopt.old_files import old_files
 from stackctl.engine.adopt.proxy_image import find_layout
 from stackctl.engine.context import Context
-from stackctl.engine.probe.observe import proxy_version
+from stackctl.engine.probe.observe import proxy_program
 from stackctl.errors import EngineError, InputError
 from stackctl.model import values
 from stackctl.model.endpoints import HTTP_PORT
@@ -133,7 +133,7 @@ def _version(context: Context, proxy: Proxy, image: str, options: AdoptOptions) 
         InputError: the old proxy's image is kept, and is too old.
     """
     try:
-        return proxy_version(context, proxy, image)
+        return proxy_program(context, proxy, image).version
     except EngineError as error:
         if options.nginx_image is not None or context.images.image_id(image) is None:
             raise

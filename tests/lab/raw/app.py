@@ -1,15 +1,18 @@
 """An app that reports the request it saw, byte for byte, and answers in every framing; standard library only."""
 
+import io
 import json
 import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 JSON_TYPE = b"Content-Type: application/json\r\n"
 EVENTS = b"Content-Type: text/event-stream\r\n"
 EVENT = b"data: %d\n\n"
+STUCK = 120.0
 COUNT, APART = 3, 0.7
 BODY = COUNT * len(EVENT % 0)
 
@@ -22,10 +25,29 @@ def serve(connection: socket.socket) -> None:
             while (line := stream.readline().strip()) != b"":
                 name, _, value = line.decode("latin-1").partition(":")
                 lines.append((name, value.strip()))
-            length = sum(int(value) for name, value in lines if name.lower() == "content-length")
-            stream.read(length)
-            if not answer(connection, head.decode("latin-1").strip(), lines):
+            start = head.decode("latin-1").strip()
+            if "/stuck" in start:
+                # An app all of whose workers are busy: the body waits.
+                time.sleep(STUCK)
                 return
+            length = sum(read(stream, lines))
+            if not answer(connection, start, [*lines, ("body-length", str(length))]):
+                return
+
+
+def read(stream: io.BufferedReader, lines: list[tuple[str, str]]) -> Iterator[int]:
+    """Read a body, with its length or in chunks; yield the sizes of its parts."""
+    said = {name.lower(): value for name, value in lines}
+    if said.get("transfer-encoding", "").lower() == "chunked":
+        while size := int(stream.readline().split(b";")[0], 16):
+            yield len(stream.read(size))
+            stream.readline()
+        stream.readline()
+        return
+    left = int(said.get("content-length", 0))
+    while left and (part := stream.read(min(left, 1 << 20))):
+        left -= len(part)
+        yield len(part)
 
 
 def answer(connection: socket.socket, start: str, lines: list[tuple[str, str]]) -> bool:
@@ -49,13 +71,22 @@ def answer(connection: socket.socket, start: str, lines: list[tuple[str, str]]) 
                 connection.sendall(connection.recv(100))
                 return False
             connection.sendall(b"HTTP/1.1 426 Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n")
+        case ["upload"]:
+            said_length = dict(lines)["body-length"].encode()
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(said_length)
+            connection.sendall(head + said_length)
+        case ["download"]:
+            size = int(said["size"])
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            for begin in range(0, size, 1 << 20):
+                connection.sendall(bytes(min(size - begin, 1 << 20)))
         case ["slow"]:
             time.sleep(float(said["seconds"]))
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         case ["events", framing]:
             return events(connection, framing)
         case _:
-            body = json.dumps({"start": start, "headers": lines}).encode()
+            body = json.dumps({"start": start, "headers": lines[:-1]}).encode()
             connection.sendall(b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (JSON_TYPE, len(body), body))
     return True
 

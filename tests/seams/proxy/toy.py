@@ -124,6 +124,9 @@ class Toy:
         """Return ``toyd --about``."""
         return ["toyd", "--about"]
 
+    def has_hybrid_keys(self, output: str) -> bool:
+        return "hybrid" in output
+
     def parse_version(self, output: str) -> Version:
         """Return the numbers of ``toyd release 3 update 7``."""
         match = re.search(r"release (\d+) update (\d+)", output)
