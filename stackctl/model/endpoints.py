@@ -14,6 +14,7 @@ from stackctl.model.values import is_host, is_ip, port
 HTTP_PORT, HTTPS_PORT = 80, 443
 """The default ports of ``http`` and ``https`` (RFC 9110, section 4.2). The proxy listens on them in its container."""
 
+_DEFAULT_PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT}
 _DIGITS = re.compile(r"[0-9]{1,5}\Z")
 _NUMERIC = re.compile(r"(?:\A|\.)(?:0x[0-9a-f]*|[0-9]+)\.?\Z", re.IGNORECASE)
 """A name that resolvers take for a number, such as 127.1 (inet_aton)."""
@@ -55,6 +56,41 @@ def endpoint(text: str) -> Endpoint:
     if address is None and (not is_host(host) or is_ip(host) or _NUMERIC.search(host)):
         raise InputError(f"{text!r} is not HOST:PORT: {host!r} is not a host name or an address")
     return Endpoint(address or host.lower(), port(int(number)))
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A server outside Compose, and what is spoken to it.
+
+    Attributes:
+        tls: whether that is HTTPS.
+    """
+
+    endpoint: Endpoint
+    tls: bool = False
+
+    def __str__(self) -> str:
+        return f"https://{self.endpoint}" if self.tls else str(self.endpoint)
+
+
+def upstream(text: str) -> Upstream:
+    """Return ``text`` as ``[SCHEME://]HOST:PORT``; with a scheme, the port may be the scheme's own."""
+    scheme, separator, rest = text.rpartition("://")
+    if not separator:
+        return Upstream(endpoint(text))
+    if scheme.lower() not in _DEFAULT_PORTS:
+        raise InputError(f"{text!r} has the scheme {scheme!r}", hint="write http://HOST:PORT or https://HOST:PORT")
+    place, _, path = rest.partition("/")
+    if path or "?" in rest or "#" in rest:
+        raise InputError(
+            f"{text!r} has a path, and the app gets the path of the request",
+            hint="write only https://HOST:PORT; your own directives for the proxy can change paths",
+        )
+    if "@" in place:
+        raise InputError("an upstream cannot have a user name or a password", hint="write only https://HOST:PORT")
+    tls = scheme.lower() == "https"
+    has_port = _DIGITS.match(place.rpartition(":")[2]) and (not place.startswith("[") or "]:" in place)
+    return Upstream(endpoint(place if has_port else f"{place}:{_DEFAULT_PORTS[scheme.lower()]}"), tls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stackctl.model.endpoints import Endpoint
+from stackctl.model.endpoints import Endpoint, Upstream
 from stackctl.model.values import Domain, ServiceName
 
 EVERY_PATH = "/"
 """The prefix of every path."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """How the certificate of a server that speaks HTTPS is verified.
+
+    Attributes:
+        name: the name that it must be valid for, which the handshake names too; None for the server's host.
+        ca: the user's file with the root certificates to trust; None for those of the proxy's image.
+    """
+
+    verify: bool = True
+    name: str | None = None
+    ca: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +32,22 @@ class Server:
     Attributes:
         endpoint: where the proxy connects to.
         service: the Compose service at that endpoint, or None for a server outside Compose.
+        tls: how its certificate is verified; None for a server that speaks plain HTTP.
     """
 
     endpoint: Endpoint
     service: ServiceName | None = None
+    tls: ServerTls | None = None
 
     @classmethod
-    def of(cls, service: ServiceName, port: int) -> Server:
+    def of(cls, service: ServiceName, port: int, tls: ServerTls | None = None) -> Server:
         """Return the server that a Compose service is on ``port`` of its containers."""
-        return cls(Endpoint(service, port), service)
+        return cls(Endpoint(service, port), service, tls)
+
+    @property
+    def upstream(self) -> Upstream:
+        """Its address, with what is spoken to it."""
+        return Upstream(self.endpoint, self.tls is not None)
 
     def __str__(self) -> str:
         return str(self.endpoint)

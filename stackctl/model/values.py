@@ -19,6 +19,7 @@ Domain = NewType("Domain", str)
 ServiceName = NewType("ServiceName", str)
 """A Compose service name."""
 
+_CA_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,100}\.ca\.pem\Z")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 # The Compose specification allows more, but a service is also a DNS name on the network.
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
@@ -209,6 +210,23 @@ def size(text: str) -> str:
     if not _SIZE.match(canonical):
         raise InputError(f"{text!r} is not a size", hint="write a number and k, m or g, such as 64m; 0 is no limit")
     return canonical
+
+
+def ca_file(text: str) -> str:
+    """Return ``text`` as the name of a user's file with root certificates."""
+    if not _CA_FILE.match(text):
+        raise InputError(
+            f"{text!r} is not the name of a file with root certificates",
+            hint="put the PEM file next to your own proxy directives, and write its name, such as company.ca.pem",
+        )
+    return text
+
+
+def tls_name(text: str) -> str:
+    """Return ``text`` as the name that a server's certificate must be valid for."""
+    if not is_host(text) or is_ip(text):
+        raise InputError(f"{text!r} is not a DNS name", hint="write a name that the server's certificate has")
+    return text.lower()
 
 
 def is_host(text: str) -> bool:

@@ -48,11 +48,7 @@ class Orchestrator(Protocol):
         """Return the version of the engine."""
 
     def compose_version(self) -> str:
-        """Return the version of Compose; the engine itself is not needed.
-
-        Raises:
-            EngineError: Compose is missing or too old.
-        """
+        """Return the version of Compose, without the engine; raise EngineError if it is missing or too old."""
 
     def resolve(self, stackfile: str, texts: Sequence[str] = ()) -> Project:
         """Return the project that the text ``stackfile`` defines in this directory, with overrides and .env applied.

@@ -30,7 +30,7 @@ class ProxyLayout:
         place: the proxy's directory in the stack, and where its container mounts it.
         entry_points: links in the directory that lead through ``live``, by which the image finds its files.
         folders: folders that each generation has, even if they are empty.
-        custom_files: a pattern of the names that the user's own files have.
+        custom_files: patterns of the names that the user's own files have.
         marker: the file of a generation that serves its id.
         tmpfs: folders in the container that must be writable.
     """
@@ -38,7 +38,7 @@ class ProxyLayout:
     place: Place
     entry_points: Mapping[str, str]
     folders: tuple[str, ...]
-    custom_files: str
+    custom_files: tuple[str, ...]
     marker: str
     tmpfs: tuple[str, ...]
 

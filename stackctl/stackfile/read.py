@@ -15,7 +15,7 @@ from stackctl.errors import InputError, StackfileError
 from stackctl.model import endpoints, values
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_listeners
 from stackctl.model.project import ROLE_LABEL, Project, Service
-from stackctl.model.routing import Server, Site, Tuning, everything_to
+from stackctl.model.routing import Server, ServerTls, Site, Tuning, everything_to
 from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Stack, TlsPolicy
 from stackctl.model.values import Domain
 from stackctl.stackfile.document import Document, Path
@@ -150,7 +150,8 @@ def _sites(doc: Document, top: StackKeys, defaults: Tuning, known: Collection[st
             path: Path = ("services", service, KEY)
             keys = _decode(doc, path, ServiceKeys)
             host = _checked(doc, ("services", service), values.service_name, service)
-            sites.append(_site(doc, path, keys, Server.of(host, keys.port), defaults))
+            tls = _server_tls(doc, path, keys, https=keys.protocol == "https")
+            sites.append(_site(doc, path, keys, Server.of(host, keys.port, tls), defaults))
     for index, entry in enumerate(top.apps):
         path = (KEY, "apps", index)
         server = _server(doc, path, entry)
@@ -163,10 +164,41 @@ def _sites(doc: Document, top: StackKeys, defaults: Tuning, known: Collection[st
 
 def _server(doc: Document, path: Path, entry: AppKeys) -> Server:
     if entry.upstream is not None and entry.service is None and entry.port is None:
-        return Server(_checked(doc, (*path, "upstream"), endpoints.endpoint, entry.upstream))
+        found = _checked(doc, (*path, "upstream"), endpoints.upstream, entry.upstream)
+        tls = _server_tls(doc, path, entry, https=found.tls or entry.protocol == "https")
+        if tls is not None and tls.verify and tls.name is None and found.endpoint.is_address:
+            raise StackfileError(
+                f"a certificate cannot be verified for the address {found.endpoint.host}",
+                where=doc.where_of((*path, "upstream")),
+                hint="add 'upstream-tls' with the 'name' of the certificate, or with 'verify: false'",
+            )
+        return Server(found.endpoint, None, tls)
     if entry.service is not None and entry.port is not None and entry.upstream is None:
-        return Server.of(_checked(doc, (*path, "service"), values.service_name, entry.service), entry.port)
+        tls = _server_tls(doc, path, entry, https=entry.protocol == "https")
+        service = _checked(doc, (*path, "service"), values.service_name, entry.service)
+        return Server.of(service, entry.port, tls)
     raise StackfileError("an app needs 'upstream', or 'service' and 'port'", where=doc.where_of(path))
+
+
+def _server_tls(doc: Document, path: Path, keys: ServiceKeys | AppKeys, *, https: bool) -> ServerTls | None:
+    """Return how the certificate of an app is verified; None for an app that speaks plain HTTP."""
+    said = keys.upstream_tls
+    if said is None:
+        return ServerTls() if https else None
+    place: Path = (*path, "upstream-tls")
+    if not https:
+        raise StackfileError(
+            "'upstream-tls' applies to apps that speak HTTPS only",
+            where=doc.where_of(place),
+            hint="add 'protocol: https', or write the upstream with https://",
+        )
+    name = None if said.name is None else _checked(doc, (*place, "name"), values.tls_name, said.name)
+    ca = None if said.ca is None else _checked(doc, (*place, "ca"), values.ca_file, said.ca)
+    if not said.verify and ca is not None:
+        raise StackfileError(
+            "'ca' has no effect with 'verify: false'", where=doc.where_of((*place, "ca")), hint="remove one of them"
+        )
+    return ServerTls(said.verify, name, ca)
 
 
 def _site(doc: Document, path: Path, keys: ServiceKeys | AppKeys, server: Server, defaults: Tuning) -> Site:

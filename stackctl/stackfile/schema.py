@@ -36,11 +36,27 @@ class Tunable(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     buffering: Annotated[bool, Meta(description="Store bodies while the app or the client is slower")] | None = None
 
 
+class ServerTlsKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``upstream-tls``: how the certificate of an app that speaks HTTPS is verified."""
+
+    verify: Annotated[bool, Meta(description="Whether the certificate is verified")] = True
+    name: Annotated[str, Meta(description="Name in the app's certificate, if not its host")] | None = None
+    ca: Annotated[str, Meta(description="File with root certificates, such as company.ca.pem")] | None = None
+
+
+Protocol = Annotated[Literal["http", "https"], Meta(description="What the app speaks on its port")]
+UpstreamTls = Annotated[
+    ServerTlsKeys | None, Meta(description="How the certificate of an app that speaks HTTPS is verified")
+]
+
+
 class ServiceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     """``services.NAME.x-stackctl``: the site this service answers."""
 
     domains: Domains
     port: Port
+    protocol: Protocol = "http"
+    upstream_tls: UpstreamTls = None
     certificate: Lineage | None = None
 
 
@@ -48,9 +64,11 @@ class AppKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True)
     """``x-stackctl.apps[]``: a site outside Compose, or one more site of a service."""
 
     domains: Domains
-    upstream: Annotated[str, Meta(description="HOST:PORT of something outside Compose")] | None = None
+    upstream: Annotated[str, Meta(description="[https://]HOST:PORT of something outside Compose")] | None = None
     service: Annotated[str, Meta(description="Compose service that answers this site too")] | None = None
     port: Port | None = None
+    protocol: Protocol = "http"
+    upstream_tls: UpstreamTls = None
     certificate: Lineage | None = None
 
 

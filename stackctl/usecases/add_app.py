@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, RequestLoop, StackfileError
-from stackctl.model.endpoints import Endpoint
+from stackctl.model.endpoints import Upstream
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain, ServiceName
 from stackctl.plan.intent import Intent
@@ -30,7 +30,7 @@ class AddApp:
     service: ServiceName | None = None
     image: str | None = None
     port: int | None = None
-    upstream: Endpoint | None = None
+    upstream: Upstream | None = None
     env_file: FilePath | None = None
     issue: bool = True
     check: bool = True
@@ -62,7 +62,7 @@ def _loaded(context: Context, doc: Document, wanted: AddApp) -> Loaded:
     try:
         return load(context, edited, doc.text)
     except RequestLoop as error:
-        if wanted.upstream is None or str(wanted.upstream.host) not in error.message:
+        if wanted.upstream is None or str(wanted.upstream.endpoint.host) not in error.message:
             raise
         raise InputError(error.message, field="upstream", hint=error.hint) from error
 
@@ -99,7 +99,7 @@ def _refuse_different(loaded: Loaded, site: Site, wanted: AddApp) -> None:
         ("aliases", site.aliases, wanted.aliases),
         ("service", site.services, _given(wanted.service)),
         ("port", [server.endpoint.port for server in site.servers], _given(wanted.port)),
-        ("upstream", [server.endpoint for server in site.servers], _given(wanted.upstream)),
+        ("upstream", [server.upstream for server in site.servers], _given(wanted.upstream)),
         ("image", [service.image for service in resolved if service and service.image], _given(wanted.image)),
     )
     for key, current, requested in compared:

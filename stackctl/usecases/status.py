@@ -106,7 +106,7 @@ def status(context: Context) -> Result[StatusReport]:
             SiteStatus(
                 name=site.name,
                 aliases=site.aliases,
-                upstream=", ".join(map(str, site.servers)),
+                upstream=", ".join(str(server.upstream) for server in site.servers),
                 health=max((health[server] for server in site.servers), key=_badness),
                 issuer=certificate.issuer if certificate else None,
                 not_after=certificate.not_after if certificate else None,

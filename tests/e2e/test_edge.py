@@ -268,7 +268,7 @@ with socket.create_connection((to, port), 10) as plain:
     connection.sendall(f"GET / HTTP/1.1\\r\\nHost: {name}\\r\\nConnection: close\\r\\n\\r\\n".encode())
     stream = connection.makefile("rb")
     answer = stream.read().partition(b"\\r\\n\\r\\n")[2].decode()
-    print(json.dumps([plain.getsockname()[0], answer]))
+    print(json.dumps([connection.getsockname()[0], answer]))
 """
 
 

@@ -10,7 +10,7 @@ from stackctl.adapters.disk.generations import Generations
 from stackctl.model.layout import Place
 from stackctl.proxies.proxy import ProxyLayout
 
-LAYOUT = ProxyLayout(Place(".", "/etc/proxy"), {"proxy.conf": "live/proxy.conf"}, (), "*.conf", "marker", ())
+LAYOUT = ProxyLayout(Place(".", "/etc/proxy"), {"proxy.conf": "live/proxy.conf"}, (), ("*.conf",), "marker", ())
 
 
 @pytest.fixture

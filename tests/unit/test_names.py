@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stackctl.errors import ExitCode, InputError
 from stackctl.model import endpoints, values
-from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.endpoints import Endpoint, PortBinding, Upstream
 
 LONG_LABEL = "a" * 63
 LONGEST = ".".join([LONG_LABEL, LONG_LABEL, LONG_LABEL, "a" * 61])
@@ -614,3 +614,59 @@ def test_whatever_passes_as_a_size_or_a_duration_is_a_number_and_a_unit(text: st
 )
 def test_no_text_makes_a_parser_fail_in_another_way(text: str, parse: Callable[[str], object]) -> None:
     accepted(parse, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "tls"),
+    [
+        ("https://legacy.internal", "legacy.internal", 443, True),
+        ("HTTPS://Legacy.internal:8443/", "legacy.internal", 8443, True),
+        ("https://[2001:db8::1]", "2001:db8::1", 443, True),
+        ("https://[2001:db8::1]:8443", "2001:db8::1", 8443, True),
+        ("http://10.0.0.5", "10.0.0.5", 80, False),
+        ("http://10.0.0.5:3000", "10.0.0.5", 3000, False),
+        ("10.0.0.5:3000", "10.0.0.5", 3000, False),
+    ],
+)
+def test_an_upstream_may_have_a_scheme(text: str, host: str, port: int, *, tls: bool) -> None:
+    found = endpoints.upstream(text)
+    assert found == Upstream(Endpoint(host, port), tls)
+    assert endpoints.upstream(str(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("https://", "not HOST:PORT"),
+        ("https://a b", "not HOST:PORT"),
+        ("https://legacy.internal/path", "has a path"),
+        ("https://legacy.internal?x", "has a path"),
+        ("https://u:p@legacy.internal", "user name"),
+        ("ftp://legacy.internal:21", "scheme 'ftp'"),
+        ("unix:///run/app.sock", "scheme 'unix'"),
+        ("https://localhost", "the container itself"),
+        ("https://legacy.internal:0", "port"),
+        ("https://legacy.internal:99999", "port"),
+        ("https://a;}.internal", "not HOST:PORT"),
+        ("https://$host", "not HOST:PORT"),
+        ("https://https://a.internal", "scheme"),
+        ("legacy.internal", "not HOST:PORT"),
+    ],
+)
+def test_what_has_no_scheme_of_an_upstream_is_refused(text: str, why: str) -> None:
+    with pytest.raises(InputError, match=re.escape(why)):
+        endpoints.upstream(text)
+
+
+@pytest.mark.parametrize("text", ["a.pem", "../x.ca.pem", "a/b.ca.pem", ".ca.pem", "a b.ca.pem", "x.ca.pem\n", ""])
+def test_the_file_of_root_certificates_is_one_of_the_users(text: str) -> None:
+    with pytest.raises(InputError, match="is not the name of a file"):
+        values.ca_file(text)
+    assert values.ca_file("my-company.v2.ca.pem") == "my-company.v2.ca.pem"
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1", "[::1]", "a b", "$host", "a;b", ""])
+def test_the_name_of_a_certificate_is_a_dns_name(text: str) -> None:
+    with pytest.raises(InputError, match="not a DNS name"):
+        values.tls_name(text)
+    assert values.tls_name("Portal.Internal") == "portal.internal"

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from stackctl.certs.copied import lineage_pair
 from stackctl.certs.held import Shelf, held
-from stackctl.errors import EngineError
+from stackctl.errors import EngineError, InputError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
-from stackctl.model.routing import Tuning
+from stackctl.model.routing import Server, ServerTls, Tuning, everything_to
 from stackctl.model.stack import TlsPolicy
-from stackctl.model.values import Domain
+from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.config import Capabilities, shared_files, site_files
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import Rejection, SiteTls
@@ -412,3 +412,51 @@ def test_bodies_pass_through_and_are_stored_only_where_the_user_wants_it(version
     assert "buffering" not in site_conf(version)
     stored = site_conf(version, tuning=Tuning(buffering=True))
     assert "    proxy_buffering on;\n    proxy_request_buffering on;\n" in stored
+
+
+HTTPS_APP = Server.of(ServiceName("web"), 8443, ServerTls())
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_an_app_that_speaks_https_is_verified(version: tuple[int, ...]) -> None:
+    one = replace(site(A), routes=everything_to(HTTPS_APP))
+    text = site_files(stack(one), one, DUMMY, version, custom=None)[f"sites/{A}.conf"].decode()
+    assert text.count("proxy_pass https://") == 2
+    assert "proxy_pass http://" not in text
+    assert "        proxy_ssl_verify on;\n" in text
+    assert "        proxy_ssl_name web;\n        proxy_ssl_verify on;\n" in text
+    assert "        proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;\n" in text
+    unverified = replace(one, routes=everything_to(replace(HTTPS_APP, tls=ServerTls(verify=False))))
+    text = site_files(stack(unverified), unverified, DUMMY, version, custom=None)[f"sites/{A}.conf"].decode()
+    assert "proxy_ssl_verify" not in text
+    assert "proxy_ssl_server_name on;" in text
+    assert "proxy_ssl" not in site_conf(version)
+
+
+def test_root_certificates_of_the_users_are_copied() -> None:
+    tls = ServerTls(name="app.internal", ca="mine.ca.pem")
+    one = replace(site(A), routes=everything_to(replace(HTTPS_APP, tls=tls)))
+    rendering = Rendering(NGINX, NEW, {"mine.ca.pem": b"PEM"})
+    files = rendering.render(stack(one), [one], {A: DUMMY}).sites[A]
+    assert files[f"sites/{A}.ca"] == b"PEM"
+    assert f"proxy_ssl_trusted_certificate sites/{A}.ca;".encode() in files[f"sites/{A}.conf"]
+    assert b"proxy_ssl_name app.internal;" in files[f"sites/{A}.conf"]
+    with pytest.raises(InputError, match=r"there is no nginx/custom/mine\.ca\.pem"):
+        replace(rendering, custom={}).render(stack(one), [one], {A: DUMMY})
+    own = site_files(stack(one), one, DUMMY, NEW, custom=None, location=b"proxy_ssl_verify off;\n")[f"sites/{A}.conf"]
+    assert b"proxy_ssl_verify on;" not in own
+
+
+@pytest.mark.parametrize(
+    ("message", "todo"),
+    [
+        ("upstream SSL certificate verify error: (18:self-signed certificate) while SSL handshaking", "'ca'"),
+        ("upstream SSL certificate verify error: (20:unable to get local issuer certificate)", "'ca'"),
+        ("upstream SSL certificate verify error: (10:certificate has expired)", "renew the app's certificate"),
+        ('upstream SSL certificate does not match "web" while SSL handshaking to upstream', "'name'"),
+        ("client intended to send too large body: 99 bytes", "'body-size'"),
+        ("SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)", "TLS handshake"),
+    ],
+)
+def test_the_advice_on_an_app_names_the_key_that_cures(message: str, todo: str) -> None:
+    assert todo in NGINX.advice(message).todo

@@ -10,7 +10,7 @@ import pytest
 from stackctl.errors import ExitCode, StackfileError
 from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
 from stackctl.model.project import Project, Service
-from stackctl.model.routing import Server, Site, Tuning, everything_to
+from stackctl.model.routing import Server, ServerTls, Site, Tuning, everything_to
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, KeyType, Stack, TlsPolicy
 from stackctl.model.values import ServiceName
 from stackctl.stackfile.document import Document
@@ -468,3 +468,63 @@ def test_a_proxy_has_an_image() -> None:
     proxy = replace(NGINX, image=None)
     error = refusal("services:\n  nginx: {build: .}\n", Project("demo", {"nginx": proxy, "certbot": CERTBOT}))
     assert str(error) == "f.yml:2: the proxy service has no image"
+
+
+HTTPS_APP = """\
+services:
+  web:
+    image: web
+    x-stackctl:
+      domains: [example.com]
+      port: 8443
+      KEYS
+"""
+OUTSIDE = "x-stackctl:\n  apps:\n    - domains: [example.com]\n      upstream: UPSTREAM\n      KEYS\n"
+
+
+def server_of(text: str) -> Server:
+    (site,) = sites(text)
+    (server,) = site.servers
+    return server
+
+
+@pytest.mark.parametrize(
+    ("keys", "tls"),
+    [
+        (("protocol: http",), None),
+        (("protocol: https",), ServerTls()),
+        (("protocol: https", "upstream-tls: {}"), ServerTls()),
+        (("protocol: https", "upstream-tls: {verify: false}"), ServerTls(verify=False)),
+        (("protocol: https", "upstream-tls: {verify: false, name: a.b}"), ServerTls(verify=False, name="a.b")),
+        (("protocol: https", "upstream-tls: {name: A.B, ca: x.ca.pem}"), ServerTls(name="a.b", ca="x.ca.pem")),
+    ],
+)
+def test_an_app_may_speak_https(keys: tuple[str, ...], tls: ServerTls | None) -> None:
+    assert server_of(HTTPS_APP.replace("KEYS", "\n      ".join(keys))).tls == tls
+
+
+def test_an_upstream_says_what_is_spoken_by_its_scheme() -> None:
+    found = server_of(OUTSIDE.replace("UPSTREAM", "https://legacy.internal").replace("KEYS", ""))
+    assert (found.endpoint, found.tls) == (Endpoint("legacy.internal", 443), ServerTls())
+    assert server_of(OUTSIDE.replace("UPSTREAM", "http://10.0.0.5:80").replace("KEYS", "")).tls is None
+    named = OUTSIDE.replace("UPSTREAM", "https://10.0.0.5:8443").replace("KEYS", "upstream-tls: {name: a.internal}")
+    assert server_of(named).tls == ServerTls(name="a.internal")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (HTTPS_APP.replace("KEYS", "upstream-tls: {verify: false}"), "apps that speak HTTPS only"),
+        (HTTPS_APP.replace("KEYS", "protocol: h2c"), "protocol"),
+        (HTTPS_APP.replace("KEYS", "protocol: https\n      upstream-tls: {insecure: true}"), "insecure"),
+        (HTTPS_APP.replace("KEYS", "protocol: https\n      upstream-tls: {ca: /etc/x.pem}"), "company.ca.pem"),
+        (HTTPS_APP.replace("KEYS", "protocol: https\n      upstream-tls: {ca: x.ca.pem, verify: false}"), "no effect"),
+        (HTTPS_APP.replace("KEYS", "protocol: https\n      upstream-tls: true"), "upstream-tls"),
+        (OUTSIDE.replace("UPSTREAM", "https://10.0.0.5").replace("KEYS", ""), "cannot be verified for the address"),
+        (OUTSIDE.replace("UPSTREAM", "a.internal:1").replace("KEYS", "upstream-tls: {name: x.y}"), "HTTPS only"),
+    ],
+)
+def test_what_cannot_be_verified_is_refused_where_it_is_written(text: str, why: str) -> None:
+    error = refusal(text)
+    assert why in f"{error} {error.hint}"
+    assert (error.where or "").startswith("f.yml:")

@@ -111,7 +111,8 @@ class StackDirectory(CertificateFiles):
         """
         found = {}
         with host_errors():
-            for path in sorted((self.root / layout.custom).glob(layout.custom_files)):
+            folder = self.root / layout.custom
+            for path in sorted(one for pattern in layout.custom_files for one in folder.glob(pattern)):
                 if not path.is_file():
                     raise HostError(
                         "it is a directory or a broken link, not a file",

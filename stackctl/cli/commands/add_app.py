@@ -53,7 +53,7 @@ def add_app(
         ),
     ] = None,
     upstream: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Server outside Compose, instead of a service.")
+        str | None, typer.Option(metavar="[https://]HOST:PORT", help="Server outside Compose, instead of a service.")
     ] = None,
     env_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Environment file of a new service.")] = None,
     no_issue: NoIssue = False,
@@ -78,7 +78,7 @@ def add_app(
             service=parsed("--service", values.service_name, service),
             image=parsed("--image", values.image, image),
             port=port,
-            upstream=parsed("--upstream", endpoints.endpoint, upstream),
+            upstream=parsed("--upstream", endpoints.upstream, upstream),
             env_file=env_file and env_file.absolute(),
             issue=not no_issue,
             check=not force,

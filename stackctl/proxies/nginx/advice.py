@@ -18,9 +18,23 @@ _TODO = {
 
 def advice(message: str) -> Advice:
     """Return what to do about an error of a request."""
+    if "upstream SSL certificate" in message or "certificate verify failed" in message:
+        return Advice(_certificate(message))
     if "too large body" in message:
         return Advice("set 'body-size' in x-stackctl, or send less", refused=True)
     if _LIMIT in message:  # limit_req and limit_conn
         return Advice(f"raise the limit in {CUSTOM.path}, or ask more slowly", refused=True)
     todo = next((todo for part, todo in _TODO.items() if part in message), None)
     return Advice(todo or "see 'stackctl logs', and ask again")
+
+
+def _certificate(message: str) -> str:
+    """Return what to do about the certificate of an app that speaks HTTPS."""
+    if "does not match" in message:
+        return "set 'name' in 'upstream-tls' to a name of the app's certificate"
+    if "expired" in message:
+        return "renew the app's certificate, or set 'verify: false' in 'upstream-tls'"
+    return (
+        f"put the root certificate of the app's CA into {CUSTOM.path} and name it as 'ca' in 'upstream-tls', "
+        "or set 'verify: false' there"
+    )

@@ -11,7 +11,7 @@ from functools import lru_cache
 from stackctl.errors import InputError
 from stackctl.model.layout import CHALLENGES, WEBROOT
 from stackctl.model.routing import Route, Server, Site, Tuning
-from stackctl.model.stack import Stack, TlsPolicy
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.copies import http_copy, site_copies
 from stackctl.proxies.nginx.directives import Directive, first
@@ -31,6 +31,8 @@ from stackctl.proxies.nginx.own import (
     shared_header_lines,
 )
 from stackctl.proxies.nginx.removed import REMOVED
+from stackctl.proxies.nginx.tls import tls_snippet
+from stackctl.proxies.nginx.upstream import tls_lines
 from stackctl.proxies.proxy import Files, SiteTls
 from stackctl.templates import render
 
@@ -65,21 +67,6 @@ class Capabilities:
         """How HTTP/2 is turned on: by its own directive, or on ``listen``."""
         return "directive" if self.http2_directive else "listen"
 
-
-_PROTOCOLS = {TlsPolicy.MODERN: "TLSv1.3", TlsPolicy.INTERMEDIATE: "TLSv1.2 TLSv1.3"}
-# https://ssl-config.mozilla.org, guideline 5.7, without the DHE suites.
-_CIPHERS = {
-    TlsPolicy.MODERN: None,
-    TlsPolicy.INTERMEDIATE: (
-        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-        "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-        "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-    ),
-}
-
-_GROUPS = ("X25519", "prime256v1", "secp384r1")
-_HYBRID = ("X25519MLKEM768",)
-"""Key exchange that also holds against quantum computers (RFC 9794); an older TLS library refuses its name."""
 
 _SIMPLE = re.compile(r"([a-z_]+) (.*);\Z")
 
@@ -131,7 +118,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         "snippets/acme.conf": _challenge(),
         "snippets/proxy.conf": _proxy_snippet(),
         "snippets/removed.conf": _removed_snippet(),
-        "snippets/tls.conf": giving_way(_tls_snippet(stack), own, 0),
+        "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
     encoded = {path: text.encode() for path, text in files.items()}
     if custom is None:
@@ -139,7 +126,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     return {**encoded, "snippets/http.custom": http_copy(stack, custom, resolves=able.upstream_resolve)}
 
 
-def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
+def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     stack: Stack,
     site: Site,
     tls: SiteTls,
@@ -149,11 +136,13 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
     location: bytes | None = None,
     http: bytes | None = None,
     groups: frozenset[str] = frozenset(),
+    ca: bytes | None = None,
 ) -> Files:
     """Return ``sites/DOMAIN.conf``; ``.redirect`` has its names that HTTP redirects.
 
-    ``.custom`` and ``.location`` are copies of the user's own files, for its server and for its ``location /``;
-    ``http`` is the user's file around all servers, ``groups`` are the upstream groups beside the servers.
+    ``.custom``, ``.location`` and ``.ca`` are copies of the user's own files: for its server, for its
+    ``location /``, and the root certificates by which its app is verified. ``http`` is the user's file around all
+    servers, ``groups`` are the upstream groups beside the servers.
     """
     able = Capabilities.of(version)
     route, server = _only(site)
@@ -165,9 +154,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
         "nginx/site.conf.j2",
         name=site.name,
         own_names=_any_of(site.domains),
-        http=stack.proxy.http,
-        https=stack.proxy.https,
-        ipv6=stack.proxy.ipv6,
+        proxy=stack.proxy,
         path=route.path,
         upstream=str(server),
         quoted_upstream=nginx_quote(str(server)),
@@ -187,6 +174,8 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
         location=location is not None,
         server_lines=header_lines(edge, own[:1], own[1]),
         location_lines=_location_lines(edge, own),
+        scheme="http" if server.tls is None else "https",
+        tls_lines=list(tls_lines(site.name, server)),
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
     copies, beside = site_copies(around, {"custom": custom, "location": location}, own)
@@ -194,6 +183,8 @@ def site_files(  # noqa: PLR0913  (a site, and the user's two files for it)
     redirected = [name for name in site.domains if name in tls.trusted]
     if redirected:
         files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
+    if ca is not None:
+        files[f"sites/{site.name}.ca"] = ca
     return files | {f"sites/{site.name}.{kind}": body for kind, body in copies.items()}
 
 
@@ -248,16 +239,6 @@ def _location_lines(edge: Edge, own: Sequence[Directives]) -> list[str]:
 def _edge() -> Edge:
     """Return the request headers that every app gets, or never gets."""
     return Edge(_simple(_proxy_snippet()), _simple(_removed_snippet()))
-
-
-def _tls_snippet(stack: Stack) -> str:
-    return render(
-        "nginx/snippets/tls.conf.j2",
-        policy=stack.tls.value,
-        protocols=_PROTOCOLS[stack.tls],
-        ciphers=_CIPHERS[stack.tls],
-        groups=":".join((*(_HYBRID if stack.proxy.hybrid_keys else ()), *_GROUPS)),
-    )
 
 
 def _simple(text: str) -> Directives:

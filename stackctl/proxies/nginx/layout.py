@@ -28,7 +28,7 @@ LAYOUT = ProxyLayout(
     place=NGINX,
     entry_points={name: f"{LIVE}/{name}" for name in (MAIN, SITES, SNIPPETS)},
     folders=(SITES,),
-    custom_files="*.conf",
+    custom_files=("*.conf", "*.ca.pem"),
     marker=f"{SNIPPETS}/generation.conf",
     tmpfs=("/run", "/tmp", TEMPORARY),  # noqa: S108  (inside the container)
 )

@@ -31,6 +31,7 @@ from stackctl.proxies.nginx.log import is_routine, logged_errors
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.nginx.rejection import explained, shown, site_of
 from stackctl.proxies.nginx.trace import trace
+from stackctl.proxies.nginx.upstream import ca_of
 from stackctl.proxies.proxy import Files, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.trace import Advice, LoggedError
 from stackctl.stackfile.services import HERE, signed
@@ -99,13 +100,14 @@ class Nginx:
                     location=custom.get(custom_location(site.name)),
                     http=http,
                     groups=groups,
+                    ca=ca_of(site, site.servers[0], custom),
                 )
                 for site in sites
             },
         )
 
     def site_of(self, path: str) -> Domain | None:
-        """Return the DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom`` or ``.location``."""
+        """Return the DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom``, ``.location`` or ``.ca``."""
         return site_of(path)
 
     def sites_in(self, files: Files) -> frozenset[Domain]:

@@ -19,7 +19,7 @@ LAYOUT = ProxyLayout(
     place=EDGE,
     entry_points={},
     folders=(RULES,),
-    custom_files="*.rules",
+    custom_files=("*.rules",),
     marker="answers/generation",
     tmpfs=("/var/tmp/toy",),
 )
