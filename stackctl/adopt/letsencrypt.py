@@ -166,7 +166,7 @@ def contact_of(accounts: Iterable[str], scripts: Iterable[str]) -> str | None:
     for text in accounts:
         try:
             contacts = (json.loads(text).get("body") or {}).get("contact") or ()
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             continue
         for contact in contacts:
             if str(contact).startswith("mailto:"):

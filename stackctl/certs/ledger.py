@@ -172,5 +172,5 @@ def _entry(line: str) -> Entry | None:
         body = json.loads(line)
         at = read_time(body["at"])
         return Entry(at, str(body["ca"]), tuple(body["names"]), bool(body["issued"]), bool(body["renewal"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

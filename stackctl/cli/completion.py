@@ -47,12 +47,13 @@ def _directory(ctx: typer.Context) -> Path:
 
 
 def _files(directory: Path) -> Iterator[dict[str, Any]]:
+    from stackctl.reading import read_regular
     from stackctl.stackfile.document import Document
     from stackctl.stackfile.locate import locate
 
     files = locate(directory.absolute(), os.environ)
     for path in (files.main, *files.others):
-        doc = Document.parse(path.read_text(encoding="utf-8"), path.name)
+        doc = Document.parse(read_regular(path).decode("utf-8"), path.name)
         yield {"services": doc.data(("services",)) or {}, "apps": doc.data(("x-stackctl", "apps")) or []}
 
 

@@ -21,7 +21,7 @@ from stackctl.cli.options import OutputFormat, naming_option
 from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import View, show_error, show_text
 from stackctl.engine.context import Context, Report
-from stackctl.errors import ExitCode, Interrupted, StackctlError
+from stackctl.errors import ExitCode, HostError, Interrupted, StackctlError
 from stackctl.usecases import session
 from stackctl.usecases.as_json import failure_object, result_object
 from stackctl.usecases.result import Result
@@ -100,6 +100,9 @@ def guarded(
     except (KeyboardInterrupt, typer.Abort):  # a prompt raises the second
         interruption.ignore()
         return fail(Interrupted(interruption.MESSAGE, hint=interruption.HINT))
+    except UnicodeEncodeError as error:
+        text = f"a name or a value is not UTF-8 text: {error.object[:80]!r}"
+        return fail(HostError(text, hint="rename the file or the directory, or correct the value"))
     except BrokenPipeError:
         # The reader closed the pipe; without this, Python prints another error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

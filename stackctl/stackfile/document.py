@@ -16,6 +16,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from stackctl.errors import StackfileError
@@ -27,6 +28,23 @@ _TAG = "tag:yaml.org,2002:"
 
 Index = dict[str, tuple[Node, Node]]
 """Entries of a mapping by key."""
+
+
+_DEEPEST = 100
+"""Blocks inside each other; real Compose files have ten. The C parser crashes at some ten thousand."""
+
+
+def _refuse_deep(body: str, name: str) -> None:
+    depth = 0
+    try:
+        for event in YAML(typ="safe", pure=False).parse(body):
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise StackfileError(
+                    f"blocks are nested more than {_DEEPEST} levels deep", where=f"{name}:{event.start_mark.line + 1}"
+                )
+    except YAMLError:
+        return  # reported by the parser, or taken by the slower one
 
 
 def _composed(body: str) -> Node | None:
@@ -70,8 +88,11 @@ class Document:
             StackfileError: not YAML, more than one document, or not a mapping at the top.
         """
         body = text.removeprefix("\ufeff")
+        _refuse_deep(body, name)
         try:
             root = _composed(body)
+        except RecursionError:
+            raise StackfileError(f"blocks are nested more than {_DEEPEST} levels deep", where=name) from None
         except YAMLError as error:
             raise StackfileError(
                 f"not YAML: {_problem(error)}",

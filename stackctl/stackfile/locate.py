@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackctl.errors import StackfileError
+from stackctl.reading import read_regular
 
 DEFAULT_NAME = "docker-compose.yml"
 KNOWN_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -74,9 +75,8 @@ def refuse_foreign_keys(files: ComposeFiles) -> None:
         StackfileError: with the file and line.
     """
     for path in files.others:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+        text = _text(path)
+        if text is None:
             continue  # Compose reads it too, and reports what is wrong
         match = re.search(r"^\s*x-stackctl\s*:", text, re.MULTILINE)
         if match:
@@ -119,9 +119,8 @@ def _variable(key: str, sources: list[Path], environment: Mapping[str, str]) -> 
         return environment[key]
     found = None
     for path in sources:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+        text = _text(path)
+        if text is None:
             continue
         pattern = rf"^\s*(?:export\s+)?{re.escape(key)}\s*[=:][ \t]*(?P<value>'[^'\n]*'|\"[^\"\n]*\"|[^\n]*)"
         for match in re.finditer(pattern, text, re.MULTILINE):
@@ -133,3 +132,18 @@ def _variable(key: str, sources: list[Path], environment: Mapping[str, str]) -> 
                 )
             found = value[1:-1] if value[:1] in {"'", '"'} else re.split(r"[ \t]#|\A#", value)[0].strip()
     return found
+
+
+def _text(path: Path) -> str | None:
+    """Return the text of a file, or None if Compose reports what is wrong with it.
+
+    Raises:
+        StackfileError: it is a pipe or a device, which Compose would read for ever, or too large.
+    """
+    try:
+        return read_regular(path).decode("utf-8")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, UnicodeDecodeError):
+        return None
+    except OSError as error:
+        hint = "replace it with a file, or remove it"
+        raise StackfileError(error.strerror or str(error), where=path.name, hint=hint) from error

@@ -11,7 +11,7 @@ from typing import Any
 
 from cryptography import x509
 
-from stackctl.adapters.disk.files import host_errors
+from stackctl.adapters.disk.files import input_errors
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model import values
@@ -22,6 +22,7 @@ from stackctl.plan.ignore_files import uncovered_lines
 from stackctl.plan.intent import Intent
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import DEFAULT
+from stackctl.reading import read_given
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
@@ -232,8 +233,8 @@ def read_bundle(options: InitOptions) -> bytes | None:
     path = options.ca_bundle
     if path is None:
         return None
-    with host_errors():
-        content = path.read_bytes()
+    with input_errors("ca_bundle"):
+        content = read_given(path)
     try:
         x509.load_pem_x509_certificates(content)
     except ValueError as error:
@@ -256,8 +257,8 @@ def read_eab_key(options: InitOptions) -> str | None:
             field="eab_kid" if path is None else "eab_hmac_key_file",
             hint="the CA provides both together",
         )
-    with host_errors():
-        content = path.read_bytes()
+    with input_errors("eab_hmac_key_file"):
+        content = read_given(path)
     try:
         return values.eab_hmac_key(content.decode("ascii", "replace").strip())
     except InputError as error:

@@ -87,6 +87,8 @@ def open_archive(path: Path, keys: Keys) -> Archive:
     Raises:
         InputError: the file is not a backup, truncated, altered, of a later format, or encrypted for other keys.
     """
+    if not path.is_file():  # a pipe would be waited for, and cannot be read twice
+        raise InputError(f"{path} is not a file" if path.exists() else f"file {path} does not exist", where="FILE")
     with host_errors(), path.open("rb") as file:
         try:
             if not is_sealed(file.read(64)):

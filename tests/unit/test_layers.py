@@ -15,8 +15,8 @@ def words(text: str) -> list[str]:
 
 
 LAYERS = words(
-    "errors times wording assets templates model stackfile certs proxies observed plan diagnose adopt adapters engine "
-    "usecases cli __main__"
+    "errors reading times wording assets templates model stackfile certs proxies observed plan diagnose adopt adapters "
+    "engine usecases cli __main__"
 )
 """The children of ``stackctl``, from the bottom: each imports only those before it."""
 

@@ -62,7 +62,11 @@ class CertificateFiles:
         """Return the names for which a copy of another site's certificate is kept."""
         with host_errors():
             files = (self.root / CERTS).glob(f"*/{SOURCE}")
-            return sorted(one.parent.name for one in files if one.read_text(errors="replace").strip() == Source.KEPT)
+            return sorted(
+                one.parent.name
+                for one in files
+                if (read_or_none(one) or b"").decode("utf-8", "replace").strip() == Source.KEPT
+            )
 
     def _stored(self, site: str, copy: Copy | None) -> Stored | None:
         """Return the certificate below ``data/certs`` for a site, or of a broken one its last good copy; or None."""

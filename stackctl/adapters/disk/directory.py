@@ -44,6 +44,7 @@ from stackctl.model.layout import (
     lineages_cache,
 )
 from stackctl.proxies.proxy import ProxyLayout
+from stackctl.reading import is_text, read_regular
 from stackctl.stackfile.locate import ComposeFiles
 
 KEPT_VERSIONS = 50
@@ -93,11 +94,15 @@ class StackDirectory(CertificateFiles):
         """Return the Compose file's text, or None if it does not exist."""
         with host_errors():
             try:
-                return self.files.main.read_bytes().decode("utf-8")
+                content = read_regular(self.files.main)
             except FileNotFoundError:
                 return None
-            except UnicodeDecodeError as error:
-                raise StackfileError("not UTF-8 text", where=self.files.main.name) from error
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            where = f"{self.files.main.name}:{line}"
+            raise StackfileError("not UTF-8 text", where=where, hint="save the file as UTF-8") from error
 
     def missing(self, layout: ProxyLayout) -> tuple[str, ...]:
         """Return the directories of the stack that are missing."""
@@ -119,7 +124,13 @@ class StackDirectory(CertificateFiles):
                         where=f"{layout.custom}/{path.name}",
                         hint="replace it with a file, or remove it; the live configuration is unchanged",
                     )
-                found[path.name] = path.read_bytes()
+                if not is_text(path.name):
+                    raise HostError(
+                        "its name is not UTF-8 text",
+                        where=f"{layout.custom}/{path.name}",
+                        hint="rename it, or remove it",
+                    )
+                found[path.name] = read_regular(path)
         return found
 
     def hook(self) -> dict[str, bytes]:
@@ -241,7 +252,7 @@ class StackDirectory(CertificateFiles):
         if self._cache is None:
             return {}
         try:
-            cache = json.loads((self._cache / VERSIONS_CACHE).read_bytes())
-        except (OSError, ValueError):
+            cache = json.loads(read_regular(self._cache / VERSIONS_CACHE))
+        except (OSError, ValueError, RecursionError):
             return {}
         return cache if isinstance(cache, dict) else {}

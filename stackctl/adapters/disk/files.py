@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stackctl.errors import HostError
+from stackctl.errors import HostError, InputError
+from stackctl.reading import read_regular
 
 _BACKUP = re.compile(r"\.old(\d+)\Z")
 _DRAFT_NAME = 50
@@ -37,6 +38,17 @@ def host_errors() -> Iterator[None]:
                 "permission denied", where=where, hint="run as the user who created the stack, or as root"
             ) from error
         raise HostError(error.strerror or str(error), where=where) from error
+
+
+@contextmanager
+def input_errors(field: str) -> Iterator[None]:
+    """Translate operating system errors about a file that the user named to :class:`InputError`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"file {error.filename} does not exist", field=field) from error
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror or error}", field=field) from error
 
 
 def make_folder(path: Path, mode: int = 0o755) -> None:
@@ -130,9 +142,9 @@ def sync_directory(path: Path) -> None:
 
 
 def read_or_none(path: Path) -> bytes | None:
-    """Return the content of a file, or None if it does not exist, or is a link that leads nowhere."""
+    """Return the content of a regular file, or None if there is none, or only a link that leads nowhere."""
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except OSError as error:

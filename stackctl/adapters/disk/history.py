@@ -20,6 +20,7 @@ from typing import Any, get_args
 from stackctl.adapters.disk.files import draft_path, host_errors, open_new, remove_drafts, sync_directory
 from stackctl.errors import HostError, InputError
 from stackctl.model.history import HistoryEntry, HistoryKind
+from stackctl.reading import read_regular
 from stackctl.times import read_time
 
 KEPT = 10
@@ -65,7 +66,7 @@ class History:
         """Return the files of an entry, by their paths relative to the stack's directory."""
         folder = self._root / _name(number) / _FILES
         with host_errors():
-            return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+            return {str(path.relative_to(folder)): read_regular(path) for path in folder.rglob("*") if path.is_file()}
 
     def generations(self) -> frozenset[str]:
         """Return the proxy's generations that entries name: a rollback needs them."""
@@ -156,7 +157,7 @@ def _encoded(entry: HistoryEntry) -> bytes:
 
 def _read(folder: Path) -> HistoryEntry | None:
     try:
-        data: dict[str, Any] = json.loads((folder / _ENTRY).read_bytes())
+        data: dict[str, Any] = json.loads(read_regular(folder / _ENTRY))
         if data["kind"] not in get_args(HistoryKind):
             return None
         return HistoryEntry(
@@ -169,5 +170,5 @@ def _read(folder: Path) -> HistoryEntry | None:
             lineages={str(name): str(fingerprint) for name, fingerprint in data["lineages"].items()},
             file=str(data["file"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -16,6 +16,7 @@ import msgspec
 from stackctl import __version__
 from stackctl.adapters.disk.files import write_whole
 from stackctl.certs.lineage import Lineage
+from stackctl.reading import read_regular
 
 _SETTLED = 2.0
 """Seconds: a file that changed later than this might change again and show the same times (coarse clocks)."""
@@ -39,8 +40,8 @@ class LineageCache:
     def __init__(self, file: Path) -> None:
         self._file = file
         try:
-            kept = msgspec.json.decode(file.read_bytes(), type=_File)
-        except (OSError, msgspec.MsgspecError):
+            kept = msgspec.json.decode(read_regular(file), type=_File)
+        except (OSError, ValueError, RecursionError):
             kept = _File(__version__, {})
         # Another version of stackctl may evaluate the same files differently.
         self._known = kept.known if kept.version == __version__ else {}

@@ -102,7 +102,7 @@ def _holder(descriptor: int, now: datetime) -> Holder | None:
         holder = json.loads(text)
         pid, command, since = int(holder["pid"]), str(holder["command"]), read_time(holder["since"])
         alive = psutil.pid_exists(pid)
-    except (ValueError, KeyError, TypeError, OverflowError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     return Holder(pid, command, since if believable(since, now) else None, alive)
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from stackctl.adapters.net.own import is_this_host
 from stackctl.errors import EngineError
+from stackctl.reading import read_regular
 
 _DEFAULT = "default"
 _SOCKET = "unix:///var/run/docker.sock"
@@ -106,7 +107,7 @@ def _context(folder: Path | None, name: str, origin: str) -> DockerEndpoint:
 
 def _json(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

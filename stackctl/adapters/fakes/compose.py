@@ -50,7 +50,7 @@ def resolve_project(
 def variables_of(directory: Path, environ: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     """Return the variables of ``.env`` and of the environment."""
     file = directory / ".env"
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = file.read_text().splitlines() if file.is_file() else []
     return frozenset({**dict(line.split("=", 1) for line in lines if "=" in line), **environ}.items())
 
 

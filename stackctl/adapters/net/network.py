@@ -187,7 +187,7 @@ def _get_directory(url: str, context: ssl.SSLContext, deadline: Deadline) -> CaD
     ahead = _ahead(now, response.getheader("Date"))
     try:
         listed = json.loads(body).get("meta", {}).get("caaIdentities")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         listed = None
     identities = tuple(str(name) for name in listed) if isinstance(listed, list) else None
     problem = None if ahead is not None else f"{url} sends no Date"

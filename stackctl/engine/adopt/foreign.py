@@ -97,7 +97,7 @@ def _addresses(context: Context, project: Project) -> dict[str, str]:
 def _with_tree(foreign: Foreign, root: Path, tree: Path) -> Foreign:
     """Add what certbot's tree says."""
     with host_errors():
-        renewals = {path.stem: path.read_text() for path in sorted((tree / RENEWALS).glob("*.conf"))}
+        renewals = {path.stem: _text(path) for path in sorted((tree / RENEWALS).glob("*.conf"))}
         has_account = any((tree / ACCOUNTS).rglob(ACCOUNT_KEY))
     return replace(
         foreign,
@@ -136,6 +136,10 @@ def _tree(root: Path, layout: Layout) -> Path | None:
 
 def _contact(root: Path, tree: Path | None) -> str | None:
     with host_errors():
-        accounts = [path.read_text() for path in sorted((tree / ACCOUNTS).rglob(ACCOUNT_FILE))] if tree else []
+        accounts = [_text(path) for path in sorted((tree / ACCOUNTS).rglob(ACCOUNT_FILE))] if tree else []
         scripts = [text.decode("utf-8", "replace") for name in SCRIPTS if (text := read_or_none(root / name))]
     return contact_of(accounts, scripts)
+
+
+def _text(path: Path) -> str:
+    return (read_or_none(path) or b"").decode("utf-8", "replace")

@@ -49,6 +49,7 @@ from stackctl.model.layout import (
     STATE,
 )
 from stackctl.proxies.registry import layouts
+from stackctl.reading import read_regular
 from stackctl.stackfile.locate import KNOWN_NAMES
 
 _OVERRIDES = tuple(f"{name.rpartition('.')[0]}.override.{end}" for name in KNOWN_NAMES[::2] for end in ("yml", "yaml"))
@@ -214,8 +215,8 @@ class Placing:
 
     def _journal(self) -> Journal | None:
         try:
-            return msgspec.json.decode((self._home / "journal.json").read_bytes(), type=Journal)
-        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+            return msgspec.json.decode(read_regular(self._home / "journal.json"), type=Journal)
+        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, RecursionError):
             return None
 
     def _write(self, journal: Journal) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stackctl.adapters.disk.files import host_errors
+from stackctl.adapters.disk.files import input_errors
 from stackctl.errors import HostError, InputError
+from stackctl.reading import read_given
 
 _BINARY = b"age-encryption.org/v1\n"
 _ARMORED = b"-----BEGIN AGE ENCRYPTED FILE-----"
@@ -97,8 +98,8 @@ def read_passphrase(path: Path) -> str:
     Raises:
         InputError: it is empty, or not UTF-8.
     """
-    with host_errors():
-        content = path.read_bytes()
+    with input_errors("passphrase_file"):
+        content = read_given(path)
     try:
         lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -113,8 +114,8 @@ def _identities(keys: Keys) -> list[Any]:
         raise InputError(
             "the archive is encrypted for a recipient", hint="run 'stackctl restore --identity FILE ARCHIVE'"
         )
-    with host_errors():
-        lines = keys.identity.read_bytes().decode("utf-8", "replace").splitlines()
+    with input_errors("identity"):
+        lines = read_given(keys.identity).decode("utf-8", "replace").splitlines()
     secrets = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     kind = _library("pyrage.x25519").Identity
     try:

@@ -12,6 +12,7 @@ from stackctl.certs.lineage import read_certificate
 from stackctl.errors import HostError, StackfileError
 from stackctl.model.layout import CA, CERTBOT, CERTBOT_CONF, CERTS, FULLCHAIN, HISTORY, LEDGER, PRIVKEY
 from stackctl.proxies.registry import layouts
+from stackctl.reading import read_regular
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import ComposeFiles
 from stackctl.stackfile.siblings import siblings
@@ -86,7 +87,7 @@ def _follow(root: Path, file: Path, found: Selection, seen: set[Path]) -> None:
         return
     seen.add(file)
     try:
-        data = Document.parse(file.read_text(encoding="utf-8"), file.name).data()
+        data = Document.parse(read_regular(file).decode("utf-8"), file.name).data()
     except (UnicodeDecodeError, StackfileError):
         found.notes.append(f"{file.name} cannot be read as YAML: files that it names are not in the archive")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -27,6 +28,31 @@ Keep = Callable[[str, Member, Iterator[bytes]], None]
 """Receives one member: its path, its facts, and its content, which must be read to the end."""
 
 _HINT = "use another copy of it; nothing was changed"
+
+
+_HEADERS = 64 * 1024
+"""The most that the headers of one member take: a path has 4,096 bytes at most."""
+
+
+class _Bounded(io.RawIOBase):
+    """Gives no more of a stream than was allowed: an archive may expand to any size, in its headers too."""
+
+    def __init__(self, stream: gzip.GzipFile) -> None:
+        self._stream = stream
+        self._left = 0
+
+    def allow(self, size: int) -> None:
+        """Allow ``size`` more bytes, besides what tarfile reads ahead."""
+        self._left = size + _HEADERS + 2 * tarfile.RECORDSIZE
+
+    def read(self, size: int = -1) -> bytes:
+        """See :meth:`io.RawIOBase.read`."""
+        most = self._left + 1
+        found = self._stream.read(most if size < 0 else min(size, most))
+        self._left -= len(found)
+        if self._left < 0:
+            raise ValueError("it is larger than its manifest says")
+        return found
 
 
 def verify(file: BinaryIO) -> tuple[Manifest, str]:
@@ -54,8 +80,10 @@ def read(file: BinaryIO, keep: Keep) -> tuple[Manifest, str]:
         raise InputError("the archive is truncated or altered: its header is not the one written", hint=_HINT)
     file.seek(0)
     with _translated(), gzip.GzipFile(fileobj=file, mode="rb") as stream:
-        with tarfile.open(fileobj=stream, mode="r|", format=tarfile.PAX_FORMAT) as tar:
-            manifest, digest = _read_members(tar, keep)
+        bounded = _Bounded(stream)
+        bounded.allow(LARGEST)
+        with tarfile.open(fileobj=bounded, mode="r|", format=tarfile.PAX_FORMAT) as tar:
+            manifest, digest = _read_members(tar, bounded, keep)
         # A tar is padded with zeros after its end, to a record of 10,240 bytes.
         rest = stream.read(tarfile.RECORDSIZE + 1)
         if len(rest) > tarfile.RECORDSIZE or rest.strip(b"\0"):
@@ -78,7 +106,7 @@ def _altered(what: str) -> InputError:
     return InputError(f"the archive is truncated or altered: {what}", hint=_HINT)
 
 
-def _read_members(tar: tarfile.TarFile, keep: Keep) -> tuple[Manifest, str]:
+def _read_members(tar: tarfile.TarFile, bounded: _Bounded, keep: Keep) -> tuple[Manifest, str]:
     first = _next(tar, NAME)
     if first.size > LARGEST:
         raise _altered("its manifest is too large")
@@ -91,10 +119,12 @@ def _read_members(tar: tarfile.TarFile, keep: Keep) -> tuple[Manifest, str]:
     made = int(manifest.at.timestamp())
     _compare(first, own_header(NAME, len(encoded), made))
     for path, member in manifest.files.items():
+        bounded.allow(member.size)
         expected = header(path, member)
         found = _next(tar, expected.name)
         _compare(found, expected)
         keep(path, member, _checked(tar, found, path, member))
+    bounded.allow(0)
     line = f"{digest}  {NAME}\n".encode()
     last = _next(tar, DIGEST_NAME)
     _compare(last, own_header(DIGEST_NAME, len(line), made))

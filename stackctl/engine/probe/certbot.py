@@ -54,7 +54,7 @@ def certbot(context: Context, stack: Stack, containers: Deployment) -> CertbotFa
         result: dict[str, Any] = json.loads(done.text.splitlines()[-1])
     except StackctlError as error:
         return CertbotFacts(service, directory, ca, running.state, exec_problem=error.message)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         return CertbotFacts(service, directory, ca, running.state, exec_problem=done.text.strip() or "no output")
     addresses = tuple(result["addresses"] or ())
     return CertbotFacts(service, directory, ca, running.state, addresses, result["status"], result["problem"])

@@ -22,6 +22,7 @@ from stackctl.observed.containers import Container, Deployment, Inspected
 from stackctl.observed.reply import Failure, Reply
 from stackctl.proxies.proxy import Files, Proxy, ProxyLayout
 from stackctl.proxies.trace import Action, LoggedError, Outcome, Trace
+from stackctl.reading import read_regular
 
 LOG_LINES = 5000
 """How far back the proxy's log is read."""
@@ -83,7 +84,7 @@ def _live_files(context: Context, layout: ProxyLayout) -> Files:
     custom = context.directory.root / layout.custom
     with host_errors():
         own = {
-            f"{CUSTOM_FOLDER}/{path.relative_to(custom)}": path.read_bytes()
+            f"{CUSTOM_FOLDER}/{path.relative_to(custom)}": read_regular(path)
             for path in custom.rglob("*")
             if path.is_file()
         }

@@ -16,6 +16,11 @@ from stackctl.proxies.proxy import Files
 _DEEPEST = 20
 """Files that include each other end here."""
 
+_DEEPEST_BLOCK = 100
+"""Blocks inside each other; nginx itself has no more than five contexts."""
+
+_TOKEN = re.compile(rb"""#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[{}\n]""", re.DOTALL)
+
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -26,6 +31,8 @@ def parse(content: bytes, shown: str) -> tuple[Directive, ...]:
         ProxyRejected: it is not nginx's syntax.
         HostError: crossplane reads files alone, and a temporary one cannot be written.
     """
+    shown = shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    _refuse_deep(content, shown)
     import crossplane  # noqa: PLC0415  (0.02 s that most commands do not need)
     from crossplane.errors import NgxParserBaseException  # noqa: PLC0415
 
@@ -42,10 +49,24 @@ def parse(content: bytes, shown: str) -> tuple[Directive, ...]:
     except OSError as error:
         raise HostError(f"cannot write a temporary file: {error.strerror}") from error
     for fault in payload["errors"]:
-        raise ProxyRejected(
-            f"this is not nginx's syntax: {fault['error'].partition(' in /')[0]}", where=f"{shown}:{fault['line']}"
-        )
+        what = fault["error"].partition(" in /")[0] or "unexpected end of file, in a quoted text"
+        line = fault["line"] or content.count(b"\n") + 1
+        raise ProxyRejected(f"this is not nginx's syntax: {what}", where=f"{shown}:{line}")
     return _directives(payload["config"][0]["parsed"], shown)
+
+
+def _refuse_deep(content: bytes, shown: str) -> None:
+    """Refuse blocks that are nested deeper than the parser, which calls itself, can follow."""
+    if content.count(b"{") <= _DEEPEST_BLOCK:
+        return
+    depth, line = 0, 1
+    for match in _TOKEN.finditer(content):
+        token = match[0]
+        line += token.count(b"\n")
+        depth += {b"{": 1, b"}": -1}.get(token, 0)
+        if depth > _DEEPEST_BLOCK:
+            text = f"this is not nginx's syntax: blocks are nested more than {_DEEPEST_BLOCK} levels deep"
+            raise ProxyRejected(text, where=f"{shown}:{line}")
 
 
 def _directives(parsed: Iterable[Mapping[str, Any]], shown: str) -> tuple[Directive, ...]:
