@@ -23,6 +23,7 @@ MESSAGE = "interrupted"
 HINT = "run the same command again to finish"
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SHOW_CURSOR = b"\x1b[?25h"
 _AGAIN_SECONDS = 0.001
 
 
@@ -60,6 +61,10 @@ def raised() -> Iterator[None]:
 
 def leave() -> None:
     """Print the message and end the process, whatever it is doing."""
+    for stream in (1, 2):
+        if os.isatty(stream):
+            os.write(stream, _SHOW_CURSOR)  # the spinner has hidden it
+            break
     for action in at_leave:
         action()
     os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"error: {MESSAGE}\n  → {HINT}\n".encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,25 @@ class OutputFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+def whole_number(text: str) -> int:
+    """Parse the value of an option or argument as a whole number, or refuse it as a usage error."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a whole number") from None
+
+
+def seconds(text: str) -> float:
+    """Parse the value of an option as a number of seconds, or refuse it as a usage error."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number of seconds") from None
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{text!r} is not a number of seconds")
+    return number
 
 
 def not_negative(number: float) -> float:
@@ -62,6 +82,7 @@ Wait = Annotated[
     typer.Option(
         "--wait",
         metavar="SECONDS",
+        parser=seconds,
         callback=not_negative,
         help="Seconds to wait for another stackctl command on this stack. [default: 60]",
         show_default=False,

@@ -39,6 +39,8 @@ _LINEAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,239}\Z")
 _DURATION = re.compile(r"[1-9][0-9]{0,5}(?:ms|s|m|h|d)\Z")
 _SIZE = re.compile(r"(?:0|[1-9][0-9]{0,8}[kmg]?)\Z")
 
+_ADDRESS = "write DOMAIN, DOMAIN/PATH or https://DOMAIN/PATH"
+
 PORT_RANGE = range(1, 65536)
 
 
@@ -92,6 +94,11 @@ def web_address(text: str) -> tuple[Domain, str]:
     """Return ``text`` as ``[https://]DOMAIN[/PATH]``: the domain, and the path with its query as sent in a request."""
     bare = re.sub(r"\Ahttps?://", "", text.strip(" "), flags=re.IGNORECASE)
     host = re.split(r"[/?#]", bare, maxsplit=1)[0]
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)", bare)
+    if scheme:
+        raise InputError(f"{text!r}: a proxy for web sites does not serve {scheme[0]}://", hint=_ADDRESS)
+    if not host:
+        raise InputError(f"{text!r} names no domain", hint=_ADDRESS)
     path = bare.removeprefix(host).partition("#")[0]
     # Characters allowed in a path or query stay, including '%'; all others, above all line breaks, are encoded.
     encoded = quote(path, safe="/?%:@!$&'()*+,;=~-._[]")

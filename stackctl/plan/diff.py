@@ -22,8 +22,8 @@ class FileDiff:
 
     Attributes:
         path: relative to the stack's directory; of a copy, the path of the file that the user edits.
-        lines: hunks as in ``diff -u``, without the two lines that name the file. Control characters,
-            to which a terminal might react, are escaped.
+        lines: hunks as in ``diff -u``, without the two lines that name the file; raw text, which is escaped
+            where it is printed.
     """
 
     path: str
@@ -99,17 +99,10 @@ def file_diff(path: str, before: bytes | None, after: bytes | None) -> Iterator[
 
 
 def _lines(content: bytes | None) -> list[str]:
-    """Split at line feeds only; each line is safe to print, and the last one says if its line feed is missing."""
-    text = (content or b"").decode("utf-8", "backslashreplace")
-    lines = ["".join(_shown(character) for character in line) for line in text.split("\n")]
+    """Split at line feeds only; the last line says if its line feed is missing."""
+    lines = (content or b"").decode("utf-8", "backslashreplace").split("\n")
     last = lines.pop()
     return [*lines, f"{last}\n{_NO_NEWLINE}"] if last else lines
-
-
-def _shown(character: str) -> str:
-    if character.isprintable() or character == "\t":
-        return character
-    return character.encode("unicode_escape").decode()
 
 
 def _hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from stackctl.cli.options import (
     Verbose,
     Wait,
     parsed,
+    whole_number,
 )
 from stackctl.model import endpoints, values
 
@@ -49,6 +50,7 @@ def add_app(
         int | None,
         typer.Option(
             metavar="NUMBER",
+            parser=whole_number,
             help="Port that the app listens on. [default: the only one of the service or its image, or 8000]",
         ),
     ] = None,

@@ -20,6 +20,7 @@ from stackctl.cli.options import (
     Verbose,
     Wait,
     parsed,
+    whole_number,
 )
 from stackctl.errors import InputError
 from stackctl.model import endpoints, values
@@ -55,7 +56,8 @@ def init(
         KeyType | None, typer.Option(metavar="ecdsa|rsa", help="Key type of the certificates. [default: ecdsa]")
     ] = None,
     rsa_key_size: Annotated[
-        int | None, typer.Option(metavar="2048|3072|4096", help="Size of RSA keys in bits. [default: 2048]")
+        int | None,
+        typer.Option(metavar="2048|3072|4096", parser=whole_number, help="Size of RSA keys in bits. [default: 2048]"),
     ] = None,
     http: Annotated[
         str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Address and port to publish HTTP at. [default: 80]")

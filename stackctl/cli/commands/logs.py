@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stackctl.cli.completion import domains
-from stackctl.cli.options import HERE, Directory, OutputFormat, Verbose, not_negative
+from stackctl.cli.options import HERE, Directory, OutputFormat, Verbose, not_negative, whole_number
 from stackctl.model import values
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def logs(
         int,
         typer.Option(
             metavar="NUMBER",
+            parser=whole_number,
             callback=not_negative,
             help="Last lines to show of each service. [default: 100]",
             show_default=False,

@@ -18,6 +18,7 @@ from stackctl.cli.options import (
     OutputFormat,
     Verbose,
     Wait,
+    whole_number,
 )
 
 
@@ -32,6 +33,7 @@ def rollback(
         int | None,
         typer.Argument(
             metavar="NUMBER",
+            parser=whole_number,
             callback=_at_least_1,
             autocompletion=numbers,
             show_default=False,
