@@ -7,19 +7,17 @@ survives byte for byte, and every error can name its line.
 
 from __future__ import annotations
 
-import warnings
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from stackctl.errors import StackfileError
+from stackctl.stackfile.composing import composed, refuse_deep
 
 Path = tuple[str | int, ...]
 """Keys and list positions from the top of the document to a value."""
@@ -28,44 +26,6 @@ _TAG = "tag:yaml.org,2002:"
 
 Index = dict[str, tuple[Node, Node]]
 """Entries of a mapping by key."""
-
-
-_DEEPEST = 100
-"""Blocks inside each other; real Compose files have ten. The C parser crashes at some ten thousand."""
-
-
-def _refuse_deep(body: str, name: str) -> None:
-    depth = 0
-    try:
-        for event in YAML(typ="safe", pure=False).parse(body):
-            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-            if depth > _DEEPEST:
-                raise StackfileError(
-                    f"blocks are nested more than {_DEEPEST} levels deep", where=f"{name}:{event.start_mark.line + 1}"
-                )
-    except YAMLError:
-        return  # reported by the parser, or taken by the slower one
-
-
-def _composed(body: str) -> Node | None:
-    """The root node of a text.
-
-    Raises:
-        YAMLError: it is no YAML.
-    """
-    root: Node | None
-    try:
-        # The C parser, if available: the same nodes, nine times faster.
-        root = YAML(typ="safe", pure=False).compose(body)
-    except YAMLError as refused:
-        # It knows YAML 1.1 only, and refuses 'ports: [80:80]' and '{image: nginx:1.30}', which Compose takes.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ReusedAnchorWarning)
-            try:
-                root = YAML(typ="safe", pure=True).compose(body)
-            except YAMLError:
-                raise refused from None
-    return root
 
 
 @dataclass(frozen=True)
@@ -88,11 +48,9 @@ class Document:
             StackfileError: not YAML, more than one document, or not a mapping at the top.
         """
         body = text.removeprefix("\ufeff")
-        _refuse_deep(body, name)
+        refuse_deep(body, name)
         try:
-            root = _composed(body)
-        except RecursionError:
-            raise StackfileError(f"blocks are nested more than {_DEEPEST} levels deep", where=name) from None
+            root = composed(body, name)
         except YAMLError as error:
             raise StackfileError(
                 f"not YAML: {_problem(error)}",

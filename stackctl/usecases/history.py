@@ -10,6 +10,7 @@ from stackctl.engine.context import Context
 from stackctl.plan.diff import file_diff
 from stackctl.usecases.converge import open_document
 from stackctl.usecases.result import Result
+from stackctl.wording import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,9 @@ def history(context: Context) -> Result[HistoryReport]:
             )
         )
         before = files
-    return Result("history", HistoryReport(tuple(rows)))
+    closed = [str(number) for number in context.directory.history.unreadable()]
+    note = f"entries of another user, which this one may not read, are left out: {listed(closed)}"
+    return Result("history", HistoryReport(tuple(rows)), notes=(note,) if closed else ())
 
 
 def _changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterator[ChangedFile]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from ruamel.yaml import YAML
 
 from stackctl.errors import ExitCode, StackfileError
-from stackctl.stackfile import document
+from stackctl.stackfile import composing
 from stackctl.stackfile.document import Document
 from tests.unit.build import GOLDEN
 from tests.unit.composed import TEXTS
@@ -208,7 +208,7 @@ def test_the_file_of_the_user_reads_as_a_yaml_library_reads_it(path: Any) -> Non
 def test_the_parser_in_python_gives_the_same_data_and_places(path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     text = path.read_bytes().decode()
     fast = Document.parse(text, path.name)
-    monkeypatch.setattr(document, "YAML", lambda **_: YAML(typ="safe", pure=True))
+    monkeypatch.setattr(composing, "YAML", lambda **_: YAML(typ="safe", pure=True))
     slow = Document.parse(text, path.name)
     assert slow.data() == fast.data()
     for service in fast.own_keys(("services",)):

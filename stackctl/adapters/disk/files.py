@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -17,6 +18,8 @@ from stackctl.reading import read_regular
 _BACKUP = re.compile(r"\.old(\d+)\Z")
 _DRAFT_NAME = 50
 """How much of a file's name its draft has: 200 bytes at most, as a name may have 255."""
+
+_NO_LINK = {errno.EPERM, errno.EACCES, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 DRAFTS = ".*.tmp"
 """The pattern of every name that :func:`draft_path` returns."""
@@ -34,10 +37,41 @@ def host_errors() -> Iterator[None]:
         if error.errno == errno.EROFS:
             raise HostError("the directory is read-only", where=where, hint="use a writable one") from error
         if error.errno in {errno.EACCES, errno.EPERM}:
-            raise HostError(
-                "permission denied", where=where, hint="run as the user who created the stack, or as root"
-            ) from error
+            raise HostError("permission denied", where=where, hint=_who_may(where)) from error
         raise HostError(error.strerror or str(error), where=where) from error
+
+
+def _who_may(where: str | None) -> str:
+    """Return what to do about a denied permission: who owns the file, or the directory that it would be in."""
+    there = next((path for path in (Path(where), *Path(where).parents) if path.exists()), None) if where else None
+    try:
+        owner = None if there is None else there.stat().st_uid
+    except OSError:
+        owner = None
+    if owner is None:
+        return "run as the user who created the stack, or as root"
+    if owner == os.geteuid():
+        return f"its mode does not allow it: see 'ls -ld {there}'"
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"user {owner}"
+    if owner == 0:
+        return f"{there} belongs to root: run the command with sudo, or give it to this user ('sudo chown')"
+    return f"{there} belongs to {name}: run the command as {name}, or as root"
+
+
+def give_to_owner(path: Path | int, folder: Path) -> None:
+    """Give what root just created to the owner of the folder that it is in.
+
+    A stack that root changes once stays the stack of its user.
+    """
+    if os.geteuid() == 0:
+        there = folder.stat()
+        if isinstance(path, int):
+            os.fchown(path, there.st_uid, there.st_gid)
+        else:
+            os.chown(path, there.st_uid, there.st_gid, follow_symlinks=False)
 
 
 @contextmanager
@@ -65,6 +99,7 @@ def make_folder(path: Path, mode: int = 0o755) -> None:
             raise
     else:
         path.chmod(mode)
+        give_to_owner(path, path.parent)
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
@@ -110,7 +145,34 @@ def open_new(path: Path) -> int:
 
     In a directory that others can write to, they can put a link or a file of theirs at any name first.
     """
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    give_to_owner(descriptor, path.parent)
+    return descriptor
+
+
+def new_folder(path: Path) -> None:
+    """Create a directory that only its owner can enter; its parent exists."""
+    path.mkdir(0o700)
+    give_to_owner(path, path.parent)
+
+
+def link_or_write(path: Path, content: bytes, same: str | None = None) -> bool:
+    """Make ``path`` a hard link to the file ``same``, which has that content, else write it; return if it was written.
+
+    A file system may have no hard links, and a user may not link to files of others (fs.protected_hardlinks).
+    """
+    if same is not None:
+        try:
+            os.link(same, path)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+        else:
+            return False
+    path.write_bytes(content)
+    path.chmod(0o644)
+    give_to_owner(path, path.parent)
+    return True
 
 
 def remove_drafts(folder: Path, pattern: str = DRAFTS) -> None:

@@ -12,13 +12,17 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from stackctl.adapters.disk.files import (
     draft_path,
     free_backup,
+    give_to_owner,
     host_errors,
+    link_or_write,
     make_folder,
+    new_folder,
     remove_drafts,
     sync_directory,
     sync_file,
@@ -103,6 +107,7 @@ class Generations:
         with host_errors():
             for name in self._missing_links():
                 (self._root / name).symlink_to(self._layout.entry_points[name])
+                give_to_owner(self._root / name, self._root)
 
     def stage(self, files: Files, marker: Callable[[str], bytes]) -> Staged:
         """Write a complete set next to the live one, with a marker of its name.
@@ -117,7 +122,7 @@ class Generations:
             make_folder(final.parent)
             remove_drafts(final.parent)
             draft = draft_path(final)
-            draft.mkdir(0o700)
+            new_folder(draft)
             try:
                 self._write(draft, {**files, self._layout.marker: marker(name)})
                 draft.chmod(0o755)
@@ -144,11 +149,8 @@ class Generations:
         for inside in {os.path.dirname(path) for path in files} | set(self._layout.folders):  # noqa: PTH120
             make_folder(folder / inside)
         for path, content in files.items():
-            if before.get(path) == content:
-                os.link(f"{live}/{path}", f"{folder}/{path}")
-            else:
-                (folder / path).write_bytes(content)
-                (folder / path).chmod(0o644)
+            same = f"{live}/{path}" if before.get(path) == content else None
+            if link_or_write(folder / path, content, same):
                 written.append(folder / path)
         # After all are written: the disk then has one transaction to finish, not one per file.
         for file in written:
@@ -168,9 +170,11 @@ class Generations:
             if os.path.lexists(link) and not link.is_symlink():
                 raise HostError("it is no link", where=f"{self._layout.directory}/{LIVE}", hint="run 'stackctl up'")
             draft.symlink_to(f"{GENERATIONS}/{generation}")
+            give_to_owner(draft, self._root)
             draft.replace(link)
             sync_directory(link.parent)
-            os.utime(link.resolve())
+            with suppress(PermissionError):  # made by another user
+                os.utime(link.resolve())
             self._prune()
 
     def _prune(self) -> None:

@@ -17,7 +17,15 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
-from stackctl.adapters.disk.files import draft_path, host_errors, open_new, remove_drafts, sync_directory
+from stackctl.adapters.disk.files import (
+    draft_path,
+    host_errors,
+    make_folder,
+    new_folder,
+    open_new,
+    remove_drafts,
+    sync_directory,
+)
 from stackctl.errors import HostError, InputError
 from stackctl.model.history import HistoryEntry, HistoryKind
 from stackctl.reading import read_regular
@@ -40,6 +48,10 @@ class History:
         """Return every entry, the oldest first; unreadable ones are skipped."""
         read = (_read(folder) for folder in self._folders())
         return [entry for entry in read if entry is not None]
+
+    def unreadable(self) -> tuple[int, ...]:
+        """Return the numbers of the entries that this user may not read."""
+        return tuple(int(folder.name) for folder in self._folders() if not os.access(folder, os.R_OK | os.X_OK))
 
     def last(self) -> HistoryEntry | None:
         """Return the newest entry, or None."""
@@ -83,12 +95,12 @@ class History:
         for path in files:
             _refuse_outside(path)
         with host_errors():
-            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self._root, 0o700)
             number = max((int(folder.name) for folder in self._folders()), default=0) + 1
             entry = replace(entry, number=number)
             remove_drafts(self._root, _UNFINISHED)
             draft = draft_path(self._root / _name(number))
-            draft.mkdir(0o700)
+            new_folder(draft)
             try:
                 _write(draft, {_ENTRY: _encoded(entry), **{f"{_FILES}/{path}": files[path] for path in files}})
                 draft.rename(self._root / _name(number))
@@ -132,7 +144,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for path, content in files.items():
         at = folder / path
         for parent in (*reversed(PurePosixPath(path).parents), PurePosixPath()):
-            (folder / parent).mkdir(exist_ok=True, mode=0o700)
+            make_folder(folder / parent, 0o700)
         with os.fdopen(open_new(at), "wb") as file:
             file.write(content)
             file.flush()

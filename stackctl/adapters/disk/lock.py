@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import psutil
 
-from stackctl.adapters.disk.files import host_errors
-from stackctl.errors import Locked
+from stackctl.adapters.disk.files import host_errors, make_folder, open_new
+from stackctl.errors import HostError, Locked
 from stackctl.times import believable, read_time
 from stackctl.wording import moment
 
 _POLL_SECONDS = 0.1
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+"""What a network file system without a lock service reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,8 @@ def locked(
         Locked: another process still holds it; the message names the process.
     """
     with host_errors():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        make_folder(path.parent, 0o700)
+        descriptor = _opened(path)
     try:
         _acquire(descriptor, now, note, wait)
         left_behind = _holder(descriptor, now())
@@ -73,6 +76,12 @@ def locked(
             _record(descriptor, None)  # only a process that was killed leaves its record
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    with suppress(FileExistsError):
+        return open_new(path)
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
 def _acquire(descriptor: int, now: Callable[[], datetime], note: Callable[[str], None], wait: float) -> None:
@@ -92,6 +101,11 @@ def _acquire(descriptor: int, now: Callable[[], datetime], note: Callable[[str],
                 note(f"waiting for {holder}")
                 noted = True
             time.sleep(_POLL_SECONDS)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise HostError(f"the stack cannot be locked: {error.strerror}") from error
+            note("this file system has no locks: run no other stackctl command on this stack meanwhile")
+            return
         else:
             return
 

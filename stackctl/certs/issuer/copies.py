@@ -89,7 +89,8 @@ def locked(home: Path) -> Iterator[None]:
     home.mkdir(0o755, parents=True, exist_ok=True)
     descriptor = os.open(home, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # a network file system may have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
