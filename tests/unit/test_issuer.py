@@ -202,7 +202,12 @@ def launch(fake: Path, root: Path, *jobs: dict[str, Any], **more: Any) -> subpro
         env={**environment, **more.pop("env", {})},
     )
     assert process.stdin
-    process.stdin.write(program.text({"config_dir": str(root), "concurrency": 4, "jobs": list(jobs), **more}))
+    longest = more.pop("longest", None)
+    text = program.text({"config_dir": str(root), "concurrency": 4, "jobs": list(jobs), **more})
+    if longest is not None:
+        assert text.count("LONGEST_ORDER = 900.0") == 1
+        text = text.replace("LONGEST_ORDER = 900.0", f"LONGEST_ORDER = {longest}")
+    process.stdin.write(text)
     process.stdin.close()
     process.stdin = None
     return process
@@ -495,6 +500,14 @@ def test_two_issuers_work_one_after_the_other(fake: Path, tmp_path: Path) -> Non
         assert of(events, NAME) == ["queued"]
         assert "another issuer" in notes(events)
     assert of(run(fake, root, job(NAME)), NAME)[-1] == "issued"
+
+
+def test_a_ca_that_never_finishes_an_order_is_left(fake: Path, tmp_path: Path) -> None:
+    name = "waits.example.com"
+    events = run(fake, tmp_path / "le", job(name), job(NAME), longest=1.5)
+    assert last(events, name)["event"] == "failed"
+    assert "did not finish the order within 2 s" in last(events, name)["detail"]
+    assert of(events, NAME)[-1] == "issued"
 
 
 @pytest.mark.slow

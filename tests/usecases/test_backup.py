@@ -77,7 +77,14 @@ def kept(root: Path) -> dict[str, tuple[object, ...]]:
 def test_a_backup_holds_what_cannot_be_made_again(archive: Path) -> None:
     opened = open_archive(archive, Keys())
     files = set(opened.manifest.files)
-    assert {"docker-compose.yml", ".env", f"nginx/custom/{NAME}.conf", ".stackctl/ledger"} <= files
+    assert {
+        "docker-compose.yml",
+        ".env",
+        ".gitignore",
+        ".dockerignore",
+        f"nginx/custom/{NAME}.conf",
+        ".stackctl/ledger",
+    } <= files
     assert {f"{CERTBOT_CONF.path}/{at}" for at in (f"live/{NAME}/privkey.pem", f"renewal/{NAME}.conf")} <= files
     assert opened.manifest.files[f"{CERTBOT_CONF.path}/live/{NAME}/cert.pem"].kind == "link"
     assert not [path for path in files if path.startswith(("nginx/generations", "nginx/live", "data/certs"))]
@@ -345,7 +352,7 @@ def test_an_altered_archive_is_refused_before_anything_is_touched(site: World, a
         restored(other, archive)
     assert caught.value.where == str(archive)
     assert list(other.root.iterdir()) == []
-    with pytest.raises(HostError, match="No such file"):
+    with pytest.raises(InputError, match="does not exist"):
         restored(other, tmp_path / "nowhere")
 
 

@@ -27,6 +27,9 @@ from stackctl.certs.issuer.worker import NOTHING, work
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONGEST_ORDER = 900.0
+"""Seconds that one job may take; certbot itself gives up on a slow validation after 90."""
+
 
 @dataclass
 class Job:
@@ -259,6 +262,15 @@ class BatchIssuer:
         return None
 
 
+def _end_late(say: Callable[..., None]) -> None:
+    """End this process if its job takes too long: a CA that sends a byte a second exceeds no timeout of certbot's."""
+    time.sleep(LONGEST_ORDER)
+    say("result", **{**NOTHING, "detail": f"the CA did not finish the order within {LONGEST_ORDER:.0f} s"})
+    os.kill(os.getpid(), signal.SIGTERM)  # at which certbot removes its challenge files
+    time.sleep(5)
+    os._exit(1)
+
+
 def _child(job: Job, alive: tuple[int, int], writing: int) -> None:
     """Run one job in the child process; never return."""
     try:
@@ -269,6 +281,7 @@ def _child(job: Job, alive: tuple[int, int], writing: int) -> None:
         def say(event: str, **fields: object) -> None:
             os.write(writing, (json.dumps({"event": event, **fields}) + "\n").encode())
 
+        threading.Thread(target=_end_late, args=(say,), daemon=True).start()
         if job.account:
             accounts.register_again(job.account, job.argv, job.eab, job.stage, say)
         else:

@@ -10,7 +10,18 @@ from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import read_certificate
 from stackctl.errors import HostError, StackfileError
-from stackctl.model.layout import CA, CERTBOT, CERTBOT_CONF, CERTS, FULLCHAIN, HISTORY, LEDGER, PRIVKEY
+from stackctl.model.layout import (
+    CA,
+    CERTBOT,
+    CERTBOT_CONF,
+    CERTS,
+    DOCKERIGNORE,
+    FULLCHAIN,
+    GITIGNORE,
+    HISTORY,
+    LEDGER,
+    PRIVKEY,
+)
 from stackctl.proxies.registry import layouts
 from stackctl.reading import read_regular
 from stackctl.stackfile.document import Document
@@ -53,7 +64,7 @@ def select(files: ComposeFiles) -> Selection:
     if _inside(root, files.main) is None:
         raise HostError(f"{files.main} is not in the stack's directory", hint="back it up where it is")
     with host_errors():
-        for path in (*trees(), LEDGER, ".env"):
+        for path in (*trees(), LEDGER, ".env", GITIGNORE, DOCKERIGNORE):
             if os.path.lexists(root / path):
                 found.paths.add(path)
         found.paths |= {f"{CERTS}/{name}" for name in _imported(root / CERTS)}
