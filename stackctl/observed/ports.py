@@ -77,6 +77,9 @@ class Orchestrator(Protocol):
     def containers(self, project: str) -> Deployment:
         """Return the project's containers, running or not, without those of one-off commands."""
 
+    def stacks(self) -> dict[str, str]:
+        """Return every project with a proxy container of stackctl's, running or not, and its project directory."""
+
     def up(self, services: Sequence[str]) -> None:
         """Create or update the containers of services by the file on disk, and start them; of all if none is named.
 

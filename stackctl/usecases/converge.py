@@ -27,6 +27,7 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import KEY, read_stack, variables
 from stackctl.usecases.recording import record_change, record_found
+from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
 
 
@@ -205,6 +206,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     """
     stack = loaded.stack
     observed = observe(context, stack, loaded.project, intent.focused(stack.sites), loaded.before, loaded.doc.text)
+    refuse_renamed(context, loaded.project, stack, observed.containers)
     stack = observed.fitted(stack)
     custom = observed.custom if intent.custom is None else intent.custom
     proxy = context.proxy_of(stack)

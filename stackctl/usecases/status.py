@@ -19,6 +19,7 @@ from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
 from stackctl.usecases.converge import load_current
+from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result, json_name
 
 _RUNNING = ("answers", "running", "healthy", "starting", "unhealthy")
@@ -90,6 +91,7 @@ def status(context: Context) -> Result[StatusReport]:
     stack = loaded.stack
     containers = context.orchestrator.containers(loaded.project.name)
     now = context.now()
+    refuse_renamed(context, loaded.project, stack, containers)
     shelf = context.directory.shelf((site.name for site in stack.sites), now)
     served = context.wire.offered(stack.proxy.https.at, [site.name for site in stack.sites]) if stack.sites else {}
     # Each server is probed once, however many sites share it.

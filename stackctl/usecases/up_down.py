@@ -10,6 +10,7 @@ from stackctl.plan.diff import FileDiff, file_diff
 from stackctl.plan.intent import Intent
 from stackctl.usecases.converge import converge, load_current
 from stackctl.usecases.refresh import load_refreshed
+from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
 from stackctl.usecases.unreadable import unreadable_files
 
@@ -64,6 +65,7 @@ def down(context: Context, *, dry_run: bool = False) -> Result[DownReport]:
     """Stop the stack: remove its containers and networks, keep all data."""
     loaded = load_current(context)
     containers = context.orchestrator.containers(loaded.project.name)
+    refuse_renamed(context, loaded.project, loaded.stack, containers)
     names = tuple(sorted(containers.services))
     if names and not dry_run:
         context.orchestrator.down()

@@ -129,3 +129,40 @@ def test_a_variable_of_the_route_is_planned_like_an_edit(project: Project) -> No
     assert stack.refused(old)
     assert "${NAME:?the name}" in project.file.read_text()
     assert "the name" in stack.fails(3, "plan", environment={"NAME": ""}).stderr
+
+
+def test_a_renamed_directory_is_recognized_and_both_ways_out_work(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.init()
+    name = stack.add("app1")
+    old, new = stack.directory, stack.directory.with_name(f"{stack.directory.name}-moved")
+    there = stack.containers()
+    old.rename(new)
+    stack.directory = new
+    try:
+        for arguments in (["up"], ["plan"], ["status"], ["add-app", stack.domain("app2"), "--image", APP_IMAGE]):
+            said = stack.fails(5, *arguments).stderr
+            assert "the directory was renamed" in said
+            assert f"mv {new} {old}" in " ".join(said.split())
+            assert f"name: {old.name}" in said
+        assert stack.trusted(name)
+        # One way: back.
+        new.rename(old)
+        stack.directory = old
+        assert "nothing to do" in stack.ok("plan").stdout
+        assert stack.containers() == there
+        # The other: the name of the project stays.
+        old.rename(new)
+        stack.directory = new
+        stack.file.write_text(f"name: {old.name}\n{stack.file.read_text()}")
+        assert "its definition changed" in stack.ok("plan").stdout
+        stack.ok("up")
+        assert stack.trusted(name)
+        assert "nothing to do" in stack.ok("plan").stdout
+        container = stack.compose("ps", "--quiet", "nginx").strip()
+        assert str(new / "nginx") in {mount["Source"] for mount in inspect(container)["Mounts"]}
+        assert not old.exists()
+    finally:
+        if new.exists():
+            new.rename(old)
+        stack.directory = old

@@ -64,6 +64,13 @@ class DockerOrchestrator:
             rows = self._client.sdk.api.containers(all=True, filters=filters)
         return Deployment(tuple(_container(row) for row in rows))
 
+    def stacks(self) -> dict[str, str]:
+        """See :meth:`Orchestrator.stacks`."""
+        with translated():
+            rows = self._client.sdk.api.containers(all=True, filters={"label": [f"{ROLE_LABEL}=proxy"]})
+        found = [row.get("Labels") or {} for row in rows]
+        return {one.get(f"{LABELS}.project", ""): one.get(f"{LABELS}.project.working_dir", "") for one in found}
+
     def up(self, services: Sequence[str]) -> None:
         """See :meth:`Orchestrator.up`."""
         _ = self._client.endpoint  # refused here if it is not on this host: Compose would use it all the same

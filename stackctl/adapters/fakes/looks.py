@@ -63,6 +63,11 @@ class FakeLooks(FakeWire):
     def _call(self, what: str) -> AbstractContextManager[None]:
         raise NotImplementedError
 
+    def stacks(self) -> dict[str, str]:
+        with self._call("stacks"):
+            proxies = [run for run in self.runs.values() if run.service.role == "proxy"]
+            return {run.project: run.container.directory for run in proxies}
+
     def inspect(self, container: str) -> Inspected:
         with self._call("inspect"):
             if container not in self.runs:

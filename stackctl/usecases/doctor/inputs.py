@@ -16,6 +16,7 @@ from stackctl.observed.ports import EngineVersion
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.converge import interpolated, load, open_document
+from stackctl.usecases.renamed import refuse_renamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ def _loaded(bare: DoctorInputs, doc: Document, sites: tuple[Site, ...]) -> Docto
         return DoctorInputs(context, engine, bare.engine_version, bare.compose, _broken(context, error), sites)
     file = ComposeFile(context.directory.files.main.name, len(sites))
     containers = None if engine.problem is not None else context.orchestrator.containers(loaded.project.name)
+    try:
+        if containers is not None:
+            refuse_renamed(context, loaded.project, loaded.stack, containers)
+    except StackctlError as error:
+        return DoctorInputs(context, engine, bare.engine_version, bare.compose, _broken(context, error), sites)
     return DoctorInputs(
         context, engine, bare.engine_version, bare.compose, file, sites, loaded.project, loaded.stack, containers
     )

@@ -87,6 +87,10 @@ class Cluster:
         """Return all replicas: a cluster has one project."""
         return Deployment(tuple(self._container(replica) for replica in self.replicas.values()))
 
+    def stacks(self) -> dict[str, str]:
+        """Return nothing: a cluster has one project."""
+        return {}
+
     def _container(self, replica: Replica) -> Container:
         service = replica.service
         return Container(replica.id, service.name, "running", None, replica.image, service.config_hash, service.role)

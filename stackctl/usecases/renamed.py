@@ -1,0 +1,48 @@
+"""Recognizes a stack whose directory was renamed while its containers exist.
+
+Compose names a project after its directory, so it would start a second one: with new, empty volumes, and with ports
+that the first one holds.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from stackctl.engine.context import Context
+from stackctl.errors import HostError
+from stackctl.model.project import Project
+from stackctl.model.stack import Stack
+from stackctl.observed.containers import Deployment
+
+
+def refuse_renamed(context: Context, project: Project, stack: Stack, containers: Deployment) -> None:
+    """Refuse to go on under another project name than that of the existing containers.
+
+    Raises:
+        HostError: the directory was renamed; the hint has both ways out.
+    """
+    published = context.delivery(context.proxy_of(stack).layout).published()
+    if len(containers) or published is None:
+        return
+    for name, directory in context.orchestrator.stacks().items():
+        if not directory or Path(directory).exists():
+            continue
+        if not _is_this(context, project, stack, name, published):
+            continue
+        files = context.directory.files
+        back = shlex.join(["mv", str(files.project), directory])
+        raise HostError(
+            f"the containers of this stack belong to the project {name} of {directory}, which no longer exists:"
+            " the directory was renamed",
+            hint=f"rename it back, which loses no request: {back}. To keep the new name, add the line 'name: {name}'"
+            f" to {files.main.name} and run 'stackctl up', which creates the containers again with their volumes",
+        )
+
+
+def _is_this(context: Context, project: Project, stack: Stack, name: str, published: str) -> bool:
+    """Return whether the project ``name`` is this stack: by what its proxy serves, or by its services if it is down."""
+    found = context.orchestrator.containers(name)
+    if any(container.running and container.role == "proxy" for container in found):
+        return context.wire.generation(stack.proxy.http.at) == published
+    return found.services == {service.name for service in project.services.values() if service.replicas}
