@@ -13,7 +13,8 @@ KINDS = ("cert", "privkey", "chain", "fullchain")
 """The files of a lineage, as certbot names them."""
 
 _SECTION = re.compile(r"\s*(\[+)\s*(.*?)\s*\]+\s*\Z")
-_PARAMETERS = "renewalparams"
+PARAMETERS = "renewalparams"
+"""The section of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def parse_renewal(text: str) -> RenewalFile:
         elif "=" in line and not line.lstrip().startswith("#"):
             key, _, value = line.partition("=")
             sections.setdefault(name, {})[key.strip()] = value.strip().strip("'\"")
-    return RenewalFile(sections.get("", {}), sections.get(_PARAMETERS, {}), sections.get("webroot_map", {}))
+    return RenewalFile(sections.get("", {}), sections.get(PARAMETERS, {}), sections.get("webroot_map", {}))
 
 
 def renewal_text(lineage: str, names: Sequence[str], acme: Acme) -> str:

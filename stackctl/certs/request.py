@@ -21,8 +21,8 @@ class CertificateRequest:
     force: bool = False
 
 
-def certonly(request: CertificateRequest, acme: Acme) -> list[str]:
-    """Return the arguments of ``certbot`` for ``request``.
+def certonly(request: CertificateRequest, acme: Acme, account: str | None = None) -> list[str]:
+    """Return the arguments of ``certbot`` for ``request``; ``account`` is the one to use if the CA has several.
 
     ``--cert-name`` with ``--renew-with-new-domains`` keeps a changed list of names
     in the same lineage, so certbot never makes a ``NAME-0001``.
@@ -34,6 +34,7 @@ def certonly(request: CertificateRequest, acme: Acme) -> list[str]:
         argv += ["--domain", name]
     argv += ["--server", acme.directory, "--agree-tos", "--no-eff-email"]
     argv += ["--email", acme.email] if acme.email else ["--register-unsafely-without-email"]
+    argv += ["--account", account] if account else []
     argv += ["--key-type", acme.key_type.value]
     if acme.key_type is KeyType.RSA:
         argv += ["--rsa-key-size", str(acme.key_size)]

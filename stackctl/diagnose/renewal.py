@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stackctl.certs.accounts import accounts_at
 from stackctl.certs.renewal import KINDS, RenewalFile, account_path, parse_renewal
+from stackctl.certs.renewal_edit import BY_DNS
 from stackctl.diagnose.check import Check, ok, unknown, wrong
 from stackctl.model.layout import CERTBOT_CONF, WEBROOT, lineage_file, renewal_file
 
@@ -25,6 +27,7 @@ class RenewalFacts:
         links_known: whether links can be read from here.
         accounts: the existing accounts, as ``HOST/PATH/ID`` below ``accounts/``.
         directory: the ACME directory of the stack's CA.
+        changes: what 'up' would change in the renewal file.
     """
 
     subject: str
@@ -36,6 +39,7 @@ class RenewalFacts:
     fault: str | None = None
     repairable: bool = False
     links_known: bool = True
+    changes: tuple[str, ...] = ()
 
 
 def judge_renewal(facts: RenewalFacts) -> Check:
@@ -47,6 +51,9 @@ def judge_renewal(facts: RenewalFacts) -> Check:
     if facts.text is None:
         text = f"{path} is missing: certbot will not renew this certificate"
         return wrong(FILE, text, "run 'stackctl up', which writes it again", facts.subject)
+    if facts.changes:
+        text = f"{path} differs from x-stackctl: {'; '.join(facts.changes)}"
+        return wrong(FILE, text, "run 'stackctl up', which brings it in line", facts.subject)
     problem = _problem(facts, parse_renewal(facts.text))
     if problem:
         return wrong(FILE, f"{path}: {problem}", f"run 'stackctl renew --force {facts.subject}'", facts.subject)
@@ -62,12 +69,15 @@ def _problem(facts: RenewalFacts, file: RenewalFile) -> str | None:
     server, account = file.server, file.account
     if not server:
         return "it has no 'server' entry, so it is truncated"
-    if not account or account_path(server, account) not in facts.accounts:
+    alone = not account and len(accounts_at(server, facts.accounts)) == 1
+    if not alone and account_path(server, account or "") not in facts.accounts:
         return f"the account {account or '(none)'} is not under accounts/"
     home = {kind: (CERTBOT_CONF / lineage_file(facts.lineage, kind)).mount for kind in KINDS}
     wrong_path = next((kind for kind, path in home.items() if file.paths.get(kind) != path), None)
     if wrong_path:
         return f"{wrong_path} is {file.paths.get(wrong_path, 'missing')}, not {home[wrong_path]}"
+    if BY_DNS.match(file.parameters.get("authenticator", "")):
+        return None
     if file.parameters.get("authenticator") != "webroot":
         return f"the authenticator is {file.parameters.get('authenticator', 'missing')}, not webroot"
     roots = {file.webroots.get(name, file.parameters.get("webroot_path", "").rstrip(", ")) for name in facts.names}

@@ -129,10 +129,13 @@ CHALLENGES = f"{WELL_KNOWN}/acme-challenge"
 
 LINEAGES = "live"
 RENEWALS = "renewal"
+RENEWAL_HOOKS = "renewal-hooks"
+CLI_INI = "cli.ini"
 ARCHIVES = "archive"
 ACCOUNTS = "accounts"
 ACCOUNT_KEY = "private_key.json"
 ACCOUNT_FILE = "regr.json"
+ACCOUNT_META = "meta.json"
 
 
 def lineage_folder(lineage: str) -> str:

@@ -39,6 +39,7 @@ class Acme:
         key_size: bits of an RSA key; ignored for ECDSA (P-256).
         eab_kid: key identifier of the external account binding, if the CA requires one.
         profile: the certificate profile, or None for the default of the CA.
+        hooks: whether the hooks in certbot's tree run.
         concurrency: how many certificates are requested at once; None for as many as fit into memory.
     """
 
@@ -51,6 +52,12 @@ class Acme:
     key_size: int = 2048
     profile: str | None = None
     concurrency: int | None = None
+    hooks: bool = False
+
+    @property
+    def is_for_tests(self) -> bool:
+        """Whether no browser trusts the certificates of the CA."""
+        return self.directory == LETSENCRYPT_STAGING
 
 
 @dataclass(frozen=True, slots=True)

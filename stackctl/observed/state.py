@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from stackctl.certs.held import Shelf
 from stackctl.certs.ledger import Ledger
 from stackctl.certs.lineage import Certificate
+from stackctl.certs.settings import TreeSettings
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
@@ -41,6 +42,7 @@ class Observed:
         hook: the files of certbot's deploy hook, by path.
         repository: the git work tree that the stack's directory is in, or None.
         ledger: the requests made to CAs so far.
+        settings: what in certbot's tree governs renewals.
         now: the time of observing.
         served: the certificate that port 443 serves for each requested app; None without a handshake.
     """
@@ -66,6 +68,7 @@ class Observed:
     hook: Mapping[str, bytes] = field(default_factory=dict)
     repository: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
+    settings: TreeSettings = field(default_factory=TreeSettings)
     now: datetime = _EPOCH
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from stackctl.model.layout import CERTS
+from stackctl.model.layout import CERTS, CLI_INI
 from stackctl.plan.operation import Operation, Preparation
 from stackctl.plan.operations import StartProxy
 from stackctl.proxies.nginx.layout import CUSTOM
@@ -87,6 +87,31 @@ class RewriteRenewal(Operation):
     def text(self) -> str:
         """A short description of what it does."""
         return f"change how {self.lineage} renews: {'; '.join(self.changes)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewriteIni(Operation):
+    """Disable the settings of ``cli.ini`` that would govern renewals from outside ``x-stackctl``."""
+
+    content: str
+    changes: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """A short description of what it does."""
+        return f"change {CLI_INI}: {'; '.join(self.changes)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetHookAside(Operation):
+    """Rename a program that certbot would run at renewals, so that certbot skips it."""
+
+    path: str
+
+    @property
+    def text(self) -> str:
+        """A short description of what it does."""
+        return f"rename {self.path} to {self.path}~, which certbot does not run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,17 @@ class DeferIssue(Operation):
     until: datetime
 
     @property
+    def error(self) -> IssueFailed:
+        """The error that it fails with."""
+        return IssueFailed(
+            f"{self.request.lineage}: not requested: {self.cause}",
+            hint=f"repeat the command after {moment(self.until)}; 'stackctl … --ignore-ledger' requests it now",
+            lineage=self.request.lineage,
+            why="not requested",
+            detail=self.cause,
+        )
+
+    @property
     def text(self) -> str:
         return f"defer the request for {listed(self.request.names)} until {moment(self.until)}"
 
@@ -88,3 +99,28 @@ class DeleteCertificate(Operation):
     def text(self) -> str:
         kind = "certificate" if self.held.real else "dummy certificate"
         return f"delete the {kind} {self.held.lineage or self.held.site}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignSettings(Operation):
+    """Bring a file of certbot's tree in line with ``x-stackctl``, if it still equals ``before``."""
+
+    path: str
+    before: str
+    content: str
+    changes: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return f"change {self.path}: {'; '.join(self.changes)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisableHook(Operation):
+    """Rename a program that certbot would run at renewals, so that certbot skips it."""
+
+    path: str
+
+    @property
+    def text(self) -> str:
+        return f"rename {self.path} to {self.path}~, which certbot does not run"

@@ -17,6 +17,7 @@ class Intent:
     Attributes:
         focus: the apps to plan for; None for all apps and every other service.
         issue: whether missing certificates are requested.
+        align: whether renewal settings in certbot's tree are brought in line.
         renew: causes, by app, to request a certificate that exists.
         force: the apps among them whose certificate is replaced although it is not due.
         check: whether names are checked first: that the CA issues for them, and that they resolve to this host;
@@ -37,6 +38,7 @@ class Intent:
 
     focus: frozenset[Domain] | None = None
     issue: bool = True
+    align: bool = True
     renew: dict[Domain, str] | None = None
     force: frozenset[Domain] = frozenset()
     check: bool = True

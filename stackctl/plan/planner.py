@@ -38,6 +38,7 @@ from stackctl.plan.operations import (
 from stackctl.plan.repair import repairs
 from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
+from stackctl.plan.settings import settings_operations
 from stackctl.proxies.sites import Rendering
 
 
@@ -113,6 +114,9 @@ class _Planner:
             if self.kept:
                 yield from self.files.stage(self.staged)
             yield from self._load_renewed(published=bool(self.kept))
+        if self.intent.align:
+            repaired = {repair.lineage for repair in self.repairs}
+            yield from settings_operations(self.stack, self.sites, self.observed, repaired)
         yield from name_checks(self.stack, self.intent, self.requests, self.sources)
         yield from self.requests
         issued = {

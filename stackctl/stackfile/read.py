@@ -103,6 +103,7 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
         key_size=top.rsa_key_size,
         profile=top.profile,
         concurrency=top.concurrency,
+        hooks=top.certbot_hooks,
     )
 
 

@@ -86,6 +86,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     rsa_key_size: Literal[2048, 3072, 4096] = 2048
     profile: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$", description="ACME certificate profile")] | None = None
     concurrency: Annotated[int, Meta(ge=1, le=100, description="Certificates asked for at once")] | None = None
+    certbot_hooks: Annotated[bool, Meta(description="Run the hooks in certbot's tree")] = False
     tls: Literal["modern", "intermediate"] = "intermediate"
     proxy: str = "nginx"
     apps: Annotated[list[AppKeys], Meta(description="Sites that are not one service's own")] = []

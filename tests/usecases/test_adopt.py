@@ -82,7 +82,7 @@ def old(world: World) -> World:
 def certificate(world: World) -> None:
     """As certbot writes it; nothing has to be reachable for it."""
     chain, key = world.fake.ca.issue([ONE], world.clock())
-    world.fake._certbot._store(ONE, chain, key, "https://ca.test/dir")
+    world.fake._certbot._store(ONE, chain, key, ["--server", "https://ca.test/dir", "--key-type", "rsa"])
     renewal = "[renewalparams]\nserver = https://ca.test/dir\nauthenticator = standalone\n"
     write(world, f"data/certbot/conf/renewal/{ONE}.conf", renewal)
     write(world, "data/certbot/conf/accounts/ca.test/dir/1/private_key.json", "{}")

@@ -63,7 +63,7 @@ def _no_key(world: World) -> None:
     (world.root / LIVE / "privkey.pem").unlink()
 
 
-def _no_account(world: World) -> None:
+def _other_account(world: World) -> None:
     file = world.root / f"data/certbot/conf/renewal/{NAME}.conf"
     file.write_text(file.read_text().replace("account = fake", "account = gone"))
 
@@ -98,7 +98,7 @@ def _old_stamp(world: World) -> None:
         (_mode, "cert-key-file", "0644"),
         (_no_renewal_file, "cert-renewal", "is missing"),
         (_no_key, "cert-issued", "privkey.pem is missing"),
-        (_no_account, "cert-renewal", "not under accounts/"),
+        (_other_account, "cert-renewal", "account gone is changed to fake"),
         (_other_on_disk, "cert-copy", "the proxy has another copy of it: certbot's deploy hook did not run"),
         (_not_loaded, "cert-wire", "a reload is missing"),
         (_old_stamp, "renewal-loop", "30 h ago"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -10,16 +11,22 @@ from typing import TypeVar
 
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adapters.disk.lineage_cache import LineageCache
+from stackctl.certs.accounts import account_in_use, accounts_at
 from stackctl.certs.issuer.copies import PairFiles
 from stackctl.certs.issuer.versions import LineageFiles, judge, read_archive, read_lineage_files, versions_of
 from stackctl.certs.lineage import Lineage, judged_lineage
-from stackctl.certs.renewal import KINDS
+from stackctl.certs.renewal import KINDS, account_path, parse_renewal
+from stackctl.certs.settings import HOOK_KINDS, TreeSettings
 from stackctl.model.layout import (
     ACCOUNT_FILE,
+    ACCOUNT_KEY,
+    ACCOUNT_META,
     ACCOUNTS,
     ARCHIVES,
     CERTBOT_CONF,
+    CLI_INI,
     LINEAGES,
+    RENEWAL_HOOKS,
     RENEWALS,
     archive_folder,
     lineage_file,
@@ -141,6 +148,44 @@ class CertbotTree:
             )
 
         return self._look(on_disk, in_files)
+
+    def settings(self, server: str) -> TreeSettings:
+        """Return what governs renewals: the renewal files, ``cli.ini``, the hooks, and the accounts at ``server``."""
+        names = sorted(name.removesuffix(".conf") for name in self.names(RENEWALS) if name.endswith(".conf"))
+        found = {name: self.read(renewal_file(name)) for name in names}
+        renewals = {name: text.decode("utf-8", "replace") for name, text in found.items() if text is not None}
+        ids = accounts_at(server, self.accounts())
+        created = {one: made for one in ids if (made := self._created(account_path(server, one))) is not None}
+        # Most trees have one account: then no renewal file has to be parsed.
+        parsed = map(parse_renewal, renewals.values()) if len(created) > 1 else ()
+        account = account_in_use(server, created, parsed)
+        ini = self.read(CLI_INI)
+        text = None if ini is None else ini.decode("utf-8", "replace")
+        return TreeSettings(renewals, text, self.hooks(), frozenset(created), account)
+
+    def _created(self, account: str) -> str | None:
+        """Return when an account was made, or None for one that certbot cannot read: it skips that."""
+        texts = [self.read(f"{ACCOUNTS}/{account}/{name}") for name in (ACCOUNT_FILE, ACCOUNT_KEY, ACCOUNT_META)]
+        try:
+            _, _, meta = (json.loads(text or b"") for text in texts)
+            return str(meta.get("creation_dt", ""))
+        except (ValueError, AttributeError):
+            return None
+
+    def hooks(self) -> tuple[str, ...]:
+        """Return the programs that certbot runs at renewals, as paths in the tree; it skips those that end in ``~``."""
+
+        def on_disk() -> list[str]:
+            found = (path for kind in HOOK_KINDS for path in (self._root / RENEWAL_HOOKS / kind).glob("*"))
+            return [str(path.relative_to(self._root)) for path in found if path.is_file() and os.access(path, os.X_OK)]
+
+        def in_files(files: Mapping[str, bytes]) -> list[str]:
+            # Modes are not known here.
+            below = {f"{RENEWAL_HOOKS}/{kind}" for kind in HOOK_KINDS}
+            programs = (path for path, content in files.items() if content.startswith((b"#!", b"\x7fELF")))
+            return [path for path in programs if path.rpartition("/")[0] in below]
+
+        return tuple(sorted(path for path in self._look(on_disk, in_files) if not path.endswith("~")))
 
     # What only the disk shows
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,7 +89,7 @@ class FakeCertbot:
             detail = f"{refused or domains[0]}: refused by the fake CA"
             yield event("failed", lineage, f"urn:ietf:params:acme:error:{problem}", detail)
         else:
-            self._store(lineage, *self._ca.issue(domains, self._now()), argv[argv.index("--server") + 1])
+            self._store(lineage, *self._ca.issue(domains, self._now()), argv)
             yield event("issued", lineage)
 
     def repair(self, jobs: list[dict[str, Any]]) -> Iterator[str]:
@@ -116,7 +118,7 @@ class FakeCertbot:
             link.unlink(missing_ok=True)
             link.symlink_to(f"../../{archive_folder(lineage)}/{kind}{number}.pem")
 
-    def _store(self, lineage: str, chain: bytes, key: bytes, server: str) -> None:
+    def _store(self, lineage: str, chain: bytes, key: bytes, argv: Sequence[str]) -> None:
         conf, number = self._conf, self._newest(lineage) + 1
         archive, renewal = conf / archive_folder(lineage), conf / renewal_file(lineage)
         for folder in (archive, renewal.parent):
@@ -125,19 +127,36 @@ class FakeCertbot:
             (archive / f"{kind}{number}.pem").write_bytes(content)
         (archive / f"privkey{number}.pem").chmod(0o600)
         self._link(lineage)
-        renewal.write_text(self._renewal(lineage, server))
+        renewal.write_text(self._renewal(lineage, argv))
 
-    def _renewal(self, lineage: str, server: str) -> str:
+    def _renewal(self, lineage: str, argv: Sequence[str]) -> str:
         """Write a renewal file, and the account that it names if there is none."""
-        account = self._conf / ACCOUNTS / server.partition("://")[2] / "fake"
+        given = dict(itertools.pairwise(argv))
+        server = given["--server"]
+        account = self._conf / ACCOUNTS / server.partition("://")[2] / given.get("--account", "fake")
         account.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (account / name).write_text("{}")
             (account / name).chmod(0o600)
         paths = "".join(f"{kind} = {(CERTBOT_CONF / lineage_file(lineage, kind)).mount}\n" for kind in _KINDS)
         webroot = f"authenticator = webroot\nwebroot_path = {WEBROOT.mount},\n"
-        parameters = f"[renewalparams]\naccount = fake\nserver = {server}\n{webroot}"
+        own = f"account = {account.name}\nserver = {server}\nkey_type = {given['--key-type']}\n"
+        options = {"rsa_key_size": "--rsa-key-size", "preferred_profile": "--preferred-profile"}
+        own += "".join(f"{key} = {given[option]}\n" for key, option in options.items() if option in given)
+        parameters = f"[renewalparams]\n{own}{webroot}"
         return f"archive_dir = {(CERTBOT_CONF / archive_folder(lineage)).mount}\n{paths}{parameters}"
+
+    def change_settings(self, spec: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the results of the program that replaces settings."""
+        for file in spec.get("files", ()):
+            path = self._conf / file["path"]
+            same = hashlib.sha256(path.read_bytes()).hexdigest() == file["before"]
+            if same:
+                path.write_text(file["content"])
+            yield json.dumps({"path": file["path"], "problem": None if same else "it has changed"})
+        for hook in spec.get("hooks", ()):
+            (self._conf / hook).rename(self._conf / f"{hook}~")
+            yield json.dumps({"path": hook, "problem": None})
 
     def delete(self, lineage: str) -> Output:
         """Delete a lineage, as ``certbot delete`` does."""

@@ -223,6 +223,7 @@ class FakeEngine(FakeLooks):
             program = _SPEC.search(stdin)
             if program and not self.faults.no_python:
                 spec = json.loads(ast.literal_eval(program["literal"]))
+                yield from self._certbot.change_settings(spec)
                 yield from self._certbot.repair(spec.get("repairs", []))
                 for job in spec.get("jobs", []):
                     with self._call(f"issue {job['lineage']}"):

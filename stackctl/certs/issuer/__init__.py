@@ -14,6 +14,7 @@ standard library and what is found there: certbot (2.0 or later, Python 3.9 or l
 - :mod:`~stackctl.certs.issuer.pair`: the judgement of a chain and its key, which the host uses too;
 - :mod:`~stackctl.certs.issuer.versions`: the judgement of a lineage, which the host uses too;
 - :mod:`~stackctl.certs.issuer.repair`: mending lineages without a CA;
+- :mod:`~stackctl.certs.issuer.settings`: a second program, which replaces settings in the tree;
 - :mod:`~stackctl.certs.issuer.locks`: certbot's lock, and a lock between issuers.
 
 certbot is imported once. It locks its configuration, work and logs directories, so every child has

@@ -98,6 +98,9 @@ class BatchIssuer:
         for server, argv in {job.server: job.argv for job in jobs}.items():
             self.again.add(server)
             found = accounts.usable(self.shared, server)
+            # With several accounts, the command line names the one in use.
+            named = accounts.option(argv, "--account")
+            found = [path for path in found if not named or path.name == named[-1]]
             if len(found) == 1:
                 self.work_off([self._registration(server, argv, found[0])])
         return self._registered(jobs)

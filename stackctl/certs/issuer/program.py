@@ -45,10 +45,14 @@ COMMAND = ("sh", "-c", f'{FIND_PYTHON}exec "$@" -u -\n')
 """Runs :func:`text` on its standard input with the Python that has certbot."""
 
 
-def text(spec: dict[str, Any]) -> str:
-    """Return the whole issuer as one text for ``python3 -``, which then runs :func:`main`."""
+SETTINGS = ("pair", "merge", "locks", "settings")
+"""The modules that replace settings."""
+
+
+def text(spec: dict[str, Any], modules: tuple[str, ...] = MODULES) -> str:
+    """Return ``modules`` as one text for ``python3 -``, which then runs the function ``main`` of the last one."""
     here = Path(__file__)
-    sources = {f"stackctl.certs.issuer.{name}": here.with_name(f"{name}.py").read_text() for name in MODULES}
+    sources = {f"stackctl.certs.issuer.{name}": here.with_name(f"{name}.py").read_text() for name in modules}
     return (
         "import json, sys, types\n"
         f"sources = json.loads({json.dumps(sources)!r})\n"

@@ -28,7 +28,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import HostError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.history import HistoryEntry
-from stackctl.model.layout import CERTBOT_CONF, DIRECTORIES, LIVE, STATE, renewal_file
+from stackctl.model.layout import CERTBOT_CONF, CLI_INI, DIRECTORIES, LIVE, STATE, renewal_file
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.plan.adopt import (
@@ -37,7 +37,9 @@ from stackctl.plan.adopt import (
     ImportCertificate,
     KeepOldState,
     ReplaceProxy,
+    RewriteIni,
     RewriteRenewal,
+    SetHookAside,
     WriteKept,
 )
 from stackctl.proxies.registry import DEFAULT
@@ -72,6 +74,8 @@ class TakeOver:
             CopyFolder: one_by_one(self._copy_folder),
             WriteKept: one_by_one(self._write_kept),
             RewriteRenewal: one_by_one(self._rewrite),
+            RewriteIni: one_by_one(self._rewrite_ini),
+            SetHookAside: one_by_one(self._set_aside),
             ImportCertificate: one_by_one(self._import),
             ReplaceProxy: one_by_one(self._replace),
         }
@@ -102,6 +106,15 @@ class TakeOver:
         path = self._context.directory.root / (CERTBOT_CONF / renewal_file(operation.lineage)).path
         with host_errors():
             write_whole(path, operation.content.encode())
+
+    def _rewrite_ini(self, operation: RewriteIni) -> None:
+        with host_errors():
+            write_whole(self._context.directory.root / (CERTBOT_CONF / CLI_INI).path, operation.content.encode())
+
+    def _set_aside(self, operation: SetHookAside) -> None:
+        path = self._context.directory.root / (CERTBOT_CONF / operation.path).path
+        with host_errors():
+            path.rename(aside(path))
 
     def _import(self, operation: ImportCertificate) -> None:
         self._context.directory.store_pair(operation.site, operation.chain, operation.key)
@@ -181,6 +194,11 @@ def _copy_with_owner(source: str, target: str) -> str:
     return target
 
 
+def aside(hook: Path) -> Path:
+    """Return the name under which certbot does not run a hook."""
+    return hook.with_name(f"{hook.name}~")
+
+
 def _own(source: Path, target: Path) -> None:
     facts = source.lstat()
     os.chown(target, facts.st_uid, facts.st_gid, follow_symlinks=False)
@@ -215,7 +233,10 @@ def take_back(context: Context, entry: HistoryEntry, replace_proxy: Callable[[],
             if there and not entry_point.exists():
                 there[-1].rename(entry_point)
         for path, content in context.directory.history.files(entry.number).items():
-            if read_or_none(root / path) != content:
+            if not (root / path).exists() and read_or_none(aside(root / path)) == content:
+                aside(root / path).rename(root / path)  # with its mode: certbot runs only programs
+                done.append(path)
+            elif read_or_none(root / path) != content:
                 make_folder((root / path).parent)
                 write_whole(root / path, content)
                 done.append(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from stackctl.certs.dummy import make_dummy
@@ -11,13 +12,22 @@ from stackctl.engine.apply import prove
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one, run_together
 from stackctl.engine.apply.keep import keep_lineage
 from stackctl.engine.apply.services import services_answer
+from stackctl.engine.apply.settings import change_settings
 from stackctl.engine.apply.staging import Published, Staging
 from stackctl.engine.context import Context, Issuer
 from stackctl.engine.sources.webroot.repair import repair_lineages
-from stackctl.errors import EngineError, IssueFailed, NotReady, StackctlError
+from stackctl.errors import EngineError, NotReady, StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
-from stackctl.plan.certificates import CheckNames, DeferIssue, DeleteCertificate, Issue, RefuseIssue
+from stackctl.plan.certificates import (
+    AlignSettings,
+    CheckNames,
+    DeferIssue,
+    DeleteCertificate,
+    DisableHook,
+    Issue,
+    RefuseIssue,
+)
 from stackctl.plan.copies import CopyLineage, CopyStored, DropCopy, WriteHook
 from stackctl.plan.ignore_files import WriteIgnoreFile
 from stackctl.plan.keep import DropKept, KeepCertificate
@@ -44,7 +54,6 @@ from stackctl.plan.operations import (
     WriteStackfile,
 )
 from stackctl.plan.repair import RepairLineage
-from stackctl.wording import moment
 
 A = TypeVar("A", CheckNames, Issue)
 
@@ -163,8 +172,9 @@ class Executor:
             VerifyGone: one_by_one(lambda op: prove.name_is_refused(context, self._stack.proxy.https.at, op.name)),
             CheckNames: lambda ops: self._by_source(ops, self._check),
             Issue: lambda ops: self._by_source(ops, self._issue),
-            DeferIssue: one_by_one(_defer),
+            DeferIssue: one_by_one(_refuse),
             RefuseIssue: one_by_one(_refuse),
+            **dict.fromkeys((AlignSettings, DisableHook), partial(change_settings, context, self._stack)),
             RemoveContainers: one_by_one(lambda op: context.orchestrator.remove(op.ids)),
             DeleteCertificate: one_by_one(self._delete_certificate),
             RepairLineage: lambda ops: repair_lineages(context, self._stack, [op.lineage for op in ops]),
@@ -276,15 +286,5 @@ def _batches(plan: Plan) -> Iterable[list[Operation]]:
     return batches.values()
 
 
-def _defer(operation: DeferIssue) -> None:
-    raise IssueFailed(
-        f"{operation.request.lineage}: not requested: {operation.cause}",
-        hint=f"repeat the command after {moment(operation.until)}; 'stackctl … --ignore-ledger' requests it now",
-        lineage=operation.request.lineage,
-        why="not requested",
-        detail=operation.cause,
-    )
-
-
-def _refuse(operation: RefuseIssue) -> None:
+def _refuse(operation: DeferIssue | RefuseIssue) -> None:
     raise operation.error

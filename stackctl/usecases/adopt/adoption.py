@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 from stackctl.adopt.differences import differences
-from stackctl.adopt.letsencrypt import to_webroot
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.adopt.proposal import Handling, Proposal
 from stackctl.certs.held import Stored, held
@@ -18,8 +17,9 @@ from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
 from stackctl.errors import ExitCode
-from stackctl.model.layout import CERTBOT_CONF, renewal_file
+from stackctl.model.layout import CERTBOT_CONF
 from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.adopt import (
@@ -28,7 +28,6 @@ from stackctl.plan.adopt import (
     ImportCertificate,
     KeepOldState,
     ReplaceProxy,
-    RewriteRenewal,
     WriteKept,
     in_two,
     with_measured_downtime,
@@ -40,6 +39,7 @@ from stackctl.plan.planner import make_plan
 from stackctl.proxies.nginx.layout import NGINX
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.sites import Rendering
+from stackctl.usecases.adopt.settings import files_of, rewritten_settings
 from stackctl.usecases.converge import Loaded
 from stackctl.usecases.result import Result, json_name
 
@@ -182,7 +182,7 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
     shelf = replace(observed.shelf, lineages=lineages, stored={**observed.shelf.stored, **there})
     observed = replace(observed, custom={**observed.custom, **proposal.custom}, shelf=shelf)
     rendering = Rendering(context.proxy_of(stack), observed.version, observed.custom)
-    plan = make_plan(stack, loaded.doc.text, Intent(issue=False), observed, rendering, context.issuers)
+    plan = make_plan(stack, loaded.doc.text, Intent(issue=False, align=False), observed, rendering, context.issuers)
     remarks = (*proposal.remarks, *differences(foreign.conf, _staged(plan), proposal))
     proposal = replace(proposal, remarks=remarks)
     probed = tuple(site.name for site in stack.sites if site.name in there or _usable(foreign, site))
@@ -190,7 +190,7 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
     converging = [
         with_measured_downtime(operation, probed) for operation in plan.operations if _is_ours(operation, mine)
     ]
-    own = _own_operations(context, foreign, proposal, old, loaded.doc.text)
+    own = _own_operations(context, foreign, proposal, stack, old, loaded.doc.text)
     before, switch = in_two([*own, *converging, *imports, *_helpers_removed(foreign, observed)])
     name = context.directory.main_path
     diff = difflib.unified_diff(old.splitlines(), loaded.doc.text.splitlines(), name, f"{name} (adopted)", lineterm="")
@@ -231,18 +231,14 @@ def _usable(foreign: Foreign, site: Site) -> bool:
     return one is not None and one.usable
 
 
-def _own_operations(context: Context, foreign: Foreign, proposal: Proposal, old: str, new: str) -> list[Operation]:
+def _own_operations(  # noqa: PLR0913  (the old stack and the new one)
+    context: Context, foreign: Foreign, proposal: Proposal, stack: Stack, old: str, new: str
+) -> list[Operation]:
     """Return the operations of adoption that a converge does not plan."""
     root = context.directory.root
     operations: list[Operation] = []
-    rewritten: list[RewriteRenewal] = []
-    for lineage, text in foreign.renewals.items():
-        one = foreign.lineages.get(lineage)
-        covered = [name for name in one.certificate.names if "*" not in name] if one and one.certificate else []
-        content, changes = to_webroot(text, covered or [lineage])
-        if changes:
-            cause = "it cannot be renewed in stackctl's container"
-            rewritten.append(RewriteRenewal(lineage=lineage, content=content, changes=tuple(changes), cause=cause))
+    rewritten = list(rewritten_settings(foreign, stack))
+    rewritten_files = [path for one in rewritten for path in files_of(one)]
     if foreign.tree is not None and foreign.tree.resolve() != (root / CERTBOT_CONF.path).resolve():
         source = foreign.files.shown(foreign.tree)
         operations.append(
@@ -275,7 +271,7 @@ def _own_operations(context: Context, foreign: Foreign, proposal: Proposal, old:
     ]
     kept += [name for name in SCRIPTS if (root / name).is_file()]
     in_place = foreign.tree is not None and foreign.tree.resolve() == (root / CERTBOT_CONF.path).resolve()
-    kept += [(CERTBOT_CONF / renewal_file(one.lineage)).path for one in rewritten if in_place]
+    kept += rewritten_files if in_place else []
     if operations or old != new:
         operations.append(
             KeepOldState(paths=tuple(dict.fromkeys(kept)), cause="so that 'stackctl rollback' can restore it")

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from stackctl.adopt.compose_edit import adopted
-from stackctl.adopt.letsencrypt import read_renewal
 from stackctl.adopt.nginx_conf import is_challenge
 from stackctl.adopt.nginx_proxy import VHOSTS, ProxyContext, contact_in, read_variables
 from stackctl.adopt.proposal import Handling, Proposal, Remark
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import read_lineage
+from stackctl.certs.renewal import parse_renewal
 from stackctl.engine.adopt.foreign import Foreign, inspect_foreign
 from stackctl.engine.adopt.inside import inside_of
 from stackctl.engine.adopt.old_files import old_files
@@ -145,7 +145,7 @@ def _version(context: Context, proxy: Proxy, image: str, options: AdoptOptions) 
 
 def _settings(foreign: Foreign, project: Project, options: AdoptOptions) -> dict[str, str | int | bool]:
     """Return the keys of the top-level x-stackctl that the old stack determines."""
-    renewals = [read_renewal(text) for text in foreign.renewals.values()]
+    renewals = [parse_renewal(text) for text in foreign.renewals.values()]
     settings: dict[str, str | int | bool] = {}
     email = options.email or foreign.contact or contact_in(project)
     if email is not None:
@@ -157,10 +157,11 @@ def _settings(foreign: Foreign, project: Project, options: AdoptOptions) -> dict
     if servers:
         server = servers.most_common(1)[0][0]
         settings["ca"] = next((name for name, url in CA_NAMES.items() if url == server), server)
-    kinds = {one.key_type or ("rsa" if one.rsa_key_size else None) for one in renewals}
+    # A file without the key is older than certbot's ECDSA.
+    kinds = {one.parameters.get("key_type", "rsa") for one in renewals}
     if kinds == {"rsa"}:
         settings["key-type"] = "rsa"
-        sizes = {one.rsa_key_size for one in renewals} - {None}
-        if sizes and sizes <= {3072, 4096}:
-            settings["rsa-key-size"] = max(size for size in sizes if size)
+        sizes = {one.parameters.get("rsa_key_size", "2048") for one in renewals}
+        if biggest := max(sizes & {"3072", "4096"}, default=None):
+            settings["rsa-key-size"] = int(biggest)
     return settings

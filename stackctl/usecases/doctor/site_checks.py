@@ -9,6 +9,7 @@ from stackctl.diagnose import certificates as judged_certificates
 from stackctl.diagnose import copies as judged_copies
 from stackctl.diagnose import loop as judged_loop
 from stackctl.diagnose import renewal as judged_renewal
+from stackctl.diagnose import settings as judged_settings
 from stackctl.diagnose.check import Check, found_wrong, skipped
 from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
@@ -80,10 +81,13 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
         because = f"{stack.certbot} is not running" if stopped else "the stack is down"
         yield from skipped(_LOOP, because, stack.certbot)
     try:
+        settings = inputs.context.directory.certbot_tree().settings(stack.acme.directory)
+        yield judged_settings.judge_settings(stack.certbot, settings.global_changes(stack.acme))
         gathered = probe_certificates.certificates(
             inputs.context, stack, sites, proxy_up=bool(containers) and not found_wrong(earlier, _PROXY)
         )
     except StackctlError as error:
+        yield from skipped([judged_settings.SETTINGS], error.message, stack.certbot)
         for site in sites:
             yield from skipped(_CERTIFICATE, error.message, site.name)
         return

@@ -78,7 +78,8 @@ def _room() -> int:
 
 
 def _request(context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
-    jobs = [{"lineage": request.lineage, "argv": certonly(request, stack.acme)} for request in requests]
+    account = context.directory.certbot_tree().settings(stack.acme.directory).ambiguous_account
+    jobs = [{"lineage": request.lineage, "argv": certonly(request, stack.acme, account)} for request in requests]
     concurrency = stack.acme.concurrency or _room()
     spec: dict[str, Any] = {"config_dir": CERTBOT_CONF.mount, "concurrency": concurrency, "jobs": jobs}
     key = context.directory.eab_key() if stack.acme.eab_kid else None
@@ -189,13 +190,14 @@ def _one_by_one(
     context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome
 ) -> None:
     container = context.orchestrator.containers(project).running(stack.certbot)
+    account = context.directory.certbot_tree().settings(stack.acme.directory).ambiguous_account
     if container is not None:
         context.report.note("the certbot image has no Python: requesting one certificate at a time")
     for request in requests:
         if container is None:
             outcome.fail(request.lineage, f"the {stack.certbot} service is not running")
             continue
-        command = ["certbot", *certonly(request, stack.acme)]
+        command = ["certbot", *certonly(request, stack.acme, account)]
         run = functools.partial(_execute, context, container.id, command)
         code, output = single.retry_certbot(run, program.PATIENCE, context.report.note)
         if code:

@@ -1,0 +1,78 @@
+"""Replace settings in certbot's tree: renewal files and ``cli.ini``; and rename hooks so that certbot skips them.
+
+A part of the batch issuer (see :mod:`stackctl.certs.issuer`), with an entry point of its own. It holds
+certbot's lock, so that no certbot writes a file at the same time.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stackctl.certs.issuer.locks import config_lock
+from stackctl.certs.issuer.merge import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def main(spec: dict[str, Any]) -> int:
+    """Apply a specification, and report each file as one line of JSON with ``path`` and ``problem``.
+
+    ``config_dir``, ``files`` (each with ``path``, ``before``, the SHA-256 of its content, and ``content``) and
+    ``hooks`` (paths) are required. ``patience`` is how many seconds to wait for another certbot.
+    """
+    root = Path(spec["config_dir"])
+    end = time.monotonic() + float(spec.get("patience", 120.0))
+    while True:
+        with config_lock(root) as held:
+            if held:
+                for file in spec["files"]:
+                    report(file["path"], functools.partial(replace, root, file))
+                for hook in spec["hooks"]:
+                    report(hook, functools.partial(disable, root / hook))
+                return 0
+        if time.monotonic() > end:
+            for path in [*(file["path"] for file in spec["files"]), *spec["hooks"]]:
+                print(json.dumps({"path": path, "problem": "another certbot is running"}), flush=True)  # noqa: T201
+            return 0
+        time.sleep(0.1)
+
+
+def report(path: str, change: Callable[[], str | None]) -> None:
+    """Carry out one change, and print its result."""
+    try:
+        problem = change()
+    except OSError as error:
+        problem = str(error)
+    print(json.dumps({"path": path, "problem": problem}), flush=True)  # noqa: T201  (read by the host)
+
+
+def replace(root: Path, file: dict[str, str]) -> str | None:
+    """Replace a file atomically, if its content is still the one that the change was planned for."""
+    path = root / file["path"]
+    if hashlib.sha256(path.read_bytes()).hexdigest() != file["before"]:
+        return "another process has just changed the file"
+    fresh = path.with_name(path.name + ".new")  # the name certbot uses, and removes
+    fresh.write_bytes(file["content"].encode())
+    shutil.copystat(path, fresh)
+    shutil.chown(fresh, path.stat().st_uid, path.stat().st_gid)
+    sync(fresh)
+    fresh.replace(path)
+    sync(path.parent)
+    return None
+
+
+def disable(hook: Path) -> str | None:
+    """Rename a program to a name that ends in ``~``: certbot does not run such a file."""
+    aside = hook.with_name(f"{hook.name}~")
+    while aside.exists():
+        aside = aside.with_name(f"{aside.name}~")
+    hook.rename(aside)
+    sync(hook.parent)
+    return None
