@@ -85,7 +85,7 @@ def test_status_of_ordinary_names_stays_a_table_at_80_columns() -> None:
     status.show(screen.console, Result("status", StatusReport("sites", "running", rows)))
     assert screen.lines == [
         "project sites, proxy running",
-        "APP          ALIASES              UPSTREAM  HEALTH   ISSUER   NOT AFTER   SERVED",
+        "SITE         ALIASES              UPSTREAM  HEALTH   ISSUER   NOT AFTER   SERVED",
         "example.com  www.example.com,     web:8000  healthy  Let's    2027-02-20  real",
         "             shop.example.com                        Encrypt  (86 days)",
         "                                                     R12",

@@ -38,7 +38,9 @@ def host_errors() -> Iterator[None]:
             raise HostError("the directory is read-only", where=where, hint="use a writable one") from error
         if error.errno in {errno.EACCES, errno.EPERM}:
             raise HostError("permission denied", where=where, hint=_who_may(where)) from error
-        raise HostError(error.strerror or str(error), where=where) from error
+        odd = error.errno in {errno.EINVAL, errno.EFBIG, errno.EISDIR, errno.ENXIO}
+        hint = "replace it with an ordinary file, or remove it" if odd else None
+        raise HostError(error.strerror or str(error), where=where, hint=hint) from error
 
 
 def _who_may(where: str | None) -> str:

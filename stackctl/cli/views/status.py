@@ -34,7 +34,7 @@ def show(console: Console, result: Result[StatusReport]) -> None:
 _ALIASES = (3, 1, 0)
 """The number of aliases to show, fewer on a narrow terminal; JSON contains all of them."""
 
-_TITLES = ("APP", "ALIASES", "UPSTREAM", "HEALTH", "ISSUER", "NOT AFTER", "SERVED")
+_TITLES = ("SITE", "ALIASES", "UPSTREAM", "HEALTH", "ISSUER", "NOT AFTER", "SERVED")
 
 
 def _status_row(row: SiteStatus, aliases: int) -> tuple[str, ...]:
