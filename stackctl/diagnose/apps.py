@@ -11,13 +11,21 @@ from stackctl.model.routing import Server
 from stackctl.observed.containers import Inspected, ListeningSocket
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
-PARKED = "parked"
+TLS, PARKED = "app-tls", "parked"
 
 _STARTING = timedelta(seconds=20)
 """How long a container without a health check may take until it listens."""
 
 _SETTLED = timedelta(minutes=2)
 """How long a restarted container must be up to count as stable, and not in a crash loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedTls:
+    """What the proxy logged about its TLS handshake with an app, and what to do about it."""
+
+    message: str
+    todo: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,13 @@ class AppFacts:
         if self.active:
             return "run 'stackctl up'"
         return f"add the profile of {self.server.service} to COMPOSE_PROFILES in .env, then run 'stackctl up'"
+
+
+def judge_tls(site: str, server: Server, refused: RefusedTls | None) -> Check:
+    """Return the check of the handshake between the proxy and an app that speaks HTTPS."""
+    if refused is not None:
+        return wrong(TLS, f"the proxy refuses {server.upstream}: {refused.message}", refused.todo, site)
+    return ok(TLS, f"the proxy accepts the TLS handshake of {server.upstream}", site)
 
 
 def parked(site: str, reason: str) -> Check:

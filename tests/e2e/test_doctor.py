@@ -410,7 +410,7 @@ def test_a_healthy_stack_passes_every_documented_check_and_is_not_changed(patien
     page = Page(REFERENCE / "doctor.md")
     documented = [row[0] for heading in ("The checks", "apps", "certificates") for row in page.table(heading)]
     # These two checks do not apply to this stack.
-    assert sorted({*named(printed, "ok"), "cname", "app-outside"}) == sorted(documented)
+    assert sorted({*named(printed, "ok"), "cname", "app-outside", "app-tls"}) == sorted(documented)
     assert patient.stack.state() == before
 
 

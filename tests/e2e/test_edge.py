@@ -355,3 +355,21 @@ def test_what_the_users_file_says_holds(edge: Edge) -> None:
     (custom / f"{edge.name}.location.conf").write_text("proxy_buffers 4 32k;\n")
     edge.stack.ok("up", "--no-issue")
     assert edge.ask("/big?size=5000").status == 200
+
+
+def test_a_proxy_in_front_is_believed_where_the_users_file_names_it(edge: Edge) -> None:
+    """As docs/how-to/own-nginx-directives.md says."""
+    custom = edge.stack.directory / "nginx/custom/http.conf"
+    front = "set_real_ip_from 0.0.0.0/0;\nreal_ip_header X-Forwarded-For;\n"
+    custom.write_text(f"{front}proxy_set_header CF-IPCountry $http_cf_ipcountry;\n")
+    edge.stack.ok("up", "--no-issue")
+    got = dict(edge.seen("/", f"X-Forwarded-For: {FORGED}", "CF-IPCountry: NZ", f"True-Client-IP: {FORGED}"))
+    assert got["x-forwarded-for"] == got["x-real-ip"] == FORGED
+    assert got["cf-ipcountry"] == "NZ"
+    assert "true-client-ip" not in got
+    assert {"host", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"} <= set(got)
+    custom.write_text("set_real_ip_from 203.0.113.0/24;\nreal_ip_header X-Forwarded-For;\n")
+    edge.stack.ok("up", "--no-issue")
+    assert FORGED not in json.dumps(edge.seen("/", f"X-Forwarded-For: {FORGED}"))
+    custom.unlink()
+    edge.stack.ok("up", "--no-issue")

@@ -59,10 +59,16 @@ def test_the_certificate_of_an_app_is_verified_as_the_file_says(stack: Stack) ->
     def answers(site: str) -> None:
         wait_until(lambda: stack.https(site, trust=False).status == 200)
 
+    def diagnosed() -> tuple[str, str | None]:
+        sections = json.loads(stack.run("doctor", name, "--output", "json").stdout)["sections"]
+        (check,) = (one for section in sections for one in section["checks"] if one["name"] == "app-tls")
+        return check["verdict"], check["todo"]
+
     def explained() -> str:
         assert wait_until(lambda: stack.https(name, trust=False).status == 502)
         broken = json.loads(stack.run("explain", name, "--output", "json").stdout)["broken"]
         assert broken["link"] == "upstream"
+        assert diagnosed() == ("wrong", broken["todo"])
         return str(broken["todo"])
 
     assert "as 'ca' in 'upstream-tls'" in explained()
@@ -76,6 +82,7 @@ def test_the_certificate_of_an_app_is_verified_as_the_file_says(stack: Stack) ->
     stack.ok("up")
     answers(name)
     assert stack.https(name, trust=False).body == b"TLSv1.3 https"
+    assert diagnosed() == ("ok", None)
     # The live copy is the proxy's: what becomes of the user's file does not stop the next start.
     (stack.directory / "nginx/custom/app.ca.pem").rename(folder / "moved")
     stack.compose("restart", "nginx")

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from stackctl.certs.dummy import make_dummy
+from stackctl.diagnose.apps import RefusedTls
 from stackctl.errors import EngineError, ExitCode
 from stackctl.model.values import Domain
 from stackctl.observed.containers import ListeningSocket
+from stackctl.usecases.doctor import site_checks
 from stackctl.usecases.doctor.doctor import doctor
 from tests.usecases.world import World, data, done
 
@@ -238,3 +240,17 @@ def test_a_lineage_without_links_is_reported(site: World) -> None:
         path.write_bytes(content)
         path.chmod(0o600)
     assert [row["name"] for row in looked(site)[2]] == ["cert-renewal"]
+
+
+def test_the_handshake_of_an_app_that_speaks_https(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "app-tls" not in {row["name"] for row in looked(site)[1]}
+    site.edit("      port: 8000\n", "      port: 8000\n      protocol: https\n")
+    done(site.up())
+    assert verdict(looked(site)[1], "app-tls") == "ok"
+    refused = RefusedTls("upstream SSL certificate verify error", "add it")
+    monkeypatch.setattr(site_checks, "refused_tls", lambda *_: refused)
+    (row,) = looked(site)[2]
+    assert (row["name"], row["todo"]) == ("app-tls", "add it")
+    assert "refuses https://one:8000: upstream SSL certificate verify error" in row["text"]
+    seen(state="exited", exit_code=2)(site)
+    assert verdict(looked(site)[1], "app-tls") == "unknown"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stackctl.adapters.disk.files import host_errors
 from stackctl.certs.held import held
-from stackctl.diagnose.apps import AppFacts
+from stackctl.diagnose.apps import AppFacts, RefusedTls
 from stackctl.diagnose.trace import TraceFacts
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import app_facts, look_at
@@ -77,6 +77,13 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
         now=context.now(),
     )
     return CollectedTrace(facts, log.earlier)
+
+
+def refused_tls(context: Context, stack: Stack, project: Project, name: Domain) -> RefusedTls | None:
+    """Request ``name``; return why the proxy refuses the TLS handshake of its app, None if it does not."""
+    facts = collect_trace(context, stack, project, name, "/").facts
+    message = next((one.message for one in reversed(facts.logged) if "SSL" in one.message), None)
+    return RefusedTls(message, facts.advice(message).todo) if message else None
 
 
 def _live_files(context: Context, layout: ProxyLayout) -> Files:

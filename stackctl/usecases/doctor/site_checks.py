@@ -15,9 +15,11 @@ from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
 from stackctl.engine.probe.loop import loop
 from stackctl.engine.probe.parked import parked_sites
+from stackctl.engine.probe.trace import refused_tls
 from stackctl.errors import StackctlError
 from stackctl.model.project import Project
 from stackctl.model.routing import Server, Site
+from stackctl.model.stack import Stack
 from stackctl.observed.containers import Deployment
 from stackctl.usecases.doctor.inputs import DoctorInputs
 
@@ -47,15 +49,36 @@ def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
     facts = {(one.subject, one.server): one for one in gathered}
     for site, server in routed:
         if (site.name, server) in facts:
-            yield from judged_apps.judge_app(facts[site.name, server])
+            checks = judged_apps.judge_app(facts[site.name, server])
+            yield from checks
+            yield from _tls_checks(inputs, stack, project, site, server, checks)
         else:
             yield from skipped(_app_names(server), "its image is not available locally", site.name)
 
 
+def _tls_checks(  # noqa: PLR0913  (the stack, the site, and its checks so far)
+    inputs: DoctorInputs, stack: Stack, project: Project, site: Site, server: Server, earlier: Sequence[Check]
+) -> Iterator[Check]:
+    """Yield the check of the handshake with an app that speaks HTTPS, if it can be reached."""
+    if server.tls is None:
+        return
+    failed = found_wrong(earlier)
+    if failed:
+        yield from skipped([judged_apps.TLS], f"{failed[0].name} fails", site.name)
+        return
+    try:
+        refused = refused_tls(inputs.context, stack, project, site.name)
+    except StackctlError as error:
+        yield from skipped([judged_apps.TLS], error.message, site.name)
+    else:
+        yield judged_apps.judge_tls(site.name, server, refused)
+
+
 def _app_names(server: Server) -> Sequence[str]:
+    tls = [] if server.tls is None else [judged_apps.TLS]
     if server.service is None:
-        return [judged_apps.OUTSIDE]
-    return [judged_apps.CONTAINER, judged_apps.HEALTH, judged_apps.NETWORK, judged_apps.PORT]
+        return [judged_apps.OUTSIDE, *tls]
+    return [judged_apps.CONTAINER, judged_apps.HEALTH, judged_apps.NETWORK, judged_apps.PORT, *tls]
 
 
 def _waits_for_image(inputs: DoctorInputs, project: Project, containers: Deployment, server: Server) -> bool:
