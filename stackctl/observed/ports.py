@@ -136,8 +136,8 @@ class Containers(Protocol):
             EngineError: the container does not run, or does not have the program.
         """
 
-    def signal(self, container: str, signal: str, process: str) -> bool:
-        """Send ``signal`` to a running container's first process, if its command line begins with ``process``.
+    def signal(self, container: str, signal: str, processes: tuple[str, ...]) -> bool:
+        """Send ``signal`` to a running container's first process, if its command line begins so.
 
         Returns whether it was sent: it is not sent to another program, nor where the command line is unknown.
         """

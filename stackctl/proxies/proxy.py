@@ -124,13 +124,13 @@ class Reload:
     Attributes:
         command: tests the configuration, then reloads.
         signal: reloads without a test.
-        process: the beginning of the command line of the process that gets the signal.
+        processes: how the command line of the process that gets the signal may begin.
         overlap: seconds for which old workers may accept connections next to new ones.
     """
 
     command: tuple[str, ...]
     signal: str
-    process: str
+    processes: tuple[str, ...]
     overlap: float
 
 

@@ -360,15 +360,15 @@ def test_a_signal_goes_to_the_named_process_only(stand: Stand) -> None:
     (stand.root / "nginx/live/nginx.conf").touch()  # the fake starts no proxy without one
     proxy = f"services:\n  nginx:\n    image: {NGINX}\n    labels:\n      stackctl.role: proxy\n"
     nginx = stand.up("nginx", text=proxy)["nginx"]
-    meant = ("HUP", "nginx: master process")
+    processes = ("another program", "nginx: master process")
     # The process sets its title shortly after its start.
-    assert wait_for(lambda: stand.engine.containers.signal(nginx.id, *meant) or None, 10)
-    assert stand.engine.containers.signal(nginx.id, "KILL", "another program") is False
+    assert wait_for(lambda: stand.engine.containers.signal(nginx.id, "HUP", processes) or None, 10)
+    assert stand.engine.containers.signal(nginx.id, "KILL", ("another program",)) is False
     job = stand.up("job")["job"]
-    assert stand.engine.containers.signal(job.id, *meant) is False
+    assert stand.engine.containers.signal(job.id, "HUP", processes) is False
     assert stand.containers()["nginx"].running
     with pytest.raises(EngineError):
-        stand.engine.containers.signal("0" * 64, *meant)
+        stand.engine.containers.signal("0" * 64, "HUP", processes)
 
 
 # The wire

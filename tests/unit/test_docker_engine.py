@@ -179,6 +179,7 @@ def processes(*rows: tuple[str, str]) -> dict[str, Any]:
     ("rows", "sent"),
     [
         ([("8723", "nginx: master process nginx -g daemon off;"), ("8730", "nginx: worker process")], True),
+        ([("8723", "/bin/sh -c # stackctl: serves"), ("8730", "nginx: master process nginx")], True),
         ([("8723", "/bin/sh -c nginx"), ("8730", "nginx: master process nginx")], False),
         ([("8730", "nginx: master process nginx")], False),
     ],
@@ -187,7 +188,7 @@ def test_a_signal_is_sent_only_where_the_first_process_is_the_one_that_is_meant(
     rows: list[tuple[str, str]], sent: bool
 ) -> None:
     made, api = engine(inspect_container=INSPECT["unhealthy"], top=processes(*rows), kill=None)
-    assert made.containers.signal("1234", "HUP", "nginx: master process") is sent
+    assert made.containers.signal("1234", "HUP", ("/bin/sh -c # stackctl", "nginx: master process")) is sent
     assert [call for call in api.calls if call[0] == "kill"] == ([("kill", ("1234", "HUP"), {})] if sent else [])
 
 
@@ -195,7 +196,7 @@ def test_no_signal_is_sent_where_the_engine_cannot_list_processes() -> None:
     """As on a host without 'ps': the caller then runs its command."""
     refusal = APIError("500", explanation='ps: exec: "ps": executable file not found in $PATH')
     made, api = engine(inspect_container=INSPECT["unhealthy"], top=refusal)
-    assert made.containers.signal("1234", "HUP", "nginx: master process") is False
+    assert made.containers.signal("1234", "HUP", ("/bin/sh -c # stackctl", "nginx: master process")) is False
     assert [name for name, *_ in api.calls] == ["inspect_container", "top"]
 
 

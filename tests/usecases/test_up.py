@@ -188,7 +188,7 @@ def test_a_reload_is_a_signal_only_right_after_a_test_of_the_same_files(
     result = site.up()
     assert [error.code for error in result.errors] == [ExitCode.PROXY_REJECTED]
     calls = site.fake.calls[before:]
-    assert "execute nginx -e /dev/stderr -s reload" in calls
+    assert any(call.endswith("nginx -e /dev/stderr -s reload") for call in calls)
     assert not [call for call in calls if call.startswith("signal")]
 
 

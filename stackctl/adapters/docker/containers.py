@@ -57,11 +57,11 @@ class DockerContainers:
             code = self._client.sdk.api.exec_inspect(made["Id"])["ExitCode"]
         return Output(int(code), printed.decode("utf-8", "replace"))
 
-    def signal(self, container: str, signal: str, process: str) -> bool:
+    def signal(self, container: str, signal: str, processes: tuple[str, ...]) -> bool:
         """See :meth:`Containers.signal`."""
         with translated():
             first = self._client.sdk.api.inspect_container(container)["State"]["Pid"]
-            sent = self._titles(container).get(first, "").startswith(process)
+            sent = self._titles(container).get(first, "").startswith(processes)
             if sent:
                 _logger.debug("docker kill --signal %s %s", signal, container[:12])
                 self._client.sdk.api.kill(container, signal)

@@ -209,9 +209,9 @@ class FakeEngine(FakeLooks):
             raise EngineError(f"Docker reports an error: container {container} is not {state or 'there'}")
         return self.runs[container]
 
-    def signal(self, container: str, signal: str, process: str) -> bool:
+    def signal(self, container: str, signal: str, processes: tuple[str, ...]) -> bool:
         with self._call(f"signal {signal}"):
-            is_proxy = self._run(container, "running").service.role == "proxy" and process == self.proxy.process
+            is_proxy = self._run(container, "running").service.role == "proxy" and self.proxy.process in processes
             if is_proxy and not self.faults.reload_fails:
                 self._load()
             return is_proxy and not self.faults.reload_fails

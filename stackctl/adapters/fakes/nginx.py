@@ -35,7 +35,7 @@ class FakeNginx:
                 return Asked("version")
             case ["nginx", *_, "-c", path]:
                 return Asked("test", path.removeprefix(f"{self.layout.mount}/").removesuffix(f"/{MAIN}"))
-            case ["nginx", *_, "reload"]:
+            case ["sh", "-c", script] if script.endswith("-s reload"):
                 return Asked("reload")
         return None
 

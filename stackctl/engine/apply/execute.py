@@ -252,7 +252,7 @@ class Executor:
         container = self._context.orchestrator.containers(project).require(self._stack.proxy.service).id
         # The command parses all sites again before it sends the same signal, which is redundant after a test.
         reload = self._proxy.reload
-        if not (self._just_tested and containers.signal(container, reload.signal, reload.process)):
+        if not (self._just_tested and containers.signal(container, reload.signal, reload.processes)):
             done = containers.execute(container, reload.command)
             if done.code and self._has_parked():
                 done = containers.execute(container, reload.command)

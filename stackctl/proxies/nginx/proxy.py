@@ -37,12 +37,21 @@ from stackctl.proxies.trace import Advice, LoggedError
 from stackctl.stackfile.services import HERE, signed
 from stackctl.templates import render
 
+_OWN = "/run/stackctl"
+"""Where the container's program has a link to the files that nginx loads."""
+
+_PID = "/run/nginx.pid"
+_FIRST_LINE = f"# stackctl: serves {NGINX.mount}/live"
+
+_LOAD_ALL = f"[ ! -e {_OWN}/conf ] || ln -sfn {NGINX.mount} {_OWN}/conf"
+
 _RELOAD = Reload(
-    # New workers first; old ones finish what they serve.
-    command=("nginx", "-e", "/dev/stderr", "-s", "reload"),
+    # New workers first; old ones finish what they serve. Sites that the container left out are loaded again.
+    command=("sh", "-c", f"{_LOAD_ALL}; exec nginx -e /dev/stderr -s reload"),
     # What the command sends after it has read every file once more.
     signal="HUP",
-    process="nginx: master process",
+    # The container's program, or nginx itself in a container of an earlier version.
+    processes=(f"/bin/sh -c {_FIRST_LINE}", "nginx: master process"),
     # Old workers accept connections for 100 ms next to new ones.
     overlap=0.12,
 )
@@ -71,7 +80,7 @@ class Nginx:
             listeners=web_listeners(http, https),
             base=base,
             mounts=(NGINX, *PROXY_MOUNTS),
-            renewed=RENEWED.mount,
+            script=_script(),
             tmpfs=[f"{path}:size={SMALL}" for path in self.layout.tmpfs if path != TEMPORARY],
             temporary=TEMPORARY,
             generation_path=MARKER_PATH,
@@ -190,3 +199,11 @@ class Nginx:
     def concerns(self, line: str, names: Sequence[str]) -> bool:
         """Return whether the access log's host field or an error names one of ``names``."""
         return any(f" {name} " in line for name in names) or names[0] in line
+
+
+def _script() -> str:
+    """Return the program of the container, for any POSIX shell."""
+    values = {"mount": NGINX.mount, "own": _OWN, "pid": _PID, "renewed": RENEWED.mount}
+    script = render("nginx/serve.sh.j2", kinds="conf redirect custom location", **values)
+    assert script.startswith(_FIRST_LINE), "by which its process is recognized"
+    return script.rstrip("\n")

@@ -160,7 +160,7 @@ class Cluster:
         self._replica(container)
         return self._command(command)
 
-    def signal(self, container: str, signal: str, process: str) -> bool:
+    def signal(self, container: str, signal: str, processes: tuple[str, ...]) -> bool:
         """Refuse: a cluster has no signals, so that the command reloads."""
         self._replica(container)
         return False

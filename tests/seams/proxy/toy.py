@@ -31,7 +31,7 @@ class Toy:
     name = "toy"
     default_image = "toy:3"
     layout = LAYOUT
-    reload = Reload(command=("toyctl", "refresh"), signal="USR2", process="toyd --serve", overlap=0.0)
+    reload = Reload(command=("toyctl", "refresh"), signal="USR2", processes=("toyd --serve",), overlap=0.0)
 
     def service(self, name: str, image: str, http: PortBinding, https: PortBinding, base: str) -> str:
         """Return the Compose service, with ports in the long form's order and no entrypoint."""

@@ -1,0 +1,172 @@
+"""The program of nginx's container: it leaves out what nginx rejects, in any POSIX shell, with an nginx of its own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stackctl.proxies.nginx.proxy import Nginx
+from stackctl.templates import render
+
+SHELLS = [shell for shell in (["sh"], ["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(shell[0])]
+
+NGINX = r"""#!/bin/sh
+# An nginx: it rejects a file with 'bad', and writes what it serves to $HOME/serving.
+conf= test=
+while [ $# -gt 0 ]; do case $1 in -c) conf=$2; shift ;; -t) test=yes ;; esac; shift; done
+folder=${conf%/*}
+[ -z "$test" ] || echo tested >>"$HOME/tests"
+parse() {
+  for file in "$folder"/nginx.conf "$folder"/sites/*; do
+    [ -e "$file" ] || continue
+    if grep -q unnamed "$file"; then echo 'nginx: [emerg] unknown "x" variable' >&2; return 1; fi
+    line=$(grep -n bad "$file" | head -n 1 | cut -d: -f1)
+    [ -z "$line" ] || { echo "2026/01/01 [emerg] 7#7: \"bad\" is bad in $file:$line" >&2; return 1; }
+  done
+  [ -n "$test" ] || (cd "$folder/sites" && ls) >"$HOME/serving"
+}
+parse || exit 1
+[ -z "$test" ] || exit 0
+echo $$ >"$HOME/pid"
+trap 'rm -f "$HOME/pid"; exit 0' TERM QUIT
+trap parse HUP
+while :; do sleep 0.05; done
+"""
+
+
+class Container:
+    def __init__(self, home: Path, shell: list[str]) -> None:
+        self.home = home
+        self.etc, self.stamp = home / "etc", home / "renewed"
+        (self.etc / "generations").mkdir(parents=True)
+        for name in ("nginx.conf", "sites", "snippets"):
+            (self.etc / name).symlink_to(f"live/{name}")
+        (home / "bin").mkdir()
+        (home / "bin/nginx").write_text(NGINX)
+        (home / "bin/nginx").chmod(0o755)
+        values = {"mount": self.etc, "own": home / "run", "pid": home / "pid", "renewed": self.stamp}
+        self.script = render("nginx/serve.sh.j2", kinds="conf redirect custom location", **values)
+        self.shell = shell
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def publish(self, number: int, **sites: str) -> None:
+        live = self.etc / f"generations/{number}"
+        (live / "sites").mkdir(parents=True)
+        (live / "snippets").mkdir()
+        (live / "nginx.conf").write_text("http\n")
+        for site, text in sites.items():
+            (live / f"sites/{site}.example.com.conf").write_text(text)
+            (live / f"sites/{site}.example.com.custom").write_text("fine\n")
+        (self.etc / "next").symlink_to(f"generations/{number}")
+        (self.etc / "next").replace(self.etc / "live")
+
+    def start(self) -> None:
+        environment = {"PATH": f"{self.home / 'bin'}:/usr/bin:/bin", "HOME": str(self.home)}
+        environment |= {"RELOAD_CHECK_SECONDS": "1", "RELOAD_SECONDS": "3600"}
+        with (self.home / "log").open("ab") as log:
+            self.process = subprocess.Popen([*self.shell, "-c", self.script], env=environment, stderr=log)
+
+    def serves(self, *sites: str) -> None:
+        expected = [f"{site}.example.com.{kind}" for site in sorted(sites) for kind in ("conf", "custom")]
+        deadline = time.monotonic() + 10
+        seen: list[str] = []
+        while time.monotonic() < deadline:
+            path = self.home / "serving"
+            seen = sorted(path.read_text().split()) if path.exists() else []
+            if seen == expected:
+                return
+            time.sleep(0.02)
+        pytest.fail(f"{seen} instead of {expected}: {self.log}")
+
+    @property
+    def log(self) -> str:
+        return (self.home / "log").read_text()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+
+@pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
+def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Container]:
+    made = Container(tmp_path, request.param)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.stop()
+
+
+def test_all_is_well_and_nothing_is_tested(container: Container) -> None:
+    container.publish(1, a="x\n", b="x\n")
+    container.start()
+    container.serves("a", "b")
+    assert not (container.home / "tests").exists(), "a start parses the files once"
+    assert container.stop() == 0
+
+
+@pytest.mark.parametrize("text", ["x\nbad\n", "unnamed\n"])
+def test_a_start_leaves_out_what_is_rejected(container: Container, text: str) -> None:
+    container.publish(1, a="x\n", b=text, c="x\n", d="x\n", e="x\n")
+    container.start()
+    container.serves("a", "c", "d", "e")
+    assert "stackctl: b.example.com is left out: " in container.log
+    assert container.stop() == 0
+
+
+def test_several_are_left_out_and_a_name_that_begins_like_another_is_not(container: Container) -> None:
+    container.publish(1, **{"a": "bad\n", "a.example.com": "x\n", "b": "unnamed\n", "c": "unnamed\n", "d": "x\n"})
+    container.start()
+    container.serves("a.example.com", "d")
+
+
+def test_a_renewal_is_loaded_although_a_site_is_rejected_and_it_comes_back_later(container: Container) -> None:
+    container.publish(1, a="x\n", b="x\n")
+    container.start()
+    container.serves("a", "b")
+    bad = container.etc / "generations/1/sites/b.example.com.conf"
+    bad.write_text("bad\n")
+    container.stamp.write_text("now\n")
+    container.serves("a")
+    bad.write_text("x\n")
+    container.stamp.write_text("later\n")
+    container.serves("a", "b")
+
+
+def test_a_signal_loads_what_was_published_and_ends_the_parking(container: Container) -> None:
+    container.publish(1, a="bad\n", b="x\n")
+    container.start()
+    container.serves("b")
+    container.publish(2, a="x\n", b="x\n", c="x\n")
+    assert container.process is not None
+    container.process.send_signal(signal.SIGHUP)
+    container.serves("a", "b", "c")
+    assert container.process.poll() is None
+
+
+def test_what_no_site_is_to_blame_for_ends_the_container(container: Container) -> None:
+    container.publish(1, a="x\n")
+    (container.etc / "live/nginx.conf").write_text("bad\n")
+    container.start()
+    assert container.process is not None
+    assert container.process.wait(10) == 1
+    assert "nothing can be left out" in container.log
+
+
+def test_an_nginx_that_is_killed_ends_the_container_with_its_code(container: Container) -> None:
+    container.publish(1, a="x\n")
+    container.start()
+    container.serves("a")
+    subprocess.run(["kill", "-KILL", (container.home / "pid").read_text().strip()], check=True)
+    assert container.process is not None
+    assert container.process.wait(10) == 128 + signal.SIGKILL
+
+
+def test_the_program_is_known_by_its_first_line() -> None:
+    script = render("nginx/serve.sh.j2", kinds="conf", mount="/etc/nginx", own="/o", pid="/p", renewed="/r")
+    assert Nginx.reload.processes[0] == f"/bin/sh -c {script.splitlines()[0].partition('.')[0]}"
