@@ -22,7 +22,7 @@ _TEMPLATES = f"{NGINX.mount}/templates"
 _COPIES = (".custom", ".location")
 """Copies of the user's own files, which are already in nginx/custom/ if stackctl wrote the proxy's service."""
 
-_VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
+_VARIABLE = re.compile(rb"\$\{(\w+)\}|\$(\w+)")
 
 
 class Container(Protocol):
@@ -141,8 +141,7 @@ def read_configuration(files: ContainerFiles, environment: Mapping[str, str]) ->
         for path in files.glob(f"{_TEMPLATES}/*.template"):
             found = files.read(path)
             if found is not None:
-                text = _VARIABLE.sub(lambda match: environment.get(match[1] or match[2], match[0]), found[1].decode())
-                generated += expand(parse(text.encode(), found[0]), included)
+                generated += expand(parse(_filled_in(found[1], environment), found[0]), included)
     if main is not None:
         return _with_http(tuple(expand(parse(main[1], main[0]), included)), generated)
     parts: list[Directive] = []
@@ -151,6 +150,16 @@ def read_configuration(files: ContainerFiles, environment: Mapping[str, str]) ->
             found = files.read(path)
             parts += expand(parse(found[1], found[0]), included) if found else ()
     return (*parts, *generated)
+
+
+def _filled_in(template: bytes, environment: Mapping[str, str]) -> bytes:
+    """Return a template with the values of variables; nginx's own variables stay."""
+
+    def value(match: re.Match[bytes]) -> bytes:
+        found = environment.get((match[1] or match[2]).decode())
+        return match[0] if found is None else found.encode()
+
+    return _VARIABLE.sub(value, template)
 
 
 def _with_http(directives: tuple[Directive, ...], more: Sequence[Directive]) -> tuple[Directive, ...]:

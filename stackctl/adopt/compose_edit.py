@@ -8,6 +8,7 @@ from typing import Any
 from stackctl.adopt.compose_layouts import Layout
 from stackctl.adopt.proposal import Proposal, ProposedSite
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
+from stackctl.model.layout import CERTBOT_CONF
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Proxy
@@ -107,7 +108,8 @@ def _mounted(doc: Document, path: Path, wanted: Sequence[str]) -> Document:
         return _put(doc, path, _listed("volumes", wanted))
     # A volume without a source only has to be there: the user's own may be larger, or keep a cache.
     wanted = [text for text in wanted if ":" in text or not any(_target(volume) == text for volume in there)]
-    targets = {_target(text) for text in wanted}
+    # The proxy reads copies of the certificates; certbot's tree has the keys of its accounts too.
+    targets = {*map(_target, wanted), CERTBOT_CONF.mount}
     # Add before removing, so that the list is never empty.
     for text in wanted:
         if text not in there:

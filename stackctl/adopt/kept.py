@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from stackctl.adopt.kept_files import KeptFiles, OldFiles, is_writable
+from stackctl.adopt.kept_files import KeptFiles, OldFiles
 from stackctl.adopt.mapping import PASSES, logs_to_file
 from stackctl.adopt.nginx_conf import DEFAULT_TYPE, NginxConf
 from stackctl.adopt.proposal import Handling, Remark
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.proxies.nginx.directives import Directive, every, first, named, text_of
-from stackctl.proxies.nginx.layout import LAYOUT
 
 _URL = re.compile(r"(?P<scheme>https?|grpcs?)://(?P<host>[^/:$\[\]]+)(?::(?P<port>\d+))?(?P<rest>/.*)?\Z")
 _PLACE = re.compile(r"(?P<host>[^/:$\[\]]+):(?P<port>\d+)\Z")
@@ -127,7 +126,7 @@ class KeptDirectives:
         return self._adjusted(one)
 
     def _adjusted(self, one: Directive) -> list[Directive]:
-        if one.name in _CACHE_PATHS and not is_writable(one.arg):
+        if one.name in _CACHE_PATHS:
             return [self._cached(one)]
         adjusted = self.files.adjusted(one)
         if adjusted is None:
@@ -137,7 +136,9 @@ class KeptDirectives:
 
     def _cached(self, one: Directive) -> Directive:
         """Move a cache to a directory that the new container can write to."""
-        path = f"{LAYOUT.tmpfs[-1]}/{one.arg.strip('/').replace('/', '_')}"
+        path = self.files.cache(one.arg)
+        if path == one.arg:
+            return one
         self.remark(Handling.CHANGED, f"{one.head}: the cache is now in {path}, and empty at first", one.at)
         return replace(one, args=(path, *one.args[1:]))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from stackctl.adopt.nginx_conf import domain_or_none
+from stackctl.certs.copied import lineage_pair
 from stackctl.model.layout import CERTBOT_CONF, LINEAGES
 from stackctl.proxies.nginx.directives import Directive
-from stackctl.proxies.nginx.layout import CUSTOM, LAYOUT, NGINX
+from stackctl.proxies.nginx.layout import CUSTOM, NGINX, TEMPORARY
 
 FILES: Mapping[str, int] = {
     **dict.fromkeys(
@@ -58,6 +59,12 @@ def lineage_of(path: str | None) -> str | None:
     return match["lineage"] if match else None
 
 
+def trees_of(paths: Iterable[str | None]) -> tuple[str, ...]:
+    """Return where certbot's trees are in the container, by the paths of chains; its usual place first."""
+    found = (match["root"] for path in paths if (match := _LIVE.match(path or "")))
+    return tuple(dict.fromkeys((CERTBOT_CONF.mount, *found)))
+
+
 @dataclass(frozen=True, slots=True)
 class OldFiles:
     """What is known of the files in the old proxy's container.
@@ -67,12 +74,14 @@ class OldFiles:
         prefix: the directory that paths of static files are relative to.
         stays: returns whether the new container has a path with the same content.
         is_folder: returns whether a path is a directory of the old container.
+        is_writable: returns whether the user mounts a path that nginx can write to.
     """
 
     folder: str = NGINX.mount
     prefix: str | None = None
     stays: Callable[[str], bool] = lambda path: not f"{path}/".startswith(f"{NGINX.mount}/")
     is_folder: Callable[[str], bool] = lambda _: True
+    is_writable: Callable[[str], bool] = lambda _: False
 
 
 class KeptFiles:
@@ -82,6 +91,12 @@ class KeptFiles:
         self._old = old
         self.copies: dict[str, str] = {}
         self.folders: dict[str, str] = {}
+
+    def cache(self, path: str) -> str:
+        """Return where a cache can be in the new container: where it was, or below the directory of temporary files."""
+        if f"{path}/".startswith(f"{TEMPORARY}/") or self._old.is_writable(path):
+            return path
+        return f"{TEMPORARY}/{path.strip('/').replace('/', '_')}"
 
     def adjusted(self, one: Directive) -> Directive | None:
         """Return a directive with the paths that the new container has; None if a path cannot be known."""
@@ -99,7 +114,8 @@ class KeptFiles:
         """Return the path in the new container for a file of the old one."""
         live = _LIVE.match(path)
         if live:
-            return f"{CERTBOT_CONF.mount}/{LINEAGES}/{live['lineage']}/{live['file']}"
+            pair = lineage_pair(live["lineage"])
+            return pair.key if live["file"].startswith("privkey") else pair.chain
         if path == "off" or "$" in path or path.startswith(("data:", "engine:")):
             return path
         absolute = posixpath.normpath(posixpath.join(self._old.folder, path))
@@ -134,8 +150,3 @@ class KeptFiles:
             name = f"{name}_"
         into[name] = path
         return (CUSTOM / name).mount
-
-
-def is_writable(path: str) -> bool:
-    """Whether the new container can write below a path without another mount."""
-    return any(f"{path}/".startswith(f"{place}/") for place in LAYOUT.tmpfs)

@@ -38,7 +38,9 @@ def server_text(one: KeptServer, taken: AbstractSet[str], keeper: KeptDirectives
         listens = elsewhere
     if not elsewhere and not any(name not in UNNAMED for name in names):
         keeper.remark(
-            Handling.UNSUPPORTED, f"{label}: unknown names are refused, so no request would reach it", server.at
+            Handling.UNSUPPORTED,
+            f"{label}: unknown names are refused, so no request would reach it; give it a server_name",
+            server.at,
         )
         return ""
     body = [_without_defaults(listen) if _is_stackctls(listen) else listen for listen in listens]

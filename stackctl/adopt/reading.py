@@ -15,6 +15,7 @@ from stackctl.adopt.redirects import Redirect, redirect_of
 from stackctl.adopt.server_kinds import into_location, is_complex, refuses_unknown_names
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import NotASite, SiteReader, merged
+from stackctl.adopt.unnamed import with_names
 from stackctl.certs.lineage import Certificate
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.project import Project
@@ -39,7 +40,9 @@ class _Reading:
         self, conf: NginxConf, project: Project, certificates: Mapping[str, Certificate], keeper: KeptDirectives
     ) -> None:
         servers, ignored = without_conflicts(conf.servers)
-        self.conf = conf = replace(conf, servers=servers)
+        conf, unnamed = with_names(replace(conf, servers=servers), certificates)
+        self.conf = conf
+        self.unnamed = unnamed
         self.ignored = ignored
         self.certificates = certificates
         self.keeper = keeper
@@ -55,6 +58,9 @@ class _Reading:
         for server, name in self.ignored:
             text = f"a second server for {name}, which nginx ignores for that name"
             self._remark(Handling.REPLACED, text, server.at)
+        for server, names in self.unnamed:
+            text = f"the server without a name is adopted for the names of its certificate: {', '.join(names)}"
+            self._remark(Handling.CHANGED, text, server.at)
         for server in self.conf.servers:
             found = redirect_of(server.body)
             if refuses_unknown_names(server):
@@ -104,6 +110,11 @@ class _Reading:
                     self._remark(
                         Handling.UNSUPPORTED, f"{one.head}: HTTP is redirected to HTTPS for the whole site", one.at
                     )
+            patterns = tuple(name for name in server.unsupported_names if name not in UNNAMED)
+            if patterns:
+                self.kept.append(KeptServer(replace(server, names=patterns), "its name is a pattern"))
+            return
+        if not server.domains and set(server.names) <= UNNAMED and self._stands_for_sites(server):
             return
         if is_complex(server):
             self.kept.append(KeptServer(server, "it has no certificate yet, and more than a single 'location /'"))
@@ -114,6 +125,16 @@ class _Reading:
         else:
             self.sites.append(read)
             self._remark_unsupported_names(server)
+
+    def _stands_for_sites(self, server: ServerBlock) -> bool:
+        """Whether a server without a name answers over HTTP for sites with TLS, which are redirected from now on."""
+        if server != self.conf.default(HTTP_PORT):
+            return False
+        names = [site.name for site in self.sites if self.conf.named_at(site.name, HTTP_PORT) is None]
+        if names:
+            self._remark(Handling.CHANGED, f"http://{names[0]} is now redirected to HTTPS", server.at)
+            self._remark(Handling.CHANGED, "unknown names were answered over http, and are now refused", server.at)
+        return bool(names)
 
     def _remark_unsupported_names(self, server: ServerBlock) -> None:
         for name in server.unsupported_names:
@@ -221,16 +242,19 @@ class _Reading:
     # The result
 
     def _remark_unknown_names(self) -> None:
-        """Remark that unknown names, which a site answered, are now refused."""
+        """Remark that unknown names, which got an answer, are now refused."""
         for port in (HTTP_PORT, HTTPS_PORT):
             default = self.conf.default(port)
-            if default is not None and default.domains and not redirect_of(default.body):
-                scheme = "https" if port == HTTPS_PORT else "http"
-                self._remark(
-                    Handling.CHANGED,
-                    f"unknown names were answered by {default.domains[0]} over {scheme}, and are now refused",
-                    default.at,
-                )
+            if default is None or refuses_unknown_names(default) or default.unsupported_listen:
+                continue
+            scheme = "https" if port == HTTPS_PORT else "http"
+            if redirect_of(default.body):
+                text = f"unknown names were redirected over {scheme}, and are now refused"
+            elif default.domains:
+                text = f"unknown names were answered by {default.domains[0]} over {scheme}, and are now refused"
+            else:
+                continue
+            self._remark(Handling.CHANGED, text, default.at)
 
     def _result(self) -> Proposal:
         taken = {name for site in self.sites for name in site.domains}

@@ -15,11 +15,13 @@ def refuses_unknown_names(server: ServerBlock) -> bool:
     default = any(server.is_default(port) for port in (HTTP_PORT, HTTPS_PORT))
     if server.domains or not (default or set(server.names) <= UNNAMED) or server.unsupported_listen:
         return False
-    rest = [one for one in server.body if not serves_challenges(one) and one.name not in _NO_CONTENT]
+    rest = [one for one in server.body if not serves_challenges(one) and not _has_no_content(one)]
     return all(_refuses(one) for one in rest)
 
 
 _NO_CONTENT = {
+    "http2",
+    "http3",
     "server_tokens",
     "access_log",
     "error_log",
@@ -28,6 +30,10 @@ _NO_CONTENT = {
     "ssl_reject_handshake",
 }
 _NO_CONTENT |= {"root", "index", "ssl_protocols", "ssl_ciphers", "include"}
+
+
+def _has_no_content(one: Directive) -> bool:
+    return one.name in _NO_CONTENT or one.name.startswith("ssl_")
 
 
 def is_complex(server: ServerBlock) -> bool:

@@ -335,6 +335,19 @@ def test_commands_in_a_running_container(stand: Stand) -> None:
         stand.engine.containers.log(job.id, 5)
 
 
+def test_files_of_a_container_that_runs_and_of_one_that_does_not(stand: Stand) -> None:
+    job = stand.up("job")["job"]
+    containers = stand.engine.containers
+    assert containers.entries(job.id, "/no/such/path", 1 << 20) == {}
+    with stand.engine.sandbox.unstarted(NGINX) as created:
+        assert containers.entries(created, "/no/such/path", 1 << 20) == {}
+    with pytest.raises(EngineError), stand.engine.sandbox.unstarted(NOWHERE):
+        pass
+    assert containers.processes(job.id) is not None
+    with pytest.raises(EngineError):
+        containers.entries("0" * 64, "/etc", 1 << 20)
+
+
 def test_a_long_stream_is_written_and_read_concurrently(stand: Stand) -> None:
     stand.up("job")
     text = "".join(f"{number} {'x' * 200}\n" for number in range(5000))

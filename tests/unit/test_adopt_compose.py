@@ -74,7 +74,7 @@ def test_the_file_changes_only_where_it_must() -> None:
     assert [line for line in kept if line not in text] == []
     assert "      - ./static:/srv/static:ro      # files\n" in text
     assert "conf.d" not in text
-    assert "command" not in text
+    assert "command:" not in text
     assert "/loop.sh" not in text
     front, certbot = doc.data(("services", "front")), doc.data(("services", "certbot"))
     assert front["labels"]["stackctl.role"] == "proxy"

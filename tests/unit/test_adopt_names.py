@@ -174,6 +174,35 @@ def test_a_server_that_is_second_on_one_port_only_keeps_the_other() -> None:
     assert "listen 443" not in proposal.http
 
 
+@pytest.mark.parametrize("names", ["", "server_name _;", "server_name localhost;", 'server_name "";'])
+def test_a_tls_server_without_a_name_gets_those_of_its_certificate(names: str) -> None:
+    www = f"server {{ listen 443 ssl; server_name www.{NAME}; {CERTIFICATE} return 301 https://{NAME}$request_uri; }}"
+    unnamed = APP.replace(f"server_name {NAME};", names).replace("listen 443 ssl;", "listen 443 ssl default_server;")
+    proposal = proposal_of(f"{unnamed} {www} server {{ listen 80; return 301 https://$host$request_uri; }}")
+    assert [site.domains for site in proposal.sites] == [(NAME, f"www.{NAME}")]
+    assert any(text.endswith(f"the names of its certificate: {NAME}") for text in texts(proposal, Handling.CHANGED))
+    assert not texts(proposal, Handling.UNSUPPORTED)
+
+
+def test_static_files_of_a_server_without_a_name_are_kept_under_the_names_of_its_certificate() -> None:
+    proposal = proposal_of(f"server {{ listen 443 ssl; {CERTIFICATE} root /srv; }}")
+    assert f"server_name {NAME} www.{NAME};" in proposal.http
+    assert not texts(proposal, Handling.UNSUPPORTED)
+
+
+def test_a_server_without_a_name_on_port_80_stands_for_the_sites() -> None:
+    plain = "server { listen 80; location / { proxy_pass http://app1:8000; } location /x { return 200; } }"
+    proposal = proposal_of(f"{plain} {APP}")
+    assert not texts(proposal, Handling.UNSUPPORTED)
+    assert f"http://{NAME} is now redirected to HTTPS" in texts(proposal, Handling.CHANGED)
+
+
+def test_without_any_certificate_a_server_needs_a_name() -> None:
+    proposal = proposal_of("server { listen 80; location / { proxy_pass http://app1:8000; } }")
+    [lost] = texts(proposal, Handling.UNSUPPORTED)
+    assert "give it a server_name" in lost
+
+
 def test_an_old_nginx_names_the_way_out() -> None:
     text = APP.rstrip().removesuffix("}") + "location /api/ { proxy_pass http://app2:2/; } }"
     proposal = read_proposal(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stackctl.adopt.proposal import Handling
+from stackctl.certs.copied import lineage_pair
 from stackctl.errors import ProxyRejected
 from stackctl.proxies.nginx.directives import quoted, seconds
 from stackctl.proxies.nginx.reader import parse
@@ -79,7 +80,7 @@ def test_a_server_that_is_not_a_site_is_kept_unchanged(inside: str, reason: str)
     [remark] = [one for one in proposal.remarks_of(Handling.KEPT) if one.text.startswith("the server")]
     assert reason in remark.text
     assert f"server_name {NAME};" in proposal.http
-    assert f"ssl_certificate /etc/letsencrypt/live/{NAME}/fullchain.pem;" in proposal.http
+    assert f"ssl_certificate {lineage_pair(NAME).chain};" in proposal.http
 
 
 def test_an_old_nginx_cannot_keep_names_of_servers() -> None:

@@ -173,3 +173,17 @@ def test_certificates_in_a_named_volume_are_taken_over(world: World, running: bo
     assert (live.resolve().stat().st_mode & 0o777) == 0o600
     assert old.served()[ONE] == "real"
     assert not old.up(issue=False).plan
+
+
+def test_a_tree_that_the_proxy_mounts_elsewhere_is_found_by_the_paths_of_its_certificates(world: World) -> None:
+    compose = IN_CONF_D.replace("./data/certbot/conf:/etc/letsencrypt", "./tls:/certs", 1)
+    compose = compose.replace("      - ./data/certbot/conf:/etc/letsencrypt\n", "")
+    write(world, "conf.d/app.conf", SERVERS.replace("/etc/letsencrypt/", "/certs/"))
+    old = start(world, compose, {"/etc/nginx/nginx.conf": MAIN})
+    (old.root / "data/certbot/conf").rename(old.root / "tls")
+    adoption = look(old)
+    [copied] = [one for one in adoption.plan.operations if isinstance(one, CopyTree)]
+    assert copied.source == "tls"
+    done(adopt(old.host, adoption))
+    assert old.served()[ONE] == "real"
+    assert not old.up(issue=False).plan

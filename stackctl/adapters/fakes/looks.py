@@ -124,8 +124,10 @@ class FakeLooks(FakeWire):
             service = self.runs[container].service
             image = service.image or f"{self.runs[container].project}-{service.name}"
             files = {**self.looks.files.get(image, {}), **self.looks.inside.get(service.name, {})}
-        else:
+        elif container in self.looks.files:
             files = self.looks.files[container]
+        else:
+            raise EngineError(f"Docker reports an error: no such container: {container}")
         below = {
             name.removeprefix(path).lstrip("/"): body
             for name, body in files.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +12,9 @@ from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adapters.nginx_reader import ContainerFiles, read_configuration
 from stackctl.adopt.addresses import by_name
 from stackctl.adopt.compose_layouts import Layout, on_host
+from stackctl.adopt.kept_files import trees_of
 from stackctl.adopt.letsencrypt import contact_of
-from stackctl.adopt.nginx_conf import NginxConf, read_conf
+from stackctl.adopt.nginx_conf import UNNAMED, NginxConf, ServerBlock, read_conf
 from stackctl.adopt.proposal import Handling, Remark
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.adopt.inside import Inside
@@ -22,6 +23,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.layout import ACCOUNT_FILE, ACCOUNT_KEY, ACCOUNTS, CERTBOT_CONF, LINEAGES, RENEWALS
 from stackctl.model.project import Project
+from stackctl.proxies.nginx.directives import every
 
 SCRIPTS = ("init-letsencrypt.sh", "init_letsencrypt.sh", "init-letsencrypt", "letsencrypt.sh")
 """Scripts that requested certificates, and contain the contact address."""
@@ -66,6 +68,8 @@ def inspect_foreign(
     files = ContainerFiles(root, layout.proxy, inside)
     directives = read_configuration(files, layout.proxy.environment)
     conf = read_conf(by_name(directives, _addresses(context, project)))
+    welcome = [server for server in conf.servers if _welcomes(server, files)]
+    conf = replace(conf, servers=tuple(server for server in conf.servers if server not in welcome))
     if not conf.servers and not layout.nginx_proxy:
         raise InputError(
             f"the nginx configuration of the service {layout.proxy.name} has no server",
@@ -73,19 +77,41 @@ def inspect_foreign(
             hint="start the stack, so that its configuration can be read in the container, then run adopt again",
         )
     foreign = Foreign(
-        layout, conf, files, inside, contact=_contact(root, None), remarks=_loaded_otherwise(files, inside)
+        layout,
+        conf,
+        files,
+        inside,
+        contact=_contact(root, None),
+        remarks=(*_loaded_otherwise(files, inside), *map(_welcome, welcome)),
     )
-    volume = None if letsencrypt else tree_volume(context, project, layout)
+    trees = trees_of(server.certificate for server in conf.servers)
+    volume = None if letsencrypt else tree_volume(context, project, layout, trees)
     if volume is not None:
         with host_errors(), TemporaryDirectory() as copied:
             write_entries(volume.entries(context), Path(copied))
             return replace(_with_tree(foreign, root, Path(copied)), tree=None, volume=volume)
-    tree = letsencrypt or _tree(root, layout)
+    tree = letsencrypt or _tree(root, layout, trees)
     if tree is None or not (tree / LINEAGES).exists():
         if letsencrypt is not None:
             raise InputError(f"{letsencrypt} has no directory '{LINEAGES}'", field="letsencrypt")
         return foreign
     return _with_tree(foreign, root, tree)
+
+
+def _welcomes(server: ServerBlock, files: ContainerFiles) -> bool:
+    """Whether it only shows the image's welcome page, to requests for unknown names."""
+    if server.domains or not set(server.names) <= UNNAMED:
+        return False
+    if any(one.name.endswith("_pass") or one.name in {"return", "rewrite", "alias"} for one in every(server.body)):
+        return False
+    roots = {one.arg for one in every(server.body) if one.name == "root"}
+    pages = [files.read(f"{root}/index.{kind}") for root in roots for kind in ("html", "nginx-debian.html")]
+    return any(page is not None and b"Welcome to nginx" in page[1] for page in pages)
+
+
+def _welcome(server: ServerBlock) -> Remark:
+    text = "the image's welcome page for unknown names, which are refused from now on"
+    return Remark(Handling.REPLACED, text, server.at)
 
 
 def _addresses(context: Context, project: Project) -> dict[str, str]:
@@ -124,12 +150,16 @@ def _loaded_otherwise(files: ContainerFiles, inside: Inside | None) -> tuple[Rem
     )
 
 
-def _tree(root: Path, layout: Layout) -> Path | None:
-    """Return where certbot's tree is on the host, by the mounts of the proxy and certbot."""
-    for service in (layout.proxy, layout.certbot):
-        found = on_host(service.mounts, CERTBOT_CONF.mount) if service else None
-        if found is not None:
-            return root / found
+def _tree(root: Path, layout: Layout, trees: Sequence[str]) -> Path | None:
+    """Return where certbot's tree is on the host, by the mounts of the proxy and certbot.
+
+    ``trees`` are the paths that it can have in the proxy's container.
+    """
+    for path in trees:
+        for service in (layout.proxy, layout.certbot):
+            found = on_host(service.mounts, path) if service else None
+            if found is not None:
+                return root / found
     own = root / CERTBOT_CONF.path
     return own if (own / LINEAGES).exists() else None
 

@@ -16,8 +16,8 @@ from stackctl.model.project import Service
 from stackctl.observed.containers import Entry
 from stackctl.proxies.nginx.layout import NGINX
 
-_HIDDEN = tuple(place.mount for place in (NGINX, *PROXY_MOUNTS) if place != CERTBOT_CONF)
-"""Directories of the old container that a mount of stackctl's hides in the new one."""
+_HIDDEN = tuple(place.mount for place in (NGINX, CERTBOT_CONF, *PROXY_MOUNTS))
+"""Directories of the old container that the new one does not have, or has for something else."""
 
 
 def old_files(context: Context, proxy: Service, inside: Inside | None, image: str) -> OldFiles:
@@ -45,7 +45,11 @@ def old_files(context: Context, proxy: Service, inside: Inside | None, image: st
         except EngineError:  # too large to be a file
             return True
 
-    return OldFiles(posixpath.dirname(inside.main), inside.prefix, stays, is_folder)
+    def is_writable(path: str) -> bool:
+        mount = mount_of(proxy.mounts, path)
+        return mount is not None and not mount.read_only and stays(path)
+
+    return OldFiles(posixpath.dirname(inside.main), inside.prefix, stays, is_folder, is_writable)
 
 
 def _image_reader(context: Context, image: str) -> Callable[[str], Mapping[str, Entry]]:

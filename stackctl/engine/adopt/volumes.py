@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackctl.adopt.compose_layouts import Layout
+from stackctl.adopt.compose_layouts import Layout, mount_of
 from stackctl.engine.adopt.inside import LARGEST
 from stackctl.engine.context import Context
 from stackctl.errors import HostError
-from stackctl.model.layout import CERTBOT_CONF
 from stackctl.model.project import Project
 from stackctl.observed.containers import Entry
 
@@ -33,24 +32,27 @@ class TreeVolume:
         return context.containers.entries(self.container, self.path, LARGEST)
 
 
-def tree_volume(context: Context, project: Project, layout: Layout) -> TreeVolume | None:
-    """Return the named volume with certbot's tree; None if no service mounts one at certbot's path.
+def tree_volume(context: Context, project: Project, layout: Layout, trees: Sequence[str]) -> TreeVolume | None:
+    """Return the named volume with certbot's tree; None if it is not in one.
+
+    ``trees`` are the paths that it can have in the proxy's container.
 
     Raises:
         HostError: no container mounts it yet.
     """
-    for service in (layout.proxy, layout.certbot):
-        for mount in service.mounts if service else ():
-            if mount.target != CERTBOT_CONF.mount or mount.kind != "volume":
+    for path in trees:
+        for service in filter(None, (layout.proxy, layout.certbot)):
+            mount = mount_of(service.mounts, path)
+            if mount is None or mount.kind != "volume":
                 continue
-            container = context.orchestrator.containers(project.name).best(service.name) if service else None
+            container = context.orchestrator.containers(project.name).best(service.name)
             if container is None:
                 raise HostError(
                     f"the certificates are in the volume {mount.source}, and no container mounts it",
-                    where=str(service.name if service else ""),
+                    where=str(service.name),
                     hint="create the containers first: 'docker compose create'",
                 )
-            return TreeVolume(mount.source, container.id, mount.target)
+            return TreeVolume(mount.source, container.id, path)
     return None
 
 

@@ -7,10 +7,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from stackctl.adopt.compose_edit import adopted
-from stackctl.adopt.nginx_conf import is_challenge
-from stackctl.adopt.nginx_proxy import VHOSTS, ProxyContext, contact_in, read_variables
+from stackctl.adopt.nginx_proxy import contact_in
 from stackctl.adopt.proposal import Handling, Proposal, Remark
-from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import read_lineage
 from stackctl.certs.renewal import parse_renewal
 from stackctl.engine.adopt.foreign import Foreign, inspect_foreign
@@ -21,21 +19,19 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import proxy_program
 from stackctl.errors import EngineError, InputError
 from stackctl.model import values
-from stackctl.model.endpoints import HTTP_PORT
-from stackctl.model.project import Project, Service
+from stackctl.model.project import Project
 from stackctl.model.routing import Site
 from stackctl.model.stack import CA_NAMES
 from stackctl.plan.adopt import (
     ImportCertificate,
 )
 from stackctl.proxies.nginx.config import Capabilities
-from stackctl.proxies.nginx.reader import parse
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import DEFAULT
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions, planned
-from stackctl.usecases.app_port import candidate_ports
+from stackctl.usecases.adopt.proposals import read_foreign, with_copies
 from stackctl.usecases.converge import load, open_document, resolve
 
 
@@ -68,35 +64,13 @@ def _planned(  # noqa: PLR0913  (the file, as written and as resolved)
         images["proxy"] = image
     resolves = Capabilities.of(version).upstream_resolve
     old = old_files(context, foreign.layout.proxy, foreign.inside, image)
-    if foreign.layout.nginx_proxy:
-        proposal = read_variables(foreign.conf, project, _around(context, foreign, project), resolves=resolves, old=old)
-    else:
-        certificates = {name: one.certificate for name, one in foreign.lineages.items() if one.certificate}
-        proposal = read_proposal(foreign.conf, project, certificates, resolves=resolves, old=old)
+    proposal = with_copies(read_foreign(context, project, foreign, resolves=resolves, old=old), foreign)
     proposal, imports = _imports(foreign, proposal)
     proposal = _left(replace(proposal, remarks=(*foreign.remarks, *proposal.remarks)), foreign, read_sites(written))
     settings = _settings(foreign, project, options)
     changed = adopted(doc, proxy, foreign.layout, proposal, settings, images, context.directory.base)
     loaded = load(context, changed, doc.text)
     return planned(context, foreign, proposal, imports, loaded, doc.text, options)
-
-
-def _around(context: Context, foreign: Foreign, project: Project) -> ProxyContext:
-    """Collect what nginx-proxy's variables refer to."""
-    hosts = {
-        text.strip() for one in project.services.values() for text in one.environment.get("VIRTUAL_HOST", "").split(",")
-    }
-    vhosts = {}
-    for name in (*hosts, *(f"{text}_location" for text in hosts)):
-        found = foreign.files.read(f"{VHOSTS}/{name}") if name not in {"", "_location"} else None
-        if found is not None:
-            vhosts[name] = tuple(one for one in parse(found[1], found[0]) if not is_challenge(one))
-
-    def port_of(service: Service) -> int:
-        ports = candidate_ports(context, service, service.image)
-        return ports[0] if len(ports) == 1 else HTTP_PORT
-
-    return ProxyContext(port_of, lambda path: foreign.files.read(path) is not None, vhosts)
 
 
 def _imports(foreign: Foreign, proposal: Proposal) -> tuple[Proposal, tuple[ImportCertificate, ...]]:

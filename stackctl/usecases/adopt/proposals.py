@@ -1,0 +1,94 @@
+"""Convert the facts of a foreign stack to a proposal, whichever tool made it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from stackctl.adopt.kept_files import OldFiles, lineage_of
+from stackctl.adopt.nginx_conf import is_challenge
+from stackctl.adopt.nginx_proxy import VHOSTS, ProxyContext, read_variables
+from stackctl.adopt.proposal import Handling, Proposal, Remark
+from stackctl.adopt.reading import read_proposal
+from stackctl.certs.lineage import Certificate, read_certificate
+from stackctl.engine.adopt.foreign import Foreign
+from stackctl.engine.context import Context
+from stackctl.model.endpoints import HTTP_PORT
+from stackctl.model.project import Project, Service
+from stackctl.proxies.nginx.layout import CUSTOM
+from stackctl.proxies.nginx.reader import parse
+from stackctl.usecases.app_port import candidate_ports
+
+
+def read_foreign(context: Context, project: Project, foreign: Foreign, *, resolves: bool, old: OldFiles) -> Proposal:
+    """Return the proposal for a foreign stack.
+
+    What nginx-proxy generated in its running container says all that is in force. The variables of services say the
+    rest: of those that do not run, and of all if the proxy does not.
+    """
+    conf, certificates = foreign.conf, _certificates(foreign)
+    if not foreign.layout.nginx_proxy:
+        return read_proposal(conf, project, certificates, resolves=resolves, old=old)
+    around = _around(context, foreign, project)
+    if not foreign.files.in_force or not any(server.domains for server in conf.servers):
+        return read_variables(conf, project, around, resolves=resolves, old=old)
+    generated = read_proposal(conf, project, certificates, resolves=resolves, old=old)
+    there = {name for server in conf.servers for name in server.names}
+    rest = {name: service for name, service in project.services.items() if not _hosts(service) <= there}
+    if not any(map(_hosts, rest.values())):
+        return generated
+    missing = read_variables(
+        replace(conf, settings=(), main=()), replace(project, services=rest), around, resolves=resolves, old=old
+    )
+    return Proposal(
+        sites=(*generated.sites, *missing.sites),
+        tuning=generated.tuning,
+        http="\n".join(filter(None, (generated.http, missing.http))),
+        copies={**generated.copies, **missing.copies},
+        folders={**generated.folders, **missing.folders},
+        remarks=(*generated.remarks, *missing.remarks),
+    )
+
+
+def with_copies(proposal: Proposal, foreign: Foreign) -> Proposal:
+    """Return the proposal with a remark for each file and directory on the host that is copied from now on."""
+    remarks = [
+        Remark(Handling.CHANGED, f"it is copied to {(CUSTOM / name).path}: edit the copy from now on", shown)
+        for name, path in {**proposal.copies, **proposal.folders}.items()
+        if (host := foreign.files.on_host(path)) is not None and (shown := foreign.files.shown(host))
+    ]
+    return replace(proposal, remarks=(*proposal.remarks, *remarks))
+
+
+def _hosts(service: Service) -> set[str]:
+    hosts = {text.strip().lower() for text in service.environment.get("VIRTUAL_HOST", "").split(",")}
+    return hosts - {""}
+
+
+def _certificates(foreign: Foreign) -> dict[str, Certificate]:
+    """Return the certificates of the old stack: certbot's by lineage, others by their path."""
+    found = {name: one.certificate for name, one in foreign.lineages.items() if one.certificate}
+    for path in {server.certificate for server in foreign.conf.servers if server.certificate}:
+        read = foreign.files.read(path) if lineage_of(path) is None else None
+        if read is not None:
+            with suppress(ValueError):  # it is no certificate
+                found[path] = read_certificate(read[1])
+    return found
+
+
+def _around(context: Context, foreign: Foreign, project: Project) -> ProxyContext:
+    """Collect what nginx-proxy's variables refer to."""
+    hosts = {
+        text.strip() for one in project.services.values() for text in one.environment.get("VIRTUAL_HOST", "").split(",")
+    }
+    vhosts = {}
+    for name in (*hosts, *(f"{text}_location" for text in hosts)):
+        found = foreign.files.read(f"{VHOSTS}/{name}") if name not in {"", "_location"} else None
+        if found is not None:
+            vhosts[name] = tuple(one for one in parse(found[1], found[0]) if not is_challenge(one))
+
+    def port_of(service: Service) -> int:
+        ports = candidate_ports(context, service, service.image)
+        return ports[0] if len(ports) == 1 else HTTP_PORT
+
+    return ProxyContext(port_of, lambda path: foreign.files.read(path) is not None, vhosts)

@@ -1,0 +1,1 @@
+location = /extra { return 200 "extra"; }

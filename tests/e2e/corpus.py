@@ -1,0 +1,180 @@
+"""Trees of ``tests/adopt_corpus``: started as their owners would, asked, and compared.
+
+Each folder is one stack with a ``tree.toml``:
+
+* ``trait``: what it is about; ``wild``: how often it occurs in public stacks.
+* ``ask``: the URLs to compare; ``wss://`` upgrades to a WebSocket.
+* ``certificates``: the lineages, with their names.
+* ``seen`` (optional): request headers whose value at the app is compared.
+* ``certs`` (optional): the folder with a copy of each certificate as ``NAME.crt`` and ``NAME.key``.
+* ``broken`` (optional): URLs that no app answers, before and after.
+* ``volume`` (optional): ``SERVICE:PATH`` of the named volume that certbot's tree is in.
+* ``adopt`` (optional): arguments of ``adopt``.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import shutil
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
+from tests.e2e.helpers import APP_IMAGE, CERTBOT_IMAGE, NGINX_IMAGE, Secure, Stack, docker, trusting
+
+CORPUS = Path(__file__).parents[1] / "adopt_corpus"
+TREES = sorted(path.parent for path in CORPUS.glob("*/tree.toml"))
+OFFICIAL = "stackctl-lab/nginx-official:corpus"
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+_IGNORED = {
+    "date",
+    "server",
+    "connection",
+    "keep-alive",
+    "etag",
+    "last-modified",
+    "transfer-encoding",
+    "content-length",
+    "expires",
+}
+_APP = {"app", "method", "path", "host"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client sees: the status, 0 for a closed connection, the headers that are not the transport's, the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass
+class Tree:
+    """One started tree."""
+
+    stack: Stack
+    facts: dict[str, Any]
+
+    def ready(self) -> bool:
+        """Whether everything is answered, except by what is ``broken`` in the tree."""
+        urls = (url for url in self.facts["ask"] if url not in self.facts.get("broken", ()))
+        return all(self._ask(url, "GET").status not in {0, 502} for url in urls)
+
+    def answers(self) -> dict[str, Answer]:
+        """Ask everything; the key says what."""
+        found: dict[str, Answer] = {}
+        for url in self.facts["ask"]:
+            if "cached" in url:
+                self._ask(url, "GET")
+        for url in self.facts["ask"]:
+            for method in METHODS if not url.startswith("wss:") else ("GET",):
+                found[f"{method} {url}"] = self._ask(url, method)
+        return found
+
+    def _ask(self, url: str, method: str) -> Answer:
+        parts = urlsplit(url)
+        name, path = parts.hostname or "", parts.path + (f"?{parts.query}" if parts.query else "")
+        headers = {"Host": name}
+        if parts.username:
+            user = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {user}"
+        if parts.scheme == "wss":
+            key = base64.b64encode(b"0123456789abcdef").decode()
+            headers |= {"Connection": "Upgrade", "Upgrade": "websocket"}
+            headers |= {"Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13"}
+        connection: http.client.HTTPConnection
+        if parts.scheme == "http":
+            connection = http.client.HTTPConnection(self.stack.address, 80, timeout=15)
+        else:
+            connection = Secure(self.stack.address, name, trusting(None))
+        try:
+            connection.request(method, path, b"" if method == "POST" else None, headers)
+            response = connection.getresponse()
+            body = b"" if response.status == 101 else response.read()
+            return Answer(response.status, self._headers(response), self._body(body))
+        except (OSError, http.client.HTTPException):
+            return Answer(0, {}, "")
+        finally:
+            connection.close()
+
+    def _headers(self, response: http.client.HTTPResponse) -> dict[str, str]:
+        found = {name.lower(): value for name, value in response.getheaders()}
+        return {name: value for name, value in found.items() if name not in _IGNORED}
+
+    def _body(self, body: bytes) -> str:
+        text = body.decode("utf-8", "replace")
+        try:
+            seen = json.loads(text)
+        except ValueError:
+            return text.replace("nginx/1.30.6", "nginx")
+        if not isinstance(seen, dict) or "app" not in seen:
+            return text
+        wanted = self.facts.get("seen", ())
+        return json.dumps({key: seen[key] for key in _APP} | {key: seen["headers"].get(key) for key in wanted})
+
+    def serials(self) -> dict[str, int]:
+        """The serial numbers that are served, by name."""
+        names = {urlsplit(url).hostname or "" for url in self.facts["ask"] if not url.startswith("http:")}
+        found = {}
+        for name in sorted(names):
+            try:
+                found[name] = self.stack.serial(name)
+            except (OSError, AssertionError):
+                continue
+        return found
+
+
+def build_images() -> None:
+    """Build the image with the official image's layout."""
+    docker("build", "--tag", OFFICIAL, "--build-arg", f"BASE={NGINX_IMAGE}", str(CORPUS / "images/official"))
+
+
+def start(stack: Stack, source: Path) -> Tree:
+    """Copy a tree into a stack's directory, issue its certificates, and start it."""
+    facts = tomllib.loads((source / "tree.toml").read_text())
+    root = stack.directory
+    shutil.copytree(source, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tree.toml"))
+    images = {"OFFICIAL_IMAGE": OFFICIAL, "NGINX_IMAGE": NGINX_IMAGE, "APP_IMAGE": APP_IMAGE}
+    values = {"ADDRESS": stack.address, **images}
+    (root / ".env").write_text("".join(f"{key}={value}\n" for key, value in values.items()))
+    stack.environment["DOCKER_BUILDKIT"] = "0"
+    _certificates(root, facts)
+    if "volume" in facts:
+        service, _, path = facts["volume"].partition(":")
+        stack.compose("create")
+        docker("cp", f"{root / 'data/certbot/conf'}/.", f"{stack.container(service)}:{path}")
+        shutil.rmtree(root / "data")
+    stack.compose("up", "--detach")
+    return Tree(stack, facts)
+
+
+def _certificates(root: Path, facts: Mapping[str, Any]) -> None:
+    conf = root / "data/certbot/conf"
+    conf.mkdir(parents=True)
+    (root / "data/certbot/www").mkdir()
+    ca, now = FakeCa(), datetime.now(UTC)
+    certbot = FakeCertbot(conf, ca, lambda: now, {}, lambda: True)
+    for lineage, names in facts["certificates"].items():
+        chain, key = ca.issue(names, now)
+        certbot._store(lineage, chain, key, "https://ca.test/dir")
+        if "certs" in facts:
+            folder = root / facts["certs"]
+            folder.mkdir(exist_ok=True)
+            (folder / f"{lineage}.crt").write_bytes(chain)
+            (folder / f"{lineage}.key").write_bytes(key)
+    if "certs" in facts:
+        shutil.rmtree(conf)
+
+
+def adopt(tree: Tree, *more: str) -> str:
+    """Adopt the tree with the lab's images; return what is printed."""
+    arguments = [*tree.facts.get("adopt", ()), "--certbot-image", CERTBOT_IMAGE]
+    return tree.stack.ok("adopt", *arguments, *more).stdout
