@@ -225,7 +225,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     unrecorded = record_found(context, stack, observed) if intent.custom is None else None
     if plan:
         result = replace(result, steps=tuple(Executor(context, stack, observed).run(plan)))
-    if not result.errors:
+    if not any(step.stopped for step in result.steps):
         unrecorded = record_change(context, loaded.doc.text, stack, intent, observed, result.steps) or unrecorded
     return replace(result, notes=(unrecorded,)) if unrecorded else result
 

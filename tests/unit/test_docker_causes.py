@@ -60,6 +60,10 @@ def test_a_rootless_engine_may_not_publish_a_low_port() -> None:
     "text",
     [
         "no such service: app",
+        'Error response from daemon: Get "https://registry.example.com/v2/": EOF',
+        'Head "https://registry.example.com/v2/": read tcp 10.0.0.2:5->192.0.2.1:443: read: connection reset by peer',
+        "dial udp 192.0.2.53:53: lookup registry.example.com: resource temporarily unavailable",
+        "failed to create network shop_alternative: network with that name exists",
         "pull access denied for app, repository does not exist or may require 'docker login'",
         (
             "Error response from daemon: driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: "

@@ -249,6 +249,9 @@ def test_an_app_that_never_answers_fails_alone(site: World) -> None:
     assert [error.code for error in result.errors] == [ExitCode.ENGINE]
     assert "does not answer on port 3000" in str(result.errors[0])
     assert site.served() == {"one.example.com": "real", "two.example.com": "real"}
+    last = site.host.directory.history.last()
+    assert last is not None
+    assert last.generation == site.published()
     site.fake.faults.silent.clear()
     assert not done(site.up()).plan
 

@@ -27,7 +27,7 @@ _EVERYWHERE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         (
-            r"iptables.*(no chain|does not exist)|chain '?DOCKER|failed to (set ?up|create).*(iptables|nat)"
+            r"iptables.*(no chain|does not exist)|chain '?DOCKER|failed to set ?up ip ?tables"
             r"|no chain/target/match by that name"
         ),
         "the firewall rules of the engine are gone",
@@ -49,14 +49,14 @@ _EVERYWHERE: tuple[tuple[str, str, str], ...] = (
     (
         (
             r"cannot connect to the docker daemon|is the docker daemon running|daemon is shutting down"
-            r"|error during connect|dial unix .*(connection refused|no such file)|unexpected EOF|: EOF$"
-            r"|connection reset by peer"
+            r"|error during connect|dial unix .*(connection refused|no such file)"
+            r"|(docker[.]sock|%2F).*(EOF|connection reset by peer)"
         ),
         "the Docker Engine stopped answering",
         "wait until it has started again ('systemctl status docker'), then run the command again",
     ),
     (
-        r"cannot allocate memory|resource temporarily unavailable",
+        r"cannot allocate memory|(fork/exec|clone|thread).*resource temporarily unavailable",
         "the host has no memory or processes left for another container",
         "free some: 'free -m' and 'docker stats --no-stream' show what is in use",
     ),

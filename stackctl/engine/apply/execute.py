@@ -66,6 +66,11 @@ class Step:
     status: str
     error: StackctlError | None = None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it failed, and with it what depends on it; a service that does not answer yet stops nothing."""
+        return self.error is not None and not isinstance(self.error, NotReady)
+
 
 class Executor:
     """Executes one plan for one stack; ``handlers`` adds those for operations of a single command."""
