@@ -19,7 +19,7 @@ from stackctl.engine.apply import prove, services
 from stackctl.engine.context import Context
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.errors import StackctlError
-from stackctl.model.endpoints import Endpoint
+from stackctl.model.endpoints import Endpoint, Upstream
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.ports import Delivery
 from stackctl.plan.operation import Operation
@@ -172,7 +172,7 @@ class World:
     ) -> Result[None]:
         if upstream is not None:
             at, _, port = upstream.rpartition(":")
-            more["upstream"] = Endpoint(at, int(port))
+            more["upstream"] = Upstream(Endpoint(at, int(port)))
         if "service" in more:
             more["service"] = ServiceName(more["service"])
         wanted = AddApp(Domain(name), tuple(Domain(alias) for alias in aliases), **more)
