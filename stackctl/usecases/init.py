@@ -22,7 +22,7 @@ from stackctl.plan.ignore_files import uncovered_lines
 from stackctl.plan.intent import Intent
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import DEFAULT
-from stackctl.reading import read_given
+from stackctl.reading import read_regular
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
@@ -234,7 +234,7 @@ def read_bundle(options: InitOptions) -> bytes | None:
     if path is None:
         return None
     with input_errors("ca_bundle"):
-        content = read_given(path)
+        content = read_regular(path)
     try:
         x509.load_pem_x509_certificates(content)
     except ValueError as error:
@@ -258,7 +258,7 @@ def read_eab_key(options: InitOptions) -> str | None:
             hint="the CA provides both together",
         )
     with input_errors("eab_hmac_key_file"):
-        content = read_given(path)
+        content = read_regular(path)
     try:
         return values.eab_hmac_key(content.decode("ascii", "replace").strip())
     except InputError as error:

@@ -35,6 +35,8 @@ def said(directory: Path, *arguments: str) -> tuple[int, str]:
         (["up", "--wait", "nan"], "'--wait': 'nan' is not a number of seconds"),
         (["init", "--rsa-key-size", "big"], "'--rsa-key-size': 'big' is not a whole number"),
         (["init", "--ca-bundle", "gone.pem"], "--ca-bundle: file gone.pem does not exist"),
+        (["init", "--ca-bundle", "/dev/null"], "--ca-bundle: /dev/null cannot be read: it is not a regular file"),
+        (["init", "--ca-bundle", "."], "--ca-bundle: . cannot be read: Is a directory"),
         (["init", "--eab-kid", "k", "--eab-hmac-key-file", "gone"], "--eab-hmac-key-file: file gone does not exist"),
         (["backup", "--passphrase-file", "gone", "out"], "--passphrase-file: file gone does not exist"),
         (["restore", "gone.tar.gz"], "FILE: file gone.tar.gz does not exist"),
