@@ -33,3 +33,20 @@ class Reply:
     sets_cookie: bool = False
     certificate: Certificate | None = None
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The complete answer to a request, or why there is none.
+
+    Attributes:
+        headers: names in lower case, with their values, in order.
+        length: the bytes of the body, without its transfer coding.
+        digest: a digest of the body; of its beginning if it is large.
+    """
+
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    length: int = 0
+    digest: str = ""
+    failure: Failure | None = None
