@@ -16,7 +16,7 @@ from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project, Service
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Process
-from stackctl.observed.reply import Reply
+from stackctl.observed.reply import Answer, Reply, Request
 from stackctl.proxies.proxy import Files, ProxyLayout
 
 
@@ -279,6 +279,9 @@ class Wire(Protocol):
 
     def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
         """Return the reply to a GET of ``path`` for ``name``; redirects are not followed."""
+
+    def answer(self, at: PortBinding, request: Request) -> Answer:
+        """Return the complete answer to a request; redirects are not followed."""
 
     def responds(self, http: PortBinding) -> bool:
         """Return whether a request to ``http`` gets any answer."""

@@ -36,6 +36,22 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A request as a client sends it.
+
+    Attributes:
+        host: the name that it asks for.
+        port: the port that the client talks to; it is in the Host header unless it is the default one.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    path: str
+    method: str = "GET"
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The complete answer to a request, or why there is none.
 

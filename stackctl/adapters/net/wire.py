@@ -13,13 +13,14 @@ from functools import cached_property
 from cryptography import x509
 
 from stackctl.adapters.net import glance, request
+from stackctl.adapters.net.answer import answer
 from stackctl.adapters.net.connect import connected, connection_error, secured
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.values import Domain
-from stackctl.observed.reply import Reply
+from stackctl.observed.reply import Answer, Reply, Request
 
 _TIMEOUT = 3.0
 _AT_ONCE = 16
@@ -85,6 +86,10 @@ class HostWire:
     def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
         """See :meth:`Wire.ask`."""
         return request.ask(at, name, path, self._context if tls else None)
+
+    def answer(self, at: PortBinding, request: Request) -> Answer:
+        """See :meth:`Wire.answer`."""
+        return answer(at, request, self._context)
 
     def responds(self, http_at: PortBinding) -> bool:
         """See :meth:`Wire.responds`."""

@@ -1,0 +1,53 @@
+"""Send one request, and return the complete answer."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import ssl
+
+from stackctl.adapters.net.connect import connected, secured
+from stackctl.adapters.net.deadline import Deadline
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
+from stackctl.observed.reply import Answer, Failure, Request
+
+_TIMEOUT = 20.0
+"""For the whole answer."""
+
+_MOST_BYTES = 2 * 1024 * 1024
+_AGENT = "stackctl-compare"
+
+
+def answer(at: PortBinding, request: Request, context: ssl.SSLContext) -> Answer:
+    """Send ``request`` to ``at``; its host is the SNI. Redirects are not followed, and a large body is cut off."""
+    try:
+        stream = connected(*at.probe, Deadline(_TIMEOUT, most_bytes=2 * _MOST_BYTES))
+    except OSError:
+        return Answer(failure=Failure.CONNECT)
+    default = HTTPS_PORT if request.tls else HTTP_PORT
+    client = http.client.HTTPConnection(request.host)
+    headers = {
+        "Host": request.host if request.port == default else f"{request.host}:{request.port}",
+        "User-Agent": _AGENT,
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+    }
+    try:
+        client.sock = secured(stream, context, request.host) if request.tls else stream
+    except (OSError, ValueError):
+        return Answer(failure=Failure.HANDSHAKE)
+    try:
+        client.request(request.method, request.path, headers=headers)
+        response = client.getresponse()
+        body = response.read(_MOST_BYTES)
+    except TimeoutError:
+        return Answer(failure=Failure.TIMEOUT)
+    except (OSError, http.client.HTTPException):
+        return Answer(failure=Failure.CLOSED)
+    finally:
+        client.close()
+    if response.length and len(body) < _MOST_BYTES:  # what is still missing of the announced length
+        return Answer(failure=Failure.CLOSED)
+    found = tuple((name.lower(), value) for name, value in response.getheaders())
+    return Answer(response.status, found, len(body), hashlib.sha256(body).hexdigest())
