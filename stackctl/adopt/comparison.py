@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stackctl.adopt.nginx_conf import NginxConf, ServerBlock, is_challenge
 from stackctl.adopt.samples import sample_name, sample_path
-from stackctl.observed.reply import Answer
+from stackctl.observed.reply import Response
 from stackctl.proxies.nginx.directives import Directive, named
 
 STRANGER = "stackctl-compare.invalid"
@@ -136,7 +136,7 @@ def _paths(body: Iterable[Directive], skipped: list[str]) -> Iterator[tuple[str,
         yield from _paths(location.inner, skipped)
 
 
-def differences(probe: Probe, old: Sequence[Answer], new: Answer) -> tuple[Difference, ...]:
+def compared(probe: Probe, old: Sequence[Response], new: Response) -> tuple[Difference, ...]:
     """Return what differs between the answers of the old proxy and that of the new one.
 
     What differs among the old answers themselves, such as a token in a page, is the app's and not compared.
@@ -154,11 +154,11 @@ def differences(probe: Probe, old: Sequence[Answer], new: Answer) -> tuple[Diffe
     return tuple(found)
 
 
-def _header_names(answers: Iterable[Answer]) -> list[str]:
+def _header_names(answers: Iterable[Response]) -> list[str]:
     return sorted({name for answer in answers for name, _ in answer.headers} - _BY_THE_PROXY)
 
 
-def _value(answer: Answer, what: str) -> object:
+def _value(answer: Response, what: str) -> object:
     if what == "status":
         return answer.failure or answer.status
     if what == "body":
@@ -168,7 +168,7 @@ def _value(answer: Answer, what: str) -> object:
     return tuple(value.partition("=")[0] for value in values) if what == "set-cookie" else tuple(values)
 
 
-def _shown(answer: Answer, what: str) -> str:
+def _shown(answer: Response, what: str) -> str:
     if what == "status":
         return str(answer.failure or answer.status)
     if what == "body":

@@ -14,7 +14,8 @@ from stackctl.certs.source import CertificateSource
 from stackctl.errors import StackctlError
 from stackctl.model.stack import Stack
 from stackctl.observed.network import Network
-from stackctl.observed.ports import Containers, Delivery, Images, Orchestrator, Sandbox, Wire
+from stackctl.observed.ports import Containers, Delivery, Images, Orchestrator, Sandbox
+from stackctl.observed.wire import Wire
 from stackctl.plan.certificates import CheckNames
 from stackctl.plan.operation import Operation
 from stackctl.proxies.proxy import Proxy, ProxyLayout

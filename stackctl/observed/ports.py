@@ -5,18 +5,15 @@ An engine is one package below ``adapters`` that provides all ports of :class:`E
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
-from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project, Service
-from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Process
-from stackctl.observed.reply import Answer, Reply, Request
 from stackctl.proxies.proxy import Files, ProxyLayout
 
 
@@ -193,6 +190,18 @@ class Sandbox(Protocol):
             EngineError: the image is not local, or does not have the program.
         """
 
+    def serving(
+        self, service: Service, command: Sequence[str], tmpfs: Sequence[str], beside: str, ports: Collection[int]
+    ) -> AbstractContextManager[Mapping[int, PortBinding]]:
+        """Run a server meanwhile in a new container; provide where each of ``ports`` is published, on loopback only.
+
+        It has the image and the mounts of ``service``, read-only, and the networks of the container ``beside``,
+        but none of its names.
+
+        Raises:
+            EngineError: the image is not local, the server ends at once, or the container is on the host's network.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -263,34 +272,3 @@ class Engine:
     containers: Containers
     sandbox: Sandbox
     delivery: Callable[[ProxyLayout], Delivery]
-
-
-class Wire(Protocol):
-    """Requests to the published ports, as a client sends them."""
-
-    def generation(self, http: PortBinding) -> str | None:
-        """Return the generation that the proxy at ``http`` answers with, or None."""
-
-    def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
-        """Return the certificate of a full handshake with each name, or None: a proof that the server has the key."""
-
-    def offered(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
-        """Return the same as :meth:`served` at a fifth of the cost, but without the proof of the key."""
-
-    def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
-        """Return the reply to a GET of ``path`` for ``name``; redirects are not followed."""
-
-    def answer(self, at: PortBinding, request: Request) -> Answer:
-        """Return the complete answer to a request; redirects are not followed."""
-
-    def responds(self, http: PortBinding) -> bool:
-        """Return whether a request to ``http`` gets any answer."""
-
-    def answers(self, at: Endpoint) -> bool:
-        """Return whether ``at`` accepts a TCP connection."""
-
-    def refuses(self, at: Endpoint) -> bool:
-        """Return whether the host of ``at`` refuses the connection; False without an answer."""
-
-    def owner(self, at: PortBinding) -> str | None:
-        """Return a description of the process that listens where ``at`` would be published; None if it is free."""

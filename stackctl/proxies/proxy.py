@@ -205,6 +205,9 @@ class Proxy(Protocol):
         ``root`` is relative to the proxy's directory.
         """
 
+    def start_command(self) -> list[str]:
+        """Return the command that runs the proxy with its live files in the foreground."""
+
     def version_command(self) -> list[str]:
         """Return the command that prints the proxy's version and its TLS library."""
 

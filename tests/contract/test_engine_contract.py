@@ -20,8 +20,9 @@ from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
-from stackctl.observed.ports import Engine, Output, Wire
+from stackctl.observed.ports import Engine, Output
 from stackctl.observed.reply import Failure
+from stackctl.observed.wire import Wire
 from stackctl.stackfile.locate import locate
 
 APP, NGINX, CERTBOT = "stackctl-lab/app:latest", "stackctl/nginx:1.30", "stackctl/certbot:5.5"

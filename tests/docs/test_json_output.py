@@ -17,7 +17,13 @@ from stackctl.errors import InputError
 from stackctl.plan.diff import FileDiff
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import Publish
-from stackctl.usecases.adopt.adoption import AdoptedSite, AdoptRemark, AdoptReport
+from stackctl.usecases.adopt.report import (
+    AdoptComparison,
+    AdoptDifference,
+    AdoptedSite,
+    AdoptRemark,
+    AdoptReport,
+)
 from stackctl.usecases.as_json import VERSION, error_object, failure_object, payload_object, result_object
 from stackctl.usecases.backup import BackupReport
 from stackctl.usecases.config import ConfigReport
@@ -64,6 +70,8 @@ def json_keys(kind: type) -> list[str]:
         ("adopt", AdoptReport),
         ("A site of adopt", AdoptedSite),
         ("A remark of adopt", AdoptRemark),
+        ("The comparison of adopt", AdoptComparison),
+        ("A difference of adopt", AdoptDifference),
         ("down", DownReport),
         ("renew", RenewReport),
         ("A row of renew", SiteRenewal),
@@ -99,6 +107,7 @@ def test_values_are_converted_to_json() -> None:
         "diff": "",
         "stops": True,
         "replaced": False,
+        "comparison": None,
         "gap_ms": None,
     }
     entry = EntryReport(1, at, "stackctl up", "change", (ChangedFile("a", "new", 1, 0),), (), None, {"x": "y"})

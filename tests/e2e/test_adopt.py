@@ -96,7 +96,7 @@ def seed(new_stack: NewStack) -> Adopted:
     assert "nothing was changed" in shown.stdout
     assert digests(stack) == before
     with client_of(stack, one) as client:
-        said = stack.ok("adopt", "--yes").stdout
+        said = stack.ok("adopt", "--yes", "--force").stdout
     return Adopted(stack, one, two, serial, before, made, apps, said, lost_at_most(client, said))
 
 
@@ -188,7 +188,7 @@ def test_again_and_with_the_tree_of_the_hosts_own_certbot(seed: Adopted) -> None
         # What certbot's loop writes at each round is its own.
         before = {path: one for path, one in digests(stack).items() if not path.startswith("data/certbot/deploy/")}
 
-        said = stack.ok("adopt", "--yes", "--letsencrypt", elsewhere).stdout
+        said = stack.ok("adopt", "--yes", "--force", "--letsencrypt", elsewhere).stdout
 
         assert "adopted; 'stackctl rollback' restores" in said
         assert stack.serial(seed.one) == serial
@@ -210,7 +210,7 @@ def grown(new_stack: NewStack) -> Adopted:
     shop, blog = build_other_places(stack)
     serial, before, made, apps = stack.serial(shop), digests(stack), images(stack), stack.containers()
     with client_of(stack, shop) as client:
-        said = stack.ok("adopt", "--yes").stdout
+        said = stack.ok("adopt", "--yes", "--force").stdout
     return Adopted(stack, shop, blog, serial, before, made, apps, said, lost_at_most(client, said))
 
 
@@ -270,7 +270,7 @@ def variables(new_stack: NewStack) -> Iterator[Adopted]:
     shop, blog = build_nginx_proxy(stack)
     serial, before, made, apps = stack.serial(shop), digests(stack), images(stack), stack.containers()
     with client_of(stack, shop) as client:
-        said = stack.ok("adopt", "--yes", "--certbot-image", CERTBOT_IMAGE).stdout
+        said = stack.ok("adopt", "--yes", "--force", "--certbot-image", CERTBOT_IMAGE).stdout
     yield Adopted(stack, shop, blog, serial, before, made, apps, said, lost_at_most(client, said))
     stack.remove()
     docker("rmi", COMPANION)
@@ -304,7 +304,7 @@ def test_a_stack_of_stackctls_that_lost_its_settings_loses_no_request(variables:
     stack.file.write_text(doc.text)
     proxy = stack.container("nginx-proxy")
     with client_of(stack, variables.one) as client:
-        said = stack.ok("adopt", "--yes").stdout
+        said = stack.ok("adopt", "--yes", "--force").stdout
     assert client.errors == []
     assert "no downtime" in said
     assert stack.container("nginx-proxy") == proxy

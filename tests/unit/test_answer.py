@@ -10,7 +10,7 @@ import pytest
 
 from stackctl.adapters.net import answer as module
 from stackctl.adapters.net.answer import answer
-from stackctl.observed.reply import Answer, Failure, Request
+from stackctl.observed.reply import Failure, Request, Response
 from tests.unit.servers import NAME, make_pem, refusing, serving, silent, tls
 
 CLIENT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -25,7 +25,7 @@ def test_status_headers_and_body_are_read_whole() -> None:
     said = b"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 5\r\n\r\nhello and more"
     with serving(said) as server:
         found = answer(server.at, Request(NAME, 443, False, "/a?b=c", "GET"), CLIENT)
-        assert found == Answer(
+        assert found == Response(
             200,
             (("content-type", "text/css"), ("x-a", "1"), ("x-a", "2"), ("content-length", "5")),
             5,
@@ -52,13 +52,13 @@ def test_an_answer_that_is_cut_short_is_closed(said: bytes) -> None:
 
 def test_no_server_is_no_answer() -> None:
     with refusing() as at:
-        assert answer(at, Request(NAME, 80, False, "/"), CLIENT) == Answer(failure=Failure.CONNECT)
+        assert answer(at, Request(NAME, 80, False, "/"), CLIENT) == Response(failure=Failure.CONNECT)
 
 
 def test_a_server_that_says_nothing_ends_with_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_TIMEOUT", 0.2)
     with silent() as at:
-        assert answer(at, Request(NAME, 80, False, "/"), CLIENT) == Answer(failure=Failure.TIMEOUT)
+        assert answer(at, Request(NAME, 80, False, "/"), CLIENT) == Response(failure=Failure.TIMEOUT)
 
 
 def test_a_body_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

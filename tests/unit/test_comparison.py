@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stackctl.adopt.comparison import STRANGER, Probe, differences, probes
+from stackctl.adopt.comparison import STRANGER, Probe, compared, probes
 from stackctl.adopt.nginx_conf import read_conf
-from stackctl.observed.reply import Answer, Failure
+from stackctl.observed.reply import Failure, Response
 from stackctl.proxies.nginx.reader import parse
 
 CONF = b"""
@@ -78,12 +78,12 @@ def test_of_many_names_only_the_first_are_asked_for_each_location() -> None:
 PROBE = Probe("app.example.com", 443, True, "/", "nginx.conf:7")
 
 
-def answer(status: int = 200, body: str = "x", **headers: str) -> Answer:
-    return Answer(status, tuple((name.replace("_", "-"), value) for name, value in headers.items()), len(body), body)
+def answer(status: int = 200, body: str = "x", **headers: str) -> Response:
+    return Response(status, tuple((name.replace("_", "-"), value) for name, value in headers.items()), len(body), body)
 
 
-def found(old: list[Answer], new: Answer) -> list[str]:
-    return [one.line for one in differences(PROBE, old, new)]
+def found(old: list[Response], new: Response) -> list[str]:
+    return [one.line for one in compared(PROBE, old, new)]
 
 
 def test_equal_answers_have_no_difference() -> None:
@@ -114,7 +114,7 @@ def test_another_status_hides_what_follows_from_it() -> None:
 
 
 def test_a_connection_that_is_closed_is_an_answer_too() -> None:
-    closed = Answer(failure=Failure.CLOSED)
+    closed = Response(failure=Failure.CLOSED)
     assert found([closed, closed], closed) == []
     assert found([closed, closed], answer(404)) == [
         "GET https://app.example.com/: status the connection is closed without an answer, then 404"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from stackctl.adapters.docker.client import Client, translated
+from stackctl.errors import EngineError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Service
 from stackctl.observed.ports import Output
 
@@ -21,7 +23,7 @@ _BIND_ANY_IPV6 = {"net.ipv6.ip_nonlocal_bind": "1"}
 
 
 class DockerSandbox:
-    """Runs commands in new containers without network and with a read-only root file system."""
+    """Runs commands in new containers with a read-only root file system."""
 
     def __init__(self, client: Client, directory: Path) -> None:
         self._client = client
@@ -66,6 +68,46 @@ class DockerSandbox:
                 return Output(int(code), container.logs().decode("utf-8", "replace"))
             finally:
                 container.remove(force=True)
+
+    @contextmanager
+    def serving(
+        self, service: Service, command: Sequence[str], tmpfs: Sequence[str], beside: str, ports: Collection[int]
+    ) -> Iterator[Mapping[int, PortBinding]]:
+        """See :meth:`Sandbox.serving`."""
+        image = service.image or ""
+        _logger.debug("docker run --rm --detach %s %s", image, shlex.join(command))
+        with translated():
+            networks = list(self._client.sdk.api.inspect_container(beside)["NetworkSettings"]["Networks"])
+            if networks == ["host"] or not networks:
+                raise EngineError("the running proxy has no network of its own")
+            container = self._client.sdk.containers.create(
+                image,
+                entrypoint=[command[0]],
+                command=list(command[1:]),
+                mounts=list(self._mounts(service)),
+                network=networks[0],
+                ports={f"{port}/tcp": ("127.0.0.1", 0) for port in ports},  # any free port
+                read_only=True,
+                tmpfs=dict.fromkeys(tmpfs, ""),
+                security_opt=["no-new-privileges:true"],
+            )
+        made = str(container.id)
+        try:
+            with translated():
+                for name in networks[1:]:
+                    self._client.sdk.api.connect_container_to_network(made, name)
+                container.start()
+                facts = self._client.sdk.api.inspect_container(made)
+            if not facts["State"]["Running"]:
+                raise EngineError(container.logs(tail=3).decode("utf-8", "replace").strip() or "it ends at once")
+            yield {
+                int(port.partition("/")[0]): PortBinding("127.0.0.1", int(published[0]["HostPort"]))
+                for port, published in facts["NetworkSettings"]["Ports"].items()
+                if published
+            }
+        finally:
+            with translated():
+                container.remove(force=True, v=True)
 
     def _mounts(self, service: Service) -> Iterator[Any]:
         from docker.types import Mount

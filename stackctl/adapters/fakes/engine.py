@@ -42,7 +42,7 @@ _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
 
 
 class FakeEngine(FakeLooks):
-    """All ports of an engine, and the :class:`~stackctl.observed.ports.Wire`, of one directory.
+    """All ports of an engine, and the :class:`~stackctl.observed.wire.Wire`, of one directory.
 
     ``images`` are the local ones with the ports they EXPOSE (count one up in ``builds`` to build it anew),
     ``registry`` those a pull can fetch. An app listens on its image's ports, or on any where that has

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from stackctl.adapters.fakes.proxy import FakeProxy
-from stackctl.adapters.fakes.wire import FakeWire
+from stackctl.adapters.fakes.wire import MEANWHILE, FakeWire
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
-from stackctl.model.project import Mount
+from stackctl.model.layout import LIVE
+from stackctl.model.project import Mount, Service
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Entry, Inspected, ListeningSocket, Process
-from stackctl.observed.reply import Failure, Reply
+from stackctl.observed.reply import Failure, Reply, Request, Response
 
 _ANYWHERE = ip_address("0.0.0.0")  # noqa: S104  (where an app listens)
 
@@ -35,6 +36,8 @@ class Looks:
         files: the files of an image, by their paths, by image.
         edited: files of the stack that were edited after the proxy loaded them.
         inside: the files of a service's containers that no mount and no image has, by service.
+        answers: complete answers of the proxy, and of one that runs meanwhile (:data:`MEANWHILE`), by
+            ``PORT NAME/PATH``; an empty 200 by default.
     """
 
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class Looks:
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     edited: set[str] = field(default_factory=set)
     inside: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    answers: dict[str, Response] = field(default_factory=dict)
 
 
 class FakeLooks(FakeWire):
@@ -188,6 +192,21 @@ class FakeLooks(FakeWire):
         shared = set(self.inspect(proxy.container.id).networks) & set(seen.networks)
         here = seen.listeners is None or any(one.port == port and not one.local for one in seen.listeners)
         return seen.running and bool(shared) and here
+
+    def answer(self, at: PortBinding, request: Request) -> Response:
+        return self.looks.answers.get(f"{at.port} {request.host}{request.path}", Response(200))
+
+    @contextmanager
+    def serving(
+        self, service: Service, command: Sequence[str], tmpfs: Sequence[str], beside: str, ports: Collection[int]
+    ) -> Iterator[Mapping[int, PortBinding]]:
+        with self._call(f"serving {' '.join(command)}"):
+            if service.image not in self.images:
+                raise EngineError(f"the image does not exist: {service.image}")
+        assert beside in self.runs
+        assert tmpfs
+        self.meanwhile = (Path(service.mounts[0].source) / LIVE).readlink().name
+        yield {port: PortBinding("127.0.0.1", MEANWHILE + port) for port in ports}
 
 
 def _depth(mount: Mount) -> int:

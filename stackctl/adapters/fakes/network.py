@@ -12,7 +12,7 @@ from stackctl.observed.network import Answer, CaDirectory, Fetched, Lookup, Reac
 
 
 class FakeNetwork:
-    """The :class:`~stackctl.observed.ports.Network` of one stack directory.
+    """The :class:`~stackctl.observed.wire.Network` of one stack directory.
 
     ``records`` are those of names that are not led here: by name and kind. ``servers`` are what others
     answer at their addresses. ``ahead`` is how far the host's clock is off; None where no CA answers.

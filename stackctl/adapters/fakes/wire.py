@@ -11,6 +11,9 @@ from stackctl.certs.lineage import Certificate
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint, PortBinding
 from stackctl.model.values import Domain
 
+MEANWHILE = 40000
+"""What is added to the ports of a server that runs meanwhile."""
+
 
 class FakeWire:
     """The part of the fake engine that answers on its published ports, and at its containers' addresses."""
@@ -22,6 +25,8 @@ class FakeWire:
     loaded: dict[str, Certificate]
     loaded_generation: str | None
     runs: dict[str, Run]
+    meanwhile: str | None = None
+    """The generation of the proxy that runs meanwhile."""
 
     def _proxy(self, target: int, at: PortBinding | None = None) -> bool:
         """Return whether a proxy is running that publishes ``target`` at an address."""
@@ -33,6 +38,8 @@ class FakeWire:
         )
 
     def generation(self, http: PortBinding) -> str | None:
+        if http.port > MEANWHILE:
+            return self.meanwhile
         return self.loaded_generation if self._proxy(HTTP_PORT, http) else None
 
     def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:

@@ -9,7 +9,7 @@ import ssl
 from stackctl.adapters.net.connect import connected, secured
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
-from stackctl.observed.reply import Answer, Failure, Request
+from stackctl.observed.reply import Failure, Request, Response
 
 _TIMEOUT = 20.0
 """For the whole answer."""
@@ -18,12 +18,12 @@ _MOST_BYTES = 2 * 1024 * 1024
 _AGENT = "stackctl-compare"
 
 
-def answer(at: PortBinding, request: Request, context: ssl.SSLContext) -> Answer:
+def answer(at: PortBinding, request: Request, context: ssl.SSLContext) -> Response:
     """Send ``request`` to ``at``; its host is the SNI. Redirects are not followed, and a large body is cut off."""
     try:
         stream = connected(*at.probe, Deadline(_TIMEOUT, most_bytes=2 * _MOST_BYTES))
     except OSError:
-        return Answer(failure=Failure.CONNECT)
+        return Response(failure=Failure.CONNECT)
     default = HTTPS_PORT if request.tls else HTTP_PORT
     client = http.client.HTTPConnection(request.host)
     headers = {
@@ -36,18 +36,18 @@ def answer(at: PortBinding, request: Request, context: ssl.SSLContext) -> Answer
     try:
         client.sock = secured(stream, context, request.host) if request.tls else stream
     except (OSError, ValueError):
-        return Answer(failure=Failure.HANDSHAKE)
+        return Response(failure=Failure.HANDSHAKE)
     try:
         client.request(request.method, request.path, headers=headers)
         response = client.getresponse()
         body = response.read(_MOST_BYTES)
     except TimeoutError:
-        return Answer(failure=Failure.TIMEOUT)
+        return Response(failure=Failure.TIMEOUT)
     except (OSError, http.client.HTTPException):
-        return Answer(failure=Failure.CLOSED)
+        return Response(failure=Failure.CLOSED)
     finally:
         client.close()
     if response.length and len(body) < _MOST_BYTES:  # what is still missing of the announced length
-        return Answer(failure=Failure.CLOSED)
+        return Response(failure=Failure.CLOSED)
     found = tuple((name.lower(), value) for name, value in response.getheaders())
-    return Answer(response.status, found, len(body), hashlib.sha256(body).hexdigest())
+    return Response(response.status, found, len(body), hashlib.sha256(body).hexdigest())

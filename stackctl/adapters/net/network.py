@@ -1,4 +1,4 @@
-"""The :class:`~stackctl.observed.ports.Network` of this host: real resolvers and real servers."""
+"""The :class:`~stackctl.observed.wire.Network` of this host: real resolvers and real servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The :class:`~stackctl.observed.ports.Wire` of this host: real sockets to the published ports."""
+"""The :class:`~stackctl.observed.wire.Wire` of this host: real sockets to the published ports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.values import Domain
-from stackctl.observed.reply import Answer, Reply, Request
+from stackctl.observed.reply import Reply, Request, Response
 
 _TIMEOUT = 3.0
 _AT_ONCE = 16
@@ -87,7 +87,7 @@ class HostWire:
         """See :meth:`Wire.ask`."""
         return request.ask(at, name, path, self._context if tls else None)
 
-    def answer(self, at: PortBinding, request: Request) -> Answer:
+    def answer(self, at: PortBinding, request: Request) -> Response:
         """See :meth:`Wire.answer`."""
         return answer(at, request, self._context)
 

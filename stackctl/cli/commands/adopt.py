@@ -20,11 +20,20 @@ from stackctl.cli.options import (
     Wait,
     parsed,
 )
+from stackctl.errors import ExitCode
 from stackctl.model import values
 from stackctl.model.layout import CERTBOT_CONF
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
+
+
+Force = Annotated[
+    bool, typer.Option("--force", help="Continue without settings that are not supported, or if answers differ.")
+]
+NoCompare = Annotated[
+    bool, typer.Option("--no-compare", help="Do not compare the answers of the old proxy and the new one.")
+]
 
 
 def adopt(
@@ -40,7 +49,8 @@ def adopt(
         str | None, typer.Option(metavar="IMAGE", help="Image of certbot. [default: its current image]")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Continue without settings that are not supported.")] = False,
+    force: Force = False,
+    no_compare: NoCompare = False,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     dry_run: DryRun = False,
@@ -52,7 +62,8 @@ def adopt(
     from stackctl.cli.views.adopt import show, show_plan
     from stackctl.usecases.adopt import survey as usecase
     from stackctl.usecases.adopt import take_over
-    from stackctl.usecases.adopt.adoption import AdoptOptions, AdoptReport
+    from stackctl.usecases.adopt.adoption import AdoptOptions
+    from stackctl.usecases.adopt.report import AdoptReport
     from stackctl.usecases.result import Result
 
     def options() -> AdoptOptions:
@@ -62,6 +73,7 @@ def adopt(
             nginx_image=parsed("--nginx-image", values.image, nginx_image),
             certbot_image=parsed("--certbot-image", values.image, certbot_image),
             force=force,
+            compare=not no_compare,
         )
 
     can_ask = output is OutputFormat.TEXT and sys.stdin.isatty() and sys.stdout.isatty()
@@ -73,6 +85,9 @@ def adopt(
         if adoption.stops or not (yes or can_ask):
             note = "nothing was changed" if adoption.stops else "nothing was changed: adopt the stack with --yes"
             return replace(adoption.shown, notes=(note,))
+        if yes and adoption.differs:
+            note = "nothing was changed: answers differ; adopt the stack with --yes --force, or without --yes"
+            return replace(adoption.shown, found=ExitCode.FAILED, notes=(note,))
         if output is OutputFormat.TEXT:
             show_plan(adoption.shown)
         if not yes and not typer.confirm("Adopt this stack?", default=False):

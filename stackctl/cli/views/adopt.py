@@ -6,7 +6,7 @@ from rich.console import Console
 
 from stackctl.cli.console import Part, make_console, plain, verbatim
 from stackctl.proxies.nginx.layout import CUSTOM
-from stackctl.usecases.adopt.adoption import AdoptedSite, AdoptReport
+from stackctl.usecases.adopt.report import AdoptComparison, AdoptedSite, AdoptReport
 from stackctl.usecases.result import Result
 from stackctl.wording import day, listed
 
@@ -67,10 +67,30 @@ def _plan(console: Console, report: AdoptReport) -> None:
             _title(console, title, _STYLES.get(handling, "bold"))
         for remark in remarks:
             plain(console, f"  {remark.at + ': ' if remark.at else ''}{remark.text}")
+    if report.comparison is not None:
+        _comparison(console, report.comparison)
     if report.diff:
         _title(console, "changes to the Compose file")
     lines: list[Part] = [(f"  {line}", _DIFF_STYLES.get(line[:1], "")) for line in report.diff.splitlines()]
     verbatim(console, *lines)
+
+
+def _comparison(console: Console, found: AdoptComparison) -> None:
+    if found.problem is not None:
+        _title(console, "answers of the old proxy and the new one")
+        plain(console, f"  not compared: {found.problem}")
+        return
+    differing = sum(not one.expected for one in found.differences)
+    title = f"answers of the old proxy and the new one to {found.requests} requests"
+    _title(console, title, "bold yellow" if differing else "bold")
+    for one in found.differences:
+        what = "body" if one.what == "body" else one.what if one.what == "status" else f"header {one.what}"
+        change = f"{what} was {one.old or 'missing'}, is {one.new or 'missing'}"
+        plain(console, f"  {one.at}: {one.request}: {change}{' (listed above)' if one.expected else ''}")
+    if not found.differences:
+        plain(console, "  no difference")
+    if found.not_compared:
+        plain(console, f"  no request could be made up for {listed(found.not_compared)}")
 
 
 def _verdict(console: Console, report: AdoptReport) -> None:

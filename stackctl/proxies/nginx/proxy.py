@@ -150,6 +150,10 @@ class Nginx:
         """Return ``nginx -t`` of another configuration file; its includes are relative to it."""
         return ["nginx", "-e", "/dev/stderr", "-t", "-q", "-c", f"{self.layout.mount}/{root}/{MAIN}"]
 
+    def start_command(self) -> list[str]:
+        """Return ``nginx``."""
+        return ["nginx", "-e", "/dev/stderr", "-g", "daemon off;"]
+
     def version_command(self) -> list[str]:
         """Return ``nginx -V``, which also prints the TLS library."""
         return ["nginx", "-V"]

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from stackctl.adopt.comparison import STRANGER, Difference
 from stackctl.adopt.differences import differences
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.adopt.proposal import Handling, Proposal
 from stackctl.certs.held import Stored, held
 from stackctl.certs.lineage import read_certificate
+from stackctl.engine.adopt.compare import Comparison, compare
 from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
@@ -20,7 +22,6 @@ from stackctl.errors import ExitCode
 from stackctl.model.layout import CERTBOT_CONF
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
-from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.adopt import (
     CopyFolder,
@@ -39,67 +40,27 @@ from stackctl.plan.planner import make_plan
 from stackctl.proxies.nginx.layout import NGINX
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.sites import Rendering
+from stackctl.usecases.adopt.report import AdoptComparison, AdoptDifference, AdoptedSite, AdoptRemark, AdoptReport
 from stackctl.usecases.adopt.settings import files_of, rewritten_settings
 from stackctl.usecases.converge import Loaded
-from stackctl.usecases.result import Result, json_name
+from stackctl.usecases.result import Result
 
 
 @dataclass(frozen=True, slots=True)
 class AdoptOptions:
-    """The options of the command; ``force`` continues although some settings are lost."""
+    """The options of the command.
+
+    Attributes:
+        force: continue although some settings are lost, or answers differ.
+        compare: compare the answers of the old proxy and the new one before the switch.
+    """
 
     letsencrypt: Path | None = None
     email: str | None = None
     nginx_image: str | None = None
     certbot_image: str | None = None
     force: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AdoptedSite:
-    """A site found in the old stack.
-
-    Attributes:
-        certificate: the certbot lineage, or the file of the certificate; None if the site has none.
-        at: ``file:line``, or the service whose variables define the site.
-    """
-
-    name: Domain = field(metadata=json_name("app"))
-    aliases: tuple[Domain, ...]
-    upstream: str
-    certificate: str | None
-    not_after: datetime | None
-    at: str = field(metadata=json_name("from"))
-
-
-@dataclass(frozen=True, slots=True)
-class AdoptRemark:
-    """How adoption handles another finding."""
-
-    handling: Handling = field(metadata=json_name("fate"))
-    text: str
-    at: str = field(metadata=json_name("from"))
-
-
-@dataclass(frozen=True, slots=True)
-class AdoptReport:
-    """The findings, and how adoption handles them.
-
-    Attributes:
-        custom: the files below ``nginx/custom`` that hold kept directives.
-        diff: the changes to the Compose file.
-        stops: whether settings would be lost, and ``force`` is not set.
-        replaced: whether the proxy's container is replaced.
-        gap_ms: the downtime during the replacement; None if the proxy was not replaced.
-    """
-
-    sites: tuple[AdoptedSite, ...]
-    remarks: tuple[AdoptRemark, ...]
-    custom: tuple[str, ...]
-    diff: str
-    stops: bool
-    replaced: bool
-    gap_ms: int | None = None
+    compare: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +75,7 @@ class Adoption:
     switch: tuple[Operation, ...]
     diff: str
     options: AdoptOptions = field(default_factory=AdoptOptions)
+    comparison: Comparison | None = None
 
     @property
     def plan(self) -> Plan:
@@ -124,6 +86,20 @@ class Adoption:
     def stops(self) -> bool:
         """Return whether settings would be lost without ``force``."""
         return bool(self.proposal.remarks_of(Handling.UNSUPPORTED)) and not self.options.force
+
+    @property
+    def differs(self) -> bool:
+        """Return whether an answer differs that no remark announces, without ``force``."""
+        found = self.comparison.differences if self.comparison else ()
+        return any(not self._expects(one) for one in found) and not self.options.force
+
+    def _expects(self, difference: Difference) -> bool:
+        """Return whether a remark announces a difference: it names the header, or the server of unknown names."""
+        remarks = [one for one in self.proposal.remarks if one.handling in {Handling.CHANGED, Handling.UNSUPPORTED}]
+        if difference.probe.host == STRANGER:
+            return any(one.at == difference.probe.at for one in remarks)
+        known = difference.what in {"status", "body", "location"}
+        return not known and any(difference.what in one.text.lower() for one in remarks)
 
     @property
     def shown(self) -> Result[AdoptReport]:
@@ -156,7 +132,17 @@ class Adoption:
             diff=self.diff,
             stops=self.stops,
             replaced=any(isinstance(operation, ReplaceProxy) for operation in self.switch),
+            comparison=self._compared(),
         )
+
+    def _compared(self) -> AdoptComparison | None:
+        if self.comparison is None:
+            return None
+        differences = tuple(
+            AdoptDifference(one.probe.line, one.what, one.old, one.new, self._expects(one), one.probe.at)
+            for one in self.comparison.differences
+        )
+        return AdoptComparison(self.comparison.asked, differences, self.comparison.skipped, self.comparison.problem)
 
 
 def _not_after(observed: Observed, site: Site) -> datetime | None:
@@ -194,7 +180,11 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
     before, switch = in_two([*own, *converging, *imports, *_helpers_removed(foreign, observed)])
     name = context.directory.main_path
     diff = difflib.unified_diff(old.splitlines(), loaded.doc.text.splitlines(), name, f"{name} (adopted)", lineterm="")
-    return Adoption(foreign, proposal, loaded, observed, tuple(before), tuple(switch), "\n".join(diff), options)
+    found = Adoption(foreign, proposal, loaded, observed, tuple(before), tuple(switch), "\n".join(diff), options)
+    if not options.compare or not any(isinstance(operation, ReplaceProxy) for operation in switch):
+        return found
+    operations = [*before, *switch]
+    return replace(found, comparison=compare(context, foreign, loaded.project, stack, operations))
 
 
 def _staged(plan: Plan) -> NginxConf:

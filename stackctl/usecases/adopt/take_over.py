@@ -16,7 +16,8 @@ from stackctl.model.history import HistoryEntry
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Plan
-from stackctl.usecases.adopt.adoption import Adoption, AdoptReport
+from stackctl.usecases.adopt.adoption import Adoption
+from stackctl.usecases.adopt.report import AdoptReport
 from stackctl.usecases.recording import record_change
 from stackctl.usecases.result import Result
 

@@ -8,7 +8,7 @@ Python. Only the reading of the Compose file and the imitated programs are those
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -204,6 +204,13 @@ class Cluster:
     ) -> Output:
         """Run the proxy's program."""
         return self._command(command)
+
+    @contextmanager
+    def serving(
+        self, service: Service, command: Sequence[str], tmpfs: Sequence[str], beside: str, ports: Collection[int]
+    ) -> Iterator[Mapping[int, PortBinding]]:
+        """Serve nothing: only adoption needs it."""
+        yield {}
 
     def _command(self, command: Sequence[str]) -> Output:
         asked = self.program.asked(command)

@@ -120,6 +120,10 @@ class Toy:
         """Return ``toyd --verify``."""
         return ["toyd", "--verify", f"--root={EDGE.mount}/{root}"]
 
+    def start_command(self) -> list[str]:
+        """Return ``toyd``."""
+        return ["toyd"]
+
     def version_command(self) -> list[str]:
         """Return ``toyd --about``."""
         return ["toyd", "--about"]

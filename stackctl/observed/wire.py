@@ -1,0 +1,42 @@
+"""The port to the servers that the stack publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from stackctl.certs.lineage import Certificate
+from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.values import Domain
+from stackctl.observed.reply import Reply, Request, Response
+
+
+class Wire(Protocol):
+    """Requests to the published ports, as a client sends them."""
+
+    def generation(self, http: PortBinding) -> str | None:
+        """Return the generation that the proxy at ``http`` answers with, or None."""
+
+    def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        """Return the certificate of a full handshake with each name, or None: a proof that the server has the key."""
+
+    def offered(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        """Return the same as :meth:`served` at a fifth of the cost, but without the proof of the key."""
+
+    def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
+        """Return the reply to a GET of ``path`` for ``name``; redirects are not followed."""
+
+    def answer(self, at: PortBinding, request: Request) -> Response:
+        """Return the complete answer to a request; redirects are not followed."""
+
+    def responds(self, http: PortBinding) -> bool:
+        """Return whether a request to ``http`` gets any answer."""
+
+    def answers(self, at: Endpoint) -> bool:
+        """Return whether ``at`` accepts a TCP connection."""
+
+    def refuses(self, at: Endpoint) -> bool:
+        """Return whether the host of ``at`` refuses the connection; False without an answer."""
+
+    def owner(self, at: PortBinding) -> str | None:
+        """Return a description of the process that listens where ``at`` would be published; None if it is free."""
