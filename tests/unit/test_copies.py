@@ -87,9 +87,12 @@ def test_a_reader_never_sees_half_of_a_switch(tmp_path: Path) -> None:
     assert failures == []
 
 
-@pytest.mark.parametrize("point", ["mkdir", "rename", "symlink_to", "replace"])
-def test_a_full_disk_or_a_kill_at_any_step_keeps_the_last_copy(
-    point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "point"),
+    [(Path, "mkdir"), (os, "open"), (os, "fsync"), (Path, "rename"), (Path, "symlink_to"), (Path, "replace")],
+)
+def test_a_full_disk_at_any_step_keeps_the_last_copy(
+    owner: object, point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = pair(), pair()
     copy(tmp_path, LINEAGES, NAME, first)
@@ -98,7 +101,7 @@ def test_a_full_disk_or_a_kill_at_any_step_keeps_the_last_copy(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, point, full)
+        patch.setattr(owner, point, full)
         with pytest.raises(OSError, match="No space"):
             copy(tmp_path, LINEAGES, NAME, second)
     assert copied(tmp_path, LINEAGES, NAME) == (first.version, first.fullchain)

@@ -16,7 +16,10 @@ from cryptography.hazmat.primitives import serialization
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.issuer import copies
 from stackctl.certs.lineage import read_certificate
+from stackctl.engine.backup.sealing import Keys
 from stackctl.plan.copies import CopyLineage, CopyStored
+from stackctl.usecases.backup import BackupOptions, backup
+from stackctl.usecases.restore import RestoreOptions, open_archive, restore
 from tests.usecases.world import World, data, done, without_waiting
 
 ONE, TWO = "one.example.com", "two.example.com"
@@ -307,3 +310,17 @@ def test_a_copy_that_nothing_needs_any_more_is_deleted(two: World) -> None:
     real = [path for path in pairs.glob("versions/*/cert.pem") if not is_dummy(read_certificate(path.read_bytes()))]
     assert len(real) == 1
     assert not two.up().plan
+
+
+def test_a_backup_holds_the_last_good_copy_of_a_broken_certificate(two: World, tmp_path: Path) -> None:
+    before = shown(two)
+    for folder in ("live", "archive"):
+        shutil.rmtree(two.root / CONF / folder / ONE)
+    archive = tmp_path / "stack.tar.gz"
+    assert backup(two.host, BackupOptions(archive)).code == 0
+    other = World(tmp_path / "other" / "stack")
+    other.clock.now, other.fake.ca = two.clock.now, two.fake.ca
+    options = RestoreOptions(issue=False)
+    restore(other.host, open_archive(archive, Keys()), options, lambda: other.host)
+    assert shown(other) == before
+    assert other.rows()[ONE]["certificate_problem"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -21,9 +23,12 @@ class Pairs:
         self._home = home
 
     def prepare(self) -> None:
-        """Create the folders, which the deploy hook would create for root alone."""
-        for name in (copies.LINEAGES, copies.STORED, copies.VERSIONS):
+        """Create the folders, for the user that the folder of the stamps belongs to: the deploy hook writes to both."""
+        owner = self._home.parent.stat()
+        for name in (".", copies.LINEAGES, copies.STORED, copies.VERSIONS):
             make_folder(self._home / name)
+            with suppress(PermissionError):
+                os.chown(self._home / name, owner.st_uid, owner.st_gid)
 
     def copies(self, kind: str, known: Mapping[str | None, Certificate | None]) -> dict[str, Copy]:
         """Return the intact copies of a kind, by name; ``known`` are certificates by the versions of their pairs."""

@@ -57,7 +57,9 @@ _COMPOSE = (*KNOWN_NAMES, *_OVERRIDES, ".env")
 _OWN = (*_COMPOSE, CERTBOT_CONF.path, PAIRS.path, CERTS, CA.path, HISTORY)
 """The files of a stack: old ones are moved away even if nothing replaces them, or they would mix with the new ones."""
 
-_VOLATILE = tuple(f"{folder}/" for folder in ((CERTBOT_CONF / RENEWALS).path, (CERTBOT_CONF / ACCOUNTS).path, STATE))
+_VOLATILE = tuple(
+    f"{folder}/" for folder in ((CERTBOT_CONF / RENEWALS).path, (CERTBOT_CONF / ACCOUNTS).path, PAIRS.path, STATE)
+)
 """Files that change by themselves soon after a restore."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from stackctl.model.layout import (
     GITIGNORE,
     HISTORY,
     LEDGER,
+    PAIRS_OF_LINEAGES,
     PRIVKEY,
 )
 from stackctl.proxies.registry import layouts
@@ -68,6 +70,7 @@ def select(files: ComposeFiles) -> Selection:
             if os.path.lexists(root / path):
                 found.paths.add(path)
         found.paths |= {f"{CERTS}/{name}" for name in _imported(root / CERTS)}
+        found.paths |= {os.path.relpath(path, root) for path in _copies(root)}
         seen: set[Path] = set()
         for main in (files.main, *files.others):
             _follow(root, main, found, seen)
@@ -79,6 +82,14 @@ def _imported(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(entry.name for entry in folder.iterdir() if not _is_dummy(entry))
+
+
+def _copies(root: Path) -> Iterator[Path]:
+    """Yield the copies of lineages that the proxy reads: one can be all that is left of a certificate."""
+    folder = root / PAIRS_OF_LINEAGES.path
+    if folder.is_dir():
+        yield folder
+        yield from (link.parent / link.readlink() for link in folder.iterdir() if link.is_symlink() and link.is_dir())
 
 
 def _is_dummy(folder: Path) -> bool:
