@@ -83,8 +83,8 @@ def certificate(world: World) -> None:
     """As certbot writes it; nothing has to be reachable for it."""
     chain, key = world.fake.ca.issue([ONE], world.clock())
     world.fake._certbot._store(ONE, chain, key, ["--server", "https://ca.test/dir", "--key-type", "rsa"])
-    renewal = "[renewalparams]\nserver = https://ca.test/dir\nauthenticator = standalone\n"
-    write(world, f"data/certbot/conf/renewal/{ONE}.conf", renewal)
+    renewal = world.root / f"data/certbot/conf/renewal/{ONE}.conf"
+    renewal.write_text(renewal.read_text().replace("authenticator = webroot\n", "authenticator = standalone\n"))
     write(world, "data/certbot/conf/accounts/ca.test/dir/1/private_key.json", "{}")
 
 
@@ -328,3 +328,30 @@ def test_cut_short_anywhere_the_same_command_finishes(old: World, when: str, at:
     _answer(old)
     undo_adoption(old.host, foreign[0])
     assert old.text == text
+
+
+def test_what_governs_renewals_of_the_old_host_is_reported_disabled_and_given_back(old: World) -> None:
+    conf = old.root / "data/certbot/conf"
+    write(old, "data/certbot/conf/cli.ini", "max-log-backups = 0\npre-hook = systemctl stop nginx\n")
+    write(old, "data/certbot/conf/renewal-hooks/deploy/reload.sh", "#!/bin/sh\nsystemctl reload nginx\n")
+    hook = conf / "renewal-hooks/deploy/reload.sh"
+    hook.chmod(0o755)
+    before = old.tree()
+    adoption = look(old)
+    texts = [operation.text for operation in adoption.plan.operations]
+    assert "change cli.ini: 'pre-hook = systemctl stop nginx' is disabled" in texts
+    assert (
+        "rename renewal-hooks/deploy/reload.sh to renewal-hooks/deploy/reload.sh~, which certbot does not run" in texts
+    )
+
+    done(adopt(old.host, adoption))
+    assert (conf / "cli.ini").read_text().endswith("\n# disabled by stackctl: pre-hook = systemctl stop nginx\n")
+    assert [path.name for path in hook.parent.iterdir()] == ["reload.sh~"]
+    assert not old.up(issue=False).plan
+    assert old.doctor()["certificates"]["renewal-settings"] == "ok"
+
+    entry = next(one for one in old.host.directory.history.entries() if one.kind == "foreign")
+    _answer(old)
+    undo_adoption(old.host, entry)
+    assert {path: content for path, content in old.tree().items() if path in before} == before
+    assert hook.stat().st_mode & 0o111, "certbot runs it again"

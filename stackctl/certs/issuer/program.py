@@ -45,7 +45,7 @@ COMMAND = ("sh", "-c", f'{FIND_PYTHON}exec "$@" -u -\n')
 """Runs :func:`text` on its standard input with the Python that has certbot."""
 
 
-SETTINGS = ("pair", "merge", "locks", "settings")
+SETTINGS = ("pair", "versions", "merge", "locks", "settings")
 """The modules that replace settings."""
 
 
