@@ -409,7 +409,7 @@ def test_a_healthy_stack_passes_every_documented_check_and_is_not_changed(patien
     assert named(printed, "wrong") == named(printed, "unknown") == []
     page = Page(REFERENCE / "doctor.md")
     documented = [row[0] for heading in ("The checks", "apps", "certificates") for row in page.table(heading)]
-    # These two checks do not apply to this stack.
+    # These three checks do not apply to this stack.
     assert sorted({*named(printed, "ok"), "cname", "app-outside", "app-tls"}) == sorted(documented)
     assert patient.stack.state() == before
 

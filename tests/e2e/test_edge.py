@@ -9,7 +9,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -231,8 +233,12 @@ def test_large_request_headers_pass(edge: Edge) -> None:
     assert (code, dict(_pairs(said))["cookie"]) == (0, cookies)
 
 
-@pytest.mark.parametrize("framing", ["chunked", "length", "close", "http10"])
-def test_events_arrive_as_they_are_sent(edge: Edge, framing: str) -> None:
+def test_events_arrive_as_they_are_sent(edge: Edge) -> None:
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda framing: _events_are_apart(edge, framing), ["chunked", "length", "close", "http10"]))
+
+
+def _events_are_apart(edge: Edge, framing: str) -> None:
     for version in ("1.0", "1.1"):
         with edge.connect() as connection:
             connection.sendall(f"GET /events/{framing} HTTP/{version}\r\nHost: {edge.name}\r\n\r\n".encode())
@@ -256,6 +262,15 @@ def _are_apart(read: Any) -> None:
         arrived += [time.monotonic()] * (said.count(b"data: ") - len(arrived))
     assert arrived[1] - arrived[0] > 0.4
     assert arrived[2] - arrived[1] > 0.4
+
+
+def test_a_body_arrives_whole_over_http2(edge: Edge, tmp_path: Path) -> None:
+    body = tmp_path / "body"
+    body.write_bytes(bytes(5 << 20))
+    # With a length, and as a stream without one.
+    assert edge.curl("/upload", "--data-binary", f"@{body}") == (0, str(5 << 20))
+    assert edge.curl("/upload", "--upload-file", str(body)) == (0, str(5 << 20))
+    assert edge.curl("/upload", "--header", "Content-Length:", "--upload-file", str(body)) == (0, str(5 << 20))
 
 
 ASK = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Iterator
@@ -110,3 +111,18 @@ def test_an_unreachable_ca_is_reported() -> None:
     told = HostNetwork().ca_directory(f"https://{HERE}:{free_port()}/dir", None)
     assert told.ahead is None
     assert "does not answer" in (told.problem or "")
+
+
+def test_a_kernel_without_ipv6_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    asking = HostNetwork()
+    real = socket.socket
+
+    def without(family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return real(family, kind)
+
+    monkeypatch.setattr(socket, "socket", without)
+    assert not asking.has_ipv6()
+    monkeypatch.setattr(socket, "socket", lambda *_: real())
+    assert asking.has_ipv6()

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 
 import pytest
 
+from stackctl.adapters.fakes.network import FakeNetwork
 from stackctl.engine.apply import services
 from stackctl.errors import EngineError, ExitCode, HostError, StackfileError
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING
@@ -339,3 +341,18 @@ def test_a_proxy_that_does_not_exist_is_refused_by_line(world: World) -> None:
         world.up()
     assert caught.value.where == world.line_of("proxy: traefik")
     assert caught.value.hint == "use one of: nginx"
+
+
+def test_a_host_without_ipv6_gets_a_proxy_that_starts_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.init()
+    done(world.add("one.example.com"))
+
+    def listens() -> set[str]:
+        live = world.root / "nginx/live"
+        return set(re.findall(r"listen ([^ ;]+)", "".join(path.read_text() for path in live.rglob("*.conf"))))
+
+    assert listens() == {"80", "443", "[::]:80", "[::]:443"}
+    monkeypatch.setattr(FakeNetwork, "ipv6", False)
+    done(world.up())
+    assert listens() == {"80", "443"}
+    assert not world.up().plan
