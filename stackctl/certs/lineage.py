@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,11 +14,13 @@ from cryptography.x509.oid import NameOID
 from stackctl.certs.issuer.copies import PairFiles, served_fault
 from stackctl.certs.issuer.pair import framed, pair_problem
 from stackctl.certs.issuer.versions import Condition, LineageFiles
+from stackctl.certs.renewal import renews_by_dns
 from stackctl.model.layout import FULLCHAIN, archive_folder, lineage_file, lineage_folder, renewal_file
 from stackctl.model.stack import LETSENCRYPT_STAGING
 
 _SECTION = re.compile(r"^\[renewalparams\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILINE)
 _SERVER = re.compile(r"^server *= *(\S+)", re.MULTILINE)
+_AUTHENTICATOR = re.compile(r"^authenticator *= *(\S+)", re.MULTILINE)
 
 SHORT_LIFETIME = timedelta(days=10)
 """Below this a certificate is due at half its life, else at a third (Let's Encrypt's integration guide)."""
@@ -68,6 +71,7 @@ class Lineage:
         repaired: its certificate after that.
         left: its fault after that.
         repaired_version: the id of its pair after that.
+        authenticator: how certbot proves its names, by its renewal file.
     """
 
     name: str
@@ -82,18 +86,32 @@ class Lineage:
     repaired: Certificate | None = None
     left: str | None = None
     repaired_version: str | None = None
+    authenticator: str | None = None
 
     @property
     def mended(self) -> Lineage:
         """The lineage as it is after its repair."""
         if self.repair is None:
             return self
-        return Lineage(self.name, self.repaired, None, self.server, self.left, self.repaired_version)
+        version = self.repaired_version
+        return Lineage(
+            self.name, self.repaired, None, self.server, self.left, version, authenticator=self.authenticator
+        )
 
     @property
     def renewable(self) -> bool:
         """Whether certbot can renew it."""
         return self.problem is None and self.fault is None
+
+    @property
+    def own_way(self) -> bool:
+        """Whether only certbot can renew it, as its renewal file says: by DNS, or with a wildcard.
+
+        A request over HTTP-01 would lose a wildcard, and need a record that nobody asked for.
+        """
+        certificate = self.certificate or self.repaired
+        wild = certificate is not None and any(name.startswith("*.") for name in certificate.names)
+        return wild or renews_by_dns(self.authenticator)
 
     @property
     def usable(self) -> bool:
@@ -105,6 +123,18 @@ class Lineage:
         """Whether Let's Encrypt's staging CA issued it: no browser trusts it."""
         by_name = self.certificate is not None and "(STAGING)" in self.certificate.issuer
         return by_name or self.server == LETSENCRYPT_STAGING
+
+
+def own_way_todo(lineage: Lineage, names: Sequence[str]) -> str:
+    """Return what to do about a lineage that only certbot can renew, if it does not do for a site with ``names``."""
+    if lineage.usable and lineage.certificate and not all(map(lineage.certificate.covers, names)):
+        return (
+            f"add the names to it with 'docker compose exec certbot certbot certonly --cert-name {lineage.name} …', or "
+            f"give {names[0]} one of its own by 'certificate: NEW-NAME' in x-stackctl"
+        )
+    return (
+        f"restore it from a backup, or run 'stackctl renew --force {names[0]}', which renews it as certbot's file says"
+    )
 
 
 def read_certificate(chain: bytes) -> Certificate:
@@ -155,7 +185,7 @@ def read_lineage(  # noqa: PLR0913  (the files of a lineage)
     ``behind`` are the bytes of ``chain.pem``; ``linked`` says whether the first two files are links into the
     archive, as certbot makes them.
     """
-    server = _server(renewal)
+    server = _value(_SERVER, renewal)
     problem = pair_problem(chain, key)
     try:
         certificate = None if chain is None or key is None else read_certificate(chain)
@@ -170,7 +200,8 @@ def read_lineage(  # noqa: PLR0913  (the files of a lineage)
         fault = f"{renewal_file(name)} is missing, or has no server"
     version = PairFiles(chain, key).version
     flaw = None if chain is None or problem else served_fault(chain, behind)
-    return Lineage(name, certificate, problem, server, None if problem else fault, version, flaw)
+    by = _value(_AUTHENTICATOR, renewal)
+    return Lineage(name, certificate, problem, server, None if problem else fault, version, flaw, authenticator=by)
 
 
 def judged_lineage(name: str, files: LineageFiles, condition: Condition) -> Lineage:
@@ -190,8 +221,8 @@ def judged_lineage(name: str, files: LineageFiles, condition: Condition) -> Line
     )
 
 
-def _server(renewal: bytes | None) -> str | None:
-    """Return the ``server`` of a renewal file; searched, not parsed: a parser would cost as much as all the rest."""
+def _value(entry: re.Pattern[str], renewal: bytes | None) -> str | None:
+    """Return an entry of a renewal file; searched, not parsed: a parser would cost as much as all the rest."""
     section = None if renewal is None else _SECTION.search(renewal.decode("utf-8", "replace"))
-    found = _SERVER.findall(section[0]) if section else []
+    found = entry.findall(section[0]) if section else []
     return str(found[-1]) if found else None

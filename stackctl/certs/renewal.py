@@ -16,6 +16,8 @@ _SECTION = re.compile(r"\s*(\[+)\s*(.*?)\s*\]+\s*\Z")
 PARAMETERS = "renewalparams"
 """The section of the settings."""
 
+_BY_DNS = re.compile(r"dns[-_]|.*:dns")
+
 
 @dataclass(frozen=True, slots=True)
 class RenewalFile:
@@ -70,6 +72,11 @@ def renewal_text(lineage: str, names: Sequence[str], acme: Acme) -> str:
         lines.append(f"rsa_key_size = {acme.key_size}")
     lines += ["[[webroot_map]]", *(f"{name} = {WEBROOT.mount}" for name in names)]
     return "".join(f"{line}\n" for line in lines)
+
+
+def renews_by_dns(authenticator: str | None) -> bool:
+    """Return whether an authenticator uses DNS-01, which works the same wherever certbot runs."""
+    return authenticator is not None and _BY_DNS.match(authenticator.strip("'\"")) is not None
 
 
 def account_path(server: str, account: str) -> str:

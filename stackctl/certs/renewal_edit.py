@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from stackctl.certs.lineage import SHORT_LIFETIME
-from stackctl.certs.renewal import PARAMETERS, parse_renewal
+from stackctl.certs.renewal import PARAMETERS, parse_renewal, renews_by_dns
 from stackctl.model.layout import ARCHIVES, CERTBOT_CONF, STAMPS, WEBROOT
 from stackctl.model.stack import Acme, KeyType
-
-BY_DNS = re.compile(r"dns[-_]|.*:dns")
-"""Authenticators that use DNS-01, which works the same wherever certbot runs: never changed."""
 
 _ENTRY = re.compile(r"(?P<key>[A-Za-z0-9_.*-]+)\s*=\s*(?P<value>.*?)\s*\Z")
 _HOOKS = re.compile(r"(?:pre|post|renew|deploy)_hook\Z")
@@ -62,7 +59,7 @@ def aligned(text: str, wanted: Wanted, *, adopting: bool = False) -> tuple[str, 
     if not params.get("server"):
         return text, []
     authenticator = params.get("authenticator")
-    by_dns = authenticator is not None and BY_DNS.match(authenticator) is not None
+    by_dns = renews_by_dns(authenticator)
     if by_dns and not adopting:
         return text, []
     lines, changes = _relocated(text.splitlines())

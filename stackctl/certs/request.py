@@ -13,12 +13,19 @@ from stackctl.model.values import Domain
 class CertificateRequest:
     """A request for one certificate: the lineage's name and the names on it.
 
-    ``force`` replaces a certificate that is not due; only the user requests that.
+    Attributes:
+        force: replaces a certificate that is not due; only the user requests that.
+        own_way: renews the lineage as its renewal file says, with the names that it has.
+        todo: what to do instead, if stackctl does not send it; else None.
     """
 
     lineage: str
     names: tuple[Domain, ...]
     force: bool = False
+    own_way: bool = False
+    server: str | None = None
+    """The CA of a lineage that is renewed its own way."""
+    todo: str | None = None
 
 
 def certonly(request: CertificateRequest, acme: Acme, account: str | None = None) -> list[str]:
@@ -27,6 +34,10 @@ def certonly(request: CertificateRequest, acme: Acme, account: str | None = None
     ``--cert-name`` with ``--renew-with-new-domains`` keeps a changed list of names
     in the same lineage, so certbot never makes a ``NAME-0001``.
     """
+    if request.own_way:
+        argv = ["renew", "--non-interactive", "--cert-name", request.lineage, "--no-random-sleep-on-renew"]
+        argv += ["--force-renewal"] if request.force else []
+        return [*argv, "--server", request.server or acme.directory]
     argv = ["certonly", "--non-interactive", "--webroot", "--webroot-path", WEBROOT.mount]
     argv += ["--cert-name", request.lineage, "--renew-with-new-domains"]
     argv += ["--force-renewal"] if request.force else ["--keep-until-expiring"]

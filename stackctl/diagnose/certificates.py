@@ -9,7 +9,7 @@ from datetime import datetime
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.held import Held
 from stackctl.certs.issuer.pair import blocks, chain_fault, parsed
-from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage
+from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage, own_way_todo
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, lineage_file, lineage_folder
 from stackctl.wording import day, moment
@@ -99,7 +99,7 @@ def _issued(facts: CertificateFacts) -> Check:
         return wrong(ISSUED, text, "run 'stackctl up'", facts.subject)
     if lineage.gone or lineage.certificate is None:
         text = f"{lineage_folder(lineage.name)}: {lineage.problem}"
-        return wrong(ISSUED, text, "run 'stackctl up', which " + _remedy(lineage), facts.subject)
+        return wrong(ISSUED, text, _remedy(facts), facts.subject)
     if lineage.from_staging:
         todo = "choose the real CA with 'stackctl init --ca letsencrypt', then run 'stackctl up'"
         return unknown(ISSUED, f"issued by {lineage.certificate.issuer}, a test CA", todo, facts.subject)
@@ -110,7 +110,7 @@ def _chain(facts: CertificateFacts) -> Check:
     chain = facts.fullchain or b""
     fault = chain_fault(chain, facts.chain)
     if fault is not None:
-        todo = "run 'stackctl up', which " + _remedy(facts.lineage)
+        todo = _remedy(facts)
         return wrong(CHAIN, fault, todo, facts.subject)
     fault = _expired_intermediate(chain, facts.now)
     if fault is not None:
@@ -122,8 +122,14 @@ def _chain(facts: CertificateFacts) -> Check:
     return ok(CHAIN, text, facts.subject)
 
 
-def _remedy(lineage: Lineage | None) -> str:
-    return "repairs it" if lineage is not None and lineage.repair else "requests a new one"
+def _remedy(facts: CertificateFacts, requests: str = "requests a new one") -> str:
+    """Return what cures a fault of the lineage, as the planner decides it."""
+    lineage = facts.lineage
+    if lineage is not None and lineage.repair is not None:
+        return "run 'stackctl up', which repairs it"
+    if lineage is not None and lineage.own_way:
+        return own_way_todo(lineage, facts.names)
+    return f"run 'stackctl up', which {requests}"
 
 
 def _expired_intermediate(chain: bytes, now: datetime) -> str | None:
@@ -137,7 +143,7 @@ def _expired_intermediate(chain: bytes, now: datetime) -> str | None:
 
 def _key(facts: CertificateFacts, lineage: Lineage) -> Check:
     if lineage.problem:
-        todo = "run 'stackctl up', which " + _remedy(lineage)
+        todo = _remedy(facts)
         return wrong(KEY, f"{lineage_folder(lineage.name)}: {lineage.problem}", todo, facts.subject)
     return ok(KEY, "the key matches the certificate", facts.subject)
 
@@ -162,7 +168,7 @@ def _names(facts: CertificateFacts, certificate: Certificate) -> Check:
     missing = [name for name in facts.names if not certificate.covers(name)]
     if missing:
         text = f"the certificate does not cover {', '.join(missing)}"
-        return wrong(NAMES, text, "run 'stackctl up', which requests one with all names", facts.subject)
+        return wrong(NAMES, text, _remedy(facts, "requests one with all names"), facts.subject)
     return ok(NAMES, f"it covers {', '.join(facts.names)}", facts.subject)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stackctl.certs.accounts import accounts_at
-from stackctl.certs.renewal import KINDS, RenewalFile, account_path, parse_renewal
-from stackctl.certs.renewal_edit import BY_DNS
+from stackctl.certs.renewal import KINDS, RenewalFile, account_path, parse_renewal, renews_by_dns
 from stackctl.diagnose.check import Check, ok, unknown, wrong
 from stackctl.model.layout import CERTBOT_CONF, WEBROOT, lineage_file, renewal_file
 
@@ -24,6 +23,7 @@ class RenewalFacts:
         text: the content of the renewal file; None if it is missing.
         fault: what is wrong with the lineage as certbot reads it, by its judgement; or None.
         repairable: whether that is mended without a CA.
+        own_way: what to do about a fault of a lineage that only certbot renews; None for others.
         links_known: whether links can be read from here.
         accounts: the existing accounts, as ``HOST/PATH/ID`` below ``accounts/``.
         directory: the ACME directory of the stack's CA.
@@ -38,6 +38,7 @@ class RenewalFacts:
     directory: str
     fault: str | None = None
     repairable: bool = False
+    own_way: str | None = None
     links_known: bool = True
     changes: tuple[str, ...] = ()
 
@@ -47,6 +48,7 @@ def judge_renewal(facts: RenewalFacts) -> Check:
     path = renewal_file(facts.lineage)
     if facts.fault is not None:
         todo = "run 'stackctl up', which " + ("repairs it" if facts.repairable else "requests a new one")
+        todo = facts.own_way if facts.own_way and not facts.repairable else todo
         return wrong(FILE, f"certbot cannot renew this certificate: {facts.fault}", todo, facts.subject)
     if facts.text is None:
         text = f"{path} is missing: certbot will not renew this certificate"
@@ -56,13 +58,15 @@ def judge_renewal(facts: RenewalFacts) -> Check:
         return wrong(FILE, text, "run 'stackctl up', which brings it in line", facts.subject)
     problem = _problem(facts, parse_renewal(facts.text))
     if problem:
-        return wrong(FILE, f"{path}: {problem}", f"run 'stackctl renew --force {facts.subject}'", facts.subject)
+        todo = f"correct {CERTBOT_CONF / path}" if facts.own_way else f"run 'stackctl renew --force {facts.subject}'"
+        return wrong(FILE, f"{path}: {problem}", todo, facts.subject)
     if not facts.links_known:
         todo = f"run 'stackctl doctor {facts.subject}' as root"
         return unknown(FILE, f"{path} is valid; the links cannot be read", todo, facts.subject)
     server = parse_renewal(facts.text).server
     other_ca = "" if server == facts.directory else f"; it uses {server}, not the CA of the stack"
-    return ok(FILE, f"{path} is valid: account, webroot, links{other_ca}", facts.subject)
+    way = parse_renewal(facts.text).parameters.get("authenticator", "")
+    return ok(FILE, f"{path} is valid: account, {way}, links{other_ca}", facts.subject)
 
 
 def _problem(facts: RenewalFacts, file: RenewalFile) -> str | None:
@@ -76,7 +80,7 @@ def _problem(facts: RenewalFacts, file: RenewalFile) -> str | None:
     wrong_path = next((kind for kind, path in home.items() if file.paths.get(kind) != path), None)
     if wrong_path:
         return f"{wrong_path} is {file.paths.get(wrong_path, 'missing')}, not {home[wrong_path]}"
-    if BY_DNS.match(file.parameters.get("authenticator", "")):
+    if renews_by_dns(file.parameters.get("authenticator")):
         return None
     if file.parameters.get("authenticator") != "webroot":
         return f"the authenticator is {file.parameters.get('authenticator', 'missing')}, not webroot"

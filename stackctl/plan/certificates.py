@@ -65,12 +65,13 @@ class DeferIssue(Operation):
 class RefuseIssue(Operation):
     """Refuse a request that breaks a rule of the CA: it always fails, and no request is sent.
 
-    ``where`` is the site's place in the Compose file.
+    ``where`` is the site's place in the Compose file; ``forceable`` says whether the CA is asked with ``--force``.
     """
 
     request: CertificateRequest
     where: str
     todo: str
+    forceable: bool = True
 
     @property
     def error(self) -> IssueFailed:
@@ -78,7 +79,7 @@ class RefuseIssue(Operation):
         return IssueFailed(
             f"{self.request.lineage}: not requested: {self.cause}",
             where=self.where,
-            hint=f"{self.todo}; 'stackctl … --force' sends the request anyway",
+            hint=self.todo + ("; 'stackctl … --force' sends the request anyway" if self.forceable else ""),
             lineage=self.request.lineage,
             why="not requested",
             detail=self.cause,

@@ -39,10 +39,20 @@ def certificate_requests(
         others = tuple(one.name for one in sharing if one != site)
         authority = source.authority(stack)
         rule = None
-        if authority is not None and intent.check and not forced:
+        if authority is not None and intent.check and not forced and not request.own_way:
             rule = refused(authority, request.names, stack.acme.profile)
-        refusal = _refusal(authority, request, intent, observed)
-        if rule is not None:
+        refusal = None if request.own_way else _refusal(authority, request, intent, observed)
+        if request.todo is not None:
+            yield RefuseIssue(
+                request=request,
+                where=site.where,
+                cause=cause,
+                todo=request.todo,
+                forceable=False,
+                scope=site.name,
+                sharing=others,
+            )
+        elif rule is not None:
             yield RefuseIssue(
                 request=request, where=site.where, cause=rule.text, todo=rule.todo, scope=site.name, sharing=others
             )
@@ -83,7 +93,7 @@ def name_checks(
     if not intent.check or not stack.acme.agree_tos:
         return
     for issue in requests:
-        if not isinstance(issue, Issue) or issue.scope in intent.force:
+        if not isinstance(issue, Issue) or issue.scope in intent.force or issue.request.own_way:
             continue
         if sources[issue.source].authority(stack) is not None:
             yield CheckNames(

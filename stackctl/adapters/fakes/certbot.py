@@ -79,6 +79,10 @@ class FakeCertbot:
         conf = self._conf
         newest = conf / archive_folder(lineage) / f"fullchain{self._newest(lineage)}.pem"
         there = read_certificate(newest.read_bytes()) if newest.is_file() else None
+        renewal = conf / renewal_file(lineage)
+        own = renewal.read_text() if argv[0] == "renew" else None
+        if own is not None and there is not None:
+            domains = list(there.names)
         keep = there and set(there.names) == set(domains) and not there.due(self._now())
         if keep and "--force-renewal" not in argv:
             whole = all((conf / lineage_file(lineage, kind)).exists() for kind in _KINDS)
@@ -90,6 +94,8 @@ class FakeCertbot:
             yield event("failed", lineage, f"urn:ietf:params:acme:error:{problem}", detail)
         else:
             self._store(lineage, *self._ca.issue(domains, self._now()), argv)
+            if own is not None:
+                renewal.write_text(own)
             yield event("issued", lineage)
 
     def repair(self, jobs: list[dict[str, Any]]) -> Iterator[str]:
@@ -140,7 +146,7 @@ class FakeCertbot:
             (account / name).chmod(0o600)
         paths = "".join(f"{kind} = {(CERTBOT_CONF / lineage_file(lineage, kind)).mount}\n" for kind in _KINDS)
         webroot = f"authenticator = webroot\nwebroot_path = {WEBROOT.mount},\n"
-        own = f"account = {account.name}\nserver = {server}\nkey_type = {given['--key-type']}\n"
+        own = f"account = {account.name}\nserver = {server}\nkey_type = {given.get('--key-type', 'ecdsa')}\n"
         options = {"rsa_key_size": "--rsa-key-size", "preferred_profile": "--preferred-profile"}
         own += "".join(f"{key} = {given[option]}\n" for key, option in options.items() if option in given)
         parameters = f"[renewalparams]\n{own}{webroot}"

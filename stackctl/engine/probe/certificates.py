@@ -9,7 +9,7 @@ from stackctl.adapters.disk.certbot_tree import CertbotTree
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.certs.held import Held, Shelf, held
 from stackctl.certs.issuer.pair import chain_fault
-from stackctl.certs.lineage import Lineage
+from stackctl.certs.lineage import Lineage, own_way_todo
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
 from stackctl.diagnose.copies import CopyFacts
 from stackctl.diagnose.renewal import RenewalFacts
@@ -83,5 +83,6 @@ def _renewal(  # noqa: PLR0913  (the tree, the lineage, and what all share)
         directory=directory,
         fault=lineage.fault,
         repairable=lineage.repair is not None,
+        own_way=own_way_todo(lineage, site.domains) if lineage.own_way else None,
         links_known=tree.links(lineage.name) is not None,
     )

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from datetime import datetime
 
 from stackctl.certs.held import Held, Source
-from stackctl.certs.lineage import Certificate, Lineage
+from stackctl.certs.lineage import Certificate, Lineage, own_way_todo
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import Candidate
 from stackctl.model.layout import CERTS
 from stackctl.model.routing import Site
 from stackctl.model.stack import LETSENCRYPT_STAGING, Stack
 from stackctl.model.values import Domain
+from stackctl.wording import listed
 
 
 def wants(candidate: Candidate) -> str | None:
@@ -20,14 +21,23 @@ def wants(candidate: Candidate) -> str | None:
 
     A site without a lineage needs none while it has an imported certificate.
     """
-    if candidate.held.own is None:
+    own = candidate.held.own
+    if own is None:
         return _need(candidate.site, candidate.held, candidate.now)
-    return _fault(candidate.stack, candidate.site, candidate.sharing, candidate.held.own)
+    if own.own_way:
+        return _own_fault(own, candidate.site)
+    return _fault(candidate.stack, candidate.site, candidate.sharing, own)
 
 
 def request(candidate: Candidate, *, force: bool) -> CertificateRequest:
     """Return the request for the lineage; a staging certificate is replaced although it is not due."""
     own = candidate.held.own
+    if own is not None and own.own_way:
+        fault = None if force else wants(candidate)
+        certificate = own.certificate or own.repaired
+        names = tuple(Domain(name) for name in certificate.names) if certificate else candidate.site.domains
+        todo = fault and own_way_todo(own, candidate.site.domains)
+        return CertificateRequest(own.name, names, force=force, own_way=True, server=own.server, todo=todo)
     # certbot keeps what is not due, however damaged.
     force = force or (own is not None and (_to_promote(candidate.stack, own) or not own.renewable))
     names = _names(candidate.site, candidate.sharing, own)
@@ -51,6 +61,16 @@ def _need(site: Site, there: Held, now: datetime) -> str | None:
     if not all(imported.covers(name) for name in site.domains):
         return f"its certificate in {CERTS} does not cover all of its names"
     return f"its certificate in {CERTS} is due" if imported.due(now) else None
+
+
+def _own_fault(lineage: Lineage, site: Site) -> str | None:
+    """Return why a lineage that only certbot renews does not meet the site's needs, or None."""
+    if not lineage.usable or lineage.certificate is None:
+        return f"its lineage is unusable: {lineage.problem}"
+    missing = [name for name in site.domains if not lineage.certificate.covers(name)]
+    if missing:
+        return f"{lineage.name}, which certbot renews by {lineage.authenticator}, does not cover {listed(missing)}"
+    return f"its lineage is incomplete: {lineage.fault}" if lineage.fault else None
 
 
 def _fault(stack: Stack, site: Site, sharing: Collection[Site], lineage: Lineage) -> str | None:
