@@ -29,6 +29,11 @@ def numbers(ctx: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, lambda: _numbers(_directory(ctx)))
 
 
+def lineages(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of certbot's certificates, by their renewal files."""
+    return _beginning(incomplete, lambda: _lineages(_directory(ctx)))
+
+
 def _beginning(incomplete: str, find: Callable[[], Iterator[str]]) -> list[str]:
     with suppress(Exception):  # no traceback at the user's prompt for a half-written file
         return list(dict.fromkeys(name for name in find() if name.startswith(incomplete)))
@@ -71,3 +76,9 @@ def _numbers(directory: Path) -> Iterator[str]:
 
     found = (int(path.name) for path in (directory / HISTORY).iterdir() if path.name.isdigit())
     yield from map(str, sorted(found, reverse=True))
+
+
+def _lineages(directory: Path) -> Iterator[str]:
+    from stackctl.model.layout import CERTBOT_CONF, RENEWALS
+
+    return (path.stem for path in sorted((directory / CERTBOT_CONF.path / RENEWALS).glob("*.conf")))

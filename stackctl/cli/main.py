@@ -13,6 +13,7 @@ from stackctl.cli.commands import (
     add_app,
     adopt,
     backup,
+    cert,
     config,
     doctor,
     down,
@@ -70,7 +71,10 @@ def _root(
 ) -> None:
     """Apply the options of the program."""
     if directory is not None:
-        ctx.default_map = {name: {"directory": str(directory)} for names in _COMMANDS.values() for name in names}
+        chosen = {"directory": str(directory)}
+        ctx.default_map = {name: chosen for names in _COMMANDS.values() for name in names} | {
+            group: dict.fromkeys(names, chosen) for group, (_, names) in _GROUPS.items()
+        }
 
 
 _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
@@ -105,6 +109,17 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     },
 }
 """The commands, by group of ``--help``."""
+
+_GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
+    "cert": ("Delete certificates that no site uses.", {"retire": cert.retire}),
+}
+"""The commands that consist of two words, by the first, each with its help."""
+
+for _word, (_help, _verbs) in _GROUPS.items():
+    _typer = typer.Typer(cls=Commands, help=_help, no_args_is_help=True, rich_markup_mode=None)
+    for _name, _command in _verbs.items():
+        _typer.command(_name, cls=Command, rich_help_panel="Certificates")(_command)
+    app.add_typer(_typer, name=_word, rich_help_panel="Certificates")
 
 for _group, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():

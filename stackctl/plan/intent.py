@@ -28,6 +28,7 @@ class Intent:
             after a failure; for commands that remove something.
         stop: services to stop and remove.
         delete: certificates to delete.
+        retire: lineages that no site uses, to delete.
         ca_bundle: the trust anchors of a private CA; None leaves the file unchanged.
         eab_key: the MAC key of the external account binding to store, if it changes.
         schema: the JSON Schema for editors; None leaves the file unchanged.
@@ -48,6 +49,7 @@ class Intent:
     write_last: bool = False
     stop: frozenset[str] = frozenset()
     delete: tuple[Held, ...] = ()
+    retire: tuple[Held, ...] = ()
     ca_bundle: bytes | None = None
     eab_key: str | None = field(default=None, repr=False)
     schema: bytes | None = None

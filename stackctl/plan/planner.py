@@ -37,6 +37,7 @@ from stackctl.plan.operations import (
 )
 from stackctl.plan.repair import repairs
 from stackctl.plan.requests import certificate_requests, name_checks
+from stackctl.plan.retire import RetireLineage
 from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
 from stackctl.plan.settings import settings_operations
 from stackctl.proxies.sites import Rendering
@@ -268,6 +269,8 @@ class _Planner:
         yield from (orphan for orphan in self._orphans(proxy=False) if orphan.service not in self.intent.stop)
         for one in self.intent.delete:
             yield DeleteCertificate(held=one, cause="requested")
+        for one in self.intent.retire:
+            yield RetireLineage(held=one, cause="no site uses it")
         yield from drop_kept(self.stack, self.observed.shelf, self.sites, issued)
         if self.intent.focus is None:
             yield from unused_copies(self.stack, self.observed)

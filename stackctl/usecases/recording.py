@@ -14,10 +14,11 @@ from stackctl.observed.state import Observed
 from stackctl.plan.certificates import Issue
 from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Publish, WriteStackfile
+from stackctl.plan.retire import RetireLineage
 from stackctl.proxies.proxy import ProxyLayout
 
-_RESTORABLE = (WriteStackfile, Publish)
-"""Operations that produce a new state to roll back to."""
+_RESTORABLE = (WriteStackfile, Publish, RetireLineage)
+"""Operations that produce a new state to roll back to, or that cannot be undone."""
 
 
 def files_of(context: Context, layout: ProxyLayout, stackfile: str, custom: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -97,7 +98,9 @@ def record_change(  # noqa: PLR0913  (the state, and the steps that led to it)
         custom = observed.custom if intent.custom is None else intent.custom
         files = files_of(context, layout, stackfile, custom)
         last = history.last()
-        if last is not None and last.generation == generation and history.files(last.number) == files:
+        lasting = any(isinstance(step.operation, RetireLineage) for step in steps)
+        same = last is not None and last.generation == generation and history.files(last.number) == files
+        if same and not lasting:
             return None
         changes = tuple(step.operation.text for step in steps if step.status == "done")
         lineages = _fingerprints(context, stack, observed, steps)

@@ -12,6 +12,7 @@ from stackctl.model.project import ROLE_LABEL
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
+from stackctl.plan.retire import unused_lineages
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.read import KEY
@@ -48,7 +49,21 @@ def remove_app(
     after = _loaded_without(context, loaded, _edited(loaded, route, stop), stop)
     intent = Intent(focus=frozenset(), write_last=True, stop=stop, delete=delete)
     result = converge(context, "remove-app", after, intent, dry_run=dry_run)
-    return replace(result, notes=(*result.notes, *_notes(loaded, site, route, own)))
+    kept = () if delete else _kept(context, loaded, site)
+    return replace(result, notes=(*result.notes, *_notes(loaded, site, route, own), *kept))
+
+
+def _kept(context: Context, loaded: Loaded, site: Site) -> Iterator[str]:
+    """Yield a note for each certificate that only ``site`` used, and that is renewed without it."""
+    others = [other for other in loaded.stack.sites if other is not site]
+    shelf = context.directory.shelf([one.name for one in loaded.stack.sites], context.now())
+    mine = held(site, shelf).lineages
+    for one in unused_lineages(shelf, others):
+        if one.name in mine:
+            yield (
+                f"the certificate {one.name} is kept, and renewed although no site uses it: "
+                f"'stackctl cert retire {one.name}' deletes it"
+            )
 
 
 def _loaded_without(context: Context, loaded: Loaded, doc: Document, stop: frozenset[str]) -> Loaded:

@@ -18,6 +18,7 @@ from stackctl.model.endpoints import Endpoint
 from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
+from stackctl.plan.retire import unused_lineages
 from stackctl.usecases.converge import load_current
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result, json_name
@@ -77,12 +78,16 @@ class RenewalStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """The Compose project, the state of the proxy's container, each site, and the renewal loop."""
+    """The Compose project, the state of the proxy's container, each site, and the renewal loop.
+
+    ``unused`` are the certificates in certbot's tree that no site uses.
+    """
 
     project: str
     proxy: str
     sites: tuple[SiteStatus, ...] = field(metadata=json_name("apps"))
     renewal: RenewalStatus = RenewalStatus()
+    unused: tuple[str, ...] = ()
 
 
 def status(context: Context) -> Result[StatusReport]:
@@ -121,7 +126,8 @@ def status(context: Context) -> Result[StatusReport]:
     proxies = containers.of(stack.proxy.service)
     proxy = proxies[0].state if proxies else "missing"
     renewal = _renewal(loop(context, stack, containers))
-    return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal))
+    unused = tuple(one.name for one in unused_lineages(shelf, stack.sites))
+    return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal, unused))
 
 
 def _renewal(facts: LoopFacts) -> RenewalStatus:

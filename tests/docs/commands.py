@@ -53,10 +53,14 @@ class Command:
 def commands() -> dict[str, Command]:
     """Every command by its name."""
     found: dict[str, Command] = {}
-    for info in app.registered_commands:
-        assert info.callback is not None
-        assert info.name is not None
-        found[info.name] = Command(info.name, inspect.getdoc(info.callback) or "", _parameters(info.callback))
+    groups = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
+    for prefix, part in groups:
+        assert part is not None
+        for info in part.registered_commands:
+            assert info.callback is not None
+            assert info.name is not None
+            name = f"{prefix}{info.name}"
+            found[name] = Command(name, inspect.getdoc(info.callback) or "", _parameters(info.callback))
     return found
 
 

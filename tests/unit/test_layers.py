@@ -45,7 +45,7 @@ INSIDE = {
     "plan": (
         "intent operation",
         "certificates operations",
-        "adopt copies diff files ignore_files keep repair requests services settings",
+        "adopt copies diff files ignore_files keep repair requests retire services settings",
         "planner",
     ),
     "proxies": ("trace", "proxy", "nginx sites", "registry"),

@@ -45,7 +45,7 @@ def _lock(world: World, pid: int) -> None:
 
 
 def _spend(world: World) -> None:
-    (world.root / "data/certbot/conf/live" / ONE / "privkey.pem").unlink()
+    (world.root / "data/certbot/conf/archive" / ONE / "privkey1.pem").unlink()
     now = world.clock.now
     world.host.directory.write_ledger([Entry(now, LETSENCRYPT, (ONE,), issued=False)] * 5, now, now)
 

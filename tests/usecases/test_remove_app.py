@@ -41,7 +41,9 @@ def test_a_service_that_the_user_wrote_stays_and_goes_on_running(stack: World) -
     result = done(stack.remove("two.example.com"))
     assert stack.text == text
     assert names(stack) == {"nginx", "certbot", "two"}
-    assert result.notes == ("the service two keeps running",)
+    service, certificate = result.notes
+    assert service == "the service two keeps running"
+    assert "stackctl cert retire two.example.com" in certificate
 
 
 def test_a_service_is_kept_running_where_that_is_asked(site: World) -> None:

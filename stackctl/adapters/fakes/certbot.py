@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from stackctl.certs.issuer.accounts import FILES
 from stackctl.certs.issuer.merge import HOME, ConfigDir
-from stackctl.certs.issuer.repair import repair_all
+from stackctl.certs.issuer.repair import remove_all, repair_all
 from stackctl.certs.lineage import read_certificate
 from stackctl.model.layout import (
     ACCOUNTS,
@@ -98,18 +98,18 @@ class FakeCertbot:
                 renewal.write_text(own)
             yield event("issued", lineage)
 
-    def repair(self, jobs: list[dict[str, Any]]) -> Iterator[str]:
-        """Yield the events of mending lineages, which is done for real."""
+    def mend(self, repairs: list[dict[str, Any]], removals: list[dict[str, Any]]) -> Iterator[str]:
+        """Yield the events of mending and removing lineages, which is done for real."""
         lines: list[str] = []
-        if jobs:
+
+        def emit(kind: str, lineage: str, detail: str | None = None) -> None:
+            lines.append(event(kind, lineage, None, detail))
+
+        if repairs or removals:
             (self._conf / HOME).mkdir(parents=True, exist_ok=True)
-            repair_all(
-                ConfigDir(self._conf),
-                jobs,
-                0.0,
-                lambda kind, lineage, detail=None: lines.append(event(kind, lineage, None, detail)),
-                lambda text: lines.append(event("note", "", None, text)),
-            )
+            shared = ConfigDir(self._conf)
+            repair_all(shared, repairs, 0.0, emit, lambda text: emit("note", "", text))
+            remove_all(shared, removals, 0.0, emit)
         yield from lines
 
     def _newest(self, lineage: str) -> int:

@@ -224,7 +224,7 @@ class FakeEngine(FakeLooks):
             if program and not self.faults.no_python:
                 spec = json.loads(ast.literal_eval(program["literal"]))
                 yield from self._certbot.change_settings(spec)
-                yield from self._certbot.repair(spec.get("repairs", []))
+                yield from self._certbot.mend(spec.get("repairs", []), spec.get("removals", []))
                 for job in spec.get("jobs", []):
                     with self._call(f"issue {job['lineage']}"):
                         yield from self._certbot.run(job["lineage"], job["argv"])

@@ -18,7 +18,7 @@ from stackctl.certs.issuer.accounts import binding, option
 from stackctl.certs.issuer.batch import BatchIssuer, Job
 from stackctl.certs.issuer.locks import only_one
 from stackctl.certs.issuer.merge import HOME, ConfigDir
-from stackctl.certs.issuer.repair import repair_all
+from stackctl.certs.issuer.repair import remove_all, repair_all
 from stackctl.certs.issuer.single import run_single
 from stackctl.certs.issuer.worker import NOTHING
 
@@ -91,10 +91,10 @@ def webroots(jobs: list[Job]) -> Iterator[None]:
 def main(spec: dict[str, Any]) -> int:
     """Run the jobs of a specification, and report each event as one line of JSON.
 
-    ``config_dir`` and ``jobs`` (each with ``lineage`` and ``argv``) are required; with ``repairs`` instead of
-    jobs (each with ``lineage``, ``conf`` and ``server``), lineages are mended and no CA is asked. ``concurrency``
-    is the number of jobs at once, ``patience`` how many seconds to wait for another certbot, ``eab``
-    the external account binding (``kid``, ``hmac_key``) to register with, by the CA's directory URL.
+    ``config_dir`` and ``jobs`` (each with ``lineage`` and ``argv``) are required; instead of jobs, ``repairs``
+    (each with ``lineage``, ``conf``, ``server``) and ``removals`` (each with ``lineage``) ask no CA. ``concurrency``
+    is the number of jobs at once, ``patience`` how many seconds to wait for another certbot, ``eab`` the external
+    account binding (``kid``, ``hmac_key``) to register with, by the CA's directory URL.
 
     Returns 0 if the run completed, even if single jobs failed; 1 if it could not run.
     """
@@ -114,8 +114,8 @@ def main(spec: dict[str, Any]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     shared = ConfigDir(Path(spec["config_dir"]))
     patience = float(spec.get("patience", PATIENCE))
-    if "repairs" in spec:
-        return _repair(shared, spec["repairs"], patience, emit, note)
+    if "repairs" in spec or "removals" in spec:
+        return _mend(shared, spec, patience, emit, note)
     jobs = []
     for job in spec["jobs"]:
         jobs.append(Job(job["lineage"], job["argv"], (option(job["argv"], "--server") or [LETSENCRYPT])[-1]))
@@ -150,16 +150,17 @@ def main(spec: dict[str, Any]) -> int:
     return 0
 
 
-def _repair(
+def _mend(
     shared: ConfigDir,
-    repairs: list[dict[str, Any]],
+    spec: dict[str, Any],
     patience: float,
     emit: Callable[..., None],
     note: Callable[[str], None],
 ) -> int:
     try:
         with only_one(shared.root / HOME, patience, note):
-            repair_all(shared, repairs, patience, emit, note)
+            repair_all(shared, spec.get("repairs", []), patience, emit, note)
+            remove_all(shared, spec.get("removals", []), patience, emit)
     except OSError as error:
         note(f"the issuer cannot use {shared.root}: {error}")
         return 1

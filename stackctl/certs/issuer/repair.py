@@ -28,22 +28,49 @@ def repair_all(
     emit: Callable[..., None],
     note: Callable[[str], None],
 ) -> None:
-    """Mend the lineages of ``jobs``, each with the text of a renewal file to write if one is needed.
+    """Mend the lineages of ``jobs``, each with the text of a renewal file to write if one is needed."""
+    _locked(shared, jobs, patience, emit, lambda job: _repair_one(shared, job, emit, note))
 
-    It waits until no other certbot locks the tree, at most ``patience`` seconds.
-    """
+
+def remove_all(shared: ConfigDir, jobs: list[dict[str, Any]], patience: float, emit: Callable[..., None]) -> None:
+    """Remove the lineages of ``jobs``, also what ``certbot delete`` refuses because its renewal file is damaged."""
+    _locked(shared, jobs, patience, emit, lambda job: _remove_one(shared, job["lineage"], emit))
+
+
+def _locked(
+    shared: ConfigDir,
+    jobs: list[dict[str, Any]],
+    patience: float,
+    emit: Callable[..., None],
+    act: Callable[[dict[str, Any]], None],
+) -> None:
+    """Act on each job as soon as no other certbot locks the tree, at most after ``patience`` seconds."""
     end = time.monotonic() + patience
     while True:
         with config_lock(shared.root) as held:
             if held:
                 for job in jobs:
-                    _repair_one(shared, job, emit, note)
+                    act(job)
                 return
         if time.monotonic() > end:
             for job in jobs:
                 emit("failed", job["lineage"], detail=f"another certbot is running in {shared.root}")
             return
         time.sleep(0.2)
+
+
+def _remove_one(shared: ConfigDir, name: str, emit: Callable[..., None]) -> None:
+    # The renewal file first: without it certbot no longer knows the lineage.
+    paths = (shared.conf(name), shared.live(name), shared.pem(name, "cert", 1).parent)
+    try:
+        for path in paths:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        return emit("failed", name, detail=f"not removed: {error}")
+    return emit("removed", name)
 
 
 def _repair_one(shared: ConfigDir, job: dict[str, Any], emit: Callable[..., None], note: Callable[[str], None]) -> None:

@@ -17,6 +17,8 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     """Print one row per site."""
     report = result.payload
     plain(console, f"project {report.project}, proxy {report.proxy}")
+    for name in report.unused:
+        plain(console, f"no site uses the certificate {name}: 'stackctl cert retire {name}' deletes it")
     if not report.sites:
         plain(console, "no sites yet: add one with 'stackctl add-app DOMAIN'")
         return

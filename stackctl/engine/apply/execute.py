@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.engine.apply import prove
+from stackctl.engine.apply.delete import delete_certificate
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one, run_together
 from stackctl.engine.apply.keep import keep_lineage
 from stackctl.engine.apply.services import services_answer
@@ -54,6 +55,7 @@ from stackctl.plan.operations import (
     WriteStackfile,
 )
 from stackctl.plan.repair import RepairLineage
+from stackctl.plan.retire import RetireLineage
 
 A = TypeVar("A", CheckNames, Issue)
 
@@ -181,7 +183,7 @@ class Executor:
             RefuseIssue: one_by_one(_refuse),
             **dict.fromkeys((AlignSettings, DisableHook), partial(change_settings, context, self._stack)),
             RemoveContainers: one_by_one(lambda op: context.orchestrator.remove(op.ids)),
-            DeleteCertificate: one_by_one(self._delete_certificate),
+            **dict.fromkeys((DeleteCertificate, RetireLineage), one_by_one(self._delete_certificate)),
             RepairLineage: lambda ops: repair_lineages(context, self._stack, [op.lineage for op in ops]),
             KeepCertificate: one_by_one(lambda op: keep_lineage(directory, op.name, op.lineage)),
             DropKept: one_by_one(lambda op: directory.remove_pair(op.name)),
@@ -252,6 +254,10 @@ class Executor:
         failures = issuer.issue(self._context, self._observed.project.name, self._stack, requests, paced=paced)
         return [failures.get(request.lineage) for request in requests]
 
+    def _delete_certificate(self, operation: DeleteCertificate | RetireLineage) -> None:
+        stored = isinstance(operation, DeleteCertificate)
+        delete_certificate(self._context, self._observed.project.name, self._stack, operation.held, stored=stored)
+
     def _reload(self, _operation: ReloadProxy) -> None:
         containers, project = self._context.containers, self._observed.project.name
         container = self._context.orchestrator.containers(project).require(self._stack.proxy.service).id
@@ -272,15 +278,6 @@ class Executor:
         before = delivery.published()
         self._take(self._staging.publish())
         return delivery.published() != before
-
-    def _delete_certificate(self, operation: DeleteCertificate) -> None:
-        held = operation.held
-        issuer = self._context.issuers.get(held.source)
-        if issuer is not None:  # else only the stored pair: an imported certificate or a dummy
-            issuer.delete(self._context, self._observed.project.name, self._stack, held)
-        if held.lineage is not None:
-            self._context.directory.remove_copy(held.lineage)
-        self._context.directory.remove_pair(held.site)
 
 
 def _batches(plan: Plan) -> Iterable[list[Operation]]:

@@ -10,7 +10,7 @@ from stackctl.diagnose import copies as judged_copies
 from stackctl.diagnose import loop as judged_loop
 from stackctl.diagnose import renewal as judged_renewal
 from stackctl.diagnose import settings as judged_settings
-from stackctl.diagnose.check import Check, found_wrong, skipped
+from stackctl.diagnose.check import Check, found_wrong, skipped, unknown
 from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
 from stackctl.engine.probe.loop import loop
@@ -21,6 +21,7 @@ from stackctl.model.project import Project
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
 from stackctl.observed.containers import Deployment
+from stackctl.plan.retire import unused_lineages
 from stackctl.usecases.doctor.inputs import DoctorInputs
 
 _LOOP = (judged_loop.LOOP, judged_loop.ROUND)
@@ -117,6 +118,7 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
     for site, one in zip(sites, gathered, strict=True):
         there, reason = one.certificate.held, _why_not_issued(site, earlier)
         lost = there.on_disk is None or (there.own is not None and (there.own.gone or there.own.certificate is None))
+        lost = lost and (there.own is None or there.own.repair is None)  # a repair needs no CA
         if lost and reason is not None:
             yield from skipped(_CERTIFICATE, reason, site.name)
             continue
@@ -137,3 +139,17 @@ def _why_not_issued(site: Site, earlier: Sequence[Check]) -> str | None:
     """Return why the first certificate was not issued, if an earlier check reports the cause."""
     wrong = [check for check in found_wrong(earlier, _IN_THE_WAY) if check.subject in {None, *site.domains}]
     return f"no certificate is issued, because {wrong[0].name} fails" if wrong else None
+
+
+def unused_checks(inputs: DoctorInputs) -> Iterator[Check]:
+    """Yield a check of each certificate that no site uses: certbot's loop goes on renewing it."""
+    if inputs.stack is None:
+        return
+    sites = inputs.stack.sites
+    try:
+        shelf = inputs.context.directory.shelf([site.name for site in sites], inputs.context.now())
+    except StackctlError:
+        return
+    for one in unused_lineages(shelf, sites):
+        text = "no site uses it, and it is renewed until its name no longer resolves to this host"
+        yield unknown("cert-unused", text, f"run 'stackctl cert retire {one.name}', which deletes it", one.name)

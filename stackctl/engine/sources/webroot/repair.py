@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from stackctl.certs.issuer import program
 from stackctl.certs.renewal import renewal_text
@@ -22,18 +23,37 @@ def repair_lineages(context: Context, stack: Stack, lineages: Sequence[str]) -> 
         names = certificate.names if certificate else ()
         conf = renewal_text(name, names, stack.acme)
         jobs.append({"lineage": name, "conf": conf, "server": stack.acme.directory})
-    spec = {"config_dir": CERTBOT_CONF.mount, "repairs": jobs}
+    return _run(context, stack, {"repairs": jobs}, lineages, "repaired")
+
+
+def remove_lineage(context: Context, stack: Stack, lineage: str) -> None:
+    """Remove all files of a lineage, under certbot's lock.
+
+    Raises:
+        EngineError: they are still there.
+    """
+    (error,) = _run(context, stack, {"removals": [{"lineage": lineage}]}, [lineage], "removed")
+    if error is not None:
+        raise error
+
+
+def _run(
+    context: Context, stack: Stack, spec: dict[str, Any], lineages: Sequence[str], done: str
+) -> list[StackctlError | None]:
+    """Run the program in the certbot container, and return the error of each lineage without the event ``done``."""
+    hint = "run the same command again"
     errors: dict[str, StackctlError | None] = {
-        name: EngineError(f"{name}: the certbot container did not repair it", hint="run the same command again")
+        name: EngineError(f"{name} is not {done}: the program in the certbot container ended early", hint=hint)
         for name in lineages
     }
-    for line in context.containers.stream(stack.certbot, program.COMMAND, program.text(spec)):
+    text = program.text({"config_dir": CERTBOT_CONF.mount, **spec})
+    for line in context.containers.stream(stack.certbot, program.COMMAND, text):
         try:
             event = json.loads(line)
             kind, detail = event["event"], event.get("detail")
         except (ValueError, KeyError, TypeError):
             kind, event, detail = "note", {}, line
-        if kind == "repaired":
+        if kind == done:
             errors[event["lineage"]] = None
         elif kind == "failed":
             hint = f"restore it from a backup, or run 'stackctl doctor {event['lineage']}'"

@@ -12,7 +12,8 @@ from stackctl.engine.context import Context
 from stackctl.engine.sources.webroot import rules
 from stackctl.engine.sources.webroot.issue import issue
 from stackctl.engine.sources.webroot.preflight import check_names
-from stackctl.errors import EngineError, StackctlError
+from stackctl.engine.sources.webroot.repair import remove_lineage
+from stackctl.errors import StackctlError
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.plan.certificates import CheckNames
@@ -62,5 +63,5 @@ class Webroot:
         container = context.orchestrator.containers(project).require(stack.certbot)
         command = ["certbot", "delete", "--non-interactive", "--cert-name", str(held.lineage)]
         done = context.containers.execute(container.id, command)
-        if done.code:
-            raise EngineError(f"certbot did not delete {held.lineage}: {done.text.strip()}")
+        if done.code:  # certbot deletes nothing whose renewal file is damaged
+            remove_lineage(context, stack, str(held.lineage))
