@@ -78,15 +78,22 @@ class Condition:
 
 @dataclass(frozen=True)
 class _Found:
-    """A version that is whole, or can be made so; ``stored`` if the archive has its four files."""
+    """A version that is whole, or can be made so.
+
+    Attributes:
+        number: the version to link to.
+        age: the version that it was found in; the highest is the newest.
+        stored: whether the archive has its four files.
+    """
 
     number: int
+    age: int
     files: Mapping[str, bytes]
     stored: bool
 
     @property
-    def rank(self) -> tuple[float, bool, int]:
-        return leaf_facts(self.files["fullchain"])[0], self.stored, self.number
+    def rank(self) -> tuple[int, bool]:
+        return self.age, self.stored
 
 
 def judge(name: str, files: LineageFiles, archive: Callable[[], Mapping[int, Mapping[str, bytes]]]) -> Condition:
@@ -99,7 +106,7 @@ def judge(name: str, files: LineageFiles, archive: Callable[[], Mapping[int, Map
     best = None
     if where or (shown is not None and max(files.numbers, default=0) > shown):
         best = _best(live, archive())
-    if best is not None and not where and (shown is None or best.rank <= _rank(live, shown)):
+    if best is not None and not where and (shown is None or best.rank <= (shown, True)):
         best = None  # a version behind the one that is shown is not whole, or not newer
     elif best is not None and not where:
         where = f"live/{name} links to an older version than archive/{name} has"
@@ -149,17 +156,21 @@ def _shown(files: LineageFiles) -> int | None:
     return int(match["number"]) if match else None
 
 
-def _rank(live: Mapping[str, bytes | None], shown: int) -> tuple[float, bool, int]:
-    return leaf_facts(live.get("fullchain") or b"")[0], True, shown
-
-
 def _best(live: Mapping[str, bytes | None], archive: Mapping[int, Mapping[str, bytes]]) -> _Found | None:
-    """Return the whole version that is valid longest, if need be put together from what is left."""
+    """Return the newest whole version, if need be put together from what is left.
+
+    The files of ``live/NAME`` count as the newest if they are no copy of an archived version, and expire later.
+    """
     fresh = max(archive, default=0) + 1
     keys = [one["privkey"] for one in (*archive.values(), live) if one.get("privkey")]
-    found = [_Found(n, one, stored=True) for n, one in archive.items() if is_whole(one)]
-    for one in (*archive.values(), live):
-        found += [_Found(fresh, made, stored=False) for made in _made_whole(one, [k for k in keys if k is not None])]
+    pool = [key for key in keys if key is not None]
+    found = [_Found(number, number, one, stored=True) for number, one in archive.items() if is_whole(one)]
+    for number, one in archive.items():
+        found += [_Found(fresh, number, made, stored=False) for made in _made_whole(one, pool)]
+    latest = max((leaf_facts(one.files["fullchain"])[0] for one in found), default=0.0)
+    for made in _made_whole(live, pool):
+        if not found or leaf_facts(made["fullchain"])[0] > latest:
+            found.append(_Found(fresh, fresh, made, stored=False))
     return max(found, key=lambda one: one.rank, default=None)
 
 
