@@ -158,7 +158,7 @@ def _refuse_misplaced(context: Context, loaded: Loaded) -> None:
     for mount in loaded.project.services[service].mounts:
         if (mount.kind, mount.target) != ("bind", layout.mount):
             continue
-        source = files.project / mount.source
+        source = files.directory / mount.source
         if os.path.realpath(source) != wanted:
             raise StackfileError(
                 f"the service {service} mounts {source}, but the files of this stack are in {wanted}",

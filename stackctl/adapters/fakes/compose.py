@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from stackctl.model.project import Mount, Project, PublishedPort, Service
 from stackctl.model.values import ServiceName
 from stackctl.observed.containers import Container
 from stackctl.stackfile.document import Document
+from stackctl.stackfile.locate import ComposeFiles
 
 _VARIABLE = re.compile(
     r"(?P<escaped>\$\$)|\$\{(?P<name>\w+)(?:(?P<how>:?[-?])(?P<other>[^}]*))?\}|\$(?P<plain>[A-Za-z_]\w*)"
@@ -45,6 +47,17 @@ def resolve_project(
     services = {name: _service(doc, name, body) for name, body in bodies.items() if not body.get("profiles")}
     name = doc.data(("name",)) or re.sub(r"[^a-z0-9_-]", "", directory.lower()).lstrip("_-")
     return Project(name, services, interpolated)
+
+
+def mounted_from(project: Project, files: ComposeFiles) -> Project:
+    """Return ``project`` with paths relative to the stack's directory; they were relative to Compose's."""
+    base = os.path.relpath(files.project, files.directory)
+
+    def placed(mount: Mount) -> Mount:
+        return replace(mount, source=os.path.normpath(f"{base}/{mount.source}")) if mount.kind == "bind" else mount
+
+    services = {name: replace(one, mounts=tuple(map(placed, one.mounts))) for name, one in project.services.items()}
+    return replace(project, services=services)
 
 
 def variables_of(directory: Path, environ: Mapping[str, str]) -> frozenset[tuple[str, str]]:

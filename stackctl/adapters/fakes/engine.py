@@ -21,7 +21,7 @@ from pathlib import Path
 
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
-from stackctl.adapters.fakes.compose import Run, resolve_project, variables_of
+from stackctl.adapters.fakes.compose import Run, mounted_from, resolve_project, variables_of
 from stackctl.adapters.fakes.faults import Faults, Killed
 from stackctl.adapters.fakes.looks import FakeLooks
 from stackctl.adapters.fakes.mounts import FakeMounts
@@ -101,14 +101,12 @@ class FakeEngine(FakeLooks):
     def resolve(self, stackfile: str, texts: Sequence[str] = ()) -> Project:
         with self._call("resolve"):
             values = variables_of(self.root, self.environ)
-            return resolve_project(stackfile, self.files.main.name, self.files.project.name, tuple(texts), values)
+            found = resolve_project(stackfile, self.files.main.name, self.files.project.name, tuple(texts), values)
+        return mounted_from(found, self.files)
 
     def service_names(self, stackfile: str) -> frozenset[str]:
         with self._call("service_names"):
             return frozenset(Document.parse(stackfile, self.files.main.name).data(("services",)) or ())
-
-    def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:  # noqa: ARG002
-        return project
 
     def containers(self, project: str) -> Deployment:
         with self._call("containers"):
@@ -182,7 +180,7 @@ class FakeEngine(FakeLooks):
                 raise EngineError(f"the image does not exist: {image}")
             asked = self.proxy.asked(command)
             mounts = {mount.source: mount.target for mount in like.mounts} if like else {}
-            if asked and asked.what == "test" and not {STAMPS.path, self.proxy.layout.directory} <= set(mounts):
+            if asked and asked.what == "test" and not {STAMPS.mount, self.proxy.layout.mount} <= {*mounts.values()}:
                 return Output(1, f"{command[-1]} is not mounted")
             with self._mounts.only(mounts):
                 return self._command(command)

@@ -17,9 +17,9 @@ from stackctl.adapters.fakes.wire import MEANWHILE, FakeWire
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.layout import LIVE
-from stackctl.model.project import Mount, Service
+from stackctl.model.project import Mount, Project, Service
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Entry, Inspected, ListeningSocket, Process
+from stackctl.observed.containers import Deployment, Entry, Inspected, ListeningSocket, Process
 from stackctl.observed.reply import Failure, Reply, Request, Response
 
 _ANYWHERE = ip_address("0.0.0.0")  # noqa: S104  (where an app listens)
@@ -66,6 +66,9 @@ class FakeLooks(FakeWire):
 
     def _call(self, what: str) -> AbstractContextManager[None]:
         raise NotImplementedError
+
+    def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:  # noqa: ARG002
+        return project
 
     def stacks(self) -> dict[str, str]:
         with self._call("stacks"):
