@@ -6,12 +6,13 @@ certbot itself changes some of these settings only with an order, and others not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from stackctl.certs.lineage import SHORT_LIFETIME
-from stackctl.certs.renewal import PARAMETERS, parse_renewal, renews_by_dns
+from stackctl.certs.renewal import PARAMETERS, RenewalFile, parse_renewal, renews_by_dns
 from stackctl.model.layout import ARCHIVES, CERTBOT_CONF, STAMPS, WEBROOT
 from stackctl.model.stack import Acme, KeyType
 
@@ -55,7 +56,7 @@ def aligned(text: str, wanted: Wanted, *, adopting: bool = False) -> tuple[str, 
     A file without a server is truncated: it is replaced with the certificate. One that uses DNS-01 is kept as it
     is, except that ``adopting`` takes it over from another host: its paths are changed, its hooks removed.
     """
-    params = parse_renewal(text).parameters
+    params = _parsed("\n".join(text.splitlines())).parameters
     if not params.get("server"):
         return text, []
     authenticator = params.get("authenticator")
@@ -78,8 +79,14 @@ def _joined(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _params(lines: list[str]) -> dict[str, str]:
-    return dict(parse_renewal("\n".join(lines)).parameters)
+def _params(lines: list[str]) -> Mapping[str, str]:
+    return _parsed("\n".join(lines)).parameters
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> RenewalFile:
+    """Parse a text once: of a thousand files most are in line, and every step reads the same text."""
+    return parse_renewal(text)
 
 
 def _relocated(lines: list[str]) -> tuple[list[str], list[str]]:
@@ -117,7 +124,7 @@ def _without(lines: list[str], *, hooks: bool, foreign: bool) -> tuple[list[str]
 
 def _by_webroot(lines: list[str], names: Iterable[str]) -> tuple[list[str], list[str]]:
     """Let it renew by stackctl's webroot."""
-    file = parse_renewal("\n".join(lines))
+    file = _parsed("\n".join(lines))
     path = file.parameters.get("webroot_path", "").strip("[]\"', ")
     roots = {root.rstrip("/") for root in (*file.webroots.values(), path) if root}
     kind = file.parameters.get("authenticator")
