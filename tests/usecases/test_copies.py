@@ -17,6 +17,7 @@ from stackctl.certs.dummy import is_dummy
 from stackctl.certs.issuer import copies
 from stackctl.certs.lineage import read_certificate
 from stackctl.engine.backup.sealing import Keys
+from stackctl.model.stack import LETSENCRYPT
 from stackctl.plan.copies import CopyLineage, CopyStored
 from stackctl.usecases.backup import BackupOptions, backup
 from stackctl.usecases.restore import RestoreOptions, open_archive, restore
@@ -285,7 +286,9 @@ def checks(world: World) -> list[dict[str, Any]]:
 
 def issue(world: World, name: str) -> str:
     """Let certbot renew a lineage with nobody but itself; returns the fingerprint."""
-    world.fake._certbot._store(name, *world.fake.ca.issue([name], world.clock()), "https://ca.test/directory")
+    world.fake._certbot._store(
+        name, *world.fake.ca.issue([name], world.clock()), ["--server", LETSENCRYPT, "--key-type", "ecdsa"]
+    )
     return read_certificate((world.root / CONF / "live" / name / "fullchain.pem").read_bytes()).fingerprint
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from stackctl.model.layout import HOOK
 from stackctl.stackfile.document import Document
+from stackctl.stackfile.services import OWNED_KEYS
 from stackctl.usecases.refresh import refreshed
 from tests.old_stack.fixture import OldStack, stored
 from tests.usecases.test_old_stack import IMAGES
@@ -36,7 +37,7 @@ def service(world: World, name: str) -> dict[str, object]:
 def targets(world: World, name: str) -> list[str]:
     volumes = service(world, name)["volumes"]
     assert isinstance(volumes, list)
-    return [volume.split(":")[1] for volume in volumes]
+    return [volume.split(":")[-1 if ":" not in volume else 1] for volume in volumes]
 
 
 def test_the_services_are_as_init_writes_them(old: World, tmp_path: Path) -> None:
@@ -45,9 +46,7 @@ def test_the_services_are_as_init_writes_them(old: World, tmp_path: Path) -> Non
     done(new.init())
     for name in ("nginx", "certbot"):
         body, wanted = service(old, name), service(new, name)
-        assert {key: body[key] for key in wanted if key not in {"image", "ports", "environment"}} == {
-            key: wanted[key] for key in wanted if key not in {"image", "ports", "environment"}
-        }
+        assert {key: body.get(key) for key in OWNED_KEYS} == {key: wanted.get(key) for key in OWNED_KEYS}
     assert service(old, "nginx")["image"] == "stackctl/nginx:1.30"
     text = old.text
     done(old.up())
