@@ -140,6 +140,29 @@ def test_included_files_are_followed(site: World, tmp_path: Path) -> None:
     assert "last.yml cannot be read as YAML" in result.notes[0]
 
 
+def test_paths_of_a_project_in_another_folder_are_relative_to_it(world: World, tmp_path: Path) -> None:
+    for path, text in {
+        ".env": "COMPOSE_FILE=deploy/base.yml:other/more.yml\n",
+        "deploy/.env": "A=1\n",
+        "deploy/base.yml": "services:\n  one:\n    image: one:latest\n    env_file: base.env\n",
+        "deploy/base.env": "B=1\n",
+        "deploy/more.env": "C=1\n",
+        "other/more.yml": "include: [part/part.yml]\nservices: {one: {env_file: more.env}}\n",
+        "other/more.env": "not this one\n",
+        "deploy/part/part.yml": "services: {two: {image: 'two:latest', env_file: two.env}}\n",
+        "deploy/part/two.env": "D=1\n",
+        "deploy/part/.env": "E=1\n",
+    }.items():
+        (world.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (world.root / path).write_text(text)
+    done(world.init())
+    backup(world.host, BackupOptions(tmp_path / "x.tar.gz"))
+    files = set(open_archive(tmp_path / "x.tar.gz", Keys()).manifest.files)
+    assert {".env", "deploy/.env", "deploy/base.yml", "deploy/base.env", "deploy/more.env", "other/more.yml"} <= files
+    assert {"deploy/part/part.yml", "deploy/part/two.env", "deploy/part/.env"} <= files
+    assert "other/more.env" not in files
+
+
 def test_a_broken_stack_can_be_backed_up_without_an_engine(site: World, tmp_path: Path) -> None:
     site.fake.faults.away = True
     saved(site, tmp_path / "x.tar.gz")

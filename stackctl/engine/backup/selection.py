@@ -27,7 +27,7 @@ from stackctl.model.layout import (
 from stackctl.proxies.registry import layouts
 from stackctl.reading import read_regular
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.locate import ComposeFiles
+from stackctl.stackfile.locate import DOT_ENV, ComposeFiles
 from stackctl.stackfile.siblings import siblings
 
 
@@ -66,14 +66,14 @@ def select(files: ComposeFiles) -> Selection:
     if _inside(root, files.main) is None:
         raise HostError(f"{files.main} is not in the stack's directory", hint="back it up where it is")
     with host_errors():
-        for path in (*trees(), LEDGER, ".env", GITIGNORE, DOCKERIGNORE):
+        for path in (*trees(), LEDGER, DOT_ENV, GITIGNORE, DOCKERIGNORE):
             if os.path.lexists(root / path):
                 found.paths.add(path)
         found.paths |= {f"{CERTS}/{name}" for name in _imported(root / CERTS)}
         found.paths |= {os.path.relpath(path, root) for path in _copies(root)}
         seen: set[Path] = set()
         for main in (files.main, *files.others):
-            _follow(root, main, found, seen)
+            _follow(root, main, files.project, found, seen)
     return found
 
 
@@ -103,11 +103,13 @@ def _is_dummy(folder: Path) -> bool:
         return False
 
 
-def _follow(root: Path, file: Path, found: Selection, seen: set[Path]) -> None:
-    """Add a Compose file and the files it names, each once."""
+def _follow(root: Path, file: Path, base: Path, found: Selection, seen: set[Path]) -> None:
+    """Add a Compose file and the files it names, each once; paths in it are relative to ``base``, where ``.env`` is."""
     if file in seen or not _take(root, file, found, file.name):
         return
     seen.add(file)
+    if (base / DOT_ENV).is_file():
+        _take(root, base / DOT_ENV, found, DOT_ENV)
     try:
         data = Document.parse(read_regular(file).decode("utf-8"), file.name).data()
     except (UnicodeDecodeError, StackfileError):
@@ -115,16 +117,17 @@ def _follow(root: Path, file: Path, found: Selection, seen: set[Path]) -> None:
         return
     named = siblings(data)
     for path in named.read:
-        _take(root, file.parent / path, found, path)
+        _take(root, base / path, found, path)
     for path in named.compose:
         if "$" in path or "://" in path or path.startswith("git@"):
             found.notes.append(f"{path} is not in the archive: it is not a path in this directory")
         else:
-            _follow(root, Path(os.path.normpath(file.parent / path)), found, seen)
+            other = Path(os.path.normpath(base / path))
+            _follow(root, other, other.parent, found, seen)
     found.left_out |= {f"the volume {name}": None for name in named.volumes}
     found.left_out |= {f"the image that {name} builds from {context}": None for context, name in named.builds}
     for path, name in named.mounts:
-        inside = _inside(root, file.parent / path) or ""
+        inside = _inside(root, base / path) or ""
         if not any(Path(inside).is_relative_to(own) for own in _own_mounts()):
             found.left_out[f"{path}, mounted by {name}"] = None
 
