@@ -67,6 +67,7 @@ class ProxyState:
     Attributes:
         answers: the generation that answers on the published port.
         published: the generation that is live on disk.
+        ended: how its container ended last, with the last line of its log; None while it answers.
     """
 
     service: str
@@ -74,6 +75,7 @@ class ProxyState:
     at: PortBinding
     answers: str | None
     published: str | None
+    ended: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +172,15 @@ def _port(port: Port, proxy: ProxyState) -> Check:
 def _proxy(proxy: ProxyState) -> Check:
     if proxy.state != "running":
         state = "has no container" if proxy.state is None else f"is {proxy.state}"
-        return wrong("proxy", f"{proxy.service} {state}", "start it with 'stackctl up'; see 'stackctl logs'")
+        text = f"{proxy.service} {state}{f': {proxy.ended}' if proxy.ended else ''}"
+        todo = "start it with 'stackctl up'"
+        if proxy.state == "restarting":
+            todo = "correct what its last message names, then run 'stackctl up'"
+        return wrong("proxy", text, f"{todo}; see 'stackctl logs'")
     if proxy.answers is None:
         todo = "run 'stackctl up' if its ports were edited; see 'stackctl logs'"
-        return wrong("proxy", f"{proxy.service} runs, but does not answer on {proxy.at}", todo)
+        ended = f"; {proxy.ended}" if proxy.ended else ""
+        return wrong("proxy", f"{proxy.service} runs, but does not answer on {proxy.at}{ended}", todo)
     if proxy.answers != proxy.published:
         text = f"{proxy.service} does not answer with the live configuration"
         return wrong("proxy", text, "run 'stackctl up', which loads it")

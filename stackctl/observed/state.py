@@ -44,6 +44,7 @@ class Observed:
         ledger: the requests made to CAs so far.
         settings: what in certbot's tree governs renewals.
         now: the time of observing.
+        restarting: the services whose container keeps restarting, though it may run at this moment.
         served: the certificate that port 443 serves for each requested app; None without a handshake.
     """
 
@@ -70,6 +71,7 @@ class Observed:
     ledger: Ledger = field(default_factory=Ledger)
     settings: TreeSettings = field(default_factory=TreeSettings)
     now: datetime = _EPOCH
+    restarting: frozenset[str] = frozenset()
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)
 
     def fitted(self, stack: Stack) -> Stack:

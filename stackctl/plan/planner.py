@@ -199,6 +199,9 @@ class _Planner:
         start = start_cause(self.observed, proxy_service.service)
         reload_cause = None if start else self._reload_cause(published=published)
         if start:
+            if proxy_service.service in self.observed.restarting:
+                # Docker waits longer before each restart: a new container starts at once, with a log of its own.
+                yield self._remove(proxy_service.service, start)
             yield from self._orphans(proxy=True)  # a proxy under another service name holds the ports
             yield from start_proxy(self.stack, start, self.observed)
         elif reload_cause:

@@ -112,6 +112,8 @@ def start_cause(observed: Observed, service: str, *, routed: bool = True) -> str
     containers = observed.containers.of(service)
     if not containers:
         return "not running yet"
+    if service in observed.restarting:
+        return "it keeps restarting"
     down = [container for container in containers if not container.running]
     # A job that succeeded is not started again at every run; an app that ended is.
     stopped = next((container.state for container in down if routed or not container.succeeded), None)

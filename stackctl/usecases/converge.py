@@ -9,6 +9,7 @@ from functools import cache
 from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
+from stackctl.engine.waiting import wait_for
 from stackctl.errors import HostError, InputError, RequestLoop, StackfileError
 from stackctl.model.layout import GENERATIONS
 from stackctl.model.project import Project
@@ -29,6 +30,9 @@ from stackctl.stackfile.read import KEY, read_stack, variables
 from stackctl.usecases.recording import record_change, record_found
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
+
+PORT_SECONDS = 3.0
+"""How long Docker may take to release a port of the proxy's ended container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +256,15 @@ def _refuse_taken_folder(loaded: Loaded, observed: Observed, layout: ProxyLayout
 def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan: Plan) -> None:
     """Refuse to start the proxy while another program holds one of its ports; nothing is written yet."""
     starts = any(isinstance(operation, StartProxy) for operation in plan.operations)
-    # The stack's own proxy is replaced, whatever its service was called.
-    own = any(c.running and c.role == "proxy" for c in observed.containers)
-    if not starts or own or observed.containers.is_running(stack.proxy.service):
+    # The stack's own proxy is replaced, whatever its service was called, and also while it is being restarted.
+    own = [c for c in observed.containers if c.role == "proxy" or c.service == stack.proxy.service]
+    if not starts or any(c.state in {"running", "restarting", "paused"} for c in own):
         return
     for at in (listener.at for listener in stack.proxy.listeners):
         owner = context.wire.owner(at)
+        if owner and own:  # Docker releases a port shortly after its container has ended
+            wait_for(lambda at=at: None if context.wire.owner(at) else True, PORT_SECONDS)  # type: ignore[misc]
+            owner = context.wire.owner(at)
         if owner:
             holder = context.containers.publisher(at) or owner
             raise HostError(

@@ -11,7 +11,7 @@ from stackctl.errors import StackctlError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project
 from stackctl.model.stack import ProxyService, Stack
-from stackctl.observed.containers import Deployment
+from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import EngineVersion
 
 
@@ -70,7 +70,18 @@ def proxy(context: Context, stack: Stack, containers: Deployment) -> ProxyState:
         proxy_service.http.at,
         answers,
         context.delivery(context.proxy_of(stack).layout).published(),
+        _ended(context, found) if found is not None and answers is None else None,
     )
+
+
+def _ended(context: Context, container: Container) -> str | None:
+    """Return how a container ended last, and what it printed last; None if it did not end."""
+    seen = context.containers.inspect(container.id)
+    if seen.running and not seen.restarts:
+        return None
+    how = "it ran out of memory" if seen.oom_killed else f"it ended with code {seen.exit_code}"
+    often = f" and was restarted {seen.restarts} times" if seen.restarts else ""
+    return f"{how}{often}" + (f"; last log line: {seen.last_line}" if seen.last_line else "")
 
 
 def disks(root: Path, engine_root: str | None) -> tuple[Disk, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stackctl.adapters.git import find_repository
 from stackctl.certs.held import held
 from stackctl.engine.context import Context
+from stackctl.engine.probe.steady import generation_and_restarts
 from stackctl.errors import EngineError
 from stackctl.model.project import Project
 from stackctl.model.routing import Site
@@ -33,6 +34,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
     project = context.orchestrator.attached(text, project, containers)
     proxy_service = stack.proxy
     proxy_runs = containers.is_running(proxy_service.service)
+    generation, restarting = generation_and_restarts(context, proxy_service, containers)
     now = context.now()
     shelf = directory.shelf((site.name for site in stack.sites), now)
     names = [name for site in sites for name in held(site, shelf).witnesses]
@@ -47,7 +49,8 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         in_the_way=delivery.in_the_way(),
         missing=(*directory.missing(layout), *delivery.missing()),
         live=delivery.live(),
-        generation=context.wire.generation(proxy_service.http.at) if proxy_runs else None,
+        generation=generation,
+        restarting=restarting,
         published=delivery.published(),
         containers=containers,
         images={image: context.images.image_id(image) for image in sorted(wanted)},
