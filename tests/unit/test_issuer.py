@@ -364,6 +364,18 @@ def test_with_several_accounts_none_is_chosen_to_be_registered_again(fake: Path,
     assert not Path(f"{fake}/go.known").exists()
 
 
+def test_of_several_accounts_the_one_that_is_passed_is_registered_again(fake: Path, tmp_path: Path) -> None:
+    root = tmp_path / "le"
+    run(fake, root, job("first.example.com"))
+    home = root / "accounts/ca.example.com/dir"
+    shutil.copytree(home / "one", home / "two")
+    (home / "two/private_key.json").write_text("{}")
+    named = job("forgotten.example.com")
+    events = run(fake, root, {**named, "argv": [*named["argv"], "--account", "one"]})
+    assert last(events, "forgotten.example.com")["event"] == "issued"
+    assert (home / "two/regr.json").read_text() != (home / "one/regr.json").read_text()
+
+
 def test_an_account_with_a_file_cut_short_is_none(fake: Path, tmp_path: Path) -> None:
     root = tmp_path / "le"
     run(fake, root, job("first.example.com"))
