@@ -130,8 +130,10 @@ class KeptDirectives:
             return [self._cached(one)]
         adjusted = self.files.adjusted(one)
         if adjusted is None:
-            self.remark(Handling.UNSUPPORTED, f"{one.head}: the path is relative to the old proxy's directory", one.at)
-            return []
+            self.remark(
+                Handling.UNSUPPORTED, f"{one.head}: the new container does not have what the path names", one.at
+            )
+            return [one] if one.name == "auth_basic_user_file" else []  # without it, nginx would let everyone in
         return [adjusted]
 
     def _cached(self, one: Directive) -> Directive:

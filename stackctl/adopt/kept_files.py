@@ -107,8 +107,17 @@ class KeptFiles:
         if index is None or not one.args:
             return one
         args = list(one.args)
+        if "$" in args[index] and not self._finds(args[index]):
+            return None
         args[index] = self.file(args[index])
         return replace(one, args=tuple(args))
+
+    def _finds(self, path: str) -> bool:
+        """Whether the new container has the files that a path with variables can name."""
+        if _LIVE.match(path):
+            return True
+        fixed = posixpath.join(self._old.folder, path.partition("$")[0])
+        return self._old.stays(posixpath.dirname(fixed))
 
     def file(self, path: str) -> str:
         """Return the path in the new container for a file of the old one."""

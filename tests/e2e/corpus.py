@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
+from stackctl.adapters.fakes.certbot import FakeCa
 from tests.e2e.helpers import APP_IMAGE, CERTBOT_IMAGE, NGINX_IMAGE, Secure, Stack, docker, trusting
 
 CORPUS = Path(__file__).parents[1] / "adopt_corpus"
@@ -161,10 +161,9 @@ def _certificates(root: Path, facts: Mapping[str, Any]) -> None:
     conf.mkdir(parents=True)
     (root / "data/certbot/www").mkdir()
     ca, now = FakeCa(), datetime.now(UTC)
-    certbot = FakeCertbot(conf, ca, lambda: now, {}, lambda: True)
     for lineage, names in facts["certificates"].items():
         chain, key = ca.issue(names, now)
-        certbot._store(lineage, chain, key, "https://ca.test/dir")
+        _store(conf, lineage, chain, key)
         if "certs" in facts:
             folder = root / facts["certs"]
             folder.mkdir(exist_ok=True)
@@ -172,6 +171,24 @@ def _certificates(root: Path, facts: Mapping[str, Any]) -> None:
             (folder / f"{lineage}.key").write_bytes(key)
     if "certs" in facts:
         shutil.rmtree(conf)
+
+
+def _store(conf: Path, lineage: str, chain: bytes, key: bytes) -> None:
+    """Write a lineage as certbot does."""
+    live, archive, renewal = conf / "live" / lineage, conf / "archive" / lineage, conf / "renewal"
+    for folder in (live, archive, renewal):
+        folder.mkdir(parents=True, exist_ok=True)
+    for kind, content in (("cert", chain), ("chain", b""), ("fullchain", chain), ("privkey", key)):
+        (archive / f"{kind}1.pem").write_bytes(content)
+        (live / f"{kind}.pem").symlink_to(f"../../archive/{lineage}/{kind}1.pem")
+    (archive / "privkey1.pem").chmod(0o600)
+    place = f"/etc/letsencrypt/live/{lineage}"
+    paths = "".join(f"{kind} = {place}/{kind}.pem\n" for kind in ("cert", "privkey", "chain", "fullchain"))
+    (renewal / f"{lineage}.conf").write_text(
+        f"version = 5.5.0\narchive_dir = /etc/letsencrypt/archive/{lineage}\n{paths}\n[renewalparams]\n"
+        "account = 0123456789abcdef0123456789abcdef\nserver = https://ca.test/dir\nauthenticator = webroot\n"
+        "webroot_path = /var/www/certbot,\nkey_type = ecdsa\n"
+    )
 
 
 def adopt(tree: Tree, *more: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from stackctl.adopt.nginx_conf import read_conf
 from stackctl.adopt.proposal import Handling, Proposal
 from stackctl.adopt.reading import read_proposal
+from stackctl.certs.copied import lineage_pair
 from stackctl.proxies.nginx.reader import parse
 from tests.unit.adopted import NAME, proposal_of
 from tests.unit.build import certificate, project, service
@@ -238,6 +239,42 @@ def test_a_cache_moves_to_where_it_can_be_written_and_goes_on_caching() -> None:
     assert "proxy_cache_path /var/cache/nginx/data_nginx_cache levels=1:2 keys_zone=c:1m;" in proposal.http
     assert "proxy_buffering on;" in proposal.sites[0].location
     assert any("the cache is now in" in text for text in texts(proposal, Handling.CHANGED))
+
+
+@pytest.mark.parametrize(
+    ("directive", "kept", "copied"),
+    [
+        ("auth_basic_user_file /etc/nginx/.htpasswd", "/etc/nginx/custom/htpasswd", "/etc/nginx/.htpasswd"),
+        ("auth_basic_user_file conf.d/users", "/etc/nginx/custom/users", "/etc/nginx/conf.d/users"),
+        ("auth_basic_user_file /srv/users", "/srv/users", None),
+        ("alias /etc/nginx/html/", "/etc/nginx/custom/html/", "/etc/nginx/html"),
+        ("root /etc/nginx/html", "/etc/nginx/custom/html", "/etc/nginx/html"),
+        ("root /srv/$host", "/srv/$host", None),
+        ("alias /etc/nginx/files/$1", "/etc/nginx/custom/files/$1", "/etc/nginx/files"),
+        ("js_import /etc/nginx/njs/a.js", "/etc/nginx/custom/a.js", "/etc/nginx/njs/a.js"),
+        ("js_import main from njs/a.js", "main from /etc/nginx/custom/a.js", "/etc/nginx/njs/a.js"),
+        ("content_by_lua_file /etc/nginx/lua/a.lua", "/etc/nginx/custom/a.lua", "/etc/nginx/lua/a.lua"),
+        ("proxy_ssl_trusted_certificate /etc/nginx/ca.pem", "/etc/nginx/custom/ca.pem", "/etc/nginx/ca.pem"),
+    ],
+)
+def test_files_that_the_new_container_lacks_are_copied(directive: str, kept: str, copied: str | None) -> None:
+    proposal = proposal_of(APP.rstrip().removesuffix("}") + f"location /x {{ {directive}; }} }}")
+    assert f"{directive.partition(' ')[0]} {kept};" in proposal.sites[0].custom
+    assert [*proposal.copies.values(), *proposal.folders.values()] == ([copied] if copied else [])
+
+
+def test_a_password_file_that_cannot_be_found_lets_no_one_in() -> None:
+    protected = 'location /x { auth_basic "x"; auth_basic_user_file /etc/nginx/$host.users; }'
+    proposal = proposal_of(APP.rstrip().removesuffix("}") + protected + "}")
+    assert "auth_basic_user_file /etc/nginx/$host.users;" in proposal.sites[0].custom
+    assert any("auth_basic_user_file" in text for text in texts(proposal, Handling.UNSUPPORTED))
+
+
+def test_certificates_by_the_name_of_the_request_are_read_from_the_copies() -> None:
+    live = "/etc/letsencrypt/live/$ssl_server_name"
+    by_name = f"ssl_certificate {live}/fullchain.pem; ssl_certificate_key {live}/privkey.pem;"
+    proposal = proposal_of(f"server {{ listen 443 ssl; server_name *.x.example.com; {by_name} root /srv; }}")
+    assert f"ssl_certificate {lineage_pair('$ssl_server_name').chain};" in proposal.http
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.engine.adopt.foreign import Foreign
 from stackctl.engine.context import Context
+from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT
 from stackctl.model.project import Project, Service
 from stackctl.proxies.nginx.layout import CUSTOM
@@ -57,6 +58,14 @@ def with_copies(proposal: Proposal, foreign: Foreign) -> Proposal:
         for name, path in {**proposal.copies, **proposal.folders}.items()
         if (host := foreign.files.on_host(path)) is not None and (shown := foreign.files.shown(host))
     ]
+    for path in proposal.folders.values():
+        try:
+            _ = foreign.inside and foreign.inside.entries(foreign.inside.real(path) or path)
+        except EngineError as error:
+            text = (
+                f"{error.message}, and the new container does not have it: mount it from this host, or keep the image"
+            )
+            remarks.append(Remark(Handling.UNSUPPORTED, text))
     return replace(proposal, remarks=(*proposal.remarks, *remarks))
 
 
