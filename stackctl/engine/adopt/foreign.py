@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree
 from stackctl.adapters.disk.files import host_errors, read_or_none
@@ -39,7 +38,7 @@ class Foreign:
         lineages: its lineages, by name.
         renewals: its renewal files, by lineage.
         contact: the e-mail address with which certificates were requested.
-        volume: the named volume that certbot's tree is in; ``tree`` is None then.
+        volume: the named volume that certbot's tree is in; ``tree`` is a copy of it then, while the stack is surveyed.
         remarks: how the files differ from what the running proxy loaded.
     """
 
@@ -56,10 +55,17 @@ class Foreign:
     volume: TreeVolume | None = None
 
 
-def inspect_foreign(
-    context: Context, project: Project, layout: Layout, inside: Inside | None, letsencrypt: Path | None
+def inspect_foreign(  # noqa: PLR0913  (the project, and what is already known of it)
+    context: Context,
+    project: Project,
+    layout: Layout,
+    inside: Inside | None,
+    letsencrypt: Path | None,
+    scratch: Path,
 ) -> Foreign:
     """Collect everything that decides how the stack is adopted, without any change.
+
+    A tree that is in a named volume is copied to ``scratch``, an empty directory, to look at it.
 
     Raises:
         InputError: there is no proxy, or its configuration is not readable on this host.
@@ -87,9 +93,9 @@ def inspect_foreign(
     trees = trees_of(server.certificate for server in conf.servers)
     volume = None if letsencrypt else tree_volume(context, project, layout, trees)
     if volume is not None:
-        with host_errors(), TemporaryDirectory() as copied:
-            write_entries(volume.entries(context), Path(copied))
-            return replace(_with_tree(foreign, root, Path(copied)), tree=None, volume=volume)
+        with host_errors():
+            write_entries(volume.entries(context), scratch)
+        return replace(_with_tree(foreign, root, scratch), volume=volume)
     tree = letsencrypt or _tree(root, layout, trees)
     if tree is None or not (tree / LINEAGES).exists():
         if letsencrypt is not None:

@@ -230,13 +230,10 @@ def _own_operations(  # noqa: PLR0913  (the old stack and the new one)
     rewritten = list(rewritten_settings(foreign, stack))
     rewritten_files = [path for one in rewritten for path in files_of(one)]
     if foreign.tree is not None and foreign.tree.resolve() != (root / CERTBOT_CONF.path).resolve():
-        source = foreign.files.shown(foreign.tree)
+        source = foreign.volume.shown if foreign.volume else foreign.files.shown(foreign.tree)
         operations.append(
             CopyTree(source=source, target=CERTBOT_CONF.path, cause="stackctl expects certbot's files there")
         )
-    if foreign.volume is not None:
-        source, path = foreign.volume.shown, CERTBOT_CONF.path
-        operations.append(CopyTree(source=source, target=path, cause="stackctl expects certbot's files there"))
     for name, directives in proposal.custom.items():
         operations.append(WriteKept(name=name, content=directives, cause="x-stackctl has no key for these directives"))
     for name, path in proposal.copies.items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from stackctl.adopt.compose_edit import adopted
 from stackctl.adopt.nginx_proxy import contact_in
@@ -45,8 +47,8 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
     doc = open_document(context)
     project, written = resolve(context, doc)
     layout = find_layout(context, project)
-    with inside_of(context, project, layout.proxy) as inside:
-        foreign = inspect_foreign(context, project, layout, inside, options.letsencrypt)
+    with inside_of(context, project, layout.proxy) as inside, TemporaryDirectory() as copied:
+        foreign = inspect_foreign(context, project, layout, inside, options.letsencrypt, Path(copied))
         return _planned(context, doc, written, project, foreign, options)
 
 
