@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,13 +68,13 @@ def locate(directory: Path, environment: Mapping[str, str]) -> ComposeFiles:
     return ComposeFiles(directory, directory / DEFAULT_NAME)
 
 
-def refuse_foreign_keys(files: ComposeFiles) -> None:
-    """Refuse ``x-stackctl`` in an override, where it would have no effect.
+def refuse_foreign_keys(files: ComposeFiles, included: Iterable[str] = ()) -> None:
+    """Refuse ``x-stackctl`` in an override or in a file of ``include``, where it would have no effect.
 
     Raises:
         StackfileError: with the file and line.
     """
-    for path in files.others:
+    for path in (*files.others, *(files.project / name for name in included)):
         text = _text(path)
         if text is None:
             continue  # Compose reads it too, and reports what is wrong

@@ -26,12 +26,18 @@ class Siblings:
     mounts: tuple[tuple[str, str], ...] = ()
 
 
+def included(include: Any) -> tuple[str, ...]:  # noqa: ANN401  (YAML holds anything)
+    """Return the paths that the value of ``include`` names, as written."""
+    items = (item.get("path") if isinstance(item, dict) else item for item in _items(include))
+    return tuple(path for item in items for path in _paths(item))
+
+
 def siblings(data: Any) -> Siblings:  # noqa: ANN401  (YAML holds anything)
     """Return what the Compose file with this content refers to; values that Compose would reject are skipped."""
     top = data if isinstance(data, dict) else {}
-    included = [item if isinstance(item, dict) else {"path": item} for item in _items(top.get("include"))]
-    compose = [path for item in included for path in _paths(item.get("path"))]
-    read = [path for item in included for path in _paths(item.get("env_file"))]
+    compose = [*included(top.get("include"))]
+    parts = [item for item in _items(top.get("include")) if isinstance(item, dict)]
+    read = [path for item in parts for path in _paths(item.get("env_file"))]
     for kind in ("configs", "secrets"):
         read += [path for body in _mapping(top.get(kind)).values() for path in _paths(_mapping(body).get("file"))]
     builds: list[tuple[str, str]] = []

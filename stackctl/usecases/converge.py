@@ -27,6 +27,7 @@ from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import KEY, read_stack, variables
+from stackctl.stackfile.siblings import included
 from stackctl.usecases.recording import record_change, record_found
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
@@ -64,8 +65,9 @@ def open_document(context: Context) -> Document:
     text = context.directory.stackfile()
     if text is None:
         raise no_stack(context)
-    refuse_foreign_keys(files)
-    return Document.parse(text, files.main.name)
+    doc = Document.parse(text, files.main.name)
+    refuse_foreign_keys(files, included(doc.data(("include",))))
+    return doc
 
 
 def no_stack(context: Context) -> InputError:

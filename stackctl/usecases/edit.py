@@ -9,6 +9,7 @@ from stackctl.errors import HostError
 from stackctl.plan.intent import Intent
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
+from stackctl.stackfile.siblings import included
 from stackctl.usecases.converge import converge, load, no_stack
 from stackctl.usecases.result import Result
 
@@ -57,7 +58,7 @@ def apply_edit(context: Context, before: str, text: str, *, issue: bool = True) 
 
 
 def _converge(context: Context, before: str | None, text: str, *, issue: bool, dry_run: bool) -> Result[EditReport]:
-    refuse_foreign_keys(context.directory.files)
     doc = Document.parse(text, context.directory.files.main.name)
+    refuse_foreign_keys(context.directory.files, included(doc.data(("include",))))
     result = converge(context, "edit", load(context, doc, before), Intent(issue=issue), dry_run=dry_run)
     return result.carrying(EditReport(edited=True))

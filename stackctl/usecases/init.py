@@ -28,6 +28,7 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import KEY, read_keys, service_with_role
 from stackctl.stackfile.schema import editor_schema
+from stackctl.stackfile.siblings import included
 from stackctl.usecases.converge import converge, interpolated, load, refuse_unknown_proxy
 from stackctl.usecases.refresh import refreshed_service, trusting
 from stackctl.usecases.result import Result
@@ -83,8 +84,9 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
     if text is None:
         doc = Document.parse(_new(context, options), context.directory.files.main.name)
     else:
-        refuse_foreign_keys(context.directory.files)
-        doc = _completed(context, Document.parse(text, context.directory.files.main.name), options, asked)
+        there = Document.parse(text, context.directory.files.main.name)
+        refuse_foreign_keys(context.directory.files, included(there.data(("include",))))
+        doc = _completed(context, there, options, asked)
     loaded = load(context, doc, text)
     asked_key = None if key == context.directory.eab_key() else key
     intent = Intent(

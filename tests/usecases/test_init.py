@@ -328,3 +328,15 @@ def test_a_bundle_without_a_certificate_is_refused(world: World, tmp_path: Path)
         world.init(InitOptions(ca_bundle=tmp_path / "ca.pem"))
     assert refused.value.field == "ca_bundle"
     assert world.tree() == {}
+
+
+@pytest.mark.parametrize("include", ["[part/compose.yml]", "[{path: [part/compose.yml]}]"])
+def test_keys_of_an_included_file_are_refused_where_they_are(world: World, include: str) -> None:
+    (world.root / "part").mkdir()
+    (world.root / "part/compose.yml").write_text("services:\n  web:\n    image: one:latest\n    x-stackctl: {}\n")
+    world.file.write_text(f"include: {include}\n")
+    before = world.tree()
+    with pytest.raises(StackfileError) as refused:
+        world.init()
+    assert str(refused.value) == "compose.yml:4: x-stackctl is only read from docker-compose.yml"
+    assert world.tree() == before
