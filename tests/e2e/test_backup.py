@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import CERTBOTS_LOCK, Stack, docker
+from tests.e2e.helpers import CERTBOTS_LOCK, Stack, docker, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -112,6 +112,11 @@ def test_a_stack_comes_back_in_another_directory(site: Stack, elsewhere: Stack, 
     _goes_back_over_a_running_stack(elsewhere, archive, serials)
 
 
+def _is_gone(directory: Path) -> bool:
+    shutil.rmtree(directory, ignore_errors=True)
+    return not directory.exists()
+
+
 def _goes_back_over_a_running_stack(elsewhere: Stack, archive: Path, serials: dict[str, int]) -> None:
     """The newer certificate is put aside, not deleted."""
     elsewhere.fails(2, "restore", archive)
@@ -126,8 +131,8 @@ def _goes_back_over_a_running_stack(elsewhere: Stack, archive: Path, serials: di
         assert kept.serial_number == serial
 
     # The directory is deleted while its containers run: their mounts lead to what is no longer there.
-    shutil.rmtree(elsewhere.directory, ignore_errors=True)
-    elsewhere.directory.mkdir(exist_ok=True)
+    wait_until(lambda: _is_gone(elsewhere.directory), 20, "certbot writes nothing more there")
+    elsewhere.directory.mkdir()
     elsewhere.ok("restore", archive)
     assert {name: elsewhere.serial(name) for name in serials} == serials
     assert all(elsewhere.trusted(name) for name in serials)

@@ -42,8 +42,8 @@ def test_a_running_stack_of_an_earlier_version_gets_the_files_of_this_one(stack:
         clients = [open_clients.enter_context(Client(stack.address, name, None)) for name in serials]
         stack.ok("up")
     for client in clients:
-        # The container is replaced: meanwhile there is no answer, and before and after it only right ones.
-        assert [error for error in client.errors if error.startswith("status")] == []
+        # The container is replaced: meanwhile there is no answer or, before names are resolved, a 502.
+        assert {error for error in client.errors if error.startswith("status")} <= {"status 502"}
         assert client.lost[-1] - client.lost[0] < GAP_SECONDS
         assert client.requests > len(client.errors)
     assert len(set(stack.compose("ps", "--quiet").split()) & set(containers.split())) == len(serials) - 1, "the apps"
