@@ -48,7 +48,6 @@ def loads(folder: Path, fullchain: bytes, privkey: bytes) -> bool:
         (b"\0" * 2000, KEY),
         (CHAIN, b"\0" * 200),
     ],
-    ids=range(17),
 )
 def test_a_pair_is_judged_as_a_server_loads_it(fullchain: bytes, privkey: bytes, tmp_path: Path) -> None:
     assert (pair_problem(fullchain, privkey) is None) is loads(tmp_path, fullchain, privkey)
@@ -67,7 +66,6 @@ def test_a_pair_is_judged_as_a_server_loads_it(fullchain: bytes, privkey: bytes,
         (pem(LEAF, STRANGER), pem(STRANGER), "certificate 1 of fullchain.pem is not signed by certificate 2"),
         (CHAIN + b"-----BEGIN C", pem(MIDDLE), "fullchain.pem is truncated"),
     ],
-    ids=range(9),
 )
 def test_a_chain_is_judged_as_a_client_verifies_it(fullchain: bytes, chain: bytes | None, fault: str | None) -> None:
     assert chain_fault(fullchain, chain) == fault
