@@ -119,6 +119,14 @@ class Deployment:
         """Whether a container of the service runs."""
         return self.running(service) is not None
 
+    def publishes_as(self, service: str, role: str) -> bool:
+        """Whether a container of the service or with the role holds its ports, at least from time to time."""
+        return any(
+            container.state in {"running", "restarting", "paused"}
+            for container in self.found
+            if container.service == service or container.role == role
+        )
+
     def best(self, service: str) -> Container | None:
         """Return a container of a service: a running one if there is one."""
         return self.running(service) or next(iter(self.of(service)), None)

@@ -259,12 +259,12 @@ def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan
     """Refuse to start the proxy while another program holds one of its ports; nothing is written yet."""
     starts = any(isinstance(operation, StartProxy) for operation in plan.operations)
     # The stack's own proxy is replaced, whatever its service was called, and also while it is being restarted.
-    own = [c for c in observed.containers if c.role == "proxy" or c.service == stack.proxy.service]
-    if not starts or any(c.state in {"running", "restarting", "paused"} for c in own):
+    if not starts or observed.containers.publishes_as(stack.proxy.service, "proxy"):
         return
     for at in (listener.at for listener in stack.proxy.listeners):
         owner = context.wire.owner(at)
-        if owner and own:  # Docker releases a port shortly after its container has ended
+        # Docker releases a port shortly after its container has ended.
+        if owner and observed.containers.of(stack.proxy.service):
             wait_for(lambda at=at: None if context.wire.owner(at) else True, PORT_SECONDS)  # type: ignore[misc]
             owner = context.wire.owner(at)
         if owner:

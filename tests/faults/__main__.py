@@ -13,7 +13,17 @@ from subprocess import SubprocessError
 
 from tests.bench.lab import BenchError
 from tests.e2e.helpers import LAB
-from tests.faults import ca_faults, disk_faults, dns_faults, engine_faults, kills, lock_faults, loop_faults, time_faults
+from tests.faults import (
+    ca_faults,
+    crash_faults,
+    disk_faults,
+    dns_faults,
+    engine_faults,
+    kills,
+    lock_faults,
+    loop_faults,
+    time_faults,
+)
 from tests.faults.bed import STOP, Row, Run, Stopped, begun
 
 OUT = LAB / "faults"
@@ -30,6 +40,7 @@ FAMILIES: dict[str, Callable[[Run], None]] = {
     "time": time_faults.rows,
     "loops": loop_faults.rows,
     "locks": lock_faults.rows,
+    "crash": crash_faults.rows,
 }
 """The longest first, so that the others run in parallel with them."""
 

@@ -31,10 +31,11 @@ def loops(world: World, monkeypatch: pytest.MonkeyPatch, state: str) -> str:
 
     def seen(container: str) -> Inspected:
         found = inspect(container)
-        details = {"state": state, "restarts": 4, "exit_code": 1, "last_line": "nginx: [emerg] gone"}
+        details = {"state": state, "restarts": 4, "exit_code": 1}
         return replace(found, **details) if container == number else found  # type: ignore[arg-type]
 
     monkeypatch.setattr(world.fake, "inspect", seen)
+    monkeypatch.setattr(world.fake, "log", lambda _container, _lines: "nginx: [emerg] gone")
     return number
 
 
@@ -63,6 +64,13 @@ def test_a_stranger_is_named_although_the_proxy_has_a_container(site: World) -> 
     with pytest.raises(Exception, match="apache2") as caught:
         site.up()
     assert getattr(caught.value, "code", None) is ExitCode.HOST
+
+
+def test_doctor_does_not_call_its_own_port_a_strangers(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    loops(site, monkeypatch, "restarting")
+    site.fake.taken[80] = "docker-proxy"
+    assert site.doctor()["host"]["http-port"] == "ok"
+    assert site.doctor()["host"]["proxy"] == "wrong"
 
 
 @pytest.mark.parametrize("state", ["running", "restarting"])

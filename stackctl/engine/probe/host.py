@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stackctl.diagnose.host import Disk, Image, Port, Program, ProxyState
 from stackctl.engine.context import Context
-from stackctl.errors import StackctlError
+from stackctl.errors import EngineError, StackctlError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project
 from stackctl.model.stack import ProxyService, Stack
@@ -45,7 +45,7 @@ def images(context: Context, project: Project) -> tuple[Image, ...]:
 
 def ports(context: Context, proxy_service: ProxyService, containers: Deployment) -> tuple[Port, ...]:
     """Return which process or container uses the published ports of the proxy."""
-    own = containers.is_running(proxy_service.service) or any(c.running and c.role == "proxy" for c in containers)
+    own = containers.publishes_as(proxy_service.service, "proxy")
     return _port(context, "http-port", proxy_service.http.at, own=own), _port(
         context, "https-port", proxy_service.https.at, own=own
     )
@@ -81,7 +81,11 @@ def _ended(context: Context, container: Container) -> str | None:
         return None
     how = "it ran out of memory" if seen.oom_killed else f"it ended with code {seen.exit_code}"
     often = f" and was restarted {seen.restarts} times" if seen.restarts else ""
-    return f"{how}{often}" + (f"; last log line: {seen.last_line}" if seen.last_line else "")
+    try:
+        printed = context.containers.log(container.id, 1)
+    except EngineError:
+        printed = ""  # such as a logging driver that cannot be read
+    return f"{how}{often}" + (f"; last log line: {printed}" if printed else "")
 
 
 def disks(root: Path, engine_root: str | None) -> tuple[Disk, ...]:
