@@ -359,7 +359,7 @@ def test_what_the_user_reads_of_a_backup(cli: Cli, tmp_path: Path) -> None:
     assert "is intact: project stack" in cli("restore", str(archive), "--dry-run").stdout
     cli.world.custom("http.conf", "# new\n")
     assert (
-        "with --force, these would be moved aside: .stackctl/history, data/ca, data/"
+        "with --force, these would be moved aside: .dockerignore, .gitignore, .stackctl/history, data/ca, data/"
         in cli("restore", str(archive), "--dry-run").stdout
     )
     restored = cli("restore", str(archive), "--force")

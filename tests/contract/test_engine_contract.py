@@ -309,7 +309,7 @@ def test_a_service_without_an_available_image_cannot_be_started(stand: Stand) ->
 def test_commands_in_a_fresh_container(stand: Stand) -> None:
     assert stand.engine.sandbox.run_once(NGINX, ["echo", "hello", "you"]) == Output(0, "hello you\n")
     assert stand.engine.sandbox.run_once(NGINX, ["false"]) == Output(1, "")
-    printed = stand.engine.sandbox.run_once(NGINX, ["nginx", "-v"])
+    printed = stand.engine.sandbox.run_once(NGINX, ["nginx", "-V"])
     assert printed.code == 0
     assert re.match(r"nginx version: nginx/1\.30\.\d+\n", printed.text)
     with pytest.raises(EngineError):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from stackctl.errors import StackfileError
-from stackctl.stackfile import document, edit
+from stackctl.stackfile import composing, edit
 from stackctl.stackfile.document import Document
 from tests.unit.build import GOLDEN, UPDATE_GOLDEN
 from tests.unit.composed import TEXTS
@@ -79,7 +79,7 @@ def test_a_service_and_a_route_go_into_the_users_file_as_expected(path: Path) ->
 @pytest.mark.parametrize("pure", [False, True], ids=["C parser", "Python parser"])
 def test_a_service_comes_and_goes_without_a_trace(path: Path, pure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if pure:
-        monkeypatch.setattr(document, "YAML", lambda **_: YAML(typ="safe", pure=True))
+        monkeypatch.setattr(composing, "YAML", lambda **_: YAML(typ="safe", pure=True))
     assert_there_and_back(
         read(path).text,
         lambda doc: edit.add_entry(doc, SERVICES, SERVICE),

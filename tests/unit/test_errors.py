@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from stackctl import errors
 from stackctl.errors import ExitCode, InputError, StackctlError
 
@@ -25,10 +23,11 @@ def test_a_place_is_given_once() -> None:
     assert error.hint == "mend it"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_error_has_an_exit_code_of_its_own(kind: type[StackctlError]) -> None:
-    assert [other for other in KINDS if other.code is kind.code] == [kind]
-    assert kind.code is not ExitCode.OK
+def test_every_kind_of_failure_has_an_exit_code_of_its_own() -> None:
+    """A special case of an error has the code of that error."""
+    codes = [kind.code for kind in KINDS if "code" in vars(kind)]
+    assert len(set(codes)) == len(codes)
+    assert ExitCode.OK not in {kind.code for kind in KINDS}
 
 
 def test_every_exit_code_of_a_failure_has_an_error() -> None:

@@ -279,7 +279,10 @@ def test_commands_are_argument_lists() -> None:
     assert NGINX.test_command("staged") == [
         "nginx", "-e", "/dev/stderr", "-t", "-q", "-c", "/etc/nginx/staged/nginx.conf",
     ]  # fmt: skip
-    assert NGINX.reload.command == ("nginx", "-e", "/dev/stderr", "-s", "reload")
+    *shell, script = NGINX.reload.command
+    assert shell == ["sh", "-c"]
+    assert script.endswith("; exec nginx -e /dev/stderr -s reload"), "a constant: nothing of the user's is in it"
+    assert NGINX.start_command() == ["nginx", "-e", "/dev/stderr", "-g", "daemon off;"]
     assert NGINX.version_command() == ["nginx", "-V"]
 
 

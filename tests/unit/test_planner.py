@@ -21,7 +21,7 @@ from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container
 from stackctl.observed.state import Observed
-from stackctl.plan.certificates import CheckNames, DeferIssue, Issue
+from stackctl.plan.certificates import CheckNames, DeferIssue, Issue, RefuseIssue
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import MakeDummy, Publish, PullImage, ReloadProxy, StageFiles, StartProxy, VerifySite
@@ -1115,9 +1115,9 @@ def test_no_wildcard_is_requested_by_a_lineage_that_the_file_names() -> None:
     desired = stack(replace(site(*names), certificate="shared"))
     found = lineage("*.example.com", "kept.example.net", name="shared")
     made = plan(desired, replace(settled(desired, WEB), shelf=Shelf({"shared": found})))
-    (request,) = [one.request for one in made.operations if isinstance(one, Issue)]
-    assert request.lineage == "shared"
-    assert request.names == (*names, "kept.example.net")
+    assert not any(isinstance(one, Issue) for one in made.operations)
+    (refused,) = [one for one in made.operations if isinstance(one, RefuseIssue)]
+    assert "does not cover a.example.org" in refused.cause
 
 
 def test_a_certificate_from_elsewhere_is_served_until_it_is_due() -> None:

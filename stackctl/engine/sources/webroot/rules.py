@@ -69,7 +69,8 @@ def _own_fault(lineage: Lineage, site: Site) -> str | None:
         return f"its lineage is unusable: {lineage.problem}"
     missing = [name for name in site.domains if not lineage.certificate.covers(name)]
     if missing:
-        return f"{lineage.name}, which certbot renews by {lineage.authenticator}, does not cover {listed(missing)}"
+        way = f"certbot renews by {lineage.authenticator}" if lineage.authenticator else "only certbot can renew"
+        return f"{lineage.name}, which {way}, does not cover {listed(missing)}"
     return f"its lineage is incomplete: {lineage.fault}" if lineage.fault else None
 
 
