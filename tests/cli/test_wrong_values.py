@@ -12,6 +12,9 @@ import pytest
 
 from stackctl.cli import interruption
 
+pytestmark = pytest.mark.slow
+"""Each is a process of its own."""
+
 
 def said(directory: Path, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
