@@ -1,3 +1,4 @@
+#!/bin/sh
 # What docker-gen writes from nginx-proxy's template, with the addresses of the containers.
 address() { getent hosts "$1" | awk '{ print $1 }'; }
 cat >/etc/nginx/conf.d/default.conf <<END
