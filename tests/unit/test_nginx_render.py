@@ -332,7 +332,7 @@ def test_an_nginx_that_is_too_old_is_refused(version: str) -> None:
             'nginx: [emerg] cannot load certificate "/etc/x.pem": BIO_new_file() failed\n',
             Rejection('cannot load certificate "/etc/x.pem": BIO_new_file() failed', None, None),
         ),
-        ("nginx: [emerg] bad in /usr/share/other.conf:5\n", Rejection("bad", None, None)),
+        ("nginx: [emerg] bad in /usr/share/other.conf:5\n", Rejection("bad in /usr/share/other.conf:5", None, None)),
         ("first\nsh: nginx: not found\n", Rejection("sh: nginx: not found", None, None)),
         ("", Rejection("nginx -t failed without output", None, None)),
     ],
@@ -344,12 +344,15 @@ def test_a_rejection_names_the_file_where_nginx_does(output: str, rejection: Rej
 @pytest.mark.parametrize(
     ("message", "site_named", "where"),
     [
-        ('unknown "mine" variable', A, None),
+        ('unknown "mine" variable', A, f"nginx/custom/{A}.conf:1"),
         ('unknown "shared" variable', None, None),
+        ('unknown "logs" variable', None, "nginx/custom/http.conf:2"),
         ('unknown "nowhere" variable', None, None),
         ('cannot load certificate "/etc/nginx/custom/ca.pem": BIO_new_file() failed', A, None),
         ("unexpected end of file in /etc/nginx/custom/more.inc:2", A, "nginx/custom/more.inc:2"),
         ("unexpected end of file in /usr/share/more.inc:2", None, None),
+        ("unexpected end of file in /usr/share/own.inc:2", A, f"nginx/custom/{A}.conf:2"),
+        ('no "ssl_client_certificate" is defined for "/etc/own.pem"', A, f"nginx/custom/{A}.conf:3"),
     ],
 )
 def test_a_rejection_without_a_sites_file_is_about_the_only_site_that_it_can_be(
@@ -357,9 +360,11 @@ def test_a_rejection_without_a_sites_file_is_about_the_only_site_that_it_can_be(
 ) -> None:
     files = {
         "nginx.conf": b"log_format shared;",
-        f"sites/{A}.custom": b"if ($mine) {} include custom/more.inc; ssl_client_certificate custom/ca.pem; $shared",
+        "snippets/http.custom": b"\n$logs;",
+        f"sites/{A}.custom": b"if ($mine) {} include custom/more.inc; ssl_client_certificate custom/ca.pem; $shared"
+        b"\ninclude /usr/share/own.inc; # /etc/own.pem\n/etc/own.pem",
         f"sites/{A}.conf": b"ssl_client_certificate /etc/nginx/custom/ca.pem;",
-        "sites/b.example.com.conf": b"$other",
+        "sites/b.example.com.conf": b"$other; ssl_client_certificate x;",
     }
     rejection = NGINX.explain(f"nginx: [emerg] {message}\n", "s", files)
     assert (rejection.site, rejection.where) == (site_named, where)

@@ -113,6 +113,61 @@ def test_a_change_for_all_sites_that_one_of_them_does_not_survive_is_refused_as_
     assert two.served() == dict.fromkeys((ONE, TWO), "real")
 
 
+UNNAMED = 'nginx: [emerg] "ssl_certificate_key" is missing\n'
+
+
+def test_a_rejection_that_names_no_site_concerns_only_the_site_that_causes_it(
+    two: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nginx looks for some faults only at the end, and then says neither file nor line."""
+    test = two.fake.proxy.test
+
+    def judged(folder: Path, shown: str, on_host: OnHost) -> Output:
+        texts = [path.read_bytes() for path in (folder / "sites").glob("*.custom")]
+        return Output(1, UNNAMED) if any(b"bad on" in text for text in texts) else test(folder, shown, on_host)
+
+    monkeypatch.setattr(two.fake.proxy, "test", judged)
+    two.custom(f"{TWO}.conf", "bad on;\n")
+    two.custom(f"{ONE}.conf", "good on;\n")
+    assert [error.code for error in two.up().errors] == [ExitCode.PROXY_REJECTED]
+    assert two.served() == dict.fromkeys((ONE, TWO), "real")
+    assert b"good on" in two.live()[f"sites/{ONE}.custom"]
+    assert b"was_fine" in two.live()[f"sites/{TWO}.custom"]
+
+
+@pytest.mark.parametrize("failing", [(ONE,), (TWO,), (ONE, TWO)])
+def test_a_live_site_that_nginx_rejects_without_a_name_is_parked(
+    two: World, monkeypatch: pytest.MonkeyPatch, failing: tuple[str, ...]
+) -> None:
+    test = two.fake.proxy.test
+
+    def judged(folder: Path, shown: str, on_host: OnHost) -> Output:
+        files = [folder / f"sites/{name}.custom" for name in failing]
+        return Output(1, UNNAMED) if any(one.is_file() for one in files) else test(folder, shown, on_host)
+
+    monkeypatch.setattr(two.fake.proxy, "test", judged)
+    assert {error.code for error in two.add(THREE).errors} == {ExitCode.PROXY_REJECTED}
+    assert parked(two).keys() == set(failing)
+    assert two.served() == dict.fromkeys((ONE, TWO, THREE), "real") | dict.fromkeys(failing, "nothing")
+
+
+def test_a_rejection_without_a_name_that_no_site_causes_changes_nothing(
+    two: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(two.fake.proxy, "test", lambda *_: Output(1, UNNAMED))
+    published = two.published()
+    assert [error.code for error in two.add(THREE).errors] == [ExitCode.PROXY_REJECTED]
+    assert two.published() == published
+    assert not parked(two)
+
+
+def test_a_file_of_an_editor_on_windows_begins_with_a_byte_order_mark(two: World) -> None:
+    two.custom(f"{TWO}.conf", "\ufeffclient_max_body_size 1m;\r\n")
+    done(two.up())
+    assert two.live()[f"sites/{TWO}.custom"].startswith(b"client_max_body_size")
+    assert b"client_max_body_size" not in two.live()[f"sites/{TWO}.conf"]
+
+
 def test_a_renewed_certificate_is_loaded_although_another_site_fails(two: World, reject: Callable[..., None]) -> None:
     reject(TWO)
     result = two.renew(ONE)

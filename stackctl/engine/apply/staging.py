@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stackctl.certs.held import held
@@ -78,6 +78,7 @@ class Staging:
                 rejection = self._tested(files)
                 if rejection is None:
                     break
+                rejection = self._staged_cause(base, rejection)
                 if rejection.site in self._staged:
                     rejected.append((self._staged.pop(rejection.site), self._error(rejection)))
                     self._failed.add(rejection.site)
@@ -88,7 +89,7 @@ class Staging:
                 site, rejection = self._live_cause(base, rejection)
                 if site is None or len(parked) == MOST_PARKED:
                     raise self._error(rejection)
-                base, fresh = self._without(base, site), self._fresh(base, site)
+                base, fresh = self._without(base, {site}), self._fresh(base, site)
                 if fresh is not None and site not in replaced:
                     replaced.add(site)
                     base |= fresh
@@ -111,21 +112,40 @@ class Staging:
             self.has_published = True
         return rejection
 
-    def _test(self, files: dict[str, bytes]) -> tuple[Staged, Rejection | None]:
+    def _test(self, files: Files) -> tuple[Staged, Rejection | None]:
         staged = self._delivery.stage(files, self._proxy.marker)
         command = self._proxy.test_command(staged.folder)
         tested = self._delivery.test(command, self._observed.project, self._stack.proxy.service)
         return staged, self._proxy.explain(tested.text, staged.folder, files) if tested.code else None
 
+    def _staged_cause(self, base: Files, rejection: Rejection) -> Rejection:
+        """Return the rejection with the staged site that causes it, if it names no site."""
+        if rejection.site is not None:
+            return rejection
+        sites = [Domain(one.scope) for one in self._staged.values() if one.scope is not None]
+        return _first_to_fail(sites, lambda kept: self._tried(self._merged(base, set(sites) - set(kept)))) or rejection
+
     def _live_cause(self, base: dict[str, bytes], rejection: Rejection) -> tuple[Domain | None, Rejection]:
         """Return the live site to take out, with its rejection; None if what is staged for all is at fault."""
+        live = self._proxy.sites_in(base)
         if self._staged:
-            staged, found = self._test(base)
-            self._delivery.discard(staged)
+            found = self._tried(base)
             if found is None:
                 return None, rejection
-            rejection = found if found.site in self._proxy.sites_in(base) else rejection
-        return (rejection.site if rejection.site in self._proxy.sites_in(base) else None), rejection
+            rejection = found if found.site in live or rejection.site is None else rejection
+        if rejection.site is None:
+            sites = sorted(live)
+            rejection = _first_to_fail(sites, lambda kept: self._tried(self._only(base, kept))) or rejection
+        return (rejection.site if rejection.site in live else None), rejection
+
+    def _tried(self, files: Files) -> Rejection | None:
+        staged, rejection = self._test(files)
+        self._delivery.discard(staged)
+        return rejection
+
+    def _only(self, base: Files, kept: Sequence[Domain]) -> Files:
+        """Return ``base`` with these of its sites only."""
+        return self._without(base, self._proxy.sites_in(base) - set(kept))
 
     def _error(self, rejection: Rejection) -> ProxyRejected:
         return ProxyRejected(
@@ -144,29 +164,53 @@ class Staging:
         live = {path: body for path, body in base.items() if self._proxy.site_of(path) == name}
         return fresh if fresh != live else None
 
-    def _without(self, base: Files, name: Domain) -> dict[str, bytes]:
-        """Return ``base`` without a site; where shared files serve it, they are rendered without it."""
-        left = {path: body for path, body in base.items() if self._proxy.site_of(path) != name}
-        if name not in self._proxy.sites_in(left):
+    def _without(self, base: Files, names: Collection[Domain]) -> dict[str, bytes]:
+        """Return ``base`` without these sites; where shared files serve them, they are rendered without them."""
+        left = {path: body for path, body in base.items() if self._proxy.site_of(path) not in names}
+        if self._proxy.sites_in(left).isdisjoint(names):
             return left
-        sites = tuple(site for site in self._stack.sites if site.name in self._proxy.sites_in(base) - {name})
+        kept = self._proxy.sites_in(base).difference(names)
+        sites = tuple(site for site in self._stack.sites if site.name in kept)
         tls = {site.name: site_tls(site, held(site, self._observed.shelf)) for site in sites}
         shared = self._rendering.render(replace(self._stack, sites=sites), (), tls).shared
         return {path: body for path, body in left.items() if self._proxy.site_of(path) is not None} | dict(shared)
 
-    def _merged(self, base: Files) -> dict[str, bytes]:
+    def _merged(self, base: Files, left_out: Collection[Domain] = ()) -> dict[str, bytes]:
+        """Return ``base`` with what is staged, except for the sites ``left_out``."""
         files: dict[str, bytes] = dict(base)
+        failed = self._failed.union(left_out)
         for operation in self._staged.values():
-            if operation.without is not None and self._failed:
+            if operation.scope in left_out:
+                continue
+            if operation.without is not None and failed:
                 shared = [path for path in files if self._proxy.site_of(path) is None]
                 changes: Mapping[str, bytes | None] = {
                     **dict.fromkeys(shared),
-                    **operation.without(self._failed, base),
+                    **operation.without(failed, base),
                 }
             else:
                 changes = {**operation.files, **dict.fromkeys(operation.leave_out)}
             files = {path: body for path, body in {**files, **changes}.items() if body is not None}
         return files
+
+
+def _first_to_fail(sites: Sequence[Domain], tried: Callable[[Sequence[Domain]], Rejection | None]) -> Rejection | None:
+    """Return the rejection of the first site that fails after those before it; None if it fails without any.
+
+    All of them are known to fail. The first is found by halving, because each try starts a container.
+    """
+    if not sites or tried(()) is not None:
+        return None
+    passing, failing = 0, len(sites)
+    rejection: Rejection | None = None
+    while failing - passing > 1 or rejection is None:
+        middle = (passing + failing + 1) // 2 if failing - passing > 1 else failing
+        found = tried(sites[:middle])
+        if found is None:
+            passing = middle
+        else:
+            failing, rejection = middle, found
+    return replace(rejection, site=sites[failing - 1])
 
 
 def _parking(error: ProxyRejected, site: Domain) -> ProxyRejected:

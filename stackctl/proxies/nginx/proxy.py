@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.errors import EngineError
@@ -95,6 +96,8 @@ class Nginx:
         custom: Mapping[str, bytes],
     ) -> Rendered:
         """Return ``nginx.conf`` and the snippets, and the files below ``sites/``."""
+        # Editors on Windows write one; nginx reads it as a part of the first word.
+        custom = {name: content.removeprefix(BOM_UTF8) for name, content in custom.items()}
         http = custom.get(CUSTOM_HTTP)
         groups = all_groups(stack, http)
         return Rendered(

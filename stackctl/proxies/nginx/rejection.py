@@ -25,8 +25,9 @@ _ADDRESS = "write its address: nginx resolves this name only when it starts"
 def explained(output: str, root: str, files: Files) -> Rejection:
     """Return what the first ``[emerg]`` line says, and which site it is about.
 
-    nginx names no file if it finds the fault only after reading all of them: then the site is the only one whose
-    files contain the quoted name. ``files`` are those below ``root``, which is relative to nginx's directory.
+    nginx names no file if it finds the fault only after reading all of them, and a file of the image if one that is
+    included is at fault: then the site is the only one whose files contain the quoted name, or the path, and the place
+    is the only line of the user's. ``files`` are those below ``root``, which is relative to nginx's directory.
     """
     match = _REJECTION.search(output)
     if match is None:
@@ -39,8 +40,12 @@ def explained(output: str, root: str, files: Files) -> Rejection:
     if path.startswith(f"{CUSTOM.mount}/"):
         name = path.removeprefix(f"{CUSTOM.mount}/")
         return Rejection(message, _only_site(files, name), f"{(CUSTOM / name).path}:{match['line']}", hint)
-    quoted = _QUOTED.search(message) if not path else None
-    return Rejection(message, _only_site(files, quoted[1]) if quoted else None, None, hint)
+    texts = [path] if path else _QUOTED.findall(message)
+    text = next((text for text in texts if len(_sites(files, text)) == 1), None)
+    told = f"{message} in {path}:{match['line']}" if path else message
+    if text is None:
+        return Rejection(told, hint=hint)
+    return Rejection(told, _only_site(files, text), _only_place(files, text), hint)
 
 
 def site_of(path: str) -> Domain | None:
@@ -56,8 +61,24 @@ def shown(path: str) -> str:
 
 def _only_site(files: Files, text: str) -> Domain | None:
     """Return the site whose files contain a text; None if there are several, or if a shared file does."""
-    found = {site_of(path) for path, content in files.items() if text.encode() in content}
+    found = _sites(files, text)
     return found.pop() if len(found) == 1 else None
+
+
+def _sites(files: Files, text: str) -> set[Domain | None]:
+    return {site_of(path) for path, content in files.items() if text.encode() in content}
+
+
+def _only_place(files: Files, text: str) -> str | None:
+    """Return ``file:line`` of the only line of the user's own files that contains a text, comments left out."""
+    found = [
+        f"{shown(path)}:{number}"
+        for path, content in files.items()
+        if original_of(path) != path
+        for number, line in enumerate(content.split(b"\n"), 1)
+        if text.encode() in line.partition(b"#")[0]
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _hint(message: str) -> str | None:
