@@ -18,12 +18,12 @@ SCRIPTS = .ci/run $(shell find compose nginx stackctl tests -name '*.sh')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test lint e2e bench faults hostile engines dist clean venv engine images ca
+.PHONY: help setup demo check test lint e2e bench faults hostile corpus engines dist clean venv engine images ca
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  ARGS='...' is passed on to pytest, the demo, the benchmark, the fault tests, the hostile clients and"
-	@echo "  the engines."
+	@echo "  ARGS='...' is passed on to pytest, the demo, the benchmark, the fault tests, the hostile clients,"
+	@echo "  the corpus and the engines."
 
 setup: venv ca ## Install stackctl into .venv; start an engine, build images, start a test CA
 
@@ -53,6 +53,9 @@ faults: setup ## Inject faults and check that no other site is affected
 
 hostile: setup ## Hold one site by hostile clients and check what that costs another
 	$(BIN)/python -m tests.hostile $(ARGS)
+
+corpus: setup ## Adopt stacks in the layouts of public ones and compare every location before and after
+	$(BIN)/python -m tests.adopt_corpus $(ARGS)
 
 engines: setup ## Run the main end-to-end tests on Docker Engine 20.10, 26 and 28, with root's rights and rootless
 	$(BIN)/python -m tests.engines $(ARGS)

@@ -137,7 +137,7 @@ def _paths(body: Iterable[Directive], skipped: list[str]) -> Iterator[tuple[str,
 
 
 def compared(probe: Probe, old: Sequence[Response], new: Response) -> tuple[Difference, ...]:
-    """Return what differs between the answers of the old proxy and that of the new one.
+    """Return what differs between the answers of the old proxy and one of the new one.
 
     What differs among the old answers themselves, such as a token in a page, is the app's and not compared.
     """
@@ -152,6 +152,12 @@ def compared(probe: Probe, old: Sequence[Response], new: Response) -> tuple[Diff
         # The rest follows from another status, apart from where it leads.
         return tuple(one for one in found if one.what in {"status", "location"})
     return tuple(found)
+
+
+def lasting(first: Sequence[Difference], second: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Return the differences of a first answer that a second one has too: a cache is empty only once."""
+    again = {(one.what, one.old) for one in second}
+    return tuple(one for one in first if (one.what, one.old) in again)
 
 
 def _header_names(answers: Iterable[Response]) -> list[str]:

@@ -12,7 +12,7 @@ from stackctl.adopt.kept_servers import KeptServer, server_text
 from stackctl.adopt.nginx_conf import UNNAMED, NginxConf, ServerBlock, serves_challenges
 from stackctl.adopt.proposal import Handling, Proposal, ProposedSite, Remark
 from stackctl.adopt.redirects import Redirect, redirect_of
-from stackctl.adopt.server_kinds import into_location, is_complex, refuses_unknown_names
+from stackctl.adopt.server_kinds import into_location, is_complex, refusal_status, refuses_unknown_names
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import NotASite, SiteReader, merged
 from stackctl.adopt.unnamed import with_names
@@ -245,10 +245,15 @@ class _Reading:
         """Remark that unknown names, which got an answer, are now refused."""
         for port in (HTTP_PORT, HTTPS_PORT):
             default = self.conf.default(port)
-            if default is None or refuses_unknown_names(default) or default.unsupported_listen:
+            if default is None or default.unsupported_listen:
                 continue
             scheme = "https" if port == HTTPS_PORT else "http"
-            if redirect_of(default.body):
+            if refuses_unknown_names(default):
+                status = refusal_status(default, tls=port == HTTPS_PORT)
+                if status is None:
+                    continue
+                text = f"unknown names were answered with {status} over {scheme}, and now get no answer"
+            elif redirect_of(default.body):
                 text = f"unknown names were redirected over {scheme}, and are now refused"
             elif default.domains:
                 text = f"unknown names were answered by {default.domains[0]} over {scheme}, and are now refused"

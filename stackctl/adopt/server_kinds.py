@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from stackctl.adopt.nginx_conf import UNNAMED, ServerBlock, serves_challenges
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
-from stackctl.proxies.nginx.directives import Directive, named
+from stackctl.proxies.nginx.directives import Directive, every, first, named
 
 
 def refuses_unknown_names(server: ServerBlock) -> bool:
@@ -16,9 +16,21 @@ def refuses_unknown_names(server: ServerBlock) -> bool:
     if server.domains or not (default or set(server.names) <= UNNAMED) or server.unsupported_listen:
         return False
     rest = [one for one in server.body if not serves_challenges(one) and not _has_no_content(one)]
-    return all(_refuses(one) for one in rest)
+    everything = any(one.name == "return" or one.args == ("/",) for one in rest)
+    return all(_refuses(one) for one in rest) and (everything or first(server.body, "root") is None)
 
 
+def refusal_status(server: ServerBlock, *, tls: bool) -> str | None:
+    """Return the status with which a server refuses unknown names; None if it closes the connection."""
+    rejects = first(server.body, "ssl_reject_handshake")
+    if tls and rejects is not None and rejects.arg == "on":
+        return None
+    found = next((one.arg for one in every(server.body) if one.name == "return"), _NOT_FOUND)
+    return None if found == _CLOSED else found
+
+
+_CLOSED = "444"
+_NOT_FOUND = "404"
 _NO_CONTENT = {
     "http2",
     "http3",

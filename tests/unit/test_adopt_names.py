@@ -70,6 +70,28 @@ def test_a_pattern_that_matches_a_name_of_the_certificate_answers_for_it(pattern
 
 
 @pytest.mark.parametrize(
+    ("inside", "was"),
+    [
+        ("return 404;", "unknown names were answered with 404 over http, and now get no answer"),
+        ("location / { return 503; }", "unknown names were answered with 503 over http, and now get no answer"),
+        ("", "unknown names were answered with 404 over http, and now get no answer"),
+        ("return 444;", None),
+        ("return 301 https://$host$request_uri;", "unknown names were redirected over http, and are now refused"),
+    ],
+)
+def test_what_unknown_names_got_is_a_remark(inside: str, was: str | None) -> None:
+    proposal = shared(f"server {{ listen 80 default_server; server_name _; {inside} }} {APP}")
+    assert [text for text in texts(proposal, Handling.CHANGED) if "over http," in text] == ([was] if was else [])
+
+
+@pytest.mark.parametrize("inside", ["root /srv/site;", "root /srv/site; location = /private { return 403; }"])
+def test_a_default_server_with_files_does_not_refuse_unknown_names(inside: str) -> None:
+    proposal = shared(f"server {{ listen 80 default_server; server_name _; {inside} }} {APP}")
+    assert not any("replaced by stackctl's own" in text for text in texts(proposal, Handling.REPLACED))
+    assert "unknown names were answered over http, and are now refused" in texts(proposal, Handling.CHANGED)
+
+
+@pytest.mark.parametrize(
     ("path", "is_acmes"),
     [
         ("/.well-known/acme-challenge/", True),

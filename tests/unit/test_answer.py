@@ -35,6 +35,23 @@ def test_status_headers_and_body_are_read_whole() -> None:
         assert server.headers["Host"] == f"{NAME}:443"
 
 
+def test_the_version_of_the_server_in_its_own_pages_is_not_compared() -> None:
+    def of(program: str, shown: str) -> str:
+        body = f"<h1>404 Not Found</h1>\r\n<hr><center>{shown}</center>"
+        said = f"HTTP/1.1 404 Not Found\r\nServer: {program}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        with serving(said.encode()) as server:
+            return answer(server.at, Request(NAME, 80, False, "/"), CLIENT).digest
+
+    same = {
+        of("nginx", "nginx"),
+        of("nginx/1.30.6", "nginx/1.30.6"),
+        of("nginx", "nginx/1.22.1"),
+        of("nginx/1.1", "nginx"),
+    }
+    assert len(same | {of("nginx/1.24.0 (Ubuntu)", "nginx/1.24.0 (Ubuntu)")}) == 1
+    assert same.isdisjoint([of("nginx", "Apache"), of("nginx", "nginx 2"), of("(+", "nginx/1.30.6")])
+
+
 @pytest.mark.parametrize(("port", "host"), [(443, NAME), (8443, f"{NAME}:8443")])
 def test_over_tls_the_host_is_the_sni(tmp_path: Path, port: int, host: str) -> None:
     context = tls(make_pem(tmp_path), oldest=ssl.TLSVersion.TLSv1_2, newest=ssl.TLSVersion.TLSv1_3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackctl.adopt.comparison import STRANGER, Probe, compared, probes
+from stackctl.adopt.comparison import STRANGER, Probe, compared, lasting, probes
 from stackctl.adopt.nginx_conf import read_conf
 from stackctl.observed.reply import Failure, Response
 from stackctl.proxies.nginx.reader import parse
@@ -132,3 +132,10 @@ def test_a_cookie_is_compared_by_its_name() -> None:
     assert found(old, answer(set_cookie="other=3; Path=/")) == [
         "GET https://app.example.com/: header set-cookie session=1; Path=/, then other=3; Path=/"
     ]
+
+
+def test_what_a_second_answer_has_as_before_is_not_a_difference() -> None:
+    old = [answer(x_cache="HIT"), answer(x_cache="HIT")]
+    first, second = (compared(PROBE, old, answer(x_cache=value, x_app="1")) for value in ("MISS", "HIT"))
+    assert [one.what for one in lasting(first, second)] == ["x-app"]
+    assert lasting(first, ()) == ()

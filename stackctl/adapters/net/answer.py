@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import re
 import ssl
 
 from stackctl.adapters.net.connect import connected, secured
@@ -50,4 +51,15 @@ def answer(at: PortBinding, request: Request, context: ssl.SSLContext) -> Respon
     if response.length and len(body) < _MOST_BYTES:  # what is still missing of the announced length
         return Response(failure=Failure.CLOSED)
     found = tuple((name.lower(), value) for name, value in response.getheaders())
-    return Response(response.status, found, len(body), hashlib.sha256(body).hexdigest())
+    own = _without_version(body, response.getheader("Server", ""))
+    return Response(response.status, found, len(body), hashlib.sha256(own).hexdigest())
+
+
+def _without_version(body: bytes, program: str) -> bytes:
+    """Remove the version of the server's program from a page of its own, such as that of an error.
+
+    Another version, or one that is hidden, does not make it another page.
+    """
+    name = program.partition("/")[0]
+    pattern = rb">%s/[\w.]+( \([^<>()]*\))?<" % re.escape(name.encode("latin-1", "replace"))
+    return re.sub(pattern, f">{name}<".encode("latin-1", "replace"), body) if name else body

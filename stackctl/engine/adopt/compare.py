@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from stackctl.adapters.disk.files import host_errors
 from stackctl.adapters.disk.generations import Generations
-from stackctl.adopt.comparison import STRANGER, Difference, Probe, compared, probes
+from stackctl.adopt.comparison import STRANGER, Difference, Probe, compared, lasting, probes
 from stackctl.certs.dummy import make_dummy
 from stackctl.engine.adopt.foreign import Foreign
 from stackctl.engine.adopt.volumes import write_entries
@@ -157,7 +157,8 @@ def _ask_both(
     def each(probe: Probe) -> tuple[Difference, ...]:
         # Twice, around the other: what differs between the two changes by itself.
         first, now, second = (ask(at, probe) for at in (old[probe.port], new[probe.port], old[probe.port]))
-        return compared(probe, [first, second], now)
+        found = compared(probe, [first, second], now)
+        return lasting(found, compared(probe, [first, second], ask(new[probe.port], probe))) if found else ()
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return tuple(one for found in pool.map(each, asked) for one in found)

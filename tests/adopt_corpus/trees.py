@@ -1,16 +1,4 @@
-"""Trees of ``tests/adopt_corpus``: started as their owners would, asked, and compared.
-
-Each folder is one stack with a ``tree.toml``:
-
-* ``trait``: what it is about; ``wild``: how often it occurs in public stacks.
-* ``ask``: the URLs to compare; ``wss://`` upgrades to a WebSocket.
-* ``certificates``: the lineages, with their names.
-* ``seen`` (optional): request headers whose value at the app is compared.
-* ``certs`` (optional): the folder with a copy of each certificate as ``NAME.crt`` and ``NAME.key``.
-* ``broken`` (optional): URLs that no app answers, before and after.
-* ``volume`` (optional): ``SERVICE:PATH`` of the named volume that certbot's tree is in.
-* ``adopt`` (optional): arguments of ``adopt``.
-"""
+"""Start the trees, and ask them; the format is described in the package."""
 
 from __future__ import annotations
 
@@ -18,6 +6,7 @@ import base64
 import http.client
 import json
 import shutil
+import socket
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,10 +16,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stackctl.adapters.fakes.certbot import FakeCa
-from tests.e2e.helpers import APP_IMAGE, CERTBOT_IMAGE, NGINX_IMAGE, Secure, Stack, docker, trusting
+from tests.e2e.helpers import APP_IMAGE, NGINX_IMAGE, Stack, docker, trusting
 
-CORPUS = Path(__file__).parents[1] / "adopt_corpus"
+CORPUS = Path(__file__).parent
 TREES = sorted(path.parent for path in CORPUS.glob("*/tree.toml"))
+REPRESENTATIVE = ("baked", "conf_d", "user_conf_d", "well_known")
+"""The trees that ``make test`` adopts: the most usual layout, an image of the project's own, certificates in a named
+volume, and one with many features. ``make corpus`` adopts all."""
+
 OFFICIAL = "stackctl-lab/nginx-official:corpus"
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _IGNORED = {
@@ -44,7 +37,7 @@ _IGNORED = {
     "content-length",
     "expires",
 }
-_APP = {"app", "method", "path", "host"}
+_APP = ("app", "method", "path", "host")
 
 
 @dataclass(frozen=True)
@@ -82,7 +75,9 @@ class Tree:
     def _ask(self, url: str, method: str) -> Answer:
         parts = urlsplit(url)
         name, path = parts.hostname or "", parts.path + (f"?{parts.query}" if parts.query else "")
-        headers = {"Host": name}
+        default = 80 if parts.scheme == "http" else 443
+        port = parts.port or default
+        headers = {"Host": name if port == default else f"{name}:{port}"}
         if parts.username:
             user = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
             headers["Authorization"] = f"Basic {user}"
@@ -90,12 +85,9 @@ class Tree:
             key = base64.b64encode(b"0123456789abcdef").decode()
             headers |= {"Connection": "Upgrade", "Upgrade": "websocket"}
             headers |= {"Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13"}
-        connection: http.client.HTTPConnection
-        if parts.scheme == "http":
-            connection = http.client.HTTPConnection(self.stack.address, 80, timeout=15)
-        else:
-            connection = Secure(self.stack.address, name, trusting(None))
+        connection = http.client.HTTPConnection(name)
         try:
+            connection.sock = self._connected(port, name if parts.scheme != "http" else None)
             connection.request(method, path, b"" if method == "POST" else None, headers)
             response = connection.getresponse()
             body = b"" if response.status == 101 else response.read()
@@ -104,6 +96,20 @@ class Tree:
             return Answer(0, {}, "")
         finally:
             connection.close()
+
+    def _connected(self, port: int, secured: str | None) -> socket.socket:
+        stream = socket.create_connection((self.stack.address, port), 15)
+        if secured is None:
+            return stream
+        try:
+            return trusting(None).wrap_socket(stream, server_hostname=secured)
+        except BaseException:
+            stream.close()
+            raise
+
+    def echoes(self, url: str) -> bool:
+        """Whether the app shows the request that it got, which has more headers behind stackctl's proxy."""
+        return self._ask(url, "GET").body.startswith('{"app"')
 
     def _headers(self, response: http.client.HTTPResponse) -> dict[str, str]:
         found = {name.lower(): value for name, value in response.getheaders()}
@@ -189,9 +195,3 @@ def _store(conf: Path, lineage: str, chain: bytes, key: bytes) -> None:
         "account = 0123456789abcdef0123456789abcdef\nserver = https://ca.test/dir\nauthenticator = webroot\n"
         "webroot_path = /var/www/certbot,\nkey_type = ecdsa\n"
     )
-
-
-def adopt(tree: Tree, *more: str) -> str:
-    """Adopt the tree with the lab's images; return what is printed."""
-    arguments = [*tree.facts.get("adopt", ()), "--certbot-image", CERTBOT_IMAGE]
-    return tree.stack.ok("adopt", *arguments, *more).stdout
