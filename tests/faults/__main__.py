@@ -22,7 +22,9 @@ from tests.faults import (
     kills,
     lock_faults,
     loop_faults,
+    memory_faults,
     time_faults,
+    tree_faults,
 )
 from tests.faults.bed import STOP, Row, Run, Stopped, begun
 
@@ -39,7 +41,9 @@ FAMILIES: dict[str, Callable[[Run], None]] = {
     "DNS": dns_faults.rows,
     "time": time_faults.rows,
     "loops": loop_faults.rows,
+    "tree": tree_faults.rows,
     "locks": lock_faults.rows,
+    "memory": memory_faults.rows,
     "crash": crash_faults.rows,
 }
 """The longest first, so that the others run in parallel with them."""

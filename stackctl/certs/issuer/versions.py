@@ -190,9 +190,12 @@ def is_whole(version: Mapping[str, bytes | None]) -> bool:
 
 
 def _made_whole(version: Mapping[str, bytes | None], keys: list[bytes]) -> Iterator[Mapping[str, bytes]]:
-    """Yield whole versions with the chain of ``version``, or with its parts, and the key that fits."""
+    """Yield whole versions with the chain of ``version``, or with its parts, and the key that fits; the longest first.
+
+    A chain that is cut off behind its leaf can look whole: not every leaf says that it needs an intermediate.
+    """
     joined = (version.get("cert") or b"") + (version.get("chain") or b"")
-    for chain in (version.get("fullchain") or b"", joined):
+    for chain in sorted((version.get("fullchain") or b"", joined), key=lambda one: len(blocks(one)), reverse=True):
         for key in [version.get("privkey") or b"", *keys]:
             first, *rest = blocks(chain) or [b""]
             made = {"cert": first, "chain": b"".join(rest), "fullchain": first + b"".join(rest), "privkey": key}
