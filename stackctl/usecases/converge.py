@@ -124,11 +124,15 @@ def resolve(context: Context, doc: Document) -> tuple[Project, Document]:
     """Return what Compose resolves ``doc`` to, and ``doc`` with the values of variables in ``x-stackctl``.
 
     Raises:
-        StackfileError: Compose rejects it.
+        StackfileError: Compose rejects it, or a file of ``include`` contains ``x-stackctl``.
     """
     texts = variables(doc)
-    project = context.orchestrator.resolve(doc.text, tuple(texts.values()))
-    return project, doc.interpolated(dict(zip(texts, project.texts, strict=True)))
+    paths = [path for path in included(doc.data(("include",))) if "$" in path]
+    project = context.orchestrator.resolve(doc.text, (*texts.values(), *paths))
+    values, places = project.texts[: len(texts)], project.texts[len(texts) :]
+    if places:
+        refuse_foreign_keys(context.directory.files, places)
+    return project, doc.interpolated(dict(zip(texts, values, strict=True)))
 
 
 def interpolated(context: Context, doc: Document) -> Document:

@@ -106,3 +106,16 @@ def test_doctor_renew_and_a_damaged_value(host: World) -> None:
     (host.root / ".env").write_text("DOMAIN=-\nPORT=8000\n")
     found = json.dumps(host.doctor())
     assert "wrong" in found
+
+
+@pytest.mark.parametrize("include", ["[$PARTS/web.yml]", '[{path: ["${PARTS:-none}/web.yml"], env_file: one.env}]'])
+def test_keys_of_an_included_file_are_refused_although_its_path_has_a_variable(host: World, include: str) -> None:
+    (host.root / "parts").mkdir()
+    (host.root / "parts/web.yml").write_text("services:\n  web:\n    image: web\n    x-stackctl: {port: 80}\n")
+    (host.root / ".env").write_text("DOMAIN=staging.example.com\nPORT=8000\nPARTS=parts\n")
+    host.file.write_text(f"include: {include}\n{host.text}")
+    with pytest.raises(StackfileError, match=r"x-stackctl is only read from docker-compose\.yml") as caught:
+        host.up()
+    assert caught.value.where == "web.yml:4"
+    (host.root / "parts/web.yml").write_text("services:\n  web:\n    image: web\n")
+    assert not host.up().plan

@@ -120,7 +120,8 @@ def _follow(root: Path, file: Path, base: Path, found: Selection, seen: set[Path
         _take(root, base / path, found, path)
     for path in named.compose:
         if "$" in path or "://" in path or path.startswith("git@"):
-            found.notes.append(f"{path} is not in the archive: it is not a path in this directory")
+            why = "its name contains a variable" if "$" in path else "it is not a path in this directory"
+            found.notes.append(f"{path} is not in the archive: {why}")
         else:
             other = Path(os.path.normpath(base / path))
             _follow(root, other, other.parent, found, seen)
