@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,29 @@ class Siblings:
     volumes: tuple[str, ...] = ()
     builds: tuple[tuple[str, str], ...] = ()
     mounts: tuple[tuple[str, str], ...] = ()
+
+
+def valued(data: Any, values: Callable[[Sequence[str]], Sequence[str]]) -> Any:  # noqa: ANN401  (YAML holds anything)
+    """Return the content of a Compose file with the values of its variables, which ``values`` gives for texts."""
+    texts = tuple(dict.fromkeys(_with_variables(data)))
+    return _replaced(data, dict(zip(texts, values(texts), strict=True))) if texts else data
+
+
+def _with_variables(data: Any) -> Iterator[str]:  # noqa: ANN401  (YAML holds anything)
+    if isinstance(data, str):
+        if "$" in data:
+            yield data
+    elif isinstance(data, dict | list):
+        for item in data.values() if isinstance(data, dict) else data:
+            yield from _with_variables(item)
+
+
+def _replaced(data: Any, values: dict[str, str]) -> Any:  # noqa: ANN401  (YAML holds anything)
+    if isinstance(data, str):
+        return values.get(data, data)
+    if isinstance(data, dict):
+        return {key: _replaced(value, values) for key, value in data.items()}
+    return [_replaced(item, values) for item in data] if isinstance(data, list) else data
 
 
 def included(include: Any) -> tuple[str, ...]:  # noqa: ANN401  (YAML holds anything)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,7 @@ from stackctl.engine.backup.unpack import verify
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError, StackctlError
 from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, LINEAGES
+from stackctl.stackfile.document import Document
 from stackctl.usecases.converge import open_document
 from stackctl.usecases.result import Result
 
@@ -100,8 +101,9 @@ def backup(context: Context, options: BackupOptions) -> Result[BackupReport]:
         Locked: certbot is still running.
     """
     options.check(context.directory.root)
-    project = _project(context)
-    selection = select(context.directory.files)
+    doc = open_document(context)
+    project = _project(context, doc)
+    selection = select(context.directory.files, lambda texts: _values(context, doc, texts))
     options.refuse_part(context.directory.root, selection.paths)
     if not isinstance(options.file, Path) or options.seal is not None:
         plain = io.BytesIO()
@@ -134,9 +136,16 @@ def lineages(manifest: Manifest) -> tuple[str, ...]:
     return tuple(path[len(live) : -len(ends)] for path in found)
 
 
-def _project(context: Context) -> str:
+def _values(context: Context, doc: Document, texts: Sequence[str]) -> Sequence[str]:
+    """Return ``texts`` with the values of their variables, or as they are written: see :func:`_project`."""
+    try:
+        return context.orchestrator.resolve(doc.text, texts).texts
+    except StackctlError:
+        return texts
+
+
+def _project(context: Context, doc: Document) -> str:
     """Return the name of the Compose project, or a guess: a broken stack can be backed up too."""
-    doc = open_document(context)
     try:
         return context.orchestrator.resolve(doc.text).name
     except StackctlError as error:

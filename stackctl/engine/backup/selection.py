@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from stackctl.proxies.registry import layouts
 from stackctl.reading import read_regular
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import DOT_ENV, ComposeFiles
-from stackctl.stackfile.siblings import siblings
+from stackctl.stackfile.siblings import siblings, valued
 
 
 def trees() -> tuple[str, ...]:
@@ -56,8 +56,12 @@ class Selection:
     notes: list[str] = field(default_factory=list)
 
 
-def select(files: ComposeFiles) -> Selection:
-    """Return the selection for a backup of the stack.
+Values = Callable[[Sequence[str]], Sequence[str]]
+"""Returns texts with the values of their variables."""
+
+
+def select(files: ComposeFiles, values: Values) -> Selection:
+    """Return the selection for a backup of the stack; ``values`` are those that Compose gives variables.
 
     Raises:
         HostError: the Compose file itself is not in the stack's directory.
@@ -73,7 +77,7 @@ def select(files: ComposeFiles) -> Selection:
         found.paths |= {os.path.relpath(path, root) for path in _copies(root)}
         seen: set[Path] = set()
         for main in (files.main, *files.others):
-            _follow(root, main, files.project, found, seen)
+            _follow(root, main, files.project, found, seen, values)
     return found
 
 
@@ -103,7 +107,9 @@ def _is_dummy(folder: Path) -> bool:
         return False
 
 
-def _follow(root: Path, file: Path, base: Path, found: Selection, seen: set[Path]) -> None:
+def _follow(  # noqa: PLR0913  (a place, a file, and what was found so far)
+    root: Path, file: Path, base: Path, found: Selection, seen: set[Path], values: Values
+) -> None:
     """Add a Compose file and the files it names, each once; paths in it are relative to ``base``, where ``.env`` is."""
     if file in seen or not _take(root, file, found, file.name):
         return
@@ -115,7 +121,7 @@ def _follow(root: Path, file: Path, base: Path, found: Selection, seen: set[Path
     except (UnicodeDecodeError, StackfileError):
         found.notes.append(f"{file.name} cannot be read as YAML: files that it names are not in the archive")
         return
-    named = siblings(data)
+    named = siblings(valued(data, values))
     for path in named.read:
         _take(root, base / path, found, path)
     for path in named.compose:
@@ -124,7 +130,8 @@ def _follow(root: Path, file: Path, base: Path, found: Selection, seen: set[Path
             found.notes.append(f"{path} is not in the archive: {why}")
         else:
             other = Path(os.path.normpath(base / path))
-            _follow(root, other, other.parent, found, seen)
+            # An included file can have variables of its own, which Compose does not tell.
+            _follow(root, other, other.parent, found, seen, tuple)
     found.left_out |= {f"the volume {name}": None for name in named.volumes}
     found.left_out |= {f"the image that {name} builds from {context}": None for context, name in named.builds}
     for path, name in named.mounts:
