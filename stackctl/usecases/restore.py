@@ -18,9 +18,10 @@ from stackctl.engine.backup.place import Placing
 from stackctl.engine.backup.sealing import Keys, decrypt, is_sealed
 from stackctl.engine.backup.unpack import verify
 from stackctl.engine.context import Context
-from stackctl.errors import EngineError, HostError, InputError, StackctlError
+from stackctl.errors import EngineError, InputError, StackctlError
 from stackctl.usecases.backup import lineages
 from stackctl.usecases.converge import load_current
+from stackctl.usecases.renamed import name_taken
 from stackctl.usecases.result import Result
 from stackctl.usecases.up_down import up
 
@@ -220,11 +221,7 @@ def _refuse_foreign_containers(context: Context, archive: Archive) -> None:
     name = load_current(context).project.name
     for container in context.orchestrator.containers(name):
         if not _is_own(container.directory, project):
-            raise HostError(
-                f"the project name {name} is already used by the stack in {container.directory}",
-                hint=f"stop that stack with 'stackctl -C {container.directory} down',"
-                " or set another 'name:' in the Compose file of this directory",
-            )
+            raise name_taken(name, container.directory)
     if name != archive.manifest.project:
         context.report.note(
             f"the project's name changed from {archive.manifest.project} to {name}, so it uses new volumes:"

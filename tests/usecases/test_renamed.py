@@ -1,4 +1,4 @@
-"""The stack's directory was renamed: its containers are recognized, and no second project is started."""
+"""The stack's directory was renamed, or another one has its name: no second project is started, none is replaced."""
 
 from __future__ import annotations
 
@@ -92,3 +92,37 @@ def test_a_copy_next_to_the_original_is_a_stack_of_its_own(site: World, tmp_path
     world.fake.images, world.fake.runs = site.fake.images, dict(site.fake.runs)
     world.fake.loaded_generation = site.fake.loaded_generation
     assert world.up(dry_run=True).plan
+
+
+def beside(site: World, root: Path) -> World:
+    """Another directory with the same project name, on the same engine."""
+    twin = World(root)
+    (root / "docker-compose.yml").write_text(site.text)
+    twin.fake.ca, twin.fake.images, twin.fake.runs = site.fake.ca, site.fake.images, site.fake.runs
+    twin.network.take_over(site.network)
+    return twin
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_stack_of_another_directory_is_not_taken_over(site: World, command: str, tmp_path: Path) -> None:
+    """Both directories have one name, so Compose gives both projects one name too."""
+    twin = beside(site, tmp_path / "other" / site.root.name)
+    before, files = dict(site.fake.runs), twin.tree()
+    with pytest.raises(HostError, match="is already used by the stack in") as caught:
+        COMMANDS[command](twin)
+    assert str(site.root) in caught.value.message
+    assert "COMPOSE_PROJECT_NAME=NAME" in (caught.value.hint or "")
+    assert site.fake.runs == before
+    assert twin.tree() == files
+
+
+def test_doctor_names_the_other_directory(site: World, tmp_path: Path) -> None:
+    twin = beside(site, tmp_path / "other" / site.root.name)
+    assert twin.doctor()["host"]["compose-file"] == "wrong"
+
+
+def test_a_compose_file_in_another_folder_of_the_stack_is_the_same_stack(site: World) -> None:
+    (site.root / "deploy").mkdir()
+    for key, run in site.fake.runs.items():
+        site.fake.runs[key] = replace(run, container=replace(run.container, directory=str(site.root / "deploy")))
+    assert not site.up().errors
