@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackctl.adopt.nginx_conf import NginxConf, ServerBlock, is_challenge
 from stackctl.adopt.samples import sample_name, sample_path
@@ -30,6 +30,7 @@ class Probe:
     Attributes:
         port: the port inside the proxy's container.
         at: ``file:line`` of the location or the server that it is meant for.
+        server: ``file:line`` of the server.
     """
 
     host: str
@@ -38,6 +39,7 @@ class Probe:
     path: str
     at: str
     method: str = "GET"
+    server: str = ""
 
     @property
     def line(self) -> str:
@@ -78,18 +80,20 @@ def probes(conf: NginxConf) -> tuple[tuple[Probe, ...], tuple[str, ...]]:
     found: dict[Probe, None] = {}
     skipped: list[str] = []
     for server in conf.servers:
-        hosts = _hosts(server)
-        if not hosts:
-            skipped.append(server.at)
         paths = list(_paths(server.body, skipped))
         for listen in server.listens:
             if not listen.port or "proxy_protocol" in listen.options or "quic" in listen.options:
                 skipped.append(server.at)
                 continue
+            hosts = _hosts(server)
+            if not hosts or listen.default or server == conf.default(listen.port):
+                hosts = list(dict.fromkeys([*hosts, STRANGER]))
             for number, host in enumerate(hosts):
-                found[Probe(host, listen.port, listen.tls, "/", server.at, "HEAD")] = None
-                own = [("/", server.at), (_UNKNOWN, server.at), *paths] if number < _FEW else [("/", server.at)]
-                found |= {Probe(host, listen.port, listen.tls, path, at): None for path, at in own}
+                few = number < _FEW or host == STRANGER
+                own = [("/", server.at), (_UNKNOWN, server.at), *paths] if few else [("/", server.at)]
+                to = Probe(host, listen.port, listen.tls, "/", server.at, server=server.at)
+                found[replace(to, method="HEAD")] = None
+                found |= {replace(to, path=path, at=at): None for path, at in own}
     return _distinct(found), tuple(dict.fromkeys(skipped))
 
 
@@ -111,8 +115,6 @@ def _hosts(server: ServerBlock) -> list[str]:
             hosts.append(f"{text[:-2]}.invalid")
         elif text not in {"", "_"}:
             hosts.append(text)
-    if not hosts or any(listen.default for listen in server.listens):
-        hosts.append(STRANGER)
     return list(dict.fromkeys(hosts))
 
 

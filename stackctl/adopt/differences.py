@@ -14,6 +14,9 @@ from stackctl.wording import listed
 
 Levels = Sequence[Sequence[Directive]]
 
+REDIRECTED = "HTTP is redirected to HTTPS with"
+"""How the remark about the statuses of redirects begins."""
+
 _SEVERAL = 3
 """A difference of more sites than this is reported once for all."""
 
@@ -137,7 +140,7 @@ def _redirects(old: NginxConf, new: NginxConf, site: ProposedSite) -> Iterator[s
     one, other = _server(old, site, HTTP_PORT), _server(new, site, HTTP_PORT)
     was, is_now = _statuses(one), _statuses(other)
     if was and is_now and was != is_now:
-        yield f"HTTP is redirected to HTTPS with {listed(is_now)}, by method, not with {listed(was)}"
+        yield f"{REDIRECTED} {listed(is_now)}, by method, not with {listed(was)}"
 
 
 def _statuses(server: ServerBlock | None) -> list[str]:

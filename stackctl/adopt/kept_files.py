@@ -75,6 +75,7 @@ class OldFiles:
         stays: returns whether the new container has a path with the same content.
         is_folder: returns whether a path is a directory of the old container.
         is_writable: returns whether the user mounts a path that nginx can write to.
+        has_mounts: returns whether the user mounts something below a directory, which a copy would not follow.
     """
 
     folder: str = NGINX.mount
@@ -82,6 +83,7 @@ class OldFiles:
     stays: Callable[[str], bool] = lambda path: not f"{path}/".startswith(f"{NGINX.mount}/")
     is_folder: Callable[[str], bool] = lambda _: True
     is_writable: Callable[[str], bool] = lambda _: False
+    has_mounts: Callable[[str], bool] = lambda _: False
 
 
 class KeptFiles:
@@ -146,8 +148,8 @@ class KeptFiles:
         fixed, slash, part = fixed.rpartition("/") if dollar else (path.rstrip("/"), path[len(path.rstrip("/")) :], "")
         if not fixed:
             return None if not self._old.stays("/") else path
-        if self._old.stays(fixed):
-            return path
+        if self._old.stays(fixed) or self._old.has_mounts(fixed):
+            return path if self._old.stays(fixed) else None
         return f"{self._copied(fixed, self.folders)}{slash}{part}{dollar}{rest}"
 
     def _copied(self, path: str, into: dict[str, str]) -> str:

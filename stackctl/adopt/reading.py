@@ -248,7 +248,7 @@ class _Reading:
             if default is None or default.unsupported_listen:
                 continue
             scheme = "https" if port == HTTPS_PORT else "http"
-            if refuses_unknown_names(default):
+            if refuses_unknown_names(default) or _is_left_by_redirects(default):
                 status = refusal_status(default, tls=port == HTTPS_PORT)
                 if status is None:
                     continue
@@ -278,3 +278,8 @@ class _Reading:
 
     def _remark(self, handling: Handling, text: str, at: str) -> None:
         self.keeper.remarks.append(Remark(handling, text, at))
+
+
+def _is_left_by_redirects(server: ServerBlock) -> bool:
+    """Whether it redirects only its own names, by conditions, as certbot's plugin writes it."""
+    return bool(redirect_of(server.body)) and any(one.name == "return" and len(one.args) == 1 for one in server.body)

@@ -25,7 +25,7 @@ def refusal_status(server: ServerBlock, *, tls: bool) -> str | None:
     rejects = first(server.body, "ssl_reject_handshake")
     if tls and rejects is not None and rejects.arg == "on":
         return None
-    found = next((one.arg for one in every(server.body) if one.name == "return"), _NOT_FOUND)
+    found = next((one.arg for one in every(server.body) if one.name == "return" and len(one.args) == 1), _NOT_FOUND)
     return None if found == _CLOSED else found
 
 

@@ -4,6 +4,7 @@ Each folder with a ``tree.toml`` is one stack:
 
 * ``trait``: what it is about; ``wild``: how often it occurs in public stacks.
 * ``ask``: the URLs to compare; ``wss://`` upgrades to a WebSocket.
+* ``large`` (optional): the URLs to send 1.5 MB to.
 * ``certificates``: the lineages, with their names.
 * ``different`` (optional): URLs that may differ, each with the text by which the plan announces it.
 * ``reported`` (optional): further differences that adopt's own comparison reports, each with its reason.

@@ -7,16 +7,20 @@ import http.client
 import json
 import shutil
 import socket
+import ssl
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography import x509
+
 from stackctl.adapters.fakes.certbot import FakeCa
-from tests.e2e.helpers import APP_IMAGE, NGINX_IMAGE, Stack, docker, trusting
+from tests.e2e.helpers import APP_IMAGE, CERTBOT_IMAGE, NGINX_IMAGE, Stack, docker, trusting
 
 CORPUS = Path(__file__).parent
 TREES = sorted(path.parent for path in CORPUS.glob("*/tree.toml"))
@@ -26,6 +30,12 @@ volume, and one with many features. ``make corpus`` adopts all."""
 
 OFFICIAL = "stackctl-lab/nginx-official:corpus"
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+UNKNOWN = "unknown.example.com"
+"""A name that no server of a tree has."""
+
+LARGE = bytes(1500 * 1024)
+"""More than nginx's default limit."""
+
 _IGNORED = {
     "date",
     "server",
@@ -70,9 +80,10 @@ class Tree:
         for url in self.facts["ask"]:
             for method in METHODS if not url.startswith("wss:") else ("GET",):
                 found[f"{method} {url}"] = self._ask(url, method)
+        found |= {f"LARGE {url}": self._ask(url, "POST", LARGE) for url in self.facts.get("large", ())}
         return found
 
-    def _ask(self, url: str, method: str) -> Answer:
+    def _ask(self, url: str, method: str, body: bytes = b"") -> Answer:
         parts = urlsplit(url)
         name, path = parts.hostname or "", parts.path + (f"?{parts.query}" if parts.query else "")
         default = 80 if parts.scheme == "http" else 443
@@ -88,10 +99,10 @@ class Tree:
         connection = http.client.HTTPConnection(name)
         try:
             connection.sock = self._connected(port, name if parts.scheme != "http" else None)
-            connection.request(method, path, b"" if method == "POST" else None, headers)
+            connection.request(method, path, body if method == "POST" else None, headers)
             response = connection.getresponse()
-            body = b"" if response.status == 101 else response.read()
-            return Answer(response.status, self._headers(response), self._body(body))
+            found = b"" if response.status == 101 else response.read()
+            return Answer(response.status, self._headers(response), self._body(found))
         except (OSError, http.client.HTTPException):
             return Answer(0, {}, "")
         finally:
@@ -127,14 +138,15 @@ class Tree:
         return json.dumps({key: seen[key] for key in _APP} | {key: seen["headers"].get(key) for key in wanted})
 
     def serials(self) -> dict[str, int]:
-        """The serial numbers that are served, by name."""
-        names = {urlsplit(url).hostname or "" for url in self.facts["ask"] if not url.startswith("http:")}
-        found = {}
-        for name in sorted(names):
-            try:
-                found[name] = self.stack.serial(name)
-            except (OSError, AssertionError):
+        """The serial numbers that are served, by name; unknown names are refused from now on."""
+        found: dict[str, int] = {}
+        for parts in map(urlsplit, self.facts["ask"]):
+            name, port = parts.hostname or "", parts.port or 443
+            if parts.scheme == "http" or name == UNKNOWN:
                 continue
+            with suppress(OSError), self._connected(port, name) as stream:
+                leaf = stream.getpeercert(binary_form=True) if isinstance(stream, ssl.SSLSocket) else None
+                found[f"{name}:{port}"] = x509.load_der_x509_certificate(leaf or b"").serial_number
         return found
 
 
@@ -148,8 +160,13 @@ def start(stack: Stack, source: Path) -> Tree:
     facts = tomllib.loads((source / "tree.toml").read_text())
     root = stack.directory
     shutil.copytree(source, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tree.toml"))
-    images = {"OFFICIAL_IMAGE": OFFICIAL, "NGINX_IMAGE": NGINX_IMAGE, "APP_IMAGE": APP_IMAGE}
-    values = {"ADDRESS": stack.address, **images}
+    images = {
+        "OFFICIAL_IMAGE": OFFICIAL,
+        "NGINX_IMAGE": NGINX_IMAGE,
+        "APP_IMAGE": APP_IMAGE,
+        "CERTBOT_IMAGE": CERTBOT_IMAGE,
+    }
+    values = {"ADDRESS": stack.address, "COMPOSE_PROJECT_NAME": stack.project, **images}
     (root / ".env").write_text("".join(f"{key}={value}\n" for key, value in values.items()))
     stack.environment["DOCKER_BUILDKIT"] = "0"
     _certificates(root, facts)

@@ -75,6 +75,10 @@ def test_a_pattern_that_matches_a_name_of_the_certificate_answers_for_it(pattern
         ("return 404;", "unknown names were answered with 404 over http, and now get no answer"),
         ("location / { return 503; }", "unknown names were answered with 503 over http, and now get no answer"),
         ("", "unknown names were answered with 404 over http, and now get no answer"),
+        (
+            f"if ($host = {NAME}) {{ return 301 https://$host$request_uri; }} return 404;",
+            "unknown names were answered with 404 over http, and now get no answer",
+        ),
         ("return 444;", None),
         ("return 301 https://$host$request_uri;", "unknown names were redirected over http, and are now refused"),
     ],

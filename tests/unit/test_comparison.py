@@ -49,7 +49,7 @@ def test_every_location_of_every_server_is_asked() -> None:
         f"GET http://{STRANGER}{UNKNOWN} (nginx.conf:2)",
         *(
             line
-            for host in ("app.example.com", "stackctl-compare.app.example.com")
+            for host in ("app.example.com", "stackctl-compare.app.example.com", STRANGER)
             for line in (
                 f"HEAD https://{host}/ (nginx.conf:7)",
                 f"GET https://{host}/ (nginx.conf:7)",
@@ -64,15 +64,26 @@ def test_every_location_of_every_server_is_asked() -> None:
         "HEAD http://x.home.example:8080/ (nginx.conf:21)",
         "GET http://x.home.example:8080/ (nginx.conf:21)",
         f"GET http://x.home.example:8080{UNKNOWN} (nginx.conf:21)",
+        f"HEAD http://{STRANGER}:8080/ (nginx.conf:21)",
+        f"GET http://{STRANGER}:8080/ (nginx.conf:21)",
+        f"GET http://{STRANGER}:8080{UNKNOWN} (nginx.conf:21)",
     ]
     assert skipped == ("nginx.conf:16", "nginx.conf:21")
+
+
+def test_the_first_server_of_a_port_is_asked_for_unknown_names_too() -> None:
+    one = "server { listen 80; server_name a.example.com; location /a/ { return 204; } }"
+    marked = "server { listen 80 default_server; server_name b.example.com; }"
+    strangers = [line for line in lines(f"{one} {one.replace('a.ex', 'c.ex')}".encode())[0] if STRANGER in line]
+    assert [line for line in strangers if "/a/ " in line] == [f"GET http://{STRANGER}/a/ (nginx.conf:1)"]
+    assert not any("/a/ " in line for line in lines(f"{one} {marked}".encode())[0] if STRANGER in line)
 
 
 def test_of_many_names_only_the_first_are_asked_for_each_location() -> None:
     names = " ".join(f"app{number}.example.com" for number in range(20))
     found, _ = lines(f"server {{ listen 80; server_name {names}; location /a/ {{ return 204; }} }}".encode())
-    assert sum("/a/ (" in line for line in found) == 3
-    assert sum(line.startswith("HEAD") for line in found) == 20
+    assert sum("/a/ (" in line for line in found if STRANGER not in line) == 3
+    assert sum(line.startswith("HEAD") for line in found if STRANGER not in line) == 20
 
 
 PROBE = Probe("app.example.com", 443, True, "/", "nginx.conf:7")

@@ -213,6 +213,22 @@ def test_a_file_that_nginx_refuses_changes_nothing_around_it() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        "map_hash_bucket_size 128;",
+        "map $a $b { default 1; }\nmap_hash_max_size  4096 ;map_hash_bucket_size\n 128;",
+        "log_format x '$b';map_hash_bucket_size 128; # map_hash_max_size 1;",
+    ],
+)
+def test_the_sizes_of_maps_come_before_the_first_map(own: str) -> None:
+    block, _ = rendered(http=own)
+    names = [one.name for one in block.inner]
+    sizes = [name for name in names if name.startswith("map_hash")]
+    assert len(sizes) == sum(one.name.startswith("map_hash") for one in parse(own.encode(), "x"))
+    assert names.index("map") > max(names.index(name) for name in sizes)
+
+
 PROTECTING = [
     "allow 10.0.0.0/8;\ndeny all;",
     'auth_basic "mine";\nauth_basic_user_file /etc/nginx/custom/users;',

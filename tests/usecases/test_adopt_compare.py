@@ -28,8 +28,8 @@ def test_equal_answers_are_reported_as_such_and_nothing_is_changed(old: World) -
     comparison = adoption.report().comparison
     assert comparison is not None
     assert comparison.problem is None
-    # Of each of three servers the first page, by HEAD and GET, and a path that does not exist.
-    assert comparison.requests == 9
+    # Of each of three servers, and of two for unknown names: the first page by HEAD and GET, and an unknown path.
+    assert comparison.requests == 15
     assert lines(adoption) == []
     assert not adoption.differs
     assert old.tree() == before

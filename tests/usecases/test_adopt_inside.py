@@ -135,6 +135,40 @@ def test_files_of_an_image_that_is_replaced_are_copied(world: World) -> None:
     assert not old.up(issue=False).plan
 
 
+MOUNTED = "    volumes:\n      - ./site/static:/srv/site/static:ro\n"
+
+
+def test_a_folder_that_only_holds_mounts_stays_where_it_is(world: World) -> None:
+    write(world, "site/static/a.css", "a {}")
+    compose = IN_CONF_D.replace("    volumes:\n", MOUNTED, 1)
+    write(world, "conf.d/app.conf", static(SERVERS, "/srv/site"))
+    old = start(world, compose, {"/etc/nginx/nginx.conf": MAIN})
+    adoption = look(old)
+    assert "root /srv/site;" in adoption.proposal.http
+    assert not any(isinstance(one, CopyFolder) for one in adoption.plan.operations)
+
+
+def test_a_folder_with_mounts_and_files_of_an_image_that_is_replaced_is_not_copied(world: World) -> None:
+    write(world, "site/static/a.css", "a {}")
+    compose = BUILT.replace("    volumes:\n", MOUNTED, 1)
+    files = {"/etc/nginx/nginx.conf": MAIN, "/etc/nginx/conf.d/app.conf": static(SERVERS, "/srv/site").encode()}
+    old = start(world, compose, {**files, "/srv/site/index.html": b"hello"}, image="stack-web")
+    old.fake.images["nginx:1.30"] = ()
+    old.fake.looks.files["nginx:1.30"] = {}
+    adoption = look(old, nginx_image="nginx:1.30")
+    assert not any(isinstance(one, CopyFolder) for one in adoption.plan.operations), "a copy would not follow the mount"
+    assert any("root /srv/site" in text for text in texts(adoption, Handling.UNSUPPORTED))
+
+
+def test_a_kept_directive_that_the_proxy_rejects_is_named(world: World) -> None:
+    write(world, "conf.d/app.conf", f"not_a_directive on;\n{SERVERS}")
+    old = start(world, IN_CONF_D, {"/etc/nginx/nginx.conf": MAIN})
+    [error] = adopt(old.host, look(old)).errors
+    assert "not_a_directive" in error.message
+    assert error.where is not None
+    assert error.where.startswith("nginx/custom/http.conf:")
+
+
 def test_an_image_that_is_not_built_yet_is_named(world: World) -> None:
     write(world, "docker-compose.yml", BUILT.replace("    volumes:", "    volumes:\n      - ./x:/etc/nginx/x", 1))
     with pytest.raises(InputError, match="is not built yet") as caught:

@@ -157,8 +157,9 @@ def _ask_both(
     def each(probe: Probe) -> tuple[Difference, ...]:
         # Twice, around the other: what differs between the two changes by itself.
         first, now, second = (ask(at, probe) for at in (old[probe.port], new[probe.port], old[probe.port]))
-        found = compared(probe, [first, second], now)
-        return lasting(found, compared(probe, [first, second], ask(new[probe.port], probe))) if found else ()
+        shown = replace(probe, port=old[probe.port].port)
+        found = compared(shown, [first, second], now)
+        return lasting(found, compared(shown, [first, second], ask(new[probe.port], probe))) if found else ()
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return tuple(one for found in pool.map(each, asked) for one in found)

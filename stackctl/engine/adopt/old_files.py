@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from stackctl.adopt.compose_layouts import mount_of
@@ -33,8 +33,9 @@ def old_files(context: Context, proxy: Service, inside: Inside | None, image: st
             return inside.real(path) is None
         if mount is not None or inside.real(path) is None:
             return True
+        mounted = _mounted_below(proxy, path)
         try:
-            return _same(inside.entries(path), in_image(path))
+            return _same(_without(inside.entries(path), mounted), _without(in_image(path), mounted))
         except EngineError:  # too large to compare
             return image == proxy.image
 
@@ -49,7 +50,26 @@ def old_files(context: Context, proxy: Service, inside: Inside | None, image: st
         mount = mount_of(proxy.mounts, path)
         return mount is not None and not mount.read_only and stays(path)
 
-    return OldFiles(posixpath.dirname(inside.main), inside.prefix, stays, is_folder, is_writable)
+    def has_mounts(path: str) -> bool:
+        return bool(_mounted_below(proxy, path))
+
+    return OldFiles(posixpath.dirname(inside.main), inside.prefix, stays, is_folder, is_writable, has_mounts)
+
+
+def _mounted_below(proxy: Service, path: str) -> list[str]:
+    """Return where the user mounts something below ``path``, relative to it."""
+    top = f"{path.rstrip('/')}/"
+    return [one.target.removeprefix(top) for one in proxy.mounts if one.target.startswith(top)]
+
+
+def _without(entries: Mapping[str, Entry], mounted: Sequence[str]) -> dict[str, Entry]:
+    """Return the entries that are not mounted, without the directories that only lead to a mount."""
+    places = [f"{place}/" for place in mounted]
+    return {
+        path: entry
+        for path, entry in entries.items()
+        if not any(f"{path}/".startswith(place) or place.startswith(f"{path}/" if path else "") for place in places)
+    }
 
 
 def _image_reader(context: Context, image: str) -> Callable[[str], Mapping[str, Entry]]:

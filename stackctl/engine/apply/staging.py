@@ -128,6 +128,8 @@ class Staging:
     def _live_cause(self, base: dict[str, bytes], rejection: Rejection) -> tuple[Domain | None, Rejection]:
         """Return the live site to take out, with its rejection; None if what is staged for all is at fault."""
         live = self._proxy.sites_in(base)
+        if not live:
+            return None, rejection
         if self._staged:
             found = self._tried(base)
             if found is None:

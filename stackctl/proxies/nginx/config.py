@@ -13,8 +13,8 @@ from stackctl.model.layout import CHALLENGES, WEBROOT
 from stackctl.model.routing import Route, Server, Site, Tuning
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
-from stackctl.proxies.nginx.copies import http_copy, site_copies
-from stackctl.proxies.nginx.directives import Directive, first
+from stackctl.proxies.nginx.copies import BEFORE_MAPS, http_copy, site_copies
+from stackctl.proxies.nginx.directives import Directive, first, text_of
 from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.own import (
     Directives,
@@ -94,6 +94,8 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     able = Capabilities.of(version)
     edge = _edge()
     own = read_own(custom, edge)
+    early = tuple(one for one in own if one.name in BEFORE_MAPS)
+    own = tuple(one for one in own if one not in early)
     sites = len(stack.sites)
     names = sum(len(site.domains) for site in stack.sites)
     conf = render(
@@ -112,6 +114,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         headers=shared_header_lines(edge, own),
         buffers=buffer_lines(own),
         stores=needs_buffering(own),
+        before_maps=text_of(early).splitlines(),
     )
     files = {
         "nginx.conf": giving_way(conf, own, 4),

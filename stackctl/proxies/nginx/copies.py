@@ -11,6 +11,10 @@ from stackctl.proxies.nginx.directives import Directive
 from stackctl.proxies.nginx.late import Surroundings, copied, groups_in
 
 _NAMES_HOST = re.compile(rb"_pass\s|^\s*server\s+[^{\s]", re.MULTILINE)
+BEFORE_MAPS = frozenset({"map_hash_max_size", "map_hash_bucket_size"})
+"""Directives of ``http`` that nginx refuses after a first map: they are rendered before stackctl's own maps."""
+
+_EARLY = re.compile(rb"(?:^|(?<=[;{}]))[ \t]*map_hash_(?:max|bucket)_size\s[^;{}#]*;", re.MULTILINE)
 
 
 def hosts_in(custom: Mapping[str, bytes]) -> int:
@@ -24,7 +28,8 @@ def all_groups(stack: Stack, http: bytes | None) -> frozenset[str]:
 
 
 def http_copy(stack: Stack, content: bytes, *, resolves: bool) -> bytes:
-    """Return the copy of ``custom/http.conf``."""
+    """Return the copy of ``custom/http.conf``, without what is rendered before the maps."""
+    content = _EARLY.sub(b"", content)
     copy = copied(content, Surroundings("http", all_groups(stack, None), stack.proxy.hosts, (), resolves))
     return copy.content + copy.beside.encode()
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stackctl.adopt.comparison import STRANGER, Difference
-from stackctl.adopt.differences import differences
+from stackctl.adopt.differences import REDIRECTED, differences
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.adopt.proposal import Handling, Proposal
 from stackctl.certs.held import Stored, held
@@ -94,10 +94,13 @@ class Adoption:
         return any(not self._expects(one) for one in found) and not self.options.force
 
     def _expects(self, difference: Difference) -> bool:
-        """Return whether a remark announces a difference: it names the header, or the server of unknown names."""
+        """Return whether a remark announces a difference: it names the header, the statuses, or the default server."""
         remarks = [one for one in self.proposal.remarks if one.handling in {Handling.CHANGED, Handling.UNSUPPORTED}]
         if difference.probe.host == STRANGER:
-            return any(one.at == difference.probe.at for one in remarks)
+            return any(one.at == difference.probe.server for one in remarks)
+        if difference.what == "status" and not difference.probe.tls:
+            change = f"{difference.new}, 308, by method, not with {difference.old}"
+            return any(REDIRECTED in one.text and change in one.text for one in remarks)
         known = difference.what in {"status", "body", "location"}
         return not known and any(difference.what in one.text.lower() for one in remarks)
 
