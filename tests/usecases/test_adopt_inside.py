@@ -160,6 +160,17 @@ def test_a_folder_with_mounts_and_files_of_an_image_that_is_replaced_is_not_copi
     assert any("root /srv/site" in text for text in texts(adoption, Handling.UNSUPPORTED))
 
 
+def test_a_folder_below_the_proxys_own_is_copied_with_what_is_mounted_there(world: World) -> None:
+    write(world, "files/a.css", "a {}")
+    compose = IN_CONF_D.replace("    volumes:\n", "    volumes:\n      - ./files:/etc/nginx/www/files:ro\n", 1)
+    write(world, "conf.d/app.conf", static(SERVERS, "/etc/nginx/www"))
+    old = start(world, compose, {"/etc/nginx/nginx.conf": MAIN})
+    old.fake.looks.inside["web"] = {"/etc/nginx/www/files/a.css": b"a {}"}
+    adoption = look(old)
+    assert [one.source for one in adoption.plan.operations if isinstance(one, CopyFolder)] == ["/etc/nginx/www"]
+    assert not adoption.proposal.remarks_of(Handling.UNSUPPORTED)
+
+
 def test_a_kept_directive_that_the_proxy_rejects_is_named(world: World) -> None:
     write(world, "conf.d/app.conf", f"not_a_directive on;\n{SERVERS}")
     old = start(world, IN_CONF_D, {"/etc/nginx/nginx.conf": MAIN})

@@ -29,7 +29,7 @@ def old_files(context: Context, proxy: Service, inside: Inside | None, image: st
     @lru_cache
     def stays(path: str) -> bool:
         mount = mount_of(proxy.mounts, path)
-        if any(f"{path}/".startswith(f"{place}/") for place in _HIDDEN):
+        if _is_hidden(path):
             return inside.real(path) is None
         if mount is not None or inside.real(path) is None:
             return True
@@ -51,9 +51,14 @@ def old_files(context: Context, proxy: Service, inside: Inside | None, image: st
         return mount is not None and not mount.read_only and stays(path)
 
     def has_mounts(path: str) -> bool:
-        return bool(_mounted_below(proxy, path))
+        # Below a hidden directory the new container has none of the user's mounts.
+        return not _is_hidden(path) and bool(_mounted_below(proxy, path))
 
     return OldFiles(posixpath.dirname(inside.main), inside.prefix, stays, is_folder, is_writable, has_mounts)
+
+
+def _is_hidden(path: str) -> bool:
+    return any(f"{path}/".startswith(f"{place}/") for place in _HIDDEN)
 
 
 def _mounted_below(proxy: Service, path: str) -> list[str]:
