@@ -242,7 +242,7 @@ HEALTH = {"unhealthy": Ailment(unhealthy, "app-health", "the queue is full")}
 CERTIFICATES = {
     "open key": Ailment(open_key, "cert-key-file", "mode 0644"),
     "no renewal file": Ailment(no_renewal_file, "cert-renewal", "is missing"),
-    "no account": Ailment(no_account, "cert-renewal", "is not under accounts/"),
+    "no account": Ailment(no_account, "cert-renewal", "differs from x-stackctl: account"),
     "no loop": Ailment(no_loop, "certbot", "nothing is issued or renewed", None),
     "replaced": Ailment(replaced, "cert-wire", "a reload is missing"),
     "expired": Ailment(expired, "cert-days", "it expired on"),

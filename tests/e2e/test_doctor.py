@@ -409,8 +409,9 @@ def test_a_healthy_stack_passes_every_documented_check_and_is_not_changed(patien
     assert named(printed, "wrong") == named(printed, "unknown") == []
     page = Page(REFERENCE / "doctor.md")
     documented = [row[0] for heading in ("The checks", "apps", "certificates") for row in page.table(heading)]
-    # These three checks do not apply to this stack.
-    assert sorted({*named(printed, "ok"), "cname", "app-outside", "app-tls"}) == sorted(documented)
+    # These checks do not apply to this stack.
+    elsewhere = {"cname", "app-outside", "app-tls", "parked", "cert-unused"}
+    assert sorted({*named(printed, "ok"), *elsewhere}) == sorted(documented)
     assert patient.stack.state() == before
 
 
@@ -419,7 +420,10 @@ def test_one_fault_fails_exactly_one_check(patient: Patient, what: str) -> None:
     how, expected = WRONG[what]
     with broken(patient, how) as environment:
         printed = patient.doctor(environment=environment)
-    assert named(printed, "wrong") == [expected], rows(printed, "wrong")
+    found = named(printed, "wrong")
+    if expected == "limits":  # which only matters where a certificate is needed: its key is missing
+        found.remove("cert-issued")
+    assert found == [expected], rows(printed, "wrong")
     assert printed["first"]["name"] == expected
     assert printed["first"]["todo"]
 

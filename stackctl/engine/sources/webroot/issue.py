@@ -217,7 +217,8 @@ def _copy(context: Context, lineage: str, outcome: _Outcome) -> None:
     try:
         context.directory.copy_lineage(lineage, context.now())
     except StackctlError as error:
-        outcome.fail(lineage, error.message, hint=error.hint)
+        # Issued all the same: the next command copies it.
+        outcome.failures[lineage] = error
 
 
 def _mismatch(context: Context, request: CertificateRequest) -> str | None:
