@@ -85,7 +85,7 @@ def _with_role(doc: Document, name: str, role: str, block: str, image: str | Non
     for key in services.OWNED_KEYS:
         new = services.entry_of(block, name, key)
         if key == "volumes":
-            doc = _mounted(doc, (*path, key), wanted[key])
+            doc = _mounted(doc, (*path, key), wanted[key], [str(one).partition(":")[0] for one in wanted["tmpfs"]])
             continue
         if new is None and key in body:
             doc = edit.remove(doc, (*path, key))
@@ -100,8 +100,11 @@ def _put(doc: Document, path: Path, block: str | None) -> Document:
     return edit.replace(doc, path, block) if doc.entry(path) is not None else edit.add_entry(doc, path[:-1], block)
 
 
-def _mounted(doc: Document, path: Path, wanted: Sequence[str]) -> Document:
-    """Set stackctl's volumes; the user's volumes with other targets are kept as written."""
+def _mounted(doc: Document, path: Path, wanted: Sequence[str], in_memory: Sequence[str]) -> Document:
+    """Set stackctl's volumes; the user's volumes with other targets are kept as written.
+
+    ``in_memory`` are the targets of ``tmpfs``, where Compose accepts no volume.
+    """
     doc = _in_lines(doc, path)
     there = doc.data(path) or []
     if not there:
@@ -114,7 +117,11 @@ def _mounted(doc: Document, path: Path, wanted: Sequence[str]) -> Document:
     for text in wanted:
         if text not in there:
             doc = edit.add_item(doc, path, f"- {text}\n")
-    replaced = [index for index, volume in enumerate(there) if volume not in wanted and _is_replaced(volume, targets)]
+    replaced = [
+        index
+        for index, volume in enumerate(there)
+        if volume not in wanted and (_is_replaced(volume, targets) or _target(volume).rstrip("/") in in_memory)
+    ]
     for index in reversed(replaced):
         doc = edit.remove(doc, (*path, index))
     return doc

@@ -10,6 +10,7 @@ from stackctl.errors import InputError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.layout import CERTBOT_CONF
 from stackctl.model.project import Mount, Project, Service
+from stackctl.model.values import ServiceName
 from stackctl.proxies.nginx.layout import NGINX
 
 DOCKER_GEN_SOCKET = "/tmp/docker.sock"  # noqa: S108  (the path that nginx-proxy uses)
@@ -42,7 +43,8 @@ def read_layout(project: Project, runs_nginx: Callable[[Service], bool] = lambda
     """
     services = list(project.services.values())
     proxy = project.with_role("proxy") or _only(
-        [one for one in services if _is_proxy(one)] or [one for one in services if _publishes(one) and runs_nginx(one)]
+        [one for one in services if _is_proxy(one)] or [one for one in services if _publishes(one) and runs_nginx(one)],
+        [one.name for one in services if not one.networks and _is_nginx(one)],
     )
     helpers = tuple(one for one in services if one is not proxy and _is_helper(one))
     certbot = project.with_role("certbot") or next(
@@ -57,7 +59,12 @@ def read_layout(project: Project, runs_nginx: Callable[[Service], bool] = lambda
     return Layout(proxy, certbot, nginx_proxy, helpers)
 
 
-def _only(found: list[Service]) -> Service:
+def _only(found: list[Service], without: list[ServiceName]) -> Service:
+    if not found and without:
+        raise InputError(
+            f"{without[0]} runs nginx with a 'network_mode', such as the host's network, which is not supported",
+            hint=f"replace 'network_mode' of {without[0]} by 'ports', and name the apps by their services",
+        )
     if not found:
         raise InputError(
             "no service runs nginx and publishes port 80 or 443",
@@ -70,8 +77,11 @@ def _only(found: list[Service]) -> Service:
 
 
 def _is_proxy(service: Service) -> bool:
-    mounted = any(_below(mount.target, NGINX.mount) for mount in service.mounts)
-    return _publishes(service) and ("nginx" in _repository(service) or mounted)
+    return _publishes(service) and _is_nginx(service)
+
+
+def _is_nginx(service: Service) -> bool:
+    return "nginx" in _repository(service) or any(_below(mount.target, NGINX.mount) for mount in service.mounts)
 
 
 def _publishes(service: Service) -> bool:

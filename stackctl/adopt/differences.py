@@ -145,7 +145,7 @@ def _redirects(old: NginxConf, new: NginxConf, site: ProposedSite) -> Iterator[s
 
 def _statuses(server: ServerBlock | None) -> list[str]:
     found = every(server.body) if server is not None else ()
-    statuses = {one.arg for one in found if one.name == "return" and len(one.args) > 1}
+    statuses = {one.arg for one in found if one.name == "return" and len(one.args) > 1 and one.arg.startswith("3")}
     statuses |= {
         {"permanent": "301", "redirect": "302"}.get(one.args[-1], "")
         for one in every(server.body if server is not None else ())

@@ -167,6 +167,9 @@ def start(stack: Stack, source: Path) -> Tree:
         "CERTBOT_IMAGE": CERTBOT_IMAGE,
     }
     values = {"ADDRESS": stack.address, "COMPOSE_PROJECT_NAME": stack.project, **images}
+    if "network" in facts:
+        values[facts["network"]] = f"{stack.project}_shared"
+        docker("network", "create", "--label", f"com.docker.compose.project={stack.project}", f"{stack.project}_shared")
     (root / ".env").write_text("".join(f"{key}={value}\n" for key, value in values.items()))
     stack.environment["DOCKER_BUILDKIT"] = "0"
     _certificates(root, facts)
@@ -181,8 +184,8 @@ def start(stack: Stack, source: Path) -> Tree:
 
 def _certificates(root: Path, facts: Mapping[str, Any]) -> None:
     conf = root / "data/certbot/conf"
-    conf.mkdir(parents=True)
-    (root / "data/certbot/www").mkdir()
+    conf.mkdir(parents=True, exist_ok=True)
+    (root / "data/certbot/www").mkdir(exist_ok=True)
     ca, now = FakeCa(), datetime.now(UTC)
     for lineage, names in facts["certificates"].items():
         chain, key = ca.issue(names, now)

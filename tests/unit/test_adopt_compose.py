@@ -123,6 +123,22 @@ def test_on_host(path: str, found: str | None) -> None:
     assert on_host(mounts, path) == found
 
 
+def test_a_volume_where_stackctl_has_memory_is_dropped() -> None:
+    volumes = "    volumes:\n      - var:/var/lib/letsencrypt\n      - ./cache:/tmp/cache\n"
+    front = "services:\n  front:\n    image: nginx:1\n    ports: ['80:80']\n"
+    text = f"{front}  certbot:\n    image: certbot/certbot\n{volumes}"
+    certbot = edited(f"{text}volumes:\n  var: {{}}\n").data(("services", "certbot"))
+    assert not any("var:" in volume for volume in certbot["volumes"])
+    assert "./cache:/tmp/cache" in certbot["volumes"], "Compose mounts it into the memory"
+
+
+def test_nginx_in_the_hosts_network_is_named() -> None:
+    text = "services:\n  front:\n    image: nginx:1\n    network_mode: host\n"
+    with pytest.raises(InputError, match="front runs nginx with a 'network_mode'") as caught:
+        read_layout(project(text))
+    assert "'ports'" in (caught.value.hint or "")
+
+
 def test_two_proxies_are_refused() -> None:
     text = OLD + '  other:\n    image: nginx:1\n    ports: ["81:80"]\n'
     with pytest.raises(InputError, match="front, other"):

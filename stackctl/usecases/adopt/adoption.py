@@ -98,6 +98,9 @@ class Adoption:
         remarks = [one for one in self.proposal.remarks if one.handling in {Handling.CHANGED, Handling.UNSUPPORTED}]
         if difference.probe.host == STRANGER:
             return any(one.at == difference.probe.server for one in remarks)
+        redirected = f"http://{difference.probe.host} is now redirected to HTTPS"
+        if not difference.probe.tls and any(one.text == redirected for one in remarks):
+            return True
         if difference.what == "status" and not difference.probe.tls:
             change = f"{difference.new}, 308, by method, not with {difference.old}"
             return any(REDIRECTED in one.text and change in one.text for one in remarks)
