@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from stackctl.adopt.kept import KeptDirectives
-from stackctl.adopt.mapping import HTTP_OWN, LOGS, MAIN_OWN, TUNING, is_standard, tuning_of
+from stackctl.adopt.mapping import HTTP_OWN, LOGS, MAIN_OWN, TUNING, is_standard, logs_to_file, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf
 from stackctl.adopt.proposal import Handling
 from stackctl.proxies.nginx.directives import Directive, every, kept_text
@@ -26,7 +26,15 @@ def read_settings(conf: NginxConf, keeper: KeptDirectives) -> tuple[dict[str, st
             f"{one.head}: directives outside 'http' cannot be added to stackctl's nginx.conf",
             one.at,
         )
+    if any(one.name == "log_format" and one.arg == _FORMAT for one in conf.settings):
+        for one in every(server.whole for server in conf.servers):
+            if one.name == "access_log" and one.args[1:2] == (_FORMAT,) and not logs_to_file(one):
+                keeper.remark(Handling.CHANGED, f"{one.head}: the format {_FORMAT} is stackctl's from now on", one.at)
     return tuning, kept_text(keeper.keep(kept))
+
+
+_FORMAT = "main"
+"""The log format that stackctl's nginx.conf defines, as most configurations do."""
 
 
 def _uses_module(path: str, conf: NginxConf) -> bool:
@@ -68,7 +76,7 @@ def _is_kept(one: Directive, keeper: KeptDirectives) -> bool:
         return False
     if one.name == "types":
         return keeper.answers_itself
-    if one.name == "log_format" and one.arg == "main":
+    if one.name == "log_format" and one.arg == _FORMAT:
         return False
     if one.name in LOGS and one.arg != "off":
         keeper.remark(Handling.REPLACED, f"{one.head}: logs go to the container's output ('stackctl logs')", one.at)

@@ -312,3 +312,12 @@ def test_files_of_an_unknown_type_keep_their_type(http: str, expected: str) -> N
     proposal = proposal_of(f"events {{}} http {{ {http} {APP.rstrip().removesuffix('}')} {files} }} {static} }}")
     assert expected in proposal.http
     assert expected in proposal.sites[0].custom
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_kept_log_in_the_format_main_is_a_remark(own: bool) -> None:
+    log = "access_log syslog:server=192.0.2.1:514 main;"
+    app = APP.replace("listen 443 ssl;", f"listen 443 ssl; {log} access_log /var/log/a.log main;")
+    proposal = shared(("log_format main '$host';" if own else "log_format other '$host';") + app)
+    found = [text for text in texts(proposal, Handling.CHANGED) if "the format main" in text]
+    assert found == ([f"{log[:-1]}: the format main is stackctl's from now on"] if own else [])
