@@ -257,6 +257,8 @@ class _Reading:
                 text = f"unknown names were redirected over {scheme}, and are now refused"
             elif default.domains:
                 text = f"unknown names were answered by {default.domains[0]} over {scheme}, and are now refused"
+            elif set(default.names) - UNNAMED:
+                text = f"unknown names were answered by {default.names[0]} over {scheme}, and are now refused"
             else:
                 continue
             self._remark(Handling.CHANGED, text, default.at)

@@ -321,3 +321,10 @@ def test_a_kept_log_in_the_format_main_is_a_remark(own: bool) -> None:
     proposal = shared(("log_format main '$host';" if own else "log_format other '$host';") + app)
     found = [text for text in texts(proposal, Handling.CHANGED) if "the format main" in text]
     assert found == ([f"{log[:-1]}: the format main is stackctl's from now on"] if own else [])
+
+
+@pytest.mark.parametrize("pattern", ["*.o.example.com", r"~^v\d+\.example\.com$"])
+def test_a_pattern_that_answered_unknown_names_is_a_remark(pattern: str) -> None:
+    proposal = shared(f"server {{ listen 443 ssl; server_name {pattern}; {CERTIFICATE} root /srv; }} {APP}")
+    text = f"unknown names were answered by {pattern} over https, and are now refused"
+    assert text in texts(proposal, Handling.CHANGED)
