@@ -123,6 +123,7 @@ def facts(resolved: dict[str, Any]) -> dict[str, tuple[str | None, list[str]]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_project_is_what_compose_makes_of_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "stack"
@@ -137,6 +138,7 @@ def test_a_project_is_what_compose_makes_of_it(name: str, tmp_path: Path, monkey
     assert {one.name: one.config_hash for one in services} == hashes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SHAPES if "include" not in name and "extends" not in name])
 def test_after_init_the_services_of_the_user_are_the_same(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

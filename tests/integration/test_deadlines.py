@@ -124,6 +124,7 @@ def test_a_fetch_ends(answer: Hostile) -> None:
     assert fetched.reach in {Reach.BROKEN, Reach.ANSWERED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [*HTTP.values(), *BODIES.values()], ids=[*HTTP, *BODIES])
 def test_the_question_for_the_generation_ends(answer: Hostile) -> None:
     with listening(answer) as at:

@@ -125,6 +125,7 @@ def test_several_are_left_out_and_a_name_that_begins_like_another_is_not(contain
     container.serves("a.example.com", "d")
 
 
+@pytest.mark.slow
 def test_a_renewal_is_loaded_although_a_site_is_rejected_and_it_comes_back_later(container: Container) -> None:
     container.publish(1, a="x\n", b="x\n")
     container.start()

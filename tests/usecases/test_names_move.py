@@ -220,6 +220,7 @@ def layouts(draw: st.DrawFn) -> list[Entry]:
 steps = st.lists(st.tuples(layouts(), st.sampled_from([None, None, *NAMES[:3]]), st.booleans()), min_size=2, max_size=5)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=15,
     phases=[Phase.explicit, Phase.generate],
