@@ -74,7 +74,9 @@ def advice(stack: Stack, *names: str) -> list[str]:
     """What ``doctor`` says to do about certificates."""
     shown = json.loads(stack.run("doctor", *names, "--output", "json").stdout)
     (section,) = [section for section in shown["sections"] if section["title"] == "certificates"]
-    return [check["todo"] for check in section["checks"] if check["verdict"] == "wrong"]
+    wrong = [check for check in section["checks"] if check["verdict"] == "wrong"]
+    # What a round of certbot's own loop met while the tree was damaged stays until the next round.
+    return [check["todo"] for check in wrong if check["name"] != "renewal-round"]
 
 
 def test_another_order_of_names_costs_no_certificate_and_no_moment(stack: Stack) -> None:
