@@ -28,7 +28,6 @@ BIN = Path(sys.executable).parent
 
 NGINX = "stackctl/nginx:1.30"
 CERTBOT = "stackctl/certbot:5.5"
-PEBBLE = "stackctl-lab/pebble:latest"
 BASE = "debian:forky-slim"
 TOOLS = "stackctl-lab/bench:latest"
 

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.bench import lab
-from tests.bench.ca import Ca, pem_of
+from tests.bench.ca import Ca
+from tests.pebble import pem_of
 
 OLDEST_AGE = dt.timedelta(days=58)
 """Certificates of 90 days are due after 60."""

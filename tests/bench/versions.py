@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from stackctl import __version__
+from tests import pebble
 from tests.bench import lab
 from tests.bench.figures import TIMES
 
@@ -30,7 +31,7 @@ def facts(options: lab.Options) -> dict[str, str]:
     inside = {
         "nginx": (lab.NGINX, "nginx -v"),
         "certbot": (lab.CERTBOT, "certbot --version"),
-        "Pebble": (lab.PEBBLE, "dpkg-query --show pebble"),
+        "Pebble": (pebble.IMAGE, "dpkg-query --show pebble"),
         "HAProxy": (lab.TOOLS, "haproxy -v"),
         "wrk": (lab.TOOLS, "wrk -v"),
     }

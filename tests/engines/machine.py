@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.e2e.helpers import BIN, ROOT, docker, wait_until
 from tests.engines import authority
+from tests.faults.own_engine import DIES_WITH_US, answers, load, network, run
 
 HERE = Path(__file__).parent
 IMAGE = HERE / "image"
@@ -31,8 +32,6 @@ IMAGES = (
 )
 USER = 23000
 """The user of rootless engines; it has no account outside."""
-
-DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM")
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def machine(kind: Kind, images: Sequence[str] = IMAGES) -> Iterator[Machine]:
         _unpack(image, folder / "root")
         _prepare(made)
         stack.enter_context(_engine(made))
-        _load(made, images)
+        load(made.socket, images)
         stack.enter_context(authority.running(made.shared / "lab", made.inside))
         yield made
 
@@ -200,18 +199,12 @@ def _prepare(made: Machine) -> None:
 
 @contextmanager
 def _network(name: str, kind: Kind) -> Iterator[tuple[str, ...]]:
-    """Create a network with only a loopback; return the prefix of commands inside."""
-    _run("ip", "netns", "add", name)
-    try:
-        # 'ip netns exec' would hide the cgroup mounts.
-        inside = ("nsenter", f"--net=/var/run/netns/{name}")
-        _run(*inside, "ip", "link", "set", "lo", "up")
-        _run(*inside, "ip", "address", "add", f"{authority.ADDRESS}/32", "dev", "lo")
+    """Create a network with a loopback and the CA's address; return the prefix of commands inside."""
+    with network(name) as inside:
+        run(*inside, "ip", "address", "add", f"{authority.ADDRESS}/32", "dev", "lo")
         if kind.rootless:  # as an administrator sets it for a rootless engine that serves the web
-            _run(*inside, "sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=80")
+            run(*inside, "sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=80")
         yield inside
-    finally:
-        _run("ip", "netns", "del", name)
 
 
 @contextmanager
@@ -231,7 +224,7 @@ def _engine(made: Machine) -> Iterator[None]:
             [*start, *user], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        wait_until(lambda: process.poll() is not None or _answers(made), 60, "the engine answers")
+        wait_until(lambda: process.poll() is not None or answers(made.socket), 60, "the engine answers")
         assert process.poll() is None, (made.folder / "log").read_text(errors="replace")[-2000:]
         yield
         containers = made.docker("ps", "--all", "--quiet").split()
@@ -240,20 +233,3 @@ def _engine(made: Machine) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(60)
-
-
-def _answers(made: Machine) -> bool:
-    asked = ["docker", "-H", made.socket, "version"]
-    return subprocess.run(asked, check=False, capture_output=True, timeout=20).returncode == 0
-
-
-def _load(made: Machine, images: Sequence[str]) -> None:
-    """Copy images from the machine's engine."""
-    with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as saving:
-        load = ["docker", "-H", made.socket, "load", "--quiet"]
-        subprocess.run(load, stdin=saving.stdout, check=True, capture_output=True, timeout=600)
-    assert saving.returncode == 0, "docker save failed"
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=20)

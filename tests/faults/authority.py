@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import http.client
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -13,15 +12,14 @@ import ssl
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import ca as keys
+from tests import pebble
 from tests.bench import lab
 from tests.e2e.helpers import docker, trusting, wait_until
 
-VARIABLES = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "5", "PEBBLE_AUTHZREUSE": "0"}
 USER = 41234
 """Pebble runs as a separate user, so that firewall rules can match its packets only."""
 
@@ -124,34 +122,19 @@ def authority(*, bindings: dict[str, str] | None = None, contained: bool = True)
     folder = Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-ca-"))
     port, management, resolver, dns = (free_port() for _ in range(4))
     made = Authority(folder, lab.gateway(), token, port, management, resolver, dns)
-    keys.write_keys(folder, made.bridge)
+    pebble.write_keys(folder, made.bridge)
     home = "/ca" if contained else str(folder)
-    settings = {
-        "listenAddress": f"0.0.0.0:{port}",
-        "managementListenAddress": f"0.0.0.0:{management}",
-        "certificate": f"{home}/cert.pem",
-        "privateKey": f"{home}/key.pem",
-        "httpPort": 80,
-        "tlsPort": 443,
-        "retryAfter": {"authz": 1, "order": 1},
-        "keyAlgorithm": "ecdsa",
-        "externalAccountBindingRequired": bindings is not None,
-        "externalAccountMACKeys": bindings or {},
-        "profiles": {
-            "default": {"description": "90 days", "validityPeriod": 7776000},
-            "shortlived": {"description": "6 days", "validityPeriod": 518400},
-        },
-    }
-    (folder / "pebble.json").write_text(json.dumps({"pebble": settings}))
+    bound = {"externalAccountBindingRequired": bindings is not None, "externalAccountMACKeys": bindings or {}}
+    (folder / "pebble.json").write_text(pebble.configuration(home, port, management, **bound))
     folder.chmod(0o755)
     quiet = ("-defaultIPv4", "", "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "")
     commands = [
         ("pebble-challtestsrv", "-dnsserver", f":{dns}", "-management", f":{resolver}", *quiet),
         ("pebble", "-config", f"{home}/pebble.json", "-dnsserver", f"127.0.0.1:{dns}"),
     ]
-    start = _containers if contained else _processes
+    start = _containers(made, *commands) if contained else pebble.processes(folder, *commands)
     try:
-        with start(made, *commands):
+        with start:
             wait_until(made.answers, 30, "the CA and its resolver answer")
             yield made
     finally:
@@ -159,36 +142,15 @@ def authority(*, bindings: dict[str, str] | None = None, contained: bool = True)
 
 
 @contextmanager
-def _containers(made: Authority, resolver: Sequence[str], pebble: Sequence[str]) -> Iterator[None]:
+def _containers(made: Authority, resolver: Sequence[str], ca: Sequence[str]) -> Iterator[None]:
     """Start both in containers on the host's network."""
     names = [f"stackctl-lab-faults-{kind}-{made.token}" for kind in ("dns", "pebble")]
     run = ("run", "--detach", "--network", "host", "--name")
-    options = [part for key, value in VARIABLES.items() for part in ("--env", f"{key}={value}")]
+    options = [part for key, value in pebble.VARIABLES.items() for part in ("--env", f"{key}={value}")]
     options += ["--user", f"{USER}:{USER}", "--volume", f"{made.folder}:/ca:ro"]
     try:
-        docker(*run, names[0], lab.PEBBLE, *resolver)
-        docker(*run, names[1], *options, lab.PEBBLE, *pebble)
+        docker(*run, names[0], pebble.IMAGE, *resolver)
+        docker(*run, names[1], *options, pebble.IMAGE, *ca)
         yield
     finally:
         subprocess.run(["docker", "rm", "--force", *names], capture_output=True, check=False, timeout=60)
-
-
-@contextmanager
-def _processes(made: Authority, *commands: Sequence[str]) -> Iterator[None]:
-    """Start both as processes of this host, with the programs copied from the image."""
-    image = docker("create", lab.PEBBLE, "true")
-    for program, *_ in commands:
-        docker("cp", f"{image}:/usr/bin/{program}", f"{made.folder}/{program}")
-    docker("rm", image)
-    with ExitStack() as stack:
-        for program, *options in commands:
-            process = subprocess.Popen(
-                [made.folder / program, *options],
-                env={**os.environ, **VARIABLES},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            stack.callback(process.wait, 20)
-            stack.callback(process.kill)
-        yield

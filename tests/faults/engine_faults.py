@@ -16,13 +16,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tests.bench.lab import PEBBLE
 from tests.e2e.helpers import APP_IMAGE, CERTBOT_IMAGE, NGINX_IMAGE, ROOT, Stack, wait_until
 from tests.faults.authority import authority
 from tests.faults.bed import STOP, Bed, Row, Run, Stopped, bed
 from tests.faults.case import case, ended, recorded
 from tests.faults.kills import killed, planned
 from tests.faults.own_engine import DIES_WITH_US, NEEDS, Engine, engine, gone, network
+from tests.pebble import IMAGE as PEBBLE
 
 FAMILY = "engine"
 PLACES = [("before", "StartService"), ("before", "Publish"), ("after", "Publish"), ("before", "Issue")]
@@ -37,7 +37,7 @@ def rows(run: Run) -> None:
             row.skipped = True
             row.meanwhile = f"not run: a second engine needs {' '.join(missing) or 'root'}"
         return
-    with network() as inside, tempfile.TemporaryFile("w+") as printed:
+    with network(f"stackctl-lab-faults-{os.getpid()}") as inside, tempfile.TemporaryFile("w+") as printed:
         here = [sys.executable, "-m", "tests.faults.engine_faults", *(["--quick"] if run.quick else [])]
         with subprocess.Popen([*DIES_WITH_US, *inside, *here], cwd=ROOT, stdout=printed) as process:
             while process.poll() is None:

@@ -23,17 +23,16 @@ DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM")
 
 
 @contextmanager
-def network() -> Iterator[tuple[str, ...]]:
+def network(name: str) -> Iterator[tuple[str, ...]]:
     """Create a network namespace with only a loopback; return the command prefix that runs a command in it."""
-    name = f"stackctl-lab-faults-{os.getpid()}"
-    _run("ip", "netns", "add", name)
+    run("ip", "netns", "add", name)
     try:
         # 'ip netns exec' would hide the cgroup mounts.
         inside = ("nsenter", f"--net=/var/run/netns/{name}")
-        _run(*inside, "ip", "link", "set", "lo", "up")
+        run(*inside, "ip", "link", "set", "lo", "up")
         yield inside
     finally:
-        _run("ip", "netns", "del", name)
+        run("ip", "netns", "del", name)
 
 
 @dataclass(frozen=True)
@@ -66,22 +65,11 @@ class Engine:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_until(self._answers, 60, "the engine answers")
-
-    def _answers(self) -> bool:
-        done = subprocess.run(["docker", "-H", self.address, "version"], check=False, capture_output=True, timeout=20)
-        return done.returncode == 0
-
-    def load(self, images: Sequence[str]) -> None:
-        """Copy images from the machine's engine."""
-        with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as saving:
-            load = ["docker", "-H", self.address, "load", "--quiet"]
-            subprocess.run(load, stdin=saving.stdout, check=True, capture_output=True, timeout=300)
-        assert saving.returncode == 0, "docker save failed"
+        wait_until(lambda: answers(self.address), 60, "the engine answers")
 
     def stop(self) -> None:
         """Remove its containers, and stop it."""
-        if not self._answers():
+        if not answers(self.address):
             self.start()
         docker = ["docker", "-H", self.address]
         found = subprocess.run([*docker, "ps", "-aq"], check=True, capture_output=True, text=True, timeout=60)
@@ -93,7 +81,21 @@ class Engine:
         # A killed engine leaves its mounts.
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         for mount in sorted((path for path in mounts if path.startswith(f"{self.folder}/")), reverse=True):
-            _run("umount", mount)
+            run("umount", mount)
+
+
+def load(address: str, images: Sequence[str]) -> None:
+    """Copy images from the machine's engine to the one at ``address``."""
+    with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as saving:
+        command = ["docker", "-H", address, "load", "--quiet"]
+        subprocess.run(command, stdin=saving.stdout, check=True, capture_output=True, timeout=600)
+    assert saving.returncode == 0, "docker save failed"
+
+
+def answers(address: str) -> bool:
+    """Return whether the engine at ``address`` answers."""
+    asked = subprocess.run(["docker", "-H", address, "version"], check=False, capture_output=True, timeout=20)
+    return asked.returncode == 0
 
 
 def gone(pid: int) -> bool:
@@ -110,12 +112,12 @@ def engine(images: Sequence[str]) -> Iterator[Engine]:
     made = Engine(Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-engine-")))
     try:
         made.start()
-        made.load(images)
+        load(made.address, images)
         yield made
     finally:
         made.stop()
         shutil.rmtree(made.folder)
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=20)
