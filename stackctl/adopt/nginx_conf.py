@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from stackctl.adopt.server_names import rank
 from stackctl.errors import InputError
 from stackctl.model import values
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.layout import CHALLENGES, MARKER_PATH, WELL_KNOWN
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, first, named, without_comments
+from stackctl.proxies.nginx.matching import rank
 
 _ADDRESS = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*[^:\d][^:]*)(?::\d+)?\Z")
 _PORT = re.compile(r"(?:.*:)?(\d+)\Z")
@@ -143,14 +143,8 @@ class NginxConf:
 
     def named_at(self, name: str, port: int) -> ServerBlock | None:
         """Return the server that nginx selects by ``name`` on ``port``; None if only the default server answers."""
-        best: tuple[int, int] = (0, 0)
-        found = None
-        for server in self._at(port):
-            for text in server.names:
-                match = rank(text, name)
-                if match > best:
-                    best, found = match, server
-        return found
+        ranked = [(match, server) for server in self._at(port) for text in server.names if (match := rank(text, name))]
+        return max(ranked, key=lambda pair: pair[0][:2])[1] if ranked else None
 
     def _at(self, port: int) -> list[ServerBlock]:
         return [server for server in self.servers if any(listen.port == port for listen in server.listens)]

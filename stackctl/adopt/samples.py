@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from stackctl.proxies.nginx.matching import python_pattern
+
 _CLASS = re.compile(r"\[(\^?)(\]?[^\]]*)\]")
 _TIMES = re.compile(r"[*+?]\??|\{(\d+)(?:,\d*)?\}\??")
 _ESCAPED = {"d": "1", "w": "x", "s": " ", "S": "x", "D": "x", "W": "-", "b": "", "B": "", "A": "", "Z": "", "z": ""}
@@ -31,17 +33,12 @@ def _first_match(pattern: str, forms: tuple[str, ...], start: str, *, ignore_cas
     if "[[" in pattern or len(pattern) > _LONGEST:  # POSIX classes are Python's nested sets
         return None
     try:
-        compiled = re.compile(_python_pattern(pattern), re.IGNORECASE if ignore_case else 0)
+        compiled = re.compile(python_pattern(pattern), re.IGNORECASE if ignore_case else 0)
         found = _sequence(pattern, 0, 0)[0]
     except (re.error, ValueError, IndexError):
         return None
     texts = (form.replace("{}", found) for form in forms)
     return next((text for text in texts if text.startswith(start) and compiled.search(text)), None)
-
-
-def _python_pattern(pattern: str) -> str:
-    """Return a PCRE pattern as Python writes it: named groups differ."""
-    return re.sub(r"\(\?(?:P?<|')(\w+)[>']", r"(?P<\1>", pattern)
 
 
 def _sequence(pattern: str, at: int, depth: int) -> tuple[str, int]:

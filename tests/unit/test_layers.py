@@ -25,7 +25,7 @@ INSIDE = {
     "adapters": ("disk net", "local_delivery", "docker editor git nginx_reader", "engines fakes"),
     "adapters.disk": ("files", REST, "directory"),
     "adapters.docker": ("causes endpoint", "client", REST, "engine"),
-    "adopt": ("compose_layouts letsencrypt proposal server_names", "mapping nginx_conf", REST, "nginx_proxy reading"),
+    "adopt": ("compose_layouts letsencrypt proposal", "mapping nginx_conf", REST, "nginx_proxy reading"),
     "certs.issuer": ("locks pair", "versions", "merge", REST, "program"),
     "cli": (
         "completion console help interruption options terminal",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint
 from stackctl.proxies.nginx.directives import Directive, first, named
+from stackctl.proxies.nginx.matching import python_pattern
 from stackctl.proxies.trace import Action, Block, Outcome, Rule, RuleKind
 
 Blocks = Sequence[Sequence[Directive]]
@@ -110,7 +111,7 @@ def _holds(value: str, operator: str, operand: str) -> bool:
     if operator in {"=", "!="}:
         return (value == operand) is not negated
     try:
-        found = re.search(operand, value, re.IGNORECASE if operator.endswith("*") else 0)
+        found = re.search(python_pattern(operand), value, re.IGNORECASE if operator.endswith("*") else 0)
     except re.error:
         return True
     return (found is not None) is not negated

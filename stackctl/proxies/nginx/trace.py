@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from stackctl.model.endpoints import HTTP_PORT
 from stackctl.proxies.nginx.actions import action_of, rules_of
 from stackctl.proxies.nginx.directives import Directive, first, named
+from stackctl.proxies.nginx.matching import matches, rank
 from stackctl.proxies.trace import Action, Block, Outcome, ServerMatch, Trace
 
 _WILD_ADDRESSES = {"", "*", "0.0.0.0"}  # noqa: S104  (compared, not bound)
@@ -60,7 +61,7 @@ def choose_server(http: Sequence[Directive], name: str, port: int) -> tuple[Dire
     servers = [server for server in named(http, "server") if any(_on(listen, port) for listen in _listens(server))]
     if not servers:
         return None
-    ranked = [(rank, server) for server in servers for pattern in _names(server) if (rank := _rank(pattern, name))]
+    ranked = [(fit, server) for server in servers for pattern in _names(server) if (fit := rank(pattern, name))]
     if ranked:
         # The first of equals: nginx does so with regexes, and with names of several servers.
         (_, _, match), server = max(ranked, key=lambda pair: pair[0][:2])
@@ -88,21 +89,6 @@ def _on(listen: tuple[str, ...], port: int) -> bool:
 def _names(server: Directive) -> Iterator[str]:
     for names in named(server.inner, "server_name"):
         yield from names.args
-
-
-def _rank(pattern: str, name: str) -> tuple[int, int, ServerMatch] | None:
-    """Return how well ``pattern`` matches: exact, longest leading wildcard, longest trailing one, first regex."""
-    if pattern.startswith("~"):
-        return (1, 0, ServerMatch.REGEX) if _search(pattern[1:], name, re.IGNORECASE) else None
-    wanted = pattern.lower()
-    bare = wanted.removeprefix(".")
-    if name in {wanted, bare}:
-        return 4, 0, ServerMatch.EXACT
-    if wanted.startswith(("*.", ".")) and name.endswith(f".{wanted.lstrip('*').lstrip('.')}"):
-        return 3, len(bare.removeprefix("*.")), ServerMatch.WILDCARD
-    if wanted.endswith(".*") and name.startswith(wanted[:-1]):
-        return 2, len(wanted), ServerMatch.WILDCARD
-    return None
 
 
 def _server_text(server: Directive) -> str:
@@ -151,7 +137,7 @@ def find_location(block: Sequence[Directive], path: str) -> Found:
     if prefix is None or _kind(prefix)[0] != "^~":
         for location in own:
             kind, pattern = _kind(location)
-            if kind in {"~", "~*"} and _search(pattern, path, re.IGNORECASE if kind == "~*" else 0):
+            if kind in {"~", "~*"} and matches(pattern, path, re.IGNORECASE if kind == "~*" else 0):
                 inner = find_location(location.inner, path)
                 return Found(location if inner.redirects else inner.location or location, final=True)
     return Found(nested.location or prefix)
@@ -171,15 +157,6 @@ def _kind(location: Directive) -> tuple[str, str]:
 def _passes_on(location: Directive) -> bool:
     """Return whether it passes requests on: nginx then redirects to it from the path without its last slash."""
     return any(one.name.endswith("_pass") for one in location.inner)
-
-
-def _search(pattern: str, text: str, flags: int) -> bool:
-    """Return whether a PCRE regex matches; one that Python cannot compile matches nothing."""
-    # PCRE takes (?<name>…) for a named group, Python (?P<name>…).
-    try:
-        return re.search(re.sub(r"\(\?<(?![=!])", "(?P<", pattern), text, flags) is not None
-    except re.error:
-        return False
 
 
 def normalised(path: str) -> str:
