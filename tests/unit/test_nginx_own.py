@@ -9,7 +9,7 @@ import pytest
 from stackctl.certs.copied import lineage_pair
 from stackctl.certs.held import Shelf, held
 from stackctl.model.routing import Tuning
-from stackctl.proxies.nginx.config import shared_files, site_files
+from stackctl.proxies.nginx.config import own_directives, shared_files, site_files
 from stackctl.proxies.nginx.directives import Directive, every, first, named
 from stackctl.proxies.nginx.reader import parse
 from stackctl.proxies.nginx.removed import REMOVED
@@ -29,7 +29,10 @@ def rendered(
     tls = issued_tls(one, lineage_pair(one.name)) if trusted else site_tls(one, held(one, Shelf()))
     own = [text.encode() or None for text in (custom, location, http)]
     shared = shared_files(stack(one), VERSION, custom=own[2])
-    files = {**shared, **site_files(stack(one), one, tls, VERSION, custom=own[0], location=own[1], http=own[2])}
+    files = {
+        **shared,
+        **site_files(stack(one), one, tls, VERSION, custom=own[0], location=own[1], http=own_directives(own[2])),
+    }
 
     def read(path: str) -> list[Directive]:
         return [inner for one in parse(files[path], path) for inner in _expanded(one) if inner.name != "#"]

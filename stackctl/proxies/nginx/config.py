@@ -93,7 +93,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     """
     able = Capabilities.of(version)
     edge = _edge()
-    own = read_own(custom, edge)
+    own = own_directives(custom)
     early = tuple(one for one in own if one.name in BEFORE_MAPS)
     own = tuple(one for one in own if one not in early)
     sites = len(stack.sites)
@@ -137,20 +137,20 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     *,
     custom: bytes | None,
     location: bytes | None = None,
-    http: bytes | None = None,
+    http: Directives = (),
     groups: frozenset[str] = frozenset(),
     ca: bytes | None = None,
 ) -> Files:
     """Return ``sites/DOMAIN.conf``; ``.redirect`` has its names that HTTP redirects.
 
     ``.custom``, ``.location`` and ``.ca`` are copies of the user's own files: for its server, for its
-    ``location /``, and the root certificates by which its app is verified. ``http`` is the user's file around all
-    servers, ``groups`` are the upstream groups beside the servers.
+    ``location /``, and the root certificates by which its app is verified. ``http`` has the user's directives around
+    all servers, ``groups`` are the upstream groups next to the servers.
     """
     able = Capabilities.of(version)
     route, server = _only(site)
     edge = _edge()
-    own = [read_own(content, edge) for content in (http, custom, location)]
+    own = [http, own_directives(custom), own_directives(location)]
     protected = can_protect_http(own[1])
     extra = list(challenge_lines(own[1]))
     text = render(
@@ -236,6 +236,11 @@ def _location_lines(edge: Edge, own: Sequence[Directives]) -> list[str]:
     for name in ("add_header", "proxy_hide_header"):
         lines += outer_lines(name, outer, location)
     return lines + (buffer_lines(location) if sets_buffers(location) else [])
+
+
+def own_directives(content: bytes | None) -> Directives:
+    """Return the directives of a user's file; none of one that nginx itself will refuse."""
+    return read_own(content, _edge())
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
-from stackctl.proxies.nginx.config import OLDEST, original_of, shared_files, site_files
+from stackctl.proxies.nginx.config import OLDEST, original_of, own_directives, shared_files, site_files
 from stackctl.proxies.nginx.copies import all_groups, hosts_in
 from stackctl.proxies.nginx.layout import (
     CUSTOM,
@@ -99,7 +99,7 @@ class Nginx:
         # Editors on Windows write one; nginx reads it as a part of the first word.
         custom = {name: content.removeprefix(BOM_UTF8) for name, content in custom.items()}
         http = custom.get(CUSTOM_HTTP)
-        groups = all_groups(stack, http)
+        groups, around = all_groups(stack, http), own_directives(http)
         return Rendered(
             shared_files(stack, version, custom=http, own_hosts=hosts_in(custom)),
             {
@@ -110,7 +110,7 @@ class Nginx:
                     version,
                     custom=custom.get(custom_site(site.name)),
                     location=custom.get(custom_location(site.name)),
-                    http=http,
+                    http=around,
                     groups=groups,
                     ca=ca_of(site, site.servers[0], custom),
                 )
