@@ -107,7 +107,7 @@ class Lineage:
     def own_way(self) -> bool:
         """Whether only certbot can renew it, as its renewal file says: by DNS, or with a wildcard.
 
-        A request over HTTP-01 would lose a wildcard, and need a record that nobody asked for.
+        A request over HTTP-01 would lose a wildcard, and need names that resolve to this host; DNS-01 does not.
         """
         certificate = self.certificate or self.repaired
         wild = certificate is not None and any(name.startswith("*.") for name in certificate.names)

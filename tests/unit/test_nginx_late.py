@@ -23,7 +23,7 @@ AROUND = Surroundings("a.example.com.custom", frozenset({"app_a.example.com", "s
 def copy(text: str, around: Surroundings = AROUND) -> Copy:
     made = copied(text.encode(), around)
     parse(made.content, "copy")
-    parse(made.beside.encode(), "beside")
+    parse(made.definitions.encode(), "definitions")
     return made
 
 
@@ -145,7 +145,7 @@ def test_no_line_changes_its_number_and_the_copy_says_what_changed() -> None:
         "# end\n# Changed in this copy, so that nginx starts while these hosts do not resolve:\n"
         "# line 3: proxy_pass http://api:8000/\n"
     )
-    assert "server api:8000 resolve;" in made.beside
+    assert "server api:8000 resolve;" in made.definitions
 
 
 def test_the_headers_of_an_outer_block_go_with_the_host() -> None:

@@ -13,12 +13,12 @@ from stackctl.model.layout import CHALLENGES, WEBROOT
 from stackctl.model.routing import Route, Server, Site, Tuning
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
-from stackctl.proxies.nginx.copies import BEFORE_MAPS, http_copy, site_copies
+from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy, site_copies
 from stackctl.proxies.nginx.directives import Directive, first, text_of
 from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.own import (
     Directives,
-    Edge,
+    Snippets,
     buffer_lines,
     can_protect_http,
     challenge_lines,
@@ -92,7 +92,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     ``own_hosts`` is how many upstream groups the user's files may need.
     """
     able = Capabilities.of(version)
-    edge = _edge()
+    snippets = _snippets()
     own = own_directives(custom)
     early = tuple(one for one in own if one.name in BEFORE_MAPS)
     own = tuple(one for one in own if one not in early)
@@ -111,7 +111,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         https=stack.proxy.https,
         ipv6=stack.proxy.ipv6,
         custom=custom is not None,
-        headers=shared_header_lines(edge, own),
+        headers=shared_header_lines(snippets, own),
         buffers=buffer_lines(own),
         stores=needs_buffering(own),
         before_maps=text_of(early).splitlines(),
@@ -149,7 +149,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     """
     able = Capabilities.of(version)
     route, server = _only(site)
-    edge = _edge()
+    snippets = _snippets()
     own = [http, own_directives(custom), own_directives(location)]
     protected = can_protect_http(own[1])
     extra = list(challenge_lines(own[1]))
@@ -175,14 +175,14 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         challenges=CHALLENGES,
         challenge=_challenge(extra, indent=4) if extra else "",
         location=location is not None,
-        server_lines=header_lines(edge, own[:1], own[1]),
-        location_lines=_location_lines(edge, own),
+        server_lines=header_lines(snippets, own[:1], own[1]),
+        location_lines=_location_lines(snippets, own),
         scheme="http" if server.tls is None else "https",
         tls_lines=list(tls_lines(site.name, server)),
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
-    copies, beside = site_copies(around, {"custom": custom, "location": location}, own)
-    files = {f"sites/{site.name}.conf": (giving_way(text, own[2], 8) + beside).encode()}
+    copies, definitions = site_copies(around, {"custom": custom, "location": location}, own)
+    files = {f"sites/{site.name}.conf": (giving_way(text, own[2], 8) + definitions).encode()}
     redirected = [name for name in site.domains if name in tls.trusted]
     if redirected:
         files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
@@ -229,10 +229,10 @@ def _settings(site: Site, own: Sequence[Directives]) -> list[str]:
     return lines + (buffer_lines(server) if sets_buffers(server) else [])
 
 
-def _location_lines(edge: Edge, own: Sequence[Directives]) -> list[str]:
+def _location_lines(snippets: Snippets, own: Sequence[Directives]) -> list[str]:
     """Return the lines of the location that proxies, next to the user's own."""
     *outer, location = own
-    lines = header_lines(edge, outer, location)
+    lines = header_lines(snippets, outer, location)
     for name in ("add_header", "proxy_hide_header"):
         lines += outer_lines(name, outer, location)
     return lines + (buffer_lines(location) if sets_buffers(location) else [])
@@ -240,13 +240,13 @@ def _location_lines(edge: Edge, own: Sequence[Directives]) -> list[str]:
 
 def own_directives(content: bytes | None) -> Directives:
     """Return the directives of a user's file; none of one that nginx itself will refuse."""
-    return read_own(content, _edge())
+    return read_own(content, _snippets())
 
 
 @lru_cache(maxsize=1)
-def _edge() -> Edge:
+def _snippets() -> Snippets:
     """Return the request headers that every app gets, or never gets."""
-    return Edge(_simple(_proxy_snippet()), _simple(_removed_snippet()))
+    return Snippets(_simple(_proxy_snippet()), _simple(_removed_snippet()))
 
 
 def _simple(text: str) -> Directives:

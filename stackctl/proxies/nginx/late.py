@@ -67,10 +67,10 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """The copy of a file, and the directives beside the servers that it needs."""
+    """The copy of a file, and the maps and groups that it needs in the ``http`` block."""
 
     content: bytes
-    beside: str = ""
+    definitions: str = ""
 
 
 def groups_in(content: bytes | None) -> frozenset[str]:
@@ -108,7 +108,7 @@ class _Copying:
     around: Surroundings
     spans: Sequence[Span]
     edits: list[tuple[int, int, str]] = field(default_factory=list)
-    beside: dict[str, str] = field(default_factory=dict)
+    definitions: dict[str, str] = field(default_factory=dict)
     hosts: dict[str, str] = field(default_factory=dict)
     """The value of ``$proxy_host`` before, by group."""
     notes: list[str] = field(default_factory=list)
@@ -126,7 +126,7 @@ class _Copying:
         comment = "".join(f"# {note}\n" for note in self.notes)
         text += "" if text.endswith("\n") else "\n"
         text += f"# Changed in this copy, so that nginx starts while these hosts do not resolve:\n{comment}"
-        return Copy(text.encode("utf-8", "surrogateescape"), "".join(self.beside.values()))
+        return Copy(text.encode("utf-8", "surrogateescape"), "".join(self.definitions.values()))
 
     def _walk(self, chain: tuple[Span, ...], levels: Levels) -> None:
         for span in levels[0]:
@@ -207,13 +207,13 @@ class _Copying:
         if re.search(r"[^a-z0-9:]", place):
             name += f"_{digest(place)}"
         variable = f"own_{name}"
-        self.beside[variable] = f'map $scheme ${variable} {{\n    default "{place}";\n}}\n'
+        self.definitions[variable] = f'map $scheme ${variable} {{\n    default "{place}";\n}}\n'
         return variable
 
     def _new_group(self, place: str, sent: str) -> str:
         name = f"own_{place.replace(':', '_')}_{digest(f'{self.around.label} {place} {sent}')}"
         server = f"server {place} resolve;\n    keepalive_timeout 4s;"
-        self.beside[name] = f"upstream {name} {{\n    {_ZONE}\n    {server}\n}}\n"
+        self.definitions[name] = f"upstream {name} {{\n    {_ZONE}\n    {server}\n}}\n"
         self.hosts[name] = sent
         return name
 
@@ -255,7 +255,7 @@ class _Copying:
     def _host(self, match: re.Match[str], levels: Levels) -> Iterator[str]:
         """Yield the default ``Host``, where the user's own headers leave it to nginx.
 
-        Next to those at the top of a file stand all that stackctl sets.
+        Those at the top of a file are rendered together with all that stackctl sets.
         """
         nearest = next((one for one in levels[:-1] if level(one, "proxy_set_header") or level(one, "include")), ())
         headers = level(nearest, "proxy_set_header")
@@ -278,4 +278,4 @@ class _Copying:
             self.edits.append((word.start, word.end, new))
         if used:
             rows = "".join(f'    "~^{re.escape(name)}$" "{sent}";\n' for name, sent in self.hosts.items())
-            self.beside[variable] = f"map $proxy_host ${variable} {{\n    default $proxy_host;\n{rows}}}\n"
+            self.definitions[variable] = f"map $proxy_host ${variable} {{\n    default $proxy_host;\n{rows}}}\n"

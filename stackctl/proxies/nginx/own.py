@@ -34,10 +34,10 @@ HEADER_SIZE = 48 * _KB
 """Default of ``proxy_buffer_size``: the largest header of a response, and how much of a response waits for a client."""
 
 
-def read_own(content: bytes | None, edge: Edge) -> Directives:
+def read_own(content: bytes | None, snippets: Snippets) -> Directives:
     """Return the directives of a user's file; none of one that nginx itself will refuse.
 
-    ``edge`` is what it may include.
+    ``snippets`` is what it may include.
     """
     if not content:
         return ()
@@ -48,7 +48,7 @@ def read_own(content: bytes | None, edge: Edge) -> Directives:
     return tuple(
         inner
         for one in directives
-        for inner in (edge.headers if one.name == "include" and one.arg.endswith(_HEADERS_SNIPPET) else (one,))
+        for inner in (snippets.headers if one.name == "include" and one.arg.endswith(_HEADERS_SNIPPET) else (one,))
     )
 
 
@@ -69,7 +69,7 @@ def _is_set(line: str, names: set[str], indent: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class Snippets:
     """The directives of ``snippets/proxy.conf``, and of ``snippets/removed.conf``, which it includes."""
 
     proxy: Directives
@@ -81,15 +81,12 @@ class Edge:
         return [*_headers(self.proxy), *self.removed]
 
 
-def shared_header_lines(edge: Edge, own: Directives) -> list[str]:
+def shared_header_lines(snippets: Snippets, own: Directives) -> list[str]:
     """Return the lines for the ``http`` block: those of the snippets that the user's ``http.conf`` does not set."""
-    lines = _kept(edge, [own])
-    if first(own, "proxy_http_version") is None:
-        return lines
-    return _kept(edge, [own], whole=False)
+    return _kept(snippets, [own], whole=first(own, "proxy_http_version") is None)
 
 
-def header_lines(edge: Edge, outer: Sequence[Directives], own: Directives) -> list[str]:
+def header_lines(snippets: Snippets, outer: Sequence[Directives], own: Directives) -> list[str]:
     """Return the ``proxy_set_header`` lines to write next to the user's own in the same block.
 
     ``outer`` are the user's blocks around it, outermost first. A header of an inner block replaces the one of the
@@ -100,19 +97,19 @@ def header_lines(edge: Edge, outer: Sequence[Directives], own: Directives) -> li
     inherited: list[Directive] = []
     for block in outer:
         inherited = _without(inherited, block) + _headers(block)
-    return [*_kept(edge, [*outer, own]), *_lines(_without(inherited, own))]
+    return [*_kept(snippets, [*outer, own]), *_lines(_without(inherited, own))]
 
 
-def _kept(edge: Edge, blocks: Sequence[Directives], *, whole: bool = True) -> list[str]:
-    """Return the lines for the headers of ``edge`` that no block sets; as includes, where that is all of them."""
+def _kept(snippets: Snippets, blocks: Sequence[Directives], *, whole: bool = True) -> list[str]:
+    """Return the lines for the headers of ``snippets`` that no block sets; as includes, where that is all of them."""
     set_here = {directive.arg.lower() for block in blocks for directive in _headers(block)}
-    whole = whole and not any(directive.arg.lower() in set_here for directive in edge.headers)
+    whole = whole and not any(directive.arg.lower() in set_here for directive in snippets.headers)
     if whole:
         return ["include snippets/proxy.conf;"]
-    lines = _lines(one for one in _headers(edge.proxy) if one.arg.lower() not in set_here)
-    if not any(one.arg.lower() in set_here for one in edge.removed):
+    lines = _lines(one for one in _headers(snippets.proxy) if one.arg.lower() not in set_here)
+    if not any(one.arg.lower() in set_here for one in snippets.removed):
         return [*lines, "include snippets/removed.conf;"]
-    return [*lines, *_lines(one for one in edge.removed if one.arg.lower() not in set_here)]
+    return [*lines, *_lines(one for one in snippets.removed if one.arg.lower() not in set_here)]
 
 
 def _headers(block: Iterable[Directive]) -> list[Directive]:

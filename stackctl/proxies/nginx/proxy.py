@@ -14,7 +14,7 @@ from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.config import OLDEST, original_of, own_directives, shared_files, site_files
-from stackctl.proxies.nginx.copies import all_groups, hosts_in
+from stackctl.proxies.nginx.custom import all_groups, hosts_in
 from stackctl.proxies.nginx.layout import (
     CUSTOM,
     CUSTOM_HTTP,

@@ -42,10 +42,10 @@ def explained(output: str, root: str, files: Files) -> Rejection:
         return Rejection(message, _only_site(files, name), f"{(CUSTOM / name).path}:{match['line']}", hint)
     texts = [path] if path else _QUOTED.findall(message)
     text = next((text for text in texts if len(_sites(files, text)) == 1), None)
-    told = f"{message} in {path}:{match['line']}" if path else message
+    whole = f"{message} in {path}:{match['line']}" if path else message
     if text is None:
-        return Rejection(told, hint=hint)
-    return Rejection(told, _only_site(files, text), _only_place(files, text), hint)
+        return Rejection(whole, hint=hint)
+    return Rejection(whole, _only_site(files, text), _only_place(files, text), hint)
 
 
 def site_of(path: str) -> Domain | None:

@@ -1,7 +1,7 @@
 """nginx: which server block answers for a name, which location for a path, as nginx itself decides it.
 
 https://nginx.org/en/docs/http/request_processing.html and ``ngx_http_core_find_location`` are the model.
-Pure: the directives are parsed by somebody else.
+Pure: it takes parsed directives.
 """
 
 from __future__ import annotations

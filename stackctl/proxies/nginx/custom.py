@@ -1,4 +1,4 @@
-"""nginx: the copies of the user's own files, and what has to be rendered for them beside the servers."""
+"""nginx: the copies of the user's own files, and what has to be rendered for them next to the servers."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ def http_copy(stack: Stack, content: bytes, *, resolves: bool) -> bytes:
     """Return the copy of ``custom/http.conf``, without what is rendered before the maps."""
     content = _EARLY.sub(b"", content)
     copy = copied(content, Surroundings("http", all_groups(stack, None), stack.proxy.hosts, (), resolves))
-    return copy.content + copy.beside.encode()
+    return copy.content + copy.definitions.encode()
 
 
 def site_copies(
     around: Surroundings, files: Mapping[str, bytes | None], outer: Sequence[tuple[Directive, ...]]
 ) -> tuple[dict[str, bytes], str]:
-    """Return the copies of a site's ``files``, by kind, and the text to render beside its servers.
+    """Return the copies of a site's ``files``, by kind, and the text to render next to its servers.
 
     They are in the order of their blocks, outermost first. ``outer`` are the directives of ``custom/http.conf``, then
     those of each file.
     """
     copies: dict[str, bytes] = {}
-    beside = ""
+    definitions = ""
     for number, (kind, content) in enumerate(files.items(), start=1):
         if content is not None:
             known = replace(around, label=f"{around.label}.{kind}", outer=tuple(outer[:number]))
             copy = copied(content, known)
             copies[kind] = copy.content
-            beside += copy.beside
+            definitions += copy.definitions
     origin = f"\n# For the hosts that your own files for {around.label} name.\n"
-    return copies, f"{origin}{beside}" if beside else ""
+    return copies, f"{origin}{definitions}" if definitions else ""
