@@ -17,6 +17,11 @@ def listed(names: Sequence[str], most: int = _FEW) -> str:
     return f"{', '.join(names[:most])} and {more}" if most else str(len(names))
 
 
+def on_one_line(text: str) -> str:
+    """Return untrusted ``text`` on one line: a question mark for each character that is not printable."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def shortened(text: str, most: int) -> str:
     """Return ``text`` with at most ``most`` characters; it is cut between words and ends in an ellipsis."""
     if len(text) <= most:

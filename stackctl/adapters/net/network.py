@@ -21,6 +21,7 @@ from stackctl.adapters.net.own import own_addresses
 from stackctl.adapters.net.resolver import Resolver
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.observed.network import CaDirectory, Fetched, Lookup, Reach
+from stackctl.wording import on_one_line
 
 _CA_SECONDS = 8.0
 _FETCH_SECONDS = 9.0
@@ -121,7 +122,7 @@ def _get(address: str, port: int, url: str, deadline: Deadline) -> tuple[Fetched
         return Fetched(address, Reach.BROKEN), None
     finally:
         connection.close()
-    headers = {key.lower(): _printable(value) for key, value in response.getheaders()}
+    headers = {key.lower(): on_one_line(value[:_MOST_SHOWN]) for key, value in response.getheaders()}
     moved = response.status in {301, 302, 303, 307, 308}
     location = headers.get("location") if moved else None
     return Fetched(address, Reach.ANSWERED, response.status, body, headers), location
@@ -166,11 +167,6 @@ def _moved(url: str, location: str) -> tuple[str, int, str] | None:
     except ValueError:
         return None
     return (parts.hostname, usual, parts.geturl()) if followed and usual and parts.hostname else None
-
-
-def _printable(value: str) -> str:
-    """Return a header safe to print: it is untrusted input."""
-    return "".join(char if char.isprintable() else "?" for char in value[:_MOST_SHOWN])
 
 
 def _get_directory(url: str, context: ssl.SSLContext, deadline: Deadline) -> CaDirectory:

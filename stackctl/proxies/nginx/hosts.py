@@ -65,8 +65,3 @@ def quoted(arg: str) -> str:
     """Return a parameter, in quotes where nginx would read it otherwise."""
     escaped = arg.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"' if re.search(r"[\s;{}\"'\\#]", arg) else arg
-
-
-def on_one_line(arg: str) -> str:
-    """Return a parameter for a comment."""
-    return "".join(char if char.isprintable() else "?" for char in arg)

@@ -26,13 +26,13 @@ from stackctl.proxies.nginx.hosts import (
     digest,
     is_address,
     level,
-    on_one_line,
     place_of,
     quoted,
     sent_host,
     server_of,
 )
 from stackctl.proxies.nginx.spans import Span, Unreadable, every_span, read_spans
+from stackctl.wording import on_one_line
 
 _PORTLESS = {"grpc_pass"}
 """Those that have a default port."""
