@@ -76,12 +76,15 @@ def read_sites(doc: Document) -> tuple[Site, ...]:
 
 def service_with_role(doc: Document, role: str) -> str | None:
     """Return the service that has ``role`` in this file; an override may give the role to another."""
-    for name, body in (doc.data(("services",)) or {}).items():
-        labels = body.get("labels") if isinstance(body, dict) else None
-        pairs = [f"{k}={v}" for k, v in labels.items()] if isinstance(labels, dict) else labels or []
-        if f"{ROLE_LABEL}={role}" in pairs:
-            return str(name)
-    return None
+    services = (doc.data(("services",)) or {}).items()
+    return next((str(name) for name, body in services if has_role(body, role)), None)
+
+
+def has_role(body: Any, role: str) -> bool:  # noqa: ANN401  (YAML holds anything)
+    """Return whether the body of a service has the label of ``role``."""
+    labels = body.get("labels") if isinstance(body, dict) else None
+    pairs = [f"{key}={value}" for key, value in labels.items()] if isinstance(labels, dict) else labels or []
+    return f"{ROLE_LABEL}={role}" in pairs
 
 
 def read_keys(doc: Document) -> StackKeys:

@@ -8,14 +8,13 @@ from dataclasses import replace
 from stackctl.certs.held import Held, held, owned
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
-from stackctl.model.project import ROLE_LABEL
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.plan.retire import unused_lineages
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.read import KEY
+from stackctl.stackfile.read import KEY, has_role
 from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
 
@@ -120,9 +119,7 @@ def _own_services(loaded: Loaded, site: Site) -> frozenset[str]:
 def _is_written(doc: Document, service: str) -> bool:
     """Return whether the Compose file itself labels the service as stackctl's: labels are merged and inherited too."""
     own = {str(key.value) for key in doc.own_keys(("services", service))}
-    labels = doc.data(("services", service, "labels"))
-    pairs = [f"{key}={value}" for key, value in labels.items()] if isinstance(labels, dict) else labels or []
-    return "labels" in own and f"{ROLE_LABEL}=app" in pairs
+    return "labels" in own and has_role(doc.data(("services", service)), "app")
 
 
 def _route_of(loaded: Loaded, site: Site) -> Path:
