@@ -11,6 +11,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import HostError, InputError, RequestLoop, StackfileError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import GENERATIONS
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
@@ -40,7 +41,6 @@ PORT_SECONDS = 3.0
 class Loaded:
     """A Compose file, parsed by stackctl and resolved by Compose.
 
-    ``doc`` has the texts as they are written, variables included; ``stack`` has their values.
     ``doc`` has the texts as they are written, ``values`` has the values of their variables.
 
     ``before`` is the text on disk that it was derived from; the file is not written if the text on disk differs
@@ -267,13 +267,17 @@ def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan
         return
     for at in (listener.at for listener in stack.proxy.listeners):
         owner = context.wire.owner(at)
-        # Docker releases a port shortly after its container has ended.
         if owner and observed.containers.of(stack.proxy.service):
-            wait_for(lambda at=at: None if context.wire.owner(at) else True, PORT_SECONDS)  # type: ignore[misc]
-            owner = context.wire.owner(at)
+            owner = _owner_after_release(context, at)
         if owner:
             holder = context.containers.publisher(at) or owner
             raise HostError(
                 f"port {at} cannot be published: it is in use by {holder}",
                 hint="stop it, or choose other ports with 'stackctl init --http PORT --https PORT'",
             )
+
+
+def _owner_after_release(context: Context, at: PortBinding) -> str | None:
+    """Return the process that holds a port also when Docker has had time to release it; None if it is free."""
+    wait_for(lambda: None if context.wire.owner(at) else True, PORT_SECONDS)
+    return context.wire.owner(at)
