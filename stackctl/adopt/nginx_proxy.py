@@ -51,6 +51,11 @@ def read_variables(
     return reading.proposal()
 
 
+def hosts_of(service: Service) -> list[str]:
+    """Return the names in ``VIRTUAL_HOST``."""
+    return [text.strip() for text in service.environment.get("VIRTUAL_HOST", "").split(",") if text.strip()]
+
+
 def contact_in(project: Project) -> str | None:
     """Return the e-mail address that acme-companion uses, or None."""
     for service in project.services.values():
@@ -70,7 +75,7 @@ class _Reading:
 
     def take(self, service: Service) -> None:
         """Add the site, or the path of one, that a service's variables define."""
-        hosts = [text.strip() for text in service.environment.get("VIRTUAL_HOST", "").split(",") if text.strip()]
+        hosts = hosts_of(service)
         at = f"service {service.name}"
         if service.environment.get("VIRTUAL_HOST_MULTIPORTS"):
             self._remark(

@@ -129,7 +129,7 @@ def _write_files(root: Path, proxy: Proxy, foreign: Foreign, operations: Sequenc
         elif isinstance(operation, WriteKept):
             (custom / operation.name).write_bytes(operation.content)
         elif isinstance(operation, CopyFolder) and foreign.inside is not None:
-            found = foreign.inside.entries(foreign.inside.real(operation.source) or operation.source)
+            found = foreign.inside.tree(operation.source)
             (custom / operation.name).mkdir()
             write_entries(found, custom / operation.name)
     generations = Generations(root.parent, proxy.layout)

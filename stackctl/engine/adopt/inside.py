@@ -71,6 +71,10 @@ class Inside:
             self._found[path] = self._read(path)
         return self._found[path]
 
+    def tree(self, path: str) -> Mapping[str, Entry]:
+        """Return :meth:`entries` of ``path`` with its own links followed."""
+        return self.entries(self.real(path) or path)
+
     def real(self, path: str) -> str | None:
         """Return ``path`` with its links followed, or None if it does not exist."""
         for _ in range(_LINKS):

@@ -90,7 +90,7 @@ class TakeOver:
 
     def _copy_folder(self, operation: CopyFolder) -> None:
         assert self._inside is not None  # it was found there
-        found = self._inside.entries(self._inside.real(operation.source) or operation.source)
+        found = self._inside.tree(operation.source)
         target = self._context.directory.root / self._layout.custom / operation.name
         make_tree(target, lambda draft: write_entries(found, draft))
 

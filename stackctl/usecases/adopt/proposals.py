@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from stackctl.adopt.kept_files import OldFiles, lineage_of
 from stackctl.adopt.nginx_conf import is_challenge
-from stackctl.adopt.nginx_proxy import VHOSTS, ProxyContext, read_variables
+from stackctl.adopt.nginx_proxy import VHOSTS, ProxyContext, hosts_of, read_variables
 from stackctl.adopt.proposal import Handling, Proposal, Remark
 from stackctl.adopt.reading import read_proposal
 from stackctl.certs.lineage import Certificate, read_certificate
@@ -35,8 +35,12 @@ def read_foreign(context: Context, project: Project, foreign: Foreign, *, resolv
         return read_variables(conf, project, around, resolves=resolves, old=old)
     generated = read_proposal(conf, project, certificates, resolves=resolves, old=old)
     there = {name for server in conf.servers for name in server.names}
-    rest = {name: service for name, service in project.services.items() if not _hosts(service) <= there}
-    if not any(map(_hosts, rest.values())):
+    rest = {
+        name: service
+        for name, service in project.services.items()
+        if any(host.lower() not in there for host in hosts_of(service))
+    }
+    if not rest:
         return generated
     missing = read_variables(
         replace(conf, settings=(), main=()), replace(project, services=rest), around, resolves=resolves, old=old
@@ -60,18 +64,14 @@ def with_copies(proposal: Proposal, foreign: Foreign) -> Proposal:
     ]
     for path in proposal.folders.values():
         try:
-            _ = foreign.inside and foreign.inside.entries(foreign.inside.real(path) or path)
+            if foreign.inside:
+                foreign.inside.tree(path)
         except EngineError as error:
             text = (
                 f"{error.message}, and the new container does not have it: mount it from this host, or keep the image"
             )
             remarks.append(Remark(Handling.UNSUPPORTED, text))
     return replace(proposal, remarks=(*proposal.remarks, *remarks))
-
-
-def _hosts(service: Service) -> set[str]:
-    hosts = {text.strip().lower() for text in service.environment.get("VIRTUAL_HOST", "").split(",")}
-    return hosts - {""}
 
 
 def _certificates(foreign: Foreign) -> dict[str, Certificate]:
@@ -87,12 +87,10 @@ def _certificates(foreign: Foreign) -> dict[str, Certificate]:
 
 def _around(context: Context, foreign: Foreign, project: Project) -> ProxyContext:
     """Collect what nginx-proxy's variables refer to."""
-    hosts = {
-        text.strip() for one in project.services.values() for text in one.environment.get("VIRTUAL_HOST", "").split(",")
-    }
+    hosts = {host for service in project.services.values() for host in hosts_of(service)}
     vhosts = {}
-    for name in (*hosts, *(f"{text}_location" for text in hosts)):
-        found = foreign.files.read(f"{VHOSTS}/{name}") if name not in {"", "_location"} else None
+    for name in (*hosts, *(f"{host}_location" for host in hosts)):
+        found = foreign.files.read(f"{VHOSTS}/{name}")
         if found is not None:
             vhosts[name] = tuple(one for one in parse(found[1], found[0]) if not is_challenge(one))
 
