@@ -17,6 +17,9 @@ Levels = Sequence[Sequence[Directive]]
 REDIRECTED = "HTTP is redirected to HTTPS with"
 """How the remark about the statuses of redirects begins."""
 
+_REWRITTEN = {"permanent": "301", "redirect": "302"}
+"""The status of a redirect by ``rewrite``, by its last parameter."""
+
 _SEVERAL = 3
 """A difference of more sites than this is reported once for all."""
 
@@ -95,26 +98,24 @@ def _value(levels: Levels, name: str, default: str) -> str:
 def _headers(before: Levels, after: Levels) -> Iterator[str]:
     """Compare the request headers that the app gets, without those that are removed or empty in both."""
     was, is_now = _sent(before), _sent(after)
-    websockets = "upgrade" in is_now and "upgrade" not in was
-    if websockets:
+    if "upgrade" in is_now and "upgrade" not in was:
         yield "WebSockets pass"
-    skipped = {"upgrade", "connection"}
+    for name in ("upgrade", "connection"):
+        was.pop(name, None)
+        is_now.pop(name, None)
     shown = {name.lower(): name for level in (*before, *after) for name in _names(level)}
-    added = [shown[name] for name in is_now if name not in was and name not in skipped and is_now[name] != _EMPTY]
-    removed = [shown[name] for name in is_now if name not in was and name not in skipped and is_now[name] == _EMPTY]
-    lost = [shown[name] for name in was if name not in is_now and name not in skipped]
-    other = [name for name in was if name in is_now and _plain(was[name]) != _plain(is_now[name])]
+    added = [shown[name] for name, value in is_now.items() if name not in was and value]
+    removed = [shown[name] for name, value in is_now.items() if name not in was and not value]
+    lost = [shown[name] for name in was if name not in is_now]
     if added:
         yield f"the app also gets {listed(added)}"
     if lost:
         yield f"the app no longer gets {listed(lost)}"
-    for name in (name for name in other if name not in skipped):
-        yield f"the app gets {shown[name]} as {is_now[name] or 'nothing'}, not as {was[name] or 'nothing'}"
+    for name in was:
+        if name in is_now and _plain(was[name]) != _plain(is_now[name]):
+            yield f"the app gets {shown[name]} as {is_now[name] or 'nothing'}, not as {was[name] or 'nothing'}"
     if removed:
         yield f"a client's own {listed(removed)} no longer reaches the app"
-
-
-_EMPTY = ""
 
 
 def _plain(value: str) -> str:
@@ -144,11 +145,7 @@ def _redirects(old: NginxConf, new: NginxConf, site: ProposedSite) -> Iterator[s
 
 
 def _statuses(server: ServerBlock | None) -> list[str]:
-    found = every(server.body) if server is not None else ()
-    statuses = {one.arg for one in found if one.name == "return" and len(one.args) > 1 and one.arg.startswith("3")}
-    statuses |= {
-        {"permanent": "301", "redirect": "302"}.get(one.args[-1], "")
-        for one in every(server.body if server is not None else ())
-        if one.name == "rewrite"
-    } - {""}
-    return sorted(statuses)
+    found = list(every(server.body)) if server is not None else []
+    returned = {one.arg for one in found if one.name == "return" and len(one.args) > 1 and one.arg.startswith("3")}
+    flags = {one.args[-1] for one in found if one.name == "rewrite"}
+    return sorted(returned | {status for flag, status in _REWRITTEN.items() if flag in flags})

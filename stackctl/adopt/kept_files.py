@@ -147,9 +147,10 @@ class KeptFiles:
             return path if self._old.stays(path) else self._copied(path, self.copies)
         fixed, slash, part = fixed.rpartition("/") if dollar else (path.rstrip("/"), path[len(path.rstrip("/")) :], "")
         if not fixed:
-            return None if not self._old.stays("/") else path
-        if self._old.stays(fixed) or self._old.has_mounts(fixed):
-            return path if self._old.stays(fixed) else None
+            return path if self._old.stays("/") else None
+        stays = self._old.stays(fixed)
+        if stays or self._old.has_mounts(fixed):
+            return path if stays else None
         return f"{self._copied(fixed, self.folders)}{slash}{part}{dollar}{rest}"
 
     def _copied(self, path: str, into: dict[str, str]) -> str:

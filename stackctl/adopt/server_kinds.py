@@ -31,17 +31,7 @@ def refusal_status(server: ServerBlock, *, tls: bool) -> str | None:
 
 _CLOSED = "444"
 _NOT_FOUND = "404"
-_NO_CONTENT = {
-    "http2",
-    "http3",
-    "server_tokens",
-    "access_log",
-    "error_log",
-    "ssl_certificate",
-    "ssl_certificate_key",
-    "ssl_reject_handshake",
-}
-_NO_CONTENT |= {"root", "index", "ssl_protocols", "ssl_ciphers", "include"}
+_NO_CONTENT = {"http2", "http3", "server_tokens", "access_log", "error_log", "root", "index", "include"}
 
 
 def _has_no_content(one: Directive) -> bool:

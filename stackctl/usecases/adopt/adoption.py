@@ -234,8 +234,8 @@ def _own_operations(  # noqa: PLR0913  (the old stack and the new one)
     root = context.directory.root
     operations: list[Operation] = []
     rewritten = list(rewritten_settings(foreign, stack))
-    rewritten_files = [path for one in rewritten for path in files_of(one)]
-    if foreign.tree is not None and foreign.tree.resolve() != (root / CERTBOT_CONF.path).resolve():
+    in_place = foreign.tree is not None and foreign.tree.resolve() == (root / CERTBOT_CONF.path).resolve()
+    if foreign.tree is not None and not in_place:
         source = foreign.volume.shown if foreign.volume else foreign.files.shown(foreign.tree)
         operations.append(
             CopyTree(source=source, target=CERTBOT_CONF.path, cause="stackctl expects certbot's files there")
@@ -263,8 +263,8 @@ def _own_operations(  # noqa: PLR0913  (the old stack and the new one)
         ),
     ]
     kept += [name for name in SCRIPTS if (root / name).is_file()]
-    in_place = foreign.tree is not None and foreign.tree.resolve() == (root / CERTBOT_CONF.path).resolve()
-    kept += rewritten_files if in_place else []
+    if in_place:
+        kept += [path for one in rewritten for path in files_of(one)]
     if operations or old != new:
         operations.append(
             KeepOldState(paths=tuple(dict.fromkeys(kept)), cause="so that 'stackctl rollback' can restore it")
