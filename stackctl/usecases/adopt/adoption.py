@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stackctl.adopt.comparison import STRANGER, Difference
-from stackctl.adopt.differences import REDIRECTED, differences
+from stackctl.adopt.config_changes import REDIRECTED, config_changes
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.adopt.proposal import Handling, Proposal
 from stackctl.certs.held import Stored, held
@@ -40,8 +40,8 @@ from stackctl.plan.planner import make_plan
 from stackctl.proxies.nginx.layout import NGINX
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.sites import Rendering
+from stackctl.usecases.adopt.certbot_settings import files_of, rewritten_settings
 from stackctl.usecases.adopt.report import AdoptComparison, AdoptDifference, AdoptedSite, AdoptRemark, AdoptReport
-from stackctl.usecases.adopt.settings import files_of, rewritten_settings
 from stackctl.usecases.converge import Loaded
 from stackctl.usecases.result import Result
 
@@ -175,7 +175,7 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
     observed = replace(observed, custom={**observed.custom, **proposal.custom}, shelf=shelf)
     rendering = Rendering(context.proxy_of(stack), observed.version, observed.custom)
     plan = make_plan(stack, loaded.doc.text, Intent(issue=False, align=False), observed, rendering, context.issuers)
-    remarks = (*proposal.remarks, *differences(foreign.conf, _staged(plan), proposal))
+    remarks = (*proposal.remarks, *config_changes(foreign.conf, _staged(plan), proposal))
     proposal = replace(proposal, remarks=remarks)
     probed = tuple(site.name for site in stack.sites if site.name in there or _usable(foreign, site))
     mine: set[str] = {stack.certbot, stack.proxy.service}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stackctl.adopt.addresses import by_name
-from stackctl.adopt.differences import differences
+from stackctl.adopt.config_changes import config_changes
 from stackctl.adopt.nginx_conf import read_conf
 from stackctl.adopt.proposal import Handling, Proposal, ProposedSite
 from stackctl.model.routing import Server
@@ -28,7 +28,7 @@ def found(old: str, new: str, *, names: int = 1) -> list[str]:
         ProposedSite((Domain(f"{letter}.example.com"),), Server.of(ServiceName("a"), 1), "x:1", lineage="a")
         for letter in "abcdef"[:names]
     )
-    remarks = differences(
+    remarks = config_changes(
         read_conf(parse(old.encode(), "old")), read_conf(parse(new.encode(), "new")), Proposal(sites=sites)
     )
     assert all(remark.handling is Handling.CHANGED for remark in remarks)

@@ -46,7 +46,7 @@ _SETTINGS = {
 }
 
 
-def differences(old: NginxConf, new: NginxConf, proposal: Proposal) -> tuple[Remark, ...]:
+def config_changes(old: NginxConf, new: NginxConf, proposal: Proposal) -> tuple[Remark, ...]:
     """Return a remark for each difference, with the sites that it applies to."""
     found: dict[str, list[ProposedSite]] = {}
     for site in proposal.sites:
