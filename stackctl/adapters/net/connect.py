@@ -20,10 +20,10 @@ class Stream(socket.socket):
 
     deadline: Deadline
 
-    def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
         """See :meth:`socket.socket.recv_into`."""
         self.settimeout(self.deadline.left())
-        count = super().recv_into(buffer, nbytes, flags)
+        count = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
         self.deadline.received(count)
         return count
 
@@ -33,22 +33,8 @@ class Stream(socket.socket):
         super().sendall(data, flags)
 
 
-class SecureStream(ssl.SSLSocket):
+class SecureStream(Stream, ssl.SSLSocket):
     """A TLS connection on which every call shares one deadline."""
-
-    deadline: Deadline
-
-    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
-        """See :meth:`ssl.SSLSocket.recv_into`."""
-        self.settimeout(self.deadline.left())
-        count = super().recv_into(buffer, nbytes, flags)
-        self.deadline.received(count)
-        return count
-
-    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
-        """See :meth:`ssl.SSLSocket.sendall`."""
-        self.settimeout(self.deadline.left())
-        super().sendall(data, flags)
 
 
 def connected(host: str, port: int, deadline: Deadline) -> Stream:
