@@ -11,8 +11,8 @@ from stackctl.adapters.docker.archive import bounded, entries, untar
 from stackctl.adapters.docker.client import LABELS, Client, translated
 from stackctl.adapters.docker.compose import Compose
 from stackctl.adapters.docker.inspected import inspected
-from stackctl.adapters.docker.listeners import listens
 from stackctl.adapters.net.connect import connection_error
+from stackctl.adapters.net.listeners import listening_sockets
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL
@@ -41,7 +41,9 @@ class DockerContainers:
         try:
             if self._client.rootless:
                 with translated():
-                    return listens(int(self._client.sdk.api.inspect_container(container.id)["State"]["Pid"]), port)
+                    pid = int(self._client.sdk.api.inspect_container(container.id)["State"]["Pid"])
+                found = listening_sockets(pid)
+                return None if found is None else any(one.port == port and not one.local for one in found)
         except EngineError:
             return False
         # Docker's bridge networks are reachable from the host.

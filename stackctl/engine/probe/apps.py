@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from stackctl.adapters.net.listeners import TABLES, listening_sockets
 from stackctl.diagnose.apps import AppFacts
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
@@ -18,8 +19,6 @@ from stackctl.observed.containers import Container, Deployment, Inspected, Liste
 
 _AT_ONCE = 64
 """Servers probed in parallel: each one that does not answer costs a second."""
-
-_TABLES = ("tcp", "tcp6")
 
 
 def apps(
@@ -97,15 +96,15 @@ def look_at(context: Context, container: Container) -> Inspected | None:
 
 def _listeners(context: Context, container: str, pid: int) -> tuple[ListeningSocket, ...] | None:
     """Return the listening sockets of a container: from the host's view of its process, else from inside."""
-    tables = _tables_of(container, pid)
-    if tables is None:
-        try:
-            # Without IPv6 in the kernel there is no tcp6: cat's error is then not a line of a table.
-            done = context.containers.execute(container, ["cat", *(f"/proc/net/{table}" for table in _TABLES)])
-        except EngineError:
-            return None
-        tables = [done.text] if "local_address" in done.text else None
-    return None if tables is None else parse_listeners(*tables)
+    found = listening_sockets(pid) if _is_of(container, pid) else None
+    if found is not None:
+        return found
+    try:
+        # Without IPv6 in the kernel there is no tcp6: cat's error is then not a line of a table.
+        done = context.containers.execute(container, ["cat", *(f"/proc/net/{table}" for table in TABLES)])
+    except EngineError:
+        return None
+    return parse_listeners(done.text) if "local_address" in done.text else None
 
 
 def _tried(context: Context, seen: Inspected, port: int) -> Inspected:
@@ -120,16 +119,12 @@ def _tried(context: Context, seen: Inspected, port: int) -> Inspected:
     return replace(seen, listeners=only)
 
 
-def _tables_of(container: str, pid: int) -> list[str] | None:
-    """Return the tables of process ``pid``, if this host's process of that number is the container's."""
-    process = Path("/proc") / str(pid)
+def _is_of(container: str, pid: int) -> bool:
+    """Return whether this host's process ``pid`` is the container's: the engine may be on another machine."""
     try:
-        # The engine may be on another machine, where the same numbers are other processes.
-        if not pid or container not in (process / "cgroup").read_text():
-            return None
-        return [path.read_text() for table in _TABLES if (path := process / "net" / table).exists()]
+        return pid != 0 and container in Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:
-        return None
+        return False
 
 
 def _last_line(context: Context, container: str) -> str | None:
