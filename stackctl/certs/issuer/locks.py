@@ -45,6 +45,18 @@ def config_lock(root: Path) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
+def config_lock_within(root: Path, patience: float) -> Iterator[bool]:
+    """Take certbot's own lock as soon as it is free; yield False if it is not within ``patience`` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        with config_lock(root) as held:
+            if held or time.monotonic() > end:
+                yield held
+                return
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
 def only_one(home: Path, patience: float, note: Callable[[str], None]) -> Iterator[None]:
     """Wait until no other issuer, nor a child that inherited its lock, is running in ``home``."""
     home.mkdir(0o700, exist_ok=True)

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackctl.certs.issuer import accounts
-from stackctl.certs.issuer.locks import config_lock
+from stackctl.certs.issuer.locks import config_lock_within
 from stackctl.certs.issuer.merge import HOME, KINDS, ConfigDir, set_aside, switch, sync
 from stackctl.certs.issuer.versions import judge, read_archive, read_lineage_files
 
@@ -45,18 +44,12 @@ def _locked(
     act: Callable[[dict[str, Any]], None],
 ) -> None:
     """Act on each job as soon as no other certbot locks the tree, at most after ``patience`` seconds."""
-    end = time.monotonic() + patience
-    while True:
-        with config_lock(shared.root) as held:
+    with config_lock_within(shared.root, patience) as held:
+        for job in jobs:
             if held:
-                for job in jobs:
-                    act(job)
-                return
-        if time.monotonic() > end:
-            for job in jobs:
+                act(job)
+            else:
                 emit("failed", job["lineage"], detail=f"another certbot is running in {shared.root}")
-            return
-        time.sleep(0.2)
 
 
 def _remove_one(shared: ConfigDir, name: str, emit: Callable[..., None]) -> None:

@@ -10,11 +10,10 @@ import functools
 import hashlib
 import json
 import shutil
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.issuer.locks import config_lock
+from stackctl.certs.issuer.locks import config_lock_within
 from stackctl.certs.issuer.merge import sync
 
 if TYPE_CHECKING:
@@ -28,20 +27,12 @@ def main(spec: dict[str, Any]) -> int:
     ``hooks`` (paths) are required. ``patience`` is how many seconds to wait for another certbot.
     """
     root = Path(spec["config_dir"])
-    end = time.monotonic() + float(spec.get("patience", 120.0))
-    while True:
-        with config_lock(root) as held:
-            if held:
-                for file in spec["files"]:
-                    report(file["path"], functools.partial(replace, root, file))
-                for hook in spec["hooks"]:
-                    report(hook, functools.partial(disable, root / hook))
-                return 0
-        if time.monotonic() > end:
-            for path in [*(file["path"] for file in spec["files"]), *spec["hooks"]]:
-                print(json.dumps({"path": path, "problem": "another certbot is running"}), flush=True)  # noqa: T201
-            return 0
-        time.sleep(0.1)
+    changes = {file["path"]: functools.partial(replace, root, file) for file in spec["files"]}
+    changes.update({hook: functools.partial(disable, root / hook) for hook in spec["hooks"]})
+    with config_lock_within(root, float(spec.get("patience", 120.0))) as held:
+        for path, change in changes.items():
+            report(path, change if held else lambda: "another certbot is running")
+    return 0
 
 
 def report(path: str, change: Callable[[], str | None]) -> None:
