@@ -202,10 +202,7 @@ class Executor:
         self._context.delivery(self._proxy.layout).prepare()
 
     def _publish(self, _operation: Publish) -> None:
-        delivery = self._context.delivery(self._proxy.layout)
-        before = delivery.published()
-        self._take(self._staging.publish())
-        self._just_tested = delivery.published() != before
+        self._just_tested = self._changed_by_publishing()
 
     def _start(self, operations: Sequence[StartService | StartProxy]) -> Errors:
         errors = self._up([operation.service for operation in operations])
@@ -265,15 +262,16 @@ class Executor:
         reload = self._proxy.reload
         if not (self._just_tested and containers.signal(container, reload.signal, reload.processes)):
             done = containers.execute(container, reload.command)
-            if done.code and self._has_parked():
+            # The live files can be rejected by now: publishing then takes the sites out that are at fault.
+            if done.code and self._changed_by_publishing():
                 done = containers.execute(container, reload.command)
             if done.code:
                 raise EngineError(f"the proxy did not reload: {done.text.strip()}")
         self._just_tested = False
         prove.generation_answers(self._context, self._stack, project)
 
-    def _has_parked(self) -> bool:
-        """Take the sites out that keep the live files from being loaded; return whether there were any."""
+    def _changed_by_publishing(self) -> bool:
+        """Publish what is staged, and return whether other files are live then."""
         delivery = self._context.delivery(self._proxy.layout)
         before = delivery.published()
         self._take(self._staging.publish())

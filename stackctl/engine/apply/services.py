@@ -86,10 +86,10 @@ class _Waiting:
             seen = self._context.containers.inspect(container.id)
         except EngineError:
             return SERVICE_SECONDS
-        age = (self._context.now() - seen.started).total_seconds() if seen.started else 0.0
+        age = max((self._context.now() - seen.started).total_seconds(), 0.0) if seen.started else 0.0
         if container.health is not None and seen.health_seconds is not None:
-            return min(max(SERVICE_SECONDS, seen.health_seconds - max(age, 0.0)), _LONGEST)
-        return max(min(_RUNNING_SECONDS, SERVICE_SECONDS), SERVICE_SECONDS - max(age, 0.0))
+            return min(max(SERVICE_SECONDS, seen.health_seconds - age), _LONGEST)
+        return max(min(_RUNNING_SECONDS, SERVICE_SECONDS), SERVICE_SECONDS - age)
 
     def _late(self, operation: AwaitService, containers: Deployment, elapsed: float) -> EngineError:
         """Return the error of a service that does not answer in time, with the cause that ``doctor`` would find."""
@@ -105,15 +105,16 @@ class _Waiting:
 
     def _cause(self, operation: AwaitService, containers: Deployment) -> tuple[str, str | None] | None:
         site = next((site for site in self._stack.sites if site.name == operation.scope), None)
-        for server in site.servers if site is not None else ():
-            if site is not None and (server.service, server.endpoint.port) == (operation.service, operation.port):
-                networks = proxy_networks(self._context, self._stack.proxy, containers)
-                facts = app_facts(
-                    self._context, containers, networks, site.name, server, site.where, answers=None, active=True
-                )
-                wrong = [check for check in judge_app(facts) if check.verdict is Verdict.WRONG]
-                return (wrong[0].text, wrong[0].todo) if wrong else None
-        return None
+        if site is None:
+            return None
+        awaited = operation.service, operation.port
+        server = next((one for one in site.servers if (one.service, one.endpoint.port) == awaited), None)
+        if server is None:
+            return None
+        networks = proxy_networks(self._context, self._stack.proxy, containers)
+        facts = app_facts(self._context, containers, networks, site.name, server, site.where, answers=None, active=True)
+        wrong = next((check for check in judge_app(facts) if check.verdict is Verdict.WRONG), None)
+        return None if wrong is None else (wrong.text, wrong.todo)
 
 
 def _ended(context: Context, service: str, containers: Sequence[Container]) -> EngineError | None:
