@@ -114,7 +114,3 @@ class Stack:
     def site(self, name: str) -> Site | None:
         """Return the site that has ``name``, as its own name or as an alias."""
         return next((site for site in self.sites if name in site.domains), None)
-
-    def sharing(self, lineage: str) -> tuple[Site, ...]:
-        """Return the sites that use one lineage."""
-        return tuple(site for site in self.sites if site.lineage == lineage)

@@ -40,6 +40,9 @@ def settings_operations(
         )
     for path in settings.unwanted_hooks(acme):
         yield DisableHook(path=path, cause="certbot runs it at renewals", scope=all_of_it, batch=_BATCH)
+    users: dict[str, list[Domain]] = {}
+    for site in stack.sites:
+        users.setdefault(observed.shelf.name_of(site), []).append(site.name)
     done = set[str]()
     for site in sites:
         name = observed.shelf.name_of(site)
@@ -49,7 +52,7 @@ def settings_operations(
             continue
         done.add(name)
         content, changes = settings.renewal(lineage, acme)
-        others = tuple(one.name for one in stack.sharing(site.lineage) if one != site)
+        others = tuple(one for one in users[name] if one != site.name)
         if not changes:
             continue
         names = tuple(Domain(name) for name in (lineage.certificate.names if lineage.certificate else ()))

@@ -13,6 +13,7 @@ from stackctl.certs.held import Held, Shelf, Source, Stored, held
 from stackctl.certs.hook import deploy_hook
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage
+from stackctl.certs.settings import TreeSettings
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project, Service
@@ -21,7 +22,7 @@ from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container
 from stackctl.observed.state import Observed
-from stackctl.plan.certificates import CheckNames, DeferIssue, Issue, RefuseIssue
+from stackctl.plan.certificates import AlignSettings, CheckNames, DeferIssue, Issue, RefuseIssue
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import MakeDummy, Publish, PullImage, ReloadProxy, StageFiles, StartProxy, VerifySite
@@ -1138,3 +1139,12 @@ def test_a_certificate_from_elsewhere_is_served_until_it_is_due() -> None:
     assert [one.cause for one in short.operations if isinstance(one, Issue)] == [
         "its certificate in data/certs does not cover all of its names"
     ]
+
+
+def test_a_renewal_file_is_aligned_for_all_sites_of_its_lineage() -> None:
+    """The first has it by its names, the second by its key ``certificate``."""
+    both = stack(SITE_A, replace(SITE_B, certificate="shared"))
+    text = "[renewalparams]\nserver = https://ca.test/dir\nauthenticator = standalone\n"
+    there = settled(both, WEB, API, issued=[lineage(A, name="shared")])
+    operations = plan(both, replace(there, settings=TreeSettings({"shared": text}))).operations
+    assert [one.scopes for one in operations if isinstance(one, AlignSettings)] == [(A, B)]
