@@ -32,11 +32,6 @@ class TreeSettings:
     accounts: frozenset[str] = frozenset()
     account: str | None = None
 
-    @property
-    def ambiguous_account(self) -> str | None:
-        """The account that certbot has to be given: with several, it asks which one to use."""
-        return self.account if len(self.accounts) > 1 else None
-
     def renewal(self, lineage: Lineage, acme: Acme, *, adopting: bool = False) -> tuple[str, list[str]]:
         """Return the renewal file of a lineage brought in line, and a description of each change."""
         text = self.renewals.get(lineage.name, "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -77,14 +77,13 @@ class CertbotTree:
 
         def in_files(files: Mapping[str, bytes]) -> dict[str, Lineage]:
             inside = {name for folder in (LINEAGES, ARCHIVES) for name, _, more in _below(files, folder) if more}
-            confs = {name for name, _, more in _below(files, RENEWALS) if not more}
-            names = sorted(inside | {name.removesuffix(_CONF) for name in confs if name.endswith(_CONF)})
+            names = sorted(inside.union(_of_confs(name for name, _, more in _below(files, RENEWALS) if not more)))
             return {name: _in_files(name, files) for name in names}
 
         return self._look(self._all_on_disk, in_files)
 
     def _all_on_disk(self) -> dict[str, Lineage]:
-        names = sorted(set(self._names_on_disk()))
+        names = sorted(self._names_on_disk())
         if self._cache is None:
             return {name: self._on_disk(name) for name in names}
         cache = LineageCache(self._cache)
@@ -92,14 +91,14 @@ class CertbotTree:
         cache.keep(names)
         return found
 
-    def _names_on_disk(self) -> Iterator[str]:
-        for folder in (LINEAGES, ARCHIVES, RENEWALS):
+    def _names_on_disk(self) -> set[str]:
+        names = set[str]()
+        for folder in (LINEAGES, ARCHIVES):
             with suppress(FileNotFoundError, NotADirectoryError):
-                for entry in os.scandir(self._root / folder):
-                    if folder != RENEWALS and entry.is_dir():
-                        yield entry.name
-                    elif folder == RENEWALS and entry.name.endswith(_CONF):
-                        yield entry.name.removesuffix(_CONF)
+                names.update(entry.name for entry in os.scandir(self._root / folder) if entry.is_dir())
+        with suppress(FileNotFoundError, NotADirectoryError):
+            names.update(_of_confs(path.name for path in (self._root / RENEWALS).iterdir()))
+        return names
 
     def lineage(self, name: str) -> Lineage:
         """Return one lineage."""
@@ -151,17 +150,30 @@ class CertbotTree:
 
     def settings(self, server: str) -> TreeSettings:
         """Return what governs renewals: the renewal files, ``cli.ini``, the hooks, and the accounts at ``server``."""
-        names = sorted(name.removesuffix(".conf") for name in self.names(RENEWALS) if name.endswith(".conf"))
-        found = {name: self.read(renewal_file(name)) for name in names}
-        renewals = {name: text.decode("utf-8", "replace") for name, text in found.items() if text is not None}
-        ids = accounts_at(server, self.accounts())
-        created = {one: made for one in ids if (made := self._created(account_path(server, one))) is not None}
+        renewals, created = self._renewals(), self._created_at(server)
         # Most trees have one account: then no renewal file has to be parsed.
         parsed = map(parse_renewal, renewals.values()) if len(created) > 1 else ()
         account = account_in_use(server, created, parsed)
         ini = self.read(CLI_INI)
         text = None if ini is None else ini.decode("utf-8", "replace")
         return TreeSettings(renewals, text, self.hooks(), frozenset(created), account)
+
+    def ambiguous_account(self, server: str) -> str | None:
+        """Return the account that certbot must be given, as there are several at ``server``; else None."""
+        created = self._created_at(server)
+        if len(created) < 2:
+            return None
+        return account_in_use(server, created, map(parse_renewal, self._renewals().values()))
+
+    def _renewals(self) -> dict[str, str]:
+        """Return the text of the renewal files, by lineage."""
+        found = {name: self.read(renewal_file(name)) for name in sorted(_of_confs(self.names(RENEWALS)))}
+        return {name: text.decode("utf-8", "replace") for name, text in found.items() if text is not None}
+
+    def _created_at(self, server: str) -> dict[str, str]:
+        """Return when each account at ``server`` that certbot can use was made, by its id."""
+        ids = accounts_at(server, self.accounts())
+        return {one: made for one in ids if (made := self._created(account_path(server, one))) is not None}
 
     def _created(self, account: str) -> str | None:
         """Return when an account was made, or None for one that certbot cannot read: it skips that."""
@@ -206,6 +218,11 @@ class CertbotTree:
             return None
         links = {kind: self._root / lineage_file(lineage, kind) for kind in KINDS}
         return {kind: str(link.readlink()) if link.is_symlink() else None for kind, link in links.items()}
+
+
+def _of_confs(names: Iterable[str]) -> Iterator[str]:
+    """Return the lineages whose renewal files are among ``names``."""
+    return (name.removesuffix(_CONF) for name in names if name.endswith(_CONF))
 
 
 def _in_files(name: str, files: Mapping[str, bytes]) -> Lineage:

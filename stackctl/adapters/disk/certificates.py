@@ -45,9 +45,12 @@ class CertificateFiles:
         """The verified copies that a proxy reads."""
         return Pairs(self.root / PAIRS.path)
 
-    def shelf(self, sites: Iterable[str], now: datetime) -> Shelf:
-        """Return all that ``sites``, given by their own names, and their aliases may be served with at ``now``."""
-        lineages = self.lineages()
+    def shelf(self, sites: Iterable[str], now: datetime, tree: CertbotTree | None = None) -> Shelf:
+        """Return all that ``sites``, given by their own names, and their aliases may be served with at ``now``.
+
+        ``tree`` is certbot's, if it is read for something else too: it can cost a copy out of a container.
+        """
+        lineages = (tree or self.certbot_tree()).lineages()
         copies = self.pairs.copies(OF_LINEAGES, {one.version: one.certificate for one in lineages.values()})
         stored_copies = self.pairs.copies(OF_STORED, {})
         gone = {

@@ -37,7 +37,7 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
     served = context.wire.served(stack.proxy.https.at, names) if proxy_up and names else {}
     now = context.now()
     tree = context.directory.certbot_tree()
-    accounts, shelf = tree.accounts(), context.directory.shelf(names, now)
+    accounts, shelf = tree.accounts(), context.directory.shelf(names, now, tree)
     refused = context.directory.refused_copies()
     settings = tree.settings(stack.acme.directory)
     found = []

@@ -36,7 +36,8 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
     proxy_runs = containers.is_running(proxy_service.service)
     generation, restarting = generation_and_restarts(context, proxy_service, containers)
     now = context.now()
-    shelf = directory.shelf((site.name for site in stack.sites), now)
+    tree = directory.certbot_tree()
+    shelf = directory.shelf((site.name for site in stack.sites), now, tree)
     names = [name for site in sites for name in held(site, shelf).witnesses]
     wanted = {service.image for service in project.services.values() if service.image}
     return Observed(
@@ -62,7 +63,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         hook=directory.hook(),
         repository=str(repository) if (repository := find_repository(directory.root)) else None,
         ledger=directory.ledger(),
-        settings=directory.certbot_tree().settings(stack.acme.directory),
+        settings=tree.settings(stack.acme.directory),
         now=now,
         served=context.wire.offered(proxy_service.https.at, names) if proxy_runs and names else {},
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import psutil
 
+from stackctl.adapters.disk.certbot_tree import CertbotTree
 from stackctl.certs.issuer import program, single
 from stackctl.certs.ledger import KEPT, Entry
 from stackctl.certs.problems import hint_for
@@ -46,8 +47,9 @@ def issue(
     failures: dict[str, StackctlError] = {}
     for batch in _paced(context, stack, requests) if paced else [list(requests)]:
         outcome = _request(context, project, stack, batch)
+        tree = context.directory.certbot_tree()
         for request in batch:
-            problem = None if request.lineage in outcome.failures else _mismatch(context, request)
+            problem = None if request.lineage in outcome.failures else _mismatch(tree, request)
             if problem:
                 outcome.fail(request.lineage, problem)
             elif request.lineage not in outcome.failures:
@@ -78,8 +80,10 @@ def _room() -> int:
 
 
 def _request(context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
-    account = context.directory.certbot_tree().settings(stack.acme.directory).ambiguous_account
-    jobs = [{"lineage": request.lineage, "argv": certonly(request, stack.acme, account)} for request in requests]
+    account = context.directory.certbot_tree().ambiguous_account(stack.acme.directory)
+    jobs: list[dict[str, Any]] = [
+        {"lineage": request.lineage, "argv": certonly(request, stack.acme, account)} for request in requests
+    ]
     concurrency = stack.acme.concurrency or _room()
     spec: dict[str, Any] = {"config_dir": CERTBOT_CONF.mount, "concurrency": concurrency, "jobs": jobs}
     key = context.directory.eab_key() if stack.acme.eab_kid else None
@@ -97,7 +101,7 @@ def _request(context: Context, project: str, stack: Stack, requests: Sequence[Ce
         if outcome.has_events:
             outcome.fail_rest(requests, f"certbot ended early: {_cause(context, project, error)}")
         else:
-            _one_by_one(context, project, stack, requests, outcome)
+            _one_by_one(context, project, stack, jobs, outcome)
     return outcome
 
 
@@ -187,24 +191,24 @@ class _Outcome:
 
 
 def _one_by_one(
-    context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome
+    context: Context, project: str, stack: Stack, jobs: Sequence[Mapping[str, Any]], outcome: _Outcome
 ) -> None:
     container = context.orchestrator.containers(project).running(stack.certbot)
-    account = context.directory.certbot_tree().settings(stack.acme.directory).ambiguous_account
     if container is not None:
         context.report.note("the certbot image has no Python: requesting one certificate at a time")
-    for request in requests:
+    for job in jobs:
+        lineage = job["lineage"]
         if container is None:
-            outcome.fail(request.lineage, f"the {stack.certbot} service is not running")
+            outcome.fail(lineage, f"the {stack.certbot} service is not running")
             continue
-        command = ["certbot", *certonly(request, stack.acme, account)]
+        command = ["certbot", *job["argv"]]
         run = functools.partial(_execute, context, container.id, command)
         code, output = single.retry_certbot(run, program.PATIENCE, context.report.note)
         if code:
             problem, words = single.problem_in(output)
-            outcome.fail(request.lineage, words or f"certbot ended with {code}", problem)
+            outcome.fail(lineage, words or f"certbot ended with {code}", problem)
         else:
-            outcome.issued.add(request.lineage)
+            outcome.issued.add(lineage)
 
 
 def _execute(context: Context, container: str, command: Sequence[str]) -> tuple[int, str]:
@@ -221,9 +225,9 @@ def _copy(context: Context, lineage: str, outcome: _Outcome) -> None:
         outcome.failures[lineage] = error
 
 
-def _mismatch(context: Context, request: CertificateRequest) -> str | None:
+def _mismatch(tree: CertbotTree, request: CertificateRequest) -> str | None:
     """Return how the certificate on disk differs from the request, or None."""
-    lineage = context.directory.lineage(request.lineage)
+    lineage = tree.lineage(request.lineage)
     if not lineage.usable or lineage.certificate is None:
         return f"certbot reports it as issued, but {lineage.problem}"
     missing = [name for name in request.names if not lineage.certificate.covers(name)]

@@ -16,9 +16,10 @@ from stackctl.model.stack import Stack
 
 def repair_lineages(context: Context, stack: Stack, lineages: Sequence[str]) -> list[StackctlError | None]:
     """Mend ``lineages``, and return the error of each, in order."""
-    found = {name: context.directory.lineage(name) for name in lineages}
+    tree = context.directory.certbot_tree()
     jobs = []
-    for name, one in found.items():
+    for name in lineages:
+        one = tree.lineage(name)
         certificate = one.repaired or one.certificate
         names = certificate.names if certificate else ()
         conf = renewal_text(name, names, stack.acme)
