@@ -12,10 +12,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from stackctl.certs.issuer.copies import PairFiles, served_fault
-from stackctl.certs.issuer.pair import framed, pair_problem
+from stackctl.certs.issuer.pair import pair_problem
 from stackctl.certs.issuer.versions import Condition, LineageFiles
 from stackctl.certs.renewal import renews_by_dns
-from stackctl.model.layout import FULLCHAIN, archive_folder, lineage_file, lineage_folder, renewal_file
 from stackctl.model.stack import LETSENCRYPT_STAGING
 
 _SECTION = re.compile(r"^\[renewalparams\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILINE)
@@ -171,54 +170,37 @@ def _issuer(leaf: x509.Certificate) -> str:
     return leaf.issuer.rfc4514_string()
 
 
-def read_lineage(  # noqa: PLR0913  (the files of a lineage)
-    name: str,
-    chain: bytes | None,
-    key: bytes | None,
-    renewal: bytes | None,
-    *,
-    behind: bytes | None = None,
-    linked: bool = True,
-) -> Lineage:
+def read_lineage(name: str, chain: bytes | None, key: bytes | None, renewal: bytes | None) -> Lineage:
     """Return a lineage from the bytes of ``fullchain.pem``, ``privkey.pem`` and ``renewal/NAME.conf`` (None: missing).
 
-    ``behind`` are the bytes of ``chain.pem``; ``linked`` says whether the first two files are links into the
-    archive, as certbot makes them.
+    Only whether it can be served is judged.
     """
-    server = _value(_SERVER, renewal)
-    problem = pair_problem(chain, key)
-    try:
-        certificate = None if chain is None or key is None else read_certificate(chain)
-    except ValueError:
-        certificate = None
-    fault = None
-    if chain is not None and not framed(chain):
-        fault = f"{lineage_folder(name)}: {FULLCHAIN} is truncated"
-    elif not linked:
-        fault = f"{lineage_file(name, 'fullchain')} is not a link into {archive_folder(name)}"
-    elif server is None:
-        fault = f"{renewal_file(name)} is missing, or has no server"
-    version = PairFiles(chain, key).version
-    flaw = None if chain is None or problem else served_fault(chain, behind)
-    by = _value(_AUTHENTICATOR, renewal)
-    return Lineage(name, certificate, problem, server, None if problem else fault, version, flaw, authenticator=by)
+    return _lineage(name, PairFiles(chain, key), renewal, pair_problem(chain, key))
 
 
 def judged_lineage(name: str, files: LineageFiles, condition: Condition) -> Lineage:
     """Return a lineage by its files and their judgement."""
-    live = files.live
-    read = read_lineage(name, live.get("fullchain"), live.get("privkey"), files.conf, behind=live.get("chain"))
+    pair = PairFiles(files.live.get("fullchain"), files.live.get("privkey"), files.live.get("chain"))
+    read = replace(_lineage(name, pair, files.conf, condition.problem), fault=condition.fault)
     if condition.repair is None or condition.chain is None:
-        return replace(read, problem=condition.problem, fault=condition.fault)
+        return read
     return replace(
         read,
-        problem=condition.problem,
-        fault=condition.fault,
         repair=condition.repair.cause,
         repaired=read_certificate(condition.chain),
         left=condition.left,
         repaired_version=PairFiles(condition.chain, condition.key).version,
     )
+
+
+def _lineage(name: str, pair: PairFiles, renewal: bytes | None, problem: str | None) -> Lineage:
+    try:
+        certificate = None if pair.fullchain is None or pair.privkey is None else read_certificate(pair.fullchain)
+    except ValueError:
+        certificate = None
+    flaw = None if pair.fullchain is None or problem else served_fault(pair.fullchain, pair.chain)
+    server, authenticator = _value(_SERVER, renewal), _value(_AUTHENTICATOR, renewal)
+    return Lineage(name, certificate, problem, server, version=pair.version, flaw=flaw, authenticator=authenticator)
 
 
 def _value(entry: re.Pattern[str], renewal: bytes | None) -> str | None:

@@ -14,7 +14,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackctl.certs.lineage import Certificate, read_certificate, read_lineage
+from stackctl.certs.issuer.versions import KINDS, LineageFiles, judge
+from stackctl.certs.lineage import Certificate, Lineage, judged_lineage, read_certificate, read_lineage
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING
 from tests.unit.build import DAY, NOW, certificate
 
@@ -240,18 +241,29 @@ def test_times_are_in_utc() -> None:
     assert cert.days_left(datetime(2026, 6, 1, 12, tzinfo=UTC)) == 90
 
 
+WHOLE = "".join(f"{kind} = /etc/letsencrypt/live/a/{kind}.pem\n" for kind in KINDS).encode() + RENEWAL
+WHOLE += b"authenticator = webroot\nwebroot_path = /var/www/certbot,\n"
+
+
+def judged(chain: bytes, renewal: bytes | None, *, linked: bool = True) -> Lineage:
+    links = {kind: f"../../archive/a/{kind}1.pem" if linked else None for kind in KINDS}
+    live = {"cert": CHAIN, "chain": b"", "fullchain": chain, "privkey": KEY}
+    files = LineageFiles(live, links, frozenset({1}), renewal)
+    return judged_lineage("a", files, judge("a", files, dict))
+
+
 @pytest.mark.parametrize(
     ("chain", "renewal", "linked"),
     [
         (CHAIN, None, True),
         (CHAIN, b"[renewalparams]\n", True),
-        (CHAIN, RENEWAL, False),
-        (CHAIN + b"-----BEGIN C", RENEWAL, True),
+        (CHAIN, WHOLE, False),
+        (CHAIN + b"-----BEGIN C", WHOLE, True),
     ],
     ids=["no renewal file", "a renewal file cut short", "copies instead of links", "a chain cut short"],
 )
 def test_what_lost_a_part_is_served_and_has_to_be_replaced(chain: bytes, renewal: bytes | None, linked: bool) -> None:
-    lineage = read_lineage("a", chain, KEY, renewal, linked=linked)
+    lineage = judged(chain, renewal, linked=linked)
     assert lineage.usable
     assert not lineage.renewable
-    assert read_lineage("a", CHAIN, KEY, RENEWAL).renewable
+    assert judged(CHAIN, WHOLE).renewable
