@@ -93,7 +93,15 @@ class StackfileError(StackctlError):
 
 
 class RequestLoop(StackfileError):
-    """A site's requests would come back to the proxy."""
+    """A site's requests would come back to the proxy.
+
+    Args:
+        site: the name of the site.
+    """
+
+    def __init__(self, message: str, *, site: str, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.site = site
 
 
 class EngineError(StackctlError):

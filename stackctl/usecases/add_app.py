@@ -62,7 +62,7 @@ def _loaded(context: Context, doc: Document, wanted: AddApp) -> Loaded:
     try:
         return load(context, edited, doc.text)
     except RequestLoop as error:
-        if wanted.upstream is None or str(wanted.upstream.endpoint.host) not in error.message:
+        if wanted.upstream is None or error.site != wanted.domain:
             raise
         raise InputError(error.message, field="upstream", hint=error.hint) from error
 

@@ -205,7 +205,8 @@ def _refuse_loops(context: Context, loaded: Loaded) -> None:
         for server in site.servers:
             why = loop(server, stack, names, own)
             if why is not None:
-                raise RequestLoop(why, where=site.where, hint="route it to the app itself: its service or its address")
+                hint = "route it to the app itself: its service or its address"
+                raise RequestLoop(why, site=site.name, where=site.where, hint=hint)
 
 
 def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result[None]:
