@@ -17,7 +17,6 @@ from stackctl.proxies.nginx.matching import rank
 _ADDRESS = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*[^:\d][^:]*)(?::\d+)?\Z")
 _PORT = re.compile(r"(?:.*:)?(\d+)\Z")
 
-
 DEFAULT_TYPE = "application/octet-stream"
 """The ``default_type`` of stackctl's nginx.conf."""
 
@@ -44,7 +43,7 @@ class Listen:
         default = bool(options & {"default_server", "default"})
         if not port:
             return cls(port, "ssl" in options, default, options, place)
-        address = match_["host"] if (match_ := _ADDRESS.match(place)) else "*"
+        address = host["host"] if (host := _ADDRESS.match(place)) else "*"
         address = "*" if address in {"0.0.0.0", "*"} else address  # noqa: S104  (compared, not bound)
         return cls(port, "ssl" in options or "quic" in options, default, options, address)
 

@@ -114,7 +114,7 @@ class _Reading:
             if patterns:
                 self.kept.append(KeptServer(replace(server, names=patterns), "its name is a pattern"))
             return
-        if not server.domains and set(server.names) <= UNNAMED and self._stands_for_sites(server):
+        if not server.domains and set(server.names) <= UNNAMED and self._answers_for_sites(server):
             return
         if is_complex(server):
             self.kept.append(KeptServer(server, "it has no certificate yet, and more than a single 'location /'"))
@@ -126,7 +126,7 @@ class _Reading:
             self.sites.append(read)
             self._remark_unsupported_names(server)
 
-    def _stands_for_sites(self, server: ServerBlock) -> bool:
+    def _answers_for_sites(self, server: ServerBlock) -> bool:
         """Whether a server without a name answers over HTTP for sites with TLS, which are redirected from now on."""
         if server != self.conf.default(HTTP_PORT):
             return False
