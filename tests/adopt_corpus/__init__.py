@@ -15,4 +15,6 @@ Each folder with a ``tree.toml`` is one stack:
 * ``volume`` (optional): ``SERVICE:PATH`` of the named volume that certbot's tree is in.
 * ``network`` (optional): the key in ``.env`` for the name of a network that exists outside the project.
 * ``adopt`` (optional): arguments of ``adopt``.
+* ``named`` (optional): what ``adopt`` says without these arguments, when it refuses the stack.
+* ``told`` (optional): further lines of the plan.
 """

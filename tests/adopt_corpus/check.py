@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from tests.e2e.helpers import CERTBOT_IMAGE, Stack, wait_until
 
 _COMPARED = {"status", "location", "content-type", "body"}
 """What adopt's comparison must report as this one does, for the requests that both send."""
+
+_CERTBOT = ("--certbot-image", CERTBOT_IMAGE)
 
 _REDIRECTED = re.compile(r"HTTP is redirected to HTTPS with 301, 308, by method, not with (30\d)")
 
@@ -71,8 +73,10 @@ def check(stack: Stack, source: Path) -> Outcome:
     wait_until(tree.ready, 60, "it answers")
     before, serials = tree.answers(), tree.serials()
     old = stack.file.read_text()
+    if "named" in tree.facts:
+        _check_refusal(tree, tree.facts["named"], ())
     if "refused" in tree.facts:
-        _check_refusal(tree)
+        _check_refusal(tree, tree.facts["refused"], tree.facts.get("adopt", ()))
         outcome = Outcome(len(tree.facts["ask"]), refused=True)
     else:
         report = json.loads(_adopt(tree, "--yes", "--force", "--output", "json"))
@@ -89,11 +93,11 @@ def check(stack: Stack, source: Path) -> Outcome:
     return outcome
 
 
-def _check_refusal(tree: Tree) -> None:
-    done = tree.stack.run("adopt", *_arguments(tree, "--yes"))
+def _check_refusal(tree: Tree, text: str, arguments: Sequence[str]) -> None:
+    done = tree.stack.run("adopt", *arguments, *_CERTBOT, "--yes")
     said = f"{done.stdout}{done.stderr}"
     assert done.returncode in {1, 2}, said
-    assert tree.facts["refused"] in said, said
+    assert text in said, said
     assert "Traceback" not in said, said
 
 
@@ -105,7 +109,7 @@ def _check_answers(tree: Tree, before: Mapping[str, Answer], report: Mapping[str
     assert comparison["problem"] is None, comparison["problem"]
     after = tree.answers()
     accepted = tree.facts.get("different", {})
-    for text in accepted.values():
+    for text in (*accepted.values(), *tree.facts.get("told", ())):
         assert text in texts, f"the plan does not say {text!r}:\n{texts}"
     found = [change for what in before for change in changes(what, before[what], after[what])]
     statuses = {int(status) for status in _REDIRECTED.findall(texts)}
@@ -157,8 +161,4 @@ def _check_reported(tree: Tree, reported: list[Change]) -> None:
 
 def _adopt(tree: Tree, *more: str) -> str:
     """Adopt the tree with the lab's images; return what is printed."""
-    return tree.stack.ok("adopt", *_arguments(tree, *more)).stdout
-
-
-def _arguments(tree: Tree, *more: str) -> list[str]:
-    return [*tree.facts.get("adopt", ()), "--certbot-image", CERTBOT_IMAGE, *more]
+    return tree.stack.ok("adopt", *tree.facts.get("adopt", ()), *_CERTBOT, *more).stdout
