@@ -14,7 +14,7 @@ from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Proxy
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.read import KEY
+from stackctl.stackfile.keys import KEY
 
 _DROPPED = ("command", "user", "working_dir")
 

@@ -1,14 +1,12 @@
-"""Which servers answer a request: sites with their routes, and the backends behind those."""
+"""What answers a request: sites with their routes, and the backends behind those."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from stackctl.model.endpoints import Endpoint, Upstream
+from stackctl.model.matching import Match
 from stackctl.model.values import Domain, ServiceName
-
-EVERY_PATH = "/"
-"""The prefix of every path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +64,34 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """The requests of a site whose path begins with ``path``, and the backend that answers them."""
+class Redirect:
+    """The response is a redirect.
 
-    path: str
-    backend: Backend
+    Attributes:
+        to: an absolute URL, or a path of the same site.
+        keep_path: whether path and query of the request follow ``to``.
+    """
+
+    to: str
+    status: int = 308
+    keep_path: bool = False
 
 
-def everything_to(server: Server) -> tuple[Route, ...]:
-    """Return the routes of a site that has one server for every path."""
-    return (Route(EVERY_PATH, Backend((server,))),)
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The response is fixed: 403 for a denied request.
+
+    Attributes:
+        text: its body.
+    """
+
+    status: int
+    text: str = ""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+Action = Backend | Redirect | Answer
+"""What is done with the requests of a route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +107,43 @@ class Tuning:
     read_timeout: str = "300s"
     send_timeout: str = "300s"
     buffering: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The requests of a site that ``match``, and what is done with them.
+
+    A route whose match is only paths, and that has no priority, competes with its like by the length of the path.
+    Every other one is a rule: rules come first, those of lower ``priority`` before others, and else as written.
+
+    Attributes:
+        strip: whether the app gets the path without the prefix that matched.
+        priority: the position of a rule; None for that in which it is written, after those that have one.
+        tuning: settings of its requests; None for those of the site.
+        where: ``file:line`` of its definition; empty for that of the site.
+    """
+
+    match: Match
+    action: Action
+    strip: bool = False
+    priority: int | None = None
+    tuning: Tuning | None = None
+    where: str = ""
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether it is tried in order, before those that compete by the length of their paths."""
+        return self.priority is not None or not self.match.only_prefixes
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """The servers that it passes requests to; none if the proxy itself answers."""
+        return self.action.servers if isinstance(self.action, Backend) else ()
+
+
+def everything_to(server: Server) -> tuple[Route, ...]:
+    """Return the routes of a site that has one server for every path."""
+    return (Route(Match(), Backend((server,))),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +180,7 @@ class Site:
     @property
     def servers(self) -> tuple[Server, ...]:
         """The servers of all its routes, each once."""
-        return tuple(dict.fromkeys(server for route in self.routes for server in route.backend.servers))
+        return tuple(dict.fromkeys(server for route in self.routes for server in route.servers))
 
     @property
     def services(self) -> tuple[ServiceName, ...]:

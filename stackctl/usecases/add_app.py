@@ -15,7 +15,8 @@ from stackctl.model.values import Domain, ServiceName
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import KEY, read_sites, service_with_role
+from stackctl.stackfile.keys import KEY
+from stackctl.stackfile.read import read_sites, service_with_role
 from stackctl.usecases.app_port import app_port
 from stackctl.usecases.converge import Loaded, converge, interpolated, load, open_document, services_elsewhere
 from stackctl.usecases.result import Result

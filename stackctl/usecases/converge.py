@@ -26,8 +26,9 @@ from stackctl.plan.planner import make_plan
 from stackctl.proxies.proxy import ProxyLayout
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
+from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.stackfile.read import KEY, read_stack, variables
+from stackctl.stackfile.read import read_stack, variables
 from stackctl.stackfile.siblings import included
 from stackctl.usecases.recording import record_change, record_found
 from stackctl.usecases.renamed import refuse_renamed

@@ -25,8 +25,9 @@ from stackctl.proxies.registry import DEFAULT
 from stackctl.reading import read_regular
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
+from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.stackfile.read import KEY, read_keys, service_with_role
+from stackctl.stackfile.read import read_keys, service_with_role
 from stackctl.stackfile.schema import editor_schema
 from stackctl.stackfile.siblings import included
 from stackctl.usecases.converge import converge, interpolated, load, refuse_unknown_proxy

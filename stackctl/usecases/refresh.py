@@ -11,7 +11,8 @@ from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.sites import served_copy
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.read import KEY, read_keys, service_with_role
+from stackctl.stackfile.keys import KEY
+from stackctl.stackfile.read import read_keys, service_with_role
 from stackctl.usecases.converge import Loaded, interpolated, load, open_document
 
 _EARLIER_HOOK = f"'date +%s.%N >{RENEWED.mount}'"

@@ -14,7 +14,8 @@ from stackctl.plan.intent import Intent
 from stackctl.plan.retire import unused_lineages
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.read import KEY, has_role
+from stackctl.stackfile.keys import KEY
+from stackctl.stackfile.read import has_role
 from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
 

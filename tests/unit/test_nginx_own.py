@@ -9,10 +9,12 @@ import pytest
 from stackctl.certs.copied import lineage_pair
 from stackctl.certs.held import Shelf, held
 from stackctl.model.routing import Tuning
-from stackctl.proxies.nginx.config import own_directives, shared_files, site_files
 from stackctl.proxies.nginx.directives import Directive, every, first, named
 from stackctl.proxies.nginx.reader import parse
 from stackctl.proxies.nginx.removed import REMOVED
+from stackctl.proxies.nginx.shared import shared_files
+from stackctl.proxies.nginx.site import site_files
+from stackctl.proxies.nginx.snippets import own_directives
 from stackctl.proxies.sites import issued_tls, site_tls
 from tests.unit.build import site, stack
 

@@ -17,8 +17,10 @@ from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.routing import Server, ServerTls, Tuning, everything_to
 from stackctl.model.stack import TlsPolicy
 from stackctl.model.values import Domain, ServiceName
-from stackctl.proxies.nginx.config import Capabilities, shared_files, site_files
+from stackctl.proxies.nginx.capabilities import Capabilities
 from stackctl.proxies.nginx.proxy import Nginx
+from stackctl.proxies.nginx.shared import shared_files
+from stackctl.proxies.nginx.site import site_files
 from stackctl.proxies.proxy import Rejection, SiteTls
 from stackctl.proxies.sites import Rendering, generation_of, issued_tls, site_tls
 from tests.unit.build import lineage, site, stack

@@ -16,6 +16,7 @@ from stackctl.certs.lineage import Lineage
 from stackctl.certs.settings import TreeSettings
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.model.endpoints import Endpoint
+from stackctl.model.matching import Match
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Backend, Route, Server
 from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
@@ -290,8 +291,8 @@ def test_a_changed_upstream_changes_its_own_site_alone() -> None:
 def test_every_service_behind_a_site_is_awaited_on_its_port_in_the_scope_of_the_site() -> None:
     """The planner takes any number of routes, though the templates have one yet."""
     routes = (
-        Route("/", Backend((Server.of(WEB.name, 8000), Server.of(WEB.name, 9000)))),
-        Route("/api", Backend((Server.of(API.name, 3000), Server(Endpoint("10.0.0.5", 80))))),
+        Route(Match(), Backend((Server.of(WEB.name, 8000), Server.of(WEB.name, 9000)))),
+        Route(Match.of("/api"), Backend((Server.of(API.name, 3000), Server(Endpoint("10.0.0.5", 80))))),
     )
     both, observed = replace(SITE_A, routes=routes), replace(settled(stack(), WEB, API), containers=deployment())
     made = list(start_services(stack(both), [both], (), everything=False, observed=observed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stackctl.model.endpoints import Endpoint
+from stackctl.model.matching import Match
 from stackctl.model.routing import Backend, Route, Server, Site, everything_to
 from stackctl.model.values import Domain, ServiceName
 
@@ -17,15 +18,15 @@ A = Domain("a.example.com")
 
 def test_a_site_with_one_server_sends_every_path_there() -> None:
     site = Site((A,), everything_to(WEB))
-    assert [(route.path, route.backend.servers) for route in site.routes] == [("/", (WEB,))]
+    assert [(route.match, route.servers) for route in site.routes] == [(Match(), (WEB,))]
     assert (site.servers, site.services) == ((WEB,), ("web",))
 
 
 def test_the_servers_of_all_routes_are_each_named_once_in_their_order() -> None:
     routes = (
-        Route("/", Backend((WEB, LEGACY))),
-        Route("/api", Backend((API, WEB))),
-        Route("/admin", Backend((ADMIN,))),
+        Route(Match(), Backend((WEB, LEGACY))),
+        Route(Match.of("/api"), Backend((API, WEB))),
+        Route(Match.of("/admin"), Backend((ADMIN,))),
     )
     site = Site((A,), routes)
     assert site.servers == (WEB, LEGACY, API, ADMIN)

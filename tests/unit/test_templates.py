@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from stackctl.assets import assets_root
 from stackctl.errors import InputError
-from stackctl.proxies.nginx.config import nginx_quote
+from stackctl.proxies.nginx.quoting import nginx_quote
 from stackctl.stackfile.document import Document
 from stackctl.templates import compose_quote, render, yaml_quote
 

@@ -13,7 +13,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
-from stackctl.proxies.nginx.config import OLDEST, original_of, own_directives, shared_files, site_files
+from stackctl.proxies.nginx.capabilities import OLDEST
 from stackctl.proxies.nginx.custom import all_groups, hosts_in
 from stackctl.proxies.nginx.layout import (
     CUSTOM,
@@ -31,6 +31,9 @@ from stackctl.proxies.nginx.layout import (
 from stackctl.proxies.nginx.log import is_routine, logged_errors
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.nginx.rejection import explained, shown, site_of
+from stackctl.proxies.nginx.shared import original_of, shared_files
+from stackctl.proxies.nginx.site import site_files
+from stackctl.proxies.nginx.snippets import own_directives
 from stackctl.proxies.nginx.trace import trace
 from stackctl.proxies.nginx.upstream import ca_of
 from stackctl.proxies.proxy import Files, Rejection, Reload, Rendered, SiteTls, Tracer, Version

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from stackctl.model.values import Domain
-from stackctl.proxies.nginx.config import original_of
 from stackctl.proxies.nginx.layout import CUSTOM, NGINX, SITES
+from stackctl.proxies.nginx.shared import original_of
 from stackctl.proxies.proxy import Files, Rejection
 
 _REJECTION = re.compile(

@@ -27,7 +27,7 @@ from stackctl.model.stack import CA_NAMES
 from stackctl.plan.adopt import (
     ImportCertificate,
 )
-from stackctl.proxies.nginx.config import Capabilities
+from stackctl.proxies.nginx.capabilities import Capabilities
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import DEFAULT
 from stackctl.stackfile.document import Document

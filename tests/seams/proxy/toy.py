@@ -69,10 +69,10 @@ class Toy:
             ),
             HOSTS: _lines(f"{name} {site.name}" for site in every for name in site.domains),
             ROUTES: _lines(
-                f"{site.name} {route.path} {server} read={site.tuning.read_timeout}"
+                f"{site.name} {route.match.all_of.paths[0]} {server} read={site.tuning.read_timeout}"
                 for site in every
                 for route in site.routes
-                for server in route.backend.servers
+                for server in route.servers
             ),
             CERTS: _lines(f"{site.name} {tls[site.name].certificate} {tls[site.name].key}" for site in every),
             REDIRECTS: _lines(trusted),

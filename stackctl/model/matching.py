@@ -1,0 +1,104 @@
+"""Which requests a route is for: by path, method, header, query, cookie and source address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+
+Network = IPv4Network | IPv6Network
+
+
+class PathKind(StrEnum):
+    """How a path is compared. All compare what :func:`stackctl.model.router.normalized` returns."""
+
+    PREFIX = "prefix"
+    EXACT = "exact"
+    REGEX = "regex"
+
+
+@dataclass(frozen=True, slots=True)
+class PathMatch:
+    """One path of a route.
+
+    Attributes:
+        text: begins with ``/``, or is a regular expression. A prefix ends at a ``/``: ``/api`` is a prefix of
+            ``/api`` and ``/api/x``, not of ``/api2``; only that of every path is written with a slash at its end.
+    """
+
+    text: str
+    kind: PathKind = PathKind.PREFIX
+
+    def __str__(self) -> str:
+        return f"~{self.text}" if self.kind is PathKind.REGEX else self.text
+
+
+EVERY_PATH = PathMatch("/")
+"""The prefix of every path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a value must be: the text itself, or what a regular expression finds in it."""
+
+    text: str
+    regex: bool = False
+
+    def __str__(self) -> str:
+        return f"~{self.text}" if self.regex else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMatch:
+    """A header, a parameter of the query or a cookie, and the values of which it must have one.
+
+    Attributes:
+        name: that of a header in lower case.
+        values: empty if any value will do, an empty one included.
+    """
+
+    name: str
+    values: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Conditions that must all hold; each is met by any of its values.
+
+    Attributes:
+        paths: empty for every path.
+        methods: in upper case.
+        sources: networks that contain the client's address.
+    """
+
+    paths: tuple[PathMatch, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[FieldMatch, ...] = ()
+    query: tuple[FieldMatch, ...] = ()
+    cookies: tuple[FieldMatch, ...] = ()
+    sources: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The requests that a route is for: those which meet ``all_of``, and not all of ``none_of``.
+
+    Attributes:
+        none_of: None if there is no such exception.
+    """
+
+    all_of: Conditions = Conditions((EVERY_PATH,))
+    none_of: Conditions | None = None
+
+    @classmethod
+    def of(cls, *paths: str) -> Match:
+        """Return the match of requests below any of these prefixes."""
+        return cls(Conditions(tuple(map(PathMatch, paths))))
+
+    @property
+    def only_prefixes(self) -> bool:
+        """Whether nothing but prefixes and exact paths decide."""
+        of = self.all_of
+        rest = Conditions(of.paths)
+        regex = any(path.kind is PathKind.REGEX for path in of.paths)
+        return self.none_of is None and of == rest and bool(of.paths) and not regex

@@ -1,0 +1,80 @@
+"""nginx: renders the files that all sites share."""
+
+from __future__ import annotations
+
+from stackctl.model.stack import Stack
+from stackctl.proxies.nginx.capabilities import Capabilities, Version
+from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
+from stackctl.proxies.nginx.directives import text_of
+from stackctl.proxies.nginx.own import (
+    buffer_lines,
+    giving_way,
+    needs_buffering,
+    shared_header_lines,
+)
+from stackctl.proxies.nginx.snippets import challenge, own_directives, own_snippets, proxy_snippet, removed_snippet
+from stackctl.proxies.nginx.tls import tls_snippet
+from stackctl.proxies.proxy import Files
+from stackctl.templates import render
+
+
+def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_hosts: int = 0) -> Files:
+    """Return ``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``.
+
+    ``own_hosts`` is how many upstream groups the user's files may need.
+    """
+    able = Capabilities.of(version)
+    snippets = own_snippets()
+    own = own_directives(custom)
+    early = tuple(one for one in own if one.name in BEFORE_MAPS)
+    own = tuple(one for one in own if one not in early)
+    sites = len(stack.sites)
+    names = sum(len(site.domains) for site in stack.sites)
+    conf = render(
+        "nginx/nginx.conf.j2",
+        http2=able.http2,
+        shared_zone=able.upstream_resolve,
+        keepalive_min_timeout=able.keepalive_min_timeout,
+        names_hash_size=_power_of_two(max(512, 2 * names)),
+        zone_size=_power_of_two(max(256, 8 * (sites + own_hosts))),
+        # Each name is resolved this often: with more sites less often, so that Docker's resolver is not flooded.
+        resolver_valid=max(2, sites // 50),
+        http=stack.proxy.http,
+        https=stack.proxy.https,
+        ipv6=stack.proxy.ipv6,
+        custom=custom is not None,
+        headers=shared_header_lines(snippets, own),
+        buffers=buffer_lines(own),
+        stores=needs_buffering(own),
+        before_maps=text_of(early).splitlines(),
+    )
+    files = {
+        "nginx.conf": giving_way(conf, own, 4),
+        "snippets/acme.conf": challenge(),
+        "snippets/proxy.conf": proxy_snippet(),
+        "snippets/removed.conf": removed_snippet(),
+        "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
+    }
+    encoded = {path: text.encode() for path, text in files.items()}
+    if custom is None:
+        return encoded
+    return {**encoded, "snippets/http.custom": http_copy(stack, custom, resolves=able.upstream_resolve)}
+
+
+def original_of(path: str) -> str:
+    """Return ``custom/DOMAIN.conf`` for its copy ``sites/DOMAIN.custom``, ``custom/DOMAIN.location.conf`` likewise.
+
+    A written file is its own source.
+    """
+    if path == "snippets/http.custom":
+        return "custom/http.conf"
+    if path.startswith("sites/") and path.endswith(".custom"):
+        return f"custom/{path.removeprefix('sites/').removesuffix('.custom')}.conf"
+    if path.startswith("sites/") and path.endswith(".location"):
+        return f"custom/{path.removeprefix('sites/')}.conf"
+    return path
+
+
+def _power_of_two(at_least: int) -> int:
+    """Round up, so that one more site rarely changes a shared file."""
+    return 1 << (at_least - 1).bit_length()

@@ -1,0 +1,103 @@
+"""Reads the keys of one ``x-stackctl``: its shape, its values, and the place of what is wrong there."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from stackctl.errors import InputError, StackfileError
+from stackctl.model import values
+from stackctl.model.routing import Tuning
+from stackctl.stackfile.document import Document, Path
+from stackctl.stackfile.schema import AppKeys, StackKeys, Tunable, known_keys
+
+KEY = "x-stackctl"
+
+ShapeT = TypeVar("ShapeT", bound=Struct)
+T = TypeVar("T")
+
+_FAULT = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?\Z", re.DOTALL)
+_STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
+_TUNABLE = msgspec.structs.fields(Tunable)
+_KINDS = {"int": "a whole number", "str": "text", "bool": "true or false", "array": "a list", "object": "a mapping"}
+
+
+def tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tuning:
+    """Return ``defaults`` with the settings of the block at ``path``."""
+    changes: dict[str, str | bool] = {}
+    for field in _TUNABLE:
+        value = getattr(keys, field.name)
+        if isinstance(value, bool):
+            changes[field.name] = value
+        elif value is not None:
+            parse = values.size if field.name == "body_size" else values.duration
+            changes[field.name] = checked(doc, (*path, field.encode_name), parse, value)
+    return replace(defaults, **changes) if changes else defaults  # type: ignore[arg-type]
+
+
+def checked(doc: Document, path: Path, parse: Callable[[str], T], value: str) -> T:
+    """Return what ``parse`` makes of the value at ``path``.
+
+    Raises:
+        StackfileError: it is wrong; with the place, and what to do.
+    """
+    try:
+        return parse(value)
+    except InputError as error:
+        hint = _hint_of(doc, path) or error.hint
+        raise StackfileError(error.message, where=doc.where_of(path), hint=hint) from error
+
+
+def _hint_of(doc: Document, path: Path) -> str | None:
+    """Return what to do about a wrong value that comes from variables."""
+    written = doc.written(path)
+    if written is not None:
+        return f"it is written as {written}: set its variables in .env or in the environment"
+    return "Docker Compose, which gives variables their values, is not usable" if doc.variables(path) else None
+
+
+def decode(doc: Document, path: Path, shape: type[ShapeT]) -> ShapeT:
+    """Return the block at ``path`` as a ``shape``.
+
+    Raises:
+        StackfileError: an unknown key, or a value of another type; with the place, and what to do.
+    """
+    data = doc.data(path)
+    _refuse_unknown(doc, path, data, shape)
+    if shape is StackKeys and isinstance(data, dict) and isinstance(data.get("apps"), list):
+        for index, entry in enumerate(data["apps"]):
+            _refuse_unknown(doc, (*path, "apps", index), entry, AppKeys)
+    try:
+        # The value of a variable is text, whatever its type is to be.
+        return msgspec.convert(data, shape, strict=not doc.variables(path))
+    except msgspec.ValidationError as error:
+        match = _FAULT.match(str(error))
+        assert match is not None  # the pattern matches any text
+        steps = tuple(step["key"] or int(step["index"]) for step in _STEP.finditer(match["path"] or ""))
+        problem = re.sub(r"`([a-z]+)(?: \| null)?`", lambda m: _KINDS.get(m[1], m[0]), match["problem"])
+        shown = ".".join(map(str, (*path, *steps)))
+        raise StackfileError(
+            f"{shown}: {problem[:1].lower()}{problem[1:]}",
+            where=doc.where_of((*path, *steps)),
+            hint="write it with its unit, such as 64m or 60s"
+            if problem.endswith("got a whole number")
+            else _hint_of(doc, (*path, *steps)),
+        ) from error
+
+
+def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -> None:  # noqa: ANN401  (YAML)
+    known = known_keys(shape)
+    for key in data if isinstance(data, dict) else ():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+            raise StackfileError(
+                f"{'.'.join(map(str, path))} has no key {key!r}",
+                where=doc.where_of((*path, key)),
+                hint=f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}",
+            )
