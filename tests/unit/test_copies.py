@@ -54,33 +54,55 @@ def test_a_copy_has_all_files_and_its_key_is_private(tmp_path: Path) -> None:
     assert not copy(tmp_path, LINEAGES, NAME, one), "nothing to do"
 
 
-def test_a_new_pair_replaces_the_old_one_and_leaves_no_key_behind(tmp_path: Path) -> None:
-    copy(tmp_path, LINEAGES, NAME, pair())
+def later(home: Path) -> None:
+    """Let a minute pass for all versions."""
+    for version in (home / "versions").iterdir():
+        os.utime(version, (0, 0))
+
+
+def versions(home: Path) -> int:
+    return len(list((home / "versions").iterdir()))
+
+
+def test_a_new_pair_replaces_the_old_one_whose_key_is_removed_after_a_minute(tmp_path: Path) -> None:
+    first, second, third = pair(), pair(), pair()
+    copy(tmp_path, LINEAGES, NAME, first)
     copy(tmp_path, STORED, NAME, pair())
-    second = pair()
+    folder = (tmp_path / LINEAGES / NAME).resolve()
+    later(tmp_path)
     assert copy(tmp_path, LINEAGES, NAME, second)
     assert copied(tmp_path, LINEAGES, NAME) == (second.version, second.fullchain)
-    assert len(list(tmp_path.rglob("privkey.pem"))) == len(list((tmp_path / "versions").iterdir())) == 2
+    copies.remove_unused(tmp_path)
+    assert (folder / "privkey.pem").read_bytes() == first.privkey, "a server may be reading it"
+    later(tmp_path)
+    assert copy(tmp_path, LINEAGES, NAME, third)
+    assert not folder.exists()
+    later(tmp_path)
+    copies.remove_unused(tmp_path)
+    assert versions(tmp_path) == 2
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_a_removed_copy_leaves_no_key_behind(link: bool, tmp_path: Path) -> None:
+    copy(tmp_path, LINEAGES, NAME, pair())
+    copy(tmp_path, STORED, NAME, pair())
+    if not link:
+        folder = (tmp_path / LINEAGES / NAME).resolve()
+        (tmp_path / LINEAGES / NAME).unlink()
+        folder.rename(tmp_path / LINEAGES / NAME)
     copies.remove(tmp_path, LINEAGES, NAME)
-    assert len(list((tmp_path / "versions").iterdir())) == 1
+    assert len(list(tmp_path.rglob("privkey.pem"))) == versions(tmp_path) == 1
+    assert copied(tmp_path, STORED, NAME)
 
 
 def test_a_reader_never_sees_half_of_a_switch(tmp_path: Path) -> None:
     copy(tmp_path, LINEAGES, NAME, pair())
     over, failures = threading.Event(), list[OSError]()
 
-    def look() -> None:
-        os.close(os.open(tmp_path / LINEAGES / NAME, os.O_PATH | os.O_DIRECTORY))
-
     def read() -> None:
         while not over.is_set():
             try:
-                look()
-            except FileNotFoundError:  # it had read the link, and what the link named then was removed
-                try:
-                    look()
-                except OSError as error:
-                    failures.append(error)
+                os.close(os.open(tmp_path / LINEAGES / NAME / "privkey.pem", os.O_RDONLY))
             except OSError as error:
                 failures.append(error)
 
@@ -114,8 +136,9 @@ def test_a_full_disk_at_any_step_keeps_the_last_copy(
             copy(tmp_path, LINEAGES, NAME, second)
     assert copied(tmp_path, LINEAGES, NAME) == (first.version, first.fullchain)
     assert copy(tmp_path, LINEAGES, NAME, second)
+    later(tmp_path)
     copies.remove_unused(tmp_path)
-    assert len(list((tmp_path / "versions").iterdir())) == 1
+    assert versions(tmp_path) == 1
     assert [path.name for path in (tmp_path / LINEAGES).iterdir()] == [NAME]
 
 

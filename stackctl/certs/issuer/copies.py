@@ -2,7 +2,8 @@
 
     HOME/lineages/NAME     a link to versions/ID, switched in one rename
     HOME/stored/NAME       the same, for certificates that are not certbot's
-    HOME/versions/ID/      the files of one pair, complete as soon as the folder has its name
+    HOME/versions/ID/      the files of one pair, complete as soon as the folder has its name; a replaced one stays
+                           for a minute, as a server that is just starting or reloading may be reading it
 
 It runs on the host and, as certbot's deploy hook, in the certbot container: with the standard library of
 Python 3.9 or later and ``cryptography`` 38 or later. A pair that is refused leaves the last good copy in place.
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 LINEAGES, STORED, VERSIONS = "lineages", "stored", "versions"
 _UTC = dt.timezone.utc  # noqa: UP017  (its short name is of Python 3.11)
 _CERT, _CHAIN, _FULLCHAIN, _PRIVKEY = "cert.pem", "chain.pem", "fullchain.pem", "privkey.pem"
+_KEPT = 60.0
+"""Seconds for which a replaced version stays; its time of modification is when it was replaced."""
 
 
 class PairFiles(NamedTuple):
@@ -130,17 +133,18 @@ def copy(home: Path, kind: str, name: str, pair: PairFiles) -> bool:
         folder = home / VERSIONS / f"{version}.{secrets.token_hex(4)}"
         _write(folder, files)
         before = _switch(home / kind / name, f"../{VERSIONS}/{folder.name}")
-        if before is not None:
-            shutil.rmtree(home / VERSIONS / before, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            if before is not None:
+                os.utime(home / VERSIONS / before)
+            _sweep(home)
     return True
 
 
 def remove(home: Path, kind: str, name: str) -> None:
-    """Remove a copy."""
+    """Remove a copy with its key."""
     if os.path.lexists(home / kind / name):
         with locked(home):
-            (home / kind / name).unlink()
-        remove_unused(home)
+            _sweep(home, removed=_unlink(home / kind / name))
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
@@ -171,8 +175,7 @@ def _switch(link: Path, target: str) -> str | None:
     draft.symlink_to(target)
     try:
         if link.is_dir() and not link.is_symlink():
-            # A copy of a stack may hold folders instead of links.
-            link.rename(link.parent.parent / VERSIONS / f".{secrets.token_hex(8)}.tmp")
+            _unlink(link)
         draft.replace(link)
     except BaseException:
         draft.unlink()
@@ -181,16 +184,31 @@ def _switch(link: Path, target: str) -> str | None:
     return before
 
 
+def _unlink(link: Path) -> str:
+    """Remove a link, and return the version that it named; a copy of a stack may hold folders instead of links."""
+    if link.is_symlink():
+        before = link.readlink().name
+        link.unlink()
+        return before
+    return link.rename(link.parent.parent / VERSIONS / f".{secrets.token_hex(8)}.tmp").name
+
+
 def remove_unused(home: Path) -> None:
-    """Remove the versions that no link names, and what a killed process left."""
+    """Remove the versions that no link names, unless they were just replaced, and what a killed process left."""
     with locked(home):
-        links = [link for kind in (LINEAGES, STORED) if (home / kind).is_dir() for link in (home / kind).iterdir()]
-        for draft in [link for link in links if link.name[0] == "."]:
-            draft.unlink()
-        used = {link.readlink().name for link in links if link.is_symlink()}
-        for folder in (home / VERSIONS).iterdir() if (home / VERSIONS).is_dir() else ():
-            if folder.name not in used:
-                shutil.rmtree(folder, ignore_errors=True)
+        _sweep(home)
+
+
+def _sweep(home: Path, removed: str = "") -> None:
+    """Do that under the lock; the version ``removed`` goes at once."""
+    links = [link for kind in (LINEAGES, STORED) if (home / kind).is_dir() for link in (home / kind).iterdir()]
+    for draft in [link for link in links if link.name[0] == "."]:
+        draft.unlink()
+    used, now = {link.readlink().name for link in links if link.is_symlink()}, time.time()
+    for folder in (home / VERSIONS).iterdir() if (home / VERSIONS).is_dir() else ():
+        kept = folder.name[0] != "." and folder.name != removed
+        if folder.name not in used and not (kept and 0 <= now - folder.stat().st_mtime < _KEPT):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:
