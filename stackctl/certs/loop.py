@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,21 +29,38 @@ class Failure:
         lineages: the certificates that were not renewed, each with the SHA-256 of its ``cert.pem`` then.
         words: what certbot said about each of them, as far as it is known.
         problem: what certbot said in the end; it is the whole reason if no certificate is named.
+        states: the digest of what certbot read of each of them, and under an empty name of its settings for all; a
+            loop of an earlier version recorded none.
     """
 
     at: datetime | None
     lineages: Mapping[str, str]
     words: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    states: Mapping[str, str] = field(default_factory=dict)
+
+
+def state_digest(files: Mapping[str, bytes | None], not_links: Iterable[str] = ()) -> str:
+    """Return the digest that the loop records of what certbot reads: ``files`` of its tree, by their paths."""
+    lines = [f"{hashlib.sha256(body).hexdigest()}  {path}" for path, body in files.items() if body is not None]
+    text = "".join(f"{line}\n" for line in sorted((*lines, *(f"file {path}" for path in not_links))))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_failure(text: str) -> Failure:
-    """Parse the file: a line with time and exit code, one line for each certificate, an empty line, the output."""
+    """Parse the file: time, code and state, one line for each certificate, an empty line, certbot's output."""
     head, _, output = text.partition("\n\n")
     first, *rows = head.splitlines() or [""]
-    lineages = {name: digest for name, _, digest in (row.partition(" ") for row in rows) if name}
-    problem = shortened(problem_in(output)[1] or f"certbot ended with {first.partition(' ')[2] or 'an error'}", _MOST)
-    return Failure(read_seconds(first.partition(" ")[0]), lineages, _words(output), problem)
+    at, code, state = [*first.split(" "), "", ""][:3]
+    fields = [[*row.split(" "), "", ""][:3] for row in rows if row and row[0] != " "]
+    states = {"": state, **{name: now for name, _, now in fields}}
+    return Failure(
+        read_seconds(at),
+        {name: digest for name, digest, _ in fields},
+        _words(output),
+        shortened(problem_in(output)[1] or f"certbot ended with {code or 'an error'}", _MOST),
+        {name: recorded for name, recorded in states.items() if recorded},
+    )
 
 
 def _words(output: str) -> dict[str, str]:

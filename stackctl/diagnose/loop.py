@@ -33,6 +33,7 @@ class LoopFacts:
         succeeded: when a round last succeeded; None if none did, or if the loop is of a version without that stamp.
         failure: the last round, if it failed.
         digests: the current SHA-256 of ``cert.pem`` of each certificate that ``failure`` names.
+        states: the current digest of what certbot reads of each of them, and under an empty name for all.
         used: the certificates that sites use.
     """
 
@@ -46,6 +47,7 @@ class LoopFacts:
     failure: Failure | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
+    states: Mapping[str, str] = field(default_factory=dict)
 
     def believed(self, at: datetime | None) -> datetime | None:
         """Return a recorded time, or None if it is in the future: the clock that recorded it was wrong."""
@@ -65,16 +67,26 @@ class LoopFacts:
 
         Under an empty name it is the reason of a round that failed as a whole.
         """
+        return {name: words for name, words in self._failed.items() if not self._is_mended(name)}
+
+    @property
+    def mended(self) -> tuple[str, ...]:
+        """The certificates that are not renewed either, but whose files or settings were changed since."""
+        return tuple(name for name in self._failed if self._is_mended(name))
+
+    @property
+    def _failed(self) -> dict[str, str]:
         failure = self.failure
         if failure is None:
             return {}
         if not failure.lineages:
             return {"": failure.problem}
-        return {
-            name: failure.words.get(name, failure.problem)
-            for name, digest in failure.lineages.items()
-            if self.digests.get(name) == digest
-        }
+        same = (name for name, digest in failure.lineages.items() if self.digests.get(name) == digest)
+        return {name: failure.words.get(name, failure.problem) for name in same}
+
+    def _is_mended(self, name: str) -> bool:
+        recorded = self.failure.states.get(name) if self.failure else None
+        return recorded is not None and recorded != self.states.get(name)
 
 
 def judge_loop(facts: LoopFacts) -> list[Check]:
@@ -124,7 +136,16 @@ def _result(facts: LoopFacts) -> Check:
     checked, succeeded = facts.believed(facts.checked), facts.believed(facts.succeeded)
     if facts.failure is None and checked and succeeded and checked > succeeded + _GRAIN:
         return wrong(ROUND, f"the last round failed{since}, and could not record why", logs, facts.service)
-    return ok(ROUND, "the last round renewed what was due", facts.service)
+    return _mended(facts) or ok(ROUND, "the last round renewed what was due", facts.service)
+
+
+def _mended(facts: LoopFacts) -> Check | None:
+    if not facts.mended:
+        return None
+    failed = "the last round failed, and certbot's cli.ini was changed since"
+    if names := [name for name in facts.mended if name]:
+        failed = f"the last round could not renew {listed(names)}, whose files were changed since"
+    return unknown(ROUND, f"{failed}; the next one tries again", None, facts.service)
 
 
 def _since(facts: LoopFacts) -> str:

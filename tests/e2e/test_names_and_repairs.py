@@ -77,16 +77,6 @@ def advice(stack: Stack, *names: str) -> list[str]:
     return [check["todo"] for check in section["checks"] if check["verdict"] == "wrong"]
 
 
-def assert_content(stack: Stack, *names: str) -> None:
-    """``doctor`` has nothing to say, or what it says of a round of certbot's loop meanwhile cures that."""
-    left = advice(stack, *names)
-    if [todo for todo in left if "'docker compose restart certbot'" in todo] == left != []:
-        stack.compose("restart", "certbot")
-        wait_until(lambda: advice(stack, *names) == [], 60, "the advised round succeeds")
-    else:
-        assert left == []
-
-
 def test_another_order_of_names_costs_no_certificate_and_no_moment(stack: Stack) -> None:
     first, www = stack.domain("app1"), stack.domain("www")
     serial = stack.serial(first)
@@ -96,7 +86,7 @@ def test_another_order_of_names_costs_no_certificate_and_no_moment(stack: Stack)
     assert stack.serial(first) == stack.serial(www) == serial
     assert www not in stack.lineages()
     assert "nothing to do" in stack.ok("up").stdout
-    assert_content(stack, www)
+    assert advice(stack, www) == []
     stack.edit(domains([www, first]), domains([first, www]))
     stack.ok("up")
 
@@ -130,7 +120,7 @@ def test_lost_links_are_restored_without_ca_and_dns(stack: Stack) -> None:
         with watched(stack, [first, second]):
             assert all("stackctl up" in todo for todo in advice(stack, first))
             stack.ok("up")
-        assert_content(stack, first)
+        assert advice(stack, first) == []
         stack.ok("down")
         shutil.rmtree(conf(stack) / "live")
         stack.ok("up")
@@ -138,7 +128,7 @@ def test_lost_links_are_restored_without_ca_and_dns(stack: Stack) -> None:
         dns("clear-servfail", first)
     assert (stack.serial(first), stack.serial(second)) == serials
     assert versions(stack, first) == before
-    assert_content(stack)
+    assert advice(stack) == []
 
 
 def test_a_renewal_file_that_was_cut_off_is_written_again_and_certbot_renews_by_it(stack: Stack) -> None:
@@ -148,7 +138,7 @@ def test_a_renewal_file_that_was_cut_off_is_written_again_and_certbot_renews_by_
     file.write_text(file.read_text().partition("server =")[0])
     assert advice(stack, first)
     stack.ok("up")
-    assert_content(stack, first)
+    assert advice(stack, first) == []
     assert stack.serial(first) == serial
     certbot(stack.container("certbot"), "renew", "--cert-name", first, "--force-renewal", "--no-random-sleep-on-renew")
     # As the loops do, which would come in between 'plan' and 'up'.
@@ -167,7 +157,7 @@ def test_a_key_that_was_overwritten_is_replaced_by_what_doctor_advises(stack: St
         assert any("stackctl up" in todo for todo in advice(stack, first))
         stack.ok("up", "--ignore-ledger")
     assert stack.serial(first) != serial
-    assert_content(stack)
+    assert advice(stack) == []
 
 
 def test_what_no_site_uses_is_retired(stack: Stack) -> None:

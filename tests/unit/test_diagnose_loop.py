@@ -54,7 +54,8 @@ def test_the_loop_that_renews(given: LoopFacts, verdict: Verdict, text: str) -> 
 
 
 def failed(*lineages: str, hours: float = 5, problem: str = "connection refused") -> Failure:
-    return Failure(NOW - hours * HOUR, dict.fromkeys(lineages, "before"), {"a": "CA is down"}, problem)
+    states = dict.fromkeys(("", *lineages), "read")
+    return Failure(NOW - hours * HOUR, dict.fromkeys(lineages, "before"), {"a": "CA is down"}, problem, states)
 
 
 def facts(failure: Failure | None, *, succeeded: float | None = 29, renewed: str = "", **changes: object) -> LoopFacts:
@@ -62,7 +63,8 @@ def facts(failure: Failure | None, *, succeeded: float | None = 29, renewed: str
     names = failure.lineages if failure else ()
     digests = {name: "after" if name == renewed else "before" for name in names}
     at = None if succeeded is None else NOW - succeeded * HOUR
-    given = replace(loop(), succeeded=at, failure=failure, digests=digests, used=frozenset({"a", "b"}))
+    states = failure.states if failure else {}
+    given = replace(loop(), succeeded=at, failure=failure, digests=digests, states=states, used=frozenset({"a", "b"}))
     return replace(given, **changes)  # type: ignore[arg-type]
 
 
@@ -79,6 +81,10 @@ def facts(failure: Failure | None, *, succeeded: float | None = 29, renewed: str
         (facts(failed("a"), renewed="a"), Verdict.OK, "renewed what was due"),
         (facts(failed("a", "b"), renewed="a"), Verdict.WRONG, "could not renew b"),
         (facts(None), Verdict.WRONG, "and could not record why"),
+        (facts(failed("a"), states={"a": "repaired"}), Verdict.UNKNOWN, "renew a, whose files were changed since"),
+        (facts(failed("a", "b"), states={"a": "repaired", "b": "read"}), Verdict.WRONG, "could not renew b"),
+        (facts(failed("a"), states={"a": "repaired"}, renewed="a"), Verdict.OK, "renewed what was due"),
+        (facts(failed(), states={"": "other"}), Verdict.UNKNOWN, "cli.ini was changed since"),
         (facts(failed("a"), started=NOW, checked=NOW - 5 * HOUR), Verdict.UNKNOWN, "this one has not ended"),
         (facts(failed("a"), state="exited"), Verdict.UNKNOWN, "not checked"),
     ],

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from stackctl.adapters.fakes.certbot import FakeCa
-from stackctl.certs.loop import read_failure
+from stackctl.certs.loop import read_failure, state_digest
 from stackctl.stackfile import services
 from stackctl.stackfile.document import Document
 from tests.unit.build import NOW
@@ -187,6 +187,28 @@ def test_a_round_that_fails_keeps_what_failed_and_the_last_success(loop: Loop) -
     assert failure.lineages == {"a": digest, "b": ""}
     assert failure.words["a"].endswith("Connection refused")
     assert failure.words["b"] == "its renewal file is broken."
+
+
+def test_a_failure_names_what_certbot_had_read(loop: Loop) -> None:
+    """Not what is there afterwards: a repair meanwhile would seem to have failed."""
+    loop.issue("a", timedelta(days=90))
+    (loop.conf / "b1.pem").write_text("b")
+    (loop.conf / "live/b/cert.pem").symlink_to("../../b1.pem")
+    (loop.conf / "live/b/chain.pem").symlink_to("../../b2.pem")
+    (loop.conf / "cli.ini").write_text("text\n")
+    before = {path: (loop.conf / path).read_bytes() for path in ("cli.ini", "renewal/a.conf", "live/a/cert.pem")}
+    loop.issue("a", timedelta(days=90), at="renews")
+    loop.answer((1, FAILED))
+    loop.start()
+    until(lambda: loop.stamp("interval") is not None)
+    failure = read_failure(loop.stamp("failed") or "")
+    ini = {"cli.ini": b"text\n"}
+    assert failure.lineages["a"] == hashlib.sha256(before["live/a/cert.pem"]).hexdigest()
+    assert failure.states == {
+        "": state_digest(ini),
+        "a": state_digest(before, ["live/a/cert.pem"]),
+        "b": state_digest({**ini, "renewal/b.conf": None, "live/b/cert.pem": b"b", "live/b/chain.pem": None}),
+    }
 
 
 def test_a_round_that_fails_as_a_whole_has_certbots_last_words(loop: Loop) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from stackctl.certs.ledger import Entry
+from stackctl.certs.loop import state_digest
 from stackctl.errors import ExitCode
 from stackctl.model.stack import LETSENCRYPT
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
+from stackctl.usecases.status import status
 from tests.usecases.world import World, data, done
 
 ONE = "one.example.com"
@@ -98,6 +102,54 @@ def test_a_port_in_use_is_named_before_the_proxy(site: World) -> None:
     site.fake.taken[80] = "apache2 (pid 7)"
     assert wrong(site)[0] == "http-port"
     assert "proxy" not in wrong(site)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "a lost link": lambda conf: (conf / "live" / ONE / "cert.pem").unlink(),
+    "a file in place of a link": lambda conf: _plain(conf / "live" / ONE / "cert.pem"),
+    "half a renewal file": lambda conf: (conf / "renewal" / f"{ONE}.conf").write_text("version = 5.6.0\n"),
+    "settings of another host": lambda conf: (conf / "cli.ini").write_text("authenticator = standalone\n"),
+}
+
+
+def _plain(link: Path) -> None:
+    content = link.read_bytes()
+    link.unlink()
+    link.write_bytes(content)
+
+
+def _failed_round(world: World, *names: str) -> None:
+    """Record what the loop does of a round that could not renew ``names``, or failed as a whole."""
+    conf = world.root / "data/certbot/conf"
+
+    def state(*paths: str) -> str:
+        files = {path: (conf / path).read_bytes() for path in ("cli.ini", *paths) if (conf / path).exists()}
+        plain = [path for path in files if path.startswith("live/") and not (conf / path).is_symlink()]
+        return state_digest(files, plain)
+
+    rows = []
+    for name in names:
+        live = [f"live/{name}/{kind}.pem" for kind in ("cert", "chain", "fullchain", "privkey")]
+        leaf = hashlib.sha256((conf / live[0]).read_bytes()).hexdigest() if (conf / live[0]).exists() else ""
+        rows.append(f"{name} {leaf} {state(f'renewal/{name}.conf', *live)}\n")
+    at = int(world.clock().timestamp())
+    stamps = world.root / "data/certbot/deploy"
+    (stamps / "failed").write_text(f"{at} 1 {state()}\n{''.join(rows)}\ncertbot ended with an error\n")
+    (stamps / "checked").write_text(f"{at}\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "names"), [*((damage, (ONE,)) for damage in DAMAGES), ("settings of another host", ())]
+)
+def test_a_failure_of_the_loop_is_over_once_up_has_mended_its_cause(
+    site: World, damage: str, names: tuple[str, ...]
+) -> None:
+    DAMAGES[damage](site.root / "data/certbot/conf")
+    _failed_round(site, *names)
+    assert "renewal-round" in wrong(site)
+    done(site.up())
+    assert wrong(site) == []
+    assert data(status(site.host))["renewal"]["problem"] is None
 
 
 def test_without_a_stack_the_host_and_the_given_names_are_checked(world: World) -> None:

@@ -6,10 +6,11 @@ import hashlib
 from datetime import timedelta
 
 from stackctl.adapters.disk.files import host_errors, read_or_none
-from stackctl.certs.loop import Failure, read_failure
+from stackctl.certs.loop import Failure, read_failure, state_digest
+from stackctl.certs.renewal import KINDS
 from stackctl.diagnose.loop import LoopFacts
 from stackctl.engine.context import Context
-from stackctl.model.layout import CHECKED, FAILED, INTERVAL, SUCCEEDED, Place, lineage_file
+from stackctl.model.layout import CHECKED, CLI_INI, FAILED, INTERVAL, SUCCEEDED, Place, lineage_file, renewal_file
 from stackctl.model.stack import Stack
 from stackctl.observed.containers import Deployment
 from stackctl.times import read_seconds
@@ -34,6 +35,7 @@ def loop(context: Context, stack: Stack, containers: Deployment) -> LoopFacts:
         succeeded=read_seconds(_stamp(context, SUCCEEDED)),
         failure=failure,
         digests=_digests(context, failure) if failure else {},
+        states=_states(context, failure) if failure else {},
         used=frozenset(site.lineage for site in stack.sites),
     )
 
@@ -42,6 +44,19 @@ def _digests(context: Context, failure: Failure) -> dict[str, str]:
     tree = context.directory.certbot_tree()
     found = {name: tree.read(lineage_file(name, "cert")) for name in failure.lineages}
     return {name: "" if pem is None else hashlib.sha256(pem).hexdigest() for name, pem in found.items()}
+
+
+def _states(context: Context, failure: Failure) -> dict[str, str]:
+    tree = context.directory.certbot_tree()
+    ini = {CLI_INI: tree.read(CLI_INI)}
+    found = {"": state_digest(ini)}
+    for name in failure.lineages:
+        kinds = {kind: lineage_file(name, kind) for kind in KINDS}
+        files = {path: tree.read(path) for path in (renewal_file(name), *kinds.values())}
+        links = tree.links(name) or dict.fromkeys(KINDS, "")  # where they cannot be seen they are taken for links
+        plain = [path for kind, path in kinds.items() if files[path] is not None and links[kind] is None]
+        found[name] = state_digest({**ini, **files}, plain)
+    return found
 
 
 def _interval(*texts: str) -> timedelta:
