@@ -28,6 +28,7 @@ from stackctl.cli.commands import (
     restore,
     rollback,
     schema,
+    set_keys,
     status,
     up,
 )
@@ -89,6 +90,8 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     "Sites": {
         "add-app": add_app.add_app,
         "remove-app": remove_app.remove_app,
+        "set": set_keys.set_keys,
+        "unset": set_keys.unset_keys,
         "edit": edit.edit,
     },
     "Certificates": {

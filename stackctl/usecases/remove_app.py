@@ -16,6 +16,7 @@ from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.read import has_role
+from stackctl.stackfile.settings import block_of
 from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
 
@@ -45,7 +46,7 @@ def remove_app(
         )
     own = _own_services(loaded, site)
     stop = frozenset[str]() if keep_service else own
-    route = _route_of(loaded, site)
+    route = block_of(loaded.values, site)
     after = _loaded_without(context, loaded, _edited(loaded, route, stop), stop)
     intent = Intent(focus=frozenset(), write_last=True, stop=stop, delete=delete)
     result = converge(context, "remove-app", after, intent, dry_run=dry_run)
@@ -121,16 +122,6 @@ def _is_written(doc: Document, service: str) -> bool:
     """Return whether the Compose file itself labels the service as stackctl's: labels are merged and inherited too."""
     own = {str(key.value) for key in doc.own_keys(("services", service))}
     return "labels" in own and has_role(doc.data(("services", service)), "app")
-
-
-def _route_of(loaded: Loaded, site: Site) -> Path:
-    """Return the place of the route: an item of the top-level list, or the key of a service."""
-    for index, entry in enumerate(loaded.values.data((KEY, "apps")) or []):
-        path = (KEY, "apps", index)
-        if loaded.doc.where_of(path) == site.where and site.name in entry["domains"]:
-            return path
-    (service,) = site.services
-    return ("services", service, KEY)
 
 
 def _edited(loaded: Loaded, route: Path, stop: frozenset[str]) -> Document:

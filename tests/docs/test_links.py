@@ -86,7 +86,8 @@ def _wrong_arguments(page: str, command: Command, words: list[str]) -> Iterator[
                 yield f"{page}: {command.name} has no option {name}"
             elif command.options[name].value is not None and not equals and next(rest, None) is None:
                 yield f"{page}: {name} of {command.name} needs a value"
-    if arguments > len(command.arguments):
+    repeated = any(name.endswith("...") for argument in command.arguments for name in argument.names)
+    if arguments > len(command.arguments) and not repeated:
         yield f"{page}: {command.name} with {arguments} arguments: {words}"
     required = sum(argument.required for argument in command.arguments)
     if arguments < required and not _EVERYWHERE & set(words):
