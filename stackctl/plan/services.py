@@ -24,8 +24,9 @@ def start_services(  # noqa: PLR0913  (the services, and what decides about each
     observed: Observed,
     rerouted: Collection[Server] = (),
 ) -> Iterator[Operation]:
-    """Pull, start and await the services of ``sites``; with ``everything`` the file's other services too.
+    """Pull and start the services of ``sites``; with ``everything`` the file's other services too.
 
+    Those that are started are awaited. One that runs as defined and is unhealthy delays no change of another app's.
     ``rerouted`` are servers that no live site uses yet: a running service is awaited there like a new one.
 
     It includes certbot, so that one call of Compose starts all, unless :func:`start_proxy` starts it.
@@ -72,10 +73,9 @@ def _start(  # noqa: PLR0913  (the services, and what decides about each)
     for service, why in starts.items():
         yield StartService(service=service, cause=why, scope=scopes[service], batch=batch)
     for service, cause in causes.items():
-        reason = cause or _unhealthy(observed, service)
         for site, server in users[service]:
             new = "newly routed" if server in rerouted and observed.containers.of(service) else None
-            if (awaited := reason or new) is not None:
+            if (awaited := cause or new) is not None:
                 port = server.endpoint.port
                 yield AwaitService(service=service, port=port, cause=awaited, scope=site.name, batch=f"{batch} answer")
 
@@ -153,8 +153,3 @@ def _followers(observed: Observed, services: Collection[str]) -> list[str]:
         found += new
         replaced += new
     return found
-
-
-def _unhealthy(observed: Observed, service: str) -> str | None:
-    healthy = all(container.health in {None, "healthy"} for container in observed.containers.of(service))
-    return None if healthy else "not healthy"

@@ -498,11 +498,17 @@ def test_a_service_that_is_built_is_not_pulled() -> None:
 
 
 @pytest.mark.parametrize("health", ["starting", "unhealthy"])
-def test_an_app_that_is_not_healthy_is_awaited(health: str) -> None:
+def test_an_app_that_is_not_healthy_is_awaited_only_if_it_is_started(health: str) -> None:
     desired = stack(SITE_A)
     observed = settled(desired, WEB, issued=[lineage(A)])
-    made = plan(desired, with_container(observed, container("web", health=health)))
-    assert str(made) == "wait until web:8000 answers  (not healthy)"
+    sick = with_container(observed, container("web", health=health))
+    assert not plan(desired, sick)
+    assert str(plan(desired, replace(sick, images={**observed.images, "web:1": "another id"}))) == lines(
+        """
+        start service web  (its image changed)
+        wait until web:8000 answers  (its image changed)
+        """
+    )
 
 
 def test_a_service_without_a_domain_is_started_and_not_awaited() -> None:
