@@ -154,7 +154,7 @@ def _network(facts: AppFacts, container: Inspected) -> Check:
     proxys = ", ".join(sorted(facts.proxy_networks)) or "none"
     text = f"{container.name} shares no network with the proxy: it is on {own}, the proxy on {proxys}"
     recreate = f"docker compose up -d --force-recreate {facts.server.service}"
-    todo = f"run '{recreate}' to attach it to the networks in docker-compose.yml"
+    todo = f"run '{recreate}' to attach it to the networks of its definition"
     return wrong(NETWORK, text, todo, facts.subject)
 
 

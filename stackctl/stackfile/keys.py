@@ -57,9 +57,16 @@ def checked(doc: Document, path: Path, parse: Callable[[str], T], value: str) ->
 def _hint_of(doc: Document, path: Path) -> str | None:
     """Return what to do about a wrong value that comes from variables."""
     written = doc.written(path)
-    if written is not None:
+    if written is not None and has_variable(written):
         return f"it is written as {written}: set its variables in .env or in the environment"
-    return "Docker Compose, which gives variables their values, is not usable" if doc.variables(path) else None
+    if any(map(has_variable, doc.variables(path).values())):
+        return "Docker Compose, which gives variables their values, is not usable"
+    return None
+
+
+def has_variable(text: str) -> bool:
+    """Return whether a text as it is written contains more than Compose's ``$$`` for a dollar sign."""
+    return "$" in text.replace("$$", "")
 
 
 def decode(doc: Document, path: Path, shape: type[ShapeT]) -> ShapeT:

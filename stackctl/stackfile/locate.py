@@ -44,6 +44,15 @@ class ComposeFiles:
         """Compose's project directory, to which paths in its files are relative."""
         return self.main.parent
 
+    @property
+    def name(self) -> str:
+        """The main file in messages."""
+        return self.name_of(self.main)
+
+    def name_of(self, path: Path) -> str:
+        """Return a file in messages: its path in the stack's directory, or the whole one."""
+        return _name_of(path, self.directory)
+
 
 def locate(directory: Path, environment: Mapping[str, str]) -> ComposeFiles:
     """Return the Compose files of ``directory``; the main one need not exist yet.
@@ -54,8 +63,8 @@ def locate(directory: Path, environment: Mapping[str, str]) -> ComposeFiles:
         StackfileError: ``COMPOSE_FILE`` in ``.env`` refers to other variables.
     """
     sources = _env_files(directory, environment)
-    named = _variable("COMPOSE_FILE", sources, environment)
-    separator = _variable("COMPOSE_PATH_SEPARATOR", sources, environment) or ":"
+    named = _variable("COMPOSE_FILE", sources, directory, environment)
+    separator = _variable("COMPOSE_PATH_SEPARATOR", sources, directory, environment) or ":"
     parts = [directory / part for part in (named or "").split(separator) if part]
     if parts:
         main, *others = parts
@@ -75,15 +84,15 @@ def refuse_foreign_keys(files: ComposeFiles, included: Iterable[str] = ()) -> No
         StackfileError: with the file and line.
     """
     for path in (*files.others, *(files.project / name for name in included)):
-        text = _text(path)
+        text = _text(path, files.directory)
         if text is None:
             continue  # Compose reads it too, and reports what is wrong
         match = re.search(r"^\s*x-stackctl\s*:", text, re.MULTILINE)
         if match:
             line = text.count("\n", 0, match.end()) + 1
             raise StackfileError(
-                f"x-stackctl is only read from {files.main.name}",
-                where=f"{path.name}:{line}",
+                f"x-stackctl is only read from {files.name}",
+                where=f"{files.name_of(path)}:{line}",
                 hint="move it there",
             )
 
@@ -114,12 +123,12 @@ def _is_on(value: str) -> bool:
     return value.lower() in {"1", "t", "true"}
 
 
-def _variable(key: str, sources: list[Path], environment: Mapping[str, str]) -> str | None:
+def _variable(key: str, sources: list[Path], directory: Path, environment: Mapping[str, str]) -> str | None:
     if key in environment:
         return environment[key]
     found = None
     for path in sources:
-        text = _text(path)
+        text = _text(path, directory)
         if text is None:
             continue
         pattern = rf"^\s*(?:export\s+)?{re.escape(key)}\s*[=:][ \t]*(?P<value>'[^'\n]*'|\"[^\"\n]*\"|[^\n]*)"
@@ -127,14 +136,17 @@ def _variable(key: str, sources: list[Path], environment: Mapping[str, str]) -> 
             value = match["value"]
             if "$" in value and not value.startswith("'"):
                 line = text.count("\n", 0, match.start("value")) + 1
-                raise StackfileError(
-                    f"{key} refers to another variable", where=f"{path.name}:{line}", hint="write its value"
-                )
+                where = f"{_name_of(path, directory)}:{line}"
+                raise StackfileError(f"{key} refers to another variable", where=where, hint="write its value")
             found = value[1:-1] if value[:1] in {"'", '"'} else re.split(r"[ \t]#|\A#", value)[0].strip()
     return found
 
 
-def _text(path: Path) -> str | None:
+def _name_of(path: Path, directory: Path) -> str:
+    return str(path.relative_to(directory) if path.is_relative_to(directory) else path)
+
+
+def _text(path: Path, directory: Path) -> str | None:
     """Return the text of a file, or None if Compose reports what is wrong with it.
 
     Raises:
@@ -146,4 +158,5 @@ def _text(path: Path) -> str | None:
         return None
     except OSError as error:
         hint = "replace it with a file, or remove it"
-        raise StackfileError(error.strerror or str(error), where=path.name, hint=hint) from error
+        where = _name_of(path, directory)
+        raise StackfileError(error.strerror or str(error), where=where, hint=hint) from error

@@ -66,7 +66,7 @@ def open_document(context: Context) -> Document:
     text = context.directory.stackfile()
     if text is None:
         raise no_stack(context)
-    doc = Document.parse(text, files.main.name)
+    doc = Document.parse(text, files.name)
     refuse_foreign_keys(files, included(doc.data(("include",))))
     return doc
 

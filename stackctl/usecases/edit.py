@@ -51,14 +51,14 @@ def apply_edit(context: Context, before: str, text: str, *, issue: bool = True) 
     if context.directory.stackfile() != before:
         raise HostError(
             "the file was modified by another program during the edit: nothing was changed",
-            where=context.directory.files.main.name,
+            where=context.directory.files.name,
             hint="merge the two versions by hand, then run 'stackctl up'",
         )
     return _converge(context, before, text, issue=issue, dry_run=False)
 
 
 def _converge(context: Context, before: str | None, text: str, *, issue: bool, dry_run: bool) -> Result[EditReport]:
-    doc = Document.parse(text, context.directory.files.main.name)
+    doc = Document.parse(text, context.directory.files.name)
     refuse_foreign_keys(context.directory.files, included(doc.data(("include",))))
     result = converge(context, "edit", load(context, doc, before), Intent(issue=issue), dry_run=dry_run)
     return result.carrying(EditReport(edited=True))

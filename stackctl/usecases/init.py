@@ -83,9 +83,9 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
     bundle, key = read_bundle(options), read_eab_key(options)
     text = context.directory.stackfile()
     if text is None:
-        doc = Document.parse(_new(context, options), context.directory.files.main.name)
+        doc = Document.parse(_new(context, options), context.directory.files.name)
     else:
-        there = Document.parse(text, context.directory.files.main.name)
+        there = Document.parse(text, context.directory.files.name)
         refuse_foreign_keys(context.directory.files, included(there.data(("include",))))
         doc = _completed(context, there, options, asked)
     loaded = load(context, doc, text)

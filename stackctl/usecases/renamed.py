@@ -39,7 +39,7 @@ def refuse_renamed(context: Context, project: Project, stack: Stack, containers:
             f"the containers of this stack belong to the project {name} of {directory}, which no longer exists:"
             " the directory was renamed",
             hint=f"rename it back, which loses no request: {back}. To keep the new name, add the line 'name: {name}'"
-            f" to {files.main.name} and run 'stackctl up', which creates the containers again with their volumes",
+            f" to {files.name} and run 'stackctl up', which creates the containers again with their volumes",
         )
 
 

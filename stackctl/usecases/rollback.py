@@ -130,6 +130,6 @@ def _custom(files: Mapping[str, bytes], layout: ProxyLayout) -> dict[str, bytes]
 
 def _parsed(context: Context, entry: HistoryEntry, text: bytes) -> Document:
     try:
-        return Document.parse(text.decode(), context.directory.files.main.name)
+        return Document.parse(text.decode(), context.directory.files.name)
     except (UnicodeDecodeError, StackctlError) as error:
         raise StackfileError(f"the file of entry {entry.number} cannot be read: {error}") from error

@@ -121,6 +121,20 @@ def test_x_stackctl_in_a_file_over_the_main_one_is_refused_with_its_line(tmp_pat
     assert caught.value.hint == "move it there"
 
 
+@pytest.mark.parametrize(
+    ("named", "shown"),
+    [("deploy/compose.yml", "deploy/compose.yml"), ("../base.yml", "../base.yml"), ("/etc/base.yml", "/etc/base.yml")],
+)
+def test_a_file_elsewhere_is_named_with_its_folder(tmp_path: Path, named: str, shown: str) -> None:
+    (tmp_path / "deploy").mkdir()
+    touch(tmp_path / "deploy", "more.yml", text="x-stackctl: {}\n")
+    files = locate(tmp_path, {"COMPOSE_FILE": f"{named}:deploy/more.yml"})
+    assert files.name == shown
+    with pytest.raises(StackfileError) as caught:
+        refuse_foreign_keys(files)
+    assert str(caught.value) == f"deploy/more.yml:1: x-stackctl is only read from {shown}"
+
+
 @pytest.mark.parametrize("text", ["services: {}\n", "# x-stackctl: no\n", "x-stackctl-like: 1\n", "a: x-stackctl\n"])
 def test_other_files_without_the_key_pass(tmp_path: Path, text: str) -> None:
     touch(tmp_path, "compose.yaml", text="x-stackctl: {}\n")

@@ -451,6 +451,11 @@ def test_root_certificates_of_the_users_are_copied() -> None:
     assert files[f"sites/{A}.ca"] == b"PEM"
     assert f"proxy_ssl_trusted_certificate sites/{A}.ca;".encode() in files[f"sites/{A}.conf"]
     assert b"proxy_ssl_name app.internal;" in files[f"sites/{A}.conf"]
+    copy = f"/etc/nginx/generations/.x.test/sites/{A}.ca"
+    output = f'nginx: [emerg] cannot load certificate "{copy}": PEM_read_bio_X509_AUX() failed (no start line)\n'
+    rejection = NGINX.explain(output, "generations/.x.test", files)
+    assert (rejection.site, rejection.where) == (A, "nginx/custom/mine.ca.pem")
+    assert rejection.message.startswith('cannot load certificate "nginx/custom/mine.ca.pem": PEM_read')
     with pytest.raises(InputError, match=r"there is no nginx/custom/mine\.ca\.pem"):
         replace(rendering, custom={}).render(stack(one), [one], {A: DUMMY})
     own = site_files(stack(one), one, DUMMY, NEW, custom=None, location=b"proxy_ssl_verify off;\n")[f"sites/{A}.conf"]

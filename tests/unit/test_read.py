@@ -425,6 +425,13 @@ def test_a_wrong_value_is_reported_with_its_line_and_text(name: str, value: str,
     assert (caught.value.hint or "").endswith("set its variables in .env or in the environment")
 
 
+def test_a_dollar_sign_that_is_written_twice_is_no_variable() -> None:
+    doc = parse("services:\n  web:\n    image: web\n    x-stackctl: {domains: [$$x.example.com], port: 80}\n")
+    with pytest.raises(StackfileError, match=re.escape("$x.example.com")) as caught:
+        read_stack(doc.interpolated({key: text.replace("$$", "$") for key, text in variables(doc).items()}), project())
+    assert "variable" not in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize("text", ["services: [a]\n", "services: text\n"])
 def test_services_that_are_no_mapping_are_a_stackfile_error(text: str) -> None:
     with pytest.raises(StackfileError):

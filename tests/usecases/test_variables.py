@@ -116,6 +116,6 @@ def test_keys_of_an_included_file_are_refused_although_its_path_has_a_variable(h
     host.file.write_text(f"include: {include}\n{host.text}")
     with pytest.raises(StackfileError, match=r"x-stackctl is only read from docker-compose\.yml") as caught:
         host.up()
-    assert caught.value.where == "web.yml:4"
+    assert caught.value.where == "parts/web.yml:4"
     (host.root / "parts/web.yml").write_text("services:\n  web:\n    image: web\n")
     assert not host.up().plan

@@ -101,7 +101,7 @@ class StackDirectory(CertificateFiles):
             return content.decode("utf-8")
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            where = f"{self.files.main.name}:{line}"
+            where = f"{self.files.name}:{line}"
             raise StackfileError("not UTF-8 text", where=where, hint="save the file as UTF-8") from error
 
     def missing(self, layout: ProxyLayout) -> tuple[str, ...]:
@@ -181,7 +181,7 @@ class StackDirectory(CertificateFiles):
         if self.stackfile() != before:
             raise HostError(
                 "another process has just changed the file",
-                where=self.files.main.name,
+                where=self.files.name,
                 hint="run the command again",
             )
         with host_errors():

@@ -107,7 +107,7 @@ class Compose:
         if done.code:
             raise StackfileError(
                 f"Compose rejects the file: {_last_error(done.stderr)}",
-                where=self._files.main.name,
+                where=self._files.name,
                 hint="correct the file; nothing was changed",
             )
         return done.stdout

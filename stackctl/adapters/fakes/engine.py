@@ -101,12 +101,12 @@ class FakeEngine(FakeLooks):
     def resolve(self, stackfile: str, texts: Sequence[str] = ()) -> Project:
         with self._call("resolve"):
             values = variables_of(self.root, self.environ)
-            found = resolve_project(stackfile, self.files.main.name, self.files.project.name, tuple(texts), values)
+            found = resolve_project(stackfile, self.files.name, self.files.project.name, tuple(texts), values)
         return mounted_from(found, self.files)
 
     def service_names(self, stackfile: str) -> frozenset[str]:
         with self._call("service_names"):
-            return frozenset(Document.parse(stackfile, self.files.main.name).data(("services",)) or ())
+            return frozenset(Document.parse(stackfile, self.files.name).data(("services",)) or ())
 
     def containers(self, project: str) -> Deployment:
         with self._call("containers"):

@@ -107,6 +107,10 @@ def _is_dummy(folder: Path) -> bool:
         return False
 
 
+def _named(root: Path, file: Path) -> str:
+    return str(file.relative_to(root) if file.is_relative_to(root) else file)
+
+
 def _follow(  # noqa: PLR0913  (a place, a file, and what was found so far)
     root: Path, file: Path, base: Path, found: Selection, seen: set[Path], values: Values
 ) -> None:
@@ -117,9 +121,9 @@ def _follow(  # noqa: PLR0913  (a place, a file, and what was found so far)
     if (base / DOT_ENV).is_file():
         _take(root, base / DOT_ENV, found, DOT_ENV)
     try:
-        data = Document.parse(read_regular(file).decode("utf-8"), file.name).data()
+        data = Document.parse(read_regular(file).decode("utf-8"), _named(root, file)).data()
     except (UnicodeDecodeError, StackfileError):
-        found.notes.append(f"{file.name} cannot be read as YAML: files that it names are not in the archive")
+        found.notes.append(f"{_named(root, file)} cannot be read as YAML: files that it names are not in the archive")
         return
     named = siblings(valued(data, values))
     for path in named.read:

@@ -42,7 +42,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
     wanted = {service.image for service in project.services.values() if service.image}
     return Observed(
         stackfile=stackfile,
-        file=directory.files.main.name,
+        file=directory.files.name,
         project=project,
         version=program.version,
         hybrid_keys=program.hybrid_keys,

@@ -57,7 +57,7 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
     facts = TraceFacts(
         name=name,
         path=path,
-        file=context.directory.files.main.name,
+        file=context.directory.files.name,
         owner=site.name if site else None,
         owner_where=site.where if site else None,
         servers=site.servers if site else (),

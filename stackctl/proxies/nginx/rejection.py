@@ -7,6 +7,7 @@ import re
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.layout import CUSTOM, NGINX, SITES
 from stackctl.proxies.nginx.shared import original_of
+from stackctl.proxies.nginx.upstream import original_ca
 from stackctl.proxies.proxy import Files, Rejection
 
 _REJECTION = re.compile(
@@ -19,6 +20,7 @@ _FORMS = {
     "resolver": "write its address, or leave 'resolver' out: Docker's own resolver is set already",
     "syslog server": "write its address; the log of the container is in 'stackctl logs' without it",
 }
+_ROOTS = "it must contain root certificates in PEM"
 _ADDRESS = "write its address: nginx resolves this name only when it starts"
 
 
@@ -40,6 +42,11 @@ def explained(output: str, root: str, files: Files) -> Rejection:
     if path.startswith(f"{CUSTOM.mount}/"):
         name = path.removeprefix(f"{CUSTOM.mount}/")
         return Rejection(message, _only_site(files, name), f"{(CUSTOM / name).path}:{match['line']}", hint)
+    ca = next((text for text in _QUOTED.findall(message) if text.startswith(prefix) and text.endswith(".ca")), None)
+    if ca is not None:
+        site = site_of(ca.removeprefix(prefix))
+        original = original_ca(files.get(f"{SITES}/{site}.conf", b""))
+        return Rejection(message.replace(ca, original or ca), site, original, _ROOTS)
     texts = [path] if path else _QUOTED.findall(message)
     text = next((text for text in texts if len(_sites(files, text)) == 1), None)
     whole = f"{message} in {path}:{match['line']}" if path else message

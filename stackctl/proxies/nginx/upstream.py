@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from stackctl.errors import InputError
@@ -12,6 +13,7 @@ from stackctl.proxies.nginx.layout import CUSTOM
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 """Root certificates of the image: Debian's, Alpine's and the official one have this file."""
 
+_COPY = "# A copy of "
 _DEPTH = 5
 """Intermediate certificates in a chain, at most; nginx's own limit of 1 is less than public CAs use."""
 
@@ -28,7 +30,15 @@ def tls_lines(site: Domain, server: Server) -> Iterator[str]:
     if tls.verify:
         yield "proxy_ssl_verify on;"
         yield f"proxy_ssl_verify_depth {_DEPTH};"
+        if tls.ca:
+            yield f"{_COPY}{(CUSTOM / tls.ca).path}:"
         yield f"proxy_ssl_trusted_certificate {f'sites/{site}.ca' if tls.ca else SYSTEM_CA};"
+
+
+def original_ca(conf: bytes) -> str | None:
+    """Return the user's file of root certificates that a site's file names the copy of."""
+    found = re.search(rf"{_COPY}(\S+):$", conf.decode("utf-8", "replace"), re.MULTILINE)
+    return found[1] if found else None
 
 
 def ca_of(site: Site, server: Server, custom: Mapping[str, bytes]) -> bytes | None:

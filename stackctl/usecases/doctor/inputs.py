@@ -66,7 +66,7 @@ def collect_inputs(context: Context) -> DoctorInputs:
         sites = read_sites(doc if compose.problem is not None else interpolated(context, doc))
         if compose.problem is not None:
             return DoctorInputs(
-                context, engine, version, compose, ComposeFile(context.directory.files.main.name, len(sites)), sites
+                context, engine, version, compose, ComposeFile(context.directory.files.name, len(sites)), sites
             )
     except StackctlError as error:
         return DoctorInputs(context, engine, version, compose, _broken(context, error))
@@ -78,11 +78,11 @@ def _loaded(bare: DoctorInputs, doc: Document, sites: tuple[Site, ...]) -> Docto
     try:
         loaded = load(context, doc, doc.text)
     except EngineError:
-        file = ComposeFile(context.directory.files.main.name, len(sites), resolved=False)
+        file = ComposeFile(context.directory.files.name, len(sites), resolved=False)
         return DoctorInputs(context, engine, bare.engine_version, bare.compose, file, sites)
     except StackctlError as error:
         return DoctorInputs(context, engine, bare.engine_version, bare.compose, _broken(context, error), sites)
-    file = ComposeFile(context.directory.files.main.name, len(sites))
+    file = ComposeFile(context.directory.files.name, len(sites))
     containers = None if engine.problem is not None else context.orchestrator.containers(loaded.project.name)
     try:
         if containers is not None:
@@ -95,4 +95,4 @@ def _loaded(bare: DoctorInputs, doc: Document, sites: tuple[Site, ...]) -> Docto
 
 
 def _broken(context: Context, error: StackctlError) -> ComposeFile:
-    return ComposeFile(context.directory.files.main.name, problem=str(error), hint=error.hint)
+    return ComposeFile(context.directory.files.name, problem=str(error), hint=error.hint)
