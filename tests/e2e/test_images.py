@@ -89,6 +89,25 @@ def test_the_issuer_runs_by_the_python_that_certbot_has(busy: Stack) -> None:
     assert docker("exec", busy.container("certbot"), "ls", "-A", "/etc/letsencrypt/.stackctl-issuer") == "lock"
 
 
+def test_busybox_starts_nginx_without_what_it_rejects_and_passes_arguments_to_certbot(busy: Stack) -> None:
+    name, broken = busy.domain("batch"), busy.domain("broken")
+    busy.ok("add-app", broken, "--image", APP_IMAGE, "--no-issue")
+    more = busy.directory / "nginx/custom/more.inc"
+    more.write_text("location = /more { return 200 more; }\n")
+    (more.parent / f"{broken}.conf").write_text("include /etc/nginx/custom/more.inc;\n")
+    busy.ok("up", "--no-issue")
+    more.unlink()
+    docker("restart", busy.container("nginx"))
+    wait_until(lambda: busy.trusted(name), 30, "the other site is served")
+    assert busy.refused(broken)
+    assert f"stackctl: {broken} is left out: " in busy.compose("logs", "nginx")
+    more.write_text("location = /more { return 200 more; }\n")
+    busy.ok("up", "--no-issue")
+    assert not busy.refused(broken)
+    busy.ok("remove-app", broken, "--yes")
+    assert f"Certificate Name: {name}" in busy.compose("run", "--rm", "-T", "certbot", "certificates")
+
+
 def test_the_loops_run_on_busybox(busy: Stack) -> None:
     name = busy.domain("batch")
     (busy.directory / "docker-compose.override.yml").write_text(SHORT_INTERVALS)
