@@ -8,17 +8,25 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.e2e.helpers import LAB, ROOT
-from tests.engines.machine import IMAGES, KINDS, Kind, machine
+from tests.engines.machine import IMAGES, KINDS, Kind, Machine, machine
 
 OUT = LAB / "engines"
 MAIN = ("alone", "init", "apps", "certificates", "existing_project", "edits", "rollback", "backup", "adopt", "explain")
 """The modules of the end-to-end tests with the main scenarios; they take a few minutes on each engine."""
 
+ALONE = "tests/engines/address_pools.py"
+"""Run alone on each engine, as it affects whatever starts meanwhile."""
+
+WITHOUT_RIGHTS = "tests/engines/low_ports.py"
+"""Run on rootless engines only."""
+
+SUMMARY = re.compile(r"^(\d+ .*) in [\d.]+s", re.MULTILINE)
 ROWS = re.compile(r"(\d+) (passed|failed|errors?|skipped)")
 
 
@@ -40,20 +48,40 @@ class Row:
 
 def on(kind: Kind, tests: Sequence[str], images: Sequence[str] = IMAGES) -> Row:
     """Run the tests on one engine."""
-    log = OUT / f"{kind.name}.log"
     started = time.monotonic()
     try:
         with machine(kind, images) as made:
-            engine, compose = made.versions()
-            say(f"{kind.name}: Engine {engine} with Compose {compose} runs after {time.monotonic() - started:.0f} s")
-            python = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--numprocesses", "2"]
-            code = made.run([*python, "--dist", "loadfile", *tests], log)
-            printed = log.read_text(errors="replace")
-            counts = ", ".join(" ".join(found) for found in ROWS.findall(printed[-300:]))
-            error = "" if code == 0 else f"pytest exits with {code}; log: {log.relative_to(ROOT)}"
-            return Row(kind, engine, compose, counts or "-", time.monotonic() - started, error)
+            row = tested(made, tests)
     except (AssertionError, OSError, subprocess.SubprocessError) as error:
-        return Row(kind, seconds=time.monotonic() - started, error=str(error)[-300:])
+        row = Row(kind, error=str(error)[-300:])
+    return replace(row, seconds=time.monotonic() - started)
+
+
+def tested(made: Machine, tests: Sequence[str]) -> Row:
+    """Run the tests on a machine."""
+    kind = made.kind
+    engine, compose = made.versions()
+    say(f"{kind.name}: Engine {engine} with Compose {compose} runs")
+    log = OUT / f"{kind.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    alone = [ALONE, WITHOUT_RIGHTS] if kind.rootless else [ALONE]
+    codes = [
+        made.run([*pytest, "--numprocesses", "2", "--dist", "loadfile", *tests], log),
+        made.run([*pytest, *alone], log),
+    ]
+    counts = counted(log.read_text(errors="replace"))
+    error = f"pytest exits with {max(codes)}; log: {log.relative_to(ROOT)}" if any(codes) else ""
+    return Row(kind, engine, compose, counts or "-", error=error)
+
+
+def counted(printed: str) -> str:
+    """Return the sum of what each run of pytest counts."""
+    sums: Counter[str] = Counter()
+    for line in SUMMARY.findall(printed):
+        sums.update({what: int(number) for number, what in ROWS.findall(line)})
+    return ", ".join(f"{number} {what}" for what, number in sums.items())
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -86,7 +114,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unknown engine: {', '.join(sorted(unknown))}")
     # The engines are removed however the run ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    OUT.mkdir(parents=True, exist_ok=True)
     tests = [str(Path("tests/e2e") / f"test_{name}.py") for name in asked.tests]
     rows = []
     for kind in KINDS.values():

@@ -101,11 +101,11 @@ class Machine:
         return environ if self.kind.context else environ | {"DOCKER_HOST": self.socket}
 
     def run(self, command: Sequence[str], log: Path) -> int:
-        """Run a command as the machine's user in its network; return its exit status."""
+        """Run a command as the machine's user in its network; append to the log; return its exit status."""
         paths = dict.fromkeys(map(str, (ROOT, BIN.resolve(), Path(sys.base_prefix).resolve())))
         as_user = ("unshare", "--mount", str(HERE / "as_user.sh"), str(USER), *paths, "--")
         user = as_user if self.kind.rootless else ()
-        with log.open("wb") as out:
+        with log.open("ab") as out:
             return subprocess.run(
                 [*self.inside, *user, *command],
                 env=self.environment(),

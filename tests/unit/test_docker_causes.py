@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from stackctl.adapters.docker.causes import engine_error
@@ -46,6 +48,15 @@ def test_a_cause_for_all_services_is_recognised(text: str) -> None:
     assert error.where == "docker compose up"
 
 
+def test_a_mount_that_exists_on_this_host_only_tells_of_an_engine_elsewhere(tmp_path: Path) -> None:
+    words = 'invalid mount config for type "bind": bind source path does not exist: '
+    error = engine_error(f"{words}{tmp_path}")
+    assert error.everywhere
+    assert "does not see the files of this host" in error.message
+    assert "on the host of the engine" in (error.hint or "")
+    assert engine_error(f"{words}{tmp_path}/gone").hint is None
+
+
 def test_a_rootless_engine_may_not_publish_a_low_port() -> None:
     error = engine_error(
         "Error response from daemon: failed to set up container networking: cannot expose privileged port 80, you can "
@@ -53,7 +64,7 @@ def test_a_rootless_engine_may_not_publish_a_low_port() -> None:
     )
     assert not error.everywhere
     assert "net.ipv4.ip_unprivileged_port_start=80" in (error.hint or "")
-    assert "--http" in (error.hint or "")
+    assert "edit 'ports' of the service" in (error.hint or "")
 
 
 @pytest.mark.parametrize(

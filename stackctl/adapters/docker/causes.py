@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from stackctl.errors import EngineError
 
@@ -68,6 +69,7 @@ _EVERYWHERE: tuple[tuple[str, str, str], ...] = (
 )
 """Patterns of causes that affect every service, with what each means and what to do."""
 
+_UNSEEN = re.compile(r"bind source path does not exist: (/.*)")
 _PRIVILEGED_PORT = re.compile(r"cannot expose privileged port (\d+)", re.IGNORECASE)
 
 
@@ -76,11 +78,19 @@ def engine_error(text: str, *, where: str | None = None) -> EngineError:
     for pattern, meaning, hint in _EVERYWHERE:
         if re.search(pattern, text, re.IGNORECASE):
             return EngineError(f"{meaning}: {text}", where=where, hint=hint, everywhere=True)
+    if (unseen := _UNSEEN.search(text)) and Path(unseen[1].strip()).exists():
+        return EngineError(
+            f"the engine does not see the files of this host: {text}",
+            where=where,
+            hint="run stackctl on the host of the engine; in a container, mount the stack's directory at the path that"
+            " it has on that host; an engine from a snap sees home directories only",
+            everywhere=True,
+        )
     if privileged := _PRIVILEGED_PORT.search(text):
         return EngineError(
             f"a rootless engine may not publish port {privileged[1]}: {text}",
             where=where,
             hint=f"allow it on this host ('sysctl -w net.ipv4.ip_unprivileged_port_start={privileged[1]}'),"
-            " or choose other ports with 'stackctl init --http PORT --https PORT'",
+            " or publish another port: edit 'ports' of the service in the Compose file, then run 'stackctl up'",
         )
     return EngineError(text, where=where)
