@@ -48,6 +48,10 @@ class Service:
         extra_hosts: the hosts that its containers know without a name server, each with its address.
         user: the user of its process, where it is not the image's.
         addresses: the fixed addresses that the file gives it on its networks.
+        container_name: the fixed name of its container.
+        publishes: whether it publishes fixed ports of the host.
+        order: what comes first in an update, ``start-first`` or ``stop-first``; None where the file does not say.
+        parallelism: how many containers an update replaces at once; 0 for all.
     """
 
     name: ServiceName
@@ -67,6 +71,10 @@ class Service:
     extra_hosts: tuple[tuple[str, str], ...] = ()
     user: str | None = None
     addresses: frozenset[str] = frozenset()
+    container_name: str | None = None
+    publishes: bool = False
+    order: str | None = None
+    parallelism: int = 1
 
     @property
     def role(self) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from stackctl.model.deploying import DeploySettings
 from stackctl.model.endpoints import Listener, Scheme
 from stackctl.model.routing import Site
 from stackctl.model.values import ServiceName
@@ -98,6 +100,7 @@ class Stack:
 
     Attributes:
         services: every service of the file, including those of inactive profiles.
+        deploys: how each service of the project is deployed.
     """
 
     acme: Acme
@@ -106,6 +109,7 @@ class Stack:
     certbot: ServiceName
     services: frozenset[str] = frozenset()
     tls: TlsPolicy = TlsPolicy.INTERMEDIATE
+    deploys: Mapping[str, DeploySettings] = field(default_factory=dict)
 
     def fitted(self, *, hybrid_keys: bool, ipv6: bool) -> Stack:
         """Return the stack with a proxy that uses what its image and its host have."""

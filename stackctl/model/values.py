@@ -39,6 +39,8 @@ _LINEAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,239}\Z")
 _DURATION = re.compile(r"[1-9][0-9]{0,5}(?:ms|s|m|h|d)\Z")
 _SIZE = re.compile(r"(?:0|[1-9][0-9]{0,8}[kmg]?)\Z")
 
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
 _ADDRESS = "write DOMAIN, DOMAIN/PATH or https://DOMAIN/PATH"
 
 PORT_RANGE = range(1, 65536)
@@ -209,6 +211,32 @@ def duration(text: str) -> str:
     if not _DURATION.match(text):
         raise InputError(f"{text!r} is not a duration", hint="write a number and ms, s, m, h or d, such as 60s")
     return text
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of ``text``, a time with its unit: ``500ms``, ``30s``, ``5m``."""
+    number = re.match(r"[0-9]+", duration(text))
+    assert number is not None  # a duration begins with a number
+    return int(number[0]) * _UNITS[text[number.end() :]]
+
+
+def request_path(text: str) -> str:
+    """Return ``text`` as a path of a request, with its query: ``/healthz``."""
+    if not re.fullmatch(r"/[!$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]*", text):
+        raise InputError(f"{text!r} is not a path", hint="begin it with '/', and encode what URLs do not allow")
+    return text
+
+
+def statuses(text: str) -> tuple[tuple[int, int], ...]:
+    """Return ``text`` as ranges of HTTP statuses: ``200``, ``200-399``, ``200,401``."""
+    found: list[tuple[int, int]] = []
+    for part in text.replace(" ", "").split(","):
+        match = re.fullmatch(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?", part)
+        low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if low > high:
+            raise InputError(f"{text!r} is not a list of statuses", hint="write such as 200, 200-399 or 200,401")
+        found.append((low, high))
+    return tuple(found)
 
 
 def size(text: str) -> str:

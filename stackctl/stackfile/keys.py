@@ -21,6 +21,7 @@ KEY = "x-stackctl"
 
 ShapeT = TypeVar("ShapeT", bound=Struct)
 T = TypeVar("T")
+V = TypeVar("V")
 
 _FAULT = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?\Z", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
@@ -41,7 +42,7 @@ def tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tuning
     return replace(defaults, **changes) if changes else defaults  # type: ignore[arg-type]
 
 
-def checked(doc: Document, path: Path, parse: Callable[[str], T], value: str) -> T:
+def checked(doc: Document, path: Path, parse: Callable[[V], T], value: V) -> T:
     """Return what ``parse`` makes of the value at ``path``.
 
     Raises:

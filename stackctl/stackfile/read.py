@@ -11,6 +11,7 @@ from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_lis
 from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.routing import Site, Tuning
 from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Stack, TlsPolicy
+from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY, checked, decode, tuning
 from stackctl.stackfile.schema import StackKeys
@@ -50,6 +51,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
         certbot=_role(doc, project, "certbot").name,
         services=written | frozenset(elsewhere),
         tls=TlsPolicy(top.tls),
+        deploys=deploys_of(doc, project),
     )
 
 

@@ -50,6 +50,32 @@ UpstreamTls = Annotated[
 ]
 
 
+class DeployKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``deploy``: how a new image or definition of the service takes the place of the old one."""
+
+    before: (
+        Annotated[str | list[str], Meta(description="Command that runs in a one-off container of the new image first")]
+        | None
+    ) = None
+    drain: Annotated[str, Meta(description="How long requests to old containers may go on, such as 30s")] | None = None
+    timeout: (
+        Annotated[str, Meta(description="How long a new container may take until it is ready, such as 60s")] | None
+    ) = None
+
+
+class HealthKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``health``: a request that a server of the service answers while it can take others."""
+
+    path: Annotated[str, Meta(description="Path that is requested, such as /healthz")]
+    status: Annotated[int | str, Meta(description="Statuses of a healthy server, such as 200-399 or 200,401")] = (
+        "200-399"
+    )
+    interval: Duration = "5s"
+    timeout: Duration = "3s"
+    rise: Annotated[int, Meta(ge=1, le=100, description="Good answers in a row until a server is healthy")] = 2
+    fall: Annotated[int, Meta(ge=1, le=100, description="Bad answers in a row until it is not")] = 3
+
+
 class ServiceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     """``services.NAME.x-stackctl``: the site this service answers."""
 
@@ -58,6 +84,12 @@ class ServiceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=T
     protocol: Protocol = "http"
     upstream_tls: UpstreamTls = None
     certificate: Lineage | None = None
+    deploy: Annotated[
+        DeployKeys | None, Meta(description="How a new image or definition takes the place of the old one")
+    ] = None
+    health: Annotated[
+        HealthKeys | None, Meta(description="A request that a server answers while it can take others")
+    ] = None
 
 
 class AppKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):

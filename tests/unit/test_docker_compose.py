@@ -42,6 +42,7 @@ def test_short_forms(monkeypatch: pytest.MonkeyPatch) -> None:
         builds=False,
         config_hash=digest("short", "nginx"),
         labels={"stackctl.role": "proxy"},
+        publishes=True,
         ports=(
             PublishedPort(80, PortBinding(None, 80)),
             PublishedPort(443, PortBinding("127.0.0.1", 8443)),
@@ -75,6 +76,7 @@ def test_long_forms(monkeypatch: pytest.MonkeyPatch) -> None:
         config_hash=digest("long", "app"),
         labels={"stackctl.role": "app"},
         # A range of ports is left out: Docker chooses one of it.
+        publishes=True,
         ports=(PublishedPort(8080, PortBinding("0.0.0.0", 18080)),),
         networks=frozenset({"front", "back"}),
         replicas=3,
@@ -101,6 +103,7 @@ def test_an_override_variables_and_profiles(monkeypatch: pytest.MonkeyPatch) -> 
         builds=False,
         config_hash=digest("override", "blog"),
         labels={"team": "press", "plain": ""},
+        publishes=True,
         ports=(PublishedPort(2368, PortBinding(None, 2368)),),
         networks=frozenset({"inner"}),
         environment={"LEVEL": "debug"},

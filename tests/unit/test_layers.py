@@ -50,7 +50,14 @@ INSIDE = {
     ),
     "proxies": ("trace", "proxy", "nginx sites", "registry"),
     "proxies.nginx": ("directives layout log", REST, "proxy"),
-    "stackfile": ("composing", "document schema", "keys", "sites", "edit locate read services siblings", "settings"),
+    "stackfile": (
+        "composing",
+        "document schema",
+        "keys",
+        "deploys sites",
+        "edit locate read services siblings",
+        "settings",
+    ),
     "usecases": ("recording renamed result session", "as_json converge", REST),
 }
 """The layers inside a package, from the bottom.

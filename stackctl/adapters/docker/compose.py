@@ -17,11 +17,9 @@ from typing import Any
 from stackctl.adapters.docker.binary import find_compose
 from stackctl.adapters.docker.causes import engine_error
 from stackctl.adapters.docker.children import Done, run, started
-from stackctl.adapters.docker.exposed import exposed_ports
+from stackctl.adapters.docker.services import CONTAINER, NAMESPACES, SERVICE, resolved_service
 from stackctl.errors import StackfileError
-from stackctl.model import endpoints
-from stackctl.model.project import Mount, Project, PublishedPort, Service
-from stackctl.model.values import ServiceName
+from stackctl.model.project import Project, Service
 from stackctl.observed.containers import Deployment
 from stackctl.observed.ports import CommandKilled
 from stackctl.stackfile.locate import ComposeFiles
@@ -64,7 +62,7 @@ class Compose:
         resolved: dict[str, Any] = json.loads(self._config(whole, "--format", "json"))
         digests = self._hashes(stackfile)
         services = {
-            name: _service(name, body, digests.get(name, ""), resolved)
+            name: resolved_service(name, body, digests.get(name, ""), resolved)
             for name, body in resolved.get("services", {}).items()
         }
         # Compose doubles each '$' in what it prints, so that its output can be its input.
@@ -157,73 +155,16 @@ def _feed(process: subprocess.Popen[str], text: str) -> None:
         pass  # it ended early: its exit code says why
 
 
-def _service(name: str, body: dict[str, Any], config_hash: str, resolved: dict[str, Any]) -> Service:
-    ports = tuple(
-        PublishedPort(
-            int(port["target"]),
-            endpoints.port_binding(
-                f"{_bracketed(port['host_ip'])}:{port['published']}" if port.get("host_ip") else port["published"]
-            ),
-        )
-        for port in body.get("ports", ())
-        if str(port.get("published", "")).isdigit() and port.get("protocol", "tcp") == "tcp"
-    )
-    return Service(
-        name=ServiceName(name),
-        image=body.get("image"),
-        builds="build" in body,
-        config_hash=config_hash,
-        labels=body.get("labels") or {},
-        ports=ports,
-        networks=frozenset(body.get("networks") or ()),
-        replicas=int(body.get("scale", (body.get("deploy") or {}).get("replicas", 1))),
-        environment={key: value for key, value in (body.get("environment") or {}).items() if value is not None},
-        mounts=(
-            *(
-                _mount(volume, resolved.get("volumes") or {})
-                for volume in body.get("volumes") or ()
-                if volume.get("type") in {"bind", "volume"}
-            ),
-            *_files(body, resolved, "secrets", "/run/secrets"),
-            *_files(body, resolved, "configs", ""),
-        ),
-        hosts=_hosts(body),
-        uses=_uses(body),
-        follows=_follows(body),
-        exposed=exposed_ports(body),
-        extra_hosts=tuple(_extra_hosts(body.get("extra_hosts") or ())),
-        user=str(body["user"]) if body.get("user") else None,
-        addresses=frozenset(
-            network[key]
-            for network in (body.get("networks") or {}).values()
-            for key in ("ipv4_address", "ipv6_address")
-            if network and network.get(key)
-        ),
-    )
-
-
-def _uses(body: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    single = {key: (body[key],) for key in _NAMESPACES if str(body.get(key, "")).startswith(_SERVICE)}
-    volumes = {"volumes_from": tuple(body["volumes_from"])} if body.get("volumes_from") else {}
-    return {**single, **volumes}
-
-
-def _follows(body: dict[str, Any]) -> frozenset[str]:
-    restarting = {name for name, how in (body.get("depends_on") or {}).items() if (how or {}).get("restart")}
-    volumes = {one.partition(":")[0] for one in body.get("volumes_from") or () if not one.startswith(_CONTAINER)}
-    return frozenset({str(name) for name in restarting} | volumes)
-
-
 def _with_ids(service: Service, containers: Deployment) -> dict[str, str | list[str]]:
     """Return the keys of ``service.uses`` with the ids of containers, as Compose writes them."""
-    single = {key: at for key, (at, *_) in service.uses.items() if key in _NAMESPACES}
+    single = {key: at for key, (at, *_) in service.uses.items() if key in NAMESPACES}
     found: dict[str, str | list[str]] = {}
     for key, at in single.items():
-        number = _first(containers, at.removeprefix(_SERVICE))
-        found |= {key: f"{_CONTAINER}{number}"} if number else {}
+        number = _first(containers, at.removeprefix(SERVICE))
+        found |= {key: f"{CONTAINER}{number}"} if number else {}
     volumes = [
-        one.removeprefix(_CONTAINER).partition(":")[0]
-        if one.startswith(_CONTAINER)
+        one.removeprefix(CONTAINER).partition(":")[0]
+        if one.startswith(CONTAINER)
         else _first(containers, one.partition(":")[0])
         for one in service.uses.get("volumes_from", ())
     ]
@@ -243,45 +184,6 @@ def _as_document(content: dict[str, Any]) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
-def _mount(volume: dict[str, Any], named: dict[str, Any]) -> Mount:
-    source = volume.get("source") or ""
-    if volume["type"] == "volume":
-        source = (named.get(source) or {}).get("name", source)
-    return Mount(volume["type"], source, volume["target"], bool(volume.get("read_only")))
-
-
-def _files(body: dict[str, Any], resolved: dict[str, Any], key: str, folder: str) -> Iterator[Mount]:
-    """Yield the mounts of the secrets or configs that are files of the host."""
-    for one in body.get(key) or ():
-        file = (resolved.get(key) or {}).get(one["source"], {}).get("file")
-        target = one.get("target") or one["source"]
-        if file:
-            yield Mount("bind", file, target if target.startswith("/") else f"{folder}/{target}", read_only=True)
-
-
-def _extra_hosts(hosts: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  (Compose prints three forms)
-    if isinstance(hosts, dict):
-        for host, addresses in hosts.items():
-            yield from ((host, address) for address in ([addresses] if isinstance(addresses, str) else addresses))
-        return
-    for host, separator, address in (re.split(r"([=:])", text, maxsplit=1) for text in hosts):
-        assert separator
-        yield host, address.strip("[]")
-
-
-def _hosts(body: dict[str, Any]) -> frozenset[str]:
-    aliases = (
-        alias for network in (body.get("networks") or {}).values() for alias in (network or {}).get("aliases", ())
-    )
-    return frozenset(filter(None, (body.get("container_name"), body.get("hostname"), *aliases)))
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
-
-
-_NAMESPACES = ("network_mode", "ipc", "pid")
-_SERVICE, _CONTAINER = "service:", "container:"
 _TEXTS = "x-stackctl-texts"
 
 _KILLED = {128 + signal.SIGKILL, 128 + signal.SIGTERM}

@@ -97,6 +97,8 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
     if problem:
         where = doc.where_of(("services", name))
         raise StackfileError(f"Compose rejects the file: service {name!r}: {problem}", where=where)
+    deploy = body.get("deploy") or {}
+    update = deploy.get("update_config") or {}
     kept = {key: value for key, value in body.items() if not key.startswith("x-") and key not in _UNHASHED}
     return Service(
         name=ServiceName(name),
@@ -110,6 +112,11 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
         mounts=tuple(_mount(str(volume)) for volume in body.get("volumes") or () if ":" in str(volume)),
         hosts=frozenset(filter(None, (body.get("container_name"),))),
         exposed=tuple(sorted({*map(int, body.get("expose") or ()), *(port.target for port in ports)})),
+        replicas=int(deploy.get("replicas", 1)),
+        container_name=body.get("container_name"),
+        publishes=bool(ports),
+        order=update.get("order"),
+        parallelism=int(update.get("parallelism", 1)),
     )
 
 

@@ -1,0 +1,69 @@
+"""How a service is deployed: when a new container gets requests, and why two may not run at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+READY_SECONDS = 60.0
+"""How long a new container may take until it is ready, unless the file or its own health check says more."""
+
+DRAIN_SECONDS = 30.0
+"""How long requests to an old container may go on, unless the file says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A request that a container answers once it is ready.
+
+    Attributes:
+        statuses: the ranges of the statuses by which it is ready.
+        timeout: how long one request may take, in seconds.
+    """
+
+    path: str
+    statuses: tuple[tuple[int, int], ...] = ((200, 399),)
+    timeout: float = 3.0
+
+    def __str__(self) -> str:
+        shown = ",".join(f"{low}" if low == high else f"{low}-{high}" for low, high in self.statuses)
+        return f"{self.path} with {shown}"
+
+    def accepts(self, status: int | None) -> bool:
+        """Whether a response with ``status`` shows that the container is ready."""
+        return status is not None and any(low <= status <= high for low, high in self.statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the old container is stopped first, and ``file:line`` of what says so."""
+
+    text: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.where})"
+
+
+@dataclass(frozen=True, slots=True)
+class DeploySettings:
+    """How one service is deployed.
+
+    Attributes:
+        before: the command that runs in a one-off container of the new image first; empty for none.
+        drain: how long requests to an old container may go on, in seconds.
+        timeout: how long a new container may take until it is ready, in seconds; None for the default.
+        health: the request by which a container without a health check of its own is ready.
+        skip_health: whether a new container only has to run.
+        stop_first: why two of its containers cannot run at once; None if they can.
+        start_first: whether the file says that they can, whatever volumes they write to.
+        where: ``file:line`` of the service.
+    """
+
+    before: tuple[str, ...] = ()
+    drain: float = DRAIN_SECONDS
+    timeout: float | None = None
+    health: HealthCheck | None = None
+    skip_health: bool = False
+    stop_first: Reason | None = None
+    start_first: bool = False
+    where: str = ""
