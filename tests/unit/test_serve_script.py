@@ -31,13 +31,15 @@ parse() {
     line=$(grep -n bad "$file" | head -n 1 | cut -d: -f1)
     [ -z "$line" ] || { echo "2026/01/01 [emerg] 7#7: \"bad\" is bad in $file:$line" >&2; return 1; }
   done
-  [ -n "$test" ] || (cd "$folder/sites" && ls) >"$HOME/serving"
 }
+load() { parse && (cd "$folder/sites" && ls) >"$HOME/serving"; }
+if [ -n "$test" ]; then parse; exit; fi
 parse || exit 1
-[ -z "$test" ] || exit 0
-echo $$ >"$HOME/pid"
+# As nginx does: signals and the pid's file are ready before it serves.
 trap 'rm -f "$HOME/pid"; exit 0' TERM QUIT
-trap parse HUP
+trap load HUP
+echo $$ >"$HOME/pid"
+load
 while :; do sleep 0.05; done
 """
 
@@ -78,7 +80,7 @@ class Container:
 
     def serves(self, *sites: str) -> None:
         expected = [f"{site}.example.com.{kind}" for site in sorted(sites) for kind in ("conf", "custom")]
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         seen: list[str] = []
         while time.monotonic() < deadline:
             path = self.home / "serving"
@@ -95,7 +97,7 @@ class Container:
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(10)
+        return self.process.wait(30)
 
 
 @pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
@@ -163,7 +165,7 @@ def test_what_no_site_is_to_blame_for_ends_the_container(container: Container) -
     (container.etc / "live/nginx.conf").write_text("bad\n")
     container.start()
     assert container.process is not None
-    assert container.process.wait(10) == 1
+    assert container.process.wait(30) == 1
     assert "nothing can be left out" in container.log
 
 
@@ -173,7 +175,7 @@ def test_an_nginx_that_is_killed_ends_the_container_with_its_code(container: Con
     container.serves("a")
     subprocess.run(["kill", "-KILL", (container.home / "pid").read_text().strip()], check=True)
     assert container.process is not None
-    assert container.process.wait(10) == 128 + signal.SIGKILL
+    assert container.process.wait(30) == 128 + signal.SIGKILL
 
 
 def test_the_program_is_known_by_its_first_line() -> None:
