@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.model import routing
-from stackctl.model.endpoints import PortBinding, endpoint, web_listeners
+from stackctl.model.endpoints import Endpoint, PortBinding, web_listeners
 from stackctl.model.routing import Site, everything_to
 from stackctl.model.stack import Acme, ProxyService, Stack
 from stackctl.model.values import Domain, ServiceName
@@ -22,7 +22,9 @@ from tests.bench import lab, rivals
 SITE = "bench.example.com"
 """The name that every server serves; wrk resolves it to 127.0.0.1."""
 
-UPSTREAM = f"127.0.0.1:{lab.UPSTREAM_PORT}"
+UPSTREAM = Endpoint("127.0.0.1", lab.UPSTREAM_PORT)
+"""Not read from text: on the host's network, and only there, this address is the host."""
+
 CERTIFICATE = f"/etc/letsencrypt/live/{SITE}"
 TLS = SiteTls(f"{CERTIFICATE}/fullchain.pem", f"{CERTIFICATE}/privkey.pem", frozenset({Domain(SITE)}))
 
@@ -73,7 +75,7 @@ def ours(port: int = 28443, *, gentle: bool = True, logs: bool = True) -> Iterat
 def seed(port: int = 28444) -> Iterator[Server]:
     """Start the same image with the configuration of ``init-letsencrypt.sh``."""
     conf = _folder("seed") / "nginx.conf"
-    conf.write_text(rivals.nginx_conf([SITE], UPSTREAM, f"127.0.0.1:{port + 1000}", f"127.0.0.1:{port}"))
+    conf.write_text(rivals.nginx_conf([SITE], str(UPSTREAM), f"127.0.0.1:{port + 1000}", f"127.0.0.1:{port}"))
     volumes = ("--volume", f"{conf}:/etc/nginx/nginx.conf:ro", "--volume", f"{_certificates()}:/etc/letsencrypt:ro")
     with lab.container("seed", *volumes, lab.NGINX) as name:
         yield Server("the script's nginx", port, lambda: lab.docker("exec", name, "nginx", "-s", "reload"))
@@ -125,7 +127,7 @@ def caddy(port: int = 28446) -> Iterator[Server]:
 
 def _rendered() -> dict[str, bytes]:
     listeners = web_listeners(PortBinding(None, 80), PortBinding(None, 443))
-    site = Site((Domain(SITE),), everything_to(routing.Server(endpoint(UPSTREAM))))
+    site = Site((Domain(SITE),), everything_to(routing.Server(UPSTREAM)))
     proxy = ProxyService(ServiceName("nginx"), lab.NGINX, listeners)
     stack = Stack(Acme(), (site,), proxy, ServiceName("certbot"))
     nginx = Nginx()
