@@ -110,6 +110,12 @@ def test_a_server_that_closes_the_connection_unanswered_responds_too(said: bytes
         assert server.requests[0].startswith(f"HEAD {MARKER_PATH} HTTP/1.1\r\n")
 
 
+def test_a_port_whose_container_does_not_listen_does_not_respond() -> None:
+    # The engine holds the port: it accepts the connection, and closes it.
+    with listening(lambda _connection: None) as at:
+        assert not HostWire().responds(at)
+
+
 def test_a_request_goes_through_the_port_by_tls_or_without(pem: Path) -> None:
     with serving(OK, tls(pem, oldest=TLS12, newest=TLS13)) as secure, serving(OK) as plain:
         assert HostWire().ask(secure.at, MINE, "/a", tls=True).certificate == certificate(pem)

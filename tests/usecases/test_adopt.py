@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from stackctl.adapters.fakes.faults import Killed
+from stackctl.certs.lineage import Certificate
 from stackctl.errors import ExitCode, InputError, StackctlError
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.values import Domain
 from stackctl.plan.adopt import ImportCertificate, ReplaceProxy, RewriteRenewal
 from stackctl.plan.certificates import Issue
-from stackctl.plan.operations import MakeDummy, WriteStackfile
+from stackctl.plan.operations import MakeDummy, RemoveContainers, WriteStackfile
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions
@@ -302,6 +308,45 @@ def test_the_gap_is_only_reported_if_there_was_one(old: World) -> None:
     result = done(adopt(old.host, look(old)))
     assert data(result)["replaced"]
     assert any(isinstance(operation, ReplaceProxy) for operation in result.plan.operations)
+
+
+def test_a_proxy_that_was_restarted_once_is_not_removed_before_the_measurement(
+    old: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inspect = old.fake.inspect
+    monkeypatch.setattr(old.fake, "inspect", lambda one: replace(inspect(one), restarts=1))
+    plan = look(old).plan
+    assert not any(isinstance(operation, RemoveContainers) for operation in plan.operations)
+    assert "it keeps restarting" not in str(plan)
+
+
+def test_a_proxy_that_compose_replaces_together_with_certbot_is_measured(
+    old: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does where certbot depends on the proxy."""
+    seconds = 0.2
+    down, up, served = Event(), old.fake.up, old.fake.served
+    shown = old.host.directory.lineage(ONE).certificate
+
+    def both(services: Sequence[str]) -> None:
+        if list(services) == ["certbot"]:
+            down.set()
+            assert not Event().wait(seconds)  # what it takes
+            up(["web", "certbot"])
+            down.clear()
+        else:
+            up(services)
+
+    def seen(https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        if down.is_set():
+            return dict.fromkeys(names)
+        return served(https, names) if old.fake._proxy(443) else dict.fromkeys(names, shown)
+
+    monkeypatch.setattr(old.fake, "up", both)
+    monkeypatch.setattr(old.fake, "served", seen)
+    result = done(adopt(old.host, look(old)))
+    assert result.payload.gap_ms is not None
+    assert result.payload.gap_ms >= seconds * 1000
 
 
 @pytest.mark.slow

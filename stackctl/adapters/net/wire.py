@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import select
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -24,6 +25,9 @@ from stackctl.observed.reply import Reply, Request, Response
 
 _TIMEOUT = 3.0
 _AT_ONCE = 16
+
+_QUIET = 0.1
+"""How long a server is watched that must not speak first."""
 
 _SECONDS_A_NAME = 0.05
 """What a look at many names may take for each, besides the timeout of one: a handshake takes a few milliseconds."""
@@ -99,7 +103,7 @@ class HostWire:
             connection.request("HEAD", MARKER_PATH, headers={"Host": MARKER_HOST, "Connection": "close"})
             connection.getresponse()
         except http.client.RemoteDisconnected:
-            return True  # nginx's 444: the request was read, and intentionally not answered
+            return _awaits_a_request(http_at)  # nginx's 444: the request was read, and intentionally not answered
         except (OSError, http.client.HTTPException):
             return False
         finally:
@@ -127,6 +131,16 @@ class HostWire:
                     return "no network interface of this host (it has no such address)"
                 return _listener(bare, at.port) if error.errno == errno.EADDRINUSE else None
         return None
+
+
+def _awaits_a_request(at: PortBinding) -> bool:
+    """Return whether a connection stays open at first: the engine closes it if nothing listens in the container."""
+    try:
+        with connected(*at.probe, Deadline(_TIMEOUT)) as stream:
+            readable, _, _ = select.select([stream], [], [], _QUIET)
+    except OSError:
+        return False
+    return not readable  # else it is closed, or speaks first and is no web server
 
 
 def _of_each(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from stackctl.adapters.disk.files import (
@@ -42,11 +43,16 @@ from stackctl.plan.adopt import (
     SetHookAside,
     WriteKept,
 )
+from stackctl.plan.operation import Operation
 from stackctl.proxies.registry import DEFAULT
 
 
 class TakeOver:
-    """Executes the operations of ``adopt``; ``downtime_ms`` is the downtime of the replacement."""
+    """Executes the operations of ``adopt``.
+
+    Attributes:
+        meter: measures the downtime of the replacement; None if the proxy is not replaced.
+    """
 
     def __init__(
         self,
@@ -63,7 +69,20 @@ class TakeOver:
         self._lineages = lineages
         self._volume = foreign.volume
         self._inside = foreign.inside
-        self.downtime_ms: int | None = None
+        self.meter: DowntimeMeter | None = None
+
+    def measured(self, operations: Sequence[Operation]) -> AbstractContextManager[object]:
+        """Measure the downtime while ``operations`` are executed, until one of them has replaced the proxy.
+
+        Not only that one may close the ports: Compose also replaces a proxy that another service depends on.
+        """
+        replacement = next((one for one in operations if isinstance(one, ReplaceProxy)), None)
+        if replacement is None:
+            return nullcontext()
+        proxy = self._stack.proxy
+        names = [Domain(name) for name in replacement.names]
+        self.meter = downtime_meter(self._context, proxy.http.at, proxy.https.at, names)
+        return self.meter
 
     @property
     def handlers(self) -> Handlers:
@@ -120,12 +139,10 @@ class TakeOver:
         self._context.directory.store_pair(operation.site, operation.chain, operation.key)
 
     def _replace(self, operation: ReplaceProxy) -> None:
-        names = [Domain(name) for name in operation.names]
-        proxy = self._stack.proxy
-        with downtime_meter(self._context, proxy.http.at, proxy.https.at, names) as meter:
-            self._context.orchestrator.up([operation.service])
-            prove.generation_answers(self._context, self._stack, self._project)
-        self.downtime_ms = meter.milliseconds if meter.has_answered else None
+        assert self.meter is not None  # see measured()
+        self._context.orchestrator.up([operation.service])
+        prove.generation_answers(self._context, self._stack, self._project)
+        self.meter.finish()
 
     def _keep(self, operation: KeepOldState) -> None:
         directory = self._context.directory

@@ -22,6 +22,8 @@ def generation_and_restarts(
     if container.state == "restarting":
         return None, looping
     found = context.wire.generation(proxy.http.at)
+    if container.role is None:
+        return found, frozenset()  # a proxy that stackctl did not make answers, but never with a generation
     if found is None and context.containers.inspect(container.id).restarts:
         found = wait_for(lambda: context.wire.generation(proxy.http.at), SETTLE_SECONDS)
         return found, looping if found is None else frozenset()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from stackctl.adapters.disk.files import read_or_none
+from stackctl.engine.adopt.downtime import DowntimeMeter
 from stackctl.engine.adopt.proxy_image import find_layout
 from stackctl.engine.adopt.take_over import TakeOver, downtime_meter, take_back
 from stackctl.engine.apply import prove
@@ -43,17 +45,20 @@ def adopt(context: Context, adoption: Adoption) -> Result[AdoptReport]:
     if any(step.error for step in steps):
         notes = _restore_old_stack(context, last, switched=False)
     else:
-        steps += Executor(context, stack, observed, take_over.handlers).run(Plan(adoption.switch))
-        if any(step.error for step in steps):
-            notes = _restore_old_stack(context, last, switched=True)
-        else:
-            unrecorded = record_change(context, adoption.loaded.doc.text, stack, Intent(), observed, steps)
-            notes = (unrecorded,) if unrecorded else ()
-    report = replace(result.payload, gap_ms=take_over.downtime_ms)
+        with take_over.measured(adoption.switch):
+            steps += Executor(context, stack, observed, take_over.handlers).run(Plan(adoption.switch))
+            if any(step.error for step in steps):
+                notes = _restore_old_stack(context, last, switched=True, meter=take_over.meter)
+            else:
+                unrecorded = record_change(context, adoption.loaded.doc.text, stack, Intent(), observed, steps)
+                notes = (unrecorded,) if unrecorded else ()
+    report = replace(result.payload, gap_ms=take_over.meter.milliseconds if take_over.meter else None)
     return replace(result, payload=report, steps=tuple(steps), notes=notes)
 
 
-def _restore_old_stack(context: Context, before: HistoryEntry | None, *, switched: bool) -> tuple[str, ...]:
+def _restore_old_stack(
+    context: Context, before: HistoryEntry | None, *, switched: bool, meter: DowntimeMeter | None = None
+) -> tuple[str, ...]:
     """Restore the old files after a failure, and the old containers if any were replaced."""
     entry = context.directory.history.last()
     if entry is None or entry == before:
@@ -61,22 +66,24 @@ def _restore_old_stack(context: Context, before: HistoryEntry | None, *, switche
     if not switched:
         take_back(context, entry, lambda: None)
         return ("nothing was replaced: the old stack keeps running",)
-    return ("the old stack is restored", *undo_adoption(context, entry).notes)
+    return ("the old stack is restored", *undo_adoption(context, entry, meter=meter).notes)
 
 
 @dataclass(frozen=True, slots=True)
 class UndoReport:
-    """The restored entry with the old stack, and the downtime while its proxy was started."""
+    """The restored entry with the old stack, and the downtime; None if no proxy ran before."""
 
     entry: int
     gap_ms: int | None
 
 
-def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = False) -> Result[UndoReport]:
+def undo_adoption(
+    context: Context, entry: HistoryEntry, *, dry_run: bool = False, meter: DowntimeMeter | None = None
+) -> Result[UndoReport]:
     """Restore the stack of ``entry``, which is of kind ``foreign``: the state before stackctl.
 
     Restore the old files, start the old containers with Compose, and measure the downtime. Files made since
-    (nginx/, data/certs, renewed certificates) stay.
+    (nginx/, data/certs, renewed certificates) stay. ``meter`` is one that measures already.
 
     Raises:
         NotServed: the old proxy does not respond.
@@ -99,7 +106,7 @@ def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = Fals
         if HTTPS_PORT in at and (one := lineages.get(lineage)) and one.certificate
         for name in one.certificate.names[:1]
     ]
-    gap: list[int] = []
+    gap: list[int | None] = []
 
     def replace_proxy() -> None:
         gone = [
@@ -107,17 +114,21 @@ def undo_adoption(context: Context, entry: HistoryEntry, *, dry_run: bool = Fals
             for one in context.orchestrator.containers(project.name)
             if one.service not in project.services and one.role
         ]
-        with downtime_meter(context, http, at.get(HTTPS_PORT, http), names) as meter:
+        own = downtime_meter(context, http, at.get(HTTPS_PORT, http), names)
+        with own if meter is None else nullcontext(meter) as running:
             context.orchestrator.up([proxy.name])
             prove.old_proxy_answers(context, http, at.get(HTTPS_PORT), names)
-        context.orchestrator.up([])
+            context.orchestrator.up([])  # may replace the proxy again, if it depends on another service
+            running.finish()
         context.orchestrator.remove([one.id for one in gone])
-        gap.append(meter.milliseconds)
+        gap.append(running.milliseconds)
 
     if dry_run:
         now = {path for path, content in old.items() if read_or_none(context.directory.root / path) != content}
         plan = (f"would restore {', '.join(sorted(now)) or 'no file'}, and replace the proxy {proxy.name}",)
         return Result("rollback", UndoReport(entry.number, None), dry_run=True, notes=plan)
     written = take_back(context, entry, replace_proxy)
-    notes = (f"restored {', '.join(written) or 'no file'}", f"the proxy was replaced: {gap[0]} ms of downtime")
+    started = "the proxy was started; it was not running before"
+    told = started if gap[0] is None else f"the proxy was replaced: {gap[0]} ms of downtime"
+    notes = (f"restored {', '.join(written) or 'no file'}", told)
     return Result("rollback", UndoReport(entry.number, gap[0]), acted=True, notes=notes)
