@@ -37,6 +37,8 @@ from stackctl.usecases.result import Result
 PORT_SECONDS = 3.0
 """How long Docker may take to release a port of the proxy's ended container."""
 
+_INIT_PORTS = "choose other ports with 'stackctl init --http PORT --https PORT'"
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -232,7 +234,8 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     if dry_run:
         return replace(result, diffs=plan_diffs(plan, observed, proxy))
     if plan:
-        _refuse_taken_ports(context, stack, observed, plan)
+        begins = command == "init" and loaded.doc.text != loaded.before
+        _refuse_taken_ports(context, stack, observed, plan, _INIT_PORTS if begins else _other_ports(loaded, stack))
     # A rollback chooses its target from the history, so no entry may be added before it.
     unrecorded = record_found(context, stack, observed) if intent.custom is None else None
     if plan:
@@ -261,8 +264,11 @@ def _refuse_taken_folder(loaded: Loaded, observed: Observed, layout: ProxyLayout
     )
 
 
-def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan: Plan) -> None:
-    """Refuse to start the proxy while another program holds one of its ports; nothing is written yet."""
+def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan: Plan, other: str) -> None:
+    """Refuse to start the proxy while another program holds one of its ports; nothing is written yet.
+
+    ``other`` says how to publish others.
+    """
     starts = any(isinstance(operation, StartProxy) for operation in plan.operations)
     # The stack's own proxy is replaced, whatever its service was called, and also while it is being restarted.
     if not starts or observed.containers.publishes_as(stack.proxy.service, "proxy"):
@@ -275,8 +281,13 @@ def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan
             holder = context.containers.publisher(at) or owner
             raise HostError(
                 f"port {at} cannot be published: it is in use by {holder}",
-                hint="stop it, or choose other ports with 'stackctl init --http PORT --https PORT'",
+                hint=f"stop it, or {other}",
             )
+
+
+def _other_ports(loaded: Loaded, stack: Stack) -> str:
+    """Return how a stack publishes other ports; 'init' changes none of a service that exists."""
+    return f"edit the ports in {loaded.doc.where_of(('services', stack.proxy.service, 'ports'))} and run 'stackctl up'"
 
 
 def _owner_after_release(context: Context, at: PortBinding) -> str | None:

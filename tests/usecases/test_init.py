@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -224,9 +225,22 @@ def test_a_service_with_our_name_that_is_not_ours_is_refused(world: World, name:
 
 def test_a_taken_port_is_named_before_anything_is_written(world: World) -> None:
     world.fake.taken[443] = "apache2 (pid 7)"
-    with pytest.raises(HostError, match=r"443.*apache2"):
+    with pytest.raises(HostError, match=r"443.*apache2") as refused:
         world.init()
+    assert "stackctl init --http" in str(refused.value.hint)
     assert world.tree() == {}
+
+
+def test_a_taken_port_of_a_stack_is_changed_where_it_is_written(world: World) -> None:
+    world.init()
+    world.fake.down()
+    world.fake.taken[443] = "apache2 (pid 7)"
+    before = world.tree()
+    for command in (world.up, world.init):
+        with pytest.raises(HostError, match=r"443.*apache2") as refused:
+            command()
+        assert re.search(r"edit the ports in docker-compose\.yml:\d+ and run 'stackctl up'", str(refused.value.hint))
+    assert world.tree() == before
 
 
 def test_without_the_proxy_image_nothing_is_written(world: World) -> None:
