@@ -352,5 +352,5 @@ def test_keys_of_an_included_file_are_refused_where_they_are(world: World, inclu
     before = world.tree()
     with pytest.raises(StackfileError) as refused:
         world.init()
-    assert str(refused.value) == "compose.yml:4: x-stackctl is only read from docker-compose.yml"
+    assert str(refused.value) == "part/compose.yml:4: x-stackctl is only read from docker-compose.yml"
     assert world.tree() == before
