@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from stackctl.errors import InputError, StackfileError
 from stackctl.model import values
 from stackctl.model.routing import Tuning
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.schema import AppKeys, StackKeys, Tunable, known_keys
+from stackctl.stackfile.schema import BLOCKS, LISTS, Tunable, known_keys
 
 KEY = "x-stackctl"
 
@@ -23,10 +23,19 @@ ShapeT = TypeVar("ShapeT", bound=Struct)
 T = TypeVar("T")
 V = TypeVar("V")
 
-_FAULT = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?\Z", re.DOTALL)
-_STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
+_FAULT = re.compile(r"(?P<problem>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?\Z", re.DOTALL)
+_STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
+_TYPES = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
 _TUNABLE = msgspec.structs.fields(Tunable)
-_KINDS = {"int": "a whole number", "str": "text", "bool": "true or false", "array": "a list", "object": "a mapping"}
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number with a fraction",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
+_UNITS = {field.encode_name for field in _TUNABLE if field.name != "buffering"}
 
 
 def tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tuning:
@@ -78,30 +87,59 @@ def decode(doc: Document, path: Path, shape: type[ShapeT]) -> ShapeT:
     """
     data = doc.data(path)
     _refuse_unknown(doc, path, data, shape)
-    if shape is StackKeys and isinstance(data, dict) and isinstance(data.get("apps"), list):
-        for index, entry in enumerate(data["apps"]):
-            _refuse_unknown(doc, (*path, "apps", index), entry, AppKeys)
     try:
         # The value of a variable is text, whatever its type is to be.
         return msgspec.convert(data, shape, strict=not doc.variables(path))
     except msgspec.ValidationError as error:
         match = _FAULT.match(str(error))
         assert match is not None  # the pattern matches any text
-        steps = tuple(step["key"] or int(step["index"]) for step in _STEP.finditer(match["path"] or ""))
-        problem = re.sub(r"`([a-z]+)(?: \| null)?`", lambda m: _KINDS.get(m[1], m[0]), match["problem"])
-        shown = ".".join(map(str, (*path, *steps)))
+        place = (*path, *_steps(data, match["path"] or ""))
+        problem = _TYPES.sub(lambda types: _kinds(types[1]), match["problem"])
         raise StackfileError(
-            f"{shown}: {problem[:1].lower()}{problem[1:]}",
-            where=doc.where_of((*path, *steps)),
-            hint="write it with its unit, such as 64m or 60s"
-            if problem.endswith("got a whole number")
-            else _hint_of(doc, (*path, *steps)),
+            f"{'.'.join(map(str, place))}: {problem[:1].lower()}{problem[1:]}",
+            where=doc.where_of(place),
+            hint=_hint_of_type(problem, place) or _hint_of(doc, place),
         ) from error
 
 
+def _steps(data: Any, path: str) -> tuple[str | int, ...]:  # noqa: ANN401  (YAML)
+    """Return the steps of a path of msgspec's; it does not name the key of a value that is wrong in a mapping."""
+    steps: list[str | int] = []
+    for step in _STEP.finditer(path):
+        found = step["key"] or (int(step["index"]) if step["index"] else next(_wrong(data), None))
+        if found is None:
+            break
+        steps.append(found)
+        data = data[found]
+    return tuple(steps)
+
+
+def _wrong(fields: dict[str, Any]) -> Iterator[str]:
+    """Yield the keys whose values are neither a text nor a list of texts nor nothing."""
+    for key, value in fields.items():
+        texts = value if isinstance(value, list) and value else [value]
+        if value is not None and not all(isinstance(text, str) for text in texts):
+            yield key
+
+
+def _kinds(types: str) -> str:
+    """Return the words for msgspec's names of types; that a value may be left out needs no word."""
+    names = types.split(" | ")
+    kinds = [_KINDS.get(name, name) for name in names if name != "null" or len(names) == 1]
+    return " or ".join(kinds) if {*names} <= {*_KINDS, "null"} else f"`{types}`"
+
+
+def _hint_of_type(problem: str, place: Path) -> str | None:
+    if "xpected text" not in problem or problem.endswith(("got null", "got a list", "got a mapping")):
+        return None
+    return "write it with its unit, such as 64m or 60s" if place[-1] in _UNITS else "write it in quotes"
+
+
 def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -> None:  # noqa: ANN401  (YAML)
+    if not isinstance(data, dict):
+        return
     known = known_keys(shape)
-    for key in data if isinstance(data, dict) else ():
+    for key, value in data.items():
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
             raise StackfileError(
@@ -109,3 +147,8 @@ def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -
                 where=doc.where_of((*path, key)),
                 hint=f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}",
             )
+        if key in LISTS and isinstance(value, list):
+            for index, item in enumerate(value):
+                _refuse_unknown(doc, (*path, key, index), item, LISTS[key])
+        elif key in BLOCKS:
+            _refuse_unknown(doc, (*path, key), value, BLOCKS[key])

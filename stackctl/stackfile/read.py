@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from stackctl.errors import StackfileError
 from stackctl.model import values
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_listeners
+from stackctl.model.matching import Match
 from stackctl.model.project import ROLE_LABEL, Project, Service
-from stackctl.model.routing import Site, Tuning
+from stackctl.model.routing import Route, Site, Tuning
 from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Stack, TlsPolicy
 from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.document import Document
@@ -53,6 +55,14 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
         tls=TlsPolicy(top.tls),
         deploys=deploys_of(doc, project),
     )
+
+
+def refuse_routes(stack: Stack) -> None:
+    """Refuse what no proxy renders yet."""
+    for site in stack.sites:
+        for route in site.routes:
+            if len(site.routes) > 1 or replace(route, where="") != Route(Match(), route.action) or not route.servers:
+                raise StackfileError("no proxy has such a route yet", where=route.where)
 
 
 def read_sites(doc: Document) -> tuple[Site, ...]:

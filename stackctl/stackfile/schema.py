@@ -76,11 +76,69 @@ class HealthKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     fall: Annotated[int, Meta(ge=1, le=100, description="Bad answers in a row until it is not")] = 3
 
 
+Path = Annotated[
+    str | Annotated[list[str], Meta(min_length=1)] | None,
+    Meta(description="Path or paths, each with all that is below it"),
+]
+Strip = Annotated[bool, Meta(description="The app gets the path without this prefix")]
+Texts = str | Annotated[list[str], Meta(min_length=1)]
+Fields = Annotated[dict[str, Texts | None], Meta(max_length=20)]
+
+
+class ConditionKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``not``: conditions of a request; all must hold, each with any of its values."""
+
+    path: Annotated[Texts | None, Meta(description="Prefix, or a regular expression behind '~'")] = None
+    method: Annotated[Texts | None, Meta(description="Request method, such as POST")] = None
+    header: Annotated[Fields | None, Meta(description="Headers and their values; nothing for any value")] = None
+    query: Annotated[Fields | None, Meta(description="Parameters of the query and their values")] = None
+    cookie: Annotated[Fields | None, Meta(description="Cookies and their values")] = None
+    source: Annotated[Texts | None, Meta(description="Address of the client, or its network")] = None
+
+
+class MatchKeys(ConditionKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``match``: conditions of a request."""
+
+    not_: Annotated[ConditionKeys | None, Meta(description="Conditions that must not all hold")] = msgspec.field(
+        name="not", default=None
+    )
+
+
+class AnswerKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``answer``: a fixed response."""
+
+    status: Annotated[int, Meta(ge=200, le=599, description="Status of the response")] = 200
+    text: Annotated[str, Meta(description="Its body")] = ""
+    content_type: Annotated[str, Meta(description="Media type of the body")] = "text/plain; charset=utf-8"
+
+
+class RouteKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``routes[]``: what is done with some of the requests of a site."""
+
+    path: Path = None
+    exact: Annotated[bool, Meta(description="Only the path itself, and nothing below it")] = False
+    match: Annotated[MatchKeys | None, Meta(description="Conditions of a request")] = None
+    priority: Annotated[int, Meta(ge=0, le=100000, description="Position, lowest first")] | None = None
+    strip: Strip = False
+    service: Annotated[str, Meta(description="Compose service that answers")] | None = None
+    port: Port | None = None
+    upstream: Annotated[str, Meta(description="[https://]HOST:PORT of something outside Compose")] | None = None
+    protocol: Protocol = "http"
+    upstream_tls: UpstreamTls = None
+    redirect: Annotated[str, Meta(description="URL or path to redirect to")] | None = None
+    code: Annotated[Literal[301, 302, 303, 307, 308] | None, Meta(description="Status of the redirect")] = None
+    keep_path: Annotated[bool, Meta(description="Path and query of the request follow the target")] = False
+    answer: Annotated[AnswerKeys | None, Meta(description="A fixed response")] = None
+    deny: Annotated[Literal["all"] | None, Meta(description="Answer 403")] = None
+
+
 class ServiceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     """``services.NAME.x-stackctl``: the site this service answers."""
 
     domains: Domains
     port: Port
+    path: Path = None
+    strip: Strip = False
     protocol: Protocol = "http"
     upstream_tls: UpstreamTls = None
     certificate: Lineage | None = None
@@ -90,6 +148,7 @@ class ServiceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=T
     health: Annotated[
         HealthKeys | None, Meta(description="A request that a server answers while it can take others")
     ] = None
+    routes: Annotated[list[RouteKeys], Meta(description="More paths and rules of the site")] = []
 
 
 class AppKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -99,9 +158,12 @@ class AppKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True)
     upstream: Annotated[str, Meta(description="[https://]HOST:PORT of something outside Compose")] | None = None
     service: Annotated[str, Meta(description="Compose service that answers this site too")] | None = None
     port: Port | None = None
+    path: Path = None
+    strip: Strip = False
     protocol: Protocol = "http"
     upstream_tls: UpstreamTls = None
     certificate: Lineage | None = None
+    routes: Annotated[list[RouteKeys], Meta(description="More paths and rules of the site")] = []
 
 
 class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -122,6 +184,20 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     tls: Literal["modern", "intermediate"] = "intermediate"
     proxy: str = "nginx"
     apps: Annotated[list[AppKeys], Meta(description="Sites that are not one service's own")] = []
+
+
+LISTS: dict[str, type[Struct]] = {"apps": AppKeys, "routes": RouteKeys}
+"""The shapes of the items of a list, by its key in any shape."""
+
+BLOCKS: dict[str, type[Struct]] = {
+    "upstream-tls": ServerTlsKeys,
+    "match": MatchKeys,
+    "not": ConditionKeys,
+    "answer": AnswerKeys,
+    "deploy": DeployKeys,
+    "health": HealthKeys,
+}
+"""The shapes of mappings inside others, by their key in any shape."""
 
 
 @lru_cache

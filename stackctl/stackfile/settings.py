@@ -13,6 +13,7 @@ from msgspec import Struct, inspect
 
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.routing import Site
+from stackctl.model.values import domain
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY
@@ -45,13 +46,21 @@ class Change:
 
 
 def block_of(values: Document, site: Site) -> Path:
-    """Return the place of a site's keys: an item of the top-level list, or the key of a service."""
-    for index, entry in enumerate(values.data((KEY, "apps")) or []):
-        path: Path = (KEY, "apps", index)
-        if values.where_of(path) == site.where and site.name in entry["domains"]:
-            return path
-    (service,) = site.services
-    return ("services", service, KEY)
+    """Return the place of the keys of the whole site: an item of the top-level list, or the key of a service."""
+    apps: list[Path] = [(KEY, "apps", index) for index, _ in enumerate(values.data((KEY, "apps")) or [])]
+    services: list[Path] = [("services", service, KEY) for service in values.data(("services",)) or {}]
+    return next(
+        path
+        for path in (*apps, *services)
+        if values.where_of(path) == site.where and site.name in map(_canonical, values.data((*path, "domains")) or ())
+    )
+
+
+def _canonical(name: str) -> str:
+    try:
+        return domain(name)
+    except InputError:
+        return name
 
 
 def changed(doc: Document, block: Path, change: Change) -> Document:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from stackctl.errors import StackfileError
-from stackctl.model import endpoints, values
-from stackctl.model.routing import Server, ServerTls, Site, Tuning, everything_to
+from stackctl.model import values
+from stackctl.model.routing import Server, Site, Tuning
 from stackctl.model.values import Domain
+from stackctl.stackfile.blocks import Block, merged
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY, checked, decode, tuning
+from stackctl.stackfile.routes import routes_of
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys
+from stackctl.stackfile.servers import Services, outside_server, own_server, service_server
 
 LONGEST_NAME = 240
 """Files are named after a site; a file name has at most 255 bytes, its ending included."""
@@ -20,9 +23,17 @@ def sites_of(doc: Document, top: StackKeys, defaults: Tuning, known: Collection[
     """Return the sites of the file; their services must be among ``known``, unless that is None.
 
     Raises:
-        StackfileError: an unknown key, a wrong value, an unknown service, a name routed twice.
+        StackfileError: an unknown key, a wrong value, an unknown service, a name or a path routed twice.
     """
-    sites: list[Site] = []
+    return merged(list(blocks_of(doc, top, defaults, known)), defaults)
+
+
+def blocks_of(doc: Document, top: StackKeys, defaults: Tuning, known: Services) -> Iterator[Block]:
+    """Yield what each service and each item of ``apps`` says about a site.
+
+    Raises:
+        StackfileError: an unknown key, a wrong value, an unknown service.
+    """
     services = doc.data(("services",)) or {}
     if not isinstance(services, dict):
         raise StackfileError("services must be a mapping of names to services", where=doc.where_of(("services",)))
@@ -30,59 +41,31 @@ def sites_of(doc: Document, top: StackKeys, defaults: Tuning, known: Collection[
         if isinstance(body, dict) and KEY in body:
             path: Path = ("services", service, KEY)
             keys = decode(doc, path, ServiceKeys)
-            host = checked(doc, ("services", service), values.service_name, service)
-            tls = _server_tls(doc, path, keys, https=keys.protocol == "https")
-            sites.append(_site(doc, path, keys, Server.of(host, keys.port, tls), defaults))
+            yield _block(doc, path, keys, own_server(doc, path, service, keys), defaults, known)
     for index, entry in enumerate(top.apps):
         path = (KEY, "apps", index)
-        server = _server(doc, path, entry)
-        if known is not None and server.service is not None and server.service not in known:
-            raise StackfileError(f"there is no service {server.service}", where=doc.where_of((*path, "service")))
-        sites.append(_site(doc, path, entry, server, defaults))
-    _refuse_duplicates(sites)
-    return tuple(sites)
+        yield _block(doc, path, entry, _server(doc, path, entry, known), defaults, known)
 
 
-def _server(doc: Document, path: Path, entry: AppKeys) -> Server:
-    if entry.upstream is not None and entry.service is None and entry.port is None:
-        found = checked(doc, (*path, "upstream"), endpoints.upstream, entry.upstream)
-        tls = _server_tls(doc, path, entry, https=found.tls or entry.protocol == "https")
-        if tls is not None and tls.verify and tls.name is None and found.endpoint.is_address:
-            raise StackfileError(
-                f"a certificate cannot be verified for the address {found.endpoint.host}",
-                where=doc.where_of((*path, "upstream")),
-                hint="add 'upstream-tls' with the 'name' of the certificate, or with 'verify: false'",
-            )
-        return Server(found.endpoint, None, tls)
-    if entry.service is not None and entry.port is not None and entry.upstream is None:
-        tls = _server_tls(doc, path, entry, https=entry.protocol == "https")
-        service = checked(doc, (*path, "service"), values.service_name, entry.service)
-        return Server.of(service, entry.port, tls)
+def _server(doc: Document, path: Path, entry: AppKeys, known: Services) -> Server | None:
+    given = [getattr(entry, key) is not None for key in ("upstream", "service", "port")]
+    if entry.upstream is not None and given == [True, False, False]:
+        return outside_server(doc, path, entry, entry.upstream)
+    if entry.service is not None and entry.port is not None and given == [False, True, True]:
+        return service_server(doc, path, entry, entry.service, entry.port, known)
+    if entry.routes and not any(given):
+        return None
     raise StackfileError("an app needs 'upstream', or 'service' and 'port'", where=doc.where_of(path))
 
 
-def _server_tls(doc: Document, path: Path, keys: ServiceKeys | AppKeys, *, https: bool) -> ServerTls | None:
-    """Return how the certificate of an app is verified; None for an app that speaks plain HTTP."""
-    said = keys.upstream_tls
-    if said is None:
-        return ServerTls() if https else None
-    place: Path = (*path, "upstream-tls")
-    if not https:
-        raise StackfileError(
-            "'upstream-tls' applies to apps that speak HTTPS only",
-            where=doc.where_of(place),
-            hint="add 'protocol: https', or write the upstream with https://",
-        )
-    name = None if said.name is None else checked(doc, (*place, "name"), values.tls_name, said.name)
-    ca = None if said.ca is None else checked(doc, (*place, "ca"), values.ca_file, said.ca)
-    if not said.verify and ca is not None:
-        raise StackfileError(
-            "'ca' has no effect with 'verify: false'", where=doc.where_of((*place, "ca")), hint="remove one of them"
-        )
-    return ServerTls(said.verify, name, ca)
-
-
-def _site(doc: Document, path: Path, keys: ServiceKeys | AppKeys, server: Server, defaults: Tuning) -> Site:
+def _block(  # noqa: PLR0913  (the block, and what it refers to)
+    doc: Document,
+    path: Path,
+    keys: ServiceKeys | AppKeys,
+    server: Server | None,
+    defaults: Tuning,
+    known: Services,
+) -> Block:
     domains: list[Domain] = []
     for index, text in enumerate(keys.domains):
         place: Path = (*path, "domains", index)
@@ -100,13 +83,7 @@ def _site(doc: Document, path: Path, keys: ServiceKeys | AppKeys, server: Server
     if certificate is not None:
         certificate = checked(doc, (*path, "certificate"), values.lineage, certificate)
     tuned = tuning(doc, path, keys, defaults)
-    return Site(tuple(domains), everything_to(server), tuned, doc.where_of(path), certificate)
-
-
-def _refuse_duplicates(sites: list[Site]) -> None:
-    owner: dict[str, Site] = {}
-    for site in sites:
-        for name in site.domains:
-            if name in owner:
-                raise StackfileError(f"{name} is routed twice", where=site.where, hint=f"see {owner[name].where}")
-            owner[name] = site
+    routes = routes_of(doc, path, keys, server, tuned, known)
+    found = doc.entry(path)
+    line = doc.line_of(found[0].start_mark.index) if found else 0
+    return Block(path, doc.where_of(path), line, tuple(domains), routes, tuned, certificate)

@@ -28,7 +28,7 @@ from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.stackfile.read import read_stack, variables
+from stackctl.stackfile.read import read_stack, refuse_routes, variables
 from stackctl.stackfile.siblings import included
 from stackctl.usecases.recording import record_change, record_found
 from stackctl.usecases.renamed import refuse_renamed
@@ -101,6 +101,7 @@ def load(context: Context, doc: Document, before: str | None) -> Loaded:
     project, values = resolve(context, doc)
     loaded = Loaded(doc, values, project, read_stack(values, project, _inactive(context, values, project)), before)
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
+    refuse_routes(loaded.stack)
     _refuse_misplaced(context, loaded)
     _refuse_unreachable(loaded)
     _refuse_loops(context, loaded)

@@ -9,7 +9,7 @@ from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.model.stack import TlsPolicy
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_stack
-from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys, known_keys
+from stackctl.stackfile.schema import AnswerKeys, AppKeys, MatchKeys, RouteKeys, ServiceKeys, StackKeys, known_keys
 from tests.docs.pages import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples" / "docker-compose.yml"
@@ -22,7 +22,7 @@ def test_the_example_has_the_values_its_comments_describe(tmp_path: Path) -> Non
 
     assert {site.name: " ".join(map(str, site.servers)) for site in stack.sites} == {
         "blog.example.com": "blog:2368",
-        "shop.example.com": "shop:8000",
+        "shop.example.com": "shop:8000 shop:8001 api:3000",
         "admin.example.com": "shop:9000",
         "legacy.example.com": "172.17.0.1:3000",
     }
@@ -33,7 +33,7 @@ def test_the_example_has_the_values_its_comments_describe(tmp_path: Path) -> Non
 
 def test_the_example_shows_every_key() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    for shape in (StackKeys, ServiceKeys, AppKeys):
+    for shape in (StackKeys, ServiceKeys, AppKeys, RouteKeys, MatchKeys, AnswerKeys):
         for key in known_keys(shape):
             assert f"{key}:" in text, key
 

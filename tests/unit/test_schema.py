@@ -18,7 +18,10 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.stackfile.schema import (
     COMPOSE_SCHEMA,
+    AnswerKeys,
     AppKeys,
+    MatchKeys,
+    RouteKeys,
     ServiceKeys,
     StackKeys,
     editor_schema,
@@ -87,6 +90,12 @@ def test_it_accepts_every_golden_compose_file() -> None:
         with_keys(apps=[{"domains": ["a.b"], "upstream": "h:1", "body-size": "1g"}]),
         with_service(domains=["a.b", "c.b"], port=65535),
         with_service(domains=["a.b"], port=1, read_timeout="1s"),
+        with_service(domains=["a.b"], port=1, path="/x", strip=True, routes=[]),
+        with_service(domains=["a.b"], port=1, path=["/x", "/y"], routes=[{"path": "/z", "deny": "all"}]),
+        with_service(
+            domains=["a.b"], port=1, routes=[{"match": {"header": {"x": None, "y": ["a"]}, "not": {"method": "PUT"}}}]
+        ),
+        with_keys(apps=[{"domains": ["a.b"], "routes": [{"path": "/", "redirect": "https://c.d/", "code": 301}]}]),
     ],
 )
 def test_both_accept_what_is_right(data: dict[str, Any]) -> None:
@@ -117,6 +126,13 @@ def test_both_accept_what_is_right(data: dict[str, Any]) -> None:
         with_keys(agree_tos="yes"),
         with_keys(apps={}),
         {"x-stackctl": []},
+        with_service(domains=["a.b"], port=1, path=[]),
+        with_service(domains=["a.b"], port=1, path=5),
+        with_service(domains=["a.b"], port=1, routes=[{"path": "/x", "redirect": "/y", "code": 304}]),
+        with_service(domains=["a.b"], port=1, routes=[{"path": "/x", "answer": {"status": 600}}]),
+        with_service(domains=["a.b"], port=1, routes=[{"path": "/x", "deny": "some"}]),
+        with_service(domains=["a.b"], port=1, routes=[{"match": {"header": {"x": 1}}}]),
+        with_service(domains=["a.b"], port=1, routes=[{"match": {"not": {"not": {"path": "/x"}}}}]),
     ],
 )
 def test_both_refuse_what_is_wrong(data: dict[str, Any]) -> None:
@@ -179,7 +195,7 @@ def test_an_editor_refuses_what_is_wrong_by_either() -> None:
     assert not editor_accepts({"x-stackctl": {}})
 
 
-@pytest.mark.parametrize("shape", [StackKeys, ServiceKeys, AppKeys])
+@pytest.mark.parametrize("shape", [StackKeys, ServiceKeys, AppKeys, RouteKeys, MatchKeys, AnswerKeys])
 def test_every_key_is_described_or_an_enumeration(shape: Any) -> None:
     properties = SCHEMA["$defs"][shape.__name__]["properties"]
     assert set(properties) == set(known_keys(shape))
