@@ -126,12 +126,14 @@ class Reload:
         signal: reloads without a test.
         processes: how the command line of the process that gets the signal may begin.
         overlap: seconds for which old workers may accept connections next to new ones.
+        leaving: what the command line of an old worker contains while it finishes its requests.
     """
 
     command: tuple[str, ...]
     signal: str
     processes: tuple[str, ...]
     overlap: float
+    leaving: str
 
 
 class Proxy(Protocol):
@@ -192,6 +194,15 @@ class Proxy(Protocol):
 
     def about(self, files: Files, site: Domain) -> Files:
         """Return the part of ``files`` that is about ``site``: whole files, or the lines of shared ones."""
+
+    def pinned(self, files: Files, pins: Mapping[str, Sequence[str]]) -> Files:
+        """Return ``files`` in which requests for each service of ``pins`` go to these addresses only.
+
+        They are addresses of its containers, in the place of its name. All others go by their names again.
+        """
+
+    def pins(self, files: Files) -> Mapping[str, frozenset[str]]:
+        """Return the services that :meth:`pinned` changed in ``files``, with their addresses."""
 
     def original_of(self, path: str) -> str:
         """Return the file that the user edits to change ``path``."""

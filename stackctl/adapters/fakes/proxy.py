@@ -37,6 +37,10 @@ class FakeProxy(Protocol):
     def process(self) -> str:
         """How the command line of its main process begins."""
 
+    @property
+    def leaving(self) -> str:
+        """What the command line of an old worker contains."""
+
     def asked(self, command: Sequence[str]) -> Asked | None:
         """Parse a command; return None for that of another program."""
 

@@ -29,6 +29,7 @@ from stackctl.proxies.nginx.layout import (
     custom_site,
 )
 from stackctl.proxies.nginx.log import is_routine, logged_errors
+from stackctl.proxies.nginx.pins import pinned, pins_in
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.nginx.rejection import explained, shown, site_of
 from stackctl.proxies.nginx.shared import original_of, shared_files
@@ -58,6 +59,7 @@ _RELOAD = Reload(
     processes=(f"/bin/sh -c {_FIRST_LINE}", "nginx: master process"),
     # Old workers accept connections for 100 ms next to new ones.
     overlap=0.12,
+    leaving="worker process is shutting down",
 )
 _VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
 _LIBRARY = re.compile(r"\bOpenSSL (\d+)\.(\d+)\.")
@@ -143,6 +145,14 @@ class Nginx:
     def about(self, files: Files, site: Domain) -> Files:
         """Return the files of ``site``."""
         return {path: body for path, body in files.items() if self.site_of(path) == site}
+
+    def pinned(self, files: Files, pins: Mapping[str, Sequence[str]]) -> Files:
+        """See :meth:`Proxy.pinned`."""
+        return pinned(files, pins)
+
+    def pins(self, files: Files) -> Mapping[str, frozenset[str]]:
+        """See :meth:`Proxy.pins`."""
+        return pins_in(files)
 
     def original_of(self, path: str) -> str:
         """Return the file below ``custom/`` that ``path`` is a copy of; a written file is its own source."""

@@ -18,6 +18,7 @@ class FakeToy:
 
     layout = LAYOUT
     process = "toyd --serve"
+    leaving = "old"
 
     def __init__(self, version: str = "release 3 update 7") -> None:
         self.version = version
@@ -72,7 +73,7 @@ class FakeToy:
     def upstreams(self, live: Path) -> Mapping[str, Endpoint]:
         """Return the route of each host."""
         routes = {}
-        for site, _, server, _ in _words(live / ROUTES):
+        for site, _, server, *_ in _words(live / ROUTES):
             host, _, port = server.rpartition(":")
             routes[site] = Endpoint(host.strip("[]"), int(port))
         return {name: routes[site] for name, site in _words(live / HOSTS)}

@@ -31,7 +31,9 @@ class Toy:
     name = "toy"
     default_image = "toy:3"
     layout = LAYOUT
-    reload = Reload(command=("toyctl", "refresh"), signal="USR2", processes=("toyd --serve",), overlap=0.0)
+    reload = Reload(
+        command=("toyctl", "refresh"), signal="USR2", processes=("toyd --serve",), overlap=0.0, leaving="old"
+    )
 
     def service(self, name: str, image: str, http: PortBinding, https: PortBinding, base: str) -> str:
         """Return the Compose service, with ports in the long form's order and no entrypoint."""
@@ -107,6 +109,23 @@ class Toy:
             path: _lines(" ".join(words) for _, words in lines_of(files, path) if words[0] in names) for path in _SHARED
         }
         return {**found, **{path: body for path, body in files.items() if self.site_of(path) == site}}
+
+    def pinned(self, files: Files, pins: Mapping[str, Sequence[str]]) -> Files:
+        """Return a map of routes with the first address; a further word of a line is the server by its name."""
+        if ROUTES not in files:
+            return files
+        lines = []
+        for _, (site, path, server, read, *named) in lines_of(files, ROUTES):
+            original = named[0] if named else server
+            host, _, port = original.rpartition(":")
+            to = f"{pins[host][0]}:{port}" if host in pins else original
+            lines.append(" ".join([site, path, to, read, *([original] if to != original else [])]))
+        return {**files, ROUTES: _lines(lines)}
+
+    def pins(self, files: Files) -> Mapping[str, frozenset[str]]:
+        """Return the lines with a further word."""
+        pinned = [words for _, words in lines_of(files, ROUTES) if len(words) > 4]
+        return {words[4].rpartition(":")[0]: frozenset({words[2].rpartition(":")[0]}) for words in pinned}
 
     def original_of(self, path: str) -> str:
         """Return the file below ``custom/`` that a file of rules is a copy of."""
