@@ -52,6 +52,7 @@ class Container:
         addresses: its addresses on the project's networks.
         directory: the directory of its Compose file; empty if the container has no label for it.
         name: its name in the engine.
+        writes: where it has a volume or a directory of the host that it can write to.
     """
 
     id: str
@@ -65,6 +66,12 @@ class Container:
     succeeded: bool = False
     directory: str = ""
     name: str = ""
+    writes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """A short name of it for messages."""
+        return self.name or self.id[:12]
 
     @property
     def running(self) -> bool:
@@ -155,10 +162,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of a container: its command line, and for how many seconds it has run."""
+    """A process of a container: its command line, for how many seconds it has run, and its id on the host."""
 
     command: str
     seconds: int
+    pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

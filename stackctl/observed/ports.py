@@ -87,11 +87,32 @@ class Orchestrator(Protocol):
                 have been started.
         """
 
+    def add(self, service: str, count: int) -> None:
+        """Create containers of a service by the file on disk, and start them, until it has ``count``.
+
+        Those that exist are neither replaced nor removed, and no other service is touched. Idempotent.
+
+        Raises:
+            EngineError: the service is not in the file, its image is missing, or a container cannot be started.
+        """
+
+    def run_one_off(self, service: str, command: Sequence[str]) -> Output:
+        """Run a command in a new container of a service by the file on disk, which is removed afterwards.
+
+        It gets no requests, and publishes no port.
+
+        Raises:
+            EngineError: the container cannot be started.
+        """
+
     def down(self) -> None:
         """Stop and remove the project's containers and networks; data is kept. Idempotent."""
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Stop and remove containers; volumes are kept. Idempotent: a removed container is no error."""
+        """Stop and remove containers; volumes are kept. Idempotent: a removed container is no error.
+
+        Each may take its own grace period to end.
+        """
 
     def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
         """Yield log lines of services, each prefixed with the service; of all services if none is named."""

@@ -275,6 +275,37 @@ def test_the_life_of_a_service(stand: Stand) -> None:
     engine.orchestrator.down()  # nothing is there: no error
 
 
+def test_a_container_is_added_beside_one_of_an_earlier_definition(stand: Stand) -> None:
+    orchestrator, name = stand.engine.orchestrator, stand.project().name
+    old = stand.up("app")["app"]
+    changed = OTHER["environment"]
+    stand.write(changed)
+    orchestrator.add("app", 2)
+    orchestrator.add("app", 2)
+    found = {one.id: one for one in orchestrator.containers(name)}
+    assert len(found) == 2
+    assert found.pop(old.id) == old, "the old one is untouched"
+    (new,) = found.values()
+    assert new.config_hash == stand.project(changed).services["app"].config_hash
+    assert (new.running, new.label) == (True, f"{name}-app-2")
+    assert new.addresses != old.addresses
+    orchestrator.remove([old.id])
+    orchestrator.up(["app"])
+    assert [one.id for one in orchestrator.containers(name)] == [new.id], "'up' has nothing to change"
+    with pytest.raises(EngineError):
+        orchestrator.add("nobody", 1)
+
+
+def test_a_command_in_a_one_off_container_of_a_service(stand: Stand) -> None:
+    stand.write(STACKFILE)
+    orchestrator = stand.engine.orchestrator
+    assert orchestrator.run_one_off("app", ["echo", "-n", "hello"]).text.strip().endswith("hello")
+    assert orchestrator.run_one_off("app", ["false"]).code == 1
+    with pytest.raises(EngineError):
+        orchestrator.run_one_off("app", ["no-such-program"])
+    assert len(orchestrator.containers(stand.project().name)) == 0
+
+
 def test_the_details_of_a_container(stand: Stand) -> None:
     app = stand.up("app")["app"]
     seen = stand.engine.containers.inspect(app.id)

@@ -208,15 +208,25 @@ def test_a_command_in_a_container_ends_with_its_code_and_output() -> None:
 
 
 def test_containers_are_stopped_and_removed_and_those_that_are_gone_are_ignored() -> None:
-    made, api = engine(stop=None, remove_container=None)
+    made, api = engine(inspect_container={"Config": {}}, stop=None, remove_container=None)
     made.orchestrator.remove(["1", "2"])
     assert sorted(api.calls) == [
+        ("inspect_container", ("1",), {}),
+        ("inspect_container", ("2",), {}),
         ("remove_container", ("1",), {"force": True}),
         ("remove_container", ("2",), {"force": True}),
-        ("stop", ("1",), {}),
-        ("stop", ("2",), {}),
+        ("stop", ("1",), {"timeout": 10}),
+        ("stop", ("2",), {"timeout": 10}),
     ]
-    engine(stop=NotFound("gone"))[0].orchestrator.remove(["1"])
+    engine(inspect_container=NotFound("gone"))[0].orchestrator.remove(["1"])
+    engine(inspect_container={"Config": {}}, stop=NotFound("gone"))[0].orchestrator.remove(["1"])
+
+
+@pytest.mark.parametrize("grace", [0, 120])
+def test_a_container_gets_the_grace_period_of_its_own_definition(grace: int) -> None:
+    made, api = engine(inspect_container={"Config": {"StopTimeout": grace}}, stop=None, remove_container=None)
+    made.orchestrator.remove(["1"])
+    assert ("stop", ("1",), {"timeout": grace}) in api.calls
 
 
 def test_a_log_is_text_without_blank_ends() -> None:

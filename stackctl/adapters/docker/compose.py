@@ -21,7 +21,7 @@ from stackctl.adapters.docker.services import CONTAINER, NAMESPACES, SERVICE, re
 from stackctl.errors import StackfileError
 from stackctl.model.project import Project, Service
 from stackctl.observed.containers import Deployment
-from stackctl.observed.ports import CommandKilled
+from stackctl.observed.ports import CommandKilled, Output
 from stackctl.stackfile.locate import ComposeFiles
 
 _logger = logging.getLogger(__name__)
@@ -122,6 +122,15 @@ class Compose:
         if done.code:
             raise engine_error(_last_error(done.stderr), where=f"docker compose {arguments[0]}")
 
+    def run_one_off(self, service: str, command: Sequence[str]) -> Output:
+        """Run a command in a container of ``service`` that is removed afterwards."""
+        _logger.debug("docker compose run %s %s", service, shlex.join(command))
+        options = ("--progress", "quiet", "run", "--rm", "--no-deps", "-T")
+        done = run(self._argv(str(self._files.main), *options, service, *command), cwd=self._files.directory)
+        if done.code in _NOT_STARTED:
+            raise engine_error(_last_error(done.stderr), where="docker compose run")
+        return Output(done.code, f"{done.stdout}{done.stderr}")
+
     def lines(self, arguments: Sequence[str], stdin: str | None = None) -> Iterator[str]:
         """Run a Compose command and yield its output line by line.
 
@@ -185,6 +194,9 @@ def _as_document(content: dict[str, Any]) -> str:
 
 
 _TEXTS = "x-stackctl-texts"
+
+_NOT_STARTED = {125, 126, 127}
+"""The exit codes of Docker itself, where a container or its program cannot be started."""
 
 _KILLED = {128 + signal.SIGKILL, 128 + signal.SIGTERM}
 _LEVEL = re.compile(r'^time="[^"]*" level=\w+ msg=')

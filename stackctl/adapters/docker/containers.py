@@ -114,7 +114,7 @@ class DockerContainers:
         """See :meth:`Containers.processes`."""
         with translated():
             rows = self._client.sdk.api.top(container, "-o pid,etimes,args")["Processes"]
-        return tuple(Process(str(arguments), int(seconds)) for _, seconds, arguments in rows)
+        return tuple(Process(str(arguments), int(seconds), int(pid)) for pid, seconds, arguments in rows)
 
     def log(self, container: str, lines: int) -> str:
         """See :meth:`Containers.log`."""

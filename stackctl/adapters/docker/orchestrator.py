@@ -12,10 +12,13 @@ from stackctl.adapters.docker.compose import Compose
 from stackctl.errors import EngineError
 from stackctl.model.project import ROLE_LABEL, Project
 from stackctl.observed.containers import Container, Deployment
-from stackctl.observed.ports import EngineVersion
+from stackctl.observed.ports import EngineVersion, Output
 
 _AT_ONCE = 16
 """Containers stopped in parallel."""
+
+_GRACE_SECONDS = 10
+"""Docker's default time for a container to end after its stop signal."""
 
 
 class DockerOrchestrator:
@@ -76,6 +79,18 @@ class DockerOrchestrator:
         _ = self._client.endpoint  # refused here if it is not on this host: Compose would use it all the same
         self._compose.run("up", "--detach", "--no-color", "--quiet-pull", *services)
 
+    def add(self, service: str, count: int) -> None:
+        """See :meth:`Orchestrator.add`."""
+        _ = self._client.endpoint
+        # Compose must never scale down: it would remove the newest container.
+        options = ["--detach", "--no-color", "--quiet-pull", "--no-deps", "--no-recreate"]
+        self._compose.run("up", *options, "--scale", f"{service}={count}", service)
+
+    def run_one_off(self, service: str, command: Sequence[str]) -> Output:
+        """See :meth:`Orchestrator.run_one_off`."""
+        _ = self._client.endpoint
+        return self._compose.run_one_off(service, command)
+
     def down(self) -> None:
         """See :meth:`Orchestrator.down`."""
         _ = self._client.endpoint
@@ -92,8 +107,11 @@ class DockerOrchestrator:
         from docker.errors import NotFound
 
         with translated(), suppress(NotFound):
-            self._client.sdk.api.stop(container)
-            self._client.sdk.api.remove_container(container, force=True)
+            api = self._client.sdk.api
+            # The SDK waits for the response only a little longer than the time that it is given here.
+            grace = api.inspect_container(container)["Config"].get("StopTimeout")
+            api.stop(container, timeout=_GRACE_SECONDS if grace is None else grace)
+            api.remove_container(container, force=True)
 
     def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
         """See :meth:`Orchestrator.follow`."""
@@ -115,6 +133,7 @@ def _container(row: dict[str, Any]) -> Container:
         role=labels.get(ROLE_LABEL),
         succeeded=row["State"] == "exited" and row.get("Status", "").startswith("Exited (0)"),
         directory=labels.get(f"{LABELS}.project.working_dir", ""),
+        writes=tuple(one["Destination"] for one in row.get("Mounts") or () if one.get("RW")),
         addresses=tuple(network["IPAddress"] for network in networks.values() if network.get("IPAddress")),
     )
 

@@ -9,7 +9,6 @@ fault; ``kill_before`` and ``kill_after`` end the process in a chosen call, as a
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import re
 from collections import Counter
@@ -19,14 +18,13 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
 from stackctl.adapters.fakes.compose import Run, mounted_from, resolve_project, variables_of
 from stackctl.adapters.fakes.faults import Faults, Killed
-from stackctl.adapters.fakes.looks import FakeLooks
 from stackctl.adapters.fakes.mounts import FakeMounts
 from stackctl.adapters.fakes.nginx import FakeNginx
 from stackctl.adapters.fakes.proxy import Asked, FakeProxy
+from stackctl.adapters.fakes.services import FakeServices
 from stackctl.adapters.local_delivery import local_engine
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
@@ -41,7 +39,7 @@ from stackctl.stackfile.locate import ComposeFiles, locate
 _SPEC = re.compile(r"main\(json\.loads\((?P<literal>.*)\)\)\)\n\Z")
 
 
-class FakeEngine(FakeLooks):
+class FakeEngine(FakeServices):
     """All ports of an engine, and the :class:`~stackctl.observed.wire.Wire`, of one directory.
 
     ``images`` are the local ones with the ports they EXPOSE (count one up in ``builds`` to build it anew),
@@ -116,9 +114,6 @@ class FakeEngine(FakeLooks):
         with self._call(f"image_id {image}"):
             return self._id(image) if image in self.images else None
 
-    def _id(self, image: str) -> str:
-        return f"sha256:{hashlib.sha256(f'{image} {self.builds[image]}'.encode()).hexdigest()}"
-
     def exposed_ports(self, image: str) -> tuple[int, ...]:
         with self._call(f"exposed_ports {image}"):
             return tuple(sorted(self.images.get(image, ())))
@@ -128,45 +123,6 @@ class FakeEngine(FakeLooks):
             if image not in self.registry:
                 raise EngineError(f"the image {image} is not available locally and cannot be pulled", hint="build it")
             self.images[image] = self.registry[image]
-
-    def up(self, services: Sequence[str]) -> None:
-        directory = StackDirectory(self.files)
-        project = self.resolve(directory.stackfile() or "")
-        for name in services or project.services:
-            with self._call(f"up {name}"):
-                if self.faults.up_impossible:
-                    raise EngineError(self.faults.up_impossible, hint="make room", everywhere=True)
-                if name not in project.services or name in self.faults.up_fails:
-                    raise EngineError(f"{name} cannot be started", where="docker compose up")
-                self._start(project.name, project.services[name])
-
-    def _start(self, project: str, service: Service) -> None:
-        image = service.image or f"{project}-{service.name}"
-        if image not in self.images and service.builds:
-            self.images[image] = ()
-        elif image not in self.images:
-            self.pull(image)
-        for old in [run.container for run in self.runs.values() if run.service.name == service.name]:
-            if old.running and (old.config_hash, old.image_id) == (service.config_hash, self._id(image)):
-                return
-            del self.runs[old.id]
-        number = sum(call.startswith("up ") for call in self.calls)
-        state = "exited" if service.name in self.faults.exits else "running"
-        if service.role == "proxy":
-            with self._mounts.only({mount.source: mount.target for mount in service.mounts}):
-                state = "restarting" if self._load().code else state
-        ids = (self._id(image), service.config_hash, service.role, (f"10.9.0.{number}",))
-        made = Container(f"{number:064x}", service.name, state, None, *ids, directory=str(self.files.project))
-        self.runs[made.id] = Run(project, service, made)
-
-    def down(self) -> None:
-        with self._call("down"):
-            self.runs.clear()
-
-    def remove(self, ids: Sequence[str]) -> None:
-        for number in ids:
-            with self._call(f"remove {number}"):
-                self.runs.pop(number, None)
 
     def run_once(
         self,

@@ -37,7 +37,9 @@ class Looks:
         edited: files of the stack that were edited after the proxy loaded them.
         inside: the files of a service's containers that no mount and no image has, by service.
         answers: complete answers of the proxy, and of one that runs meanwhile (:data:`MEANWHILE`), by
-            ``PORT NAME/PATH``; an empty 200 by default.
+            ``PORT NAME/PATH``; an empty 200 by default. Those of containers by ``IMAGE PATH``.
+        writes: where the containers of an image have a volume, by image.
+        leaving: how often a look at the proxy's processes shows an old worker.
     """
 
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -47,6 +49,8 @@ class Looks:
     edited: set[str] = field(default_factory=set)
     inside: dict[str, dict[str, bytes]] = field(default_factory=dict)
     answers: dict[str, Response] = field(default_factory=dict)
+    writes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    leaving: int = 0
 
 
 class FakeLooks(FakeWire):
@@ -145,8 +149,11 @@ class FakeLooks(FakeWire):
 
     def processes(self, container: str) -> tuple[Process, ...]:
         with self._call("processes"):
-            found = Process(self.proxy.process, 0)
-        return (found,) if self.runs[container].container.running else ()
+            found = [Process(self.proxy.process, 0, 1)]
+            if self.looks.leaving > 0:
+                self.looks.leaving -= 1
+                found.append(Process(f"old: {self.proxy.leaving}", 5, 7))
+        return tuple(found) if self.runs[container].container.running else ()
 
     @contextmanager
     def unstarted(self, image: str) -> Iterator[str]:
@@ -188,7 +195,8 @@ class FakeLooks(FakeWire):
         return Reply(502)
 
     def _of(self, service: str) -> list[Inspected]:
-        return [self.inspect(id_) for id_, run in self.runs.items() if run.service.name == service]
+        found = [run for run in self.runs.values() if service in {run.service.name, *run.container.addresses}]
+        return [self.inspect(run.container.id) for run in found]
 
     def _listens(self, seen: Inspected, port: int) -> bool:
         proxy = next(run for run in self.runs.values() if run.service.role == "proxy")
@@ -197,6 +205,9 @@ class FakeLooks(FakeWire):
         return seen.running and bool(shared) and here
 
     def answer(self, at: PortBinding, request: Request) -> Response:
+        for run in self.runs.values():
+            if at.address in run.container.addresses:
+                return self.looks.answers.get(f"{run.service.image} {request.path}", Response(200))
         return self.looks.answers.get(f"{at.port} {request.host}{request.path}", Response(200))
 
     @contextmanager

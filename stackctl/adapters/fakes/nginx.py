@@ -17,7 +17,7 @@ from stackctl.proxies.nginx.layout import LAYOUT, MAIN, SITES
 
 _SERVER = re.compile(r"^server \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _NAMES = re.compile(r"server_name ([^;]+);")
-_UPSTREAM = re.compile(r"^\s*server (\S+):(\d+)(?: resolve)?;", re.MULTILINE)
+_UPSTREAM = re.compile(r"^\s*server (\S+?):(\d+)(?: resolve)?;", re.MULTILINE)
 
 
 class FakeNginx:
@@ -25,6 +25,7 @@ class FakeNginx:
 
     layout = LAYOUT
     process = "nginx: master process"
+    leaving = "worker process is shutting down"
 
     def __init__(self, version: str = "1.30.4") -> None:
         self.version = version

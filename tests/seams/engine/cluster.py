@@ -110,6 +110,14 @@ class Cluster:
                 if service.role == "proxy" and before != made and self._load().code:
                     raise EngineError("the proxy does not start")
 
+    def add(self, service: str, count: int) -> None:
+        """Refuse: a replica of a cluster has no address, so that none is added beside another."""
+        raise EngineError(f"{service} has one replica on each node, not {count}")
+
+    def run_one_off(self, service: str, command: Sequence[str]) -> Output:
+        """Refuse likewise."""
+        raise EngineError(f"no node runs {command[0]} for {service}")
+
     def down(self) -> None:
         """End all replicas."""
         self.replicas.clear()
