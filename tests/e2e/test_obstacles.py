@@ -93,8 +93,9 @@ def test_the_engine_is_the_one_of_the_context_in_use(shared: Stack, tmp_path: Pa
     gone = _context(tmp_path / "gone", f"unix://{tmp_path}/gone.sock")
     for command in ("up", "status", "down"):
         assert "context lab" in shared.fails(4, command, environment=gone).stderr
-    remote = _context(tmp_path / "remote", "ssh://deploy@192.0.2.7")
-    assert "is not on this host" in shared.fails(4, "up", environment=remote).stderr
+    context = _context(tmp_path / "remote", "ssh://deploy@192.0.2.7")
+    for remote in (context, {"DOCKER_HOST": "tcp://192.0.2.7:2376"}):
+        assert "is not on this host" in shared.fails(4, "up", environment=remote).stderr
     engine = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
     (tmp_path / "engine.sock").symlink_to(engine)
     here = _context(tmp_path / "here", f"unix://{tmp_path}/engine.sock")
