@@ -12,7 +12,7 @@ from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.model.endpoints import Endpoint, PortBinding, web_listeners
 from stackctl.model.project import Project, PublishedPort, Service
-from stackctl.model.routing import Server, Site, Tuning, everything_to
+from stackctl.model.routing import Route, Server, Site, Tuning, everything_to
 from stackctl.model.stack import Acme, ProxyService, Stack, TlsPolicy
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.containers import Container, Deployment
@@ -34,6 +34,11 @@ def site(
     server = Server(Endpoint(host, port)) if host is not None else Server.of(ServiceName(service or ""), port)
     domains = tuple(Domain(name) for name in names or ("a.example.com",))
     return Site(domains, everything_to(server), tuning or Tuning())
+
+
+def routed(name: str, *routes: Route, aliases: Iterable[str] = (), tuning: Tuning | None = None) -> Site:
+    """A site with these routes."""
+    return Site(tuple(map(Domain, (name, *aliases))), routes, tuning or Tuning())
 
 
 def stack(

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Lineage
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.routing import Tuning
+from stackctl.model.matching import Conditions, Match, PathKind, PathMatch
+from stackctl.model.routing import Answer, Backend, Redirect, Route, Server, Tuning
 from stackctl.model.stack import Stack, TlsPolicy
-from stackctl.model.values import domain
+from stackctl.model.values import ServiceName, domain
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.sites import Rendering, site_tls
-from tests.unit.build import GOLDEN, lineage, lineages, site, stack, whole
+from tests.unit.build import GOLDEN, lineage, lineages, routed, site, stack, whole
 
 VERSIONS = {"1.22": (1, 22, 1), "1.26": (1, 26, 3), "1.30": (1, 30, 4)}
 """The images' tags, and the versions that are rendered for."""
@@ -38,6 +39,17 @@ location /static/ {
     alias /usr/share/nginx/html/;
 }
 """
+
+
+WEB, API = Server.of(ServiceName("web"), 8000), Server.of(ServiceName("api"), 3000)
+
+LONG_UPLOADS = Tuning("10g", read_timeout="1h")
+LOCATION = b"proxy_read_timeout 7s;\n"
+
+
+def exact(path: str) -> Match:
+    """The requests for one path."""
+    return Match(Conditions((PathMatch(path, PathKind.EXACT),)))
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,22 @@ CASES = {
             site(domain("münchen.example.com"), service="web", port=9000, tuning=Tuning("0", "1ms", "999999d", "1h")),
         ),
         lineages(lineage("example.com", "www.example.com")),
+    ),
+    "paths": Case(
+        stack(
+            routed(
+                "shop.example.com",
+                Route(Match(), Backend((WEB,))),
+                Route(Match.of("/api", "/v2 beta"), Backend((API,)), strip=True, tuning=LONG_UPLOADS),
+                Route(exact("/health"), Answer(200, 'ok: "$yes"\n')),
+                Route(exact("/files/"), Backend((API,))),
+                Route(Match.of("/old"), Redirect("https://new.example.com", keep_path=True), strip=True),
+                Route(Match.of("/metrics"), Answer(403)),
+            ),
+            routed("files.example.com", Route(Match.of("/files"), Backend((WEB,))), aliases=("f.example.com",)),
+        ),
+        lineages(lineage("shop.example.com")),
+        {"http.conf": HTTP, "shop.example.com.location.conf": LOCATION, "files.example.com.conf": SITE},
     ),
     "extremes": Case(
         stack(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.directives import Directive
+from stackctl.proxies.nginx.groups import all_group_names
 from stackctl.proxies.nginx.late import Surroundings, copied, groups_in
 
 _NAMES_HOST = re.compile(rb"_pass\s|^\s*server\s+[^{\s]", re.MULTILINE)
@@ -24,7 +25,7 @@ def hosts_in(custom: Mapping[str, bytes]) -> int:
 
 def all_groups(stack: Stack, http: bytes | None) -> frozenset[str]:
     """Return the names of the upstream groups that are rendered, or that the user defines in ``custom/http.conf``."""
-    return groups_in(http) | {"stackctl", *(f"app_{site.name}" for site in stack.sites)}
+    return groups_in(http) | {"stackctl"} | all_group_names(stack.sites)
 
 
 def http_copy(stack: Stack, content: bytes, *, resolves: bool) -> bytes:

@@ -36,7 +36,7 @@ from stackctl.proxies.nginx.shared import original_of, shared_files
 from stackctl.proxies.nginx.site import site_files
 from stackctl.proxies.nginx.snippets import own_directives
 from stackctl.proxies.nginx.trace import trace
-from stackctl.proxies.nginx.upstream import ca_of
+from stackctl.proxies.nginx.upstream import ca_files
 from stackctl.proxies.proxy import Files, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.trace import Advice, LoggedError
 from stackctl.stackfile.services import HERE, signed
@@ -117,7 +117,7 @@ class Nginx:
                     location=custom.get(custom_location(site.name)),
                     http=around,
                     groups=groups,
-                    ca=ca_of(site, site.servers[0], custom),
+                    cas=ca_files(site, custom),
                 )
                 for site in sites
             },

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from stackctl.errors import InputError
 from stackctl.model.values import Domain
 
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~-]+\Z")
+
 
 def nginx_quote(text: str) -> str:
     """Return ``text`` as one nginx parameter.
@@ -24,11 +26,35 @@ def nginx_quote(text: str) -> str:
     return f'"{escaped}"'
 
 
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def literal(text: str) -> str:
+    """Return ``text`` as one parameter where nginx replaces no variables: a location, a regex, a value of ``geo``.
+
+    Raises:
+        InputError: it has a control character that nginx has no escape for.
+    """
+    if any((ord(char) < 32 and char not in _ESCAPES) or char == "\x7f" for char in text):
+        raise InputError(f"{text!r} has a control character, which nginx does not accept")
+    return '"' + "".join(_ESCAPES.get(char, char) for char in text) + '"'
+
+
+def location_path(path: str) -> str:
+    """Return a path as the parameter of ``location``, in quotes where it needs them."""
+    return path if _PLAIN_PATH.match(path) else literal(path)
+
+
+def alternatives(names: Sequence[Domain]) -> str:
+    """Return the part of a regex that is any of these names."""
+    return "|".join(re.escape(name) for name in names)
+
+
 def any_of(names: Sequence[Domain]) -> str:
     """Return a regex for exactly these names."""
-    return nginx_regex("|".join(re.escape(name) for name in names))
+    return nginx_regex(alternatives(names))
 
 
-def nginx_regex(alternatives: str) -> str:
+def nginx_regex(choices: str) -> str:
     """Return alternatives as an anchored regex in quotes; names of sites have no character that quotes need."""
-    return f'"^({alternatives})\\Z"'
+    return f'"^({choices})\\Z"'

@@ -13,6 +13,7 @@ from stackctl.proxies.proxy import Files, Rejection
 _REJECTION = re.compile(
     r"\[(?:emerg|alert|crit)\] (?:\d+#\d+: )?(?P<message>.*?)(?: in (?P<path>/\S+?):(?P<line>\d+))?$", re.MULTILINE
 )
+_CA = re.compile(r"\.ca\d*\Z")
 _QUOTED = re.compile(r'"([^"]+)"')
 _NOT_FOUND = re.compile(r'host not found in (?P<what>[a-z_ ]*?) ?"(?P<host>[^":]+)(?::\d+)?"')
 
@@ -42,10 +43,10 @@ def explained(output: str, root: str, files: Files) -> Rejection:
     if path.startswith(f"{CUSTOM.mount}/"):
         name = path.removeprefix(f"{CUSTOM.mount}/")
         return Rejection(message, _only_site(files, name), f"{(CUSTOM / name).path}:{match['line']}", hint)
-    ca = next((text for text in _QUOTED.findall(message) if text.startswith(prefix) and text.endswith(".ca")), None)
+    ca = next((text for text in _QUOTED.findall(message) if text.startswith(prefix) and _CA.search(text)), None)
     if ca is not None:
         site = site_of(ca.removeprefix(prefix))
-        original = original_ca(files.get(f"{SITES}/{site}.conf", b""))
+        original = original_ca(files.get(f"{SITES}/{site}.conf", b""), ca.removeprefix(prefix))
         return Rejection(message.replace(ca, original or ca), site, original, _ROOTS)
     texts = [path] if path else _QUOTED.findall(message)
     text = next((text for text in texts if len(_sites(files, text)) == 1), None)

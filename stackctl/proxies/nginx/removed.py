@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _IDENTITY = ("User", "Groups", "Email", "Name")
 _FORWARDED = (
-    *("By", "Client-Cert", "Email", "For-Original", "Groups", "Access-Token", "Method", "Path", "Prefix", "Protocol"),
+    *("By", "Client-Cert", "Email", "For-Original", "Groups", "Access-Token", "Method", "Path", "Protocol"),
     *("Preferred-Username", "Proto-Version", "Roles", "Scheme", "Server", "Ssl", "Uri", "User"),
 )
 _CDN = (

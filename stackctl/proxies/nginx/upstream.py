@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 
 from stackctl.errors import InputError
 from stackctl.model.routing import Server, Site
-from stackctl.model.values import Domain
 from stackctl.proxies.nginx.layout import CUSTOM
 
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
@@ -18,7 +17,7 @@ _DEPTH = 5
 """Intermediate certificates in a chain, at most; nginx's own limit of 1 is less than public CAs use."""
 
 
-def tls_lines(site: Domain, server: Server) -> Iterator[str]:
+def tls_lines(site: Site, server: Server) -> Iterator[str]:
     """Yield the directives by which the certificate of ``server`` is verified; none if it speaks plain HTTP."""
     tls = server.tls
     if tls is None:
@@ -32,29 +31,40 @@ def tls_lines(site: Domain, server: Server) -> Iterator[str]:
         yield f"proxy_ssl_verify_depth {_DEPTH};"
         if tls.ca:
             yield f"{_COPY}{(CUSTOM / tls.ca).path}:"
-        yield f"proxy_ssl_trusted_certificate {f'sites/{site}.ca' if tls.ca else SYSTEM_CA};"
+        yield f"proxy_ssl_trusted_certificate {_ca_path(site, tls.ca) if tls.ca else SYSTEM_CA};"
 
 
-def original_ca(conf: bytes) -> str | None:
-    """Return the user's file of root certificates that a site's file names the copy of."""
-    found = re.search(rf"{_COPY}(\S+):$", conf.decode("utf-8", "replace"), re.MULTILINE)
+def original_ca(conf: bytes, path: str) -> str | None:
+    """Return the user's file of root certificates that ``path`` is a copy of; ``conf`` is its site's file."""
+    names = rf"{_COPY}(\S+):\s+proxy_ssl_trusted_certificate {re.escape(path)};"
+    found = re.search(names, conf.decode("utf-8", "replace"))
     return found[1] if found else None
 
 
-def ca_of(site: Site, server: Server, custom: Mapping[str, bytes]) -> bytes | None:
-    """Return the content of the user's file of root certificates; None for a site without one.
+def _ca_path(site: Site, ca: str) -> str:
+    """Return the copy of a user's file of root certificates: ``sites/DOMAIN.ca``, the second one ``.ca2``."""
+    number = _cas(site).index(ca) + 1
+    return f"sites/{site.name}.ca{number if number > 1 else ''}"
+
+
+def _cas(site: Site) -> list[str]:
+    return list(dict.fromkeys(server.tls.ca for server in site.servers if server.tls and server.tls.ca))
+
+
+def ca_files(site: Site, custom: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the copies of the user's files of root certificates that the servers of a site need.
 
     Raises:
-        InputError: the file does not exist.
+        InputError: a file does not exist.
     """
-    name = server.tls.ca if server.tls else None
-    if name is None:
-        return None
-    content = custom.get(name)
-    if content is None:
-        raise InputError(
-            f"{site.name}: there is no {(CUSTOM / name).path}",
-            where=site.where,
-            hint="put the PEM file there, or correct 'ca' in 'upstream-tls'",
-        )
-    return content
+    files = {}
+    for name in _cas(site):
+        content = custom.get(name)
+        if content is None:
+            raise InputError(
+                f"{site.name}: there is no {(CUSTOM / name).path}",
+                where=site.where,
+                hint="put the PEM file there, or correct 'ca' in 'upstream-tls'",
+            )
+        files[_ca_path(site, name)] = content
+    return files

@@ -1,0 +1,210 @@
+"""nginx: the locations of a site, and what each does with a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from stackctl.model.matching import EVERY_PATH, PathKind
+from stackctl.model.router import owner_of, stripped
+from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Site, Tuning
+from stackctl.proxies.nginx.directives import first, named
+from stackctl.proxies.nginx.groups import Target
+from stackctl.proxies.nginx.own import (
+    Directives,
+    Snippets,
+    buffer_lines,
+    giving_way,
+    header_lines,
+    outer_lines,
+    sets_buffers,
+)
+from stackctl.proxies.nginx.quoting import location_path
+from stackctl.proxies.nginx.strip import PREFIX, Strip, Strips
+from stackctl.proxies.nginx.upstream import tls_lines
+from stackctl.proxies.nginx.variables import Variables
+from stackctl.templates import render
+
+_DEPTH = 8
+"""Spaces before a line of a location."""
+
+TUNED = {
+    "client_max_body_size": "body_size",
+    "proxy_connect_timeout": "connect_timeout",
+    "proxy_read_timeout": "read_timeout",
+    "proxy_send_timeout": "send_timeout",
+}
+"""Directives of nginx, and the settings of which they have the value."""
+
+BUFFERS = ("proxy_buffering", "proxy_request_buffering")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One location.
+
+    Attributes:
+        head: its parameters.
+        route: None if no route answers there.
+        prefix: what ``strip`` takes off; None for nothing.
+        exact: whether only one path is taken.
+    """
+
+    head: str
+    route: Route | None
+    prefix: str | None = None
+    exact: bool = False
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the location of every path."""
+        return self.head == EVERY_PATH.text
+
+
+def places(site: Site, own: Directives) -> Iterator[Place]:
+    """Yield the locations of the routes that have only paths; ``own`` are the user's directives in the server.
+
+    A prefix ends at a slash: it has one location for itself and one for what is below, so nginx redirects neither.
+    ``^~`` keeps regexes of the user's away from all but ``/``.
+    """
+    exact: dict[str, Route | None] = {}
+    prefixes: dict[str, Route] = {}
+    for route in site.routes:
+        for path in () if route.is_rule else route.match.all_of.paths:
+            (exact if path.kind is PathKind.EXACT else prefixes).setdefault(path.text, route)
+    for text in list(exact):
+        # nginx would redirect the path without the slash to this one.
+        bare = text.removesuffix("/")
+        if bare not in {text, ""} and bare not in prefixes:
+            exact.setdefault(bare, owner_of(site, bare))
+    for text, owner in exact.items():
+        prefix = stripped(owner, text) if owner else None
+        yield Place(f"= {location_path(text)}", owner, prefix, exact=prefix == text)
+    for text, route in prefixes.items():
+        prefix = text if route.strip else None
+        if text == EVERY_PATH.text:
+            yield Place(text, route)
+            continue
+        if text not in exact:
+            yield Place(f"= {location_path(text)}", route, prefix)
+        yield Place(f"^~ {location_path(f'{text}/')}", route, prefix)
+    if EVERY_PATH.text not in prefixes and not any(one.args[-1:] == ("/",) for one in named(own, "location")):
+        yield Place(EVERY_PATH.text, None)
+
+
+@dataclass(frozen=True)
+class Locations:
+    """Renders the locations of one site.
+
+    Attributes:
+        own: the user's directives: around all servers, in this site's server, and in its location.
+        includes: whether the user has a file for the location.
+        dispatch: the first lines of each location.
+    """
+
+    site: Site
+    targets: Mapping[Backend, Target]
+    snippets: Snippets
+    own: Sequence[Directives]
+    includes: bool
+    variables: Variables
+    strips: Strips
+    dispatch: tuple[str, ...] = ()
+
+    def render(self, place: Place) -> str:
+        """Return one location."""
+        route = place.route
+        action: Action = Answer(404) if route is None else route.action
+        strip = None if place.prefix is None else self.strips.of(place.prefix, exact=place.exact)
+        own = place.is_root and self.includes and isinstance(action, Backend)
+        before = list(self.dispatch)
+        lines: list[str] = []
+        passing: dict[str, object] = {"target": None, "tls_lines": [], "path": ""}
+        if isinstance(action, Backend):
+            before += self._prefix_lines(strip)
+            lines += self._passing_lines(self.own[2] if own else ())
+            lines += strip.answers(self.site) if strip else ()
+            lines += tuning_lines(route.tuning, self.site.tuning) if route else ()
+            passing = {
+                "target": self.targets[action],
+                "tls_lines": list(tls_lines(self.site, action.servers[0])),
+                "path": strip.variable if strip else "",
+            }
+        elif isinstance(action, Redirect):
+            before += [strip.refusal] if strip else ()
+            lines += self._redirect(action, strip)
+        else:
+            lines += self._answer(action)
+        text = render(
+            "nginx/location.conf.j2",
+            head=place.head,
+            first=before,
+            lines=lines,
+            own=self.site.name if own else None,
+            **passing,
+        )
+        return giving_way(text, self.own[2], _DEPTH) if own else text
+
+    def _prefix_lines(self, strip: Strip | None) -> Iterator[str]:
+        if strip is not None:
+            yield strip.refusal
+            yield strip.sets_prefix
+        elif any(route.strip for route in self.site.routes):
+            # A page of an error may come here from a location that has one.
+            yield f'set {PREFIX} "";'
+
+    def _passing_lines(self, location: Directives) -> list[str]:
+        """Return the lines of a location that proxies, next to the user's own."""
+        outer = self.own[:2]
+        lines = header_lines(self.snippets, outer, location)
+        for name in ("add_header", "proxy_hide_header"):
+            lines += outer_lines(name, outer, location)
+        return lines + (buffer_lines(location) if sets_buffers(location) else [])
+
+    def _redirect(self, action: Redirect, strip: Strip | None) -> Iterator[str]:
+        if action.to.startswith("/"):
+            yield "absolute_redirect off;"
+        rest = "" if not action.keep_path else strip.variable if strip else "$request_uri"
+        to = action.to.rstrip("/") if rest else action.to
+        yield f"return {action.status} {self.variables.text(to, rest)};"
+
+    def _answer(self, action: Answer) -> Iterator[str]:
+        if not action.text:
+            yield f"return {action.status};"
+            return
+        yield "types { }"
+        yield f"default_type {self.variables.text(action.content_type)};"
+        yield f"return {action.status} {self.variables.text(action.text)};"
+
+
+def tuning_lines(tuning: Tuning | None, around: Tuning) -> Iterator[str]:
+    """Yield the settings of a route that differ from those of its site."""
+    if tuning is None:
+        return
+    for directive, field in TUNED.items():
+        value = getattr(tuning, field)
+        if value != getattr(around, field):
+            yield f"{directive} {value};"
+    if tuning.buffering is not around.buffering:
+        yield from (f"{directive} {'on' if tuning.buffering else 'off'};" for directive in BUFFERS)
+
+
+def settings(site: Site, own: Sequence[Directives], *, stores: bool) -> list[str]:
+    """Return the settings of a site's servers; one that the user sets there is left to the user.
+
+    ``stores`` is whether responses must be buffered, as the user stores them.
+    """
+    defaults = Tuning()
+    http, server, _ = own
+    tuned = {name: (getattr(site.tuning, field), getattr(defaults, field)) for name, field in TUNED.items()}
+    if site.tuning.buffering:
+        tuned |= dict.fromkeys(BUFFERS, ("on", "off"))
+    lines = [
+        f"{name} {value};"
+        for name, (value, default) in tuned.items()
+        # What http.conf sets is a default too, where the Compose file has no other value.
+        if first(server, name) is None and (value != default or first(http, name) is None)
+    ]
+    if stores and not site.tuning.buffering and first(server, "proxy_buffering") is None:
+        lines.append("proxy_buffering on;")
+    return lines + (buffer_lines(server) if sets_buffers(server) else [])
