@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from stackctl.errors import StackfileError
 from stackctl.model import values
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_listeners
-from stackctl.model.matching import Match
 from stackctl.model.project import ROLE_LABEL, Project, Service
-from stackctl.model.routing import Route, Site, Tuning
+from stackctl.model.routing import Site, Tuning
 from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Stack, TlsPolicy
 from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.document import Document
@@ -61,7 +59,7 @@ def refuse_routes(stack: Stack) -> None:
     """Refuse what no proxy renders yet."""
     for site in stack.sites:
         for route in site.routes:
-            if len(site.routes) > 1 or replace(route, where="") != Route(Match(), route.action) or not route.servers:
+            if route.is_rule:
                 raise StackfileError("no proxy has such a route yet", where=route.where)
 
 
