@@ -156,6 +156,25 @@ def test_what_such_a_command_renews_reaches_the_proxy(loop: Loop) -> None:
 # Without
 
 
+def test_a_second_loop_says_what_to_type_instead(loop: Loop) -> None:
+    loop.start()
+    until(lambda: loop.stamp("interval") is not None)
+    calls = loop.lines("calls")
+    command = [*loop.shell, *loop.entrypoint[1:]]
+    variables = {"HOME": str(loop.home), "PATH": f"{loop.home / 'bin'}:{os.environ['PATH']}"}
+    second = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=15)
+    assert second.returncode == 2
+    assert "'docker compose run --rm certbot renew'" in second.stderr
+    assert loop.lines("calls") == calls
+
+
+def test_where_locks_have_no_effect_the_loop_runs(loop: Loop) -> None:
+    (loop.home / "bin/flock").write_text("#!/bin/sh\nexit 1\n")
+    (loop.home / "bin/flock").chmod(0o755)
+    loop.start()
+    until(lambda: loop.stamp("interval") is not None)
+
+
 def test_a_round_that_succeeds_is_recorded(loop: Loop) -> None:
     (loop.stamps / "failed").write_text("1 1\na x\n\nwords\n")
     loop.start()
