@@ -105,9 +105,7 @@ def _repository(found: Repository | None) -> Check:
         return wrong(name, f"git tracks files with secrets: {_listed(list(found.tracked))}", todo)
     if found.unignored:
         lines = " ".join(f"{folder}/" for folder in SECRET_FOLDERS)
-        todo = (
-            f"add to the .gitignore of the stack's directory: {lines}; where there is none, 'stackctl init' writes it"
-        )
+        todo = f"add to the .gitignore of the stack's directory: {lines}; where there is none, 'stackctl up' writes it"
         return wrong(name, f"'git add' would add files with secrets: {_listed(list(found.unignored))}", todo)
     return ok(name, f"the git repository {found.path} ignores private keys and {STATE}")
 

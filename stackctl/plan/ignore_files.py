@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stackctl.model.layout import DOCKERIGNORE, GITIGNORE, SECRET_FOLDERS
 from stackctl.observed.state import Observed
-from stackctl.plan.operation import Operation
+from stackctl.plan.operation import Operation, Preparation
 
 _MARK = b"# Written by stackctl"
 _PURPOSES = {GITIGNORE: "version control", DOCKERIGNORE: "images"}
@@ -18,6 +18,8 @@ LINES = (*(f"{folder}/" for folder in SECRET_FOLDERS), "replaced-*/", "**/.*.tmp
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteIgnoreFile(Operation):
     """Write a file that keeps private keys out of version control or out of images."""
+
+    preparation = Preparation.DIRECTORIES
 
     path: str
     content: bytes

@@ -32,7 +32,6 @@ class Intent:
         ca_bundle: the trust anchors of a private CA; None leaves the file unchanged.
         eab_key: the MAC key of the external account binding to store, if it changes.
         schema: the JSON Schema for editors; None leaves the file unchanged.
-        ignore_files: whether the files that keep keys out of version control and images are completed.
         custom: the user's own files for the proxy, by name; None leaves them unchanged.
         recorded_lineages: the lineages recorded with the state that a rollback restores.
     """
@@ -53,7 +52,6 @@ class Intent:
     ca_bundle: bytes | None = None
     eab_key: str | None = field(default=None, repr=False)
     schema: bytes | None = None
-    ignore_files: bool = False
     custom: Mapping[str, bytes] | None = None
     recorded_lineages: frozenset[str] = frozenset()
 

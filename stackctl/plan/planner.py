@@ -143,9 +143,8 @@ class _Planner:
         if self.intent.schema not in {None, observed.schema}:
             cause = "of another version" if observed.schema else "missing"
             yield WriteSchema(path=SCHEMA, content=self.intent.schema or b"", cause=cause)
-        if self.intent.ignore_files:
-            yield from write_ignore_files(observed)
         if self.intent.focus is None:
+            yield from write_ignore_files(observed)
             yield from hook_operations(observed, deploy_hook())
         yield from self._write_custom()
         if not self.intent.write_last:

@@ -90,9 +90,7 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
         doc = _completed(context, there, options, asked)
     loaded = load(context, doc, text)
     asked_key = None if key == context.directory.eab_key() else key
-    intent = Intent(
-        check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema(context.proxies), ignore_files=True
-    )
+    intent = Intent(check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema(context.proxies))
     result = converge(context, "init", loaded, intent, dry_run=dry_run)
     result = replace(result, notes=(*result.notes, *_uncovered(context)))
     if loaded.stack.acme.agree_tos:

@@ -16,6 +16,7 @@ from stackctl.certs.lineage import Lineage
 from stackctl.certs.settings import TreeSettings
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.model.endpoints import Endpoint
+from stackctl.model.layout import DOCKERIGNORE, GITIGNORE
 from stackctl.model.matching import Match
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Backend, Route, Server
@@ -23,6 +24,7 @@ from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container
 from stackctl.observed.state import Observed
+from stackctl.plan import ignore_files
 from stackctl.plan.certificates import AlignSettings, CheckNames, DeferIssue, Issue, RefuseIssue
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
@@ -60,6 +62,9 @@ def rendering(version: tuple[int, ...] = (1, 30, 4), custom: dict[str, bytes] | 
     return Rendering(Nginx(), version, custom or {})
 
 
+IGNORE_FILES = dict.fromkeys((GITIGNORE, DOCKERIGNORE), "".join(f"{line}\n" for line in ignore_files.LINES).encode())
+
+
 def live_of(
     stack: Stack,
     lineages: dict[str, Lineage],
@@ -95,6 +100,7 @@ def settled(
         shelf=Shelf(lineages, {one.name: dummy_of(*one.domains) for one in stack.sites}),
         custom=custom or {},
         hook=deploy_hook(),
+        ignore_files=IGNORE_FILES,
     )
 
 
@@ -172,7 +178,13 @@ def test_a_certificate_with_more_life_or_less_is_not_requested_again_by_up() -> 
 
 
 def nothing(project: Project) -> Observed:
-    return Observed(stackfile=None, project=project, version=(1, 30, 4), missing=("nginx", "data/certs"))
+    return Observed(
+        stackfile=None,
+        project=project,
+        version=(1, 30, 4),
+        missing=("nginx", "data/certs"),
+        ignore_files=IGNORE_FILES,
+    )
 
 
 def test_a_first_init_makes_everything_in_order() -> None:

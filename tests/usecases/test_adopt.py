@@ -27,7 +27,7 @@ from tests.usecases.test_crash import Fuse
 from tests.usecases.world import Notes, World, data, done
 
 ONE, TWO = "one.example.com", "two.example.com"
-OPERATIONS = 15
+OPERATIONS = 17
 """Of an adoption of the stack below."""
 COMPOSE = """\
 # Mine.

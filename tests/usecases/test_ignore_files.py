@@ -11,7 +11,6 @@ from stackctl.model.layout import DOCKERIGNORE, GITIGNORE
 from stackctl.plan.ignore_files import WriteIgnoreFile
 from stackctl.usecases.init import init
 from stackctl.usecases.result import Result
-from stackctl.usecases.up_down import up
 from tests.usecases.world import OPTIONS, World, data, done
 
 ONE = "one.example.com"
@@ -57,6 +56,16 @@ def test_a_new_stack_in_a_repository_keeps_its_secrets_out_of_it(world: World) -
     assert world.doctor()["host"]["version-control"] == "ok"
 
 
+def test_up_completes_them_in_a_stack_of_an_earlier_version(site: World) -> None:
+    made = {name: (site.root / name).read_bytes() for name in (GITIGNORE, DOCKERIGNORE)}
+    (site.root / GITIGNORE).unlink()
+    (site.root / DOCKERIGNORE).write_bytes(b"# Written by stackctl\n.stackctl/\n")
+    assert list(_causes(site.up())) == [GITIGNORE, DOCKERIGNORE]
+    assert (site.root / GITIGNORE).read_bytes() == made[GITIGNORE]
+    assert b"data/certbot/\n" in (site.root / DOCKERIGNORE).read_bytes()
+    assert not site.up().plan
+
+
 def test_images_leave_out_the_same(world: World) -> None:
     done(world.init())
     ignored = [(world.root / name).read_text().splitlines()[1:] for name in (GITIGNORE, DOCKERIGNORE)]
@@ -79,17 +88,6 @@ def test_a_file_of_the_user_that_names_the_folders_is_not_mentioned(world: World
     world.root.mkdir(exist_ok=True)
     (world.root / GITIGNORE).write_text(lines)
     assert [note for note in done(world.init()).notes if GITIGNORE in note] == []
-
-
-def test_a_stack_of_an_older_version_gets_them_on_init_and_not_on_up(world: World) -> None:
-    done(world.init())
-    for name in (GITIGNORE, DOCKERIGNORE):
-        (world.root / name).unlink()
-    assert not up(world.host, dry_run=True).plan
-    result = done(init(world.host, OPTIONS))
-    assert sorted(_causes(result)) == [DOCKERIGNORE, GITIGNORE]
-    assert "out of version control" in _causes(result)[GITIGNORE]
-    assert not init(world.host, OPTIONS).plan
 
 
 def test_lines_of_a_newer_version_are_added_to_our_own_file(world: World) -> None:

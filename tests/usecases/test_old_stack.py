@@ -77,6 +77,8 @@ def test_the_fixture_holds_no_keys() -> None:
 
 CHANGED = [
     ("create data/certbot/deploy/pairs", "missing"),
+    ("write .gitignore", "keeps private keys out of version control"),
+    ("write .dockerignore", "keeps private keys out of images"),
     ("write certbot's deploy hook data/certbot/deploy/copy-certificates", "missing"),
     ("write docker-compose.yml", "the stack changes"),
     *((f"copy the certificate {name} for the proxy", "the proxy has no copy of it") for name in NAMES),
@@ -113,6 +115,7 @@ def test_its_own_services_and_the_proxys_files_change_and_nothing_else(old: Worl
     assert [(operation.text, operation.cause) for operation in result.plan.operations] == CHANGED
     assert theirs(old.file.read_bytes()) == theirs(before["docker-compose.yml"])
     own = ("nginx/generations/", "nginx/live", ".stackctl/", "data/certbot/deploy/", "docker-compose.yml")
+    own += (".gitignore", ".dockerignore")
     assert _without(old.tree(), own) == _without(before, own)
     assert wire(old) == certificates == on_disk(old.root)
     assert old.served() == dict.fromkeys(NAMES, "real")
