@@ -16,7 +16,7 @@ TLS, PARKED = "app-tls", "parked"
 _STARTING = timedelta(seconds=20)
 """How long a container without a health check may take until it listens."""
 
-_SETTLED = timedelta(minutes=2)
+SETTLED = timedelta(minutes=2)
 """How long a restarted container must be up to count as stable, and not in a crash loop."""
 
 
@@ -114,7 +114,7 @@ def _up(facts: AppFacts, container: Inspected) -> Check:
     logs = f"see 'stackctl logs {facts.subject}'"
     last_line = f"; last log line: {container.last_line}" if container.last_line else ""
     up_for = facts.now - container.started if container.started else timedelta(0)
-    if container.state == "restarting" or (container.running and container.restarts and up_for < _SETTLED):
+    if container.state == "restarting" or (container.running and container.restarts and up_for < SETTLED):
         memory = "ran out of memory" if container.oom_killed else f"ended with code {container.exit_code}"
         text = f"{container.name} is in a crash loop: it {memory}, and was restarted {container.restarts} times"
         return wrong(CONTAINER, text + last_line, f"fix the error that the app reports; {logs}", facts.subject)

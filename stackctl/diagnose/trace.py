@@ -8,7 +8,7 @@ from datetime import datetime
 
 from stackctl.certs.held import Held
 from stackctl.diagnose.answer import JudgedAnswer, judge_answer
-from stackctl.diagnose.apps import AppFacts, judge_app
+from stackctl.diagnose.apps import SETTLED, AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
 from stackctl.diagnose.handshake import judge_handshake
 from stackctl.diagnose.hops import Hop, HopKind
@@ -104,6 +104,10 @@ def _name(facts: TraceFacts) -> Hop:
 
 def _port(facts: TraceFacts) -> Hop:
     at = facts.https_at
+    if facts.proxy is not None and _keeps_restarting(facts, facts.proxy):
+        last = f": {facts.proxy.last_line}" if facts.proxy.last_line else ""
+        todo = "correct what it reports, which 'stackctl doctor' and 'stackctl logs' show, then run 'stackctl up'"
+        return Hop(HopKind.PORT, Verdict.WRONG, f"{at}: {facts.proxy.name} is in a crash loop{last}", None, todo)
     if facts.proxy is None or not facts.proxy.running:
         state = f"{facts.proxy.name} is {facts.proxy.state}" if facts.proxy else "the proxy has no container"
         holder = f"; {at} is in use by {facts.holder}" if facts.holder else ""
@@ -115,6 +119,13 @@ def _port(facts: TraceFacts) -> Hop:
         return Hop(HopKind.PORT, Verdict.WRONG, f"{at} does not reach {facts.proxy.name}{holder}", None, todo)
     health = f", {facts.proxy.health}" if facts.proxy.health else ""
     return Hop(HopKind.PORT, Verdict.OK, f"{at}, published by {facts.proxy.name} ({facts.proxy.state}{health})")
+
+
+def _keeps_restarting(facts: TraceFacts, proxy: Inspected) -> bool:
+    """Return whether the proxy ends again and again; between two ends it runs for a moment."""
+    if proxy.running and proxy.restarts and facts.https.failure and facts.http.failure:
+        return proxy.started is None or facts.now - proxy.started < SETTLED
+    return proxy.state == "restarting"
 
 
 def _free_port(facts: TraceFacts) -> str | None:

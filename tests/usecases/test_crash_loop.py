@@ -8,8 +8,11 @@ import pytest
 
 from stackctl.engine.probe import steady
 from stackctl.errors import ExitCode
+from stackctl.model.values import Domain
 from stackctl.observed.containers import Inspected
+from stackctl.observed.reply import Failure, Reply
 from stackctl.usecases import converge
+from stackctl.usecases.explain import explain
 from tests.usecases.world import World, data, done
 
 NAME = "one.example.com"
@@ -71,6 +74,16 @@ def test_doctor_does_not_call_its_own_port_a_strangers(site: World, monkeypatch:
     site.fake.taken[80] = "docker-proxy"
     assert site.doctor()["host"]["http-port"] == "ok"
     assert site.doctor()["host"]["proxy"] == "wrong"
+
+
+@pytest.mark.parametrize("state", ["running", "restarting"])
+def test_explain_says_why_and_where_to_look(site: World, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    loops(site, monkeypatch, state)
+    monkeypatch.setattr(site.fake, "ask", lambda *_, **__: Reply(failure=Failure.CONNECT))
+    broken = data(explain(site.host, Domain(NAME), "/"))["broken"]
+    assert broken["link"] == "port"
+    assert broken["text"].endswith("is in a crash loop: nginx: [emerg] gone")
+    assert "'stackctl doctor'" in broken["todo"]
 
 
 @pytest.mark.parametrize("state", ["running", "restarting"])
