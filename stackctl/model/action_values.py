@@ -11,7 +11,7 @@ from stackctl.model.match_values import short
 from stackctl.model.values import domain, is_host, port
 
 LONGEST_ANSWER = 2000
-"""Bytes of a fixed answer: nginx takes no parameter of 4096, and a quoted character may need two."""
+"""Bytes of a fixed answer: a parameter of a proxy has its limits, and a quoted character may need two."""
 
 _ANSWERS = range(200, 600)
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -19,7 +19,7 @@ _NO_BODY = (204, 205, 304)
 """Statuses of responses without a body (RFC 9110)."""
 
 _PRIVATE = (444, 499)
-"""Statuses with a meaning of its own in nginx."""
+"""Statuses that no standard has, and that mean something to a proxy."""
 
 _MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,100}"

@@ -30,7 +30,7 @@ class PathMatch:
     kind: PathKind = PathKind.PREFIX
 
     def __str__(self) -> str:
-        return f"~{self.text}" if self.kind is PathKind.REGEX else self.text
+        return {PathKind.PREFIX: "", PathKind.EXACT: "=", PathKind.REGEX: "~"}[self.kind] + self.text
 
 
 EVERY_PATH = PathMatch("/")
@@ -60,6 +60,9 @@ class FieldMatch:
     name: str
     values: tuple[Text, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.name}={'|'.join(map(str, self.values))}" if self.values else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
@@ -78,6 +81,16 @@ class Conditions:
     cookies: tuple[FieldMatch, ...] = ()
     sources: tuple[Network, ...] = ()
 
+    def __str__(self) -> str:
+        fields = (("header", self.headers), ("query", self.query), ("cookie", self.cookies))
+        parts = [
+            ",".join(map(str, self.paths)),
+            ",".join(self.methods),
+            *(f"{kind} {field}" for kind, found in fields for field in found),
+            f"from {','.join(map(str, self.sources))}" if self.sources else "",
+        ]
+        return " ".join(filter(None, parts))
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -89,6 +102,10 @@ class Match:
 
     all_of: Conditions = Conditions((EVERY_PATH,))
     none_of: Conditions | None = None
+
+    def __str__(self) -> str:
+        parts = (str(self.all_of), f"not ({self.none_of})" if self.none_of is not None else "")
+        return " ".join(filter(None, parts))
 
     @classmethod
     def of(cls, *paths: str) -> Match:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stackctl.model.endpoints import Endpoint, Upstream
-from stackctl.model.matching import Match
+from stackctl.model.matching import EVERY_PATH, Match
 from stackctl.model.values import Domain, ServiceName
 
 
@@ -62,6 +62,9 @@ class Backend:
 
     servers: tuple[Server, ...]
 
+    def __str__(self) -> str:
+        return ", ".join(str(server.upstream) for server in self.servers)
+
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
@@ -76,6 +79,9 @@ class Redirect:
     status: int = 308
     keep_path: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.status} to {self.to}{'/…' if self.keep_path else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -88,6 +94,9 @@ class Answer:
     status: int
     text: str = ""
     content_type: str = "text/plain; charset=utf-8"
+
+    def __str__(self) -> str:
+        return f"answers {self.status}"
 
 
 Action = Backend | Redirect | Answer
@@ -136,6 +145,11 @@ class Route:
         return self.priority is not None or not self.match.only_prefixes
 
     @property
+    def is_root(self) -> bool:
+        """Whether it is for every request that no other route is for: its path is ``/``."""
+        return not self.is_rule and EVERY_PATH in self.match.all_of.paths
+
+    @property
     def servers(self) -> tuple[Server, ...]:
         """The servers that it passes requests to; none if the proxy itself answers."""
         return self.action.servers if isinstance(self.action, Backend) else ()
@@ -176,6 +190,20 @@ class Site:
     def aliases(self) -> tuple[Domain, ...]:
         """Its other names."""
         return self.domains[1:]
+
+    @property
+    def routed(self) -> tuple[tuple[Route, Server], ...]:
+        """The servers of all its routes, each with the first route that it serves."""
+        first: dict[Server, Route] = {}
+        for route in self.routes:
+            for server in route.servers:
+                first.setdefault(server, route)
+        return tuple((route, server) for server, route in first.items())
+
+    @property
+    def has_root(self) -> bool:
+        """Whether it has a route for the requests that no other one is for."""
+        return any(route.is_root for route in self.routes)
 
     @property
     def servers(self) -> tuple[Server, ...]:

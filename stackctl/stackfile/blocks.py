@@ -35,7 +35,7 @@ class Block:
     @property
     def has_root(self) -> bool:
         """Whether it has the path ``/``, and with it the keys of the whole site."""
-        return any(EVERY_PATH in competing(placed.route) for placed in self.routes)
+        return any(placed.route.is_root for placed in self.routes)
 
 
 def competing(route: Route) -> tuple[PathMatch, ...]:

@@ -63,6 +63,18 @@ def refuse_routes(stack: Stack) -> None:
                 raise StackfileError("no proxy has such a route yet", where=route.where)
 
 
+def named_services(doc: Document) -> set[str]:
+    """Return the services that items of ``apps`` and of ``routes`` name, right or wrong."""
+    services, apps = doc.data(("services",)), doc.data((KEY, "apps"))
+    bodies = services.values() if isinstance(services, dict) else ()
+    blocks = [body.get(KEY) for body in bodies if isinstance(body, dict)]
+    blocks += apps if isinstance(apps, list) else []
+    lists = [block.get("routes") for block in blocks if isinstance(block, dict)]
+    blocks += [route for routes in lists if isinstance(routes, list) for route in routes]
+    named = [block.get("service") for block in blocks if isinstance(block, dict)]
+    return {name for name in named if isinstance(name, str)}
+
+
 def read_sites(doc: Document) -> tuple[Site, ...]:
     """Return only the sites, from a file that need not have its proxy yet; their services are not checked."""
     top = read_keys(doc)

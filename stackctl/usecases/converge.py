@@ -23,12 +23,13 @@ from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import StartProxy
 from stackctl.plan.planner import make_plan
+from stackctl.plan.warnings import warnings
 from stackctl.proxies.proxy import ProxyLayout
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.stackfile.read import read_stack, refuse_routes, variables
+from stackctl.stackfile.read import named_services, read_stack, refuse_routes, variables
 from stackctl.stackfile.siblings import included
 from stackctl.usecases.recording import record_change, record_found
 from stackctl.usecases.renamed import refuse_renamed
@@ -115,11 +116,9 @@ def services_elsewhere(context: Context, doc: Document) -> frozenset[str]:
 
 
 def _inactive(context: Context, doc: Document, project: Project) -> frozenset[str]:
-    """Return the services of other files whose profiles are not active, if ``x-stackctl.apps`` names any."""
-    apps, services = doc.data((KEY, "apps")), doc.data(("services",))
-    named = [app.get("service") for app in apps if isinstance(app, dict)] if isinstance(apps, list) else []
-    known = {None, *project.services, *(services if isinstance(services, dict) else ())}
-    if all(name in known for name in named if not isinstance(name, list | dict)):
+    """Return the services of other files whose profiles are not active, if an app or a route names any."""
+    services = doc.data(("services",))
+    if named_services(doc) <= {*project.services, *(services if isinstance(services, dict) else ())}:
         return frozenset()
     return services_elsewhere(context, doc)
 
@@ -206,11 +205,11 @@ def _refuse_loops(context: Context, loaded: Loaded) -> None:
     names = loaded.project.services[stack.proxy.service].hosts
     own = cache(context.network.own_addresses)
     for site in stack.sites:
-        for server in site.servers:
+        for route, server in site.routed:
             why = loop(server, stack, names, own)
             if why is not None:
                 hint = "route it to the app itself: its service or its address"
-                raise RequestLoop(why, site=site.name, where=site.where, hint=hint)
+                raise RequestLoop(why, site=site.name, where=route.where, hint=hint)
 
 
 def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result[None]:
@@ -230,7 +229,8 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     refused = next((operation for operation in plan.operations if isinstance(operation, RefuseIssue)), None)
     if intent.strict and refused is not None:
         raise refused.error
-    result = Result(command, None, plan, dry_run=dry_run)
+    notes = tuple(warnings(intent.focused(stack.sites)))
+    result = Result(command, None, plan, dry_run=dry_run, notes=notes)
     _refuse_taken_folder(loaded, observed, proxy.layout)
     if dry_run:
         return replace(result, diffs=plan_diffs(plan, observed, proxy))
@@ -243,7 +243,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
         result = replace(result, steps=tuple(Executor(context, stack, observed).run(plan)))
     if not any(step.stopped for step in result.steps):
         unrecorded = record_change(context, loaded.doc.text, stack, intent, observed, result.steps) or unrecorded
-    return replace(result, notes=(unrecorded,)) if unrecorded else result
+    return replace(result, notes=(*notes, unrecorded)) if unrecorded else result
 
 
 def _refuse_taken_folder(loaded: Loaded, observed: Observed, layout: ProxyLayout) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,7 +15,8 @@ from stackctl.engine.probe.apps import endpoints_answer
 from stackctl.engine.probe.loop import loop
 from stackctl.engine.probe.parked import parked_sites
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.routing import Server
+from stackctl.model.matching import EVERY_PATH
+from stackctl.model.routing import Server, Site
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
 from stackctl.plan.retire import unused_lineages
@@ -26,16 +27,38 @@ from stackctl.usecases.result import Result, json_name
 _RUNNING = ("answers", "running", "healthy", "starting", "unhealthy")
 """The conditions of a reachable server outside Compose and of a running container, best first."""
 
+NO_SERVER = "none"
+"""The health of a site whose requests the proxy itself answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStatus:
+    """The current state of one route of a site.
+
+    Attributes:
+        match: the requests that it is for: their path, or the conditions of a rule.
+        target: its servers, or what the proxy itself answers.
+        health: the worst health of its servers; None if it has none.
+        where: ``file:line`` of its definition.
+    """
+
+    match: str
+    target: str
+    health: str | None
+    where: str
+
 
 @dataclass(frozen=True, slots=True)
 class SiteStatus:
     """The current state of a site.
 
     Attributes:
+        upstream: all servers of the site.
         health: the worst health of its services and of its servers outside Compose.
         issuer: the issuer of the certificate on disk; None if there is none.
         certificate_problem: why that certificate cannot be served.
         served: the certificate of a TLS handshake: ``real``, ``dummy``, ``other`` or ``nothing``.
+        routes: each path of its routes, and each rule; the path ``/``, if it has a route, is the first.
         parked: why the site was taken out of the proxy's configuration; None if it was not.
     """
 
@@ -48,6 +71,7 @@ class SiteStatus:
     days_left: int | None
     certificate_problem: str | None
     served: str
+    routes: tuple[RouteStatus, ...]
     parked: str | None = None
 
 
@@ -114,12 +138,13 @@ def status(context: Context) -> Result[StatusReport]:
                 name=site.name,
                 aliases=site.aliases,
                 upstream=", ".join(str(server.upstream) for server in site.servers),
-                health=max((health[server] for server in site.servers), key=_badness),
+                health=_worst(site.servers, health) or NO_SERVER,
                 issuer=certificate.issuer if certificate else None,
                 not_after=certificate.not_after if certificate else None,
                 days_left=certificate.days_left(now) if certificate else None,
                 certificate_problem=there.problem,
                 served="nothing" if shown is None else kind_of(shown, there),
+                routes=_routes(site, health),
                 parked=parked.get(site.name),
             )
         )
@@ -128,6 +153,20 @@ def status(context: Context) -> Result[StatusReport]:
     renewal = _renewal(loop(context, stack, containers))
     unused = tuple(one.name for one in unused_lineages(shelf, stack.sites))
     return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal, unused))
+
+
+def _routes(site: Site, health: Mapping[Server, str]) -> tuple[RouteStatus, ...]:
+    """Return one row for each path that competes with others, and for each rule."""
+    rows = [
+        RouteStatus(match, str(route.action), _worst(route.servers, health), route.where)
+        for route in site.routes
+        for match in ([str(route.match)] if route.is_rule else map(str, route.match.all_of.paths))
+    ]
+    return tuple(sorted(rows, key=lambda row: row.match != str(EVERY_PATH)))
+
+
+def _worst(servers: Sequence[Server], health: Mapping[Server, str]) -> str | None:
+    return max((health[server] for server in servers), key=_badness, default=None)
 
 
 def _renewal(facts: LoopFacts) -> RenewalStatus:

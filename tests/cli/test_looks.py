@@ -7,6 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -35,7 +36,7 @@ from stackctl.usecases.doctor.doctor import DoctorReport
 from stackctl.usecases.explain import ExplainReport, HopReport, LogEntry
 from stackctl.usecases.history import ChangedFile, EntryReport, HistoryReport
 from stackctl.usecases.result import Result
-from stackctl.usecases.status import SiteStatus, StatusReport
+from stackctl.usecases.status import RouteStatus, SiteStatus, StatusReport
 from tests.offenders import no_offenders
 
 LONG = f"{'a-quite-long-label' * 2}.shop.customer-of-ours.example.com"
@@ -65,7 +66,9 @@ class Screen:
 
 def site(name: str, aliases: Sequence[Domain], upstream: str, served: str = "real") -> SiteStatus:
     until = datetime(2027, 2, 20, tzinfo=UTC)
-    return SiteStatus(Domain(name), tuple(aliases), upstream, "healthy", "Let's Encrypt R12", until, 86, None, served)
+    routes = (RouteStatus("/", upstream, "healthy", "f.yml:3"),)
+    ca = "Let's Encrypt R12"
+    return SiteStatus(Domain(name), tuple(aliases), upstream, "healthy", ca, until, 86, None, served, routes)
 
 
 @widths
@@ -77,6 +80,22 @@ def test_status_fits_and_breaks_no_word(width: int | None) -> None:
     assert "and 97 more" in screen.file.getvalue()
     if width is None:
         assert len(screen.lines) == 4
+
+
+def test_status_has_a_line_for_each_route() -> None:
+    screen = Screen(None)
+    api = RouteStatus("/api", "api:3000", "unhealthy", "f.yml:9")
+    rule = RouteStatus("POST header x-a=~^b", "answers 403", None, "f.yml:12")
+    whole = site("a.example.com", (), "web:80")
+    rows = (replace(whole, routes=(*whole.routes, api, rule)), replace(site("b.example.com", (), "x"), routes=(api,)))
+    status.show(screen.console, Result("status", StatusReport("sites", "running", rows)))
+    assert [re.split(" {2,}", line) for line in screen.lines[2:]] == [
+        ["a.example.com", "-", "web:80", "healthy", "Let's Encrypt R12", "2027-02-20 (86 days)", "real"],
+        ["a.example.com/api", "-", "api:3000", "unhealthy", "-", "-"],
+        ["a.example.com POST header x-a=~^b", "-", "answers 403", "-", "-", "-"],
+        ["b.example.com", "-", "404 for other paths", "-", "Let's Encrypt R12", "2027-02-20 (86 days)", "real"],
+        ["b.example.com/api", "-", "api:3000", "unhealthy", "-", "-"],
+    ]
 
 
 def test_status_of_ordinary_names_stays_a_table_at_80_columns() -> None:

@@ -34,7 +34,7 @@ from stackctl.usecases.renew import RenewReport, SiteRenewal
 from stackctl.usecases.restore import RestoreReport
 from stackctl.usecases.result import Result
 from stackctl.usecases.rollback import RollbackReport
-from stackctl.usecases.status import RenewalStatus, SiteStatus, StatusReport
+from stackctl.usecases.status import RenewalStatus, RouteStatus, SiteStatus, StatusReport
 from stackctl.usecases.up_down import DownReport
 from tests.docs.commands import commands
 from tests.docs.pages import REFERENCE, Page
@@ -78,6 +78,7 @@ def json_keys(kind: type) -> list[str]:
         ("status", StatusReport),
         ("The renewal of status", RenewalStatus),
         ("A row of status", SiteStatus),
+        ("A route of status", RouteStatus),
         ("history", HistoryReport),
         ("A row of history", EntryReport),
         ("rollback", RollbackReport),

@@ -45,7 +45,7 @@ INSIDE = {
     "plan": (
         "intent operation",
         "certificates operations",
-        "adopt copies diff files ignore_files keep repair requests retire services settings",
+        "adopt copies diff files ignore_files keep repair requests retire services settings warnings",
         "planner",
     ),
     "proxies": ("trace", "proxy", "nginx sites", "registry"),

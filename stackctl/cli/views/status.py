@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 
 from stackctl.cli.console import plain
 from stackctl.cli.table import fits, table
+from stackctl.model.matching import EVERY_PATH
 from stackctl.usecases.result import Result
 from stackctl.usecases.status import SiteStatus, StatusReport
 from stackctl.wording import day, listed
@@ -14,7 +17,7 @@ _SERVED_STYLES = {"real": "green", "dummy": "yellow", "other": "yellow", "nothin
 
 
 def show(console: Console, result: Result[StatusReport]) -> None:
-    """Print one row per site."""
+    """Print one row per route."""
     report = result.payload
     plain(console, f"project {report.project}, proxy {report.proxy}")
     for name in report.unused:
@@ -22,9 +25,9 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     if not report.sites:
         plain(console, "no sites yet: add one with 'stackctl add-app DOMAIN'")
         return
-    shown = ([_status_row(row, aliases) for row in report.sites] for aliases in _ALIASES)
+    shown = ([line for row in report.sites for line in _lines(row, aliases)] for aliases in _ALIASES)
     rows = next((rows for rows in shown if fits(console, _TITLES, rows)), None)
-    rows = rows or [_status_row(row, _ALIASES[0]) for row in report.sites]
+    rows = rows or [line for row in report.sites for line in _lines(row, _ALIASES[0])]
     table(console, _TITLES, rows, lambda served: _SERVED_STYLES.get(served, "bold"))
     if report.renewal.problem is not None:
         plain(console, ("renewal: ", "red"), f"{report.renewal.problem}; see 'stackctl doctor'")
@@ -39,12 +42,25 @@ _ALIASES = (3, 1, 0)
 _TITLES = ("SITE", "ALIASES", "UPSTREAM", "HEALTH", "ISSUER", "NOT AFTER", "SERVED")
 
 
-def _status_row(row: SiteStatus, aliases: int) -> tuple[str, ...]:
+def _lines(row: SiteStatus, aliases: int) -> Iterator[tuple[str, ...]]:
+    """Yield one line for each route: the first one is about the site too."""
+    first, *others = row.routes
+    if first.match != str(EVERY_PATH):
+        yield _first(row, aliases, "404 for other paths", "-")
+        others = [first, *others]
+    else:
+        yield _first(row, aliases, first.target, first.health or "-")
+    for route in others:
+        name = f"{row.name}{'' if route.match.startswith('/') else ' '}{route.match}"
+        yield (name, "-", route.target, route.health or "-", "-", "-", "")
+
+
+def _first(row: SiteStatus, aliases: int, target: str, health: str) -> tuple[str, ...]:
     return (
         row.name,
         listed(row.aliases, aliases) or "-",
-        row.upstream,
-        row.health,
+        target,
+        health,
         row.certificate_problem or row.issuer or "-",
         f"{day(row.not_after)} ({row.days_left} days)" if row.not_after else "-",
         "parked" if row.parked else row.served,

@@ -108,11 +108,12 @@ class _Waiting:
         if site is None:
             return None
         awaited = operation.service, operation.port
-        server = next((one for one in site.servers if (one.service, one.endpoint.port) == awaited), None)
-        if server is None:
+        routed = next((pair for pair in site.routed if (pair[1].service, pair[1].endpoint.port) == awaited), None)
+        if routed is None:
             return None
+        where, server = routed[0].where, routed[1]
         networks = proxy_networks(self._context, self._stack.proxy, containers)
-        facts = app_facts(self._context, containers, networks, site.name, server, site.where, answers=None, active=True)
+        facts = app_facts(self._context, containers, networks, site.name, server, where, answers=None, active=True)
         wrong = next((check for check in judge_app(facts) if check.verdict is Verdict.WRONG), None)
         return None if wrong is None else (wrong.text, wrong.todo)
 

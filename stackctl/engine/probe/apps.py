@@ -13,7 +13,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Route, Server, Site
 from stackctl.model.stack import ProxyService
 from stackctl.observed.containers import Container, Deployment, Inspected, ListeningSocket, parse_listeners
 
@@ -26,11 +26,11 @@ def apps(
     proxy_service: ProxyService,
     project: Project,
     containers: Deployment,
-    wanted: Sequence[tuple[Site, Server]],
+    wanted: Sequence[tuple[Site, Route, Server]],
 ) -> list[AppFacts]:
     """Return the facts of each server in ``wanted``."""
     networks = proxy_networks(context, proxy_service, containers)
-    answers = endpoints_answer(context, (server.endpoint for _, server in wanted if server.service is None))
+    answers = endpoints_answer(context, (server.endpoint for *_, server in wanted if server.service is None))
     return [
         app_facts(
             context,
@@ -38,11 +38,11 @@ def apps(
             networks,
             site.name,
             server,
-            site.where,
+            route.where,
             answers=answers.get(server.endpoint) if server.service is None else None,
             active=server.service is None or server.service in project.services,
         )
-        for site, server in wanted
+        for site, route, server in wanted
     ]
 
 

@@ -79,9 +79,9 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
     return CollectedTrace(facts, log.earlier)
 
 
-def refused_tls(context: Context, stack: Stack, project: Project, name: Domain) -> RefusedTls | None:
-    """Request ``name``; return why the proxy refuses the TLS handshake of its app, None if it does not."""
-    facts = collect_trace(context, stack, project, name, "/").facts
+def refused_tls(context: Context, stack: Stack, project: Project, name: Domain, path: str) -> RefusedTls | None:
+    """Request ``path`` of ``name``; return why the proxy refuses the TLS handshake of its app, None if it does not."""
+    facts = collect_trace(context, stack, project, name, path).facts
     message = next((one.message for one in reversed(facts.logged) if "SSL" in one.message), None)
     return RefusedTls(message, facts.advice(message).todo) if message else None
 

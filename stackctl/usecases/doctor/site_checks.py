@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from stackctl.diagnose import apps as judged_apps
 from stackctl.diagnose import certificates as judged_certificates
@@ -18,7 +19,7 @@ from stackctl.engine.probe.parked import parked_sites
 from stackctl.engine.probe.trace import refused_tls
 from stackctl.errors import StackctlError
 from stackctl.model.project import Project
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Route, Server, Site
 from stackctl.model.stack import Stack
 from stackctl.observed.containers import Deployment
 from stackctl.plan.retire import unused_lineages
@@ -39,26 +40,32 @@ def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
     if stack is not None:
         reasons = parked_sites(inputs.context, stack)
         yield from (judged_apps.parked(site.name, reasons[site.name]) for site in sites if site.name in reasons)
-    routed = [(site, server) for site in sites for server in site.servers]
+    routed = [(site, route, server) for site in sites for route, server in site.routed]
     if stack is None or project is None or containers is None or not containers:
         because = inputs.broken or "the stack is down"
-        for site, server in routed:
+        for site, _, server in routed:
             yield from skipped(_app_names(server), because, site.name)
         return
-    here = [one for one in routed if not _waits_for_image(inputs, project, containers, one[1])]
+    here = [one for one in routed if not _waits_for_image(inputs, project, containers, one[2])]
     gathered = probe_apps.apps(inputs.context, stack.proxy, project, containers, here)
     facts = {(one.subject, one.server): one for one in gathered}
-    for site, server in routed:
+    for site, route, server in routed:
         if (site.name, server) in facts:
             checks = judged_apps.judge_app(facts[site.name, server])
             yield from checks
-            yield from _tls_checks(inputs, stack, project, site, server, checks)
+            yield from _tls_checks(inputs, stack, project, site, route, server, checks)
         else:
             yield from skipped(_app_names(server), "its image is not available locally", site.name)
 
 
 def _tls_checks(  # noqa: PLR0913  (the stack, the site, and its checks so far)
-    inputs: DoctorInputs, stack: Stack, project: Project, site: Site, server: Server, earlier: Sequence[Check]
+    inputs: DoctorInputs,
+    stack: Stack,
+    project: Project,
+    site: Site,
+    route: Route,
+    server: Server,
+    earlier: Sequence[Check],
 ) -> Iterator[Check]:
     """Yield the check of the handshake with an app that speaks HTTPS, if it can be reached."""
     if server.tls is None:
@@ -67,12 +74,22 @@ def _tls_checks(  # noqa: PLR0913  (the stack, the site, and its checks so far)
     if failed:
         yield from skipped([judged_apps.TLS], f"{failed[0].name} fails", site.name)
         return
+    path = _path_to(route)
+    if path is None:
+        yield unknown(judged_apps.TLS, "only requests with the conditions of a rule reach it", subject=site.name)
+        return
     try:
-        refused = refused_tls(inputs.context, stack, project, site.name)
+        refused = refused_tls(inputs.context, stack, project, site.name, path)
     except StackctlError as error:
         yield from skipped([judged_apps.TLS], error.message, site.name)
     else:
         yield judged_apps.judge_tls(site.name, server, refused)
+
+
+def _path_to(route: Route) -> str | None:
+    """Return a path of which a plain request reaches the server of ``route``, if there is one."""
+    paths = route.match.all_of.paths
+    return None if route.is_rule or not paths else quote(paths[0].text)
 
 
 def _app_names(server: Server) -> Sequence[str]:
