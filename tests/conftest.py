@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+from typer.main import get_command
 
 # Times are printed in the user's time zone.
 os.environ["TZ"] = "UTC"
 time.tzset()
 
 _LONGEST_NAME = 80
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and tests, which stay to the end, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_command_line() -> Iterator[None]:
+    """Build the command line once in a process, not for each command that a test runs in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from stackctl.plan.operation import Operation
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import PROXIES
+from stackctl.stackfile.document import Document
 from stackctl.usecases.add_app import AddApp, add_app
 from stackctl.usecases.adopt.take_over import UndoReport
 from stackctl.usecases.as_json import payload_object
@@ -87,8 +89,12 @@ class Notes:
         self.stages.append(text)
 
 
+_PARSED = lru_cache(maxsize=256)(Document.parse)
+"""Most files of the tests, and all blocks that stackctl writes, have been read before; nobody changes what is read."""
+
+
 def without_waiting(patch: pytest.MonkeyPatch) -> None:
-    """Let the commands neither wait for the fake nor for the disk.
+    """Let the commands wait neither for the fake nor for the disk, and read each text once.
 
     The fake's state changes only when it is asked to: a second look shows what the first did. No test cuts the
     power, so nothing has to reach the disk: this is most of the time they would take.
@@ -97,6 +103,7 @@ def without_waiting(patch: pytest.MonkeyPatch) -> None:
     for name in ("PROXY_SECONDS", "SITE_SECONDS"):
         patch.setattr(prove, name, 0.0)
     patch.setattr(os, "fsync", lambda _descriptor: None)
+    patch.setattr(Document, "parse", _PARSED)
 
 
 class World:
