@@ -45,6 +45,16 @@ def made_site(made_stack: World, tmp_path_factory: pytest.TempPathFactory) -> Wo
     return world
 
 
+@pytest.fixture(scope="session")
+def made_two(made_site: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """What each ``two`` is a copy of."""
+    world = made_site.template(tmp_path_factory.mktemp("made") / "stack")
+    with pytest.MonkeyPatch.context() as patch:
+        without_waiting(patch)
+        done(world.add("two.example.com"))
+    return world
+
+
 @pytest.fixture
 def stack(made_stack: World, tmp_path: Path) -> World:
     """A stack without apps."""
@@ -55,3 +65,9 @@ def stack(made_stack: World, tmp_path: Path) -> World:
 def site(made_site: World, tmp_path: Path) -> World:
     """A stack with one app, ``one.example.com`` of the service ``one``."""
     return made_site.template(tmp_path / "stack")
+
+
+@pytest.fixture
+def two(made_two: World, tmp_path: Path) -> World:
+    """Two apps with their certificates: ``one.example.com`` and ``two.example.com``."""
+    return made_two.template(tmp_path / "stack")

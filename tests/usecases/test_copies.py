@@ -21,7 +21,7 @@ from stackctl.model.stack import LETSENCRYPT
 from stackctl.plan.copies import CopyLineage, CopyStored
 from stackctl.usecases.backup import BackupOptions, backup
 from stackctl.usecases.restore import RestoreOptions, open_archive, restore
-from tests.usecases.world import World, data, done, without_waiting
+from tests.usecases.world import World, data, done
 
 ONE, TWO = "one.example.com", "two.example.com"
 CONF = Path("data/certbot/conf")
@@ -69,22 +69,6 @@ def deleted(path: Path) -> None:
 DAMAGES: list[Callable[[Path], None]] = [deleted, emptied, halved, zeroed, of_another, a_loop, a_folder]
 
 
-@pytest.fixture(scope="module")
-def made_two(made_site: World, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """What each ``two`` is a copy of."""
-    world = made_site.template(tmp_path_factory.mktemp("made") / "stack")
-    with pytest.MonkeyPatch.context() as patch:
-        without_waiting(patch)
-        done(world.add(TWO))
-    return world
-
-
-@pytest.fixture
-def two(made_two: World, tmp_path: Path) -> World:
-    """Two apps with their certificates."""
-    return made_two.template(tmp_path / "stack")
-
-
 def restart_proxy(world: World) -> None:
     """Start the proxy from what is on disk, as a reboot does."""
     world.fake.remove([one.id for one in world.fake.containers("stack") if one.role == "proxy"])
@@ -126,8 +110,22 @@ def unharmed(world: World, before: dict[str, str]) -> None:
     assert shown(world) == before
 
 
-@pytest.mark.parametrize("file", FILES, ids=str)
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
+QUICK = [
+    *((file, halved) for file in FILES),
+    *((FILES[number], damage) for number, damage in enumerate(DAMAGES) if damage is not halved),
+]
+"""Each file and each damage once; all of them take some seconds."""
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        pytest.param(file, damage, marks=() if (file, damage) in QUICK else pytest.mark.slow)
+        for file in FILES
+        for damage in DAMAGES
+    ],
+    ids=lambda one: one.__name__ if callable(one) else str(one),
+)
 def test_no_damage_of_a_file_takes_a_site_off_its_certificate(
     two: World, damage: Callable[[Path], None], file: Path
 ) -> None:

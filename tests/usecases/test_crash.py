@@ -187,13 +187,29 @@ def check_meanwhile(world: World, before: set[str], texts: set[str]) -> None:
         Document.parse(world.text, world.file.name)
 
 
+Prepared = Callable[[Scenario, Path], World]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Return a copy of what a scenario starts from; several start from the same."""
+    made: dict[Callable[[World], object], World] = {}
+
+    def copied(scenario: Scenario, root: Path) -> World:
+        if scenario.prepare not in made:
+            world = made[scenario.prepare] = World(tmp_path_factory.mktemp("prepared") / "stack")
+            scenario.prepare(world)
+        return made[scenario.prepare].template(root)
+
+    return copied
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in SCENARIOS]
 )
-def test_the_same_command_again_finishes_what_a_crash_cut_short(name: str, tmp_path: Path) -> None:
+def test_the_same_command_again_finishes_what_a_crash_cut_short(name: str, prepared: Prepared, tmp_path: Path) -> None:
     scenario = SCENARIOS[name]
-    start = World(tmp_path / "start" / "stack")
-    scenario.prepare(start)
+    start = prepared(scenario, tmp_path / "start" / "stack")
     start.fake.calls.append("")  # so that the copies count alike
     served = set(start.fake.loaded) - scenario.gone
     texts = {start.text if start.file.exists() else ""}
@@ -249,11 +265,10 @@ def _short(reached: Any, expected: Any) -> str:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_dry_run_shows_exactly_what_the_command_then_does(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = SCENARIOS[name]
-    world = World(tmp_path / "stack")
-    scenario.prepare(world)
+    world = prepared(scenario, tmp_path / "stack")
     before = world.tree()
     with monkeypatch.context() as patch:
         patch.setattr(world, "dry_run", True)

@@ -76,6 +76,9 @@ CASES = [
 ]
 """A link of ``live/`` leads to the same content as the file in ``archive/``."""
 
+QUICK = [case for case in CASES if case[0] in {LIVE[0], ARCHIVE[-1], RENEWAL} or case[1] is truncated]
+"""Every damage of a link, of the key and of the renewal file, and one of every file; all of them take some seconds."""
+
 
 def version(world: World) -> int:
     return len(list((world.root / CONF / "archive" / ONE).glob("cert*.pem")))
@@ -115,11 +118,12 @@ def cure(world: World, most: int = 2) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("file", "damage", "versions"), CASES, ids=lambda one: str(getattr(one, "__name__", one)).replace(ONE, "N")
+    ("file", "damage", "versions"),
+    [pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow) for case in CASES],
+    ids=lambda one: str(getattr(one, "__name__", one)).replace(ONE, "N"),
 )
-def test_what_doctor_advises_cures(site: World, file: str, damage: Callable[[Path], None], versions: int) -> None:
-    world = site
-    done(world.add(TWO, service="two", image="two:latest"))
+def test_what_doctor_advises_cures(two: World, file: str, damage: Callable[[Path], None], versions: int) -> None:
+    world = two
     if versions == 2:
         world.clock.now += timedelta(days=1)
         done(world.renew(ONE))
@@ -229,7 +233,6 @@ def test_a_tree_that_has_everything_is_mended_without_a_ca(
     assert [row["status"] for row in data(done(site.renew()))["apps"]] == ["renewed"]
 
 
-def test_a_key_that_was_overwritten_is_replaced_in_one_step(site: World) -> None:
-    done(site.add(TWO, service="two", image="two:latest"))
-    others(site.root / CONF / "archive" / ONE / "privkey1.pem")
-    assert len(cure(site, most=1)) == 1
+def test_a_key_that_was_overwritten_is_replaced_in_one_step(two: World) -> None:
+    others(two.root / CONF / "archive" / ONE / "privkey1.pem")
+    assert len(cure(two, most=1)) == 1

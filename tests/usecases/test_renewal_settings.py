@@ -18,13 +18,9 @@ CONF = "data/certbot/conf"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    made = World(tmp_path / "stack")
-    done(made.init())
-    done(made.add(ONE))
-    done(made.add(TWO))
-    assert not made.up().plan
-    return made
+def world(two: World) -> World:
+    assert not two.up(dry_run=True).plan
+    return two
 
 
 def renewal(world: World, name: str = ONE) -> Path:
