@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,10 @@ services:
 SHELLS = ("bash", "zsh", "fish")
 
 
-def run_completion(
-    directory: Path, shell: str, *words: str, python: Sequence[str] = ()
-) -> subprocess.CompletedProcess[str]:
-    """Have a shell's completion of a command line run, in a real process without an engine."""
+def completing(directory: Path, shell: str, *words: str) -> dict[str, str]:
+    """The variables by which a shell asks for the completion of a command line."""
     line = " ".join(("stackctl", *words))
-    environ = {
-        **os.environ,
+    return {
         "_STACKCTL_COMPLETE": f"complete_{shell}",
         "DOCKER_HOST": f"unix://{directory}/none.sock",
         "COMP_WORDS": line,
@@ -45,6 +43,13 @@ def run_completion(
         "_TYPER_COMPLETE_ARGS": line,
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
     }
+
+
+def run_completion(
+    directory: Path, shell: str, *words: str, python: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Have a shell's completion of a command line run, in a real process without an engine."""
+    environ = {**os.environ, **completing(directory, shell, *words)}
     # The program's name decides the variable that asks for completion.
     code = "import sys; sys.argv = ['stackctl']; from stackctl.__main__ import main; main()"
     argv = [sys.executable, *python, "-c", code]
@@ -53,9 +58,10 @@ def run_completion(
 
 def complete(directory: Path, shell: str, *words: str) -> list[str]:
     """Return what a shell completes the last word of a command line to."""
-    done = run_completion(directory, shell, *words)
+    with chdir(directory):
+        done = CliRunner().invoke(app, env=completing(directory, shell, *words), prog_name="stackctl")
     assert done.stderr == ""
-    return re.findall(r"[\w.-]+", done.stdout) if shell == "zsh" else done.stdout.split()
+    return done.stdout.split()
 
 
 @pytest.fixture
@@ -69,7 +75,9 @@ def stack(tmp_path: Path) -> Path:
 
 def test_every_shell_completes_domains(stack: Path) -> None:
     for shell in SHELLS:
-        shown = complete(stack, shell, "config", "w")
+        done = run_completion(stack, shell, "config", "w")
+        assert done.stderr == ""
+        shown = re.findall(r"[\w.-]+", done.stdout)
         assert "www.example.com" in shown, shell
         assert "api.example.com" not in shown, shell
 
