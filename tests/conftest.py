@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -16,6 +17,15 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 _LONGEST_NAME = 80
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take longest: beside one that begins last the other workers have nothing to do."""
+    ranks: dict[Path, int] = {}
+    for item in items:
+        rank = next((rank for rank, name in enumerate(("e2e", "slow")) if item.get_closest_marker(name)), 2)
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
 
 
 def pytest_collection_finish() -> None:
