@@ -11,11 +11,12 @@ import pytest
 
 from stackctl.adapters.net import request
 from stackctl.adapters.net.connect import Stream
+from stackctl.adapters.net.exchange import exchanged
 from stackctl.adapters.net.request import ask
 from stackctl.certs.lineage import read_certificate
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.values import Domain
-from stackctl.observed.reply import Failure, Reply
+from stackctl.observed.reply import Failure, Reply, Request
 from tests.unit.servers import NAME, listening, make_pem, refusing, serving, silent, tls
 
 MINE = Domain(NAME)
@@ -77,12 +78,11 @@ def test_by_tls_the_certificate_comes_with_the_reply(pem: Path, client: ssl.SSLC
         (8443, True, f"{NAME}:8443"),
     ],
 )
-def test_a_port_is_part_of_the_host_unless_it_is_the_default(pem: Path, port: int, secure: bool, host: str) -> None:
+def test_a_port_is_part_of_the_host_unless_it_is_the_default(port: int, secure: bool, host: str) -> None:
     here, there = socket.socketpair()
-    certificate = read_certificate(pem.read_bytes()) if secure else None
     with there:
         there.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        assert request._get(here, PortBinding(None, port), MINE, "/", certificate).status == 200
+        assert exchanged(here, Request(MINE, port, secure, "/"), {}, lambda response: response.status) == 200
         assert f"\r\nHost: {host}\r\n" in there.recv(4096).decode()
 
 
@@ -142,10 +142,9 @@ def test_a_server_that_never_answers_is_a_timeout(client: ssl.SSLContext, monkey
         assert ask(at, MINE, "/", client) == ask(at, MINE, "/", None) == Reply(failure=Failure.TIMEOUT)
 
 
-def test_a_server_that_shakes_hands_and_then_never_answers_is_a_timeout_with_its_certificate(pem: Path) -> None:
-    certificate = read_certificate(pem.read_bytes())
+def test_a_connected_server_that_never_answers_is_a_timeout() -> None:
     here, there = socket.socketpair()
     here.settimeout(0.05)
     with there:
-        reply = request._get(here, PortBinding(None, 443), MINE, "/", certificate)
-    assert reply == Reply(certificate=certificate, failure=Failure.TIMEOUT)
+        found = exchanged(here, Request(MINE, 443, tls=True, path="/"), {}, lambda response: response.status)
+    assert found is Failure.TIMEOUT

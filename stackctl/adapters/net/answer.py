@@ -7,9 +7,10 @@ import http.client
 import re
 import ssl
 
-from stackctl.adapters.net.connect import connected, secured
+from stackctl.adapters.net.connect import secured
 from stackctl.adapters.net.deadline import Deadline
-from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
+from stackctl.adapters.net.exchange import exchanged, opened
+from stackctl.model.endpoints import PortBinding
 from stackctl.observed.reply import Failure, Request, Response
 
 _TIMEOUT = 20.0
@@ -21,33 +22,20 @@ _AGENT = "stackctl-compare"
 
 def answer(at: PortBinding, request: Request, context: ssl.SSLContext) -> Response:
     """Send ``request`` to ``at``; its host is the SNI. Redirects are not followed, and a large body is cut off."""
-    try:
-        stream = connected(*at.probe, Deadline(_TIMEOUT, most_bytes=2 * _MOST_BYTES))
-    except OSError:
-        return Response(failure=Failure.CONNECT)
-    default = HTTPS_PORT if request.tls else HTTP_PORT
-    client = http.client.HTTPConnection(request.host)
-    headers = {
-        "Host": request.host if request.port == default else f"{request.host}:{request.port}",
-        "User-Agent": _AGENT,
-        "Accept": "*/*",
-        "Accept-Encoding": "identity",
-        "Connection": "close",
-    }
-    try:
-        client.sock = secured(stream, context, request.host) if request.tls else stream
-    except (OSError, ValueError):
-        return Response(failure=Failure.HANDSHAKE)
-    try:
-        client.request(request.method, request.path, headers=headers)
-        response = client.getresponse()
-        body = response.read(_MOST_BYTES)
-    except TimeoutError:
-        return Response(failure=Failure.TIMEOUT)
-    except (OSError, http.client.HTTPException):
-        return Response(failure=Failure.CLOSED)
-    finally:
-        client.close()
+    stream = opened(at, Deadline(_TIMEOUT, most_bytes=2 * _MOST_BYTES))
+    if isinstance(stream, Failure):
+        return Response(failure=stream)
+    if request.tls:
+        try:
+            stream = secured(stream, context, request.host)
+        except (OSError, ValueError):
+            return Response(failure=Failure.HANDSHAKE)
+    found = exchanged(stream, request, {"User-Agent": _AGENT, "Accept-Encoding": "identity"}, _read)
+    return Response(failure=found) if isinstance(found, Failure) else found
+
+
+def _read(response: http.client.HTTPResponse) -> Response:
+    body = response.read(_MOST_BYTES)
     if response.length and len(body) < _MOST_BYTES:  # what is still missing of the announced length
         return Response(failure=Failure.CLOSED)
     found = tuple((name.lower(), value) for name, value in response.getheaders())

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
+from dataclasses import replace
 
 from cryptography import x509
 
-from stackctl.adapters.net.connect import connected, secured
+from stackctl.adapters.net.connect import secured
 from stackctl.adapters.net.deadline import Deadline
+from stackctl.adapters.net.exchange import exchanged, opened
 from stackctl.certs.lineage import Certificate, describe
-from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.values import Domain
-from stackctl.observed.reply import Failure, Reply
+from stackctl.observed.reply import Failure, Reply, Request
 
 _TIMEOUT = 15.0
 """For the whole request. Longer than the proxy's own timeout for a connection to an app."""
@@ -26,25 +27,28 @@ def ask(at: PortBinding, name: Domain, path: str, context: ssl.SSLContext | None
 
     Redirects are not followed, and the body is not read.
     """
-    connection: socket.socket
-    try:
-        plain = connection = connected(*at.probe, Deadline(_TIMEOUT))
-    except ConnectionResetError:  # something accepted it, and ended it before connect() returned
-        return Reply(failure=Failure.CLOSED)
-    except OSError:
-        return Reply(failure=Failure.CONNECT)
+    stream = opened(at, Deadline(_TIMEOUT))
+    if isinstance(stream, Failure):
+        return Reply(failure=stream)
     certificate: Certificate | None = None
-    try:
-        if context is not None:
-            connection = secure = secured(plain, context, name)
+    if context is not None:
+        try:
+            stream = secure = secured(stream, context, name)
             leaf = secure.getpeercert(binary_form=True)
             certificate = None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
-    except OSError as error:
-        return Reply(failure=_handshake_failure(error))
-    except ValueError:  # the certificate cannot be parsed
-        connection.close()
-        return Reply(failure=Failure.HANDSHAKE)
-    return _get(connection, at, name, path, certificate)
+        except OSError as error:
+            return Reply(failure=_handshake_failure(error))
+        except ValueError:  # the certificate cannot be parsed
+            stream.close()
+            return Reply(failure=Failure.HANDSHAKE)
+    request = Request(host=name, port=at.port, tls=context is not None, path=path)
+    found = exchanged(stream, request, {"User-Agent": _AGENT}, _read)
+    return replace(Reply(failure=found) if isinstance(found, Failure) else found, certificate=certificate)
+
+
+def _read(response: http.client.HTTPResponse) -> Reply:
+    cookie = response.getheader("Set-Cookie") is not None
+    return Reply(response.status, response.getheader("Location"), cookie)
 
 
 def _handshake_failure(error: OSError) -> Failure:
@@ -53,26 +57,3 @@ def _handshake_failure(error: OSError) -> Failure:
     # An alert is a response. EOF without one comes from what is in front of a proxy that is down.
     answered = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
     return Failure.HANDSHAKE if answered else Failure.CLOSED
-
-
-def _get(connection: socket.socket, at: PortBinding, name: Domain, path: str, certificate: Certificate | None) -> Reply:
-    default = HTTP_PORT if certificate is None else HTTPS_PORT
-    client = http.client.HTTPConnection(name)
-    client.sock = connection
-    headers = {
-        "Host": name if at.port == default else f"{name}:{at.port}",
-        "User-Agent": _AGENT,
-        "Accept": "*/*",
-        "Connection": "close",
-    }
-    try:
-        client.request("GET", path, headers=headers)
-        response = client.getresponse()
-        cookie = response.getheader("Set-Cookie") is not None
-        return Reply(response.status, response.getheader("Location"), cookie, certificate)
-    except TimeoutError:
-        return Reply(certificate=certificate, failure=Failure.TIMEOUT)
-    except (OSError, http.client.HTTPException):
-        return Reply(certificate=certificate, failure=Failure.CLOSED)
-    finally:
-        client.close()

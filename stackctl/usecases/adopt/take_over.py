@@ -129,6 +129,6 @@ def undo_adoption(
         return Result("rollback", UndoReport(entry.number, None), dry_run=True, notes=plan)
     written = take_back(context, entry, replace_proxy)
     started = "the proxy was started; it was not running before"
-    told = started if gap[0] is None else f"the proxy was replaced: {gap[0]} ms of downtime"
-    notes = (f"restored {', '.join(written) or 'no file'}", told)
+    outcome = started if gap[0] is None else f"the proxy was replaced: {gap[0]} ms of downtime"
+    notes = (f"restored {', '.join(written) or 'no file'}", outcome)
     return Result("rollback", UndoReport(entry.number, gap[0]), acted=True, notes=notes)

@@ -1,0 +1,45 @@
+"""Connect to a published port, send one request there, and read its response."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Callable
+from typing import TypeVar
+
+from stackctl.adapters.net.connect import Stream, connected
+from stackctl.adapters.net.deadline import Deadline
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
+from stackctl.observed.reply import Failure, Request
+
+T = TypeVar("T")
+
+
+def opened(at: PortBinding, deadline: Deadline) -> Stream | Failure:
+    """Return a connection to ``at``, or why there is none."""
+    try:
+        return connected(*at.probe, deadline)
+    except ConnectionResetError:  # something accepted it, and ended it before connect() returned
+        return Failure.CLOSED
+    except OSError:
+        return Failure.CONNECT
+
+
+def exchanged(
+    stream: socket.socket, request: Request, headers: dict[str, str], read: Callable[[http.client.HTTPResponse], T]
+) -> T | Failure:
+    """Send ``request``, and return what ``read`` makes of the response, or why there is none; closes the stream."""
+    default = HTTPS_PORT if request.tls else HTTP_PORT
+    host = request.host if request.port == default else f"{request.host}:{request.port}"
+    client = http.client.HTTPConnection(request.host)
+    client.sock = stream
+    own = {"Host": host, "Accept": "*/*", "Connection": "close"}
+    try:
+        client.request(request.method, request.path, headers={**own, **headers})
+        return read(client.getresponse())
+    except TimeoutError:
+        return Failure.TIMEOUT
+    except (OSError, http.client.HTTPException):
+        return Failure.CLOSED
+    finally:
+        client.close()
