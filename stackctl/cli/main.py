@@ -11,6 +11,7 @@ import typer
 from stackctl import __version__
 from stackctl.cli.commands import (
     add_app,
+    add_redirect,
     adopt,
     backup,
     cert,
@@ -89,6 +90,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     },
     "Sites": {
         "add-app": add_app.add_app,
+        "add-redirect": add_redirect.add_redirect,
         "remove-app": remove_app.remove_app,
         "set": set_keys.set_keys,
         "unset": set_keys.unset_keys,

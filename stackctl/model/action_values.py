@@ -14,7 +14,7 @@ LONGEST_ANSWER = 2000
 """Bytes of a fixed answer: a parameter of a proxy has its limits, and a quoted character may need two."""
 
 _ANSWERS = range(200, 600)
-_REDIRECTS = (301, 302, 303, 307, 308)
+REDIRECTS = (301, 302, 303, 307, 308)
 _NO_BODY = (204, 205, 304)
 """Statuses of responses without a body (RFC 9110)."""
 
@@ -69,7 +69,7 @@ def followed_target(text: str) -> str:
 
 def answer_status(number: int) -> int:
     """Return ``number`` as the status of a fixed answer."""
-    if number in _REDIRECTS:
+    if number in REDIRECTS:
         raise InputError(f"{number} is the status of a redirect", hint="write 'redirect' with its target, and 'code'")
     if number not in _ANSWERS or number in _PRIVATE:
         raise InputError(f"{number} is not the status of an answer", hint="write one of 200 to 599")

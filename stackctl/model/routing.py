@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from stackctl.model.endpoints import Endpoint, Upstream
 from stackctl.model.matching import EVERY_PATH, Match
+from stackctl.model.pages import ErrorPages, Maintenance, PageFile
 from stackctl.model.values import Domain, ServiceName
 
 
@@ -168,6 +169,9 @@ class Site:
         domains: its names; the first one identifies the site, the others are aliases.
         where: ``file:line`` of its definition.
         certificate: the name of its certificate's lineage, if it is shared or not the site's own.
+        canonical: the one of its names to which the others are redirected; None if each is served.
+        errors: the pages that the proxy shows in the place of its own.
+        maintenance: None while the site is served.
     """
 
     domains: tuple[Domain, ...]
@@ -175,6 +179,9 @@ class Site:
     tuning: Tuning = field(default_factory=Tuning)
     where: str = ""
     certificate: str | None = None
+    canonical: Domain | None = None
+    errors: ErrorPages = field(default_factory=ErrorPages)
+    maintenance: Maintenance | None = None
 
     @property
     def name(self) -> Domain:
@@ -204,6 +211,20 @@ class Site:
     def has_root(self) -> bool:
         """Whether it has a route for the requests that no other one is for."""
         return any(route.is_root for route in self.routes)
+
+    @property
+    def redirect(self) -> Redirect | None:
+        """Where it redirects every request to; None if it does anything else."""
+        match self.routes:
+            case (Route(match=found, action=Redirect() as action),) if found == Match():
+                return action
+        return None
+
+    @property
+    def pages(self) -> tuple[PageFile, ...]:
+        """The files of the stack that its answers come from, each once."""
+        own = self.maintenance.page if self.maintenance else None
+        return tuple(dict.fromkeys((*(page for _, page in self.errors.pages), *([own] if own else []))))
 
     @property
     def servers(self) -> tuple[Server, ...]:

@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from stackctl.model.deploying import DeploySettings
 from stackctl.model.endpoints import Listener, Scheme
-from stackctl.model.routing import Site
-from stackctl.model.values import ServiceName
+from stackctl.model.pages import PageFile
+from stackctl.model.routing import Redirect, Site
+from stackctl.model.values import Domain, ServiceName
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
@@ -95,12 +96,29 @@ class ProxyService:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownNames:
+    """What a request gets on port 80 whose name no site has; with no attribute set the connection is closed.
+
+    Attributes:
+        status: the status of an answer without a page of the stack's.
+        site: the name of the site that answers it.
+    """
+
+    status: int | None = None
+    redirect: Redirect | None = None
+    page: PageFile | None = None
+    site: Domain | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """The desired state: everything in the Compose file that concerns stackctl.
 
     Attributes:
         services: every service of the file, including those of inactive profiles.
         deploys: how each service of the project is deployed.
+        unknown: what requests for other names than those of the sites get.
+        pages: the content of each page, by its path.
     """
 
     acme: Acme
@@ -110,6 +128,15 @@ class Stack:
     services: frozenset[str] = frozenset()
     tls: TlsPolicy = TlsPolicy.INTERMEDIATE
     deploys: Mapping[str, DeploySettings] = field(default_factory=dict)
+    unknown: UnknownNames = field(default_factory=UnknownNames)
+    pages: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def page_files(self) -> tuple[PageFile, ...]:
+        """The files that answers come from, each once."""
+        own = self.unknown.page
+        found = (page for site in self.sites for page in site.pages)
+        return tuple(dict.fromkeys((*found, *([own] if own else []))))
 
     def fitted(self, *, hybrid_keys: bool, ipv6: bool) -> Stack:
         """Return the stack with a proxy that uses what its image and its host have."""

@@ -36,6 +36,7 @@ class Observed:
         images: image ids by reference; None for an image that is not local.
         shelf: every certificate on disk.
         custom: the user's files in the proxy's ``custom/``.
+        pages: the files on disk that the proxy is to answer with, by path.
         ca_bundle: the stack's copy of the root certificates of a private CA.
         schema: the JSON Schema for editors.
         ignore_files: ``.gitignore`` and ``.dockerignore`` of the stack's directory, by name.
@@ -63,6 +64,7 @@ class Observed:
     images: Mapping[str, str | None] = field(default_factory=dict)
     shelf: Shelf = field(default_factory=Shelf)
     custom: Mapping[str, bytes] = field(default_factory=dict)
+    pages: Mapping[str, bytes] = field(default_factory=dict)
     ca_bundle: bytes | None = None
     schema: bytes | None = None
     ignore_files: Mapping[str, bytes] = field(default_factory=dict)
@@ -73,6 +75,10 @@ class Observed:
     now: datetime = _EPOCH
     restarting: frozenset[str] = frozenset()
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)
+
+    def before(self, path: str) -> bytes | None:
+        """Return the content on disk of one of the user's own files for the proxy, or of a page, if it exists."""
+        return self.pages[path] if path in self.pages else self.custom.get(path.rpartition("/")[2])
 
     def fitted(self, stack: Stack) -> Stack:
         """Return ``stack`` with a proxy that uses what its image and this host have."""

@@ -63,6 +63,7 @@ class _Files:
     def __init__(self, observed: Observed, proxy: Proxy) -> None:
         self._stackfile = None if observed.stackfile is None else observed.stackfile.encode()
         self._custom = dict(observed.custom)
+        self._before = observed.before
         self._live = dict(observed.live)
         self._proxy = proxy
 
@@ -71,7 +72,8 @@ class _Files:
             case WriteStackfile():
                 yield from file_diff(operation.file, self._stackfile, operation.content.encode())
             case WriteCustom():
-                yield from file_diff(operation.path, self._custom.pop(operation.name, None), operation.content)
+                yield from file_diff(operation.path, self._before(operation.path), operation.content)
+                self._custom.pop(operation.name, None)
                 if operation.content is not None:
                     self._custom[operation.name] = operation.content
             case StageFiles():

@@ -33,6 +33,7 @@ class Intent:
         eab_key: the MAC key of the external account binding to store, if it changes.
         schema: the JSON Schema for editors; None leaves the file unchanged.
         custom: the user's own files for the proxy, by name; None leaves them unchanged.
+        pages: the files that the proxy answers with, by path; None leaves them unchanged.
         recorded_lineages: the lineages recorded with the state that a rollback restores.
     """
 
@@ -53,6 +54,7 @@ class Intent:
     eab_key: str | None = field(default=None, repr=False)
     schema: bytes | None = None
     custom: Mapping[str, bytes] | None = None
+    pages: Mapping[str, bytes] | None = None
     recorded_lineages: frozenset[str] = frozenset()
 
     def focused(self, sites: Sequence[Site]) -> list[Site]:

@@ -192,6 +192,9 @@ class _Planner:
             if wanted is not None and wanted.get(name) != there.get(name):
                 path = f"{self.rendering.proxy.layout.custom}/{name}"
                 yield WriteCustom(path=path, content=wanted.get(name), cause="restored from the history")
+        for path, content in sorted((self.intent.pages or {}).items()):
+            if self.observed.pages.get(path) != content:
+                yield WriteCustom(path=path, content=content, cause="restored from the history")
 
     def _run_proxy(self, *, published: bool) -> Iterator[Operation]:
         proxy_service = self.stack.proxy

@@ -11,6 +11,7 @@ from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_lis
 from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.routing import Site, Tuning
 from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Stack, TlsPolicy
+from stackctl.stackfile.answers import refuse_circles, unknown_names, with_answers
 from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY, checked, decode, tuning
@@ -44,14 +45,18 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
     defaults = tuning(doc, (KEY,), top, Tuning())
     services = doc.data(("services",))
     written = frozenset(services if isinstance(services, dict) else ())
+    sites = with_answers(doc, top, sites_of(doc, top, defaults, {*written, *project.services, *elsewhere}), defaults)
+    proxy = _proxy_service(doc, project, top.proxy)
+    refuse_circles(sites, proxy)
     return Stack(
         acme=_acme(doc, top),
-        sites=sites_of(doc, top, defaults, {*written, *project.services, *elsewhere}),
-        proxy=_proxy_service(doc, project, top.proxy),
+        sites=sites,
+        proxy=proxy,
         certbot=_role(doc, project, "certbot").name,
         services=written | frozenset(elsewhere),
         tls=TlsPolicy(top.tls),
         deploys=deploys_of(doc, project),
+        unknown=unknown_names(doc, top, sites),
     )
 
 
@@ -78,7 +83,8 @@ def named_services(doc: Document) -> set[str]:
 def read_sites(doc: Document) -> tuple[Site, ...]:
     """Return only the sites, from a file that need not have its proxy yet; their services are not checked."""
     top = read_keys(doc)
-    return sites_of(doc, top, tuning(doc, (KEY,), top, Tuning()), None)
+    defaults = tuning(doc, (KEY,), top, Tuning())
+    return with_answers(doc, top, sites_of(doc, top, defaults, None), defaults)
 
 
 def service_with_role(doc: Document, role: str) -> str | None:

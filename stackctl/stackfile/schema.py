@@ -13,6 +13,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from stackctl.stackfile.answer_keys import (
+    Canonical,
+    Errors,
+    InterceptErrors,
+    MaintenanceBlock,
+    MaintenanceKeys,
+    RedirectKeys,
+    UnknownKeys,
+)
+
 COMPOSE_SCHEMA = "https://raw.githubusercontent.com/compose-spec/compose-go/main/schema/compose-spec.json"
 """URL of the JSON Schema of Compose."""
 
@@ -132,7 +142,16 @@ class RouteKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     deny: Annotated[Literal["all"] | None, Meta(description="Answer 403")] = None
 
 
-class ServiceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+class SiteKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """Keys of a whole site."""
+
+    canonical: Canonical = None
+    errors: Errors = {}
+    intercept_errors: InterceptErrors = None
+    maintenance: MaintenanceBlock = None
+
+
+class ServiceKeys(SiteKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     """``services.NAME.x-stackctl``: the site this service answers."""
 
     domains: Domains
@@ -151,7 +170,7 @@ class ServiceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=T
     routes: Annotated[list[RouteKeys], Meta(description="More paths and rules of the site")] = []
 
 
-class AppKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+class AppKeys(SiteKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     """``x-stackctl.apps[]``: a site outside Compose, or one more site of a service."""
 
     domains: Domains
@@ -184,9 +203,15 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     tls: Literal["modern", "intermediate"] = "intermediate"
     proxy: str = "nginx"
     apps: Annotated[list[AppKeys], Meta(description="Sites that are not one service's own")] = []
+    redirects: Annotated[list[RedirectKeys], Meta(description="Names that are only redirected")] = []
+    default: Annotated[
+        Literal["close", 404] | UnknownKeys, Meta(description="Answer on port 80 for names that no site has")
+    ] = "close"
+    errors: Errors = {}
+    intercept_errors: InterceptErrors = None
 
 
-LISTS: dict[str, type[Struct]] = {"apps": AppKeys, "routes": RouteKeys}
+LISTS: dict[str, type[Struct]] = {"apps": AppKeys, "routes": RouteKeys, "redirects": RedirectKeys}
 """The shapes of the items of a list, by its key in any shape."""
 
 BLOCKS: dict[str, type[Struct]] = {
@@ -196,6 +221,8 @@ BLOCKS: dict[str, type[Struct]] = {
     "answer": AnswerKeys,
     "deploy": DeployKeys,
     "health": HealthKeys,
+    "maintenance": MaintenanceKeys,
+    "default": UnknownKeys,
 }
 """The shapes of mappings inside others, by their key in any shape."""
 

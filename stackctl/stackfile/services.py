@@ -127,6 +127,11 @@ def outside_block(domains: Sequence[Domain], *, upstream: str | None, service: s
     return render("compose/outside.yml.j2", domains=domains, upstream=upstream, service=service, port=port)
 
 
+def redirect_block(names: Sequence[Domain], to: str, code: int, *, keep_path: bool) -> str:
+    """Return one item of the top-level ``redirects`` list."""
+    return render("compose/redirect.yml.j2", names=names, to=to, code=code, keep_path=keep_path)
+
+
 def stackfile(settings: str, services: Sequence[str], schema: str = SCHEMA) -> str:
     """Return a new docker-compose.yml; ``schema`` is the path from it to its JSON Schema."""
     return render("compose/docker-compose.yml.j2", settings=settings, services=services, schema=schema)

@@ -15,12 +15,14 @@ from stackctl.errors import InputError, StackfileError
 from stackctl.model.routing import Site
 from stackctl.model.values import domain
 from stackctl.stackfile import edit
+from stackctl.stackfile.answer_keys import RedirectKeys
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, known_keys
 from stackctl.templates import yaml_name
 
 _PLAIN = re.compile(r"[0-9][A-Za-z0-9.-]*\Z")
+_SHAPES: dict[str | int, type[Struct]] = {"apps": AppKeys, "redirects": RedirectKeys}
 _FLOW = ("[", "{")
 
 
@@ -46,14 +48,19 @@ class Change:
 
 
 def block_of(values: Document, site: Site) -> Path:
-    """Return the place of the keys of the whole site: an item of the top-level list, or the key of a service."""
-    apps: list[Path] = [(KEY, "apps", index) for index, _ in enumerate(values.data((KEY, "apps")) or [])]
+    """Return the place of the keys of the whole site: an item of a top-level list, or the key of a service."""
+    lists: list[Path] = [(KEY, key, n) for key in _SHAPES for n, _ in enumerate(values.data((KEY, key)) or [])]
     services: list[Path] = [("services", service, KEY) for service in values.data(("services",)) or {}]
     return next(
         path
-        for path in (*apps, *services)
-        if values.where_of(path) == site.where and site.name in map(_canonical, values.data((*path, "domains")) or ())
+        for path in (*lists, *services)
+        if values.where_of(path) == site.where and site.name in map(_canonical, _names(values, path))
     )
+
+
+def _names(values: Document, block: Path) -> list[str]:
+    found = values.data((*block, "from" if block[1] == "redirects" else "domains")) or []
+    return [found] if isinstance(found, str) else found
 
 
 def _canonical(name: str) -> str:
@@ -70,7 +77,7 @@ def changed(doc: Document, block: Path, change: Change) -> Document:
         InputError: the block cannot have the key, or the key cannot have the value.
         StackfileError: the text is laid out in a way that cannot be edited.
     """
-    kind = _type_of(AppKeys if block[0] == KEY else ServiceKeys, change)
+    kind = _type_of(_SHAPES[block[1]] if block[0] == KEY else ServiceKeys, change)
     path: Path = (*block, *change.steps)
     there = doc.entry(path) is not None
     if change.value is None:

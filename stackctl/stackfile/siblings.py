@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_KEY = "x-stackctl"
+
 
 @dataclass(frozen=True, slots=True)
 class Siblings:
@@ -17,6 +19,7 @@ class Siblings:
         volumes: named volumes.
         builds: build contexts, each with its service.
         mounts: paths of the host that are mounted, each with its service.
+        pages: files that the proxy answers with, relative to the stack's directory.
     """
 
     read: tuple[str, ...] = ()
@@ -24,6 +27,7 @@ class Siblings:
     volumes: tuple[str, ...] = ()
     builds: tuple[tuple[str, str], ...] = ()
     mounts: tuple[tuple[str, str], ...] = ()
+    pages: tuple[str, ...] = ()
 
 
 def valued(data: Any, values: Callable[[Sequence[str]], Sequence[str]]) -> Any:  # noqa: ANN401  (YAML holds anything)
@@ -74,7 +78,18 @@ def siblings(data: Any) -> Siblings:  # noqa: ANN401  (YAML holds anything)
             builds[-1] = (build, name)
         mounts += [(source, name) for volume in _items(body.get("volumes")) for source in _bound(volume)]
     volumes = tuple(str(name) for name in _mapping(top.get("volumes")))
-    return Siblings(_unique(read), _unique(compose), volumes, _unique(builds), _unique(mounts))
+    return Siblings(_unique(read), _unique(compose), volumes, _unique(builds), _unique(mounts), pages(top))
+
+
+def pages(data: Any) -> tuple[str, ...]:  # noqa: ANN401  (YAML holds anything)
+    """Return the files that the proxy answers with, of a Compose file that need not be valid."""
+    top = _mapping(data)
+    stack = _mapping(top.get(_KEY))
+    sites = [*(body.get(_KEY) for _, body in _services(top)), *_items(stack.get("apps"))]
+    found = [_mapping(stack.get("default")).get("page")]
+    for block in map(_mapping, (stack, *sites)):
+        found += [*_mapping(block.get("errors")).values(), _mapping(block.get("maintenance")).get("page")]
+    return _unique([path for one in found for path in _paths(one)])
 
 
 def _services(top: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

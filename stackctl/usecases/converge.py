@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
 from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
-from stackctl.engine.waiting import wait_for
-from stackctl.errors import HostError, InputError, RequestLoop, StackfileError
-from stackctl.model.endpoints import PortBinding
-from stackctl.model.layout import GENERATIONS
+from stackctl.errors import InputError, RequestLoop, StackfileError
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
 from stackctl.model.upstreams import loop
-from stackctl.observed.state import Observed
 from stackctl.plan.certificates import RefuseIssue
 from stackctl.plan.diff import plan_diffs
 from stackctl.plan.intent import Intent
-from stackctl.plan.operation import Plan
-from stackctl.plan.operations import StartProxy
 from stackctl.plan.planner import make_plan
 from stackctl.plan.warnings import warnings
-from stackctl.proxies.proxy import ProxyLayout
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import named_services, read_stack, refuse_routes, variables
 from stackctl.stackfile.siblings import included
+from stackctl.usecases.pages import with_pages
 from stackctl.usecases.recording import record_change, record_found
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
-
-PORT_SECONDS = 3.0
-"""How long Docker may take to release a port of the proxy's ended container."""
+from stackctl.usecases.taken import refuse_taken_folder, refuse_taken_ports
 
 _INIT_PORTS = "choose other ports with 'stackctl init --http PORT --https PORT'"
 
@@ -93,14 +86,15 @@ def load_current(context: Context) -> Loaded:
     return load(context, doc, doc.text)
 
 
-def load(context: Context, doc: Document, before: str | None) -> Loaded:
-    """Load ``doc``, which replaces ``before`` on disk.
+def load(context: Context, doc: Document, before: str | None, recorded: Mapping[str, bytes] | None = None) -> Loaded:
+    """Load ``doc``, which replaces ``before`` on disk; ``recorded`` has its pages, if these are not those on disk.
 
     Raises:
         StackfileError: Compose rejects it, or x-stackctl is invalid.
     """
     project, values = resolve(context, doc)
-    loaded = Loaded(doc, values, project, read_stack(values, project, _inactive(context, values, project)), before)
+    stack = read_stack(values, project, _inactive(context, values, project))
+    loaded = Loaded(doc, values, project, with_pages(context, stack, recorded), before)
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
     refuse_routes(loaded.stack)
     _refuse_misplaced(context, loaded)
@@ -231,12 +225,12 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
         raise refused.error
     notes = tuple(warnings(intent.focused(stack.sites)))
     result = Result(command, None, plan, dry_run=dry_run, notes=notes)
-    _refuse_taken_folder(loaded, observed, proxy.layout)
+    refuse_taken_folder(loaded.project, stack, observed, proxy.layout)
     if dry_run:
         return replace(result, diffs=plan_diffs(plan, observed, proxy))
     if plan:
         begins = command == "init" and loaded.doc.text != loaded.before
-        _refuse_taken_ports(context, stack, observed, plan, _INIT_PORTS if begins else _other_ports(loaded, stack))
+        refuse_taken_ports(context, stack, observed, plan, _INIT_PORTS if begins else _other_ports(loaded, stack))
     # A rollback chooses its target from the history, so no entry may be added before it.
     unrecorded = record_found(context, stack, observed) if intent.custom is None else None
     if plan:
@@ -246,52 +240,6 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     return replace(result, notes=(*notes, unrecorded)) if unrecorded else result
 
 
-def _refuse_taken_folder(loaded: Loaded, observed: Observed, layout: ProxyLayout) -> None:
-    """Refuse to begin a stack in a directory where files of the user's are in the place of stackctl's."""
-    if f"{layout.directory}/{GENERATIONS}" not in observed.missing or not observed.in_the_way:
-        return
-    users = sorted(
-        service.name
-        for service in loaded.project.services.values()
-        if service.name != loaded.stack.proxy.service
-        and any(f"/{layout.directory}/" in f"/{mount.source}/" for mount in service.mounts)
-    )
-    mounted = f", and the mounts of {', '.join(users)}" if users else ""
-    raise HostError(
-        f"{', '.join(observed.in_the_way)} already exists, and stackctl did not write it",
-        where=f"{layout.directory}/",
-        hint=f"stackctl needs this directory: move yours to another name{mounted}; nothing was changed."
-        " If it belongs to a proxy that you want to replace, see 'stackctl adopt --help'",
-    )
-
-
-def _refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan: Plan, other: str) -> None:
-    """Refuse to start the proxy while another program holds one of its ports; nothing is written yet.
-
-    ``other`` says how to publish others.
-    """
-    starts = any(isinstance(operation, StartProxy) for operation in plan.operations)
-    # The stack's own proxy is replaced, whatever its service was called, and also while it is being restarted.
-    if not starts or observed.containers.publishes_as(stack.proxy.service, "proxy"):
-        return
-    for at in (listener.at for listener in stack.proxy.listeners):
-        owner = context.wire.owner(at)
-        if owner and observed.containers.of(stack.proxy.service):
-            owner = _owner_after_release(context, at)
-        if owner:
-            holder = context.containers.publisher(at) or owner
-            raise HostError(
-                f"port {at} cannot be published: it is in use by {holder}",
-                hint=f"stop it, or {other}",
-            )
-
-
 def _other_ports(loaded: Loaded, stack: Stack) -> str:
     """Return how a stack publishes other ports; 'init' changes none of a service that exists."""
     return f"edit the ports in {loaded.doc.where_of(('services', stack.proxy.service, 'ports'))} and run 'stackctl up'"
-
-
-def _owner_after_release(context: Context, at: PortBinding) -> str | None:
-    """Return the process that holds a port also when Docker has had time to release it; None if it is free."""
-    wait_for(lambda: None if context.wire.owner(at) else True, PORT_SECONDS)
-    return context.wire.owner(at)

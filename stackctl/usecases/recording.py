@@ -16,15 +16,18 @@ from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Publish, WriteStackfile
 from stackctl.plan.retire import RetireLineage
 from stackctl.proxies.proxy import ProxyLayout
+from stackctl.usecases.pages import pages_on_disk
 
 _RESTORABLE = (WriteStackfile, Publish, RetireLineage)
 """Operations that produce a new state to roll back to, or that cannot be undone."""
 
 
-def files_of(context: Context, layout: ProxyLayout, stackfile: str, custom: Mapping[str, bytes]) -> dict[str, bytes]:
+def files_of(
+    context: Context, layout: ProxyLayout, stackfile: str, custom: Mapping[str, bytes], pages: Mapping[str, bytes]
+) -> dict[str, bytes]:
     """Return the files of a history entry: those that users write, by path relative to the stack's directory."""
     own = {f"{layout.custom}/{name}": content for name, content in custom.items()}
-    return {context.directory.main_path: stackfile.encode(), **own}
+    return {context.directory.main_path: stackfile.encode(), **own, **pages}
 
 
 def record_found(context: Context, stack: Stack, observed: Observed) -> str | None:
@@ -40,7 +43,8 @@ def record_found(context: Context, stack: Stack, observed: Observed) -> str | No
         last = history.last()
         if last is not None and last.generation == observed.published:
             return None
-        files = files_of(context, context.proxy_of(stack).layout, observed.stackfile, observed.custom)
+        layout, text = context.proxy_of(stack).layout, observed.stackfile
+        files = files_of(context, layout, text, observed.custom, pages_on_disk(context, text))
         recorded = {} if last is None else history.files(last.number)
         changes = tuple(f"{path} was not recorded before" for path in files if files[path] != recorded.get(path))
         lineages = _fingerprints(context, stack, observed, ())
@@ -96,7 +100,7 @@ def record_change(  # noqa: PLR0913  (the state, and the steps that led to it)
         layout = context.proxy_of(stack).layout
         generation = context.delivery(layout).published()
         custom = observed.custom if intent.custom is None else intent.custom
-        files = files_of(context, layout, stackfile, custom)
+        files = files_of(context, layout, stackfile, custom, stack.pages)
         last = history.last()
         lasting = any(isinstance(step.operation, RetireLineage) for step in steps)
         same = last is not None and last.generation == generation and history.files(last.number) == files

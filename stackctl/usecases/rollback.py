@@ -21,6 +21,7 @@ from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import read_keys
 from stackctl.usecases.adopt.take_over import UndoReport, undo_adoption
 from stackctl.usecases.converge import converge, interpolated, load, open_document
+from stackctl.usecases.pages import pages_on_disk
 from stackctl.usecases.recording import files_of, record_undo, record_unknown
 from stackctl.usecases.refresh import refreshed
 from stackctl.usecases.result import Result
@@ -76,9 +77,11 @@ def rollback(
         )
     doc = refreshed(context, _parsed(context, entry, text))
     there = now.get(context.directory.main_path)
-    loaded = load(context, doc, None if there is None else there.decode())
+    loaded = load(context, doc, None if there is None else there.decode(), files)
     custom = _custom(files, context.proxy_of(loaded.stack).layout)
-    intent = Intent(issue=issue, ledger=ledger, custom=custom, recorded_lineages=frozenset(entry.lineages))
+    restored = loaded.stack.pages
+    lineages = frozenset(entry.lineages)
+    intent = Intent(issue=issue, ledger=ledger, custom=custom, pages=restored, recorded_lineages=lineages)
     result = converge(context, "rollback", loaded, intent, dry_run=dry_run)
     return replace(result, notes=(*notes, *result.notes)).carrying(RollbackReport(entry.number))
 
@@ -93,7 +96,8 @@ def _layout_now(context: Context) -> ProxyLayout:
 
 def _files_now(context: Context, layout: ProxyLayout) -> dict[str, bytes]:
     text = context.directory.stackfile()
-    files = files_of(context, layout, text or "", context.directory.custom(layout))
+    pages = pages_on_disk(context, text or "")
+    files = files_of(context, layout, text or "", context.directory.custom(layout), pages)
     if text is None:
         del files[context.directory.main_path]
     return files

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.model.stack import TlsPolicy
+from stackctl.stackfile.answer_keys import MaintenanceKeys, RedirectKeys, UnknownKeys
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_stack
 from stackctl.stackfile.schema import AnswerKeys, AppKeys, MatchKeys, RouteKeys, ServiceKeys, StackKeys, known_keys
 from tests.docs.pages import ROOT
 
+SHAPES = (
+    *(StackKeys, ServiceKeys, AppKeys, RouteKeys, MatchKeys, AnswerKeys),
+    *(RedirectKeys, MaintenanceKeys, UnknownKeys),
+)
 EXAMPLE = ROOT / "docs" / "examples" / "docker-compose.yml"
 
 
@@ -25,15 +30,20 @@ def test_the_example_has_the_values_its_comments_describe(tmp_path: Path) -> Non
         "shop.example.com": "shop:8000 shop:8001 api:3000",
         "admin.example.com": "shop:9000",
         "legacy.example.com": "172.17.0.1:3000",
+        "old.example.com": "",
+        "shop.example.net": "",
     }
-    assert [site.aliases for site in stack.sites if site.aliases] == [("www.blog.example.com",)]
-    assert [site.tuning.body_size for site in stack.sites] == ["32m", "2g", "32m", "32m"]
+    aliases = [site.aliases for site in stack.sites if site.aliases]
+    assert aliases == [("www.blog.example.com",), ("www.old.example.com",)]
+    assert [site.tuning.body_size for site in stack.sites if site.servers] == ["32m", "2g", "32m", "32m"]
+    assert [site.redirect.status for site in stack.sites if site.redirect] == [308, 308]
+    assert sorted(page.path for page in stack.page_files) == ["pages/502.html", "pages/blog-503.html"]
     assert (stack.proxy.service, stack.certbot, stack.tls) == ("nginx", "certbot", TlsPolicy.MODERN)
 
 
 def test_the_example_shows_every_key() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    for shape in (StackKeys, ServiceKeys, AppKeys, RouteKeys, MatchKeys, AnswerKeys):
+    for shape in SHAPES:
         for key in known_keys(shape):
             assert f"{key}:" in text, key
 

@@ -10,6 +10,7 @@ from msgspec import NODEFAULT, Struct
 
 from stackctl.model.routing import Tuning
 from stackctl.proxies.registry import PROXIES
+from stackctl.stackfile.answer_keys import MaintenanceKeys, RedirectKeys
 from stackctl.stackfile.schema import (
     AnswerKeys,
     AppKeys,
@@ -30,6 +31,8 @@ TABLES: dict[str, type[Struct]] = {
     "In an item of routes": RouteKeys,
     "In match": MatchKeys,
     "In answer": AnswerKeys,
+    "Redirects": RedirectKeys,
+    "Maintenance": MaintenanceKeys,
 }
 SPECIAL = {"In an item of routes": {"service": "its service", "code": "308"}}
 """Defaults that the reader gives, and not the schema."""
@@ -60,4 +63,4 @@ def _default(field: msgspec.structs.FieldInfo, heading: str) -> str:
     if value is None and hasattr(Tuning, field.name):
         inherited = "as in its service" if heading == "In an item of routes" else "as at the top"
         return json.dumps(getattr(Tuning(), field.name)).strip('"') if heading == "At the top" else inherited
-    return "none" if value in (None, [], "") else json.dumps(value).strip('"')
+    return "none" if value in (None, [], {}, "") else json.dumps(value).strip('"')

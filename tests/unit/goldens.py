@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from ipaddress import ip_network
 
 from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Lineage
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.matching import Conditions, Match, PathKind, PathMatch
-from stackctl.model.routing import Answer, Backend, Redirect, Route, Server, Tuning
-from stackctl.model.stack import Stack, TlsPolicy
+from stackctl.model.pages import ErrorPages, Maintenance, PageFile
+from stackctl.model.routing import Answer, Backend, Redirect, Route, Server, Site, Tuning
+from stackctl.model.stack import Stack, TlsPolicy, UnknownNames
 from stackctl.model.values import ServiceName, domain
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.sites import Rendering, site_tls
@@ -41,6 +44,10 @@ location /static/ {
 """
 
 
+PAGE, OTHER = PageFile("pages/502.html"), PageFile("later.txt")
+SIX = datetime(2026, 11, 27, 18, tzinfo=UTC)
+MARKUP = 'at $6, "soon" <b>\\'
+
 WEB, API = Server.of(ServiceName("web"), 8000), Server.of(ServiceName("api"), 3000)
 
 LONG_UPLOADS = Tuning("10g", read_timeout="1h")
@@ -50,6 +57,11 @@ LOCATION = b"proxy_read_timeout 7s;\n"
 def exact(path: str) -> Match:
     """The requests for one path."""
     return Match(Conditions((PathMatch(path, PathKind.EXACT),)))
+
+
+def redirected(*names: str, to: str, keep_path: bool = True) -> Site:
+    """A site that does nothing but redirect."""
+    return routed(names[0], Route(Match(), Redirect(to, keep_path=keep_path)), aliases=names[1:])
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,37 @@ CASES = {
         ),
         lineages(lineage("shop.example.com")),
         {"http.conf": HTTP, "shop.example.com.location.conf": LOCATION, "files.example.com.conf": SITE},
+    ),
+    "answers": Case(
+        replace(
+            stack(
+                replace(
+                    site("example.com", "www.example.com", "new.example.com"),
+                    canonical=domain("example.com"),
+                    errors=ErrorPages(((413, PAGE), (502, PAGE), (503, OTHER)), intercept=True),
+                ),
+                replace(
+                    site("down.example.com"),
+                    maintenance=Maintenance(f"Back {MARKUP}", None, SIX, (ip_network("192.0.2.7"), ip_network("::1"))),
+                ),
+                replace(site("soon.example.com"), errors=ErrorPages(((503, OTHER),)), maintenance=Maintenance()),
+                redirected("old.example.com", "www.old.example.com", to="https://new.example.org"),
+                redirected("moved.example.com", to="https://example.com/a?b=$c", keep_path=False),
+                https=PortBinding(None, 8443),
+            ),
+            unknown=UnknownNames(page=PAGE),
+            pages={PAGE.path: b"sorry", OTHER.path: b"later"},
+        ),
+        lineages(lineage("example.com", "www.example.com"), lineage("old.example.com", "www.old.example.com")),
+        {"example.com.conf": b"proxy_intercept_errors off;\n"},
+    ),
+    "unknown_names": Case(
+        replace(
+            stack(replace(site("example.com"), maintenance=Maintenance(page=PAGE))),
+            unknown=UnknownNames(site=domain("example.com")),
+            pages={PAGE.path: b"sorry"},
+        ),
+        lineages(lineage("example.com")),
     ),
     "extremes": Case(
         stack(

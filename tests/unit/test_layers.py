@@ -52,16 +52,17 @@ INSIDE = {
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
         "composing",
-        "document schema",
+        "answer_keys document",
+        "schema",
         "keys",
         "deploys matches servers",
         "routes",
         "blocks",
-        "sites",
+        "answers sites",
         "edit locate read services siblings",
         "settings",
     ),
-    "usecases": ("recording renamed result session", "as_json converge", REST),
+    "usecases": ("pages", "recording renamed result session taken", "as_json converge", REST),
 }
 """The layers inside a package, from the bottom.
 

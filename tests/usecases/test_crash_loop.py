@@ -11,7 +11,7 @@ from stackctl.errors import ExitCode
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
-from stackctl.usecases import converge
+from stackctl.usecases import taken
 from stackctl.usecases.explain import explain
 from tests.usecases.world import World, data, done
 
@@ -21,7 +21,7 @@ NAME = "one.example.com"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steady, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(converge, "PORT_SECONDS", 0.0)
+    monkeypatch.setattr(taken, "PORT_SECONDS", 0.0)
 
 
 def loops(world: World, monkeypatch: pytest.MonkeyPatch, state: str) -> str:

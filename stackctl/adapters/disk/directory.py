@@ -43,6 +43,7 @@ from stackctl.model.layout import (
     VERSIONS_CACHE,
     lineages_cache,
 )
+from stackctl.model.page_values import LARGEST_PAGE
 from stackctl.proxies.proxy import ProxyLayout
 from stackctl.reading import is_text, read_regular
 from stackctl.stackfile.locate import ComposeFiles
@@ -133,6 +134,24 @@ class StackDirectory(CertificateFiles):
                 found[path.name] = read_regular(path)
         return found
 
+    def page(self, path: str) -> bytes:
+        """Return a file of the stack that the proxy answers with.
+
+        Raises:
+            HostError: it does not exist, is no regular file, too large, or a link leads out of the stack.
+        """
+        file = self.root / path
+        with host_errors():
+            # Path.resolve() raises an error of its own for a circle of links.
+            if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(self.root)):
+                raise HostError(f"{path} is a link to a file outside the stack's directory")
+            try:
+                return read_regular(file, LARGEST_PAGE)
+            except FileNotFoundError as error:
+                raise HostError(f"there is no file {path}") from error
+            except OSError as error:
+                raise HostError(f"{path} cannot be used: {error.strerror}") from error
+
     def hook(self) -> dict[str, bytes]:
         """Return the files of the deploy hook, by path, where they are."""
         with host_errors():
@@ -201,6 +220,7 @@ class StackDirectory(CertificateFiles):
                 file.unlink(missing_ok=True)
                 sync_directory(file.parent)
             else:
+                make_folder(file.parent)
                 write_whole(file, content)
 
     def write_hook(self, files: Mapping[str, bytes]) -> None:

@@ -190,7 +190,7 @@ class Executor:
         }
 
     def _write_custom(self, operation: WriteCustom) -> None:
-        before = self._observed.custom.get(operation.name)
+        before = self._observed.before(operation.path)
         self._context.directory.write_custom(operation.path, operation.content, before)
 
     def _write_ignore_file(self, operation: WriteIgnoreFile) -> None:

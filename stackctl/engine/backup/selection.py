@@ -128,6 +128,8 @@ def _follow(  # noqa: PLR0913  (a place, a file, and what was found so far)
     named = siblings(valued(data, values))
     for path in named.read:
         _take(root, base / path, found, path)
+    for path in named.pages:
+        _take(root, root / path, found, path)
     for path in named.compose:
         if "$" in path or "://" in path or path.startswith("git@"):
             why = "its name contains a variable" if "$" in path else "it is not a path in this directory"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stackctl.adapters.git import find_repository
 from stackctl.certs.held import held
 from stackctl.engine.context import Context
 from stackctl.engine.probe.steady import generation_and_restarts
-from stackctl.errors import EngineError
+from stackctl.errors import EngineError, HostError
 from stackctl.model.project import Project
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -57,6 +58,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         images={image: context.images.image_id(image) for image in sorted(wanted)},
         shelf=shelf,
         custom=directory.custom(layout),
+        pages=dict(_pages(context, stack)),
         ca_bundle=directory.ca_bundle(),
         schema=directory.schema(),
         ignore_files=directory.ignore_files(),
@@ -67,6 +69,13 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         now=now,
         served=context.wire.offered(proxy_service.https.at, names) if proxy_runs and names else {},
     )
+
+
+def _pages(context: Context, stack: Stack) -> Iterator[tuple[str, bytes]]:
+    """Yield the pages on disk; one that cannot be read is to be restored, or else it was refused before."""
+    for page in stack.page_files:
+        with suppress(HostError):
+            yield page.path, context.directory.page(page.path)
 
 
 @dataclass(frozen=True, slots=True)

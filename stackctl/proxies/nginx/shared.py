@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stackctl.model.layout import MARKER_HOST
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
@@ -12,6 +13,7 @@ from stackctl.proxies.nginx.own import (
     needs_buffering,
     shared_header_lines,
 )
+from stackctl.proxies.nginx.pages import page_files, unknown_lines
 from stackctl.proxies.nginx.snippets import challenge, own_directives, own_snippets, proxy_snippet, removed_snippet
 from stackctl.proxies.nginx.tls import tls_snippet
 from stackctl.proxies.proxy import Files
@@ -43,6 +45,9 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         https=stack.proxy.https,
         ipv6=stack.proxy.ipv6,
         custom=custom is not None,
+        unknown=unknown_lines(stack.unknown),
+        unknown_site=stack.unknown.site,
+        marker_host=MARKER_HOST,
         headers=shared_header_lines(snippets, own),
         buffers=buffer_lines(own),
         stores=needs_buffering(own),
@@ -55,7 +60,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         "snippets/removed.conf": removed_snippet(),
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
-    encoded = {path: text.encode() for path, text in files.items()}
+    encoded = {**page_files(stack), **{path: text.encode() for path, text in files.items()}}
     if custom is None:
         return encoded
     return {**encoded, "snippets/http.custom": http_copy(stack, custom, resolves=able.upstream_resolve)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from stackctl.model.layout import CHALLENGES
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
@@ -13,7 +12,9 @@ from stackctl.proxies.nginx.custom import site_copies
 from stackctl.proxies.nginx.groups import groups_of, targets_of
 from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.locations import Locations, places, settings
+from stackctl.proxies.nginx.names import names_on_http
 from stackctl.proxies.nginx.own import Directives, can_protect_http, challenge_lines, header_lines, needs_buffering
+from stackctl.proxies.nginx.pages import own_answers
 from stackctl.proxies.nginx.quoting import any_of
 from stackctl.proxies.nginx.snippets import challenge, own_directives, own_snippets
 from stackctl.proxies.nginx.strip import Map, Strips
@@ -46,12 +47,14 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     able = Capabilities.of(version)
     snippets = own_snippets()
     own = [http, own_directives(custom), own_directives(location)]
-    protected = can_protect_http(own[1])
     extra = list(challenge_lines(own[1]))
     variables = Variables(site.name)
     strips = Strips(variables)
     locations = Locations(site, targets_of(site, able), snippets, own, location is not None, variables, strips)
     blocks = [locations.render(place) for place in places(site, own[1])]
+    names = names_on_http(stack, site, tls)
+    answers = own_answers(site, variables, own[1])
+    texts = [Map("", name, (), text, "geo") for name, text in variables.texts.items()]
     text = render(
         "nginx/site.conf.j2",
         name=site.name,
@@ -62,23 +65,21 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         groups=groups_of(site, able),
         # nginx reserves the memory of idle connections for each site: 32 of them cost 6 KB.
         keepalive=32 if len(stack.sites) <= MANY else 8,
-        plain_names=[name for name in site.domains if name not in tls.trusted],
+        http=names,
         http2=able.http2,
         certificates=tls.by_certificate(site),
         settings=settings(site, own, stores=needs_buffering((*own[1], *own[2]))),
+        answers=answers,
         custom=custom is not None,
-        protected=protected,
-        challenges=CHALLENGES,
+        protected=can_protect_http(own[1]),
         challenge=challenge(extra, indent=4) if extra else "",
         server_lines=header_lines(snippets, own[:1], own[1]),
-        locations=blocks,
-        maps=[*(Map("", name, (), text, "geo") for name, text in variables.texts.items()), *strips.maps()],
+        locations=[*blocks, answers.locations],
+        maps=[*texts, *strips.maps(), *answers.maps],
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
     copies, definitions = site_copies(around, {"custom": custom, "location": location}, own)
-    files = {f"sites/{site.name}.conf": (text + definitions).encode()}
-    redirected = [name for name in site.domains if name in tls.trusted]
-    if redirected:
-        files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=redirected).encode()
-    files |= cas
+    files = {f"sites/{site.name}.conf": (text + definitions).encode(), **cas}
+    if names.to_https:
+        files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=names.to_https).encode()
     return files | {f"sites/{site.name}.{kind}": body for kind, body in copies.items()}

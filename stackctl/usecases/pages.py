@@ -1,0 +1,41 @@
+"""The files of a stack that the proxy answers with: read from its directory, or from the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from stackctl.engine.context import Context
+from stackctl.errors import HostError, InputError, StackctlError, StackfileError
+from stackctl.model.page_values import page_path
+from stackctl.model.stack import Stack
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.siblings import pages
+
+
+def with_pages(context: Context, stack: Stack, recorded: Mapping[str, bytes] | None = None) -> Stack:
+    """Return ``stack`` with the contents of its pages, which are those that are ``recorded``, or those on disk.
+
+    Raises:
+        StackfileError: one cannot be read; with the line that names it.
+    """
+    found: dict[str, bytes] = {}
+    for page in stack.page_files:
+        try:
+            found[page.path] = context.directory.page(page.path) if recorded is None else recorded[page.path]
+        except (HostError, KeyError) as error:
+            problem = error.message if isinstance(error, HostError) else f"the entry has no file {page.path}"
+            hint = "put the page there, or correct the path, which is relative to the stack's directory"
+            raise StackfileError(problem, where=page.where, hint=hint) from error
+    return replace(stack, pages=found) if found else stack
+
+
+def pages_on_disk(context: Context, text: str) -> dict[str, bytes]:
+    """Return the pages that the text of a Compose file names, valid or not, by path; only those that can be read."""
+    found: dict[str, bytes] = {}
+    with suppress(StackctlError):
+        for path in pages(Document.parse(text, context.directory.files.main.name).data()):
+            with suppress(InputError, HostError):
+                found[page_path(path)] = context.directory.page(page_path(path))
+    return found

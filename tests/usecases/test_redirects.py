@@ -1,0 +1,81 @@
+"""Names that are only redirected are sites like any other; a canonical name is one of a site."""
+
+from __future__ import annotations
+
+import pytest
+
+from stackctl.errors import InputError, StackctlError
+from stackctl.model.routing import Redirect
+from stackctl.model.values import Domain
+from stackctl.usecases.add_redirect import AddRedirect, add_redirect
+from stackctl.usecases.result import Result
+from tests.usecases.world import World, done
+
+OLD = "old.example.com"
+NEW = "https://new.example.org"
+
+
+def redirect(world: World, old: str = OLD, *aliases: str, to: str = NEW, **more: bool) -> Result[None]:
+    wanted = AddRedirect(Domain(old), Redirect(to, 308, keep_path=True), tuple(map(Domain, aliases)))
+    return add_redirect(world.host, wanted, **more)
+
+
+def refused(world: World, *names: str, to: str = NEW) -> StackctlError:
+    before = world.tree()
+    with pytest.raises(StackctlError) as caught:
+        redirect(world, *names, to=to)
+    assert world.tree() == before
+    return caught.value
+
+
+def test_a_redirect_is_added_with_its_certificate_and_removed_again(stack: World) -> None:
+    before = stack.text
+    done(redirect(stack, OLD, f"www.{OLD}"))
+    assert f'  redirects:\n    - from:\n        - {OLD}\n        - www.{OLD}\n      to: "{NEW}"\n' in stack.text
+    live = stack.live()
+    assert live[f"sites/{OLD}.conf"].decode().count(f'return 308 "{NEW}${{request_uri}}";') == 2
+    assert f"sites/{OLD}.redirect" not in live, "it would be a hop of its own"
+    assert stack.served() == {OLD: "real"}
+    assert not stack.up().plan
+    assert not redirect(stack, OLD, f"www.{OLD}").plan
+    done(stack.remove(OLD))
+    assert (stack.text, stack.live()) == (before, {path: body for path, body in live.items() if OLD not in path})
+
+
+def test_status_and_doctor_know_a_redirect(stack: World) -> None:
+    done(redirect(stack))
+    (row,) = stack.rows().values()
+    assert (row["app"], row["served"]) == (OLD, "real")
+    assert "wrong" not in stack.doctor()[OLD].values()
+
+
+def test_a_redirect_is_shown_before_it_is_made(stack: World) -> None:
+    before = stack.tree()
+    result = redirect(stack, dry_run=True)
+    assert next(operation.text for operation in result.plan.operations) == "write docker-compose.yml"
+    assert stack.tree() == before
+
+
+def test_what_cannot_be_redirected_is_refused(site: World) -> None:
+    error = refused(site, "one.example.com")
+    assert isinstance(error, InputError)
+    assert "already belongs to a site" in error.message
+    assert "given twice" in refused(site, OLD, OLD).message
+    loop = refused(site, OLD, to=f"https://{OLD}")
+    assert (loop.where, "redirected to itself" in loop.message) == ("NEW", True)
+    done(redirect(site))
+    assert f"already redirected to {NEW}" in refused(site, OLD, to="https://else.example.com").message
+
+
+def test_a_canonical_name_takes_the_others_in_one_hop(site: World) -> None:
+    site.edit(
+        "        - one.example.com\n",
+        "        - one.example.com\n        - www.one.example.com\n      canonical: one.example.com\n",
+    )
+    done(site.up())
+    live = site.live()
+    assert live["sites/one.example.com.redirect"] == b"server_name one.example.com;\n"
+    conf = live["sites/one.example.com.conf"].decode()
+    assert "server_name www.one.example.com;\n    include snippets/acme.conf;\n" in conf
+    assert conf.count("return 308 https://one.example.com$request_uri;") == 2
+    assert not site.up().plan
