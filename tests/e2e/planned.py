@@ -50,7 +50,7 @@ class PlannedStack(Stack):
         if not busy:
             plan = json.loads(shown.stdout)
             renewed = {name for name, _ in self._certificates() - certificates}
-            self._compare(plan, shown.returncode, done, loops=_at_work(plan["operations"], renewed))
+            self._compare(plan, shown.returncode, done, loops=_at_work(plan.get("operations", ()), renewed))
         return done
 
     def _certificates(self) -> set[tuple[str, bytes]]:
