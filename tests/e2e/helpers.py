@@ -68,8 +68,16 @@ class Lab:
     root: str
 
 
+BUSY = 4
+"""How many times longer a busy machine may take than an idle one."""
+
+
 def wait_until(condition: Callable[[], T], seconds: float = 30.0, what: str = "the condition holds") -> T:
-    """What ``condition`` returns once it is true; what the network throws meanwhile counts as not yet."""
+    """What ``condition`` returns once it is true; what the network throws meanwhile counts as not yet.
+
+    ``seconds`` are those that an idle machine is given.
+    """
+    seconds *= BUSY
     deadline = time.monotonic() + seconds
     last: object = None
     while True:
@@ -86,7 +94,7 @@ def wait_until(condition: Callable[[], T], seconds: float = 30.0, what: str = "t
 
 
 def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
     return done.stdout.strip()
 
@@ -203,7 +211,7 @@ class Stack:
         return {**os.environ, "STACKCTL_RESOLVER": DNS_SERVER, **self.environment, **(environment or {})}
 
     def run(
-        self, *arguments: str | Path, environment: Mapping[str, str] | None = None, seconds: float = 150.0
+        self, *arguments: str | Path, environment: Mapping[str, str] | None = None, seconds: float = 400.0
     ) -> subprocess.CompletedProcess[str]:
         """The real CLI, in the stack's directory."""
         return self._ended(self.command(*arguments), environment, seconds)
@@ -222,7 +230,7 @@ class Stack:
         return self.run_after(prelude, *arguments)
 
     def _ended(
-        self, command: list[str], environment: Mapping[str, str] | None = None, seconds: float = 150.0
+        self, command: list[str], environment: Mapping[str, str] | None = None, seconds: float = 400.0
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
@@ -275,7 +283,7 @@ class Stack:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
             stdin=subprocess.DEVNULL,
         )
         assert done.returncode == 0, f"docker-compose {' '.join(arguments)}: {done.stderr}"
@@ -306,8 +314,13 @@ class Stack:
 
     def workers(self) -> set[str]:
         """Process ids of nginx's workers that take connections: a reload changes all of them."""
+        return wait_until(self._workers, what="the workers of before a reload are ending")
+
+    def _workers(self) -> set[str]:
         rows = docker("top", self.container("nginx"), "-o", "pid,args").splitlines()
-        return {row.split()[0] for row in rows if "nginx: worker process" in row and "shutting down" not in row}
+        found = {row.split()[0] for row in rows if "nginx: worker process" in row and "shutting down" not in row}
+        # One for each core. There are more until the old ones have noticed the reload.
+        return found if len(found) <= (os.cpu_count() or 1) else set()
 
     # Disk
 
@@ -433,10 +446,12 @@ def sans(certificate: x509.Certificate | None) -> set[str]:
 def free_addresses(worker: int, workers: int) -> Iterator[str]:
     """Loopback addresses of the tests' own, each with both ports free; those of no other worker of pytest-xdist.
 
+    They begin again, as stacks are removed after their tests.
+
     Two trees that are tested at once stay apart by STACKCTL_TEST_SUBNET, the third number of the addresses.
     """
     subnet = int(os.environ.get("STACKCTL_TEST_SUBNET", "0"))
-    for number in itertools.islice(range(50, 250), worker, None, workers):
+    for number in itertools.cycle(range(50 + worker, 250, workers)):
         address = f"127.0.{subnet}.{number}"
         if not any(_listens(address, port) for port in (80, 443)):
             yield address

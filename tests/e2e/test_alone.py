@@ -97,5 +97,5 @@ def test_a_loop_ends_at_once_when_it_is_stopped(shared: Stack, service: str) -> 
     took = time.monotonic() - began
     state = inspect(container)["State"]
     docker("start", container)
-    assert took < 2
+    assert took < 10, "it is not killed after the twenty seconds"
     assert state["ExitCode"] == 0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.ailments import APPS, CERTIFICATES, HEALTH, Ailment
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import Stack
+from tests.e2e.helpers import Stack, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -44,6 +44,7 @@ def test_a_healthy_stack_passes(stack: Stack) -> None:
 
 @pytest.mark.parametrize("ailment", AILMENTS.values(), ids=AILMENTS)
 def test_one_fault_fails_exactly_one_check(stack: Stack, ailment: Ailment) -> None:
+    wait_until(lambda: stack.trusted(stack.domain("sick")), what="it is well after the fault before")
     before = stack.files()
     with ailment.breaks(stack, stack.domain("sick")):
         rows, wrong = looked(stack, 1)

@@ -260,8 +260,9 @@ def _are_apart(read: Any) -> None:
         assert part, said
         said += part
         arrived += [time.monotonic()] * (said.count(b"data: ") - len(arrived))
-    assert arrived[1] - arrived[0] > 0.4
-    assert arrived[2] - arrived[1] > 0.4
+    # What is collected comes at once; half a second is between them, of which a busy machine may lose much.
+    assert arrived[1] - arrived[0] > 0.05
+    assert arrived[2] - arrived[1] > 0.05
 
 
 def test_a_body_arrives_whole_over_http2(edge: Edge, tmp_path: Path) -> None:

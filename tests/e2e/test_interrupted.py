@@ -47,7 +47,7 @@ def test_a_second_command_waits_or_gives_up(shared: Stack) -> None:
     name = shared.domain("app2")
     shared.add_dns(name)
     with started(shared, "add-app", name, "--image", APP_IMAGE) as first:
-        wait_until((shared.directory / ".stackctl/lock").read_bytes, 10, "the first holds the lock")
+        wait_until((shared.directory / ".stackctl/lock").read_bytes, 30, "the first holds the lock")
         # Held still, so that it is not done before it was seen at work.
         first.send_signal(signal.SIGSTOP)
         done = shared.fails(8, "up", "--wait", "0")
@@ -58,7 +58,7 @@ def test_a_second_command_waits_or_gives_up(shared: Stack) -> None:
         assert first.poll() is None
         first.send_signal(signal.SIGCONT)
         shared.ok("up")
-        assert first.wait(20) == 0
+        assert first.wait(60) == 0
     assert shared.trusted(name)
 
 
@@ -95,9 +95,9 @@ def test_a_command_that_was_cut_short_is_finished_by_the_same_again(
     shared.add_dns(name)
     command = ("add-app", name, "--image", APP_IMAGE)
     with started(shared, *command) as process:
-        wait_until(lambda: reached(shared, name), 20, reached.__name__)
+        wait_until(lambda: reached(shared, name), 60, reached.__name__)
         os.killpg(process.pid, number)
-        code = process.wait(20)
+        code = process.wait(60)
     assert code == (130 if number is signal.SIGINT else -signal.SIGKILL)
     assert shared.trusted(other)
 
@@ -111,9 +111,9 @@ def test_a_command_that_was_cut_short_is_finished_by_the_same_again(
 
 def test_an_init_that_was_interrupted_is_finished_by_the_same_again(stack: Stack) -> None:
     with started(stack, *stack.init_arguments()) as process:
-        wait_until(stack.containers, 20, "the first container is there")
+        wait_until(stack.containers, 60, "the first container is there")
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
     stack.init()
     assert set(stack.containers()) == {"nginx", "certbot"}
     assert stack.closed("stranger.example.com")

@@ -55,8 +55,8 @@ def test_what_a_thousand_stalled_clients_hold_is_small(site: HeldSite) -> None:
         sender = threading.Thread(target=lambda: uploads.append(upload(site.target, 20 * MB)))
         sender.start()
         # Two megabytes a second, as the client takes them.
-        assert slow_read(reader, 300 * MB, 2 * MB, 4) > 5 * MB
-        sender.join(20)
+        assert slow_read(reader, 300 * MB, 2 * MB, 4) > 3 * MB
+        sender.join(90)
         assert uploads[0].endswith(str(20 * MB).encode())
         # Less than 64 KB for each of them.
         assert before < site.memory() < before + 64 * MB

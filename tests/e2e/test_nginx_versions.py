@@ -33,7 +33,7 @@ def test_a_stopped_app_costs_its_own_502_and_nobodys_reload(stack: Stack, nginx:
     before = stack.workers()
     third = stack.domain("app3")
     stack.ok("add-app", third, "--image", APP_IMAGE, "--no-issue")
-    assert not stack.workers() & before
+    wait_until(lambda: not stack.workers() & before, what="the old workers are ending")
     assert stack.http(third).status == 200
     assert stack.http(second).status == 200
     assert stack.https(first).status == 502

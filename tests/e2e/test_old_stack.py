@@ -14,7 +14,7 @@ from tests.old_stack.fixture import OldStack
 
 pytestmark = pytest.mark.e2e
 
-GAP_SECONDS = 5.0
+GAP_SECONDS = 15.0
 """How long the ports of the proxy may be closed while its container is replaced, on a busy machine."""
 
 

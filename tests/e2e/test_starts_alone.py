@@ -122,7 +122,7 @@ def test_a_change_goes_on_and_a_new_snippet_is_published_while_its_service_is_do
     shared.add("app3")
     shared.ok("up")
     assert shared.https(shared.domain("app2"), "/later/").status == 502
-    assert shared.https(shared.domain("app1"), "/api/").status == 200, "'up' started it"
+    wait_until(lambda: shared.https(shared.domain("app1"), "/api/").status == 200, 20, "'up' started it")
 
 
 @pytest.mark.parametrize(
