@@ -11,6 +11,7 @@ StackctlError                 1  something asked for did not happen
 ├── IssueFailed               7  the CA did not issue a certificate
 ├── Locked                    8  another stackctl holds the stack
 ├── NotServed                 9  the published port does not serve what the stack says
+├── DeployFailed             11  a new container did not take the place of the old one, which serves on
 └── Interrupted             130  Ctrl-C or SIGTERM
 
 Code 10 belongs to no error: ``plan --check`` ends with it when it finds changes.
@@ -35,6 +36,7 @@ class ExitCode(IntEnum):
     LOCKED = 8
     NOT_SERVED = 9
     CHANGES = 10  # no error: 'plan --check' found changes
+    DEPLOY_FAILED = 11
     INTERRUPTED = 130
 
 
@@ -167,6 +169,12 @@ class Locked(StackctlError):
     """Another stackctl holds the lock of this stack."""
 
     code = ExitCode.LOCKED
+
+
+class DeployFailed(StackctlError):
+    """A new container of a service did not get ready, or a step before it failed."""
+
+    code = ExitCode.DEPLOY_FAILED
 
 
 class Interrupted(StackctlError):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-HistoryKind = Literal["change", "found", "foreign"]
-"""After a command changed it; as a command found it, unrecorded; before stackctl took it over."""
+HistoryKind = Literal["change", "found", "failed", "foreign"]
+"""After a command changed it; as a command found it; after a deploy failed; before stackctl took it over."""
 
 
 @dataclass(frozen=True, slots=True)

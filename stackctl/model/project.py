@@ -44,6 +44,7 @@ class Service:
         uses: the keys by which it uses the network, the processes or the volumes of other containers, such as
             ``network_mode``, with their values.
         follows: the services whose containers are not replaced without this one's.
+        needs: the services that are started with it.
         exposed: the TCP ports in its ``expose`` and ``ports``, as inside its container, in order.
         extra_hosts: the hosts that its containers know without a name server, each with its address.
         user: the user of its process, where it is not the image's.
@@ -67,6 +68,7 @@ class Service:
     hosts: frozenset[str] = frozenset()
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     follows: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
     exposed: tuple[int, ...] = ()
     extra_hosts: tuple[tuple[str, str], ...] = ()
     user: str | None = None

@@ -10,6 +10,9 @@ from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Reply, Request, Response
 
+ANSWER_SECONDS = 20.0
+"""How long a complete answer may usually take."""
+
 
 class Wire(Protocol):
     """Requests to the published ports, as a client sends them."""
@@ -26,8 +29,8 @@ class Wire(Protocol):
     def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
         """Return the reply to a GET of ``path`` for ``name``; redirects are not followed."""
 
-    def answer(self, at: PortBinding, request: Request) -> Response:
-        """Return the complete answer to a request; redirects are not followed."""
+    def answer(self, at: PortBinding, request: Request, timeout: float = ANSWER_SECONDS) -> Response:
+        """Return the complete answer to a request within ``timeout`` seconds; redirects are not followed."""
 
     def responds(self, http: PortBinding) -> bool:
         """Return whether a request to ``http`` gets any answer."""

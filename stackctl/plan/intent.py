@@ -16,6 +16,7 @@ class Intent:
 
     Attributes:
         focus: the apps to plan for; None for all apps and every other service.
+        services: the services of these apps to start or to deploy; None for all.
         issue: whether missing certificates are requested.
         align: whether renewal settings in certbot's tree are brought in line.
         renew: causes, by app, to request a certificate that exists.
@@ -38,6 +39,7 @@ class Intent:
     """
 
     focus: frozenset[Domain] | None = None
+    services: frozenset[str] | None = None
     issue: bool = True
     align: bool = True
     renew: dict[Domain, str] | None = None

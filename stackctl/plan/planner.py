@@ -38,8 +38,9 @@ from stackctl.plan.operations import (
 from stackctl.plan.repair import repairs
 from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.retire import RetireLineage
-from stackctl.plan.services import pull_image, start_cause, start_proxy, start_services
+from stackctl.plan.services import pull_image, start_cause, start_proxy
 from stackctl.plan.settings import settings_operations
+from stackctl.plan.steps import run_services
 from stackctl.proxies.sites import Rendering
 
 
@@ -72,6 +73,9 @@ class _Planner:
         self.stackfile = stackfile
         self.intent = intent
         self.sites = intent.focused(stack.sites)
+        # What differs otherwise is planned for the names: where addresses of a deploy are left, they go first.
+        self.pins = rendering.proxy.pins(observed.live)
+        observed = replace(observed, live=rendering.proxy.pinned(observed.live, {}) if self.pins else observed.live)
         live = rendering.proxy.sites_in(observed.live)
         concerned = [site for site in stack.sites if site in self.sites or site.name in live]
         shelf, self.repairs = repairs(observed.shelf, concerned)
@@ -95,17 +99,9 @@ class _Planner:
             yield from self._copies(everything=self.intent.focus is None)
             yield from self.kept
             yield from self._remove_stale_mounts()
-            observed = self.observed
-            yield from start_services(
-                self.stack,
-                self.sites,
-                self.intent.stop,
-                everything=self.intent.focus is None,
-                observed=observed,
-                rerouted=self.files.rerouted(self.sites),
-            )
-            yield from pull_image(observed, self.stack.proxy.service, None)
             first = list(self.files.stage(self.staged))
+            yield from run_services(self.stack, self.sites, self.intent, self.observed, self.files, self.pins, first)
+            yield from pull_image(self.observed, self.stack.proxy.service, None)
             yield from first
             yield from self._run_proxy(published=bool(first))
         else:

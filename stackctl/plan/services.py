@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from stackctl.model.project import Service
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
+from stackctl.observed.containers import Container
 from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import AwaitService, PullImage, StartProxy, StartService
@@ -23,11 +24,14 @@ def start_services(  # noqa: PLR0913  (the services, and what decides about each
     everything: bool,
     observed: Observed,
     rerouted: Collection[Server] = (),
+    among: Callable[[str], bool] = lambda _: True,
+    batch: str = "services",
 ) -> Iterator[Operation]:
     """Pull and start the services of ``sites``; with ``everything`` the file's other services too.
 
     Those that are started are awaited. One that runs as defined and is unhealthy delays no change of another app's.
-    ``rerouted`` are servers that no live site uses yet: a running service is awaited there like a new one.
+    ``rerouted`` are servers that no live site uses yet: a running service is awaited there like a new one. Only
+    services that ``among`` accepts are started.
 
     It includes certbot, so that one call of Compose starts all, unless :func:`start_proxy` starts it.
     """
@@ -42,7 +46,8 @@ def start_services(  # noqa: PLR0913  (the services, and what decides about each
     if everything:
         others = [name for name in observed.project.services if name not in own]
         users = {name: users.get(name, []) for name in dict.fromkeys([*users, *others])}
-    yield from _start(stack, users, stop, observed, "services", rerouted)
+    users = {name: routed for name, routed in users.items() if among(name)}
+    yield from _start(stack, users, stop, observed, batch, rerouted)
 
 
 def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operation]:
@@ -124,14 +129,19 @@ def start_cause(observed: Observed, service: str, *, routed: bool = True) -> str
 
 def _change(observed: Observed, resolved: Service) -> str | None:
     """Return why the containers of a service are replaced when it is started, or None."""
-    containers = observed.containers.of(resolved.name)
+    containers = [one for one in observed.containers.of(resolved.name) if not is_current(observed, resolved, one)]
     if any(container.config_hash != resolved.config_hash for container in containers):
         return "its definition changed"
-    image_id = observed.images.get(resolved.image or "")
-    if image_id and any(container.image_id != image_id for container in containers):
+    if containers:
         return "its image changed"
     replaced = next((one for one in sorted(resolved.follows) if _is_replaced(observed, one)), None)
     return None if replaced is None else f"the service {replaced}, which it uses, is replaced"
+
+
+def is_current(observed: Observed, service: Service, container: Container) -> bool:
+    """Return whether a container has the definition and the image that its service has by now."""
+    image_id = observed.images.get(service.image or "")
+    return container.config_hash == service.config_hash and image_id in {None, container.image_id}
 
 
 def _is_replaced(observed: Observed, service: str) -> bool:

@@ -126,13 +126,15 @@ class Reload:
         signal: reloads without a test.
         processes: how the command line of the process that gets the signal may begin.
         overlap: seconds for which old workers may accept connections next to new ones.
-        leaving: what the command line of an old worker contains while it finishes its requests.
+        worker: how the command line of a worker begins.
+        leaving: what that of an old worker contains while it finishes its requests.
     """
 
     command: tuple[str, ...]
     signal: str
     processes: tuple[str, ...]
     overlap: float
+    worker: str
     leaving: str
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
-from stackctl.errors import InputError, RequestLoop, StackfileError
+from stackctl.errors import DeployFailed, InputError, RequestLoop, StackfileError
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
 from stackctl.model.upstreams import loop
@@ -26,7 +26,7 @@ from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import named_services, read_stack, refuse_routes, variables
 from stackctl.stackfile.siblings import included
 from stackctl.usecases.pages import with_pages
-from stackctl.usecases.recording import record_change, record_found
+from stackctl.usecases.recording import record_change, record_failed, record_found
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
 from stackctl.usecases.taken import refuse_taken_folder, refuse_taken_ports
@@ -237,6 +237,8 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
         result = replace(result, steps=tuple(Executor(context, stack, observed).run(plan)))
     if not any(step.stopped for step in result.steps):
         unrecorded = record_change(context, loaded.doc.text, stack, intent, observed, result.steps) or unrecorded
+    elif any(isinstance(error, DeployFailed) for error in result.errors):
+        unrecorded = record_failed(context, loaded.doc.text, stack, intent, observed, result.steps) or unrecorded
     return replace(result, notes=(*notes, unrecorded)) if unrecorded else result
 
 

@@ -7,18 +7,19 @@ from dataclasses import replace
 
 from stackctl.engine.apply.execute import Step
 from stackctl.engine.context import Context
-from stackctl.errors import StackctlError
+from stackctl.errors import DeployFailed, StackctlError
 from stackctl.model.history import HistoryEntry
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import Issue
+from stackctl.plan.deploy import ReplaceService, RetireContainers
 from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Publish, WriteStackfile
 from stackctl.plan.retire import RetireLineage
 from stackctl.proxies.proxy import ProxyLayout
 from stackctl.usecases.pages import pages_on_disk
 
-_RESTORABLE = (WriteStackfile, Publish, RetireLineage)
+_RESTORABLE = (WriteStackfile, Publish, RetireLineage, RetireContainers, ReplaceService)
 """Operations that produce a new state to roll back to, or that cannot be undone."""
 
 
@@ -111,6 +112,33 @@ def record_change(  # noqa: PLR0913  (the state, and the steps that led to it)
         path = context.directory.main_path
         history.record(
             HistoryEntry(context.now(), context.command, "change", changes, generation, lineages, path), files
+        )
+    except StackctlError as error:
+        return _unrecorded(error)
+    return None
+
+
+def record_failed(  # noqa: PLR0913  (as for record_change)
+    context: Context, stackfile: str, stack: Stack, intent: Intent, observed: Observed, steps: Sequence[Step]
+) -> str | None:
+    """Record that a deploy failed, once for the same files: no rollback leads to such an entry by itself.
+
+    Return a note for the user if the entry cannot be written.
+    """
+    failed = [step for step in steps if isinstance(step.error, DeployFailed)]
+    history = context.directory.history
+    try:
+        layout = context.proxy_of(stack).layout
+        custom = observed.custom if intent.custom is None else intent.custom
+        files = files_of(context, layout, stackfile, custom, stack.pages)
+        last = history.last()
+        if last is not None and last.kind == "failed" and history.files(last.number) == files:
+            return None
+        changes = tuple(f"{step.operation.text}: {str(step.error).splitlines()[0]}" for step in failed)
+        lineages = _fingerprints(context, stack, observed, steps)
+        path, generation = context.directory.main_path, context.delivery(layout).published()
+        history.record(
+            HistoryEntry(context.now(), context.command, "failed", changes, generation, lineages, path), files
         )
     except StackctlError as error:
         return _unrecorded(error)

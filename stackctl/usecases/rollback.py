@@ -113,14 +113,17 @@ def _known(context: Context, entries: list[HistoryEntry], now: Mapping[str, byte
 
 
 def _before(context: Context, entries: list[HistoryEntry], *, edited: bool) -> HistoryEntry:
-    """Return the state before the last change: the newest entry whose files differ from the last."""
+    """Return the state before the last change: the newest entry whose files differ from the last.
+
+    A deploy that failed is no state to go back to.
+    """
     *earlier, last = entries
-    if edited:
+    if edited and last.kind != "failed":
         return last
     files = context.directory.history.files
     there = files(last.number)
     for entry in reversed(earlier):
-        if files(entry.number) != there:
+        if files(entry.number) != there and entry.kind != "failed":
             return entry
     raise InputError(
         "there is no earlier state to roll back to", hint="list the recorded states with 'stackctl history'"

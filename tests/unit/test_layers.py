@@ -45,7 +45,10 @@ INSIDE = {
     "plan": (
         "intent operation",
         "certificates operations",
+        "deploy",
         "adopt copies diff files ignore_files keep repair requests retire services settings warnings",
+        "rollout",
+        "steps",
         "planner",
     ),
     "proxies": ("trace", "proxy", "nginx sites", "registry"),

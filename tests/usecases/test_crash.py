@@ -124,6 +124,35 @@ def edited_and_not_applied(world: World) -> None:
     world.custom("http.conf", "# of all\n")
 
 
+def newer_image(world: World) -> None:
+    shared_service(world)
+    world.fake.images["one:2"] = (8000,)
+    world.edit('image: "one:latest"\n', 'image: "one:2"\n')
+
+
+def replicas_with_a_newer_port(world: World) -> None:
+    two_sites(world)
+    world.edit('image: "one:latest"\n', 'image: "one:latest"\n    deploy: {replicas: 2}\n')
+    done(world.up())
+    world.fake.add("one", 2)
+    world.fake.images["one:2"] = (9000,)
+    world.edit('image: "one:latest"\n', 'image: "one:2"\n')
+    world.edit("- one.example.com\n      port: 8000\n", "- one.example.com\n      port: 9000\n")
+
+
+def newer_image_alone(world: World) -> None:
+    two_sites(world)
+    world.edit('image: "one:latest"\n', 'image: "one:latest"\n    container_name: one\n')
+    done(world.up())
+    world.fake.images["one:2"] = (8000,)
+    world.edit('image: "one:latest"\n', 'image: "one:2"\n')
+
+
+def deployed(world: World) -> None:
+    newer_image(world)
+    done(world.up())
+
+
 LOOKS = ("image_id", "exposed_ports", "resolve", "publisher")
 ACTS = ("up ", "execute", "remove ", "issue")
 
@@ -147,14 +176,18 @@ SCENARIOS = {
     "renew": Scenario(due, World.renew),
     "renew --force": Scenario(two_sites, lambda world: world.renew("one.example.com")),
     "up after an edit": Scenario(edited, World.up),
+    "up with a newer image": Scenario(newer_image, World.up),
+    "up with a newer image that stops first": Scenario(newer_image_alone, World.up),
+    "up with replicas that have another port": Scenario(replicas_with_a_newer_port, World.up),
+    "rollback of a deploy": Scenario(deployed, World.rollback),
     "rollback of add-app": Scenario(one_more, World.rollback, TWO),
     "rollback of remove-app": Scenario(one_less, World.rollback),
     "rollback of an edit": Scenario(much_changed, World.rollback, frozenset({"web.example.com"})),
     "rollback of what was not applied": Scenario(edited_and_not_applied, World.rollback),
     "rollback by number": Scenario(one_less, lambda world: world.rollback(2), THREE),
 }
-QUICK = {"add-app --upstream", "remove-app"}
-"""One that adds and one that removes, for every change; all of them take half a minute."""
+QUICK = {"add-app --upstream", "remove-app", "up with a newer image"}
+"""One that adds, one that removes and one that deploys, for every change; all of them take half a minute."""
 
 
 def state(world: World) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def resolved_service(name: str, body: dict[str, Any], config_hash: str, resolved
         hosts=_hosts(body),
         uses=_uses(body),
         follows=_follows(body),
+        needs=frozenset(map(str, body.get("depends_on") or ())),
         exposed=exposed_ports(body),
         extra_hosts=tuple(_extra_hosts(body.get("extra_hosts") or ())),
         user=str(body["user"]) if body.get("user") else None,

@@ -112,6 +112,7 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
         mounts=tuple(_mount(str(volume)) for volume in body.get("volumes") or () if ":" in str(volume)),
         hosts=frozenset(filter(None, (body.get("container_name"),))),
         exposed=tuple(sorted({*map(int, body.get("expose") or ()), *(port.target for port in ports)})),
+        needs=frozenset(map(str, body.get("depends_on") or ())),
         replicas=int(deploy.get("replicas", 1)),
         container_name=body.get("container_name"),
         publishes=bool(ports),

@@ -21,6 +21,7 @@ from stackctl.model.project import Mount, Project, Service
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Deployment, Entry, Inspected, ListeningSocket, Process
 from stackctl.observed.reply import Failure, Reply, Request, Response
+from stackctl.observed.wire import ANSWER_SECONDS
 
 _ANYWHERE = ip_address("0.0.0.0")  # noqa: S104  (where an app listens)
 
@@ -152,7 +153,7 @@ class FakeLooks(FakeWire):
             found = [Process(self.proxy.process, 0, 1)]
             if self.looks.leaving > 0:
                 self.looks.leaving -= 1
-                found.append(Process(f"old: {self.proxy.leaving}", 5, 7))
+                found.append(Process(self.proxy.leaving, 5, 7))
         return tuple(found) if self.runs[container].container.running else ()
 
     @contextmanager
@@ -204,7 +205,7 @@ class FakeLooks(FakeWire):
         here = seen.listeners is None or any(one.port == port and not one.local for one in seen.listeners)
         return seen.running and bool(shared) and here
 
-    def answer(self, at: PortBinding, request: Request) -> Response:
+    def answer(self, at: PortBinding, request: Request, timeout: float = ANSWER_SECONDS) -> Response:  # noqa: ARG002
         for run in self.runs.values():
             if at.address in run.container.addresses:
                 return self.looks.answers.get(f"{run.service.image} {request.path}", Response(200))

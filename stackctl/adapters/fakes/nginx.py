@@ -25,7 +25,7 @@ class FakeNginx:
 
     layout = LAYOUT
     process = "nginx: master process"
-    leaving = "worker process is shutting down"
+    leaving = "nginx: worker process is shutting down"
 
     def __init__(self, version: str = "1.30.4") -> None:
         self.version = version

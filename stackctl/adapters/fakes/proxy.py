@@ -39,7 +39,7 @@ class FakeProxy(Protocol):
 
     @property
     def leaving(self) -> str:
-        """What the command line of an old worker contains."""
+        """The command line of an old worker."""
 
     def asked(self, command: Sequence[str]) -> Asked | None:
         """Parse a command; return None for that of another program."""

@@ -12,17 +12,18 @@ from stackctl.adapters.net.deadline import Deadline
 from stackctl.adapters.net.exchange import exchanged, opened
 from stackctl.model.endpoints import PortBinding
 from stackctl.observed.reply import Failure, Request, Response
-
-_TIMEOUT = 20.0
-"""For the whole answer."""
+from stackctl.observed.wire import ANSWER_SECONDS
 
 _MOST_BYTES = 2 * 1024 * 1024
 _AGENT = "stackctl-compare"
 
 
-def answer(at: PortBinding, request: Request, context: ssl.SSLContext) -> Response:
-    """Send ``request`` to ``at``; its host is the SNI. Redirects are not followed, and a large body is cut off."""
-    stream = opened(at, Deadline(_TIMEOUT, most_bytes=2 * _MOST_BYTES))
+def answer(at: PortBinding, request: Request, context: ssl.SSLContext, timeout: float = ANSWER_SECONDS) -> Response:
+    """Send ``request`` to ``at``; its host is the SNI. Redirects are not followed, and a large body is cut off.
+
+    ``timeout`` is for the whole answer, in seconds.
+    """
+    stream = opened(at, Deadline(timeout, most_bytes=2 * _MOST_BYTES))
     if isinstance(stream, Failure):
         return Response(failure=stream)
     if request.tls:

@@ -22,6 +22,7 @@ from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Reply, Request, Response
+from stackctl.observed.wire import ANSWER_SECONDS
 
 _TIMEOUT = 3.0
 _AT_ONCE = 16
@@ -91,9 +92,9 @@ class HostWire:
         """See :meth:`Wire.ask`."""
         return request.ask(at, name, path, self._context if tls else None)
 
-    def answer(self, at: PortBinding, request: Request) -> Response:
+    def answer(self, at: PortBinding, request: Request, timeout: float = ANSWER_SECONDS) -> Response:
         """See :meth:`Wire.answer`."""
-        return answer(at, request, self._context)
+        return answer(at, request, self._context, timeout)
 
     def responds(self, http_at: PortBinding) -> bool:
         """See :meth:`Wire.responds`."""

@@ -16,6 +16,11 @@ _TITLES = ("NUMBER", "TIME", "COMMAND", "CHANGES")
 _WIDEST = 60
 """The maximum width of a command; JSON contains the full command."""
 
+_KINDS = {
+    "found": " (found, not recorded before)",
+    "failed": " (the deploy failed)",
+    "foreign": " (before stackctl)",
+}
 _WORDS = {"new": "new", "removed": "removed"}
 
 
@@ -30,7 +35,7 @@ def show(console: Console, result: Result[HistoryReport]) -> None:
 
 
 def _row(entry: EntryReport) -> tuple[str, ...]:
-    found = {"found": " (found, not recorded before)", "foreign": " (before stackctl)"}.get(entry.kind, "")
+    found = _KINDS.get(entry.kind, "")
     files = [_file(file) for file in entry.files]
     command = f"{shortened(entry.command, _WIDEST)}{found}"
     return str(entry.number), moment(entry.at), command, listed(files) or _other(entry.changes)

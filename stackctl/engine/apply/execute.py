@@ -10,11 +10,13 @@ from typing import TypeVar
 from stackctl.certs.dummy import make_dummy
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.delete import delete_certificate
+from stackctl.engine.apply.deploy import Deploys
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one, run_together
 from stackctl.engine.apply.keep import keep_lineage
+from stackctl.engine.apply.live import LiveProxy
 from stackctl.engine.apply.services import services_answer
 from stackctl.engine.apply.settings import change_settings
-from stackctl.engine.apply.staging import Published, Staging
+from stackctl.engine.apply.staging import Published
 from stackctl.engine.context import Context, Issuer
 from stackctl.engine.sources.webroot.repair import repair_lineages
 from stackctl.errors import EngineError, NotReady, StackctlError
@@ -82,14 +84,14 @@ class Executor:
         self._stack = stack
         self._observed = observed
         self._proxy = context.proxy_of(stack)
-        self._staging = Staging(context, stack, observed)
+        self._live = LiveProxy(context, stack, observed, self._take)
+        self._staging = self._live.staging
         self._handlers = {**self._own_handlers(), **(handlers or {})}
         self._failed: set[str] = set()
         self._rejected: list[tuple[StageFiles, StackctlError]] = []
         self._parked: list[Step] = []
         self._over = False
         self._cause: StackctlError | None = None
-        self._just_tested = False
 
     def run(self, plan: Plan) -> list[Step]:
         """Execute every operation, and return its step, in the order of the plan."""
@@ -174,7 +176,7 @@ class Executor:
             AwaitService: self._await,
             StageFiles: one_by_one(lambda op: self._staging.stage(op, self._failed)),
             Publish: one_by_one(self._publish),
-            ReloadProxy: one_by_one(self._reload),
+            ReloadProxy: one_by_one(lambda _: self._live.reload()),
             VerifySite: lambda ops: prove.sites_are_served(context, self._stack, ops),
             VerifyGone: one_by_one(lambda op: prove.name_is_refused(context, self._stack.proxy.https.at, op.name)),
             CheckNames: lambda ops: self._by_source(ops, self._check),
@@ -187,6 +189,7 @@ class Executor:
             RepairLineage: lambda ops: repair_lineages(context, self._stack, [op.lineage for op in ops]),
             KeepCertificate: one_by_one(lambda op: keep_lineage(directory, op.name, op.lineage)),
             DropKept: one_by_one(lambda op: directory.remove_pair(op.name)),
+            **Deploys(context, self._stack, self._observed, self._live).handlers,
         }
 
     def _write_custom(self, operation: WriteCustom) -> None:
@@ -202,7 +205,7 @@ class Executor:
         self._context.delivery(self._proxy.layout).prepare()
 
     def _publish(self, _operation: Publish) -> None:
-        self._just_tested = self._changed_by_publishing()
+        self._live.publish()
 
     def _start(self, operations: Sequence[StartService | StartProxy]) -> Errors:
         errors = self._up([operation.service for operation in operations])
@@ -254,28 +257,6 @@ class Executor:
     def _delete_certificate(self, operation: DeleteCertificate | RetireLineage) -> None:
         stored = isinstance(operation, DeleteCertificate)
         delete_certificate(self._context, self._observed.project.name, self._stack, operation.held, stored=stored)
-
-    def _reload(self, _operation: ReloadProxy) -> None:
-        containers, project = self._context.containers, self._observed.project.name
-        container = self._context.orchestrator.containers(project).require(self._stack.proxy.service).id
-        # The command parses all sites again before it sends the same signal, which is redundant after a test.
-        reload = self._proxy.reload
-        if not (self._just_tested and containers.signal(container, reload.signal, reload.processes)):
-            done = containers.execute(container, reload.command)
-            # The live files can be rejected by now: publishing then takes the sites out that are at fault.
-            if done.code and self._changed_by_publishing():
-                done = containers.execute(container, reload.command)
-            if done.code:
-                raise EngineError(f"the proxy did not reload: {done.text.strip()}")
-        self._just_tested = False
-        prove.generation_answers(self._context, self._stack, project)
-
-    def _changed_by_publishing(self) -> bool:
-        """Publish what is staged, and return whether other files are live then."""
-        delivery = self._context.delivery(self._proxy.layout)
-        before = delivery.published()
-        self._take(self._staging.publish())
-        return delivery.published() != before
 
 
 def _batches(plan: Plan) -> Iterable[list[Operation]]:

@@ -48,6 +48,11 @@ class Staging:
         self.has_published = False
 
     @property
+    def live(self) -> Files:
+        """The files that are live."""
+        return self._live
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to publish."""
         return not self._staged

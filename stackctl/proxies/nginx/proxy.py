@@ -59,7 +59,8 @@ _RELOAD = Reload(
     processes=(f"/bin/sh -c {_FIRST_LINE}", "nginx: master process"),
     # Old workers accept connections for 100 ms next to new ones.
     overlap=0.12,
-    leaving="worker process is shutting down",
+    worker="nginx: worker process",
+    leaving="is shutting down",
 )
 _VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
 _LIBRARY = re.compile(r"\bOpenSSL (\d+)\.(\d+)\.")

@@ -18,7 +18,7 @@ class FakeToy:
 
     layout = LAYOUT
     process = "toyd --serve"
-    leaving = "old"
+    leaving = "toyd: worker, old"
 
     def __init__(self, version: str = "release 3 update 7") -> None:
         self.version = version

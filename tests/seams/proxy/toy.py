@@ -32,7 +32,12 @@ class Toy:
     default_image = "toy:3"
     layout = LAYOUT
     reload = Reload(
-        command=("toyctl", "refresh"), signal="USR2", processes=("toyd --serve",), overlap=0.0, leaving="old"
+        command=("toyctl", "refresh"),
+        signal="USR2",
+        processes=("toyd --serve",),
+        overlap=0.0,
+        worker="toyd: worker",
+        leaving="old",
     )
 
     def service(self, name: str, image: str, http: PortBinding, https: PortBinding, base: str) -> str:

@@ -1,0 +1,56 @@
+"""The proxy with its live files: publish what is staged, and let the proxy load it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stackctl.engine.apply import prove
+from stackctl.engine.apply.staging import Published, Staging
+from stackctl.engine.context import Context
+from stackctl.errors import EngineError
+from stackctl.model.stack import Stack
+from stackctl.observed.state import Observed
+
+
+class LiveProxy:
+    """The proxy of one stack; ``take`` is called with what each publishing rejected and took out."""
+
+    def __init__(self, context: Context, stack: Stack, observed: Observed, take: Callable[[Published], None]) -> None:
+        self._context = context
+        self._stack = stack
+        self._project = observed.project.name
+        self._proxy = context.proxy_of(stack)
+        self._delivery = context.delivery(self._proxy.layout)
+        self._take = take
+        self._just_tested = False
+        self.staging = Staging(context, stack, observed)
+
+    def publish(self) -> Published:
+        """Test what is staged, and make it live."""
+        before = self._delivery.published()
+        published = self.staging.publish()
+        self._take(published)
+        self._just_tested = self._delivery.published() != before
+        return published
+
+    def reload(self) -> None:
+        """Let the running proxy load the live files, and wait until it answers with them."""
+        containers = self._context.containers
+        container = self._context.orchestrator.containers(self._project).require(self._stack.proxy.service).id
+        # The command parses all sites again before it sends the same signal, which is redundant after a test.
+        reload = self._proxy.reload
+        if not (self._just_tested and containers.signal(container, reload.signal, reload.processes)):
+            done = containers.execute(container, reload.command)
+            if done.code:
+                # The live files can be rejected by now: publishing then takes the sites out that are at fault.
+                self.publish()
+                if self._just_tested:
+                    done = containers.execute(container, reload.command)
+            if done.code:
+                raise EngineError(f"the proxy did not reload: {done.text.strip()}")
+        self._just_tested = False
+        prove.generation_answers(self._context, self._stack, self._project)
+
+    def is_loaded(self) -> bool:
+        """Whether the running proxy answers with the live files."""
+        return self._context.wire.generation(self._stack.proxy.http.at) == self._delivery.published()

@@ -1,0 +1,178 @@
+"""Decide which routed services are deployed, and how: from the containers that there are, and nothing else.
+
+A container is new if it has the definition and the image of the file, else old. So a deploy that was cut short
+anywhere is found half done, and the rest of it is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from stackctl.model.deploying import DeploySettings, Reason
+from stackctl.model.project import Project, Service
+from stackctl.model.routing import Server, Site
+from stackctl.model.stack import Stack
+from stackctl.model.values import Domain
+from stackctl.observed.containers import Container
+from stackctl.observed.state import Observed
+from stackctl.plan.services import is_current, start_cause
+
+Pins = Mapping[str, frozenset[str]]
+"""The services that the live files have addresses in the place of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """One part of a rollout.
+
+    Attributes:
+        count: how many new containers there are once it has started its own.
+        starts: how many it starts.
+        leaving: the old containers that it removes.
+        gone: those that it and the waves before it remove.
+    """
+
+    count: int
+    starts: int
+    leaving: tuple[Container, ...]
+    gone: tuple[Container, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A routed service whose containers are replaced.
+
+    Attributes:
+        old: its running containers of another definition or image.
+        new: its running containers that the file describes.
+        ended: its containers that do not run.
+        sites: the sites that it serves.
+        reason: why old containers are stopped first; None if the new ones start beside them.
+        switched: whether its requests go to new containers already.
+        moved: whether the live files do not have its port yet.
+    """
+
+    service: Service
+    settings: DeploySettings
+    old: tuple[Container, ...]
+    new: tuple[Container, ...]
+    ended: tuple[Container, ...]
+    sites: tuple[Site, ...]
+    cause: str
+    reason: Reason | None
+    switched: bool
+    moved: bool
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that its sites use."""
+        servers = (server for site in self.sites for server in site.servers if server.service == self.service.name)
+        return tuple(dict.fromkeys(server.endpoint.port for server in servers))
+
+    @property
+    def serving(self) -> tuple[Container, ...]:
+        """The containers that get its requests before the deploy: the old ones, as long as one runs."""
+        return self.old or self.new
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether no container runs for a moment: the old ones stop first, and there are not others to go on."""
+        if self.reason is None:
+            return False
+        service = self.service
+        alone = service.publishes or not service.networks or service.container_name or service.addresses
+        return bool(alone) or self.moved or not 0 < service.parallelism < len(self.serving)
+
+    @property
+    def waves(self) -> tuple[Wave, ...]:
+        """The parts of the rollout, as many containers in each as Compose's ``parallelism`` says."""
+        replicas = self.service.replicas
+        at_once = replicas if self.moved else self.service.parallelism or replicas
+        count, old, gone = len(self.new), self.old, tuple[Container, ...]()
+        found: list[Wave] = []
+        while count < replicas or old:
+            starts = max(min(at_once, replicas - count), 0)
+            count += starts
+            leaving = old[:starts] if count < replicas else old
+            old, gone = old[len(leaving) :], (*gone, *leaving)
+            found.append(Wave(count, starts, leaving, gone))
+        return tuple(found)
+
+
+def rollouts(  # noqa: PLR0913  (the services, and what decides about each)
+    stack: Stack,
+    services: Collection[str],
+    observed: Observed,
+    pins: Pins,
+    live: Collection[Domain],
+    rerouted: Collection[Server],
+) -> list[Rollout]:
+    """Return those of ``services`` to deploy; ``live`` are the sites that the proxy serves.
+
+    There are none while the proxy does not answer: nobody would notice.
+    """
+    if observed.generation is None or not observed.containers.is_running(stack.proxy.service):
+        return []
+    served = {name for site in stack.sites if site.name in live for name in site.services}
+    moved = {server.service for server in rerouted}
+    found = (
+        _rollout(stack, observed, pins, observed.project.services[name], moved=name in moved)
+        for name in services
+        if name in served and name in observed.project.services
+    )
+    return [one for one in found if one is not None]
+
+
+def _rollout(stack: Stack, observed: Observed, pins: Pins, service: Service, *, moved: bool) -> Rollout | None:
+    containers = observed.containers.of(service.name)
+    current = [one for one in containers if is_current(observed, service, one)]
+    up = [one for one in containers if one.running]
+    cause = start_cause(observed, service.name)
+    if len(current) == len(containers) or not up or cause is None or service.name in observed.restarting:
+        return None
+    if not all(one.addresses for one in up):
+        return None  # an engine whose containers cannot be told apart from outside
+    new = tuple(one for one in up if one in current)
+    settings = stack.deploys.get(service.name, DeploySettings())
+    pinned = pins.get(service.name, frozenset())
+    return Rollout(
+        service=service,
+        settings=settings,
+        old=tuple(one for one in up if one not in current),
+        new=new,
+        ended=tuple(one for one in containers if not one.running),
+        sites=tuple(site for site in stack.sites if service.name in site.services),
+        cause=cause,
+        reason=settings.stop_first or _reason(observed, stack, service, settings),
+        switched=bool(pinned) and pinned <= {address for one in new for address in one.addresses},
+        moved=moved,
+    )
+
+
+def _reason(observed: Observed, stack: Stack, service: Service, settings: DeploySettings) -> Reason | None:
+    """Return what besides its own definition prevents a second container, or None."""
+    for other in observed.project.services.values():
+        used = (one.removeprefix("service:").partition(":")[0] for keys in other.uses.values() for one in keys)
+        if service.name in {*other.follows, *used}:
+            where = stack.deploys[other.name].where if other.name in stack.deploys else str(other.name)
+            return Reason(f"the service {other.name} uses its container", where)
+    # A volume that only the image declares belongs to its container: a second one would begin with an empty one.
+    named = {mount.target for mount in service.mounts}
+    own = next(
+        (target for one in observed.containers.of(service.name) for target in one.writes if target not in named), None
+    )
+    if own is not None and not settings.start_first:
+        return Reason(f"it has a volume of its own at {own}", settings.where)
+    return None
+
+
+def dependents(project: Project, names: Collection[str]) -> frozenset[str]:
+    """Return the services that Compose would not start without starting ``names`` first."""
+    found: set[str] = set()
+    while True:
+        reached = {*names, *found}
+        more = {str(one.name) for one in project.services.values() if one.needs & reached} - reached
+        if not more:
+            return frozenset(found)
+        found |= more

@@ -1,0 +1,351 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from stackctl.adapters.fakes.compose import Run
+from stackctl.errors import ExitCode
+from stackctl.model import deploying
+from stackctl.model.project import ROLE_LABEL
+from stackctl.observed.reply import Response
+from stackctl.usecases.result import Result
+from tests.usecases.world import World, done
+
+OLD, NEW = 'image: "one:latest"\n', 'image: "one:2"\n'
+CONF = "sites/one.example.com.conf"
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deploying, "READY_SECONDS", 0.0)
+
+
+@pytest.fixture
+def app(site: World) -> World:
+    """One app with a newer image in the file."""
+    site.fake.images |= {"one:2": (8000,), "one:3": (8000,)}
+    site.edit(OLD, NEW)
+    return site
+
+
+def runs(world: World, service: str = "one") -> list[Run]:
+    return [run for run in world.fake.runs.values() if run.service.name == service]
+
+
+def images(world: World, service: str = "one") -> list[str | None]:
+    return [run.service.image for run in runs(world, service)]
+
+
+def texts(result: Result[None]) -> list[str]:
+    return [operation.text for operation in result.plan.operations]
+
+
+def key(world: World, text: str) -> None:
+    """Give the service ``one`` a further key."""
+    world.edit("      port: 8000\n", f"      port: 8000\n{text}")
+
+
+def test_the_new_container_starts_first_and_the_old_one_ends_last(app: World) -> None:
+    (old,) = runs(app)
+    app.fake.looks.leaving = 2
+    result = done(app.up())
+    assert texts(result) == [
+        "send requests for one to stack-one-1 only",
+        "start a new container of one",
+        "wait until the new containers of one are ready",
+        "send requests for one to its other containers, and none to stack-one-1",
+        "wait for the last requests to the old containers of one, at most 30 s",
+        "stop and remove stack-one-1",
+        "send requests for one by name again",
+    ]
+    (new,) = runs(app)
+    assert (new.service.image, new.container.label) == ("one:2", "stack-one-2")
+    assert app.fake.looks.leaving == 0, "the old one ends only once no old worker is left"
+    assert len(app.asked("signal")) - len(app.asked("signal HUP")) == 0
+    assert b"server one:8000 resolve;" in app.live()[CONF]
+    assert app.fake.loaded_generation == app.published()
+    assert old.container.id not in app.fake.runs
+    assert not done(app.up()).plan
+    app.fake.up(())
+    assert [run.container.id for run in runs(app)] == [new.container.id], "Compose has nothing to change"
+
+
+def test_requests_go_where_the_steps_say(app: World) -> None:
+    (old,) = runs(app)
+    seen: list[tuple[str, frozenset[str]]] = []
+    begin = app.report.begin
+
+    def note(operation: object) -> None:
+        seen.append((type(operation).__name__, app.proxies["nginx"].pins(app.live()).get("one", frozenset())))
+        begin(operation)  # type: ignore[arg-type]
+
+    app.report.begin = note  # type: ignore[method-assign]
+    done(app.up())
+    (new,) = runs(app)
+    before, after = frozenset(old.container.addresses), frozenset(new.container.addresses)
+    assert seen == [
+        ("PinService", frozenset()),
+        ("StartBeside", before),
+        ("AwaitNew", before),
+        ("SwitchService", before),
+        ("Drain", after),
+        ("RetireContainers", after),
+        ("UnpinServices", after),
+    ]
+
+
+def test_a_service_of_several_sites_and_a_site_that_changes_meanwhile(site: World) -> None:
+    done(site.add("shop.example.com", service="one"))
+    site.fake.images["one:2"] = (8000,)
+    site.edit(OLD, NEW)
+    site.custom("shop.example.com.conf", "add_header X-Shop 1;\n")
+    result = done(site.up())
+    assert texts(result).count("send requests for one by name again") == 1
+    assert images(site) == ["one:2"]
+    assert b"server one:8000 resolve;" in site.live()[CONF]
+    assert b"server one:8000 resolve;" in site.live()["sites/shop.example.com.conf"]
+    assert "sites/shop.example.com.custom" in site.live()
+
+
+def test_two_services_share_the_reloads(site: World) -> None:
+    done(site.add("two.example.com"))
+    site.fake.images |= {"one:2": (8000,), "two:2": (3000,)}
+    site.edit(OLD, NEW)
+    site.edit('image: "two:latest"\n', 'image: "two:2"\n')
+    before = len(site.asked("signal"))
+    done(site.up())
+    assert (images(site), images(site, "two")) == (["one:2"], ["two:2"])
+    assert len(site.asked("signal")) - before == 3
+
+
+@pytest.mark.parametrize(
+    ("update", "starts", "reloads"),
+    [("", 1, 3), ("{parallelism: 1}", 1, 5), ("{parallelism: 2}", 2, 4), ("{parallelism: 0}", 3, 3)],
+)
+def test_several_replicas_are_replaced_as_many_at_once_as_compose_says(
+    site: World, update: str, starts: int, reloads: int
+) -> None:
+    site.fake.images["one:2"] = (8000,)
+    config = f"      update_config: {update}\n" if update else ""
+    replicas = 3 if update else 1
+    site.edit(OLD, f"{OLD}    deploy:\n      replicas: {replicas}\n{config}")
+    done(site.up())
+    site.fake.add("one", replicas)
+    site.edit(OLD, NEW)
+    before, most = len(site.asked("signal")), 0
+    old = {run.container.id for run in runs(site)}
+    begin = site.report.begin
+
+    def note(operation: object) -> None:
+        nonlocal most
+        most = max(most, len(runs(site)))
+        begin(operation)  # type: ignore[arg-type]
+
+    site.report.begin = note  # type: ignore[method-assign]
+    done(site.up())
+    assert images(site) == ["one:2"] * replicas
+    assert not old & {run.container.id for run in runs(site)}
+    assert most == replicas + starts
+    assert len(site.asked("signal")) - before == reloads
+
+
+def test_stop_first_with_several_replicas_goes_on_with_the_others(site: World) -> None:
+    site.fake.images["one:2"] = (8000,)
+    site.edit(OLD, f"{OLD}    deploy:\n      replicas: 2\n      update_config: {{order: stop-first}}\n")
+    done(site.up())
+    site.fake.add("one", 2)
+    site.edit(OLD, NEW)
+    result = done(site.up())
+    assert [type(one).__name__ for one in result.plan.operations] == [
+        "PinService",
+        *["SwitchService", "Drain", "RetireContainers", "StartBeside", "AwaitNew"] * 2,
+        "UnpinServices",
+    ]
+    assert images(site) == ["one:2", "one:2"]
+
+
+def test_another_port_counts_from_the_switch_on(site: World) -> None:
+    site.fake.images["one:2"] = (9000,)
+    site.edit(OLD, NEW)
+    site.edit("      port: 8000\n", "      port: 9000\n")
+    live: list[bytes] = []
+    begin = site.report.begin
+
+    def note(operation: object) -> None:
+        live.append(site.live()[CONF])
+        begin(operation)  # type: ignore[arg-type]
+
+    site.report.begin = note  # type: ignore[method-assign]
+    result = done(site.up())
+    kinds = [type(one).__name__ for one in result.plan.operations]
+    ports = [set(re.findall(rb"server [\d.]+:(\d+);", text)) for text in live]
+    assert ports[kinds.index("AwaitNew")] == {b"8000"}
+    assert ports[kinds.index("Drain")] == {b"9000"}
+    assert b"server one:9000 resolve;" in site.live()[CONF]
+    assert site.served() == {"one.example.com": "real"}
+
+
+# What may go wrong
+
+
+SICK: dict[str, Callable[[World], object]] = {
+    "exits": lambda world: world.fake.faults.exits.add("one"),
+    "other port": lambda world: world.fake.images.update({"one:2": (9999,)}),
+    "cannot start": lambda world: world.fake.faults.up_fails.add("one"),
+    "health": lambda world: world.fake.looks.answers.update({"one:2 /up": Response(503)}),
+}
+SAID = {
+    "exits": "it is exited",
+    "other port": "it accepts no connection on port 8000",
+    "cannot start": "one cannot be started",
+    "health": "/up is answered with 503",
+}
+
+
+@pytest.mark.parametrize("how", SICK)
+def test_an_image_that_never_gets_ready_leaves_the_old_one_untouched(how: str, app: World) -> None:
+    key(app, "      health: {path: /up}\n")
+    SICK[how](app)
+    before = runs(app)
+    entries = len(app.host.directory.history.entries())
+    app.fake.looks.logs["one"] = "Traceback: no module named shop"
+    result = app.up()
+    assert result.code == ExitCode.DEPLOY_FAILED
+    (error,) = result.errors
+    assert SAID[how] in str(error)
+    assert how == "cannot start" or "no module named shop" in str(error)
+    assert error.hint
+    assert "stackctl rollback" in error.hint
+    assert runs(app) == before, "the same container, and no other"
+    assert b"server one:8000 resolve;" in app.live()[CONF]
+    assert app.fake.loaded_generation == app.published()
+    assert len(app.host.directory.history.entries()) == entries + 1
+    done(app.rollback())
+    assert OLD in app.text
+    assert runs(app) == before
+    assert not done(app.up()).plan
+
+
+def test_no_rollback_leads_to_an_image_whose_deploy_failed(app: World) -> None:
+    app.fake.images["one:2"] = (9999,)
+    app.up()
+    app.up()
+    kinds = [entry.kind for entry in app.host.directory.history.entries()]
+    assert kinds.count("failed") == 1, "the same failure is one entry"
+    app.edit(NEW, 'image: "one:3"\n')
+    done(app.up())
+    assert images(app) == ["one:3"]
+    done(app.rollback())
+    assert images(app) == ["one:latest"]
+
+
+def test_a_health_request_has_the_name_of_the_site(app: World) -> None:
+    key(app, "      health: {path: /up, status: 204}\n")
+    app.fake.looks.answers["one:2 /up"] = Response(204)
+    done(app.up())
+    assert images(app) == ["one:2"]
+
+
+def test_before_runs_first_and_its_failure_changes_nothing(app: World) -> None:
+    key(app, "      deploy: {before: 'echo migrated'}\n")
+    result = done(app.up())
+    assert texts(result)[0] == "run 'echo migrated' in a one-off container of one"
+    assert app.asked("run_one_off") == ["run_one_off one echo migrated"]
+    app.edit("echo migrated", "false")
+    app.edit(NEW, 'image: "one:3"\n')
+    before = runs(app)
+    failed = app.up()
+    assert failed.code == ExitCode.DEPLOY_FAILED
+    assert "'before' of one failed with exit code 1" in str(failed.errors[0])
+    assert runs(app) == before
+    assert [step.status for step in failed.steps if type(step.operation).__name__ == "StartBeside"] == ["skipped"]
+
+
+def test_a_failed_service_keeps_no_other_from_its_deploy(site: World) -> None:
+    done(site.add("two.example.com"))
+    site.fake.images |= {"one:2": (9999,), "two:2": (3000,)}
+    site.edit(OLD, NEW)
+    site.edit('image: "two:latest"\n', 'image: "two:2"\n')
+    result = site.up()
+    assert result.code == ExitCode.DEPLOY_FAILED
+    assert (images(site), images(site, "two")) == (["one:latest"], ["two:2"])
+    assert not site.proxies["nginx"].pins(site.live())
+
+
+# Stop first
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("    container_name: shop\n", "only one container can be named shop"),
+        ("    ports: ['127.0.0.1:8099:8000']\n", "only one container can publish a port of the host"),
+        ("    volumes: ['data:/data']\n", "its one container writes to a volume at /data"),
+    ],
+)
+def test_where_two_cannot_run_at_once_the_plan_says_why_and_the_gap_is_told(
+    text: str, reason: str, site: World
+) -> None:
+    site.edit(OLD, OLD + text)
+    done(site.up())
+    site.fake.images["one:2"] = (8000,)
+    site.edit(OLD, NEW)
+    (before,) = runs(site)
+    shown = site.up(dry_run=True)
+    (operation,) = shown.plan.operations
+    assert operation.text == "stop one, and start it anew"
+    where = site.line_of(text.strip())
+    assert operation.cause == f"its definition changed; it stops first: {reason} ({where})"
+    done(site.up())
+    (after,) = runs(site)
+    assert (after.service.image, after.container.id != before.container.id) == ("one:2", True)
+    assert any(re.fullmatch(r"one: stopped first, and answered again after \d\.\d s", one) for one in site.report.notes)
+
+
+def test_a_volume_that_only_the_image_declares_is_not_left_behind(app: World) -> None:
+    (old,) = runs(app)
+    app.fake.runs[old.container.id] = replace(old, container=replace(old.container, writes=("/var/lib/app",)))
+    (operation,) = app.up(dry_run=True).plan.operations
+    assert "it has a volume of its own at /var/lib/app" in operation.cause
+    assert app.line_of("  one:") in operation.cause
+
+
+def test_a_service_that_another_one_uses_stops_first(app: World) -> None:
+    user = f'\n  cron:\n    image: "three:latest"\n    labels:\n      {ROLE_LABEL}: app\n    depends_on: [one]\n'
+    app.edit("\nservices:\n", f"\nservices:{user}")
+    result = done(app.up())
+    kinds = [type(one).__name__ for one in result.plan.operations]
+    assert kinds.index("UnpinServices") < kinds.index("StartService"), "Compose would replace one with cron"
+
+
+# Whoever is interrupted goes on
+
+
+def test_no_deploy_while_the_proxy_is_down(app: World) -> None:
+    (proxy,) = runs(app, "nginx")
+    del app.fake.runs[proxy.container.id]
+    result = done(app.up())
+    assert "start service one" in texts(result)
+    assert images(app) == ["one:2"]
+
+
+def test_an_ended_container_of_another_definition_is_removed(app: World) -> None:
+    done(app.up())
+    app.fake.add("one", 2)
+    extra = runs(app)[1]
+    changed = replace(extra.container, config_hash="other", state="exited")
+    app.fake.runs[extra.container.id] = replace(extra, container=changed)
+    result = done(app.up())
+    assert texts(result) == ["stop and remove stack-one-1", "send requests for one by name again"]
+    assert len(runs(app)) == 1
+
+
+def test_rollback_deploys_the_earlier_image_the_same_way(app: World) -> None:
+    done(app.up())
+    result = done(app.rollback())
+    assert images(app) == ["one:latest"]
+    assert "SwitchService" in [type(step.operation).__name__ for step in result.steps]
+    assert [run.container.label for run in runs(app)] == ["stack-one-1"]
