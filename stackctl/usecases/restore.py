@@ -15,7 +15,7 @@ from typing import BinaryIO
 from stackctl.adapters.disk.files import host_errors
 from stackctl.engine.backup.manifest import Manifest
 from stackctl.engine.backup.place import Placing
-from stackctl.engine.backup.sealing import Keys, decrypt, is_sealed
+from stackctl.engine.backup.sealing import Keys, decrypt, is_sealed, refuse_large
 from stackctl.engine.backup.unpack import verify
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError, InputError, StackctlError
@@ -94,6 +94,7 @@ def open_archive(path: Path, keys: Keys) -> Archive:
         try:
             if not is_sealed(file.read(64)):
                 return Archive(path, *verify(file))
+            refuse_large(os.fstat(file.fileno()).st_size)
             file.seek(0)
             decrypted = decrypt(file.read(), keys)
             return Archive(path, *verify(io.BytesIO(decrypted)), decrypted)

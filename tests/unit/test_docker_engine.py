@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import pytest
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
+from stackctl.adapters.docker import images
 from stackctl.adapters.docker.client import Client
 from stackctl.adapters.docker.engine import docker_engine
 from stackctl.adapters.docker.inspected import inspected
@@ -278,3 +280,37 @@ def test_the_sockets_of_a_rootless_engines_container_are_read_on_this_host() -> 
         assert made.containers.accepts(here, 1) is None
         api.answers["inspect_container"] = NotFound("gone")
         assert made.containers.accepts(here, 1) is False
+
+
+def test_an_image_is_pulled_until_its_last_event() -> None:
+    made, api = engine(pull=iter([{"status": "Pulling"}, {"status": "Downloaded"}]))
+    made.images.pull("nginx")
+    assert api.calls == [("pull", ("nginx",), {"stream": True, "decode": True})]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ([{"status": "Pulling"}, {"error": "manifest unknown"}], "manifest unknown"),
+        (NotFound("pull access denied"), "pull access denied"),
+        (requests.exceptions.ConnectionError(), "does not answer"),
+    ],
+)
+def test_why_an_image_cannot_be_pulled_is_said(answer: Any, why: str) -> None:
+    made, _ = engine(pull=answer)
+    with pytest.raises(EngineError, match=f"the image nginx:9 is not available locally and cannot be pulled: .*{why}"):
+        made.images.pull("nginx:9")
+
+
+def test_a_pull_that_makes_no_progress_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_STALLED", 0.05)
+    over = threading.Event()
+
+    def stalled() -> Iterator[dict[str, str]]:
+        yield {"status": "Downloading"}
+        over.wait(10)
+
+    made, _ = engine(pull=stalled())
+    with pytest.raises(EngineError, match="no progress for"):
+        made.images.pull("nginx")
+    over.set()

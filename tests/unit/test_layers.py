@@ -76,7 +76,7 @@ REACHES = {
     "docker requests": ("adapters.docker",),
     "subprocess": ("adapters.docker", "adapters.editor", "adapters.git"),
     "socket ssl http urllib.request asyncio": ("adapters.net",),
-    "psutil": ("adapters.disk.lock", "adapters.net", "engine.sources.webroot.issue"),
+    "psutil": ("adapters.disk.lock", "adapters.net", "engine.backup.sealing", "engine.sources.webroot.issue"),
     "typer rich click": ("cli", "__main__"),
 }
 """Libraries that reach the engine, other processes, the network or the terminal, and who may import them."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
@@ -609,3 +610,14 @@ def test_a_start_that_was_killed_anywhere_is_finished_by_the_same_command(
         assert {run.service.name for run in world.fake.runs.values()} == {"nginx", "certbot", "one"}
         assert len(list(world.root.glob("replaced-*"))) == over
     assert len(site.fake.ca.issued) == issued
+
+
+@pytest.mark.usefixtures("_quick_passphrase")
+def test_an_encrypted_archive_that_does_not_fit_in_memory_is_refused(
+    site: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(site, tmp_path / "x.age", seal=Seal("secret"))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(HostError, match="is decrypted in memory") as refused:
+        open_archive(path, Keys(passphrase="secret"))
+    assert "'age -d'" in (refused.value.hint or "")

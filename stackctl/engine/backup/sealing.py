@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from stackctl.adapters.disk.files import input_errors
 from stackctl.errors import HostError, InputError
 from stackctl.reading import read_given
@@ -57,6 +59,20 @@ class Keys:
 def is_sealed(head: bytes) -> bool:
     """Return whether a file that begins with ``head`` is an age file."""
     return head.startswith((_BINARY, _ARMORED))
+
+
+def refuse_large(size: int) -> None:
+    """Refuse an encrypted archive that does not fit in the free memory twice: so its keys are never on disk in clear.
+
+    Raises:
+        HostError: it does not fit.
+    """
+    free = psutil.virtual_memory().available
+    if 2 * size > free:
+        raise HostError(
+            f"the archive has {size / 1e6:.0f} MB, and is decrypted in memory: {free / 1e6:.0f} MB are free",
+            hint="decrypt it with 'age -d' to a safe place, and restore the result",
+        )
 
 
 def decrypt(content: bytes, keys: Keys) -> bytes:
