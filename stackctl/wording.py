@@ -17,6 +17,14 @@ def listed(names: Sequence[str], most: int = _FEW) -> str:
     return f"{', '.join(names[:most])} and {more}" if most else str(len(names))
 
 
+def either(names: Sequence[str], most: int = _FEW) -> str:
+    """Return names of which one is meant: ``a, b or c``; at most ``most`` of them."""
+    if len(names) > most:
+        return f"one of {listed(names, most)}"
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def on_one_line(text: str) -> str:
     """Return untrusted ``text`` on one line: a question mark for each character that is not printable."""
     return "".join(char if char.isprintable() else "?" for char in text)

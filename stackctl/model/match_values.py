@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import warnings
 from ipaddress import ip_address, ip_network
 
 from stackctl.errors import InputError
 from stackctl.model.matching import Network, PathKind, PathMatch, Text
+from stackctl.model.patterns import pattern
 
 LONGEST = 500
 """Characters of a path, of a regular expression and of a value."""
@@ -73,19 +73,7 @@ def regex(text: str) -> str:
         raise InputError("the regular expression is empty", hint="write it behind the '~', such as ~^/v[0-9]+/")
     if not text.isprintable():
         raise InputError(f"the regular expression {text!r} contains a character that cannot be printed")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compiled = re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        hint = "for upper and lower case alike, write ~(?i)…" if text.startswith("*") else None
-        raise InputError(f"{text!r} is not a regular expression: {error}", hint=hint) from error
-    if compiled.groupindex:
-        raise InputError(
-            f"the regular expression {text!r} names a group, which would set a variable of the proxy",
-            hint="write the group without its name: (…)",
-        )
-    return text
+    return pattern(text)
 
 
 def header_value(text: str) -> Text:

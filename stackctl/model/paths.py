@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 _HEX = b"0123456789abcdefABCDEF"
@@ -69,10 +70,11 @@ def sent_pattern(text: str) -> str:
 
     Letters, digits, ``-._~`` and slashes stand for themselves; any other character may be encoded or not.
     """
-    return "".join(map(_sent_byte, text.encode("utf-8", "surrogateescape")))
+    return "".join(map(sent_byte, text.encode("utf-8", "surrogateescape")))
 
 
-def _sent_byte(byte: int) -> str:
+def sent_byte(byte: int) -> str:
+    """Return a regex for one byte in a URL."""
     char = chr(byte)
     if char.isascii() and (char.isalnum() or char in "-._~/"):
         return re.escape(char)
@@ -81,3 +83,18 @@ def _sent_byte(byte: int) -> str:
         return f"%{code}"
     plain = re.escape(char) if 32 < byte < 127 else rf"\x{byte:02x}"
     return f"(?:{plain}|%{code})"
+
+
+_CLIMBS = r"(?![^?#]*(?:/|%2[fF])(?:\.|%2[eE]){2}(?:/|%2[fF]|[?#]|$))"
+"""No segment of two dots: what is left behind a prefix could leave it, or lead above the root."""
+
+
+def prefix_pattern(prefix: str) -> str:
+    """Return a regex for the beginning of a target that is a prefix as it was sent; none of dots may follow."""
+    return f"{_CLIMBS}{sent_pattern(prefix)}"
+
+
+@lru_cache(maxsize=1024)
+def sent_prefix(prefix: str) -> re.Pattern[str]:
+    """Return a regex for the beginning of a target, by its bytes, that is a prefix and ends where that ends."""
+    return re.compile(rf"{prefix_pattern(prefix)}(?=[/?#]|$)", re.ASCII)

@@ -60,14 +60,6 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
     )
 
 
-def refuse_routes(stack: Stack) -> None:
-    """Refuse what no proxy renders yet."""
-    for site in stack.sites:
-        for route in site.routes:
-            if route.is_rule:
-                raise StackfileError("no proxy has such a route yet", where=route.where)
-
-
 def named_services(doc: Document) -> set[str]:
     """Return the services that items of ``apps`` and of ``routes`` name, right or wrong."""
     services, apps = doc.data(("services",)), doc.data((KEY, "apps"))

@@ -23,7 +23,7 @@ from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.locate import refuse_foreign_keys
-from stackctl.stackfile.read import named_services, read_stack, refuse_routes, variables
+from stackctl.stackfile.read import named_services, read_stack, variables
 from stackctl.stackfile.siblings import included
 from stackctl.usecases.pages import with_pages
 from stackctl.usecases.recording import record_change, record_failed, record_found
@@ -96,7 +96,6 @@ def load(context: Context, doc: Document, before: str | None, recorded: Mapping[
     stack = read_stack(values, project, _inactive(context, values, project))
     loaded = Loaded(doc, values, project, with_pages(context, stack, recorded), before)
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
-    refuse_routes(loaded.stack)
     _refuse_misplaced(context, loaded)
     _refuse_unreachable(loaded)
     _refuse_loops(context, loaded)

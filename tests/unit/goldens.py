@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Lineage
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.matching import Conditions, Match, PathKind, PathMatch
+from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
 from stackctl.model.routing import Answer, Backend, Redirect, Route, Server, Site, Tuning
 from stackctl.model.stack import Stack, TlsPolicy, UnknownNames
@@ -161,6 +161,31 @@ CASES = {
             pages={PAGE.path: b"sorry"},
         ),
         lineages(lineage("example.com")),
+    ),
+    "rules": Case(
+        stack(
+            routed(
+                "shop.example.com",
+                Route(Match.of("/"), Backend((WEB,))),
+                Route(Match(Conditions((PathMatch("/v2"),), ("POST", "PUT"))), Backend((API,)), strip=True),
+                Route(Match(Conditions(headers=(FieldMatch("x-v", (Text("^2", regex=True),)),))), Backend((API,))),
+                Route(
+                    Match(
+                        Conditions(
+                            query=(FieldMatch("preview", (Text("a b"),)),),
+                            cookies=(FieldMatch("group", (Text("beta"),)),),
+                            sources=(ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
+                        ),
+                        Conditions((PathMatch("/admin"), PathMatch("/api", PathKind.EXACT))),
+                    ),
+                    Backend((API,)),
+                    tuning=LONG_UPLOADS,
+                ),
+                Route(Match(Conditions((PathMatch(r"^/old/(\d+)$", PathKind.REGEX),))), Redirect("/new"), priority=1),
+            )
+        ),
+        lineages(lineage("shop.example.com")),
+        {"shop.example.com.location.conf": b"error_page 502 /sorry.html;\n"},
     ),
     "extremes": Case(
         stack(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackctl.model.matching import EVERY_PATH, PathKind
-from stackctl.model.router import owner_of, stripped
+from stackctl.model.router import owner_of, rules_of, stripped
 from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Site, Tuning
 from stackctl.proxies.nginx.directives import first, named
 from stackctl.proxies.nginx.groups import Target
@@ -20,6 +21,7 @@ from stackctl.proxies.nginx.own import (
     sets_buffers,
 )
 from stackctl.proxies.nginx.quoting import location_path
+from stackctl.proxies.nginx.rules import JUMP, Rules
 from stackctl.proxies.nginx.strip import PREFIX, Strip, Strips
 from stackctl.proxies.nginx.upstream import tls_lines
 from stackctl.proxies.nginx.variables import Variables
@@ -47,13 +49,16 @@ class Place:
         head: its parameters.
         route: None if no route answers there.
         prefix: what ``strip`` takes off; None for nothing.
-        exact: whether only one path is taken.
     """
 
     head: str
     route: Route | None
     prefix: str | None = None
-    exact: bool = False
+
+    @property
+    def is_named(self) -> bool:
+        """Whether only a rule leads there."""
+        return self.head.startswith("@")
 
     @property
     def is_root(self) -> bool:
@@ -78,8 +83,7 @@ def places(site: Site, own: Directives) -> Iterator[Place]:
         if bare not in {text, ""} and bare not in prefixes:
             exact.setdefault(bare, owner_of(site, bare))
     for text, owner in exact.items():
-        prefix = stripped(owner, text) if owner else None
-        yield Place(f"= {location_path(text)}", owner, prefix, exact=prefix == text)
+        yield Place(f"= {location_path(text)}", owner, stripped(owner, text) if owner else None)
     for text, route in prefixes.items():
         prefix = text if route.strip else None
         if text == EVERY_PATH.text:
@@ -99,7 +103,7 @@ class Locations:
     Attributes:
         own: the user's directives: around all servers, in this site's server, and in its location.
         includes: whether the user has a file for the location.
-        dispatch: the first lines of each location.
+        rules: those that are tried before each location.
     """
 
     site: Site
@@ -109,22 +113,27 @@ class Locations:
     includes: bool
     variables: Variables
     strips: Strips
-    dispatch: tuple[str, ...] = ()
+    rules: Rules
 
-    def render(self, place: Place) -> str:
-        """Return one location."""
+    def all(self) -> Iterator[str]:
+        """Yield the locations of the site."""
+        for place in places(self.site, self.own[1]):
+            yield self._rendered(place)
+        for target in self.rules.targets:
+            yield self._rendered(Place(target.name, target.route, target.prefix))
+
+    def _rendered(self, place: Place) -> str:
         route = place.route
         action: Action = Answer(404) if route is None else route.action
-        strip = None if place.prefix is None else self.strips.of(place.prefix, exact=place.exact)
+        strip = None if place.prefix is None else self.strips.of(place.prefix)
         own = place.is_root and self.includes and isinstance(action, Backend)
-        before = list(self.dispatch)
+        before = list(self._tried_first(place))
         lines: list[str] = []
         passing: dict[str, object] = {"target": None, "tls_lines": [], "path": ""}
         if isinstance(action, Backend):
             before += self._prefix_lines(strip)
             lines += self._passing_lines(self.own[2] if own else ())
             lines += strip.answers(self.site) if strip else ()
-            lines += tuning_lines(route.tuning, self.site.tuning) if route else ()
             passing = {
                 "target": self.targets[action],
                 "tls_lines": list(tls_lines(self.site, action.servers[0])),
@@ -135,6 +144,7 @@ class Locations:
             lines += self._redirect(action, strip)
         else:
             lines += self._answer(action)
+        lines += tuning_lines(self._tuning(place), self.site.tuning)
         text = render(
             "nginx/location.conf.j2",
             head=place.head,
@@ -144,6 +154,22 @@ class Locations:
             **passing,
         )
         return giving_way(text, self.own[2], _DEPTH) if own else text
+
+    def _tuning(self, place: Place) -> Tuning:
+        passing = place.route is not None and isinstance(place.route.action, Backend)
+        tuning = (place.route.tuning if place.route and passing else None) or self.site.tuning
+        # nginx compares the length of a body with the limit of the location that it finds, before any rule.
+        return replace(tuning, body_size=largest_body(self.site)) if self.rules and not place.is_named else tuning
+
+    def _tried_first(self, place: Place) -> Iterator[str]:
+        """Yield the lines that hand a request to the location of its rule."""
+        if not self.rules or place.is_named:
+            return
+        if place.is_root and first(self.own[2], "error_page"):
+            yield self.rules.jump
+        # The errors of the rule's own location have their pages too.
+        yield "recursive_error_pages on;"
+        yield f"if ({self.rules.variable}) {{ return {JUMP}; }}"
 
     def _prefix_lines(self, strip: Strip | None) -> Iterator[str]:
         if strip is not None:
@@ -169,7 +195,7 @@ class Locations:
         yield f"return {action.status} {self.variables.text(to, rest)};"
 
     def _answer(self, action: Answer) -> Iterator[str]:
-        if not action.text:
+        if not action.text and action.status != JUMP:
             yield f"return {action.status};"
             return
         yield "types { }"
@@ -177,10 +203,19 @@ class Locations:
         yield f"return {action.status} {self.variables.text(action.text)};"
 
 
-def tuning_lines(tuning: Tuning | None, around: Tuning) -> Iterator[str]:
+def largest_body(site: Site) -> str:
+    """Return the largest limit of a site and of its rules."""
+    sizes = [site.tuning.body_size, *(rule.tuning.body_size for rule in rules_of(site) if rule.tuning)]
+    return max(sizes, key=_bytes)
+
+
+def _bytes(size: str) -> float:
+    number, unit = (size[:-1], size[-1]) if size[-1] in "kmg" else (size, "")
+    return int(number) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[unit] or math.inf
+
+
+def tuning_lines(tuning: Tuning, around: Tuning) -> Iterator[str]:
     """Yield the settings of a route that differ from those of its site."""
-    if tuning is None:
-        return
     for directive, field in TUNED.items():
         value = getattr(tuning, field)
         if value != getattr(around, field):

@@ -13,9 +13,9 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack, UnknownNames
 from stackctl.proxies.nginx.directives import first
 from stackctl.proxies.nginx.layout import NGINX, SNIPPETS
+from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.own import Directives
 from stackctl.proxies.nginx.quoting import nginx_quote
-from stackctl.proxies.nginx.strip import Map
 from stackctl.proxies.nginx.variables import Variables
 from stackctl.proxies.proxy import Files
 from stackctl.templates import render

@@ -16,6 +16,7 @@ from stackctl.proxies.nginx.own import (
 from stackctl.proxies.nginx.pages import page_files, unknown_lines
 from stackctl.proxies.nginx.snippets import challenge, own_directives, own_snippets, proxy_snippet, removed_snippet
 from stackctl.proxies.nginx.tls import tls_snippet
+from stackctl.proxies.nginx.variables import most_variables
 from stackctl.proxies.proxy import Files
 from stackctl.templates import render
 
@@ -32,12 +33,15 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     own = tuple(one for one in own if one not in early)
     sites = len(stack.sites)
     names = sum(len(site.domains) for site in stack.sites)
+    variables = sum(map(most_variables, stack.sites))
     conf = render(
         "nginx/nginx.conf.j2",
         http2=able.http2,
         shared_zone=able.upstream_resolve,
         keepalive_min_timeout=able.keepalive_min_timeout,
         names_hash_size=_power_of_two(max(512, 2 * names)),
+        # Names of a site's own variables are long: the default rows of 64 bytes would hold one each.
+        variables_hash_size=_power_of_two(max(1024, 2 * variables)) if variables else None,
         zone_size=_power_of_two(max(256, 8 * (sites + own_hosts))),
         # Each name is resolved this often: with more sites less often, so that Docker's resolver is not flooded.
         resolver_valid=max(2, sites // 50),

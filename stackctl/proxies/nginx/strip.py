@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stackctl.model.paths import sent, sent_pattern
+from stackctl.model.paths import prefix_pattern, sent, sent_pattern
 from stackctl.model.routing import Site
+from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.quoting import alternatives, literal
 from stackctl.proxies.nginx.variables import Variables
 
@@ -15,43 +16,22 @@ PREFIX = "$edge_prefix"
 
 
 @dataclass(frozen=True, slots=True)
-class Map:
-    """A ``map``: its rows are parameters of nginx as they are, tried in order.
-
-    Attributes:
-        kind: ``map``, or ``geo`` with networks as keys.
-        source: what is compared.
-        default: None for an empty text.
-    """
-
-    source: str
-    name: str
-    rows: tuple[tuple[str, str], ...]
-    default: str = '""'
-    kind: str = "map"
-
-
-@dataclass(frozen=True, slots=True)
 class Strip:
     """A prefix that is taken off.
 
     Attributes:
-        prefix: decoded, without a slash at its end; or an exact path.
+        prefix: decoded, without a slash at its end.
         variable: the path without it, and the query, both as sent; empty if the path does not begin with it as sent.
-        exact: whether only this path is taken.
     """
 
     prefix: str
     variable: str
-    exact: bool
 
     def map(self) -> Map:
         """Return how the variable is made: from the bytes that were sent, as nginx's own path is decoded."""
-        start = sent_pattern(self.prefix)
-        rows = [(literal(rf"~^{start}(?=[?#]|\z)(.*)"), '"/$1"')]
-        if not self.exact:
-            rows.append((literal(f"~^{start}(/.*)"), '"$1"'))
-        return Map("$request_uri", self.variable, tuple(rows))
+        start = prefix_pattern(self.prefix)
+        below, itself = (literal(f"~^{start}(/.*)"), '"$1"'), (literal(rf"~^{start}(?=[?#]|\z)(.*)"), '"/$1"')
+        return Map("$request_uri", self.variable, (below, itself))
 
     @property
     def refusal(self) -> str:
@@ -70,6 +50,8 @@ class Strip:
         location = rf"~^({host}|(?=/(?!/)))/?+(?!{bare}(?:[/?#]|\z))(.*)$"
         below = rf"~^/(?!{bare}(?:/|\z))(.+)$"
         root = r"~^/\z"
+        yield "# A path stays one, without a port that only the container knows."
+        yield "absolute_redirect off;"
         yield f"proxy_redirect {literal(location)} {literal(f'$1{to}/$2')};"
         yield f"proxy_cookie_path {literal(root)} {literal(to)};"
         yield f"proxy_cookie_path {literal(below)} {literal(f'{to}/$1')};"
@@ -80,17 +62,13 @@ class Strips:
 
     def __init__(self, variables: Variables) -> None:
         self._variables = variables
-        self._known: dict[tuple[str, bool], Strip] = {}
+        self._known: dict[str, Strip] = {}
 
-    def of(self, prefix: str, *, exact: bool) -> Strip | None:
-        """Return that of a path; None for the prefix of every path, which leaves nothing to take off."""
-        if prefix == "/":
-            return None
-        key = (prefix, exact)
-        if key not in self._known:
-            variable = self._variables.named(f"strip{len(self._known) + 1}")
-            self._known[key] = Strip(prefix, variable, exact)
-        return self._known[key]
+    def of(self, prefix: str) -> Strip:
+        """Return that of a prefix."""
+        if prefix not in self._known:
+            self._known[prefix] = Strip(prefix, self._variables.named(f"strip{len(self._known) + 1}"))
+        return self._known[prefix]
 
     def maps(self) -> list[Map]:
         """Return the maps of all."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from stackctl.model.matching import Conditions
+from stackctl.model.routing import Backend, Redirect, Site
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.quoting import literal
 
@@ -44,6 +46,21 @@ class Variables:
             self.texts[name] = literal(chunk)
             names.append(name)
         return '"' + "".join(map(_embedded, names)) + _embedded(tail) + '"'
+
+
+def most_variables(site: Site) -> int:
+    """Return how many variables of its own a site has at most."""
+    count = 0
+    for route in site.routes:
+        count += len(route.match.all_of.paths) if route.strip else 0
+        action = route.action
+        texts = () if isinstance(action, Backend) else (action.to,) if isinstance(action, Redirect) else (action.text,)
+        count += sum(1 + len(text) // (_LONGEST // 8) for text in texts if "$" in text or len(text) > _LONGEST // 8)
+        if route.is_rule:
+            conditions = (route.match.all_of, route.match.none_of or Conditions())
+            fields = sum(len(of.headers) + len(of.query) + len(of.cookies) for of in conditions)
+            count += 4 + 3 * fields
+    return count
 
 
 def _embedded(variable: str) -> str:

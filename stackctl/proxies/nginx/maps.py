@@ -1,0 +1,21 @@
+"""nginx: ``map`` and ``geo`` as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A ``map``: what is in it is written as it is, so all of it is parameters of nginx; rows are tried in order.
+
+    Attributes:
+        source: what is compared; empty for the client's address, in a ``geo``.
+        kind: ``map``, or ``geo`` with networks as keys, which replaces no variables in its values.
+    """
+
+    source: str
+    name: str
+    rows: tuple[tuple[str, str], ...] = ()
+    default: str = '""'
+    kind: str = "map"

@@ -1,0 +1,173 @@
+"""A real nginx with the rendered files of a stack, and apps that are part of it or of the test."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from stackctl.certs.dummy import make_dummy
+from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
+from stackctl.model.routing import Server, Site
+from stackctl.proxies.nginx.proxy import Nginx
+from stackctl.proxies.proxy import SiteTls
+from stackctl.proxies.sites import Rendering
+from tests.unit.build import stack, whole
+
+VERSIONS = {"1.22": (1, 22, 1), "1.26": (1, 26, 3), "1.30": (1, 30, 4)}
+
+_ECHO = """
+    server {{
+        listen 127.0.0.1:{port};
+        default_type text/plain;
+        add_header Location $http_x_say_location always;
+        add_header Set-Cookie $http_x_say_cookie always;
+        return 200 "{port} $request_method $request_uri $http_x_forwarded_prefix";
+    }}
+"""
+"""An app that answers with its port, and with the method, the target and the prefix that it gets."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A response."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+class Connection:
+    """A kept connection that sends the bytes it is given.
+
+    Args:
+        source: the address that it comes from.
+    """
+
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self._place = ("127.0.0.1", port)
+        self._source = (source, 0)
+        self._open()
+
+    def _open(self) -> None:
+        self.socket = socket.create_connection(self._place, timeout=20, source_address=self._source)
+        self._file = self.socket.makefile("rb")
+
+    def ask(
+        self, host: str, method: str, target: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+    ) -> Answered:
+        """Send a request with exactly this target, and return its response."""
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers)]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        head = "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+        self.socket.sendall(head + body)
+        return self._answer(method)
+
+    def _answer(self, method: str) -> Answered:
+        status = int(self._file.readline().split()[1])
+        headers = {}
+        while (line := self._file.readline().strip()) != b"":
+            name, _, value = line.decode("utf-8", "surrogateescape").partition(": ")
+            headers[name.lower()] = value
+        if status == 101:
+            return Answered(status, headers, "")
+        text = b"" if method == "HEAD" else self._body(headers)
+        if headers.get("connection") == "close":
+            self.close()
+            self._open()
+        return Answered(status, headers, text.decode("utf-8", "surrogateescape"))
+
+    def _body(self, headers: Mapping[str, str]) -> bytes:
+        if headers.get("transfer-encoding") != "chunked":
+            return self._file.read(int(headers.get("content-length", "0")))
+        whole = b""
+        while size := int(self._file.readline(), 16):
+            whole += self._file.read(size)
+            self._file.readline()
+        self._file.readline()
+        return whole
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._file.close()
+        self.socket.close()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody uses."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def app(port: int) -> Server:
+    """The server on a port of the loopback interface."""
+    return Server(Endpoint("127.0.0.1", port))
+
+
+@contextlib.contextmanager
+def serving(
+    folder: Path,
+    sites: Sequence[Site],
+    echoes: Iterable[int] = (),
+    *,
+    version: str = "1.30",
+    custom: Mapping[str, bytes] | None = None,
+) -> Iterator[int]:
+    """Serve sites over HTTP, with apps on the ports of ``echoes``; yield the port of the proxy."""
+    http, https = free_ports(2)
+    made = stack(*sites)
+    listeners = (
+        Listener(Scheme.HTTP, http, PortBinding(None, http)),
+        Listener(Scheme.HTTPS, https, PortBinding(None, https)),
+    )
+    made = replace(made, proxy=replace(made.proxy, listeners=listeners, ipv6=False))
+    tls = {site.name: SiteTls("/etc/nginx/chain.pem", "/etc/nginx/key.pem", frozenset()) for site in sites}
+    files = whole(Rendering(Nginx(), VERSIONS[version], custom or {}), made, tls)
+    chain, key = make_dummy(["a.example.com"], datetime.now(UTC))
+    files |= {"chain.pem": chain, "key.pem": key, "snippets/generation.conf": b""}
+    main = files["nginx.conf"].decode().rstrip().removesuffix("}")
+    main = main.replace("access_log /dev/stdout main buffer=4k flush=1s;", "access_log off;")
+    files["nginx.conf"] = (main + "".join(_ECHO.format(port=port) for port in echoes) + "}\n").encode()
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    with _running(folder, version):
+        yield http
+
+
+@contextlib.contextmanager
+def _running(folder: Path, version: str) -> Iterator[None]:
+    command = [
+        *["docker", "run", "--rm", "--network", "host", "--volume", f"{folder}:/etc/nginx:ro"],
+        *["--tmpfs", "/run", "--tmpfs", "/var/cache/nginx", "--entrypoint", "nginx", f"stackctl/nginx:{version}"],
+        *["-e", "/dev/stderr", "-g", "daemon off;"],
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        said = []
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                said.append(line)
+                if "start worker process" in line:
+                    break
+            else:
+                raise AssertionError("".join(said))
+            yield
+        finally:
+            process.terminate()
+            process.communicate()
