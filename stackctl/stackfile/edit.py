@@ -107,7 +107,9 @@ def replace(doc: Document, path: Path, block: str) -> Document:
     start = doc.line_of(key.start_mark.index)
     indent = " " * doc.column_of(key)
     end = _last_line(doc, key, value) + 1
-    lines = [*doc.lines[:start], _crlf(doc, _indented(block, indent)), *doc.lines[end:]]
+    head = doc.lines[start][: len(indent)]  # the dash of a list item stays, whose first key this may be
+    written = head + _crlf(doc, _indented(block, indent)).removeprefix(indent)
+    lines = [*doc.lines[:start], written, *doc.lines[end:]]
     return _proved(doc, "".join(lines), change)
 
 

@@ -12,11 +12,12 @@ from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.routing import Site, Tuning
 from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Stack, TlsPolicy
 from stackctl.stackfile.answers import refuse_circles, unknown_names, with_answers
+from stackctl.stackfile.blocks import Block
 from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY, checked, decode, tuning
 from stackctl.stackfile.schema import StackKeys
-from stackctl.stackfile.sites import sites_of
+from stackctl.stackfile.sites import blocks_of, sites_of
 
 T = TypeVar("T")
 
@@ -77,6 +78,12 @@ def read_sites(doc: Document) -> tuple[Site, ...]:
     top = read_keys(doc)
     defaults = tuning(doc, (KEY,), top, Tuning())
     return with_answers(doc, top, sites_of(doc, top, defaults, None), defaults)
+
+
+def read_blocks(doc: Document) -> list[Block]:
+    """Return what each service and each item of ``apps`` says; as for :func:`read_sites`."""
+    top = read_keys(doc)
+    return list(blocks_of(doc, top, tuning(doc, (KEY,), top, Tuning()), None))
 
 
 def service_with_role(doc: Document, role: str) -> str | None:

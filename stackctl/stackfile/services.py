@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,10 +24,11 @@ from stackctl.model.layout import (
     STAMPS,
     SUCCEEDED,
 )
+from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.stack import KeyType
 from stackctl.model.values import Domain
 from stackctl.stackfile.document import Document
-from stackctl.templates import render, yaml_quote
+from stackctl.templates import compose_quote, render, yaml_quote
 
 DEFAULT_CERTBOT_IMAGE = "certbot/certbot:v5.6.0"
 HERE = "."
@@ -34,6 +36,8 @@ HERE = "."
 
 TRUST = ("REQUESTS_CA_BUNDLE", CA_BUNDLE.mount)
 """The variable by which certbot trusts a CA, and its value in the container."""
+
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._~-]*\Z")
 
 _FIRST_KEYS = (
     "entrypoint",
@@ -111,20 +115,52 @@ def settings_block(  # noqa: PLR0913  (one argument for each key)
     )
 
 
-def route_block(domains: Sequence[Domain], port: int) -> str:
-    """The ``x-stackctl`` of a service that answers ``domains`` on ``port``."""
-    return render("compose/route.yml.j2", domains=domains, port=port)
+def route_block(domains: Sequence[Domain], port: int, path: PathMatch = EVERY_PATH, *, strip: bool = False) -> str:
+    """The ``x-stackctl`` of a service that answers ``path`` of ``domains`` on ``port``."""
+    return render("compose/route.yml.j2", domains=domains, port=port, path=_path_text(path), strip=strip)
 
 
-def app_block(service: str, image: str, domains: Sequence[Domain], port: int, env_file: str | None) -> str:
+def app_block(  # noqa: PLR0913  (one argument for each key)
+    service: str,
+    image: str,
+    domains: Sequence[Domain],
+    port: int,
+    env_file: str | None,
+    path: PathMatch = EVERY_PATH,
+    *,
+    strip: bool = False,
+) -> str:
     """Return a new service with its route."""
-    route = route_block(domains, port)
+    route = route_block(domains, port, path, strip=strip)
     return render("compose/app.yml.j2", service=service, image=image, port=port, env_file=env_file, route=route)
 
 
-def outside_block(domains: Sequence[Domain], *, upstream: str | None, service: str | None, port: int | None) -> str:
+def outside_block(  # noqa: PLR0913  (one argument for each key)
+    domains: Sequence[Domain],
+    *,
+    upstream: str | None,
+    service: str | None,
+    port: int | None,
+    path: PathMatch = EVERY_PATH,
+    strip: bool = False,
+) -> str:
     """Return one item of the top-level ``apps`` list."""
-    return render("compose/outside.yml.j2", domains=domains, upstream=upstream, service=service, port=port)
+    return render(
+        "compose/outside.yml.j2",
+        domains=domains,
+        upstream=upstream,
+        service=service,
+        port=port,
+        path=_path_text(path),
+        strip=strip,
+    )
+
+
+def _path_text(path: PathMatch) -> str | None:
+    """Return a path as YAML; None for that of everything, which needs no key."""
+    if path == EVERY_PATH:
+        return None
+    return path.text if _PLAIN_PATH.match(path.text) else compose_quote(path.text)
 
 
 def redirect_block(names: Sequence[Domain], to: str, code: int, *, keep_path: bool) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, RequestLoop, StackfileError
 from stackctl.model.endpoints import Upstream
-from stackctl.model.routing import Site
-from stackctl.model.values import Domain, ServiceName
+from stackctl.model.matching import EVERY_PATH, PathMatch
+from stackctl.model.routing import Route, Site
+from stackctl.model.values import Domain, ServiceName, service_name
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit, services
+from stackctl.stackfile.blocks import competing
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.read import read_sites, service_with_role
@@ -24,7 +26,7 @@ from stackctl.usecases.result import Result
 
 @dataclass(frozen=True, slots=True)
 class AddApp:
-    """The site to add; None is an option that was not given. ``env_file`` is an absolute path."""
+    """The site to add, or the path of one; None is an option that was not given. ``env_file`` is an absolute path."""
 
     domain: Domain
     aliases: tuple[Domain, ...] = ()
@@ -36,10 +38,15 @@ class AddApp:
     issue: bool = True
     check: bool = True
     ledger: bool = True
+    path: PathMatch = EVERY_PATH
+    strip: bool = False
+
+    def __str__(self) -> str:
+        return self.domain if self.path == EVERY_PATH else f"{self.domain}{self.path}"
 
 
 def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Result[None]:
-    """Route a domain: add its service and route, serve it, issue its certificate and verify it.
+    """Route a domain, or a path of it: add its service and route, serve it, issue its certificate and verify it.
 
     Raises:
         InputError: the domain or an alias belongs to another site, or is routed with other options.
@@ -50,20 +57,55 @@ def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Resul
     doc = open_document(context)
     # Compose resolves only the new text: resolving a large file takes half a second.
     site = _existing(read_sites(interpolated(context, doc)), wanted)
-    loaded = _loaded(context, doc, wanted) if site is None else load(context, doc, doc.text)
-    if site is not None:
-        _refuse_different(loaded, site, wanted)
-    focus = frozenset({wanted.domain})
-    intent = Intent(focus=focus, issue=wanted.issue, check=wanted.check, strict=True, ledger=wanted.ledger)
-    return converge(context, "add-app", loaded, intent, dry_run=dry_run)
+    route = _route(site, wanted.path) if site else None
+    loaded = load(context, doc, doc.text) if site and route else _loaded(context, doc, wanted, _names(site, wanted))
+    if site and route:
+        _refuse_different(loaded, site, route, wanted)
+    now = loaded.stack.site(wanted.domain)
+    assert now is not None  # it is there, or was just added
+    intent = Intent(
+        focus=frozenset({now.name}), issue=wanted.issue, check=wanted.check, strict=True, ledger=wanted.ledger
+    )
+    result = converge(context, "add-app", loaded, intent, dry_run=dry_run)
+    return result if now.has_root else replace(result, notes=(*result.notes, _no_root(now)))
 
 
-def _loaded(context: Context, doc: Document, wanted: AddApp) -> Loaded:
-    edited = _edited(context, doc, wanted)
+def _no_root(site: Site) -> str:
+    return f"{site.name} has no app for its other paths: they answer 404 until 'stackctl add-app {site.name}' adds one"
+
+
+def _route(site: Site, path: PathMatch) -> Route | None:
+    """Return the route of a site that is for this path, whatever else it is for; rules are for more than a path."""
+    return next((route for route in site.routes if path in competing(route)), None)
+
+
+def _names(site: Site | None, wanted: AddApp) -> tuple[Domain, ...]:
+    """Return the names to write: a path of a site is for all names of the site, the path ``/`` has its names.
+
+    Raises:
+        InputError: an alias is not a name of the site.
+    """
+    given = (wanted.domain, *wanted.aliases)
+    if site is None:
+        return given
+    if wanted.path == EVERY_PATH:
+        return tuple(dict.fromkeys((*site.domains, *given)))
+    foreign = next((name for name in wanted.aliases if name not in site.domains), None)
+    if foreign is not None:
+        raise InputError(
+            f"{foreign} is not a name of the site {site.name}, whose paths are for all of its names",
+            field="alias",
+            hint=f"add it to the domains at {site.where}",
+        )
+    return (site.name,)
+
+
+def _loaded(context: Context, doc: Document, wanted: AddApp, names: Sequence[Domain]) -> Loaded:
+    edited = _edited(context, doc, wanted, names)
     try:
         return load(context, edited, doc.text)
     except RequestLoop as error:
-        if wanted.upstream is None or error.site != wanted.domain:
+        if wanted.upstream is None or error.site != names[0]:
             raise
         raise InputError(error.message, field="upstream", hint=error.hint) from error
 
@@ -75,41 +117,53 @@ def _refuse_contradicting(wanted: AddApp) -> None:
                 raise InputError("cannot be combined with an upstream outside Compose", field=field)
     if wanted.domain in wanted.aliases or len(set(wanted.aliases)) < len(wanted.aliases):
         raise InputError("the same domain is given twice", field="alias")
+    if wanted.strip and wanted.path == EVERY_PATH:
+        raise InputError("needs the path that it removes", field="strip", hint=f"write {wanted.domain}/PATH")
 
 
 def _existing(sites: Collection[Site], wanted: AddApp) -> Site | None:
     """Return the site that already has the domain, or None.
 
     Raises:
-        InputError: a name belongs to another site.
+        InputError: a name belongs to another site, or is an alias that gets the path ``/``.
     """
     owners = {name: site for site in sites for name in site.domains}
+    mine = owners.get(wanted.domain)
     for name in (wanted.domain, *wanted.aliases):
         other = owners.get(name)
-        if other is not None and other.name != wanted.domain:
+        is_alias = other is not None and other.name != wanted.domain and wanted.path == EVERY_PATH
+        if other is not None and (other is not mine or is_alias):
             raise InputError(
                 f"{name} is already routed by the site {other.name}", where=other.where, hint="remove it there first"
             )
-    return owners.get(wanted.domain)
+    return mine
 
 
-def _refuse_different(loaded: Loaded, site: Site, wanted: AddApp) -> None:
-    """Refuse options that contradict the existing site."""
-    resolved = [loaded.project.services.get(service) for service in site.services]
+def _refuse_different(loaded: Loaded, site: Site, route: Route, wanted: AddApp) -> None:
+    """Refuse options that contradict the existing route."""
+    own = [server.service for server in route.servers if server.service is not None]
+    resolved = [loaded.project.services.get(service) for service in own]
+    aliases = site.aliases if wanted.path == EVERY_PATH else [name for name in wanted.aliases if name in site.domains]
     compared: tuple[tuple[str, Sequence[object], Sequence[object]], ...] = (
-        ("aliases", site.aliases, wanted.aliases),
-        ("service", site.services, _given(wanted.service)),
-        ("port", [server.endpoint.port for server in site.servers], _given(wanted.port)),
-        ("upstream", [server.upstream for server in site.servers], _given(wanted.upstream)),
+        ("aliases", aliases, wanted.aliases),
+        ("service", own, _given(wanted.service)),
+        ("port", [server.endpoint.port for server in route.servers], _given(wanted.port)),
+        ("upstream", [server.upstream for server in route.servers], _given(wanted.upstream)),
         ("image", [service.image for service in resolved if service and service.image], _given(wanted.image)),
     )
     for key, current, requested in compared:
         if requested and set(current) != set(requested):
             raise InputError(
-                f"{site.name} is already routed with {key} {_shown(current)}, not {_shown(requested)}",
-                where=site.where,
+                f"{wanted} is already routed with {key} {_shown(current)}, not {_shown(requested)}",
+                where=route.where,
                 hint="edit it there and run 'stackctl up'",
             )
+    if wanted.strip and not route.strip:
+        raise InputError(
+            f"{wanted} is already routed, and its path is not stripped",
+            where=route.where,
+            hint="add 'strip: true' there and run 'stackctl up'",
+        )
 
 
 def _given(value: object | None) -> tuple[object, ...]:
@@ -120,16 +174,30 @@ def _shown(values: Sequence[object]) -> str:
     return ", ".join(map(str, values)) or "none"
 
 
-def _edited(context: Context, doc: Document, wanted: AddApp) -> Document:
-    names = (wanted.domain, *wanted.aliases)
+def _edited(context: Context, doc: Document, wanted: AddApp, names: Sequence[Domain]) -> Document:
     if wanted.upstream is not None:
-        block = services.outside_block(names, upstream=str(wanted.upstream), service=None, port=None)
+        upstream = str(wanted.upstream)
+        block = services.outside_block(
+            names, upstream=upstream, service=None, port=None, path=wanted.path, strip=wanted.strip
+        )
         return edit.add_item(doc, (KEY, "apps"), block)
-    name = wanted.service or ServiceName(wanted.domain.split(".")[0])
+    name = wanted.service or _service_of(wanted)
     _refuse_own(context, doc, name)
     if doc.entry(("services", name)) is not None or name in services_elsewhere(context, doc):
-        return _with_route(context, doc, name, wanted)
-    return _with_new_service(context, doc, name, wanted)
+        return _with_route(context, doc, name, wanted, names)
+    return _with_new_service(context, doc, name, wanted, names)
+
+
+def _service_of(wanted: AddApp) -> ServiceName:
+    """Return the default name of a service: the last part of its path, or the first label of the domain."""
+    if wanted.path == EVERY_PATH:
+        return ServiceName(wanted.domain.split(".")[0])
+    try:
+        return service_name(wanted.path.text.rpartition("/")[2])
+    except InputError as error:
+        raise InputError(
+            f"is needed: the last part of {wanted.path} is no name of a service", field="service", hint=error.hint
+        ) from error
 
 
 def _refuse_own(context: Context, doc: Document, name: str) -> None:
@@ -145,16 +213,20 @@ def _refuse_own(context: Context, doc: Document, name: str) -> None:
         )
 
 
-def _with_new_service(context: Context, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
+def _with_new_service(
+    context: Context, doc: Document, name: ServiceName, wanted: AddApp, names: Sequence[Domain]
+) -> Document:
     env_file = _env_file(context, wanted.env_file)
     image = wanted.image or f"{name.lower()}:latest"
     _fetch(context, image)
     port = wanted.port or app_port(context, name, None, image)
-    block = services.app_block(name, image, (wanted.domain, *wanted.aliases), port, env_file)
+    block = services.app_block(name, image, names, port, env_file, wanted.path, strip=wanted.strip)
     return edit.add_entry(doc, ("services",), block)
 
 
-def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddApp) -> Document:
+def _with_route(
+    context: Context, doc: Document, name: ServiceName, wanted: AddApp, names: Sequence[Domain]
+) -> Document:
     where = doc.where_of(("services", name))
     for field in ("image", "env_file"):
         if getattr(wanted, field) is not None:
@@ -169,22 +241,22 @@ def _with_route(context: Context, doc: Document, name: ServiceName, wanted: AddA
             f"the service {name} already serves another site",
             where=where,
             hint="choose another name for the app's service,"
-            f" or route both sites to this one: 'stackctl add-app {wanted.domain} --service {name}'",
+            f" or route both to this one: 'stackctl add-app {wanted} --service {name}'",
         )
     port = wanted.port
     if port is None:
         service = context.orchestrator.resolve(doc.text).services.get(name)
         port = app_port(context, name, service, None if service is None else service.image)
-    names = (wanted.domain, *wanted.aliases)
     if not routed:
         try:
             if doc.entry(("services", name)) is not None:
-                return edit.add_entry(doc, ("services", name), services.route_block(names, port))
+                block = services.route_block(names, port, wanted.path, strip=wanted.strip)
+                return edit.add_entry(doc, ("services", name), block)
             reason = f"the service {name} is defined in another file"
         except StackfileError as error:
             reason = str(error)
         context.report.note(f"{reason}: its route is written to {KEY}.apps")
-    block = services.outside_block(names, upstream=None, service=name, port=port)
+    block = services.outside_block(names, upstream=None, service=name, port=port, path=wanted.path, strip=wanted.strip)
     return edit.add_item(doc, (KEY, "apps"), block)
 
 

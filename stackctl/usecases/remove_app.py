@@ -2,64 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from stackctl.certs.held import Held, held, owned
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
+from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.plan.retire import unused_lineages
 from stackctl.stackfile import edit
-from stackctl.stackfile.document import Document, Path
+from stackctl.stackfile.blocks import Block, competing
+from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY
-from stackctl.stackfile.read import has_role
-from stackctl.stackfile.settings import block_of
+from stackctl.stackfile.paths import Place, blocks_of_site, place_of, refuse_more, without_path
+from stackctl.stackfile.read import has_role, read_blocks
+from stackctl.stackfile.routes import Placed
 from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
+from stackctl.wording import listed
 
 
-def remove_app(
-    context: Context, domain: Domain, *, keep_service: bool = False, delete_cert: bool = False, dry_run: bool = False
+def remove_app(  # noqa: PLR0913  (what to remove, and one parameter per option)
+    context: Context,
+    domain: Domain,
+    path: PathMatch | None = None,
+    *,
+    keep_service: bool = False,
+    delete_cert: bool = False,
+    dry_run: bool = False,
 ) -> Result[None]:
-    """Remove a route, then its service; volumes stay, and the certificate too unless ``delete_cert``.
+    """Remove a site, or one path of it, then its service; volumes stay, and the certificate unless ``delete_cert``.
 
     Raises:
-        InputError: the name is an alias of a site.
+        InputError: the name is an alias of a site; or other services have paths of it, and no path is given.
     """
     loaded = load_current(context)
     site = loaded.stack.site(domain)
-    delete = (
-        _certificates(context, loaded, domain, site) if delete_cert and (site is None or site.name == domain) else ()
-    )
-    if site is None:
+    blocks = blocks_of_site(read_blocks(loaded.values), site) if site is not None else []
+    place = _place(site, blocks, domain, path) if site is not None else None
+    if site is None or place is None:
         # Clean up what an interrupted run left behind.
+        delete = _certificates(context, loaded, domain, site) if delete_cert and site is None else ()
         result = converge(context, "remove-app", loaded, Intent(focus=frozenset(), delete=delete), dry_run=dry_run)
-        return replace(result, notes=(*result.notes, f"{domain} is not routed"))
+        return replace(result, notes=(*result.notes, f"{domain}{path or ''} is not routed"))
+    whole = path is None or (len(blocks) == 1 and place.is_whole_block and not place.rest)
+    if delete_cert and not whole:
+        raise InputError(
+            f"the certificate of {site.name} is also for its other paths",
+            field="delete_cert",
+            hint=f"keep the certificate: 'stackctl remove-app {domain}{path}'",
+        )
+    delete = _certificates(context, loaded, site.name, site) if delete_cert else ()
+    removed = blocks[0].routes if path is None else (place.placed,)
+    own = _own_services(loaded, site, blocks, removed)
+    stop = frozenset[str]() if keep_service else own
+    doc = _edited(loaded, place, path, stop)
+    after = _loaded_without(context, loaded, doc, stop)
+    left = {found.name for found in map(after.stack.site, site.domains) if found is not None}
+    intent = Intent(focus=frozenset(left), write_last=True, stop=stop, delete=delete)
+    result = converge(context, "remove-app", after, intent, dry_run=dry_run)
+    kept = () if delete else _kept(context, loaded, after, site)
+    return replace(result, notes=(*result.notes, *_notes(loaded, place, removed, own), *kept))
+
+
+def _place(site: Site, blocks: Sequence[Block], domain: Domain, path: PathMatch | None) -> Place | None:
+    """Return what is to be removed: the block of the site, or where its ``path`` is written; None if that is nowhere.
+
+    Raises:
+        InputError: the name is an alias, or the site has several blocks, and no path is given.
+    """
+    if path is not None:
+        return place_of(blocks, path)
     if site.name != domain:
         raise InputError(
             f"{domain} is an alias of {site.name}",
             where=site.where,
             hint="remove the alias there and run 'stackctl up'",
         )
-    own = _own_services(loaded, site)
-    stop = frozenset[str]() if keep_service else own
-    route = block_of(loaded.values, site)
-    after = _loaded_without(context, loaded, _edited(loaded, route, stop), stop)
-    intent = Intent(focus=frozenset(), write_last=True, stop=stop, delete=delete)
-    result = converge(context, "remove-app", after, intent, dry_run=dry_run)
-    kept = () if delete else _kept(context, loaded, site)
-    return replace(result, notes=(*result.notes, *_notes(loaded, site, route, own), *kept))
+    if len(blocks) > 1:
+        places = [f"{_path_of(block)} at {block.where}" for block in blocks]
+        one = next((path for path in map(_path_of, blocks) if path != str(EVERY_PATH)), EVERY_PATH)
+        raise InputError(
+            f"several apps share {domain}: {listed(places)}",
+            where=site.where,
+            hint=f"remove them by their paths: 'stackctl remove-app {domain}{one}'",
+        )
+    return Place(blocks[0], blocks[0].routes[0])
 
 
-def _kept(context: Context, loaded: Loaded, site: Site) -> Iterator[str]:
+def _path_of(block: Block) -> str:
+    """Return the first path of a block that no other block has; a block may have rules only."""
+    return next((str(path) for placed in block.routes for path in competing(placed.route)), "rules")
+
+
+def _kept(context: Context, loaded: Loaded, after: Loaded, site: Site) -> Iterator[str]:
     """Yield a note for each certificate that only ``site`` used, and that is renewed without it."""
-    others = [other for other in loaded.stack.sites if other is not site]
     shelf = context.directory.shelf([one.name for one in loaded.stack.sites], context.now())
     mine = held(site, shelf).lineages
-    for one in unused_lineages(shelf, others):
+    for one in unused_lineages(shelf, after.stack.sites):
         if one.name in mine:
             yield (
                 f"the certificate {one.name} is kept, and renewed although no site uses it: "
@@ -104,18 +147,25 @@ def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site |
     return (own,) if own else ()
 
 
-def _own_services(loaded: Loaded, site: Site) -> frozenset[str]:
-    """Return the services of the site that stackctl wrote and that serve no other site.
+def _own_services(loaded: Loaded, site: Site, blocks: Sequence[Block], removed: Collection[Placed]) -> frozenset[str]:
+    """Return the services of the ``removed`` routes that stackctl wrote and that serve nothing else.
 
     A service that the user wrote keeps running without its route.
     """
-    shared = {service for other in loaded.stack.sites if other.name != site.name for service in other.services}
-    services = [loaded.project.services.get(service) for service in site.services if service not in shared]
+    left = [placed.route for block in blocks for placed in block.routes if placed not in removed]
+    left += [route for other in loaded.stack.sites if other.name != site.name for route in other.routes]
+    used = {server.service for route in left for server in route.servers}
+    services = [loaded.project.services.get(name) for name in _services(removed) if name not in used]
     return frozenset(
         service.name
         for service in services
         if service is not None and service.role == "app" and _is_written(loaded.doc, service.name)
     )
+
+
+def _services(placed: Collection[Placed]) -> list[str]:
+    servers = [server for one in placed for server in one.route.servers]
+    return list(dict.fromkeys(server.service for server in servers if server.service is not None))
 
 
 def _is_written(doc: Document, service: str) -> bool:
@@ -124,17 +174,23 @@ def _is_written(doc: Document, service: str) -> bool:
     return "labels" in own and has_role(doc.data(("services", service)), "app")
 
 
-def _edited(loaded: Loaded, route: Path, stop: frozenset[str]) -> Document:
-    doc = loaded.doc
-    if route[0] == KEY or route[1] not in stop:
-        doc = edit.remove(doc, route)
+def _edited(loaded: Loaded, place: Place, path: PathMatch | None, stop: frozenset[str]) -> Document:
+    doc, block = loaded.doc, place.block.path
+    if path is not None and not place.is_whole_block:
+        doc = without_path(doc, place, path)
+    else:
+        if path is not None:
+            refuse_more(place)
+        if block[0] == KEY or block[1] not in stop:
+            doc = edit.remove(doc, block)
     for service in sorted(stop):
         doc = edit.remove(doc, ("services", service))
     return doc
 
 
-def _notes(loaded: Loaded, site: Site, route: Path, own: frozenset[str]) -> Iterator[str]:
-    written = loaded.values.written((*route, "domains", 0))
+def _notes(loaded: Loaded, place: Place, removed: Collection[Placed], own: frozenset[str]) -> Iterator[str]:
+    written = loaded.values.written((*place.block.path, "domains", 0))
     if written is not None:
-        yield f"{site.where}: the site is removed for every value of {written}: other hosts may use this file too"
-    yield from (f"the service {service} keeps running" for service in site.services if service not in own)
+        where = place.block.where
+        yield f"{where}: the site is removed for every value of {written}: other hosts may use this file too"
+    yield from (f"the service {service} keeps running" for service in _services(removed) if service not in own)

@@ -29,7 +29,7 @@ NOT_DOMAINS = {
     "dots": "one..example.com",
     "parent": "../etc/passwd",
     "slash": "one/example.com",
-    "path": "https://one.example.com/",
+    "scheme": "ftp://one.example.com",
     "port": "one.example.com:443",
     "trailing hyphen": "one-.example.com",
     "underscore": "a_b.example.com",
@@ -47,7 +47,14 @@ NOT_DOMAINS = {
 @pytest.mark.parametrize("text", NOT_DOMAINS.values(), ids=NOT_DOMAINS)
 def test_what_is_no_domain_is_no_app(cli: Cli, text: str) -> None:
     error = cli.refused(2, "add-app", text)
-    assert repr(text) in error["message"]
+    assert repr(text.partition("/")[0]) in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/a?b=c", "/a#b", "//a", "/a//b", "/../a", "/a/.", "/%61", "/a\nb", f"/{'a' * 500}"])
+@pytest.mark.parametrize("command", ["add-app", "remove-app"])
+def test_what_is_no_path_is_refused(cli: Cli, command: str, path: str) -> None:
+    error = cli.refused(2, command, f"one.example.com{path}")
+    assert repr(path)[:20] in error["message"]
 
 
 @pytest.mark.parametrize("text", ["one example.com", "*.example.com", "10.0.0.5"])

@@ -63,7 +63,7 @@ INSIDE = {
         "blocks",
         "answers sites",
         "edit locate read services siblings",
-        "settings",
+        "paths settings",
     ),
     "usecases": ("pages", "recording renamed result session taken", "as_json converge", REST),
 }

@@ -8,8 +8,10 @@ from ipaddress import ip_network
 import pytest
 
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
-from stackctl.model.routing import Answer, Route
+from stackctl.model.routing import Answer, Route, Site
 from stackctl.model.shadowing import implies, shadowed
+from stackctl.model.values import Domain
+from stackctl.plan.warnings import warnings
 
 DENY = Answer(403)
 
@@ -96,3 +98,12 @@ def test_rules_hide_by_priority_then_by_order_and_before_paths() -> None:
     everything = Route(paths("/"), DENY, priority=1, where="everything")
     found = [(one.where, by.where) for one, by in shadowed([path, first, urgent, everything])]
     assert found == [("first", "everything"), ("path", "everything")]
+
+
+def test_the_warning_has_both_places() -> None:
+    first, second = Route(header("~^x"), DENY, where="f.yml:7"), Route(header("xy", "x"), DENY, where="f.yml:9")
+    (warning,) = warnings([Site((Domain("a.example.com"),), (first, second))])
+    assert warning == (
+        "f.yml:9: no request reaches this route of a.example.com, header a=xy|x: "
+        "the one at f.yml:7 comes first, and takes all of them"
+    )

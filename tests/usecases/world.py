@@ -21,6 +21,8 @@ from stackctl.engine.context import Context
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.errors import StackctlError
 from stackctl.model.endpoints import Endpoint, Upstream
+from stackctl.model.match_values import site_and_path
+from stackctl.model.matching import EVERY_PATH
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.ports import Delivery
 from stackctl.plan.operation import Operation
@@ -182,11 +184,13 @@ class World:
             more["upstream"] = Upstream(Endpoint(at, int(port)))
         if "service" in more:
             more["service"] = ServiceName(more["service"])
-        wanted = AddApp(Domain(name), tuple(Domain(alias) for alias in aliases), **more)
+        domain, path = site_and_path(name)
+        wanted = AddApp(domain, tuple(Domain(alias) for alias in aliases), **more, path=path or EVERY_PATH)
         return add_app(self.host, wanted, dry_run=dry_run or self.dry_run)
 
     def remove(self, name: str, **more: bool) -> Result[None]:
-        return remove_app(self.host, Domain(name), **{"dry_run": self.dry_run, **more})
+        domain, path = site_and_path(name)
+        return remove_app(self.host, domain, path, **{"dry_run": self.dry_run, **more})
 
     def up(self, **more: bool) -> Result[None]:
         """``up``; what ``plan`` shows before it is exactly what it then does."""

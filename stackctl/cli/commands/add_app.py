@@ -24,28 +24,39 @@ from stackctl.cli.options import (
     whole_number,
 )
 from stackctl.model import endpoints, values
+from stackctl.model.match_values import site_and_path
+from stackctl.model.matching import EVERY_PATH
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
 
 
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="DOMAIN[/PATH]", autocompletion=domains, help="Main domain of the site, and the path of the app."
+    ),
+]
+Aliases = Annotated[
+    list[str] | None, typer.Option(metavar="DOMAIN", help="Additional domain on the same certificate; repeatable.")
+]
+
+Image = Annotated[str | None, typer.Option(help="Image of a new service. [default: NAME:latest]", metavar="IMAGE")]
+
+
 def add_app(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="Main domain of the site.")],
-    alias: Annotated[
-        list[str] | None, typer.Option(metavar="DOMAIN", help="Additional domain on the same certificate; repeatable.")
-    ] = None,
+    domain: Name,
+    alias: Aliases = None,
     service: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             autocompletion=services,
-            help="Existing Compose service, or name of the new one. [default: first label]",
+            help="Existing Compose service, or name of the new one. [default: first label, or last part of PATH]",
         ),
     ] = None,
-    image: Annotated[
-        str | None, typer.Option(help="Image of a new service. [default: NAME:latest]", metavar="IMAGE")
-    ] = None,
+    image: Image = None,
     port: Annotated[
         int | None,
         typer.Option(
@@ -57,6 +68,7 @@ def add_app(
     upstream: Annotated[
         str | None, typer.Option(metavar="[https://]HOST:PORT", help="Server outside Compose, instead of a service.")
     ] = None,
+    strip: Annotated[bool, typer.Option("--strip", help="Pass requests on without PATH.")] = False,
     env_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Environment file of a new service.")] = None,
     no_issue: NoIssue = False,
     force: Force = False,
@@ -67,15 +79,18 @@ def add_app(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Add a site: start its service, serve it over HTTPS, verify it."""
+    """Add a site, or an app for a path of one: start its service, serve it over HTTPS, verify it."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import add_app as usecase
 
     def action(context: Context) -> Result[None]:
         if port is not None:
             parsed("--port", lambda text: values.port(int(text)), str(port))
+        name, path = site_and_path(domain)
         wanted = usecase.AddApp(
-            domain=values.domain(domain),
+            domain=name,
+            path=path or EVERY_PATH,
+            strip=strip,
             aliases=tuple(_present(parsed("--alias", values.domain, text)) for text in alias or ()),
             service=parsed("--service", values.service_name, service),
             image=parsed("--image", values.image, image),

@@ -19,7 +19,7 @@ from stackctl.cli.options import (
     Wait,
 )
 from stackctl.errors import InputError
-from stackctl.model import values
+from stackctl.model.match_values import site_and_path
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 
 def remove_app(
-    domain: Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="Main domain of the site.")],
+    domain: Annotated[
+        str,
+        typer.Argument(
+            metavar="DOMAIN[/PATH]", autocompletion=domains, help="Main domain of the site, or one path of it."
+        ),
+    ],
     keep_service: Annotated[
         bool, typer.Option("--keep-service", help="Keep a service that add-app created running.")
     ] = False,
@@ -41,15 +46,17 @@ def remove_app(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Remove a site: its route, then its service. Volumes and certificates are kept."""
+    """Remove a site, or one path of it: its route, then its service. Volumes and certificates are kept."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import remove_app as usecase
 
     def action(context: Context) -> Result[None]:
-        name = values.domain(domain)
+        name, path = site_and_path(domain)
         if delete_cert and not yes and not dry_run:
             _confirm(InputError, f"Delete the certificate and the key of {name}? This cannot be undone.")
-        return usecase.remove_app(context, name, keep_service=keep_service, delete_cert=delete_cert, dry_run=dry_run)
+        return usecase.remove_app(
+            context, name, path, keep_service=keep_service, delete_cert=delete_cert, dry_run=dry_run
+        )
 
     run(Common("remove-app", directory, output, verbose, None if dry_run else wait), action)
 
