@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from stackctl.model.routing import Site
 from stackctl.model.shadowing import shadowed
+from stackctl.proxies.proxy import ProxyLayout
 
 
 def warnings(sites: Sequence[Site]) -> Iterator[str]:
@@ -16,3 +17,18 @@ def warnings(sites: Sequence[Site]) -> Iterator[str]:
                 f"{route.where}: no request reaches this route of {site.name}, {route.match}: "
                 f"the one at {hiding.where} comes first, and takes all of them"
             )
+
+
+def misnamed_files(sites: Sequence[Site], custom: Mapping[str, bytes], layout: ProxyLayout) -> Iterator[str]:
+    """Yield a warning of each file of the user's own that is named after an alias: it follows a site's first name."""
+    for site in sites:
+        for file, wanted in [
+            (f"{alias}{end}", f"{site.name}{end}") for alias in site.aliases for end in layout.custom_ends
+        ]:
+            included = any(file.encode() in content for name, content in custom.items() if name != file)
+            if file in custom and not included:
+                todo = "move its directives to" if wanted in custom else "rename it to"
+                yield (
+                    f"{layout.custom}/{file} has no effect, because the first name of that app is {site.name}: "
+                    f"{todo} {layout.custom}/{wanted}"
+                )

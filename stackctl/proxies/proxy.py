@@ -31,6 +31,7 @@ class ProxyLayout:
         entry_points: links in the directory that lead through ``live``, by which the image finds its files.
         folders: folders that each generation has, even if they are empty.
         custom_files: patterns of the names that the user's own files have.
+        custom_ends: what follows a site's name in the names of the user's own files for that site.
         marker: the file of a generation that serves its id.
         tmpfs: folders in the container that must be writable.
     """
@@ -41,6 +42,7 @@ class ProxyLayout:
     custom_files: tuple[str, ...]
     marker: str
     tmpfs: tuple[str, ...]
+    custom_ends: tuple[str, ...] = ()
 
     @property
     def directory(self) -> str:

@@ -18,7 +18,7 @@ from stackctl.plan.certificates import RefuseIssue
 from stackctl.plan.diff import plan_diffs
 from stackctl.plan.intent import Intent
 from stackctl.plan.planner import make_plan
-from stackctl.plan.warnings import warnings
+from stackctl.plan.warnings import misnamed_files, warnings
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY
@@ -222,7 +222,8 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     refused = next((operation for operation in plan.operations if isinstance(operation, RefuseIssue)), None)
     if intent.strict and refused is not None:
         raise refused.error
-    notes = tuple(warnings(intent.focused(stack.sites)))
+    focused = intent.focused(stack.sites)
+    notes = (*warnings(focused), *misnamed_files(focused, custom, proxy.layout))
     result = Result(command, None, plan, dry_run=dry_run, notes=notes)
     refuse_taken_folder(loaded.project, stack, observed, proxy.layout)
     if dry_run:

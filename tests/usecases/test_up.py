@@ -356,3 +356,18 @@ def test_a_host_without_ipv6_gets_a_proxy_that_starts_there(world: World, monkey
     done(world.up())
     assert listens() == {"80", "443"}
     assert not world.up().plan
+
+
+def test_a_file_that_is_named_after_the_former_first_name_is_reported(site: World) -> None:
+    for file in ("one.example.com.conf", "one.example.com.location.conf"):
+        site.custom(file, "# mine\n")
+    assert done(site.up()).notes == ()
+    site.edit("- one.example.com\n", "- www.example.com\n        - one.example.com\n")
+    site.custom("www.example.com.conf", "# newer\n")
+    end = "has no effect, because the first name of that app is www.example.com"
+    assert site.up(dry_run=True).notes == (
+        f"nginx/custom/one.example.com.conf {end}: move its directives to nginx/custom/www.example.com.conf",
+        f"nginx/custom/one.example.com.location.conf {end}: rename it to nginx/custom/www.example.com.location.conf",
+    )
+    site.custom("http.conf", "# include custom/one.example.com.conf; include custom/one.example.com.location.conf;\n")
+    assert site.up(dry_run=True).notes == ()

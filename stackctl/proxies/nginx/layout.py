@@ -24,6 +24,8 @@ TEMPORARY = "/var/cache/nginx"
 SMALL = "16m"
 """Size of each folder that is in memory. nginx keeps its process id there, and the user perhaps a socket."""
 
+_SERVER_END, _LOCATION_END = ".conf", ".location.conf"
+
 LAYOUT = ProxyLayout(
     place=NGINX,
     entry_points={name: f"{LIVE}/{name}" for name in (MAIN, SITES, SNIPPETS)},
@@ -31,14 +33,15 @@ LAYOUT = ProxyLayout(
     custom_files=("*.conf", "*.ca.pem"),
     marker=f"{SNIPPETS}/generation.conf",
     tmpfs=("/run", "/tmp", TEMPORARY),  # noqa: S108  (inside the container)
+    custom_ends=(_SERVER_END, _LOCATION_END),
 )
 
 
 def custom_site(site: str) -> str:
     """Return the name of the user's own file for a site's server."""
-    return f"{site}.conf"
+    return f"{site}{_SERVER_END}"
 
 
 def custom_location(site: str) -> str:
     """Return the name of the user's own file for the location of a site that passes requests on."""
-    return f"{site}.location.conf"
+    return f"{site}{_LOCATION_END}"
