@@ -23,6 +23,7 @@ from stackctl.cli.commands import (
     history,
     init,
     logs,
+    maintenance,
     plan,
     remove_app,
     renew,
@@ -75,7 +76,7 @@ def _root(
     if directory is not None:
         chosen = {"directory": str(directory)}
         ctx.default_map = {name: chosen for names in _COMMANDS.values() for name in names} | {
-            group: dict.fromkeys(names, chosen) for group, (_, names) in _GROUPS.items()
+            group: dict.fromkeys(names, chosen) for group, (_, _, names) in _GROUPS.items()
         }
 
 
@@ -115,16 +116,21 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
 }
 """The commands, by group of ``--help``."""
 
-_GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
-    "cert": ("Delete certificates that no site uses.", {"retire": cert.retire}),
+_GROUPS: dict[str, tuple[str, str, dict[str, Callable[..., None]]]] = {
+    "maintenance": (
+        "Sites",
+        "Answer a site's requests with 503 for a while.",
+        {"on": maintenance.on, "off": maintenance.off},
+    ),
+    "cert": ("Certificates", "Delete certificates that no site uses.", {"retire": cert.retire}),
 }
-"""The commands that consist of two words, by the first, each with its help."""
+"""The commands that consist of two words, by the first, each with its group and its help."""
 
-for _word, (_help, _verbs) in _GROUPS.items():
+for _word, (_panel, _help, _verbs) in _GROUPS.items():
     _typer = typer.Typer(cls=Commands, help=_help, no_args_is_help=True, rich_markup_mode=None)
     for _name, _command in _verbs.items():
-        _typer.command(_name, cls=Command, rich_help_panel="Certificates")(_command)
-    app.add_typer(_typer, name=_word, rich_help_panel="Certificates")
+        _typer.command(_name, cls=Command, rich_help_panel=_panel)(_command)
+    app.add_typer(_typer, name=_word, rich_help_panel=_panel)
 
 for _group, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():

@@ -17,6 +17,8 @@ from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
 from stackctl.proxies.trace import Advice, LoggedError, Outcome, ServerMatch, Trace
 
+_UNAVAILABLE = 503
+
 
 @dataclass(frozen=True, slots=True)
 class TraceFacts:
@@ -26,6 +28,7 @@ class TraceFacts:
         owner: the app that has the name in the Compose file; None for a name that is not routed.
         owner_where: ``file:line`` of the name.
         servers: the servers of the site in the Compose file.
+        maintenance: what requests of the site get during a maintenance; None if it is in none.
         http_at: where port 80 is published; ``https_at`` the same of port 443.
         holder: the process or container that holds port 443, if the proxy does not.
         proxy: the proxy's container; None if there is none.
@@ -57,6 +60,7 @@ class TraceFacts:
     now: datetime
     custom: str
     advice: Callable[[str], Advice]
+    maintenance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,9 @@ def _through_files(facts: TraceFacts) -> list[Hop]:
         return [Hop(HopKind.SERVER, Verdict.WRONG, text, trace.server.place, "run 'stackctl up'")]
     how = "" if trace.match is ServerMatch.EXACT else f" (by {trace.match.value})"
     hops = [Hop(HopKind.SERVER, Verdict.OK, f"{trace.server.text}{how}", trace.server.place)]
+    if facts.maintenance is not None and facts.https.status == _UNAVAILABLE:
+        todo = f"'stackctl maintenance off {facts.owner}' ends it"
+        return [*hops, Hop(HopKind.ANSWER, Verdict.WRONG, f"503, {facts.maintenance}", facts.owner_where, todo)]
     checks = [(app, judge_app(app)) for app in facts.apps]
     fault = next((check for _, found in checks for check in found if check.verdict is Verdict.WRONG), None)
     answer = judge_answer(facts.name, facts.path, trace, facts.https, facts.logged, fault, facts.advice)

@@ -66,3 +66,7 @@ class Maintenance:
     page: PageFile | None = None
     until: datetime | None = None
     allow: tuple[Network, ...] = ()
+
+    def has_ended(self, now: datetime) -> bool:
+        """Return whether it has ended by itself."""
+        return self.until is not None and self.until <= now

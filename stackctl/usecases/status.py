@@ -10,6 +10,7 @@ from stackctl.certs.held import held
 from stackctl.diagnose.check import found_wrong
 from stackctl.diagnose.handshake import kind_of
 from stackctl.diagnose.loop import LoopFacts, judge_loop
+from stackctl.diagnose.maintenance import described
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import endpoints_answer
 from stackctl.engine.probe.loop import loop
@@ -59,6 +60,7 @@ class SiteStatus:
         certificate_problem: why that certificate cannot be served.
         served: the certificate of a TLS handshake: ``real``, ``dummy``, ``other`` or ``nothing``.
         routes: each path of its routes, and each rule; the path ``/``, if it has a route, is the first.
+        maintenance: what its requests get during a maintenance; None if it is in none.
         parked: why the site was taken out of the proxy's configuration; None if it was not.
     """
 
@@ -72,6 +74,7 @@ class SiteStatus:
     certificate_problem: str | None
     served: str
     routes: tuple[RouteStatus, ...]
+    maintenance: str | None = None
     parked: str | None = None
 
 
@@ -145,6 +148,7 @@ def status(context: Context) -> Result[StatusReport]:
                 certificate_problem=there.problem,
                 served="nothing" if shown is None else kind_of(shown, there),
                 routes=_routes(site, health),
+                maintenance=_maintenance(site, now),
                 parked=parked.get(site.name),
             )
         )
@@ -153,6 +157,11 @@ def status(context: Context) -> Result[StatusReport]:
     renewal = _renewal(loop(context, stack, containers))
     unused = tuple(one.name for one in unused_lineages(shelf, stack.sites))
     return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal, unused))
+
+
+def _maintenance(site: Site, now: datetime) -> str | None:
+    there = site.maintenance
+    return None if there is None or there.has_ended(now) else described(there, now)
 
 
 def _routes(site: Site, health: Mapping[Server, str]) -> tuple[RouteStatus, ...]:

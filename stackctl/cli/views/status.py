@@ -32,6 +32,8 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     if report.renewal.problem is not None:
         plain(console, ("renewal: ", "red"), f"{report.renewal.problem}; see 'stackctl doctor'")
     for row in report.sites:
+        if row.maintenance:
+            plain(console, f"{row.name} is {row.maintenance}")
         if row.parked:
             plain(console, f"{row.name} is parked, so that all other sites are served: {row.parked}")
 

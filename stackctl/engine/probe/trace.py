@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from stackctl.adapters.disk.files import host_errors
 from stackctl.certs.held import held
 from stackctl.diagnose.apps import AppFacts, RefusedTls
+from stackctl.diagnose.maintenance import described
 from stackctl.diagnose.trace import TraceFacts
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import app_facts, look_at
@@ -75,6 +76,7 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
         http=http,
         logged=logged,
         now=context.now(),
+        maintenance=described(site.maintenance, context.now()) if site and site.maintenance else None,
     )
     return CollectedTrace(facts, log.earlier)
 

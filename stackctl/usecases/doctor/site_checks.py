@@ -12,6 +12,7 @@ from stackctl.diagnose import loop as judged_loop
 from stackctl.diagnose import renewal as judged_renewal
 from stackctl.diagnose import settings as judged_settings
 from stackctl.diagnose.check import Check, found_wrong, skipped, unknown
+from stackctl.diagnose.maintenance import judge_maintenance
 from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
 from stackctl.engine.probe.loop import loop
@@ -40,6 +41,7 @@ def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
     if stack is not None:
         reasons = parked_sites(inputs.context, stack)
         yield from (judged_apps.parked(site.name, reasons[site.name]) for site in sites if site.name in reasons)
+    yield from (check for site in sites for check in judge_maintenance(site, inputs.context.now()))
     routed = [(site, route, server) for site in sites for route, server in site.routed]
     if stack is None or project is None or containers is None or not containers:
         because = inputs.broken or "the stack is down"
@@ -71,6 +73,9 @@ def _tls_checks(  # noqa: PLR0913  (the stack, the site, and its checks so far)
     if server.tls is None:
         return
     failed = found_wrong(earlier)
+    if site.maintenance is not None and not site.maintenance.has_ended(inputs.context.now()):
+        yield from skipped([judged_apps.TLS], "the site is in maintenance", site.name)
+        return
     if failed:
         yield from skipped([judged_apps.TLS], f"{failed[0].name} fails", site.name)
         return
