@@ -79,7 +79,7 @@ def _run(site: HeldSite, what: str, clients: Callable[[], AbstractContextManager
                 time.sleep(0.5)
         row.asked = asking.requests
     except (AssertionError, OSError) as error:
-        row.lost = str(error)[:200]
+        row.lost = (str(error) or repr(error))[:200]
     return row
 
 
@@ -102,7 +102,7 @@ def _uploads(site: HeldSite, seconds: float) -> Row:
                 sender.join(0.5)
         row.asked = asking.requests
     except (AssertionError, OSError) as error:
-        row.lost = str(error)[:200]
+        row.lost = (str(error) or repr(error))[:200]
     return row
 
 

@@ -67,8 +67,10 @@ class HeldSite:
         workers = self.stack.workers()
         with Client(self.stack.address, self.other, None) as client:
             yield client
-        assert client.errors == []
-        assert client.requests > 10
+        # Without pytest an assertion says nothing by itself.
+        assert client.errors == [], f"{len(client.errors)} of {client.requests} lost: {client.errors[0]}"
+        assert client.requests > 10, f"only {client.requests} requests"
         state = inspect(container["Id"])["State"]
-        assert (state["OOMKilled"], state["StartedAt"]) == (False, container["State"]["StartedAt"])
-        assert self.stack.workers() == workers
+        assert not state["OOMKilled"], "out of memory"
+        assert state["StartedAt"] == container["State"]["StartedAt"], "the proxy's container was started again"
+        assert self.stack.workers() == workers, "nginx has other workers"
