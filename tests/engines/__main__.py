@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from tests.e2e.helpers import LAB, ROOT
 from tests.engines.machine import IMAGES, KINDS, Kind, Machine, machine
@@ -19,6 +18,9 @@ from tests.engines.machine import IMAGES, KINDS, Kind, Machine, machine
 OUT = LAB / "engines"
 MAIN = ("alone", "init", "apps", "certificates", "existing_project", "edits", "rollback", "backup", "adopt", "explain")
 """The modules of the end-to-end tests with the main scenarios; they take a few minutes on each engine."""
+
+ONE_STACK = ("alone", "init", "apps", "edits", "rollback", "backup")
+"""Those with one stack at a time: a rootless engine can publish a port only once, whatever the address."""
 
 ALONE = "tests/engines/address_pools.py"
 """Run alone on each engine, as it affects whatever starts meanwhile."""
@@ -68,7 +70,7 @@ def tested(made: Machine, tests: Sequence[str]) -> Row:
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     alone = [ALONE, WITHOUT_RIGHTS] if kind.rootless else [ALONE]
     codes = [
-        made.run([*pytest, "--numprocesses", "2", "--dist", "loadfile", *tests], log),
+        made.run([*pytest, "--numprocesses", "1" if kind.rootless else "2", "--dist", "loadfile", *tests], log),
         made.run([*pytest, *alone], log),
     ]
     counts = counted(log.read_text(errors="replace"))
@@ -105,20 +107,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit with status 1 if a test failed on any engine."""
     parser = argparse.ArgumentParser(prog="make engines ARGS=…", description=__doc__)
     parser.add_argument("engines", nargs="*", metavar="ENGINE", help=f"{', '.join(KINDS)}; default: all")
-    parser.add_argument(
-        "--tests", nargs="+", default=MAIN, metavar="MODULE", help="modules of tests/e2e; default: the main ones"
-    )
+    parser.add_argument("--tests", nargs="+", metavar="MODULE", help="modules of tests/e2e; default: the main ones")
     asked = parser.parse_args(arguments)
     unknown = set(asked.engines) - set(KINDS)
     if unknown:
         parser.error(f"unknown engine: {', '.join(sorted(unknown))}")
     # The engines are removed however the run ends.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    tests = [str(Path("tests/e2e") / f"test_{name}.py") for name in asked.tests]
     rows = []
     for kind in KINDS.values():
         if not asked.engines or kind.name in asked.engines:
-            rows.append(on(kind, tests))
+            names = asked.tests or (ONE_STACK if kind.rootless else MAIN)
+            rows.append(on(kind, [f"tests/e2e/test_{name}.py" for name in names]))
             say(f"{kind.name}: {rows[-1].error or 'passed'} ({rows[-1].counts})")
     text = table(rows)
     (OUT / "result.md").write_text(text + "\n")

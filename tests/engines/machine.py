@@ -181,6 +181,8 @@ def _prepare(made: Machine) -> None:
         plugin.chmod(0o755)
     else:
         plugin.symlink_to(BIN / "docker-compose")
+    # Without this, rootlesskit's network asks a server that does not answer, at each start of a container.
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     if made.kind.context:
         create = ("context", "create", "lab", "--docker", f"host={made.socket}")
         environ = {**os.environ, "HOME": str(home)}

@@ -67,6 +67,15 @@ def test_a_rootless_engine_may_not_publish_a_low_port() -> None:
     assert "edit 'ports' of the service" in (error.hint or "")
 
 
+def test_a_rootless_engine_publishes_a_port_only_once() -> None:
+    error = engine_error(
+        "Error response from daemon: driver failed programming external connectivity on endpoint b-nginx-1 (e19d): "
+        "Timed out proxy starting the userland proxy"
+    )
+    assert not error.everywhere
+    assert "publishes a port only once, whatever the address" in (error.hint or "")
+
+
 @pytest.mark.parametrize(
     "text",
     [
