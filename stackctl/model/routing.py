@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from stackctl.model.balancing import Balance, HashKey, Sticky
 from stackctl.model.endpoints import Endpoint, Upstream
 from stackctl.model.matching import EVERY_PATH, Match
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
@@ -32,11 +33,19 @@ class Server:
         endpoint: where the proxy connects to.
         service: the Compose service at that endpoint, or None for a server outside Compose.
         tls: how its certificate is verified; None for a server that speaks plain HTTP.
+        weight: its share of the requests, beside those of the others.
+        backup: whether it gets requests only while no other server does.
+        max_connections: how many connections the proxy opens to it at once; None for any number.
+        drained: whether it gets no new clients.
     """
 
     endpoint: Endpoint
     service: ServiceName | None = None
     tls: ServerTls | None = None
+    weight: int = 1
+    backup: bool = False
+    max_connections: int | None = None
+    drained: bool = False
 
     @classmethod
     def of(cls, service: ServiceName, port: int, tls: ServerTls | None = None) -> Server:
@@ -59,9 +68,17 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The servers that share the requests of a route."""
+    """The servers that share the requests of a route.
+
+    Attributes:
+        hash: what decides between them, for the balance of that name.
+        sticky: how a client stays with the server that it had; None if each request is balanced.
+    """
 
     servers: tuple[Server, ...]
+    balance: Balance = Balance.ROUND_ROBIN
+    hash: HashKey | None = None
+    sticky: Sticky | None = None
 
     def __str__(self) -> str:
         return ", ".join(str(server.upstream) for server in self.servers)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from stackctl.errors import StackfileError
 from stackctl.model.matching import EVERY_PATH, PathMatch
-from stackctl.model.routing import Route, Site, Tuning
+from stackctl.model.routing import Backend, Route, Site, Tuning
 from stackctl.model.values import Domain
 from stackctl.stackfile.document import Path
 from stackctl.stackfile.routes import Placed
@@ -79,6 +79,7 @@ def _site(blocks: list[Block], defaults: Tuning) -> Site:
         _refuse_foreign_names(block, owner, names)
     tuned = owner.tuning if owner else defaults
     _refuse_same_paths(names[0], blocks)
+    _refuse_same_cookie(blocks)
     routes = tuple(_tuned(placed.route, block.tuning, tuned) for block in blocks for placed in block.routes)
     return Site(names, routes, tuned, (owner or blocks[0]).where, _certificate(owner, blocks))
 
@@ -125,6 +126,19 @@ def _refuse_same_paths(name: Domain, blocks: list[Block]) -> None:
             if other is not route:
                 at = name if path == EVERY_PATH else f"{name}{path}"
                 raise StackfileError(f"{at} is routed twice", where=route.where, hint=f"see {other.where}")
+
+
+def _refuse_same_cookie(blocks: list[Block]) -> None:
+    """Refuse two backends whose clients would lose their server to each other."""
+    seen: dict[str, Route] = {}
+    for route in (placed.route for block in blocks for placed in block.routes):
+        sticky = route.action.sticky if isinstance(route.action, Backend) else None
+        if sticky is not None and seen.setdefault(sticky.cookie, route).action != route.action:
+            raise StackfileError(
+                f"the cookie {sticky.cookie} is that of other servers of the site",
+                where=route.where,
+                hint=f"see {seen[sticky.cookie].where}; write 'sticky: {{cookie: NAME}}' in one of them",
+            )
 
 
 def _certificate(owner: Block | None, blocks: list[Block]) -> str | None:

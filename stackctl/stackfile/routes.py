@@ -9,13 +9,14 @@ from stackctl.errors import InputError, StackfileError
 from stackctl.model import action_values
 from stackctl.model.matching import EVERY_PATH, Conditions, Match
 from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Server, Tuning
+from stackctl.stackfile.backends import backend_of, listed_servers, refuse_balance
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import checked, tuning
 from stackctl.stackfile.matches import has_prefix_alone, match_of, prefixes
 from stackctl.stackfile.schema import AnswerKeys, AppKeys, RouteKeys, ServiceKeys
 from stackctl.stackfile.servers import Services, outside_server, service_server
 
-_TO_SERVER = ("service", "port", "upstream")
+_TO_SERVER = ("service", "port", "upstream", "upstreams")
 _DONE_BY_PROXY = ("redirect", "answer", "deny")
 
 
@@ -28,19 +29,19 @@ class Placed:
 
 
 def routes_of(  # noqa: PLR0913  (the block, and what it refers to)
-    doc: Document, path: Path, keys: ServiceKeys | AppKeys, server: Server | None, tuned: Tuning, known: Services
+    doc: Document, path: Path, keys: ServiceKeys | AppKeys, backend: Backend | None, tuned: Tuning, known: Services
 ) -> tuple[Placed, ...]:
-    """Return the routes of the block at ``path`` with ``server``; their tuning is None if it is ``tuned``.
+    """Return the routes of the block at ``path`` with ``backend``; their tuning is None if it is ``tuned``.
 
     Raises:
         StackfileError: a route is wrong; with its place.
     """
-    own = _own(doc, path, keys, server)
-    return (*own, *(_entry(doc, (*path, "routes", n), one, server, tuned, known) for n, one in enumerate(keys.routes)))
+    own = _own(doc, path, keys, backend)
+    return (*own, *(_entry(doc, (*path, "routes", n), one, backend, tuned, known) for n, one in enumerate(keys.routes)))
 
 
-def _own(doc: Document, path: Path, keys: ServiceKeys | AppKeys, server: Server | None) -> tuple[Placed, ...]:
-    if server is None:
+def _own(doc: Document, path: Path, keys: ServiceKeys | AppKeys, backend: Backend | None) -> tuple[Placed, ...]:
+    if backend is None:
         for key, given in (("path", keys.path is not None), ("strip", keys.strip)):
             if given:
                 raise StackfileError(
@@ -52,15 +53,14 @@ def _own(doc: Document, path: Path, keys: ServiceKeys | AppKeys, server: Server 
     match = Match() if keys.path is None else prefixes(doc, (*path, "path"), keys.path)
     if keys.strip and keys.path is None:
         raise _cannot_strip(doc, path)
-    action = Backend((server,))
-    return (Placed(Route(match, action, _strips(match, strip=keys.strip), where=doc.where_of(path)), path),)
+    return (Placed(Route(match, backend, _strips(match, strip=keys.strip), where=doc.where_of(path)), path),)
 
 
 def _entry(  # noqa: PLR0913  (as for routes_of)
-    doc: Document, path: Path, keys: RouteKeys, server: Server | None, tuned: Tuning, known: Services
+    doc: Document, path: Path, keys: RouteKeys, backend: Backend | None, tuned: Tuning, known: Services
 ) -> Placed:
     match = match_of(doc, path, keys)
-    action = _action(doc, path, keys, server, known)
+    action = _action(doc, path, keys, backend, known)
     if keys.strip and not isinstance(action, Backend):
         raise StackfileError("'strip' applies to requests that an app gets", where=doc.where_of((*path, "strip")))
     if keys.strip and not has_prefix_alone(match.all_of.paths):
@@ -90,7 +90,7 @@ def _cannot_strip(doc: Document, path: Path) -> StackfileError:
     )
 
 
-def _action(doc: Document, path: Path, keys: RouteKeys, server: Server | None, known: Services) -> Action:
+def _action(doc: Document, path: Path, keys: RouteKeys, own: Backend | None, known: Services) -> Action:
     given = [key for key in (*_TO_SERVER, *_DONE_BY_PROXY) if getattr(keys, key) is not None]
     by_proxy = [key for key in given if key in _DONE_BY_PROXY]
     if by_proxy and len(given) > 1:
@@ -99,38 +99,48 @@ def _action(doc: Document, path: Path, keys: RouteKeys, server: Server | None, k
             where=doc.where_of((*path, given[-1])),
             hint="keep one of them; a second route may do the other, for other requests",
         )
-    if keys.redirect is None:
-        for key, there in (("code", keys.code is not None), ("keep-path", keys.keep_path)):
-            if there:
-                raise StackfileError(f"'{key}' applies to a redirect", where=doc.where_of((*path, key)))
-    if (by_proxy or not given) and (keys.protocol != "http" or keys.upstream_tls is not None):
-        key = "protocol" if keys.protocol != "http" else "upstream-tls"
-        raise StackfileError(
-            f"'{key}' applies to a server of the route's own",
-            where=doc.where_of((*path, key)),
-            hint="add its 'port' or 'upstream'",
-        )
+    _refuse_useless(doc, path, keys, needs_server=bool(by_proxy) or not given)
     if keys.redirect is not None:
         return _redirect(doc, path, keys, keys.redirect)
     if keys.answer is not None:
         return _answer(doc, (*path, "answer"), keys.answer)
     if keys.deny is not None:
         return Answer(403)
-    return Backend((_server(doc, path, keys, server, known),))
-
-
-def _server(doc: Document, path: Path, keys: RouteKeys, own: Server | None, known: Services) -> Server:
-    if keys.upstream is not None and keys.service is None and keys.port is None:
-        return outside_server(doc, path, keys, keys.upstream)
-    if keys.upstream is None and keys.port is not None:
-        service = keys.service or (own.service if own else None)
-        if service is not None:
-            return service_server(doc, path, keys, service, keys.port, known)
-    elif keys.upstream is None and keys.service is None and own is not None:
+    if not given and own is not None:
         return own
-    given = " and ".join(repr(key) for key in _TO_SERVER if getattr(keys, key) is not None)
+    return backend_of(doc, path, keys, _servers(doc, path, keys, own, known))
+
+
+def _refuse_useless(doc: Document, path: Path, keys: RouteKeys, *, needs_server: bool) -> None:
+    """Refuse keys of an action that the route does not have."""
+    if keys.redirect is None:
+        for key, there in (("code", keys.code is not None), ("keep-path", keys.keep_path)):
+            if there:
+                raise StackfileError(f"'{key}' applies to a redirect", where=doc.where_of((*path, key)))
+    if needs_server and (keys.protocol != "http" or keys.upstream_tls is not None):
+        key = "protocol" if keys.protocol != "http" else "upstream-tls"
+        raise StackfileError(
+            f"'{key}' applies to a server of the route's own",
+            where=doc.where_of((*path, key)),
+            hint="add its 'port' or 'upstream'",
+        )
+    if needs_server:
+        refuse_balance(doc, path, keys, "a route with no server of its own has those of its service")
+
+
+def _servers(doc: Document, path: Path, keys: RouteKeys, own: Backend | None, known: Services) -> tuple[Server, ...]:
+    given = [key for key in _TO_SERVER if getattr(keys, key) is not None]
+    if keys.upstream is not None and given == ["upstream"]:
+        return (outside_server(doc, path, keys, keys.upstream, (*path, "upstream")),)
+    if given == ["upstreams"]:
+        return listed_servers(doc, path, keys)
+    if keys.port is not None and given in (["port"], ["service", "port"]):
+        service = keys.service or (own.servers[0].service if own else None)
+        if service is not None:
+            return (service_server(doc, path, keys, service, keys.port, known),)
+    shown = " and ".join(map(repr, given))
     raise StackfileError(
-        f"a route needs 'service' and 'port', or 'upstream'{f', and this one has {given}' if given else ''}",
+        f"a route needs 'service' and 'port', or 'upstream'{f', and this one has {shown}' if given else ''}",
         where=doc.where_of(path),
         hint="or one of: 'redirect', 'answer', 'deny: all'",
     )

@@ -22,6 +22,7 @@ from stackctl.stackfile.answer_keys import (
     RedirectKeys,
     UnknownKeys,
 )
+from stackctl.stackfile.balance_keys import BalanceWord, Hash, StickyBlock, StickyKeys, UpstreamKeys, Upstreams
 
 COMPOSE_SCHEMA = "https://raw.githubusercontent.com/compose-spec/compose-go/main/schema/compose-spec.json"
 """URL of the JSON Schema of Compose."""
@@ -122,7 +123,15 @@ class AnswerKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     content_type: Annotated[str, Meta(description="Media type of the body")] = "text/plain; charset=utf-8"
 
 
-class RouteKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+class BalanceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """Keys of what passes requests to servers."""
+
+    balance: BalanceWord = None
+    hash: Hash = None
+    sticky: StickyBlock = False
+
+
+class RouteKeys(BalanceKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     """``routes[]``: what is done with some of the requests of a site."""
 
     path: Path = None
@@ -133,6 +142,7 @@ class RouteKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     service: Annotated[str, Meta(description="Compose service that answers")] | None = None
     port: Port | None = None
     upstream: Annotated[str, Meta(description="[https://]HOST:PORT of something outside Compose")] | None = None
+    upstreams: Upstreams = None
     protocol: Protocol = "http"
     upstream_tls: UpstreamTls = None
     redirect: Annotated[str, Meta(description="URL or path to redirect to")] | None = None
@@ -142,7 +152,7 @@ class RouteKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     deny: Annotated[Literal["all"] | None, Meta(description="Answer 403")] = None
 
 
-class SiteKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+class SiteKeys(BalanceKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     """Keys of a whole site."""
 
     canonical: Canonical = None
@@ -175,6 +185,7 @@ class AppKeys(SiteKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True
 
     domains: Domains
     upstream: Annotated[str, Meta(description="[https://]HOST:PORT of something outside Compose")] | None = None
+    upstreams: Upstreams = None
     service: Annotated[str, Meta(description="Compose service that answers this site too")] | None = None
     port: Port | None = None
     path: Path = None
@@ -211,7 +222,12 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     intercept_errors: InterceptErrors = None
 
 
-LISTS: dict[str, type[Struct]] = {"apps": AppKeys, "routes": RouteKeys, "redirects": RedirectKeys}
+LISTS: dict[str, type[Struct]] = {
+    "apps": AppKeys,
+    "routes": RouteKeys,
+    "redirects": RedirectKeys,
+    "upstreams": UpstreamKeys,
+}
 """The shapes of the items of a list, by its key in any shape."""
 
 BLOCKS: dict[str, type[Struct]] = {
@@ -221,6 +237,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "answer": AnswerKeys,
     "deploy": DeployKeys,
     "health": HealthKeys,
+    "sticky": StickyKeys,
     "maintenance": MaintenanceKeys,
     "default": UnknownKeys,
 }

@@ -31,14 +31,14 @@ def service_server(  # noqa: PLR0913  (the keys of a block, and where they are)
     return Server.of(checked(doc, (*path, "service"), values.service_name, service), port, tls)
 
 
-def outside_server(doc: Document, path: Path, keys: AppKeys | RouteKeys, upstream: str) -> Server:
-    """Return the server outside Compose that the block at ``path`` names."""
-    found = checked(doc, (*path, "upstream"), endpoints.upstream, upstream)
+def outside_server(doc: Document, path: Path, keys: AppKeys | RouteKeys, upstream: str, place: Path) -> Server:
+    """Return the server outside Compose that the block at ``path`` names at ``place``."""
+    found = checked(doc, place, endpoints.upstream, upstream)
     tls = _server_tls(doc, path, keys, https=found.tls or keys.protocol == "https")
     if tls is not None and tls.verify and tls.name is None and found.endpoint.is_address:
         raise StackfileError(
             f"a certificate cannot be verified for the address {found.endpoint.host}",
-            where=doc.where_of((*path, "upstream")),
+            where=doc.where_of(place),
             hint="add 'upstream-tls' with the 'name' of the certificate, or with 'verify: false'",
         )
     return Server(found.endpoint, None, tls)

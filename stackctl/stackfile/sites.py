@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator
 
 from stackctl.errors import StackfileError
 from stackctl.model import values
-from stackctl.model.routing import Server, Site, Tuning
+from stackctl.model.routing import Backend, Server, Site, Tuning
 from stackctl.model.values import Domain
+from stackctl.stackfile.backends import backend_of, listed_servers, refuse_balance
 from stackctl.stackfile.blocks import Block, merged
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY, checked, decode, tuning
@@ -41,20 +42,26 @@ def blocks_of(doc: Document, top: StackKeys, defaults: Tuning, known: Services) 
         if isinstance(body, dict) and KEY in body:
             path: Path = ("services", service, KEY)
             keys = decode(doc, path, ServiceKeys)
-            yield _block(doc, path, keys, own_server(doc, path, service, keys), defaults, known)
+            backend = backend_of(doc, path, keys, [own_server(doc, path, service, keys)])
+            yield _block(doc, path, keys, backend, defaults, known)
     for index, entry in enumerate(top.apps):
         path = (KEY, "apps", index)
-        yield _block(doc, path, entry, _server(doc, path, entry, known), defaults, known)
+        servers = _servers(doc, path, entry, known)
+        if not servers:
+            refuse_balance(doc, path, entry, "add 'upstreams', or 'service' and 'port'")
+        yield _block(doc, path, entry, backend_of(doc, path, entry, servers) if servers else None, defaults, known)
 
 
-def _server(doc: Document, path: Path, entry: AppKeys, known: Services) -> Server | None:
-    given = [getattr(entry, key) is not None for key in ("upstream", "service", "port")]
-    if entry.upstream is not None and given == [True, False, False]:
-        return outside_server(doc, path, entry, entry.upstream)
-    if entry.service is not None and entry.port is not None and given == [False, True, True]:
-        return service_server(doc, path, entry, entry.service, entry.port, known)
-    if entry.routes and not any(given):
-        return None
+def _servers(doc: Document, path: Path, entry: AppKeys, known: Services) -> tuple[Server, ...]:
+    given = [key for key in ("upstream", "upstreams", "service", "port") if getattr(entry, key) is not None]
+    if entry.upstream is not None and given == ["upstream"]:
+        return (outside_server(doc, path, entry, entry.upstream, (*path, "upstream")),)
+    if given == ["upstreams"]:
+        return listed_servers(doc, path, entry)
+    if entry.service is not None and entry.port is not None and given == ["service", "port"]:
+        return (service_server(doc, path, entry, entry.service, entry.port, known),)
+    if entry.routes and not given:
+        return ()
     raise StackfileError("an app needs 'upstream', or 'service' and 'port'", where=doc.where_of(path))
 
 
@@ -62,7 +69,7 @@ def _block(  # noqa: PLR0913  (the block, and what it refers to)
     doc: Document,
     path: Path,
     keys: ServiceKeys | AppKeys,
-    server: Server | None,
+    backend: Backend | None,
     defaults: Tuning,
     known: Services,
 ) -> Block:
@@ -83,7 +90,7 @@ def _block(  # noqa: PLR0913  (the block, and what it refers to)
     if certificate is not None:
         certificate = checked(doc, (*path, "certificate"), values.lineage, certificate)
     tuned = tuning(doc, path, keys, defaults)
-    routes = routes_of(doc, path, keys, server, tuned, known)
+    routes = routes_of(doc, path, keys, backend, tuned, known)
     found = doc.entry(path)
     line = doc.line_of(found[0].start_mark.index) if found else 0
     return Block(path, doc.where_of(path), line, tuple(domains), routes, tuned, certificate)

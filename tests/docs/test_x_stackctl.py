@@ -11,6 +11,7 @@ from msgspec import NODEFAULT, Struct
 from stackctl.model.routing import Tuning
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.answer_keys import MaintenanceKeys, RedirectKeys
+from stackctl.stackfile.balance_keys import StickyKeys, UpstreamKeys
 from stackctl.stackfile.schema import (
     AnswerKeys,
     AppKeys,
@@ -31,6 +32,8 @@ TABLES: dict[str, type[Struct]] = {
     "In an item of routes": RouteKeys,
     "In match": MatchKeys,
     "In answer": AnswerKeys,
+    "In an item of upstreams": UpstreamKeys,
+    "In sticky": StickyKeys,
     "Redirects": RedirectKeys,
     "Maintenance": MaintenanceKeys,
 }

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.e2e
 SCRIPT = """\
 for case in /golden/*/; do
   name=$(basename "$case")
+  [ -d "$case/$VERSION" ] || continue
   rm -rf /etc/nginx/* && cp -r "$case/$VERSION/." /etc/nginx/
   if nginx -e /dev/stderr -t -q >/tmp/said 2>&1; then echo "$name: passed"; else echo "$name: failed"; fi
   sed "s/^/$name| /" /tmp/said
@@ -78,7 +79,7 @@ def test_nginx_accepts_adopted_configurations(root: Path, tmp_path: Path) -> Non
 def test_nginx_accepts_every_golden_set(version: str, root: Path) -> None:
     said = run(version, FOLDER, root)
     outcomes = dict(re.findall(r"^(\w+): (passed|failed)$", said, re.MULTILINE))
-    assert outcomes == dict.fromkeys(CASES, "passed"), said
+    assert outcomes == dict.fromkeys([name for name, case in CASES.items() if version in case.versions], "passed"), said
     # A warning is often a directive that the next version rejects.
     assert "[warn]" not in said, said
 

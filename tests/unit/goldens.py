@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from typing import Any
 
 from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Lineage
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.balancing import Balance, HashKey, HashKind, Sticky
+from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
 from stackctl.model.routing import Answer, Backend, Redirect, Route, Server, Site, Tuning
@@ -64,6 +66,16 @@ def redirected(*names: str, to: str, keep_path: bool = True) -> Site:
     return routed(names[0], Route(Match(), Redirect(to, keep_path=keep_path)), aliases=names[1:])
 
 
+def outside(number: int, **keys: Any) -> Server:
+    """One of several servers outside Compose."""
+    return replace(Server(Endpoint(f"192.0.2.{number}", 8080)), **keys)
+
+
+def balanced(name: str, *servers: Server, **keys: Any) -> Site:
+    """A site whose requests several servers share."""
+    return routed(name, Route(Match(), Backend(servers, **keys)))
+
+
 @dataclass(frozen=True)
 class Case:
     """A stack, with what is observed of its certificates and custom files."""
@@ -71,6 +83,7 @@ class Case:
     stack: Stack
     issued: Mapping[str, Lineage] = field(default_factory=dict)
     custom: Mapping[str, bytes] = field(default_factory=dict)
+    versions: tuple[str, ...] = tuple(VERSIONS)
 
 
 CASES = {
@@ -186,6 +199,38 @@ CASES = {
         ),
         lineages(lineage("shop.example.com")),
         {"shop.example.com.location.conf": b"error_page 502 /sorry.html;\n"},
+    ),
+    "servers": Case(
+        stack(
+            balanced(
+                "lb.example.com",
+                outside(11),
+                outside(12, weight=2, max_connections=200),
+                outside(13, backup=True),
+                outside(14, drained=True),
+                balance=Balance.LEAST_CONN,
+            ),
+            balanced("random.example.com", outside(11, weight=256), outside(12), balance=Balance.RANDOM),
+            *(
+                balanced(
+                    f"{kind}.example.com",
+                    *(outside(11), outside(12)),
+                    balance=Balance.HASH,
+                    hash=HashKey(kind, name),
+                )
+                for kind, name in zip(HashKind, ("", "", "user", "x-user-id", "group"), strict=True)
+            ),
+        ),
+        lineages(lineage("lb.example.com")),
+    ),
+    "sticky": Case(
+        stack(
+            balanced("a.example.com", WEB, balance=Balance.LEAST_CONN, sticky=Sticky()),
+            balanced("b.example.com", outside(11), outside(12, drained=True), sticky=Sticky("shop", "1h")),
+            balanced("c.example.com", WEB, balance=Balance.HASH, hash=HashKey(HashKind.SOURCE)),
+        ),
+        lineages(lineage("a.example.com")),
+        versions=("1.30",),
     ),
     "extremes": Case(
         stack(

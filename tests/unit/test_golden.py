@@ -10,11 +10,12 @@ import shutil
 import pytest
 
 from tests.unit.build import UPDATE_GOLDEN
-from tests.unit.goldens import CASES, FOLDER, VERSIONS, rendered
+from tests.unit.goldens import CASES, FOLDER, rendered
+
+SETS = [(name, version) for name, case in CASES.items() for version in case.versions]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "version"), SETS)
 def test_the_files_are_those_of_the_golden_set(case: str, version: str) -> None:
     folder = FOLDER / case / version
     files = rendered(CASES[case], version)
@@ -30,6 +31,4 @@ def test_the_files_are_those_of_the_golden_set(case: str, version: str) -> None:
 
 
 def test_no_golden_set_is_left_over() -> None:
-    assert {(path.parent.name, path.name) for path in FOLDER.glob("*/*")} == {
-        (case, version) for case in CASES for version in VERSIONS
-    }
+    assert {(path.parent.name, path.name) for path in FOLDER.glob("*/*")} == {*SETS}

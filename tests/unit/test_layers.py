@@ -55,10 +55,11 @@ INSIDE = {
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
         "composing",
-        "answer_keys document",
+        "answer_keys balance_keys document",
         "schema",
         "keys",
         "deploys matches servers",
+        "backends",
         "routes",
         "blocks",
         "answers sites",

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from stackctl.certs.copied import lineage_pair
 from stackctl.certs.held import Shelf, held
 from stackctl.errors import EngineError, InputError
-from stackctl.model.endpoints import PortBinding
+from stackctl.model.balancing import Balance, Sticky
+from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
-from stackctl.model.routing import Server, ServerTls, Tuning, everything_to
+from stackctl.model.matching import Match
+from stackctl.model.routing import Backend, Route, Server, ServerTls, Tuning, everything_to
 from stackctl.model.stack import TlsPolicy
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.capabilities import Capabilities
@@ -44,16 +46,17 @@ def site_conf(version: tuple[int, ...] = NEW, tls: SiteTls = DUMMY, **kwargs: ob
 @pytest.mark.parametrize(
     ("version", "able"),
     [
-        ((1, 19, 5), Capabilities(False, False, False)),
-        ((1, 22, 1), Capabilities(False, False, False)),
-        ((1, 25, 0), Capabilities(False, False, False)),
-        ((1, 25, 1), Capabilities(True, False, False)),
-        ((1, 26, 3), Capabilities(True, False, False)),
-        ((1, 27, 2), Capabilities(True, False, False)),
-        ((1, 27, 3), Capabilities(True, True, False)),
-        ((1, 27, 4), Capabilities(True, True, True)),
-        ((1, 30, 4), Capabilities(True, True, True)),
-        ((2, 0), Capabilities(True, True, True)),
+        ((1, 19, 5), Capabilities(False, False, False, sticky=False)),
+        ((1, 22, 1), Capabilities(False, False, False, sticky=False)),
+        ((1, 25, 0), Capabilities(False, False, False, sticky=False)),
+        ((1, 25, 1), Capabilities(True, False, False, sticky=False)),
+        ((1, 26, 3), Capabilities(True, False, False, sticky=False)),
+        ((1, 27, 2), Capabilities(True, False, False, sticky=False)),
+        ((1, 27, 3), Capabilities(True, True, False, sticky=False)),
+        ((1, 27, 4), Capabilities(True, True, True, sticky=False)),
+        ((1, 29, 5), Capabilities(True, True, True, sticky=False)),
+        ((1, 29, 6), Capabilities(True, True, True, sticky=True)),
+        ((2, 0), Capabilities(True, True, True, sticky=True)),
     ],
 )
 def test_a_capability_begins_with_its_version(version: tuple[int, ...], able: Capabilities) -> None:
@@ -475,3 +478,34 @@ def test_root_certificates_of_the_users_are_copied() -> None:
 )
 def test_the_advice_on_an_app_names_the_key_that_cures(message: str, todo: str) -> None:
     assert todo in NGINX.advice(message).todo
+
+
+ADDRESSES = tuple(Server(Endpoint(f"10.0.0.{number}", 80)) for number in (1, 2))
+WEB = Server.of(ServiceName("web"), 8000)
+
+
+@pytest.mark.parametrize(
+    ("backend", "version", "message", "hint"),
+    [
+        (Backend((WEB,), sticky=Sticky()), MIDDLE, "1.29.6", "hash: cookie:NAME"),
+        (Backend(ADDRESSES, sticky=Sticky()), (1, 29, 5), "1.29.6", "hash: cookie:NAME"),
+        (Backend((WEB,), Balance.LEAST_CONN), MIDDLE, "1.27.3", "newer image"),
+        (Backend((*ADDRESSES, Server(Endpoint("a.internal", 80)))), OLD, "1.27.3", "addresses"),
+    ],
+)
+def test_an_nginx_that_cannot_balance_as_asked_is_named(
+    backend: Backend, version: tuple[int, ...], message: str, hint: str
+) -> None:
+    one = replace(site(A), routes=(Route(Match(), backend, where="f.yml:7"),))
+    with pytest.raises(InputError) as caught:
+        site_files(stack(one), one, DUMMY, version, custom=None)
+    assert caught.value.where == "f.yml:7"
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert site_files(stack(one), one, DUMMY, NEW, custom=None)
+
+
+def test_the_zone_has_room_for_every_server() -> None:
+    many = tuple(Server(Endpoint(f"10.0.0.{number}", 80)) for number in range(1, 65))
+    made = stack(replace(site(A), routes=(Route(Match(), Backend(many)),)))
+    assert "zone apps 512k;" in shared_files(made, NEW, custom=None)["nginx.conf"].decode()

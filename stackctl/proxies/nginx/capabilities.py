@@ -17,6 +17,7 @@ class Capabilities:
     http2_directive: bool
     upstream_resolve: bool
     keepalive_min_timeout: bool
+    sticky: bool
 
     @classmethod
     def of(cls, version: Version) -> Capabilities:
@@ -25,6 +26,7 @@ class Capabilities:
             http2_directive=version >= (1, 25, 1),
             upstream_resolve=version >= (1, 27, 3),
             keepalive_min_timeout=version >= (1, 27, 4),
+            sticky=version >= (1, 29, 6),
         )
 
     @property

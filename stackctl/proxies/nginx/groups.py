@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from stackctl.errors import InputError
+from stackctl.model.balancing import Balance, HashKey, HashKind
 from stackctl.model.matching import EVERY_PATH
 from stackctl.model.routing import Backend, Server, Site
 from stackctl.proxies.nginx.capabilities import Capabilities
@@ -31,10 +32,18 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An upstream group, with its servers and whether each is resolved."""
+    """An upstream group.
+
+    Attributes:
+        zone: the parameters of its shared memory.
+        method: the directives that choose a server.
+        servers: each with its parameters.
+    """
 
     name: str
-    servers: tuple[tuple[str, bool], ...]
+    zone: str
+    method: tuple[str, ...]
+    servers: tuple[str, ...]
 
 
 def group_names(site: Site) -> Mapping[Backend, str]:
@@ -66,32 +75,110 @@ def _label(server: Server) -> str:
 
 def groups_of(site: Site, able: Capabilities) -> list[Group]:
     """Return the groups to render: none where nginx would not start while a server's name does not resolve."""
-    if not able.upstream_resolve:
-        return []
     return [
-        Group(name, tuple((str(server), server.is_resolved) for server in backend.servers))
+        Group(
+            name,
+            "apps" if able.upstream_resolve else f"{name} 64k",
+            tuple(_method(backend)),
+            tuple(_server(server, sticky=backend.sticky is not None) for server in backend.servers),
+        )
         for backend, name in group_names(site).items()
+        if _has_group(backend, able)
     ]
+
+
+def _has_group(backend: Backend, able: Capabilities) -> bool:
+    """Whether a backend is a group: of one address, it need not be."""
+    return able.upstream_resolve or (
+        len(backend.servers) > 1 and not any(server.is_resolved for server in backend.servers)
+    )
+
+
+def _method(backend: Backend) -> Iterator[str]:
+    match backend.balance:
+        case Balance.LEAST_CONN:
+            yield "least_conn;"
+        case Balance.RANDOM:
+            yield "random two least_conn;"
+        case Balance.HASH:
+            # Of requests without a value, each server gets its share.
+            yield f"hash {_hashed(backend.hash)} consistent;"
+        case Balance.ROUND_ROBIN:
+            pass
+    if backend.sticky is not None:
+        expires = f" expires={backend.sticky.max_age}" if backend.sticky.max_age else ""
+        yield f"sticky cookie {backend.sticky.cookie}{expires} path=/ httponly secure samesite=lax;"
+
+
+def _hashed(key: HashKey | None) -> str:
+    assert key is not None, "the balance of this name has one"
+    match key.kind:
+        case HashKind.SOURCE:
+            return "$remote_addr"
+        case HashKind.URI:
+            return "$request_uri"
+        case HashKind.QUERY:
+            return f"$arg_{key.name}"
+        case HashKind.HEADER:
+            return f"$http_{key.name.replace('-', '_')}"
+        case HashKind.COOKIE:
+            return f"$cookie_{key.name}"
+
+
+def _server(server: Server, *, sticky: bool) -> str:
+    """Return the parameters of ``server``: its address first."""
+    parts = [str(server)]
+    if server.weight != 1:
+        parts.append(f"weight={server.weight}")
+    if server.max_connections is not None:
+        parts.append(f"max_conns={server.max_connections}")
+    if server.backup:
+        parts.append("backup")
+    if server.drained:
+        # Clients with a cookie stay until they leave; without cookies there are only new ones.
+        parts.append("drain" if sticky else "down")
+    if server.is_resolved:
+        parts.append("resolve")
+    return " ".join(parts)
 
 
 def targets_of(site: Site, able: Capabilities) -> Mapping[Backend, Target]:
     """Return what ``proxy_pass`` names for each backend.
 
     Raises:
-        InputError: several servers share requests, which this nginx can do by addresses only.
+        InputError: this nginx cannot share requests as the site asks for.
     """
     targets: dict[Backend, Target] = {}
     for backend, name in group_names(site).items():
-        first, *others = backend.servers
-        if others and not able.upstream_resolve:
-            raise InputError(
-                f"{site.name}: nginx resolves the names of several servers behind one route from 1.27.3 on",
-                where=_where(site, backend),
-                hint="use a newer image, or one server for this route",
-            )
+        _refuse_incapable(site, backend, able)
+        first = backend.servers[0]
         scheme = "http" if first.tls is None else "https"
-        targets[backend] = Target(scheme, name if able.upstream_resolve else None, nginx_quote(str(first)))
+        targets[backend] = Target(scheme, name if _has_group(backend, able) else None, nginx_quote(str(first)))
     return targets
+
+
+def _refuse_incapable(site: Site, backend: Backend, able: Capabilities) -> None:
+    where = _where(site, backend)
+    if backend.sticky is not None and not able.sticky:
+        raise InputError(
+            f"{site.name}: nginx has sticky sessions from 1.29.6 on",
+            where=where,
+            hint="use a newer image, or 'balance: hash' with 'hash: cookie:NAME', the name of a cookie of the app",
+        )
+    if _has_group(backend, able):
+        return
+    if len(backend.servers) > 1:
+        raise InputError(
+            f"{site.name}: nginx resolves the names of several servers behind one route from 1.27.3 on",
+            where=where,
+            hint="use a newer image, or write addresses in the place of the names",
+        )
+    if backend.balance is not Balance.ROUND_ROBIN:
+        raise InputError(
+            f"{site.name}: nginx balances the containers behind a name from 1.27.3 on",
+            where=where,
+            hint="use a newer image, or remove 'balance'",
+        )
 
 
 def _where(site: Site, backend: Backend) -> str:

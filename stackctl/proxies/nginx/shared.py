@@ -32,6 +32,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     early = tuple(one for one in own if one.name in BEFORE_MAPS)
     own = tuple(one for one in own if one not in early)
     sites = len(stack.sites)
+    servers = sum(max(1, len(site.servers)) for site in stack.sites)
     names = sum(len(site.domains) for site in stack.sites)
     variables = sum(map(most_variables, stack.sites))
     conf = render(
@@ -42,7 +43,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         names_hash_size=_power_of_two(max(512, 2 * names)),
         # Names of a site's own variables are long: the default rows of 64 bytes would hold one each.
         variables_hash_size=_power_of_two(max(1024, 2 * variables)) if variables else None,
-        zone_size=_power_of_two(max(256, 8 * (sites + own_hosts))),
+        zone_size=_power_of_two(max(256, 8 * (servers + own_hosts))),
         # Each name is resolved this often: with more sites less often, so that Docker's resolver is not flooded.
         resolver_valid=max(2, sites // 50),
         http=stack.proxy.http,
