@@ -70,7 +70,7 @@ _EVERYWHERE: tuple[tuple[str, str, str], ...] = (
 """Patterns of causes that affect every service, with what each means and what to do."""
 
 _UNSEEN = re.compile(r"bind source path does not exist: (/.*)")
-_NO_PROXY = re.compile(r"timed out proxy starting the userland proxy", re.IGNORECASE)
+_PUBLISHED = re.compile(r"timed out proxy starting the userland proxy|port is already allocated", re.IGNORECASE)
 _PRIVILEGED_PORT = re.compile(r"cannot expose privileged port (\d+)", re.IGNORECASE)
 
 
@@ -87,12 +87,12 @@ def engine_error(text: str, *, where: str | None = None) -> EngineError:
             " it has on that host; an engine from a snap sees home directories only",
             everywhere=True,
         )
-    if _NO_PROXY.search(text):
+    if _PUBLISHED.search(text):
         return EngineError(
-            f"the engine does not publish a port in time: {text}",
+            f"the engine cannot publish a port: {text}",
             where=where,
-            hint="a rootless engine publishes a port only once, whatever the address: see with 'docker ps' whether"
-            " another container has it; if none has, the host is overloaded: run the command again",
+            hint="see with 'docker ps' whether another container publishes it; a rootless engine publishes a port only"
+            " once, whatever the address; if none does, the host is overloaded: run the command again",
         )
     if privileged := _PRIVILEGED_PORT.search(text):
         return EngineError(
