@@ -15,6 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 
 NAME = os.environ.get("APP_NAME") or socket.gethostname()
 PORT = int(os.environ.get("PORT") or 8000)
+BOOT = float(os.environ.get("BOOT") or 0)
+"""Seconds before it listens."""
+WARM = float(os.environ.get("WARM") or 0)
+"""Seconds for which it then answers 503."""
+IGNORES_SIGTERM = os.environ.get("ON_SIGTERM") == "ignore"
+"""Whether it goes on after SIGTERM; by default it exits at once, whatever it is serving."""
+STARTED = time.monotonic()
 
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
@@ -28,6 +35,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
+        if self.warming():
+            return
         if url.path == "/":
             self.send_json(self.request_seen())
         elif url.path == "/healthz":
@@ -48,8 +57,19 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
+    def warming(self) -> bool:
+        """Answer 503 as long as the app gets ready; return whether it did."""
+        if time.monotonic() >= STARTED + BOOT + WARM:
+            return False
+        self.send_response(503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return True
+
     def do_POST(self) -> None:
         length = sum(len(chunk) for chunk in self.body())
+        if self.warming():
+            return
         self.send_json({**self.request_seen(), "length": length})
 
     do_PUT = do_POST
@@ -150,7 +170,8 @@ def main() -> None:
     # For process 1 of a container the default action of a signal does not apply, and a graceful
     # shutdown would wait for /slow: exit at once.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(0))
+        signal.signal(number, signal.SIG_IGN if IGNORES_SIGTERM else lambda *_: os._exit(0))
+    time.sleep(BOOT)
     Server(("", PORT), Handler).serve_forever()
 
 

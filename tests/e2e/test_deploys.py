@@ -1,0 +1,142 @@
+"""A changed service is deployed while clients ask: no request is lost, whatever the app does."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from tests.e2e.conftest import NewStack
+from tests.e2e.helpers import APP_IMAGE, ROOT, Stack, docker, inspect, wait_until
+from tests.e2e.keepalive import load
+
+pytestmark = pytest.mark.e2e
+
+APP = ROOT / "tests/lab/app/app.py"
+
+
+def services(stack: Stack) -> str:
+    return f"""
+  shop:
+    image: {APP_IMAGE}
+    restart: always
+    volumes: ["{APP}:/app.py:ro"]
+    environment: {{APP_NAME: v1, BOOT: "0", WARM: "0", ON_SIGTERM: exit}}
+    stop_grace_period: 1s
+    x-stackctl:
+      domains: [{stack.domain("shop")}]
+      port: 8000
+      health: {{path: /healthz}}
+      deploy: {{drain: 20s, timeout: 30s}}
+  alone:
+    image: {APP_IMAGE}
+    container_name: {stack.token}-alone
+    environment: {{APP_NAME: v1}}
+    x-stackctl:
+      domains: [{stack.domain("alone")}]
+      port: 8000
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(new_stack: NewStack) -> Stack:
+    made = new_stack()
+    made.init()
+    text = made.file.read_text()
+    made.file.write_text(text.replace("\nservices:\n", f"\nservices:{services(made)}"))
+    made.ok("up", "--no-issue")
+    return made
+
+
+def version(stack: Stack, number: int, **environment: str) -> None:
+    """Edit the definition of the shop."""
+    text = stack.file.read_text()
+    values = {"APP_NAME": f"v{number}", "BOOT": "1", "WARM": "1", "ON_SIGTERM": "exit", **environment}
+    new = f"environment: {json.dumps(values)}"
+    stack.file.write_text(re.sub(r"environment: \{\"?APP_NAME\"?: .*ON_SIGTERM.*\}", new, text, count=1))
+
+
+def slow(stack: Stack, seconds: int) -> tuple[threading.Thread, list[str]]:
+    """Begin a request that takes so long; the list gets the app that has answered."""
+    found: list[str] = []
+
+    def ask() -> None:
+        reply = stack.https(stack.domain("shop"), f"/slow?seconds={seconds}", trust=False)
+        found.append(reply.json()["app"])
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    return thread, found
+
+
+def test_no_request_is_lost_and_one_that_takes_long_ends_on_the_old_container(stack: Stack) -> None:
+    name = stack.domain("shop")
+    with load(stack.address, name) as seen:
+        wait_until(lambda: seen.answers["v1"] > 20)
+        thread, answered = slow(stack, 10)
+        version(stack, 2, ON_SIGTERM="ignore")
+        stack.ok("up", "--no-issue")
+        wait_until(lambda: seen.answers["v2"] > 20)
+        version(stack, 3)
+        stack.ok("up", "--no-issue")
+        wait_until(lambda: seen.answers["v3"] > 20)
+    thread.join()
+    assert seen.lost == []
+    assert answered == ["v1"]
+    assert stack.https(name, trust=False).json()["app"] == "v3"
+    before = stack.containers()
+    assert inspect(before["shop"])["Name"] == f"/{stack.project}-shop-3"
+    stack.compose("up", "--detach")
+    assert stack.containers() == before, "nothing is left for Compose to change"
+
+
+def test_what_never_gets_ready_leaves_the_old_container_serving(stack: Stack) -> None:
+    before = stack.containers()["shop"]
+    text = stack.file.read_text()
+    version(stack, 9, WARM="600")
+    stack.file.write_text(stack.file.read_text().replace("timeout: 30s", "timeout: 3s", 1))
+    with load(stack.address, stack.domain("shop")) as seen:
+        done = stack.fails(11, "up", "--no-issue")
+        assert stack.containers()["shop"] == before
+    assert seen.lost == []
+    assert set(seen.answers) == {"v3"}
+    assert "/healthz is answered with 503" in done.stderr
+    assert "the deploy failed" in stack.ok("history").stdout
+    stack.ok("rollback", "--no-issue")
+    assert stack.file.read_text() == text
+    assert stack.containers()["shop"] == before
+
+
+def test_a_killed_deploy_goes_on_with_the_next_up(stack: Stack) -> None:
+    version(stack, 4, BOOT="3")
+    with load(stack.address, stack.domain("shop")) as seen:
+        process = subprocess.Popen(
+            stack.command("up", "--no-issue"),
+            cwd=stack.directory,
+            env=stack.environ(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        new = f"name={stack.project}-shop-4"
+        wait_until(lambda: docker("ps", "--quiet", "--filter", new), what="the new container runs")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        stack.ok("up", "--no-issue")
+        wait_until(lambda: seen.answers["v4"] > 20)
+    assert seen.lost == []
+    assert stack.https(stack.domain("shop"), trust=False).json()["app"] == "v4"
+    assert "nothing to do" in stack.ok("plan", "--no-issue").stdout
+
+
+def test_a_service_that_cannot_run_twice_stops_first_and_the_gap_is_told(stack: Stack) -> None:
+    stack.edit("environment: {APP_NAME: v1}", "environment: {APP_NAME: v2}")
+    shown = stack.ok("plan", "--no-issue").stdout
+    line = next(n for n, text in enumerate(stack.file.read_text().splitlines(), 1) if "container_name" in text)
+    assert f"only one container can be named {stack.token}-alone (docker-compose.yml:{line})" in shown
+    done = stack.ok("up", "--no-issue")
+    assert re.search(r"alone: stopped first, and answered again after \d+\.\d s", done.stdout)
+    assert stack.https(stack.domain("alone"), trust=False).json()["app"] == "v2"
