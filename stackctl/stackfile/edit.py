@@ -43,7 +43,7 @@ def add_entry(doc: Document, path: Path, block: str) -> Document:
         raise StackfileError("this must be a mapping", where=doc.where_of(path))
     _require_block_style(doc, path, mapping)
     if not mapping.value:
-        return _proved(doc, doc.text + _ended(doc) + _crlf(doc, block), change)
+        return proved(doc, doc.text + _ended(doc) + _crlf(doc, block), change)
     first_key, _ = mapping.value[0]
     return _insert(doc, mapping, doc.column_of(first_key), block, change)
 
@@ -92,7 +92,7 @@ def remove(doc: Document, path: Path) -> Document:
     before = "".join(doc.lines[:start])
     if end >= len(doc.lines) and not doc.text.endswith("\n"):
         before = before.removesuffix("\n").removesuffix("\r")
-    return _proved(doc, before + "".join(doc.lines[end:]), change)
+    return proved(doc, before + "".join(doc.lines[end:]), change)
 
 
 def replace(doc: Document, path: Path, block: str) -> Document:
@@ -110,7 +110,7 @@ def replace(doc: Document, path: Path, block: str) -> Document:
     head = doc.lines[start][: len(indent)]  # the dash of a list item stays, whose first key this may be
     written = head + _crlf(doc, _indented(block, indent)).removeprefix(indent)
     lines = [*doc.lines[:start], written, *doc.lines[end:]]
-    return _proved(doc, "".join(lines), change)
+    return proved(doc, "".join(lines), change)
 
 
 def _fill(doc: Document, path: Path, block: str, change: Callable[[dict[str, Any]], None]) -> Document:
@@ -148,7 +148,7 @@ def _insert(
     if before and not before.endswith("\n"):
         # The file ends without a line ending, and still does afterwards.
         new = doc.newline + new.removesuffix(doc.newline)
-    return _proved(doc, before + new + "".join(doc.lines[at:]), change)
+    return proved(doc, before + new + "".join(doc.lines[at:]), change)
 
 
 def _spaced(doc: Document, parent: Node) -> bool:
@@ -269,7 +269,12 @@ def _reach(data: Any, path: Path) -> Any:  # noqa: ANN401  (YAML holds anything)
     return data
 
 
-def _proved(doc: Document, text: str, change: Callable[[dict[str, Any]], None]) -> Document:
+def proved(doc: Document, text: str, change: Callable[[dict[str, Any]], None]) -> Document:
+    """Return ``text`` as a document if all that it changes of ``doc`` is what ``change`` does.
+
+    Raises:
+        StackfileError: it changes something else.
+    """
     try:
         return _checked(Document.parse(text, doc.name), doc, change)
     except StackfileError as error:

@@ -64,7 +64,7 @@ INSIDE = {
         "blocks",
         "answers sites",
         "edit locate read services siblings",
-        "paths settings",
+        "paths scalars settings",
     ),
     "usecases": ("pages", "recording renamed result session taken", "as_json converge", REST),
 }

@@ -3,14 +3,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from stackctl.adapters.fakes.compose import Run
-from stackctl.errors import ExitCode
+from stackctl.errors import ExitCode, StackctlError, StackfileError
 from stackctl.model import deploying
 from stackctl.model.project import ROLE_LABEL
 from stackctl.observed.reply import Response
+from stackctl.usecases.deploy import DeployOptions, deploy
 from stackctl.usecases.result import Result
 from tests.usecases.world import World, done
 
@@ -273,6 +275,97 @@ def test_a_failed_service_keeps_no_other_from_its_deploy(site: World) -> None:
     assert result.code == ExitCode.DEPLOY_FAILED
     assert (images(site), images(site, "two")) == (["one:latest"], ["two:2"])
     assert not site.proxies["nginx"].pins(site.live())
+
+
+# The command
+
+
+def deploy_(world: World, name: str, *, dry_run: bool = False, **options: Any) -> Result[None]:
+    return deploy(world.host, name, DeployOptions(**options), dry_run=dry_run)
+
+
+def test_an_image_is_written_into_its_line_and_deployed(site: World) -> None:
+    site.edit(OLD, 'image:  "one:latest"   # pinned by ops\n')
+    done(site.up())
+    site.fake.registry["one:2"] = (8000,)
+    site.edit("      port: 8000\n", "      port: 8000\n      body-size: 1m\n")
+    done(deploy_(site, "one.example.com", image="one:2"))
+    assert 'image:  "one:2"   # pinned by ops\n' in site.text
+    assert images(site) == ["one:2"]
+    (entry,) = [one for one in site.host.directory.history.entries() if one.number == 4]
+    assert "write docker-compose.yml" in entry.changes
+    assert done(deploy_(site, "one")).plan.operations == ()
+
+
+def test_a_newer_version_of_the_image_is_pulled_and_deployed(site: World) -> None:
+    site.fake.registry["one:latest"] = (8000,)
+    pull = site.fake.pull
+
+    def newer(image: str) -> None:
+        pull(image)
+        site.fake.builds[image] += 1
+
+    site.fake.pull = newer  # type: ignore[method-assign]
+    (before,) = runs(site)
+    done(deploy_(site, "one"))
+    (after,) = runs(site)
+    assert before.container.image_id != after.container.image_id
+
+
+def test_other_services_stay_as_they_are(site: World) -> None:
+    done(site.add("two.example.com"))
+    site.fake.images |= {"one:2": (8000,), "two:2": (3000,)}
+    site.edit(OLD, NEW)
+    site.edit('image: "two:latest"\n', 'image: "two:2"\n')
+    done(deploy_(site, "two"))
+    assert (images(site), images(site, "two")) == (["one:latest"], ["two:2"])
+
+
+def test_the_options_of_one_deploy_stand_in_for_the_keys(app: World) -> None:
+    app.fake.images["one:2"] = (9999,)
+    shown = deploy_(app, "one", drain=5.0, timeout=1.0, skip_health=True, dry_run=True)
+    assert "check that the new containers of one run" in texts(shown)
+    assert "wait for the last requests to the old containers of one, at most 5 s" in texts(shown)
+    done(deploy_(app, "one", skip_health=True))
+    assert images(app) == ["one:2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "problem"),
+    [
+        ("nobody", None, "'nobody' is neither a site nor a service of one"),
+        ("certbot", None, "no site uses the service certbot"),
+        ("out.example.com", None, "out.example.com is answered by no service of the Compose file"),
+        ("one", "one:gone", "cannot be pulled"),
+    ],
+)
+def test_what_cannot_be_deployed_is_refused_and_nothing_changes(
+    name: str, image: str | None, problem: str, site: World
+) -> None:
+    done(site.add("out.example.com", upstream="10.0.0.5:80"))
+    before, there = site.tree(), runs(site)
+    with pytest.raises(StackctlError) as refused:
+        deploy_(site, name, image=image)
+    assert problem in str(refused.value)
+    assert refused.value.hint or name == "out.example.com"
+    assert (site.tree(), runs(site)) == (before, there)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('image: "one:${TAG:-latest}"\n', "is written as one:${TAG:-latest}"),
+        ("<<: *app\n", "cannot edit without touching other lines"),
+    ],
+)
+def test_an_image_that_is_not_written_in_one_line_is_not_edited(line: str, problem: str, site: World) -> None:
+    site.edit("\nservices:\n", "\nx-app: &app\n  image: one:latest\n\nservices:\n")
+    site.edit(f"    {OLD}", f"    {line}")
+    site.fake.images["one:2"] = (8000,)
+    before = site.tree()
+    with pytest.raises(StackfileError, match=re.escape(problem)):
+        deploy_(site, "one", image="one:2")
+    assert site.tree() == before
 
 
 # Stop first

@@ -1,0 +1,129 @@
+"""``stackctl deploy``: brings a newer image or definition of a service into service, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from stackctl.engine.context import Context
+from stackctl.errors import EngineError, InputError, StackctlError, StackfileError
+from stackctl.model.deploying import DeploySettings
+from stackctl.model.stack import Stack
+from stackctl.model.values import ServiceName
+from stackctl.plan.intent import Intent
+from stackctl.stackfile.scalars import set_text
+from stackctl.usecases.converge import Loaded, converge, load, load_current
+from stackctl.usecases.result import Result
+
+_KEPT_LOCAL = {"never", "missing", "if_not_present", "build"}
+"""The pull policies of Compose by which an image that is there is not replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployOptions:
+    """What a deploy does otherwise than the file says.
+
+    Attributes:
+        image: the image that the Compose file names from now on; None for that of the file.
+        timeout: how long a new container may take until it is ready, in seconds.
+        drain: how long requests to an old container may go on, in seconds.
+        skip_health: whether a new container only has to run.
+    """
+
+    image: str | None = None
+    timeout: float | None = None
+    drain: float | None = None
+    skip_health: bool = False
+
+    def applied(self, settings: DeploySettings) -> DeploySettings:
+        """Return ``settings`` with these."""
+        return replace(
+            settings,
+            timeout=settings.timeout if self.timeout is None else self.timeout,
+            drain=settings.drain if self.drain is None else self.drain,
+            skip_health=self.skip_health,
+        )
+
+
+def deploy(context: Context, name: str, options: DeployOptions, *, dry_run: bool = False) -> Result[None]:
+    """Deploy the services of a site, or one service, by its name; the rest of the stack stays as it is.
+
+    Raises:
+        InputError: no site is called so, and no service that a site uses; nothing was changed.
+        StackfileError: the image cannot be written into the file; nothing was changed.
+        EngineError: the image is not available; nothing was changed.
+    """
+    loaded = load_current(context)
+    services = _services(loaded.stack, name)
+    if options.image is not None:
+        loaded = _with_image(context, loaded, services, options.image)
+    if not dry_run:
+        for service in services:
+            _pull(context, loaded, service, needed=options.image is not None)
+    stack = loaded.stack
+    changed: dict[str, DeploySettings] = {
+        one: options.applied(stack.deploys.get(one, DeploySettings())) for one in services
+    }
+    loaded = replace(loaded, stack=replace(stack, deploys={**stack.deploys, **changed}))
+    focus = frozenset(site.name for site in stack.sites if set(services) & set(site.services))
+    intent = Intent(focus=focus, services=frozenset(services), issue=False, align=False)
+    return converge(context, "deploy", loaded, intent, dry_run=dry_run)
+
+
+def _services(stack: Stack, name: str) -> tuple[ServiceName, ...]:
+    """Return the services that ``name`` stands for: those of a site, or itself."""
+    site = stack.site(name.lower())
+    if site is not None and site.services:
+        return site.services
+    routed = sorted({service for one in stack.sites for service in one.services})
+    if name in routed:
+        return (ServiceName(name),)
+    if site is not None:
+        raise InputError(f"{name} is answered by no service of the Compose file: there is nothing to deploy")
+    if name in stack.services:
+        hint = f"start it with 'stackctl up', or route it with 'stackctl add-app DOMAIN --service {name}'"
+        raise InputError(f"no site uses the service {name}", hint=hint)
+    known = f"services with a site: {', '.join(routed)}" if routed else "no service has a site yet"
+    raise InputError(f"{name!r} is neither a site nor a service of one", hint=known)
+
+
+def _with_image(context: Context, loaded: Loaded, services: Collection[ServiceName], image: str) -> Loaded:
+    """Return the file with another image in the one line of the service."""
+    if len(services) > 1:
+        raise InputError(
+            f"the site has several services: {', '.join(services)}",
+            hint="name the service instead of the site",
+            field="image",
+        )
+    (service,) = services
+    path = ("services", service, "image")
+    after = load(context, set_text(loaded.doc, path, image), loaded.before)
+    if after.project.services[service].image != image:
+        raise StackfileError(
+            f"another Compose file gives {service} the image {after.project.services[service].image}",
+            where=after.doc.where_of(path),
+            hint="change it there, and run 'stackctl up'",
+        )
+    return after
+
+
+def _pull(context: Context, loaded: Loaded, service: ServiceName, *, needed: bool) -> None:
+    """Pull the image of a service, or its newer version, unless it is built here or kept as it is."""
+    resolved = loaded.project.services.get(service)
+    policy = loaded.doc.data(("services", service, "pull_policy"))
+    if resolved is None or resolved.image is None or resolved.builds:
+        return
+    there = context.images.image_id(resolved.image) is not None
+    if there and (policy in _KEPT_LOCAL or (needed and "@" in resolved.image)):
+        return
+    context.report.note(f"pulling {resolved.image}")
+    try:
+        context.images.pull(resolved.image)
+    except EngineError as error:
+        if not there or error.everywhere:
+            raise
+        context.report.note(f"the local {resolved.image} is used: {_first_line(error)}")
+
+
+def _first_line(error: StackctlError) -> str:
+    return error.message.splitlines()[0]

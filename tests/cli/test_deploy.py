@@ -1,0 +1,66 @@
+"""What docs/how-to/deploy-a-new-version.md shows is what the command prints."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from stackctl.model import deploying
+from stackctl.observed.reply import Response
+from tests.cli.conftest import Cli
+from tests.docs.pages import ROOT
+
+GUIDE = (ROOT / "docs/how-to/deploy-a-new-version.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def shop(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The stack of the guide, by other names: the shop is ``one``."""
+    monkeypatch.setattr(deploying, "READY_SECONDS", 0.0)
+    world = cli.world
+    world.edit("      port: 8000\n", "      port: 8000\n      health: {path: /healthz}\n")
+    world.fake.registry |= {"shop:2.4": (8000,), "shop:2.5": (8000,)}
+    world.fake.looks.logs["one"] = "Traceback (most recent call last):\nModuleNotFoundError: No module named 'shop'"
+    return cli
+
+
+def shown(*commands: str) -> str:
+    """The console block that begins with the commands."""
+    found = re.search(rf"```console\n{re.escape('$ ' + commands[0])}\n(.*?)```", GUIDE, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def as_guide(text: str) -> str:
+    text = re.sub(r"\bone\b", "shop", text).replace("stack-one", "stack-shop")
+    return re.sub(r"yml:\d+", "yml:12", text).replace("after 0 s", "after 60 s")
+
+
+def test_a_deploy_prints_its_steps(shop: Cli) -> None:
+    result = shop("deploy", "one.example.com", "--image", "shop:2.4")
+    assert result.exit_code == 0
+    assert as_guide(result.stdout) == shown("stackctl deploy shop.example.com --image shop:2.4")
+
+
+def test_a_deploy_that_fails_prints_why(shop: Cli) -> None:
+    shop("deploy", "one.example.com", "--image", "shop:2.4")
+    shop.world.fake.looks.answers["shop:2.5 /healthz"] = Response(503)
+    result = shop("deploy", "one", "--image", "shop:2.5")
+    assert result.exit_code == 11
+    assert as_guide(result.stdout + result.stderr) == shown("stackctl deploy shop --image shop:2.5")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["one", "--image", "Not An Image"], 2, "is not an image reference"),
+        (["one", "--timeout", "soon"], 2, "'soon' is not a duration"),
+        (["one", "--drain", "30"], 2, "'30' is not a duration"),
+        (["nobody"], 2, "is neither a site nor a service of one"),
+        (["../x"], 2, "is neither a site nor a service of one"),
+        ([""], 2, "is neither a site nor a service of one"),
+    ],
+)
+def test_wrong_input_changes_nothing(shop: Cli, arguments: list[str], code: int, message: str) -> None:
+    assert message in shop.refused(code, "deploy", *arguments)["message"]
