@@ -20,6 +20,7 @@ from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.paths import Place, blocks_of_site, place_of, refuse_more, without_path
 from stackctl.stackfile.read import has_role, read_blocks
 from stackctl.stackfile.routes import Placed
+from stackctl.stackfile.settings import block_of
 from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
 from stackctl.wording import listed
@@ -41,7 +42,7 @@ def remove_app(  # noqa: PLR0913  (what to remove, and one parameter per option)
     """
     loaded = load_current(context)
     site = loaded.stack.site(domain)
-    blocks = blocks_of_site(read_blocks(loaded.values), site) if site is not None else []
+    blocks = _blocks(loaded, site) if site is not None else []
     place = _place(site, blocks, domain, path) if site is not None else None
     if site is None or place is None:
         # Clean up what an interrupted run left behind.
@@ -66,6 +67,16 @@ def remove_app(  # noqa: PLR0913  (what to remove, and one parameter per option)
     result = converge(context, "remove-app", after, intent, dry_run=dry_run)
     kept = () if delete else _kept(context, loaded, after, site)
     return replace(result, notes=(*result.notes, *_notes(loaded, place, removed, own), *kept))
+
+
+def _blocks(loaded: Loaded, site: Site) -> list[Block]:
+    """Return the blocks of a site; an item of ``redirects`` is one too."""
+    found = blocks_of_site(read_blocks(loaded.values), site)
+    if found:
+        return found
+    path = block_of(loaded.values, site)
+    routes = tuple(Placed(route, path) for route in site.routes)
+    return [Block(path, site.where, 0, site.domains, routes, site.tuning, site.certificate)]
 
 
 def _place(site: Site, blocks: Sequence[Block], domain: Domain, path: PathMatch | None) -> Place | None:

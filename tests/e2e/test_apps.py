@@ -10,10 +10,7 @@ import socket
 import ssl
 import stat
 import struct
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -21,6 +18,7 @@ import pytest
 
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import APP_IMAGE, Secure, Stack, inspect, sans, trusting, wait_until
+from tests.e2e.load import load
 
 pytestmark = pytest.mark.e2e
 
@@ -169,47 +167,6 @@ def test_a_name_that_is_taken_is_refused(pair: Pair) -> None:
     pair.stack.fails(2, "add-app", pair.stack.domain("app9"), "--alias", pair.first, "--image", APP_IMAGE)
     pair.stack.fails(2, "add-app", pair.first, "--image", "another/image:1")
     assert pair.stack.state() == before
-
-
-@dataclass
-class Tally:
-    """What clients under load have seen."""
-
-    served: int = 0
-    lost: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def load(stack: Stack, *names: str) -> Iterator[Tally]:
-    """Clients that keep their connections, two for each name, until the block ends."""
-    tally, over = Tally(), threading.Event()
-    context = trusting(stack.lab.root)
-
-    def client(name: str) -> None:
-        connection = Secure(stack.address, name, context)
-        # The pause leaves the two cores to what is under test.
-        while not over.wait(0.002):
-            try:
-                connection.request("GET", "/")
-                response = connection.getresponse()
-                response.read()
-                if response.status != 200:
-                    tally.lost.append(f"{name}: {response.status}")
-            except (OSError, ValueError) as error:
-                tally.lost.append(f"{name}: {error!r}")
-                connection.close()
-            tally.served += 1
-        connection.close()
-
-    threads = [threading.Thread(target=client, args=(name,)) for name in names for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield tally
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join(20)
 
 
 def test_an_app_is_added_and_removed_without_a_lost_request_of_others(pair: Pair) -> None:

@@ -250,3 +250,14 @@ def test_what_cannot_be_edited_by_lines_is_refused(stack: World) -> None:
     )
     done(stack.up())
     assert isinstance(refused(stack, lambda: stack.remove(f"{SITE}/x")), StackfileError)
+
+
+def test_a_redirected_name_is_removed_as_a_site(stack: World) -> None:
+    redirects = "x-stackctl:\n  redirects:\n    - from: [old.example.com]\n      to: https://a.b\n"
+    stack.file.write_text(stack.text.replace("x-stackctl:\n", redirects, 1))
+    done(stack.up())
+    assert "is routed twice" in refused(stack, lambda: stack.add("old.example.com/x", service="two")).message
+    assert done(stack.remove("old.example.com/x")).notes == ("old.example.com/x is not routed",)
+    done(stack.remove("old.example.com"))
+    assert "redirects" not in stack.text
+    assert stack.served() == {}
