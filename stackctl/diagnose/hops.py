@@ -14,6 +14,7 @@ class HopKind(StrEnum):
     NAME = "name"
     PORT = "port"
     CERTIFICATE = "certificate"
+    ROUTE = "route"
     SERVER = "server"
     LOCATION = "location"
     UPSTREAM = "upstream"

@@ -12,7 +12,10 @@ from stackctl.diagnose.apps import SETTLED, AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
 from stackctl.diagnose.handshake import judge_handshake
 from stackctl.diagnose.hops import Hop, HopKind
-from stackctl.model.routing import Server
+from stackctl.diagnose.route import is_plain, judge_route
+from stackctl.model.fields import Request
+from stackctl.model.router import Routed
+from stackctl.model.routing import Answer, Server, Site
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
 from stackctl.proxies.trace import Advice, LoggedError, Outcome, ServerMatch, Trace
@@ -25,6 +28,8 @@ class TraceFacts:
     """Facts about one request.
 
     Attributes:
+        held_back: why the request is not sent; None if it is.
+        site: the site in the Compose file, and ``routed`` which of its routes answers; None for a name of no site.
         owner: the app that has the name in the Compose file; None for a name that is not routed.
         owner_where: ``file:line`` of the name.
         servers: the servers of the site in the Compose file.
@@ -41,7 +46,10 @@ class TraceFacts:
     """
 
     name: str
-    path: str
+    request: Request
+    held_back: str | None
+    site: Site | None
+    routed: Routed | None
     file: str
     owner: str | None
     owner_where: str | None
@@ -68,21 +76,35 @@ class JudgedTrace:
     """The hops of an HTTPS request in order, and the one of the plain HTTP request."""
 
     hops: tuple[Hop, ...]
-    http: Hop
+    http: Hop | None
+
+    @property
+    def all(self) -> tuple[Hop, ...]:
+        """All of them; of a request that is not sent those that the files show."""
+        return self.hops if self.http is None else (*self.hops, self.http)
 
     @property
     def broken(self) -> Hop | None:
         """The hop that fails, or None."""
-        return next((hop for hop in (*self.hops, self.http) if hop.verdict is Verdict.WRONG), None)
+        return next((hop for hop in self.all if hop.verdict is Verdict.WRONG), None)
 
 
 def judge_trace(facts: TraceFacts) -> JudgedTrace:
     """Return each hop of the request with what is wrong there."""
+    if facts.held_back is not None:
+        return JudgedTrace(tuple(_first_broken([_name(facts), *_route(facts), *_through_files(facts)])), None)
     hops = [_name(facts), _port(facts)]
     hops.append(judge_handshake(facts.name, facts.owner, facts.held, facts.https, facts.now))
-    hops += _through_files(facts)
+    hops += [*_route(facts), *_through_files(facts)]
     *https, http = _first_broken([*hops, _http(facts)])
     return JudgedTrace(tuple(https), http)
+
+
+def _route(facts: TraceFacts) -> list[Hop]:
+    """Return the hop of the route, of a site that has any but that of every request."""
+    if facts.site is None or facts.routed is None or is_plain(facts.site):
+        return []
+    return [judge_route(facts.site, facts.routed)]
 
 
 def _first_broken(hops: Sequence[Hop]) -> list[Hop]:
@@ -153,13 +175,26 @@ def _through_files(facts: TraceFacts) -> list[Hop]:
         return [*hops, Hop(HopKind.ANSWER, Verdict.WRONG, f"503, {facts.maintenance}", facts.owner_where, todo)]
     checks = [(app, judge_app(app)) for app in facts.apps]
     fault = next((check for _, found in checks for check in found if check.verdict is Verdict.WRONG), None)
-    answer = judge_answer(facts.name, facts.path, trace, facts.https, facts.logged, fault, facts.advice)
+    answer = _answer(facts, trace, fault)
     hops.append(_location(trace, answer))
     if trace.action.outcome is Outcome.PROXY:
         hops.append(_upstream(facts, trace, answer))
         hops += [_container(app, found, answer) for app, found in checks]
-    hops.append(answer.hop(HopKind.ANSWER, answer.text))
+    if facts.held_back is None:
+        hops.append(answer.hop(HopKind.ANSWER, answer.text))
     return hops
+
+
+def _answer(facts: TraceFacts, trace: Trace, fault: Check | None) -> JudgedAnswer:
+    """Return how the request ended; of one that is not sent only what the app's containers show."""
+    if facts.held_back is not None:
+        if fault is None:
+            return JudgedAnswer(facts.held_back)
+        return JudgedAnswer(facts.held_back, HopKind.CONTAINER, fault.text, fault.todo)
+    action = facts.routed.route.action if facts.routed and facts.routed.route else None
+    if isinstance(action, Answer) and action.status == facts.https.status:
+        return JudgedAnswer(f"{action.status}, by the proxy itself, as the route says")
+    return judge_answer(facts.name, facts.request.target, trace, facts.https, facts.logged, fault, facts.advice)
 
 
 def _location(trace: Trace, answer: JudgedAnswer) -> Hop:

@@ -15,11 +15,12 @@ class Failure(StrEnum):
     HANDSHAKE = "the TLS handshake is refused"
     CLOSED = "the connection is closed without an answer"
     TIMEOUT = "no answer before the timeout"
+    UNSENT = "the request is not sent"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a GET request, or why there is none.
+    """The answer to a request, or why there is none.
 
     Attributes:
         status: HTTP status; None without an answer.

@@ -7,11 +7,16 @@ from typing import Protocol
 
 from stackctl.certs.lineage import Certificate
 from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.fields import Request as Sent
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Reply, Request, Response
 
 ANSWER_SECONDS = 20.0
 """How long a complete answer may usually take."""
+
+
+REQUEST_HEADERS = (("User-Agent", "stackctl-explain"), ("Accept", "*/*"), ("Accept-Encoding", "identity"))
+"""What a request has in the place of what a browser would send."""
 
 
 class Wire(Protocol):
@@ -26,8 +31,8 @@ class Wire(Protocol):
     def offered(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """Return the same as :meth:`served` at a fifth of the cost, but without the proof of the key."""
 
-    def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
-        """Return the reply to a GET of ``path`` for ``name``; redirects are not followed."""
+    def ask(self, at: PortBinding, name: Domain, sent: Sent, *, tls: bool) -> Reply:
+        """Return the reply to a request for ``name``; redirects are not followed."""
 
     def answer(self, at: PortBinding, request: Request, timeout: float = ANSWER_SECONDS) -> Response:
         """Return the complete answer to a request within ``timeout`` seconds; redirects are not followed."""

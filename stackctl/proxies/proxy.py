@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stackctl.model.endpoints import PortBinding
+from stackctl.model.fields import Request
 from stackctl.model.layout import CUSTOM_FOLDER, Place
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -18,8 +19,8 @@ Files = Mapping[str, bytes]
 
 Version = tuple[int, ...]
 
-Tracer = Callable[[str, int], Trace | None]
-"""Traces a request for a path that arrives on a port inside the container; None where nothing listens there."""
+Tracer = Callable[[Request, int], Trace | None]
+"""Traces a request that arrives on a port inside the container; None where nothing listens there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from stackctl.diagnose.apps import AppFacts
 from stackctl.diagnose.check import Verdict
 from stackctl.diagnose.handshake import kind_of
 from stackctl.diagnose.hops import Hop, HopKind
+from stackctl.diagnose.route import acted, described
 from stackctl.diagnose.trace import TraceFacts, judge_trace
 from stackctl.engine.context import Context
 from stackctl.engine.probe.trace import collect_trace
 from stackctl.errors import ExitCode
+from stackctl.model.fields import Request
 from stackctl.model.values import Domain
 from stackctl.proxies.trace import LoggedError
 from stackctl.usecases.converge import load_current
@@ -77,12 +79,43 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteReport:
+    """The route that answers.
+
+    Attributes:
+        match: the requests that it is for, in words, and ``action`` what it does.
+        rule: whether it is tried in order, before those that have only paths.
+        prefix: what is taken off the path.
+        seen: the target that the app gets; None if the request is refused.
+    """
+
+    where: str
+    match: str
+    action: str
+    rule: bool
+    prefix: str | None
+    seen: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierReport:
+    """A route that is tried before, and the condition that the request does not meet."""
+
+    where: str
+    match: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainReport:
     """The trace of a request, hop by hop.
 
     Attributes:
+        sent: whether the request was sent; one that may change something is not.
         whole: whether every hop works; ``broken`` is the first that does not.
-        hops: those of the HTTPS request, then that of the plain HTTP request.
+        hops: those of the HTTPS request, then that of the plain HTTP request, if they are sent.
+        route: None if no route answers.
+        earlier: the routes that are tried before it.
         status: of the HTTPS response; None if there is none. ``http_status`` is that of plain HTTP.
         location: the target of a redirect.
         log: the last errors, newest last.
@@ -90,9 +123,13 @@ class ExplainReport:
 
     domain: Domain
     path: str
+    method: str
+    sent: bool
     whole: bool
     broken: HopReport | None
     hops: tuple[HopReport, ...] = field(metadata=json_name("links"))
+    route: RouteReport | None
+    earlier: tuple[EarlierReport, ...]
     status: int | None
     location: str | None
     http_status: int | None
@@ -102,19 +139,23 @@ class ExplainReport:
     log: tuple[LogEntry, ...]
 
 
-def explain(context: Context, name: Domain, path: str) -> Result[ExplainReport]:
-    """Send a request for ``path`` of ``name``, and trace it from the published port to the app."""
+def explain(context: Context, name: Domain, request: Request) -> Result[ExplainReport]:
+    """Send a request for ``name``, and trace it from the published port to the app; one that may act is only traced."""
     loaded = load_current(context)
-    gathered = collect_trace(context, loaded.stack, loaded.project, name, path)
+    gathered = collect_trace(context, loaded.stack, loaded.project, name, request)
     facts = gathered.facts
     judged = judge_trace(facts)
     broken = judged.broken
     report = ExplainReport(
         domain=name,
-        path=path,
+        path=request.target,
+        method=request.method,
+        sent=facts.held_back is None,
         whole=broken is None,
         broken=_hop(broken) if broken else None,
-        hops=tuple(_hop(hop) for hop in (*judged.hops, judged.http)),
+        hops=tuple(_hop(hop) for hop in judged.all),
+        route=_route(facts),
+        earlier=tuple(_earlier(facts)),
         status=facts.https.status,
         location=facts.https.location,
         http_status=facts.http.status,
@@ -123,7 +164,22 @@ def explain(context: Context, name: Domain, path: str) -> Result[ExplainReport]:
         containers=tuple(one for app in facts.apps for one in _containers(app)),
         log=tuple(_logged(error) for error in (*gathered.earlier, *facts.logged)[-_ERRORS:]),
     )
-    return Result("explain", report, found=ExitCode.OK if broken is None else ExitCode.FAILED)
+    notes = () if facts.held_back is None else (f"{facts.held_back}: this is what the files say",)
+    return Result("explain", report, notes=notes, found=ExitCode.OK if broken is None else ExitCode.FAILED)
+
+
+def _route(facts: TraceFacts) -> RouteReport | None:
+    routed, site = facts.routed, facts.site
+    if routed is None or routed.route is None or site is None:
+        return None
+    route = routed.route
+    where = route.where or site.where
+    return RouteReport(where, described(route.match), acted(route.action), route.is_rule, routed.prefix, routed.seen)
+
+
+def _earlier(facts: TraceFacts) -> Iterator[EarlierReport]:
+    for passed in facts.routed.earlier if facts.routed else ():
+        yield EarlierReport(passed.route.where, described(passed.route.match), passed.reason)
 
 
 def _hop(hop: Hop) -> HopReport:

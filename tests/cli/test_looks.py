@@ -33,7 +33,7 @@ from stackctl.model.values import Domain
 from stackctl.plan.certificates import Issue
 from stackctl.plan.operation import Plan
 from stackctl.usecases.doctor.doctor import DoctorReport
-from stackctl.usecases.explain import ExplainReport, HopReport, LogEntry
+from stackctl.usecases.explain import EarlierReport, ExplainReport, HopReport, LogEntry
 from stackctl.usecases.history import ChangedFile, EntryReport, HistoryReport
 from stackctl.usecases.result import Result
 from stackctl.usecases.status import RouteStatus, SiteStatus, StatusReport
@@ -133,7 +133,13 @@ def test_explain_and_doctor_and_a_plan_fit_and_break_no_word(width: int | None) 
         HopKind.CONTAINER, Verdict.WRONG, text, "docker-compose.yml:12", "it is not running", "run 'stackctl up'"
     )
     log = LogEntry("2026/11/26 10:00:00", "error", "connect() failed (111: Connection refused)", "GET / HTTP/1.1", None)
-    report = ExplainReport(Domain(LONG), "/", False, hop, (hop, hop), 502, None, 301, None, None, (), (log, log))
+    route = HopReport(HopKind.ROUTE, Verdict.OK, text, "docker-compose.yml:12", None, None)
+    earlier = (EarlierReport("docker-compose.yml:9", "path /x", f"the path is /{LONG}, not below /x"),) * 30
+    hops = (hop, route, hop)
+    report = ExplainReport(
+        *(Domain(LONG), "/", "POST", True, False, hop, hops, None, earlier),
+        *(502, None, 301, None, None, (), (log, log)),
+    )
     explain.show(screen.console, Result("explain", report))
     checks = skipped(["days", "names"], f"the certificate of {LONG} was never issued, so that it cannot be read", LONG)
     doctor.show(screen.console, Result("doctor", DoctorReport((Section("certificates", tuple(checks)),), None)))

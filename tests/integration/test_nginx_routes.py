@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stackctl.model.fields import Request
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.trace import Outcome
 from tests.unit.test_nginx_routes import LOCATIONS, SERVERS
@@ -76,7 +77,7 @@ def test_a_real_nginx_selects_the_same_servers_and_locations(tmp_path: Path) -> 
     files = {"nginx.conf": (live / "nginx.conf").read_bytes()}
     expected = {}
     for name, path in requests:
-        found = Nginx().tracer(files, name)(path, 8443)
+        found = Nginx().tracer(files, name)(Request("GET", path), 8443)
         assert found is not None
         passed = found.action.outcome is Outcome.PROXY
         expected[name, path] = found.action.targets[0].port - 9000 if passed else found.action.status

@@ -14,6 +14,7 @@ import pytest
 
 from stackctl.engine.backup.sealing import Keys
 from stackctl.errors import ProxyRejected
+from stackctl.model.fields import Request
 from stackctl.model.layout import SCHEMA
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Proxy
@@ -266,7 +267,7 @@ def test_a_backup_has_the_users_files_and_nothing_that_is_written_again(site: To
 
 
 def test_explain_follows_its_maps(site: ToyWorld) -> None:
-    report = explain(site.host, Domain("www.example.com"), "/")
+    report = explain(site.host, Domain("www.example.com"), Request("GET", "/"))
     shown = data(report)
     assert shown["whole"], shown["broken"]
     links = {one["link"]: one for one in shown["links"]}
@@ -274,14 +275,14 @@ def test_explain_follows_its_maps(site: ToyWorld) -> None:
     assert links["location"]["where"] == f"edge/{ROUTES}:1"
     assert links["upstream"]["text"] == "one:8000, by route /"
     assert shown["http_status"] == 301
-    nowhere = data(explain(site.host, Domain("none.example.com"), "/"))
+    nowhere = data(explain(site.host, Domain("none.example.com"), Request("GET", "/")))
     assert nowhere["broken"]["link"] == "name"
 
 
 def test_explain_reads_its_log(site: ToyWorld) -> None:
     site.fake.faults.silent = {"one"}
     site.fake.images["one:latest"] = (1,)
-    shown = data(explain(site.host, Domain(ONE), "/x"))
+    shown = data(explain(site.host, Domain(ONE), Request("GET", "/x")))
     assert shown["status"] == 502
     assert [(line["message"], line["level"]) for line in shown["log"]] == [("refused", "warn")]
     assert shown["broken"]["link"] == "container"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
 from stackctl.model.endpoints import Endpoint
+from stackctl.model.fields import Request
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.reader import LiveTree
-from stackctl.proxies.nginx.trace import normalised
 from stackctl.proxies.proxy import Files
 from stackctl.proxies.trace import Block, Outcome, ServerMatch, Trace
 from tests.unit.goldens import CASES, rendered
 
 
 def routed(files: Files, name: str, path: str = "/", port: int = 443) -> Trace:
-    found = Nginx().tracer(files, name)(path, port)
+    found = Nginx().tracer(files, name)(Request("GET", path), port)
     assert found is not None
     return found
 
@@ -89,14 +91,6 @@ def test_a_missing_slash_is_added_by_a_redirect() -> None:
     assert found.location == Block("location /images/", "nginx/nginx.conf:9")
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [("", "/"), ("/a//b", "/a/b"), ("/a/../b", "/b"), ("/../..", "/"), ("/a/.", "/a/"), ("/%61?x#y", "/a")],
-)
-def test_a_path_is_compared_decoded_and_resolved(path: str, expected: str) -> None:
-    assert normalised(path) == expected
-
-
 SERVERS = """\
 server { listen 443 ssl default_server; server_name _; ssl_reject_handshake on; }
 server { listen 443 ssl; server_name ~^reg(?<n>\\d+)\\.example\\.com$; return 201; }
@@ -141,8 +135,8 @@ def test_a_regex_is_asked_when_no_name_fits() -> None:
 
 def test_nothing_listens_there() -> None:
     files = in_http(SERVERS)
-    assert Nginx().tracer(files, "a.example.com")("/", 8080) is None
-    assert Nginx().tracer({}, "a.example.com")("/", 443) is None
+    assert Nginx().tracer(files, "a.example.com")(Request("GET", "/"), 8080) is None
+    assert Nginx().tracer({}, "a.example.com")(Request("GET", "/"), 443) is None
 
 
 @pytest.mark.parametrize("version", ["1.22", "1.30"])
@@ -309,3 +303,42 @@ def test_files_that_include_each_other_end() -> None:
         "custom/a.inc": b"include /etc/nginx/custom/a.inc;",
     }
     assert routed(files, "a").action.status == 204
+
+
+SHOP = "shop.example.com"
+
+
+@pytest.mark.parametrize(
+    ("request_", "location", "host"),
+    [
+        (Request("GET", "/"), "location /", "web"),
+        (Request("POST", "/v2/x?y"), "location @stackctl_2", "api"),
+        (Request("GET", "/v2/x"), "location /", "web"),
+        (Request("GET", "/", (("X-V", "2.1"),)), "location @stackctl_3", "api"),
+        (Request("GET", "/?preview=a+b", (("Cookie", "group=beta"),)), "location /", "web"),
+        (
+            Request("GET", "/?preview=a+b", (("Cookie", "group=beta"),), ip_address("192.0.2.7")),
+            "location @stackctl_4",
+            "api",
+        ),
+        (Request("GET", "/api?preview=a+b", (("Cookie", "group=beta"),), ip_address("192.0.2.7")), "location /", "web"),
+        (Request("GET", "/old/12"), "location @stackctl_1", ""),
+    ],
+)
+def test_the_live_files_hand_a_request_to_the_location_of_its_rule(request_: Request, location: str, host: str) -> None:
+    found = Nginx().tracer(rendered(CASES["rules"], "1.30"), SHOP)(request_, 443)
+    assert found is not None
+    assert found.location is not None
+    assert (found.location.text, found.rules) == (location, ())
+    assert [target.host for target in found.action.targets] == ([host] if host else [])
+
+
+def test_the_live_files_refuse_a_prefix_that_only_matches_decoded() -> None:
+    refused, taken = (
+        Nginx().tracer(rendered(CASES["paths"], "1.30"), SHOP)(Request("GET", path), 443)
+        for path in ("//api/x", "/api/x")
+    )
+    assert refused is not None
+    assert taken is not None
+    assert (refused.action.outcome, refused.action.status) == (Outcome.ANSWER, 400)
+    assert [target.host for target in taken.action.targets] == ["api"]

@@ -8,6 +8,7 @@ import pytest
 
 from stackctl.engine.probe import steady
 from stackctl.errors import ExitCode
+from stackctl.model.fields import Request
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
@@ -80,7 +81,7 @@ def test_doctor_does_not_call_its_own_port_a_strangers(site: World, monkeypatch:
 def test_explain_says_why_and_where_to_look(site: World, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
     loops(site, monkeypatch, state)
     monkeypatch.setattr(site.fake, "ask", lambda *_, **__: Reply(failure=Failure.CONNECT))
-    broken = data(explain(site.host, Domain(NAME), "/"))["broken"]
+    broken = data(explain(site.host, Domain(NAME), Request("GET", "/")))["broken"]
     assert broken["link"] == "port"
     assert broken["text"].endswith("is in a crash loop: nginx: [emerg] gone")
     assert "'stackctl doctor'" in broken["todo"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -13,6 +14,7 @@ from stackctl.certs.dummy import make_dummy
 from stackctl.certs.lineage import read_certificate
 from stackctl.engine.probe import trace
 from stackctl.errors import ExitCode, InputError
+from stackctl.model.fields import Request
 from stackctl.model.values import web_address
 from stackctl.observed.containers import ListeningSocket
 from stackctl.observed.reply import Failure, Reply
@@ -28,8 +30,12 @@ def _no_waiting_for_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "LOG_SECONDS", 0.0)
 
 
-def traced(world: World, address: str = NAME) -> tuple[ExitCode, dict[str, Any]]:
-    result = explain(world.host, *web_address(address))
+GET = Request("GET", "/")
+
+
+def traced(world: World, address: str = NAME, asked: Request = GET) -> tuple[ExitCode, dict[str, Any]]:
+    name, target = web_address(address)
+    result = explain(world.host, name, replace(asked, target=target))
     assert not result.changed
     return result.code, data(result)
 

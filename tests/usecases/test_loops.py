@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stackctl.errors import ExitCode, InputError, StackfileError
+from stackctl.model.fields import Request
 from stackctl.model.values import Domain
 from stackctl.usecases.explain import explain
 from tests.usecases.world import World, done
@@ -52,7 +53,7 @@ def test_a_file_written_by_hand_is_refused_by_every_command(site: World, own: st
         site.up()
     assert (up.value.where or "").startswith("docker-compose.yml:")
     with pytest.raises(StackfileError) as explained:
-        explain(site.host, Domain("two.example.com"), "/")
+        explain(site.host, Domain("two.example.com"), Request("GET", "/"))
     assert explained.value.message == up.value.message
     assert site.doctor()["host"]["compose-file"] == "wrong"
     assert site.diagnosis.found == ExitCode.FAILED

@@ -16,6 +16,7 @@ from stackctl.adapters.fakes.proxy import FakeProxy
 from stackctl.adapters.fakes.wire import MEANWHILE, FakeWire
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
+from stackctl.model.fields import Request as Sent
 from stackctl.model.layout import LIVE
 from stackctl.model.project import Mount, Project, Service
 from stackctl.model.values import Domain
@@ -171,7 +172,8 @@ class FakeLooks(FakeWire):
             service = self.runs[container].service.name
             return self.looks.logs.get(service, f"{service} says hello") if lines else ""
 
-    def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
+    def ask(self, at: PortBinding, name: Domain, sent: Sent, *, tls: bool) -> Reply:
+        path = sent.target
         if not self._proxy(HTTPS_PORT if tls else HTTP_PORT, at):
             return Reply(failure=Failure.CONNECT)
         certificate = self.loaded.get(name) if tls else None

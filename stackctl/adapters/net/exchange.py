@@ -33,9 +33,12 @@ def exchanged(
     host = request.host if request.port == default else f"{request.host}:{request.port}"
     client = http.client.HTTPConnection(request.host)
     client.sock = stream
+    given = {name.lower() for name in headers}
     own = {"Host": host, "Accept": "*/*", "Connection": "close"}
+    kept = {name: value for name, value in own.items() if name.lower() not in given}
+    encoded = {name: value.encode() for name, value in {**kept, **headers}.items()}
     try:
-        client.request(request.method, request.path, headers={**own, **headers})
+        client.request(request.method, request.path, headers=encoded)
         return read(client.getresponse())
     except TimeoutError:
         return Failure.TIMEOUT

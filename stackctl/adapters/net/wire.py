@@ -19,6 +19,7 @@ from stackctl.adapters.net.connect import connected, connection_error, secured
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.fields import Request as Sent
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Reply, Request, Response
@@ -88,9 +89,9 @@ class HostWire:
         except (OSError, ValueError):
             return None
 
-    def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
+    def ask(self, at: PortBinding, name: Domain, sent: Sent, *, tls: bool) -> Reply:
         """See :meth:`Wire.ask`."""
-        return request.ask(at, name, path, self._context if tls else None)
+        return request.ask(at, name, sent, self._context if tls else None)
 
     def answer(self, at: PortBinding, request: Request, timeout: float = ANSWER_SECONDS) -> Response:
         """See :meth:`Wire.answer`."""

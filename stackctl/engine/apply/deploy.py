@@ -12,6 +12,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import proxy_networks
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import DeployFailed, EngineError, StackctlError
+from stackctl.model.fields import Request
 from stackctl.model.stack import Stack
 from stackctl.model.values import ServiceName
 from stackctl.observed.containers import Container, Deployment
@@ -230,5 +231,5 @@ class Deploys:
         """Whether the proxy reaches the service for each of its sites."""
         health = operation.settings.health
         path, at = health.path if health else "/", self._stack.proxy.https.at
-        replies = (self._context.wire.ask(at, name, path, tls=True) for name in operation.sharing)
+        replies = (self._context.wire.ask(at, name, Request("GET", path), tls=True) for name in operation.sharing)
         return all(reply.status not in _NO_ANSWER for reply in replies)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackctl.adapters.disk.files import host_errors
 from stackctl.certs.held import held
@@ -13,14 +13,18 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import app_facts, look_at
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
+from stackctl.model import router
 from stackctl.model.endpoints import Endpoint
+from stackctl.model.fields import Request
 from stackctl.model.layout import CUSTOM_FOLDER
 from stackctl.model.project import Project
+from stackctl.model.request_values import SAFE
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.containers import Container, Deployment, Inspected
 from stackctl.observed.reply import Failure, Reply
+from stackctl.observed.wire import REQUEST_HEADERS
 from stackctl.proxies.proxy import Files, Proxy, ProxyLayout
 from stackctl.proxies.trace import Action, LoggedError, Outcome, Trace
 from stackctl.reading import read_regular
@@ -42,22 +46,31 @@ class CollectedTrace:
     earlier: tuple[LoggedError, ...]
 
 
-def collect_trace(context: Context, stack: Stack, project: Project, name: Domain, path: str) -> CollectedTrace:
-    """Collect the facts about ``path`` of ``name``, with a request over HTTPS and one to port 80."""
+def collect_trace(context: Context, stack: Stack, project: Project, name: Domain, asked: Request) -> CollectedTrace:
+    """Collect the facts about a request for ``name``; it is sent over HTTPS and to port 80 if that changes nothing."""
     proxy_service, site = stack.proxy, stack.site(name)
     containers = context.orchestrator.containers(project.name)
     proxy = containers.best(proxy_service.service)
     seen = look_at(context, proxy) if proxy else None
     kind = context.proxy_of(stack)
+    request = _completed(asked)
+    routed = router.routed(site, request) if site else None
     traced = kind.tracer(_live_files(context, kind.layout), name)
-    trace = traced(path, proxy_service.https.port)
+    trace = traced(request, proxy_service.https.port)
     log = _Log(context, kind, proxy, name)
-    https = context.wire.ask(proxy_service.https.at, name, path, tls=True)
-    logged = log.new(wait=_may_be_logged(trace, https))
-    http = context.wire.ask(proxy_service.http.at, name, path, tls=False)
+    held_back = _held_back(site, asked)
+    https = http = Reply(failure=Failure.UNSENT)
+    logged: tuple[LoggedError, ...] = ()
+    if held_back is None:
+        https = context.wire.ask(proxy_service.https.at, name, request, tls=True)
+        logged = log.new(wait=_may_be_logged(trace, https))
+        http = context.wire.ask(proxy_service.http.at, name, request, tls=False)
     facts = TraceFacts(
         name=name,
-        path=path,
+        request=request,
+        held_back=held_back,
+        site=site,
+        routed=routed,
         file=context.directory.files.name,
         owner=site.name if site else None,
         owner_where=site.where if site else None,
@@ -67,7 +80,7 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
         holder=_holder(context, stack, https, proxy),
         proxy=seen,
         trace=trace,
-        http_trace=traced(path, proxy_service.http.port),
+        http_trace=traced(request, proxy_service.http.port),
         held=held(site, context.directory.shelf([site.name], context.now())) if site else None,
         custom=kind.layout.custom,
         advice=kind.advice,
@@ -81,9 +94,26 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
     return CollectedTrace(facts, log.earlier)
 
 
+def _completed(asked: Request) -> Request:
+    """Return a request with the headers that are sent where it has none of the name."""
+    own = [(name, value) for name, value in REQUEST_HEADERS if asked.header(name.lower()) is None]
+    return replace(asked, headers=(*asked.headers, *own))
+
+
+def _held_back(site: Site | None, asked: Request) -> str | None:
+    """Return why a request is not sent; None if it is."""
+    if asked.method not in SAFE:
+        return f"{asked.method} may change something, so the request is not sent"
+    rules = router.rules_of(site) if site else []
+    matches = [of for rule in rules for of in (rule.match.all_of, rule.match.none_of) if of]
+    if asked.source is not None and any(of.sources for of in matches):
+        return f"nobody but {asked.source} can send from there, so the request is not sent"
+    return None
+
+
 def refused_tls(context: Context, stack: Stack, project: Project, name: Domain, path: str) -> RefusedTls | None:
     """Request ``path`` of ``name``; return why the proxy refuses the TLS handshake of its app, None if it does not."""
-    facts = collect_trace(context, stack, project, name, path).facts
+    facts = collect_trace(context, stack, project, name, Request("GET", path)).facts
     message = next((one.message for one in reversed(facts.logged) if "SSL" in one.message), None)
     return RefusedTls(message, facts.advice(message).todo) if message else None
 
@@ -102,7 +132,7 @@ def _live_files(context: Context, layout: ProxyLayout) -> Files:
 
 def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | None) -> str | None:
     """Return which process or container uses port 443 if it is not the proxy."""
-    if proxy is not None and proxy.running and https.failure is not Failure.CONNECT:
+    if https.failure is Failure.UNSENT or (proxy and proxy.running and https.failure is not Failure.CONNECT):
         return None
     at = stack.proxy.https.at
     return context.containers.publisher(at) or context.wire.owner(at)

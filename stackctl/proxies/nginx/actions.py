@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint
 from stackctl.proxies.nginx.directives import Directive, first, named
+from stackctl.proxies.nginx.evaluate import Unknown, Values
 from stackctl.proxies.nginx.matching import python_pattern
 from stackctl.proxies.trace import Action, Block, Outcome, Rule, RuleKind
 
@@ -55,6 +56,8 @@ def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive]) -> Act
     if not separator:
         scheme, rest = passing.name.removesuffix("_pass"), url
     host = rest.partition("/")[0]
+    # A path without its prefix follows in a variable.
+    host = host.partition("$site_")[0]
     group = next((one for one in named(http, "upstream") if one.args == (host,)), None)
     targets: tuple[Endpoint, ...] = ()
     if group is not None:
@@ -80,13 +83,13 @@ def _target(text: str, default: int) -> Endpoint | None:
     return Endpoint(match[1].strip("[]"), int(match[2] or default)) if match else None
 
 
-def rules_of(chain: Blocks, name: str) -> tuple[Rule, ...]:
-    """Return the rules that may answer a GET for ``name`` before the action, depending on the request."""
+def rules_of(chain: Blocks, name: str, values: Values) -> tuple[Rule, ...]:
+    """Return the rules that may answer a request for ``name`` before the action, depending on more than ``values``."""
     rules = [
         Rule(RuleKind.REWRITE, _shown(one), one.at)
         for block in reversed(chain)
         for one in named(block, *_REWRITES)
-        if not _cannot_answer(one, name)
+        if not _cannot_answer(one, name, values)
     ]
     for access in _ACCESS:
         # These are inherited as a whole, unless an inner block has its own.
@@ -95,14 +98,23 @@ def rules_of(chain: Blocks, name: str) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _cannot_answer(rule: Directive, name: str) -> bool:
-    """Return whether a condition only ends rewrites, or does not hold for a GET whose TLS handshake names ``name``."""
+def _cannot_answer(rule: Directive, name: str, values: Values) -> bool:
+    """Return whether a condition only ends rewrites, or does not hold for a request whose TLS handshake has ``name``.
+
+    One that holds is the action itself.
+    """
     if rule.name != "if":
         return False
-    known = {"$ssl_server_name": name, "$request_method": "GET"}.get(rule.arg)
-    if known is not None and len(rule.args) == _COMPARISON:
-        return not _holds(known, *rule.args[1:])
-    return {one.name for one in rule.inner} == {"break"}
+    if {one.name for one in rule.inner} == {"break"}:
+        return True
+    if rule.arg == "$ssl_server_name" and len(rule.args) == _COMPARISON:
+        return not _holds(name, *rule.args[1:])
+    if rule.arg != "$request_method" and not rule.arg.startswith("$site_"):
+        return False
+    try:
+        return not values.holds(rule)
+    except Unknown:
+        return False
 
 
 def _holds(value: str, operator: str, operand: str) -> bool:

@@ -31,5 +31,6 @@ def matches(pattern: str, text: str, flags: int) -> bool:
 
 
 def python_pattern(pattern: str) -> str:
-    """Return a PCRE regex as Python writes it: named groups differ."""
-    return re.sub(r"\(\?(?:P?<|')(\w+)[>']", r"(?P<\1>", pattern)
+    """Return a PCRE regex as Python writes it: named groups and the end of the text differ."""
+    ended = re.sub(r"\\(.)", lambda match: r"\Z" if match[1] == "z" else match[0], pattern, flags=re.DOTALL)
+    return re.sub(r"\(\?(?:P?<|')(\w+)[>']", r"(?P<\1>", ended)

@@ -18,7 +18,9 @@ from stackctl.proxies.nginx.reader import parse
 Directives = tuple[Directive, ...]
 
 _LISTS = frozenset({"proxy_set_header", "proxy_hide_header", "add_header"})
-_KEPT = _LISTS | {"include", "listen", "server_name", "access_log", "ssl_certificate", "ssl_certificate_key", "set"}
+_KEPT = _LISTS | {
+    *("error_page", "include", "listen", "server_name", "access_log", "ssl_certificate", "ssl_certificate_key", "set"),
+}
 """Directives that may occur more than once in a block."""
 
 _SIMPLE = re.compile(r" *(?P<name>[a-z0-9_]+)(?: [^{}]*)?;$")

@@ -198,7 +198,7 @@ class Nginx:
     def tracer(self, files: Files, name: str) -> Tracer:
         """Return a tracer that reads the files that can answer for ``name``."""
         tree = LiveTree(files, self.layout.mount, shown, name).directives()
-        return lambda path, port: trace(tree, name, path, port)
+        return lambda request, port: trace(tree, name, request, port)
 
     def logged_errors(self, log: str) -> list[LoggedError]:
         """Return the lines of its error log that name a client and a host."""

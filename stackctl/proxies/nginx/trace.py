@@ -9,19 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from stackctl.model.endpoints import HTTP_PORT
+from stackctl.model.fields import Request
+from stackctl.model.paths import normalized
 from stackctl.proxies.nginx.actions import action_of, rules_of
 from stackctl.proxies.nginx.directives import Directive, first, named
+from stackctl.proxies.nginx.evaluate import Values, jump, refusal
 from stackctl.proxies.nginx.matching import matches, rank
 from stackctl.proxies.trace import Action, Block, Outcome, ServerMatch, Trace
 
 _WILD_ADDRESSES = {"", "*", "0.0.0.0"}  # noqa: S104  (compared, not bound)
 
 
-def trace(tree: Sequence[Directive], name: str, path: str, port: int) -> Trace | None:
-    """Return the trace of a request for ``path`` (with or without a query) that arrives on ``port`` for ``name``.
+def trace(tree: Sequence[Directive], name: str, request: Request, port: int) -> Trace | None:
+    """Return the trace of a request for ``name`` that arrives on ``port``.
 
     None if nothing listens on that port. Only wildcard addresses count: Docker sends a request to no other
     address of the container.
@@ -35,11 +37,17 @@ def trace(tree: Sequence[Directive], name: str, path: str, port: int) -> Trace |
     refusing = first(server.inner, "ssl_reject_handshake")
     if refusing is not None and refusing.args == ("on",):
         return Trace(block, match, None, Action(Outcome.REFUSE, refusing.head, refusing.at))
-    found = find_location(server.inner, normalised(path))
+    found = find_location(server.inner, normalized(request.target) or "/")
     location = found.location
+    values = Values(http.inner, request)
+    if location is not None:
+        location = jump([location.inner, server.inner, http.inner], server.inner, values) or location
     chain = [level.inner for level in (location, server, http) if level is not None]
-    action = _slash_added(location) if found.redirects and location else action_of(chain, http.inner)
-    rules = rules_of(chain, name.lower())
+    refused = refusal(location.inner, values) if location is not None else None
+    action = action_of([[refused], *chain] if refused is not None else chain, http.inner)
+    if found.redirects and location:
+        action = _slash_added(location)
+    rules = rules_of(chain, name.lower(), values)
     # A "return" of the server block itself applies before any location is searched.
     immediate = first(server.inner, "return")
     if immediate is not None:
@@ -157,17 +165,3 @@ def _kind(location: Directive) -> tuple[str, str]:
 def _passes_on(location: Directive) -> bool:
     """Return whether it passes requests on: nginx then redirects to it from the path without its last slash."""
     return any(one.name.endswith("_pass") for one in location.inner)
-
-
-def normalised(path: str) -> str:
-    """Return a path as nginx compares it: no query, decoded, single slashes, ``.`` and ``..`` resolved."""
-    parts: list[str] = []
-    decoded = unquote(path.partition("?")[0].partition("#")[0])
-    pieces = decoded.split("/")
-    for piece in pieces:
-        if piece == ".." and parts:
-            parts.pop()
-        elif piece not in {"", ".", ".."}:
-            parts.append(piece)
-    closed = pieces[-1] in {"", ".", ".."} and bool(parts)
-    return "/" + "/".join(parts) + ("/" if closed else "")

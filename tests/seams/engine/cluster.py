@@ -20,6 +20,7 @@ from stackctl.adapters.fakes.nginx import FakeNginx
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTPS_PORT, Endpoint, PortBinding
+from stackctl.model.fields import Request
 from stackctl.model.layout import CERTBOT_CONF, STAMPS
 from stackctl.model.project import Project, Service
 from stackctl.model.values import Domain
@@ -269,7 +270,7 @@ class Cluster:
 
     offered = served
 
-    def ask(self, at: PortBinding, name: Domain, path: str, *, tls: bool) -> Reply:
+    def ask(self, at: PortBinding, name: Domain, sent: Request, *, tls: bool) -> Reply:
         """Answer for the app."""
         return Reply(200, certificate=self.loaded.get(name) if tls else None)
 
