@@ -52,7 +52,7 @@ class Container:
         addresses: its addresses on the project's networks.
         directory: the directory of its Compose file; empty if the container has no label for it.
         name: its name in the engine.
-        writes: where it has a volume or a directory of the host that it can write to.
+        writes: where it has a volume that it can write to, whether the file or the image declares it.
     """
 
     id: str

@@ -158,7 +158,7 @@ def _reason(observed: Observed, stack: Stack, service: Service, settings: Deploy
             where = stack.deploys[other.name].where if other.name in stack.deploys else str(other.name)
             return Reason(f"the service {other.name} uses its container", where)
     # A volume that only the image declares belongs to its container: a second one would begin with an empty one.
-    named = {mount.target for mount in service.mounts}
+    named = {mount.target.rstrip("/") for mount in service.mounts}
     own = next(
         (target for one in observed.containers.of(service.name) for target in one.writes if target not in named), None
     )

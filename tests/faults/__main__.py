@@ -37,6 +37,7 @@ FAMILIES: dict[str, Callable[[Run], None]] = {
     "engine": engine_faults.rows,
     "disk": disk_faults.rows,
     "renew": kills.renew,
+    "deploys": kills.deploys,
     "init": kills.init,
     "DNS": dns_faults.rows,
     "time": time_faults.rows,

@@ -16,6 +16,9 @@ from tests.faults.case import case, ended, recorded
 
 FAMILY = "kill"
 TELLING = {("after", "WriteStackfile"), ("after", "StageFiles"), ("before", "ReloadProxy"), ("after", "Issue")}
+TELLING |= {("after", "StartBeside"), ("after", "SwitchService"), ("before", "UnpinServices")}
+NEXT = "stackctl-lab/app:next"
+"""The lab's app as a newer image."""
 Operations = list[dict[str, str]]
 
 
@@ -82,6 +85,20 @@ def apps(run: Run) -> None:
     with bed(run) as one:
         name = one.name("app")
         there_and_back(one, ["add-app", name, "--image", APP_IMAGE], ["remove-app", name, "--delete-cert", "--yes"])
+
+
+def deploys(run: Run) -> None:
+    """Kill ``deploy`` of the site that the client asks: it goes on without losing a request."""
+    with bed(run) as one:
+        docker("tag", APP_IMAGE, NEXT)
+        command, back = (["deploy", one.steady, "--image", image] for image in (NEXT, APP_IMAGE))
+        plan = planned(one.stack, command)
+        one.stack.ok(*command)
+        expected = one.state()
+        for point in points(plan):
+            if not run.quick or point[1:] in TELLING:
+                one.stack.ok(*back)
+                around(one, command, plan, point, expected)
 
 
 def renew(run: Run) -> None:

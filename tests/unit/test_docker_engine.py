@@ -105,6 +105,17 @@ def test_addresses_are_those_of_all_networks_and_of_a_running_container() -> Non
     assert seen["again"].addresses == seen["created"].addresses == seen["done"].addresses == ()
 
 
+def test_the_volumes_of_a_row_are_those_that_the_container_writes_to() -> None:
+    mounts = [
+        {"Type": "volume", "Destination": "/var/lib/app/", "RW": True},
+        {"Type": "volume", "Destination": "/assets", "RW": False},
+        {"Type": "bind", "Destination": "/srv", "RW": True},
+        {"Type": "tmpfs", "Destination": "/tmp", "RW": True},
+    ]
+    made, _ = engine(containers=[{"Id": "1", "State": "running", "ImageID": "2", "Labels": None, "Mounts": mounts}])
+    assert [one.writes for one in made.orchestrator.containers("recorded")] == [("/var/lib/app",)]
+
+
 def test_a_row_without_labels_and_networks_is_a_container_too() -> None:
     made, _ = engine(containers=[{"Id": "1", "State": "created", "ImageID": "2", "Labels": None}])
     assert made.orchestrator.containers("recorded") == Deployment((Container("1", "", "created", None, "2", ""),))

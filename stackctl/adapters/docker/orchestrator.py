@@ -133,7 +133,11 @@ def _container(row: dict[str, Any]) -> Container:
         role=labels.get(ROLE_LABEL),
         succeeded=row["State"] == "exited" and row.get("Status", "").startswith("Exited (0)"),
         directory=labels.get(f"{LABELS}.project.working_dir", ""),
-        writes=tuple(one["Destination"] for one in row.get("Mounts") or () if one.get("RW")),
+        writes=tuple(
+            one["Destination"].rstrip("/")
+            for one in row.get("Mounts") or ()
+            if one.get("Type") == "volume" and one.get("RW")
+        ),
         addresses=tuple(network["IPAddress"] for network in networks.values() if network.get("IPAddress")),
     )
 
