@@ -71,7 +71,7 @@ def _start(  # noqa: PLR0913  (the services, and what decides about each)
         for service, routed in users.items()
         if service not in stop
     }
-    scopes = {service: _scope(service, users[service]) for service in causes}
+    scopes = {service: _scope(service, users[service], rerouted) for service in causes}
     starts = {service: cause for service, cause in causes.items() if cause}
     for service in starts:
         yield from pull_image(observed, service, scopes[service])
@@ -81,8 +81,9 @@ def _start(  # noqa: PLR0913  (the services, and what decides about each)
         for site, server in users[service]:
             new = "newly routed" if server in rerouted and observed.containers.of(service) else None
             if (awaited := cause or new) is not None:
+                scope = site.name if _holds_up(site, server, rerouted) else f"service:{service}"
                 port = server.endpoint.port
-                yield AwaitService(service=service, port=port, cause=awaited, scope=site.name, batch=f"{batch} answer")
+                yield AwaitService(service=service, port=port, cause=awaited, scope=scope, batch=f"{batch} answer")
 
 
 def _users(sites: Collection[Site]) -> Users:
@@ -94,10 +95,16 @@ def _users(sites: Collection[Site]) -> Users:
     return users
 
 
-def _scope(service: str, users: Sequence[tuple[Site, Server]]) -> str:
-    """Return the scope of a service: its site if only one uses it, else the service itself."""
+def _scope(service: str, users: Sequence[tuple[Site, Server]], rerouted: Collection[Server]) -> str:
+    """Return the scope of a service: its site if only one uses it and waits for it, else the service itself."""
     names = {site.name for site, _ in users}
-    return names.pop() if len(names) == 1 else f"service:{service}"
+    alone = len(names) == 1 and any(_holds_up(site, server, rerouted) for site, server in users)
+    return names.pop() if alone else f"service:{service}"
+
+
+def _holds_up(site: Site, server: Server, rerouted: Collection[Server]) -> bool:
+    """Return whether a site is not changed without this server: one that has others too, goes on without it."""
+    return len(site.services) == 1 or server in rerouted
 
 
 def pull_image(observed: Observed, service: str, scope: str | None) -> Iterator[PullImage]:

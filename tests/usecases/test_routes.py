@@ -261,3 +261,27 @@ def test_a_redirected_name_is_removed_as_a_site(stack: World) -> None:
     done(stack.remove("old.example.com"))
     assert "redirects" not in stack.text
     assert stack.served() == {}
+
+
+def routed(world: World) -> str:
+    """The live files of the site."""
+    return world.live()[f"sites/{SITE}.conf"].decode()
+
+
+def test_an_app_that_cannot_start_gets_no_path(site: World) -> None:
+    site.fake.faults.exits.add("two")
+    result = site.add(f"{SITE}/api", service="two")
+    assert result.code is ExitCode.ENGINE
+    assert "two:3000" not in routed(site)
+    site.fake.faults.exits.clear()
+    done(site.up())
+    assert "two:3000" in routed(site)
+
+
+def test_a_dead_app_of_one_path_holds_up_no_other(shared: World) -> None:
+    shared.fake.runs = {number: run for number, run in shared.fake.runs.items() if run.service.name != "two"}
+    shared.fake.faults.exits.add("two")
+    result = shared.add(f"{SITE}/v3", service="three", port=8000)
+    assert result.code is ExitCode.ENGINE
+    assert all("service two" in str(error) for error in result.errors)
+    assert "three:8000" in routed(shared)

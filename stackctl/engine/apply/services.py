@@ -104,16 +104,17 @@ class _Waiting:
         return NotReady(f"{text}: {cause[0]}", hint=cause[1])
 
     def _cause(self, operation: AwaitService, containers: Deployment) -> tuple[str, str | None] | None:
-        site = next((site for site in self._stack.sites if site.name == operation.scope), None)
-        if site is None:
-            return None
         awaited = operation.service, operation.port
-        routed = next((pair for pair in site.routed if (pair[1].service, pair[1].endpoint.port) == awaited), None)
-        if routed is None:
+        sites = sorted(self._stack.sites, key=lambda site: site.name != operation.scope)
+        routed = ((site, route, server) for site in sites for route, server in site.routed)
+        found = next((one for one in routed if (one[2].service, one[2].endpoint.port) == awaited), None)
+        if found is None:
             return None
-        where, server = routed[0].where, routed[1]
+        site, route, server = found
         networks = proxy_networks(self._context, self._stack.proxy, containers)
-        facts = app_facts(self._context, containers, networks, site.name, server, where, answers=None, active=True)
+        facts = app_facts(
+            self._context, containers, networks, site.name, server, route.where, answers=None, active=True
+        )
         wrong = next((check for check in judge_app(facts) if check.verdict is Verdict.WRONG), None)
         return None if wrong is None else (wrong.text, wrong.todo)
 
