@@ -41,6 +41,14 @@ class Commands(TyperGroup):
             )
 
 
+class Servers(Commands):
+    """A group that shows a site if its first word is a name and no command."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  (the same)
+        """Return the command that ``args`` begin with; no command has a dot in its name."""
+        return super().resolve_command(ctx, ["show", *args] if args and "." in args[0] else args)
+
+
 def unbracketed(metavar: str) -> str:
     """Return a metavar without the brackets around all of it, which only mark it as optional."""
     return metavar[1:-1] if metavar.startswith("[") and metavar.endswith("]") else metavar

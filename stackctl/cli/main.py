@@ -31,11 +31,12 @@ from stackctl.cli.commands import (
     restore,
     rollback,
     schema,
+    servers,
     set_keys,
     status,
     up,
 )
-from stackctl.cli.help import Command, Commands
+from stackctl.cli.help import Command, Commands, Servers
 
 app = typer.Typer(
     name="stackctl",
@@ -124,12 +125,18 @@ _GROUPS: dict[str, tuple[str, str, dict[str, Callable[..., None]]]] = {
         "Answer a site's requests with 503 for a while.",
         {"on": maintenance.on, "off": maintenance.off},
     ),
+    "servers": (
+        "Looking",
+        "Show the servers of a site, and drain one of them.",
+        {"show": servers.show, "drain": servers.drain, "enable": servers.enable, "weight": servers.weight},
+    ),
     "cert": ("Certificates", "Delete certificates that no site uses.", {"retire": cert.retire}),
 }
 """The commands that consist of two words, by the first, each with its group and its help."""
 
 for _word, (_panel, _help, _verbs) in _GROUPS.items():
-    _typer = typer.Typer(cls=Commands, help=_help, no_args_is_help=True, rich_markup_mode=None)
+    _kind = Servers if _word == "servers" else Commands
+    _typer = typer.Typer(cls=_kind, help=_help, no_args_is_help=True, rich_markup_mode=None)
     for _name, _command in _verbs.items():
         _typer.command(_name, cls=Command, rich_help_panel=_panel)(_command)
     app.add_typer(_typer, name=_word, rich_help_panel=_panel)

@@ -34,6 +34,7 @@ from stackctl.usecases.renew import RenewReport, SiteRenewal
 from stackctl.usecases.restore import RestoreReport
 from stackctl.usecases.result import Result
 from stackctl.usecases.rollback import RollbackReport
+from stackctl.usecases.servers import ServersReport, ServerStatus
 from stackctl.usecases.status import RenewalStatus, RouteStatus, SiteStatus, StatusReport
 from stackctl.usecases.up_down import DownReport
 from tests.docs.commands import commands
@@ -43,6 +44,7 @@ PAGE = Page(REFERENCE / "json-output.md")
 OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
 OWN = {
     *("adopt", "doctor", "explain", "status", "renew", "down", "history", "rollback", "backup", "restore", "config"),
+    "servers show",
 }
 
 
@@ -79,6 +81,8 @@ def json_keys(kind: type) -> list[str]:
         ("The renewal of status", RenewalStatus),
         ("A row of status", SiteStatus),
         ("A route of status", RouteStatus),
+        ("servers show", ServersReport),
+        ("A row of servers show", ServerStatus),
         ("history", HistoryReport),
         ("A row of history", EntryReport),
         ("rollback", RollbackReport),
@@ -157,7 +161,9 @@ def test_every_example_has_the_documented_keys() -> None:
         assert shown["dry_run"] or not diffs
 
 
-@pytest.mark.parametrize(("command", "key"), [("status", "apps"), ("renew", "apps"), ("history", "entries")])
+@pytest.mark.parametrize(
+    ("command", "key"), [("status", "apps"), ("renew", "apps"), ("history", "entries"), ("servers show", "servers")]
+)
 def test_the_rows_have_the_documented_keys(command: str, key: str) -> None:
     shown = next(shown for shown in OBJECTS if shown["command"] == command)
     assert shown[key]

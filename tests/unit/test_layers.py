@@ -64,7 +64,7 @@ INSIDE = {
         "blocks",
         "answers sites",
         "edit locate read services siblings",
-        "paths scalars settings",
+        "paths scalars settings upstreams",
     ),
     "usecases": ("pages", "recording renamed result session taken", "as_json converge", REST),
 }

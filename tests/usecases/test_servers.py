@@ -1,0 +1,134 @@
+"""``servers``: their states, and changes of one in the text of the Compose file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stackctl.errors import InputError
+from stackctl.model.endpoints import Endpoint
+from stackctl.model.values import Domain
+from stackctl.stackfile.upstreams import DRAIN, ENABLE, ServerChange, weight_of
+from stackctl.usecases.servers import ServerStatus, change_server, show_servers
+from tests.usecases.world import World, done
+
+FAR = Domain("far.example.com")
+FIRST, SECOND = Endpoint("10.0.0.11", 80), Endpoint("10.0.0.12", 80)
+LISTS = {
+    "texts": '      upstreams:\n        - 10.0.0.11:80  # the first\n        - "10.0.0.12:80"\n',
+    "flow": "      upstreams:\n        - {address: '10.0.0.11:80', weight: 3}\n        - {address: '10.0.0.12:80'}\n",
+    "one line": "      upstreams: [10.0.0.11:80, {address: '10.0.0.12:80'}]\n",
+    "block": "      upstreams:\n        - address: 10.0.0.11:80\n          weight: 3\n"
+    "        - address: 10.0.0.12:80\n",
+}
+
+
+def listed(world: World, servers: str = LISTS["texts"], more: str = "") -> World:
+    """A stack with a site outside Compose that has several servers."""
+    text = world.text.replace("x-stackctl:\n", f"x-stackctl:\n  apps:\n    - domains: [{FAR}]\n{servers}{more}", 1)
+    (world.root / "docker-compose.yml").write_text(text, encoding="utf-8")
+    world.fake.outside |= {("10.0.0.11", 80)}
+    done(world.up())
+    return world
+
+
+def shown(world: World, name: str = FAR) -> dict[str, ServerStatus]:
+    result = show_servers(world.host, Domain(name))
+    return {one.address: one for one in result.payload.servers}
+
+
+def change(world: World, at: Endpoint, wanted: ServerChange, name: str = FAR) -> None:
+    done(change_server(world.host, Domain(name), at, wanted))
+
+
+def conf(world: World) -> str:
+    return world.live()[f"sites/{FAR}.conf"].decode()
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_drained_server_is_down_until_it_is_enabled(stack: World, kind: str) -> None:
+    world = listed(stack, LISTS[kind])
+    before, served = world.text, conf(world)
+    change(world, SECOND, DRAIN)
+    assert "server 10.0.0.12:80 down;" in conf(world)
+    assert shown(world)["10.0.0.12:80"].state == "drained"
+    assert [line for line in world.text.splitlines() if "0.12" not in line and "drain" not in line] == [
+        line for line in before.splitlines() if "0.12" not in line
+    ], "no other line changes"
+    change(world, SECOND, DRAIN)
+    change(world, SECOND, ENABLE)
+    assert conf(world) == served
+    assert "drain" not in world.text
+    assert not world.up().plan
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_weight_is_written_where_the_server_is(stack: World, kind: str) -> None:
+    world = listed(stack, LISTS[kind])
+    change(world, FIRST, weight_of(5))
+    assert "server 10.0.0.11:80 weight=5;" in conf(world)
+    assert ("# the first" in world.text) is (kind == "texts")
+    assert shown(world)["10.0.0.11:80"].weight == 5
+
+
+def test_clients_with_a_cookie_stay_at_a_drained_server(stack: World) -> None:
+    world = listed(stack, more="      sticky: true\n")
+    change(world, FIRST, DRAIN)
+    assert "server 10.0.0.11:80 drain;" in conf(world)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "message", "hint"),
+    [
+        ("b.example.com", FIRST, "b.example.com is not routed", "add-app"),
+        (FAR, Endpoint("10.0.0.11", 81), "has no server 10.0.0.11:81", "10.0.0.11:80, 10.0.0.12:80"),
+        (FAR, FIRST, "none is left", "maintenance"),
+        ("one.example.com", Endpoint("one", 8000), "containers share one name", "replicas"),
+        ("alone.example.com", Endpoint("10.0.0.5", 80), "the only server", "upstreams"),
+    ],
+)
+def test_a_server_that_cannot_be_drained_stays(site: World, name: str, at: Endpoint, message: str, hint: str) -> None:
+    done(site.add("alone.example.com", upstream="10.0.0.5:80"))
+    text = site.text.replace("  apps:\n", f"  apps:\n    - domains: [{FAR}]\n{LISTS['texts']}", 1)
+    (site.root / "docker-compose.yml").write_text(text, encoding="utf-8")
+    done(site.up())
+    change(site, SECOND, DRAIN)
+    before = site.tree()
+    with pytest.raises(InputError) as caught:
+        change_server(site.host, Domain(name), at, DRAIN)
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert site.tree() == before
+
+
+def test_each_server_has_its_state_and_why(site: World) -> None:
+    world = listed(site)
+    there = shown(world)
+    assert [one.state for one in there.values()] == ["up", "down"]
+    assert "does not accept connections" in (there["10.0.0.12:80"].reason or "")
+    (one,) = shown(world, "one.example.com").values()
+    assert (one.state, one.service, one.match) == ("up", "one", "/")
+    run = next(run for run in world.fake.runs.values() if run.service.name == "one")
+    world.fake.runs[run.container.id] = replace(run, container=replace(run.container, state="exited"))
+    (one,) = shown(world, "one.example.com").values()
+    assert one.state == "down"
+    assert "not running" in (one.reason or "")
+
+
+def test_the_last_error_of_a_server_is_that_of_the_proxy(site: World) -> None:
+    world = listed(site)
+    line = (
+        "{time} [error] 7#7: *1 connect() failed (111: Connection refused) while connecting to upstream, "
+        'client: 192.0.2.1, server: far.example.com, request: "GET / HTTP/1.1", upstream: "http://10.0.0.12:80/", '
+        'host: "{host}"\n'
+    )
+    log = line.format(time="2026/08/01 12:00:00", host=FAR) + line.format(time="2026/08/01 12:00:01", host="x.y")
+    world.fake.looks.logs["nginx"] = log
+    found = shown(world)["10.0.0.12:80"]
+    assert (found.last_error_at, found.last_error) == (
+        "2026/08/01 12:00:00",
+        "connect() failed (111: Connection refused) while connecting to upstream",
+    )
+    assert shown(world)["10.0.0.11:80"].last_error is None
+    assert replace(found, last_error=None, last_error_at=None).state == "down"
