@@ -79,7 +79,7 @@ def add_app(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Add a site, or an app for a path of one: start its service, serve it over HTTPS, verify it."""
+    """Add a site, or an app for a path of one, and verify it."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import add_app as usecase
 
