@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from stackctl.model.balancing import Balance, HashKey, Sticky
 from stackctl.model.endpoints import Endpoint, Upstream
@@ -25,6 +26,14 @@ class ServerTls:
     ca: str | None = None
 
 
+class Speaks(StrEnum):
+    """What a server speaks, over TLS or without."""
+
+    HTTP = "http"
+    H2C = "h2c"
+    GRPC = "grpc"
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """One server behind a route.
@@ -32,7 +41,8 @@ class Server:
     Attributes:
         endpoint: where the proxy connects to.
         service: the Compose service at that endpoint, or None for a server outside Compose.
-        tls: how its certificate is verified; None for a server that speaks plain HTTP.
+        tls: how its certificate is verified; None for a server without TLS.
+        speaks: HTTP/1.1 (with WebSockets), HTTP/2, or gRPC.
         weight: its share of the requests, beside those of the others.
         backup: whether it gets requests only while no other server does.
         max_connections: how many connections the proxy opens to it at once; None for any number.
@@ -42,15 +52,16 @@ class Server:
     endpoint: Endpoint
     service: ServiceName | None = None
     tls: ServerTls | None = None
+    speaks: Speaks = Speaks.HTTP
     weight: int = 1
     backup: bool = False
     max_connections: int | None = None
     drained: bool = False
 
     @classmethod
-    def of(cls, service: ServiceName, port: int, tls: ServerTls | None = None) -> Server:
+    def of(cls, service: ServiceName, port: int, tls: ServerTls | None = None, speaks: Speaks = Speaks.HTTP) -> Server:
         """Return the server that a Compose service is on ``port`` of its containers."""
-        return cls(Endpoint(service, port), service, tls)
+        return cls(Endpoint(service, port), service, tls, speaks)
 
     @property
     def upstream(self) -> Upstream:

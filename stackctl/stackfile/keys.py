@@ -35,13 +35,16 @@ _KINDS = {
     "array": "a list",
     "object": "a mapping",
 }
-_UNITS = {field.encode_name for field in _TUNABLE if field.name != "buffering"}
+_TUNED = [field for field in _TUNABLE if field.name != "timeouts"]
+_UNITS = {field.encode_name for field in _TUNED if field.name != "buffering"}
+_LONG = {"read_timeout": "1h", "send_timeout": "1h", "body_size": "0"}
+"""What ``timeouts: long`` stands for; a key beside it has its own value."""
 
 
 def tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tuning:
     """Return ``defaults`` with the settings of the block at ``path``."""
-    changes: dict[str, str | bool] = {}
-    for field in _TUNABLE:
+    changes: dict[str, str | bool] = dict(_LONG) if keys.timeouts == "long" else {}
+    for field in _TUNED:
         value = getattr(keys, field.name)
         if isinstance(value, bool):
             changes[field.name] = value

@@ -46,11 +46,12 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
     defaults = tuning(doc, (KEY,), top, Tuning())
     services = doc.data(("services",))
     written = frozenset(services if isinstance(services, dict) else ())
+    acme = _acme(doc, top)
     sites = with_answers(doc, top, sites_of(doc, top, defaults, {*written, *project.services, *elsewhere}), defaults)
     proxy = _proxy_service(doc, project, top.proxy)
     refuse_circles(sites, proxy)
     return Stack(
-        acme=_acme(doc, top),
+        acme=acme,
         sites=sites,
         proxy=proxy,
         certbot=_role(doc, project, "certbot").name,

@@ -8,7 +8,7 @@ from functools import partial
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import action_values
 from stackctl.model.matching import EVERY_PATH, Conditions, Match
-from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Server, Tuning
+from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Server, Speaks, Tuning
 from stackctl.stackfile.backends import backend_of, listed_servers, refuse_balance
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import checked, tuning
@@ -53,6 +53,8 @@ def _own(doc: Document, path: Path, keys: ServiceKeys | AppKeys, backend: Backen
     match = Match() if keys.path is None else prefixes(doc, (*path, "path"), keys.path)
     if keys.strip and keys.path is None:
         raise _cannot_strip(doc, path)
+    if keys.strip:
+        _refuse_grpc(doc, path, backend)
     return (Placed(Route(match, backend, _strips(match, strip=keys.strip), where=doc.where_of(path)), path),)
 
 
@@ -65,6 +67,8 @@ def _entry(  # noqa: PLR0913  (as for routes_of)
         raise StackfileError("'strip' applies to requests that an app gets", where=doc.where_of((*path, "strip")))
     if keys.strip and not has_prefix_alone(match.all_of.paths):
         raise _cannot_strip(doc, path)
+    if keys.strip and isinstance(action, Backend):
+        _refuse_grpc(doc, path, action)
     special = tuning(doc, path, keys, tuned)
     route = Route(
         match,
@@ -80,6 +84,15 @@ def _entry(  # noqa: PLR0913  (as for routes_of)
 def _strips(match: Match, *, strip: bool) -> bool:
     """Return whether there is something to strip: a variable may make a path that of everything."""
     return strip and match.all_of != Conditions((EVERY_PATH,))
+
+
+def _refuse_grpc(doc: Document, path: Path, action: Backend) -> None:
+    if any(server.speaks is Speaks.GRPC for server in action.servers):
+        raise StackfileError(
+            "'strip' has no meaning for gRPC, where the path names the service and the method",
+            where=doc.where_of((*path, "strip")),
+            hint="remove it",
+        )
 
 
 def _cannot_strip(doc: Document, path: Path) -> StackfileError:

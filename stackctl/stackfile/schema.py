@@ -45,6 +45,9 @@ class Tunable(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     read_timeout: Duration | None = None
     send_timeout: Duration | None = None
     buffering: Annotated[bool, Meta(description="Store bodies while the app or the client is slower")] | None = None
+    timeouts: Annotated[
+        Literal["long"] | None, Meta(description="1 h between two reads or writes, and bodies of any size")
+    ] = None
 
 
 class ServerTlsKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -55,7 +58,9 @@ class ServerTlsKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=
     ca: Annotated[str, Meta(description="File with root certificates, such as company.ca.pem")] | None = None
 
 
-Protocol = Annotated[Literal["http", "https"], Meta(description="What the app speaks on its port")]
+Protocol = Annotated[
+    Literal["http", "https", "grpc", "grpcs", "h2c"], Meta(description="What the app speaks on its port")
+]
 UpstreamTls = Annotated[
     ServerTlsKeys | None, Meta(description="How the certificate of an app that speaks HTTPS is verified")
 ]

@@ -14,8 +14,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from stackctl.certs.dummy import make_dummy
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import Reply, Secure, Stack, sans, trusting, wait_until
+from tests.e2e.helpers import NGINX_IMAGE, Reply, Secure, Stack, sans, trusting, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -175,3 +176,54 @@ def test_unknown_names_get_what_is_asked_for(answers: Answers) -> None:
     stack.file.write_text(text)
     stack.ok("up")
     assert stack.closed(stranger)
+
+
+SERVER = """\
+events {}
+http {
+    server {
+        listen 50051;
+        http2 on;
+        location / { return 200 "$server_protocol $host $http_x_forwarded_proto"; }
+    }
+    server {
+        listen 50052 ssl;
+        http2 on;
+        ssl_certificate /app/chain.pem;
+        ssl_certificate_key /app/key.pem;
+        location / { return 200 "$server_protocol $host tls"; }
+    }
+}
+"""
+"""An app that speaks HTTP/2 alone on one port, and over TLS on another."""
+
+
+def test_apps_that_speak_grpc_and_http2(answers: Answers) -> None:
+    stack, names = answers.stack, [answers.stack.domain(label) for label in ("grpc", "grpcs", "h2c")]
+    stack.add_dns(*names)
+    folder = stack.directory / "http2"
+    folder.mkdir()
+    chain, key = make_dummy(["http2"], datetime.now(UTC))
+    for name, content in (("nginx.conf", SERVER.encode()), ("chain.pem", chain), ("key.pem", key)):
+        (folder / name).write_bytes(content)
+    service = (
+        f"services:\n  http2:\n    image: {NGINX_IMAGE}\n"
+        "    entrypoint: [nginx, -c, /app/nginx.conf, -g, 'daemon off;']\n"
+        "    volumes:\n      - ./http2:/app:ro\n"
+    )
+    stack.edit("services:\n", service)
+    grpc, grpcs, h2c = names
+    apps = "".join(
+        f"    - {{domains: [{name}], service: http2, port: {port}, {keys}}}\n"
+        for name, port, keys in (
+            (grpc, 50051, "protocol: grpc, timeouts: long"),
+            (grpcs, 50052, "protocol: grpcs, upstream-tls: {verify: false}"),
+            (h2c, 50051, "protocol: h2c"),
+        )
+    )
+    stack.edit("x-stackctl:\n", f"x-stackctl:\n  apps:\n{apps}")
+    stack.ok("up")
+    assert stack.https(grpc).body.decode() == f"HTTP/2.0 {grpc} https"
+    assert stack.https(grpcs).body.decode() == f"HTTP/2.0 {grpcs} tls"
+    assert stack.https(h2c, "/a%2Fb", method="POST", body=b"x" * 1000).body.decode() == f"HTTP/2.0 {h2c} https"
+    stack.ok("explain", grpc)

@@ -81,7 +81,8 @@ def test_nginx_accepts_every_golden_set(version: str, root: Path) -> None:
     outcomes = dict(re.findall(r"^(\w+): (passed|failed)$", said, re.MULTILINE))
     assert outcomes == dict.fromkeys([name for name, case in CASES.items() if version in case.versions], "passed"), said
     # A warning is often a directive that the next version rejects.
-    assert "[warn]" not in said, said
+    # nginx has no directive for the size of this table, and takes a larger one.
+    assert "[warn]" not in re.sub(r".*grpc_headers_hash.*", "", said), said
 
 
 def run(version: str, sets: Path, root: Path) -> str:

@@ -14,7 +14,18 @@ from stackctl.model.balancing import Balance, HashKey, HashKind, Sticky
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
-from stackctl.model.routing import Answer, Backend, Redirect, Route, Server, Site, Tuning
+from stackctl.model.routing import (
+    Answer,
+    Backend,
+    Redirect,
+    Route,
+    Server,
+    ServerTls,
+    Site,
+    Speaks,
+    Tuning,
+    everything_to,
+)
 from stackctl.model.stack import Stack, TlsPolicy, UnknownNames
 from stackctl.model.values import ServiceName, domain
 from stackctl.proxies.nginx.proxy import Nginx
@@ -231,6 +242,18 @@ CASES = {
         ),
         lineages(lineage("a.example.com")),
         versions=("1.30",),
+    ),
+    "grpc": Case(
+        stack(
+            routed("a.example.com", *everything_to(Server.of(ServiceName("web"), 50051, speaks=Speaks.GRPC))),
+            routed(
+                "b.example.com",
+                *everything_to(Server.of(ServiceName("api"), 50051, ServerTls(), Speaks.GRPC)),
+                Route(Match.of("/page"), Backend((WEB,))),
+            ),
+        ),
+        lineages(lineage("a.example.com")),
+        {"a.example.com.conf": SITE, "http.conf": HTTP},
     ),
     "extremes": Case(
         stack(

@@ -524,7 +524,7 @@ def test_an_upstream_says_what_is_spoken_by_its_scheme() -> None:
     ("text", "why"),
     [
         (HTTPS_APP.replace("KEYS", "upstream-tls: {verify: false}"), "apps that speak HTTPS only"),
-        (HTTPS_APP.replace("KEYS", "protocol: h2c"), "protocol"),
+        (HTTPS_APP.replace("KEYS", "protocol: spdy"), "protocol"),
         (HTTPS_APP.replace("KEYS", "protocol: https\n      upstream-tls: {insecure: true}"), "insecure"),
         (HTTPS_APP.replace("KEYS", "protocol: https\n      upstream-tls: {ca: /etc/x.pem}"), "company.ca.pem"),
         (HTTPS_APP.replace("KEYS", "protocol: https\n      upstream-tls: {ca: x.ca.pem, verify: false}"), "no effect"),

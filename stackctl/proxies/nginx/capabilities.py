@@ -17,6 +17,7 @@ class Capabilities:
     http2_directive: bool
     upstream_resolve: bool
     keepalive_min_timeout: bool
+    http2_upstream: bool
     sticky: bool
 
     @classmethod
@@ -26,6 +27,7 @@ class Capabilities:
             http2_directive=version >= (1, 25, 1),
             upstream_resolve=version >= (1, 27, 3),
             keepalive_min_timeout=version >= (1, 27, 4),
+            http2_upstream=version >= (1, 29, 4),
             sticky=version >= (1, 29, 6),
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stackctl.errors import InputError
 from stackctl.model.balancing import Balance, HashKey, HashKind
 from stackctl.model.matching import EVERY_PATH
-from stackctl.model.routing import Backend, Server, Site
+from stackctl.model.routing import Backend, Server, Site, Speaks
 from stackctl.proxies.nginx.capabilities import Capabilities
 from stackctl.proxies.nginx.quoting import nginx_quote
 
@@ -152,13 +152,20 @@ def targets_of(site: Site, able: Capabilities) -> Mapping[Backend, Target]:
     for backend, name in group_names(site).items():
         _refuse_incapable(site, backend, able)
         first = backend.servers[0]
-        scheme = "http" if first.tls is None else "https"
+        kind = "grpc" if first.speaks is Speaks.GRPC else "http"
+        scheme = kind if first.tls is None else f"{kind}s"
         targets[backend] = Target(scheme, name if _has_group(backend, able) else None, nginx_quote(str(first)))
     return targets
 
 
 def _refuse_incapable(site: Site, backend: Backend, able: Capabilities) -> None:
     where = _where(site, backend)
+    if backend.servers[0].speaks is Speaks.H2C and not able.http2_upstream:
+        raise InputError(
+            f"{site.name}: nginx speaks HTTP/2 to an app from 1.29.4 on",
+            where=where,
+            hint="use a newer image, 'protocol: grpc' for gRPC, or 'protocol: http' if the app has HTTP/1.1 too",
+        )
     if backend.sticky is not None and not able.sticky:
         raise InputError(
             f"{site.name}: nginx has sticky sessions from 1.29.6 on",

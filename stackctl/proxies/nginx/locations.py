@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from stackctl.model.matching import EVERY_PATH, PathKind
 from stackctl.model.router import owner_of, rules_of, stripped
-from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Site, Tuning
+from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Site, Speaks, Tuning
 from stackctl.proxies.nginx.directives import first, named
 from stackctl.proxies.nginx.groups import Target
 from stackctl.proxies.nginx.own import (
@@ -132,11 +132,17 @@ class Locations:
         passing: dict[str, object] = {"target": None, "tls_lines": [], "path": ""}
         if isinstance(action, Backend):
             before += self._prefix_lines(strip)
-            lines += self._passing_lines(self.own[2] if own else ())
+            server = action.servers[0]
+            grpc = server.speaks is Speaks.GRPC
+            lines += self._passing_lines(self.own[2] if own else ()) if not grpc else grpc_lines(self._tuning(place))
+            lines += ["proxy_http_version 2;"] if server.speaks is Speaks.H2C else []
             lines += strip.answers(self.site) if strip else ()
             passing = {
                 "target": self.targets[action],
-                "tls_lines": list(tls_lines(self.site, action.servers[0])),
+                "passes": "grpc_pass" if grpc else "proxy_pass",
+                "tls_lines": [
+                    line.replace("proxy_ssl_", "grpc_ssl_") if grpc else line for line in tls_lines(self.site, server)
+                ],
                 "path": strip.variable if strip else "",
             }
         elif isinstance(action, Redirect):
@@ -212,6 +218,14 @@ def largest_body(site: Site) -> str:
 def _bytes(size: str) -> float:
     number, unit = (size[:-1], size[-1]) if size[-1] in "kmg" else (size, "")
     return int(number) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[unit] or math.inf
+
+
+def grpc_lines(tuning: Tuning) -> Iterator[str]:
+    """Yield the lines of a location whose app speaks gRPC: nginx has directives of their own for it."""
+    yield "include snippets/grpc.conf;"
+    yield f"grpc_connect_timeout {tuning.connect_timeout};"
+    yield f"grpc_read_timeout {tuning.read_timeout};"
+    yield f"grpc_send_timeout {tuning.send_timeout};"
 
 
 def tuning_lines(tuning: Tuning, around: Tuning) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stackctl.model.layout import MARKER_HOST
+from stackctl.model.routing import Site, Speaks
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
@@ -14,7 +15,14 @@ from stackctl.proxies.nginx.own import (
     shared_header_lines,
 )
 from stackctl.proxies.nginx.pages import page_files, unknown_lines
-from stackctl.proxies.nginx.snippets import challenge, own_directives, own_snippets, proxy_snippet, removed_snippet
+from stackctl.proxies.nginx.snippets import (
+    challenge,
+    grpc_snippet,
+    own_directives,
+    own_snippets,
+    proxy_snippet,
+    removed_snippet,
+)
 from stackctl.proxies.nginx.tls import tls_snippet
 from stackctl.proxies.nginx.variables import most_variables
 from stackctl.proxies.proxy import Files
@@ -63,12 +71,17 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         "snippets/acme.conf": challenge(),
         "snippets/proxy.conf": proxy_snippet(),
         "snippets/removed.conf": removed_snippet(),
+        **({"snippets/grpc.conf": grpc_snippet()} if any(map(_speaks_grpc, stack.sites)) else {}),
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
     encoded = {**page_files(stack), **{path: text.encode() for path, text in files.items()}}
     if custom is None:
         return encoded
     return {**encoded, "snippets/http.custom": http_copy(stack, custom, resolves=able.upstream_resolve)}
+
+
+def _speaks_grpc(site: Site) -> bool:
+    return any(server.speaks is Speaks.GRPC for server in site.servers)
 
 
 def original_of(path: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from stackctl.model.layout import CHALLENGES, WEBROOT
-from stackctl.proxies.nginx.directives import Directive
+from stackctl.proxies.nginx.directives import Directive, text_of
 from stackctl.proxies.nginx.own import (
     Directives,
     Snippets,
@@ -39,6 +39,12 @@ def proxy_snippet() -> str:
 def removed_snippet() -> str:
     """Return ``snippets/removed.conf``: the request headers that no app gets."""
     return render("nginx/snippets/removed.conf.j2", names=REMOVED)
+
+
+def grpc_snippet() -> str:
+    """Return ``snippets/grpc.conf``: the same headers for apps that speak gRPC, which is never upgraded."""
+    headers = (one for one in own_snippets().headers if one.arg not in {"Upgrade", "Connection"})
+    return text_of(Directive("grpc_set_header", one.args) for one in headers)
 
 
 def challenge(extra: Sequence[str] = (), *, indent: int = 0) -> str:

@@ -17,26 +17,29 @@ _DEPTH = 5
 """Intermediate certificates in a chain, at most; nginx's own limit of 1 is less than public CAs use."""
 
 
-def tls_lines(site: Site, server: Server) -> Iterator[str]:
-    """Yield the directives by which the certificate of ``server`` is verified; none if it speaks plain HTTP."""
+def tls_lines(site: Site, server: Server, module: str = "proxy") -> Iterator[str]:
+    """Yield the directives by which the certificate of ``server`` is verified; none for one without TLS.
+
+    ``module`` begins their names: ``proxy`` or ``grpc``.
+    """
     tls = server.tls
     if tls is None:
         return
     yield "# The older protocols are nginx's default before 1.23.4."
-    yield "proxy_ssl_protocols TLSv1.2 TLSv1.3;"
-    yield "proxy_ssl_server_name on;"
-    yield f"proxy_ssl_name {tls.name or server.endpoint.host};"
+    yield f"{module}_ssl_protocols TLSv1.2 TLSv1.3;"
+    yield f"{module}_ssl_server_name on;"
+    yield f"{module}_ssl_name {tls.name or server.endpoint.host};"
     if tls.verify:
-        yield "proxy_ssl_verify on;"
-        yield f"proxy_ssl_verify_depth {_DEPTH};"
+        yield f"{module}_ssl_verify on;"
+        yield f"{module}_ssl_verify_depth {_DEPTH};"
         if tls.ca:
             yield f"{_COPY}{(CUSTOM / tls.ca).path}:"
-        yield f"proxy_ssl_trusted_certificate {_ca_path(site, tls.ca) if tls.ca else SYSTEM_CA};"
+        yield f"{module}_ssl_trusted_certificate {_ca_path(site, tls.ca) if tls.ca else SYSTEM_CA};"
 
 
 def original_ca(conf: bytes, path: str) -> str | None:
     """Return the user's file of root certificates that ``path`` is a copy of; ``conf`` is its site's file."""
-    names = rf"{_COPY}(\S+):\s+proxy_ssl_trusted_certificate {re.escape(path)};"
+    names = rf"{_COPY}(\S+):\s+(?:proxy|grpc)_ssl_trusted_certificate {re.escape(path)};"
     found = re.search(names, conf.decode("utf-8", "replace"))
     return found[1] if found else None
 
