@@ -53,13 +53,13 @@ def on(kind: Kind, tests: Sequence[str], images: Sequence[str] = IMAGES) -> Row:
     started = time.monotonic()
     try:
         with machine(kind, images) as made:
-            row = tested(made, tests)
+            row = on_machine(made, tests)
     except (AssertionError, OSError, subprocess.SubprocessError) as error:
         row = Row(kind, error=str(error)[-300:])
     return replace(row, seconds=time.monotonic() - started)
 
 
-def tested(made: Machine, tests: Sequence[str]) -> Row:
+def on_machine(made: Machine, tests: Sequence[str]) -> Row:
     """Run the tests on a machine."""
     kind = made.kind
     engine, compose = made.versions()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.helpers import Lab, Stack
-from tests.engines.__main__ import table, tested
+from tests.engines.__main__ import on_machine, table
 from tests.engines.machine import FEW, KINDS, Machine, machine
 
 pytestmark = pytest.mark.e2e
@@ -23,7 +23,7 @@ def newest() -> Iterator[Machine]:
 
 
 def test_a_stack_is_served_by_the_newest_engine(newest: Machine) -> None:
-    row = tested(newest, ["tests/e2e/test_init.py"])
+    row = on_machine(newest, ["tests/e2e/test_init.py"])
     assert row.passed, table([row])
     assert row.counts.endswith(" passed")
 
