@@ -141,6 +141,12 @@ def _existing(sites: Collection[Site], wanted: AddApp) -> Site | None:
 
 def _refuse_different(loaded: Loaded, site: Site, route: Route, wanted: AddApp) -> None:
     """Refuse options that contradict the existing route."""
+    if not route.servers and any((wanted.service, wanted.image, wanted.port, wanted.upstream)):
+        raise InputError(
+            f"{wanted} already has a route, by which the proxy itself answers: {route.action}",
+            where=route.where,
+            hint="edit it there and run 'stackctl up'",
+        )
     own = [server.service for server in route.servers if server.service is not None]
     resolved = [loaded.project.services.get(service) for service in own]
     aliases = site.aliases if wanted.path == EVERY_PATH else [name for name in wanted.aliases if name in site.domains]

@@ -63,10 +63,12 @@ def remove_app(  # noqa: PLR0913  (what to remove, and one parameter per option)
     doc = _edited(loaded, place, path, stop)
     after = _loaded_without(context, loaded, doc, stop)
     left = {found.name for found in map(after.stack.site, site.domains) if found is not None}
+    lost = [name for name in site.domains if left and after.stack.site(name) is None]
     intent = Intent(focus=frozenset(left), write_last=True, stop=stop, delete=delete)
     result = converge(context, "remove-app", after, intent, dry_run=dry_run)
     kept = () if delete else _kept(context, loaded, after, site)
-    return replace(result, notes=(*result.notes, *_notes(loaded, place, removed, own), *kept))
+    unnamed = [f"no other app has the name {name}: it is no longer routed" for name in lost]
+    return replace(result, notes=(*result.notes, *_notes(loaded, place, removed, own), *unnamed, *kept))
 
 
 def _blocks(loaded: Loaded, site: Site) -> list[Block]:

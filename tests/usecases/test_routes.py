@@ -285,3 +285,39 @@ def test_a_dead_app_of_one_path_holds_up_no_other(shared: World) -> None:
     assert result.code is ExitCode.ENGINE
     assert all("service two" in str(error) for error in result.errors)
     assert "three:8000" in routed(shared)
+
+
+def test_names_of_the_app_for_every_path_go_with_it(stack: World) -> None:
+    done(stack.add(SITE, "www.example.com"))
+    done(stack.add(f"{SITE}/api", service="two"))
+    result = done(stack.remove(f"{SITE}/"))
+    assert "no other app has the name www.example.com: it is no longer routed" in result.notes
+    assert stack.served() == {SITE: "real"}
+    assert (stack.rows()[SITE]["aliases"], routes(stack)) == ([], {"/api": "two:3000"})
+
+
+def test_a_site_falls_apart_without_the_app_that_joined_it(stack: World) -> None:
+    block = "  {0}:\n    image: {0}:latest\n    x-stackctl:\n      domains: [{1}]\n      path: /{0}\n      port: {2}\n"
+    names = (
+        ("one", "a.example.com", 8000),
+        ("two", "a.example.com, b.example.com", 3000),
+        ("three", "b.example.com", 8000),
+    )
+    stack.file.write_text(stack.text.rstrip("\n") + "\n" + "".join(block.format(*one) for one in names))
+    done(stack.up())
+    assert set(stack.rows()) == {"a.example.com"}
+    done(stack.remove("b.example.com/two"))
+    assert stack.served() == {"a.example.com": "real", "b.example.com": "real"}
+    assert not done(stack.up()).plan
+
+
+def test_a_path_that_the_proxy_answers_is_not_given_to_an_app(stack: World) -> None:
+    apps = (
+        "x-stackctl:\n  apps:\n    - domains: [one.example.com]\n      routes: [{path: /, redirect: 'https://a.b/'}]\n"
+    )
+    stack.file.write_text(stack.text.replace("x-stackctl:\n", apps, 1))
+    done(stack.up())
+    error = refused(stack, lambda: stack.add(SITE, service="one"))
+    assert error.message == f"{SITE} already has a route, by which the proxy itself answers: 308 to https://a.b/"
+    done(stack.add(f"{SITE}/api", service="two"))
+    assert routes(stack) == {"/": "308 to https://a.b/", "/api": "two:3000"}
