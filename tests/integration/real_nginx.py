@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
@@ -31,6 +31,13 @@ _ECHO = """
     }}
 """
 """An app that answers with its port, and with the method, the target and the prefix that it gets."""
+
+
+class Ports(NamedTuple):
+    """The ports of the proxy."""
+
+    http: int
+    https: int
 
 
 @dataclass(frozen=True)
@@ -127,8 +134,8 @@ def serving(
     *,
     version: str = "1.30",
     custom: Mapping[str, bytes] | None = None,
-) -> Iterator[int]:
-    """Serve sites over HTTP, with apps on the ports of ``echoes``; yield the port of the proxy."""
+) -> Iterator[Ports]:
+    """Serve sites, with apps on the ports of ``echoes``; yield the ports of the proxy."""
     http, https = free_ports(2)
     made = stack(*sites)
     listeners = (
@@ -147,7 +154,7 @@ def serving(
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     with _running(folder, version):
-        yield http
+        yield Ports(http, https)
 
 
 @contextlib.contextmanager

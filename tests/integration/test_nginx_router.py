@@ -196,7 +196,7 @@ def test_nginx_follows_the_rules_that_the_router_follows(tmp_path: Path) -> None
     echoes = free_ports(30)
     sites = [site(random, number, echoes) for number in range(SITES)]
     with contextlib.ExitStack() as stack:
-        port = stack.enter_context(serving(tmp_path, sites, echoes))
+        port = stack.enter_context(serving(tmp_path, sites, echoes)).http
         ways = {ip_address(source): stack.enter_context(Connection(port, source)) for source in SOURCES}
         for _ in range(REQUESTS):
             one, sent = random.choice(sites), request(random)
@@ -210,7 +210,7 @@ def test_nginx_finds_the_paths_that_the_router_finds(tmp_path: Path) -> None:
     sites = [
         routed(f"s{number}.example.com", *plain_routes(random, random.sample(echoes, 30), 12)) for number in range(40)
     ]
-    with serving(tmp_path, sites, echoes) as port, Connection(port) as connection:
+    with serving(tmp_path, sites, echoes) as proxy, Connection(proxy.http) as connection:
         for _ in range(PATHS):
             one, sent = random.choice(sites), Request("GET", sent_path(random))
             assert answered(connection, one, sent) == expected(one, sent), (sent, one.routes)

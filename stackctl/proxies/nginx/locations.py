@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stackctl.model.matching import EVERY_PATH, PathKind
-from stackctl.model.router import owner_of, rules_of, stripped
+from stackctl.model.router import owner_of, stripped
 from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Site, Speaks, Tuning
 from stackctl.proxies.nginx.directives import first, named
 from stackctl.proxies.nginx.groups import Target
+from stackctl.proxies.nginx.limits import Limits
+from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.own import (
     Directives,
     Snippets,
@@ -103,7 +104,7 @@ class Locations:
     Attributes:
         own: the user's directives: around all servers, in this site's server, and in its location.
         includes: whether the user has a file for the location.
-        rules: those that are tried before each location.
+        rules: those that are tried before each location, and ``limits`` the sizes of bodies then.
     """
 
     site: Site
@@ -114,6 +115,27 @@ class Locations:
     variables: Variables
     strips: Strips
     rules: Rules
+    limits: Limits
+
+    @classmethod
+    def of(
+        cls,
+        site: Site,
+        targets: Mapping[Backend, Target],
+        snippets: Snippets,
+        own: Sequence[Directives],
+        *,
+        includes: bool,
+    ) -> Locations:
+        """Return the locations of a site."""
+        variables = Variables(site.name)
+        strips, rules, limits = Strips(variables), Rules.of(site, variables), Limits(site, variables)
+        return cls(site, targets, snippets, own, includes, variables, strips, rules, limits)
+
+    def maps(self) -> list[Map]:
+        """Return the maps that the locations need, once all are rendered."""
+        texts = [Map("", name, default=text, kind="geo") for name, text in self.variables.texts.items()]
+        return [*texts, *self.strips.maps(), *self.limits.maps(), *self.rules.maps]
 
     def all(self) -> Iterator[str]:
         """Yield the locations of the site."""
@@ -131,6 +153,7 @@ class Locations:
         lines: list[str] = []
         passing: dict[str, object] = {"target": None, "tls_lines": [], "path": ""}
         if isinstance(action, Backend):
+            before += self.limits.refusals(self._own_tuning(place).body_size) if self.rules else ()
             before += self._prefix_lines(strip)
             server = action.servers[0]
             grpc = server.speaks is Speaks.GRPC
@@ -161,11 +184,13 @@ class Locations:
         )
         return giving_way(text, self.own[2], _DEPTH) if own else text
 
-    def _tuning(self, place: Place) -> Tuning:
+    def _own_tuning(self, place: Place) -> Tuning:
         passing = place.route is not None and isinstance(place.route.action, Backend)
-        tuning = (place.route.tuning if place.route and passing else None) or self.site.tuning
-        # nginx compares the length of a body with the limit of the location that it finds, before any rule.
-        return replace(tuning, body_size=largest_body(self.site)) if self.rules and not place.is_named else tuning
+        return (place.route.tuning if place.route and passing else None) or self.site.tuning
+
+    def _tuning(self, place: Place) -> Tuning:
+        own = self._own_tuning(place)
+        return replace(own, body_size=self.limits.largest) if self.rules and not place.is_named else own
 
     def _tried_first(self, place: Place) -> Iterator[str]:
         """Yield the lines that hand a request to the location of its rule."""
@@ -207,17 +232,6 @@ class Locations:
         yield "types { }"
         yield f"default_type {self.variables.text(action.content_type)};"
         yield f"return {action.status} {self.variables.text(action.text)};"
-
-
-def largest_body(site: Site) -> str:
-    """Return the largest limit of a site and of its rules."""
-    sizes = [site.tuning.body_size, *(rule.tuning.body_size for rule in rules_of(site) if rule.tuning)]
-    return max(sizes, key=_bytes)
-
-
-def _bytes(size: str) -> float:
-    number, unit = (size[:-1], size[-1]) if size[-1] in "kmg" else (size, "")
-    return int(number) * {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[unit] or math.inf
 
 
 def grpc_lines(tuning: Tuning) -> Iterator[str]:

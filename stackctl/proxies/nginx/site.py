@@ -12,15 +12,11 @@ from stackctl.proxies.nginx.custom import site_copies
 from stackctl.proxies.nginx.groups import groups_of, targets_of
 from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.locations import Locations, settings
-from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.names import names_on_http
 from stackctl.proxies.nginx.own import Directives, can_protect_http, challenge_lines, header_lines, needs_buffering
 from stackctl.proxies.nginx.pages import own_answers
 from stackctl.proxies.nginx.quoting import any_of
-from stackctl.proxies.nginx.rules import Rules
 from stackctl.proxies.nginx.snippets import challenge, own_directives, own_snippets
-from stackctl.proxies.nginx.strip import Strips
-from stackctl.proxies.nginx.variables import Variables
 from stackctl.proxies.proxy import Files, SiteTls
 from stackctl.templates import render
 
@@ -50,14 +46,10 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     snippets = own_snippets()
     own = [http, own_directives(custom), own_directives(location)]
     extra = list(challenge_lines(own[1]))
-    variables = Variables(site.name)
-    strips = Strips(variables)
-    rules = Rules.of(site, variables)
-    locations = Locations(site, targets_of(site, able), snippets, own, location is not None, variables, strips, rules)
+    locations = Locations.of(site, targets_of(site, able), snippets, own, includes=location is not None)
     blocks = list(locations.all())
     names = names_on_http(stack, site, tls)
-    answers = own_answers(site, variables, own[1])
-    texts = [Map("", name, default=text, kind="geo") for name, text in variables.texts.items()]
+    answers = own_answers(site, locations.variables, own[1])
     text = render(
         "nginx/site.conf.j2",
         name=site.name,
@@ -78,8 +70,8 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         challenge=challenge(extra, indent=4) if extra else "",
         server_lines=header_lines(snippets, own[:1], own[1]),
         locations=[*blocks, answers.locations],
-        maps=[*texts, *strips.maps(), *rules.maps, *answers.maps],
-        jump=rules.jump if rules else "",
+        maps=[*locations.maps(), *answers.maps],
+        jump=locations.rules.jump if locations.rules else "",
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
     copies, definitions = site_copies(around, {"custom": custom, "location": location}, own)

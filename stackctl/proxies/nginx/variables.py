@@ -59,7 +59,7 @@ def most_variables(site: Site) -> int:
         if route.is_rule:
             conditions = (route.match.all_of, route.match.none_of or Conditions())
             fields = sum(len(of.headers) + len(of.query) + len(of.cookies) for of in conditions)
-            count += 4 + 3 * fields
+            count += 5 + 3 * fields
     return count
 
 
