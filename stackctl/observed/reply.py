@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stackctl.certs.lineage import Certificate
@@ -60,6 +60,7 @@ class Response:
         headers: names in lower case, with their values, in order.
         length: the bytes of the body, without its transfer coding.
         digest: a digest of the body; of its beginning if it is large.
+        body: its beginning; two answers are compared by the digest.
     """
 
     status: int | None = None
@@ -67,3 +68,4 @@ class Response:
     length: int = 0
     digest: str = ""
     failure: Failure | None = None
+    body: bytes = field(default=b"", compare=False, repr=False)

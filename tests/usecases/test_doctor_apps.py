@@ -15,6 +15,7 @@ from stackctl.diagnose.apps import RefusedTls
 from stackctl.errors import EngineError, ExitCode
 from stackctl.model.values import Domain
 from stackctl.observed.containers import ListeningSocket
+from stackctl.observed.reply import Response
 from stackctl.usecases.doctor import site_checks
 from stackctl.usecases.doctor.doctor import doctor
 from tests.usecases.world import World, data, done
@@ -240,6 +241,20 @@ def test_a_lineage_without_links_is_reported(site: World) -> None:
         path.write_bytes(content)
         path.chmod(0o600)
     assert [row["name"] for row in looked(site)[2]] == ["cert-renewal"]
+
+
+def test_an_app_below_a_path_stays_there(site: World) -> None:
+    assert "app-prefix" not in {row["name"] for row in looked(site)[1]}
+    site.edit("      port: 8000\n", "      port: 8000\n      routes:\n        - {path: /grafana, port: 8000}\n")
+    done(site.up())
+    html = (("content-type", "text/html"),)
+    site.fake.looks.answers[f"443 {NAME}/grafana/"] = Response(200, html, body=b'<script src="app.js"></script>')
+    assert verdict(looked(site)[1], "app-prefix") == "ok"
+    site.fake.looks.answers[f"443 {NAME}/grafana/"] = Response(200, html, body=b'<script src="/app.js"></script>')
+    (row,) = looked(site)[2]
+    assert (row["name"], row["text"]) == ("app-prefix", "the page at /grafana/ leaves it: it refers to /app.js")
+    seen(state="exited", exit_code=2)(site)
+    assert verdict(looked(site)[1], "app-prefix") == "unknown"
 
 
 def test_the_handshake_of_an_app_that_speaks_https(site: World, monkeypatch: pytest.MonkeyPatch) -> None:

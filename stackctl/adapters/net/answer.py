@@ -15,6 +15,7 @@ from stackctl.observed.reply import Failure, Request, Response
 from stackctl.observed.wire import ANSWER_SECONDS
 
 _MOST_BYTES = 2 * 1024 * 1024
+_KEPT_BYTES = 256 * 1024
 _AGENT = "stackctl-compare"
 
 
@@ -41,7 +42,8 @@ def _read(response: http.client.HTTPResponse) -> Response:
         return Response(failure=Failure.CLOSED)
     found = tuple((name.lower(), value) for name, value in response.getheaders())
     own = _without_version(body, response.getheader("Server", ""))
-    return Response(response.status, found, len(body), hashlib.sha256(own).hexdigest())
+    digest = hashlib.sha256(own).hexdigest()
+    return Response(response.status, found, len(body), digest, body=body[:_KEPT_BYTES])
 
 
 def _without_version(body: bytes, program: str) -> bytes:

@@ -25,6 +25,7 @@ from stackctl.model.stack import Stack
 from stackctl.observed.containers import Deployment
 from stackctl.plan.retire import unused_lineages
 from stackctl.usecases.doctor.inputs import DoctorInputs
+from stackctl.usecases.doctor.prefix_checks import prefix_checks
 
 _LOOP = (judged_loop.LOOP, judged_loop.ROUND)
 _PROXY = ("proxy", "http-port", "https-port")
@@ -56,6 +57,7 @@ def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
             checks = judged_apps.judge_app(facts[site.name, server])
             yield from checks
             yield from _tls_checks(inputs, stack, project, site, route, server, checks)
+            yield from prefix_checks(inputs, stack, project, site, server, checks)
         else:
             yield from skipped(_app_names(server), "its image is not available locally", site.name)
 
