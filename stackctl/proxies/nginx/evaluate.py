@@ -90,6 +90,7 @@ class Values:
             "uri": normalized(request.target) or "",
             "args": query_of(request.target),
             "remote_addr": str(request.source or ""),
+            "content_length": request.header("content-length") or "",
         }
         return as_bytes(known[name]) if name in known else None
 
