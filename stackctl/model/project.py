@@ -96,6 +96,10 @@ class Project:
     services: Mapping[str, Service]
     texts: tuple[str, ...] = ()
 
+    def image_of(self, service: Service) -> str | None:
+        """Return the image of a service: that which Compose names after it, if it is built and the file names none."""
+        return service.image or (f"{self.name}-{service.name}" if service.builds else None)
+
     def with_role(self, role: str) -> Service | None:
         """The service stackctl wrote for ``role``."""
         return next((service for service in self.services.values() if service.role == role), None)

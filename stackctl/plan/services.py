@@ -147,7 +147,7 @@ def _change(observed: Observed, resolved: Service) -> str | None:
 
 def is_current(observed: Observed, service: Service, container: Container) -> bool:
     """Return whether a container has the definition and the image that its service has by now."""
-    image_id = observed.images.get(service.image or "")
+    image_id = observed.images.get(observed.project.image_of(service) or "")
     return container.config_hash == service.config_hash and image_id in {None, container.image_id}
 
 

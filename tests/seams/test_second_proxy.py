@@ -17,6 +17,7 @@ from stackctl.errors import ProxyRejected
 from stackctl.model.fields import Request
 from stackctl.model.layout import SCHEMA
 from stackctl.model.values import Domain
+from stackctl.plan.operation import Operation
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.registry import PROXIES
 from stackctl.usecases.backup import BackupOptions, backup
@@ -102,6 +103,24 @@ def test_a_changed_route_is_taken_up(site: ToyWorld) -> None:
     assert site.lines(ROUTES)[0] == f"{ONE} / one:8001 read=300s"
     assert site.fake.proxy.upstreams(site.fake.live)[ONE].port == 8001
     assert site.asked("signal") == site.asked("signal USR2")
+    settled(site)
+
+
+def test_a_newer_image_is_deployed_with_routes_to_addresses_meanwhile(site: ToyWorld) -> None:
+    site.fake.images["one:2"] = (8000,)
+    site.edit('image: "one:latest"', 'image: "one:2"')
+    routes: list[str] = []
+    begin = site.report.begin
+
+    def note(operation: Operation) -> None:
+        routes.append(site.lines(ROUTES)[0])
+        begin(operation)
+
+    site.report.begin = note  # type: ignore[method-assign]
+    done(site.up())
+    assert re.fullmatch(rf"{ONE} / 10\.9\.0\.\d+:8000 read=300s one:8000", routes[-1])
+    assert site.lines(ROUTES) == [f"{ONE} / one:8000 read=300s"]
+    assert [run.service.image for run in site.fake.runs.values() if run.service.name == "one"] == ["one:2"]
     settled(site)
 
 

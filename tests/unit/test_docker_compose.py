@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from stackctl.adapters.docker import compose
 from stackctl.adapters.docker.compose import Compose
 from stackctl.adapters.docker.exposed import exposed_ports
+from stackctl.adapters.docker.services import resolved_service
 from stackctl.errors import EngineError, StackfileError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Mount, Project, PublishedPort, Service
@@ -63,6 +65,7 @@ def test_short_forms(monkeypatch: pytest.MonkeyPatch) -> None:
         config_hash=digest("short", "web"),
         networks=frozenset({"default"}),
         environment={"PORT": "8000", "EMPTY": ""},
+        needs=frozenset({"db"}),
     )
     assert (project.services["db"].replicas, project.services["db"].mounts) == (0, ())
 
@@ -288,3 +291,30 @@ def test_the_proxys_test_has_every_mount_and_host_of_its_service(monkeypatch: py
         ("bind", "/srv/key", "/etc/keys/key"),
         ("bind", "/srv/own.map", "/etc/nginx/own.map"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, (None, False, None, 1, 1)),
+        ({"container_name": "shop"}, ("shop", False, None, 1, 1)),
+        ({"ports": [{"target": 53, "published": "53", "protocol": "udp"}]}, (None, True, None, 1, 1)),
+        ({"ports": [{"target": 80, "published": "8000-8001"}]}, (None, True, None, 1, 1)),
+        ({"ports": [{"target": 80}]}, (None, False, None, 1, 1)),
+        (
+            {"deploy": {"replicas": 3, "update_config": {"parallelism": 0, "order": "start-first"}}},
+            (None, False, "start-first", 0, 3),
+        ),
+        ({"deploy": None}, (None, False, None, 1, 1)),
+        ({"deploy": {"update_config": None}}, (None, False, None, 1, 1)),
+    ],
+)
+def test_what_a_deploy_needs_of_a_service(body: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    found = resolved_service("shop", body, "h1", {})
+    shown = (found.container_name, found.publishes, found.order, found.parallelism, found.replicas)
+    assert shown == expected
+
+
+def test_a_service_needs_those_that_it_depends_on() -> None:
+    found = resolved_service("shop", {"depends_on": {"db": {"condition": "service_started"}}}, "h1", {})
+    assert found.needs == {"db"}

@@ -75,6 +75,25 @@ def test_the_new_container_starts_first_and_the_old_one_ends_last(app: World) ->
     assert [run.container.id for run in runs(app)] == [new.container.id], "Compose has nothing to change"
 
 
+def test_a_service_that_is_built_has_the_image_that_compose_names_after_it(site: World) -> None:
+    site.edit(OLD, "build: .\n")
+    done(site.up())
+    assert not done(site.up()).plan
+    site.fake.builds["stack-one"] += 1
+    (before,) = runs(site)
+    done(site.up())
+    (after,) = runs(site)
+    assert before.container.image_id != after.container.image_id
+
+
+def test_connections_that_stay_open_hold_a_deploy_no_longer_than_its_drain(app: World) -> None:
+    key(app, "      deploy: {drain: 10ms}\n")
+    app.fake.looks.leaving = 10**6
+    done(app.up())
+    assert images(app) == ["one:2"]
+    assert [note for note in app.report.notes if "after 0.01 s" in note]
+
+
 def test_requests_go_where_the_steps_say(app: World) -> None:
     (old,) = runs(app)
     seen: list[tuple[str, frozenset[str]]] = []

@@ -58,22 +58,26 @@ class FakeServices(FakeLooks):
                 self._start(project.name, project.services[name])
 
     def _start(self, project: str, service: Service) -> None:
-        image = service.image or f"{project}-{service.name}"
-        if image not in self.images and service.builds:
-            self.images[image] = ()
-        elif image not in self.images:
-            self.pull(image)
+        image = self._available(project, service)
         for old in [run.container for run in self.runs.values() if run.service.name == service.name]:
             if old.running and (old.config_hash, old.image_id) == (service.config_hash, self._id(image)):
                 return
             del self.runs[old.id]
         self._make(project, service)
 
+    def _available(self, project: str, service: Service) -> str:
+        image = service.image or f"{project}-{service.name}"
+        if image not in self.images and service.builds:
+            self.images[image] = ()
+        elif image not in self.images:
+            self.pull(image)
+        return image
+
     def _state(self, service: str) -> str:
         return "exited" if service in self.faults.exits else "running"
 
     def _make(self, project: str, service: Service) -> None:
-        image = service.image or f"{project}-{service.name}"
+        image = self._available(project, service)
         number = sum(call.startswith("up ") for call in self.calls)
         state = self._state(service.name)
         if service.role == "proxy":

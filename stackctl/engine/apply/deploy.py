@@ -208,7 +208,10 @@ class Deploys:
 
         if wait_for(look, seconds) is None:
             names = ", ".join(dict.fromkeys(operation.service for operation in operations))
-            self._context.report.note(f"{names}: requests to old containers are still open after {seconds:g} s")
+            self._context.report.note(
+                f"{names}: the proxy still has connections of before after {seconds:g} s;"
+                " those to the old containers end now"
+            )
         return [None] * len(operations)
 
     def _retire(self, operations: Sequence[RetireContainers]) -> Errors:

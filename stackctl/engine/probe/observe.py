@@ -40,7 +40,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
     tree = directory.certbot_tree()
     shelf = directory.shelf((site.name for site in stack.sites), now, tree)
     names = [name for site in sites for name in held(site, shelf).witnesses]
-    wanted = {service.image for service in project.services.values() if service.image}
+    wanted = {image for service in project.services.values() if (image := project.image_of(service))}
     return Observed(
         stackfile=stackfile,
         file=directory.files.name,
