@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from stackctl.model.layout import (
@@ -120,19 +121,33 @@ def route_block(domains: Sequence[Domain], port: int, path: PathMatch = EVERY_PA
     return render("compose/route.yml.j2", domains=domains, port=port, path=_path_text(path), strip=strip)
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceParts:
+    """What a new service is made of.
+
+    Attributes:
+        environment: its variables, with their values.
+        volumes: its mounts, in Compose's short form.
+    """
+
+    image: str
+    env_file: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    volumes: tuple[str, ...] = ()
+
+
 def app_block(  # noqa: PLR0913  (one argument for each key)
     service: str,
-    image: str,
+    parts: ServiceParts,
     domains: Sequence[Domain],
     port: int,
-    env_file: str | None,
     path: PathMatch = EVERY_PATH,
     *,
     strip: bool = False,
 ) -> str:
     """Return a new service with its route."""
     route = route_block(domains, port, path, strip=strip)
-    return render("compose/app.yml.j2", service=service, image=image, port=port, env_file=env_file, route=route)
+    return render("compose/app.yml.j2", service=service, parts=parts, port=port, route=route)
 
 
 def outside_block(  # noqa: PLR0913  (one argument for each key)

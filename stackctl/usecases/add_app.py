@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
@@ -19,14 +18,19 @@ from stackctl.stackfile.blocks import competing
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.read import read_sites, service_with_role
+from stackctl.stackfile.services import ServiceParts
 from stackctl.usecases.app_port import app_port
 from stackctl.usecases.converge import Loaded, converge, interpolated, load, open_document, services_elsewhere
+from stackctl.usecases.new_service import env_file_path, fetch, refuse_unwritten, with_volumes
 from stackctl.usecases.result import Result
 
 
 @dataclass(frozen=True, slots=True)
 class AddApp:
-    """The site to add, or the path of one; None is an option that was not given. ``env_file`` is an absolute path."""
+    """The site to add, or the path of one; None is an option that was not given. ``env_file`` is an absolute path.
+
+    ``env`` has ``KEY=VALUE``, and ``volume`` what Compose's short form of a mount is.
+    """
 
     domain: Domain
     aliases: tuple[Domain, ...] = ()
@@ -40,6 +44,8 @@ class AddApp:
     ledger: bool = True
     path: PathMatch = EVERY_PATH
     strip: bool = False
+    env: tuple[str, ...] = ()
+    volume: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.domain if self.path == EVERY_PATH else f"{self.domain}{self.path}"
@@ -112,8 +118,8 @@ def _loaded(context: Context, doc: Document, wanted: AddApp, names: Sequence[Dom
 
 def _refuse_contradicting(wanted: AddApp) -> None:
     if wanted.upstream is not None:
-        for field in ("service", "image", "port", "env_file"):
-            if getattr(wanted, field) is not None:
+        for field in ("service", "image", "port", "env_file", "env", "volume"):
+            if getattr(wanted, field) not in {None, ()}:
                 raise InputError("cannot be combined with an upstream outside Compose", field=field)
     if wanted.domain in wanted.aliases or len(set(wanted.aliases)) < len(wanted.aliases):
         raise InputError("the same domain is given twice", field="alias")
@@ -164,6 +170,9 @@ def _refuse_different(loaded: Loaded, site: Site, route: Route, wanted: AddApp) 
                 where=route.where,
                 hint="edit it there and run 'stackctl up'",
             )
+    for service in own:
+        refuse_unwritten(loaded.doc, service, "environment", wanted.env)
+        refuse_unwritten(loaded.doc, service, "volumes", wanted.volume)
     if wanted.strip and not route.strip:
         raise InputError(
             f"{wanted} is already routed, and its path is not stripped",
@@ -222,20 +231,21 @@ def _refuse_own(context: Context, doc: Document, name: str) -> None:
 def _with_new_service(
     context: Context, doc: Document, name: ServiceName, wanted: AddApp, names: Sequence[Domain]
 ) -> Document:
-    env_file = _env_file(context, wanted.env_file)
+    env_file = env_file_path(context, wanted.env_file)
     image = wanted.image or f"{name.lower()}:latest"
-    _fetch(context, image)
+    fetch(context, image)
     port = wanted.port or app_port(context, name, None, image)
-    block = services.app_block(name, image, names, port, env_file, wanted.path, strip=wanted.strip)
-    return edit.add_entry(doc, ("services",), block)
+    own = ServiceParts(image, env_file, tuple(one.partition("=")[::2] for one in wanted.env), wanted.volume)
+    block = services.app_block(name, own, names, port, wanted.path, strip=wanted.strip)
+    return with_volumes(edit.add_entry(doc, ("services",), block), wanted.volume)
 
 
 def _with_route(
     context: Context, doc: Document, name: ServiceName, wanted: AddApp, names: Sequence[Domain]
 ) -> Document:
     where = doc.where_of(("services", name))
-    for field in ("image", "env_file"):
-        if getattr(wanted, field) is not None:
+    for field in ("image", "env_file", "env", "volume"):
+        if getattr(wanted, field) not in {None, ()}:
             raise InputError(
                 f"the service {name} already exists, and add-app does not change its {field.replace('_', ' ')}",
                 where=where,
@@ -264,21 +274,3 @@ def _with_route(
         context.report.note(f"{reason}: its route is written to {KEY}.apps")
     block = services.outside_block(names, upstream=None, service=name, port=port, path=wanted.path, strip=wanted.strip)
     return edit.add_item(doc, (KEY, "apps"), block)
-
-
-def _fetch(context: Context, image: str) -> None:
-    if context.images.image_id(image) is None:
-        context.report.note(f"pulling {image}")
-        context.images.pull(image)
-
-
-def _env_file(context: Context, path: FilePath | None) -> str | None:
-    if path is None:
-        return None
-    absolute = path.resolve()
-    if not absolute.is_file():
-        raise InputError(f"file {path} does not exist", field="env_file")
-    if not absolute.is_relative_to(context.directory.root.resolve()):
-        return str(absolute)
-    shown = os.path.relpath(absolute, context.directory.files.project.resolve())
-    return shown if shown.startswith("../") else f"./{shown}"

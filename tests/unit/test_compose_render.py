@@ -18,6 +18,7 @@ from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_keys, read_sites
+from stackctl.stackfile.services import ServiceParts
 
 DOMAINS = st.from_regex(
     r"[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?){0,2}\.[a-z0-9]{2,4}", fullmatch=True
@@ -152,25 +153,27 @@ def test_settings_say_what_was_asked_and_nothing_that_is_a_default() -> None:
 
 
 def test_an_app_is_a_service_with_its_route() -> None:
-    body = data(services.app_block("web", "web:1", [A, Domain("www.example.com")], 3000, "./web.env"))["web"]
+    body = data(services.app_block("web", ServiceParts("web:1", "./web.env"), [A, Domain("www.example.com")], 3000))[
+        "web"
+    ]
     assert body["image"] == "web:1"
     assert body["expose"] == ["3000"]
     assert body["env_file"] == ["./web.env"]
     assert body["labels"] == {"stackctl.role": "app"}
     assert body["x-stackctl"] == {"domains": ["a.example.com", "www.example.com"], "port": 3000}
-    assert "env_file" not in data(services.app_block("web", "web:1", [A], 3000, None))["web"]
+    assert "env_file" not in data(services.app_block("web", ServiceParts("web:1"), [A], 3000))["web"]
 
 
 @pytest.mark.parametrize("path", ["./a b.env", './a".env', "/e/#1.env", "./$HOME.env", "./ä: b.env", "./a'b\\c.env"])
 def test_any_path_of_an_env_file_is_quoted(path: str) -> None:
-    body = data(services.app_block("web", "web:1", [A], 3000, path))["web"]
+    body = data(services.app_block("web", ServiceParts("web:1", path), [A], 3000))["web"]
     assert body["env_file"] == [path.replace("$", "$$")]
 
 
 @pytest.mark.parametrize("service", ["web", "360", "true", "null", "1e5", "0x1f", "no", "1.0", "1-2", "0o7"])
 def test_a_service_name_stays_text_for_compose(service: str) -> None:
     # Compose refuses a key that YAML takes for a number, a boolean or null: "non-string key in services".
-    doc = Document.parse(services.app_block(service, "web:1", [A], 3000, None), "block")
+    doc = Document.parse(services.app_block(service, ServiceParts("web:1"), [A], 3000), "block")
     (key,) = doc.own_keys(())
     assert key.value == service
     assert key.tag == "tag:yaml.org,2002:str"

@@ -66,7 +66,7 @@ INSIDE = {
         "edit locate read services siblings",
         "paths scalars settings upstreams",
     ),
-    "usecases": ("pages", "recording renamed result session taken", "as_json converge", REST),
+    "usecases": ("new_service pages", "recording renamed result session taken", "as_json converge", REST),
 }
 """The layers inside a package, from the bottom.
 

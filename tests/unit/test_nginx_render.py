@@ -301,6 +301,7 @@ def test_commands_are_argument_lists() -> None:
         ("warning: x\nnginx version: nginx/1.19.5", (1, 19, 5)),
         ("nginx version: openresty/1.25.3.1 nginx/1.25.3", (1, 25, 3)),
         ("nginx version: nginx/2.0", (2, 0)),
+        ("Angie version: Angie/1.12.2\nnginx version: nginx/1.31.2\nbuilt with OpenSSL 3.5.8 25 Aug 2026", (1, 31, 2)),
     ],
 )
 def test_the_version_is_read_from_what_nginx_prints(output: str, version: tuple[int, ...]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +25,8 @@ from stackctl.cli.options import (
     parsed,
     whole_number,
 )
-from stackctl.model import endpoints, values
+from stackctl.errors import InputError
+from stackctl.model import endpoints, service_values, values
 from stackctl.model.match_values import site_and_path
 from stackctl.model.matching import EVERY_PATH
 
@@ -42,6 +45,17 @@ Aliases = Annotated[
     list[str] | None, typer.Option(metavar="DOMAIN", help="Additional domain on the same certificate; repeatable.")
 ]
 
+Outside = Annotated[
+    str | None, typer.Option(metavar="[https://]HOST:PORT", help="Server outside Compose, instead of a service.")
+]
+EnvFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Environment file of a new service.")]
+Variables = Annotated[
+    list[str] | None, typer.Option(metavar="KEY=VALUE", help="Variable of a new service; repeatable.")
+]
+Mounts = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SOURCE:TARGET[:ro]", help="Volume or path that a new service mounts; repeatable."),
+]
 Image = Annotated[str | None, typer.Option(help="Image of a new service. [default: NAME:latest]", metavar="IMAGE")]
 
 
@@ -65,11 +79,11 @@ def add_app(
             help="Port that the app listens on. [default: the only one of the service or its image, or 8000]",
         ),
     ] = None,
-    upstream: Annotated[
-        str | None, typer.Option(metavar="[https://]HOST:PORT", help="Server outside Compose, instead of a service.")
-    ] = None,
+    upstream: Outside = None,
     strip: Annotated[bool, typer.Option("--strip", help="Pass requests on without PATH.")] = False,
-    env_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Environment file of a new service.")] = None,
+    env_file: EnvFile = None,
+    env: Variables = None,
+    volume: Mounts = None,
     no_issue: NoIssue = False,
     force: Force = False,
     ignore_ledger: IgnoreLedger = False,
@@ -84,8 +98,7 @@ def add_app(
     from stackctl.usecases import add_app as usecase
 
     def action(context: Context) -> Result[None]:
-        if port is not None:
-            parsed("--port", lambda text: values.port(int(text)), str(port))
+        parsed("--port", lambda text: values.port(int(text)), None if port is None else str(port))
         name, path = site_and_path(domain)
         wanted = usecase.AddApp(
             domain=name,
@@ -97,6 +110,8 @@ def add_app(
             port=port,
             upstream=parsed("--upstream", endpoints.upstream, upstream),
             env_file=env_file and env_file.absolute(),
+            env=_each("--env", service_values.variable, env),
+            volume=_each("--volume", service_values.mount, volume),
             issue=not no_issue,
             check=not force,
             ledger=not ignore_ledger,
@@ -104,6 +119,17 @@ def add_app(
         return usecase.add_app(context, wanted, dry_run=dry_run)
 
     run(Common("add-app", directory, output, verbose, None if dry_run else wait), action)
+
+
+def _each(option: str, parse: Callable[[str], object], texts: list[str] | None) -> tuple[str, ...]:
+    """Return the values of a repeatable option, each of which ``parse`` accepts, and none for the same twice."""
+    for text in texts or ():
+        parsed(option, parse, text)
+    first = [re.split("[=:]", text)[0] if option == "--env" else text for text in texts or ()]
+    double = next((one for one in first if first.count(one) > 1), None)
+    if double is not None:
+        raise InputError(f"{double} is given twice", where=option)
+    return tuple(texts or ())
 
 
 def _present(value: values.Domain | None) -> values.Domain:
