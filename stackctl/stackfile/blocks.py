@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stackctl.errors import StackfileError
+from stackctl.model.circles import circles
 from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.routing import Backend, Route, Site, Tuning
 from stackctl.model.values import Domain
@@ -81,7 +82,14 @@ def _site(blocks: list[Block], defaults: Tuning) -> Site:
     _refuse_same_paths(names[0], blocks)
     _refuse_same_cookie(blocks)
     routes = tuple(_tuned(placed.route, block.tuning, tuned) for block in blocks for placed in block.routes)
-    return Site(names, routes, tuned, (owner or blocks[0]).where, _certificate(owner, blocks))
+    site = Site(names, routes, tuned, (owner or blocks[0]).where, _certificate(owner, blocks))
+    for route, path in circles(site):
+        raise StackfileError(
+            f"the redirect of {path} leads back to itself: {route.action}",
+            where=route.where,
+            hint="let it lead to a path that another route answers, or to another name",
+        )
+    return site
 
 
 def _tuned(route: Route, block: Tuning, site: Tuning) -> Route:

@@ -276,6 +276,39 @@ def test_a_route_that_makes_no_sense_is_said_with_its_line(keys: str, message: s
     assert str(refusal(f"{ROUTES}        - {keys}\n")) == f"f.yml:{FIRST}: {message}"
 
 
+@pytest.mark.parametrize(
+    ("routes", "path"),
+    [
+        ("{path: /a, redirect: /a}", "/a"),
+        ("{path: /a, redirect: /a/b}", "/a"),
+        ("{path: /a b, redirect: 'https://www.example.com/a%20b/?x=1'}", "/a b"),
+        ("{path: /a, redirect: /b}, {path: /b, redirect: /a/x}", "/a"),
+        ("{path: /a, redirect: 'https://shop.example.com:443', keep-path: true}", "/a"),
+        ("{path: /a, redirect: /a/new, keep-path: true}", "/a"),
+    ],
+)
+def test_a_redirect_that_leads_back_to_itself_is_refused(routes: str, path: str) -> None:
+    error = refusal(f"services:\n{WEB}      routes: [{routes}]\n")
+    assert error.message.startswith(f"the redirect of {path} leads back to itself: 308 to ")
+    assert error.where == "f.yml:6"
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        "{path: /a, exact: true, redirect: /a/b}",
+        "{path: /a, redirect: /a/b}, {path: /a/b}",
+        "{path: /a, redirect: /new, keep-path: true}",
+        "{path: /a, redirect: 'https://shop.example.com:8443/a'}",
+        "{path: /a, redirect: 'https://x.example.com/a'}",
+        "{path: /a, redirect: /a}, {match: {path: '~^/a', not: {method: PUT}}, deny: all}",
+        "{match: {path: /a, method: POST}, redirect: /a}",
+    ],
+)
+def test_a_redirect_that_another_route_answers_is_taken(routes: str) -> None:
+    assert sites(f"services:\n{WEB}      routes: [{routes}]\n")
+
+
 @pytest.mark.parametrize("key", ["strip: true", "path: /x"])
 def test_keys_of_an_app_need_one(key: str) -> None:
     text = f"x-stackctl: {{apps: [{{domains: [a.b], {key}, routes: [{{path: /, deny: all}}]}}]}}"
