@@ -11,7 +11,7 @@ from stackctl.model.routing import Server
 from stackctl.observed.containers import Inspected, ListeningSocket
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
-TLS, PARKED = "app-tls", "parked"
+TLS, PARKED, DEPLOY = "app-tls", "parked", "deploy"
 
 _STARTING = timedelta(seconds=20)
 """How long a container without a health check may take until it listens."""
@@ -71,6 +71,12 @@ def parked(site: str, reason: str) -> Check:
     """Return the check of a site that is not served because the proxy rejects its files."""
     text = f"it is not served, so that all other sites are: {reason}"
     return wrong(PARKED, text, "correct it, then run 'stackctl up'", site)
+
+
+def pinned(site: str, service: str) -> Check:
+    """Return the check of a site whose requests go to addresses of containers: a deploy has not ended."""
+    text = f"a deploy of {service} is running or was interrupted: requests go to the addresses of its containers"
+    return wrong(DEPLOY, text, "wait for it, or run 'stackctl up', which finishes it", site)
 
 
 def judge_app(facts: AppFacts) -> list[Check]:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from stackctl.adapters.fakes.compose import Run
+from stackctl.adapters.fakes.faults import Killed
 from stackctl.errors import ExitCode, StackctlError, StackfileError
 from stackctl.model import deploying
 from stackctl.model.project import ROLE_LABEL
 from stackctl.observed.reply import Response
+from stackctl.plan.deploy import AwaitNew
 from stackctl.usecases.deploy import DeployOptions, deploy
 from stackctl.usecases.result import Result
 from tests.usecases.world import World, done
@@ -434,6 +436,24 @@ def test_a_service_that_another_one_uses_stops_first(app: World) -> None:
 
 
 # Whoever is interrupted goes on
+
+
+def test_doctor_names_a_deploy_that_was_interrupted(app: World) -> None:
+    begin = app.report.begin
+
+    def killed(operation: object) -> None:
+        if isinstance(operation, AwaitNew):
+            raise Killed(operation.text)
+        begin(operation)  # type: ignore[arg-type]
+
+    app.report.begin = killed  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        deploy_(app, "one")
+    app.report.begin = begin  # type: ignore[method-assign]
+    assert app.doctor()["apps"]["deploy"] == "wrong"
+    done(app.up())
+    assert images(app) == ["one:2"]
+    assert "deploy" not in app.doctor()["apps"]
 
 
 def test_no_deploy_while_the_proxy_is_down(app: World) -> None:

@@ -1,4 +1,4 @@
-"""Read which sites were taken out of the live files, and why."""
+"""Read what an interruption left in the live files: sites that were taken out, addresses of a deploy."""
 
 from __future__ import annotations
 
@@ -13,3 +13,9 @@ def parked_sites(context: Context, stack: Stack) -> Mapping[Domain, str]:
     """Return the sites that are parked, each with the proxy's reason."""
     proxy = context.proxy_of(stack)
     return proxy.parked(context.delivery(proxy.layout).live())
+
+
+def pinned_services(context: Context, stack: Stack) -> Mapping[str, frozenset[str]]:
+    """Return the services whose requests go to addresses that a deploy wrote."""
+    proxy = context.proxy_of(stack)
+    return proxy.pins(context.delivery(proxy.layout).live())
