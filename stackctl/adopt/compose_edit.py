@@ -47,7 +47,7 @@ def adopted(  # noqa: PLR0913  (one for each part of the new text)
 
 def _as_proxy(doc: Document, proxy: Proxy, service: Service, image: str | None, base: str) -> Document:
     name = str(service.name)
-    at = {port.target: port.at for port in service.ports}
+    at = {port.target: port.at for port in service.ports if port.is_tcp}
     http = at.get(HTTP_PORT) or PortBinding(at[HTTPS_PORT].address, HTTP_PORT)
     https = at.get(HTTPS_PORT) or PortBinding(http.address, HTTPS_PORT)
     block = proxy.service(name, image or service.image or "", http, https, base)

@@ -85,7 +85,7 @@ def _is_nginx(service: Service) -> bool:
 
 
 def _publishes(service: Service) -> bool:
-    return any(port.target in {HTTP_PORT, HTTPS_PORT} for port in service.ports)
+    return any(port.is_tcp and port.target in {HTTP_PORT, HTTPS_PORT} for port in service.ports)
 
 
 def _is_helper(service: Service) -> bool:

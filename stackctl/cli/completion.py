@@ -24,6 +24,11 @@ def services(ctx: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, lambda: (name for file in _files(_directory(ctx)) for name in file["services"]))
 
 
+def streams(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the ports and the names of all streams."""
+    return _beginning(incomplete, lambda: _streams(_directory(ctx)))
+
+
 def numbers(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the numbers of the history entries, newest first."""
     return _beginning(incomplete, lambda: _numbers(_directory(ctx)))
@@ -59,7 +64,8 @@ def _files(directory: Path) -> Iterator[dict[str, Any]]:
     files = locate(directory.absolute(), os.environ)
     for path in (files.main, *files.others):
         doc = Document.parse(read_regular(path).decode("utf-8"), path.name)
-        yield {"services": doc.data(("services",)) or {}, "apps": doc.data(("x-stackctl", "apps")) or []}
+        lists = {key: doc.data(("x-stackctl", key)) or [] for key in ("apps", "streams")}
+        yield {"services": doc.data(("services",)) or {}, **lists}
 
 
 def _domains(directory: Path) -> Iterator[str]:
@@ -69,6 +75,11 @@ def _domains(directory: Path) -> Iterator[str]:
             if isinstance(keys, dict):
                 written = keys.get("domains") or ()
                 yield from map(str, [written] if isinstance(written, str) else written)
+
+
+def _streams(directory: Path) -> Iterator[str]:
+    for file in _files(directory):
+        yield from (str(keys.get("listen") or keys.get("sni")) for keys in file["streams"])
 
 
 def _numbers(directory: Path) -> Iterator[str]:

@@ -12,6 +12,7 @@ from stackctl import __version__
 from stackctl.cli.commands import (
     add_app,
     add_redirect,
+    add_stream,
     adopt,
     backup,
     cert,
@@ -96,6 +97,8 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "add-app": add_app.add_app,
         "add-redirect": add_redirect.add_redirect,
         "remove-app": remove_app.remove_app,
+        "add-stream": add_stream.add_stream,
+        "remove-stream": add_stream.remove_stream,
         "set": set_keys.set_keys,
         "unset": set_keys.unset_keys,
         "edit": edit.edit,

@@ -50,7 +50,7 @@ USER_CACHE = ".cache"
 CACHE = "stackctl"
 """The folder below the user's cache that all stacks share."""
 
-VERSIONS_CACHE = "programs.json"
+VERSIONS_CACHE = "images.json"
 
 
 def lineages_cache(digest: str) -> str:

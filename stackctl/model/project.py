@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stackctl.model.endpoints import PortBinding
+from stackctl.model.streams import Transport
 from stackctl.model.values import ServiceName
 
 ROLE_LABEL = "stackctl.role"
@@ -21,6 +22,12 @@ class PublishedPort:
 
     target: int
     at: PortBinding
+    transport: Transport = Transport.TCP
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether connections arrive there."""
+        return self.transport is Transport.TCP
 
 
 @dataclass(frozen=True, slots=True)

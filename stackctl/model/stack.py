@@ -10,6 +10,7 @@ from stackctl.model.deploying import DeploySettings
 from stackctl.model.endpoints import Listener, Scheme
 from stackctl.model.pages import PageFile
 from stackctl.model.routing import Redirect, Site
+from stackctl.model.streams import Stream
 from stackctl.model.values import Domain, ServiceName
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -71,6 +72,8 @@ class ProxyService:
         hosts: the hosts that its container knows without a name server.
         ipv6: whether its container has IPv6, on which it then listens too.
         hybrid_keys: whether its TLS library has X25519MLKEM768.
+        streams: what it has to load for streams, such as the file of a module; empty if they are built in, and None if
+            its image has none.
     """
 
     service: ServiceName
@@ -80,6 +83,7 @@ class ProxyService:
     hosts: frozenset[str] = frozenset()
     ipv6: bool = True
     hybrid_keys: bool = False
+    streams: str | None = ""
 
     @property
     def http(self) -> Listener:
@@ -119,6 +123,7 @@ class Stack:
         deploys: how each service of the project is deployed.
         unknown: what requests for other names than those of the sites get.
         pages: the content of each page, by its path.
+        streams: what is passed on without HTTP.
     """
 
     acme: Acme
@@ -130,6 +135,16 @@ class Stack:
     deploys: Mapping[str, DeploySettings] = field(default_factory=dict)
     unknown: UnknownNames = field(default_factory=UnknownNames)
     pages: Mapping[str, bytes] = field(default_factory=dict)
+    streams: tuple[Stream, ...] = ()
+
+    @property
+    def passthroughs(self) -> tuple[Stream, ...]:
+        """The streams on the port of the sites: TLS that the proxy does not terminate."""
+        return tuple(stream for stream in self.streams if stream.port is None)
+
+    def stream(self, name: str) -> Stream | None:
+        """Return the stream called ``name``."""
+        return next((stream for stream in self.streams if stream.name == name), None)
 
     @property
     def page_files(self) -> tuple[PageFile, ...]:
@@ -138,9 +153,9 @@ class Stack:
         found = (page for site in self.sites for page in site.pages)
         return tuple(dict.fromkeys((*found, *([own] if own else []))))
 
-    def fitted(self, *, hybrid_keys: bool, ipv6: bool) -> Stack:
+    def fitted(self, *, hybrid_keys: bool, ipv6: bool, streams: str | None) -> Stack:
         """Return the stack with a proxy that uses what its image and its host have."""
-        return replace(self, proxy=replace(self.proxy, hybrid_keys=hybrid_keys, ipv6=ipv6))
+        return replace(self, proxy=replace(self.proxy, hybrid_keys=hybrid_keys, ipv6=ipv6, streams=streams))
 
     def site(self, name: str) -> Site | None:
         """Return the site that has ``name``, as its own name or as an alias."""

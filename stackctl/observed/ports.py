@@ -13,6 +13,7 @@ from typing import Protocol
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project, Service
+from stackctl.model.streams import Transport
 from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Process
 from stackctl.proxies.proxy import Files, ProxyLayout
 
@@ -189,7 +190,7 @@ class Containers(Protocol):
     def log(self, container: str, lines: int) -> str:
         """Return the last lines of a container's log."""
 
-    def publisher(self, at: PortBinding) -> str | None:
+    def publisher(self, at: PortBinding, transport: Transport = Transport.TCP) -> str | None:
         """Return the container, of any project, that publishes a port in conflict with ``at``."""
 
 

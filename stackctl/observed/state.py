@@ -26,6 +26,7 @@ class Observed:
     Attributes:
         stackfile: the Compose file on disk, or None.
         hybrid_keys: whether the proxy's TLS library has X25519MLKEM768.
+        streams: what the proxy has to load for streams; None if its image has none.
         ipv6: whether this host has IPv6.
         file: the name of the Compose file.
         missing: directories of the stack that do not exist.
@@ -53,6 +54,7 @@ class Observed:
     project: Project
     version: tuple[int, ...]
     hybrid_keys: bool = False
+    streams: str | None = ""
     ipv6: bool = True
     file: str = "docker-compose.yml"
     missing: tuple[str, ...] = ()
@@ -82,4 +84,4 @@ class Observed:
 
     def fitted(self, stack: Stack) -> Stack:
         """Return ``stack`` with a proxy that uses what its image and this host have."""
-        return stack.fitted(hybrid_keys=self.hybrid_keys, ipv6=self.ipv6)
+        return stack.fitted(hybrid_keys=self.hybrid_keys, ipv6=self.ipv6, streams=self.streams)

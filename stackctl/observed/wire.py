@@ -8,6 +8,7 @@ from typing import Protocol
 from stackctl.certs.lineage import Certificate
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.fields import Request as Sent
+from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Reply, Request, Response
 
@@ -46,5 +47,5 @@ class Wire(Protocol):
     def refuses(self, at: Endpoint) -> bool:
         """Return whether the host of ``at`` refuses the connection; False without an answer."""
 
-    def owner(self, at: PortBinding) -> str | None:
+    def owner(self, at: PortBinding, transport: Transport = Transport.TCP) -> str | None:
         """Return a description of the process that listens where ``at`` would be published; None if it is free."""

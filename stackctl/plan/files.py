@@ -34,8 +34,8 @@ class ProxyFiles:
         self._parked = rendering.proxy.parked(observed.live)
 
     def gone(self) -> list[Domain]:
-        """Return the live sites that no longer belong to an app, by their own names; one may be an alias now."""
-        wanted = {site.name for site in self._stack.sites}
+        """Return the live sites and streams that the stack no longer has; the name of a site may be an alias now."""
+        wanted = {site.name for site in self._stack.sites} | {stream.name for stream in self._stack.streams}
         there = {name for name in self._live if name is not None}
         return sorted((self.live_sites | there) - wanted)
 
@@ -69,6 +69,12 @@ class ProxyFiles:
                 staged = True
                 cause = self._cause(site.name)
                 yield StageFiles(files=files, leave_out=surplus, cause=cause, scope=site.name)
+        for stream in self._stack.streams:
+            files, surplus = _difference(wanted.streams[stream.name], self._live.get(stream.name, {}))
+            if files or surplus:
+                staged = True
+                cause = self._cause(stream.name)
+                yield StageFiles(files=files, leave_out=surplus, cause=cause, scope=stream.name)
         for name in self.gone():
             paths = tuple(sorted(self._live.get(name, {})))
             if paths:

@@ -12,6 +12,7 @@ from stackctl.certs.source import CertificateSource
 from stackctl.model.layout import SCHEMA
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
+from stackctl.model.streams import is_port
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import DeleteCertificate, Issue
 from stackctl.plan.copies import copy_operations, fits, hook_operations, unused_copies
@@ -207,7 +208,7 @@ class _Planner:
         if start or reload_cause:
             yield from (self._verify(site, "the proxy loaded its files") for site in self.sites)
             routed = {name for site in self.stack.sites for name in site.domains}
-            for name in sorted(set(self.files.gone()) - routed):
+            for name in sorted(name for name in set(self.files.gone()) - routed if not is_port(name)):
                 yield VerifyGone(name=name, cause=f"{name} is no longer routed")
 
     def _load_renewed(self, *, published: bool) -> Iterator[Operation]:

@@ -95,13 +95,18 @@ class SiteTls:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The files of a proxy: those that all sites share, and those of each requested site.
+    """The files of a proxy: those that all sites share, those of each requested site, and those of every stream.
 
     No path occurs twice.
     """
 
     shared: Files = field(default_factory=dict)
     sites: Mapping[Domain, Files] = field(default_factory=dict)
+    streams: Mapping[Domain, Files] = field(default_factory=dict)
+
+    def of(self, name: Domain) -> Files:
+        """Return the files of a site or of a stream."""
+        return self.sites[name] if name in self.sites else self.streams[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +188,10 @@ class Proxy(Protocol):
         """
 
     def site_of(self, path: str) -> Domain | None:
-        """Return the site whose file ``path`` is, or None for a shared one."""
+        """Return the site or the stream whose file ``path`` is, by its name, or None for a shared one."""
 
     def sites_in(self, files: Files) -> frozenset[Domain]:
-        """Return the sites that ``files`` serve, by their own names; shared files may be all that serves one.
+        """Return the sites and streams that ``files`` serve, by their names; shared files may be all that serves one.
 
         A parked site is not among them.
         """
@@ -229,6 +234,12 @@ class Proxy(Protocol):
 
     def has_hybrid_keys(self, output: str) -> bool:
         """Return whether its TLS library has X25519MLKEM768, by what :meth:`version_command` printed."""
+
+    def needed_for_streams(self, output: str) -> str | None:
+        """Return what has to be loaded for streams, by what :meth:`version_command` printed.
+
+        It is empty if they are built in, and None if the image has none.
+        """
 
     def parse_version(self, output: str) -> Version:
         """Return the version in what :meth:`version_command` printed.

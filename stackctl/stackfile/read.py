@@ -18,6 +18,7 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY, checked, decode, tuning
 from stackctl.stackfile.schema import StackKeys
 from stackctl.stackfile.sites import blocks_of, sites_of
+from stackctl.stackfile.streams import read_streams
 
 T = TypeVar("T")
 
@@ -47,7 +48,8 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
     services = doc.data(("services",))
     written = frozenset(services if isinstance(services, dict) else ())
     acme = _acme(doc, top)
-    sites = with_answers(doc, top, sites_of(doc, top, defaults, {*written, *project.services, *elsewhere}), defaults)
+    known = {*written, *project.services, *elsewhere}
+    sites = with_answers(doc, top, sites_of(doc, top, defaults, known), defaults)
     proxy = _proxy_service(doc, project, top.proxy)
     refuse_circles(sites, proxy)
     return Stack(
@@ -59,6 +61,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
         tls=TlsPolicy(top.tls),
         deploys=deploys_of(doc, project),
         unknown=unknown_names(doc, top, sites),
+        streams=read_streams(doc, top, sites, proxy, known),
     )
 
 
@@ -125,7 +128,7 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
 
 def _proxy_service(doc: Document, project: Project, kind: str) -> ProxyService:
     proxy = _role(doc, project, "proxy")
-    at: dict[int, PortBinding] = {port.target: port.at for port in proxy.ports}
+    at: dict[int, PortBinding] = {port.target: port.at for port in proxy.ports if port.is_tcp}
     for target in (HTTP_PORT, HTTPS_PORT):
         if target not in at:
             raise StackfileError(

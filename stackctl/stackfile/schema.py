@@ -23,6 +23,7 @@ from stackctl.stackfile.answer_keys import (
     UnknownKeys,
 )
 from stackctl.stackfile.balance_keys import BalanceWord, Hash, StickyBlock, StickyKeys, UpstreamKeys, Upstreams
+from stackctl.stackfile.stream_keys import StreamKeys
 
 COMPOSE_SCHEMA = "https://raw.githubusercontent.com/compose-spec/compose-go/main/schema/compose-spec.json"
 """URL of the JSON Schema of Compose."""
@@ -225,6 +226,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     ] = "close"
     errors: Errors = {}
     intercept_errors: InterceptErrors = None
+    streams: Annotated[list[StreamKeys], Meta(description="What is passed on without HTTP")] = []
 
 
 LISTS: dict[str, type[Struct]] = {
@@ -232,6 +234,7 @@ LISTS: dict[str, type[Struct]] = {
     "routes": RouteKeys,
     "redirects": RedirectKeys,
     "upstreams": UpstreamKeys,
+    "streams": StreamKeys,
 }
 """The shapes of the items of a list, by its key in any shape."""
 

@@ -25,10 +25,12 @@ from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import named_services, read_stack, variables
 from stackctl.stackfile.siblings import included
+from stackctl.stackfile.stream_ports import with_ports
 from stackctl.usecases.pages import with_pages
 from stackctl.usecases.recording import record_change, record_failed, record_found
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
+from stackctl.usecases.streams import refuse_taken_stream_ports, refuse_unable
 from stackctl.usecases.taken import refuse_taken_folder, refuse_taken_ports
 
 _INIT_PORTS = "choose other ports with 'stackctl init --http PORT --https PORT'"
@@ -176,7 +178,8 @@ def _refuse_misplaced(context: Context, loaded: Loaded) -> None:
 def _refuse_unreachable(loaded: Loaded) -> None:
     """Refuse an app that shares no network with the proxy: every request would end in a 502."""
     proxy = loaded.project.services[loaded.stack.proxy.service]
-    for name in dict.fromkeys(name for site in loaded.stack.sites for name in site.services):
+    streamed = [stream.service for stream in loaded.stack.streams if stream.service is not None]
+    for name in dict.fromkeys([*(name for site in loaded.stack.sites for name in site.services), *streamed]):
         service = loaded.project.services.get(name)
         if service is not None and not service.networks & proxy.networks:
             if service.networks:
@@ -211,10 +214,12 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     Raises:
         IssueFailed: a request breaks a rule of the CA, and ``intent.strict`` is set; nothing was changed.
     """
+    loaded = _published(context, loaded)
     stack = loaded.stack
     observed = observe(context, stack, loaded.project, intent.focused(stack.sites), loaded.before, loaded.doc.text)
     refuse_renamed(context, loaded.project, stack, observed.containers)
     stack = observed.fitted(stack)
+    refuse_unable(stack)
     custom = observed.custom if intent.custom is None else intent.custom
     proxy = context.proxy_of(stack)
     rendering = Rendering(proxy, observed.version, custom)
@@ -226,6 +231,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     notes = (*warnings(focused), *misnamed_files(focused, custom, proxy.layout))
     result = Result(command, None, plan, dry_run=dry_run, notes=notes)
     refuse_taken_folder(loaded.project, stack, observed, proxy.layout)
+    refuse_taken_stream_ports(context, stack, observed, plan)
     if dry_run:
         return replace(result, diffs=plan_diffs(plan, observed, proxy))
     if plan:
@@ -240,6 +246,16 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     elif any(isinstance(error, DeployFailed) for error in result.errors):
         unrecorded = record_failed(context, loaded.doc.text, stack, intent, observed, result.steps) or unrecorded
     return replace(result, notes=(*notes, unrecorded)) if unrecorded else result
+
+
+def _published(context: Context, loaded: Loaded) -> Loaded:
+    """Return ``loaded`` with the ports of its streams in the proxy's service."""
+    proxy = loaded.project.services[loaded.stack.proxy.service]
+    doc = with_ports(loaded.doc, loaded.stack.streams, proxy)
+    if doc is loaded.doc:
+        return loaded
+    project, values = resolve(context, doc)
+    return replace(loaded, doc=doc, values=values, project=project)
 
 
 def _other_ports(loaded: Loaded, stack: Stack) -> str:

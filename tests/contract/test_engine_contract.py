@@ -24,6 +24,7 @@ from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import Engine, Output
 from stackctl.observed.reply import Failure
 from stackctl.observed.wire import Wire
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.stackfile.locate import locate
 
 APP, NGINX, CERTBOT = "stackctl-lab/app:latest", "stackctl/nginx:1.30", "stackctl/certbot:5.5"
@@ -145,8 +146,9 @@ def test_ports_may_use_the_long_syntax(stand: Stand) -> None:
         '      - target: 8080\n        published: "80"\n        host_ip: 127.0.0.40\n'
         "      - target: 8081\n        published: 81\n        protocol: udp\n"
     )
-    (port,) = stand.project(text).services["a"].ports
-    assert (port.target, str(port.at)) == (8080, "127.0.0.40:80")
+    port, udp = stand.project(text).services["a"].ports
+    assert (port.target, str(port.at), port.is_tcp) == (8080, "127.0.0.40:80", True)
+    assert (udp.target, str(udp.at), udp.is_tcp) == (8081, "81", False)
 
 
 @pytest.mark.parametrize(
@@ -341,9 +343,10 @@ def test_a_service_without_an_available_image_cannot_be_started(stand: Stand) ->
 def test_commands_in_a_fresh_container(stand: Stand) -> None:
     assert stand.engine.sandbox.run_once(NGINX, ["echo", "hello", "you"]) == Output(0, "hello you\n")
     assert stand.engine.sandbox.run_once(NGINX, ["false"]) == Output(1, "")
-    printed = stand.engine.sandbox.run_once(NGINX, ["nginx", "-V"])
+    printed = stand.engine.sandbox.run_once(NGINX, Nginx().version_command())
     assert printed.code == 0
-    assert re.match(r"nginx version: nginx/1\.30\.\d+\n", printed.text)
+    assert re.search(r"nginx version: nginx/1\.30\.\d+\n", printed.text)
+    assert Nginx().needed_for_streams(printed.text) is not None
     with pytest.raises(EngineError):
         stand.engine.sandbox.run_once(NOWHERE, ["echo"])
     with pytest.raises(EngineError):

@@ -22,6 +22,7 @@ from stackctl.stackfile.schema import (
     json_schema,
     known_keys,
 )
+from stackctl.stackfile.stream_keys import StreamKeys
 from tests.docs.pages import REFERENCE, ROOT, Page, assert_current
 
 PAGE = Page(REFERENCE / "x-stackctl.md")
@@ -35,6 +36,7 @@ TABLES: dict[str, type[Struct]] = {
     "In an item of upstreams": UpstreamKeys,
     "In sticky": StickyKeys,
     "Redirects": RedirectKeys,
+    "Streams": StreamKeys,
     "Maintenance": MaintenanceKeys,
 }
 SPECIAL = {"In an item of routes": {"service": "its service", "code": "308"}}

@@ -138,4 +138,11 @@ def images(*services: Service) -> Mapping[str, str | None]:
 def whole(rendering: Rendering, stack: Stack, tls: Mapping[Domain, SiteTls]) -> dict[str, bytes]:
     """The files of a whole stack, without its marker."""
     rendered = rendering.render(stack, stack.sites, tls)
-    return {**rendered.shared, **{path: body for files in rendered.sites.values() for path, body in files.items()}}
+    return {
+        **rendered.shared,
+        **{
+            path: body
+            for files in (*rendered.sites.values(), *rendered.streams.values())
+            for path, body in files.items()
+        },
+    }

@@ -27,6 +27,7 @@ from stackctl.model.routing import (
     everything_to,
 )
 from stackctl.model.stack import Stack, TlsPolicy, UnknownNames
+from stackctl.model.streams import Stream, stream_port
 from stackctl.model.values import ServiceName, domain
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.sites import Rendering, site_tls
@@ -85,6 +86,21 @@ def outside(number: int, **keys: Any) -> Server:
 def balanced(name: str, *servers: Server, **keys: Any) -> Site:
     """A site whose requests several servers share."""
     return routed(name, Route(Match(), Backend(servers, **keys)))
+
+
+STREAMS = (
+    Stream(Endpoint("db", 5432), stream_port("127.0.0.1:5432"), "db", (ip_network("192.0.2.0/24"),)),
+    Stream(Endpoint("2001:db8::5", 51820), stream_port("51820/udp")),
+    Stream(Endpoint("mail", 443), domain("mail.example.com"), "mail"),
+    Stream(Endpoint("mail", 443), domain(f"x.{LONG}"[:253]), "mail", (ip_network("2001:db8::/32"),)),
+)
+
+
+def with_streams(*sites: Site, streams: tuple[Stream, ...]) -> Stack:
+    """A stack of an image that has the module in a file, as Debian's."""
+    made = stack(*sites)
+    module = "/usr/lib/nginx/modules/ngx_stream_module.so"
+    return replace(made, streams=streams, proxy=replace(made.proxy, streams=module))
 
 
 @dataclass(frozen=True)
@@ -255,6 +271,8 @@ CASES = {
         lineages(lineage("a.example.com")),
         {"a.example.com.conf": SITE, "http.conf": HTTP},
     ),
+    "streams": Case(with_streams(site("a.example.com"), streams=STREAMS[:2]), lineages(lineage("a.example.com"))),
+    "passthrough": Case(with_streams(site("a.example.com"), streams=STREAMS), lineages(lineage("a.example.com"))),
     "extremes": Case(
         stack(
             site(LONG, f"x.{LONG}"[:253], service="s" * 63, port=65535, tuning=Tuning("999999999g", "1s", "1s", "1s")),

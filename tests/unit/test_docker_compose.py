@@ -16,6 +16,7 @@ from stackctl.adapters.docker.services import resolved_service
 from stackctl.errors import EngineError, StackfileError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Mount, Project, PublishedPort, Service
+from stackctl.model.streams import Transport
 from stackctl.model.values import ServiceName
 from stackctl.observed.ports import CommandKilled
 from stackctl.stackfile.locate import ComposeFiles, locate
@@ -49,6 +50,7 @@ def test_short_forms(monkeypatch: pytest.MonkeyPatch) -> None:
             PublishedPort(80, PortBinding(None, 80)),
             PublishedPort(443, PortBinding("127.0.0.1", 8443)),
             PublishedPort(443, PortBinding("::1", 8443)),
+            PublishedPort(443, PortBinding(None, 443), Transport.UDP),
         ),
         networks=frozenset({"default"}),
         mounts=(

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from stackctl.engine.adopt import downtime
-from stackctl.engine.adopt.downtime import DowntimeMeter
+from stackctl.engine import downtime
+from stackctl.engine.downtime import DowntimeMeter
 
 
 class Clock:

@@ -37,7 +37,7 @@ INSIDE = {
         "main",
     ),
     "diagnose": ("check", REST, "trace"),
-    "engine": ("context waiting", "backup probe", "sources", "apply", "adopt"),
+    "engine": ("context waiting", "downtime", "backup probe", "sources", "apply", "adopt"),
     "engine.apply": ("services", REST, "execute"),
     "engine.sources": ("webroot", "registered"),
     "model": ("layout values", REST),
@@ -55,18 +55,18 @@ INSIDE = {
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
         "composing",
-        "answer_keys balance_keys document",
+        "answer_keys balance_keys document stream_keys",
         "schema",
         "keys",
         "deploys matches servers",
         "backends",
         "routes",
         "blocks",
-        "answers sites",
+        "answers sites streams",
         "edit locate read services siblings",
-        "paths scalars settings upstreams",
+        "paths scalars settings stream_ports upstreams",
     ),
-    "usecases": ("new_service pages", "recording renamed result session taken", "as_json converge", REST),
+    "usecases": ("new_service pages", "recording renamed result session streams taken", "as_json converge", REST),
 }
 """The layers inside a package, from the bottom.
 

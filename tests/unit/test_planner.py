@@ -195,7 +195,8 @@ def test_a_first_init_makes_everything_in_order() -> None:
         create nginx, data/certs  (missing)
         write certbot's deploy hook data/certbot/deploy/copy-certificates  (missing)
         write docker-compose.yml  (missing)
-        stage nginx.conf, snippets/acme.conf, snippets/proxy.conf, snippets/removed.conf, snippets/tls.conf  (missing)
+        stage nginx.conf, snippets/acme.conf, snippets/https.conf, \
+snippets/proxy.conf, snippets/removed.conf and 1 more  (missing)
         test the staged configuration and make it live  (the proxy's files change)
         start service certbot  (not running yet)
         start the proxy nginx  (not running yet)
@@ -212,7 +213,8 @@ def test_a_first_up_of_an_app_serves_its_dummy_before_it_asks_for_a_certificate(
         pull web:1  (not on this host)
         start service web  (not running yet)
         wait until web:8000 answers  (not running yet)
-        stage nginx.conf, snippets/acme.conf, snippets/proxy.conf, snippets/removed.conf, snippets/tls.conf  (missing)
+        stage nginx.conf, snippets/acme.conf, snippets/https.conf, \
+snippets/proxy.conf, snippets/removed.conf and 1 more  (missing)
         stage sites/a.example.com.conf  (a.example.com is new)
         test the staged configuration and make it live  (the proxy's files change)
         pull certbot:1  (not on this host)

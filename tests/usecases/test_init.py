@@ -65,12 +65,12 @@ def test_the_version_of_an_image_is_asked_once_for_all_stacks_of_a_user(tmp_path
     first, second = World(tmp_path / "first", cache), World(tmp_path / "second", cache)
     for world in (first, second):
         done(world.init())
-    assert [len(world.asked("run_once nginx -V")) for world in (first, second)] == [1, 0]
+    assert [len(world.asked("run_once sh -c nginx -V")) for world in (first, second)] == [1, 0]
     second.fake.builds["nginx:1.30"] += 1
     second.fake.proxy.version = "1.26.3"
     done(up(second.host))  # without the look at 'plan' before it, which asks too
-    assert len(second.asked("run_once nginx -V")) == 1
-    assert "1.26.3" in (cache / "programs.json").read_text()
+    assert len(second.asked("run_once sh -c nginx -V")) == 1
+    assert "1.26.3" in (cache / "images.json").read_text()
 
 
 def test_a_cache_that_is_damaged_or_cannot_be_written_is_no_error(tmp_path: Path) -> None:
@@ -79,9 +79,9 @@ def test_a_cache_that_is_damaged_or_cannot_be_written_is_no_error(tmp_path: Path
     done(World(tmp_path / "first", cache).init())
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "programs.json").write_text("[1")
+    (broken / "images.json").write_text("[1")
     done(World(tmp_path / "second", broken).init())
-    assert "1.30.4" in (broken / "programs.json").read_text()
+    assert "1.30.4" in (broken / "images.json").read_text()
 
 
 def test_init_twice_has_an_empty_plan(stack: World) -> None:

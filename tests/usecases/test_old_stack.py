@@ -76,14 +76,14 @@ def test_the_fixture_holds_no_keys() -> None:
 
 
 CHANGED = [
-    ("create data/certbot/deploy/pairs", "missing"),
+    ("create data/certbot/deploy/pairs, nginx/streams", "missing"),
     ("write .gitignore", "keeps private keys out of version control"),
     ("write .dockerignore", "keeps private keys out of images"),
     ("write certbot's deploy hook data/certbot/deploy/copy-certificates", "missing"),
     ("write docker-compose.yml", "the stack changes"),
     *((f"copy the certificate {name} for the proxy", "the proxy has no copy of it") for name in NAMES),
     (
-        "stage nginx.conf, snippets/proxy.conf, snippets/removed.conf, snippets/tls.conf",
+        "stage nginx.conf, snippets/https.conf, snippets/proxy.conf, snippets/removed.conf, snippets/tls.conf",
         "settings of all sites changed",
     ),
     *((f"stage sites/{name}.conf", f"{name} changed") for name in NAMES),
@@ -114,7 +114,15 @@ def test_its_own_services_and_the_proxys_files_change_and_nothing_else(old: Worl
     result = done(old.up())
     assert [(operation.text, operation.cause) for operation in result.plan.operations] == CHANGED
     assert theirs(old.file.read_bytes()) == theirs(before["docker-compose.yml"])
-    own = ("nginx/generations/", "nginx/live", ".stackctl/", "data/certbot/deploy/", "docker-compose.yml", ".gitignore")
+    own = (
+        "nginx/generations/",
+        "nginx/live",
+        "nginx/streams",
+        ".stackctl/",
+        "data/certbot/deploy/",
+        "docker-compose.yml",
+        ".gitignore",
+    )
     assert _without(old.tree(), (*own, ".dockerignore")) == _without(before, own)
     assert wire(old) == certificates == on_disk(old.root)
     assert old.served() == dict.fromkeys(NAMES, "real")

@@ -111,7 +111,7 @@ def copied(root: Path) -> None:
     (root / "copy").rename(root / "nginx")
 
 
-@pytest.mark.parametrize(("damage", "moved"), [(edited, 1), (copied, 4)])
+@pytest.mark.parametrize(("damage", "moved"), [(edited, 1), (copied, 5)])
 def test_files_in_the_place_of_links_are_moved_by_a_line_of_the_plan(
     site: World, damage: Callable[[Path], None], moved: int
 ) -> None:

@@ -16,6 +16,7 @@ from stackctl.adapters.net.listeners import listening_sockets
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL
+from stackctl.model.streams import Transport
 from stackctl.observed.containers import Container, Entry, Inspected, Process
 from stackctl.observed.ports import Output
 
@@ -121,14 +122,14 @@ class DockerContainers:
         with translated():
             return bytes(self._client.sdk.api.logs(container, tail=lines)).decode("utf-8", "replace").strip()
 
-    def publisher(self, at: PortBinding) -> str | None:
+    def publisher(self, at: PortBinding, transport: Transport = Transport.TCP) -> str | None:
         """See :meth:`Containers.publisher`."""
         with translated():
-            rows = self._client.sdk.api.containers(filters={"publish": str(at.port)})
+            rows = self._client.sdk.api.containers(filters={"publish": f"{at.port}/{transport}"})
         for row in rows:
             for port in row.get("Ports") or ():
                 taken = port.get("IP", "")
                 clash = at.address is None or taken in {"0.0.0.0", "::", at.address}  # noqa: S104
-                if port.get("PublicPort") == at.port and clash:
+                if (port.get("PublicPort"), port.get("Type")) == (at.port, transport) and clash:
                     return f"the container {row['Names'][0].lstrip('/')}"
         return None

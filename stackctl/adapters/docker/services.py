@@ -9,6 +9,7 @@ from typing import Any
 from stackctl.adapters.docker.exposed import exposed_ports
 from stackctl.model import endpoints
 from stackctl.model.project import Mount, PublishedPort, Service
+from stackctl.model.streams import Transport
 from stackctl.model.values import ServiceName
 
 NAMESPACES = ("network_mode", "ipc", "pid")
@@ -25,9 +26,10 @@ def resolved_service(name: str, body: dict[str, Any], config_hash: str, resolved
             endpoints.port_binding(
                 f"{_bracketed(port['host_ip'])}:{port['published']}" if port.get("host_ip") else port["published"]
             ),
+            Transport(port.get("protocol", Transport.TCP)),
         )
         for port in body.get("ports", ())
-        if str(port.get("published", "")).isdigit() and port.get("protocol", "tcp") == "tcp"
+        if str(port.get("published", "")).isdigit() and port.get("protocol", "tcp") in set(Transport)
     )
     deploy = body.get("deploy") or {}
     update = deploy.get("update_config") or {}

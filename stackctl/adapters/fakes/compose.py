@@ -15,6 +15,7 @@ from typing import Any
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import endpoints, values
 from stackctl.model.project import Mount, Project, PublishedPort, Service
+from stackctl.model.streams import Transport
 from stackctl.model.values import ServiceName
 from stackctl.observed.containers import Container
 from stackctl.stackfile.document import Document
@@ -111,7 +112,7 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
         environment=_pairs(body.get("environment")),
         mounts=tuple(_mount(str(volume)) for volume in body.get("volumes") or () if ":" in str(volume)),
         hosts=frozenset(filter(None, (body.get("container_name"),))),
-        exposed=tuple(sorted({*map(int, body.get("expose") or ()), *(port.target for port in ports)})),
+        exposed=tuple(sorted({*map(int, body.get("expose") or ()), *(one.target for one in ports if one.is_tcp)})),
         needs=frozenset(map(str, body.get("depends_on") or ())),
         replicas=int(deploy.get("replicas", 1)),
         container_name=body.get("container_name"),
@@ -134,12 +135,13 @@ def _mount(text: str) -> Mount:
 
 
 def _port(port: Any) -> PublishedPort | None:  # noqa: ANN401  (YAML holds anything)
-    """A port in Compose's short or long form; None for one that is not published, or not TCP."""
+    """A port in Compose's short or long form; None for one that is not published."""
     if isinstance(port, dict):
         parts = (port.get("host_ip"), port.get("published"), port.get("target"))
         port = ":".join(str(part) for part in parts if part) + f"/{port.get('protocol', 'tcp')}"
     place, _, protocol = str(port).partition("/")
     at, _, target = place.rpartition(":")
-    return (
-        PublishedPort(values.port(int(target)), endpoints.port_binding(at)) if at and protocol in {"", "tcp"} else None
-    )
+    if not at:
+        return None
+    transport = Transport(protocol or Transport.TCP)
+    return PublishedPort(values.port(int(target)), endpoints.port_binding(at), transport)

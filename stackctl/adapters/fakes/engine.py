@@ -31,6 +31,7 @@ from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, Endpoint, PortBinding
 from stackctl.model.layout import CERTBOT_CONF, LIVE, STAMPS
 from stackctl.model.project import Project, Service
+from stackctl.model.streams import Transport
 from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.ports import Engine, EngineVersion, Output
 from stackctl.stackfile.document import Document
@@ -141,9 +142,11 @@ class FakeEngine(FakeServices):
             with self._mounts.only(mounts):
                 return self._command(command)
 
-    def publisher(self, at: PortBinding) -> str | None:
+    def publisher(self, at: PortBinding, transport: Transport = Transport.TCP) -> str | None:
         with self._call("publisher"):
-            found = [r for r in self.runs.values() if r.container.running and at in [p.at for p in r.service.ports]]
+            wanted = at, transport
+            running = [run for run in self.runs.values() if run.container.running]
+            found = [run for run in running if wanted in [(one.at, one.transport) for one in run.service.ports]]
             return f"{found[0].project}-{found[0].service.name}-1" if found else None
 
     def accepts(self, container: Container, port: int) -> bool | None:

@@ -56,7 +56,7 @@ class FakeNetwork:
     def _published(self, port: int) -> bool:
         """Return whether a proxy is running that is published on ``port`` at any address."""
         runs = [run for run in self._engine.runs.values() if run.container.running and run.service.role == "proxy"]
-        return any(published.at.port == port for run in runs for published in run.service.ports)
+        return any(published.is_tcp and published.at.port == port for run in runs for published in run.service.ports)
 
     def ca_directory(self, url: str, bundle: bytes | None) -> CaDirectory:
         del bundle

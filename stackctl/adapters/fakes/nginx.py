@@ -29,10 +29,11 @@ class FakeNginx:
 
     def __init__(self, version: str = "1.30.4") -> None:
         self.version = version
+        self.built = "--with-stream --with-stream_ssl_preread_module"
 
     def asked(self, command: Sequence[str]) -> Asked | None:
         match list(command):
-            case ["nginx", "-V"]:
+            case ["sh", "-c", script] if script.startswith("nginx -V"):
                 return Asked("version")
             case ["nginx", *_, "-c", path]:
                 return Asked("test", path.removeprefix(f"{self.layout.mount}/").removesuffix(f"/{MAIN}"))
@@ -41,7 +42,7 @@ class FakeNginx:
         return None
 
     def print_version(self) -> Output:
-        return Output(0, f"nginx version: nginx/{self.version}\n")
+        return Output(0, f"nginx version: nginx/{self.version}\nconfigure arguments: {self.built}\n")
 
     def test(self, folder: Path, shown: str, on_host: OnHost) -> Output:
         if not (folder / MAIN).is_file():

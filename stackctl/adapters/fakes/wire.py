@@ -9,6 +9,7 @@ from stackctl.adapters.fakes.compose import Run
 from stackctl.adapters.fakes.faults import Faults
 from stackctl.certs.lineage import Certificate
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint, PortBinding
+from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
 
 MEANWHILE = 40000
@@ -31,8 +32,8 @@ class FakeWire:
     def _proxy(self, target: int, at: PortBinding | None = None) -> bool:
         """Return whether a proxy is running that publishes ``target`` at an address."""
         return any(
-            port.target == target and at in {None, port.at}
-            for run in self.runs.values()
+            port.is_tcp and port.target == target and at in {None, port.at}
+            for run in list(self.runs.values())  # a meter asks from a thread of its own
             if run.container.running and run.service.role == "proxy"
             for port in run.service.ports
         )
@@ -61,6 +62,8 @@ class FakeWire:
     def refuses(self, at: Endpoint) -> bool:
         return any(at.host in run.container.addresses for run in self.runs.values()) and not self.answers(at)
 
-    def owner(self, at: PortBinding) -> str | None:
+    def owner(self, at: PortBinding, transport: Transport = Transport.TCP) -> str | None:
         ports = [port for run in self.runs.values() if run.container.running for port in run.service.ports]
-        return "docker-proxy" if any(port.at == at for port in ports) else self.taken.get(at.port)
+        if any((port.at, port.transport) == (at, transport) for port in ports):
+            return "docker-proxy"
+        return self.taken.get(at.port) if transport is Transport.TCP else None

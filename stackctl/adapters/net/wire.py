@@ -21,6 +21,7 @@ from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.fields import Request as Sent
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
+from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Reply, Request, Response
 from stackctl.observed.wire import ANSWER_SECONDS
@@ -120,18 +121,20 @@ class HostWire:
         """See :meth:`Wire.refuses`."""
         return isinstance(connection_error(at.host, at.port), ConnectionRefusedError)
 
-    def owner(self, at: PortBinding) -> str | None:
+    def owner(self, at: PortBinding, transport: Transport = Transport.TCP) -> str | None:
         """See :meth:`Wire.owner`."""
         bare = at.address or "0.0.0.0"  # noqa: S104  (what Docker would bind)
         family = socket.AF_INET6 if ":" in bare else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kind = socket.SOCK_STREAM if transport is Transport.TCP else socket.SOCK_DGRAM
+        with socket.socket(family, kind) as probe:
+            if transport is Transport.TCP:  # with UDP it would share the port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((bare, at.port))
             except OSError as error:
                 if error.errno == errno.EADDRNOTAVAIL:
                     return "no network interface of this host (it has no such address)"
-                return _listener(bare, at.port) if error.errno == errno.EADDRINUSE else None
+                return _listener(bare, at.port, transport) if error.errno == errno.EADDRINUSE else None
         return None
 
 
@@ -155,15 +158,16 @@ def _of_each(
         return dict(zip(names, found, strict=True))
 
 
-def _listener(host: str, port: int) -> str:
+def _listener(host: str, port: int, transport: Transport) -> str:
     """Describe the process that listens on ``host`` and ``port``."""
     import psutil  # noqa: PLC0415  (only when a port is taken)
 
     try:
-        for connection in psutil.net_connections("tcp"):
+        for connection in psutil.net_connections(transport.value):
             taken = connection.laddr[0] if connection.laddr else ""
             clash = taken == host or {taken, host} & {"0.0.0.0", "::"}  # noqa: S104  (compared, not bound)
-            listens_at = connection.laddr[1:] if connection.status == psutil.CONN_LISTEN else ()
+            listens = connection.status in {psutil.CONN_LISTEN, psutil.CONN_NONE}  # UDP has no state
+            listens_at = connection.laddr[1:] if listens else ()
             if clash and port in listens_at and connection.pid:
                 process = psutil.Process(connection.pid)
                 return f"{process.name()} (pid {process.pid})"

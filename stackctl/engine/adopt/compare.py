@@ -63,7 +63,7 @@ def compare(
     ``project`` and ``stack`` are those that ``operations`` lead to. Nothing of the stack is changed.
     """
     old = context.orchestrator.containers(project.name).running(foreign.layout.proxy.name)
-    published = {port.target: port.at for port in foreign.layout.proxy.ports}
+    published = {port.target: port.at for port in foreign.layout.proxy.ports if port.is_tcp}
     found, skipped = probes(foreign.conf)
     asked = [probe for probe in found if probe.port in published]
     if old is None:

@@ -20,12 +20,12 @@ from stackctl.adapters.disk.files import (
     write_whole,
 )
 from stackctl.certs.lineage import Lineage
-from stackctl.engine.adopt.downtime import DowntimeMeter
 from stackctl.engine.adopt.foreign import Foreign
 from stackctl.engine.adopt.volumes import write_entries
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.handlers import Handlers, one_by_one
 from stackctl.engine.context import Context
+from stackctl.engine.downtime import DowntimeMeter
 from stackctl.errors import HostError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.history import HistoryEntry

@@ -17,6 +17,7 @@ from stackctl.engine.apply.live import LiveProxy
 from stackctl.engine.apply.services import services_answer
 from stackctl.engine.apply.settings import change_settings
 from stackctl.engine.apply.staging import Published
+from stackctl.engine.apply.start import start
 from stackctl.engine.context import Context, Issuer
 from stackctl.engine.sources.webroot.repair import repair_lineages
 from stackctl.errors import EngineError, NotReady, StackctlError
@@ -171,8 +172,7 @@ class Executor:
             DropCopy: one_by_one(lambda op: directory.remove_copy(op.lineage)),
             WriteHook: one_by_one(lambda op: directory.write_hook(op.files)),
             PullImage: one_by_one(lambda op: context.images.pull(op.image)),
-            StartService: self._start,
-            StartProxy: self._start,
+            **dict.fromkeys((StartService, StartProxy), partial(start, context, self._stack, self._observed)),
             AwaitService: self._await,
             StageFiles: one_by_one(lambda op: self._staging.stage(op, self._failed)),
             Publish: one_by_one(self._publish),
@@ -206,27 +206,6 @@ class Executor:
 
     def _publish(self, _operation: Publish) -> None:
         self._live.publish()
-
-    def _start(self, operations: Sequence[StartService | StartProxy]) -> Errors:
-        errors = self._up([operation.service for operation in operations])
-        for number, operation in enumerate(operations):
-            # A start of the proxy includes that it answers.
-            if isinstance(operation, StartProxy) and errors[number] is None:
-                try:
-                    prove.generation_answers(self._context, self._stack, self._observed.project.name)
-                except StackctlError as error:
-                    errors[number] = error
-        return errors
-
-    def _up(self, services: list[str]) -> list[StackctlError | None]:
-        """Start all services with one call or, if that fails, one by one, to attribute the failure."""
-        try:
-            self._context.orchestrator.up(services)
-        except StackctlError as error:
-            if len(services) == 1 or (isinstance(error, EngineError) and error.everywhere):
-                return [error] * len(services)
-            return [only for one in services for only in self._up([one])]
-        return [None] * len(services)
 
     def _await(self, operations: Sequence[AwaitService]) -> Errors:
         return services_answer(self._context, self._stack, self._observed.project.name, operations)

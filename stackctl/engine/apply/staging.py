@@ -60,6 +60,7 @@ class Staging:
     def stage(self, operation: StageFiles, failed: Collection[str]) -> None:
         """Add an operation's files; they are not on disk yet. ``failed`` are the sites that failed so far."""
         self._failed.update(site.name for site in self._stack.sites if site.name in failed)
+        self._failed.update(stream.name for stream in self._stack.streams if stream.name in failed)
         self._staged[operation.scope or f"shared:{len(self._staged)}"] = operation
 
     def publish(self) -> Published:
@@ -164,10 +165,11 @@ class Staging:
     def _fresh(self, base: Files, name: Domain) -> Files | None:
         """Return the files of a site as they are rendered now, if they are others than in ``base``."""
         site = self._stack.site(name)
-        if site is None or site.name != name:
+        sites = [site] if site is not None and site.name == name else []
+        if not sites and self._stack.stream(name) is None:
             return None
         tls = {one.name: site_tls(one, held(one, self._observed.shelf)) for one in self._stack.sites}
-        fresh = self._rendering.render(self._stack, [site], tls).sites[name]
+        fresh = self._rendering.render(self._stack, sites, tls).of(name)
         live = {path: body for path, body in base.items() if self._proxy.site_of(path) == name}
         return fresh if fresh != live else None
 

@@ -47,6 +47,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         project=project,
         version=program.version,
         hybrid_keys=program.hybrid_keys,
+        streams=program.streams,
         ipv6=context.network.has_ipv6(),
         in_the_way=delivery.in_the_way(),
         missing=(*directory.missing(layout), *delivery.missing()),
@@ -84,10 +85,12 @@ class ProxyProgram:
 
     Attributes:
         hybrid_keys: whether its TLS library has X25519MLKEM768.
+        streams: what it has to load for streams, as in :attr:`~stackctl.model.stack.ProxyService.streams`.
     """
 
     version: Version
     hybrid_keys: bool
+    streams: str | None
 
 
 def proxy_program(context: Context, proxy: Proxy, image: str) -> ProxyProgram:
@@ -103,4 +106,4 @@ def proxy_program(context: Context, proxy: Proxy, image: str) -> ProxyProgram:
     if printed is None:
         printed = context.sandbox.run_once(image, proxy.version_command(), tmpfs=proxy.layout.tmpfs).text
         context.directory.cache_version(image_id, printed)
-    return ProxyProgram(proxy.parse_version(printed), proxy.has_hybrid_keys(printed))
+    return ProxyProgram(proxy.parse_version(printed), proxy.has_hybrid_keys(printed), proxy.needed_for_streams(printed))

@@ -12,6 +12,7 @@ CUSTOM = NGINX / CUSTOM_FOLDER
 MAIN = "nginx.conf"
 SITES = "sites"
 SNIPPETS = "snippets"
+STREAMS = "streams"
 PARKED = ".parked"
 """The end of the name of a file that says why its site was taken out."""
 
@@ -28,8 +29,8 @@ _SERVER_END, _LOCATION_END = ".conf", ".location.conf"
 
 LAYOUT = ProxyLayout(
     place=NGINX,
-    entry_points={name: f"{LIVE}/{name}" for name in (MAIN, SITES, SNIPPETS)},
-    folders=(SITES,),
+    entry_points={name: f"{LIVE}/{name}" for name in (MAIN, SITES, SNIPPETS, STREAMS)},
+    folders=(SITES, STREAMS),
     custom_files=("*.conf", "*.ca.pem"),
     marker=f"{SNIPPETS}/generation.conf",
     tmpfs=("/run", "/tmp", TEMPORARY),  # noqa: S108  (inside the container)

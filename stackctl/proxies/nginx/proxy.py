@@ -11,6 +11,7 @@ from stackctl.model.endpoints import PortBinding, web_listeners
 from stackctl.model.layout import MARKER_PATH, PROXY_MOUNTS, RENEWED
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
+from stackctl.model.streams import is_port
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.capabilities import OLDEST
@@ -35,6 +36,13 @@ from stackctl.proxies.nginx.rejection import explained, shown, site_of
 from stackctl.proxies.nginx.shared import original_of, shared_files
 from stackctl.proxies.nginx.site import site_files
 from stackctl.proxies.nginx.snippets import own_directives
+from stackctl.proxies.nginx.streams import (
+    MODULE,
+    file_of,
+    needed_for_streams,
+    refuse_clashes,
+    stream_files,
+)
 from stackctl.proxies.nginx.trace import trace
 from stackctl.proxies.nginx.upstream import ca_files
 from stackctl.proxies.proxy import Files, Rejection, Reload, Rendered, SiteTls, Tracer, Version
@@ -65,6 +73,10 @@ _RELOAD = Reload(
 _VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
 _LIBRARY = re.compile(r"\bOpenSSL (\d+)\.(\d+)\.")
 _HYBRID_SINCE = (3, 5)
+_VERSION_SCRIPT = f"""\
+nginx -V || exit
+ls "$(nginx -V 2>&1 | sed -n 's/.*--modules-path=\\([^ ]*\\).*/\\1/p')/{MODULE}"
+exit 0"""
 _PASSWORDS = re.compile(
     rf"""^[ \t]*auth_basic_user_file\s+["']?{re.escape(CUSTOM.mount)}/([^/\s"';$]+)["']?\s*;""", re.MULTILINE
 )
@@ -104,6 +116,7 @@ class Nginx:
         """Return ``nginx.conf`` and the snippets, and the files below ``sites/``."""
         # Editors on Windows write one; nginx reads it as a part of the first word.
         custom = {name: content.removeprefix(BOM_UTF8) for name, content in custom.items()}
+        refuse_clashes(stack, custom)
         http = custom.get(CUSTOM_HTTP)
         groups, around = all_groups(stack, http), own_directives(http)
         return Rendered(
@@ -122,10 +135,14 @@ class Nginx:
                 )
                 for site in sites
             },
+            {stream.name: stream_files(stack, stream) for stream in stack.streams},
         )
 
     def site_of(self, path: str) -> Domain | None:
-        """Return the DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom``, ``.location`` or ``.ca``."""
+        """Return the DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom``, ``.location`` or ``.ca``.
+
+        That of a file below ``streams/`` is the name of the stream.
+        """
         return site_of(path)
 
     def sites_in(self, files: Files) -> frozenset[Domain]:
@@ -135,11 +152,12 @@ class Nginx:
         )
 
     def parked_note(self, site: Domain, reason: str) -> Files:
-        """Return ``sites/DOMAIN.parked``, which no ``include`` matches."""
-        return {f"{SITES}/{site}{PARKED}": f"{reason}\n".encode()}
+        """Return ``sites/DOMAIN.parked``, which no ``include`` matches; that of a port is below ``streams/``."""
+        path = file_of(site) if is_port(site) else f"{SITES}/{site}"
+        return {f"{path}{PARKED}": f"{reason}\n".encode()}
 
     def parked(self, files: Files) -> Mapping[Domain, str]:
-        """Return the content of each ``sites/DOMAIN.parked``."""
+        """Return the content of each file ``.parked``."""
         notes = ((self.site_of(path), body) for path, body in files.items() if path.endswith(PARKED))
         return {site: body.decode("utf-8", "replace").strip() for site, body in notes if site is not None}
 
@@ -172,8 +190,8 @@ class Nginx:
         return ["nginx", "-e", "/dev/stderr", "-g", "daemon off;"]
 
     def version_command(self) -> list[str]:
-        """Return ``nginx -V``, which also prints the TLS library."""
-        return ["nginx", "-V"]
+        """Return ``nginx -V``, which also prints the TLS library, and a list of the module for streams."""
+        return ["sh", "-c", _VERSION_SCRIPT]
 
     def parse_version(self, output: str) -> Version:
         """Return the numbers of ``nginx version: nginx/1.30.4``."""
@@ -190,6 +208,10 @@ class Nginx:
         found = _LIBRARY.findall(output)
         # "built with OpenSSL 3.4.1 (running with OpenSSL 3.5.0)": the last one counts.
         return bool(found) and tuple(map(int, found[-1])) >= _HYBRID_SINCE
+
+    def needed_for_streams(self, output: str) -> str | None:
+        """Return the file of the module, where streams are not built in."""
+        return needed_for_streams(output)
 
     def explain(self, output: str, root: str, files: Files) -> Rejection:
         """Return the first ``[emerg]`` line, with the file it names."""

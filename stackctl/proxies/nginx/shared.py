@@ -23,6 +23,7 @@ from stackctl.proxies.nginx.snippets import (
     proxy_snippet,
     removed_snippet,
 )
+from stackctl.proxies.nginx.streams import https_listens, streams_block
 from stackctl.proxies.nginx.tls import tls_snippet
 from stackctl.proxies.nginx.variables import most_variables
 from stackctl.proxies.proxy import Files
@@ -43,6 +44,9 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     servers = sum(max(1, len(site.servers)) for site in stack.sites)
     names = sum(len(site.domains) for site in stack.sites)
     variables = sum(map(most_variables, stack.sites))
+    # Each name is resolved this often: with more sites less often, so that Docker's resolver is not flooded.
+    resolver_valid = max(2, sites // 50)
+    listens = https_listens(stack, able)
     conf = render(
         "nginx/nginx.conf.j2",
         http2=able.http2,
@@ -52,10 +56,13 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         # Names of a site's own variables are long: the default rows of 64 bytes would hold one each.
         variables_hash_size=_power_of_two(max(1024, 2 * variables)) if variables else None,
         zone_size=_power_of_two(max(256, 8 * (servers + own_hosts))),
-        # Each name is resolved this often: with more sites less often, so that Docker's resolver is not flooded.
-        resolver_valid=max(2, sites // 50),
+        resolver_valid=resolver_valid,
         http=stack.proxy.http,
         https=stack.proxy.https,
+        listens=listens,
+        passes=bool(stack.passthroughs),
+        module=stack.proxy.streams if stack.streams else "",
+        streams=streams_block(stack, resolver_valid),
         ipv6=stack.proxy.ipv6,
         custom=custom is not None,
         unknown=unknown_lines(stack.unknown),
@@ -69,6 +76,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     files = {
         "nginx.conf": giving_way(conf, own, 4),
         "snippets/acme.conf": challenge(),
+        "snippets/https.conf": render("nginx/snippets/https.conf.j2", listens=listens),
         "snippets/proxy.conf": proxy_snippet(),
         "snippets/removed.conf": removed_snippet(),
         **({"snippets/grpc.conf": grpc_snippet()} if any(map(_speaks_grpc, stack.sites)) else {}),

@@ -61,7 +61,6 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         # nginx reserves the memory of idle connections for each site: 32 of them cost 6 KB.
         keepalive=32 if len(stack.sites) <= MANY else 8,
         http=names,
-        http2=able.http2,
         certificates=tls.by_certificate(site),
         settings=settings(site, own, stores=needs_buffering((*own[1], *own[2]))),
         answers=answers,

@@ -6,12 +6,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from stackctl.adapters.disk.files import read_or_none
-from stackctl.engine.adopt.downtime import DowntimeMeter
 from stackctl.engine.adopt.proxy_image import find_layout
 from stackctl.engine.adopt.take_over import TakeOver, downtime_meter, take_back
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
+from stackctl.engine.downtime import DowntimeMeter
 from stackctl.errors import InputError, StackctlError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.history import HistoryEntry
@@ -97,7 +97,7 @@ def undo_adoption(
     text = old[entry.file].decode()
     project = context.orchestrator.resolve(text)
     proxy = find_layout(context, project).proxy
-    at = {port.target: port.at for port in proxy.ports}
+    at = {port.target: port.at for port in proxy.ports if port.is_tcp}
     http = at.get(HTTP_PORT) or at[HTTPS_PORT]
     lineages = context.directory.lineages()
     names = [

@@ -23,6 +23,7 @@ from stackctl.model.endpoints import HTTPS_PORT, Endpoint, PortBinding
 from stackctl.model.fields import Request
 from stackctl.model.layout import CERTBOT_CONF, STAMPS
 from stackctl.model.project import Project, Service
+from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Process
 from stackctl.observed.ports import Engine, EngineVersion, Output, Staged
@@ -197,9 +198,11 @@ class Cluster:
         """Return one line."""
         return f"{self._replica(container).id} started" if lines else ""
 
-    def publisher(self, at: PortBinding) -> str | None:
+    def publisher(self, at: PortBinding, transport: Transport = Transport.TCP) -> str | None:
         """Return the replica that publishes a port."""
-        return next((one.id for one in self.replicas.values() if at in [port.at for port in one.service.ports]), None)
+        wanted = at, transport
+        own = {one.id: [(port.at, port.transport) for port in one.service.ports] for one in self.replicas.values()}
+        return next((name for name, ports in own.items() if wanted in ports), None)
 
     # Sandbox
 

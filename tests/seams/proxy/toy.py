@@ -155,6 +155,9 @@ class Toy:
     def has_hybrid_keys(self, output: str) -> bool:
         return "hybrid" in output
 
+    def needed_for_streams(self, output: str) -> str | None:  # noqa: ARG002  (it has none)
+        return None
+
     def parse_version(self, output: str) -> Version:
         """Return the numbers of ``toyd release 3 update 7``."""
         match = re.search(r"release (\d+) update (\d+)", output)

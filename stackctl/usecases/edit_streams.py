@@ -1,0 +1,91 @@
+"""``stackctl add-stream`` and ``remove-stream``: what is passed on without HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from stackctl.engine.context import Context
+from stackctl.errors import InputError, StackfileError
+from stackctl.model.endpoints import Endpoint
+from stackctl.model.matching import Network
+from stackctl.model.streams import StreamPort
+from stackctl.model.values import Domain
+from stackctl.plan.intent import Intent
+from stackctl.stackfile import edit
+from stackctl.stackfile.keys import KEY
+from stackctl.stackfile.streams import stream_block
+from stackctl.usecases.converge import Loaded, converge, load, load_current
+from stackctl.usecases.result import Result
+
+_NOTHING_ELSE = Intent(focus=frozenset())
+"""Of the sites nothing changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddStream:
+    """What is passed on, from a port or for a name, and where to."""
+
+    listen: StreamPort | Domain
+    upstream: Endpoint
+    allow: tuple[Network, ...] = ()
+
+    @property
+    def name(self) -> Domain:
+        """What the stream is called."""
+        return self.listen.scope if isinstance(self.listen, StreamPort) else self.listen
+
+
+def add_stream(context: Context, wanted: AddStream, *, dry_run: bool = False) -> Result[None]:
+    """Pass connections on: write the stream, publish its port and load it.
+
+    Raises:
+        InputError: the port or the name has another use; nothing was written.
+        StackfileError: the list of ports cannot be edited; nothing was written.
+    """
+    loaded = load_current(context)
+    there = loaded.stack.stream(wanted.name)
+    if there is None:
+        loaded = _added(context, loaded, wanted)
+    elif (there.listen, str(there.upstream), there.allow) != (wanted.listen, str(wanted.upstream), wanted.allow):
+        to = f"{there.name} is passed on to {there.upstream} already"
+        if there.upstream == wanted.upstream:
+            to = f"{there.name} is passed on to {there.upstream} already, with other settings"
+        hint = f"edit it there and run 'stackctl up', or remove it with 'stackctl remove-stream {there.name}'"
+        raise InputError(to, where=there.where, hint=hint)
+    return converge(context, "add-stream", loaded, _NOTHING_ELSE, dry_run=dry_run)
+
+
+def _added(context: Context, loaded: Loaded, wanted: AddStream) -> Loaded:
+    """Load the file with the stream; an error in its lines names the argument, as they were never written."""
+    listen, sni = (str(wanted.listen), None) if isinstance(wanted.listen, StreamPort) else (None, wanted.listen)
+    block = stream_block(listen, sni, str(wanted.upstream), tuple(map(str, wanted.allow)))
+    site = loaded.stack.site(sni) if sni else None
+    if site is not None:
+        hint = f"remove the site with 'stackctl remove-app {site.name}', or choose another name"
+        raise InputError(f"{sni} is a site of this stack", where=site.where, hint=hint)
+    path = (KEY, "streams")
+    edited = edit.add_item(loaded.doc, path, block)
+    try:
+        return load(context, edited, loaded.before)
+    except StackfileError as error:
+        last = len(edited.data(path)) - 1
+        places = {
+            edited.where_of((*path, last)): "LISTEN",
+            edited.where_of((*path, last, "listen")): "LISTEN",
+            edited.where_of((*path, last, "upstream")): "UPSTREAM",
+        }
+        if error.where not in places:
+            raise
+        raise InputError(error.message, where=places[error.where], hint=error.hint) from error
+
+
+def remove_stream(context: Context, name: Domain, *, dry_run: bool = False) -> Result[None]:
+    """Remove a stream, and with it the port that was published for it."""
+    loaded = load_current(context)
+    stream = loaded.stack.stream(name)
+    if stream is None:
+        # What an interrupted run left behind is cleaned up.
+        result = converge(context, "remove-stream", loaded, _NOTHING_ELSE, dry_run=dry_run)
+        return replace(result, notes=(*result.notes, f"{name} is no stream of this stack"))
+    doc = edit.remove(loaded.doc, (KEY, "streams", loaded.stack.streams.index(stream)))
+    return converge(context, "remove-stream", load(context, doc, loaded.before), _NOTHING_ELSE, dry_run=dry_run)
