@@ -9,7 +9,7 @@ import pytest
 
 from stackctl.adapters.fakes.compose import Run
 from stackctl.adapters.fakes.faults import Killed
-from stackctl.errors import ExitCode, StackctlError, StackfileError
+from stackctl.errors import EngineError, ExitCode, StackctlError, StackfileError
 from stackctl.model import deploying
 from stackctl.model.project import ROLE_LABEL
 from stackctl.observed.reply import Response
@@ -91,6 +91,18 @@ def test_a_service_that_is_built_has_the_image_that_compose_names_after_it(site:
 def test_connections_that_stay_open_hold_a_deploy_no_longer_than_its_drain(app: World) -> None:
     key(app, "      deploy: {drain: 10ms}\n")
     app.fake.looks.leaving = 10**6
+    done(app.up())
+    assert images(app) == ["one:2"]
+    assert [note for note in app.report.notes if "after 0.01 s" in note]
+
+
+def test_where_processes_cannot_be_listed_the_whole_drain_passes(app: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    key(app, "      deploy: {drain: 10ms}\n")
+
+    def refuse(_container: str) -> tuple[()]:
+        raise EngineError("Docker reports an error: exec: ps: not found")
+
+    monkeypatch.setattr(app.fake, "processes", refuse)
     done(app.up())
     assert images(app) == ["one:2"]
     assert [note for note in app.report.notes if "after 0.01 s" in note]

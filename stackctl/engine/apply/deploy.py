@@ -183,17 +183,23 @@ class Deploys:
         if by_site:
             rejected = {operation.scope: error for operation, error in self._live.publish().rejected}
         if self._containers().is_running(self._stack.proxy.service) and not self._live.is_loaded():
-            self._workers = set(self._running_workers())
+            self._workers = set(self._running_workers() or ())
             self._switched = time.monotonic()
             self._live.reload()
         return rejected
 
     # What old workers and old containers still do
 
-    def _running_workers(self) -> dict[int, str]:
+    def _running_workers(self) -> dict[int, str] | None:
+        """Return the command lines of the proxy's workers; None if the engine's host cannot list them."""
         container = self._containers().require(self._stack.proxy.service).id
         worker = self._proxy.reload.worker
-        processes = self._context.containers.processes(container)
+        try:
+            processes = self._context.containers.processes(container)
+        except EngineError as error:
+            if error.everywhere:
+                raise
+            return None
         return {one.pid: one.command for one in processes if one.command.startswith(worker)}
 
     def _drain(self, operations: Sequence[Drain]) -> Errors:
@@ -203,8 +209,11 @@ class Deploys:
         time.sleep(max(0.0, reload.overlap - (time.monotonic() - self._switched)))
 
         def look() -> bool | None:
-            found = self._running_workers().items()
-            return None if any(pid in self._workers or reload.leaving in title for pid, title in found) else True
+            found = self._running_workers()
+            if found is None:
+                return None  # then the whole time passes
+            busy = any(pid in self._workers or reload.leaving in title for pid, title in found.items())
+            return None if busy else True
 
         if wait_for(look, seconds) is None:
             names = ", ".join(dict.fromkeys(operation.service for operation in operations))
