@@ -162,7 +162,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of a container: its command line, for how many seconds it has run, and its id on the host."""
+    """A process of a container: its command line, for how many seconds it has run, and its id.
+
+    The id is the host's or, of an engine that does not tell, the container's.
+    """
 
     command: str
     seconds: int

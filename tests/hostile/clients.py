@@ -79,7 +79,8 @@ def stalled_readers(target: Target, count: int, path: str) -> Iterator[list[ssl.
         for connection in held:
             connection.sendall(target.head(f"GET {path}"))
         for connection in held:
-            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+            start = connection.recv(1000)
+            assert start.startswith(b"HTTP/1.1 200"), f"a reader got {start[:60]!r}"
         yield held
 
 

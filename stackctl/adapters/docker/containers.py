@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from stackctl.adapters.docker import processes
 from stackctl.adapters.docker.archive import bounded, entries, untar
 from stackctl.adapters.docker.client import LABELS, Client, translated
 from stackctl.adapters.docker.compose import Compose
@@ -113,9 +114,28 @@ class DockerContainers:
 
     def processes(self, container: str) -> tuple[Process, ...]:
         """See :meth:`Containers.processes`."""
-        with translated():
-            rows = self._client.sdk.api.top(container, "-o pid,etimes,args")["Processes"]
+        try:
+            with translated():
+                rows = self._client.sdk.api.top(container, "-o pid,etimes,args")["Processes"]
+        except EngineError as error:
+            if error.everywhere:
+                raise
+            return self._listed_inside(container, error)
         return tuple(Process(str(arguments), int(seconds), int(pid)) for pid, seconds, arguments in rows)
+
+    def _listed_inside(self, container: str, error: EngineError) -> tuple[Process, ...]:
+        """Return the processes as the container itself shows them; ``error`` is why the engine does not."""
+        try:
+            found = processes.listed(self.execute(container, ["sh", "-c", processes.SCRIPT]).text)
+        except (EngineError, ValueError, IndexError):
+            found = ()
+        if not found:
+            raise EngineError(
+                f"the processes of the container {container[:12]} cannot be listed: {error.message}",
+                hint="'docker top' must work, or the container must have a shell: a rootless engine needs cgroups of"
+                " version 2, see 'docker info'",
+            ) from error
+        return found
 
     def log(self, container: str, lines: int) -> str:
         """See :meth:`Containers.log`."""
