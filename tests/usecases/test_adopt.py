@@ -247,6 +247,20 @@ def test_a_stack_of_stackctls_that_lost_its_settings_keeps_its_proxy(old: World)
     assert old.tree() == before
 
 
+def test_a_proxy_that_stays_loads_what_its_lost_settings_change(old: World) -> None:
+    done(adopt(old.host, look(old)))
+    old.edit("agree-tos: true", "default: 404\n  agree-tos: true")
+    done(old.up())
+    doc = Document.parse(old.text, "f")
+    for path in (("x-stackctl",), ("services", "one", "x-stackctl"), ("services", "two", "x-stackctl")):
+        doc = edit.remove(doc, path)
+    old.file.write_text(doc.text)
+    result = done(adopt(old.host, look(old)))
+    assert not data(result)["replaced"]
+    assert old.host.wire.generation(PortBinding(None, 80)) == old.published()
+    assert "ReloadProxy" in [type(step.operation).__name__ for step in result.steps if step.status == "done"]
+
+
 def test_a_tree_of_the_hosts_is_copied(old: World, tmp_path: Path) -> None:
     elsewhere = tmp_path / "etc-letsencrypt"
     (old.root / "data/certbot/conf").rename(elsewhere)

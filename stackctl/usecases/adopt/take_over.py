@@ -40,13 +40,15 @@ def adopt(context: Context, adoption: Adoption) -> Result[AdoptReport]:
     take_over = TakeOver(context, adoption.loaded.project.name, stack, lineages, adoption.foreign)
     result = Result("adopt", adoption.report(), adoption.plan)
     last = context.directory.history.last()
-    steps = Executor(context, stack, observed, take_over.handlers).run(Plan(adoption.before))
+    # One for both: the switch reloads the proxy if what was done before it went live.
+    executor = Executor(context, stack, observed, take_over.handlers)
+    steps = executor.run(Plan(adoption.before))
     notes: tuple[str, ...] = ()
     if any(step.error for step in steps):
         notes = _restore_old_stack(context, last, switched=False)
     else:
         with take_over.measured(adoption.switch):
-            steps += Executor(context, stack, observed, take_over.handlers).run(Plan(adoption.switch))
+            steps += executor.run(Plan(adoption.switch))
             if any(step.error for step in steps):
                 notes = _restore_old_stack(context, last, switched=True, meter=take_over.meter)
             else:
