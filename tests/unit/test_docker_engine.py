@@ -140,9 +140,19 @@ def test_inspect_shows_health_restarts_and_networks() -> None:
 
 
 PORTS = [
-    {"Names": ["/any-1"], "Ports": [{"IP": "0.0.0.0", "PublicPort": 80}, {"IP": "::", "PublicPort": 80}]},
-    {"Names": ["/one-1"], "Ports": [{"IP": "127.0.0.1", "PublicPort": 81}, {"PrivatePort": 80}]},
-    {"Names": ["/six-1"], "Ports": [{"IP": "::1", "PublicPort": 82}]},
+    {
+        "Names": ["/any-1"],
+        "Ports": [
+            {"IP": "0.0.0.0", "PublicPort": 80, "Type": "tcp"},
+            {"IP": "::", "PublicPort": 80, "Type": "tcp"},
+        ],
+    },
+    {
+        "Names": ["/one-1"],
+        "Ports": [{"IP": "127.0.0.1", "PublicPort": 81, "Type": "tcp"}, {"PrivatePort": 80, "Type": "tcp"}],
+    },
+    {"Names": ["/six-1"], "Ports": [{"IP": "::1", "PublicPort": 82, "Type": "tcp"}]},
+    {"Names": ["/udp-1"], "Ports": [{"IP": "0.0.0.0", "PublicPort": 8080, "Type": "udp"}]},
     {"Names": ["/none-1"], "Ports": None},
 ]
 
@@ -163,7 +173,7 @@ PORTS = [
 def test_who_publishes_a_port(at: PortBinding, holder: str | None) -> None:
     made, api = engine(containers=PORTS)
     assert made.containers.publisher(at) == (None if holder is None else f"the container {holder}")
-    assert api.calls == [("containers", (), {"filters": {"publish": str(at.port)}})]
+    assert api.calls == [("containers", (), {"filters": {"publish": f"{at.port}/tcp"}})]
 
 
 @pytest.mark.parametrize(
