@@ -9,7 +9,8 @@ from enum import StrEnum
 from stackctl.errors import InputError
 from stackctl.model.endpoints import Endpoint, PortBinding, port_binding
 from stackctl.model.matching import Network
-from stackctl.model.values import Domain, domain
+from stackctl.model.routing import Server
+from stackctl.model.values import Domain, ServiceName, domain
 
 _LISTEN = re.compile(r"(?P<at>.*?)(?:/(?P<protocol>[A-Za-z]+))?\Z", re.DOTALL)
 _SCOPE = re.compile(r"(?P<port>[0-9]{1,5})/(?P<protocol>tcp|udp)\Z")
@@ -60,7 +61,7 @@ class Stream:
 
     upstream: Endpoint
     listen: StreamPort | Domain
-    service: str | None = None
+    service: ServiceName | None = None
     allow: tuple[Network, ...] = ()
     where: str = ""
 
@@ -68,6 +69,11 @@ class Stream:
     def name(self) -> Domain:
         """What its files and operations are called: its domain, or its port with the protocol."""
         return self.listen.scope if isinstance(self.listen, StreamPort) else self.listen
+
+    @property
+    def server(self) -> Server:
+        """What gets them, as the server of a site would be."""
+        return Server(self.upstream, self.service)
 
     @property
     def port(self) -> StreamPort | None:

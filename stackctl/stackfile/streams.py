@@ -10,7 +10,7 @@ from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint
 from stackctl.model.routing import Site
 from stackctl.model.stack import ProxyService
 from stackctl.model.streams import Stream, StreamPort, Transport, stream_port
-from stackctl.model.values import Domain
+from stackctl.model.values import Domain, ServiceName
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY, checked
 from stackctl.stackfile.schema import StackKeys
@@ -60,7 +60,7 @@ def _stream(doc: Document, path: Path, keys: StreamKeys, services: Collection[st
         listen = checked(doc, (*path, "listen"), stream_port, str(keys.listen))
     upstream = checked(doc, (*path, "upstream"), stream_upstream, keys.upstream)
     allow = [keys.allow] if isinstance(keys.allow, str) else keys.allow
-    service = next((name for name in services if name.lower() == upstream.host), None)
+    service = next((ServiceName(name) for name in services if name.lower() == upstream.host), None)
     return Stream(
         # A service keeps its capital letters, as in its site.
         Endpoint(service, upstream.port) if service else upstream,

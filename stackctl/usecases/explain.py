@@ -13,9 +13,11 @@ from stackctl.diagnose.hops import Hop, HopKind
 from stackctl.diagnose.route import acted, described
 from stackctl.diagnose.trace import TraceFacts, judge_trace
 from stackctl.engine.context import Context
+from stackctl.engine.probe.parked import parked_sites
 from stackctl.engine.probe.trace import collect_trace
 from stackctl.errors import ExitCode
 from stackctl.model.fields import Request
+from stackctl.model.streams import Stream
 from stackctl.model.values import Domain
 from stackctl.proxies.trace import LoggedError
 from stackctl.usecases.converge import load_current
@@ -142,6 +144,9 @@ class ExplainReport:
 def explain(context: Context, name: Domain, request: Request) -> Result[ExplainReport]:
     """Send a request for ``name``, and trace it from the published port to the app; one that may act is only traced."""
     loaded = load_current(context)
+    stream = loaded.stack.stream(name)
+    if stream is not None:
+        return _passed_on(stream, request, parked_sites(context, loaded.stack).get(name))
     gathered = collect_trace(context, loaded.stack, loaded.project, name, request)
     facts = gathered.facts
     judged = judge_trace(facts)
@@ -166,6 +171,36 @@ def explain(context: Context, name: Domain, request: Request) -> Result[ExplainR
     )
     notes = () if facts.held_back is None else (f"{facts.held_back}: this is what the files say",)
     return Result("explain", report, notes=notes, found=ExitCode.OK if broken is None else ExitCode.FAILED)
+
+
+def _passed_on(stream: Stream, request: Request, reason: str | None) -> Result[ExplainReport]:
+    """Say that nothing of the request is seen: its TLS is not terminated; ``reason`` is why the stream is parked."""
+    name = stream.name
+    server = f"the connection is passed on to {stream.upstream} as it is: the app has the certificate, and answers"
+    hops = [Hop(HopKind.SERVER, Verdict.OK, server, stream.where)]
+    if reason is not None:
+        todo = "correct the cause, then run 'stackctl up'"
+        hops = [Hop(HopKind.SERVER, Verdict.WRONG, f"{name} is parked: {reason}", stream.where, todo)]
+    report = ExplainReport(
+        domain=name,
+        path=request.target,
+        method=request.method,
+        sent=False,
+        whole=reason is None,
+        broken=None if reason is None else _hop(hops[0]),
+        hops=tuple(map(_hop, hops)),
+        route=None,
+        earlier=(),
+        status=None,
+        location=None,
+        http_status=None,
+        http_location=None,
+        certificate=None,
+        containers=(),
+        log=(),
+    )
+    note = f"{name} is a stream: nothing was sent; 'stackctl doctor' says whether its app can be reached"
+    return Result("explain", report, notes=(note,), found=ExitCode.OK if reason is None else ExitCode.FAILED)
 
 
 def _route(facts: TraceFacts) -> RouteReport | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,6 +18,8 @@ from stackctl.engine.probe.parked import parked_sites
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import EVERY_PATH
 from stackctl.model.routing import Server, Site
+from stackctl.model.stack import Stack
+from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
 from stackctl.plan.retire import unused_lineages
@@ -79,6 +81,26 @@ class SiteStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """The current state of a stream.
+
+    Attributes:
+        stream: its port, or the name whose TLS it passes on.
+        allow: the clients that are let through; empty for all.
+        health: as that of a site; ``unknown`` for packets to something outside Compose.
+        where: ``file:line`` of its definition.
+        parked: why it was taken out of the proxy's configuration; None if it was not.
+    """
+
+    stream: str
+    upstream: str
+    allow: tuple[str, ...]
+    health: str
+    where: str
+    parked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FailingCertificate:
     """A certificate that the last round of the renewal loop could not renew, and why; the name is empty for all."""
 
@@ -115,6 +137,7 @@ class StatusReport:
     sites: tuple[SiteStatus, ...] = field(metadata=json_name("apps"))
     renewal: RenewalStatus = RenewalStatus()
     unused: tuple[str, ...] = ()
+    streams: tuple[StreamStatus, ...] = ()
 
 
 def status(context: Context) -> Result[StatusReport]:
@@ -156,7 +179,25 @@ def status(context: Context) -> Result[StatusReport]:
     proxy = proxies[0].state if proxies else "missing"
     renewal = _renewal(loop(context, stack, containers))
     unused = tuple(one.name for one in unused_lineages(shelf, stack.sites))
-    return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal, unused))
+    streams = tuple(_streams(context, stack, containers, parked))
+    return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal, unused, streams))
+
+
+def _streams(
+    context: Context, stack: Stack, containers: Deployment, parked: Mapping[Domain, str]
+) -> Iterator[StreamStatus]:
+    outside = [one for one in stack.streams if one.service is None and one.transport is Transport.TCP]
+    answers = endpoints_answer(context, (stream.upstream for stream in outside))
+    for stream in stack.streams:
+        known = stream.service is not None or stream.upstream in answers
+        yield StreamStatus(
+            str(stream.port or stream.name),
+            str(stream.upstream),
+            tuple(map(str, stream.allow)),
+            _health(stream.server, containers, answers) if known else "unknown",
+            stream.where,
+            parked.get(stream.name),
+        )
 
 
 def _maintenance(site: Site, now: datetime) -> str | None:

@@ -35,7 +35,7 @@ from stackctl.usecases.restore import RestoreReport
 from stackctl.usecases.result import Result
 from stackctl.usecases.rollback import RollbackReport
 from stackctl.usecases.servers import ServersReport, ServerStatus
-from stackctl.usecases.status import RenewalStatus, RouteStatus, SiteStatus, StatusReport
+from stackctl.usecases.status import RenewalStatus, RouteStatus, SiteStatus, StatusReport, StreamStatus
 from stackctl.usecases.up_down import DownReport
 from tests.docs.commands import commands
 from tests.docs.pages import REFERENCE, Page
@@ -81,6 +81,7 @@ def json_keys(kind: type) -> list[str]:
         ("The renewal of status", RenewalStatus),
         ("A row of status", SiteStatus),
         ("A route of status", RouteStatus),
+        ("A stream of status", StreamStatus),
         ("servers show", ServersReport),
         ("A row of servers show", ServerStatus),
         ("history", HistoryReport),

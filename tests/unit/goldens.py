@@ -89,10 +89,10 @@ def balanced(name: str, *servers: Server, **keys: Any) -> Site:
 
 
 STREAMS = (
-    Stream(Endpoint("db", 5432), stream_port("127.0.0.1:5432"), "db", (ip_network("192.0.2.0/24"),)),
+    Stream(Endpoint("db", 5432), stream_port("127.0.0.1:5432"), ServiceName("db"), (ip_network("192.0.2.0/24"),)),
     Stream(Endpoint("2001:db8::5", 51820), stream_port("51820/udp")),
-    Stream(Endpoint("mail", 443), domain("mail.example.com"), "mail"),
-    Stream(Endpoint("mail", 443), domain(f"x.{LONG}"[:253]), "mail", (ip_network("2001:db8::/32"),)),
+    Stream(Endpoint("mail", 443), domain("mail.example.com"), ServiceName("mail")),
+    Stream(Endpoint("mail", 443), domain(f"x.{LONG}"[:253]), ServiceName("mail"), (ip_network("2001:db8::/32"),)),
 )
 
 

@@ -10,7 +10,7 @@ from stackctl.errors import StackfileError
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.project import Project, PublishedPort, Service
 from stackctl.model.streams import Stream, Transport, stream_name, stream_port
-from stackctl.model.values import Domain
+from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.streams import needed_for_streams, refuse_clashes
 from stackctl.stackfile.document import Document
@@ -43,7 +43,7 @@ def test_a_stream_has_a_port_or_a_name() -> None:
         "{sni: Mail.example.com, upstream: 'mail:443'}",
     ) == (
         replace(
-            Stream(Endpoint("Db", 5432), stream_port("5432"), "Db", where="f.yml:8"),
+            Stream(Endpoint("Db", 5432), stream_port("5432"), ServiceName("Db"), where="f.yml:8"),
             allow=tuple(read("{listen: 1, upstream: 'a:1', allow: [192.0.2.0/24, 2001:db8::1]}")[0].allow),
         ),
         Stream(Endpoint("10.0.0.5", 1), stream_port("5432/udp"), where="f.yml:9"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,16 @@ from stackctl.adapters.fakes.nginx import FakeNginx
 from stackctl.adapters.fakes.proxy import OnHost
 from stackctl.errors import HostError, InputError, StackctlError, StackfileError
 from stackctl.model.endpoints import Endpoint
+from stackctl.model.fields import Request
 from stackctl.model.streams import stream_name, stream_port
 from stackctl.model.values import Domain
 from stackctl.observed.ports import Output
 from stackctl.stackfile.stream_ports import NOTE
 from stackctl.usecases.edit_streams import AddStream, add_stream, remove_stream
+from stackctl.usecases.explain import explain
 from stackctl.usecases.result import Result
-from tests.usecases.world import World, done, told
+from stackctl.usecases.status import status
+from tests.usecases.world import World, data, done, told
 
 DB = AddStream(stream_port("5432"), Endpoint("db", 5432), (ipaddress.ip_network("192.0.2.0/24"),))
 MAIL = AddStream(Domain("mail.example.com"), Endpoint("mail", 443))
@@ -139,3 +143,24 @@ def test_what_has_another_use_is_refused(site: World) -> None:
     other = refused(site, AddStream(stream_port("127.0.0.1:5432"), Endpoint("other", 1)))
     assert isinstance(other, InputError)
     assert other.message == "5432/tcp is passed on to db:5432 already"
+
+
+def test_status_doctor_and_explain_know_them(site: World) -> None:
+    site.fake.images["db:1"] = (5432,)
+    site.edit("\nservices:\n", "\nservices:\n  db:\n    image: db:1\n")
+    site.edit("\nx-stackctl:\n", "\nx-stackctl:\n  streams:\n    - {listen: 53/udp, upstream: '10.0.0.9:53'}\n")
+    done(site.up())
+    done(add(site))
+    done(add(site, replace(MAIL, upstream=Endpoint("10.0.0.9", 443))))
+    rows = {row["stream"]: row for row in data(status(site.host))["streams"]}
+    assert {name: row["health"] for name, row in rows.items()} == {
+        "53/udp": "unknown",
+        "5432": "running",
+        "mail.example.com": "no answer",
+    }
+    assert rows["5432"]["allow"] == ["192.0.2.0/24"]
+    found = site.doctor()["streams"]
+    assert (found["app-container"], found["app-port"], found["app-outside"]) == ("ok", "ok", "wrong")
+    shown = data(explain(site.host, Domain("mail.example.com"), Request("GET", "/")))
+    assert shown["links"][0]["text"].startswith("the connection is passed on to 10.0.0.9:443 as it is")
+    assert (shown["whole"], shown["sent"]) == (True, False)

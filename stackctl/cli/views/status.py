@@ -10,7 +10,7 @@ from stackctl.cli.console import plain
 from stackctl.cli.table import fits, table
 from stackctl.model.matching import EVERY_PATH
 from stackctl.usecases.result import Result
-from stackctl.usecases.status import SiteStatus, StatusReport
+from stackctl.usecases.status import SiteStatus, StatusReport, StreamStatus
 from stackctl.wording import day, listed
 
 _SERVED_STYLES = {"real": "green", "dummy": "yellow", "other": "yellow", "nothing": "red", "parked": "red"}
@@ -22,9 +22,24 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     plain(console, f"project {report.project}, proxy {report.proxy}")
     for name in report.unused:
         plain(console, f"no site uses the certificate {name}: 'stackctl cert retire {name}' deletes it")
-    if not report.sites:
+    if report.sites:
+        _sites(console, report)
+    else:
         plain(console, "no sites yet: add one with 'stackctl add-app DOMAIN'")
-        return
+    if report.streams:
+        rows = [(one.stream, one.upstream, listed(one.allow, 3) or "all", _health(one)) for one in report.streams]
+        plain(console, "")
+        table(console, ("STREAM", "UPSTREAM", "CLIENTS", "HEALTH"), rows, lambda _: "bold")
+    for stream in report.streams:
+        if stream.parked:
+            plain(console, f"{stream.stream} is parked, so that all other sites are served: {stream.parked}")
+
+
+def _health(row: StreamStatus) -> str:
+    return "parked" if row.parked else row.health
+
+
+def _sites(console: Console, report: StatusReport) -> None:
     shown = ([line for row in report.sites for line in _lines(row, aliases)] for aliases in _ALIASES)
     rows = next((rows for rows in shown if fits(console, _TITLES, rows)), None)
     rows = rows or [line for row in report.sites for line in _lines(row, _ALIASES[0])]

@@ -27,6 +27,7 @@ from stackctl.model.values import Domain
 from stackctl.observed.network import CaDirectory
 from stackctl.usecases.doctor.inputs import DoctorInputs, collect_inputs
 from stackctl.usecases.doctor.site_checks import app_checks, certificate_checks, unused_checks
+from stackctl.usecases.doctor.stream_checks import stream_checks
 from stackctl.usecases.result import Result
 from stackctl.usecases.unreadable import unreadable_files
 
@@ -67,6 +68,8 @@ def doctor(context: Context, only: Sequence[Domain] = ()) -> Result[DoctorReport
         earlier = [check for section in sections for check in section.checks]
         if sites:
             sections.append(Section("apps", tuple(app_checks(inputs, sites))))
+        if not only and (streams := tuple(stream_checks(inputs))):
+            sections.append(Section("streams", streams))
         unused = () if only else unused_checks(inputs)
         sections.append(Section("certificates", (*certificate_checks(inputs, sites, earlier), *unused)))
     return _result(sections)

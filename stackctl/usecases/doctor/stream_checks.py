@@ -1,0 +1,43 @@
+"""The checks of ``stackctl doctor`` about streams: whether the proxy can reach what they are passed on to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stackctl.diagnose import apps as judged_apps
+from stackctl.diagnose.check import Check, skipped
+from stackctl.engine.probe import apps as probe_apps
+from stackctl.engine.probe.parked import parked_sites
+from stackctl.model.streams import Transport
+from stackctl.usecases.doctor.inputs import DoctorInputs
+
+
+def stream_checks(inputs: DoctorInputs) -> Iterator[Check]:
+    """Yield the streams that are parked, and the checks of the apps behind all of them."""
+    context, stack, project, containers = inputs.context, inputs.stack, inputs.project, inputs.containers
+    if stack is None:
+        return
+    reasons = parked_sites(context, stack)
+    yield from (judged_apps.parked(one.name, reasons[one.name]) for one in stack.streams if one.name in reasons)
+    if project is None or not containers:
+        for stream in stack.streams:
+            yield from skipped([judged_apps.CONTAINER], inputs.broken or "the stack is down", stream.name)
+        return
+    tcp = [one for one in stack.streams if one.service is None and one.transport is Transport.TCP]
+    answers = probe_apps.endpoints_answer(context, (stream.upstream for stream in tcp))
+    networks = probe_apps.proxy_networks(context, stack.proxy, containers) if stack.streams else None
+    for stream in stack.streams:
+        facts = probe_apps.app_facts(
+            context,
+            containers,
+            networks,
+            stream.name,
+            stream.server,
+            stream.where,
+            answers=answers.get(stream.upstream),
+            active=stream.service is None or stream.service in project.services,
+        )
+        for check in judged_apps.judge_app(facts):
+            # Of ports for packets, neither a connection nor the table of listeners tells anything.
+            if stream.transport is Transport.TCP or check.name not in {judged_apps.PORT, judged_apps.OUTSIDE}:
+                yield check
