@@ -64,16 +64,16 @@ def _files(directory: Path) -> Iterator[dict[str, Any]]:
     files = locate(directory.absolute(), os.environ)
     for path in (files.main, *files.others):
         doc = Document.parse(read_regular(path).decode("utf-8"), path.name)
-        lists = {key: doc.data(("x-stackctl", key)) or [] for key in ("apps", "streams")}
+        lists = {key: doc.data(("x-stackctl", key)) or [] for key in ("apps", "redirects", "streams")}
         yield {"services": doc.data(("services",)) or {}, **lists}
 
 
 def _domains(directory: Path) -> Iterator[str]:
     for file in _files(directory):
         routed = [service.get("x-stackctl") for service in file["services"].values() if isinstance(service, dict)]
-        for keys in (*routed, *file["apps"]):
+        for keys in (*routed, *file["apps"], *file["redirects"]):
             if isinstance(keys, dict):
-                written = keys.get("domains") or ()
+                written = keys.get("domains") or keys.get("from") or ()
                 yield from map(str, [written] if isinstance(written, str) else written)
 
 

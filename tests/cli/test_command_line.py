@@ -22,6 +22,8 @@ STACK = """
 x-stackctl:
   apps:
     - {domains: api.example.com, upstream: "10.0.0.1:80"}
+  redirects:
+    - {from: old.example.com, to: https://example.com}
 services:
   web:
     image: web
@@ -85,7 +87,7 @@ def test_every_shell_completes_domains(stack: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["remove-app", ""], {"api.example.com", "example.com", "www.example.com"}),
+        (["remove-app", ""], {"api.example.com", "example.com", "old.example.com", "www.example.com"}),
         (["add-app", "x.example.com", "--service", "wo"], {"worker"}),
         (["rollback", ""], {"12", "7"}),
         (["renew", "--force", "api"], {"api.example.com"}),
