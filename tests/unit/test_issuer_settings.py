@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import subprocess
@@ -38,7 +37,7 @@ def ran(conf: Path, **spec: Any) -> dict[str, str | None]:
 
 
 def file(content: str = "# mine\n", before: str = BEFORE, path: str = "cli.ini") -> dict[str, str]:
-    return {"path": path, "before": hashlib.sha256(before.encode()).hexdigest(), "content": content}
+    return {"path": path, "before": before, "content": content}
 
 
 def test_a_file_is_replaced_with_its_mode(conf: Path) -> None:
@@ -60,6 +59,16 @@ def test_each_failure_is_that_of_its_file(conf: Path) -> None:
     assert "No such file" in (found["gone.conf"] or "")
     assert found["renewal-hooks/pre/stop.sh"] is None
     assert (conf / "cli.ini").read_text() == BEFORE
+
+
+@pytest.mark.parametrize("noted", ["", "\n[acme_renewal_info]\nari_retry_after = 2026-11-22T08:01:07\n"])
+def test_what_a_round_of_certbots_noted_meanwhile_stays(conf: Path, noted: str) -> None:
+    """As the loop starts with a round at the moment that 'up' starts its container."""
+    before, content = (f"version = 5.5.0\n[renewalparams]\nserver = {at}\n" for at in ("a", "b"))
+    now = "[acme_renewal_info]\nari_retry_after = 2026-11-23T08:01:07\n"
+    (conf / "cli.ini").write_text(before + now)
+    assert ran(conf, files=[file(content + noted, before + noted)]) == {"cli.ini": None}
+    assert (conf / "cli.ini").read_text() == content + now
 
 
 def test_nothing_is_changed_while_a_certbot_runs(conf: Path) -> None:

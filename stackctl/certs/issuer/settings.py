@@ -7,8 +7,8 @@ certbot's lock, so that no certbot writes a file at the same time.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_ARI = re.compile(r"\s*^\[acme_renewal_info\]\s*^ari_retry_after = [^\n]*\s*\Z", re.MULTILINE)
+"""What each round of certbot's writes to the end of renewal files: when it asks the CA again (RFC 9773)."""
+
+
 def main(spec: dict[str, Any]) -> int:
     """Apply a specification, and report each file as one line of JSON with ``path`` and ``problem``.
 
-    ``config_dir``, ``files`` (each with ``path``, ``before``, the SHA-256 of its content, and ``content``) and
+    ``config_dir``, ``files`` (each with ``path``, its content ``before``, and the new ``content``) and
     ``hooks`` (paths) are required. ``patience`` is how many seconds to wait for another certbot.
     """
     root = Path(spec["config_dir"])
@@ -47,16 +51,27 @@ def report(path: str, change: Callable[[], str | None]) -> None:
 def replace(root: Path, file: dict[str, str]) -> str | None:
     """Replace a file atomically, if its content is still the one that the change was planned for."""
     path = root / file["path"]
-    if hashlib.sha256(path.read_bytes()).hexdigest() != file["before"]:
+    content = merged(file["before"], file["content"], path.read_bytes().decode(errors="replace"))
+    if content is None:
         return "another process has just changed the file"
     fresh = path.with_name(path.name + ".new")  # the name certbot uses, and removes
-    fresh.write_bytes(file["content"].encode())
+    fresh.write_bytes(content.encode())
     shutil.copystat(path, fresh)
     shutil.chown(fresh, path.stat().st_uid, path.stat().st_gid)
     sync(fresh)
     fresh.replace(path)
     sync(path.parent)
     return None
+
+
+def merged(before: str, content: str, now: str) -> str | None:
+    """Return the planned content with what certbot has noted in the file since; None if it was changed otherwise."""
+    if now == before:
+        return content
+    noted = _ARI.search(now)
+    if noted is None or _ARI.sub("", before).rstrip() != now[: noted.start()].rstrip():
+        return None
+    return f"{_ARI.sub('', content).rstrip()}\n{noted.group().strip()}\n"
 
 
 def disable(hook: Path) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 
@@ -19,7 +18,7 @@ def change_settings(
 ) -> list[StackctlError | None]:
     """Carry out all changes with one program, which holds certbot's lock meanwhile."""
     files = [
-        {"path": one.path, "before": hashlib.sha256(one.before.encode()).hexdigest(), "content": one.content}
+        {"path": one.path, "before": one.before, "content": one.content}
         for one in operations
         if isinstance(one, AlignSettings)
     ]
