@@ -37,6 +37,8 @@ def test_a_running_stack_of_an_earlier_version_gets_the_files_of_this_one(stack:
         *(f"{name} changed" for name in serials if not name.startswith("www.")),
         "the proxy's files change",
         "the proxy loaded its files",
+        "keeps private keys out of version control",
+        "keeps private keys out of images",
     }
     with ExitStack() as open_clients:
         clients = [open_clients.enter_context(Client(stack.address, name, None)) for name in serials]
