@@ -108,11 +108,13 @@ def _route(facts: TraceFacts) -> list[Hop]:
 
 
 def _first_broken(hops: Sequence[Hop]) -> list[Hop]:
-    """Return the hops with only the first failure judged: later ones may be its consequence."""
+    """Return the hops with only the first failure judged: later ones may be its consequence, but not other servers."""
+    first = next((hop.kind for hop in hops if hop.verdict is Verdict.WRONG), None)
     failed = False
     judged: list[Hop] = []
     for hop in hops:
-        judged.append(hop.unjudged() if failed and hop.verdict is Verdict.WRONG else hop)
+        beside = first is HopKind.CONTAINER and hop.kind is HopKind.CONTAINER
+        judged.append(hop.unjudged() if failed and not beside and hop.verdict is Verdict.WRONG else hop)
         failed = failed or hop.verdict is Verdict.WRONG
     return judged
 

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from stackctl.diagnose.hops import HopKind
 from stackctl.errors import InputError
 from stackctl.model.endpoints import Endpoint
+from stackctl.model.fields import Request
 from stackctl.model.values import Domain
 from stackctl.stackfile.upstreams import DRAIN, ENABLE, ServerChange, weight_of
+from stackctl.usecases.explain import explain
 from stackctl.usecases.servers import ServerStatus, change_server, show_servers
 from tests.usecases.world import World, done
 
@@ -132,3 +135,14 @@ def test_the_last_error_of_a_server_is_that_of_the_proxy(site: World) -> None:
     )
     assert shown(world)["10.0.0.11:80"].last_error is None
     assert replace(found, last_error=None, last_error_at=None).state == "down"
+
+
+def test_explain_names_each_server_when_all_are_down(stack: World) -> None:
+    world = listed(stack)
+    result = explain(world.host, FAR, Request("GET", "/"))
+    assert result.payload.whole, "one of them answers"
+    world.fake.outside.clear()
+    down = explain(world.host, FAR, Request("GET", "/")).payload
+    assert [(hop.verdict, hop.why) for hop in down.hops if hop.kind is HopKind.CONTAINER] == [
+        ("wrong", f"{at} does not accept connections") for at in (FIRST, SECOND)
+    ]
