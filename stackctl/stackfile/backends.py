@@ -50,7 +50,7 @@ def backend_of(doc: Document, path: Path, keys: BalanceKeys, servers: Sequence[S
 def refuse_balance(doc: Document, path: Path, keys: BalanceKeys, needed: str) -> None:
     """Refuse the keys of a backend in a block that has none of its own."""
     for key in _KEYS:
-        if getattr(keys, key) not in {None, False}:
+        if getattr(keys, key):
             raise StackfileError(
                 f"'{key}' applies to servers, and there is none here", where=doc.where_of((*path, key)), hint=needed
             )

@@ -116,6 +116,7 @@ def test_a_service_and_its_routes_share_one_backend() -> None:
         (["balance: random", "upstreams:", "  - 10.0.0.1:80", "  - {address: '10.0.0.2:80', backup: true}"],
          3, "has no backups", "least-conn"),
         (["routes: [{path: /, deny: all}]", "balance: random"], 1, "applies to servers", "upstreams"),
+        (["routes: [{path: /, deny: all}]", "sticky: {cookie: a}"], 1, "applies to servers", "upstreams"),
         (["routes:", "  - {path: /, deny: all, sticky: true}"], 1, "applies to servers", "its service"),
         (["sticky: true", "upstream: a.internal:80", "routes:", "  - {path: /x, upstream: b.c:1, sticky: true}"],
          3, "the cookie srv is that of other servers", "cookie: NAME"),
