@@ -16,6 +16,7 @@ COOKIE = "srv"
 """The cookie of sticky sessions, unless the file has another name."""
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}\Z")
+_VALUE = re.compile(r"[A-Za-z0-9_.-]{1,100}\Z")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 _OTHER_WORDS = {
     "roundrobin": "round-robin",
@@ -116,6 +117,21 @@ def cookie_name(text: str) -> str:
     if not _NAME.match(text):
         raise InputError(f"{text!r} is not a name of a cookie", hint="use letters, digits and '_'")
     return text
+
+
+def cookie_pair(text: str) -> tuple[str, str]:
+    """Return ``text`` as the name and the value of a cookie."""
+    name, equals, value = text.partition("=")
+    if not equals or not _VALUE.match(value):
+        raise InputError(f"{text!r} is not NAME=VALUE of a cookie", hint="write it as group=beta")
+    return cookie_name(name), value
+
+
+def percent(number: int) -> int:
+    """Return ``number`` as a percentage of clients."""
+    if not 0 <= number < 100:
+        raise InputError(f"{number} is not a share of a canary", hint="write a number from 0 to 99")
+    return number
 
 
 def weight(number: int) -> int:

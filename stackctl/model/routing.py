@@ -84,15 +84,41 @@ class Backend:
     Attributes:
         hash: what decides between them, for the balance of that name.
         sticky: how a client stays with the server that it had; None if each request is balanced.
+        canary: a newer version that gets some of the clients; None without one.
     """
 
     servers: tuple[Server, ...]
     balance: Balance = Balance.ROUND_ROBIN
     hash: HashKey | None = None
     sticky: Sticky | None = None
+    canary: Canary | None = None
 
     def __str__(self) -> str:
-        return ", ".join(str(server.upstream) for server in self.servers)
+        servers = ", ".join(str(server.upstream) for server in self.servers)
+        return f"{servers}; {self.canary}" if self.canary else servers
+
+    @property
+    def every_server(self) -> tuple[Server, ...]:
+        """Its servers, then that of the canary."""
+        return (*self.servers, self.canary.server) if self.canary else self.servers
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A newer version beside the servers of a backend, for some of the clients.
+
+    Attributes:
+        percent: of the clients, by their address and program: each of them stays on one side.
+        cookie: the name and the value of a cookie whose clients all get it; None for no cookie.
+    """
+
+    server: Server
+    percent: int
+    cookie: tuple[str, str] | None = None
+
+    def __str__(self) -> str:
+        cookie = f" or {'='.join(self.cookie)}" if self.cookie else ""
+        return f"{self.server.upstream} for {self.percent} %{cookie}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +207,7 @@ class Route:
     @property
     def servers(self) -> tuple[Server, ...]:
         """The servers that it passes requests to; none if the proxy itself answers."""
-        return self.action.servers if isinstance(self.action, Backend) else ()
+        return self.action.every_server if isinstance(self.action, Backend) else ()
 
 
 def everything_to(server: Server) -> tuple[Route, ...]:

@@ -9,18 +9,20 @@ from stackctl.errors import InputError, StackfileError
 from stackctl.model import balancing, values
 from stackctl.model.balancing import Balance, HashKey, Sticky
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.routing import Backend, Server
-from stackctl.stackfile.balance_keys import StickyKeys, UpstreamKeys
+from stackctl.model.routing import Backend, Canary, Server
+from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import checked
 from stackctl.stackfile.schema import AppKeys, BalanceKeys, RouteKeys
-from stackctl.stackfile.servers import outside_server
+from stackctl.stackfile.servers import Services, outside_server
 
-_KEYS = ("balance", "hash", "sticky")
+_KEYS = ("balance", "hash", "sticky", "canary")
 _WITHOUT_BACKUP = (Balance.HASH, Balance.RANDOM)
 
 
-def backend_of(doc: Document, path: Path, keys: BalanceKeys, servers: Sequence[Server]) -> Backend:
+def backend_of(
+    doc: Document, path: Path, keys: BalanceKeys, servers: Sequence[Server], known: Services = None
+) -> Backend:
     """Return the backend with ``servers`` of the block at ``path``.
 
     Raises:
@@ -44,7 +46,38 @@ def backend_of(doc: Document, path: Path, keys: BalanceKeys, servers: Sequence[S
                 where=doc.where_of((*path, "upstreams", number, "backup")),
                 hint="use round-robin or least-conn",
             )
-    return Backend(tuple(servers), balance, hashed, sticky)
+    return Backend(tuple(servers), balance, hashed, sticky, _canary(doc, path, keys.canary, servers, known))
+
+
+def _canary(
+    doc: Document, path: Path, keys: CanaryKeys | None, servers: Sequence[Server], known: Services
+) -> Canary | None:
+    if keys is None:
+        return None
+    place: Path = (*path, "canary")
+    if known is not None and keys.service not in known:
+        raise StackfileError(f"there is no service {keys.service}", where=doc.where_of((*place, "service")))
+    service = checked(doc, (*place, "service"), values.service_name, keys.service)
+    first = servers[0]
+    if first.tls is not None and first.tls.verify and first.tls.name is None:
+        raise StackfileError(
+            "a canary has the certificate of the servers beside it, and their name",
+            where=doc.where_of(place),
+            hint="add 'upstream-tls' with the 'name' of their certificates, or with 'verify: false'",
+        )
+    server = replace(Server.of(service, keys.port, first.tls), speaks=first.speaks)
+    if any(one.endpoint == server.endpoint for one in servers):
+        raise StackfileError(
+            f"{server.endpoint} is both the canary and what it is compared with",
+            where=doc.where_of(place),
+            hint="name the service of the newer version, which runs beside the other",
+        )
+    cookie = keys.cookie
+    return Canary(
+        server,
+        checked(doc, (*place, "percent"), balancing.percent, keys.percent),
+        None if cookie is None else checked(doc, (*place, "cookie"), balancing.cookie_pair, cookie),
+    )
 
 
 def refuse_balance(doc: Document, path: Path, keys: BalanceKeys, needed: str) -> None:

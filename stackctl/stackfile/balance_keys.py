@@ -40,6 +40,16 @@ class StickyKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     max_age: Annotated[str, Meta(description="How long the browser keeps it, such as 1h")] | None = None
 
 
+class CanaryKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``canary``: a newer version that gets some of the clients."""
+
+    service: Annotated[str, Meta(description="Compose service of the newer version")]
+    port: Annotated[int, Meta(ge=1, le=65535, description="Port of that service")]
+    percent: Annotated[int, Meta(description="Share of the clients", extra_json_schema={"minimum": 0, "maximum": 99})]
+    cookie: Annotated[str, Meta(description="Cookie whose clients all get it, such as group=beta")] | None = None
+
+
+CanaryBlock = Annotated[CanaryKeys | None, Meta(description="A newer version that gets some of the clients")]
 Upstreams = Annotated[
     list[str | UpstreamKeys] | None,
     Meta(description="Several servers outside Compose, which share the requests"),

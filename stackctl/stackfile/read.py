@@ -73,6 +73,7 @@ def named_services(doc: Document) -> set[str]:
     blocks += apps if isinstance(apps, list) else []
     lists = [block.get("routes") for block in blocks if isinstance(block, dict)]
     blocks += [route for routes in lists if isinstance(routes, list) for route in routes]
+    blocks += [block.get("canary") for block in blocks if isinstance(block, dict)]
     named = [block.get("service") for block in blocks if isinstance(block, dict)]
     return {name for name in named if isinstance(name, str)}
 

@@ -121,7 +121,7 @@ def _action(doc: Document, path: Path, keys: RouteKeys, own: Backend | None, kno
         return Answer(403)
     if not given and own is not None:
         return own
-    return backend_of(doc, path, keys, _servers(doc, path, keys, own, known))
+    return backend_of(doc, path, keys, _servers(doc, path, keys, own, known), known)
 
 
 def _refuse_useless(doc: Document, path: Path, keys: RouteKeys, *, needs_server: bool) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from stackctl.stackfile import balance_keys
 from stackctl.stackfile.answer_keys import (
     Canonical,
     Errors,
@@ -22,7 +23,6 @@ from stackctl.stackfile.answer_keys import (
     RedirectKeys,
     UnknownKeys,
 )
-from stackctl.stackfile.balance_keys import BalanceWord, Hash, StickyBlock, StickyKeys, UpstreamKeys, Upstreams
 from stackctl.stackfile.stream_keys import StreamKeys
 
 COMPOSE_SCHEMA = "https://raw.githubusercontent.com/compose-spec/compose-go/main/schema/compose-spec.json"
@@ -132,9 +132,10 @@ class AnswerKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
 class BalanceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     """Keys of what passes requests to servers."""
 
-    balance: BalanceWord = None
-    hash: Hash = None
-    sticky: StickyBlock = False
+    balance: balance_keys.BalanceWord = None
+    hash: balance_keys.Hash = None
+    sticky: balance_keys.StickyBlock = False
+    canary: balance_keys.CanaryBlock = None
 
 
 class RouteKeys(BalanceKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -148,7 +149,7 @@ class RouteKeys(BalanceKeys, rename="kebab", forbid_unknown_fields=True, kw_only
     service: Annotated[str, Meta(description="Compose service that answers")] | None = None
     port: Port | None = None
     upstream: Annotated[str, Meta(description="[https://]HOST:PORT of something outside Compose")] | None = None
-    upstreams: Upstreams = None
+    upstreams: balance_keys.Upstreams = None
     protocol: Protocol = "http"
     upstream_tls: UpstreamTls = None
     redirect: Annotated[str, Meta(description="URL or path to redirect to")] | None = None
@@ -191,7 +192,7 @@ class AppKeys(SiteKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True
 
     domains: Domains
     upstream: Annotated[str, Meta(description="[https://]HOST:PORT of something outside Compose")] | None = None
-    upstreams: Upstreams = None
+    upstreams: balance_keys.Upstreams = None
     service: Annotated[str, Meta(description="Compose service that answers this site too")] | None = None
     port: Port | None = None
     path: Path = None
@@ -233,7 +234,7 @@ LISTS: dict[str, type[Struct]] = {
     "apps": AppKeys,
     "routes": RouteKeys,
     "redirects": RedirectKeys,
-    "upstreams": UpstreamKeys,
+    "upstreams": balance_keys.UpstreamKeys,
     "streams": StreamKeys,
 }
 """The shapes of the items of a list, by its key in any shape."""
@@ -245,7 +246,8 @@ BLOCKS: dict[str, type[Struct]] = {
     "answer": AnswerKeys,
     "deploy": DeployKeys,
     "health": HealthKeys,
-    "sticky": StickyKeys,
+    "sticky": balance_keys.StickyKeys,
+    "canary": balance_keys.CanaryKeys,
     "maintenance": MaintenanceKeys,
     "default": UnknownKeys,
 }

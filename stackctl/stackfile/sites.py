@@ -42,14 +42,16 @@ def blocks_of(doc: Document, top: StackKeys, defaults: Tuning, known: Services) 
         if isinstance(body, dict) and KEY in body:
             path: Path = ("services", service, KEY)
             keys = decode(doc, path, ServiceKeys)
-            backend = backend_of(doc, path, keys, [own_server(doc, path, service, keys)])
+            backend = backend_of(doc, path, keys, [own_server(doc, path, service, keys)], known)
             yield _block(doc, path, keys, backend, defaults, known)
     for index, entry in enumerate(top.apps):
         path = (KEY, "apps", index)
         servers = _servers(doc, path, entry, known)
         if not servers:
             refuse_balance(doc, path, entry, "add 'upstreams', or 'service' and 'port'")
-        yield _block(doc, path, entry, backend_of(doc, path, entry, servers) if servers else None, defaults, known)
+        yield _block(
+            doc, path, entry, backend_of(doc, path, entry, servers, known) if servers else None, defaults, known
+        )
 
 
 def _servers(doc: Document, path: Path, entry: AppKeys, known: Services) -> tuple[Server, ...]:

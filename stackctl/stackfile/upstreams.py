@@ -47,7 +47,7 @@ def _items(doc: Document, blocks: Sequence[Block], address: Endpoint) -> Iterato
     for placed in (placed for block in blocks for placed in block.routes):
         listed: Path = (*placed.path, "upstreams")
         if doc.entry(listed) is not None:
-            for number, server in enumerate(placed.route.servers):
+            for number, server in enumerate(placed.route.servers[: len(doc.data(listed))]):
                 if server.endpoint == address:
                     yield (*listed, number)
 

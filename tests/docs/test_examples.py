@@ -8,7 +8,7 @@ from pathlib import Path
 from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.model.stack import TlsPolicy
 from stackctl.stackfile.answer_keys import MaintenanceKeys, RedirectKeys, UnknownKeys
-from stackctl.stackfile.balance_keys import StickyKeys, UpstreamKeys
+from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_stack
 from stackctl.stackfile.schema import AnswerKeys, AppKeys, MatchKeys, RouteKeys, ServiceKeys, StackKeys, known_keys
@@ -16,7 +16,7 @@ from tests.docs.pages import ROOT
 
 SHAPES = (
     *(StackKeys, ServiceKeys, AppKeys, RouteKeys, MatchKeys, AnswerKeys),
-    *(RedirectKeys, MaintenanceKeys, UnknownKeys, UpstreamKeys, StickyKeys),
+    *(RedirectKeys, MaintenanceKeys, UnknownKeys, UpstreamKeys, StickyKeys, CanaryKeys),
 )
 EXAMPLE = ROOT / "docs" / "examples" / "docker-compose.yml"
 
@@ -31,7 +31,7 @@ def test_the_example_has_the_values_its_comments_describe(tmp_path: Path) -> Non
         "shop.example.com": "shop:8000 shop:8001 api:3000",
         "admin.example.com": "shop:9000",
         "legacy.example.com": "172.17.0.1:3000",
-        "app.example.com": "10.0.0.11:80 10.0.0.12:80 10.0.0.13:80",
+        "app.example.com": "10.0.0.11:80 10.0.0.12:80 10.0.0.13:80 shop:8002",
         "cache.example.com": "10.0.0.21:80 10.0.0.22:80",
         "old.example.com": "",
         "shop.example.net": "",

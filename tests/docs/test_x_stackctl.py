@@ -11,7 +11,7 @@ from msgspec import NODEFAULT, Struct
 from stackctl.model.routing import Tuning
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.answer_keys import MaintenanceKeys, RedirectKeys
-from stackctl.stackfile.balance_keys import StickyKeys, UpstreamKeys
+from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.schema import (
     AnswerKeys,
     AppKeys,
@@ -35,6 +35,7 @@ TABLES: dict[str, type[Struct]] = {
     "In answer": AnswerKeys,
     "In an item of upstreams": UpstreamKeys,
     "In sticky": StickyKeys,
+    "In canary": CanaryKeys,
     "Redirects": RedirectKeys,
     "Streams": StreamKeys,
     "Maintenance": MaintenanceKeys,

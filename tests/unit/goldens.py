@@ -17,6 +17,7 @@ from stackctl.model.pages import ErrorPages, Maintenance, PageFile
 from stackctl.model.routing import (
     Answer,
     Backend,
+    Canary,
     Redirect,
     Route,
     Server,
@@ -273,6 +274,15 @@ CASES = {
     ),
     "streams": Case(with_streams(site("a.example.com"), streams=STREAMS[:2]), lineages(lineage("a.example.com"))),
     "passthrough": Case(with_streams(site("a.example.com"), streams=STREAMS), lineages(lineage("a.example.com"))),
+    "canary": Case(
+        stack(
+            balanced("a.example.com", WEB, canary=Canary(API, 10, ("group", "beta.1"))),
+            balanced("b.example.com", WEB, sticky=Sticky(), canary=Canary(API, 5)),
+            balanced("c.example.com", WEB, canary=Canary(API, 0, ("group", "beta"))),
+        ),
+        lineages(lineage("a.example.com")),
+        versions=("1.30",),
+    ),
     "extremes": Case(
         stack(
             site(LONG, f"x.{LONG}"[:253], service="s" * 63, port=65535, tuning=Tuning("999999999g", "1s", "1s", "1s")),

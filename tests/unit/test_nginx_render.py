@@ -16,7 +16,7 @@ from stackctl.model.balancing import Balance, Sticky
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.matching import Match
-from stackctl.model.routing import Backend, Route, Server, ServerTls, Tuning, everything_to
+from stackctl.model.routing import Backend, Canary, Route, Server, ServerTls, Tuning, everything_to
 from stackctl.model.stack import TlsPolicy
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.capabilities import Capabilities
@@ -493,6 +493,7 @@ WEB = Server.of(ServiceName("web"), 8000)
     [
         (Backend((WEB,), sticky=Sticky()), MIDDLE, "1.29.6", "hash: cookie:NAME"),
         (Backend(ADDRESSES, sticky=Sticky()), (1, 29, 5), "1.29.6", "hash: cookie:NAME"),
+        (Backend(ADDRESSES, canary=Canary(WEB, 5)), MIDDLE, "1.27.3", "remove 'canary'"),
         (Backend((WEB,), Balance.LEAST_CONN), MIDDLE, "1.27.3", "newer image"),
         (Backend((*ADDRESSES, Server(Endpoint("a.internal", 80)))), OLD, "1.27.3", "addresses"),
     ],

@@ -7,7 +7,8 @@ import pytest
 from stackctl.errors import StackfileError
 from stackctl.model.balancing import Balance, HashKey, HashKind, Sticky
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.routing import Backend, Server
+from stackctl.model.routing import Backend, Canary, Server
+from stackctl.model.values import ServiceName
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 
@@ -69,6 +70,12 @@ def test_the_balance_is_that_of_the_servers(keys: list[str], expected: object) -
     assert (found.balance, found.hash, found.sticky) == expected
 
 
+def test_a_canary_gets_some_of_the_clients() -> None:
+    found = backend(item("upstream: a.internal:80", "canary: {service: next, port: 80, percent: 5, cookie: g=beta}"))
+    assert found.canary == Canary(Server.of(ServiceName("next"), 80), 5, ("g", "beta"))
+    assert str(found) == "a.internal:80; next:80 for 5 % or g=beta"
+
+
 def test_a_service_and_its_routes_share_one_backend() -> None:
     text = f"{SERVICE}      balance: least-conn\n      routes:\n        - {{path: /x, body-size: 1g}}\n"
     text += "        - {path: /y, upstreams: ['10.0.0.1:80', '10.0.0.2:80'], sticky: true}\n"
@@ -115,6 +122,14 @@ def test_a_service_and_its_routes_share_one_backend() -> None:
         (["upstream: a.internal:80", "balance: hash", "hash: uri", "sticky: true"], 3, "no effect", "remove one"),
         (["balance: random", "upstreams:", "  - 10.0.0.1:80", "  - {address: '10.0.0.2:80', backup: true}"],
          3, "has no backups", "least-conn"),
+        (["upstream: a.internal:80", "canary: {service: next, port: 80}"], 1, "percent", ""),
+        (["upstream: a.internal:80", "canary: {service: next, port: 80, percent: 100}"], 1, "100 is not a share", "99"),
+        (["upstream: a.internal:80", "canary: {service: next, port: 80, percent: 1, cookie: group}"],
+         1, "NAME=VALUE", "group=beta"),
+        (["service: web", "port: 80", "canary: {service: web, port: 80, percent: 5}"], 2, "both the canary", "newer"),
+        (["upstream: https://a.internal", "canary: {service: next, port: 80, percent: 5}"], 1, "certificate", "verify"),
+        (["routes: [{path: /, deny: all}]", "canary: {service: web, port: 80, percent: 5}"],
+         1, "applies to servers", ""),
         (["routes: [{path: /, deny: all}]", "balance: random"], 1, "applies to servers", "upstreams"),
         (["routes: [{path: /, deny: all}]", "sticky: {cookie: a}"], 1, "applies to servers", "upstreams"),
         (["routes:", "  - {path: /, deny: all, sticky: true}"], 1, "applies to servers", "its service"),

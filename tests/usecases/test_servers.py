@@ -11,9 +11,11 @@ from stackctl.errors import InputError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
 from stackctl.model.values import Domain
+from stackctl.stackfile.settings import Change
 from stackctl.stackfile.upstreams import DRAIN, ENABLE, ServerChange, weight_of
 from stackctl.usecases.explain import explain
 from stackctl.usecases.servers import ServerStatus, change_server, show_servers
+from stackctl.usecases.set_keys import set_keys
 from tests.usecases.world import World, done
 
 FAR = Domain("far.example.com")
@@ -146,3 +148,16 @@ def test_explain_names_each_server_when_all_are_down(stack: World) -> None:
     assert [(hop.verdict, hop.why) for hop in down.hops if hop.kind is HopKind.CONTAINER] == [
         ("wrong", f"{at} does not accept connections") for at in (FIRST, SECOND)
     ]
+
+
+def test_a_canary_is_a_server_of_its_site(site: World) -> None:
+    done(site.add("two.example.com"))
+    keys = "      port: 8000\n"
+    canary = f"{keys}      canary: {{service: two, port: 3000, percent: 10}}\n"
+    (site.root / "docker-compose.yml").write_text(site.text.replace(keys, canary, 1), encoding="utf-8")
+    done(site.up())
+    assert "10% app_one.example.com_two_3000;" in site.live()["sites/one.example.com.conf"].decode()
+    assert [one.service for one in shown(site, "one.example.com").values()] == ["one", "two"]
+    assert explain(site.host, Domain("one.example.com"), Request("GET", "/")).payload.hops
+    done(set_keys(site.host, "unset", Domain("one.example.com"), [Change("canary")]))
+    assert "split_clients" not in site.live()["sites/one.example.com.conf"].decode()

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from stackctl.errors import InputError
 from stackctl.model.balancing import Balance, HashKey, HashKind
-from stackctl.model.matching import EVERY_PATH
-from stackctl.model.routing import Backend, Server, Site, Speaks
+from stackctl.model.routing import Backend, Canary, Server, Site, Speaks
 from stackctl.proxies.nginx.capabilities import Capabilities
-from stackctl.proxies.nginx.quoting import nginx_quote
+from stackctl.proxies.nginx.maps import Map
+from stackctl.proxies.nginx.quoting import literal, nginx_quote
+from stackctl.proxies.nginx.variables import Variables
 
 _UNUSUAL = re.compile(r"[^a-z0-9._-]")
 
@@ -53,12 +54,9 @@ def group_names(site: Site) -> Mapping[Backend, str]:
     """
     names: dict[Backend, str] = {}
     taken: set[str] = set()
-    routes = sorted(site.routes, key=lambda route: route.is_rule or EVERY_PATH not in route.match.all_of.paths)
-    for number, route in enumerate(routes):
-        backend = route.action
-        if not isinstance(backend, Backend) or backend in names:
+    for backend, first in _backends(site):
+        if backend in names:
             continue
-        first = number == 0 and not route.is_rule and EVERY_PATH in route.match.all_of.paths
         name = f"app_{site.name}" if first else f"app_{site.name}_{_label(backend.servers[0])}"
         count, unique = 1, name
         while unique in taken:
@@ -67,6 +65,45 @@ def group_names(site: Site) -> Mapping[Backend, str]:
         taken.add(unique)
         names[backend] = unique
     return names
+
+
+def _backends(site: Site) -> Iterator[tuple[Backend, bool]]:
+    """Yield the backends of a site, those of canaries too, and whether each is that of ``/``; this one is the first."""
+    routes = sorted(site.routes, key=lambda route: not route.is_root)
+    for number, route in enumerate(routes):
+        if isinstance(route.action, Backend):
+            yield route.action, number == 0 and route.is_root
+            if route.action.canary is not None:
+                yield _of_canary(route.action.canary), False
+
+
+def _of_canary(canary: Canary) -> Backend:
+    return Backend((canary.server,))
+
+
+def _variable(site: Site, backend: Backend) -> str:
+    """Return the variable that has the group for a client of a backend with a canary."""
+    position = [one for one, _ in _backends(site) if one.canary is not None].index(backend)
+    return Variables(site.name).named(f"canary{position}")
+
+
+def canary_maps(site: Site) -> Iterator[Map]:
+    """Yield the maps by which each client gets the servers of a backend, or their canary."""
+    names = group_names(site)
+    for backend, name in names.items():
+        canary = backend.canary
+        if canary is None:
+            continue
+        variable, other = _variable(site, backend), names[_of_canary(canary)]
+        share = f"{variable}_share"
+        if canary.percent:
+            shares = ((f"{canary.percent}%", other), ("*", name))
+            # A client is its address and its program: it stays on its side without a cookie.
+            yield Map('"$remote_addr$http_user_agent"', share, shares, default=None, kind="split_clients")
+        cookie, value = canary.cookie or ("", "")
+        rows = ((literal(f"~^{re.escape(value)}$"), other),) if cookie else ()
+        source = f"$cookie_{cookie}" if cookie else '""'
+        yield Map(source, variable, rows, default=share if canary.percent else name)
 
 
 def _label(server: Server) -> str:
@@ -154,7 +191,8 @@ def targets_of(site: Site, able: Capabilities) -> Mapping[Backend, Target]:
         first = backend.servers[0]
         kind = "grpc" if first.speaks is Speaks.GRPC else "http"
         scheme = kind if first.tls is None else f"{kind}s"
-        targets[backend] = Target(scheme, name if _has_group(backend, able) else None, nginx_quote(str(first)))
+        group = (_variable(site, backend) if backend.canary else name) if _has_group(backend, able) else None
+        targets[backend] = Target(scheme, group, nginx_quote(str(first)))
     return targets
 
 
@@ -171,6 +209,12 @@ def _refuse_incapable(site: Site, backend: Backend, able: Capabilities) -> None:
             f"{site.name}: nginx has sticky sessions from 1.29.6 on",
             where=where,
             hint="use a newer image, or 'balance: hash' with 'hash: cookie:NAME', the name of a cookie of the app",
+        )
+    if backend.canary is not None and not able.upstream_resolve:
+        raise InputError(
+            f"{site.name}: nginx has groups of containers, which a canary needs, from 1.27.3 on",
+            where=where,
+            hint="use a newer image, or remove 'canary'",
         )
     if _has_group(backend, able):
         return

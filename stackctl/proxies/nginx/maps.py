@@ -11,11 +11,12 @@ class Map:
 
     Attributes:
         source: what is compared; empty for the client's address, in a ``geo``.
-        kind: ``map``, or ``geo`` with networks as keys, which replaces no variables in its values.
+        kind: ``map``, or ``geo`` with networks as keys, which replaces no variables in its values, or
+            ``split_clients``, which has no default.
     """
 
     source: str
     name: str
     rows: tuple[tuple[str, str], ...] = ()
-    default: str = '""'
+    default: str | None = '""'
     kind: str = "map"

@@ -9,7 +9,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import site_copies
-from stackctl.proxies.nginx.groups import groups_of, targets_of
+from stackctl.proxies.nginx.groups import canary_maps, groups_of, targets_of
 from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.locations import Locations, settings
 from stackctl.proxies.nginx.names import names_on_http
@@ -69,7 +69,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         challenge=challenge(extra, indent=4) if extra else "",
         server_lines=header_lines(snippets, own[:1], own[1]),
         locations=[*blocks, answers.locations],
-        maps=[*locations.maps(), *answers.maps],
+        maps=[*locations.maps(), *canary_maps(site), *answers.maps],
         jump=locations.rules.jump if locations.rules else "",
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
