@@ -8,7 +8,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import Network
-from stackctl.model.streams import StreamPort
+from stackctl.model.streams import StreamPort, is_port
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit
@@ -17,8 +17,11 @@ from stackctl.stackfile.streams import stream_block
 from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
 
-_NOTHING_ELSE = Intent(focus=frozenset())
-"""Of the sites nothing changes."""
+
+def _intent(loaded: Loaded, name: Domain) -> Intent:
+    """Return what a change of the stream requests: with a name, all sites listen elsewhere, and are verified."""
+    sites = () if is_port(name) else loaded.stack.sites
+    return Intent(focus=frozenset(site.name for site in sites), services=frozenset(), issue=False, check=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def add_stream(context: Context, wanted: AddStream, *, dry_run: bool = False) ->
             to = f"{there.name} is passed on to {there.upstream} already, with other settings"
         hint = f"edit it there and run 'stackctl up', or remove it with 'stackctl remove-stream {there.name}'"
         raise InputError(to, where=there.where, hint=hint)
-    return converge(context, "add-stream", loaded, _NOTHING_ELSE, dry_run=dry_run)
+    return converge(context, "add-stream", loaded, _intent(loaded, wanted.name), dry_run=dry_run)
 
 
 def _added(context: Context, loaded: Loaded, wanted: AddStream) -> Loaded:
@@ -85,7 +88,8 @@ def remove_stream(context: Context, name: Domain, *, dry_run: bool = False) -> R
     stream = loaded.stack.stream(name)
     if stream is None:
         # What an interrupted run left behind is cleaned up.
-        result = converge(context, "remove-stream", loaded, _NOTHING_ELSE, dry_run=dry_run)
+        result = converge(context, "remove-stream", loaded, _intent(loaded, name), dry_run=dry_run)
         return replace(result, notes=(*result.notes, f"{name} is no stream of this stack"))
     doc = edit.remove(loaded.doc, (KEY, "streams", loaded.stack.streams.index(stream)))
-    return converge(context, "remove-stream", load(context, doc, loaded.before), _NOTHING_ELSE, dry_run=dry_run)
+    after = load(context, doc, loaded.before)
+    return converge(context, "remove-stream", after, _intent(after, name), dry_run=dry_run)

@@ -8,6 +8,7 @@ import pytest
 
 from stackctl.errors import StackfileError
 from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.fields import Request
 from stackctl.model.project import Project, PublishedPort, Service
 from stackctl.model.streams import Stream, Transport, stream_name, stream_port
 from stackctl.model.values import Domain, ServiceName
@@ -17,7 +18,7 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_stack
 from stackctl.stackfile.stream_ports import NOTE, with_ports
 from tests.unit.build import project, site
-from tests.unit.goldens import STREAMS, with_streams
+from tests.unit.goldens import STREAMS, Case, rendered, with_streams
 
 TEXT = """\
 services:
@@ -199,6 +200,14 @@ def test_each_stream_has_files_of_its_own() -> None:
     for name in (STREAMS[0].name, STREAMS[2].name):
         assert nginx.parked(nginx.parked_note(name, "why")) == {name: "why"}
         assert nginx.sites_in(nginx.parked_note(name, "why")) == set()
+
+
+@pytest.mark.parametrize("streams", [(), STREAMS])
+def test_a_request_for_a_site_is_traced_beside_streams(streams: tuple[Stream, ...]) -> None:
+    files = rendered(Case(with_streams(site("a.example.com"), streams=streams)), "1.30")
+    found = Nginx().tracer(files, "a.example.com")(Request("GET", "/"), 443)
+    assert found is not None
+    assert found.server.text == "server a.example.com"
 
 
 @pytest.mark.parametrize(

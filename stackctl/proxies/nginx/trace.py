@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from stackctl.model.endpoints import HTTP_PORT
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.fields import Request
 from stackctl.model.paths import normalized
 from stackctl.proxies.nginx.actions import action_of, rules_of
 from stackctl.proxies.nginx.directives import Directive, first, named
 from stackctl.proxies.nginx.evaluate import Values, jump, refusal
 from stackctl.proxies.nginx.matching import matches, rank
+from stackctl.proxies.nginx.streams import SITES_SOCKET
 from stackctl.proxies.trace import Action, Block, Outcome, ServerMatch, Trace
 
 _WILD_ADDRESSES = {"", "*", "0.0.0.0"}  # noqa: S104  (compared, not bound)
@@ -87,6 +88,8 @@ def _listens(server: Directive) -> list[tuple[str, ...]]:
 
 
 def _on(listen: tuple[str, ...], port: int) -> bool:
+    if listen[0] == f"unix:{SITES_SOCKET}":
+        return port == HTTPS_PORT  # what no stream of that port takes arrives there
     address, _, number = listen[0].rpartition(":") if ":" in listen[0] else ("", "", listen[0])
     if not number.isdigit():
         # An address or a name without a port means port 80.

@@ -31,7 +31,7 @@ def stream_checks(inputs: DoctorInputs) -> Iterator[Check]:
             context,
             containers,
             networks,
-            stream.name,
+            stream.service or stream.name,  # its log is that of the service
             stream.server,
             stream.where,
             answers=answers.get(stream.upstream),
