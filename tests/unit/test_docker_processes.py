@@ -6,6 +6,7 @@ import os
 import subprocess
 
 import pytest
+import requests
 from docker.errors import APIError
 
 from stackctl.adapters.docker.processes import SCRIPT, listed
@@ -51,6 +52,16 @@ def test_one_message_where_neither_can(printed: bytes) -> None:
         EngineError, match=r"the processes of the container a{12} cannot be listed: .*all container pids"
     ):
         ports.containers.processes("a" * 64)
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_container_that_does_not_run_is_not_asked(status: int) -> None:
+    response = requests.Response()
+    response.status_code = status
+    ports, api = engine(top=APIError("no", response=response, explanation="it is not running"))
+    with pytest.raises(EngineError, match="Docker reports an error: it is not running"):
+        ports.containers.processes("a" * 64)
+    assert [call[0] for call in api.calls] == ["top"]
 
 
 def test_the_script_lists_the_processes_of_this_host() -> None:

@@ -23,6 +23,9 @@ from stackctl.observed.ports import Output
 
 _logger = logging.getLogger(__name__)
 
+_NOT_RUNNING = {404, 409}
+"""What the engine answers where there is no such container, or it does not run."""
+
 
 class DockerContainers:
     """Containers of the local Docker Engine."""
@@ -118,7 +121,7 @@ class DockerContainers:
             with translated():
                 rows = self._client.sdk.api.top(container, "-o pid,etimes,args")["Processes"]
         except EngineError as error:
-            if error.everywhere:
+            if error.everywhere or getattr(error.__cause__, "status_code", None) in _NOT_RUNNING:
                 raise
             return self._listed_inside(container, error)
         return tuple(Process(str(arguments), int(seconds), int(pid)) for pid, seconds, arguments in rows)
