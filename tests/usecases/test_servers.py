@@ -161,3 +161,10 @@ def test_a_canary_is_a_server_of_its_site(site: World) -> None:
     assert explain(site.host, Domain("one.example.com"), Request("GET", "/")).payload.hops
     done(set_keys(site.host, "unset", Domain("one.example.com"), [Change("canary")]))
     assert "split_clients" not in site.live()["sites/one.example.com.conf"].decode()
+
+
+def test_a_balance_of_one_server_is_only_noted(stack: World) -> None:
+    listed(stack, "      upstreams: [10.0.0.11:80]\n", "      balance: least-conn\n")
+    (note,) = stack.up().notes
+    assert "one server here" in note
+    assert note.startswith("docker-compose.yml:")
