@@ -38,7 +38,7 @@ def add_stream(
     ] = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option(metavar="NETWORK", help="Let only these clients through, such as 192.0.2.0/24; repeatable."),
+        typer.Option(metavar="NETWORK", help="Let only this client or network through; repeatable."),
     ] = None,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
