@@ -1,0 +1,195 @@
+"""Several servers behind one site, on the wire: shares, cookies, drains, and replicas that come and go under load."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.e2e.conftest import NewStack
+from tests.e2e.helpers import Secure, Stack, docker, inspect, trusting, wait_until
+
+pytestmark = pytest.mark.e2e
+
+
+@dataclass
+class Shared:
+    """A stack with a service of three containers, and a site that lists their addresses with weights.
+
+    Attributes:
+        servers: the addresses of the containers, with the names that these answer with.
+    """
+
+    stack: Stack
+    web: str
+    listed: str
+    servers: dict[str, str]
+
+
+def containers(stack: Stack) -> dict[str, str]:
+    """The running containers of the service, by the name that each answers with."""
+    found = docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={stack.project}", "--filter",
+                   "label=com.docker.compose.service=web").split()  # fmt: skip
+    return {inspect(one)["Config"]["Hostname"]: one for one in found}
+
+
+def address(container: str) -> str:
+    (network,) = inspect(container)["NetworkSettings"]["Networks"].values()
+    return f"{network['IPAddress']}:8000"
+
+
+@pytest.fixture(scope="module")
+def shared(new_stack: NewStack) -> Shared:
+    stack = new_stack()
+    stack.init()
+    web = stack.add("web")
+    stack.edit("  web:\n", "  web:\n    deploy: {replicas: 3}\n")
+    stack.ok("up")
+    servers = {address(one): name for name, one in containers(stack).items()}
+    listed = stack.domain("listed")
+    stack.add_dns(listed)
+    stack.ok("add-app", listed, "--upstream", next(iter(servers)))
+    items = [f"{{address: '{at}', weight: {weight}}}" for at, weight in zip(servers, (1, 1, 2), strict=True)]
+    stack.edit(f'upstream: "{next(iter(servers))}"', f"upstreams: [{', '.join(items)}]")
+    stack.ok("up")
+    return Shared(stack, web, listed, servers)
+
+
+@dataclass
+class Client:
+    """A browser: it keeps the cookie that it gets."""
+
+    connection: Secure
+    cookie: str | None = None
+    given: set[str] = field(default_factory=set)
+
+    def ask(self, agent: str = "test") -> str:
+        """The name of the server that answers."""
+        headers = {"User-Agent": agent} | ({"Cookie": self.cookie} if self.cookie else {})
+        try:
+            response = self._response(headers)
+        except http.client.RemoteDisconnected:  # a kept connection, closed by a reload
+            response = self._response(headers)
+        body = response.read()
+        assert response.status == 200, body
+        given = response.headers["Set-Cookie"]
+        if given:
+            self.cookie = given.partition(";")[0]
+            self.given.add(given)
+        return str(json.loads(body)["app"])
+
+    def _response(self, headers: dict[str, str]) -> http.client.HTTPResponse:
+        self.connection.request("GET", "/", headers=headers)
+        return self.connection.getresponse()
+
+
+Clients = Callable[[str], Client]
+"""Makes clients of a site."""
+
+
+@pytest.fixture
+def clients(shared: Shared) -> Iterator[Clients]:
+    with ExitStack() as opened:
+
+        def make(name: str) -> Client:
+            secure = Secure(shared.stack.address, name, trusting(shared.stack.lab.root))
+            return Client(opened.enter_context(closing(secure)))
+
+        yield make
+
+
+@contextmanager
+def load(shared: Shared, clients: Clients, name: str) -> Iterator[Counter[str]]:
+    """What GETs get meanwhile, by the server that answers; anything else than 200 is an error here.
+
+    A response that was begun by a server that is killed has no rest: nothing could repeat it.
+    """
+    seen: Counter[str] = Counter()
+    errors: list[BaseException] = []
+    ends = threading.Event()
+
+    def ask() -> None:
+        one = clients(name)
+        try:
+            while not ends.is_set():
+                try:
+                    seen[one.ask()] += 1
+                except http.client.IncompleteRead:
+                    seen["cut"] += 1
+                    one.connection.close()
+        except BaseException as error:  # noqa: BLE001  (the test reports it)
+            errors.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join()
+    assert not errors, (errors, docker("logs", "--tail", "40", shared.stack.container("nginx")))
+
+
+def asked(seen: Counter[str], more: int) -> None:
+    """Wait until there were so many more requests."""
+    before = seen.total()
+    wait_until(lambda: seen.total() >= before + more, what="requests are answered")
+
+
+def test_requests_are_shared_by_weight(shared: Shared, clients: Clients) -> None:
+    one = clients(shared.listed)
+    seen = Counter(one.ask() for _ in range(200))
+    shares = [seen[name] for name in shared.servers.values()]
+    assert all(abs(share - due) <= 0.05 * due for share, due in zip(shares, (50, 50, 100), strict=True)), seen
+
+
+def test_a_client_stays_until_its_server_is_gone(shared: Shared, clients: Clients) -> None:
+    stack, (first, *others) = shared.stack, shared.servers
+    stack.ok("set", shared.listed, "sticky=true")
+    jars = [clients(shared.listed) for _ in range(12)]
+    homes = [jar.ask() for jar in jars]
+    assert {*homes} == {*shared.servers.values()}
+    assert all(jar.ask() == home for jar, home in zip(jars, homes, strict=True) for _ in range(5))
+    (cookie,) = jars[0].given
+    assert all(part in cookie.lower() for part in ("srv=", "secure", "httponly", "samesite=lax"))
+
+    stack.ok("servers", "drain", shared.listed, first)
+    assert [jar.ask() for jar in jars] == homes, "who has a cookie stays"
+    new = {clients(shared.listed).ask() for _ in range(12)}
+    assert new == {shared.servers[other] for other in others}
+    assert "drained" in stack.ok("servers", shared.listed).stdout
+    stack.ok("servers", "enable", shared.listed, first)
+
+    gone = shared.servers[first]
+    docker("stop", "--time", "1", containers(stack)[gone])
+    moved = [jar.ask() for jar in jars]
+    assert gone not in moved
+    assert all(jar.ask() == home for jar, home in zip(jars, moved, strict=True) for _ in range(3))
+    assert [len(jar.given) for jar in jars] == [1 + (home == gone) for home in homes], "each moves once"
+    shown = stack.ok("servers", shared.listed).stdout
+    assert f"{first}: " in shown
+    stack.compose("up", "--detach", "--no-recreate")
+    stack.ok("set", shared.listed, "sticky=false")
+
+
+def test_replicas_come_and_go_without_a_lost_request(shared: Shared, clients: Clients) -> None:
+    stack = shared.stack
+    with load(shared, clients, shared.web) as seen:
+        asked(seen, 100)
+        killed, container = next(iter(containers(stack).items()))
+        docker("kill", container)
+        asked(seen, 300)
+        for count in (3, 6, 2):
+            stack.compose("up", "--detach", "--no-recreate", "--scale", f"web={count}", "web")
+            assert len(containers(stack)) == count
+            wait_until(lambda: all(seen[name] for name in containers(stack)), what="each of them gets requests")
+            asked(seen, 300)
+    assert killed in seen
