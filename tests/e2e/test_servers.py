@@ -7,7 +7,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -193,3 +193,62 @@ def test_replicas_come_and_go_without_a_lost_request(shared: Shared, clients: Cl
             wait_until(lambda: all(seen[name] for name in containers(stack)), what="each of them gets requests")
             asked(seen, 300)
     assert killed in seen
+
+
+@pytest.fixture(scope="module")
+def other(shared: Shared) -> str:
+    """A site with a service of one container."""
+    return shared.stack.add("other")
+
+
+def test_a_client_is_on_one_side_of_a_canary(shared: Shared, clients: Clients, other: str) -> None:
+    stack = shared.stack
+    new = clients(other).ask()
+    canary = "{service: other, port: 8000, percent: 50, cookie: group=beta}"
+    stack.ok("set", shared.web, f"canary={canary}")
+    one = clients(shared.web)
+    sides = [{one.ask(agent) == new for _ in range(3)} for agent in map(str, range(40))]
+    assert all(len(side) == 1 for side in sides)
+    assert 8 <= sides.count({True}) <= 32
+    one.cookie = "group=beta"
+    assert {one.ask(str(agent)) for agent in range(10)} == {new}
+    stack.ok("unset", shared.web, "canary")
+
+
+def test_apps_on_networks_of_their_own_never_get_each_others_requests(shared: Shared, other: str) -> None:
+    """Docker gives the address of a stopped container to the next that starts: to whichever starts first here."""
+    stack = shared.stack
+    stack.edit("  nginx:\n", "  nginx:\n    networks: [default, web, other]\n")
+    for service in ("web", "other"):
+        stack.edit(f"  {service}:\n", f"  {service}:\n    networks: [{service}]\n")
+    stack.file.write_text(f"{stack.file.read_text()}\nnetworks:\n  web:\n  other:\n")
+    stack.edit("deploy: {replicas: 3}", "deploy: {replicas: 1}")
+    stack.compose("up", "--detach")
+    stack.ok("up")
+    own = {name: {inspect(stack.container(service))["Config"]["Hostname"]} for name, service in
+           ((shared.web, "web"), (other, "other"))}  # fmt: skip
+    seen: dict[str, Counter[str]] = {name: Counter() for name in own}
+    ends = threading.Event()
+
+    def ask(name: str) -> None:
+        while not ends.is_set():
+            with suppress(AssertionError, OSError, http.client.HTTPException), ExitStack() as opened:
+                secure = Secure(stack.address, name, trusting(stack.lab.root))
+                seen[name][Client(opened.enter_context(closing(secure))).ask()] += 1
+
+    threads = [threading.Thread(target=ask, args=(name,)) for name in own for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for order in (("other", "web"), ("web", "other")):
+            found = [stack.container(service) for service in order]
+            docker("kill", *found)
+            for container in found:
+                docker("start", container)
+            for counted in seen.values():
+                asked(counted, 50)
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join()
+    assert {name: {*counted} for name, counted in seen.items()} == own
