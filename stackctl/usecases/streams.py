@@ -18,9 +18,9 @@ def refuse_unable(stack: Stack) -> None:
     """
     if stack.streams and stack.proxy.streams is None:
         raise StackfileError(
-            f"the image {stack.proxy.image} cannot pass streams on: its nginx has no stream module",
+            f"the image {stack.proxy.image} cannot pass streams on: its proxy has no stream module",
             where=stack.streams[0].where,
-            hint="use an image that has it, such as nginx:1.30; Debian's package is libnginx-mod-stream",
+            hint="use an image that has it: the official ones do; Debian has it in a package of its own",
         )
 
 

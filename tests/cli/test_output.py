@@ -196,7 +196,7 @@ def test_a_plan_is_one_line_where_there_is_nothing_to_do(cli: Cli) -> None:
 
 def test_a_plan_shows_how_each_file_changes(cli: Cli) -> None:
     cli.world.edit("port: 8000\n", "port: 8000\n      body-size: 1m\n")
-    cli.world.custom("www.example.com.conf", "# of no site\n")
+    cli.world.custom("elsewhere.example.com.conf", "# of no site\n")
     cli.world.custom("one.example.com.conf", "add_header X-One \x1b[31mred;\n")
     before = cli.world.tree()
     result = cli("plan")
@@ -209,7 +209,7 @@ def test_a_plan_shows_how_each_file_changes(cli: Cli) -> None:
     assert any(line.startswith("      +") and "client_max_body_size 1m;" in line for line in lines)
     assert "    nginx/custom/one.example.com.conf (new)" in lines
     assert "      +add_header X-One \\x1b[31mred;" in lines
-    assert not [line for line in lines if "www.example.com.conf" in line]
+    assert not [line for line in lines if "elsewhere.example.com.conf" in line]
     assert lines[-1].startswith("summary: ")
     assert "the proxy reloaded 1 time" in lines[-1]
     assert cli("plan", "--check").exit_code == 10

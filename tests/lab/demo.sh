@@ -72,6 +72,27 @@ prove() {
   grep -m 1 '^ *Verif.*return code' <<<"$shown" | sed -E 's/^ *Verif[a-z]* return code: */trust:   /'
 }
 
+# load COMMAND...: runs a command while a client sends requests to app1, and prints how many of them were lost.
+# HTTP/1.1: curl does not repeat a request for which HTTP/2's GOAWAY says that it was not processed.
+load() {
+  local codes=../demo-codes client
+  : >"$codes"
+  while :; do
+    curl --http1.1 --silent --max-time 10 --output /dev/null --write-out '%{http_code}\n' \
+      --resolve "app1.example.com:443:$ADDRESS" --cacert ../ca/root.pem https://app1.example.com/ || true
+  done >"$codes" &
+  client=$!
+  # shellcheck disable=SC2064  # the number of this process
+  trap "kill $client 2>/dev/null || true" EXIT
+  wait_until 10 test -s "$codes" || die "no request to app1.example.com was answered"
+  show "$@"
+  kill "$client"
+  wait "$client" 2>/dev/null || true
+  trap - EXIT
+  printf '\n%s requests meanwhile, %s of them without a 200\n' "$(wc -l <"$codes")" "$(grep -cv '^200$' "$codes" || true)"
+  rm "$codes"
+}
+
 preconditions
 # All requests from here on stay on this host.
 export no_proxy='*'
@@ -110,6 +131,16 @@ show stackctl history
 show stackctl rollback --dry-run
 show stackctl rollback
 show stackctl plan
+
+say "a second app below a path, a new version under load, and a maintenance"
+show stackctl add-app app1.example.com/api --service app2 --port 8000 --strip
+show stackctl explain app1.example.com/api/healthz
+docker tag stackctl-lab/app:latest app1:2.0
+load stackctl deploy app1 --image app1:2.0
+show stackctl maintenance on app2.example.com --message 'Back in a minute'
+show curl --silent --show-error --resolve "app2.example.com:443:$ADDRESS" --cacert ../ca/root.pem \
+  --write-out 'status: %{http_code}\n' --output /dev/null https://app2.example.com/
+show stackctl maintenance off app2.example.com
 
 say "the path of a request, and what is wrong with a name that is not served"
 show stackctl explain app1.example.com

@@ -52,7 +52,7 @@ def test_with_a_wrong_clock_tls_is_not_judged() -> None:
             "version-control",
             "git rm -r --cached",
         ),
-        (replace(TREE, repository=Repository("/srv", (), ("data/certs/",))), "version-control", "stackctl init"),
+        (replace(TREE, repository=Repository("/srv", (), ("data/certs/",))), "version-control", "stackctl up"),
         (replace(TREE, drafts=("nginx/.live.tmp",)), "leftovers", "rm -r nginx/.live.tmp"),
         (replace(TREE, unfinished="'stackctl up' (pid 7)"), "leftovers", "stackctl up"),
         (replace(TREE, running="'stackctl up' (pid 7)"), None, ""),

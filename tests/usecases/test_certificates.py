@@ -293,6 +293,8 @@ def test_status_says_what_is(site: World) -> None:
     done(site.add("out.example.com", "alias.example.com", upstream="10.0.0.5:80"))
     site.fake.remove([number for number, run in site.fake.runs.items() if run.service.name == "two"])
     rows = site.rows()
+    (route,) = rows["one.example.com"].pop("routes")
+    assert (route["match"], route["target"], route["health"]) == ("/", "one:8000", "running")
     assert rows["one.example.com"] == {
         "app": "one.example.com",
         "aliases": [],
@@ -304,6 +306,7 @@ def test_status_says_what_is(site: World) -> None:
         "days_left": 90,
         "certificate_problem": None,
         "served": "real",
+        "maintenance": None,
     }
     assert (rows["two.example.com"]["health"], rows["two.example.com"]["served"]) == ("missing", "dummy")
     assert rows["two.example.com"]["days_left"] is None

@@ -16,7 +16,7 @@ def history(
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,
 ) -> None:
-    """List the recorded states of the stack, and what each change did."""
+    """List the recorded states of the stack, and what changed."""
     from stackctl.cli.run import Common, run
     from stackctl.cli.views.history import show
     from stackctl.usecases import history as usecase
