@@ -112,6 +112,7 @@ _STANDARD = {
     ("proxy_buffering", "off"),
     ("proxy_request_buffering", "off"),
     ("client_body_buffer_size", "128k"),
+    ("proxy_next_upstream_timeout", "10s"),
     ("proxy_headers_hash_max_size", "2048"),
     ("proxy_headers_hash_bucket_size", "128"),
     ("proxy_hide_header", "Upgrade"),

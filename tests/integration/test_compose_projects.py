@@ -24,6 +24,8 @@ from stackctl.usecases.session import open_stack
 from tests.unit.build import container
 from tests.usecases.world import Notes, World, done
 
+pytestmark = pytest.mark.slow
+
 WEB = """\
 services:
   web:

@@ -34,6 +34,8 @@ from stackctl.observed.network import Answer, Lookup, Reach
 from stackctl.observed.reply import Failure
 from tests.unit.servers import NAME, listening, make_pem
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 0.2
 MUCH_LATER = 3.0
 """Far below what any of the servers would take, and far above the deadline of a look on a busy machine."""

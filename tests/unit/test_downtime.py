@@ -10,6 +10,8 @@ import pytest
 from stackctl.engine import downtime
 from stackctl.engine.downtime import DowntimeMeter
 
+pytestmark = pytest.mark.slow
+
 
 class Clock:
     """Answers as it is told, each after some seconds; time passes only meanwhile."""

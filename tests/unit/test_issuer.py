@@ -24,6 +24,8 @@ import pytest
 from stackctl.certs.issuer import accounts, batch, locks, merge, program, worker
 from stackctl.certs.issuer.merge import KINDS, ConfigDir, merge_lineage
 
+pytestmark = pytest.mark.slow
+
 NAME = "app.example.com"
 SERVER = "https://ca.example.com/dir"
 

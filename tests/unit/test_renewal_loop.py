@@ -22,6 +22,8 @@ from stackctl.stackfile import services
 from stackctl.stackfile.document import Document
 from tests.unit.build import NOW
 
+pytestmark = pytest.mark.slow
+
 SHELLS = [["dash"], ["busybox", "sh"]]
 
 CERTBOT = f"""\

@@ -16,6 +16,8 @@ import pytest
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.templates import render
 
+pytestmark = pytest.mark.slow
+
 SHELLS = [shell for shell in (["sh"], ["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(shell[0])]
 
 NGINX = r"""#!/bin/sh

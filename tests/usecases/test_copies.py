@@ -23,6 +23,8 @@ from stackctl.usecases.backup import BackupOptions, backup
 from stackctl.usecases.restore import RestoreOptions, open_archive, restore
 from tests.usecases.world import World, data, done
 
+pytestmark = pytest.mark.slow
+
 ONE, TWO = "one.example.com", "two.example.com"
 CONF = Path("data/certbot/conf")
 FILES = [

@@ -18,6 +18,8 @@ from stackctl.usecases.result import Result
 from tests.usecases.test_init import SHOP
 from tests.usecases.world import Notes, World, done
 
+pytestmark = pytest.mark.slow
+
 FOREIGN = "\n  two:\n    image: two:latest\n"
 
 

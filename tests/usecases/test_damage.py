@@ -14,6 +14,8 @@ from stackctl.plan.certificates import Issue
 from stackctl.plan.repair import RepairLineage
 from tests.usecases.world import World, data, done
 
+pytestmark = pytest.mark.slow
+
 ONE, TWO = "one.example.com", "two.example.com"
 CONF = "data/certbot/conf"
 KINDS = ("cert", "chain", "fullchain", "privkey")
