@@ -97,11 +97,17 @@ class Project:
 
     Attributes:
         texts: the texts that were to be interpolated with it, with the values of their variables.
+        networks: the name of each of its networks in the engine.
     """
 
     name: str
     services: Mapping[str, Service]
     texts: tuple[str, ...] = ()
+    networks: Mapping[str, str] = field(default_factory=dict)
+
+    def networks_of(self, service: Service) -> frozenset[str]:
+        """Return the names in the engine of a service's networks."""
+        return frozenset(self.networks.get(one, f"{self.name}_{one}") for one in service.networks)
 
     def image_of(self, service: Service) -> str | None:
         """Return the image of a service: that which Compose names after it, if it is built and the file names none."""

@@ -53,6 +53,7 @@ class Container:
         directory: the directory of its Compose file; empty if the container has no label for it.
         name: its name in the engine.
         writes: where it has a volume that it can write to, whether the file or the image declares it.
+        networks: the names of its networks in the engine; empty where they are not known.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Container:
     directory: str = ""
     name: str = ""
     writes: tuple[str, ...] = ()
+    networks: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:

@@ -133,6 +133,8 @@ def _rollout(stack: Stack, observed: Observed, pins: Pins, service: Service, *, 
         return None
     if not all(one.addresses for one in up):
         return None  # an engine whose containers cannot be told apart from outside
+    if _is_out_of_reach(observed, stack, service):
+        return None  # nothing can be switched to it: the proxy is replaced after it
     new = tuple(one for one in up if one in current)
     settings = stack.deploys.get(service.name, DeploySettings())
     pinned = pins.get(service.name, frozenset())
@@ -148,6 +150,13 @@ def _rollout(stack: Stack, observed: Observed, pins: Pins, service: Service, *, 
         switched=bool(pinned) and pinned <= {address for one in new for address in one.addresses},
         moved=moved,
     )
+
+
+def _is_out_of_reach(observed: Observed, stack: Stack, service: Service) -> bool:
+    """Return whether new containers would share no network with the running proxy, which follows them there."""
+    proxy = observed.containers.best(stack.proxy.service)
+    reached = proxy.networks if proxy else frozenset[str]()
+    return bool(reached and service.networks) and not reached & observed.project.networks_of(service)
 
 
 def _reason(observed: Observed, stack: Stack, service: Service, settings: DeploySettings) -> Reason | None:

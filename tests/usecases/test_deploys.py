@@ -493,3 +493,14 @@ def test_rollback_deploys_the_earlier_image_the_same_way(app: World) -> None:
     assert images(app) == ["one:latest"]
     assert "SwitchService" in [type(step.operation).__name__ for step in result.steps]
     assert [run.container.label for run in runs(app)] == ["stack-one-1"]
+
+
+def test_what_moves_to_another_network_with_the_proxy_is_started_there_and_the_proxy_after_it(app: World) -> None:
+    app.file.write_text(f"{app.text}networks: {{front: {{}}}}\n")
+    for service in ("nginx", "one"):
+        app.edit(f"\n  {service}:\n", f"\n  {service}:\n    networks: [front]\n")
+    result = done(app.up())
+    assert "start service one" in texts(result)
+    assert not [text for text in texts(result) if text.startswith("send requests")]
+    assert app.served()["one.example.com"] == "real"
+    assert texts(done(app.up())) == []

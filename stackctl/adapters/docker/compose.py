@@ -67,7 +67,8 @@ class Compose:
         }
         # Compose doubles each '$' in what it prints, so that its output can be its input.
         interpolated = tuple(text.replace("$$", "$") for text in resolved.get(_TEXTS, ()))
-        return Project(resolved["name"], services, interpolated)
+        networks = {key: body["name"] for key, body in (resolved.get("networks") or {}).items()}
+        return Project(resolved["name"], services, interpolated, networks)
 
     def service_names(self, stackfile: str) -> frozenset[str]:
         """Return the names of all services, whatever their profiles."""

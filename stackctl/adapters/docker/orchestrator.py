@@ -139,6 +139,7 @@ def _container(row: dict[str, Any]) -> Container:
             if one.get("Type") == "volume" and one.get("RW")
         ),
         addresses=tuple(network["IPAddress"] for network in networks.values() if network.get("IPAddress")),
+        networks=frozenset(networks),
     )
 
 

@@ -85,7 +85,13 @@ class FakeServices(FakeLooks):
                 state = "restarting" if self._load().code else state
         ids = (self._id(image), service.config_hash, service.role, (f"10.9.0.{number}",))
         made = Container(f"{number:064x}", service.name, state, None, *ids, directory=str(self.files.project))
-        made = replace(made, name=self._free_name(project, service.name), writes=self.looks.writes.get(image, ()))
+        networks = frozenset(f"{project}_{name}" for name in service.networks)
+        made = replace(
+            made,
+            name=self._free_name(project, service.name),
+            writes=self.looks.writes.get(image, ()),
+            networks=networks,
+        )
         self.runs[made.id] = Run(project, service, made)
 
     def add(self, service: str, count: int) -> None:
