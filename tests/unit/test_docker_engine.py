@@ -77,6 +77,7 @@ def test_a_row_of_the_list_is_a_container() -> None:
         addresses=("172.22.0.3",),
         directory="/srv/recorded",
         name="recorded-plain-1",
+        networks=frozenset({"recorded_default"}),
     )
 
 
