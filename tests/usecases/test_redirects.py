@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackctl.errors import InputError, StackctlError
+from stackctl.errors import ExitCode, InputError, StackctlError
 from stackctl.model.routing import Redirect
 from stackctl.model.values import Domain
 from stackctl.usecases.add_redirect import AddRedirect, add_redirect
@@ -79,3 +79,25 @@ def test_a_canonical_name_takes_the_others_in_one_hop(site: World) -> None:
     assert "server_name www.one.example.com;\n    include snippets/acme.conf;\n" in conf
     assert conf.count("return 308 https://one.example.com$request_uri;") == 2
     assert not site.up().plan
+
+
+def test_a_canonical_name_without_a_certificate_leaves_the_site_on_https(site: World) -> None:
+    site.fake.faults.issue["one.example.com"] = "dns"
+    site.edit(
+        "        - one.example.com\n",
+        "        - one.example.com\n        - www.one.example.com\n        - new.example.com\n"
+        "      canonical: new.example.com\n",
+    )
+    assert site.up().code is ExitCode.ISSUE_FAILED
+    live = site.live()
+    assert live["sites/one.example.com.redirect"] == b"server_name one.example.com;\n"
+    conf = live["sites/one.example.com.conf"].decode()
+    assert conf.count("return 308 http://new.example.com$request_uri;") == 1
+    assert "server_name www.one.example.com;\n    include snippets/acme.conf;\n" in conf
+    assert "https://new.example.com" not in conf
+
+    site.fake.faults.issue.clear()
+    done(site.up())
+    live = site.live()
+    assert live["sites/one.example.com.redirect"] == b"server_name new.example.com;\n"
+    assert live["sites/one.example.com.conf"].decode().count("return 308 https://new.example.com$request_uri;") == 2

@@ -18,15 +18,13 @@ class Aliases:
 
     Attributes:
         plain: those that port 80 redirects.
-        plain_target: where it redirects them: to HTTPS if the canonical name has a certificate.
-        names: a regex for those that port 443 redirects; None for none.
-        target: where it redirects them.
+        target: where they are redirected: to HTTPS if the canonical name has a certificate.
+        names: a regex for those that port 443 redirects; None for none, as long as it has no certificate.
     """
 
     plain: tuple[Domain, ...] = ()
-    plain_target: str = ""
-    names: str | None = None
     target: str = ""
+    names: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +53,18 @@ def _names(proxy: ProxyService, site: Site, tls: SiteTls) -> NamesOnHttp:
     if site.redirect is not None:
         return NamesOnHttp(site.domains, ())
     canonical = site.canonical
-    aliases = tuple(name for name in site.domains if canonical not in {None, name})
-    own = [name for name in site.domains if name not in aliases]
-    plain, to_https = (tuple(name for name in own if (name in tls.trusted) is there) for there in (False, True))
-    if canonical is None or not aliases:
+    there = canonical in tls.trusted
+    aliases = () if canonical is None else tuple(name for name in site.domains if name != canonical)
+    # A canonical name without a certificate takes nobody off the HTTPS of another name.
+    redirected = tuple(name for name in aliases if there or name not in tls.trusted)
+    own = [name for name in site.domains if name not in redirected]
+    plain, to_https = (tuple(name for name in own if (name in tls.trusted) is secure) for secure in (False, True))
+    if not redirected:
         return NamesOnHttp(plain, to_https)
-    http, https = proxy.http.at.port, proxy.https.at.port
-    secure = f"https://{canonical}{'' if https == HTTPS_PORT else f':{https}'}"
-    insecure = f"http://{canonical}{'' if http == HTTP_PORT else f':{http}'}"
-    target = secure if canonical in tls.trusted else insecure
-    return NamesOnHttp(plain, to_https, Aliases(aliases, target, any_of(aliases), secure))
+    if not there:
+        http = proxy.http.at.port
+        target = f"http://{canonical}{'' if http == HTTP_PORT else f':{http}'}"
+        return NamesOnHttp(plain, to_https, Aliases(redirected, target))
+    https = proxy.https.at.port
+    target = f"https://{canonical}{'' if https == HTTPS_PORT else f':{https}'}"
+    return NamesOnHttp(plain, to_https, Aliases(redirected, target, any_of(redirected)))
