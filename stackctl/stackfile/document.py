@@ -153,6 +153,24 @@ class Document:
         found = self.entry(path)
         return None if found is None else _plain(found[1], {}, self.values)
 
+    def keys_that_are_no_text(self, path: Path) -> Iterator[ScalarNode]:
+        """Yield the keys below ``path`` that YAML reads as a number, a truth value or null."""
+        found = self.entry(path)
+        waiting = [found[1]] if found is not None else []
+        seen: set[int] = set()
+        while waiting:
+            node = waiting.pop()
+            if id(node) in seen or isinstance(node, ScalarNode):
+                continue
+            seen.add(id(node))
+            if isinstance(node, MappingNode):
+                for key, value in node.value:
+                    if isinstance(key, ScalarNode) and not _is_merge(key) and not str(key.tag).endswith(":str"):
+                        yield key
+                    waiting.append(value)
+            elif isinstance(node, SequenceNode):
+                waiting += node.value
+
     def variables(self, path: Path) -> dict[int, str]:
         """Return the texts below ``path`` that contain a ``$``, by the identity of their nodes."""
         found = self.entry(path)

@@ -155,3 +155,20 @@ def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -
                 _refuse_unknown(doc, (*path, key, index), item, LISTS[key])
         elif key in BLOCKS:
             _refuse_unknown(doc, (*path, key), value, BLOCKS[key])
+
+
+def refuse_keys_that_are_no_text(doc: Document) -> None:
+    """Refuse keys of ``x-stackctl`` such as ``502``, which Compose rejects without naming a line.
+
+    Raises:
+        StackfileError: with the place of the first.
+    """
+    services = doc.data(("services",))
+    names = services if isinstance(services, dict) else ()
+    for path in ((KEY,), *(("services", name, KEY) for name in names)):
+        for key in doc.keys_that_are_no_text(path):
+            raise StackfileError(
+                f"the key {key.value} of {KEY} is not text",
+                where=doc.where(key),
+                hint=f'write it in quotes: "{key.value}":',
+            )

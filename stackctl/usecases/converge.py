@@ -21,7 +21,7 @@ from stackctl.plan.planner import make_plan
 from stackctl.plan.warnings import misnamed_files, warnings
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.keys import KEY
+from stackctl.stackfile.keys import KEY, refuse_keys_that_are_no_text
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import named_services, read_stack, variables
 from stackctl.stackfile.siblings import included
@@ -124,6 +124,7 @@ def resolve(context: Context, doc: Document) -> tuple[Project, Document]:
     Raises:
         StackfileError: Compose rejects it, or a file of ``include`` contains ``x-stackctl``.
     """
+    refuse_keys_that_are_no_text(doc)
     texts = variables(doc)
     paths = [path for path in included(doc.data(("include",))) if "$" in path]
     project = context.orchestrator.resolve(doc.text, (*texts.values(), *paths))

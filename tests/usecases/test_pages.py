@@ -13,7 +13,7 @@ from stackctl.model.page_values import LARGEST_PAGE
 from tests.usecases.world import World, done
 
 COPY = "snippets/pages/pages/502.html"
-KEYS = "      errors:\n        502: pages/502.html\n"
+KEYS = '      errors:\n        "502": pages/502.html\n'
 
 
 @pytest.fixture
@@ -84,5 +84,16 @@ def test_a_page_that_cannot_be_used_is_refused_with_its_line(paged: World, make:
         paged.up()
     assert isinstance(caught.value, StackfileError)
     assert message in caught.value.message
-    assert caught.value.where == paged.line_of("502: pages/502.html")
+    assert caught.value.where == paged.line_of('"502": pages/502.html')
     assert paged.live() == before
+
+
+@pytest.mark.parametrize("key", ["502", "true", "1.5"])
+def test_a_status_without_quotes_is_named_with_its_line(site: World, key: str) -> None:
+    site.edit("x-stackctl:\n  email", f"x-stackctl:\n  errors:\n    {key}: pages/502.html\n  email")
+    with pytest.raises(StackfileError, match="is not text") as refused:
+        site.up()
+    assert (
+        refused.value.where == f"docker-compose.yml:{site.text[: site.text.index(f'{key}: pages')].count(chr(10)) + 1}"
+    )
+    assert "quotes" in (refused.value.hint or "")
