@@ -37,7 +37,7 @@ def redirect_target(text: str) -> str:
         parts = urlsplit(text)
         host, number = parts.hostname, parts.port
     except ValueError as error:
-        raise InputError(f"{text!r} is not the target of a redirect: {error}", hint=_TARGET) from error
+        raise InputError(f"{text!r} is not the target of a redirect", hint=_TARGET) from error
     start = ""
     if not text.startswith("/") or parts.netloc:
         if "@" in parts.netloc:

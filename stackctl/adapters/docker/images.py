@@ -53,7 +53,7 @@ class DockerImages:
             why = f"no progress for {_STALLED / 60:.0f} minutes"
         if why is not None:
             raise EngineError(
-                f"the image {image} is not available locally and cannot be pulled: {why}",
+                f"the image {image} cannot be pulled: {why}",
                 hint="build it, correct its name, or log in to its registry ('docker login')",
             )
 

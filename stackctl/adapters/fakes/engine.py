@@ -122,7 +122,7 @@ class FakeEngine(FakeServices):
     def pull(self, image: str) -> None:
         with self._call(f"pull {image}"):
             if image not in self.registry:
-                raise EngineError(f"the image {image} is not available locally and cannot be pulled", hint="build it")
+                raise EngineError(f"the image {image} cannot be pulled", hint="build it")
             self.images[image] = self.registry[image]
 
     def run_once(
