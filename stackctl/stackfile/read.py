@@ -17,6 +17,7 @@ from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY, checked, decode, tuning
 from stackctl.stackfile.schema import StackKeys
+from stackctl.stackfile.servers import with_services
 from stackctl.stackfile.sites import blocks_of, sites_of
 from stackctl.stackfile.streams import read_streams
 
@@ -49,7 +50,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
     written = frozenset(services if isinstance(services, dict) else ())
     acme = _acme(doc, top)
     known = {*written, *project.services, *elsewhere}
-    sites = with_answers(doc, top, sites_of(doc, top, defaults, known), defaults)
+    sites = with_services(with_answers(doc, top, sites_of(doc, top, defaults, known), defaults), known)
     proxy = _proxy_service(doc, project, top.proxy)
     refuse_circles(sites, proxy)
     return Stack(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from stackctl.errors import StackfileError
 from stackctl.model import endpoints, values
-from stackctl.model.routing import Server, ServerTls, Speaks
+from stackctl.model.endpoints import Endpoint
+from stackctl.model.routing import Backend, Route, Server, ServerTls, Site, Speaks
+from stackctl.model.values import ServiceName
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import checked
 from stackctl.stackfile.schema import AppKeys, RouteKeys, ServiceKeys
@@ -58,6 +61,32 @@ def outside_server(doc: Document, path: Path, keys: AppKeys | RouteKeys, upstrea
             hint="add 'upstream-tls' with the 'name' of the certificate, or with 'verify: false'",
         )
     return Server(found.endpoint, None, tls, _SPEAKS[keys.protocol])
+
+
+def with_services(sites: Collection[Site], known: Collection[str]) -> tuple[Site, ...]:
+    """Return ``sites`` in which an upstream whose host is a service of the project is a server of that service."""
+    services = {name.lower(): ServiceName(name) for name in known}
+    return tuple(
+        replace(site, routes=tuple(_with_services(route, services) for route in site.routes))
+        if any(server.service is None and server.endpoint.host in services for server in site.servers)
+        else site
+        for site in sites
+    )
+
+
+def _with_services(route: Route, services: Mapping[str, ServiceName]) -> Route:
+    if not isinstance(route.action, Backend):
+        return route
+    servers = tuple(_of_service(server, services) for server in route.action.servers)
+    return replace(route, action=replace(route.action, servers=servers))
+
+
+def _of_service(server: Server, services: Mapping[str, ServiceName]) -> Server:
+    service = services.get(server.endpoint.host) if server.service is None else None
+    if service is None:
+        return server
+    # A service keeps its capital letters, as where a block names it.
+    return replace(server, service=service, endpoint=Endpoint(service, server.endpoint.port))
 
 
 def _server_tls(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from stackctl.certs.held import Held, held, owned
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.matching import EVERY_PATH, PathMatch
-from stackctl.model.routing import Site
+from stackctl.model.routing import Server, Site
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.plan.retire import unused_lineages
@@ -58,7 +58,8 @@ def remove_app(  # noqa: PLR0913  (what to remove, and one parameter per option)
         )
     delete = _certificates(context, loaded, site.name, site) if delete_cert else ()
     removed = blocks[0].routes if path is None else (place.placed,)
-    own = _own_services(loaded, site, blocks, removed)
+    users = _users(loaded, site, blocks, removed)
+    own = _own_services(loaded, removed, users)
     stop = frozenset[str]() if keep_service else own
     doc = _edited(loaded, place, path, stop)
     after = _loaded_without(context, loaded, doc, stop)
@@ -68,7 +69,7 @@ def remove_app(  # noqa: PLR0913  (what to remove, and one parameter per option)
     result = converge(context, "remove-app", after, intent, dry_run=dry_run)
     kept = () if delete else _kept(context, loaded, after, site)
     unnamed = [f"no other app has the name {name}: it is no longer routed" for name in lost]
-    return replace(result, notes=(*result.notes, *_notes(loaded, place, removed, own), *unnamed, *kept))
+    return replace(result, notes=(*result.notes, *_notes(loaded, place, users, own), *unnamed, *kept))
 
 
 def _blocks(loaded: Loaded, site: Site) -> list[Block]:
@@ -160,15 +161,27 @@ def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site |
     return (own,) if own else ()
 
 
-def _own_services(loaded: Loaded, site: Site, blocks: Sequence[Block], removed: Collection[Placed]) -> frozenset[str]:
+def _users(loaded: Loaded, site: Site, blocks: Sequence[Block], removed: Collection[Placed]) -> dict[str, list[str]]:
+    """Return what uses each service of the ``removed`` routes without them: sites and streams, by any of its names."""
+    left = [placed.route for block in blocks for placed in block.routes if placed not in removed]
+    others = [other for other in loaded.stack.sites if other.name != site.name]
+    targets: list[tuple[str, Server]] = [(site.name, server) for route in left for server in route.servers]
+    targets += [(other.name, server) for other in others for server in other.servers]
+    targets += [(f"the stream {stream.port or stream.name}", stream.server) for stream in loaded.stack.streams]
+    users: dict[str, list[str]] = {}
+    for name in _services(removed):
+        service = loaded.project.services.get(name)
+        names = {one.lower() for one in ((name, *service.hosts) if service else (name,))}
+        users[name] = list(dict.fromkeys(user for user, server in targets if server.endpoint.host.lower() in names))
+    return users
+
+
+def _own_services(loaded: Loaded, removed: Collection[Placed], users: Mapping[str, Sequence[str]]) -> frozenset[str]:
     """Return the services of the ``removed`` routes that stackctl wrote and that serve nothing else.
 
     A service that the user wrote keeps running without its route.
     """
-    left = [placed.route for block in blocks for placed in block.routes if placed not in removed]
-    left += [route for other in loaded.stack.sites if other.name != site.name for route in other.routes]
-    used = {server.service for route in left for server in route.servers}
-    services = [loaded.project.services.get(name) for name in _services(removed) if name not in used]
+    services = [loaded.project.services.get(name) for name in _services(removed) if not users[name]]
     return frozenset(
         service.name
         for service in services
@@ -201,9 +214,11 @@ def _edited(loaded: Loaded, place: Place, path: PathMatch | None, stop: frozense
     return doc
 
 
-def _notes(loaded: Loaded, place: Place, removed: Collection[Placed], own: frozenset[str]) -> Iterator[str]:
+def _notes(loaded: Loaded, place: Place, users: Mapping[str, Sequence[str]], own: frozenset[str]) -> Iterator[str]:
     written = loaded.values.written((*place.block.path, "domains", 0))
     if written is not None:
         where = place.block.where
         yield f"{where}: the site is removed for every value of {written}: other hosts may use this file too"
-    yield from (f"the service {service} keeps running" for service in _services(removed) if service not in own)
+    for service, used in users.items():
+        if service not in own:
+            yield f"the service {service} keeps running{f', for {listed(used)}' if used else ''}"

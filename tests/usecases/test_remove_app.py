@@ -71,6 +71,26 @@ def test_the_first_site_of_a_shared_service_goes_and_the_second_stays(site: Worl
     assert not site.up().plan
 
 
+@pytest.mark.parametrize(
+    ("more", "user"),
+    [
+        ("apps:\n    - domains: [far.example.com]\n      upstreams: [two:3000, one:8000]\n", "far.example.com"),
+        ("apps:\n    - domains: [far.example.com]\n      upstream: one:8000\n", "far.example.com"),
+        ("streams:\n    - {listen: 5432, upstream: 'one:8000'}\n", "the stream 5432"),
+    ],
+)
+def test_a_service_stays_while_it_is_an_upstream(site: World, more: str, user: str) -> None:
+    done(site.add("two.example.com"))
+    site.edit("\nx-stackctl:\n", f"\nx-stackctl:\n  {more}")
+    done(site.up())
+    result = done(site.remove("one.example.com"))
+    assert f"the service one keeps running, for {user}" in result.notes
+    assert names(site) == {"nginx", "certbot", "one", "two"}
+    assert "one:latest" in site.text
+    assert "[one.example.com]" not in site.text
+    assert not site.up().plan
+
+
 def test_an_upstream_outside_compose_is_taken_from_the_list(stack: World) -> None:
     before = stack.text
     for number in (1, 2, 3):

@@ -151,7 +151,7 @@ def test_a_service_stays_while_another_path_needs_it(shared: World) -> None:
     result = done(shared.remove(f"{SITE}/api"))
     assert routes(shared) == {"/": "one:8000", "/v2": "two:3000"}
     assert running(shared) == {"one", "two"}
-    assert result.notes == ("the service two keeps running",)
+    assert result.notes == ("the service two keeps running, for one.example.com",)
     done(shared.remove(f"{SITE}/v2"))
     assert "apps:" not in shared.text
 

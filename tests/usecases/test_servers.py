@@ -168,3 +168,18 @@ def test_a_balance_of_one_server_is_only_noted(stack: World) -> None:
     (note,) = stack.up().notes
     assert "one server here" in note
     assert note.startswith("docker-compose.yml:")
+
+
+def test_a_service_in_upstreams_is_seen_by_its_containers(site: World) -> None:
+    done(site.add("two.example.com"))
+    text = site.text.replace(
+        "\nx-stackctl:\n", f"\nx-stackctl:\n  apps:\n    - domains: [{FAR}]\n      upstreams: [one:8000, two:3000]\n"
+    )
+    site.file.write_text(text)
+    done(site.up())
+    assert "server one:8000 resolve;" in conf(site)
+    assert [(one.state, one.service) for one in shown(site).values()] == [("up", "one"), ("up", "two")]
+    assert site.rows()[FAR]["health"] == "running"
+    assert "app-outside" not in site.doctor(FAR)[FAR]
+    change(site, Endpoint("two", 3000), DRAIN)
+    assert [one.state for one in shown(site).values()] == ["up", "drained"]
