@@ -18,7 +18,7 @@ from stackctl.model.router import Routed
 from stackctl.model.routing import Answer, Server, Site
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
-from stackctl.proxies.trace import Advice, LoggedError, Outcome, ServerMatch, Trace
+from stackctl.proxies.trace import Advice, LoggedError, Outcome, RuleKind, ServerMatch, Trace
 
 _UNAVAILABLE = 503
 
@@ -33,7 +33,8 @@ class TraceFacts:
         owner: the app that has the name in the Compose file; None for a name that is not routed.
         owner_where: ``file:line`` of the name.
         servers: the servers of the site in the Compose file.
-        maintenance: what requests of the site get during a maintenance; None if it is in none.
+        maintenance: what requests of the site get during a maintenance; None if it is in none. ``unavailable`` is
+            whether this request does.
         http_at: where port 80 is published; ``https_at`` the same of port 443.
         holder: the process or container that holds port 443, if the proxy does not.
         proxy: the proxy's container; None if there is none.
@@ -69,6 +70,7 @@ class TraceFacts:
     custom: str
     advice: Callable[[str], Advice]
     maintenance: str | None = None
+    unavailable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def _through_files(facts: TraceFacts) -> list[Hop]:
         return [Hop(HopKind.SERVER, Verdict.WRONG, text, trace.server.place, "run 'stackctl up'")]
     how = "" if trace.match is ServerMatch.EXACT else f" (by {trace.match.value})"
     hops = [Hop(HopKind.SERVER, Verdict.OK, f"{trace.server.text}{how}", trace.server.place)]
-    if facts.maintenance is not None and facts.https.status == _UNAVAILABLE:
+    if facts.maintenance is not None and _is_unavailable(facts, trace):
         todo = f"'stackctl maintenance off {facts.owner}' ends it"
         return [*hops, Hop(HopKind.ANSWER, Verdict.WRONG, f"503, {facts.maintenance}", facts.owner_where, todo)]
     checks = [(app, judge_app(app)) for app in facts.apps]
@@ -185,6 +187,13 @@ def _through_files(facts: TraceFacts) -> list[Hop]:
     if facts.held_back is None:
         hops.append(answer.hop(HopKind.ANSWER, answer.text))
     return hops
+
+
+def _is_unavailable(facts: TraceFacts, trace: Trace) -> bool:
+    """Return whether the request gets the answer of the maintenance; of one that is not sent the live files say it."""
+    if facts.held_back is None:
+        return facts.https.status == _UNAVAILABLE
+    return facts.unavailable and any(rule.kind is RuleKind.MAINTENANCE for rule in trace.rules)
 
 
 def _answer(facts: TraceFacts, trace: Trace, fault: Check | None) -> JudgedAnswer:

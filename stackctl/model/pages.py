@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
 
 from stackctl.model.matching import Network
 
@@ -70,3 +71,7 @@ class Maintenance:
     def has_ended(self, now: datetime) -> bool:
         """Return whether it has ended by itself."""
         return self.until is not None and self.until <= now
+
+    def is_for(self, source: IPv4Address | IPv6Address | None, now: datetime) -> bool:
+        """Return whether a client gets 503; None is one whose address is not known."""
+        return not self.has_ended(now) and not (source and any(source in network for network in self.allow))

@@ -45,6 +45,7 @@ class RuleKind(StrEnum):
     """The kind of a rule."""
 
     ACCESS = "access"
+    MAINTENANCE = "maintenance"
     REWRITE = "rewrite"
 
 

@@ -178,14 +178,15 @@ def test_what_may_answer_before_is_reported() -> None:
     server {
         listen 443 ssl;
         server_name a.example.com;
-        if ($host = b) { return 301 https://c; }
+        if ($host = b) { return 301 https://b; }
+        if ($host ~ "(") { return 301 https://c; }
         auth_basic "inner";
         location / { rewrite ^/x /y; proxy_pass http://web:1; }
         location /open { auth_basic off; proxy_pass http://web:1; }
     }"""
     files = in_http(text)
     assert [rule.text for rule in routed(files, "a.example.com").rules] == [
-        "if ($host = b) return 301 https://c",
+        "if ($host ~ () return 301 https://c",
         "rewrite ^/x /y",
         "auth_basic inner",
         "limit_req zone=all",

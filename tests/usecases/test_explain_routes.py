@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from stackctl.engine.probe import trace
 from stackctl.errors import ExitCode, InputError
 from stackctl.model.fields import Request
+from stackctl.model.pages import Maintenance
 from stackctl.model.request_values import client, header
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Reply
 from stackctl.usecases.explain import explain
+from stackctl.usecases.maintenance import maintenance_off, maintenance_on
 from tests.usecases.world import World, data, done
 
 NAME = Domain("one.example.com")
@@ -158,3 +161,60 @@ def test_a_header_and_an_address_are_taken_in_their_usual_forms() -> None:
     assert header("Cookie: a=b") == ("Cookie", "a=b")
     assert client("[2001:db8::7]") == ip_address("2001:db8::7")
     assert client("::ffff:192.0.2.7") == ip_address("192.0.2.7")
+
+
+INSIDE, OUTSIDE = ip_address("192.0.2.7"), ip_address("198.51.100.7")
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+ALLOW = (ip_network("192.0.2.0/24"),)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "request_", "whole"),
+    [
+        (Maintenance(), Request("POST", "/"), False),
+        (Maintenance(allow=ALLOW), Request("POST", "/"), False),
+        (Maintenance(allow=ALLOW), Request("GET", "/", source=OUTSIDE), False),
+        (Maintenance(allow=ALLOW), Request("GET", "/", source=INSIDE), True),
+        (Maintenance(until=LATER, allow=ALLOW), Request("GET", "/", source=OUTSIDE), False),
+        (Maintenance(until=LATER, allow=ALLOW), Request("GET", "/", source=INSIDE), True),
+    ],
+)
+def test_a_maintenance_is_told_of_what_is_not_sent(
+    site: World, wanted: Maintenance, request_: Request, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(maintenance_on(site.host, NAME, wanted))
+    monkeypatch.setattr(site.fake, "ask", lambda *_, **__: pytest.fail("it is sent"))
+    shown = explained(site, request_)
+    assert (shown["sent"], shown["whole"]) == (False, whole)
+    if not whole:
+        assert shown["broken"]["text"].startswith("503, in maintenance: ")
+        assert shown["broken"]["todo"] == f"'stackctl maintenance off {NAME}' ends it"
+
+
+def test_a_maintenance_that_is_not_live_or_has_ended_closes_nothing(site: World) -> None:
+    done(maintenance_on(site.host, NAME, Maintenance(until=LATER)))
+    site.clock.now = LATER
+    assert explained(site, Request("POST", "/"))["whole"]
+    done(maintenance_off(site.host, NAME))
+    block = next(line for line in site.text.splitlines() if line.strip() == "port: 8000")
+    site.edit(f"{block}\n", f"{block}\n      maintenance: {{}}\n")
+    assert explained(site, Request("POST", "/"))["whole"]
+
+
+@pytest.mark.parametrize("in_maintenance", [False, True])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_redirect_to_the_canonical_name_is_that_of_the_proxy(site: World, method: str, in_maintenance: bool) -> None:
+    site.edit(
+        "        - one.example.com\n",
+        "        - one.example.com\n        - www.one.example.com\n      canonical: www.one.example.com\n",
+    )
+    done(site.up())
+    if in_maintenance:
+        done(maintenance_on(site.host, NAME, Maintenance()))
+    site.fake.looks.replies[f"{NAME}/x"] = Reply(308, location="https://www.one.example.com/x")
+    shown = explained(site, Request(method, "/x"))
+    assert shown["whole"]
+    assert link(shown, "location")["text"] == "return 308 https://www.one.example.com$request_uri"
+    assert {"upstream", "container"}.isdisjoint(row["link"] for row in shown["links"])
+    if method == "GET":
+        assert link(shown, "answer")["text"] == "308 to https://www.one.example.com/x, by the proxy itself"

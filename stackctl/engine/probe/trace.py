@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from stackctl.adapters.disk.files import host_errors
 from stackctl.certs.held import held
@@ -58,7 +59,8 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
     traced = kind.tracer(_live_files(context, kind.layout), name)
     trace = traced(request, proxy_service.https.port)
     log = _Log(context, kind, proxy, name)
-    held_back = _held_back(site, asked)
+    maintenance = site.maintenance if site else None
+    held_back = _held_back(site, asked, context.now())
     https = http = Reply(failure=Failure.UNSENT)
     logged: tuple[LoggedError, ...] = ()
     if held_back is None:
@@ -89,7 +91,8 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
         http=http,
         logged=logged,
         now=context.now(),
-        maintenance=described(site.maintenance, context.now()) if site and site.maintenance else None,
+        maintenance=described(maintenance, context.now()) if maintenance else None,
+        unavailable=maintenance is not None and maintenance.is_for(asked.source, context.now()),
     )
     return CollectedTrace(facts, log.earlier)
 
@@ -100,13 +103,15 @@ def _completed(asked: Request) -> Request:
     return replace(asked, headers=(*asked.headers, *own))
 
 
-def _held_back(site: Site | None, asked: Request) -> str | None:
+def _held_back(site: Site | None, asked: Request, now: datetime) -> str | None:
     """Return why a request is not sent; None if it is."""
     if asked.method not in SAFE:
         return f"{asked.method} may change something, so the request is not sent"
     rules = router.rules_of(site) if site else []
     matches = [of for rule in rules for of in (rule.match.all_of, rule.match.none_of) if of]
-    if asked.source is not None and any(of.sources for of in matches):
+    maintenance = site.maintenance if site else None
+    admits = maintenance is not None and bool(maintenance.allow) and not maintenance.has_ended(now)
+    if asked.source is not None and (admits or any(of.sources for of in matches)):
         return f"nobody but {asked.source} can send from there, so the request is not sent"
     return None
 

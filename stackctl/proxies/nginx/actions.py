@@ -9,6 +9,7 @@ from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint
 from stackctl.proxies.nginx.directives import Directive, first, named
 from stackctl.proxies.nginx.evaluate import Unknown, Values
 from stackctl.proxies.nginx.matching import python_pattern
+from stackctl.proxies.nginx.pages import MAINTENANCE
 from stackctl.proxies.trace import Action, Block, Outcome, Rule, RuleKind
 
 Blocks = Sequence[Sequence[Directive]]
@@ -86,7 +87,7 @@ def _target(text: str, default: int) -> Endpoint | None:
 def rules_of(chain: Blocks, name: str, values: Values) -> tuple[Rule, ...]:
     """Return the rules that may answer a request for ``name`` before the action, depending on more than ``values``."""
     rules = [
-        Rule(RuleKind.REWRITE, _shown(one), one.at)
+        Rule(_kind(one), _shown(one), one.at)
         for block in reversed(chain)
         for one in named(block, *_REWRITES)
         if not _cannot_answer(one, name, values)
@@ -98,8 +99,28 @@ def rules_of(chain: Blocks, name: str, values: Values) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
+def _kind(rule: Directive) -> RuleKind:
+    rewrite = first(rule.inner, "rewrite") if rule.name == "if" else rule
+    return RuleKind.MAINTENANCE if rewrite and MAINTENANCE in rewrite.args else RuleKind.REWRITE
+
+
+def first_answer(server: Sequence[Directive], name: str, values: Values) -> tuple[Action, tuple[Rule, ...]] | None:
+    """Return what a condition on ``$host`` answers before any location is searched, and the rules before it."""
+    for index, one in enumerate(server):
+        if one.name == "return":
+            return None
+        answer = first(one.inner, "return") if one.name == "if" else None
+        if answer is not None and one.arg == "$host" and _is_on_name(one) and _holds(name, *one.args[1:]):
+            return _returned(answer), rules_of([server[:index]], name, values)
+    return None
+
+
+def _is_on_name(rule: Directive) -> bool:
+    return rule.arg in {"$host", "$ssl_server_name"} and len(rule.args) == _COMPARISON
+
+
 def _cannot_answer(rule: Directive, name: str, values: Values) -> bool:
-    """Return whether a condition only ends rewrites, or does not hold for a request whose TLS handshake has ``name``.
+    """Return whether a condition only ends rewrites, or does not hold for a request for ``name``.
 
     One that holds is the action itself.
     """
@@ -107,8 +128,8 @@ def _cannot_answer(rule: Directive, name: str, values: Values) -> bool:
         return False
     if {one.name for one in rule.inner} == {"break"}:
         return True
-    if rule.arg == "$ssl_server_name" and len(rule.args) == _COMPARISON:
-        return not _holds(name, *rule.args[1:])
+    if _is_on_name(rule):
+        return _holds(name, *rule.args[1:]) is False
     if rule.arg != "$request_method" and not rule.arg.startswith("$site_"):
         return False
     try:
@@ -117,15 +138,15 @@ def _cannot_answer(rule: Directive, name: str, values: Values) -> bool:
         return False
 
 
-def _holds(value: str, operator: str, operand: str) -> bool:
-    """Return the result of a comparison in an ``if``; true where Python cannot compile the regex."""
+def _holds(value: str, operator: str, operand: str) -> bool | None:
+    """Return the result of a comparison in an ``if``; None where Python cannot compile the regex."""
     negated = operator.startswith("!")
     if operator in {"=", "!="}:
         return (value == operand) is not negated
     try:
         found = re.search(python_pattern(operand), value, re.IGNORECASE if operator.endswith("*") else 0)
     except re.error:
-        return True
+        return None
     return (found is not None) is not negated
 
 

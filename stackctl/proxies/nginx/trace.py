@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.fields import Request
 from stackctl.model.paths import normalized
-from stackctl.proxies.nginx.actions import action_of, rules_of
+from stackctl.proxies.nginx.actions import action_of, first_answer, rules_of
 from stackctl.proxies.nginx.directives import Directive, first, named
 from stackctl.proxies.nginx.evaluate import Values, jump, refusal
 from stackctl.proxies.nginx.matching import matches, rank
@@ -38,9 +38,13 @@ def trace(tree: Sequence[Directive], name: str, request: Request, port: int) -> 
     refusing = first(server.inner, "ssl_reject_handshake")
     if refusing is not None and refusing.args == ("on",):
         return Trace(block, match, None, Action(Outcome.REFUSE, refusing.head, refusing.at))
+    values = Values(http.inner, request)
+    answered = first_answer(server.inner, name.lower(), values)
+    if answered is not None:
+        action, rules = answered
+        return Trace(block, match, None, action, rules)
     found = find_location(server.inner, normalized(request.target) or "/")
     location = found.location
-    values = Values(http.inner, request)
     if location is not None:
         location = jump([location.inner, server.inner, http.inner], server.inner, values) or location
     chain = [level.inner for level in (location, server, http) if level is not None]
