@@ -35,7 +35,7 @@ class AppFacts:
     Attributes:
         subject: the site's name.
         server: the endpoint that the proxy connects to.
-        where: ``file:line`` of its route.
+        where: ``file:line`` of its port.
         containers: the containers of its service.
         proxy_networks: Docker's names of the proxy's networks; None if the proxy does not run.
         answers: whether it accepts a connection from this host; None if that was not tried.
@@ -203,7 +203,8 @@ def _wrong_port(facts: AppFacts, container: Inspected) -> Check:
         return wrong(PORT, f"nothing listens on port {port} in {name}, only on {only}", todo, facts.subject)
     ports = " and ".join(map(str, others))
     text = f"wrong port: nothing listens on {port} in {name}, but on {ports}"
-    todo = f"set 'port: {others[0]}' at {facts.where} and run 'stackctl up', or make the app listen on {port}"
+    key = f"the port to {others[0]}" if facts.server.where else f"'port: {others[0]}'"
+    todo = f"set {key} at {facts.where} and run 'stackctl up', or make the app listen on {port}"
     return wrong(PORT, text, todo, facts.subject)
 
 

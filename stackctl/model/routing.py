@@ -47,6 +47,7 @@ class Server:
         backup: whether it gets requests only while no other server does.
         max_connections: how many connections the proxy opens to it at once; None for any number.
         drained: whether it gets no new clients.
+        where: ``file:line`` of its address, where that is not the line of its route.
     """
 
     endpoint: Endpoint
@@ -57,6 +58,7 @@ class Server:
     backup: bool = False
     max_connections: int | None = None
     drained: bool = False
+    where: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, service: ServiceName, port: int, tls: ServerTls | None = None, speaks: Speaks = Speaks.HTTP) -> Server:

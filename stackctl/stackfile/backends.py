@@ -65,7 +65,7 @@ def _canary(
             where=doc.where_of(place),
             hint="add 'upstream-tls' with the 'name' of their certificates, or with 'verify: false'",
         )
-    server = replace(Server.of(service, keys.port, first.tls), speaks=first.speaks)
+    server = replace(Server.of(service, keys.port, first.tls), speaks=first.speaks, where=doc.where_of(place))
     if any(one.endpoint == server.endpoint for one in servers):
         raise StackfileError(
             f"{server.endpoint} is both the canary and what it is compared with",

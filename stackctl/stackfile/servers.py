@@ -60,7 +60,7 @@ def outside_server(doc: Document, path: Path, keys: AppKeys | RouteKeys, upstrea
             where=doc.where_of(place),
             hint="add 'upstream-tls' with the 'name' of the certificate, or with 'verify: false'",
         )
-    return Server(found.endpoint, None, tls, _SPEAKS[keys.protocol])
+    return Server(found.endpoint, None, tls, _SPEAKS[keys.protocol], where=doc.where_of(place))
 
 
 def with_services(sites: Collection[Site], known: Collection[str]) -> tuple[Site, ...]:

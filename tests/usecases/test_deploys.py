@@ -145,6 +145,21 @@ def test_a_service_of_several_sites_and_a_site_that_changes_meanwhile(site: Worl
     assert "sites/shop.example.com.custom" in site.live()
 
 
+def test_a_service_beside_another_in_upstreams_is_deployed_without_it(site: World) -> None:
+    done(site.add("two.example.com"))
+    site.edit(
+        "\nx-stackctl:\n", "\nx-stackctl:\n  apps:\n    - {domains: [far.com], upstreams: ['one:8000', 'two:3000']}\n"
+    )
+    site.fake.images |= {"two:2": (3000,)}
+    done(site.up())
+    before = site.live()["sites/far.com.conf"]
+    site.edit('image: "two:latest"\n', 'image: "two:2"\n')
+    result = done(site.up())
+    assert "send requests for two to its other containers, and none to stack-two-1" in texts(result)
+    assert (images(site), images(site, "two")) == (["one:latest"], ["two:2"])
+    assert site.live()["sites/far.com.conf"] == before
+
+
 def test_two_services_share_the_reloads(site: World) -> None:
     done(site.add("two.example.com"))
     site.fake.images |= {"one:2": (8000,), "two:2": (3000,)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -11,12 +13,14 @@ from stackctl.errors import InputError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
 from stackctl.model.values import Domain
+from stackctl.observed.containers import ListeningSocket
 from stackctl.stackfile.settings import Change
 from stackctl.stackfile.upstreams import DRAIN, ENABLE, ServerChange, weight_of
+from stackctl.usecases.doctor.doctor import doctor
 from stackctl.usecases.explain import explain
 from stackctl.usecases.servers import ServerStatus, change_server, show_servers
 from stackctl.usecases.set_keys import set_keys
-from tests.usecases.world import World, done
+from tests.usecases.world import World, data, done
 
 FAR = Domain("far.example.com")
 FIRST, SECOND = Endpoint("10.0.0.11", 80), Endpoint("10.0.0.12", 80)
@@ -45,6 +49,11 @@ def shown(world: World, name: str = FAR) -> dict[str, ServerStatus]:
 
 def change(world: World, at: Endpoint, wanted: ServerChange, name: str = FAR) -> None:
     done(change_server(world.host, Domain(name), at, wanted))
+
+
+def doctor_rows(world: World) -> list[dict[str, Any]]:
+    sections = data(doctor(world.host, [Domain("one.example.com")]))["sections"]
+    return [row for section in sections for row in section["checks"]]
 
 
 def conf(world: World) -> str:
@@ -159,6 +168,11 @@ def test_a_canary_is_a_server_of_its_site(site: World) -> None:
     assert "10% app_one.example.com_two_3000;" in site.live()["sites/one.example.com.conf"].decode()
     assert [one.service for one in shown(site, "one.example.com").values()] == ["one", "two"]
     assert explain(site.host, Domain("one.example.com"), Request("GET", "/")).payload.hops
+    site.fake.looks.seen["two"] = {"listeners": (ListeningSocket(ip_address("0.0.0.0"), 9000),)}
+    wrong = [row for row in doctor_rows(site) if row["name"] == "app-port" and row["verdict"] == "wrong"]
+    assert [row["todo"].partition(" and run")[0] for row in wrong] == [
+        f"set the port to 9000 at {site.line_of('canary:')}"
+    ]
     done(set_keys(site.host, "unset", Domain("one.example.com"), [Change("canary")]))
     assert "split_clients" not in site.live()["sites/one.example.com.conf"].decode()
 
@@ -181,5 +195,9 @@ def test_a_service_in_upstreams_is_seen_by_its_containers(site: World) -> None:
     assert [(one.state, one.service) for one in shown(site).values()] == [("up", "one"), ("up", "two")]
     assert site.rows()[FAR]["health"] == "running"
     assert "app-outside" not in site.doctor(FAR)[FAR]
+    site.edit("[one:8000, two:3000]", "[one:8000, two:9000]")
+    (error,) = site.up().errors
+    assert f"set the port to 3000 at {site.line_of('two:9000')}" in (error.hint or "")
+    site.edit("[one:8000, two:9000]", "[one:8000, two:3000]")
     change(site, Endpoint("two", 3000), DRAIN)
     assert [one.state for one in shown(site).values()] == ["up", "drained"]

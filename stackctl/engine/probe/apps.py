@@ -77,7 +77,7 @@ def app_facts(  # noqa: PLR0913  (each is a fact that the caller has)
     if server.service is not None and any(one.running and one.listeners is None for one in seen):
         accepted = {context.containers.accepts(one, port) for one in own if one.running}
         answers = True if True in accepted else False if False in accepted else None
-    return AppFacts(subject, server, where, seen, networks, answers, context.now(), active)
+    return AppFacts(subject, server, server.where or where, seen, networks, answers, context.now(), active)
 
 
 def look_at(context: Context, container: Container) -> Inspected | None:
