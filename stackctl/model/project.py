@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from stackctl.model.endpoints import PortBinding
+from stackctl.model.routing import Server
 from stackctl.model.streams import Transport
 from stackctl.model.values import ServiceName
 
@@ -112,6 +113,19 @@ class Project:
     def image_of(self, service: Service) -> str | None:
         """Return the image of a service: that which Compose names after it, if it is built and the file names none."""
         return service.image or (f"{self.name}-{service.name}" if service.builds else None)
+
+    def named(self, server: Server) -> Server:
+        """Return ``server`` with the service of its host, where that is a network alias or a container's name."""
+        proxy = self.with_role("proxy")
+        if server.service is not None or proxy is None or server.endpoint.is_address:
+            return server
+        found = [
+            service.name
+            for service in self.services.values()
+            if service.networks & proxy.networks and server.endpoint.host in {host.lower() for host in service.hosts}
+        ]
+        # An alias of several services leads to any of them.
+        return replace(server, service=found[0]) if len(found) == 1 else server
 
     def with_role(self, role: str) -> Service | None:
         """The service stackctl wrote for ``role``."""

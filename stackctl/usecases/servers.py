@@ -69,7 +69,7 @@ def show_servers(context: Context, domain: Domain) -> Result[ServersReport]:
     loaded = load_current(context)
     site = _site(loaded, domain)
     looked = _Looked.at(context, loaded, site)
-    rows = tuple(row for route, server in site.routed for row in looked.rows(route, server))
+    rows = tuple(row for route, server in site.routed for row in looked.rows(route, loaded.project.named(server)))
     return Result("servers show", ServersReport(site.name, rows))
 
 
@@ -140,12 +140,13 @@ class _Looked:
         stack = loaded.stack
         containers = context.orchestrator.containers(loaded.project.name)
         kind = context.proxy_of(stack)
+        named = map(loaded.project.named, site.servers)
         return cls(
             context,
             loaded,
             containers,
             proxy_networks(context, stack.proxy, containers),
-            endpoints_answer(context, (server.endpoint for server in site.servers if server.service is None)),
+            endpoints_answer(context, (server.endpoint for server in named if server.service is None)),
             last_errors(context, kind, containers.best(stack.proxy.service), site.domains),
             kind.pins(context.delivery(kind.layout).live()),
         )

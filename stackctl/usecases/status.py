@@ -150,9 +150,9 @@ def status(context: Context) -> Result[StatusReport]:
     shelf = context.directory.shelf((site.name for site in stack.sites), now)
     served = context.wire.offered(stack.proxy.https.at, [site.name for site in stack.sites]) if stack.sites else {}
     # Each server is probed once, however many sites share it.
-    servers = list(dict.fromkeys(server for site in stack.sites for server in site.servers))
-    answers = endpoints_answer(context, (server.endpoint for server in servers if server.service is None))
-    health = {server: _health(server, containers, answers) for server in servers}
+    named = {server: loaded.project.named(server) for site in stack.sites for server in site.servers}
+    answers = endpoints_answer(context, (server.endpoint for server in named.values() if server.service is None))
+    health = {server: _health(found, containers, answers) for server, found in named.items()}
     parked = parked_sites(context, stack)
     rows: list[SiteStatus] = []
     for site in stack.sites:

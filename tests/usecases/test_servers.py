@@ -177,6 +177,20 @@ def test_a_canary_is_a_server_of_its_site(site: World) -> None:
     assert "split_clients" not in site.live()["sites/one.example.com.conf"].decode()
 
 
+def test_a_network_alias_is_seen_by_the_containers_of_its_service(site: World) -> None:
+    site.edit(
+        '    image: "one:latest"\n', '    image: "one:latest"\n    networks: {default: {aliases: [App.internal]}}\n'
+    )
+    site.edit("\nx-stackctl:\n", f"\nx-stackctl:\n  apps:\n    - {{domains: [{FAR}], upstream: 'app.internal:8000'}}\n")
+    done(site.up())
+    assert [(one.state, one.service) for one in shown(site).values()] == [("up", "one")]
+    assert site.rows()[FAR]["health"] == "running"
+    rows = [row for section in data(doctor(site.host, [FAR]))["sections"] for row in section["checks"]]
+    assert [row["verdict"] for row in rows if row["name"] in {"app-port", "app-outside"}] == ["ok"]
+    result = done(site.remove("one.example.com"))
+    assert f"the service one keeps running, for {FAR}" in result.notes
+
+
 def test_a_balance_of_one_server_is_only_noted(stack: World) -> None:
     listed(stack, "      upstreams: [10.0.0.11:80]\n", "      balance: least-conn\n")
     (note,) = stack.up().notes

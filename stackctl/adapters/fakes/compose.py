@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -111,7 +111,7 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
         networks=frozenset(networks),
         environment=_pairs(body.get("environment")),
         mounts=tuple(_mount(str(volume)) for volume in body.get("volumes") or () if ":" in str(volume)),
-        hosts=frozenset(filter(None, (body.get("container_name"),))),
+        hosts=frozenset(filter(None, (body.get("container_name"), *_aliases(body.get("networks"))))),
         exposed=tuple(sorted({*map(int, body.get("expose") or ()), *(one.target for one in ports if one.is_tcp)})),
         needs=frozenset(map(str, body.get("depends_on") or ())),
         replicas=int(deploy.get("replicas", 1)),
@@ -120,6 +120,11 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
         order=update.get("order"),
         parallelism=int(update.get("parallelism", 1)),
     )
+
+
+def _aliases(networks: Any) -> Iterator[str]:  # noqa: ANN401  (YAML holds anything)
+    for network in networks.values() if isinstance(networks, dict) else ():
+        yield from map(str, (network or {}).get("aliases", ()))
 
 
 def _pairs(items: Any) -> dict[str, str]:  # noqa: ANN401  (YAML holds anything)

@@ -28,9 +28,10 @@ def apps(
     containers: Deployment,
     wanted: Sequence[tuple[Site, Route, Server]],
 ) -> list[AppFacts]:
-    """Return the facts of each server in ``wanted``."""
+    """Return the facts of each server in ``wanted``, in this order."""
+    named = [(site, route, project.named(server)) for site, route, server in wanted]
     networks = proxy_networks(context, proxy_service, containers)
-    answers = endpoints_answer(context, (server.endpoint for *_, server in wanted if server.service is None))
+    answers = endpoints_answer(context, (server.endpoint for *_, server in named if server.service is None))
     return [
         app_facts(
             context,
@@ -42,7 +43,7 @@ def apps(
             answers=answers.get(server.endpoint) if server.service is None else None,
             active=server.service is None or server.service in project.services,
         )
-        for site, route, server in wanted
+        for site, route, server in named
     ]
 
 

@@ -171,9 +171,9 @@ def _apps(  # noqa: PLR0913  (each is a fact that the caller has)
         subject = site.name if site else str(target)
         ours = site is not None and service in {server.service for server in site.servers}
         where = site.where if site and ours else action.place if action else ""
-        server = Server(target, service)
-        answers = _answers(context, target) if service is None else None
-        active = service is None or service in project.services
+        server = project.named(Server(target, service))
+        answers = _answers(context, target) if server.service is None else None
+        active = server.service is None or server.service in project.services
         found.append(app_facts(context, containers, networks, subject, server, where, answers=answers, active=active))
     return tuple(found)
 
