@@ -33,6 +33,8 @@ def shown(*commands: str) -> str:
 
 
 def as_guide(text: str) -> str:
+    # How long a step takes is shown on a busy machine only.
+    text = re.sub(r" \(\d+\.\d s\)", "", text)
     text = re.sub(r"\bone\b", "shop", text).replace("stack-one", "stack-shop")
     return re.sub(r"yml:\d+", "yml:12", text).replace("after 0 s", "after 60 s")
 

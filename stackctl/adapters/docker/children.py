@@ -10,10 +10,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
 END_SECONDS = 5.0
 """How long a group has to end after SIGTERM, before SIGKILL."""
@@ -46,17 +47,19 @@ def run(argv: Sequence[str], text: str | None = None, cwd: Path | None = None, t
 @contextmanager
 def started(argv: Sequence[str], cwd: Path | None = None, *, with_input: bool) -> Iterator[subprocess.Popen[str]]:
     """Start a command; it and all that it started are ended if the block is left by an exception."""
-    with subprocess.Popen(  # noqa: S603  (an argv, never a shell)
-        list(argv),
-        stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        cwd=cwd,
-        process_group=0,
-    ) as process:
+    starting: Future[subprocess.Popen[str]] = Future()
+    thread = Thread(target=_start, args=(starting, argv, cwd), kwargs={"with_input": with_input})
+    try:
+        # A signal is raised in the main thread only: here it would leave a process behind that nobody knows yet.
+        thread.start()
+        process = starting.result()
+    except BaseException:
+        thread.join()
+        if starting.exception() is None:
+            with starting.result() as left:
+                _end(left)
+        raise
+    with process:
         _groups.add(process.pid)
         try:
             yield process
@@ -65,6 +68,25 @@ def started(argv: Sequence[str], cwd: Path | None = None, *, with_input: bool) -
             raise
         finally:
             _groups.discard(process.pid)
+
+
+def _start(starting: Future[subprocess.Popen[str]], argv: Sequence[str], cwd: Path | None, *, with_input: bool) -> None:
+    try:
+        process = subprocess.Popen(  # noqa: S603  (an argv, never a shell)
+            list(argv),
+            stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            cwd=cwd,
+            process_group=0,
+        )
+    except BaseException as error:  # noqa: BLE001  (it is raised where the result is asked for)
+        starting.set_exception(error)
+    else:
+        starting.set_result(process)
 
 
 def kill_all() -> None:
