@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING
+from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING
 
 
 class Bucket(StrEnum):

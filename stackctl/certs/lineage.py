@@ -15,7 +15,7 @@ from stackctl.certs.issuer.copies import PairFiles, served_fault
 from stackctl.certs.issuer.pair import pair_problem
 from stackctl.certs.issuer.versions import Condition, LineageFiles
 from stackctl.certs.renewal import renews_by_dns
-from stackctl.model.stack import LETSENCRYPT_STAGING
+from stackctl.model.acme import LETSENCRYPT_STAGING
 
 _SECTION = re.compile(r"^\[renewalparams\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILINE)
 _SERVER = re.compile(r"^server *= *(\S+)", re.MULTILINE)

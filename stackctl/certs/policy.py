@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING
+from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList

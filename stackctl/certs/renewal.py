@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stackctl.model.acme import Acme, KeyType
 from stackctl.model.layout import CERTBOT_CONF, WEBROOT, archive_folder, lineage_file
-from stackctl.model.stack import Acme, KeyType
 
 KINDS = ("cert", "privkey", "chain", "fullchain")
 """The files of a lineage, as certbot names them."""

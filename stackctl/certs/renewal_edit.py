@@ -13,8 +13,8 @@ from functools import lru_cache
 
 from stackctl.certs.lineage import SHORT_LIFETIME
 from stackctl.certs.renewal import PARAMETERS, RenewalFile, parse_renewal, renews_by_dns
+from stackctl.model.acme import Acme, KeyType
 from stackctl.model.layout import ARCHIVES, CERTBOT_CONF, STAMPS, WEBROOT
-from stackctl.model.stack import Acme, KeyType
 
 _ENTRY = re.compile(r"(?P<key>[A-Za-z0-9_.*-]+)\s*=\s*(?P<value>.*?)\s*\Z")
 _HOOKS = re.compile(r"(?:pre|post|renew|deploy)_hook\Z")

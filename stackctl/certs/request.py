@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stackctl.model.acme import Acme, KeyType
 from stackctl.model.layout import WEBROOT
-from stackctl.model.stack import Acme, KeyType
 from stackctl.model.values import Domain
 
 

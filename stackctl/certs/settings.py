@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stackctl.certs.cli_ini import aligned_ini
 from stackctl.certs.lineage import Lineage
 from stackctl.certs.renewal_edit import Wanted, aligned
-from stackctl.model.stack import Acme
+from stackctl.model.acme import Acme
 
 HOOK_KINDS = ("pre", "deploy", "post")
 """The folders of programs that certbot runs at renewals."""

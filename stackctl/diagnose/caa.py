@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING
+from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING
 
 IDENTITIES = {LETSENCRYPT: ("letsencrypt.org",), LETSENCRYPT_STAGING: ("letsencrypt.org",)}
 """By ACME directory, for CAs whose identities are known in advance (https://letsencrypt.org/docs/caa/)."""

@@ -1,4 +1,4 @@
-"""The desired state of a stack: its sites, its proxy, and how certificates are requested."""
+"""The desired state of a stack: its sites, its streams, its proxy, and how certificates are requested."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from stackctl.model.acme import Acme
 from stackctl.model.deploying import DeploySettings
 from stackctl.model.endpoints import Listener, Scheme
 from stackctl.model.pages import PageFile
@@ -13,55 +14,12 @@ from stackctl.model.routing import Redirect, Site
 from stackctl.model.streams import Stream
 from stackctl.model.values import Domain, ServiceName
 
-LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
-LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
-CA_NAMES = {"letsencrypt": LETSENCRYPT, "letsencrypt-staging": LETSENCRYPT_STAGING}
-"""CAs with a short name, and their ACME directories."""
-
-
-class KeyType(StrEnum):
-    """The key of a certificate, as certbot names it."""
-
-    ECDSA = "ecdsa"
-    RSA = "rsa"
-
 
 class TlsPolicy(StrEnum):
     """Mozilla's server-side TLS recommendations, by their names."""
 
     MODERN = "modern"
     INTERMEDIATE = "intermediate"
-
-
-@dataclass(frozen=True, slots=True)
-class Acme:
-    """How certificates are requested.
-
-    Attributes:
-        directory: URL of the CA's ACME directory (RFC 8555).
-        bundle: a PEM file, relative to the stack directory, by which the CA's own TLS is trusted.
-        key_size: bits of an RSA key; ignored for ECDSA (P-256).
-        eab_kid: key identifier of the external account binding, if the CA requires one.
-        profile: the certificate profile, or None for the default of the CA.
-        hooks: whether the hooks in certbot's tree run.
-        concurrency: how many certificates are requested at once; None for as many as fit into memory.
-    """
-
-    directory: str = LETSENCRYPT
-    email: str | None = None
-    agree_tos: bool = False
-    bundle: str | None = None
-    eab_kid: str | None = None
-    key_type: KeyType = KeyType.ECDSA
-    key_size: int = 2048
-    profile: str | None = None
-    concurrency: int | None = None
-    hooks: bool = False
-
-    @property
-    def is_for_tests(self) -> bool:
-        """Whether no browser trusts the certificates of the CA."""
-        return self.directory == LETSENCRYPT_STAGING
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from stackctl.errors import StackfileError
 from stackctl.model import values
+from stackctl.model.acme import CA_NAMES, Acme, KeyType
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_listeners
 from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.routing import Site, Tuning
-from stackctl.model.stack import CA_NAMES, Acme, KeyType, ProxyService, Stack, TlsPolicy
+from stackctl.model.stack import ProxyService, Stack, TlsPolicy
 from stackctl.stackfile.answers import refuse_circles, unknown_names, with_answers
 from stackctl.stackfile.blocks import Block
 from stackctl.stackfile.deploys import deploys_of

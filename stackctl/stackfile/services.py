@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stackctl.model.acme import KeyType
 from stackctl.model.layout import (
     CA,
     CA_BUNDLE,
@@ -29,7 +30,6 @@ from stackctl.model.layout import (
     SUCCEEDED,
 )
 from stackctl.model.matching import EVERY_PATH, PathMatch
-from stackctl.model.stack import KeyType
 from stackctl.model.values import Domain
 from stackctl.stackfile.document import Document
 from stackctl.templates import compose_quote, render, yaml_quote

@@ -15,9 +15,9 @@ from stackctl.adapters.disk.files import input_errors
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model import values
+from stackctl.model.acme import CA_NAMES, KeyType
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.layout import CA_BUNDLE, SCHEMA
-from stackctl.model.stack import CA_NAMES, KeyType
 from stackctl.plan.ignore_files import uncovered_lines
 from stackctl.plan.intent import Intent
 from stackctl.proxies.proxy import Proxy

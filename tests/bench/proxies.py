@@ -11,9 +11,10 @@ from pathlib import Path
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.model import routing
+from stackctl.model.acme import Acme
 from stackctl.model.endpoints import Endpoint, PortBinding, web_listeners
 from stackctl.model.routing import Site, everything_to
-from stackctl.model.stack import Acme, ProxyService, Stack
+from stackctl.model.stack import ProxyService, Stack
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import SiteTls

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from stackctl.certs.ledger import Entry
-from stackctl.model.stack import LETSENCRYPT
+from stackctl.model.acme import LETSENCRYPT
 from tests.bench.lab import gateway
 from tests.docs.pages import REFERENCE, Page
 from tests.e2e.conftest import NewStack

@@ -9,7 +9,7 @@ import pytest
 from stackctl.certs.copied import Pair
 from stackctl.certs.held import Shelf, Source, Stored, held, owned
 from stackctl.certs.lineage import Lineage
-from stackctl.model.stack import LETSENCRYPT_STAGING
+from stackctl.model.acme import LETSENCRYPT_STAGING
 from stackctl.model.values import Domain
 from tests.unit.build import certificate, dummy, lineage, lineages, site
 

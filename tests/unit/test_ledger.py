@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stackctl.certs.ledger import KEPT, Entry, Ledger, registered_domain
 from stackctl.certs.limits import BACKOFF, LIMITS, Bucket
-from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING
+from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING
 from tests.unit.build import DAY, NOW
 
 MINUTE = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from stackctl.certs.issuer.versions import KINDS, LineageFiles, judge
 from stackctl.certs.lineage import Certificate, Lineage, judged_lineage, read_certificate, read_lineage
-from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING
+from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING
 from tests.unit.build import DAY, NOW, certificate
 
 SECOND = timedelta(seconds=1)

@@ -16,12 +16,13 @@ from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage
 from stackctl.certs.settings import TreeSettings
 from stackctl.engine.sources.registered import ISSUERS
+from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING, Acme
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.layout import DOCKERIGNORE, GITIGNORE
 from stackctl.model.matching import Match
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Backend, Route, Server
-from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, Stack
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container
 from stackctl.observed.state import Observed

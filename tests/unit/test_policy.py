@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stackctl.certs.policy import POLICIES, refused
-from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING
+from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING
 
 PRIVATE_CA = "https://ca.example.com/acme/directory"
 

@@ -11,7 +11,7 @@ from stackctl.certs.accounts import account_in_use, accounts_at
 from stackctl.certs.cli_ini import aligned_ini
 from stackctl.certs.renewal import parse_renewal
 from stackctl.certs.renewal_edit import Wanted, aligned
-from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, KeyType
+from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, KeyType
 from tests.unit.build import DAY
 
 ACCOUNT = "0123456789abcdef"

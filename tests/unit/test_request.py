@@ -6,7 +6,7 @@ import pytest
 
 from stackctl.certs.problems import hint_for
 from stackctl.certs.request import CertificateRequest, certonly
-from stackctl.model.stack import Acme, KeyType
+from stackctl.model.acme import Acme, KeyType
 from stackctl.model.values import Domain
 
 REQUEST = CertificateRequest(Domain("a.example.com"), (Domain("a.example.com"), Domain("www.example.com")))

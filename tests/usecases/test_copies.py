@@ -17,7 +17,7 @@ from stackctl.certs.dummy import is_dummy
 from stackctl.certs.issuer import copies
 from stackctl.certs.lineage import read_certificate
 from stackctl.engine.backup.sealing import Keys
-from stackctl.model.stack import LETSENCRYPT
+from stackctl.model.acme import LETSENCRYPT
 from stackctl.plan.copies import CopyLineage, CopyStored
 from stackctl.usecases.backup import BackupOptions, backup
 from stackctl.usecases.restore import RestoreOptions, open_archive, restore

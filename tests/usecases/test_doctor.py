@@ -14,7 +14,7 @@ import pytest
 from stackctl.certs.ledger import Entry
 from stackctl.certs.loop import state_digest
 from stackctl.errors import ExitCode
-from stackctl.model.stack import LETSENCRYPT
+from stackctl.model.acme import LETSENCRYPT
 from stackctl.observed.network import Answer, Fetched, Lookup, Reach
 from stackctl.usecases.status import status
 from tests.usecases.world import World, data, done

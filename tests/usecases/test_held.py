@@ -10,7 +10,7 @@ import pytest
 
 from stackctl.certs.ledger import Entry
 from stackctl.errors import InputError
-from stackctl.model.stack import LETSENCRYPT
+from stackctl.model.acme import LETSENCRYPT
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Lookup
 from stackctl.plan.certificates import DeleteCertificate, Issue

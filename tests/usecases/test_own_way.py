@@ -9,7 +9,7 @@ import pytest
 from stackctl.adapters.fakes.certbot import FakeCertbot
 from stackctl.certs.request import certonly
 from stackctl.errors import ExitCode
-from stackctl.model.stack import LETSENCRYPT, Acme
+from stackctl.model.acme import LETSENCRYPT, Acme
 from stackctl.plan.certificates import CheckNames, Issue, RefuseIssue
 from tests.usecases.world import World, data, done
 

@@ -9,7 +9,7 @@ import pytest
 from stackctl.adapters.fakes.network import FakeNetwork
 from stackctl.engine.apply import services
 from stackctl.errors import EngineError, ExitCode, HostError, StackfileError
-from stackctl.model.stack import LETSENCRYPT, LETSENCRYPT_STAGING
+from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING
 from stackctl.observed.ports import Output
 from stackctl.plan.operations import Publish, ReloadProxy, RemoveContainers, StageFiles
 from tests.usecases.world import World, data, done

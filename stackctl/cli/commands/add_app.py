@@ -27,11 +27,10 @@ from stackctl.cli.options import (
 )
 from stackctl.errors import InputError
 from stackctl.model import endpoints, service_values, values
-from stackctl.model.match_values import site_and_path
-from stackctl.model.matching import EVERY_PATH
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
+    from stackctl.model.matching import PathMatch
     from stackctl.usecases.result import Result
 
 
@@ -99,10 +98,10 @@ def add_app(
 
     def action(context: Context) -> Result[None]:
         parsed("--port", lambda text: values.port(int(text)), None if port is None else str(port))
-        name, path = site_and_path(domain)
+        name, path = _site_and_path(domain)
         wanted = usecase.AddApp(
             domain=name,
-            path=path or EVERY_PATH,
+            path=path,
             strip=strip,
             aliases=tuple(_present(parsed("--alias", values.domain, text)) for text in alias or ()),
             service=parsed("--service", values.service_name, service),
@@ -119,6 +118,14 @@ def add_app(
         return usecase.add_app(context, wanted, dry_run=dry_run)
 
     run(Common("add-app", directory, output, verbose, None if dry_run else wait), action)
+
+
+def _site_and_path(text: str) -> tuple[values.Domain, PathMatch]:
+    from stackctl.model.match_values import site_and_path
+    from stackctl.model.matching import EVERY_PATH
+
+    name, path = site_and_path(text)
+    return name, path or EVERY_PATH
 
 
 def _each(option: str, parse: Callable[[str], object], texts: list[str] | None) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from stackctl.cli.options import (
 )
 from stackctl.errors import InputError
 from stackctl.model import endpoints, values
-from stackctl.model.stack import KeyType
+from stackctl.model.acme import KeyType
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context

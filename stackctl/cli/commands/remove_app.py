@@ -19,7 +19,6 @@ from stackctl.cli.options import (
     Wait,
 )
 from stackctl.errors import InputError
-from stackctl.model.match_values import site_and_path
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
@@ -48,6 +47,7 @@ def remove_app(
 ) -> None:
     """Remove a site, or one path of it: its route, then its service. Volumes and certificates are kept."""
     from stackctl.cli.run import Common, run
+    from stackctl.model.match_values import site_and_path
     from stackctl.usecases import remove_app as usecase
 
     def action(context: Context) -> Result[None]:

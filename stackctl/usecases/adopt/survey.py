@@ -21,9 +21,9 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import proxy_program
 from stackctl.errors import EngineError, InputError
 from stackctl.model import values
+from stackctl.model.acme import CA_NAMES
 from stackctl.model.project import Project
 from stackctl.model.routing import Site
-from stackctl.model.stack import CA_NAMES
 from stackctl.plan.adopt import (
     ImportCertificate,
 )

@@ -20,9 +20,9 @@ from stackctl.engine.probe.dns import Target, look_up
 from stackctl.engine.probe.permissions import permission_facts
 from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import ExitCode, StackctlError
+from stackctl.model.acme import LETSENCRYPT
 from stackctl.model.layout import MARKER_HOST
 from stackctl.model.routing import Site
-from stackctl.model.stack import LETSENCRYPT
 from stackctl.model.values import Domain
 from stackctl.observed.network import CaDirectory
 from stackctl.usecases.doctor.inputs import DoctorInputs, collect_inputs

@@ -9,9 +9,10 @@ from stackctl.certs.held import Held, Source
 from stackctl.certs.lineage import Certificate, Lineage, own_way_todo
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import Candidate
+from stackctl.model.acme import LETSENCRYPT_STAGING
 from stackctl.model.layout import CERTS
 from stackctl.model.routing import Site
-from stackctl.model.stack import LETSENCRYPT_STAGING, Stack
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.wording import listed
 
