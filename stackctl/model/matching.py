@@ -10,7 +10,7 @@ Network = IPv4Network | IPv6Network
 
 
 class PathKind(StrEnum):
-    """How a path is compared. All compare what :func:`stackctl.model.router.normalized` returns."""
+    """How a path is compared. All compare what :func:`stackctl.model.paths.normalized` returns."""
 
     PREFIX = "prefix"
     EXACT = "exact"
@@ -116,6 +116,7 @@ class Match:
     def only_prefixes(self) -> bool:
         """Whether nothing but prefixes and exact paths decide."""
         of = self.all_of
-        rest = Conditions(of.paths)
-        regex = any(path.kind is PathKind.REGEX for path in of.paths)
-        return self.none_of is None and of == rest and bool(of.paths) and not regex
+        others = of.methods or of.headers or of.query or of.cookies or of.sources
+        if self.none_of is not None or others or not of.paths:
+            return False
+        return all(path.kind is not PathKind.REGEX for path in of.paths)

@@ -116,8 +116,10 @@ class Project:
 
     def named(self, server: Server) -> Server:
         """Return ``server`` with the service of its host, where that is a network alias or a container's name."""
+        if server.service is not None or server.endpoint.is_address:
+            return server
         proxy = self.with_role("proxy")
-        if server.service is not None or proxy is None or server.endpoint.is_address:
+        if proxy is None:
             return server
         found = [
             service.name

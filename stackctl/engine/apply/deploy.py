@@ -108,7 +108,7 @@ class Deploys:
     # Where requests go
 
     def _pin(self, operations: Sequence[PinService]) -> Errors:
-        return self._route(operations, {one.service: one.ids for one in operations}, ())
+        return self._route(operations, {one.service: one.ids for one in operations}, (), self._containers())
 
     def _switch(self, operations: Sequence[SwitchService]) -> Errors:
         containers = self._containers()
@@ -118,7 +118,7 @@ class Deploys:
             )
             for one in operations
         }
-        return self._route(operations, chosen, [stage for one in operations for stage in one.first])
+        return self._route(operations, chosen, [stage for one in operations for stage in one.first], containers)
 
     def _unpin(self, operation: UnpinServices) -> None:
         pins = self._proxy.pins(self._live.staging.live)
@@ -132,9 +132,10 @@ class Deploys:
         operations: Sequence[PinService | SwitchService],
         chosen: Mapping[ServiceName, Sequence[str]],
         first: Sequence[StageFiles],
+        containers: Deployment,
     ) -> Errors:
-        """Let the proxy send requests for services to the chosen containers only."""
-        containers, live = self._containers(), self._live.staging.live
+        """Let the proxy send requests for services to the chosen ones of the ``containers`` only."""
+        live = self._live.staging.live
         networks = proxy_networks(self._context, self._stack.proxy, containers)
         pins = {name: sorted(addresses) for name, addresses in self._proxy.pins(live).items()}
         errors: dict[str, StackctlError] = {}

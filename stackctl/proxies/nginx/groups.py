@@ -16,6 +16,9 @@ from stackctl.proxies.nginx.variables import Variables
 
 _UNUSUAL = re.compile(r"[^a-z0-9._-]")
 
+GroupNames = Mapping[Backend, str]
+"""The name of the group of each backend of a site."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -47,7 +50,7 @@ class Group:
     servers: tuple[str, ...]
 
 
-def group_names(site: Site) -> Mapping[Backend, str]:
+def group_names(site: Site) -> GroupNames:
     """Return the name of each backend's group: that of ``/`` is named after the site alone.
 
     nginx compares the names without regard to case.
@@ -87,9 +90,8 @@ def _variable(site: Site, backend: Backend) -> str:
     return Variables(site.name).named(f"canary{position}")
 
 
-def canary_maps(site: Site) -> Iterator[Map]:
+def canary_maps(site: Site, names: GroupNames) -> Iterator[Map]:
     """Yield the maps by which each client gets the servers of a backend, or their canary."""
-    names = group_names(site)
     for backend, name in names.items():
         canary = backend.canary
         if canary is None:
@@ -110,7 +112,7 @@ def _label(server: Server) -> str:
     return f"{_UNUSUAL.sub('_', server.endpoint.host.lower())}_{server.endpoint.port}"
 
 
-def groups_of(site: Site, able: Capabilities) -> list[Group]:
+def groups_of(names: GroupNames, able: Capabilities) -> list[Group]:
     """Return the groups to render: none where nginx would not start while a server's name does not resolve."""
     return [
         Group(
@@ -119,7 +121,7 @@ def groups_of(site: Site, able: Capabilities) -> list[Group]:
             tuple(_method(backend)),
             tuple(_server(server, sticky=backend.sticky is not None) for server in backend.servers),
         )
-        for backend, name in group_names(site).items()
+        for backend, name in names.items()
         if _has_group(backend, able)
     ]
 
@@ -179,14 +181,14 @@ def _server(server: Server, *, sticky: bool) -> str:
     return " ".join(parts)
 
 
-def targets_of(site: Site, able: Capabilities) -> Mapping[Backend, Target]:
+def targets_of(site: Site, names: GroupNames, able: Capabilities) -> Mapping[Backend, Target]:
     """Return what ``proxy_pass`` names for each backend.
 
     Raises:
         InputError: this nginx cannot share requests as the site asks for.
     """
     targets: dict[Backend, Target] = {}
-    for backend, name in group_names(site).items():
+    for backend, name in names.items():
         _refuse_incapable(site, backend, able)
         first = backend.servers[0]
         kind = "grpc" if first.speaks is Speaks.GRPC else "http"

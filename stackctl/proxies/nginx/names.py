@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.routing import Site
 from stackctl.model.stack import ProxyService, Stack
 from stackctl.model.values import Domain
@@ -61,10 +60,7 @@ def _names(proxy: ProxyService, site: Site, tls: SiteTls) -> NamesOnHttp:
     plain, to_https = (tuple(name for name in own if (name in tls.trusted) is secure) for secure in (False, True))
     if not redirected:
         return NamesOnHttp(plain, to_https)
-    if not there:
-        http = proxy.http.at.port
-        target = f"http://{canonical}{'' if http == HTTP_PORT else f':{http}'}"
-        return NamesOnHttp(plain, to_https, Aliases(redirected, target))
-    https = proxy.https.at.port
-    target = f"https://{canonical}{'' if https == HTTPS_PORT else f':{https}'}"
-    return NamesOnHttp(plain, to_https, Aliases(redirected, target, any_of(redirected)))
+    listener = proxy.https if there else proxy.http
+    port = "" if listener.at.port == listener.port else f":{listener.at.port}"
+    target = f"{listener.scheme}://{canonical}{port}"
+    return NamesOnHttp(plain, to_https, Aliases(redirected, target, any_of(redirected) if there else None))

@@ -45,11 +45,6 @@ def location_path(path: str) -> str:
     return path if _PLAIN_PATH.match(path) else literal(path)
 
 
-def escaped(text: str) -> str:
-    """Return a regex for ``text``."""
-    return re.escape(text)
-
-
 def alternatives(names: Sequence[Domain]) -> str:
     """Return the part of a regex that is any of these names."""
     return "|".join(re.escape(name) for name in names)

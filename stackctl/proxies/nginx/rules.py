@@ -7,6 +7,7 @@ another, such as a regex of the user's with its own ``^``, is a map of its own w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from stackctl.model.paths import sent_pattern
 from stackctl.model.router import rules_of
 from stackctl.model.routing import Route, Site
 from stackctl.proxies.nginx.maps import Map
-from stackctl.proxies.nginx.quoting import escaped, literal
+from stackctl.proxies.nginx.quoting import literal
 from stackctl.proxies.nginx.variables import Variables
 
 JUMP = 599
@@ -147,7 +148,7 @@ class Rules:
             tests.setdefault(variable, []).append(regex)
 
         if of.methods:
-            add("$request_method", _any(map(escaped, of.methods)))
+            add("$request_method", _any(map(re.escape, of.methods)))
         for header in of.headers:
             variable = f"$http_{header.name.replace('-', '_')}"
             self._field(add, header, variable, variable, is_text, inline)
@@ -233,7 +234,7 @@ def _any(choices: Iterable[str]) -> str:
 
 def _path(path: PathMatch) -> str:
     end = r"\z" if path.kind is PathKind.EXACT else r"(?:/|\z)"
-    return "" if path == EVERY_PATH else f"{escaped(path.text)}{end}"
+    return "" if path == EVERY_PATH else f"{re.escape(path.text)}{end}"
 
 
 def _parameter(name: str) -> str:
@@ -243,7 +244,7 @@ def _parameter(name: str) -> str:
 
 def _cookie(name: str) -> str:
     """Return the regex of the first cookie with a name."""
-    return rf"~^(?:[^;]*;)*?[ \t]*{escaped(name)}=([^;]*?)[ \t]*(?:;|\z)"
+    return rf"~^(?:[^;]*;)*?[ \t]*{re.escape(name)}=([^;]*?)[ \t]*(?:;|\z)"
 
 
 # The text of a map

@@ -9,7 +9,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import site_copies
-from stackctl.proxies.nginx.groups import canary_maps, groups_of, targets_of
+from stackctl.proxies.nginx.groups import canary_maps, group_names, groups_of, targets_of
 from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.locations import Locations, settings
 from stackctl.proxies.nginx.names import names_on_http
@@ -46,7 +46,8 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     snippets = own_snippets()
     own = [http, own_directives(custom), own_directives(location)]
     extra = list(challenge_lines(own[1]))
-    locations = Locations.of(site, targets_of(site, able), snippets, own, includes=location is not None)
+    grouped = group_names(site)
+    locations = Locations.of(site, targets_of(site, grouped, able), snippets, own, includes=location is not None)
     blocks = list(locations.all())
     names = names_on_http(stack, site, tls)
     answers = own_answers(site, locations.variables, own[1])
@@ -57,7 +58,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         proxy=stack.proxy,
         upstreams=[str(server) for server in site.servers],
         # Without 'resolve', a group with a missing container would stop all sites: then there is no group.
-        groups=groups_of(site, able),
+        groups=groups_of(grouped, able),
         # nginx reserves the memory of idle connections for each site: 32 of them cost 6 KB.
         keepalive=32 if len(stack.sites) <= MANY else 8,
         http=names,
@@ -69,7 +70,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         challenge=challenge(extra, indent=4) if extra else "",
         server_lines=header_lines(snippets, own[:1], own[1]),
         locations=[*blocks, answers.locations],
-        maps=[*locations.maps(), *canary_maps(site), *answers.maps],
+        maps=[*locations.maps(), *canary_maps(site, grouped), *answers.maps],
         jump=locations.rules.jump if locations.rules else "",
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
