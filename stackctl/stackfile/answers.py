@@ -41,8 +41,7 @@ def with_answers(doc: Document, top: StackKeys, sites: Sequence[Site], defaults:
 
 def _blocks(doc: Document, top: StackKeys) -> Iterator[Path]:
     """Yield the place of each block with one of the keys."""
-    services = doc.data(("services",)) or {}
-    for service in services:
+    for service in doc.names(("services",)):
         path: Path = ("services", service, KEY)
         if any(doc.entry((*path, key)) for key in _OF_SITE):
             yield path

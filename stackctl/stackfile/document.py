@@ -153,29 +153,26 @@ class Document:
         found = self.entry(path)
         return None if found is None else _plain(found[1], {}, self.values)
 
+    def names(self, path: Path) -> tuple[str, ...]:
+        """Return the keys of the mapping at ``path``, merged ones included; none if it is no mapping."""
+        found = self.entry(path)
+        if found is None or not isinstance(found[1], MappingNode):
+            return ()
+        return tuple(_indexed(found[1], self._indexes))
+
     def keys_that_are_no_text(self, path: Path) -> Iterator[ScalarNode]:
         """Yield the keys below ``path`` that YAML reads as a number, a truth value or null."""
         found = self.entry(path)
-        waiting = [found[1]] if found is not None else []
-        seen: set[int] = set()
-        while waiting:
-            node = waiting.pop()
-            if id(node) in seen or isinstance(node, ScalarNode):
-                continue
-            seen.add(id(node))
-            if isinstance(node, MappingNode):
-                for key, value in node.value:
-                    if isinstance(key, ScalarNode) and not _is_merge(key) and not str(key.tag).endswith(":str"):
-                        yield key
-                    waiting.append(value)
-            elif isinstance(node, SequenceNode):
-                waiting += node.value
+        for node in _below(found[1], set()) if found is not None else ():
+            for key, _ in node.value if isinstance(node, MappingNode) else ():
+                if isinstance(key, ScalarNode) and not _is_merge(key) and not str(key.tag).endswith(":str"):
+                    yield key
 
     def variables(self, path: Path) -> dict[int, str]:
         """Return the texts below ``path`` that contain a ``$``, by the identity of their nodes."""
         found = self.entry(path)
-        scalars = _scalars(found[1], set()) if found is not None else ()
-        return {id(one): str(one.value) for one in scalars if "$" in one.value}
+        below = _below(found[1], set()) if found is not None else ()
+        return {id(one): str(one.value) for one in below if isinstance(one, ScalarNode) and "$" in one.value}
 
     def interpolated(self, values: Mapping[int, str]) -> Document:
         """Return the document with ``values`` in the place of texts that :meth:`variables` returned."""
@@ -187,16 +184,15 @@ class Document:
         return str(found[1].value) if found is not None and id(found[1]) in self.values else None
 
 
-def _scalars(node: Node, seen: set[int]) -> Iterator[ScalarNode]:
-    """Yield the values below a node, each once; keys are none."""
+def _below(node: Node, seen: set[int]) -> Iterator[Node]:
+    """Yield a node and all values below it, each once; keys are none."""
     if id(node) in seen:
         return
     seen.add(id(node))
-    if isinstance(node, ScalarNode):
-        yield node
-    elif isinstance(node, SequenceNode | MappingNode):
+    yield node
+    if isinstance(node, SequenceNode | MappingNode):
         for child in node.value:
-            yield from _scalars(child[1] if isinstance(child, tuple) else child, seen)
+            yield from _below(child[1] if isinstance(child, tuple) else child, seen)
 
 
 def _cycle(node: Node, above: set[int], clean: set[int]) -> Node | None:

@@ -163,9 +163,7 @@ def refuse_keys_that_are_no_text(doc: Document) -> None:
     Raises:
         StackfileError: with the place of the first.
     """
-    services = doc.data(("services",))
-    names = services if isinstance(services, dict) else ()
-    for path in ((KEY,), *(("services", name, KEY) for name in names)):
+    for path in ((KEY,), *(("services", name, KEY) for name in doc.names(("services",)))):
         for key in doc.keys_that_are_no_text(path):
             raise StackfileError(
                 f"the key {key.value} of {KEY} is not text",

@@ -33,8 +33,7 @@ def variables(doc: Document) -> dict[int, str]:
     if "$" not in doc.text:
         return {}
     found = doc.variables((KEY,))
-    services = doc.data(("services",))
-    for name in services if isinstance(services, dict) else ():
+    for name in doc.names(("services",)):
         found |= doc.variables(("services", name, KEY))
     return found
 
@@ -47,8 +46,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
     """
     top = read_keys(doc)
     defaults = tuning(doc, (KEY,), top, Tuning())
-    services = doc.data(("services",))
-    written = frozenset(services if isinstance(services, dict) else ())
+    written = frozenset(doc.names(("services",)))
     acme = _acme(doc, top)
     known = {*written, *project.services, *elsewhere}
     sites = with_services(with_answers(doc, top, sites_of(doc, top, defaults, known), defaults), known)

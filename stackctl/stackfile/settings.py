@@ -50,7 +50,7 @@ class Change:
 def block_of(values: Document, site: Site) -> Path:
     """Return the place of the keys of the whole site: an item of a top-level list, or the key of a service."""
     lists: list[Path] = [(KEY, key, n) for key in _SHAPES for n, _ in enumerate(values.data((KEY, key)) or [])]
-    services: list[Path] = [("services", service, KEY) for service in values.data(("services",)) or {}]
+    services: list[Path] = [("services", service, KEY) for service in values.names(("services",))]
     return next(
         path
         for path in (*lists, *services)

@@ -112,8 +112,7 @@ def services_elsewhere(context: Context, doc: Document) -> frozenset[str]:
 
 def _inactive(context: Context, doc: Document, project: Project) -> frozenset[str]:
     """Return the services of other files whose profiles are not active, if an app or a route names any."""
-    services = doc.data(("services",))
-    if named_services(doc) <= {*project.services, *(services if isinstance(services, dict) else ())}:
+    if named_services(doc) <= {*project.services, *doc.names(("services",))}:
         return frozenset()
     return services_elsewhere(context, doc)
 

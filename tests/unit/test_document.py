@@ -236,3 +236,9 @@ def test_colons_in_brackets_are_read_as_compose_reads_them(text: str, value: obj
     doc = Document.parse(f"# ü\nz: 1\n{text}", "x")
     assert doc.data(("a",)) == value
     assert doc.where_of(("a",)) == "x:3"
+
+
+def test_names_are_those_of_the_keys_with_merged_ones() -> None:
+    doc = Document.parse("base: &b {one: 1}\nservices:\n  <<: *b\n  two: {}\n  3: {}\nlist: [a]\n", "f")
+    assert set(doc.names(("services",))) == {"one", "two", "3"} == {*doc.data(("services",))}
+    assert doc.names(("list",)) == doc.names(("missing",)) == doc.names(("base", "one")) == ()
