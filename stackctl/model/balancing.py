@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from stackctl.errors import InputError
+from stackctl.spelling import nearest
 
 WEIGHTS = range(1, 257)
 """HAProxy's limit too; more gives no finer shares that anybody can see."""
 
 COOKIE = "srv"
 """The cookie of sticky sessions, unless the file has another name."""
+
+_LIKE = 0.6
+"""How much a word must be like the one that is suggested for it."""
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}\Z")
 _VALUE = re.compile(r"[A-Za-z0-9_.-]{1,100}\Z")
@@ -89,7 +92,7 @@ def balance(text: str) -> Balance:
     """Return the balance that ``text`` names."""
     if text in {*Balance}:
         return Balance(text)
-    near = _OTHER_WORDS.get(text.lower()) or _nearest(text, [*Balance])
+    near = _OTHER_WORDS.get(text.lower()) or nearest(text, Balance, _LIKE)
     known = f"write one of: {', '.join(Balance)}"
     raise InputError(f"{text!r} is no way to balance", hint=f"did you mean {near!r}?" if near else known)
 
@@ -98,7 +101,7 @@ def hash_key(text: str) -> HashKey:
     """Return ``text`` as ``source``, ``uri``, ``query:NAME``, ``header:NAME`` or ``cookie:NAME``."""
     word, colon, name = text.partition(":")
     if word not in {*HashKind}:
-        near = _OTHER_KEYS.get(word.lower()) or _nearest(word, [*HashKind])
+        near = _OTHER_KEYS.get(word.lower()) or nearest(word, HashKind, _LIKE)
         known = "write one of: source, uri, query:NAME, header:NAME, cookie:NAME"
         raise InputError(f"{text!r} is nothing to hash", hint=f"did you mean {near!r}?" if near else known)
     kind = HashKind(word)
@@ -150,7 +153,3 @@ def max_connections(number: int) -> int:
     if not 0 < number <= 65535:
         raise InputError(f"{number} is not a number of connections", hint="write one from 1 to 65535")
     return number
-
-
-def _nearest(text: str, known: list[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(text, known, n=1, cutoff=0.6)), None)

@@ -32,7 +32,7 @@ def add_entry(doc: Document, path: Path, block: str) -> Document:
         raise StackfileError(f"{key} already exists", where=doc.where_of((*path, key)), hint="edit it there")
 
     def change(data: dict[str, Any]) -> None:
-        _reach(data, path)[key] = value
+        reach(data, path)[key] = value
 
     if doc.data(path) == [] and path:
         raise StackfileError("this must be a mapping", where=doc.where_of(path))
@@ -53,7 +53,7 @@ def add_item(doc: Document, path: Path, block: str) -> Document:
     value = Document.parse(f"items:\n{block}", "block").data(("items", 0))
 
     def change(data: dict[str, Any]) -> None:
-        parent = _reach(data, path[:-1])
+        parent = reach(data, path[:-1])
         parent[path[-1]] = [*(parent.get(path[-1]) or []), value]
 
     *head, last = path
@@ -81,7 +81,7 @@ def remove(doc: Document, path: Path) -> Document:
         return remove(doc, parent_path)
 
     def change(data: dict[str, Any]) -> None:
-        del _reach(data, parent_path)[last]
+        del reach(data, parent_path)[last]
 
     start = doc.line_of(key.start_mark.index)
     line = doc.lines[start]
@@ -102,7 +102,7 @@ def replace(doc: Document, path: Path, block: str) -> Document:
     new = Document.parse(block, "block").data((str(path[-1]),))
 
     def change(data: dict[str, Any]) -> None:
-        _reach(data, path[:-1])[path[-1]] = new
+        reach(data, path[:-1])[path[-1]] = new
 
     start = doc.line_of(key.start_mark.index)
     indent = " " * doc.column_of(key)
@@ -261,7 +261,8 @@ def _crlf(doc: Document, block: str) -> str:
     return block if doc.newline == "\n" else block.replace("\n", doc.newline)
 
 
-def _reach(data: Any, path: Path) -> Any:  # noqa: ANN401  (YAML holds anything)
+def reach(data: Any, path: Path) -> Any:  # noqa: ANN401  (YAML holds anything)
+    """Return the mapping or list at ``path`` in ``data``; mappings that are missing are made."""
     for step in path:
         if isinstance(data, dict) and data.get(step) is None:
             data[step] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ from msgspec import Struct
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import values
 from stackctl.model.routing import Tuning
+from stackctl.spelling import nearest
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.schema import BLOCKS, LISTS, Tunable, known_keys
 
@@ -144,11 +144,11 @@ def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -
     known = known_keys(shape)
     for key, value in data.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+            near = nearest(str(key), known)
             raise StackfileError(
                 f"{'.'.join(map(str, path))} has no key {key!r}",
                 where=doc.where_of((*path, key)),
-                hint=f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}",
+                hint=f"did you mean {near!r}?" if near else f"known keys: {', '.join(known)}",
             )
         if key in LISTS and isinstance(value, list):
             for index, item in enumerate(value):

@@ -1,4 +1,4 @@
-"""Edits of one value in its line: its quotes, and the comment behind it, stay as they are."""
+"""Edits of one value in its place: what stands around it, such as a comment behind it, stays as it is."""
 
 from __future__ import annotations
 
@@ -28,13 +28,22 @@ def set_text(doc: Document, path: Path, value: str) -> Document:
             where=doc.where_of(path),
             hint="set its variables in .env or in the environment",
         )
+    mark = {"'": "'", '"': '"'}.get(node.style or "", "")
+    return in_place(doc, path, f"{mark}{value}{mark}", value)
+
+
+def in_place(doc: Document, path: Path, written: str, value: Any) -> Document:  # noqa: ANN401  (YAML holds anything)
+    """Replace the text of the value at ``path`` by ``written``, which is ``value`` in YAML.
+
+    Raises:
+        StackfileError: that would change something else.
+    """
+    found = doc.entry(path)
+    assert found is not None, "the value was read from this text"
 
     def change(data: dict[str, Any]) -> None:
-        for step in path[:-1]:
-            data = data[str(step)]
-        data[str(path[-1])] = value
+        edit.reach(data, path[:-1])[path[-1]] = value
 
-    mark = {"'": "'", '"': '"'}.get(node.style or "", "")
-    bom = 1 if doc.text.startswith("\ufeff") else 0
-    start, end = node.start_mark.index + bom, node.end_mark.index + bom
-    return edit.proved(doc, f"{doc.text[:start]}{mark}{value}{mark}{doc.text[end:]}", change)
+    bom = doc.text.startswith("\ufeff")
+    start, end = found[1].start_mark.index + bom, found[1].end_mark.index + bom
+    return edit.proved(doc, f"{doc.text[:start]}{written}{doc.text[end:]}", change)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from msgspec import Struct, inspect
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.routing import Site
 from stackctl.model.values import domain
+from stackctl.spelling import nearest
 from stackctl.stackfile import edit
 from stackctl.stackfile.answer_keys import RedirectKeys
 from stackctl.stackfile.document import Document, Path
@@ -114,12 +114,12 @@ def _type_of(shape: type[Struct], change: Change) -> inspect.Type:
                 key for parent in parents if isinstance(parent, inspect.StructType) for key in known_keys(parent.cls)
             ]
             shown = ".".join(change.steps[: position + 1])
-            near = difflib.get_close_matches(step, names, n=1, cutoff=0.5)
+            near = nearest(step, names)
             known = f"known keys: {', '.join(names)}" if names else f"write {'.'.join(change.steps[:position])}=VALUE"
             raise InputError(
                 f"a site has no key {shown!r}",
                 where=str(change),
-                hint=f"did you mean {near[0]!r}?" if near else known,
+                hint=f"did you mean {near!r}?" if near else known,
             )
         kind = found[0]
     return kind

@@ -14,6 +14,7 @@ from stackctl.model.endpoints import Endpoint
 from stackctl.stackfile import edit
 from stackctl.stackfile.blocks import Block
 from stackctl.stackfile.document import Document, Path
+from stackctl.stackfile.scalars import in_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,7 @@ def with_change(doc: Document, item: Path, change: ServerChange) -> Document:
     new = {key: value for key, value in {**written, change.key: change.value}.items() if value is not None}
     if new == written:
         return doc
-    start, end = (mark.index + doc.text.startswith("\ufeff") for mark in (node.start_mark, node.end_mark))
-
-    def apply(data: dict[str, Any]) -> None:
-        parent: Any = data
-        for step in item[:-1]:
-            parent = parent[step]
-        parent[item[-1]] = new
-
-    return edit.proved(doc, f"{doc.text[:start]}{_flow(new)}{doc.text[end:]}", apply)
+    return in_place(doc, item, _flow(new), new)
 
 
 def _in_block(doc: Document, path: Path, change: ServerChange) -> Document:

@@ -12,8 +12,10 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
 from stackctl.errors import DeployFailed, InputError, RequestLoop, StackfileError
 from stackctl.model.project import Project
+from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.upstreams import loop
+from stackctl.model.values import Domain
 from stackctl.plan.certificates import RefuseIssue
 from stackctl.plan.diff import plan_diffs
 from stackctl.plan.intent import Intent
@@ -30,8 +32,8 @@ from stackctl.usecases.pages import with_pages
 from stackctl.usecases.recording import record_change, record_failed, record_found
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
-from stackctl.usecases.streams import refuse_taken_stream_ports, refuse_unable
-from stackctl.usecases.taken import refuse_taken_folder, refuse_taken_ports
+from stackctl.usecases.streams import refuse_unable
+from stackctl.usecases.taken import refuse_taken_folder, refuse_taken_ports, refuse_taken_stream_ports
 
 _INIT_PORTS = "choose other ports with 'stackctl init --http PORT --https PORT'"
 
@@ -51,6 +53,17 @@ class Loaded:
     project: Project
     stack: Stack
     before: str | None
+
+    def site(self, domain: Domain) -> Site:
+        """Return the site that has ``domain``.
+
+        Raises:
+            InputError: there is none.
+        """
+        found = self.stack.site(domain)
+        if found is None:
+            raise InputError(f"{domain} is not routed", hint=f"add it with 'stackctl add-app {domain}'")
+        return found
 
 
 def open_document(context: Context) -> Document:

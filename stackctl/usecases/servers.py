@@ -67,7 +67,7 @@ def show_servers(context: Context, domain: Domain) -> Result[ServersReport]:
         InputError: no site has the name.
     """
     loaded = load_current(context)
-    site = _site(loaded, domain)
+    site = loaded.site(domain)
     looked = _Looked.at(context, loaded, site)
     rows = tuple(row for route, server in site.routed for row in looked.rows(route, loaded.project.named(server)))
     return Result("servers show", ServersReport(site.name, rows))
@@ -82,7 +82,7 @@ def change_server(
         InputError: no site has the name, the site has no such server or would have none left; nothing was changed.
     """
     loaded = load_current(context)
-    site = _site(loaded, domain)
+    site = loaded.site(domain)
     blocks = blocks_of_site(read_blocks(loaded.values), site)
     items = items_of(loaded.values, blocks, address)
     if not items:
@@ -97,13 +97,6 @@ def change_server(
         raise InputError(error.message, where=str(address), hint=error.hint) from error
     intent = Intent(focus=frozenset({site.name}), issue=False, strict=True)
     return converge(context, f"servers {change.verb}", after, intent, dry_run=dry_run)
-
-
-def _site(loaded: Loaded, domain: Domain) -> Site:
-    site = loaded.stack.site(domain)
-    if site is None:
-        raise InputError(f"{domain} is not routed", hint=f"add it with 'stackctl add-app {domain}'")
-    return site
 
 
 def _no_item(site: Site, address: Endpoint) -> InputError:

@@ -33,9 +33,7 @@ def set_keys(  # noqa: PLR0913  (what the certificates of other names need)
     """
     _refuse_twice(changes)
     loaded = load_current(context)
-    site = loaded.stack.site(domain)
-    if site is None:
-        raise InputError(f"{domain} is not routed", hint=f"add it with 'stackctl add-app {domain}'")
+    site = loaded.site(domain)
     block = block_of(loaded.values, site)
     absent = [one for one in changes if one.value is None and loaded.doc.entry((*block, *one.steps)) is None]
     doc = loaded.doc

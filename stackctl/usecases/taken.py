@@ -9,6 +9,7 @@ from stackctl.model.endpoints import PortBinding
 from stackctl.model.layout import GENERATIONS
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
+from stackctl.model.streams import Transport
 from stackctl.observed.state import Observed
 from stackctl.plan.operation import Plan
 from stackctl.plan.operations import StartProxy
@@ -42,23 +43,52 @@ def refuse_taken_ports(context: Context, stack: Stack, observed: Observed, plan:
 
     ``other`` says how to publish others.
     """
-    starts = any(isinstance(operation, StartProxy) for operation in plan.operations)
     # The stack's own proxy is replaced, whatever its service was called, and also while it is being restarted.
-    if not starts or observed.containers.publishes_as(stack.proxy.service, "proxy"):
+    if not _starts_proxy(plan) or observed.containers.publishes_as(stack.proxy.service, "proxy"):
         return
     for at in (listener.at for listener in stack.proxy.listeners):
-        owner = context.wire.owner(at)
-        if owner and observed.containers.of(stack.proxy.service):
-            owner = _owner_after_release(context, at)
-        if owner:
-            holder = context.containers.publisher(at) or owner
+        holder = _holder(context, at)
+        if holder and observed.containers.of(stack.proxy.service):
+            _await_release(context, at)
+            holder = _holder(context, at)
+        if holder:
             raise HostError(
                 f"port {at} cannot be published: it is in use by {holder}",
                 hint=f"stop it, or {other}",
             )
 
 
-def _owner_after_release(context: Context, at: PortBinding) -> str | None:
-    """Return the process that holds a port also when Docker has had time to release it; None if it is free."""
+def refuse_taken_stream_ports(context: Context, stack: Stack, observed: Observed, plan: Plan) -> None:
+    """Refuse to publish the port of a stream that somebody else holds; nothing is written yet.
+
+    Raises:
+        HostError: with the holder.
+    """
+    if not _starts_proxy(plan):
+        return
+    own = {one.name for one in observed.containers.of(stack.proxy.service)}
+    for stream in stack.streams:
+        if stream.port is None:
+            continue
+        holder = _holder(context, stream.port.at, stream.transport)
+        if holder and holder.removeprefix("the container ") not in own:
+            raise HostError(
+                f"port {stream.port} cannot be published: it is in use by {holder}",
+                where=stream.where,
+                hint="stop it, or choose another port in 'listen'; nothing was changed",
+            )
+
+
+def _starts_proxy(plan: Plan) -> bool:
+    return any(isinstance(operation, StartProxy) for operation in plan.operations)
+
+
+def _await_release(context: Context, at: PortBinding) -> None:
+    """Give Docker time to release a port."""
     wait_for(lambda: None if context.wire.owner(at) else True, PORT_SECONDS)
-    return context.wire.owner(at)
+
+
+def _holder(context: Context, at: PortBinding, transport: Transport = Transport.TCP) -> str | None:
+    """Return the container or the process that holds a port; None if it is free."""
+    owner = context.wire.owner(at, transport)
+    return (context.containers.publisher(at, transport) or owner) if owner else None

@@ -15,8 +15,8 @@ def words(text: str) -> list[str]:
 
 
 LAYERS = words(
-    "errors reading times wording assets templates model stackfile certs proxies observed plan diagnose adopt adapters "
-    "engine usecases cli __main__"
+    "errors reading spelling times wording assets templates model stackfile certs proxies observed plan diagnose adopt "
+    "adapters engine usecases cli __main__"
 )
 """The children of ``stackctl``, from the bottom: each imports only those before it."""
 
@@ -64,7 +64,8 @@ INSIDE = {
         "blocks",
         "answers sites streams",
         "edit locate read services siblings",
-        "paths scalars settings stream_ports upstreams",
+        "scalars",
+        "paths settings stream_ports upstreams",
     ),
     "usecases": ("new_service pages", "recording renamed result session streams taken", "as_json converge", REST),
 }

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from stackctl.engine.apply.services import last_lines
+from stackctl.engine.apply.services import ENDED, LONGEST, health_text, last_lines
 from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import DeployFailed, EngineError
@@ -20,9 +20,6 @@ from stackctl.plan.deploy import AwaitNew, ReplaceService
 _CORRECT = "correct it and run 'stackctl up', or go back with 'stackctl rollback'"
 SERVES_ON = f"the old container serves on: {_CORRECT}"
 STOPPED = f"the old container had to stop first: {_CORRECT}"
-
-_LONGEST = 3600.0
-_ENDED = {"exited", "dead", "restarting"}
 
 
 class Readiness:
@@ -57,7 +54,7 @@ class Readiness:
         if new and not problems:
             self._ready.add(id(operation))
             return
-        ended = any(one.state in _ENDED for one in new)
+        ended = any(one.state in ENDED for one in new)
         elapsed = time.monotonic() - self._started
         if new and not ended and elapsed < self._limit(operation, new):
             return
@@ -75,7 +72,7 @@ class Readiness:
         hint = SERVES_ON if isinstance(operation, AwaitNew) else STOPPED
         if late is None:
             return DeployFailed(f"the service {operation.service} has no new container", hint=hint)
-        after = "" if late.state in _ENDED else f" after {elapsed:.0f} s"
+        after = "" if late.state in ENDED else f" after {elapsed:.0f} s"
         return DeployFailed(
             f"the new container {late.label} is not ready{after}: {problems[late.id]}\n"
             f"{last_lines(self._context, late)}",
@@ -96,7 +93,7 @@ class Readiness:
             seen = self._context.containers.inspect(container.id)
         except EngineError:
             return 0.0
-        return min(seen.health_seconds or 0.0, _LONGEST)
+        return min(seen.health_seconds or 0.0, LONGEST)
 
     def _problem(self, operation: AwaitNew | ReplaceService, container: Container) -> str | None:
         """Return why a container is not ready yet, or None."""
@@ -116,7 +113,7 @@ class Readiness:
             said = self._context.containers.inspect(container.id).health_output
         except EngineError:
             said = None
-        return f"its health check says '{container.health}'" + (f": {said}" if said else "")
+        return health_text(container, said)
 
     def _unanswered(self, operation: AwaitNew | ReplaceService, container: Container) -> str | None:
         """Return how a container answers its health request otherwise than it should, or None."""

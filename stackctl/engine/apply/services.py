@@ -22,7 +22,12 @@ SERVICE_SECONDS = 60.0
 _RUNNING_SECONDS = 5.0
 """How long a service gets that has been running for longer than that."""
 
-_LONGEST = 3600.0
+LONGEST = 3600.0
+"""How long a service gets at most, whatever its health check allows, in seconds."""
+
+ENDED = frozenset({"exited", "dead", "restarting"})
+"""The states of a container that does not keep running."""
+
 _LOG_LINES = 15
 
 
@@ -88,7 +93,7 @@ class _Waiting:
             return SERVICE_SECONDS
         age = max((self._context.now() - seen.started).total_seconds(), 0.0) if seen.started else 0.0
         if container.health is not None and seen.health_seconds is not None:
-            return min(max(SERVICE_SECONDS, seen.health_seconds - age), _LONGEST)
+            return min(max(SERVICE_SECONDS, seen.health_seconds - age), LONGEST)
         return max(min(_RUNNING_SECONDS, SERVICE_SECONDS), SERVICE_SECONDS - age)
 
     def _late(self, operation: AwaitService, containers: Deployment, elapsed: float) -> EngineError:
@@ -120,7 +125,7 @@ class _Waiting:
 
 
 def _ended(context: Context, service: str, containers: Sequence[Container]) -> EngineError | None:
-    ended = next((c for c in containers if c.state in {"exited", "dead", "restarting"}), None)
+    ended = next((c for c in containers if c.state in ENDED), None)
     if ended is None:
         return None
     return EngineError(
@@ -135,11 +140,15 @@ def _unhealthy(context: Context, service: str, containers: Sequence[Container], 
         if container.health not in {None, "healthy"}:
             said = context.containers.inspect(container.id).health_output
             return NotReady(
-                f"the service {service} is not healthy after {elapsed:.0f} s: its health check says "
-                + (f"'{container.health}': {said}" if said else f"'{container.health}'"),
+                f"the service {service} is not healthy after {elapsed:.0f} s: {health_text(container, said)}",
                 hint=f"see the definition of its health check, and 'docker compose logs {service}'",
             )
     return None
+
+
+def health_text(container: Container, said: str | None) -> str:
+    """Return what a container's health check says, with its last output ``said``."""
+    return f"its health check says '{container.health}'" + (f": {said}" if said else "")
 
 
 def _answers(context: Context, container: Container, port: int) -> bool:

@@ -289,7 +289,7 @@ class Cluster:
         """Whether nothing listens outside."""
         return not self.answers(at)
 
-    def owner(self, at: PortBinding) -> str | None:
+    def owner(self, at: PortBinding, transport: Transport = Transport.TCP) -> str | None:
         """Return who holds a port: nobody."""
         return None
 
