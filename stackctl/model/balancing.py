@@ -10,7 +10,7 @@ from stackctl.errors import InputError
 from stackctl.spelling import nearest
 
 WEIGHTS = range(1, 257)
-"""HAProxy's limit too; more gives no finer shares that anybody can see."""
+"""HAProxy's limit too; more gives no finer shares in practice."""
 
 COOKIE = "srv"
 """The cookie of sticky sessions, unless the file has another name."""

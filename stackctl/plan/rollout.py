@@ -110,7 +110,7 @@ def rollouts(  # noqa: PLR0913  (the services, and what decides about each)
 ) -> list[Rollout]:
     """Return those of ``services`` to deploy; ``live`` are the sites that the proxy serves.
 
-    There are none while the proxy does not answer: nobody would notice.
+    There are none while the proxy does not answer: no client is served then.
     """
     if observed.generation is None or not observed.containers.is_running(stack.proxy.service):
         return []
@@ -132,7 +132,7 @@ def _rollout(stack: Stack, observed: Observed, pins: Pins, service: Service, *, 
     if len(current) == len(containers) or not up or cause is None or service.name in observed.restarting:
         return None
     if not all(one.addresses for one in up):
-        return None  # an engine whose containers cannot be told apart from outside
+        return None  # an engine that does not report the addresses of containers
     if _is_out_of_reach(observed, stack, service):
         return None  # nothing can be switched to it: the proxy is replaced after it
     new = tuple(one for one in up if one in current)

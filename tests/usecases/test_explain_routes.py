@@ -97,7 +97,7 @@ def test_a_header_leads_to_the_location_of_its_rule(routed: World) -> None:
         (
             Request("GET", "/", source=ip_address("192.0.2.7")),
             "source:",
-            "nobody but 192.0.2.7 can send from there, so the request is not sent",
+            "only 192.0.2.7 can send from that address, so the request is not sent",
         ),
     ],
 )

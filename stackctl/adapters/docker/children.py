@@ -50,7 +50,7 @@ def started(argv: Sequence[str], cwd: Path | None = None, *, with_input: bool) -
     starting: Future[subprocess.Popen[str]] = Future()
     thread = Thread(target=_start, args=(starting, argv, cwd), kwargs={"with_input": with_input})
     try:
-        # A signal is raised in the main thread only: here it would leave a process behind that nobody knows yet.
+        # A signal is raised in the main thread only: here it would leave a process behind that is not registered yet.
         thread.start()
         process = starting.result()
     except BaseException:

@@ -206,7 +206,7 @@ class Deploys:
     def _drain(self, operations: Sequence[Drain]) -> Errors:
         seconds = max(operation.seconds for operation in operations)
         reload = self._proxy.reload
-        # An old worker is recognized by its title only once the proxy has told it to end.
+        # An old worker is recognized by its title only once the proxy has signaled it to end.
         time.sleep(max(0.0, reload.overlap - (time.monotonic() - self._switched)))
 
         def look() -> bool | None:

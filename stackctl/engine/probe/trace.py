@@ -112,7 +112,7 @@ def _held_back(site: Site | None, asked: Request, now: datetime) -> str | None:
     maintenance = site.maintenance if site else None
     admits = maintenance is not None and bool(maintenance.allow) and not maintenance.has_ended(now)
     if asked.source is not None and (admits or any(of.sources for of in matches)):
-        return f"nobody but {asked.source} can send from there, so the request is not sent"
+        return f"only {asked.source} can send from that address, so the request is not sent"
     return None
 
 

@@ -48,7 +48,7 @@ class Values:
         """Return whether the condition of an ``if`` does.
 
         Raises:
-            Unknown: that cannot be told.
+            Unknown: the configuration and the request do not determine it.
         """
         value = self.of(condition.arg)
         if len(condition.args) == 1:

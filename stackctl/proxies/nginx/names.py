@@ -54,7 +54,7 @@ def _names(proxy: ProxyService, site: Site, tls: SiteTls) -> NamesOnHttp:
     canonical = site.canonical
     there = canonical in tls.trusted
     aliases = () if canonical is None else tuple(name for name in site.domains if name != canonical)
-    # A canonical name without a certificate takes nobody off the HTTPS of another name.
+    # A canonical name without a certificate leaves the other names on HTTPS.
     redirected = tuple(name for name in aliases if there or name not in tls.trusted)
     own = [name for name in site.domains if name not in redirected]
     plain, to_https = (tuple(name for name in own if (name in tls.trusted) is secure) for secure in (False, True))

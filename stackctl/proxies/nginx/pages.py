@@ -72,7 +72,7 @@ def own_answers(site: Site, variables: Variables, own: Directives) -> OwnAnswers
 def _maintenance_maps(maintenance: Maintenance, variables: Variables) -> Iterator[Map]:
     """Yield the variables of which the last one is empty for a request that the app gets.
 
-    nginx itself looks at its clock, so that a maintenance ends without anybody's doing.
+    nginx itself looks at its clock, so that a maintenance ends by itself.
     """
     active = "1"
     if maintenance.allow:

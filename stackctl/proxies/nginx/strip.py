@@ -40,7 +40,7 @@ class Strip:
 
     @property
     def sets_prefix(self) -> str:
-        """The line that tells the app."""
+        """The line that sends the prefix to the app."""
         return f"set {PREFIX} {literal(sent(self.prefix))};"
 
     def answers(self, site: Site) -> Iterator[str]:

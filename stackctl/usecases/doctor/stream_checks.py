@@ -38,6 +38,6 @@ def stream_checks(inputs: DoctorInputs) -> Iterator[Check]:
             active=stream.service is None or stream.service in project.services,
         )
         for check in judged_apps.judge_app(facts):
-            # Of ports for packets, neither a connection nor the table of listeners tells anything.
+            # A UDP port has neither a connection nor an entry in the table of listeners.
             if stream.transport is Transport.TCP or check.name not in {judged_apps.PORT, judged_apps.OUTSIDE}:
                 yield check
