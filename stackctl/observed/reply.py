@@ -37,7 +37,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ClientRequest:
     """A request as a client sends it.
 
     Attributes:

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from stackctl.certs.lineage import Certificate
 from stackctl.model.endpoints import Endpoint, PortBinding
-from stackctl.model.fields import Request as Sent
+from stackctl.model.fields import Request
 from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
-from stackctl.observed.reply import Reply, Request, Response
+from stackctl.observed.reply import ClientRequest, Reply, Response
 
 ANSWER_SECONDS = 20.0
 """How long a complete answer may usually take."""
@@ -32,10 +32,10 @@ class Wire(Protocol):
     def offered(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """Return the same as :meth:`served` at a fifth of the cost, but without the proof of the key."""
 
-    def ask(self, at: PortBinding, name: Domain, sent: Sent, *, tls: bool) -> Reply:
+    def ask(self, at: PortBinding, name: Domain, sent: Request, *, tls: bool) -> Reply:
         """Return the reply to a request for ``name``; redirects are not followed."""
 
-    def answer(self, at: PortBinding, request: Request, timeout: float = ANSWER_SECONDS) -> Response:
+    def answer(self, at: PortBinding, request: ClientRequest, timeout: float = ANSWER_SECONDS) -> Response:
         """Return the complete answer to a request within ``timeout`` seconds; redirects are not followed."""
 
     def responds(self, http: PortBinding) -> bool:

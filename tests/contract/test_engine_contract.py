@@ -17,7 +17,7 @@ from stackctl.adapters.net.wire import HostWire
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, StackfileError
 from stackctl.model.endpoints import Endpoint, PortBinding
-from stackctl.model.fields import Request as Sent
+from stackctl.model.fields import Request
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
@@ -324,7 +324,7 @@ def test_the_details_of_a_container(stand: Stand) -> None:
 
 def test_a_request_to_a_closed_port_has_no_answer(stand: Stand) -> None:
     for at, tls in ((HTTP, False), (HTTPS, True)):
-        reply = stand.wire.ask(at, Domain("a.example.com"), Sent("GET", "/"), tls=tls)
+        reply = stand.wire.ask(at, Domain("a.example.com"), Request("GET", "/"), tls=tls)
         assert (reply.failure, reply.status, reply.certificate) == (Failure.CONNECT, None, None)
 
 

@@ -28,7 +28,7 @@ from stackctl.adapters.net.resolver import Resolver
 from stackctl.adapters.net.wire import HostWire
 from stackctl.engine.probe.certbot import PROGRAM
 from stackctl.model.endpoints import Endpoint, PortBinding
-from stackctl.model.fields import Request as Sent
+from stackctl.model.fields import Request
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Lookup, Reach
 from stackctl.observed.reply import Failure
@@ -139,7 +139,7 @@ def test_the_question_for_the_generation_ends(answer: Hostile) -> None:
 @pytest.mark.parametrize("answer", HTTP.values(), ids=HTTP)
 def test_a_request_of_explain_ends(answer: Hostile) -> None:
     with listening(answer) as at:
-        assert HostWire().ask(at, MINE, Sent("GET", "/"), tls=False).failure in {Failure.TIMEOUT, Failure.CLOSED}
+        assert HostWire().ask(at, MINE, Request("GET", "/"), tls=False).failure in {Failure.TIMEOUT, Failure.CLOSED}
 
 
 def stall_after_hello(connection: socket.socket) -> None:
@@ -172,7 +172,7 @@ def test_a_handshake_ends(answer: Hostile, look: str) -> None:
 @pytest.mark.parametrize("answer", TLS.values(), ids=TLS)
 def test_a_handshake_of_explain_ends(answer: Hostile) -> None:
     with listening(answer) as at:
-        reply = HostWire().ask(at, MINE, Sent("GET", "/"), tls=True)
+        reply = HostWire().ask(at, MINE, Request("GET", "/"), tls=True)
     assert reply.failure in {Failure.TIMEOUT, Failure.CLOSED, Failure.HANDSHAKE}
 
 
@@ -190,7 +190,7 @@ def over_tls(pem: Path, answer: Hostile) -> Hostile:
 @pytest.mark.parametrize("answer", HTTP.values(), ids=HTTP)
 def test_a_request_over_tls_ends(tmp_path: Path, answer: Hostile) -> None:
     with listening(over_tls(make_pem(tmp_path), answer)) as at:
-        reply = HostWire().ask(at, MINE, Sent("GET", "/"), tls=True)
+        reply = HostWire().ask(at, MINE, Request("GET", "/"), tls=True)
     assert reply.failure in {Failure.TIMEOUT, Failure.CLOSED}
 
 

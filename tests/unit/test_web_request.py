@@ -15,9 +15,9 @@ from stackctl.adapters.net.exchange import exchanged
 from stackctl.adapters.net.request import ask
 from stackctl.certs.lineage import read_certificate
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.fields import Request as Sent
+from stackctl.model.fields import Request
 from stackctl.model.values import Domain
-from stackctl.observed.reply import Failure, Reply, Request
+from stackctl.observed.reply import ClientRequest, Failure, Reply
 from tests.unit.servers import NAME, listening, make_pem, refusing, serving, silent, tls
 
 MINE = Domain(NAME)
@@ -52,7 +52,7 @@ def server_side(pem: Path, oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> s
 )
 def test_the_first_answer_is_the_reply_and_no_redirect_is_followed(said: bytes, reply: Reply) -> None:
     with serving(said) as server:
-        assert ask(server.at, MINE, Sent("GET", "/a?b=c"), None) == reply
+        assert ask(server.at, MINE, Request("GET", "/a?b=c"), None) == reply
         assert [text.split("\r\n")[0] for text in server.requests] == ["GET /a?b=c HTTP/1.1"]
         assert server.headers == {
             "Accept-Encoding": "identity",
@@ -66,7 +66,7 @@ def test_the_first_answer_is_the_reply_and_no_redirect_is_followed(said: bytes, 
 @pytest.mark.parametrize("oldest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_by_tls_the_certificate_comes_with_the_reply(pem: Path, client: ssl.SSLContext, oldest: ssl.TLSVersion) -> None:
     with serving(b"HTTP/1.1 404 Not Found\r\n\r\n", server_side(pem, oldest)) as server:
-        assert ask(server.at, MINE, Sent("GET", "/"), client) == Reply(
+        assert ask(server.at, MINE, Request("GET", "/"), client) == Reply(
             404, certificate=read_certificate(pem.read_bytes())
         )
 
@@ -85,13 +85,15 @@ def test_a_port_is_part_of_the_host_unless_it_is_the_default(port: int, secure: 
     here, there = socket.socketpair()
     with there:
         there.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        assert exchanged(here, Request(MINE, port, secure, "/"), {}, lambda response: response.status) == 200
+        assert exchanged(here, ClientRequest(MINE, port, secure, "/"), {}, lambda response: response.status) == 200
         assert f"\r\nHost: {host}\r\n" in there.recv(4096).decode()
 
 
 def test_a_name_that_the_server_refuses_is_a_refused_handshake(pem: Path, client: ssl.SSLContext) -> None:
     with serving(b"", server_side(pem)) as server:
-        assert ask(server.at, Domain("other.example.com"), Sent("GET", "/"), client) == Reply(failure=Failure.HANDSHAKE)
+        assert ask(server.at, Domain("other.example.com"), Request("GET", "/"), client) == Reply(
+            failure=Failure.HANDSHAKE
+        )
 
 
 def closed_at_once(connection: socket.socket) -> None:
@@ -115,19 +117,19 @@ def test_an_end_without_an_alert_is_a_closed_connection(
     client: ssl.SSLContext, answer: Callable[[socket.socket], None]
 ) -> None:
     with listening(answer) as at:
-        assert ask(at, MINE, Sent("GET", "/"), client) == Reply(failure=Failure.CLOSED)
+        assert ask(at, MINE, Request("GET", "/"), client) == Reply(failure=Failure.CLOSED)
 
 
 def test_plain_http_at_a_tls_port_is_a_refused_handshake(client: ssl.SSLContext) -> None:
     with listening(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as at:
-        assert ask(at, MINE, Sent("GET", "/"), client).failure is Failure.HANDSHAKE
+        assert ask(at, MINE, Request("GET", "/"), client).failure is Failure.HANDSHAKE
 
 
 def test_a_refused_connection_is_reported(client: ssl.SSLContext) -> None:
     with refusing() as at:
         assert (
-            ask(at, MINE, Sent("GET", "/"), client)
-            == ask(at, MINE, Sent("GET", "/"), None)
+            ask(at, MINE, Request("GET", "/"), client)
+            == ask(at, MINE, Request("GET", "/"), None)
             == Reply(failure=Failure.CONNECT)
         )
 
@@ -140,7 +142,7 @@ def test_a_reset_while_connecting_is_a_closed_connection(
         raise ConnectionResetError(104, "Connection reset by peer")
 
     monkeypatch.setattr(Stream, "connect", fail)
-    assert ask(PortBinding("127.0.0.1", 443), MINE, Sent("GET", "/"), client if secure else None) == Reply(
+    assert ask(PortBinding("127.0.0.1", 443), MINE, Request("GET", "/"), client if secure else None) == Reply(
         failure=Failure.CLOSED
     )
 
@@ -149,8 +151,8 @@ def test_a_server_that_never_answers_is_a_timeout(client: ssl.SSLContext, monkey
     monkeypatch.setattr(request, "_TIMEOUT", 0.05)
     with silent() as at:
         assert (
-            ask(at, MINE, Sent("GET", "/"), client)
-            == ask(at, MINE, Sent("GET", "/"), None)
+            ask(at, MINE, Request("GET", "/"), client)
+            == ask(at, MINE, Request("GET", "/"), None)
             == Reply(failure=Failure.TIMEOUT)
         )
 
@@ -159,5 +161,5 @@ def test_a_connected_server_that_never_answers_is_a_timeout() -> None:
     here, there = socket.socketpair()
     here.settimeout(0.05)
     with there:
-        found = exchanged(here, Request(MINE, 443, tls=True, path="/"), {}, lambda response: response.status)
+        found = exchanged(here, ClientRequest(MINE, 443, tls=True, path="/"), {}, lambda response: response.status)
     assert found is Failure.TIMEOUT

@@ -13,7 +13,7 @@ from stackctl.adapters.net import wire
 from stackctl.adapters.net.wire import HostWire
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.model.endpoints import Endpoint, PortBinding
-from stackctl.model.fields import Request as Sent
+from stackctl.model.fields import Request
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Failure
@@ -69,7 +69,7 @@ def test_a_port_that_refuses_connections_shows_nothing() -> None:
         assert seen.served(at, [MINE]) == seen.offered(at, [MINE]) == {MINE: None}
         assert (seen.generation(at), seen.responds(at)) == (None, False)
         assert (seen.answers(endpoint(at)), seen.refuses(endpoint(at))) == (False, True)
-        assert seen.ask(at, MINE, Sent("GET", "/"), tls=True).failure is Failure.CONNECT
+        assert seen.ask(at, MINE, Request("GET", "/"), tls=True).failure is Failure.CONNECT
 
 
 def test_a_port_that_is_silent_shows_nothing() -> None:
@@ -119,8 +119,8 @@ def test_a_port_whose_container_does_not_listen_does_not_respond() -> None:
 
 def test_a_request_goes_through_the_port_by_tls_or_without(pem: Path) -> None:
     with serving(OK, tls(pem, oldest=TLS12, newest=TLS13)) as secure, serving(OK) as plain:
-        assert HostWire().ask(secure.at, MINE, Sent("GET", "/a"), tls=True).certificate == certificate(pem)
-        assert HostWire().ask(plain.at, MINE, Sent("GET", "/a"), tls=False).certificate is None
+        assert HostWire().ask(secure.at, MINE, Request("GET", "/a"), tls=True).certificate == certificate(pem)
+        assert HostWire().ask(plain.at, MINE, Request("GET", "/a"), tls=False).certificate is None
         assert [server.requests[0].split("\r\n")[0] for server in (secure, plain)] == ["GET /a HTTP/1.1"] * 2
 
 

@@ -16,12 +16,12 @@ from stackctl.adapters.fakes.proxy import FakeProxy
 from stackctl.adapters.fakes.wire import MEANWHILE, FakeWire
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
-from stackctl.model.fields import Request as Sent
+from stackctl.model.fields import Request
 from stackctl.model.layout import LIVE
 from stackctl.model.project import Mount, Project, Service
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Deployment, Entry, Inspected, ListeningSocket, Process
-from stackctl.observed.reply import Failure, Reply, Request, Response
+from stackctl.observed.reply import ClientRequest, Failure, Reply, Response
 from stackctl.observed.wire import ANSWER_SECONDS
 
 _ANYWHERE = ip_address("0.0.0.0")  # noqa: S104  (where an app listens)
@@ -172,7 +172,7 @@ class FakeLooks(FakeWire):
             service = self.runs[container].service.name
             return self.looks.logs.get(service, f"{service} says hello") if lines else ""
 
-    def ask(self, at: PortBinding, name: Domain, sent: Sent, *, tls: bool) -> Reply:
+    def ask(self, at: PortBinding, name: Domain, sent: Request, *, tls: bool) -> Reply:
         path = sent.target
         if not self._proxy(HTTPS_PORT if tls else HTTP_PORT, at):
             return Reply(failure=Failure.CONNECT)
@@ -207,7 +207,7 @@ class FakeLooks(FakeWire):
         here = seen.listeners is None or any(one.port == port and not one.local for one in seen.listeners)
         return seen.running and bool(shared) and here
 
-    def answer(self, at: PortBinding, request: Request, timeout: float = ANSWER_SECONDS) -> Response:  # noqa: ARG002
+    def answer(self, at: PortBinding, request: ClientRequest, timeout: float = ANSWER_SECONDS) -> Response:  # noqa: ARG002
         for run in self.runs.values():
             if at.address in run.container.addresses:
                 return self.looks.answers.get(f"{run.service.image} {request.path}", Response(200))

@@ -11,7 +11,7 @@ from stackctl.adapters.net.connect import secured
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.adapters.net.exchange import exchanged, opened
 from stackctl.model.endpoints import PortBinding
-from stackctl.observed.reply import Failure, Request, Response
+from stackctl.observed.reply import ClientRequest, Failure, Response
 from stackctl.observed.wire import ANSWER_SECONDS
 
 _MOST_BYTES = 2 * 1024 * 1024
@@ -19,7 +19,9 @@ _KEPT_BYTES = 256 * 1024
 _AGENT = "stackctl-compare"
 
 
-def answer(at: PortBinding, request: Request, context: ssl.SSLContext, timeout: float = ANSWER_SECONDS) -> Response:
+def answer(
+    at: PortBinding, request: ClientRequest, context: ssl.SSLContext, timeout: float = ANSWER_SECONDS
+) -> Response:
     """Send ``request`` to ``at``; its host is the SNI. Redirects are not followed, and a large body is cut off.
 
     ``timeout`` is for the whole answer, in seconds.

@@ -10,7 +10,7 @@ from typing import TypeVar
 from stackctl.adapters.net.connect import Stream, connected
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
-from stackctl.observed.reply import Failure, Request
+from stackctl.observed.reply import ClientRequest, Failure
 
 T = TypeVar("T")
 
@@ -26,7 +26,10 @@ def opened(at: PortBinding, deadline: Deadline) -> Stream | Failure:
 
 
 def exchanged(
-    stream: socket.socket, request: Request, headers: dict[str, str], read: Callable[[http.client.HTTPResponse], T]
+    stream: socket.socket,
+    request: ClientRequest,
+    headers: dict[str, str],
+    read: Callable[[http.client.HTTPResponse], T],
 ) -> T | Failure:
     """Send ``request``, and return what ``read`` makes of the response, or why there is none; closes the stream."""
     default = HTTPS_PORT if request.tls else HTTP_PORT

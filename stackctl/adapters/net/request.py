@@ -13,16 +13,16 @@ from stackctl.adapters.net.deadline import Deadline
 from stackctl.adapters.net.exchange import exchanged, opened
 from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.fields import Request as Sent
+from stackctl.model.fields import Request
 from stackctl.model.values import Domain
-from stackctl.observed.reply import Failure, Reply, Request
+from stackctl.observed.reply import ClientRequest, Failure, Reply
 from stackctl.observed.wire import REQUEST_HEADERS
 
 _TIMEOUT = 15.0
 """For the whole request. Longer than the proxy's own timeout for a connection to an app."""
 
 
-def ask(at: PortBinding, name: Domain, sent: Sent, context: ssl.SSLContext | None) -> Reply:
+def ask(at: PortBinding, name: Domain, sent: Request, context: ssl.SSLContext | None) -> Reply:
     """Send a request for ``name`` to ``at``; with a ``context`` over TLS, with the name as SNI.
 
     Redirects are not followed, and the body is not read.
@@ -41,7 +41,7 @@ def ask(at: PortBinding, name: Domain, sent: Sent, context: ssl.SSLContext | Non
         except ValueError:  # the certificate cannot be parsed
             stream.close()
             return Reply(failure=Failure.HANDSHAKE)
-    request = Request(host=name, port=at.port, tls=context is not None, path=sent.target, method=sent.method)
+    request = ClientRequest(host=name, port=at.port, tls=context is not None, path=sent.target, method=sent.method)
     names = {key.lower(): key for key, _ in (*reversed(sent.headers), *REQUEST_HEADERS)}
     own = dict(REQUEST_HEADERS)
     headers = {key: sent.header(small) or own.get(key, "") for small, key in names.items()}

@@ -19,11 +19,11 @@ from stackctl.adapters.net.connect import connected, connection_error, secured
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import Endpoint, PortBinding
-from stackctl.model.fields import Request as Sent
+from stackctl.model.fields import Request
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
-from stackctl.observed.reply import Reply, Request, Response
+from stackctl.observed.reply import ClientRequest, Reply, Response
 from stackctl.observed.wire import ANSWER_SECONDS
 
 _TIMEOUT = 3.0
@@ -90,11 +90,11 @@ class HostWire:
         except (OSError, ValueError):
             return None
 
-    def ask(self, at: PortBinding, name: Domain, sent: Sent, *, tls: bool) -> Reply:
+    def ask(self, at: PortBinding, name: Domain, sent: Request, *, tls: bool) -> Reply:
         """See :meth:`Wire.ask`."""
         return request.ask(at, name, sent, self._context if tls else None)
 
-    def answer(self, at: PortBinding, request: Request, timeout: float = ANSWER_SECONDS) -> Response:
+    def answer(self, at: PortBinding, request: ClientRequest, timeout: float = ANSWER_SECONDS) -> Response:
         """See :meth:`Wire.answer`."""
         return answer(at, request, self._context, timeout)
 

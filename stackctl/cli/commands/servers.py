@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +22,9 @@ from stackctl.model import values
 from stackctl.model.endpoints import upstream
 
 if TYPE_CHECKING:
+    from stackctl.cli.run import Common
     from stackctl.engine.context import Context
+    from stackctl.stackfile.upstreams import ServerChange
     from stackctl.usecases.result import Result
 
 Site = Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="A domain of the site.")]
@@ -55,14 +58,11 @@ def drain(
     wait: Wait = WAIT_SECONDS,
 ) -> None:
     """Give a server no new clients; with 'sticky', those that have its cookie stay."""
-    from stackctl.cli.run import Common, run
+    from stackctl.cli.run import Common
     from stackctl.stackfile.upstreams import DRAIN
-    from stackctl.usecases.servers import change_server
 
-    def action(context: Context) -> Result[None]:
-        return change_server(context, values.domain(domain), upstream(address).endpoint, DRAIN, dry_run=dry_run)
-
-    run(Common("servers drain", directory, output, verbose, None if dry_run else wait), action)
+    common = Common("servers drain", directory, output, verbose, None if dry_run else wait)
+    _change(common, domain, address, lambda: DRAIN, dry_run=dry_run)
 
 
 def enable(
@@ -75,14 +75,11 @@ def enable(
     wait: Wait = WAIT_SECONDS,
 ) -> None:
     """Let a drained server have clients again."""
-    from stackctl.cli.run import Common, run
+    from stackctl.cli.run import Common
     from stackctl.stackfile.upstreams import ENABLE
-    from stackctl.usecases.servers import change_server
 
-    def action(context: Context) -> Result[None]:
-        return change_server(context, values.domain(domain), upstream(address).endpoint, ENABLE, dry_run=dry_run)
-
-    run(Common("servers enable", directory, output, verbose, None if dry_run else wait), action)
+    common = Common("servers enable", directory, output, verbose, None if dry_run else wait)
+    _change(common, domain, address, lambda: ENABLE, dry_run=dry_run)
 
 
 def weight(
@@ -96,12 +93,19 @@ def weight(
     wait: Wait = WAIT_SECONDS,
 ) -> None:
     """Change a server's share of the requests."""
-    from stackctl.cli.run import Common, run
+    from stackctl.cli.run import Common
     from stackctl.stackfile.upstreams import weight_of
+
+    common = Common("servers weight", directory, output, verbose, None if dry_run else wait)
+    _change(common, domain, address, lambda: weight_of(number), dry_run=dry_run)
+
+
+def _change(common: Common, domain: str, address: str, change: Callable[[], ServerChange], *, dry_run: bool) -> None:
+    from stackctl.cli.run import run
     from stackctl.usecases.servers import change_server
 
     def action(context: Context) -> Result[None]:
-        at, change = upstream(address).endpoint, weight_of(number)
-        return change_server(context, values.domain(domain), at, change, dry_run=dry_run)
+        at = upstream(address).endpoint
+        return change_server(context, values.domain(domain), at, change(), dry_run=dry_run)
 
-    run(Common("servers weight", directory, output, verbose, None if dry_run else wait), action)
+    run(common, action)

@@ -23,7 +23,7 @@ from stackctl.model.endpoints import HTTP_PORT, PortBinding
 from stackctl.model.layout import CUSTOM_FOLDER, FULLCHAIN, PRIVKEY, PROXY_MOUNTS
 from stackctl.model.project import Mount, Project
 from stackctl.model.stack import Stack
-from stackctl.observed.reply import Request, Response
+from stackctl.observed.reply import ClientRequest, Response
 from stackctl.plan.adopt import CopyFolder, WriteKept
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import StageFiles
@@ -151,7 +151,7 @@ def _ask_both(
     context: Context, asked: Sequence[Probe], old: Mapping[int, PortBinding], new: Mapping[int, PortBinding]
 ) -> tuple[Difference, ...]:
     def ask(at: PortBinding, probe: Probe) -> Response:
-        request = Request(probe.host, old[probe.port].port, probe.tls, probe.path, probe.method)
+        request = ClientRequest(probe.host, old[probe.port].port, probe.tls, probe.path, probe.method)
         return context.wire.answer(at, request)
 
     def each(probe: Probe) -> tuple[Difference, ...]:

@@ -14,7 +14,7 @@ from stackctl.model import deploying
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.stack import Stack
 from stackctl.observed.containers import Container, Deployment
-from stackctl.observed.reply import Failure, Request
+from stackctl.observed.reply import ClientRequest, Failure
 from stackctl.plan.deploy import AwaitNew, ReplaceService
 
 _CORRECT = "correct it and run 'stackctl up', or go back with 'stackctl rollback'"
@@ -124,7 +124,7 @@ class Readiness:
         site = self._stack.site(name)
         servers = site.servers if site is not None else ()
         tls = any(one.service == operation.service and one.endpoint.port == port and one.tls for one in servers)
-        request = Request(name, HTTPS_PORT if tls else HTTP_PORT, tls, health.path)
+        request = ClientRequest(name, HTTPS_PORT if tls else HTTP_PORT, tls, health.path)
         answers = [
             self._context.wire.answer(PortBinding(address, port), request, timeout=health.timeout)
             for address in container.addresses

@@ -11,7 +11,7 @@ from stackctl.model.paths import sent
 from stackctl.model.project import Project
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
-from stackctl.observed.reply import Request
+from stackctl.observed.reply import ClientRequest
 from stackctl.usecases.doctor.inputs import DoctorInputs
 
 _SECONDS = 5.0
@@ -39,7 +39,7 @@ def prefix_checks(  # noqa: PLR0913  (the stack, the site, and its checks so far
         elif failed:
             yield from skipped([PREFIX], f"{failed[0].name} fails", site.name)
         else:
-            request = Request(site.name, at.port, tls=True, path=f"{sent(path.text)}/")
+            request = ClientRequest(site.name, at.port, tls=True, path=f"{sent(path.text)}/")
             answer = inputs.context.wire.answer(at, request, _SECONDS)
             image = (service.image if service else None) or ""
             yield judge_prefix(PrefixFacts(site.name, path.text, route.where or site.where, image, answer))
