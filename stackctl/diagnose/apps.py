@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 from stackctl.model.own_names import is_own_container
 from stackctl.model.routing import Server
-from stackctl.observed.containers import Inspected, ListeningSocket
+from stackctl.observed.containers import Inspected
+from stackctl.observed.sockets import ListeningSocket
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
 TLS, PARKED, DEPLOY = "app-tls", "parked", "deploy"

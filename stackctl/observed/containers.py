@@ -1,4 +1,4 @@
-"""The containers of a project, and the details of one with its listening sockets."""
+"""The containers of a project, and the details of one."""
 
 from __future__ import annotations
 
@@ -6,38 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from stackctl.errors import EngineError
-
-_LISTEN = "0A"
-_DOCKER_DNS = ip_address("127.0.0.11")
-_ANY = {ip_address("0.0.0.0"), ip_address("::")}  # noqa: S104  (compared, not bound)
-
-
-@dataclass(frozen=True, slots=True)
-class ListeningSocket:
-    """A TCP socket that accepts connections inside a container.
-
-    Attributes:
-        ipv6_only: whether it is bound to ``::`` and was found to refuse IPv4, which the proxy uses.
-    """
-
-    address: IPv4Address | IPv6Address
-    port: int
-    ipv6_only: bool = False
-
-    def __str__(self) -> str:
-        return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
-
-    @property
-    def local(self) -> bool:
-        """Whether only the container itself can reach it."""
-        return self.address.is_loopback
-
-    def reachable_at(self, addresses: frozenset[str]) -> bool:
-        """Whether it accepts connections to one of the container's ``addresses``."""
-        return (self.address in _ANY and not self.ipv6_only) or str(self.address) in addresses
+from stackctl.observed.sockets import ListeningSocket
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,24 +192,3 @@ class Inspected:
     def addresses(self) -> frozenset[str]:
         """Its addresses on all of its networks."""
         return frozenset(address for address in self.networks.values() if address)
-
-
-def parse_listeners(*tables: str) -> tuple[ListeningSocket, ...]:
-    """Parse the listening sockets of ``/proc/net/tcp`` and ``/proc/net/tcp6`` of a little-endian machine."""
-    found: set[ListeningSocket] = set()
-    for line in "\n".join(tables).splitlines():
-        fields = line.split()
-        if len(fields) > 3 and fields[3] == _LISTEN:
-            address, _, port = fields[1].partition(":")
-            listener = ListeningSocket(_address(address), int(port, 16))
-            if listener.address != _DOCKER_DNS:
-                found.add(listener)
-    return tuple(sorted(found, key=lambda one: (one.port, one.address.version, int(one.address))))
-
-
-def _address(hexadecimal: str) -> IPv4Address | IPv6Address:
-    # The kernel prints words of four bytes in the machine's order.
-    words = [bytes.fromhex(hexadecimal[at : at + 8])[::-1] for at in range(0, len(hexadecimal), 8)]
-    address = ip_address(b"".join(words))
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address

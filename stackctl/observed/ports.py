@@ -15,6 +15,7 @@ from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Project, Service
 from stackctl.model.streams import Transport
 from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Process
+from stackctl.observed.sockets import Connection
 from stackctl.proxies.proxy import Files, ProxyLayout
 
 
@@ -66,11 +67,7 @@ class Orchestrator(Protocol):
         """
 
     def attached(self, stackfile: str, project: Project, containers: Deployment) -> Project:
-        """Return ``project`` with the digests that services have once they use the existing ``containers``.
-
-        A service that uses the network, the processes or the volumes of another is created with the id of that
-        container in its definition.
-        """
+        """Return ``project`` with the digests of services that use other ``containers``: their ids are part of it."""
 
     def containers(self, project: str) -> Deployment:
         """Return the project's containers, running or not, without those of one-off commands."""
@@ -186,6 +183,9 @@ class Containers(Protocol):
 
     def processes(self, container: str) -> tuple[Process, ...]:
         """Return the processes of a running container."""
+
+    def connections(self, container: str, processes: Collection[int]) -> Mapping[int, tuple[Connection, ...]] | None:
+        """Return the connections of a container's processes, by their ids; None if they cannot be seen from here."""
 
     def log(self, container: str, lines: int) -> str:
         """Return the last lines of a container's log."""

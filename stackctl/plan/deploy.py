@@ -93,8 +93,9 @@ class SwitchService(DeployOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain(DeployOperation):
-    """Wait until no worker of the proxy is left that may have a request to an old container."""
+    """Wait until no worker of the proxy may have a request to one of the ``leaving`` containers."""
 
+    leaving: tuple[str, ...]
     seconds: float
 
     @property

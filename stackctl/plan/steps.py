@@ -138,7 +138,8 @@ def _leave(waves: Sequence[tuple[Rollout, Wave]], kind: str, staged: Sequence[St
     for one, wave in waves:
         if wave.leaving:
             cause = "its old containers are stopped next"
-            yield Drain(seconds=one.settings.drain, cause=cause, batch=f"drain {kind}", **_step(one))
+            left, most = _ids(wave.leaving), one.settings.drain
+            yield Drain(leaving=left, seconds=most, cause=cause, batch=f"drain {kind}", **_step(one))
     for one, wave in waves:
         if wave.leaving:
             ids, labels = _ids(wave.leaving), _labels(wave.leaving)

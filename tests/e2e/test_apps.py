@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import json
-import os
 import socket
 import ssl
 import stat
-import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +16,7 @@ import pytest
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import APP_IMAGE, Secure, Stack, inspect, sans, trusting, wait_until
 from tests.e2e.load import load
+from tests.e2e.websocket import WebSocket
 
 pytestmark = pytest.mark.e2e
 
@@ -102,26 +100,8 @@ def test_old_tls_is_refused(pair: Pair) -> None:
 
 
 def test_a_websocket_echoes_through_the_proxy(pair: Pair) -> None:
-    context = trusting(pair.stack.lab.root)
-    key = base64.b64encode(os.urandom(16)).decode()
-    request = (
-        f"GET /ws HTTP/1.1\r\nHost: {pair.first}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
-    )
-    with (
-        socket.create_connection((pair.stack.address, 443), 10) as plain,
-        context.wrap_socket(plain, server_hostname=pair.first) as secure,
-        secure.makefile("rb") as stream,
-    ):
-        secure.sendall(request.encode())
-        assert stream.readline().split()[1] == b"101"
-        while stream.readline().strip():
-            pass
-        text, mask = b"hello through the proxy", os.urandom(4)
-        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))
-        secure.sendall(struct.pack("!BB", 0x81, 0x80 | len(text)) + mask + masked)
-        assert stream.read(2) == struct.pack("!BB", 0x81, len(text))
-        assert stream.read(len(text)) == text
+    with WebSocket(pair.stack.address, pair.first, trusting(pair.stack.lab.root)) as opened:
+        assert opened.echo(b"hello through the proxy") == b"hello through the proxy"
 
 
 def test_a_large_body_arrives_whole(pair: Pair) -> None:

@@ -11,8 +11,9 @@ import threading
 import pytest
 
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import APP_IMAGE, ROOT, Stack, docker, inspect, wait_until
+from tests.e2e.helpers import APP_IMAGE, ROOT, Stack, docker, inspect, trusting, wait_until
 from tests.e2e.keepalive import load
+from tests.e2e.websocket import WebSocket
 
 pytestmark = pytest.mark.e2e
 
@@ -75,15 +76,17 @@ def slow(stack: Stack, seconds: int) -> tuple[threading.Thread, list[str]]:
 
 def test_no_request_is_lost_and_one_that_takes_long_ends_on_the_old_container(stack: Stack) -> None:
     name = stack.domain("shop")
-    with load(stack.address, name) as seen:
+    other = WebSocket(stack.address, stack.domain("alone"), trusting(None))
+    with other, load(stack.address, name) as seen:
         wait_until(lambda: seen.answers["v1"] > 20)
         thread, answered = slow(stack, 10)
         version(stack, 2, ON_SIGTERM="ignore")
-        stack.ok("up", "--no-issue")
+        assert "still has connections" not in stack.ok("up", "--no-issue").stdout
         wait_until(lambda: seen.answers["v2"] > 20)
         version(stack, 3)
-        stack.ok("up", "--no-issue")
+        assert "still has connections" not in stack.ok("up", "--no-issue").stdout
         wait_until(lambda: seen.answers["v3"] > 20)
+        assert other.echo(b"still here") == b"still here", "a deploy waits for its own requests only"
     thread.join()
     assert seen.lost == []
     assert answered == ["v1"]

@@ -14,7 +14,8 @@ from stackctl.diagnose.check import Verdict
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.routing import Server
 from stackctl.model.values import ServiceName
-from stackctl.observed.containers import Inspected, ListeningSocket, parse_listeners
+from stackctl.observed.containers import Inspected
+from stackctl.observed.sockets import ListeningSocket, parse_listeners
 from tests.unit.build import NOW
 
 ALL = [CONTAINER, HEALTH, NETWORK, PORT]

@@ -41,7 +41,7 @@ INSIDE = {
     "engine.apply": ("services", REST, "execute"),
     "engine.sources": ("webroot", "registered"),
     "model": ("layout values", REST),
-    "observed": ("containers network reply", "state wire", "ports"),
+    "observed": ("network reply sockets", "containers", "state wire", "ports"),
     "plan": (
         "intent operation",
         "certificates operations",

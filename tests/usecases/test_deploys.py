@@ -9,10 +9,13 @@ import pytest
 
 from stackctl.adapters.fakes.compose import Run
 from stackctl.adapters.fakes.faults import Killed
+from stackctl.engine.apply import drain
 from stackctl.errors import EngineError, ExitCode, StackctlError, StackfileError
 from stackctl.model import deploying
+from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import ROLE_LABEL
 from stackctl.observed.reply import Response
+from stackctl.observed.sockets import Connection
 from stackctl.plan.deploy import AwaitNew
 from stackctl.usecases.deploy import DeployOptions, deploy
 from stackctl.usecases.result import Result
@@ -94,6 +97,36 @@ def test_connections_that_stay_open_hold_a_deploy_no_longer_than_its_drain(app: 
     done(app.up())
     assert images(app) == ["one:2"]
     assert [note for note in app.report.notes if "after 0.01 s" in note]
+
+
+def connection(number: int, address: str | None = None, *, carries: bool = True) -> Connection:
+    """One to ``address``, or from a client."""
+    remote = Endpoint(address or "192.0.2.7", 8000)
+    return Connection(number, remote, incoming=address is None, carries=carries)
+
+
+def test_connections_of_other_sites_do_not_hold_a_deploy(app: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "STEADY_SECONDS", 0.0)
+    (old,) = runs(app)
+    websocket = (connection(1), connection(2, "10.9.0.99"))
+    request = (connection(3), connection(4, old.container.addresses[0]))
+    between = (connection(5),)
+    looks = [None, (*websocket, *request), (*websocket, *between), websocket]
+    app.fake.looks.leaving = 10**6
+    app.fake.looks.connections = lambda: looks.pop(0)
+    done(app.up())
+    assert looks == []
+    assert images(app) == ["one:2"]
+    assert not [note for note in app.report.notes if "connections of before" in note]
+
+
+def test_connections_that_are_new_are_waited_for(app: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    key(app, "      deploy: {drain: 50ms}\n")
+    monkeypatch.setattr(drain, "STEADY_SECONDS", 0.2)
+    app.fake.looks.leaving = 10**6
+    app.fake.looks.connections = lambda: (connection(1), connection(2, "10.9.0.99"))
+    done(app.up())
+    assert [note for note in app.report.notes if "after 0.05 s" in note]
 
 
 def test_where_processes_cannot_be_listed_the_whole_drain_passes(app: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ from stackctl.certs.dummy import make_dummy
 from stackctl.diagnose.apps import RefusedTls
 from stackctl.errors import EngineError, ExitCode
 from stackctl.model.values import Domain
-from stackctl.observed.containers import ListeningSocket
 from stackctl.observed.reply import Response
+from stackctl.observed.sockets import ListeningSocket
 from stackctl.usecases.doctor import site_checks
 from stackctl.usecases.doctor.doctor import doctor
 from tests.usecases.world import World, data, done

@@ -16,8 +16,8 @@ from stackctl.engine.probe import trace
 from stackctl.errors import ExitCode, InputError
 from stackctl.model.fields import Request
 from stackctl.model.values import web_address
-from stackctl.observed.containers import ListeningSocket
 from stackctl.observed.reply import Failure, Reply
+from stackctl.observed.sockets import ListeningSocket
 from stackctl.usecases.explain import explain
 from tests.usecases.world import World, data, done
 

@@ -13,7 +13,7 @@ from stackctl.errors import InputError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
 from stackctl.model.values import Domain
-from stackctl.observed.containers import ListeningSocket
+from stackctl.observed.sockets import ListeningSocket
 from stackctl.stackfile.settings import Change
 from stackctl.stackfile.upstreams import DRAIN, ENABLE, ServerChange, weight_of
 from stackctl.usecases.doctor.doctor import doctor

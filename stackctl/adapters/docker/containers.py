@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stackctl.adapters.docker import processes
@@ -12,14 +12,15 @@ from stackctl.adapters.docker.archive import bounded, entries, untar
 from stackctl.adapters.docker.client import LABELS, Client, translated
 from stackctl.adapters.docker.compose import Compose
 from stackctl.adapters.docker.inspected import inspected
+from stackctl.adapters.net import sockets
 from stackctl.adapters.net.connect import connection_error
-from stackctl.adapters.net.listeners import listening_sockets
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL
 from stackctl.model.streams import Transport
 from stackctl.observed.containers import Container, Entry, Inspected, Process
 from stackctl.observed.ports import Output
+from stackctl.observed.sockets import Connection
 
 _logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class DockerContainers:
             if self._client.rootless:
                 with translated():
                     pid = int(self._client.sdk.api.inspect_container(container.id)["State"]["Pid"])
-                found = listening_sockets(pid)
+                found = sockets.listening_sockets(pid)
                 return None if found is None else any(one.port == port and not one.local for one in found)
         except EngineError:
             return False
@@ -139,6 +140,12 @@ class DockerContainers:
                 " version 2, see 'docker info'",
             ) from error
         return found
+
+    def connections(self, container: str, processes: Collection[int]) -> Mapping[int, tuple[Connection, ...]] | None:
+        """See :meth:`Containers.connections`."""
+        if not all(sockets.process_is_of(container, pid) for pid in processes):
+            return None
+        return sockets.connections(processes)
 
     def log(self, container: str, lines: int) -> str:
         """See :meth:`Containers.log`."""

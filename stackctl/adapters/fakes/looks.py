@@ -20,8 +20,9 @@ from stackctl.model.fields import Request
 from stackctl.model.layout import LIVE
 from stackctl.model.project import Mount, Project, Service
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Deployment, Entry, Inspected, ListeningSocket, Process
+from stackctl.observed.containers import Deployment, Entry, Inspected, Process
 from stackctl.observed.reply import ClientRequest, Failure, Reply, Response
+from stackctl.observed.sockets import Connection, ListeningSocket
 from stackctl.observed.wire import ANSWER_SECONDS
 
 _ANYWHERE = ip_address("0.0.0.0")  # noqa: S104  (where an app listens)
@@ -42,6 +43,7 @@ class Looks:
             ``PORT NAME/PATH``; an empty 200 by default. Those of containers by ``IMAGE PATH``.
         writes: where the containers of an image have a volume, by image.
         leaving: how often a look at the proxy's processes shows an old worker.
+        connections: what a look at an old worker shows: its connections, or None if they cannot be seen.
     """
 
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Looks:
     answers: dict[str, Response] = field(default_factory=dict)
     writes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     leaving: int = 0
+    connections: Callable[[], tuple[Connection, ...] | None] = lambda: None
 
 
 class FakeLooks(FakeWire):
@@ -156,6 +159,11 @@ class FakeLooks(FakeWire):
                 self.looks.leaving -= 1
                 found.append(Process(self.proxy.leaving, 5, 7))
         return tuple(found) if self.runs[container].container.running else ()
+
+    def connections(self, container: str, processes: Collection[int]) -> Mapping[int, tuple[Connection, ...]] | None:  # noqa: ARG002
+        with self._call("connections"):
+            found = self.looks.connections()
+        return None if found is None else dict.fromkeys(processes, found)
 
     @contextmanager
     def unstarted(self, image: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
+from stackctl.engine.apply.drain import OldWorkers
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one
 from stackctl.engine.apply.live import LiveProxy
 from stackctl.engine.apply.ready import SERVES_ON, Readiness
@@ -47,8 +48,7 @@ class Deploys:
         self._project = observed.project.name
         self._proxy = context.proxy_of(stack)
         self._live = live
-        self._workers: set[int] = set()
-        self._switched = time.monotonic()
+        self._workers = OldWorkers(context, stack, self._project)
 
     @property
     def handlers(self) -> Handlers:
@@ -184,39 +184,17 @@ class Deploys:
         if by_site:
             rejected = {operation.scope: error for operation, error in self._live.publish().rejected}
         if self._containers().is_running(self._stack.proxy.service) and not self._live.is_loaded():
-            self._workers = set(self._running_workers() or ())
-            self._switched = time.monotonic()
+            self._workers.remember()
             self._live.reload()
         return rejected
 
     # What old workers and old containers still do
 
-    def _running_workers(self) -> dict[int, str] | None:
-        """Return the command lines of the proxy's workers; None if the engine's host cannot list them."""
-        container = self._containers().require(self._stack.proxy.service).id
-        worker = self._proxy.reload.worker
-        try:
-            processes = self._context.containers.processes(container)
-        except EngineError as error:
-            if error.everywhere:
-                raise
-            return None
-        return {one.pid: one.command for one in processes if one.command.startswith(worker)}
-
     def _drain(self, operations: Sequence[Drain]) -> Errors:
         seconds = max(operation.seconds for operation in operations)
-        reload = self._proxy.reload
-        # An old worker is recognized by its title only once the proxy has signaled it to end.
-        time.sleep(max(0.0, reload.overlap - (time.monotonic() - self._switched)))
-
-        def look() -> bool | None:
-            found = self._running_workers()
-            if found is None:
-                return None  # then the whole time passes
-            busy = any(pid in self._workers or reload.leaving in title for pid, title in found.items())
-            return None if busy else True
-
-        if wait_for(look, seconds) is None:
+        leaving = {one for operation in operations for one in operation.leaving}
+        addresses = {at for one in self._containers() if one.id in leaving for at in one.addresses}
+        if not self._workers.wait(addresses, seconds):
             names = ", ".join(dict.fromkeys(operation.service for operation in operations))
             self._context.report.note(
                 f"{names}: the proxy still has connections of before after {seconds:g} s;"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
-from stackctl.adapters.net.listeners import TABLES, listening_sockets
+from stackctl.adapters.net.sockets import TABLES, listening_sockets, process_is_of
 from stackctl.diagnose.apps import AppFacts
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
@@ -15,7 +14,8 @@ from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project
 from stackctl.model.routing import Route, Server, Site
 from stackctl.model.stack import ProxyService
-from stackctl.observed.containers import Container, Deployment, Inspected, ListeningSocket, parse_listeners
+from stackctl.observed.containers import Container, Deployment, Inspected
+from stackctl.observed.sockets import ListeningSocket, parse_listeners
 
 _AT_ONCE = 64
 """Servers probed in parallel: each one that does not answer costs a second."""
@@ -97,7 +97,7 @@ def look_at(context: Context, container: Container) -> Inspected | None:
 
 def _listeners(context: Context, container: str, pid: int) -> tuple[ListeningSocket, ...] | None:
     """Return the listening sockets of a container: from the host's view of its process, else from inside."""
-    found = listening_sockets(pid) if _is_of(container, pid) else None
+    found = listening_sockets(pid) if process_is_of(container, pid) else None
     if found is not None:
         return found
     try:
@@ -118,14 +118,6 @@ def _tried(context: Context, seen: Inspected, port: int) -> Inspected:
         return seen
     only = tuple(replace(one, ipv6_only=True) if one in anywhere else one for one in seen.listeners or ())
     return replace(seen, listeners=only)
-
-
-def _is_of(container: str, pid: int) -> bool:
-    """Return whether this host's process ``pid`` is the container's: the engine may be on another machine."""
-    try:
-        return pid != 0 and container in Path(f"/proc/{pid}/cgroup").read_text()
-    except OSError:
-        return False
 
 
 def _last_line(context: Context, container: str) -> str | None:

@@ -194,6 +194,10 @@ class Cluster:
         self._replica(container)
         return (Process(self.program.process, 0),)
 
+    def connections(self, container: str, processes: Collection[int]) -> None:
+        """Return nothing: a node does not show them."""
+        self._replica(container)
+
     def log(self, container: str, lines: int) -> str:
         """Return one line."""
         return f"{self._replica(container).id} started" if lines else ""

@@ -1,0 +1,82 @@
+"""Wait until nothing that the proxy began before a reload can reach the containers that are to leave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+
+from stackctl.engine.context import Context
+from stackctl.engine.waiting import wait_for
+from stackctl.errors import EngineError
+from stackctl.model.stack import Stack
+from stackctl.observed.sockets import Connection
+
+STEADY_SECONDS = 2.0
+"""How long an old worker's connections must have been the same: a request may ask several services in turn."""
+
+
+class OldWorkers:
+    """The workers that the proxy had before its last reload, as long as they finish what they began."""
+
+    def __init__(self, context: Context, stack: Stack, project: str) -> None:
+        self._context = context
+        self._service = stack.proxy.service
+        self._reload = context.proxy_of(stack).reload
+        self._project = project
+        self._known: frozenset[int] = frozenset()
+        self._since = time.monotonic()
+        self._seen: dict[int, float] = {}
+
+    def remember(self) -> None:
+        """Note which workers there are; the proxy reloads next."""
+        _, found = self._running() or ("", {})
+        self._known, self._since, self._seen = frozenset(found), time.monotonic(), {}
+
+    def wait(self, leaving: Collection[str], seconds: float) -> bool:
+        """Wait until no request can reach the addresses ``leaving``; return whether that was in time."""
+        # An old worker is recognized by its title only once the proxy has signaled it to end.
+        time.sleep(max(0.0, self._reload.overlap - (time.monotonic() - self._since)))
+        return wait_for(lambda: True if self._is_done(leaving) else None, seconds) is not None
+
+    def _is_done(self, leaving: Collection[str]) -> bool:
+        running = self._running()
+        if running is None:
+            return False  # then the whole time passes
+        container, workers = running
+        old = [pid for pid, title in workers.items() if pid in self._known or self._reload.leaving in title]
+        if not old or not leaving:
+            return not old
+        found = self._context.containers.connections(container, old)
+        if found is None:
+            return False
+        steady = self._are_steady(one for own in found.values() for one in own)
+        return steady and not any(may_reach(own, leaving) for own in found.values())
+
+    def _are_steady(self, connections: Iterable[Connection]) -> bool:
+        now = time.monotonic()
+        self._seen = {one.socket: self._seen.get(one.socket, now) for one in connections}
+        return all(now - at >= STEADY_SECONDS for at in self._seen.values())
+
+    def _running(self) -> tuple[str, dict[int, str]] | None:
+        """Return the proxy's container and the command lines of its workers; None if they cannot be listed."""
+        container = self._context.orchestrator.containers(self._project).require(self._service).id
+        try:
+            processes = self._context.containers.processes(container)
+        except EngineError as error:
+            if error.everywhere:
+                raise
+            return None
+        return container, {one.pid: one.command for one in processes if one.command.startswith(self._reload.worker)}
+
+
+def may_reach(connections: Collection[Connection], leaving: Collection[str]) -> bool:
+    """Whether a worker that takes no new clients has a request to ``leaving``, or a client that may still send one.
+
+    A client whose request has reached a server has a connection to that server beside its own. One that has none may
+    be about to send a request, or to finish the body of one.
+    """
+    clients = sum(one.incoming for one in connections)
+    servers = [one for one in connections if not one.incoming and one.remote is not None]
+    if any(one.remote is not None and one.remote.host in leaving for one in servers):
+        return True
+    return clients > sum(one.carries for one in servers)
