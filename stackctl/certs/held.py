@@ -12,6 +12,7 @@ from stackctl.certs import copied
 from stackctl.certs.copied import Copy, Pair, lineage_pair, stored_pair
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import Certificate, Lineage
+from stackctl.certs.local_ca import LocalCa
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 
@@ -26,6 +27,9 @@ class Source(StrEnum):
     DUMMY = "dummy"
     KEPT = "kept"
     """A copy of what a name was served with, until its own certificate is issued."""
+
+    LOCAL = "local"
+    """The stack's own CA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Shelf:
         now: the time at which a certificate is valid or not.
         copies: the copies of lineages that a proxy reads, by name.
         stored_copies: the copies of the stored certificates, by site.
+        local_ca: the stack's own CA, if there is one.
     """
 
     lineages: Mapping[str, Lineage] = field(default_factory=dict)
@@ -69,6 +74,7 @@ class Shelf:
     now: datetime = _EPOCH
     copies: Mapping[str, Copy] = field(default_factory=dict)
     stored_copies: Mapping[str, Copy] = field(default_factory=dict)
+    local_ca: LocalCa | None = None
 
     def servable(self, lineage: str) -> Certificate | None:
         """Return what a proxy can serve of a lineage, or of its last good copy; or None."""
@@ -82,8 +88,10 @@ class Shelf:
         """Return the lineage that belongs to a site, usable or not.
 
         It is the one that the Compose file names; else one for exactly the names of the site, whatever it is called;
-        else the one that is named after the site.
+        else the one that is named after the site. A site of the stack's own CA has none.
         """
+        if site.local:
+            return None
         if site.certificate is not None:
             return self.lineages.get(site.certificate)
         exact = self._by_set.get(frozenset(site.domains), ())
@@ -248,6 +256,7 @@ def _best_part(site: Site, own: Lineage | None, left: Sequence[Domain], shelf: S
     """Return what is served for names that the site's own lineage does not cover, or for the first of them."""
     stored = _stored_part(site.name, left, shelf)
     ranked = (
+        stored if stored is not None and site.local and stored.source == Source.LOCAL else None,
         _part_of(shelf.covering(left), left, shelf),
         stored if stored is not None and len(stored.names) == len(left) else None,
         _part_of(shelf.covering(left, partly=True), left, shelf),

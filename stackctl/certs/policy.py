@@ -103,6 +103,11 @@ def _name_rule(policy: Policy, name: str) -> str | None:
     return None
 
 
+def is_public_suffix(name: str) -> bool:
+    """Return whether names below ``name`` are registered by anyone, as below ``com`` and ``co.uk``."""
+    return bool(_suffixes().publicsuffix(name) == name)
+
+
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
     from publicsuffixlist import PublicSuffixList  # noqa: PLC0415  (0.05 s, and only when something is issued)

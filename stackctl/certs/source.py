@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from stackctl.certs.copied import Pair
 from stackctl.certs.held import Held
+from stackctl.certs.local_ca import LocalCa
 from stackctl.certs.request import CertificateRequest
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -20,6 +21,7 @@ class Candidate:
 
     Attributes:
         sharing: the sites that share its certificate, including the site itself.
+        local_ca: the stack's own CA, if there is one.
     """
 
     stack: Stack
@@ -27,6 +29,7 @@ class Candidate:
     sharing: tuple[Site, ...]
     held: Held
     now: datetime
+    local_ca: LocalCa | None = None
 
 
 class CertificateSource(Protocol):

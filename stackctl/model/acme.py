@@ -10,6 +10,12 @@ LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 CA_NAMES = {"letsencrypt": LETSENCRYPT, "letsencrypt-staging": LETSENCRYPT_STAGING}
 """CAs with a short name, and their ACME directories."""
 
+LOCAL = "local"
+"""The word for the stack's own CA, which is asked by no protocol."""
+
+LOCAL_DOMAINS = ("localhost", "test", "internal")
+"""What it issues for without further settings: domains that nobody can own (RFC 6761, ICANN)."""
+
 
 class KeyType(StrEnum):
     """The key of a certificate, as certbot names it."""
@@ -29,6 +35,8 @@ class Acme:
         eab_kid: key identifier of the external account binding, if the CA requires one.
         profile: the certificate profile, or None for the default of the CA.
         hooks: whether the hooks in certbot's tree run.
+        local: whether the stack's own CA issues all certificates, and none of the CA at ``directory``.
+        local_domains: domains that the stack's own CA issues for besides those of :data:`LOCAL_DOMAINS`.
         concurrency: how many certificates are requested at once; None for as many as fit into memory.
     """
 
@@ -42,6 +50,8 @@ class Acme:
     profile: str | None = None
     concurrency: int | None = None
     hooks: bool = False
+    local: bool = False
+    local_domains: tuple[str, ...] = ()
 
     @property
     def is_for_tests(self) -> bool:

@@ -78,6 +78,15 @@ CA_BUNDLE = CA / "bundle.pem"
 
 EAB_KEY = CA / "eab-hmac-key"
 
+LOCAL_CA = CA / "local"
+"""The stack's own CA for development."""
+
+LOCAL_ROOT = LOCAL_CA / "root.pem"
+"""The certificate that clients trust."""
+
+LOCAL_ISSUER = LOCAL_CA / "issuer.pem"
+"""The certificate and the key that sign those of the sites; only its owner can read it."""
+
 
 def site_certs(site: str) -> str:
     """Return the folder of a site's dummy or imported certificate."""

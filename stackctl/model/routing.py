@@ -228,6 +228,7 @@ class Site:
         canonical: the one of its names to which the others are redirected; None if each is served.
         errors: the pages that the proxy shows in the place of its own.
         maintenance: None while the site is served.
+        local: whether the stack's own CA issues its certificate.
     """
 
     domains: tuple[Domain, ...]
@@ -238,6 +239,7 @@ class Site:
     canonical: Domain | None = None
     errors: ErrorPages = field(default_factory=ErrorPages)
     maintenance: Maintenance | None = None
+    local: bool = False
 
     @property
     def name(self) -> Domain:
@@ -247,7 +249,7 @@ class Site:
     @property
     def lineage(self) -> str:
         """The name of its certificate's lineage."""
-        return self.certificate or self.name
+        return self.name if self.local or self.certificate is None else self.certificate
 
     @property
     def aliases(self) -> tuple[Domain, ...]:

@@ -81,6 +81,12 @@ def domain(text: str) -> Domain:
     return Domain(name)
 
 
+def local_domain(text: str) -> str:
+    """Return ``text`` as a domain that a local CA may issue for: it may have a single label, such as ``lan``."""
+    below = text.strip(" ").removeprefix(".")
+    return domain(f"x.{below}").removeprefix("x.")
+
+
 def _refuse_top(label: str, shown: str) -> None:
     if label.isdigit():
         raise InputError(f"{shown} is not a domain: the last label is a number")
@@ -181,7 +187,7 @@ def ca_directory(text: str) -> str:
     if not well_formed or not re.fullmatch(r"[!#$%&()*+,./0-9:;=?@A-Z\[\]_a-z~-]+", text):
         raise InputError(
             f"{text!r} is not a CA",
-            hint="use letsencrypt, letsencrypt-staging or the https:// URL of an ACME directory",
+            hint="use letsencrypt, letsencrypt-staging, local or the https:// URL of an ACME directory",
         )
     return text
 

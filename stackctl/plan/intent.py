@@ -32,6 +32,7 @@ class Intent:
         retire: lineages that no site uses, to delete.
         ca_bundle: the trust anchors of a private CA; None leaves the file unchanged.
         eab_key: the MAC key of the external account binding to store, if it changes.
+        new_root: whether the stack's own CA is replaced by a new one.
         schema: the JSON Schema for editors; None leaves the file unchanged.
         custom: the user's own files for the proxy, by name; None leaves them unchanged.
         pages: the files that the proxy answers with, by path; None leaves them unchanged.
@@ -54,6 +55,7 @@ class Intent:
     retire: tuple[Held, ...] = ()
     ca_bundle: bytes | None = None
     eab_key: str | None = field(default=None, repr=False)
+    new_root: bool = False
     schema: bytes | None = None
     custom: Mapping[str, bytes] | None = None
     pages: Mapping[str, bytes] | None = None

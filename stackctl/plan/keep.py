@@ -15,6 +15,9 @@ from stackctl.observed.state import Observed
 from stackctl.plan.certificates import Issue
 from stackctl.plan.operation import Operation
 
+_FOR_A_WHILE = frozenset((Source.KEPT, Source.LOCAL))
+"""What is stored until a name has another certificate; that of a site of the local CA is its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepCertificate(Operation):
@@ -75,7 +78,7 @@ def drop_kept(stack: Stack, shelf: Shelf, sites: Collection[Site], issued: Colle
     for folder, one in sorted(shelf.stored.items()):
         name = Domain(folder)
         site = owners.get(name)
-        if one.source != Source.KEPT:
+        if one.source not in _FOR_A_WHILE or (site is not None and site.local and site.name == name):
             continue
         if site is None:
             yield DropKept(name=name, cause="it is no longer routed", scope=f"kept:{name}")
@@ -108,6 +111,6 @@ def _lineage_of(there: Held, name: Domain) -> str | None:
 
 
 def _serves(there: Held, name: Domain) -> bool:
-    """Return whether a copy that was kept is what the name is served with."""
+    """Return whether what is stored for the name is what it is served with."""
     part = next((part for part in there.others if name in part.names), None)
-    return (part.source if part else there.source) == Source.KEPT
+    return (part.source if part else there.source) in _FOR_A_WHILE

@@ -20,6 +20,7 @@ from stackctl.plan.files import ProxyFiles
 from stackctl.plan.ignore_files import write_ignore_files
 from stackctl.plan.intent import Intent
 from stackctl.plan.keep import drop_kept, keep_certificates
+from stackctl.plan.local_ca import with_local_ca
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     MakeDirectories,
@@ -77,6 +78,7 @@ class _Planner:
         # What differs otherwise is planned for the names: where addresses of a deploy are left, they go first.
         self.pins = rendering.proxy.pins(observed.live)
         observed = replace(observed, live=rendering.proxy.pinned(observed.live, {}) if self.pins else observed.live)
+        observed, self.local_ca = with_local_ca(stack, intent, observed)
         live = rendering.proxy.sites_in(observed.live)
         concerned = [site for site in stack.sites if site in self.sites or site.name in live]
         shelf, self.repairs = repairs(observed.shelf, concerned)
@@ -133,6 +135,7 @@ class _Planner:
     def _prepare(self) -> Iterator[Operation]:
         observed = self.observed
         yield from self._directories()
+        yield from self.local_ca
         if self.intent.ca_bundle not in {None, observed.ca_bundle}:
             yield WriteCaBundle(content=self.intent.ca_bundle or b"", cause="requested")
         if self.intent.eab_key is not None:
@@ -273,7 +276,9 @@ class _Planner:
             yield DeleteCertificate(held=one, cause="requested")
         for one in self.intent.retire:
             yield RetireLineage(held=one, cause="no site uses it")
-        yield from drop_kept(self.stack, self.observed.shelf, self.sites, issued)
+        deleted = {one.site for one in self.intent.delete}
+        kept = drop_kept(self.stack, self.observed.shelf, self.sites, issued)
+        yield from (one for one in kept if one.name not in deleted)
         if self.intent.focus is None:
             yield from unused_copies(self.stack, self.observed)
 

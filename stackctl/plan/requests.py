@@ -29,7 +29,7 @@ def certificate_requests(
         lineage = own[site.name]
         sharing = tuple(sharers[lineage])
         source = source_of(sources, stack, site)
-        candidate = Candidate(stack, site, sharing, held(site, observed.shelf), observed.now)
+        candidate = Candidate(stack, site, sharing, held(site, observed.shelf), observed.now, observed.shelf.local_ca)
         cause = _cause(candidate, source, intent)
         if cause is None or lineage in requested:
             continue

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from stackctl.errors import StackfileError
 from stackctl.model import values
-from stackctl.model.acme import CA_NAMES, Acme, KeyType
+from stackctl.model.acme import CA_NAMES, LETSENCRYPT, LOCAL, Acme, KeyType
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_listeners
 from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.routing import Site, Tuning
@@ -49,7 +50,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
     written = frozenset(doc.names(("services",)))
     acme = _acme(doc, top)
     known = {*written, *project.services, *elsewhere}
-    sites = with_services(with_answers(doc, top, sites_of(doc, top, defaults, known), defaults), known)
+    sites = with_services(_sites(doc, top, defaults, known), known)
     proxy = _proxy_service(doc, project, top.proxy)
     refuse_circles(sites, proxy)
     return Stack(
@@ -82,7 +83,12 @@ def read_sites(doc: Document) -> tuple[Site, ...]:
     """Return only the sites, from a file that need not have its proxy yet; their services are not checked."""
     top = read_keys(doc)
     defaults = tuning(doc, (KEY,), top, Tuning())
-    return with_answers(doc, top, sites_of(doc, top, defaults, None), defaults)
+    return _sites(doc, top, defaults, None)
+
+
+def _sites(doc: Document, top: StackKeys, defaults: Tuning, known: Collection[str] | None) -> tuple[Site, ...]:
+    sites = with_answers(doc, top, sites_of(doc, top, defaults, known), defaults)
+    return tuple(replace(site, local=True) for site in sites) if top.ca == LOCAL else sites
 
 
 def read_blocks(doc: Document) -> list[Block]:
@@ -113,8 +119,12 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
     def value_of(key: str, parse: Callable[[str], T], value: str) -> T:
         return checked(doc, (KEY, key), parse, value)
 
+    local = top.ca == LOCAL
+    domains = enumerate(top.local_domains)
     return Acme(
-        directory=value_of("ca", values.ca_directory, CA_NAMES.get(top.ca, top.ca)),
+        directory=LETSENCRYPT if local else value_of("ca", values.ca_directory, CA_NAMES.get(top.ca, top.ca)),
+        local=local,
+        local_domains=tuple(checked(doc, (KEY, "local-domains", n), values.local_domain, text) for n, text in domains),
         email=None if top.email is None else value_of("email", values.email, top.email),
         agree_tos=top.agree_tos,
         bundle=top.ca_bundle,

@@ -208,9 +208,10 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
 
     email: Annotated[str, Meta(description="Contact address of the ACME account")] | None = None
     agree_tos: Annotated[bool, Meta(description="The CA's terms of service are agreed to")] = False
-    ca: Annotated[str, Meta(description="letsencrypt, letsencrypt-staging or the URL of an ACME directory")] = (
+    ca: Annotated[str, Meta(description="letsencrypt, letsencrypt-staging, local or the URL of an ACME directory")] = (
         "letsencrypt"
     )
+    local_domains: Annotated[list[str], Meta(description="Domains the local CA issues for besides localhost")] = []
     ca_bundle: Annotated[str, Meta(description="PEM file the CA's own TLS is trusted by")] | None = None
     eab_kid: Annotated[str, Meta(description="Key identifier of the CA's external account binding")] | None = None
     key_type: Literal["ecdsa", "rsa"] = "ecdsa"

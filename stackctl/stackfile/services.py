@@ -107,6 +107,7 @@ def settings_block(  # noqa: PLR0913  (one argument for each key)
     key_type: KeyType,
     key_size: int,
     proxy: str | None = None,
+    local_domains: Sequence[str] = (),
 ) -> str:
     """Return the mapping under the top-level ``x-stackctl``."""
     return render(
@@ -119,6 +120,7 @@ def settings_block(  # noqa: PLR0913  (one argument for each key)
         key_type=key_type.value,
         rsa_key_size=key_size,
         proxy=proxy,
+        local_domains=local_domains,
     )
 
 
@@ -200,9 +202,11 @@ def owned_digest(service: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(owned, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def render_value(value: str | int) -> str:
-    """Return a scalar of ``x-stackctl`` as YAML."""
-    return yaml_quote(value) if isinstance(value, str) else json.dumps(value)
+def render_value(value: str | int | Sequence[str]) -> str:
+    """Return a scalar or a list of ``x-stackctl`` as YAML in one line."""
+    if isinstance(value, (str, int)):
+        return yaml_quote(value) if isinstance(value, str) else json.dumps(value)
+    return f"[{', '.join(map(yaml_quote, value))}]"
 
 
 def entry_of(block: str, service: str, key: str) -> str | None:

@@ -103,7 +103,9 @@ def backup(context: Context, options: BackupOptions) -> Result[BackupReport]:
     options.check(context.directory.root)
     doc = open_document(context)
     project = _project(context, doc)
-    selection = select(context.directory.files, lambda texts: _values(context, doc, texts))
+    selection = select(
+        context.directory.files, lambda texts: _values(context, doc, texts), sealed=options.seal is not None
+    )
     options.refuse_part(context.directory.root, selection.paths)
     if not isinstance(options.file, Path) or options.seal is not None:
         plain = io.BytesIO()

@@ -15,7 +15,7 @@ from stackctl.adapters.disk.files import input_errors
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model import values
-from stackctl.model.acme import CA_NAMES, KeyType
+from stackctl.model.acme import CA_NAMES, LOCAL, KeyType
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.layout import CA_BUNDLE, SCHEMA
 from stackctl.plan.ignore_files import uncovered_lines
@@ -30,7 +30,7 @@ from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import read_keys, service_with_role
 from stackctl.stackfile.schema import editor_schema
 from stackctl.stackfile.siblings import included
-from stackctl.usecases.converge import converge, interpolated, load, refuse_unknown_proxy
+from stackctl.usecases.converge import Loaded, converge, interpolated, load, refuse_unknown_proxy
 from stackctl.usecases.refresh import refreshed_service, trusting
 from stackctl.usecases.result import Result
 
@@ -52,6 +52,8 @@ class InitOptions:
     proxy_image: str | None = None
     certbot_image: str | None = None
     proxy: str | None = None
+    local_domains: tuple[str, ...] = ()
+    new_root: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Return the keys of ``x-stackctl`` that the options set."""
@@ -64,13 +66,14 @@ class InitOptions:
             "key-type": self.key_type.value if self.key_type else None,
             "rsa-key-size": self.rsa_key_size,
             "proxy": self.proxy,
+            "local-domains": list(self.local_domains) or None,
         }
         return {key: value for key, value in asked.items() if value is not None}
 
 
 def ca_name(text: str) -> str:
     """Return ``text`` if it is the name of a CA or the URL of an ACME directory."""
-    return text if text in CA_NAMES else values.ca_directory(text)
+    return text if text in {*CA_NAMES, LOCAL} else values.ca_directory(text)
 
 
 def init(context: Context, options: InitOptions, *, check: bool = True, dry_run: bool = False) -> Result[None]:
@@ -91,12 +94,26 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
     loaded = load(context, doc, text)
     asked_key = None if key == context.directory.eab_key() else key
     intent = Intent(check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema(context.proxies))
+    if options.new_root:
+        intent = replace(intent, new_root=_new_root(loaded))
     result = converge(context, "init", loaded, intent, dry_run=dry_run)
     result = replace(result, notes=(*result.notes, *_uncovered(context)))
-    if loaded.stack.acme.agree_tos:
+    if loaded.stack.acme.agree_tos or loaded.stack.acme.local:
         return result
     note = "no certificate can be issued: agree to the CA's terms of service with 'stackctl init --agree-tos'"
     return replace(result, notes=(*result.notes, note))
+
+
+def _new_root(loaded: Loaded) -> bool:
+    """Return True, unless no site uses the local CA.
+
+    Raises:
+        InputError: none does.
+    """
+    if loaded.stack.acme.local or any(site.local for site in loaded.stack.sites):
+        return True
+    hint = "write 'ca: local' in x-stackctl, or run 'stackctl init --local' in a new directory"
+    raise InputError("this stack has no local CA", field="new_root", hint=hint)
 
 
 def _uncovered(context: Context) -> Iterator[str]:
@@ -116,6 +133,7 @@ def _new(context: Context, options: InitOptions) -> str:
         key_type=options.key_type or KeyType.ECDSA,
         key_size=options.rsa_key_size or 2048,
         proxy=options.proxy,
+        local_domains=options.local_domains,
     )
     proxy = context.proxies[options.proxy or DEFAULT]
     with_bundle = bool(options.ca_bundle)

@@ -39,14 +39,14 @@ INSIDE = {
     "diagnose": ("check", REST, "trace"),
     "engine": ("context waiting", "downtime", "backup probe", "sources", "apply", "adopt"),
     "engine.apply": ("services", REST, "execute"),
-    "engine.sources": ("webroot", "registered"),
+    "engine.sources": ("local webroot", "registered"),
     "model": ("layout values", REST),
     "observed": ("network reply sockets", "containers", "state wire", "ports"),
     "plan": (
         "intent operation",
         "certificates operations",
         "deploy",
-        "adopt copies diff files ignore_files keep repair requests retire services settings warnings",
+        "adopt copies diff files ignore_files keep local_ca repair requests retire services settings warnings",
         "rollout",
         "steps",
         "planner",
@@ -86,7 +86,17 @@ REACHES = {
 INSIDE_CERTBOT = "certs.issuer"
 """It runs in the certbot container, where there is no stackctl, and runs commands there."""
 
-PURE = ("model", "certs", "proxies", "observed", "plan", "diagnose", "adopt", "engine.sources.webroot.rules")
+PURE = (
+    "model",
+    "certs",
+    "proxies",
+    "observed",
+    "plan",
+    "diagnose",
+    "adopt",
+    "engine.sources.webroot.rules",
+    "engine.sources.local.rules",
+)
 PARSER = "proxies.nginx.reader"
 """crossplane reads files alone, so that a text becomes a temporary one."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,9 +16,23 @@ from stackctl.certs.held import Shelf, Source, Stored
 from stackctl.certs.issuer.copies import LINEAGES as OF_LINEAGES
 from stackctl.certs.issuer.copies import STORED as OF_STORED
 from stackctl.certs.issuer.copies import PairFiles
+from stackctl.certs.issuer.local import ORGANIZATION
 from stackctl.certs.issuer.pair import pair_problem
 from stackctl.certs.lineage import Lineage, read_certificate
-from stackctl.model.layout import CERTBOT_CONF, CERTS, FULLCHAIN, PAIRS, PRIVKEY, REFUSED, SOURCE, site_certs
+from stackctl.certs.local_ca import LocalCa, read_ca
+from stackctl.model.layout import (
+    CERTBOT_CONF,
+    CERTS,
+    FULLCHAIN,
+    LOCAL_CA,
+    LOCAL_ISSUER,
+    LOCAL_ROOT,
+    PAIRS,
+    PRIVKEY,
+    REFUSED,
+    SOURCE,
+    site_certs,
+)
 
 
 class CertificateFiles:
@@ -57,18 +72,18 @@ class CertificateFiles:
             name: Lineage(name, copy.certificate, "certbot's tree no longer has it", gone=True)
             for name, copy in copies.items()
         }
-        names = dict.fromkeys([*sites, *self._kept_names()])
+        names = dict.fromkeys([*sites, *self._other_names()])
         stored = {name: one for name in names if (one := self._stored(name, stored_copies.get(name))) is not None}
-        return Shelf({**gone, **lineages}, stored, now, copies, stored_copies)
+        return Shelf({**gone, **lineages}, stored, now, copies, stored_copies, self.local_ca(now))
 
-    def _kept_names(self) -> list[str]:
-        """Return the names for which a copy of another site's certificate is kept."""
+    def _other_names(self) -> list[str]:
+        """Return the names for which a copy of another site's certificate is kept, or the local CA issued one."""
         with host_errors():
             files = (self.root / CERTS).glob(f"*/{SOURCE}")
             return sorted(
                 one.parent.name
                 for one in files
-                if (read_or_none(one) or b"").decode("utf-8", "replace").strip() == Source.KEPT
+                if (read_or_none(one) or b"").decode("utf-8", "replace").strip() in {Source.KEPT, Source.LOCAL}
             )
 
     def _stored(self, site: str, copy: Copy | None) -> Stored | None:
@@ -77,11 +92,35 @@ class CertificateFiles:
         with host_errors():
             recorded = read_or_none(self.root / site_certs(site) / SOURCE)
         source = recorded.decode("utf-8", "replace").strip() if recorded else None
-        if copy is not None and copy.version == files.version:
-            return Stored.of(copy.certificate, source, files.version)
+        if copy is not None and (copy.version == files.version or (source == Source.LOCAL and _is_local(copy))):
+            # The loop in the certbot container renews the copy of a certificate of the local CA, and sees no other.
+            return Stored.of(copy.certificate, source, copy.version)
         if files.fullchain is not None and pair_problem(files.fullchain, files.privkey) is None:
             return Stored.of(read_certificate(files.fullchain), source, files.version)
         return None if copy is None else Stored.of(copy.certificate, source)
+
+    def local_ca(self, now: datetime) -> LocalCa | None:
+        """Return the stack's own CA, if there is one; without the right to read its key it is taken for whole."""
+        with host_errors():
+            root = read_or_none(self.root / LOCAL_ROOT.path)
+            try:
+                issuer = read_or_none(self.root / LOCAL_ISSUER.path)
+            except PermissionError:
+                found = read_ca(root, b"", now)
+                return found and replace(found, problem=None)
+        return read_ca(root, issuer, now)
+
+    def local_issuer(self) -> bytes:
+        """Return the certificate and the key by which the stack's own CA issues."""
+        with host_errors():
+            return (self.root / LOCAL_ISSUER.path).read_bytes()
+
+    def write_local_ca(self, root: bytes, issuer: bytes) -> None:
+        """Replace the stack's own CA; only the owner can read its key."""
+        with host_errors():
+            make_folder(self.root / LOCAL_CA.path)
+            write_whole(self.root / LOCAL_ROOT.path, root)
+            write_whole(self.root / LOCAL_ISSUER.path, issuer, 0o600)
 
     def copy_lineage(self, name: str, now: datetime) -> None:
         """Copy a lineage of certbot's tree to where the proxy reads it.
@@ -142,3 +181,8 @@ class CertificateFiles:
     def remove_copy(self, lineage: str) -> None:
         """Remove the copy of a lineage."""
         self.pairs.remove(OF_LINEAGES, lineage)
+
+
+def _is_local(copy: Copy) -> bool:
+    """Return whether a copy is of a certificate of the stack's own CA."""
+    return copy.certificate.issuer.startswith(ORGANIZATION)

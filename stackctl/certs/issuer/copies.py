@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stackctl.certs.issuer.pair import blocks, chain_fault, pair_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 LINEAGES, STORED, VERSIONS = "lineages", "stored", "versions"
 _UTC = dt.timezone.utc  # noqa: UP017  (its short name is of Python 3.11)
@@ -244,8 +244,11 @@ def bring_up_to_date(home: Path, live: Path, now: dt.datetime) -> tuple[bool, st
         return False, reason
 
 
-def main(conf: str, stamps: str, only: str | None) -> int:
-    """Copy all lineages, or ``only`` one; note what is refused, and write the stamp if a copy changed."""
+def main(conf: str, stamps: str, only: str | None, problems: Mapping[str, str] | None = None) -> int:
+    """Copy all lineages, or ``only`` one; note what is refused, and write the stamp if a copy changed.
+
+    ``problems`` are those of other certificates, by name, which are noted too.
+    """
     folder, home = Path(conf) / "live", Path(stamps) / "pairs"
     every = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     names = every if only is None else [only]
@@ -259,6 +262,8 @@ def main(conf: str, stamps: str, only: str | None) -> int:
         if reason:
             refused[name] = reason
             sys.stderr.write(f"{name} is not copied for the proxy: {reason}\n")
+    failed = bool(problems) or any(name in refused for name in names)
+    refused.update(problems or {})
     with contextlib.suppress(OSError):
         if only is None:
             remove_unused(home)
@@ -266,7 +271,7 @@ def main(conf: str, stamps: str, only: str | None) -> int:
         replace_text(Path(stamps) / "refused", text)
     if changed:
         replace_text(Path(stamps) / "renewed", f"{time.time():.9f}\n")
-    return 1 if any(name in refused for name in names) else 0
+    return 1 if failed else 0
 
 
 def _refused(path: Path) -> dict[str, str]:
@@ -290,9 +295,3 @@ def replace_text(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
-
-
-def run() -> int:
-    """Run as certbot's deploy hook, which names the lineage, or for all lineages."""
-    lineage = os.environ.get("RENEWED_LINEAGE")
-    return main(sys.argv[1], sys.argv[2], os.path.basename(lineage.rstrip("/")) if lineage else None)  # noqa: PTH119

@@ -24,7 +24,8 @@ from stackctl.cli.options import (
 )
 from stackctl.errors import InputError
 from stackctl.model import endpoints, values
-from stackctl.model.acme import KeyType
+from stackctl.model.acme import LOCAL, KeyType
+from stackctl.wording import listed
 
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
@@ -38,7 +39,7 @@ def init(
     ca: Annotated[
         str | None,
         typer.Option(
-            metavar="letsencrypt|letsencrypt-staging|URL",
+            metavar="letsencrypt|letsencrypt-staging|local|URL",
             help="CA that issues the certificates. [default: letsencrypt]",
         ),
     ] = None,
@@ -52,6 +53,14 @@ def init(
         Path | None, typer.Option(metavar="FILE", help="File with the HMAC key of the external account binding.")
     ] = None,
     staging: Annotated[bool, typer.Option("--staging", help="Same as --ca letsencrypt-staging.")] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="Same as --ca local: a CA of the stack's own, for development.")
+    ] = False,
+    local_domain: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DOMAIN", help="A further domain that the local CA issues for. Repeatable."),
+    ] = None,
+    new_root: Annotated[bool, typer.Option("--new-root", help="Replace the local CA by a new one.")] = False,
     key_type: Annotated[
         KeyType | None, typer.Option(metavar="ecdsa|rsa", help="Key type of the certificates. [default: ecdsa]")
     ] = None,
@@ -82,8 +91,11 @@ def init(
     from stackctl.usecases import init as usecase
 
     def options() -> usecase.InitOptions:
-        if staging and ca not in {None, "letsencrypt-staging"}:
-            raise InputError("--staging and --ca select different CAs", where="--staging")
+        chosen = {ca} - {None} | ({"letsencrypt-staging"} if staging else set()) | ({LOCAL} if local else set())
+        if len(chosen) > 1:
+            raise InputError(
+                f"{listed(sorted(map(str, chosen)))} are different CAs", where="--staging" if staging else "--local"
+            )
         if rsa_key_size not in {None, 2048, 3072, 4096}:
             raise InputError(f"{rsa_key_size} is not one of 2048, 3072 and 4096", where="--rsa-key-size")
         if rsa_key_size and key_type is KeyType.ECDSA:
@@ -91,7 +103,7 @@ def init(
         asked = usecase.InitOptions(
             email=parsed("--email", values.email, email),
             agree_tos=True if agree_tos else None,
-            ca=parsed("--ca", usecase.ca_name, "letsencrypt-staging" if staging else ca),
+            ca=parsed("--ca", usecase.ca_name, next(iter(chosen), None)),
             ca_bundle=ca_bundle,
             eab_kid=parsed("--eab-kid", values.eab_kid, eab_kid),
             eab_hmac_key_file=eab_hmac_key_file,
@@ -101,6 +113,10 @@ def init(
             https=parsed("--https", endpoints.port_binding, https),
             proxy_image=parsed("--nginx-image", values.image, nginx_image),
             certbot_image=parsed("--certbot-image", values.image, certbot_image),
+            local_domains=tuple(
+                filter(None, (parsed("--local-domain", values.local_domain, one) for one in local_domain or ()))
+            ),
+            new_root=new_root,
         )
         usecase.read_bundle(asked)
         usecase.read_eab_key(asked)
@@ -108,7 +124,8 @@ def init(
 
     def action(context: Context) -> Result[None]:
         asked = options()
-        if context.directory.stackfile() is None and output is OutputFormat.TEXT and not dry_run:
+        begins = context.directory.stackfile() is None and asked.ca != LOCAL
+        if begins and output is OutputFormat.TEXT and not dry_run:
             asked = replace(asked, email=asked.email or _ask_email(), agree_tos=asked.agree_tos or _ask_terms())
         return usecase.init(context, asked, check=not force, dry_run=dry_run)
 

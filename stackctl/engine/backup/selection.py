@@ -21,6 +21,7 @@ from stackctl.model.layout import (
     GITIGNORE,
     HISTORY,
     LEDGER,
+    LOCAL_ISSUER,
     PAIRS_OF_LINEAGES,
     PRIVKEY,
 )
@@ -60,8 +61,10 @@ Values = Callable[[Sequence[str]], Sequence[str]]
 """Returns texts with the values of their variables."""
 
 
-def select(files: ComposeFiles, values: Values) -> Selection:
+def select(files: ComposeFiles, values: Values, *, sealed: bool = False) -> Selection:
     """Return the selection for a backup of the stack; ``values`` are those that Compose gives variables.
+
+    The key of the stack's own CA is only in an archive that is encrypted (``sealed``): developers trust that CA.
 
     Raises:
         HostError: the Compose file itself is not in the stack's directory.
@@ -73,12 +76,25 @@ def select(files: ComposeFiles, values: Values) -> Selection:
         for path in (*trees(), LEDGER, DOT_ENV, GITIGNORE, DOCKERIGNORE):
             if os.path.lexists(root / path):
                 found.paths.add(path)
+        if not sealed and os.path.lexists(root / LOCAL_ISSUER.path):
+            found.paths |= _around(root, CA.path, LOCAL_ISSUER.path)
+            found.paths.remove(CA.path)
+            found.notes.append(
+                f"{LOCAL_ISSUER.path} is not in the archive, which is not encrypted: it is the key of the local CA"
+            )
         found.paths |= {f"{CERTS}/{name}" for name in _imported(root / CERTS)}
         found.paths |= {os.path.relpath(path, root) for path in _copies(root)}
         seen: set[Path] = set()
         for main in (files.main, *files.others):
             _follow(root, main, files.project, found, seen, values)
     return found
+
+
+def _around(root: Path, tree: str, left_out: str) -> set[str]:
+    """Return the paths that hold all of ``tree`` except ``left_out``."""
+    below = {os.path.relpath(path, root) for path in (root / tree).iterdir()} - {left_out}
+    inner = next((path for path in below if Path(left_out).is_relative_to(path)), None)
+    return below if inner is None else below - {inner} | _around(root, inner, left_out)
 
 
 def _imported(folder: Path) -> list[str]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from stackctl.certs.held import Source
 from stackctl.engine.context import Issuer
+from stackctl.engine.sources.local.source import LocalCertificates
 from stackctl.engine.sources.webroot.source import Webroot
 
 ISSUERS: Mapping[str, Issuer] = {
+    Source.LOCAL: LocalCertificates(),
     Source.ACME: Webroot(),
 }
 """By name; the last owns every site. Imported certificates and dummies have no issuer: they are only stored."""

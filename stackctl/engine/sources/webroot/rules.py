@@ -56,7 +56,7 @@ def _names(site: Site, sharing: Collection[Site], lineage: Lineage | None) -> tu
 
 def _need(site: Site, there: Held, now: datetime) -> str | None:
     """Return why a site without a lineage needs one; None while its imported certificate suffices."""
-    if there.stored is None or there.stored.source in {Source.DUMMY, Source.KEPT}:
+    if there.stored is None or there.stored.source in {Source.DUMMY, Source.KEPT, Source.LOCAL}:
         return "it has no certificate yet"
     imported = there.stored.certificate
     if not all(imported.covers(name) for name in site.domains):
