@@ -52,6 +52,7 @@ class Service:
         uses: the keys by which it uses the network, the processes or the volumes of other containers, such as
             ``network_mode``, with their values.
         follows: the services whose containers are not replaced without this one's.
+        replicas: how many containers it has; ``counted`` says whether the file says so.
         needs: the services that are started with it.
         exposed: the TCP ports in its ``expose`` and ``ports``, as inside its container, in order.
         extra_hosts: the hosts that its containers know without a name server, each with its address.
@@ -71,6 +72,7 @@ class Service:
     ports: tuple[PublishedPort, ...] = ()
     networks: frozenset[str] = frozenset()
     replicas: int = 1
+    counted: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     hosts: frozenset[str] = frozenset()

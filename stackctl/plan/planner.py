@@ -40,7 +40,7 @@ from stackctl.plan.operations import (
 from stackctl.plan.repair import repairs
 from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.retire import RetireLineage
-from stackctl.plan.services import pull_image, start_cause, start_proxy
+from stackctl.plan.services import pull_image, scaled_to_zero, start_cause, start_proxy
 from stackctl.plan.settings import settings_operations
 from stackctl.plan.steps import run_services
 from stackctl.proxies.sites import Rendering
@@ -272,6 +272,8 @@ class _Planner:
             if self.observed.containers.of(service):
                 yield self._remove(service, "its app is removed")
         yield from (orphan for orphan in self._orphans(proxy=False) if orphan.service not in self.intent.stop)
+        for name in scaled_to_zero(self.observed, self.sites, everything=self.intent.focus is None):
+            yield self._remove(name, "the Compose file says that it has no containers")
         for one in self.intent.delete:
             yield DeleteCertificate(held=one, cause="requested")
         for one in self.intent.retire:

@@ -1,4 +1,4 @@
-"""Decide which routed services are deployed, and how: from the containers that there are, and nothing else.
+"""Decide which routed services are deployed or scaled, and how: from the containers that there are, and nothing else.
 
 A container is new if it has the definition and the image of the file, else old. So a deploy that was cut short
 anywhere is found half done, and the rest of it is planned.
@@ -41,16 +41,17 @@ class Wave:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """A routed service whose containers are replaced.
+    """A routed service whose containers are replaced, or become more or fewer.
 
     Attributes:
-        old: its running containers of another definition or image.
+        old: its running containers of another definition or image, and those that are too many.
         new: its running containers that the file describes.
         ended: its containers that do not run.
         sites: the sites that it serves.
         reason: why old containers are stopped first; None if the new ones start beside them.
         switched: whether its requests go to new containers already.
         moved: whether the live files do not have its port yet.
+        scaled: whether only the number of its containers changes.
     """
 
     service: Service
@@ -63,6 +64,7 @@ class Rollout:
     reason: Reason | None
     switched: bool
     moved: bool
+    scaled: bool
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -88,8 +90,10 @@ class Rollout:
     def waves(self) -> tuple[Wave, ...]:
         """The parts of the rollout, as many containers in each as Compose's ``parallelism`` says."""
         replicas = self.service.replicas
-        at_once = replicas if self.moved else self.service.parallelism or replicas
+        at_once = replicas if self.moved or self.scaled else self.service.parallelism or replicas
         count, old, gone = len(self.new), self.old, tuple[Container, ...]()
+        if self.scaled and count == replicas and not old:
+            return (Wave(count, 0, (), ()),)  # begun earlier, and not awaited to the end
         found: list[Wave] = []
         while count < replicas or old:
             starts = max(min(at_once, replicas - count), 0)
@@ -128,28 +132,39 @@ def _rollout(stack: Stack, observed: Observed, pins: Pins, service: Service, *, 
     containers = observed.containers.of(service.name)
     current = [one for one in containers if is_current(observed, service, one)]
     up = [one for one in containers if one.running]
-    cause = start_cause(observed, service.name)
-    if len(current) == len(containers) or not up or cause is None or service.name in observed.restarting:
+    pinned = pins.get(service.name, frozenset())
+    scaled = len(current) == len(containers)
+    if scaled and (not service.counted or len(containers) == service.replicas) and not _is_half_awaited(up, pinned):
+        return None
+    cause = start_cause(observed, service.name) or "a deploy was interrupted"
+    if not up or not service.replicas or service.name in observed.restarting:
         return None
     if not all(one.addresses for one in up):
         return None  # an engine that does not report the addresses of containers
     if _is_out_of_reach(observed, stack, service):
         return None  # nothing can be switched to it: the proxy is replaced after it
-    new = tuple(one for one in up if one in current)
+    # Compose gives new containers the next number.
+    new = tuple(sorted((one for one in up if one in current), key=lambda one: (len(one.name), one.name)))
+    new = new[: service.replicas] if service.counted else new
     settings = stack.deploys.get(service.name, DeploySettings())
-    pinned = pins.get(service.name, frozenset())
     return Rollout(
         service=service,
         settings=settings,
-        old=tuple(one for one in up if one not in current),
+        old=tuple(one for one in up if one not in new),
         new=new,
         ended=tuple(one for one in containers if not one.running),
         sites=tuple(site for site in stack.sites if service.name in site.services),
         cause=cause,
-        reason=settings.stop_first or _reason(observed, stack, service, settings),
+        reason=None if scaled else settings.stop_first or _reason(observed, stack, service, settings),
         switched=bool(pinned) and pinned <= {address for one in new for address in one.addresses},
         moved=moved,
+        scaled=scaled,
     )
+
+
+def _is_half_awaited(up: Collection[Container], pinned: frozenset[str]) -> bool:
+    """Return whether requests go to some of a service's containers only: the others were not known to be ready."""
+    return bool(pinned) and not {at for one in up for at in one.addresses} <= pinned
 
 
 def _is_out_of_reach(observed: Observed, stack: Stack, service: Service) -> bool:

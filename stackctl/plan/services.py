@@ -131,7 +131,22 @@ def start_cause(observed: Observed, service: str, *, routed: bool = True) -> str
     stopped = next((container.state for container in down if routed or not container.succeeded), None)
     if stopped:
         return f"it is {stopped}"
-    return _change(observed, resolved)
+    return _change(observed, resolved) or _other_number(resolved, containers)
+
+
+def _other_number(resolved: Service, containers: Sequence[Container]) -> str | None:
+    """Return what is wrong with the number of a service's containers; one that the file does not say may differ."""
+    count = len(containers)
+    if not resolved.counted or count == resolved.replicas:
+        return None
+    return f"it has {count} container{'s' if count > 1 else ''}, and is to have {resolved.replicas}"
+
+
+def scaled_to_zero(observed: Observed, sites: Collection[Site], *, everything: bool) -> list[str]:
+    """Return the services of ``sites``, or of the whole file, that have containers and are to have none."""
+    routed = {name for site in sites for name in site.services}
+    wanted = (one for one in observed.project.services.values() if everything or one.name in routed)
+    return [one.name for one in wanted if not one.replicas and observed.containers.of(one.name)]
 
 
 def _change(observed: Observed, resolved: Service) -> str | None:

@@ -80,7 +80,7 @@ def _deploy(rolled: Sequence[Rollout], observed: Observed, staged: Sequence[Stag
         scope, sharing = _scope(one), _names(one)
         yield from (replace(pull, sharing=sharing) for pull in pull_image(observed, one.service.name, scope))
     for one in rolled:
-        if one.settings.before and len(one.new) < one.service.replicas:
+        if one.settings.before and len(one.new) < one.service.replicas and not one.scaled:
             yield RunBefore(command=one.settings.before, cause=one.cause, **_step(one))
     gentle = [one for one in rolled if not one.has_gap]
     yield from _begin(gentle)
@@ -105,7 +105,7 @@ def _begin(rolled: Sequence[Rollout]) -> Iterator[Operation]:
             ids, labels = _ids(one.ended), _labels(one.ended)
             yield RetireContainers(ids=ids, labels=labels, cause="it does not run", batch="ended", **_step(one))
     for one in rolled:
-        if not one.switched and one.waves:
+        if not one.switched and one.waves and (one.waves[0].starts or not one.scaled):
             ids, labels = _ids(one.serving), _labels(one.serving)
             yield PinService(ids=ids, labels=labels, cause=_cause(one), batch="pin", **_step(one))
 
@@ -114,7 +114,9 @@ def _start(waves: Sequence[tuple[Rollout, Wave]], kind: str) -> Iterator[Operati
     for one, wave in waves:
         if wave.starts:
             yield StartBeside(old=_ids(one.old), count=wave.count, starts=wave.starts, cause=_cause(one), **_step(one))
-    for one, _ in waves:
+    for one, wave in waves:
+        if one.scaled and wave.leaving:
+            continue  # those that stay serve already
         yield AwaitNew(
             old=_ids(one.old),
             ports=one.ports,
@@ -127,6 +129,8 @@ def _start(waves: Sequence[tuple[Rollout, Wave]], kind: str) -> Iterator[Operati
 
 def _leave(waves: Sequence[tuple[Rollout, Wave]], kind: str, staged: Sequence[StageFiles]) -> Iterator[Operation]:
     for one, wave in waves:
+        if one.scaled and not wave.leaving:
+            continue  # the name leads to all of them next
         yield SwitchService(
             leaving=_ids(wave.gone),
             labels=_labels(wave.leaving),

@@ -192,6 +192,11 @@ def test_replicas_come_and_go_without_a_lost_request(shared: Shared, clients: Cl
             assert len(containers(stack)) == count
             wait_until(lambda: all(seen[name] for name in containers(stack)), what="each of them gets requests")
             asked(seen, 300)
+        for count in (4, 3):
+            stack.edit(f"replicas: {7 - count}", f"replicas: {count}")
+            stack.ok("up", "--no-issue")
+            assert len(containers(stack)) == count
+            asked(seen, 300)
     assert killed in seen
 
 

@@ -85,6 +85,7 @@ def test_long_forms(monkeypatch: pytest.MonkeyPatch) -> None:
         ports=(PublishedPort(8080, PortBinding("0.0.0.0", 18080)),),
         networks=frozenset({"front", "back"}),
         replicas=3,
+        counted=True,
         environment={"DEBUG": "1", "WORKERS": "4"},
         mounts=(
             Mount("volume", "acme-data", "/var/lib/app", read_only=True),

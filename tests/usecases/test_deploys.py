@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -233,6 +234,86 @@ def test_several_replicas_are_replaced_as_many_at_once_as_compose_says(
     assert not old & {run.container.id for run in runs(site)}
     assert most == replicas + starts
     assert len(site.asked("signal")) - before == reloads
+
+
+def kinds(result: Result[None]) -> list[str]:
+    return [type(one).__name__ for one in result.plan.operations]
+
+
+@pytest.fixture
+def three(site: World) -> World:
+    """One app with three containers."""
+    site.edit(OLD, f"{OLD}    deploy: {{replicas: 3}}\n")
+    done(site.up())
+    return site
+
+
+def test_more_replicas_are_started_and_get_requests_once_they_are_ready(site: World) -> None:
+    site.edit(OLD, f"{OLD}    deploy: {{replicas: 1}}\n")
+    done(site.up())
+    (first,) = runs(site)
+    site.edit("replicas: 1", "replicas: 3")
+    result = done(site.up())
+    assert kinds(result) == ["PinService", "StartBeside", "AwaitNew", "UnpinServices"]
+    assert {one.cause for one in result.plan.operations} >= {"it has 1 container, and is to have 3"}
+    assert len(runs(site)) == 3
+    assert runs(site)[0] == first
+    assert not done(site.up()).plan
+
+
+def test_fewer_replicas_get_no_requests_before_they_are_removed(three: World) -> None:
+    three.edit("replicas: 3", "replicas: 1")
+    result = done(three.up())
+    assert kinds(result) == ["SwitchService", "Drain", "RetireContainers", "UnpinServices"]
+    assert texts(result)[0].endswith("and none to stack-one-2, stack-one-3")
+    assert [run.container.label for run in runs(three)] == ["stack-one-1"]
+    assert not done(three.up()).plan
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_new_image_and_another_number_of_containers_at_once(count: int, three: World) -> None:
+    three.fake.images["one:2"] = (8000,)
+    three.edit("replicas: 3", f"replicas: {count}")
+    three.edit(OLD, NEW)
+    done(three.up())
+    assert images(three) == ["one:2"] * count
+    assert not done(three.up()).plan
+
+
+def test_none_is_left_of_a_service_that_has_no_containers_any_more(three: World) -> None:
+    three.edit("replicas: 3", "replicas: 0")
+    done(three.up())
+    assert runs(three) == []
+    assert not done(three.up()).plan
+
+
+def test_a_number_that_the_file_does_not_say_is_left_alone(site: World) -> None:
+    site.fake.add("one", 3)
+    assert not done(site.up()).plan
+    assert len(runs(site)) == 3
+
+
+@pytest.mark.parametrize("at", ["AwaitNew", "SwitchService", "Drain", "RetireContainers", "UnpinServices"])
+@pytest.mark.parametrize("count", [1, 5])
+def test_another_number_of_containers_goes_on_after_a_crash(count: int, at: str, three: World) -> None:
+    three.edit("replicas: 3", f"replicas: {count}")
+    begin = three.report.begin
+
+    def killed(operation: object) -> None:
+        if type(operation).__name__ == at:
+            raise Killed(at)
+        begin(operation)  # type: ignore[arg-type]
+
+    three.report.begin = killed  # type: ignore[method-assign]
+    with suppress(Killed):
+        three.up()
+    three.report.begin = begin  # type: ignore[method-assign]
+    result = done(three.up())
+    if count == 5 and at == "AwaitNew":
+        assert kinds(result) == ["AwaitNew", "UnpinServices"]
+    assert len(runs(three)) == count
+    assert not three.proxies["nginx"].pins(three.live())
+    assert not done(three.up()).plan
 
 
 def test_stop_first_with_several_replicas_goes_on_with_the_others(site: World) -> None:

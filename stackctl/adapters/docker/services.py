@@ -42,6 +42,7 @@ def resolved_service(name: str, body: dict[str, Any], config_hash: str, resolved
         ports=ports,
         networks=frozenset(body.get("networks") or ()),
         replicas=int(body.get("scale", deploy.get("replicas", 1))),
+        counted="scale" in body or "replicas" in deploy,
         environment={key: value for key, value in (body.get("environment") or {}).items() if value is not None},
         mounts=(
             *(

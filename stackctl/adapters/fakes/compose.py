@@ -101,6 +101,8 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
     deploy = body.get("deploy") or {}
     update = deploy.get("update_config") or {}
     kept = {key: value for key, value in body.items() if not key.startswith("x-") and key not in _UNHASHED}
+    if "deploy" in body:
+        kept["deploy"] = {key: value for key, value in deploy.items() if key != "replicas"}
     return Service(
         name=ServiceName(name),
         image=body.get("image"),
@@ -115,6 +117,7 @@ def _service(doc: Document, name: str, body: dict[str, Any]) -> Service:
         exposed=tuple(sorted({*map(int, body.get("expose") or ()), *(one.target for one in ports if one.is_tcp)})),
         needs=frozenset(map(str, body.get("depends_on") or ())),
         replicas=int(deploy.get("replicas", 1)),
+        counted="replicas" in deploy,
         container_name=body.get("container_name"),
         publishes=bool(ports),
         order=update.get("order"),

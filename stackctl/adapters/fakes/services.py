@@ -59,11 +59,14 @@ class FakeServices(FakeLooks):
 
     def _start(self, project: str, service: Service) -> None:
         image = self._available(project, service)
+        there = 0
         for old in [run.container for run in self.runs.values() if run.service.name == service.name]:
             if old.running and (old.config_hash, old.image_id) == (service.config_hash, self._id(image)):
-                return
-            del self.runs[old.id]
-        self._make(project, service)
+                there += 1
+            else:
+                del self.runs[old.id]
+        for _ in range(there, service.replicas):
+            self._make(project, service)
 
     def _available(self, project: str, service: Service) -> str:
         image = service.image or f"{project}-{service.name}"
