@@ -47,7 +47,7 @@ def faults(one: Bed, *, quick: bool) -> list[tuple[str, Fault, int, str]]:
     more = [
         ("CA slow: 30 s for the order", ca_proxy.slow(30), 0, ""),
         ("CA refuses nonces (5 %, and every 4th while polling)", ca_proxy.nonces(4), 0, ""),
-        ("order stuck in processing", ca_proxy.processing, 7, "the CA did not finish the order within "),
+        ("order stuck in processing", ca_proxy.processing, 7, " the order within "),
     ]
     return told if quick else told + more
 
