@@ -40,6 +40,7 @@ class LocalCa:
         not_after: when its root expires.
         fingerprint: SHA-256 of the root, hexadecimal.
         problem: why it cannot issue, or None.
+        root: the certificate of the root, as PEM.
     """
 
     name: str
@@ -47,6 +48,7 @@ class LocalCa:
     not_after: datetime
     fingerprint: str = ""
     problem: str | None = None
+    root: bytes = b""
 
     def permits(self, name: str) -> bool:
         """Return whether it may issue for a name."""
@@ -144,6 +146,7 @@ def read_ca(root: bytes | None, issuer: bytes | None, now: datetime) -> LocalCa 
             certificate.not_valid_after_utc,
             certificate.fingerprint(hashes.SHA256()).hex(),
             _problem(certificate, issuer, now),
+            root or b"",
         )
     except (ValueError, x509.ExtensionNotFound):
         why = "is missing" if root is None else "is damaged"

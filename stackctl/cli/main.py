@@ -35,6 +35,7 @@ from stackctl.cli.commands import (
     servers,
     set_keys,
     status,
+    trust,
     up,
 )
 from stackctl.cli.help import Command, Commands, Servers
@@ -105,6 +106,8 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     },
     "Certificates": {
         "renew": renew.renew,
+        "trust": trust.trust,
+        "untrust": trust.untrust,
     },
     "Changes": {
         "plan": plan.plan,

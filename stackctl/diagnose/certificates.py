@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stackctl.certs.dummy import is_dummy
-from stackctl.certs.held import Held
+from stackctl.certs.held import Held, Source
 from stackctl.certs.issuer.pair import blocks, chain_fault, parsed
 from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage, own_way_todo
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
@@ -87,6 +87,8 @@ def _without_lineage(facts: CertificateFacts, certificate: Certificate) -> Check
     """Judge the certificate of a site that has no own lineage."""
     if facts.held.borrowed:
         return ok(ISSUED, f"served with the certificate {facts.held.lineage}, which covers its names", facts.subject)
+    if facts.held.source == Source.LOCAL:
+        return ok(ISSUED, f"issued by {certificate.issuer}; certbot's container renews it", facts.subject)
     text = f"issued by {certificate.issuer}, not by certbot: served until its renewal is due"
     return ok(ISSUED, text, facts.subject)
 

@@ -87,6 +87,12 @@ LOCAL_ROOT = LOCAL_CA / "root.pem"
 LOCAL_ISSUER = LOCAL_CA / "issuer.pem"
 """The certificate and the key that sign those of the sites; only its owner can read it."""
 
+TRUST = Place(f"{CA.path}/trust", "/etc/stackctl/trust")
+"""What services mount that are to trust the stack's own CA."""
+
+TRUST_BUNDLE = TRUST / "bundle.pem"
+"""The roots that this host trusts, and that of the stack's own CA."""
+
 
 def site_certs(site: str) -> str:
     """Return the folder of a site's dummy or imported certificate."""

@@ -39,6 +39,7 @@ class Observed:
         custom: the user's files in the proxy's ``custom/``.
         pages: the files on disk that the proxy is to answer with, by path.
         ca_bundle: the stack's copy of the root certificates of a private CA.
+        trust_bundle: the roots that services trust by the stack's bundle, or None.
         schema: the JSON Schema for editors.
         ignore_files: ``.gitignore`` and ``.dockerignore`` of the stack's directory, by name.
         hook: the files of certbot's deploy hook, by path.
@@ -68,6 +69,7 @@ class Observed:
     custom: Mapping[str, bytes] = field(default_factory=dict)
     pages: Mapping[str, bytes] = field(default_factory=dict)
     ca_bundle: bytes | None = None
+    trust_bundle: bytes | None = None
     schema: bytes | None = None
     ignore_files: Mapping[str, bytes] = field(default_factory=dict)
     hook: Mapping[str, bytes] = field(default_factory=dict)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from stackctl.certs.held import Source
 from stackctl.certs.local_ca import planned_ca, wanted_domains
-from stackctl.model.layout import LOCAL_CA
+from stackctl.model.layout import LOCAL_CA, TRUST, TRUST_BUNDLE
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.intent import Intent
@@ -26,6 +27,30 @@ class MakeLocalCa(Operation):
     def text(self) -> str:
         """A short description of what it does."""
         return f"make a local CA for names below {listed(tuple(f'.{one}' for one in self.domains))} in {LOCAL_CA.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteTrustBundle(Operation):
+    """Write the roots that services trust which mount the stack's bundle."""
+
+    preparation = Preparation.CERTIFICATES
+
+    @property
+    def text(self) -> str:
+        """A short description of what it does."""
+        return f"write {TRUST_BUNDLE.path}, which services trust"
+
+
+def trust_operations(observed: Observed) -> Iterator[WriteTrustBundle]:
+    """Yield what writes the bundle if a service mounts it, and it is missing or lacks the root of the CA."""
+    mounts = (mount for service in observed.project.services.values() for mount in service.mounts)
+    if not any(f"/{mount.source}".endswith(f"/{TRUST.path}") for mount in mounts):
+        return
+    ca, there = observed.shelf.local_ca, observed.trust_bundle
+    if there is None:
+        yield WriteTrustBundle(cause="missing")
+    elif ca is not None and not (ca.root and ca.root in there):
+        yield WriteTrustBundle(cause="it lacks the root of the local CA")
 
 
 def with_local_ca(stack: Stack, intent: Intent, observed: Observed) -> tuple[Observed, list[MakeLocalCa]]:

@@ -20,7 +20,7 @@ from stackctl.plan.files import ProxyFiles
 from stackctl.plan.ignore_files import write_ignore_files
 from stackctl.plan.intent import Intent
 from stackctl.plan.keep import drop_kept, keep_certificates
-from stackctl.plan.local_ca import with_local_ca
+from stackctl.plan.local_ca import trust_operations, with_local_ca
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     MakeDirectories,
@@ -78,7 +78,8 @@ class _Planner:
         # What differs otherwise is planned for the names: where addresses of a deploy are left, they go first.
         self.pins = rendering.proxy.pins(observed.live)
         observed = replace(observed, live=rendering.proxy.pinned(observed.live, {}) if self.pins else observed.live)
-        observed, self.local_ca = with_local_ca(stack, intent, observed)
+        observed, made = with_local_ca(stack, intent, observed)
+        self.local_ca = [*made, *trust_operations(observed)]
         live = rendering.proxy.sites_in(observed.live)
         concerned = [site for site in stack.sites if site in self.sites or site.name in live]
         shelf, self.repairs = repairs(observed.shelf, concerned)

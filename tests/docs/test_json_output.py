@@ -36,6 +36,7 @@ from stackctl.usecases.result import Result
 from stackctl.usecases.rollback import RollbackReport
 from stackctl.usecases.servers import ServersReport, ServerStatus
 from stackctl.usecases.status import RenewalStatus, RouteStatus, SiteStatus, StatusReport, StreamStatus
+from stackctl.usecases.trust import TrustReport
 from stackctl.usecases.up_down import DownReport
 from tests.docs.commands import commands
 from tests.docs.pages import REFERENCE, Page
@@ -44,7 +45,7 @@ PAGE = Page(REFERENCE / "json-output.md")
 OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
 OWN = {
     *("adopt", "doctor", "explain", "status", "renew", "down", "history", "rollback", "backup", "restore", "config"),
-    "servers show",
+    *("servers show", "trust", "untrust"),
 }
 
 
@@ -95,6 +96,8 @@ def json_keys(kind: type) -> list[str]:
         ("A container of explain", ContainerReport),
         ("backup", BackupReport),
         ("restore", RestoreReport),
+        ("trust", TrustReport),
+        ("untrust", TrustReport),
     ],
 )
 def test_a_payload_has_the_documented_keys(heading: str, kind: type) -> None:
@@ -178,7 +181,7 @@ def test_a_command_that_did_not_start_prints_less() -> None:
 
 
 def test_no_example_shows_a_path_of_a_machine() -> None:
-    assert str(Path.home()) not in PAGE.text
+    assert f"{Path.home()}/" not in PAGE.text
 
 
 def test_the_checks_have_the_documented_keys() -> None:

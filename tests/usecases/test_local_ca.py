@@ -147,19 +147,24 @@ def test_a_removed_site_leaves_nothing_for_the_loop(local: World) -> None:
     assert not (local.root / "data/certbot/deploy/pairs/stored" / APP).exists()
 
 
-def test_the_same_file_takes_a_public_ca_by_a_variable(local: World) -> None:
+def test_the_same_file_takes_a_public_ca_and_name_by_variables(local: World) -> None:
     local.edit('ca: "local"\n', "ca: ${CA:-local}\n  agree-tos: true\n")
     done(local.add(APP))
-    assert local.served() == {APP: "real"}
+    local.edit(f"- {APP}\n", f'- "${{DOMAIN:-{APP}}}"\n')
+    assert not local.up().plan
     (local.root / ".env").write_text("CA=https://ca.example.com/directory\n")
     result = done(local.up())
     assert [one.source for one in result.plan.operations if isinstance(one, Issue)] == [Source.ACME]
     assert local.fake.ca.issued == [(APP,)]
     assert not (local.root / "data/certs" / APP / "source").exists(), "the local one is not kept"
     assert not local.up().plan
+    (local.root / ".env").write_text(f"CA=https://ca.example.com/directory\nDOMAIN={PUBLIC}\n")
+    done(local.up())
+    assert local.served() == {PUBLIC: "real"}
     (local.root / ".env").write_text("")
     done(local.up())
     assert stored(local).real
+    assert local.served() == {APP: "real"}
     assert not local.up().plan
 
 
@@ -173,3 +178,16 @@ def test_only_an_encrypted_backup_has_the_key(local: World, tmp_path: Path) -> N
     assert CA / "issuer.pem" not in names
     files = local.host.directory.files
     assert CA.parent.as_posix() in select(files, tuple, sealed=True).paths
+
+
+def test_doctor_asks_no_dns_and_no_ca(local: World) -> None:
+    done(local.add(APP))
+    local.network.records.clear()
+    found = local.doctor()
+    assert list(found) == ["host", "local-ca", "certbot", "apps", "certificates"]
+    assert found["local-ca"] == {"local-ca": "ok", "local-trust": "unknown"}
+    assert list(found["certbot"].values()) == ["ok"]
+    assert not {"clock", "challenge"} & found["host"].keys()
+    assert "wrong" not in {verdict for checks in found.values() for verdict in checks.values()}
+    (local.root / CA / "issuer.pem").unlink()
+    assert local.doctor()["local-ca"]["local-ca"] == "wrong"

@@ -31,6 +31,8 @@ from stackctl.model.layout import (
     PRIVKEY,
     REFUSED,
     SOURCE,
+    TRUST,
+    TRUST_BUNDLE,
     site_certs,
 )
 
@@ -109,6 +111,22 @@ class CertificateFiles:
                 found = read_ca(root, b"", now)
                 return found and replace(found, problem=None)
         return read_ca(root, issuer, now)
+
+    def local_root(self) -> bytes | None:
+        """Return the root of the stack's own CA."""
+        with host_errors():
+            return read_or_none(self.root / LOCAL_ROOT.path)
+
+    def trust_bundle(self) -> bytes | None:
+        """Return the roots that services trust by the stack's bundle."""
+        with host_errors():
+            return read_or_none(self.root / TRUST_BUNDLE.path)
+
+    def write_trust_bundle(self, roots: bytes) -> None:
+        """Write that bundle: ``roots``, and that of the stack's own CA."""
+        with host_errors():
+            make_folder(self.root / TRUST.path)
+            write_whole(self.root / TRUST_BUNDLE.path, roots.rstrip(b"\n") + b"\n" + (self.local_root() or b""))
 
     def local_issuer(self) -> bytes:
         """Return the certificate and the key by which the stack's own CA issues."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from stackctl.adapters.trust_stores import TrustStores
 from stackctl.certs.dummy import make_dummy
 from stackctl.certs.local_ca import make_ca
 from stackctl.engine.apply import prove
@@ -36,7 +37,7 @@ from stackctl.plan.certificates import (
 from stackctl.plan.copies import CopyLineage, CopyStored, DropCopy, WriteHook
 from stackctl.plan.ignore_files import WriteIgnoreFile
 from stackctl.plan.keep import DropKept, KeepCertificate
-from stackctl.plan.local_ca import MakeLocalCa
+from stackctl.plan.local_ca import MakeLocalCa, WriteTrustBundle
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
     AwaitService,
@@ -166,6 +167,7 @@ class Executor:
             WriteCustom: one_by_one(self._write_custom),
             WriteCaBundle: one_by_one(lambda op: directory.write_ca_bundle(op.content)),
             MakeLocalCa: one_by_one(lambda op: directory.write_local_ca(*make_ca(op.domains, context.now()))),
+            WriteTrustBundle: one_by_one(lambda _: directory.write_trust_bundle(TrustStores().system_bundle() or b"")),
             WriteEabKey: one_by_one(lambda op: directory.write_eab_key(op.key)),
             MoveAside: one_by_one(lambda op: context.delivery(self._proxy.layout).move_aside(op.moves)),
             MakeDirectories: one_by_one(self._make_directories),

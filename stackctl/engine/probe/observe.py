@@ -61,6 +61,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         custom=directory.custom(layout),
         pages=dict(_pages(context, stack)),
         ca_bundle=directory.ca_bundle(),
+        trust_bundle=directory.trust_bundle(),
         schema=directory.schema(),
         ignore_files=directory.ignore_files(),
         hook=directory.hook(),

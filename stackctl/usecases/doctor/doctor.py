@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from stackctl.adapters.trust_stores import TrustStores
 from stackctl.certs.held import held, owned
 from stackctl.certs.policy import refused
-from stackctl.diagnose.certbot import judge_certbot
+from stackctl.diagnose.certbot import CertbotFacts, judge_certbot
 from stackctl.diagnose.check import Check, Section, found_wrong, skipped, unknown
 from stackctl.diagnose.dns import ProbeFile, judge_challenge, judge_limits, judge_name
 from stackctl.diagnose.host import HostFacts, judge_host
+from stackctl.diagnose.local_ca import judge_local_ca
 from stackctl.diagnose.permissions import judge_tree
 from stackctl.engine.context import Context
 from stackctl.engine.probe import host as probe
@@ -58,10 +60,16 @@ def doctor(context: Context, only: Sequence[Domain] = ()) -> Result[DoctorReport
     """Run every check in the order of their dependencies; ``only`` limits them to those domains."""
     inputs = collect_inputs(context)
     stack = inputs.stack
-    ca = context.network.ca_directory(stack.acme.directory if stack else LETSENCRYPT, context.directory.ca_bundle())
-    checks = _host_checks(inputs, ca)
+    directory = stack.acme.directory if stack else LETSENCRYPT
+    asked = inputs.asks_ca
+    ca = context.network.ca_directory(directory, context.directory.ca_bundle()) if asked else CaDirectory(directory)
+    checks = _host_checks(inputs, ca if asked else None)
     sections = _name_sections(inputs, ca, checks, only)
     sections = [Section("host", tuple(checks)), *sections]
+    if inputs.has_local_ca:
+        roots = TrustStores().system_bundle()
+        shown = judge_local_ca(context.directory.local_ca(context.now()), roots, context.now())
+        sections.append(Section("local-ca", tuple(shown)))
     if inputs.file.name is not None:
         sections.append(Section("certbot", tuple(_certbot_checks(inputs, checks))))
         sites = [site for site in inputs.sites if not only or set(only) & set(site.domains)]
@@ -81,7 +89,7 @@ def _result(sections: Sequence[Section]) -> Result[DoctorReport]:
     return Result("doctor", report, found=ExitCode.FAILED if broken else ExitCode.OK)
 
 
-def _host_checks(inputs: DoctorInputs, ca: CaDirectory) -> list[Check]:
+def _host_checks(inputs: DoctorInputs, ca: CaDirectory | None) -> list[Check]:
     context, stack, containers, project = inputs.context, inputs.stack, inputs.containers, inputs.project
     version = inputs.engine_version
     looked = stack is not None and containers is not None
@@ -113,9 +121,11 @@ def _name_sections(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], o
     broken = found_wrong(checks, _PREREQUISITES)
     if stack is None or inputs.containers is None or broken:
         because = _PREREQUISITES[broken[0].name] if broken else inputs.broken or ""
-        if inputs.file.name is not None:
+        if inputs.file.name is not None and inputs.asks_ca:
             checks += skipped(("challenge",), because)
         facts = look_up(context.network, names, Target(ca, because, stack.proxy.http.at if stack else None))
+    elif not inputs.asks_ca and not names:
+        return []
     else:
         with placed_probe_file(context, inputs.containers, stack.certbot) as probe_file:
             http, generation = (
@@ -135,10 +145,11 @@ def _name_sections(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], o
 
 def _groups(inputs: DoctorInputs, only: Sequence[Domain]) -> list[tuple[Domain, ...]]:
     """Return the domains to check, grouped by certificate."""
+    sites = [site for site in inputs.sites if not site.local]  # nobody validates names of the stack's own CA
     if not only:
-        return [site.domains for site in inputs.sites]
+        return [site.domains for site in sites]
     wanted = dict.fromkeys(only)
-    routed = [tuple(name for name in site.domains if name in wanted) for site in inputs.sites]
+    routed = [tuple(name for name in site.domains if name in wanted) for site in sites]
     known = {name for site in inputs.sites for name in site.domains}
     return [*filter(None, routed), *((name,) for name in wanted if name not in known)]
 
@@ -190,5 +201,9 @@ def _or_none(read: Callable[[], T]) -> T | None:
 def _certbot_checks(inputs: DoctorInputs, checks: Sequence[Check]) -> list[Check]:
     if inputs.stack is None or inputs.containers is None:
         return skipped(("certbot", "certbot-dns", "certbot-route"), inputs.broken or "")
+    if not inputs.asks_ca:
+        found = inputs.containers.of(inputs.stack.certbot)
+        state = found[0].state if found else None
+        return judge_certbot(CertbotFacts(inputs.stack.certbot, "", "", state, exec_problem=""))[:1]
     facts = certbot(inputs.context, inputs.stack, inputs.containers)
     return judge_certbot(facts, clock_wrong=bool(found_wrong(checks, ["clock"])))

@@ -40,6 +40,16 @@ class DoctorInputs:
     containers: Deployment | None = None
 
     @property
+    def has_local_ca(self) -> bool:
+        """Return whether the stack's own CA issues certificates."""
+        return (self.stack is not None and self.stack.acme.local) or any(site.local for site in self.sites)
+
+    @property
+    def asks_ca(self) -> bool:
+        """Return whether a CA on the network issues certificates."""
+        return not self.has_local_ca or any(not site.local for site in self.sites)
+
+    @property
     def broken(self) -> str | None:
         """Return why containers and apps cannot be checked, or None."""
         if self.engine.problem is not None:
