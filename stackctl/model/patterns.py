@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
 from functools import lru_cache
 
 from stackctl.errors import InputError
@@ -15,10 +16,10 @@ _MOST = 1000
 """Repetitions in ``{…}``: PCRE counts to 65535, and some builds have room for fewer."""
 
 _ESCAPE = r"\\(?:x[0-9A-Fa-f]{2}|[%s]|[^A-Za-z0-9])"
-_SET = rf"\[\^?\]?(?:{_ESCAPE % 'dDwWsSbtnrfv'}|[^\]\\\[])*\]"
+_SET = rf"\[\^?\]?(?:{_ESCAPE % 'dDwWsSbtnrf'}|[^\]\\\[])*\]"
 _TOKEN = re.compile(
     rf"""
-    {_ESCAPE % "dDwWsSbBAtnrfv"} | \\[1-9](?![0-9])
+    {_ESCAPE % "dDwWsSbBAtnrf"} | \\[1-9](?![0-9])
     | (?P<set>{_SET})
     | \((?![?*]) | \(\?(?:[:=!]|<[=!]|i:)
     | \{{(?P<least>\d+)(?:,(?P<most>\d*))?\}}
@@ -26,7 +27,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_BEGINS = re.compile(r"\(\?i\)")
+FOLDS = "(?i)"
+"""The beginning of one for which upper and lower case are alike."""
+
 _DOUBLED = re.compile(r"--|&&|~~|\|\|")
 _NAMED = re.compile(r"\(\?P?[<'][A-Za-z_]")
 _HINT = (
@@ -40,8 +43,25 @@ def pattern(text: str) -> str:
     Raises:
         InputError: it is none, or has a part that means something else to one of them.
     """
-    begins = _BEGINS.match(text)
-    position = begins.end() if begins else 0
+    for _ in tokens(text):
+        pass
+    try:
+        compiled(text)
+    except (re.error, OverflowError, RecursionError, FutureWarning) as error:
+        hint = "for upper and lower case alike, write ~(?i)…" if text.startswith("*") else None
+        raise InputError(f"{text!r} is not a regular expression: {error}", hint=hint) from error
+    return text
+
+
+def tokens(text: str) -> Iterator[str]:
+    """Yield the parts of a regular expression: characters, sets, the beginnings of groups, and counts.
+
+    Raises:
+        InputError: one of them means something else to one of the proxies.
+    """
+    if text.startswith(FOLDS):
+        yield FOLDS
+    position = len(FOLDS) if text.startswith(FOLDS) else 0
     while position < len(text):
         match = _TOKEN.match(text, position)
         counts = [int(count) for count in match.group("least", "most") if count] if match else []
@@ -53,13 +73,8 @@ def pattern(text: str) -> str:
                 )
             part = text[position : position + 6]
             raise InputError(f"in the regular expression {text!r}, proxies differ about {part!r}", hint=_HINT)
+        yield match[0]
         position = match.end()
-    try:
-        compiled(text)
-    except (re.error, OverflowError, RecursionError, FutureWarning) as error:
-        hint = "for upper and lower case alike, write ~(?i)…" if text.startswith("*") else None
-        raise InputError(f"{text!r} is not a regular expression: {error}", hint=hint) from error
-    return text
 
 
 @lru_cache(maxsize=4096)

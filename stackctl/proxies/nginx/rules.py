@@ -1,22 +1,41 @@
 """nginx: the rules of a site as maps, the last of which yields the named location of the rule that matches.
 
 Each map compares one line for each field that its rules ask about, with one regex for each rule: the first that matches
-decides. The default of a map is the next one, which nginx evaluates only then. What a regex cannot say inside of
-another, such as a regex of the user's with its own ``^``, is a map of its own with the value 1.
+decides. The default of a map is the next one, which nginx evaluates only then. What cannot be said inside of another
+regex, or would be compared again for many rules, is a map of its own with the value 1.
+
+Few maps and few variables matter: nginx clears more than a megabyte for each map that it reads, and compares the name
+of each variable with those of all others.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from stackctl.errors import InputError
 from stackctl.model.fields import is_cookie, is_parameter, is_text, is_value
 from stackctl.model.matching import EVERY_PATH, Conditions, FieldMatch, Network, PathKind, PathMatch, Text
-from stackctl.model.paths import sent_pattern
 from stackctl.model.router import rules_of
-from stackctl.model.routing import Route, Site
+from stackctl.model.routing import Action, Route, Site, Tuning
+from stackctl.proxies.nginx.lines import (
+    ANY,
+    FINDS,
+    NOT_EMPTY,
+    PATH,
+    Row,
+    Tests,
+    any_of,
+    fields_of,
+    finding,
+    first_cookie,
+    first_parameter,
+    path_regex,
+    regex_of,
+    text_of,
+)
 from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.quoting import literal
 from stackctl.proxies.nginx.variables import Variables
@@ -24,8 +43,6 @@ from stackctl.proxies.nginx.variables import Variables
 JUMP = 599
 """The status that no client sees: it hands a request to the location of its rule."""
 
-_PATH = "$uri"
-_ANY = r"[^\n]*"
 _IN_ONE_MAP = 16
 _MOST_MAPS, _DEEPEST = 60, 90
 """How many are aimed at, and how many there may be: nginx follows variables that name each other to a depth of 100."""
@@ -36,8 +53,8 @@ _LONGEST = 3000
 _INLINE = 400
 """Of the values of one condition; more have a map of their own."""
 
-Tests = dict[str, list[str]]
-"""What the line of a field must be: regexes, by the variable of the field."""
+_OFTEN = 4
+"""How many rules may each compare a value with the same regex of the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,19 @@ class Target:
     prefix: str | None
 
 
+_Add = Callable[[str, str], None]
+_Condition = FieldMatch | Sequence[PathMatch]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The line of a field: its value behind ``sign``, and how a value is written there."""
+
+    variable: str
+    written: Callable[[str], str]
+    sign: str = ""
+
+
 @dataclass
 class Rules:
     """The rules of a site."""
@@ -61,8 +91,10 @@ class Rules:
     variables: Variables
     maps: list[Map] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
+    _named: dict[tuple[Action, Tuning | None, str | None], str] = field(default_factory=dict)
     _known: dict[Map, str] = field(default_factory=dict)
     _networks: dict[tuple[Network, ...], int] = field(default_factory=dict)
+    _uses: Counter[_Condition] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, site: Site, variables: Variables) -> Rules:
@@ -95,11 +127,13 @@ class Rules:
         rules = rules_of(self.site)
         if not rules:
             return
+        for of in (of for rule in rules for of in (rule.match.all_of, rule.match.none_of) if of is not None):
+            self._uses.update([of.paths, *of.headers, *of.query, *of.cookies])
         written = [one for route in rules for one in self._written(route)]
         size = max(_IN_ONE_MAP, -(-len(written) // _MOST_MAPS))
-        parts: list[list[tuple[tuple[Tests, Tests | None], str]]] = [[]]
+        parts: list[list[Row]] = [[]]
         for one in written:
-            if parts[-1] and (len(parts[-1]) == size or len(_source(_fields([*parts[-1], one]))) > _LONGEST):
+            if parts[-1] and (len(parts[-1]) == size or len(text_of(fields_of([*parts[-1], one]))) > _LONGEST):
                 parts.append([])
             parts[-1].append(one)
         if len(parts) > _DEEPEST:
@@ -107,13 +141,13 @@ class Rules:
         if self._networks:
             self.maps.insert(0, self._geo())
         for number, part in enumerate(parts, start=1):
-            fields = _fields(part)
-            rows = tuple((literal(f"~{_regex(fields, *tests)}"), name) for tests, name in part)
+            fields = fields_of(part)
+            rows = tuple((literal(f"~{regex_of(fields, *tests)}"), name) for tests, name in part)
             last = number == len(parts)
             default = '""' if last else self.variables.named(f"rule{number + 1}")
-            self.maps.append(Map(_source(fields), self.variables.named(f"rule{number}"), rows, default))
+            self.maps.append(Map(text_of(fields), self.variables.named(f"rule{number}"), rows, default))
 
-    def _written(self, route: Route) -> Iterator[tuple[tuple[Tests, Tests | None], str]]:
+    def _written(self, route: Route) -> Iterator[Row]:
         """Yield what a rule tests, with its location; for each path that is stripped, the longest first."""
         of, none = route.match.all_of, route.match.none_of
         stripped = sorted(of.paths, key=lambda one: -len(one.text)) if route.strip else []
@@ -122,8 +156,8 @@ class Rules:
             for inline in (_INLINE, 0):
                 tests = self._tests(of, inline, paths)
                 unless = self._tests(none, inline, none.paths) if none else None
-                fields = _fields([((tests, unless), "")])
-                if max(len(literal(_regex(fields, tests, unless))), len(_source(fields))) < _LONGEST:
+                fields = fields_of([((tests, unless), "")])
+                if max(len(literal(regex_of(fields, tests, unless))), len(text_of(fields))) < _LONGEST:
                     break
             else:
                 raise InputError(f"{self.site.name}: nginx has no room for this rule", where=route.where)
@@ -132,12 +166,11 @@ class Rules:
 
     def _target(self, route: Route, prefix: str | None) -> str:
         """Return the location of a rule; rules that do the same share it."""
-        for known in self.targets:
-            if (known.route.action, known.route.tuning, known.prefix) == (route.action, route.tuning, prefix):
-                return known.name
-        name = f"@stackctl_{len(self.targets) + 1}"
-        self.targets.append(Target(name, route, prefix))
-        return name
+        does = (route.action, route.tuning, prefix)
+        if does not in self._named:
+            self._named[does] = f"@stackctl_{len(self.targets) + 1}"
+            self.targets.append(Target(self._named[does], route, prefix))
+        return self._named[does]
 
     # Conditions
 
@@ -148,57 +181,65 @@ class Rules:
             tests.setdefault(variable, []).append(regex)
 
         if of.methods:
-            add("$request_method", _any(map(re.escape, of.methods)))
+            add("$request_method", any_of(map(re.escape, of.methods)))
         for header in of.headers:
             variable = f"$http_{header.name.replace('-', '_')}"
-            self._field(add, header, variable, variable, is_text, inline)
+            add(variable, self._field(add, header, _Line(variable, is_text), inline))
         for one in of.query:
-            self._field(add, one, self._said("$args", _parameter(one.name)), None, is_parameter, inline)
+            variable = self._said("$args", first_parameter(one.name))
+            add(variable, self._field(add, one, _Line(variable, is_parameter, "="), inline))
         for one in of.cookies:
-            self._field(add, one, self._said("$http_cookie", _cookie(one.name)), None, is_cookie, inline)
+            variable = self._said("$http_cookie", first_cookie(one.name))
+            add(variable, self._field(add, one, _Line(variable, is_cookie, "="), inline))
         if of.sources:
             number = self._networks.setdefault(of.sources, len(self._networks) + 1)
-            add(self.variables.named("source"), f"{_ANY},{number},{_ANY}")
+            add(self.variables.named("source"), f"{ANY},{number},{ANY}")
         if paths and EVERY_PATH not in paths:
             self._paths(add, paths, inline)
         return tests
 
-    def _field(  # noqa: PLR0913  (a condition, and where its value is)
-        self,
-        add: Callable[[str, str], None],
-        wanted: FieldMatch,
-        variable: str,
-        value: str | None,
-        written: Callable[[str], str],
-        inline: int,
-    ) -> None:
-        """Add the test of a field; ``value`` is the variable with its value alone, if that is not behind ``=``."""
-        sign = "" if value else "="
-        choices = _any(written(text.text) for text in wanted.values if not text.regex)
-        if not wanted.values:
-            add(variable, f"{sign}{_ANY}" if sign else r"[^\n]+")
-        elif len(choices) <= inline and not any(text.regex for text in wanted.values):
-            add(variable, f"{sign}{choices}")
-        else:
-            add(variable, f"{sign}{_ANY}" if sign else r"[^\n]+")
-            alone = value or self._bit("value", Map(variable, "", ((literal("~^=(.*)"), '"$1"'),)))
-            rows = [_row(text, written) for text in wanted.values]
-            if any(is_value("", text, written) for text in wanted.values):
+    def _field(self, add: _Add, wanted: FieldMatch, line: _Line, inline: int) -> str:
+        """Return what the line of a field must be; what cannot be said there is added as a test of its own."""
+        parts = [finding(one.text) if one.regex else line.written(one.text) for one in wanted.values]
+        choices = self._choices(wanted, parts, inline)
+        if choices:
+            # A regex may find an empty text, and an empty header is none.
+            before = NOT_EMPTY if not line.sign and any(one.regex for one in wanted.values) else line.sign
+            return f"{before}{choices}"
+        if wanted.values:
+            value = line.variable
+            if line.sign:
+                value = self._bit("value", Map(value, "", ((literal("~^=(.*)"), '"$1"'),)))
+            rows = [_row(text, line.written) for text in wanted.values]
+            if any(is_value("", text, line.written) for text in wanted.values):
                 # nginx tries no regex for an empty text.
                 rows.append(('""', "1"))
-            add(self._bit("is", Map(alone, "", tuple(rows))), "1")
+            add(self._bit("is", Map(value, "", tuple(rows))), "1")
+        return f"={ANY}" if line.sign else r"[^\n]+"
 
     def _said(self, source: str, regex: str) -> str:
         """Return the variable with the value of a parameter or a cookie behind ``=``; empty if there is none."""
         return self._bit("said", Map(source, "", ((literal(regex), '"=$1"'),)))
 
-    def _paths(self, add: Callable[[str, str], None], paths: Sequence[PathMatch], inline: int) -> None:
-        choices = _any(_path(path) for path in paths if path.kind is not PathKind.REGEX)
-        if len(choices) <= inline and not any(path.kind is PathKind.REGEX for path in paths):
-            add(_PATH, choices)
+    def _paths(self, add: _Add, paths: Sequence[PathMatch], inline: int) -> None:
+        parts = [
+            finding(path.text, in_path=True) if path.kind is PathKind.REGEX else path_regex(path) for path in paths
+        ]
+        choices = self._choices(tuple(paths), parts, inline)
+        if choices:
+            add(PATH, choices)
             return
-        rows = ((f"~{path.text}" if path.kind is PathKind.REGEX else f"~^{_path(path)}", "1") for path in paths)
-        add(self._bit("is", Map(_PATH, "", tuple((literal(key), one) for key, one in rows))), "1")
+        rows = ((f"~{path.text}" if path.kind is PathKind.REGEX else f"~^{path_regex(path)}", "1") for path in paths)
+        add(self._bit("is", Map(PATH, "", tuple((literal(key), one) for key, one in rows))), "1")
+
+    def _choices(self, condition: _Condition, parts: Sequence[str | None], inline: int) -> str | None:
+        """Return the values of a condition as a part of the regex of a rule; None if they need a map of their own."""
+        found = [one for one in parts if one is not None]
+        choices = any_of(found)
+        if not parts or len(found) < len(parts) or len(choices) > inline:
+            return None
+        is_costly = any(one.startswith(FINDS) for one in found)
+        return None if is_costly and self._uses[condition] > _OFTEN else choices
 
     def _bit(self, what: str, made: Map) -> str:
         """Return the variable of a map, which is rendered once."""
@@ -226,61 +267,3 @@ class Rules:
 
 def _row(text: Text, written: Callable[[str], str]) -> tuple[str, str]:
     return literal(f"~{text.text}" if text.regex else rf"~^{written(text.text)}\z"), "1"
-
-
-def _any(choices: Iterable[str]) -> str:
-    return f"(?:{'|'.join(choices)})"
-
-
-def _path(path: PathMatch) -> str:
-    end = r"\z" if path.kind is PathKind.EXACT else r"(?:/|\z)"
-    return "" if path == EVERY_PATH else f"{re.escape(path.text)}{end}"
-
-
-def _parameter(name: str) -> str:
-    """Return the regex of the first parameter with a name."""
-    return rf"~^(?:[^&]*&)*?{sent_pattern(name)}(?:=([^&]*))?(?:&|\z)"
-
-
-def _cookie(name: str) -> str:
-    """Return the regex of the first cookie with a name."""
-    return rf"~^(?:[^;]*;)*?[ \t]*{re.escape(name)}=([^;]*?)[ \t]*(?:;|\z)"
-
-
-# The text of a map
-
-
-def _fields(part: Iterable[tuple[tuple[Tests, Tests | None], str]]) -> list[str]:
-    """Return the variables that rules test, each once; the path is the last, as only it may have line breaks."""
-    found = [variable for (tests, unless), _ in part for one in (tests, unless or {}) for variable in one]
-    return [*dict.fromkeys(variable for variable in found if variable != _PATH), _PATH]
-
-
-def _source(fields: Sequence[str]) -> str:
-    return '"' + r"\n".join(f"${{{one[1:]}}}" for one in fields) + '"'
-
-
-def _regex(fields: Sequence[str], tests: Tests, unless: Tests | None) -> str:
-    """Return the regex of a rule for the lines of ``fields``."""
-    but = "" if unless is None else f"(?!{_lines(fields, unless)})"
-    return f"^{but}{_lines(fields, tests)}"
-
-
-def _lines(fields: Sequence[str], tests: Tests) -> str:
-    text, skipped = "", 0
-    for variable in fields[:-1]:
-        regexes = tests.get(variable)
-        if not regexes:
-            skipped += 1
-            continue
-        text += _skip(skipped)
-        skipped = 0
-        *others, last = regexes
-        text += "".join(rf"(?={one}\n)" for one in others) + rf"{last}\n"
-    *others, last = tests.get(_PATH) or [""]
-    # What comes before the path matters only if the path does.
-    return text + (_skip(skipped) if last else "") + "".join(f"(?={one})" for one in others) + last
-
-
-def _skip(lines: int) -> str:
-    return "" if not lines else rf"{_ANY}\n" if lines == 1 else rf"(?:{_ANY}\n){{{lines}}}"
