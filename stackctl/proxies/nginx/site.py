@@ -19,6 +19,7 @@ from stackctl.proxies.nginx.quoting import any_of
 from stackctl.proxies.nginx.snippets import challenge, own_directives, own_snippets
 from stackctl.proxies.proxy import Files, SiteTls
 from stackctl.templates import render
+from stackctl.wording import listed
 
 MANY = 500
 """With more sites, each keeps fewer idle connections to its upstream."""
@@ -56,7 +57,8 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         name=site.name,
         own_names=any_of(site.domains),
         proxy=stack.proxy,
-        upstreams=[str(server) for server in site.servers],
+        # nginx takes no comment of more than 4095 bytes.
+        leads_to=listed([str(server) for server in site.servers]) or "answers of the proxy",
         # Without 'resolve', a group with a missing container would stop all sites: then there is no group.
         groups=groups_of(grouped, able),
         # nginx reserves the memory of idle connections for each site: 32 of them cost 6 KB.
