@@ -76,7 +76,14 @@ def shop(ports: list[int]) -> Site:
         Route(Match(Conditions((PathMatch("/ws"),), headers=(FieldMatch("upgrade", (Text("websocket"),)),))), real),
         Route(Match(Conditions((PathMatch("/dead"),), ("GET",))), dead),
         Route(Match(Conditions((PathMatch("/near"),), sources=(ip_network("127.0.0.2"),))), api),
+        *(Route(numbered("moved", one), Redirect(f"https://{one}.example.com/", keep_path=True)) for one in range(16)),
+        *(Route(numbered("here", one), Redirect(f"/there/{one}", 307)) for one in range(16)),
+        *(Route(numbered("said", one), Answer(200, f'{one} "q" \\ {{}};\n\ttab é')) for one in range(16)),
     )
+
+
+def numbered(name: str, number: int) -> Match:
+    return Match(Conditions((PathMatch(rf"^/{name}/{number}\b", PathKind.REGEX),)))
 
 
 def ask(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
 
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
+from stackctl.model.matching import Conditions, Match, PathKind, PathMatch
+from stackctl.model.routing import Answer, Backend, Redirect, Route, Server
+from stackctl.model.stack import Stack
+from stackctl.model.values import Domain
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.reader import LiveTree
-from stackctl.proxies.proxy import Files
+from stackctl.proxies.proxy import Files, SiteTls
+from stackctl.proxies.sites import Rendering
 from stackctl.proxies.trace import Block, Outcome, ServerMatch, Trace
+from tests.unit.build import routed as on
+from tests.unit.build import stack, whole
 from tests.unit.goldens import CASES, rendered
 
 
@@ -343,3 +351,30 @@ def test_the_live_files_refuse_a_prefix_that_only_matches_decoded() -> None:
     assert taken is not None
     assert (refused.action.outcome, refused.action.status) == (Outcome.ANSWER, 400)
     assert [target.host for target in taken.action.targets] == ["api"]
+
+
+def test_many_redirects_that_differ_in_their_url_share_a_location() -> None:
+    numbers = range(20)
+    paths = [Conditions((PathMatch(f"^/old/{number}$", PathKind.REGEX),)) for number in numbers]
+    rules = [Route(Match(path), Redirect(f"https://new.example.com/{one}")) for one, path in enumerate(paths)]
+    post = Match(Conditions(methods=("POST",)))
+    answers = [Route(replace(post, none_of=path), Answer(403, f'no "{one}\n')) for one, path in enumerate(paths[:16])]
+    files = whole(Rendering(Nginx(), (1, 30, 4), {}), *site_of(*rules, *answers, Route(post, Answer(404))))
+    text = files[f"sites/{SHOP}.conf"].decode()
+    assert text.count("location @") == 3
+    found = Nginx().tracer(files, SHOP)(Request("GET", "/old/17"), 443)
+    assert found is not None
+    assert (found.action.outcome, found.action.text) == (Outcome.REDIRECT, "return 308 https://new.example.com/17")
+
+
+def test_a_site_of_many_servers_has_a_comment_that_nginx_takes() -> None:
+    apps = (
+        Route(Match.of(f"/{one}"), Backend((Server(Endpoint(f"app-{one}.example.com", 80)),))) for one in range(300)
+    )
+    files = whole(Rendering(Nginx(), (1, 30, 4), {}), *site_of(*apps))
+    assert max(map(len, files[f"sites/{SHOP}.conf"].splitlines())) < 4096
+
+
+def site_of(*routes: Route) -> tuple[Stack, dict[Domain, SiteTls]]:
+    made = on(SHOP, *routes)
+    return stack(made), {made.name: SiteTls("chain.pem", "key.pem", frozenset(made.domains))}

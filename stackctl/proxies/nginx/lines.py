@@ -20,6 +20,9 @@ FINDS = "(?>"
 """The beginning of what :func:`finding` returns. It is atomic: a line that fits is not searched again for each way in
 which the next one does not."""
 
+LINE, PARAMETER, LAST = "\n", "&\n", ""
+"""What ends a text: a line, a value in a query, and the path."""
+
 Tests = dict[str, list[str]]
 """What the line of a field must be: regexes, by the variable of the field."""
 
@@ -51,14 +54,27 @@ def first_cookie(name: str) -> str:
     return rf"~^(?:[^;]*;)*?[ \t]*{re.escape(name)}=([^;]*?)[ \t]*(?:;|\z)"
 
 
-def finding(regex: str, *, in_path: bool = False) -> str | None:
-    r"""Return the regex of a whole line, or of the path, in which a regex of the user's finds something.
+def parameter_line(name: str, value: str | None) -> str:
+    """Return the regex of a query whose first parameter with a name has a value; any, if it is None."""
+    first = rf"(?:(?!{sent_pattern(name)}[=&\n])[^&\n]*&)*+{sent_pattern(name)}"
+    return rf"{first}(?=[=&\n]){ANY}" if value is None else rf"{first}(?:=|(?=[&\n])){value}(?=[&\n]){ANY}"
 
-    Inside of another regex ``^`` can only be its beginning, and what may match a line break ends at that of the line.
-    None for what needs a text of its own: other ``^``, looking behind, references to groups, and ``\B``, which some
-    find in an empty text.
+
+def cookie_line(name: str, value: str | None) -> str:
+    """Return the regex of the cookies whose first with a name has a value; any, if it is None."""
+    first = rf"(?:(?![ \t]*{re.escape(name)}=)[^;\n]*;)*+[ \t]*{re.escape(name)}="
+    return f"{first}{ANY}" if value is None else rf"{first}{value}(?<![ \t])(?=[ \t]*[;\n]){ANY}"
+
+
+def finding(regex: str, ends: str) -> str | None:
+    r"""Return the regex of a whole text in which a regex of the user's finds something.
+
+    The text is behind another, and one of ``ends`` is behind it. There ``^`` can only be the beginning, and nothing may
+    match an end. None for what needs a text of its own: other ``^``, looking behind, references to groups, ``\B``,
+    which some find in an empty text, and ``\b`` of a parameter, which need not be behind a ``=``.
     """
-    before, after = ("(?s:.*?)", "") if in_path else (f"{ANY}?", ANY)
+    whole = f"[^{_listed(ends)}]*" if ends else ""
+    before = f"{whole}?" if ends else "(?s:.*?)"
     found, depth = [before], 0
     for part in tokens(regex):
         if part == FOLDS:
@@ -67,22 +83,27 @@ def finding(regex: str, *, in_path: bool = False) -> str | None:
             if depth or found[-1] != before:
                 return None
             found[-1] = ""
-        elif part.startswith("(?<") or re.match(r"\\[1-9B]", part):
+        elif part.startswith("(?<") or re.match(r"\\[1-9B]", part) or (part == r"\b" and ends == PARAMETER):
             return None
         elif part == "|" and not depth:
             found.append(before)
         else:
             depth += part.startswith("(") - (part == ")")
-            found[-1] += "(?:" if part == "(" else part if in_path else _in_line(part)
-    whole = "|".join(f"{one}{after}" for one in found)
-    return f"{FINDS}(?i:{whole}))" if regex.startswith(FOLDS) else f"{FINDS}{whole})"
+            found[-1] += "(?:" if part == "(" else _before(ends, part) if ends else part
+    choices = "|".join(f"{one}{whole}" for one in found)
+    return f"{FINDS}(?i:{choices}))" if regex.startswith(FOLDS) else f"{FINDS}{choices})"
 
 
-def _in_line(part: str) -> str:
+def _before(ends: str, part: str) -> str:
+    """Return a part of a regex that matches none of ``ends``."""
     if part == "$":
-        return r"(?=\n)"
-    breaks = part == "\n" or (part[0] in "[\\" and re.fullmatch(part, "\n", re.ASCII))
-    return rf"(?:(?!\n){part})" if breaks else part
+        return f"(?=[{_listed(ends)}])"
+    takes_one = part[0] not in "({*+?)|" and any(re.fullmatch(part, end, re.ASCII) for end in ends)
+    return f"(?:(?![{_listed(ends)}]){part})" if takes_one else part
+
+
+def _listed(ends: str) -> str:
+    return ends.replace("\n", r"\n")
 
 
 # All lines

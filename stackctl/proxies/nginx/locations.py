@@ -24,8 +24,9 @@ from stackctl.proxies.nginx.own import (
 from stackctl.proxies.nginx.quoting import location_path
 from stackctl.proxies.nginx.rules import JUMP, Rules
 from stackctl.proxies.nginx.strip import PREFIX, Strip, Strips
+from stackctl.proxies.nginx.targets import text_of
 from stackctl.proxies.nginx.upstream import tls_lines
-from stackctl.proxies.nginx.variables import Variables
+from stackctl.proxies.nginx.variables import Variables, joined
 from stackctl.templates import render
 
 _DEPTH = 8
@@ -50,11 +51,13 @@ class Place:
         head: its parameters.
         route: None if no route answers there.
         prefix: what ``strip`` takes off; None for nothing.
+        text: the variable with the text of the route's action; empty for its own.
     """
 
     head: str
     route: Route | None
     prefix: str | None = None
+    text: str = ""
 
     @property
     def is_named(self) -> bool:
@@ -141,8 +144,8 @@ class Locations:
         """Yield the locations of the site."""
         for place in places(self.site, self.own[1]):
             yield self._rendered(place)
-        for target in self.rules.targets:
-            yield self._rendered(Place(target.name, target.route, target.prefix))
+        for target in self.rules.targets.found:
+            yield self._rendered(Place(target.name, target.route, target.prefix, target.text))
 
     def _rendered(self, place: Place) -> str:
         route = place.route
@@ -170,9 +173,9 @@ class Locations:
             }
         elif isinstance(action, Redirect):
             before += [strip.refusal] if strip else ()
-            lines += self._redirect(action, strip)
+            lines += self._redirect(action, strip, place.text)
         else:
-            lines += self._answer(action)
+            lines += self._answer(action, place.text)
         lines += tuning_lines(self._tuning(place), self.site.tuning)
         text = render(
             "nginx/location.conf.j2",
@@ -218,20 +221,19 @@ class Locations:
             lines += outer_lines(name, outer, location)
         return lines + (buffer_lines(location) if sets_buffers(location) else [])
 
-    def _redirect(self, action: Redirect, strip: Strip | None) -> Iterator[str]:
+    def _redirect(self, action: Redirect, strip: Strip | None, to: str) -> Iterator[str]:
         if action.to.startswith("/"):
             yield "absolute_redirect off;"
         rest = "" if not action.keep_path else strip.variable if strip else "$request_uri"
-        to = action.to.rstrip("/") if rest else action.to
-        yield f"return {action.status} {self.variables.text(to, rest)};"
+        yield f"return {action.status} {joined(to, rest) if to else self.variables.text(text_of(action), rest)};"
 
-    def _answer(self, action: Answer) -> Iterator[str]:
+    def _answer(self, action: Answer, text: str) -> Iterator[str]:
         if not action.text and action.status != JUMP:
             yield f"return {action.status};"
             return
         yield "types { }"
         yield f"default_type {self.variables.text(action.content_type)};"
-        yield f"return {action.status} {self.variables.text(action.text)};"
+        yield f"return {action.status} {joined(text) if text else self.variables.text(action.text)};"
 
 
 def grpc_lines(tuning: Tuning) -> Iterator[str]:

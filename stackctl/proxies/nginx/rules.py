@@ -19,31 +19,37 @@ from stackctl.errors import InputError
 from stackctl.model.fields import is_cookie, is_parameter, is_text, is_value
 from stackctl.model.matching import EVERY_PATH, Conditions, FieldMatch, Network, PathKind, PathMatch, Text
 from stackctl.model.router import rules_of
-from stackctl.model.routing import Action, Route, Site, Tuning
+from stackctl.model.routing import Route, Site
 from stackctl.proxies.nginx.lines import (
     ANY,
     FINDS,
+    LAST,
+    LINE,
     NOT_EMPTY,
+    PARAMETER,
     PATH,
     Row,
     Tests,
     any_of,
+    cookie_line,
     fields_of,
     finding,
     first_cookie,
     first_parameter,
+    parameter_line,
     path_regex,
     regex_of,
     text_of,
 )
 from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.quoting import literal
+from stackctl.proxies.nginx.targets import Targets
 from stackctl.proxies.nginx.variables import Variables
 
 JUMP = 599
 """The status that no client sees: it hands a request to the location of its rule."""
 
-_IN_ONE_MAP = 16
+_IN_ONE_MAP = 32
 _MOST_MAPS, _DEEPEST = 60, 90
 """How many are aimed at, and how many there may be: nginx follows variables that name each other to a depth of 100."""
 
@@ -53,25 +59,13 @@ _LONGEST = 3000
 _INLINE = 400
 """Of the values of one condition; more have a map of their own."""
 
-_OFTEN = 4
-"""How many rules may each compare a value with the same regex of the user's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the requests of a rule go: its action, and what is taken off the path before.
-
-    Attributes:
-        name: of the location.
-    """
-
-    name: str
-    route: Route
-    prefix: str | None
+_OFTEN = 16
+"""How many rules may each look for the same in a value; more share what was found."""
 
 
 _Add = Callable[[str, str], None]
 _Condition = FieldMatch | Sequence[PathMatch]
+_Use = _Condition | tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +77,38 @@ class _Line:
     sign: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Names with values in one field: in which variable, how a value is written, and the regexes of one pair.
+
+    Attributes:
+        first: captures the value of the first pair with a name.
+        line: is the whole field, in which that pair has a value.
+        ends: what ends a value; empty where that is not one character.
+    """
+
+    source: str
+    written: Callable[[str], str]
+    first: Callable[[str], str]
+    line: Callable[[str, str | None], str]
+    ends: str = ""
+
+
+_QUERY = _Pairs("$args", is_parameter, first_parameter, parameter_line, PARAMETER)
+_COOKIES = _Pairs("$http_cookie", is_cookie, first_cookie, cookie_line)
+
+
 @dataclass
 class Rules:
     """The rules of a site."""
 
     site: Site
     variables: Variables
+    targets: Targets
     maps: list[Map] = field(default_factory=list)
-    targets: list[Target] = field(default_factory=list)
-    _named: dict[tuple[Action, Tuning | None, str | None], str] = field(default_factory=dict)
     _known: dict[Map, str] = field(default_factory=dict)
     _networks: dict[tuple[Network, ...], int] = field(default_factory=dict)
-    _uses: Counter[_Condition] = field(default_factory=Counter)
+    _uses: Counter[_Use] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, site: Site, variables: Variables) -> Rules:
@@ -103,32 +117,33 @@ class Rules:
         Raises:
             InputError: nginx has no room for a rule, or for so many.
         """
-        made = cls(site, variables)
-        made._fill()
+        rules = rules_of(site)
+        made = cls(site, variables, Targets(variables, rules, variables.named("rule1")))
+        if rules:
+            made._fill(rules)
         return made
 
     @property
     def variable(self) -> str:
-        """The variable with the name of the location; empty if no rule matches."""
-        return self.variables.named("rule1")
+        """The variable that is empty if no rule matches."""
+        return self.targets.rule
 
     @property
     def jump(self) -> str:
         """The directive that hands a request to the location of its rule: method, body and path stay as they are."""
-        return f"error_page {JUMP} = {self.variable};"
+        return f"error_page {JUMP} = {self.targets.place};"
 
     def __bool__(self) -> bool:
         """Whether there is any."""
-        return bool(self.targets)
+        return bool(self.targets.found)
 
     # Rules
 
-    def _fill(self) -> None:
-        rules = rules_of(self.site)
-        if not rules:
-            return
+    def _fill(self, rules: Sequence[Route]) -> None:
         for of in (of for rule in rules for of in (rule.match.all_of, rule.match.none_of) if of is not None):
             self._uses.update([of.paths, *of.headers, *of.query, *of.cookies])
+            self._uses.update((_QUERY.source, one.name) for one in of.query)
+            self._uses.update((_COOKIES.source, one.name) for one in of.cookies)
         written = [one for route in rules for one in self._written(route)]
         size = max(_IN_ONE_MAP, -(-len(written) // _MOST_MAPS))
         parts: list[list[Row]] = [[]]
@@ -146,6 +161,7 @@ class Rules:
             last = number == len(parts)
             default = '""' if last else self.variables.named(f"rule{number + 1}")
             self.maps.append(Map(text_of(fields), self.variables.named(f"rule{number}"), rows, default))
+        self.maps += self.targets.maps()
 
     def _written(self, route: Route) -> Iterator[Row]:
         """Yield what a rule tests, with its location; for each path that is stripped, the longest first."""
@@ -162,15 +178,7 @@ class Rules:
             else:
                 raise InputError(f"{self.site.name}: nginx has no room for this rule", where=route.where)
             prefix = paths[0].text if stripped and paths[0].kind is not PathKind.REGEX else EVERY_PATH.text
-            yield (tests, unless), self._target(route, None if prefix == EVERY_PATH.text else prefix)
-
-    def _target(self, route: Route, prefix: str | None) -> str:
-        """Return the location of a rule; rules that do the same share it."""
-        does = (route.action, route.tuning, prefix)
-        if does not in self._named:
-            self._named[does] = f"@stackctl_{len(self.targets) + 1}"
-            self.targets.append(Target(self._named[does], route, prefix))
-        return self._named[does]
+            yield (tests, unless), self.targets.of(route, None if prefix == EVERY_PATH.text else prefix)
 
     # Conditions
 
@@ -186,11 +194,9 @@ class Rules:
             variable = f"$http_{header.name.replace('-', '_')}"
             add(variable, self._field(add, header, _Line(variable, is_text), inline))
         for one in of.query:
-            variable = self._said("$args", first_parameter(one.name))
-            add(variable, self._field(add, one, _Line(variable, is_parameter, "="), inline))
+            self._pair(add, one, _QUERY, inline)
         for one in of.cookies:
-            variable = self._said("$http_cookie", first_cookie(one.name))
-            add(variable, self._field(add, one, _Line(variable, is_cookie, "="), inline))
+            self._pair(add, one, _COOKIES, inline)
         if of.sources:
             number = self._networks.setdefault(of.sources, len(self._networks) + 1)
             add(self.variables.named("source"), f"{ANY},{number},{ANY}")
@@ -198,9 +204,23 @@ class Rules:
             self._paths(add, paths, inline)
         return tests
 
+    def _pair(self, add: _Add, wanted: FieldMatch, pairs: _Pairs, inline: int) -> None:
+        """Add the test of a parameter or a cookie, in the list of all or in a line of its own."""
+        parts = [
+            pairs.written(one.text) if not one.regex else finding(one.text, pairs.ends) if pairs.ends else None
+            for one in wanted.values
+        ]
+        choices = self._choices(wanted, parts, inline)
+        if (choices or not wanted.values) and self._uses[pairs.source, wanted.name] <= _OFTEN:
+            add(pairs.source, pairs.line(wanted.name, choices))
+            return
+        said = Map(pairs.source, "", ((literal(pairs.first(wanted.name)), '"=$1"'),))
+        variable = self._bit("said", said)
+        add(variable, self._field(add, wanted, _Line(variable, pairs.written, "="), inline))
+
     def _field(self, add: _Add, wanted: FieldMatch, line: _Line, inline: int) -> str:
         """Return what the line of a field must be; what cannot be said there is added as a test of its own."""
-        parts = [finding(one.text) if one.regex else line.written(one.text) for one in wanted.values]
+        parts = [finding(one.text, LINE) if one.regex else line.written(one.text) for one in wanted.values]
         choices = self._choices(wanted, parts, inline)
         if choices:
             # A regex may find an empty text, and an empty header is none.
@@ -217,14 +237,8 @@ class Rules:
             add(self._bit("is", Map(value, "", tuple(rows))), "1")
         return f"={ANY}" if line.sign else r"[^\n]+"
 
-    def _said(self, source: str, regex: str) -> str:
-        """Return the variable with the value of a parameter or a cookie behind ``=``; empty if there is none."""
-        return self._bit("said", Map(source, "", ((literal(regex), '"=$1"'),)))
-
     def _paths(self, add: _Add, paths: Sequence[PathMatch], inline: int) -> None:
-        parts = [
-            finding(path.text, in_path=True) if path.kind is PathKind.REGEX else path_regex(path) for path in paths
-        ]
+        parts = [finding(path.text, LAST) if path.kind is PathKind.REGEX else path_regex(path) for path in paths]
         choices = self._choices(tuple(paths), parts, inline)
         if choices:
             add(PATH, choices)

@@ -6,18 +6,20 @@ Pure: it takes parsed directives.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.fields import Request
 from stackctl.model.paths import normalized
 from stackctl.proxies.nginx.actions import action_of, first_answer, rules_of
 from stackctl.proxies.nginx.directives import Directive, first, named
-from stackctl.proxies.nginx.evaluate import Values, jump, refusal
+from stackctl.proxies.nginx.evaluate import Unknown, Values, jump, refusal
 from stackctl.proxies.nginx.matching import matches, rank
 from stackctl.proxies.nginx.streams import SITES_SOCKET
+from stackctl.proxies.nginx.targets import RULE_TEXT
 from stackctl.proxies.trace import Action, Block, Outcome, ServerMatch, Trace
 
 _WILD_ADDRESSES = {"", "*", "0.0.0.0"}  # noqa: S104  (compared, not bound)
@@ -49,7 +51,7 @@ def trace(tree: Sequence[Directive], name: str, request: Request, port: int) -> 
         location = jump([location.inner, server.inner, http.inner], server.inner, values) or location
     chain = [level.inner for level in (location, server, http) if level is not None]
     refused = refusal(location.inner, values) if location is not None else None
-    action = action_of([[refused], *chain] if refused is not None else chain, http.inner)
+    action = _with_its_text(action_of([[refused], *chain] if refused is not None else chain, http.inner), values)
     if found.redirects and location:
         action = _slash_added(location)
     rules = rules_of(chain, name.lower(), values)
@@ -59,6 +61,13 @@ def trace(tree: Sequence[Directive], name: str, request: Request, port: int) -> 
         return Trace(block, match, None, action_of(chain[-2:], http.inner), rules)
     inner = Block(location.head, location.at) if location else None
     return Trace(block, match, inner, action, rules)
+
+
+def _with_its_text(action: Action, values: Values) -> Action:
+    """Return the action of a location that many rules share, with the text of the one that leads there."""
+    with contextlib.suppress(Unknown):
+        return replace(action, text=RULE_TEXT.sub(lambda match: values.of(match[0]), action.text))
+    return action
 
 
 def _slash_added(location: Directive) -> Action:

@@ -45,7 +45,12 @@ class Variables:
             name = self.named(f"text{len(self.texts) + 1}")
             self.texts[name] = literal(chunk)
             names.append(name)
-        return '"' + "".join(map(_embedded, names)) + _embedded(tail) + '"'
+        return joined(*names, tail)
+
+
+def joined(*variables: str) -> str:
+    """Return one parameter with the values of variables, an empty one for none."""
+    return f'"{"".join(map(_embedded, variables))}"'
 
 
 def most_variables(site: Site) -> int:
