@@ -31,7 +31,22 @@ class RunBefore(DeployOperation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PinService(DeployOperation):
+class RouteOperation(DeployOperation):
+    """Let the proxy send requests to some containers; the ``old`` ones listen on ``ports_before``.
+
+    These are pairs of a port in the new files and the one that it was before.
+    """
+
+    old: tuple[str, ...]
+    ports_before: tuple[tuple[int, int], ...] = ()
+
+    def ports_of(self, container: str) -> dict[int, int]:
+        """Return the ports that a container has instead of those in the files."""
+        return dict(self.ports_before if container in self.old else ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinService(RouteOperation):
     """Let the proxy send requests to the addresses of these containers only, by whatever their name resolves to."""
 
     ids: tuple[str, ...]
@@ -75,7 +90,7 @@ class AwaitNew(DeployOperation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchService(DeployOperation):
+class SwitchService(RouteOperation):
     """Let the proxy send requests to all containers but those that are ``leaving``; ``labels`` are those of this step.
 
     ``first`` are files that go live with it: another port of the service counts from this moment on.

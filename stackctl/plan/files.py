@@ -11,7 +11,7 @@ from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource, source_of
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
-from stackctl.model.values import Domain
+from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.state import Observed
 from stackctl.plan.operations import Publish, SharedWithout, StageFiles
 from stackctl.proxies.proxy import Files, Proxy, SiteTls
@@ -43,6 +43,24 @@ class ProxyFiles:
         """Return the services' servers of which the live files of their site do not have host and port."""
         routed = [(site, server) for site in sites for server in site.servers if server.service is not None]
         return [server for site, server in routed if not self._has(site, server)]
+
+    def ports_before(self, sites: Collection[Site], service: ServiceName) -> dict[int, int] | None:
+        """Return the new ports of a service, each with that of the live files; None if these do not show it."""
+        found: dict[int, int] = {}
+        for site in sites:
+            wanted = {server.endpoint.port for server in site.servers if server.service == service}
+            there = self._ports(site, service)
+            new, old = wanted - there, there - wanted
+            if not new:
+                continue
+            if len(new) > 1 or len(old) != 1 or found.setdefault(*new, *old) not in old:
+                return None
+        return found
+
+    def _ports(self, site: Site, service: ServiceName) -> set[int]:
+        """Return the ports of a service in the live files of a site."""
+        text = b"\n".join(self._live.get(site.name, {}).values())
+        return {int(one) for one in re.findall(rb"(?<![\w.-])" + re.escape(service.encode()) + rb":(\d+)\b", text)}
 
     def _cause(self, name: Domain) -> str:
         if name in self._parked:

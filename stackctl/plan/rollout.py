@@ -13,13 +13,11 @@ from stackctl.model.deploying import DeploySettings, Reason
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
-from stackctl.model.values import Domain
 from stackctl.observed.containers import Container
 from stackctl.observed.state import Observed
+from stackctl.plan.files import ProxyFiles
 from stackctl.plan.services import is_current, start_cause
-
-Pins = Mapping[str, frozenset[str]]
-"""The services that the live files have addresses in the place of."""
+from stackctl.proxies.proxy import Pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ class Rollout:
         reason: why old containers are stopped first; None if the new ones start beside them.
         switched: whether its requests go to new containers already.
         moved: whether the live files do not have its port yet.
+        ports_before: its new ports, each with that of its old containers; None if these are not known.
         scaled: whether only the number of its containers changes.
     """
 
@@ -64,6 +63,7 @@ class Rollout:
     reason: Reason | None
     switched: bool
     moved: bool
+    ports_before: Mapping[int, int] | None
     scaled: bool
 
     @property
@@ -84,13 +84,15 @@ class Rollout:
             return False
         service = self.service
         alone = service.publishes or not service.networks or service.container_name or service.addresses
-        return bool(alone) or self.moved or not 0 < service.parallelism < len(self.serving)
+        return bool(alone) or self.ports_before is None or not 0 < service.parallelism < len(self.serving)
 
     @property
     def waves(self) -> tuple[Wave, ...]:
         """The parts of the rollout, as many containers in each as Compose's ``parallelism`` says."""
         replicas = self.service.replicas
-        at_once = replicas if self.moved or self.scaled else self.service.parallelism or replicas
+        # Old and new containers serve beside each other only if it is known where the old ones listen.
+        together = self.scaled or self.ports_before is None
+        at_once = replicas if together else self.service.parallelism or replicas
         count, old, gone = len(self.new), self.old, tuple[Container, ...]()
         if self.scaled and count == replicas and not old:
             return (Wave(count, 0, (), ()),)  # begun earlier, and not awaited to the end
@@ -109,30 +111,33 @@ def rollouts(  # noqa: PLR0913  (the services, and what decides about each)
     services: Collection[str],
     observed: Observed,
     pins: Pins,
-    live: Collection[Domain],
+    files: ProxyFiles,
     rerouted: Collection[Server],
 ) -> list[Rollout]:
-    """Return those of ``services`` to deploy; ``live`` are the sites that the proxy serves.
+    """Return those of ``services`` to deploy.
 
     There are none while the proxy does not answer: no client is served then.
     """
     if observed.generation is None or not observed.containers.is_running(stack.proxy.service):
         return []
-    served = {name for site in stack.sites if site.name in live for name in site.services}
+    served = {name for site in stack.sites if site.name in files.live_sites for name in site.services}
     moved = {server.service for server in rerouted}
     found = (
-        _rollout(stack, observed, pins, observed.project.services[name], moved=name in moved)
+        _rollout(stack, observed, pins, observed.project.services[name], files, moved=name in moved)
         for name in services
         if name in served and name in observed.project.services
     )
     return [one for one in found if one is not None]
 
 
-def _rollout(stack: Stack, observed: Observed, pins: Pins, service: Service, *, moved: bool) -> Rollout | None:
+def _rollout(  # noqa: PLR0913  (the service, and what decides about it)
+    stack: Stack, observed: Observed, pins: Pins, service: Service, files: ProxyFiles, *, moved: bool
+) -> Rollout | None:
     containers = observed.containers.of(service.name)
     current = [one for one in containers if is_current(observed, service, one)]
     up = [one for one in containers if one.running]
-    pinned = pins.get(service.name, frozenset())
+    left = pins.get(service.name, {})
+    pinned = frozenset(left)
     scaled = len(current) == len(containers)
     if scaled and (not service.counted or len(containers) == service.replicas) and not _is_half_awaited(up, pinned):
         return None
@@ -147,19 +152,28 @@ def _rollout(stack: Stack, observed: Observed, pins: Pins, service: Service, *, 
     new = tuple(sorted((one for one in up if one in current), key=lambda one: (len(one.name), one.name)))
     new = new[: service.replicas] if service.counted else new
     settings = stack.deploys.get(service.name, DeploySettings())
+    old = tuple(one for one in up if one not in new)
+    sites = tuple(site for site in stack.sites if service.name in site.services)
     return Rollout(
         service=service,
         settings=settings,
-        old=tuple(one for one in up if one not in new),
+        old=old,
         new=new,
         ended=tuple(one for one in containers if not one.running),
-        sites=tuple(site for site in stack.sites if service.name in site.services),
+        sites=sites,
         cause=cause,
         reason=None if scaled else settings.stop_first or _reason(observed, stack, service, settings),
         switched=bool(pinned) and pinned <= {address for one in new for address in one.addresses},
         moved=moved,
+        ports_before=files.ports_before(sites, service.name) if moved else _known_ports(old, left),
         scaled=scaled,
     )
+
+
+def _known_ports(old: Collection[Container], left: Mapping[str, Mapping[int, int]]) -> dict[int, int]:
+    """Return the ports of ``old`` containers that an interrupted deploy ``left`` behind in the files."""
+    known = (left[at] for one in old for at in one.addresses if at in left)
+    return {port: before for ports in known for port, before in ports.items()}
 
 
 def _is_half_awaited(up: Collection[Container], pinned: frozenset[str]) -> bool:

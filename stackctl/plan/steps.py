@@ -26,8 +26,9 @@ from stackctl.plan.files import ProxyFiles
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import StageFiles
-from stackctl.plan.rollout import Pins, Rollout, Wave, dependents, rollouts
+from stackctl.plan.rollout import Rollout, Wave, dependents, rollouts
 from stackctl.plan.services import pull_image, start_services
+from stackctl.proxies.proxy import Pins
 
 
 def run_services(  # noqa: PLR0913  (the services, and what decides about each)
@@ -46,7 +47,7 @@ def run_services(  # noqa: PLR0913  (the services, and what decides about each)
     rerouted = files.rerouted(sites)
     named = {name: None for site in sites for name in site.services if name not in intent.stop}
     wanted = [name for name in named if intent.services is None or name in intent.services]
-    rolled = rollouts(stack, wanted, observed, pins, files.live_sites, rerouted)
+    rolled = rollouts(stack, wanted, observed, pins, files, rerouted)
     names = {one.service.name for one in rolled}
     late = dependents(observed.project, names) if names else frozenset[str]()
     left = names if intent.services is None else names | (named.keys() - intent.services)
@@ -107,7 +108,7 @@ def _begin(rolled: Sequence[Rollout]) -> Iterator[Operation]:
     for one in rolled:
         if not one.switched and one.waves and (one.waves[0].starts or not one.scaled):
             ids, labels = _ids(one.serving), _labels(one.serving)
-            yield PinService(ids=ids, labels=labels, cause=_cause(one), batch="pin", **_step(one))
+            yield PinService(ids=ids, labels=labels, cause=_cause(one), batch="pin", **_before(one), **_step(one))
 
 
 def _start(waves: Sequence[tuple[Rollout, Wave]], kind: str) -> Iterator[Operation]:
@@ -137,6 +138,7 @@ def _leave(waves: Sequence[tuple[Rollout, Wave]], kind: str, staged: Sequence[St
             first=tuple(staged) if one.moved else (),
             cause=_cause(one),
             batch=f"switch {kind}",
+            **_before(one),
             **_step(one),
         )
     for one, wave in waves:
@@ -157,6 +159,15 @@ def _unpin(rolled: Sequence[Rollout], pins: Pins, sites: Collection[Site]) -> It
     if names:
         cause = "the deploy ends" if rolled else "a deploy was interrupted"
         yield UnpinServices(services=tuple(sorted(names)), cause=cause)
+
+
+class _Before(TypedDict):
+    old: tuple[str, ...]
+    ports_before: tuple[tuple[int, int], ...]
+
+
+def _before(one: Rollout) -> _Before:
+    return {"old": _ids(one.old), "ports_before": tuple((one.ports_before or {}).items())}
 
 
 class _Step(TypedDict):

@@ -19,6 +19,11 @@ Files = Mapping[str, bytes]
 
 Version = tuple[int, ...]
 
+Pins = Mapping[str, Mapping[str, Mapping[int, int]]]
+"""Services with the addresses that stand in the place of their names: each with the ports that it has instead of those
+in the files.
+"""
+
 Tracer = Callable[[Request, int], Trace | None]
 """Traces a request that arrives on a port inside the container; None where nothing listens there."""
 
@@ -205,14 +210,14 @@ class Proxy(Protocol):
     def about(self, files: Files, site: Domain) -> Files:
         """Return the part of ``files`` that is about ``site``: whole files, or the lines of shared ones."""
 
-    def pinned(self, files: Files, pins: Mapping[str, Sequence[str]]) -> Files:
+    def pinned(self, files: Files, pins: Pins) -> Files:
         """Return ``files`` in which requests for each service of ``pins`` go to these addresses only.
 
         They are addresses of its containers, in the place of its name. All others go by their names again.
         """
 
-    def pins(self, files: Files) -> Mapping[str, frozenset[str]]:
-        """Return the services that :meth:`pinned` changed in ``files``, with their addresses."""
+    def pins(self, files: Files) -> Pins:
+        """Return what :meth:`pinned` put into ``files``."""
 
     def original_of(self, path: str) -> str:
         """Return the file that the user edits to change ``path``."""

@@ -16,6 +16,7 @@ from stackctl.model.routing import Route, Server, Site
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
 from stackctl.plan.intent import Intent
+from stackctl.proxies.proxy import Pins
 from stackctl.proxies.trace import LoggedError
 from stackctl.stackfile.paths import blocks_of_site
 from stackctl.stackfile.read import read_blocks
@@ -126,7 +127,7 @@ class _Looked:
     networks: frozenset[str] | None
     answers: Mapping[Endpoint, bool]
     errors: Mapping[Endpoint, LoggedError]
-    pins: Mapping[str, frozenset[str]]
+    pins: Pins
 
     @classmethod
     def at(cls, context: Context, loaded: Loaded, site: Site) -> _Looked:

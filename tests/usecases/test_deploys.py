@@ -148,7 +148,7 @@ def test_requests_go_where_the_steps_say(app: World) -> None:
     begin = app.report.begin
 
     def note(operation: object) -> None:
-        seen.append((type(operation).__name__, app.proxies["nginx"].pins(app.live()).get("one", frozenset())))
+        seen.append((type(operation).__name__, frozenset(app.proxies["nginx"].pins(app.live()).get("one", ()))))
         begin(operation)  # type: ignore[arg-type]
 
     app.report.begin = note  # type: ignore[method-assign]
@@ -350,6 +350,54 @@ def test_another_port_counts_from_the_switch_on(site: World) -> None:
     assert ports[kinds.index("Drain")] == {b"9000"}
     assert b"server one:9000 resolve;" in site.live()[CONF]
     assert site.served() == {"one.example.com": "real"}
+
+
+def test_replicas_with_another_port_are_replaced_one_after_the_other(three: World) -> None:
+    three.fake.images["one:2"] = (9000,)
+    three.edit(OLD, NEW)
+    three.edit("      port: 8000\n", "      port: 9000\n")
+    seen: list[tuple[int, list[str]]] = []
+    begin = three.report.begin
+
+    def note(operation: object) -> None:
+        if type(operation).__name__ == "Drain":
+            found = re.findall(rb"server 10[\d.]+:(\d+)", three.live()[CONF])
+            seen.append((len(runs(three)), [one.decode() for one in found]))
+        begin(operation)  # type: ignore[arg-type]
+
+    three.report.begin = note  # type: ignore[method-assign]
+    done(three.up())
+    assert seen == [(4, ["8000", "8000", "9000"]), (4, ["8000", "9000", "9000"]), (4, ["9000", "9000", "9000"])]
+    assert images(three) == ["one:2"] * 3
+    assert b"server one:9000 resolve;" in three.live()[CONF]
+
+
+@pytest.mark.parametrize("after", range(1, 4))
+def test_replicas_with_another_port_go_on_after_a_crash_where_each_listens(after: int, three: World) -> None:
+    three.fake.images["one:2"] = (9000,)
+    three.edit(OLD, NEW)
+    three.edit("      port: 8000\n", "      port: 9000\n")
+    begin, drains = three.report.begin, 0
+
+    def note(operation: object) -> None:
+        nonlocal drains
+        drains += type(operation).__name__ == "Drain"
+        if drains == after:
+            drains += 1
+            raise Killed("Drain")
+        ports = {
+            run.container.addresses[0]: next(iter(three.fake.images[run.service.image or ""])) for run in runs(three)
+        }
+        for address, port in re.findall(rb"server (10[\d.]+):(\d+)", three.live()[CONF]):
+            assert ports[address.decode()] == int(port)
+        begin(operation)  # type: ignore[arg-type]
+
+    three.report.begin = note  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        three.up()
+    done(three.up())
+    assert images(three) == ["one:2"] * 3
+    assert not done(three.up()).plan
 
 
 # What may go wrong

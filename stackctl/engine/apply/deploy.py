@@ -108,21 +108,24 @@ class Deploys:
     # Where requests go
 
     def _pin(self, operations: Sequence[PinService]) -> Errors:
-        return self._route(operations, {one.service: one.ids for one in operations}, (), self._containers())
+        chosen = {one.service: {key: one.ports_of(key) for key in one.ids} for one in operations}
+        return self._route(operations, chosen, (), self._containers())
 
     def _switch(self, operations: Sequence[SwitchService]) -> Errors:
         containers = self._containers()
         chosen = {
-            one.service: tuple(
-                found.id for found in containers.of(one.service) if found.running and found.id not in one.leaving
-            )
+            one.service: {
+                found.id: one.ports_of(found.id)
+                for found in containers.of(one.service)
+                if found.running and found.id not in one.leaving
+            }
             for one in operations
         }
         return self._route(operations, chosen, [stage for one in operations for stage in one.first], containers)
 
     def _unpin(self, operation: UnpinServices) -> None:
         pins = self._proxy.pins(self._live.staging.live)
-        left = {name: sorted(addresses) for name, addresses in pins.items() if name not in operation.services}
+        left = {name: addresses for name, addresses in pins.items() if name not in operation.services}
         rejected = self._change(self._proxy.pinned(self._live.staging.live, left))
         if rejected:
             raise next(iter(rejected.values()))
@@ -130,42 +133,45 @@ class Deploys:
     def _route(
         self,
         operations: Sequence[PinService | SwitchService],
-        chosen: Mapping[ServiceName, Sequence[str]],
+        chosen: Mapping[ServiceName, Mapping[str, Mapping[int, int]]],
         first: Sequence[StageFiles],
         containers: Deployment,
     ) -> Errors:
-        """Let the proxy send requests for services to the chosen ones of the ``containers`` only."""
+        """Let the proxy send requests for services to the chosen ones of the ``containers`` only.
+
+        Each has the ports that it has instead of those in the files.
+        """
         live = self._live.staging.live
         networks = proxy_networks(self._context, self._stack.proxy, containers)
-        pins = {name: sorted(addresses) for name, addresses in self._proxy.pins(live).items()}
-        errors: dict[str, StackctlError] = {}
-        for service, ids in chosen.items():
+        pins, errors = dict(self._proxy.pins(live)), dict[str, StackctlError]()
+        for service, ports in chosen.items():
             try:
-                own = [one for one in containers.of(service) if one.id in ids]
-                pins[service] = self._addresses(service, own, networks or frozenset())
+                own = [one for one in containers.of(service) if one.id in ports]
+                found = self._addresses(service, own, networks or frozenset())
+                pins[service] = {at: ports[one] for at, one in sorted(found.items())}
             except StackctlError as error:
                 errors[service] = error
         files = dict(live)
         for stage in first:
             files = {path: body for path, body in files.items() if path not in stage.leave_out} | dict(stage.files)
         rejected = self._change(self._proxy.pinned(files, pins))
-        found: list[StackctlError | None] = []
+        failed: list[StackctlError | None] = []
         for operation in operations:
             sites = (rejected[name] for name in (None, *operation.sharing) if name in rejected)
-            found.append(errors.get(operation.service) or next(sites, None))
-        return found
+            failed.append(errors.get(operation.service) or next(sites, None))
+        return failed
 
-    def _addresses(self, service: str, own: Sequence[Container], networks: Collection[str]) -> list[str]:
-        """Return the address of each container on a network of the proxy's."""
-        found: list[str] = []
+    def _addresses(self, service: str, own: Sequence[Container], networks: Collection[str]) -> dict[str, str]:
+        """Return the id of each container by its address on a network of the proxy's."""
+        found: dict[str, str] = {}
         for one in own:
             seen = self._context.containers.inspect(one.id)
             address = next((at for name, at in sorted(seen.networks.items()) if name in networks and at), None)
             if one.running and address is not None:
-                found.append(address)
+                found[address] = one.id
         if not found:
             raise DeployFailed(f"no container of {service} runs on a network of the proxy", hint="run 'stackctl up'")
-        return sorted(found)
+        return found
 
     def _change(self, files: Files) -> dict[str | None, StackctlError]:
         """Make ``files`` live, let the proxy load them, and return what it rejects, by site."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from stackctl.engine.context import Context
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
+from stackctl.proxies.proxy import Pins
 
 
 def parked_sites(context: Context, stack: Stack) -> Mapping[Domain, str]:
@@ -15,7 +16,7 @@ def parked_sites(context: Context, stack: Stack) -> Mapping[Domain, str]:
     return proxy.parked(context.delivery(proxy.layout).live())
 
 
-def pinned_services(context: Context, stack: Stack) -> Mapping[str, frozenset[str]]:
+def pinned_services(context: Context, stack: Stack) -> Pins:
     """Return the services whose requests go to addresses that a deploy wrote."""
     proxy = context.proxy_of(stack)
     return proxy.pins(context.delivery(proxy.layout).live())

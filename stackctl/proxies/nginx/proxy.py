@@ -45,7 +45,7 @@ from stackctl.proxies.nginx.streams import (
 )
 from stackctl.proxies.nginx.trace import trace
 from stackctl.proxies.nginx.upstream import ca_files
-from stackctl.proxies.proxy import Files, Rejection, Reload, Rendered, SiteTls, Tracer, Version
+from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.trace import Advice, LoggedError
 from stackctl.stackfile.services import HERE, signed
 from stackctl.templates import render
@@ -165,11 +165,11 @@ class Nginx:
         """Return the files of ``site``."""
         return {path: body for path, body in files.items() if self.site_of(path) == site}
 
-    def pinned(self, files: Files, pins: Mapping[str, Sequence[str]]) -> Files:
+    def pinned(self, files: Files, pins: Pins) -> Files:
         """See :meth:`Proxy.pinned`."""
         return pinned(files, pins)
 
-    def pins(self, files: Files) -> Mapping[str, frozenset[str]]:
+    def pins(self, files: Files) -> Pins:
         """See :meth:`Proxy.pins`."""
         return pins_in(files)
 

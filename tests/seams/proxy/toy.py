@@ -16,7 +16,7 @@ from stackctl.model.layout import CHALLENGES, MARKER_PATH, PROXY_MOUNTS, WEBROOT
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
-from stackctl.proxies.proxy import Files, Rejection, Reload, Rendered, SiteTls, Tracer, Version
+from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.trace import Action, Advice, Block, LoggedError, Outcome, ServerMatch, Trace
 from stackctl.stackfile.services import signed_block
 from tests.seams.proxy.layout import CERTS, COMMON, EDGE, HOSTS, LAYOUT, MAIN, REDIRECTS, ROUTES, RULES
@@ -115,7 +115,7 @@ class Toy:
         }
         return {**found, **{path: body for path, body in files.items() if self.site_of(path) == site}}
 
-    def pinned(self, files: Files, pins: Mapping[str, Sequence[str]]) -> Files:
+    def pinned(self, files: Files, pins: Pins) -> Files:
         """Return a map of routes with the first address; a further word of a line is the server by its name."""
         if ROUTES not in files:
             return files
@@ -123,14 +123,19 @@ class Toy:
         for _, (site, path, server, read, *named) in lines_of(files, ROUTES):
             original = named[0] if named else server
             host, _, port = original.rpartition(":")
-            to = f"{pins[host][0]}:{port}" if host in pins else original
+            addresses = [f"{at}:{ports.get(int(port), int(port))}" for at, ports in pins.get(host, {}).items()]
+            to = next(iter(addresses), original)
             lines.append(" ".join([site, path, to, read, *([original] if to != original else [])]))
         return {**files, ROUTES: _lines(lines)}
 
-    def pins(self, files: Files) -> Mapping[str, frozenset[str]]:
+    def pins(self, files: Files) -> Pins:
         """Return the lines with a further word."""
-        pinned = [words for _, words in lines_of(files, ROUTES) if len(words) > 4]
-        return {words[4].rpartition(":")[0]: frozenset({words[2].rpartition(":")[0]}) for words in pinned}
+        found: dict[str, dict[str, dict[int, int]]] = {}
+        for _, words in lines_of(files, ROUTES):
+            if len(words) > 4:
+                (host, _, port), (address, _, own) = words[4].rpartition(":"), words[2].rpartition(":")
+                found.setdefault(host, {})[address] = {int(port): int(own)} if port != own else {}
+        return found
 
     def original_of(self, path: str) -> str:
         """Return the file below ``custom/`` that a file of rules is a copy of."""
