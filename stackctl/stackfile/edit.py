@@ -13,6 +13,7 @@ from typing import Any
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from stackctl.errors import StackfileError
+from stackctl.stackfile.aliases import refuse_alias
 from stackctl.stackfile.document import Document, Path
 
 _COMMENT = re.compile(r"[ \t]+#.*\Z")
@@ -218,27 +219,7 @@ def _require_block_style(doc: Document, path: Path, node: Node) -> None:
             where=doc.where_of(path),
             hint="write it as an indented block",
         )
-    key = doc.entry(path)
-    aliased = path and key is not None and key[0] is not node and node.start_mark.index < key[0].start_mark.index
-    if aliased or _uses(doc.root, node) > 1:
-        raise StackfileError(
-            f"{shown} is an alias of another block: an edit would change both",
-            where=doc.where_of(path),
-            hint="write it out, or merge it with '<<: *name'",
-        )
-
-
-def _uses(root: Node, wanted: Node) -> int:
-    """Return in how many places a node is used: more than one if there are aliases of it."""
-    uses, seen, left = 0, set[int](), [root]
-    while left:
-        node = left.pop()
-        uses += node is wanted
-        if id(node) not in seen and isinstance(node, MappingNode | SequenceNode):
-            seen.add(id(node))
-            for child in node.value:
-                left.extend(child if isinstance(child, tuple) else (child,))
-    return uses
+    refuse_alias(doc, path)
 
 
 def _is_empty(doc: Document, path: Path) -> bool:

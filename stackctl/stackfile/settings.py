@@ -14,7 +14,7 @@ from stackctl.errors import InputError, StackfileError
 from stackctl.model.routing import Site
 from stackctl.model.values import domain
 from stackctl.spelling import nearest
-from stackctl.stackfile import edit
+from stackctl.stackfile import flow
 from stackctl.stackfile.answer_keys import RedirectKeys
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY
@@ -79,11 +79,9 @@ def changed(doc: Document, block: Path, change: Change) -> Document:
     """
     kind = _type_of(_SHAPES[block[1]] if block[0] == KEY else ServiceKeys, change)
     path: Path = (*block, *change.steps)
-    there = doc.entry(path) is not None
     if change.value is None:
-        return edit.remove(doc, path) if there else doc
-    written = f"{yaml_name(change.steps[-1])}:{_written(kind, change)}\n"
-    return edit.replace(doc, path, written) if there else edit.add_entry(doc, path[:-1], written)
+        return flow.removed(doc, path) if doc.entry(path) is not None else doc
+    return flow.put_entry(doc, path, f"{yaml_name(change.steps[-1])}:{_written(kind, change)}\n")
 
 
 def places_of(doc: Document, block: Path, change: Change) -> frozenset[str]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from ruamel.yaml.nodes import MappingNode
 
 from stackctl.model.balancing import weight
 from stackctl.model.endpoints import Endpoint
-from stackctl.stackfile import edit
+from stackctl.stackfile import flow
 from stackctl.stackfile.blocks import Block
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.scalars import in_place
@@ -59,27 +55,11 @@ def with_change(doc: Document, item: Path, change: ServerChange) -> Document:
     Raises:
         StackfileError: the text is laid out in a way that cannot be edited.
     """
-    found = doc.entry(item)
-    assert found is not None, "the item was read from this text"
-    node = found[1]
-    if isinstance(node, MappingNode) and not node.flow_style:
-        return _in_block(doc, (*item, change.key), change)
-    old = doc.data(item)
-    written: dict[str, Any] = {"address": old} if isinstance(old, str) else dict(old)
-    new = {key: value for key, value in {**written, change.key: change.value}.items() if value is not None}
-    if new == written:
-        return doc
-    return in_place(doc, item, _flow(new), new)
-
-
-def _in_block(doc: Document, path: Path, change: ServerChange) -> Document:
-    there = doc.entry(path) is not None
+    path: Path = (*item, change.key)
     if change.value is None:
-        return edit.remove(doc, path) if there else doc
-    written = f"{change.key}: {json.dumps(change.value)}\n"
-    return edit.replace(doc, path, written) if there else edit.add_entry(doc, path[:-1], written)
-
-
-def _flow(value: dict[str, Any]) -> str:
-    """Return a mapping on one line; JSON is YAML."""
-    return "{" + ", ".join(f"{key}: {json.dumps(one, ensure_ascii=False)}" for key, one in value.items()) + "}"
+        return flow.removed(doc, path) if doc.entry(path) is not None else doc
+    address = doc.data(item)
+    if isinstance(address, str):
+        new = {"address": address, change.key: change.value}
+        return in_place(doc, item, flow.text_of(new), new)
+    return flow.put_entry(doc, path, f"{change.key}: {flow.text_of(change.value)}\n")

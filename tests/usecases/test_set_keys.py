@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackctl.errors import InputError, StackctlError, StackfileError
+from stackctl.errors import InputError, StackctlError
 from stackctl.model.values import Domain
 from stackctl.stackfile.settings import Change
 from stackctl.usecases.result import Result
@@ -100,7 +100,12 @@ def test_a_name_that_is_not_routed_is_refused(site: World) -> None:
     assert "add-app" in (error.hint or "")
 
 
-def test_a_block_in_braces_is_refused(site: World) -> None:
+def test_a_block_in_braces_is_changed_between_them(site: World) -> None:
     block = f"\n      domains:\n        - {ONE}\n      port: 8000\n"
-    site.edit(block, f" {{domains: [{ONE}], port: 8000}}\n")
-    assert isinstance(refused(site, "body-size=1m"), StackfileError)
+    site.edit(block, f" {{domains: [{ONE}], port: 8000}}  # the shop\n")
+    done(change(site, "body-size=1m", "deploy.drain=5s"))
+    assert f'{{domains: [{ONE}], port: 8000, body-size: "1m", deploy: {{drain: "5s"}}}}  # the shop\n' in site.text
+    done(change(site, "deploy.drain=6s", "deploy.timeout=9s"))
+    assert 'deploy: {drain: "6s", timeout: "9s"}}  # the shop\n' in site.text
+    done(change(site, "body-size", "deploy.drain", "deploy.timeout"))
+    assert f"{{domains: [{ONE}], port: 8000}}  # the shop\n" in site.text
