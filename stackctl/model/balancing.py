@@ -137,6 +137,16 @@ def percent(number: int) -> int:
     return number
 
 
+def share(text: str) -> int:
+    """Return a share of the clients that is written with its unit, ``10%``, as a percentage."""
+    number = text.removesuffix("%")
+    if not (number.isascii() and number.isdigit()) or number == text:
+        raise InputError(f"{text!r} is not a share of the clients", hint="write it with its unit, such as 10%")
+    if int(number) == 100:
+        raise InputError("100% is no canary but a deploy", hint="leave out --canary")
+    return percent(int(number))
+
+
 def weight(number: int) -> int:
     """Return ``number`` as a weight."""
     if number == 0:

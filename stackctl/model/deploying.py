@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stackctl.model.values import ServiceName
+
 READY_SECONDS = 60.0
 """How long a new container may take until it is ready, unless the file or its own health check says more."""
 
 DRAIN_SECONDS = 30.0
 """How long requests to an old container may go on, unless the file says otherwise."""
+
+CANARY_ROLE = "canary"
+"""The label ``stackctl.role`` of a service that 'deploy --canary' wrote beside another."""
+
+_CANARY = "-canary"
+
+
+def canary_of(service: str) -> ServiceName:
+    """Return the name of the canary of a service."""
+    return ServiceName(f"{service}{_CANARY}")
+
+
+def base_of(canary: str) -> ServiceName:
+    """Return the service that a canary is the newer version of."""
+    return ServiceName(canary.removesuffix(_CANARY))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from stackctl.model.streams import Transport
 from stackctl.model.values import ServiceName
 
 ROLE_LABEL = "stackctl.role"
-"""Label of a service that stackctl wrote: ``proxy``, ``certbot`` or ``app``."""
+"""Label of a service that stackctl wrote: ``proxy``, ``certbot``, ``app`` or ``canary``."""
 
 WRITTEN_LABEL = "stackctl.written"
 """Label with the digest of what stackctl wrote, so that a change by the user is detected."""
@@ -90,7 +90,7 @@ class Service:
 
     @property
     def role(self) -> str | None:
-        """``proxy``, ``certbot`` or ``app`` where stackctl wrote the service."""
+        """``proxy``, ``certbot``, ``app`` or ``canary`` where stackctl wrote the service."""
         return self.labels.get(ROLE_LABEL)
 
 

@@ -21,9 +21,10 @@ class DeployOperation(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBefore(DeployOperation):
-    """Run a command in a one-off container of the new definition."""
+    """Run a command in a one-off container of the new definition; with ``joins`` that of a canary."""
 
     command: tuple[str, ...]
+    joins: bool = False
 
     @property
     def text(self) -> str:
@@ -61,12 +62,13 @@ class PinService(RouteOperation):
 class StartBeside(DeployOperation):
     """Start containers of the new definition, until there are ``count`` besides the ``old`` ones.
 
-    ``starts`` of them did not exist when it was planned.
+    ``starts`` of them did not exist when it was planned. With ``joins`` they are those of a canary.
     """
 
     old: tuple[str, ...]
     count: int
     starts: int
+    joins: bool = False
 
     @property
     def text(self) -> str:
@@ -76,11 +78,15 @@ class StartBeside(DeployOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitNew(DeployOperation):
-    """Wait until each container besides the ``old`` ones is ready; one that is not in time is removed again."""
+    """Wait until each container besides the ``old`` ones is ready; one that is not in time is removed again.
+
+    With ``joins`` they are those of a canary that no client gets yet.
+    """
 
     old: tuple[str, ...]
     ports: tuple[int, ...]
     settings: DeploySettings
+    joins: bool = False
 
     @property
     def text(self) -> str:
@@ -108,14 +114,19 @@ class SwitchService(RouteOperation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain(DeployOperation):
-    """Wait until no worker of the proxy may have a request to one of the ``leaving`` containers."""
+    """Wait until no worker of the proxy may have a request to one of the ``leaving`` containers.
+
+    With ``whole`` they are all containers of the service.
+    """
 
     leaving: tuple[str, ...]
     seconds: float
+    whole: bool = False
 
     @property
     def text(self) -> str:
-        return f"wait for the last requests to the old containers of {self.service}, at most {self.seconds:g} s"
+        which = "containers" if self.whole else "old containers"
+        return f"wait for the last requests to the {which} of {self.service}, at most {self.seconds:g} s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

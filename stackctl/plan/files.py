@@ -62,6 +62,15 @@ class ProxyFiles:
         text = b"\n".join(self._live.get(site.name, {}).values())
         return {int(one) for one in re.findall(rb"(?<![\w.-])" + re.escape(service.encode()) + rb":(\d+)\b", text)}
 
+    def users(self, service: str) -> frozenset[Domain]:
+        """Return the sites whose live files name ``service``."""
+        proxy, live = self._rendering.proxy, self._observed.live
+        return frozenset(
+            name
+            for name in self.live_sites
+            if _names(self._live.get(name, {}), service) or _names(proxy.about(live, name), service)
+        )
+
     def _cause(self, name: Domain) -> str:
         if name in self._parked:
             return f"{name} is parked"
@@ -72,15 +81,19 @@ class ProxyFiles:
         own = self._live.get(site.name, {})
         return _mentions(own, server) or _mentions(self._rendering.proxy.about(self._observed.live, site.name), server)
 
-    def stage(self, sites: Collection[Site]) -> Iterator[StageFiles | Publish]:
-        """Stage and publish what differs from the live files, of ``sites`` and of all together."""
+    def stage(self, sites: Collection[Site], needs_one: frozenset[str] = frozenset()) -> Iterator[StageFiles | Publish]:
+        """Stage and publish what differs from the live files, of ``sites`` and of all together.
+
+        Those of all together change only if one of ``needs_one`` has not failed.
+        """
         live = self._observed.live
         staged = False
         wanted = self._rendering.render(self._stack, sites, self._tls({}))
         files, surplus = _difference(wanted.shared, self._live.get(None, {}))
         if files or surplus:
             staged = True
-            yield StageFiles(files=files, leave_out=surplus, cause=_cause(live, surplus), without=self._without({}))
+            cause, without = _cause(live, surplus), self._without({})
+            yield StageFiles(files=files, leave_out=surplus, cause=cause, without=without, needs_one=needs_one)
         for site in sites:
             files, surplus = _difference(wanted.sites[site.name], self._live.get(site.name, {}))
             if files or surplus:
@@ -141,8 +154,15 @@ class ProxyFiles:
 def _mentions(files: Files, server: Server) -> bool:
     """Return whether host and port are in the text; each proxy writes an endpoint in its own form."""
     text = b"\n".join(files.values())
-    parts = (server.endpoint.host, str(server.endpoint.port))
-    return all(re.search(rb"(?<![\w.-])" + re.escape(part.encode()) + rb"(?![\w-])", text) for part in parts)
+    return all(_has_word(text, part) for part in (server.endpoint.host, str(server.endpoint.port)))
+
+
+def _names(files: Files, host: str) -> bool:
+    return _has_word(b"\n".join(files.values()), host)
+
+
+def _has_word(text: bytes, word: str) -> bool:
+    return re.search(rb"(?<![\w.-])" + re.escape(word.encode()) + rb"(?![\w-])", text) is not None
 
 
 def _by_site(live: Files, proxy: Proxy) -> dict[Domain | None, dict[str, bytes]]:

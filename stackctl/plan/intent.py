@@ -25,6 +25,7 @@ class Intent:
             never for those of ``force``.
         strict: whether a request that breaks a rule of the CA ends the command before anything is changed.
         ledger: whether the ledger may defer a request; with ``unattended``, consecutive failures defer it too.
+        or_back: write the Compose file as it was before if a deploy fails: then it has changed nothing.
         write_last: write the Compose file after everything else, so that the same command can be repeated
             after a failure; for commands that remove something.
         stop: services to stop and remove.
@@ -49,6 +50,7 @@ class Intent:
     strict: bool = False
     ledger: bool = True
     unattended: bool = False
+    or_back: bool = False
     write_last: bool = False
     stop: frozenset[str] = frozenset()
     delete: tuple[Held, ...] = ()

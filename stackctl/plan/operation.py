@@ -6,8 +6,8 @@ certificate. When an operation fails, the later ones of its scope are skipped; a
 failure of a shared one ends the plan.
 
 Dependencies on other scopes are explicit: ``needs_one`` are scopes of which at least one
-must not have failed. Operations of one ``batch`` are executed together, at the position
-of the first of them.
+must not have failed, ``needs_all`` scopes of which none must. Operations of one ``batch``
+are executed together, at the position of the first of them.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Operation:
     scope: str | None = None
     sharing: tuple[Domain, ...] = ()
     needs_one: frozenset[str] = frozenset()
+    needs_all: frozenset[str] = frozenset()
     batch: str | None = None
 
     @property

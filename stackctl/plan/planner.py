@@ -27,7 +27,6 @@ from stackctl.plan.operations import (
     MakeDummy,
     MoveAside,
     ReloadProxy,
-    RemoveContainers,
     StartService,
     VerifyGone,
     VerifySite,
@@ -37,6 +36,7 @@ from stackctl.plan.operations import (
     WriteSchema,
     WriteStackfile,
 )
+from stackctl.plan.removal import orphans, removal, removals
 from stackctl.plan.repair import repairs
 from stackctl.plan.requests import certificate_requests, name_checks
 from stackctl.plan.retire import RetireLineage
@@ -103,7 +103,9 @@ class _Planner:
             yield from self._copies(everything=self.intent.focus is None)
             yield from self.kept
             yield from self._remove_stale_mounts()
-            first = list(self.files.stage(self.staged))
+            # A deploy that leaves no trace if it fails changes nothing of all sites either.
+            needs_one = frozenset(site.name for site in self.sites) if self.intent.or_back else frozenset()
+            first = list(self.files.stage(self.staged, needs_one))
             yield from run_services(self.stack, self.sites, self.intent, self.observed, self.files, self.pins, first)
             yield from pull_image(self.observed, self.stack.proxy.service, None)
             yield from first
@@ -177,7 +179,7 @@ class _Planner:
             lost = any(f"/{mount.source}".endswith(path) for mount in mounts for path in gone)
             # A container that is recreated for another reason mounts the new directory anyway.
             if lost and self.observed.containers.of(service) and start_cause(self.observed, service) is None:
-                yield self._remove(service, "a directory that it mounts was deleted")
+                yield removal(self.observed, service, "a directory that it mounts was deleted")
                 left = self.observed.containers.without(service)
                 self.observed = replace(self.observed, containers=left)
 
@@ -204,8 +206,10 @@ class _Planner:
         if start:
             if proxy_service.service in self.observed.restarting:
                 # Docker waits longer before each restart: a new container starts at once, with a log of its own.
-                yield self._remove(proxy_service.service, start)
-            yield from self._orphans(proxy=True)  # a proxy under another service name holds the ports
+                yield removal(self.observed, proxy_service.service, start)
+            yield from orphans(
+                self.stack, self.observed, proxy=True
+            )  # a proxy under another service name holds the ports
             yield from start_proxy(self.stack, start, self.observed)
         elif reload_cause:
             yield ReloadProxy(cause=reload_cause, if_published=published)
@@ -254,27 +258,10 @@ class _Planner:
             cause = "its certificate was issued"
             yield VerifySite(site=site, expect_real=True, cause=cause, scope=site.name, batch="issued")
 
-    def _orphans(self, *, proxy: bool) -> Iterator[RemoveContainers]:
-        """Remove containers that stackctl created for a service that the Compose file no longer has."""
-        observed = self.observed
-        known = {*observed.project.services, *self.stack.services}
-        for service in sorted(observed.containers.services - known):
-            containers = observed.containers.of(service)
-            roles = {container.role for container in containers}
-            if None not in roles and ("proxy" in roles) is proxy:
-                yield self._remove(service, "the Compose file no longer has this service")
-
-    def _remove(self, service: str, cause: str) -> RemoveContainers:
-        ids = tuple(container.id for container in self.observed.containers.of(service))
-        return RemoveContainers(service=service, ids=ids, cause=cause, scope=f"service:{service}")
-
     def _clean_up(self, issued: Collection[Site]) -> Iterator[Operation]:
-        for service in sorted(self.intent.stop):
-            if self.observed.containers.of(service):
-                yield self._remove(service, "its app is removed")
-        yield from (orphan for orphan in self._orphans(proxy=False) if orphan.service not in self.intent.stop)
+        yield from removals(self.stack, self.observed, self.files, self.sites, self.intent.stop)
         for name in scaled_to_zero(self.observed, self.sites, everything=self.intent.focus is None):
-            yield self._remove(name, "the Compose file says that it has no containers")
+            yield removal(self.observed, name, "the Compose file says that it has no containers")
         for one in self.intent.delete:
             yield DeleteCertificate(held=one, cause="requested")
         for one in self.intent.retire:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from stackctl.model.deploying import DeploySettings, Reason
+from stackctl.model.deploying import CANARY_ROLE, DeploySettings, Reason
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Server, Site
 from stackctl.model.stack import Stack
-from stackctl.observed.containers import Container
+from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.state import Observed
 from stackctl.plan.files import ProxyFiles
 from stackctl.plan.services import is_current, start_cause
@@ -51,6 +51,8 @@ class Rollout:
         moved: whether the live files do not have its port yet.
         ports_before: its new ports, each with that of its old containers; None if these are not known.
         scaled: whether only the number of its containers changes.
+        joins: whether it is a canary that gets no requests yet: nothing of it is replaced, and it is as it should be
+            before the first client gets it.
     """
 
     service: Service
@@ -65,6 +67,7 @@ class Rollout:
     moved: bool
     ports_before: Mapping[int, int] | None
     scaled: bool
+    joins: bool
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -139,10 +142,12 @@ def _rollout(  # noqa: PLR0913  (the service, and what decides about it)
     left = pins.get(service.name, {})
     pinned = frozenset(left)
     scaled = len(current) == len(containers)
-    if scaled and (not service.counted or len(containers) == service.replicas) and not _is_half_awaited(up, pinned):
+    joins = service.role == CANARY_ROLE and moved and all(one in current for one in up) and service.replicas > 0
+    is_whole = not service.counted or len(containers) == service.replicas
+    if scaled and not joins and is_whole and not _is_half_awaited(up, pinned):
         return None
-    cause = start_cause(observed, service.name) or "a deploy was interrupted"
-    if not up or not service.replicas or service.name in observed.restarting:
+    cause = start_cause(observed, service.name) or ("it gets no requests yet" if joins else "a deploy was interrupted")
+    if not joins and (not up or not service.replicas or service.name in observed.restarting):
         return None
     if not all(one.addresses for one in up):
         return None  # an engine that does not report the addresses of containers
@@ -162,11 +167,14 @@ def _rollout(  # noqa: PLR0913  (the service, and what decides about it)
         ended=tuple(one for one in containers if not one.running),
         sites=sites,
         cause=cause,
-        reason=None if scaled else settings.stop_first or _reason(observed, stack, service, settings),
+        reason=None
+        if scaled or joins
+        else settings.stop_first or stop_reason(observed.project, observed.containers, stack, service),
         switched=bool(pinned) and pinned <= {address for one in new for address in one.addresses},
         moved=moved,
         ports_before=files.ports_before(sites, service.name) if moved else _known_ports(old, left),
-        scaled=scaled,
+        scaled=scaled and not joins,
+        joins=joins,
     )
 
 
@@ -188,18 +196,17 @@ def _is_out_of_reach(observed: Observed, stack: Stack, service: Service) -> bool
     return bool(reached and service.networks) and not reached & observed.project.networks_of(service)
 
 
-def _reason(observed: Observed, stack: Stack, service: Service, settings: DeploySettings) -> Reason | None:
+def stop_reason(project: Project, containers: Deployment, stack: Stack, service: Service) -> Reason | None:
     """Return what besides its own definition prevents a second container, or None."""
-    for other in observed.project.services.values():
+    settings = stack.deploys.get(service.name, DeploySettings())
+    for other in project.services.values():
         used = (one.removeprefix("service:").partition(":")[0] for keys in other.uses.values() for one in keys)
         if service.name in {*other.follows, *used}:
             where = stack.deploys[other.name].where if other.name in stack.deploys else str(other.name)
             return Reason(f"the service {other.name} uses its container", where)
     # A volume that only the image declares belongs to its container: a second one would begin with an empty one.
     named = {mount.target.rstrip("/") for mount in service.mounts}
-    own = next(
-        (target for one in observed.containers.of(service.name) for target in one.writes if target not in named), None
-    )
+    own = next((target for one in containers.of(service.name) for target in one.writes if target not in named), None)
     if own is not None and not settings.start_first:
         return Reason(f"it has a volume of its own at {own}", settings.where)
     return None

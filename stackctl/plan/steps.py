@@ -82,8 +82,9 @@ def _deploy(rolled: Sequence[Rollout], observed: Observed, staged: Sequence[Stag
         yield from (replace(pull, sharing=sharing) for pull in pull_image(observed, one.service.name, scope))
     for one in rolled:
         if one.settings.before and len(one.new) < one.service.replicas and not one.scaled:
-            yield RunBefore(command=one.settings.before, cause=one.cause, **_step(one))
-    gentle = [one for one in rolled if not one.has_gap]
+            yield RunBefore(command=one.settings.before, joins=one.joins, cause=one.cause, **_step(one))
+    yield from _join([one for one in rolled if one.joins])
+    gentle = [one for one in rolled if not one.has_gap and not one.joins]
     yield from _begin(gentle)
     for number in range(max((len(one.waves) for one in gentle), default=0)):
         waves = [(one, one.waves[number]) for one in gentle if number < len(one.waves)]
@@ -100,11 +101,28 @@ def _deploy(rolled: Sequence[Rollout], observed: Observed, staged: Sequence[Stag
             )
 
 
-def _begin(rolled: Sequence[Rollout]) -> Iterator[Operation]:
+def _join(rolled: Sequence[Rollout]) -> Iterator[Operation]:
+    """Yield the steps of canaries that no client gets yet: the files by which they do go live afterwards."""
+    yield from _ended(rolled)
+    for one in rolled:
+        starts = one.service.replicas - len(one.new)
+        if starts > 0:
+            yield StartBeside(
+                old=(), count=one.service.replicas, starts=starts, joins=True, cause=one.cause, **_step(one)
+            )
+    for one in rolled:
+        yield _await(one, "ready canary")
+
+
+def _ended(rolled: Sequence[Rollout]) -> Iterator[Operation]:
     for one in rolled:
         if one.ended:
             ids, labels = _ids(one.ended), _labels(one.ended)
             yield RetireContainers(ids=ids, labels=labels, cause="it does not run", batch="ended", **_step(one))
+
+
+def _begin(rolled: Sequence[Rollout]) -> Iterator[Operation]:
+    yield from _ended(rolled)
     for one in rolled:
         if not one.switched and one.waves and (one.waves[0].starts or not one.scaled):
             ids, labels = _ids(one.serving), _labels(one.serving)
@@ -118,14 +136,19 @@ def _start(waves: Sequence[tuple[Rollout, Wave]], kind: str) -> Iterator[Operati
     for one, wave in waves:
         if one.scaled and wave.leaving:
             continue  # those that stay serve already
-        yield AwaitNew(
-            old=_ids(one.old),
-            ports=one.ports,
-            settings=one.settings,
-            cause="only then they get requests",
-            batch=f"ready {kind}",
-            **_step(one),
-        )
+        yield _await(one, f"ready {kind}")
+
+
+def _await(one: Rollout, batch: str) -> AwaitNew:
+    return AwaitNew(
+        old=_ids(one.old),
+        ports=one.ports,
+        settings=one.settings,
+        joins=one.joins,
+        cause="only then they get requests",
+        batch=batch,
+        **_step(one),
+    )
 
 
 def _leave(waves: Sequence[tuple[Rollout, Wave]], kind: str, staged: Sequence[StageFiles]) -> Iterator[Operation]:
@@ -155,7 +178,7 @@ def _leave(waves: Sequence[tuple[Rollout, Wave]], kind: str, staged: Sequence[St
 def _unpin(rolled: Sequence[Rollout], pins: Pins, sites: Collection[Site]) -> Iterator[UnpinServices]:
     """Yield what ends every pin: those of ``rolled``, and those that an interrupted deploy left behind."""
     left = {name for site in sites for name in site.services if name in pins}
-    names = {one.service.name for one in rolled if not one.has_gap} | left
+    names = {one.service.name for one in rolled if not one.has_gap and not one.joins} | left
     if names:
         cause = "the deploy ends" if rolled else "a deploy was interrupted"
         yield UnpinServices(services=tuple(sorted(names)), cause=cause)

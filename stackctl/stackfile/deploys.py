@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from stackctl.errors import InputError
 from stackctl.model import values
-from stackctl.model.deploying import DRAIN_SECONDS, DeploySettings, HealthCheck, Reason
+from stackctl.model.deploying import CANARY_ROLE, DRAIN_SECONDS, DeploySettings, HealthCheck, Reason, base_of
 from stackctl.model.project import Project, Service
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY, checked, decode
@@ -27,7 +27,8 @@ def deploys_of(doc: Document, project: Project) -> Mapping[str, DeploySettings]:
 
 
 def _settings(doc: Document, service: Service) -> DeploySettings:
-    body: Path = ("services", service.name)
+    # A canary extends its service in Compose; the keys of that are its own here too.
+    body: Path = ("services", base_of(service.name) if service.role == CANARY_ROLE else service.name)
     deploy: Path = (*body, KEY, "deploy")
     keys = decode(doc, deploy, DeployKeys) if doc.entry(deploy) is not None else DeployKeys()
     before = () if keys.before is None else checked(doc, (*deploy, "before"), _command, keys.before)

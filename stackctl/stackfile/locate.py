@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stackctl.errors import StackfileError
 from stackctl.reading import read_regular
+from stackctl.stackfile.document import Document
 
 DEFAULT_NAME = "docker-compose.yml"
 KNOWN_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -95,6 +96,16 @@ def refuse_foreign_keys(files: ComposeFiles, included: Iterable[str] = ()) -> No
                 where=f"{files.name_of(path)}:{line}",
                 hint="move it there",
             )
+
+
+def others_with(files: ComposeFiles, service: str) -> tuple[Path, ...]:
+    """Return the override files that define ``service`` too."""
+    found = ((path, _text(path, files.directory)) for path in files.others)
+    return tuple(
+        path
+        for path, text in found
+        if text is not None and service in Document.parse(text, files.name_of(path)).names(("services",))
+    )
 
 
 def _env_files(directory: Path, environment: Mapping[str, str]) -> list[Path]:

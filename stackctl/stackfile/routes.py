@@ -16,7 +16,7 @@ from stackctl.stackfile.matches import has_prefix_alone, match_of, prefixes
 from stackctl.stackfile.schema import AnswerKeys, AppKeys, RouteKeys, ServiceKeys
 from stackctl.stackfile.servers import Services, outside_server, service_server
 
-_TO_SERVER = ("service", "port", "upstream", "upstreams")
+TO_SERVER = ("service", "port", "upstream", "upstreams")
 _DONE_BY_PROXY = ("redirect", "answer", "deny")
 
 
@@ -104,7 +104,7 @@ def _cannot_strip(doc: Document, path: Path) -> StackfileError:
 
 
 def _action(doc: Document, path: Path, keys: RouteKeys, own: Backend | None, known: Services) -> Action:
-    given = [key for key in (*_TO_SERVER, *_DONE_BY_PROXY) if getattr(keys, key) is not None]
+    given = [key for key in (*TO_SERVER, *_DONE_BY_PROXY) if getattr(keys, key) is not None]
     by_proxy = [key for key in given if key in _DONE_BY_PROXY]
     if by_proxy and len(given) > 1:
         raise StackfileError(
@@ -142,7 +142,7 @@ def _refuse_useless(doc: Document, path: Path, keys: RouteKeys, *, needs_server:
 
 
 def _servers(doc: Document, path: Path, keys: RouteKeys, own: Backend | None, known: Services) -> tuple[Server, ...]:
-    given = [key for key in _TO_SERVER if getattr(keys, key) is not None]
+    given = [key for key in TO_SERVER if getattr(keys, key) is not None]
     if keys.upstream is not None and given == ["upstream"]:
         return (outside_server(doc, path, keys, keys.upstream, (*path, "upstream")),)
     if given == ["upstreams"]:

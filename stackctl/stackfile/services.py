@@ -158,6 +158,11 @@ def app_block(  # noqa: PLR0913  (one argument for each key)
     return render("compose/app.yml.j2", service=service, parts=parts, port=port, route=route)
 
 
+def canary_block(canary: str, service: str, image: str) -> str:
+    """Return a service that is like ``service``, but for its image."""
+    return render("compose/canary.yml.j2", canary=canary, service=service, image=image)
+
+
 def outside_block(  # noqa: PLR0913  (one argument for each key)
     domains: Sequence[Domain],
     *,

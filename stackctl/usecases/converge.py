@@ -10,7 +10,7 @@ from functools import cache
 from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
-from stackctl.errors import DeployFailed, InputError, RequestLoop, StackfileError
+from stackctl.errors import DeployFailed, InputError, RequestLoop, StackctlError, StackfileError
 from stackctl.model.project import Project
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -257,8 +257,26 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     if not any(step.stopped for step in result.steps):
         unrecorded = record_change(context, loaded.doc.text, stack, intent, observed, result.steps) or unrecorded
     elif any(isinstance(error, DeployFailed) for error in result.errors):
-        unrecorded = record_failed(context, loaded.doc.text, stack, intent, observed, result.steps) or unrecorded
+        text = _taken_back(context, loaded, result) if intent.or_back else loaded.doc.text
+        unrecorded = record_failed(context, text, stack, intent, observed, result.steps) or unrecorded
     return replace(result, notes=(*notes, unrecorded)) if unrecorded else result
+
+
+def _taken_back(context: Context, loaded: Loaded, result: Result[None]) -> str:
+    """Write the Compose file as it was before a deploy that failed, and return its text."""
+    after, before = loaded.doc.text, loaded.before
+    try:
+        assert before is not None, "there is something to deploy"
+        context.directory.write_stackfile(before, after)
+    except StackctlError as problem:
+        context.report.note(f"the file names the new version still: {problem}")
+        return after
+    for error in result.errors:
+        if isinstance(error, DeployFailed):
+            error.hint = (
+                f"{loaded.doc.name} is as before, and so is where requests go: correct the image, and try again"
+            )
+    return before
 
 
 def _published(context: Context, loaded: Loaded) -> Loaded:

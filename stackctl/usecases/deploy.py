@@ -11,6 +11,7 @@ from stackctl.model.deploying import DeploySettings
 from stackctl.model.stack import Stack
 from stackctl.model.values import ServiceName
 from stackctl.plan.intent import Intent
+from stackctl.stackfile.document import Document
 from stackctl.stackfile.scalars import set_text
 from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
@@ -54,24 +55,39 @@ def deploy(context: Context, name: str, options: DeployOptions, *, dry_run: bool
         EngineError: the image is not available; nothing was changed.
     """
     loaded = load_current(context)
-    services = _services(loaded.stack, name)
+    services = services_of(loaded.stack, name)
     if options.image is not None:
-        loaded = _with_image(context, loaded, services, options.image)
+        if len(services) > 1:
+            raise InputError(
+                f"the site has several services: {', '.join(services)}",
+                hint="name the service instead of the site",
+                field="image",
+            )
+        loaded = with_image(context, loaded, services[0], loaded.doc, options.image, options.image)
     if not dry_run:
         for service in services:
-            _pull(context, loaded, service, needed=options.image is not None)
-    stack = loaded.stack
-    changed: dict[str, DeploySettings] = {
-        one: options.applied(stack.deploys.get(one, DeploySettings())) for one in services
-    }
-    loaded = replace(loaded, stack=replace(stack, deploys={**stack.deploys, **changed}))
-    focus = frozenset(site.name for site in stack.sites if set(services) & set(site.services))
+            pull(context, loaded, service, needed=options.image is not None)
+    loaded = with_options(loaded, services, options)
+    focus = frozenset(site.name for site in loaded.stack.sites if set(services) & set(site.services))
     intent = Intent(focus=focus, services=frozenset(services), issue=False, align=False)
     return converge(context, "deploy", loaded, intent, dry_run=dry_run)
 
 
-def _services(stack: Stack, name: str) -> tuple[ServiceName, ...]:
-    """Return the services that ``name`` stands for: those of a site, or itself."""
+def with_options(loaded: Loaded, services: Collection[ServiceName], options: DeployOptions) -> Loaded:
+    """Return ``loaded`` with the settings of ``services`` as ``options`` say."""
+    stack = loaded.stack
+    changed: dict[str, DeploySettings] = {
+        one: options.applied(stack.deploys.get(one, DeploySettings())) for one in services
+    }
+    return replace(loaded, stack=replace(stack, deploys={**stack.deploys, **changed}))
+
+
+def services_of(stack: Stack, name: str) -> tuple[ServiceName, ...]:
+    """Return the services that ``name`` stands for: those of a site, or itself.
+
+    Raises:
+        InputError: it stands for none.
+    """
     site = stack.site(name.lower())
     if site is not None and site.services:
         return site.services
@@ -87,18 +103,17 @@ def _services(stack: Stack, name: str) -> tuple[ServiceName, ...]:
     raise InputError(f"{name!r} is neither a site nor a service of one", hint=known)
 
 
-def _with_image(context: Context, loaded: Loaded, services: Collection[ServiceName], image: str) -> Loaded:
-    """Return the file with another image in the one line of the service."""
-    if len(services) > 1:
-        raise InputError(
-            f"the site has several services: {', '.join(services)}",
-            hint="name the service instead of the site",
-            field="image",
-        )
-    (service,) = services
+def with_image(  # noqa: PLR0913  (the file, the line in it, and what Compose makes of that)
+    context: Context, loaded: Loaded, service: ServiceName, doc: Document, image: str, wanted: str | None
+) -> Loaded:
+    """Return ``doc`` with ``image`` in the one line of the service, which Compose is to resolve as ``wanted``.
+
+    Raises:
+        StackfileError: the line cannot be edited, or another file overrides it.
+    """
     path = ("services", service, "image")
-    after = load(context, set_text(loaded.doc, path, image), loaded.before)
-    if after.project.services[service].image != image:
+    after = load(context, set_text(doc, path, image), loaded.before)
+    if after.project.services[service].image != wanted:
         raise StackfileError(
             f"another Compose file gives {service} the image {after.project.services[service].image}",
             where=after.doc.where_of(path),
@@ -107,7 +122,7 @@ def _with_image(context: Context, loaded: Loaded, services: Collection[ServiceNa
     return after
 
 
-def _pull(context: Context, loaded: Loaded, service: ServiceName, *, needed: bool) -> None:
+def pull(context: Context, loaded: Loaded, service: ServiceName, *, needed: bool) -> None:
     """Pull the image of a service, or its newer version, unless it is built here or kept as it is."""
     resolved = loaded.project.services.get(service)
     policy = loaded.doc.data(("services", service, "pull_policy"))

@@ -8,7 +8,9 @@ from dataclasses import replace
 from stackctl.certs.held import Held, held, owned
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
+from stackctl.model.deploying import CANARY_ROLE
 from stackctl.model.matching import EVERY_PATH, PathMatch
+from stackctl.model.project import Service
 from stackctl.model.routing import Server, Site
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
@@ -24,6 +26,9 @@ from stackctl.stackfile.settings import block_of
 from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
 from stackctl.wording import listed
+
+_WRITTEN = ("app", CANARY_ROLE)
+"""The roles of services that end with their last route."""
 
 
 def remove_app(  # noqa: PLR0913  (what to remove, and one parameter per option)
@@ -60,7 +65,8 @@ def remove_app(  # noqa: PLR0913  (what to remove, and one parameter per option)
     removed = blocks[0].routes if path is None else (place.placed,)
     users = _users(loaded, site, blocks, removed)
     own = _own_services(loaded, removed, users)
-    stop = frozenset[str]() if keep_service else own
+    canaries = frozenset(one for one in own if loaded.project.services[one].role == CANARY_ROLE)
+    stop = canaries if keep_service else own
     doc = _edited(loaded, place, path, stop)
     after = _loaded_without(context, loaded, doc, stop)
     left = {found.name for found in map(after.stack.site, site.domains) if found is not None}
@@ -185,7 +191,7 @@ def _own_services(loaded: Loaded, removed: Collection[Placed], users: Mapping[st
     return frozenset(
         service.name
         for service in services
-        if service is not None and service.role == "app" and _is_written(loaded.doc, service.name)
+        if service is not None and service.role in _WRITTEN and _is_written(loaded.doc, service)
     )
 
 
@@ -194,10 +200,10 @@ def _services(placed: Collection[Placed]) -> list[str]:
     return list(dict.fromkeys(server.service for server in servers if server.service is not None))
 
 
-def _is_written(doc: Document, service: str) -> bool:
+def _is_written(doc: Document, service: Service) -> bool:
     """Return whether the Compose file itself labels the service as stackctl's: labels are merged and inherited too."""
-    own = {str(key.value) for key in doc.own_keys(("services", service))}
-    return "labels" in own and has_role(doc.data(("services", service)), "app")
+    own = {str(key.value) for key in doc.own_keys(("services", service.name))}
+    return "labels" in own and has_role(doc.data(("services", service.name)), service.role or "")
 
 
 def _edited(loaded: Loaded, place: Place, path: PathMatch | None, stop: frozenset[str]) -> Document:

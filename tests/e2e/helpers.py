@@ -93,8 +93,8 @@ def wait_until(condition: Callable[[], T], seconds: float = 30.0, what: str = "t
         time.sleep(0.05)
 
 
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=180)
+def docker(*arguments: str, stdin: str | None = None) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=180, input=stdin)
     assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
     return done.stdout.strip()
 

@@ -31,10 +31,13 @@ class Load:
 
 @contextmanager
 def load(address: str, name: str) -> Iterator[Load]:
-    """Let clients ask meanwhile, three of ten requests being a POST; none asks twice."""
+    """Let clients ask meanwhile, three of ten requests being a POST; none asks twice.
+
+    To the proxy they are many: each connection is of several programs in turn.
+    """
     seen, ended, lock = Load(), threading.Event(), threading.Lock()
 
-    def client() -> None:
+    def client(who: int) -> None:
         context = trusting(None)
         connection = Secure(address, name, context)
         for number in itertools.count():
@@ -42,7 +45,7 @@ def load(address: str, name: str) -> Iterator[Load]:
                 break
             method, body = ("POST", BODY) if number % 10 in {2, 5, 8} else ("GET", None)
             try:
-                connection.request(method, "/", body)
+                connection.request(method, "/", body, {"User-Agent": f"client {who}.{number % 20}"})
                 response = connection.getresponse()
                 text = response.read()
                 said = _app(text) if response.status == 200 else None
@@ -58,7 +61,7 @@ def load(address: str, name: str) -> Iterator[Load]:
             ended.wait(0.01)
         connection.close()
 
-    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
+    threads = [threading.Thread(target=client, args=(who,)) for who in range(CLIENTS)]
     for thread in threads:
         thread.start()
     try:

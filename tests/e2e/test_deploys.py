@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import threading
+from collections.abc import Mapping
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.e2e.websocket import WebSocket
 pytestmark = pytest.mark.e2e
 
 APP = ROOT / "tests/lab/app/app.py"
+IMAGES = ("stackctl-lab/app:tried-1", "stackctl-lab/app:tried-2", "stackctl-lab/app:tried-sick")
+"""The lab's app with a name of its own in each, and one that never gets ready."""
 
 
 def services(stack: Stack) -> str:
@@ -33,6 +36,16 @@ def services(stack: Stack) -> str:
       port: 8000
       health: {{path: /healthz}}
       deploy: {{drain: 20s, timeout: 30s}}
+  tried:
+    image: {IMAGES[0]}
+    restart: always
+    environment: {{BOOT: "0", WARM: "1", ON_SIGTERM: exit}}
+    stop_grace_period: 1s
+    x-stackctl:
+      domains: [{stack.domain("tried")}, {stack.domain("www")}]
+      port: 8000
+      health: {{path: /healthz}}
+      deploy: {{drain: 20s, timeout: 5s}}
   alone:
     image: {APP_IMAGE}
     container_name: {stack.token}-alone
@@ -45,6 +58,8 @@ def services(stack: Stack) -> str:
 
 @pytest.fixture(scope="module")
 def stack(new_stack: NewStack) -> Stack:
+    for image, line in zip(IMAGES, ("ENV APP_NAME=first", "ENV APP_NAME=second", "CMD false"), strict=True):
+        docker("build", "--quiet", "--tag", image, "-", stdin=f"FROM {APP_IMAGE}\n{line}\n")
     made = new_stack()
     made.init()
     text = made.file.read_text()
@@ -61,12 +76,14 @@ def version(stack: Stack, number: int, **environment: str) -> None:
     stack.file.write_text(re.sub(r"environment: \{\"?APP_NAME\"?: .*ON_SIGTERM.*\}", new, text, count=1))
 
 
-def slow(stack: Stack, seconds: int) -> tuple[threading.Thread, list[str]]:
+def slow(
+    stack: Stack, seconds: int, label: str = "shop", headers: Mapping[str, str] | None = None
+) -> tuple[threading.Thread, list[str]]:
     """Begin a request that takes so long; the list gets the app that has answered."""
     found: list[str] = []
 
     def ask() -> None:
-        reply = stack.https(stack.domain("shop"), f"/slow?seconds={seconds}", trust=False)
+        reply = stack.https(stack.domain(label), f"/slow?seconds={seconds}", headers=headers, trust=False)
         found.append(reply.json()["app"])
 
     thread = threading.Thread(target=ask)
@@ -143,3 +160,44 @@ def test_a_service_that_cannot_run_twice_stops_first_and_the_gap_is_told(stack: 
     done = stack.ok("up", "--no-issue")
     assert re.search(r"alone: stopped first, and answered again after \d+\.\d s", done.stdout)
     assert stack.https(stack.domain("alone"), trust=False).json()["app"] == "v2"
+
+
+def test_a_canary_is_aborted_and_another_one_promoted_and_no_request_is_lost(stack: Stack) -> None:
+    name, before = stack.domain("tried"), stack.file.read_text()
+    old = stack.containers()["tried"]
+    begin = ("deploy", name, "--image", IMAGES[1], "--canary", "30%", "--cookie", "group=beta")
+    with load(stack.address, name) as seen:
+        stack.ok(*begin)
+        began = seen.total
+        wait_until(lambda: seen.total > began + 400)
+        share = seen.answers["second"] / seen.total
+        assert stack.https(name, headers={"Cookie": "group=beta"}, trust=False).json()["app"] == "second"
+        stack.compose("up", "--detach")
+        assert stack.containers()["tried"] == old, "Compose has nothing to change"
+        thread, answered = slow(stack, 3, "tried", {"Cookie": "group=beta"})
+        stack.ok("abort", "tried")
+        thread.join()
+        assert stack.file.read_text() == before
+        assert "tried-canary" not in stack.containers()
+        stack.ok(*begin)
+        stack.ok("promote", name)
+        answers = seen.answers["second"]
+        wait_until(lambda: seen.answers["second"] > answers + 50)
+        settled = seen.answers["first"]
+        wait_until(lambda: seen.answers["second"] > answers + 400)
+        assert seen.answers["first"] == settled
+    assert seen.lost == []
+    assert answered == ["second"], "its request ended on the canary"
+    assert 0.05 < share < 0.6
+    assert "tried-canary" not in stack.file.read_text()
+    assert "tried-canary" not in stack.containers()
+    assert "nothing to do" in stack.ok("plan", "--no-issue").stdout
+
+
+def test_a_canary_that_never_gets_ready_is_taken_away_and_nobody_saw_it(stack: Stack) -> None:
+    before, there = stack.file.read_text(), stack.containers()
+    with load(stack.address, stack.domain("tried")) as seen:
+        done = stack.fails(11, "deploy", "tried", "--image", IMAGES[2], "--canary", "50%")
+    assert seen.lost == []
+    assert "the new container" in done.stderr
+    assert (stack.file.read_text(), stack.containers()) == (before, there)

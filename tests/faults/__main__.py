@@ -38,6 +38,7 @@ FAMILIES: dict[str, Callable[[Run], None]] = {
     "disk": disk_faults.rows,
     "renew": kills.renew,
     "deploys": kills.deploys,
+    "canaries": kills.canaries,
     "init": kills.init,
     "DNS": dns_faults.rows,
     "time": time_faults.rows,

@@ -52,8 +52,15 @@ def points(plan: Operations) -> list[tuple[int, str, str]]:
     return [(n, when, one["kind"]) for n, one in enumerate(plan, 1) for when in ("before", "after")]
 
 
-def around(bed: Bed, command: Sequence[str], plan: Operations, point: tuple[int, str, str], expected: State) -> None:
-    """Add the row of one point of ``command``."""
+def around(
+    bed: Bed,
+    command: Sequence[str],
+    plan: Operations,
+    point: tuple[int, str, str],
+    expected: State,
+    again: Sequence[str] | None = None,
+) -> None:
+    """Add the row of one point of ``command``, which ``again`` finishes; None for the same command."""
     number, when, kind = point
 
     def broken() -> str:
@@ -61,7 +68,7 @@ def around(bed: Bed, command: Sequence[str], plan: Operations, point: tuple[int,
         return ""
 
     where = f"`{command[0]}` killed {when} {number}/{len(plan)} {kind}"
-    case(bed, FAMILY, where, broken=broken, again=command, expected=expected)
+    case(bed, FAMILY, where, broken=broken, again=again or command, expected=expected)
 
 
 def there_and_back(one: Bed, there: Sequence[str], back: Sequence[str]) -> None:
@@ -99,6 +106,31 @@ def deploys(run: Run) -> None:
             if not run.quick or point[1:] in TELLING:
                 one.stack.ok(*back)
                 around(one, command, plan, point, expected)
+
+
+def canaries(run: Run) -> None:
+    """Kill ``deploy --canary``, ``abort`` and ``promote`` of the site that the client asks: 'up' finishes each."""
+    with bed(run) as one:
+        docker("tag", APP_IMAGE, NEXT)
+        begin = ["deploy", one.steady, "--image", NEXT, "--canary", "20%"]
+        abort, promote = ["abort", one.steady], ["promote", one.steady]
+        back = ["deploy", one.steady, "--image", APP_IMAGE]
+        for command, first, undo in ((begin, None, abort), (abort, begin, None), (promote, begin, back)):
+            if first is not None:
+                one.stack.ok(*first)
+            plan = planned(one.stack, command)
+            one.stack.ok(*command)
+            expected = one.state()
+            for point in points(plan):
+                if not run.quick or point[1:] in TELLING:
+                    for step in (undo, first):
+                        if step is not None:
+                            one.stack.ok(*step)
+                    # Before the file is written, nothing says yet what is to be done.
+                    again = command if point[:2] == (1, "before") else ["up"]
+                    around(one, command, plan, point, expected, again)
+            if undo is not None:
+                one.stack.ok(*undo)
 
 
 def renew(run: Run) -> None:

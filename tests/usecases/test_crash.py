@@ -13,7 +13,10 @@ import pytest
 from stackctl.adapters.fakes.faults import Killed
 from stackctl.plan.operation import Operation
 from stackctl.proxies.nginx.proxy import Nginx
+from stackctl.stackfile.canaries import Share
 from stackctl.stackfile.document import Document
+from stackctl.usecases.canary import abort, promote, start_canary
+from stackctl.usecases.deploy import DeployOptions
 from stackctl.usecases.result import Result
 from tests.usecases.test_init import SHOP
 from tests.usecases.world import Notes, World, done
@@ -52,6 +55,8 @@ class Scenario:
     prepare: Callable[[World], object]
     command: Callable[[World], Result[object]]
     gone: frozenset[str] = frozenset()
+    again: Callable[[World], Result[object]] | None = None
+    """What finishes it, if not the same command."""
 
 
 def empty(_world: World) -> None:
@@ -155,6 +160,34 @@ def deployed(world: World) -> None:
     done(world.up())
 
 
+def newer_image_in_the_registry(world: World) -> None:
+    shared_service(world)
+    world.fake.registry["one:2"] = world.fake.images["one:2"] = (8000,)
+
+
+def canary_on(world: World) -> None:
+    newer_image_in_the_registry(world)
+    done(begin_canary(world))
+
+
+def begin_canary(world: World) -> Result[None]:
+    options = DeployOptions(image="one:2")
+    return start_canary(world.host, "one", Share(10), options, dry_run=world.dry_run)
+
+
+def end_canary(end: Callable[..., Result[None]]) -> Callable[[World], Result[object]]:
+    return lambda world: end(world.host, "one", DeployOptions(), dry_run=world.dry_run)
+
+
+def finish_canary(world: World) -> Result[object]:
+    """Killed before the file was written, the same command is needed; afterwards 'up' is enough."""
+    return world.up() if "one-canary" in world.text else begin_canary(world)
+
+
+def finish(end: Callable[..., Result[None]]) -> Callable[[World], Result[object]]:
+    return lambda world: end_canary(end)(world) if "one-canary" in world.text else world.up()
+
+
 LOOKS = ("image_id", "exposed_ports", "resolve", "publisher")
 ACTS = ("up ", "execute", "remove ", "issue")
 
@@ -181,6 +214,9 @@ SCENARIOS = {
     "up with a newer image": Scenario(newer_image, World.up),
     "up with a newer image that stops first": Scenario(newer_image_alone, World.up),
     "up with replicas that have another port": Scenario(replicas_with_a_newer_port, World.up),
+    "deploy --canary": Scenario(newer_image_in_the_registry, begin_canary, again=finish_canary),
+    "promote": Scenario(canary_on, end_canary(promote), again=finish(promote)),
+    "abort": Scenario(canary_on, end_canary(abort), again=finish(abort)),
     "rollback of a deploy": Scenario(deployed, World.rollback),
     "rollback of add-app": Scenario(one_more, World.rollback, TWO),
     "rollback of remove-app": Scenario(one_less, World.rollback),
@@ -279,7 +315,7 @@ def test_the_same_command_again_finishes_what_a_crash_cut_short(name: str, prepa
         world.report, world.fake.kill_before, world.fake.kill_after = Notes(), None, None
         try:
             check_meanwhile(world, served, texts)
-            done(scenario.command(world))
+            done((scenario.again or scenario.command)(world))
             reached = state(world)
             differs = [key for key in expected if reached[key] != expected[key]]
             assert not differs, "; ".join(f"{key}: {_short(reached[key], expected[key])}" for key in differs)

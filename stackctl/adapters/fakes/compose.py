@@ -45,9 +45,24 @@ def resolve_project(
     bodies = {name: body or {} for name, body in (doc.data(("services",)) or {}).items()}
     known = dict(values)
     interpolated = tuple(_interpolated(one, known, file) for one in texts)
+    bodies = {name: _extended(doc, name, bodies) for name in bodies}
     services = {name: _service(doc, name, body) for name, body in bodies.items() if not body.get("profiles")}
     name = doc.data(("name",)) or re.sub(r"[^a-z0-9_-]", "", directory.lower()).lstrip("_-")
     return Project(name, services, interpolated)
+
+
+def _extended(doc: Document, name: str, bodies: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the body of a service with what it has of the one that it extends."""
+    own = dict(bodies[name])
+    extends = own.pop("extends", None)
+    if extends is None:
+        return own
+    base = extends["service"]
+    if base not in bodies:
+        where = doc.where_of(("services", name))
+        raise StackfileError(f"Compose rejects the file: cannot extend service {base!r}: not found", where=where)
+    above = _extended(doc, base, bodies)
+    return {**above, **own, "labels": {**_pairs(above.get("labels")), **_pairs(own.get("labels"))}}
 
 
 def mounted_from(project: Project, files: ComposeFiles) -> Project:

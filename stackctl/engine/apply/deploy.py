@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from stackctl.engine.apply.drain import OldWorkers
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one
 from stackctl.engine.apply.live import LiveProxy
-from stackctl.engine.apply.ready import SERVES_ON, Readiness
+from stackctl.engine.apply.ready import Readiness, serves_on
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import proxy_networks
 from stackctl.engine.waiting import wait_for
@@ -48,7 +47,6 @@ class Deploys:
         self._project = observed.project.name
         self._proxy = context.proxy_of(stack)
         self._live = live
-        self._workers = OldWorkers(context, stack, self._project)
 
     @property
     def handlers(self) -> Handlers:
@@ -74,7 +72,7 @@ class Deploys:
             said = "\n".join(done.text.strip().splitlines()[-_LINES:])
             raise DeployFailed(
                 f"'before' of {operation.service} failed with exit code {done.code}\n{said}",
-                hint=SERVES_ON,
+                hint=serves_on(operation),
             )
 
     def _start(self, operation: StartBeside) -> None:
@@ -88,13 +86,13 @@ class Deploys:
         except EngineError as error:
             left = self._containers().of(operation.service)
             self._context.orchestrator.remove(
-                [one.id for one in left if one.id not in operation.old and not one.running]
+                [one.id for one in left if one.id not in operation.old and (operation.joins or not one.running)]
             )
             if error.everywhere:
                 raise
             raise DeployFailed(
                 f"no new container of {operation.service} starts: {error.message}",
-                hint=SERVES_ON,
+                hint=serves_on(operation),
             ) from error
 
     def _await(self, operations: Sequence[AwaitNew]) -> Errors:
@@ -190,7 +188,6 @@ class Deploys:
         if by_site:
             rejected = {operation.scope: error for operation, error in self._live.publish().rejected}
         if self._containers().is_running(self._stack.proxy.service) and not self._live.is_loaded():
-            self._workers.remember()
             self._live.reload()
         return rejected
 
@@ -200,7 +197,7 @@ class Deploys:
         seconds = max(operation.seconds for operation in operations)
         leaving = {one for operation in operations for one in operation.leaving}
         addresses = {at for one in self._containers() if one.id in leaving for at in one.addresses}
-        if not self._workers.wait(addresses, seconds):
+        if not self._live.workers.wait(addresses, seconds):
             names = ", ".join(dict.fromkeys(operation.service for operation in operations))
             self._context.report.note(
                 f"{names}: the proxy still has connections of before after {seconds:g} s;"

@@ -131,6 +131,8 @@ class Executor:
             return True
         if operation.needs_one and operation.needs_one <= self._failed:
             return True
+        if operation.needs_all & self._failed:
+            return True
         if isinstance(operation, Publish):
             return self._staging.is_empty
         return isinstance(operation, ReloadProxy) and operation.if_published and not self._staging.has_published

@@ -1,10 +1,11 @@
-"""The proxy with its live files: publish what is staged, and let the proxy load it."""
+"""The proxy with its live files: publish what is staged, let the proxy load it, and know its old workers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from stackctl.engine.apply import prove
+from stackctl.engine.apply.drain import OldWorkers
 from stackctl.engine.apply.staging import Published, Staging
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
@@ -23,6 +24,7 @@ class LiveProxy:
         self._delivery = context.delivery(self._proxy.layout)
         self._take = take
         self._just_tested = False
+        self.workers = OldWorkers(context, stack, self._project)
         self.staging = Staging(context, stack, observed)
 
     def publish(self) -> Published:
@@ -37,6 +39,7 @@ class LiveProxy:
         """Let the running proxy load the live files, and wait until it answers with them."""
         containers = self._context.containers
         container = self._context.orchestrator.containers(self._project).require(self._stack.proxy.service).id
+        self.workers.remember()
         # The command parses all sites again before it sends the same signal, which is redundant after a test.
         reload = self._proxy.reload
         if not (self._just_tested and containers.signal(container, reload.signal, reload.processes)):

@@ -11,15 +11,25 @@ from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import DeployFailed, EngineError
 from stackctl.model import deploying
+from stackctl.model.deploying import base_of
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.stack import Stack
 from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.reply import ClientRequest, Failure
-from stackctl.plan.deploy import AwaitNew, ReplaceService
+from stackctl.plan.deploy import AwaitNew, ReplaceService, RunBefore, StartBeside
 
 _CORRECT = "correct it and run 'stackctl up', or go back with 'stackctl rollback'"
-SERVES_ON = f"the old container serves on: {_CORRECT}"
 STOPPED = f"the old container had to stop first: {_CORRECT}"
+
+
+def serves_on(operation: RunBefore | StartBeside | AwaitNew) -> str:
+    """Return what to do about a step that failed before any request went to a new container."""
+    if operation.joins:
+        base = base_of(operation.service)
+        return (
+            f"{base} serves on alone: end the canary with 'stackctl abort {base}', or correct it and run 'stackctl up'"
+        )
+    return f"the old container serves on: {_CORRECT}"
 
 
 class Readiness:
@@ -58,7 +68,8 @@ class Readiness:
         elapsed = time.monotonic() - self._started
         if new and not ended and elapsed < self._limit(operation, new):
             return
-        self.late[id(operation)] = list(problems)
+        joins = isinstance(operation, AwaitNew) and operation.joins
+        self.late[id(operation)] = [one.id for one in new] if joins else list(problems)
         late = next((one for one in new if one.id in problems), None)
         self.failed[id(operation)] = self._failure(operation, late, problems, elapsed)
 
@@ -69,7 +80,7 @@ class Readiness:
         problems: dict[str, str],
         elapsed: float,
     ) -> DeployFailed:
-        hint = SERVES_ON if isinstance(operation, AwaitNew) else STOPPED
+        hint = serves_on(operation) if isinstance(operation, AwaitNew) else STOPPED
         if late is None:
             return DeployFailed(f"the service {operation.service} has no new container", hint=hint)
         after = "" if late.state in ENDED else f" after {elapsed:.0f} s"
