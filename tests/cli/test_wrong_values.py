@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from stackctl.cli import interruption
+from tests import forked
 
 pytestmark = pytest.mark.slow
 """Each is a process of its own."""
 
 
 def said(directory: Path, *arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "stackctl", *arguments],
-        cwd=directory,
-        env={**os.environ, "DOCKER_HOST": f"unix://{directory}/none.sock"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forked.run(arguments, directory, {**os.environ, "DOCKER_HOST": f"unix://{directory}/none.sock"})
     return done.returncode, done.stderr
 
 

@@ -14,13 +14,15 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from cryptography import x509
+
+from tests import forked
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = Path(os.environ.get("STACKCTL_TEST_LAB", ROOT / ".lab"))
@@ -205,7 +207,7 @@ class Stack:
     # Commands
 
     def command(self, *arguments: str | Path) -> list[str]:
-        return [*self.wrapper, str(BIN / "stackctl"), *map(str, arguments)]
+        return [*self.wrapper, str(forked.STACKCTL), *map(str, arguments)]
 
     def environ(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
         return {**os.environ, "STACKCTL_RESOLVER": DNS_SERVER, **self.environment, **(environment or {})}
@@ -214,14 +216,13 @@ class Stack:
         self, *arguments: str | Path, environment: Mapping[str, str] | None = None, seconds: float = 400.0
     ) -> subprocess.CompletedProcess[str]:
         """The real CLI, in the stack's directory."""
-        return self._ended(self.command(*arguments), environment, seconds)
+        return self._ended(forked.MAIN, arguments, environment, seconds)
 
     def run_after(
         self, prelude: str, *arguments: str | Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """The real CLI in a process where ``prelude``, in Python, has changed something before."""
-        code = f"{prelude}\nfrom stackctl.__main__ import main; main()"
-        return self._ended([*self.wrapper, sys.executable, "-c", code, *map(str, arguments)], environment)
+        return self._ended(f"{prelude}\n{forked.MAIN}", arguments, environment)
 
     def run_at(self, hours: float, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """The real CLI, with its clock so many hours ahead, or back."""
@@ -230,12 +231,20 @@ class Stack:
         return self.run_after(prelude, *arguments)
 
     def _ended(
-        self, command: list[str], environment: Mapping[str, str] | None = None, seconds: float = 400.0
+        self,
+        code: str,
+        arguments: Sequence[str | Path],
+        environment: Mapping[str, str] | None = None,
+        seconds: float = 400.0,
     ) -> subprocess.CompletedProcess[str]:
+        words, environ = [str(word) for word in arguments], self.environ(environment)
+        if not self.wrapper and forked.fits(environ):
+            return forked.run(words, self.directory, environ, seconds, code)
+        program = [str(forked.STACKCTL)] if code == forked.MAIN else [sys.executable, "-c", code]
         return subprocess.run(
-            command,
+            [*self.wrapper, *program, *words],
             cwd=self.directory,
-            env=self.environ(environment),
+            env=environ,
             capture_output=True,
             text=True,
             check=False,
