@@ -169,6 +169,20 @@ def test_a_stopped_app_costs_its_streams_and_nothing_else(shared: Stack) -> None
     assert wait_until(lambda: over_tcp(shared)) == b"tcp hello"
 
 
+def test_an_image_without_streams_serves_the_sites(shared: Stack) -> None:
+    override = shared.directory / "docker-compose.override.yml"
+    module = "/usr/lib/nginx/modules/ngx_stream_module.so"
+    override.write_text(f"services: {{nginx: {{volumes: ['/dev/null:{module}:ro']}}}}\n")
+    try:
+        shared.compose("up", "--detach", "nginx")
+        assert wait_until(lambda: shared.trusted(shared.domain("app1")))
+        assert "stackctl: all streams are left out: " in shared.compose("logs", "nginx")
+    finally:
+        override.unlink()
+        shared.compose("up", "--detach", "nginx")
+    assert wait_until(lambda: passed_through(shared, shared.domain("mail")))[0] == b"tcp hello"
+
+
 def test_streams_are_removed_with_their_ports(shared: Stack) -> None:
     mail = shared.domain("mail")
     shared.ok("remove-stream", mail)

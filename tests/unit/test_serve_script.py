@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,14 +27,14 @@ while [ $# -gt 0 ]; do case $1 in -c) conf=$2; shift ;; -t) test=yes ;; esac; sh
 folder=${conf%/*}
 [ -z "$test" ] || echo tested >>"$HOME/tests"
 parse() {
-  for file in "$folder"/nginx.conf "$folder"/sites/*; do
+  for file in "$folder"/snippets/*.load "$folder"/nginx.conf "$folder"/sites/* "$folder"/streams/*; do
     [ -e "$file" ] || continue
     if grep -q unnamed "$file"; then echo 'nginx: [emerg] unknown "x" variable' >&2; return 1; fi
     line=$(grep -n bad "$file" | head -n 1 | cut -d: -f1)
     [ -z "$line" ] || { echo "2026/01/01 [emerg] 7#7: \"bad\" is bad in $file:$line" >&2; return 1; }
   done
 }
-load() { parse && (cd "$folder/sites" && ls) >"$HOME/serving"; }
+load() { parse && (cd "$folder" && ls sites streams | grep . | grep -v :; cat snippets/https.conf) >"$HOME/serving"; }
 if [ -n "$test" ]; then parse; exit; fi
 parse || exit 1
 # As nginx does: signals and the pid's file are ready before it serves.
@@ -51,21 +51,28 @@ class Container:
         self.home = home
         self.etc, self.stamp = home / "etc", home / "renewed"
         (self.etc / "generations").mkdir(parents=True)
-        for name in ("nginx.conf", "sites", "snippets"):
+        for name in ("nginx.conf", "sites", "snippets", "streams"):
             (self.etc / name).symlink_to(f"live/{name}")
         (home / "bin").mkdir()
         (home / "bin/nginx").write_text(NGINX)
         (home / "bin/nginx").chmod(0o755)
         values = {"mount": self.etc, "own": home / "run", "pid": home / "pid", "renewed": self.stamp}
-        self.script = render("nginx/serve.sh.j2", kinds="conf redirect custom location", **values)
+        self.script = render("nginx/serve.sh.j2", kinds="conf redirect custom location sni", **values)
         self.shell = shell
         self.process: subprocess.Popen[bytes] | None = None
 
-    def publish(self, number: int, **sites: str) -> None:
+    def publish(self, number: int, streams: Mapping[str, str] | None = None, **sites: str) -> None:
         live = self.etc / f"generations/{number}"
         (live / "sites").mkdir(parents=True)
+        (live / "streams").mkdir()
         (live / "snippets").mkdir()
         (live / "nginx.conf").write_text("http\n")
+        (live / "snippets/https.conf").write_text("behind\n")
+        (live / "snippets/https.conf.alone").write_text("alone\n")
+        (live / "snippets/stream.load").write_text("module\n")
+        for stream, text in (streams or {}).items():
+            for kind in ("conf", "sni"):
+                (live / f"streams/{stream}.{kind}").write_text(text)
         for site, text in sites.items():
             (live / f"sites/{site}.example.com.conf").write_text(text)
             (live / f"sites/{site}.example.com.custom").write_text("fine\n")
@@ -80,8 +87,9 @@ class Container:
                 [*self.shell, "-c", self.script], env=environment, stderr=log, start_new_session=True
             )
 
-    def serves(self, *sites: str) -> None:
-        expected = [f"{site}.example.com.{kind}" for site in sorted(sites) for kind in ("conf", "custom")]
+    def serves(self, *sites: str, streams: tuple[str, ...] = (), listens: str = "behind") -> None:
+        expected = [f"{site}.example.com.{kind}" for site in sites for kind in ("conf", "custom")]
+        expected = sorted([*expected, *(f"{stream}.{kind}" for stream in streams for kind in ("conf", "sni")), listens])
         deadline = time.monotonic() + 30
         seen: list[str] = []
         while time.monotonic() < deadline:
@@ -131,8 +139,28 @@ def test_a_start_leaves_out_what_is_rejected(container: Container, text: str) ->
     assert container.stop() == 0
 
 
+@pytest.mark.parametrize("text", ["x\nbad\n", "unnamed\n"])
+def test_a_stream_that_is_rejected_is_left_out_like_a_site(container: Container, text: str) -> None:
+    container.publish(1, {"5432_tcp": text, "db.example.com": "x\n"}, a="x\n")
+    container.start()
+    container.serves("a", streams=("db.example.com",))
+    assert "stackctl: 5432_tcp is left out: " in container.log
+
+
+def test_an_nginx_without_streams_serves_the_sites_alone(container: Container) -> None:
+    container.publish(1, {"5432_tcp": "x\n"}, a="x\n", b="bad\n")
+    (container.etc / "live/snippets/stream.load").write_text("bad\n")
+    container.start()
+    container.serves("a", listens="alone")
+    assert "stackctl: all streams are left out: " in container.log
+    container.publish(2, {"5432_tcp": "x\n"}, a="x\n", b="x\n")
+    assert container.process is not None
+    container.process.send_signal(signal.SIGHUP)
+    container.serves("a", "b", streams=("5432_tcp",))
+
+
 def test_several_are_left_out_and_a_name_that_begins_like_another_is_not(container: Container) -> None:
-    container.publish(1, **{"a": "bad\n", "a.example.com": "x\n", "b": "unnamed\n", "c": "unnamed\n", "d": "x\n"})
+    container.publish(1, None, **{"a": "bad\n", "a.example.com": "x\n", "b": "unnamed\n", "c": "unnamed\n", "d": "x\n"})
     container.start()
     container.serves("a.example.com", "d")
 

@@ -247,6 +247,6 @@ class Nginx:
 def _script() -> str:
     """Return the program of the container, for any POSIX shell."""
     values = {"mount": NGINX.mount, "own": _OWN, "pid": _PID, "renewed": RENEWED.mount}
-    script = render("nginx/serve.sh.j2", kinds="conf redirect custom location", **values)
+    script = render("nginx/serve.sh.j2", kinds="conf redirect custom location sni", **values)
     assert script.startswith(_FIRST_LINE), "by which its process is recognized"
     return script.rstrip("\n")

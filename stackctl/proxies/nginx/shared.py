@@ -23,7 +23,7 @@ from stackctl.proxies.nginx.snippets import (
     proxy_snippet,
     removed_snippet,
 )
-from stackctl.proxies.nginx.streams import https_listens, streams_block
+from stackctl.proxies.nginx.streams import https_listens, streams_snippets
 from stackctl.proxies.nginx.tls import tls_snippet
 from stackctl.proxies.nginx.variables import most_variables
 from stackctl.proxies.proxy import Files
@@ -47,6 +47,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     # Each name is resolved this often: with more sites less often, so that Docker's resolver is not flooded.
     resolver_valid = max(2, sites // 50)
     listens = https_listens(stack, able)
+    streams = streams_snippets(stack, able, resolver_valid)
     conf = render(
         "nginx/nginx.conf.j2",
         http2=able.http2,
@@ -61,8 +62,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         https=stack.proxy.https,
         listens=listens,
         passes=bool(stack.passthroughs),
-        module=stack.proxy.streams if stack.streams else "",
-        streams=streams_block(stack, resolver_valid),
+        streams=bool(streams),
         ipv6=stack.proxy.ipv6,
         custom=custom is not None,
         unknown=unknown_lines(stack.unknown),
@@ -76,10 +76,11 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     files = {
         "nginx.conf": giving_way(conf, own, 4),
         "snippets/acme.conf": challenge(),
-        "snippets/https.conf": render("nginx/snippets/https.conf.j2", listens=listens),
+        "snippets/https.conf": render("nginx/snippets/https.conf.j2", listens=listens, default=False),
         "snippets/proxy.conf": proxy_snippet(),
         "snippets/removed.conf": removed_snippet(),
         **({"snippets/grpc.conf": grpc_snippet()} if any(map(_speaks_grpc, stack.sites)) else {}),
+        **streams,
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
     encoded = {**page_files(stack), **{path: text.encode() for path, text in files.items()}}

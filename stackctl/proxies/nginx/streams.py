@@ -35,10 +35,10 @@ def needed_for_streams(printed: str) -> str | None:
     return module[0] if module else None
 
 
-def https_listens(stack: Stack, able: Capabilities) -> tuple[str, ...]:
-    """Return the parameters of each ``listen`` of the sites."""
+def https_listens(stack: Stack, able: Capabilities, *, alone: bool = False) -> tuple[str, ...]:
+    """Return the parameters of each ``listen`` of the sites; ``alone`` without streams in front of them."""
     more = " ssl http2" if able.http2 == "listen" else " ssl"
-    if stack.passthroughs:
+    if stack.passthroughs and not alone:
         return (f"unix:{SITES_SOCKET}{more} proxy_protocol",)
     return tuple(f"{one}{more}" for one in _everywhere(stack, stack.proxy.https.port))
 
@@ -47,10 +47,26 @@ def _everywhere(stack: Stack, port: int) -> tuple[str, ...]:
     return (str(port), *([f"[::]:{port}"] if stack.proxy.ipv6 else []))
 
 
-def streams_block(stack: Stack, resolver_valid: int) -> str:
-    """Return the block ``stream`` of ``nginx.conf``; empty for a stack without any."""
+def streams_snippets(stack: Stack, able: Capabilities, resolver_valid: int) -> dict[str, str]:
+    """Return the snippets for streams; none for a stack without any.
+
+    What an image without streams rejects is in files of its own, and for those that say where the sites listen
+    there are others (``.alone``): so the container's program can leave the streams out, and serve the sites.
+    """
     if not stack.streams:
-        return ""
+        return {}
+    files = {"snippets/stream.main": _block(stack, resolver_valid)}
+    if stack.proxy.streams:
+        files["snippets/stream.load"] = f"load_module {stack.proxy.streams};\n"
+    if stack.passthroughs:
+        ways = {"default.conf": (True, False), "default.conf.alone": (True, True), "https.conf.alone": (False, True)}
+        for name, (default, alone) in ways.items():
+            listens = https_listens(stack, able, alone=alone)
+            files[f"snippets/{name}"] = render("nginx/snippets/https.conf.j2", listens=listens, default=default)
+    return files
+
+
+def _block(stack: Stack, resolver_valid: int) -> str:
     return render(
         "nginx/streams.conf.j2",
         resolver_valid=resolver_valid,
