@@ -1,8 +1,9 @@
-"""Finds redirects of paths that lead back to themselves, as a browser would follow them within one site."""
+"""Finds redirects that lead in a circle, as a browser would follow them within one site or among several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
@@ -10,36 +11,91 @@ from stackctl.model.fields import Request
 from stackctl.model.router import routed
 from stackctl.model.routing import Redirect, Route, Site
 
-_PORTS = {"": None, "http": HTTP_PORT, "https": HTTPS_PORT}
+_PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT}
+
+_MOST = 20
+"""Redirects that browsers follow before they give up."""
 
 
-def circles(site: Site) -> Iterator[tuple[Route, str]]:
-    """Yield each route that redirects one of its paths back to itself, with that path; rules are left out."""
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A request that is answered with a redirect.
+
+    Attributes:
+        route: the route that redirects it; None where the site's canonical name takes it.
+    """
+
+    site: Site
+    name: str
+    target: str
+    route: Route | None
+    to: str
+
+    @property
+    def at(self) -> tuple[Site, Route | None]:
+        """What redirects it."""
+        return self.site, self.route
+
+    @property
+    def where(self) -> str:
+        """``file:line`` of what redirects it."""
+        return (self.route.where if self.route else "") or self.site.where
+
+    def __str__(self) -> str:
+        return self.name if self.target == "/" or self.site.redirect else f"{self.name}{self.target}"
+
+
+def circles(sites: Sequence[Site], published: Mapping[str, int] | None = None) -> Iterator[tuple[Hop, ...]]:
+    """Yield the redirects of each circle; those of rules are followed, but none begins with one.
+
+    ``published`` are the ports of each scheme besides the usual ones. HTTP and HTTPS lead to the same site.
+    """
+    names = {name: site for site in sites for name in site.domains}
+    ports = {scheme: {None, _PORTS[scheme], (published or {}).get(scheme)} for scheme in _PORTS}
+    for site in sites:
+        for name, target in _starts(site):
+            found = _circle(names, ports, _hop(site, name, target))
+            if found:
+                yield found
+
+
+def _starts(site: Site) -> Iterator[tuple[str, str]]:
+    if site.canonical is not None:
+        yield from ((name, "/") for name in site.domains if name != site.canonical)
     for route in site.routes:
-        for path in () if route.is_rule else route.match.all_of.paths:
-            if _returns(site, route, quote(path.text)):
-                yield route, path.text
-                break
+        if isinstance(route.action, Redirect) and not route.is_rule:
+            paths = [path.text for path in route.match.all_of.paths] or ["/"]
+            yield from ((site.canonical or site.name, quote(path)) for path in paths)
 
 
-def _returns(site: Site, route: Route, target: str) -> bool:
-    """Return whether a request for ``target``, which is for ``route``, comes back to it."""
-    here: Route | None = route
-    for _ in site.routes:
-        following = _followed(site, here.action, target) if here and isinstance(here.action, Redirect) else None
-        if following is None:
-            return False
-        target = following
-        here = routed(site, Request("GET", target)).route
-        if here is route:
-            return True
-    return False
-
-
-def _followed(site: Site, redirect: Redirect, target: str) -> str | None:
-    """Return the target of the next request; None if the redirect leads to another site."""
-    parts = urlsplit(redirect.to + target if redirect.keep_path else redirect.to)
-    if parts.netloc and (parts.hostname not in site.domains or parts.port not in {None, _PORTS[parts.scheme]}):
+def _hop(site: Site, name: str, target: str) -> Hop | None:
+    """Return what a site answers a request with; None if it is no redirect."""
+    if site.canonical not in {None, name}:
+        return Hop(site, name, target, None, f"https://{site.canonical}{target}")
+    route = routed(site, Request("GET", target)).route
+    if route is None or not isinstance(route.action, Redirect):
         return None
-    path = parts.path or "/"
-    return f"{path}?{parts.query}" if parts.query else path
+    return Hop(site, name, target, route, route.action.to + (target if route.action.keep_path else ""))
+
+
+def _circle(
+    names: Mapping[str, Site], ports: Mapping[str, set[int | None]], first: Hop | None
+) -> tuple[Hop, ...] | None:
+    """Return the redirects that a browser comes back to; None if it arrives, or leaves the sites."""
+    way: list[Hop] = []
+    hop = first
+    while hop is not None and len(way) <= _MOST:
+        way.append(hop)
+        parts = urlsplit(hop.to)
+        site, name = (names.get(parts.hostname or ""), parts.hostname) if parts.netloc else (hop.site, hop.name)
+        if site is None or (parts.netloc and parts.port not in ports[parts.scheme]):
+            return None
+        path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._[]") or "/"
+        hop = _hop(site, name or "", f"{path}?{parts.query}" if parts.query else path)
+    begin = next(
+        (number for number, one in enumerate(way) if one.at in [later.at for later in way[number + 1 :]]), None
+    )
+    if hop is None or begin is None:
+        return None
+    end = next(number for number in range(begin + 1, len(way)) if way[number].at == way[begin].at)
+    return tuple(way[begin:end])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from stackctl.errors import StackfileError
 from stackctl.model import action_values, match_values, page_values, values
+from stackctl.model.circles import circles
 from stackctl.model.matching import Match
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
 from stackctl.model.routing import Redirect, Route, Site, Tuning
@@ -20,8 +20,6 @@ from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys
 
 _OF_SITE = ("canonical", "errors", "intercept-errors", "maintenance")
 """Keys of a whole site, which its block has."""
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def with_answers(doc: Document, top: StackKeys, sites: Sequence[Site], defaults: Tuning) -> tuple[Site, ...]:
@@ -165,31 +163,15 @@ def refuse_circles(sites: Sequence[Site], proxy: ProxyService) -> None:
     Raises:
         StackfileError: with the lines of all of them.
     """
-    by_name: dict[str, Site] = {name: site for site in sites for name in site.domains}
-    published = {"http": proxy.http.at.port, "https": proxy.https.at.port}
-    for start in sites:
-        way, site = [start], _next(start, by_name, published)
-        while site is not None and site not in way:
-            way.append(site)
-            site = _next(site, by_name, published)
-        if site is start:
-            circle = " -> ".join(str(one.name) for one in (*way, start))
-            others = ", ".join(one.where for one in way[1:])
-            raise StackfileError(
-                f"the redirects of {circle} lead in a circle" if others else f"{start.name} is redirected to itself",
-                where=start.where,
-                hint=f"see {others}; let one of them lead elsewhere" if others else "let it lead to another name",
-            )
-
-
-def _next(site: Site, by_name: Mapping[str, Site], published: Mapping[str, int]) -> Site | None:
-    """Return the redirected site that a redirected site leads to."""
-    if site.redirect is None:
-        return None
-    parts = urlsplit(site.redirect.to)
-    found = by_name.get(parts.hostname or "")
-    is_here = parts.port in {None, _DEFAULT_PORTS[parts.scheme], published[parts.scheme]}
-    return found if found is not None and found.redirect is not None and is_here else None
+    for circle in circles(sites, {"http": proxy.http.at.port, "https": proxy.https.at.port}):
+        first, *others = circle
+        way = " -> ".join(map(str, (*circle, first)))
+        lines = ", ".join(dict.fromkeys(one.where for one in others))
+        raise StackfileError(
+            f"the redirects of {way} lead in a circle" if others else f"{first} is redirected to itself",
+            where=first.where,
+            hint=f"see {lines}; let one of them lead elsewhere" if others else "let it lead to another name",
+        )
 
 
 # Unknown names

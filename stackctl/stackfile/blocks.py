@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from stackctl.errors import StackfileError
 from stackctl.model.circles import circles
@@ -83,10 +84,11 @@ def _site(blocks: list[Block], defaults: Tuning) -> Site:
     _refuse_same_cookie(blocks)
     routes = tuple(_tuned(placed.route, block.tuning, tuned) for block in blocks for placed in block.routes)
     site = Site(names, routes, tuned, (owner or blocks[0]).where, _certificate(owner, blocks))
-    for route, path in circles(site):
+    for first, *_ in circles((site,)):
+        assert first.route is not None  # it has no canonical name yet
         raise StackfileError(
-            f"the redirect of {path} leads back to itself: {route.action}",
-            where=route.where,
+            f"the redirect of {unquote(first.target)} leads back to itself: {first.route.action}",
+            where=first.where,
             hint="let it lead to a path that another route answers, or to another name",
         )
     return site

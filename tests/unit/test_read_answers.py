@@ -100,6 +100,56 @@ def test_redirects_in_a_circle_are_refused_with_both_lines() -> None:
     assert error.hint == "see f.yml:9; let one of them lead elsewhere"
 
 
+@pytest.mark.parametrize(
+    ("keys", "way", "lines"),
+    [
+        # a route of one site, and the redirects of another
+        (
+            ("apps:", "  - domains: [a.example.com]", "    upstream: h:1",
+             "    routes: [{path: /old, redirect: 'https://b.example.com/x'}]",
+             "redirects:", "  - {from: b.example.com, to: 'http://a.example.com/old', keep-path: false}"),
+            "a.example.com/old -> b.example.com -> a.example.com/old", (10, 12),
+        ),
+        # routes of two sites
+        (
+            ("apps:", "  - domains: [a.example.com]", "    upstream: h:1",
+             "    routes: [{path: /x, redirect: 'https://b.example.com', keep-path: true}]",
+             "  - domains: [b.example.com]", "    upstream: h:1",
+             "    routes: [{path: /x, redirect: 'https://a.example.com', keep-path: true}]"),
+            "a.example.com/x -> b.example.com/x -> a.example.com/x", (10, 13),
+        ),
+        # a canonical name, and a redirect back to one of the others
+        (
+            ("apps:", "  - domains: [a.example.com, b.example.com]", "    upstream: h:1",
+             "    canonical: b.example.com",
+             "    routes: [{path: /x, redirect: 'https://c.example.com/', keep-path: true}]",
+             "redirects:", "  - {from: c.example.com, to: 'https://a.example.com'}"),
+            "b.example.com/x -> c.example.com -> a.example.com/x -> b.example.com/x", (11, 13, 8),
+        ),
+    ],
+)  # fmt: skip
+def test_a_circle_over_several_sites_is_refused_with_all_lines(
+    keys: tuple[str, ...], way: str, lines: tuple[int, ...]
+) -> None:
+    error = refusal(top(*keys))
+    assert str(error) == f"f.yml:{lines[0]}: the redirects of {way} lead in a circle"
+    assert error.hint == f"see {', '.join(f'f.yml:{line}' for line in lines[1:])}; let one of them lead elsewhere"
+
+
+def test_a_redirect_that_arrives_is_no_circle() -> None:
+    read(
+        top(
+            "apps:",
+            "  - domains: [a.example.com, b.example.com]",
+            "    upstream: h:1",
+            "    canonical: b.example.com",
+            "    routes: [{path: /x, redirect: 'https://c.example.com/x'}, {path: /y/z, redirect: /y}]",
+            "redirects:",
+            "  - {from: c.example.com, to: 'https://a.example.com/new', keep-path: true}",
+        )
+    )
+
+
 def test_a_redirect_to_another_port_or_to_a_site_is_no_circle() -> None:
     stack = read(
         top(
