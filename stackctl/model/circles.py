@@ -50,7 +50,7 @@ def circles(sites: Sequence[Site], published: Mapping[str, int] | None = None) -
 
     ``published`` are the ports of each scheme besides the usual ones. HTTP and HTTPS lead to the same site.
     """
-    names = {name: site for site in sites for name in site.domains}
+    names: dict[str, Site] = {name: site for site in sites for name in site.domains}
     ports = {scheme: {None, _PORTS[scheme], (published or {}).get(scheme)} for scheme in _PORTS}
     for site in sites:
         for name, target in _starts(site):

@@ -15,7 +15,9 @@ from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.state import Observed
 from stackctl.plan.operations import Publish, SharedWithout, StageFiles
 from stackctl.proxies.proxy import Files, Proxy, SiteTls
+from stackctl.proxies.redirects import leads_to
 from stackctl.proxies.sites import Rendering, issued_tls, site_tls
+from stackctl.wording import listed
 
 
 class ProxyFiles:
@@ -116,12 +118,24 @@ class ProxyFiles:
 
     def switch(self, issued: Mapping[Site, CertificateRequest]) -> Iterator[StageFiles | Publish]:
         """Stage and publish what changes once the certificates of sites are issued, each by its request."""
-        before = self._rendering.render(self._stack, issued, self._tls({}))
-        wanted = self._rendering.render(self._stack, issued, self._tls(issued))
+        targets = {site: leads_to(site, issued) for site in self._stack.sites}
+        leading = [site for site, found in targets.items() if found]
+        sites = [*issued, *(site for site in leading if site not in issued)]
+        before = self._rendering.render(self._stack, sites, self._tls({}))
+        first = self._rendering.render(self._stack, sites, self._tls(issued), self._tls({}))
+        wanted = self._rendering.render(self._stack, sites, self._tls(issued))
         for site in issued:
-            files, surplus = _difference(wanted.sites[site.name], before.sites[site.name])
+            files, surplus = _difference(first.sites[site.name], before.sites[site.name])
             if files or surplus:
                 yield StageFiles(files=files, leave_out=surplus, cause="its certificate is issued", scope=site.name)
+        for site in leading:
+            # What is staged last for a site is all that is staged for it.
+            files, surplus = _difference(wanted.sites[site.name], before.sites[site.name])
+            if wanted.sites[site.name] != first.sites[site.name]:
+                cause = f"{listed(sorted(targets[site]))} has its certificate now"
+                yield StageFiles(
+                    files=files, leave_out=surplus, cause=cause, scope=site.name, needs_all=frozenset(targets[site])
+                )
         files, surplus = _difference(wanted.shared, before.shared)
         cause = "certificates were issued"
         if files or surplus:

@@ -13,6 +13,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Files, NamesTls, Proxy, Rendered, SiteTls
+from stackctl.proxies.redirects import with_reached_redirects
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,19 @@ class Rendering:
     version: tuple[int, ...]
     custom: Mapping[str, bytes]
 
-    def render(self, stack: Stack, sites: Collection[Site], tls: Mapping[Domain, SiteTls]) -> Rendered:
-        """Return the files that all sites share, and those of ``sites``; ``tls`` is of all sites."""
+    def render(
+        self,
+        stack: Stack,
+        sites: Collection[Site],
+        tls: Mapping[Domain, SiteTls],
+        reached: Mapping[Domain, SiteTls] | None = None,
+    ) -> Rendered:
+        """Return the files that all sites share, and those of ``sites``; ``tls`` is of all sites.
+
+        Redirects to sites lead to HTTPS by the certificates in ``reached``, which are those of ``tls`` by default.
+        """
         custom = {name: served_copy(content) for name, content in self.custom.items()}
+        stack, sites = with_reached_redirects(stack, sites, tls if reached is None else reached)
         return self.proxy.render(stack, sites, tls, self.version, custom)
 
 

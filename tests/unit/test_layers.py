@@ -51,7 +51,7 @@ INSIDE = {
         "steps",
         "planner",
     ),
-    "proxies": ("trace", "proxy", "nginx sites", "registry"),
+    "proxies": ("trace", "proxy", "nginx redirects", "sites", "registry"),
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
         "composing",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from stackctl.errors import ExitCode, InputError, StackctlError
@@ -65,6 +67,43 @@ def test_what_cannot_be_redirected_is_refused(site: World) -> None:
     assert (loop.where, "redirected to itself" in loop.message) == ("NEW", True)
     done(redirect(site))
     assert f"already redirected to {NEW}" in refused(site, OLD, to="https://else.example.com").message
+
+
+def led(world: World, name: str = OLD) -> list[str]:
+    """Where the live files lead from a name."""
+    return re.findall(r'return 308 "(\S+?)\$', world.live()[f"sites/{name}.conf"].decode())
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_site_without_a_certificate_is_redirected_to_over_http_until_it_has_one(together: bool, site: World) -> None:
+    target = f"https://{'new' if together else 'one'}.example.com"
+    if together:
+        site.fake.faults.issue["new.example.com"] = "dns"
+        item = "\n  apps:\n    - {domains: [new.example.com], upstream: '10.0.0.5:80'}"
+    else:
+        site.edit("        - one.example.com\n", "        - one.example.com\n        - two.example.com\n")
+        target = "https://two.example.com"
+        site.fake.faults.issue["one.example.com"] = "dns"
+        item = ""
+    site.edit("\nx-stackctl:\n", f"\nx-stackctl:{item}\n  redirects:\n    - {{from: {OLD}, to: '{target}'}}\n")
+    assert site.up().code is ExitCode.ISSUE_FAILED
+    assert site.served()[OLD] == "real"
+    assert set(led(site)) == {target.replace("https", "http")}
+    site.fake.faults.issue.clear()
+    done(site.up())
+    assert set(led(site)) == {target}
+    assert not site.up().plan
+
+
+def test_both_certificates_are_issued_at_once(site: World) -> None:
+    site.edit(
+        "\nx-stackctl:\n",
+        "\nx-stackctl:\n  apps:\n    - {domains: [new.example.com], upstream: '10.0.0.5:80'}\n"
+        f"  redirects:\n    - {{from: {OLD}, to: 'https://new.example.com'}}\n",
+    )
+    done(site.up())
+    assert set(led(site)) == {"https://new.example.com"}
+    assert not site.up().plan
 
 
 def test_a_canonical_name_takes_the_others_in_one_hop(site: World) -> None:
