@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from stackctl.certs.issuer.copies import PairFiles, served_fault
@@ -19,6 +21,7 @@ from stackctl.model.acme import LETSENCRYPT_STAGING
 
 _SECTION = re.compile(r"^\[renewalparams\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILINE)
 _SERVER = re.compile(r"^server *= *(\S+)", re.MULTILINE)
+_PROFILE = re.compile(r"^preferred_profile *= *(\S+)", re.MULTILINE)
 _AUTHENTICATOR = re.compile(r"^authenticator *= *(\S+)", re.MULTILINE)
 
 SHORT_LIFETIME = timedelta(days=10)
@@ -32,6 +35,7 @@ class Certificate:
     Attributes:
         fingerprint: SHA-256 of the DER, hexadecimal, for comparison with a TLS handshake.
         names: its DNS names, sorted.
+        key: the kind of its key, such as ``ecdsa-256`` or ``rsa-2048``; empty if that is not known.
     """
 
     fingerprint: str
@@ -39,6 +43,7 @@ class Certificate:
     issuer: str
     not_before: datetime
     not_after: datetime
+    key: str = ""
 
     def due(self, now: datetime) -> bool:
         """Return whether to renew it: less than a third of its life is left, or half if its life is under ten days."""
@@ -71,6 +76,7 @@ class Lineage:
         left: its fault after that.
         repaired_version: the id of its pair after that.
         authenticator: how certbot proves its names, by its renewal file.
+        profile: the certificate profile that was requested, by its renewal file.
     """
 
     name: str
@@ -86,15 +92,22 @@ class Lineage:
     left: str | None = None
     repaired_version: str | None = None
     authenticator: str | None = None
+    profile: str | None = None
 
     @property
     def mended(self) -> Lineage:
         """The lineage as it is after its repair."""
         if self.repair is None:
             return self
-        version = self.repaired_version
         return Lineage(
-            self.name, self.repaired, None, self.server, self.left, version, authenticator=self.authenticator
+            self.name,
+            self.repaired,
+            None,
+            self.server,
+            self.left,
+            self.repaired_version,
+            authenticator=self.authenticator,
+            profile=self.profile,
         )
 
     @property
@@ -159,7 +172,17 @@ def describe(leaf: x509.Certificate) -> Certificate:
         issuer=_issuer(leaf),
         not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
+        key=_key(leaf),
     )
+
+
+def _key(leaf: x509.Certificate) -> str:
+    try:
+        key = leaf.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return ""
+    kinds = ((rsa.RSAPublicKey, "rsa"), (ec.EllipticCurvePublicKey, "ecdsa"))
+    return next((f"{kind}-{key.key_size}" for shape, kind in kinds if isinstance(key, shape)), "")
 
 
 def _issuer(leaf: x509.Certificate) -> str:
@@ -199,8 +222,17 @@ def _lineage(name: str, pair: PairFiles, renewal: bytes | None, problem: str | N
     except ValueError:
         certificate = None
     flaw = None if pair.fullchain is None or problem else served_fault(pair.fullchain, pair.chain)
-    server, authenticator = _value(_SERVER, renewal), _value(_AUTHENTICATOR, renewal)
-    return Lineage(name, certificate, problem, server, version=pair.version, flaw=flaw, authenticator=authenticator)
+    server, authenticator, profile = (_value(entry, renewal) for entry in (_SERVER, _AUTHENTICATOR, _PROFILE))
+    return Lineage(
+        name,
+        certificate,
+        problem,
+        server,
+        version=pair.version,
+        flaw=flaw,
+        authenticator=authenticator,
+        profile=profile,
+    )
 
 
 def _value(entry: re.Pattern[str], renewal: bytes | None) -> str | None:

@@ -26,14 +26,19 @@ class CertificateRequest:
     server: str | None = None
     """The CA of a lineage that is renewed its own way."""
     todo: str | None = None
+    acme: Acme | None = None
+    """How it is requested, if not as all others."""
 
 
 def certonly(request: CertificateRequest, acme: Acme, account: str | None = None) -> list[str]:
-    """Return the arguments of ``certbot`` for ``request``; ``account`` is the one to use if the CA has several.
+    """Return the arguments of ``certbot`` for ``request``, by ``acme`` or its own settings.
+
+    ``account`` is the one to use if the CA has several.
 
     ``--cert-name`` with ``--renew-with-new-domains`` keeps a changed list of names
     in the same lineage, so certbot never makes a ``NAME-0001``.
     """
+    acme = request.acme or acme
     if request.own_way:
         argv = ["renew", "--non-interactive", "--cert-name", request.lineage, "--no-random-sleep-on-renew"]
         argv += ["--force-renewal"] if request.force else []

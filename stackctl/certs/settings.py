@@ -24,6 +24,7 @@ class TreeSettings:
         hooks: the programs in ``renewal-hooks``, as paths in the tree.
         accounts: the ids of the accounts at the stack's CA.
         account: the one in use, or None.
+        elsewhere: the ids of the accounts at further CAs, and the one in use, by the CA's directory.
     """
 
     renewals: Mapping[str, str] = field(default_factory=dict)
@@ -31,13 +32,15 @@ class TreeSettings:
     hooks: tuple[str, ...] = ()
     accounts: frozenset[str] = frozenset()
     account: str | None = None
+    elsewhere: Mapping[str, tuple[frozenset[str], str | None]] = field(default_factory=dict)
 
     def renewal(self, lineage: Lineage, acme: Acme, *, adopting: bool = False) -> tuple[str, list[str]]:
         """Return the renewal file of a lineage brought in line, and a description of each change."""
         text = self.renewals.get(lineage.name, "")
         one = lineage.certificate
         names, life = (one.names, one.not_after - one.not_before) if one else ((), None)
-        wanted = Wanted(acme, names or (lineage.name,), self.accounts, self.account, life)
+        accounts, account = self.elsewhere.get(acme.directory, (self.accounts, self.account))
+        wanted = Wanted(acme, names or (lineage.name,), accounts, account, life)
         return aligned(text, wanted, adopting=adopting)
 
     def global_changes(self, acme: Acme) -> list[str]:

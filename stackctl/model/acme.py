@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -22,6 +22,23 @@ class KeyType(StrEnum):
 
     ECDSA = "ecdsa"
     RSA = "rsa"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnIssuance:
+    """How the certificate of one site is requested, where that is not as for all others; None is as for those.
+
+    Attributes:
+        ca: the ACME directory, or :data:`LOCAL`.
+    """
+
+    ca: str | None = None
+    key_type: KeyType | None = None
+    key_size: int | None = None
+    profile: str | None = None
+
+    def __bool__(self) -> bool:
+        return self != OwnIssuance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +69,22 @@ class Acme:
     hooks: bool = False
     local: bool = False
     local_domains: tuple[str, ...] = ()
+
+    def of(self, own: OwnIssuance) -> Acme:
+        """Return how the certificate of a site is requested that has settings of its own."""
+        there = self
+        if own.ca is not None and own.ca != (LOCAL if self.local else self.directory):
+            directory = LETSENCRYPT if own.ca == LOCAL else own.ca
+            # A binding is for one CA, and so is a profile.
+            there = replace(there, local=own.ca == LOCAL, directory=directory, eab_kid=None, profile=None)
+        key_type = own.key_type or (KeyType.RSA if own.key_size else there.key_type)
+        key_size = own.key_size or there.key_size
+        return replace(there, key_type=key_type, key_size=key_size, profile=own.profile or there.profile)
+
+    @property
+    def key(self) -> str:
+        """The kind of key, as certificates are compared by it."""
+        return f"rsa-{self.key_size}" if self.key_type is KeyType.RSA else "ecdsa-256"
 
     @property
     def is_for_tests(self) -> bool:

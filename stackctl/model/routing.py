@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from stackctl.model.acme import OwnIssuance
 from stackctl.model.balancing import Balance, HashKey, Sticky
 from stackctl.model.endpoints import Endpoint, Upstream
 from stackctl.model.matching import EVERY_PATH, Match
@@ -229,6 +230,7 @@ class Site:
         errors: the pages that the proxy shows in the place of its own.
         maintenance: None while the site is served.
         local: whether the stack's own CA issues its certificate.
+        issuance: how its certificate is requested, where that is not as for all sites.
     """
 
     domains: tuple[Domain, ...]
@@ -240,6 +242,7 @@ class Site:
     errors: ErrorPages = field(default_factory=ErrorPages)
     maintenance: Maintenance | None = None
     local: bool = False
+    issuance: OwnIssuance = field(default_factory=OwnIssuance)
 
     @property
     def name(self) -> Domain:

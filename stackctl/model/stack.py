@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from stackctl.model.acme import Acme
+from stackctl.model.acme import LOCAL, Acme, OwnIssuance
 from stackctl.model.deploying import DeploySettings
 from stackctl.model.endpoints import Listener, Scheme
 from stackctl.model.pages import PageFile
@@ -114,6 +114,16 @@ class Stack:
     def fitted(self, *, hybrid_keys: bool, ipv6: bool, streams: str | None) -> Stack:
         """Return the stack with a proxy that uses what its image and its host have."""
         return replace(self, proxy=replace(self.proxy, hybrid_keys=hybrid_keys, ipv6=ipv6, streams=streams))
+
+    def acme_of(self, *sites: Site) -> Acme:
+        """Return how the certificate is requested that sites share."""
+        return self.acme.of(next((site.issuance for site in sites if site.issuance), OwnIssuance()))
+
+    @property
+    def other_cas(self) -> tuple[str, ...]:
+        """The ACME directories of sites with a CA of their own."""
+        found = (self.acme_of(site).directory for site in self.sites if site.issuance.ca not in {None, LOCAL})
+        return tuple(dict.fromkeys(found))
 
     def site(self, name: str) -> Site | None:
         """Return the site that has ``name``, as its own name or as an alias."""

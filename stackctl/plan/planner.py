@@ -118,8 +118,9 @@ class _Planner:
                 yield from self.files.stage(self.staged)
             yield from self._load_renewed(published=bool(self.kept))
         if self.intent.align:
-            repaired = {repair.lineage for repair in self.repairs}
-            yield from settings_operations(self.stack, self.sites, self.observed, repaired)
+            written = {repair.lineage for repair in self.repairs}
+            written |= {one.request.lineage for one in self.requests if one.request.acme}
+            yield from settings_operations(self.stack, self.sites, self.observed, written)
         yield from name_checks(self.stack, self.intent, self.requests, self.sources)
         yield from self.requests
         issued = {

@@ -37,10 +37,11 @@ def certificate_requests(
         forced = any(one.name in intent.force for one in sharing)
         request = source.request(candidate, force=forced)
         others = tuple(one.name for one in sharing if one != site)
-        authority = source.authority(stack)
+        acme = stack.acme_of(*sharing)
+        authority = acme.directory if source.authority(stack) is not None else None
         rule = None
         if authority is not None and intent.check and not forced and not request.own_way:
-            rule = refused(authority, request.names, stack.acme.profile)
+            rule = refused(authority, request.names, acme.profile)
         refusal = None if request.own_way else _refusal(authority, request, intent, observed)
         if request.todo is not None:
             yield RefuseIssue(

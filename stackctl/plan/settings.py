@@ -19,11 +19,11 @@ _BATCH = "settings"
 
 
 def settings_operations(
-    stack: Stack, sites: Collection[Site], observed: Observed, repaired: Collection[str]
+    stack: Stack, sites: Collection[Site], observed: Observed, skipped: Collection[str]
 ) -> Iterator[AlignSettings | DisableHook | RefuseIssue]:
     """Yield the changes to ``cli.ini``, to the hooks, and to the renewal files of ``sites``.
 
-    The files of ``repaired`` lineages are written anew by the same plan.
+    The files of ``skipped`` lineages are written anew by the same plan, or stay until their request succeeds.
     """
     settings, acme, all_of_it = observed.settings, stack.acme, f"service:{stack.certbot}"
     ini = settings.ini
@@ -40,19 +40,20 @@ def settings_operations(
         )
     for path in settings.unwanted_hooks(acme):
         yield DisableHook(path=path, cause="certbot runs it at renewals", scope=all_of_it, batch=_BATCH)
-    users: dict[str, list[Domain]] = {}
+    users: dict[str, list[Site]] = {}
     for site in stack.sites:
-        users.setdefault(observed.shelf.name_of(site), []).append(site.name)
+        users.setdefault(observed.shelf.name_of(site), []).append(site)
     done = set[str]()
     for site in sites:
         name = observed.shelf.name_of(site)
         lineage = observed.shelf.lineages.get(name)
         text = settings.renewals.get(name)
-        if lineage is None or text is None or name in done or name in repaired:
+        if lineage is None or text is None or name in done or name in skipped or site.local:
             continue
+        acme = stack.acme_of(*users[name])
         done.add(name)
         content, changes = settings.renewal(lineage, acme)
-        others = tuple(one for one in users[name] if one != site.name)
+        others = tuple(one.name for one in users[name] if one != site)
         if not changes:
             continue
         names = tuple(Domain(name) for name in (lineage.certificate.names if lineage.certificate else ()))

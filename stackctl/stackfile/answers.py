@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from stackctl.errors import StackfileError
 from stackctl.model import action_values, match_values, page_values, values
+from stackctl.model.acme import CA_NAMES, LOCAL, KeyType, OwnIssuance
 from stackctl.model.circles import circles
 from stackctl.model.matching import Match
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
@@ -18,7 +19,8 @@ from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY, checked, decode
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys
 
-_OF_SITE = ("canonical", "errors", "intercept-errors", "maintenance")
+_OF_CERTIFICATE = ("ca", "key-type", "rsa-key-size", "profile")
+_OF_SITE = ("canonical", "errors", "intercept-errors", "maintenance", *_OF_CERTIFICATE)
 """Keys of a whole site, which its block has."""
 
 
@@ -84,7 +86,20 @@ def _with_keys(doc: Document, path: Path, site: Site, shared: ErrorPages) -> Sit
         canonical=canonical,
         errors=_errors(doc, path, keys.errors, replace(shared, intercept=intercept)),
         maintenance=None if keys.maintenance is None else _maintenance(doc, path, keys.maintenance),
+        issuance=_issuance(doc, path, keys),
     )
+
+
+def _issuance(doc: Document, path: Path, keys: AppKeys | ServiceKeys) -> OwnIssuance:
+    ca = keys.ca
+    if ca is not None and ca != LOCAL:
+        ca = checked(doc, (*path, "ca"), values.ca_directory, CA_NAMES.get(ca, ca))
+    kind = None if keys.key_type is None else KeyType(keys.key_type)
+    if kind is KeyType.ECDSA and keys.rsa_key_size is not None:
+        raise StackfileError(
+            "'rsa-key-size' is for RSA keys", where=doc.where_of((*path, "rsa-key-size")), hint="write 'key-type: rsa'"
+        )
+    return OwnIssuance(ca, kind, keys.rsa_key_size, keys.profile)
 
 
 def _errors(doc: Document, path: Path, keys: Mapping[str, str], shared: ErrorPages) -> ErrorPages:

@@ -88,7 +88,7 @@ def read_sites(doc: Document) -> tuple[Site, ...]:
 
 def _sites(doc: Document, top: StackKeys, defaults: Tuning, known: Collection[str] | None) -> tuple[Site, ...]:
     sites = with_answers(doc, top, sites_of(doc, top, defaults, known), defaults)
-    return tuple(replace(site, local=True) for site in sites) if top.ca == LOCAL else sites
+    return tuple(replace(site, local=(site.issuance.ca or top.ca) == LOCAL) for site in sites)
 
 
 def read_blocks(doc: Document) -> list[Block]:

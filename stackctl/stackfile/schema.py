@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from stackctl.stackfile import balance_keys
+from stackctl.stackfile import balance_keys, certificate_keys
 from stackctl.stackfile.answer_keys import (
     Canonical,
     Errors,
@@ -166,6 +166,10 @@ class SiteKeys(BalanceKeys, rename="kebab", forbid_unknown_fields=True, kw_only=
     errors: Errors = {}
     intercept_errors: InterceptErrors = None
     maintenance: MaintenanceBlock = None
+    ca: certificate_keys.Ca | None = None
+    key_type: certificate_keys.KeyTypeWord | None = None
+    rsa_key_size: certificate_keys.RsaKeySize | None = None
+    profile: certificate_keys.Profile | None = None
 
 
 class ServiceKeys(SiteKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -208,15 +212,13 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
 
     email: Annotated[str, Meta(description="Contact address of the ACME account")] | None = None
     agree_tos: Annotated[bool, Meta(description="The CA's terms of service are agreed to")] = False
-    ca: Annotated[str, Meta(description="letsencrypt, letsencrypt-staging, local or the URL of an ACME directory")] = (
-        "letsencrypt"
-    )
+    ca: certificate_keys.Ca = "letsencrypt"
     local_domains: Annotated[list[str], Meta(description="Domains the local CA issues for besides localhost")] = []
     ca_bundle: Annotated[str, Meta(description="PEM file the CA's own TLS is trusted by")] | None = None
     eab_kid: Annotated[str, Meta(description="Key identifier of the CA's external account binding")] | None = None
-    key_type: Literal["ecdsa", "rsa"] = "ecdsa"
-    rsa_key_size: Literal[2048, 3072, 4096] = 2048
-    profile: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$", description="ACME certificate profile")] | None = None
+    key_type: certificate_keys.KeyTypeWord = "ecdsa"
+    rsa_key_size: certificate_keys.RsaKeySize = 2048
+    profile: certificate_keys.Profile | None = None
     concurrency: Annotated[int, Meta(ge=1, le=100, description="Certificates asked for at once")] | None = None
     certbot_hooks: Annotated[bool, Meta(description="Run the hooks in certbot's tree")] = False
     tls: Literal["modern", "intermediate"] = "intermediate"

@@ -55,7 +55,7 @@ INSIDE = {
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
         "composing",
-        "answer_keys balance_keys document stream_keys",
+        "answer_keys balance_keys certificate_keys document stream_keys",
         "schema",
         "keys",
         "deploys matches servers",

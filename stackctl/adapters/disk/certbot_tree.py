@@ -148,15 +148,23 @@ class CertbotTree:
 
         return self._look(on_disk, in_files)
 
-    def settings(self, server: str) -> TreeSettings:
-        """Return what governs renewals: the renewal files, ``cli.ini``, the hooks, and the accounts at ``server``."""
+    def settings(self, server: str, others: Iterable[str] = ()) -> TreeSettings:
+        """Return what governs renewals: the renewal files, ``cli.ini``, the hooks, and the accounts at ``server``.
+
+        ``others`` are further CAs, whose accounts are found too.
+        """
         renewals, created = self._renewals(), self._created_at(server)
         # Most trees have one account: then no renewal file has to be parsed.
         parsed = map(parse_renewal, renewals.values()) if len(created) > 1 else ()
         account = account_in_use(server, created, parsed)
         ini = self.read(CLI_INI)
         text = None if ini is None else ini.decode("utf-8", "replace")
-        return TreeSettings(renewals, text, self.hooks(), frozenset(created), account)
+        elsewhere = {}
+        for other in set(others) - {server}:
+            there = self._created_at(other)
+            used = account_in_use(other, there, map(parse_renewal, renewals.values()))
+            elsewhere[other] = (frozenset(there), used)
+        return TreeSettings(renewals, text, self.hooks(), frozenset(created), account, elsewhere)
 
     def ambiguous_account(self, server: str) -> str | None:
         """Return the account that certbot must be given, as there are several at ``server``; else None."""

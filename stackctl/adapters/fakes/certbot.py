@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from stackctl.certs.issuer.accounts import FILES
@@ -42,10 +42,10 @@ class FakeCa:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Fake CA")])
 
-    def issue(self, domains: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
-        """Return a chain of one certificate, and its key."""
+    def issue(self, domains: Sequence[str], now: datetime, bits: int | None = None) -> tuple[bytes, bytes]:
+        """Return a chain of one certificate, and its key; an RSA key if ``bits`` are given."""
         self.issued.append(tuple(domains))
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
         builder = x509.CertificateBuilder(issuer_name=self._name, subject_name=x509.Name([]))
         builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + self.lifetime)
@@ -92,7 +92,8 @@ class FakeCertbot:
             detail = f"{refused or domains[0]}: refused by the fake CA"
             yield event("failed", lineage, f"urn:ietf:params:acme:error:{problem}", detail)
         else:
-            self._store(lineage, *self._ca.issue(domains, self._now()), argv)
+            sizes = [int(argv[i + 1]) for i, word in enumerate(argv) if word == "--rsa-key-size"]
+            self._store(lineage, *self._ca.issue(domains, self._now(), *sizes), argv)
             if own is not None:
                 renewal.write_text(own)
             yield event("issued", lineage)

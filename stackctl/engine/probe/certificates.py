@@ -39,7 +39,7 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
     tree = context.directory.certbot_tree()
     accounts, shelf = tree.accounts(), context.directory.shelf(names, now, tree)
     refused = context.directory.refused_copies()
-    settings = tree.settings(stack.acme.directory)
+    settings = tree.settings(stack.acme.directory, stack.other_cas)
     found = []
     for site in sites:
         lineage = shelf.name_of(site)
@@ -56,9 +56,10 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
             proxy_up=proxy_up,
             now=now,
         )
-        facts = _renewal(tree, site, there.own, renewal, accounts, stack.acme.directory) if there.own else None
+        acme = stack.acme_of(site)
+        facts = _renewal(tree, site, there.own, renewal, accounts, acme.directory) if there.own else None
         if facts is not None and there.own is not None:
-            facts = replace(facts, changes=tuple(settings.renewal(there.own, stack.acme)[1]))
+            facts = replace(facts, changes=tuple(settings.renewal(there.own, acme)[1]))
         if facts is not None and chain_fault(chain or b"", certificate.chain) is not None:
             facts = replace(facts, fault=None)  # the check of the chain says so
         found.append(SiteFacts(certificate, _copy(context.directory, there, shelf, refused), facts))

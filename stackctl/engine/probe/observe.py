@@ -67,7 +67,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         hook=directory.hook(),
         repository=str(repository) if (repository := find_repository(directory.root)) else None,
         ledger=directory.ledger(),
-        settings=tree.settings(stack.acme.directory),
+        settings=tree.settings(stack.acme.directory, stack.other_cas),
         now=now,
         served=context.wire.offered(proxy_service.https.at, names) if proxy_runs and names else {},
     )

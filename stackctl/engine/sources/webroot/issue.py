@@ -63,8 +63,19 @@ def _paced(
     context: Context, stack: Stack, requests: Sequence[CertificateRequest]
 ) -> Iterator[list[CertificateRequest]]:
     """Yield batches of as many requests as the account may order, each as soon as it may."""
+    for directory in dict.fromkeys(_directory(stack, request) for request in requests):
+        yield from _paced_at(context, directory, [one for one in requests if _directory(stack, one) == directory])
+
+
+def _directory(stack: Stack, request: CertificateRequest) -> str:
+    """Return the CA of a request."""
+    return (request.acme or stack.acme).directory
+
+
+def _paced_at(
+    context: Context, directory: str, requests: Sequence[CertificateRequest]
+) -> Iterator[list[CertificateRequest]]:
     left = list(requests)
-    directory = stack.acme.directory
     while left:
         free = context.directory.ledger().free_orders(directory, context.now())
         if free == 0:
@@ -80,9 +91,12 @@ def _room() -> int:
 
 
 def _request(context: Context, project: str, stack: Stack, requests: Sequence[CertificateRequest]) -> _Outcome:
-    account = context.directory.certbot_tree().ambiguous_account(stack.acme.directory)
+    tree = context.directory.certbot_tree()
+    directories = {_directory(stack, request) for request in requests}
+    accounts = {directory: tree.ambiguous_account(directory) for directory in directories}
     jobs: list[dict[str, Any]] = [
-        {"lineage": request.lineage, "argv": certonly(request, stack.acme, account)} for request in requests
+        {"lineage": request.lineage, "argv": certonly(request, stack.acme, accounts[_directory(stack, request)])}
+        for request in requests
     ]
     concurrency = stack.acme.concurrency or _room()
     spec: dict[str, Any] = {"config_dir": CERTBOT_CONF.mount, "concurrency": concurrency, "jobs": jobs}
@@ -116,14 +130,14 @@ def _cause(context: Context, project: str, error: EngineError) -> str:
 
 def _record(context: Context, stack: Stack, requests: Sequence[CertificateRequest], outcome: _Outcome) -> None:
     """Record the orders and their results in the ledger."""
-    ledger, now, directory = context.directory.ledger(), context.now(), stack.acme.directory
+    ledger, now = context.directory.ledger(), context.now()
     entries = [
         Entry(
             now,
-            directory,
+            _directory(stack, request),
             tuple(sorted(request.names)),
             issued=request.lineage in outcome.issued,
-            renewal=ledger.was_issued(directory, request.names),
+            renewal=ledger.was_issued(_directory(stack, request), request.names),
         )
         for request in requests
         if request.lineage in outcome.issued | outcome.refused

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from stackctl.diagnose.caa import IDENTITIES
 from stackctl.diagnose.check import Check
+from stackctl.diagnose.dns import NameFacts
 from stackctl.diagnose.preflight import certain_failure
 from stackctl.engine.context import Context
 from stackctl.engine.probe.dns import Target, look_up
 from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import IssueFailed, StackctlError
 from stackctl.model.stack import Stack
+from stackctl.model.values import Domain
 from stackctl.observed.network import CaDirectory
 from stackctl.plan.certificates import CheckNames
 
@@ -20,11 +23,17 @@ def check_names(
     context: Context, project: str, stack: Stack, operations: Sequence[CheckNames]
 ) -> list[StackctlError | None]:
     """Return, for each operation in order, the failure that is certain at the CA, or None; all run in parallel."""
-    names = [name for operation in operations for name in operation.names]
     containers = context.orchestrator.containers(project)
+    by_ca: dict[str, list[Domain]] = {}
+    for operation in operations:
+        site = stack.site(operation.names[0])
+        directory = (stack.acme_of(site) if site is not None else stack.acme).directory
+        by_ca.setdefault(directory, []).extend(operation.names)
+    facts: dict[Domain, NameFacts] = {}
     with placed_probe_file(context, containers, stack.certbot) as probe_file:
-        target = Target(lambda: _ca(context, stack.acme.directory), probe_file, stack.proxy.http.at)
-        facts = {one.name: one for one in look_up(context.network, names, target)}
+        for directory, names in by_ca.items():
+            target = Target(partial(_ca, context, directory), probe_file, stack.proxy.http.at)
+            facts |= {one.name: one for one in look_up(context.network, names, target)}
     return [
         next((error for name in operation.names if (error := _refusal(certain_failure(facts[name])))), None)
         for operation in operations

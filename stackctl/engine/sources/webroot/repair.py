@@ -22,8 +22,8 @@ def repair_lineages(context: Context, stack: Stack, lineages: Sequence[str]) -> 
         one = tree.lineage(name)
         certificate = one.repaired or one.certificate
         names = certificate.names if certificate else ()
-        conf = renewal_text(name, names, stack.acme)
-        jobs.append({"lineage": name, "conf": conf, "server": stack.acme.directory})
+        acme = stack.acme_of(*(site for site in stack.sites if site.lineage == name))
+        jobs.append({"lineage": name, "conf": renewal_text(name, names, acme), "server": acme.directory})
     return _run(context, stack, {"repairs": jobs}, lineages, "repaired")
 
 

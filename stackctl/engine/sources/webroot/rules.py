@@ -12,7 +12,6 @@ from stackctl.certs.source import Candidate
 from stackctl.model.acme import LETSENCRYPT_STAGING
 from stackctl.model.layout import CERTS
 from stackctl.model.routing import Site
-from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.wording import listed
 
@@ -27,7 +26,7 @@ def wants(candidate: Candidate) -> str | None:
         return _need(candidate.site, candidate.held, candidate.now)
     if own.own_way:
         return _own_fault(own, candidate.site)
-    return _fault(candidate.stack, candidate.site, candidate.sharing, own)
+    return _fault(candidate, own)
 
 
 def request(candidate: Candidate, *, force: bool) -> CertificateRequest:
@@ -40,9 +39,12 @@ def request(candidate: Candidate, *, force: bool) -> CertificateRequest:
         todo = fault and own_way_todo(own, candidate.site.domains)
         return CertificateRequest(own.name, names, force=force, own_way=True, server=own.server, todo=todo)
     # certbot keeps what is not due, however damaged.
-    force = force or (own is not None and (_to_promote(candidate.stack, own) or not own.renewable))
+    force = force or (own is not None and (_to_promote(candidate, own) or not own.renewable))
     names = _names(candidate.site, candidate.sharing, own)
-    return CertificateRequest(own.name if own is not None else candidate.site.lineage, names, force=force)
+    acme = candidate.stack.acme_of(*candidate.sharing)
+    force = force or (own is not None and _other_issuance(candidate, own) is not None)
+    name = own.name if own is not None else candidate.site.lineage
+    return CertificateRequest(name, names, force=force, acme=acme if acme != candidate.stack.acme else None)
 
 
 def _names(site: Site, sharing: Collection[Site], lineage: Lineage | None) -> tuple[Domain, ...]:
@@ -75,15 +77,37 @@ def _own_fault(lineage: Lineage, site: Site) -> str | None:
     return f"its lineage is incomplete: {lineage.fault}" if lineage.fault else None
 
 
-def _fault(stack: Stack, site: Site, sharing: Collection[Site], lineage: Lineage) -> str | None:
+def _fault(candidate: Candidate, lineage: Lineage) -> str | None:
     """Return why a lineage does not meet the site's needs, or None."""
+    site, sharing = candidate.site, candidate.sharing
     if not lineage.usable or lineage.certificate is None:
         return f"its lineage is unusable: {lineage.problem}"
     if not _fits(site, sharing, lineage.certificate):
         return "its names changed"
     if lineage.fault is not None:
         return f"its lineage is incomplete: {lineage.fault}"
-    return "its certificate is from the staging CA" if _to_promote(stack, lineage) else None
+    if _to_promote(candidate, lineage):
+        return "its certificate is from the staging CA"
+    return _other_issuance(candidate, lineage)
+
+
+def _other_issuance(candidate: Candidate, lineage: Lineage) -> str | None:
+    """Return which of the settings that the site has of its own the certificate does not have, or None.
+
+    A setting of all sites counts from the next renewal on: adopted certificates have others, and an order for each
+    of a thousand sites is for the user to decide.
+    """
+    own = next((site.issuance for site in candidate.sharing if site.issuance), None)
+    acme, certificate = candidate.stack.acme_of(*candidate.sharing), lineage.certificate
+    if own is None or certificate is None or lineage.gone:
+        return None
+    if own.ca is not None and lineage.server not in {None, acme.directory}:
+        return f"its certificate is from {lineage.server}"
+    if (own.key_type or own.key_size) and certificate.key not in {"", acme.key}:
+        return f"its key is {certificate.key}"
+    if own.profile is not None and lineage.profile != own.profile:
+        return f"its profile is {lineage.profile or 'that of the CA'}"
+    return None
 
 
 def _fits(site: Site, sharing: Collection[Site], certificate: Certificate) -> bool:
@@ -93,6 +117,6 @@ def _fits(site: Site, sharing: Collection[Site], certificate: Certificate) -> bo
     return frozenset(site.domains) == names or (wide and all(certificate.covers(name) for name in site.domains))
 
 
-def _to_promote(stack: Stack, lineage: Lineage) -> bool:
-    """Return whether it is a staging certificate in a stack that no longer uses the staging CA."""
-    return lineage.from_staging and stack.acme.directory != LETSENCRYPT_STAGING
+def _to_promote(candidate: Candidate, lineage: Lineage) -> bool:
+    """Return whether it is a staging certificate of a site that no longer uses the staging CA."""
+    return lineage.from_staging and candidate.stack.acme_of(*candidate.sharing).directory != LETSENCRYPT_STAGING
