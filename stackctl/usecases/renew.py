@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from stackctl.certs.held import Held, held
 from stackctl.engine.apply.execute import Step
 from stackctl.engine.context import Context
+from stackctl.engine.sources.webroot.rules import difference
 from stackctl.errors import InputError
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.plan.certificates import Issue
 from stackctl.plan.intent import Intent
+from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.converge import converge, interpolated, load, open_document
 from stackctl.usecases.result import Result, json_name
@@ -45,15 +47,18 @@ class RenewReport:
     sites: tuple[SiteRenewal, ...] = field(metadata=json_name("apps"))
 
 
-def renew(
+def renew(  # noqa: PLR0913  (one parameter per option)
     context: Context,
     *,
     force: Collection[Domain] = (),
     ledger: bool = True,
     unattended: bool = False,
+    changed: bool = False,
     dry_run: bool = False,
 ) -> Result[RenewReport]:
     """Renew every certificate that is due, and those of the domains in ``force`` in any case.
+
+    With ``changed`` also those whose CA, key or profile is not what the Compose file says.
 
     If nothing is due, no container is started, and the engine is not used unless a certificate is new.
     """
@@ -69,6 +74,7 @@ def renew(
             causes[site.name] = "its renewal is forced"
         elif there.real and not there.borrowed and there.certificate and there.certificate.due(now):
             causes[site.name] = f"it is due: {there.certificate.days_left(now)} days left"
+    causes = {**(_differing(context, doc, before) if changed else {}), **causes}
     recent = {site.name for site in sites if _is_recent(before[site.name], now)}
     if not causes and not recent:
         return Result("renew", RenewReport(_rows(sites, before, (), now)), dry_run=dry_run)
@@ -86,6 +92,17 @@ def renew(
         return result.carrying(RenewReport((*planned, *(row for row in rows if row.name not in causes))))
     after = _held(context, sites) if result.steps else before
     return result.carrying(RenewReport(_rows(sites, after, result.steps, now, before)))
+
+
+def _differing(context: Context, doc: Document, held: Mapping[Domain, Held]) -> dict[Domain, str]:
+    """Return in what certbot's certificates differ from what would be requested now, by site."""
+    stack = load(context, doc, doc.text).stack
+    found: dict[Domain, str] = {}
+    for site in stack.sites:
+        own = held[site.name].own
+        if own is not None and not own.own_way and (cause := difference(stack.acme_of(site), own)) is not None:
+            found[site.name] = cause
+    return found
 
 
 def _held(context: Context, sites: Collection[Site]) -> dict[Domain, Held]:

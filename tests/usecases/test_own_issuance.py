@@ -9,6 +9,7 @@ from stackctl.errors import StackfileError
 from stackctl.model.values import Domain
 from stackctl.plan.certificates import AlignSettings, Issue
 from stackctl.stackfile.settings import Change
+from stackctl.usecases.renew import renew
 from stackctl.usecases.set_keys import set_keys
 from tests.usecases.world import World, done
 
@@ -90,3 +91,27 @@ def test_what_contradicts_is_refused(two: World) -> None:
     own(two, "key-type: ecdsa", "rsa-key-size: 4096")
     with pytest.raises(StackfileError, match="'rsa-key-size' is for RSA keys"):
         two.up()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cause"),
+    [
+        ('ca: "letsencrypt"\n', f"ca: {OTHER}\n", "its certificate is from https://acme-v02"),
+        ("agree-tos: true\n", "agree-tos: true\n  key-type: rsa\n", "its key is ecdsa-256"),
+        ("agree-tos: true\n", "agree-tos: true\n  profile: shortlived\n", "its profile is that of the CA"),
+    ],
+)
+def test_all_sites_change_in_one_plan(two: World, old: str, new: str, cause: str) -> None:
+    assert not renew(two.host, changed=True).plan
+    two.edit(old, new)
+    before = lineage(two)
+    planned = renew(two.host, changed=True, dry_run=True).plan.operations
+    assert [one.cause.startswith(cause) for one in planned if isinstance(one, Issue)] == [True, True]
+    two.fake.faults.issue[ONE] = "unauthorized"
+    assert renew(two.host, changed=True).errors
+    assert lineage(two).version == before.version, "the old one stays"
+    two.fake.faults.issue.clear()
+    done(renew(two.host, changed=True))
+    assert two.served() == {ONE: "real", TWO: "real"}
+    assert not renew(two.host, changed=True).plan
+    assert not two.up().plan

@@ -36,6 +36,10 @@ def renew(
             help="Renew this site even if it is not due or does not resolve to this host; repeatable.",
         ),
     ] = None,
+    changed: Annotated[
+        bool,
+        typer.Option("--changed", help="Renew each site whose CA, key or profile is not what the Compose file says."),
+    ] = False,
     ignore_ledger: IgnoreLedger = False,
     unattended: Unattended = False,
     directory: Directory = HERE,
@@ -55,6 +59,7 @@ def renew(
             force=[values.domain(text) for text in force or ()],
             ledger=not ignore_ledger,
             unattended=unattended,
+            changed=changed,
             dry_run=dry_run,
         )
 

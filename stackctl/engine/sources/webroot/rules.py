@@ -9,7 +9,7 @@ from stackctl.certs.held import Held, Source
 from stackctl.certs.lineage import Certificate, Lineage, own_way_todo
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import Candidate
-from stackctl.model.acme import LETSENCRYPT_STAGING
+from stackctl.model.acme import LETSENCRYPT_STAGING, Acme, OwnIssuance
 from stackctl.model.layout import CERTS
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
@@ -42,7 +42,7 @@ def request(candidate: Candidate, *, force: bool) -> CertificateRequest:
     force = force or (own is not None and (_to_promote(candidate, own) or not own.renewable))
     names = _names(candidate.site, candidate.sharing, own)
     acme = candidate.stack.acme_of(*candidate.sharing)
-    force = force or (own is not None and _other_issuance(candidate, own) is not None)
+    force = force or (own is not None and difference(acme, own) is not None)
     name = own.name if own is not None else candidate.site.lineage
     return CertificateRequest(name, names, force=force, acme=acme if acme != candidate.stack.acme else None)
 
@@ -98,14 +98,23 @@ def _other_issuance(candidate: Candidate, lineage: Lineage) -> str | None:
     of a thousand sites is for the user to decide.
     """
     own = next((site.issuance for site in candidate.sharing if site.issuance), None)
-    acme, certificate = candidate.stack.acme_of(*candidate.sharing), lineage.certificate
-    if own is None or certificate is None or lineage.gone:
+    return None if own is None else difference(candidate.stack.acme_of(*candidate.sharing), lineage, own)
+
+
+def difference(acme: Acme, lineage: Lineage, own: OwnIssuance | None = None) -> str | None:
+    """Return in what a certificate differs from what would be requested now, or None; with ``own`` only in those.
+
+    CA and profile are those of its renewal file. A trusted certificate is not replaced by one of a CA for tests.
+    """
+    certificate = lineage.certificate
+    if certificate is None or lineage.gone:
         return None
-    if own.ca is not None and lineage.server not in {None, acme.directory}:
+    moved = lineage.server not in {None, acme.directory} and not acme.is_for_tests
+    if moved and (own is None or own.ca is not None):
         return f"its certificate is from {lineage.server}"
-    if (own.key_type or own.key_size) and certificate.key not in {"", acme.key}:
+    if certificate.key not in {"", acme.key} and (own is None or own.key_type or own.key_size):
         return f"its key is {certificate.key}"
-    if own.profile is not None and lineage.profile != own.profile:
+    if lineage.profile != acme.profile and (own is None or own.profile is not None):
         return f"its profile is {lineage.profile or 'that of the CA'}"
     return None
 
