@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
+from stackctl.diagnose.health import judge_answers
 from stackctl.model.own_names import is_own_container
 from stackctl.model.routing import Server
 from stackctl.observed.containers import Inspected
 from stackctl.observed.sockets import ListeningSocket
+from stackctl.proxies.health import ServerHealth
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
 TLS, PARKED, DEPLOY = "app-tls", "parked", "deploy"
@@ -42,6 +44,7 @@ class AppFacts:
         answers: whether it accepts a connection from this host; None if that was not tried.
         now: the time of the check.
         active: whether the service's Compose profile is active; True without a profile.
+        asked: what the proxy knows of it, at each of its addresses; empty for a server that it does not ask.
     """
 
     subject: str
@@ -52,6 +55,7 @@ class AppFacts:
     answers: bool | None
     now: datetime
     active: bool = True
+    asked: tuple[ServerHealth, ...] = ()
 
     @property
     def start(self) -> str:
@@ -82,6 +86,10 @@ def pinned(site: str, service: str) -> Check:
 
 def judge_app(facts: AppFacts) -> list[Check]:
     """Return the checks of one app, in the order of a request's hops; of several containers, those of the worst."""
+    return [*_reached(facts), *judge_answers(facts.subject, facts.where, facts.asked)]
+
+
+def _reached(facts: AppFacts) -> list[Check]:
     if facts.server.service is None:
         return [_outside(facts)]
     if not facts.containers:

@@ -11,6 +11,7 @@ from stackctl.diagnose.answer import JudgedAnswer, judge_answer
 from stackctl.diagnose.apps import SETTLED, AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
 from stackctl.diagnose.handshake import judge_handshake
+from stackctl.diagnose.health import described
 from stackctl.diagnose.hops import Hop, HopKind
 from stackctl.diagnose.route import is_plain, judge_route
 from stackctl.model.fields import Request
@@ -242,6 +243,7 @@ def _container(app: AppFacts, checks: Sequence[Check], answer: JudgedAnswer) -> 
         text = f"{app.server}, outside Compose"
     else:
         text = "; ".join(_described(app, one) for one in app.containers) or checks[0].text
+    text = "; ".join([text, *(described(one) for one in app.asked if not one.up)])
     if fault is not None and answer.at is HopKind.CONTAINER:
         return Hop(HopKind.CONTAINER, Verdict.WRONG, text, app.where, fault.todo, fault.text)
     return Hop(HopKind.CONTAINER, Verdict.OK, text)

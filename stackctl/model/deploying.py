@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stackctl.model.health import HealthCheck
 from stackctl.model.values import ServiceName
 
 READY_SECONDS = 60.0
@@ -26,28 +27,6 @@ def canary_of(service: str) -> ServiceName:
 def base_of(canary: str) -> ServiceName:
     """Return the service that a canary is the newer version of."""
     return ServiceName(canary.removesuffix(_CANARY))
-
-
-@dataclass(frozen=True, slots=True)
-class HealthCheck:
-    """A request that a container answers once it is ready.
-
-    Attributes:
-        statuses: the ranges of the statuses by which it is ready.
-        timeout: how long one request may take, in seconds.
-    """
-
-    path: str
-    statuses: tuple[tuple[int, int], ...] = ((200, 399),)
-    timeout: float = 3.0
-
-    def __str__(self) -> str:
-        shown = ",".join(f"{low}" if low == high else f"{low}-{high}" for low, high in self.statuses)
-        return f"{self.path} with {shown}"
-
-    def accepts(self, status: int | None) -> bool:
-        """Whether a response with ``status`` shows that the container is ready."""
-        return status is not None and any(low <= status <= high for low, high in self.statuses)
 
 
 @dataclass(frozen=True, slots=True)

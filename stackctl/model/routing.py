@@ -8,6 +8,7 @@ from enum import StrEnum
 from stackctl.model.acme import OwnIssuance
 from stackctl.model.balancing import Balance, HashKey, Sticky
 from stackctl.model.endpoints import Endpoint, Upstream
+from stackctl.model.health import ActiveCheck
 from stackctl.model.matching import EVERY_PATH, Match
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
 from stackctl.model.values import Domain, ServiceName
@@ -88,6 +89,7 @@ class Backend:
         hash: what decides between them, for the balance of that name.
         sticky: how a client stays with the server that it had; None if each request is balanced.
         canary: a newer version that gets some of the clients; None without one.
+        health: how the proxy asks each of them, the canary too, all the time; None if it does not.
     """
 
     servers: tuple[Server, ...]
@@ -95,6 +97,7 @@ class Backend:
     hash: HashKey | None = None
     sticky: Sticky | None = None
     canary: Canary | None = None
+    health: ActiveCheck | None = None
 
     def __str__(self) -> str:
         servers = ", ".join(str(server.upstream) for server in self.servers)
@@ -143,11 +146,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The response is fixed: 403 for a denied request.
-
-    Attributes:
-        text: its body.
-    """
+    """The response is fixed: 403 for a denied request; ``text`` is its body."""
 
     status: int
     text: str = ""

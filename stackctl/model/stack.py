@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from stackctl.model.acme import LOCAL, Acme, OwnIssuance
 from stackctl.model.deploying import DeploySettings
 from stackctl.model.endpoints import Listener, Scheme
+from stackctl.model.health import ActiveCheck
 from stackctl.model.pages import PageFile
-from stackctl.model.routing import Redirect, Site
+from stackctl.model.routing import Backend, Redirect, Route, Site
 from stackctl.model.streams import Stream
 from stackctl.model.values import Domain, ServiceName
 
@@ -32,6 +33,7 @@ class ProxyService:
         hybrid_keys: whether its TLS library has X25519MLKEM768.
         streams: what it has to load for streams, such as the file of a module; empty if they are built in, and None if
             its image has none.
+        asks: whether its image has the programs that ask servers.
     """
 
     service: ServiceName
@@ -42,6 +44,7 @@ class ProxyService:
     ipv6: bool = True
     hybrid_keys: bool = False
     streams: str | None = ""
+    asks: bool = True
 
     @property
     def http(self) -> Listener:
@@ -111,9 +114,18 @@ class Stack:
         found = (page for site in self.sites for page in site.pages)
         return tuple(dict.fromkeys((*found, *([own] if own else []))))
 
-    def fitted(self, *, hybrid_keys: bool, ipv6: bool, streams: str | None) -> Stack:
+    @property
+    def checked(self) -> Iterator[tuple[Site, Route, ActiveCheck]]:
+        """The routes whose servers the proxy asks all the time, and how."""
+        for site in self.sites:
+            for route in site.routes:
+                if isinstance(route.action, Backend) and route.action.health is not None:
+                    yield site, route, route.action.health
+
+    def fitted(self, *, hybrid_keys: bool, ipv6: bool, streams: str | None, asks: bool) -> Stack:
         """Return the stack with a proxy that uses what its image and its host have."""
-        return replace(self, proxy=replace(self.proxy, hybrid_keys=hybrid_keys, ipv6=ipv6, streams=streams))
+        proxy = replace(self.proxy, hybrid_keys=hybrid_keys, ipv6=ipv6, streams=streams, asks=asks)
+        return replace(self, proxy=proxy)
 
     def acme_of(self, *sites: Site) -> Acme:
         """Return how the certificate is requested that sites share."""

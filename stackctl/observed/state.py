@@ -27,6 +27,7 @@ class Observed:
         stackfile: the Compose file on disk, or None.
         hybrid_keys: whether the proxy's TLS library has X25519MLKEM768.
         streams: what the proxy has to load for streams; None if its image has none.
+        asks: whether its image has the programs that ask servers.
         ipv6: whether this host has IPv6.
         file: the name of the Compose file.
         missing: directories of the stack that do not exist.
@@ -56,6 +57,7 @@ class Observed:
     version: tuple[int, ...]
     hybrid_keys: bool = False
     streams: str | None = ""
+    asks: bool = True
     ipv6: bool = True
     file: str = "docker-compose.yml"
     missing: tuple[str, ...] = ()
@@ -86,4 +88,4 @@ class Observed:
 
     def fitted(self, stack: Stack) -> Stack:
         """Return ``stack`` with a proxy that uses what its image and this host have."""
-        return stack.fitted(hybrid_keys=self.hybrid_keys, ipv6=self.ipv6, streams=self.streams)
+        return stack.fitted(hybrid_keys=self.hybrid_keys, ipv6=self.ipv6, streams=self.streams, asks=self.asks)

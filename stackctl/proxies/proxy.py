@@ -12,6 +12,7 @@ from stackctl.model.layout import CUSTOM_FOLDER, Place
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
+from stackctl.proxies.health import ServersHealth
 from stackctl.proxies.trace import Advice, LoggedError, Trace
 
 Files = Mapping[str, bytes]
@@ -245,6 +246,15 @@ class Proxy(Protocol):
 
         It is empty if they are built in, and None if the image has none.
         """
+
+    def can_ask(self, output: str) -> bool:
+        """Return whether it can ask servers for their health, by what :meth:`version_command` printed."""
+
+    def health_command(self) -> Sequence[str]:
+        """Return the command that prints, in its container, the health of the servers that it asks."""
+
+    def servers_health(self, output: str) -> ServersHealth:
+        """Return what :meth:`health_command` printed; nothing where it failed."""
 
     def parse_version(self, output: str) -> Version:
         """Return the version in what :meth:`version_command` printed.

@@ -12,11 +12,12 @@ from stackctl.model.endpoints import Endpoint
 from stackctl.model.routing import Backend, Canary, Server
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.document import Document, Path
+from stackctl.stackfile.health import active_check
 from stackctl.stackfile.keys import checked
-from stackctl.stackfile.schema import AppKeys, BalanceKeys, RouteKeys
+from stackctl.stackfile.schema import AppKeys, BalanceKeys, RouteKeys, ServiceKeys
 from stackctl.stackfile.servers import Services, outside_server
 
-_KEYS = ("balance", "hash", "sticky", "canary")
+_KEYS = ("balance", "hash", "sticky", "canary", "health")
 _WITHOUT_BACKUP = (Balance.HASH, Balance.RANDOM)
 
 
@@ -46,7 +47,11 @@ def backend_of(
                 where=doc.where_of((*path, "upstreams", number, "backup")),
                 hint="use round-robin or least-conn",
             )
-    return Backend(tuple(servers), balance, hashed, sticky, _canary(doc, path, keys.canary, servers, known))
+    health = None
+    if keys.health is not None:
+        deploys = isinstance(keys, ServiceKeys)
+        health = active_check(doc, (*path, "health"), keys.health, servers, deploys=deploys)
+    return Backend(tuple(servers), balance, hashed, sticky, _canary(doc, path, keys.canary, servers, known), health)
 
 
 def _canary(

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 
 from stackctl.errors import InputError
 from stackctl.model import values
-from stackctl.model.deploying import CANARY_ROLE, DRAIN_SECONDS, DeploySettings, HealthCheck, Reason, base_of
+from stackctl.model.deploying import CANARY_ROLE, DRAIN_SECONDS, DeploySettings, Reason, base_of
+from stackctl.model.health import HealthCheck
 from stackctl.model.project import Project, Service
 from stackctl.stackfile.document import Document, Path
+from stackctl.stackfile.health import health_check
+from stackctl.stackfile.health_keys import HealthKeys
 from stackctl.stackfile.keys import KEY, checked, decode
-from stackctl.stackfile.schema import DeployKeys, HealthKeys
+from stackctl.stackfile.schema import DeployKeys
 
 START_FIRST, STOP_FIRST = "start-first", "stop-first"
 
@@ -46,16 +49,7 @@ def _settings(doc: Document, service: Service) -> DeploySettings:
 
 
 def _health(doc: Document, path: Path) -> HealthCheck | None:
-    if doc.entry(path) is None:
-        return None
-    keys = decode(doc, path, HealthKeys)
-    for name in ("interval", "timeout"):
-        checked(doc, (*path, name), values.seconds, getattr(keys, name))
-    return HealthCheck(
-        checked(doc, (*path, "path"), values.request_path, keys.path),
-        checked(doc, (*path, "status"), values.statuses, str(keys.status)),
-        values.seconds(keys.timeout),
-    )
+    return None if doc.entry(path) is None else health_check(doc, path, decode(doc, path, HealthKeys))
 
 
 def _command(written: str | list[str]) -> tuple[str, ...]:

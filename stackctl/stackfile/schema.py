@@ -23,6 +23,7 @@ from stackctl.stackfile.answer_keys import (
     RedirectKeys,
     UnknownKeys,
 )
+from stackctl.stackfile.health_keys import HealthBlock, HealthKeys
 from stackctl.stackfile.stream_keys import StreamKeys
 
 COMPOSE_SCHEMA = "https://raw.githubusercontent.com/compose-spec/compose-go/main/schema/compose-spec.json"
@@ -80,19 +81,6 @@ class DeployKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     ) = None
 
 
-class HealthKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
-    """``health``: a request that a server of the service answers while it can take others."""
-
-    path: Annotated[str, Meta(description="Path that is requested, such as /healthz")]
-    status: Annotated[int | str, Meta(description="Statuses of a healthy server, such as 200-399 or 200,401")] = (
-        "200-399"
-    )
-    interval: Duration = "5s"
-    timeout: Duration = "3s"
-    rise: Annotated[int, Meta(ge=1, le=100, description="Good answers in a row until a server is healthy")] = 2
-    fall: Annotated[int, Meta(ge=1, le=100, description="Bad answers in a row until it is not")] = 3
-
-
 Path = Annotated[
     str | Annotated[list[str], Meta(min_length=1)] | None,
     Meta(description="Path or paths, each with all that is below it"),
@@ -136,6 +124,7 @@ class BalanceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=T
     hash: balance_keys.Hash = None
     sticky: balance_keys.StickyBlock = False
     canary: balance_keys.CanaryBlock = None
+    health: HealthBlock = None
 
 
 class RouteKeys(BalanceKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -184,9 +173,6 @@ class ServiceKeys(SiteKeys, rename="kebab", forbid_unknown_fields=True, kw_only=
     certificate: Lineage | None = None
     deploy: Annotated[
         DeployKeys | None, Meta(description="How a new image or definition takes the place of the old one")
-    ] = None
-    health: Annotated[
-        HealthKeys | None, Meta(description="A request that a server answers while it can take others")
     ] = None
     routes: Annotated[list[RouteKeys], Meta(description="More paths and rules of the site")] = []
 

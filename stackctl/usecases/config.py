@@ -44,7 +44,7 @@ def config(context: Context, domain: Domain) -> Result[ConfigReport]:
     proxy = context.proxy_of(stack)
     custom = context.directory.custom(proxy.layout)
     program = proxy_program(context, proxy, stack.proxy.image)
-    stack = stack.fitted(hybrid_keys=program.hybrid_keys, ipv6=context.network.has_ipv6(), streams=program.streams)
+    stack = program.fitted(stack, ipv6=context.network.has_ipv6())
     rendering = Rendering(proxy, program.version, custom)
     shelf = context.directory.shelf((one.name for one in stack.sites), context.now())
     tls = {one.name: site_tls(one, held(one, shelf)) for one in stack.sites}

@@ -28,11 +28,11 @@ from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import named_services, read_stack, variables
 from stackctl.stackfile.siblings import included
 from stackctl.stackfile.stream_ports import with_ports
+from stackctl.usecases.abilities import refuse_unable
 from stackctl.usecases.pages import with_pages
 from stackctl.usecases.recording import record_change, record_failed, record_found
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
-from stackctl.usecases.streams import refuse_unable
 from stackctl.usecases.taken import refuse_taken_folder, refuse_taken_ports, refuse_taken_stream_ports
 
 _INIT_PORTS = "choose other ports with 'stackctl init --http PORT --https PORT'"

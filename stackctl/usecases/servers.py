@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from stackctl.diagnose.apps import AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
+from stackctl.diagnose.health import described
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import app_facts, endpoints_answer, proxy_networks
 from stackctl.engine.probe.errors import last_errors
+from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.routing import Route, Server, Site
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
 from stackctl.plan.intent import Intent
+from stackctl.proxies.health import ServerHealth, ServersHealth
 from stackctl.proxies.proxy import Pins
 from stackctl.proxies.trace import LoggedError
 from stackctl.stackfile.paths import blocks_of_site
@@ -36,6 +40,8 @@ class ServerStatus:
         address: where the proxy connects to; the name of the service where it has no container.
         state: ``up``, ``down``, ``drained``, or ``waiting`` while a deploy passes requests to others.
         reason: why it gets no requests, or what is wrong although it does.
+        since: when it came into that state; None for a server that the proxy does not ask.
+        health: that of its container, if Docker checks it.
         last_error: the last error that the proxy logged about it; ``last_error_at`` is its time.
     """
 
@@ -48,6 +54,8 @@ class ServerStatus:
     max_connections: int | None
     state: str
     reason: str | None
+    since: datetime | None
+    health: str | None
     last_error: str | None
     last_error_at: str | None
     where: str
@@ -70,7 +78,7 @@ def show_servers(context: Context, domain: Domain) -> Result[ServersReport]:
     loaded = load_current(context)
     site = loaded.site(domain)
     looked = _Looked.at(context, loaded, site)
-    rows = tuple(row for route, server in site.routed for row in looked.rows(route, loaded.project.named(server)))
+    rows = tuple(row for route, server in site.routed for row in looked.rows(route, server))
     return Result("servers show", ServersReport(site.name, rows))
 
 
@@ -128,6 +136,8 @@ class _Looked:
     answers: Mapping[Endpoint, bool]
     errors: Mapping[Endpoint, LoggedError]
     pins: Pins
+    site: Domain
+    health: ServersHealth
 
     @classmethod
     def at(cls, context: Context, loaded: Loaded, site: Site) -> _Looked:
@@ -143,21 +153,31 @@ class _Looked:
             endpoints_answer(context, (server.endpoint for server in named if server.service is None)),
             last_errors(context, kind, containers.best(stack.proxy.service), site.domains),
             kind.pins(context.delivery(kind.layout).live()),
+            site.name,
+            servers_health(context, stack, containers),
         )
 
-    def rows(self, route: Route, server: Server) -> Iterator[ServerStatus]:
+    def rows(self, route: Route, written: Server) -> Iterator[ServerStatus]:
+        """Yield a row for each container of a server, or one; ``written`` is the server as the file names it."""
+        asked = {one.address: one for one in of_server(self.health, self.site, written)}
+        server = self.loaded.project.named(written)
         own = self.containers.of(server.service)
         if not own:
-            yield self._row(route, server, None, server.endpoint, self.containers)
+            one = next(iter(asked.values()), None)
+            yield self._row(route, server, None, server.endpoint, self.containers, one)
         for container in own:
-            at = Endpoint(self._address(container) or server.endpoint.host, server.endpoint.port)
-            yield self._row(route, server, container, at, Deployment((container,)))
+            ats = [Endpoint(address, server.endpoint.port) for address in container.addresses]
+            at = next((at for at in ats if at in asked), next(iter(ats), server.endpoint))
+            yield self._row(route, server, container, at, Deployment((container,)), asked.get(at))
 
-    def _address(self, container: Container) -> str | None:
-        return next(iter(container.addresses), None)
-
-    def _row(
-        self, route: Route, server: Server, container: Container | None, at: Endpoint, containers: Deployment
+    def _row(  # noqa: PLR0913  (a server of a route, and what was seen of it)
+        self,
+        route: Route,
+        server: Server,
+        container: Container | None,
+        at: Endpoint,
+        containers: Deployment,
+        asked: ServerHealth | None,
     ) -> ServerStatus:
         facts = app_facts(
             self.context,
@@ -169,7 +189,7 @@ class _Looked:
             answers=self.answers.get(server.endpoint),
             active=server.service is None or server.service in self.loaded.project.services,
         )
-        state, reason = self._state(facts, server, at)
+        state, reason = self._state(facts, server, at, asked)
         error = self.errors.get(at)
         return ServerStatus(
             match=str(route.match),
@@ -181,12 +201,16 @@ class _Looked:
             max_connections=server.max_connections,
             state=state,
             reason=reason,
+            since=asked.since if asked else None,
+            health=container.health if container else None,
             last_error=error.message if error else None,
             last_error_at=error.time if error else None,
             where=route.where,
         )
 
-    def _state(self, facts: AppFacts, server: Server, at: Endpoint) -> tuple[str, str | None]:
+    def _state(
+        self, facts: AppFacts, server: Server, at: Endpoint, asked: ServerHealth | None
+    ) -> tuple[str, str | None]:
         """Return the state of a server, and why."""
         if server.drained:
             return DRAINED, "'drain' is set in the Compose file"
@@ -194,6 +218,8 @@ class _Looked:
         if pinned and at.host not in pinned:
             return WAITING, f"a deploy passes requests to {', '.join(sorted(pinned))}"
         faults = [check for check in judge_app(facts) if check.verdict is Verdict.WRONG]
+        if asked is not None and not asked.up and (asked.left_out or not faults):
+            return (DOWN if asked.left_out else UP), described(asked)
         if not faults:
             return UP, None
         return (UP if _is_served(faults) else DOWN), faults[0].text

@@ -9,10 +9,12 @@ from datetime import datetime
 from stackctl.certs.held import held
 from stackctl.diagnose.check import found_wrong
 from stackctl.diagnose.handshake import kind_of
+from stackctl.diagnose.health import described as described_health
 from stackctl.diagnose.loop import LoopFacts, judge_loop
 from stackctl.diagnose.maintenance import described
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import endpoints_answer
+from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.engine.probe.loop import loop
 from stackctl.engine.probe.parked import parked_sites
 from stackctl.model.endpoints import Endpoint
@@ -23,11 +25,15 @@ from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
 from stackctl.plan.retire import unused_lineages
+from stackctl.proxies.health import ServerHealth
 from stackctl.usecases.converge import load_current
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result, json_name
 
-_RUNNING = ("answers", "running", "healthy", "starting", "unhealthy")
+FAILING = "failing"
+"""The health of a server that does not answer the proxy's own checks."""
+
+_RUNNING = ("answers", "running", "healthy", "starting", "unhealthy", FAILING)
 """The conditions of a reachable server outside Compose and of a running container, best first."""
 
 NO_SERVER = "none"
@@ -52,6 +58,25 @@ class RouteStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedServer:
+    """A server that the proxy asks all the time.
+
+    Attributes:
+        address: None for a name that does not resolve.
+        state: ``up`` or ``down``; ``since`` is when it came into it.
+        left_out: whether it gets no requests.
+        reason: what is wrong, in words; None while it is up.
+    """
+
+    server: str
+    address: str | None
+    state: str
+    since: datetime
+    left_out: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SiteStatus:
     """The current state of a site.
 
@@ -64,6 +89,7 @@ class SiteStatus:
         routes: each path of its routes, and each rule; the path ``/``, if it has a route, is the first.
         maintenance: what its requests get during a maintenance; None if it is in none.
         parked: why the site was taken out of the proxy's configuration; None if it was not.
+        servers: those that the proxy asks all the time.
     """
 
     name: Domain = field(metadata=json_name("app"))
@@ -78,6 +104,7 @@ class SiteStatus:
     routes: tuple[RouteStatus, ...]
     maintenance: str | None = None
     parked: str | None = None
+    servers: tuple[AskedServer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +180,12 @@ def status(context: Context) -> Result[StatusReport]:
     named = {server: loaded.project.named(server) for site in stack.sites for server in site.servers}
     answers = endpoints_answer(context, (server.endpoint for server in named.values() if server.service is None))
     health = {server: _health(found, containers, answers) for server, found in named.items()}
+    asked = servers_health(context, stack, containers)
     parked = parked_sites(context, stack)
     rows: list[SiteStatus] = []
     for site in stack.sites:
         there = held(site, shelf)
+        own = {server: _with_answers(health[server], of_server(asked, site.name, server)) for server in site.servers}
         certificate = there.on_disk
         shown = served[site.name]
         rows.append(
@@ -164,15 +193,16 @@ def status(context: Context) -> Result[StatusReport]:
                 name=site.name,
                 aliases=site.aliases,
                 upstream=", ".join(str(server.upstream) for server in site.servers),
-                health=_worst(site.servers, health) or NO_SERVER,
+                health=_worst(site.servers, own) or NO_SERVER,
                 issuer=certificate.issuer if certificate else None,
                 not_after=certificate.not_after if certificate else None,
                 days_left=certificate.days_left(now) if certificate else None,
                 certificate_problem=there.problem,
                 served="nothing" if shown is None else kind_of(shown, there),
-                routes=_routes(site, health),
+                routes=_routes(site, own),
                 maintenance=_maintenance(site, now),
                 parked=parked.get(site.name),
+                servers=tuple(_asked(one) for one in asked.servers if one.site == site.name),
             )
         )
     proxies = containers.of(stack.proxy.service)
@@ -238,6 +268,17 @@ def _health(server: Server, containers: Deployment, answers: Mapping[Endpoint, b
 def _condition(container: Container) -> str:
     """Return the state of a container, or its health while it runs and has a health check."""
     return (container.health or container.state) if container.running else container.state
+
+
+def _with_answers(condition: str, asked: Sequence[ServerHealth]) -> str:
+    """Return the condition of a server, or that the proxy's own checks fail although its containers run."""
+    return FAILING if condition in _RUNNING and any(not one.up for one in asked) else condition
+
+
+def _asked(one: ServerHealth) -> AskedServer:
+    address = str(one.address) if one.address else None
+    reason = None if one.up else described_health(one)
+    return AskedServer(one.server, address, "up" if one.up else "down", one.since, one.left_out, reason)
 
 
 def _badness(condition: str) -> int:

@@ -12,6 +12,7 @@ from stackctl.model.routing import Tuning
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.answer_keys import MaintenanceKeys, RedirectKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
+from stackctl.stackfile.health_keys import HealthKeys
 from stackctl.stackfile.schema import (
     AnswerKeys,
     AppKeys,
@@ -36,6 +37,7 @@ TABLES: dict[str, type[Struct]] = {
     "In an item of upstreams": UpstreamKeys,
     "In sticky": StickyKeys,
     "In canary": CanaryKeys,
+    "Health": HealthKeys,
     "Redirects": RedirectKeys,
     "Streams": StreamKeys,
     "Maintenance": MaintenanceKeys,

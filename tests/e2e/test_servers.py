@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -12,8 +13,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from stackctl.errors import ExitCode
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import Secure, Stack, docker, inspect, trusting, wait_until
+from tests.e2e.helpers import BUSY, Secure, Stack, docker, inspect, trusting, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -30,6 +32,12 @@ class Shared:
     web: str
     listed: str
     servers: dict[str, str]
+
+    def place(self, at: str) -> str | None:
+        """Whether the proxy passes requests to a container that it asks, by its own notes: 'in' or 'out'."""
+        text = docker("exec", self.stack.container("nginx"), "sh", "-c", "cat /run/stackctl/health/state || :")
+        rows = [line.split("\t") for line in text.splitlines()]
+        return next((row[7] for row in rows if at in row), None)
 
 
 def containers(stack: Stack) -> dict[str, str]:
@@ -178,6 +186,44 @@ def test_a_client_stays_until_its_server_is_gone(shared: Shared, clients: Client
     assert f"{first}: " in shown
     stack.compose("up", "--detach", "--no-recreate")
     stack.ok("set", shared.listed, "sticky=false")
+
+
+def test_a_server_that_hangs_is_left_out_until_it_answers(shared: Shared, clients: Clients) -> None:
+    """Docker takes it for running, and its port accepts connections: only a request shows that it hangs."""
+    stack, (hung, *others) = shared.stack, shared.servers
+    stack.ok("set", shared.web, "health={path: /healthz, interval: 1s, timeout: 1s, fall: 2, rise: 1}")
+
+    def becomes(place: str) -> float:
+        began, before = time.monotonic(), stack.workers()
+        wait_until(lambda: shared.place(hung) == place, what=f"{hung} is {place}")
+        took = time.monotonic() - began
+        wait_until(lambda: not stack.workers() & before, what="nginx has loaded that")
+        return took
+
+    wait_until(lambda: shared.place(hung) == "in", what="its servers are asked")
+    container = containers(stack)[shared.servers[hung]]
+    docker("kill", "--signal", "STOP", container)
+    try:
+        # Two requests of a second, a second apart, each seen at the next turn.
+        assert becomes("out") < 6 * BUSY
+        with load(shared, clients, shared.web) as seen:
+            asked(seen, 300)
+        assert {*seen} == {shared.servers[other] for other in others}
+        reason = "/healthz is not answered within 1 s"
+        assert f"{hung} (web:8000) gets no requests since " in stack.ok("status").stdout
+        assert reason in stack.ok("explain", shared.web).stdout
+        assert reason in stack.fails(ExitCode.FAILED, "doctor", shared.web).stdout
+        # The container of the proxy does it alone, and after a restart too.
+        docker("restart", "--time", "5", stack.container("nginx"))
+        wait_until(lambda: shared.place(hung) == "out", what=f"{hung} is out again")
+    finally:
+        docker("kill", "--signal", "CONT", container)
+    with load(shared, clients, shared.web) as seen:
+        becomes("in")
+        wait_until(lambda: seen[shared.servers[hung]], what="it gets requests again")
+        asked(seen, 300)
+    assert seen["cut"] == 0
+    stack.ok("unset", shared.web, "health")
 
 
 def test_replicas_come_and_go_without_a_lost_request(shared: Shared, clients: Clients) -> None:

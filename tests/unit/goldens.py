@@ -12,6 +12,7 @@ from stackctl.certs.held import Shelf, held
 from stackctl.certs.lineage import Lineage
 from stackctl.model.balancing import Balance, HashKey, HashKind, Sticky
 from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.health import ActiveCheck, HealthCheck
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
 from stackctl.model.routing import (
@@ -89,6 +90,8 @@ def balanced(name: str, *servers: Server, **keys: Any) -> Site:
     return routed(name, Route(Match(), Backend(servers, **keys)))
 
 
+CHECK = ActiveCheck(HealthCheck("/up?a=1", ((200, 299), (401, 401)), 1.5), 4, 1, 2)
+TLS = ServerTls(name="app.internal")
 STREAMS = (
     Stream(Endpoint("db", 5432), stream_port("127.0.0.1:5432"), ServiceName("db"), (ip_network("192.0.2.0/24"),)),
     Stream(Endpoint("2001:db8::5", 51820), stream_port("51820/udp")),
@@ -282,6 +285,24 @@ CASES = {
         ),
         lineages(lineage("a.example.com")),
         versions=("1.30",),
+    ),
+    "health": Case(
+        stack(
+            balanced("a.example.com", WEB, canary=Canary(API, 10, ("group", "beta")), health=CHECK),
+            balanced("b.example.com", Server.of(ServiceName("api"), 443, TLS), sticky=Sticky(), health=CHECK),
+            site("c.example.com"),
+        ),
+        lineages(lineage("a.example.com")),
+        versions=("1.30",),
+    ),
+    "health_of_addresses": Case(
+        stack(
+            balanced(
+                "a.example.com", outside(11), outside(12, backup=True), balance=Balance.LEAST_CONN, health=CHECK
+            ),
+            balanced("b.example.com", outside(13), health=CHECK),
+        ),
+        lineages(lineage("a.example.com")),
     ),
     "extremes": Case(
         stack(

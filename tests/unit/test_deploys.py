@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from stackctl.errors import StackfileError
-from stackctl.model.deploying import DeploySettings, HealthCheck
+from stackctl.model.deploying import DeploySettings
+from stackctl.model.health import HealthCheck
 from stackctl.model.project import Mount, Project, Service
 from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.document import Document

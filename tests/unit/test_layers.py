@@ -51,15 +51,15 @@ INSIDE = {
         "steps",
         "planner",
     ),
-    "proxies": ("trace", "proxy", "nginx redirects", "sites", "registry"),
+    "proxies": ("health trace", "proxy", "nginx redirects", "sites", "registry"),
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
         "composing",
-        "answer_keys balance_keys certificate_keys document stream_keys",
+        "answer_keys balance_keys certificate_keys document health_keys stream_keys",
         "schema",
         "keys",
-        "deploys matches servers",
-        "backends",
+        "health matches servers",
+        "backends deploys",
         "routes",
         "blocks",
         "aliases answers sites streams",
@@ -68,7 +68,7 @@ INSIDE = {
         "flow",
         "canaries paths settings stream_ports trusting upstreams",
     ),
-    "usecases": ("new_service pages", "recording renamed result session streams taken", "as_json converge", REST),
+    "usecases": ("new_service pages", "abilities recording renamed result session taken", "as_json converge", REST),
 }
 """The layers inside a package, from the bottom.
 

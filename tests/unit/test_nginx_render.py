@@ -412,7 +412,7 @@ def test_ipv6_is_listened_on_in_sockets_of_its_own() -> None:
 )
 def test_key_exchange_is_mozillas_list_and_the_hybrid_where_the_library_has_it(printed: str, *, hybrid: bool) -> None:
     assert NGINX.has_hybrid_keys(printed) is hybrid
-    made = stack().fitted(hybrid_keys=NGINX.has_hybrid_keys(printed), ipv6=True, streams="")
+    made = stack().fitted(hybrid_keys=NGINX.has_hybrid_keys(printed), ipv6=True, streams="", asks=True)
     tls = shared_files(made, NEW, custom=None)["snippets/tls.conf"].decode()
     first = "X25519MLKEM768:" if hybrid else ""
     assert f"ssl_ecdh_curve {first}X25519:prime256v1:secp384r1;" in tls

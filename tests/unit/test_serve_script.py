@@ -56,7 +56,14 @@ class Container:
         (home / "bin").mkdir()
         (home / "bin/nginx").write_text(NGINX)
         (home / "bin/nginx").chmod(0o755)
-        values = {"mount": self.etc, "own": home / "run", "pid": home / "pid", "renewed": self.stamp}
+        values = {
+            "mount": self.etc,
+            "own": home / "run",
+            "pid": home / "pid",
+            "renewed": self.stamp,
+            "watch": "live/watch.sh",
+            "known": "health",
+        }
         self.script = render("nginx/serve.sh.j2", kinds="conf redirect custom location sni", **values)
         self.shell = shell
         self.process: subprocess.Popen[bytes] | None = None
@@ -209,5 +216,7 @@ def test_an_nginx_that_is_killed_ends_the_container_with_its_code(container: Con
 
 
 def test_the_program_is_known_by_its_first_line() -> None:
-    script = render("nginx/serve.sh.j2", kinds="conf", mount="/etc/nginx", own="/o", pid="/p", renewed="/r")
+    script = render(
+        "nginx/serve.sh.j2", kinds="conf", mount="/etc/nginx", own="/o", pid="/p", renewed="/r", watch="/w", known="k"
+    )
     assert Nginx.reload.processes[0] == f"/bin/sh -c {script.splitlines()[0].partition('.')[0]}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stackctl.diagnose.hops import HopKind
-from stackctl.errors import InputError
+from stackctl.errors import InputError, StackfileError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
 from stackctl.model.values import Domain
@@ -215,3 +215,52 @@ def test_a_service_in_upstreams_is_seen_by_its_containers(site: World) -> None:
     site.edit("[one:8000, two:9000]", "[one:8000, two:3000]")
     change(site, Endpoint("two", 3000), DRAIN)
     assert [one.state for one in shown(site).values()] == ["up", "drained"]
+
+
+CHECKED = [Change("health", "{path: /up, interval: 5s}")]
+STATE = """judged\t1800000000
+one.example.com\tone:80\t{at}\t/up\tdown\t1799999000\t0\t{place}\t/up is answered with 500
+"""
+
+
+@pytest.mark.parametrize("place", ["out", "in"])
+def test_a_server_that_fails_its_checks_is_named_everywhere(site: World, place: str) -> None:
+    name = Domain("one.example.com")
+    done(set_keys(site.host, "set", name, CHECKED))
+    server = next(iter(shown(site, name)))
+    port = server.rpartition(":")[2]
+    text = STATE.format(at=server, place=place).replace("one:80", f"one:{port}")
+    site.fake.looks.printed["cat /run/stackctl/health/state"] = text
+    row = shown(site, name)[server]
+    assert row.state == ("down" if place == "out" else "up")
+    assert row.reason is not None
+    assert row.reason.endswith("/up is answered with 500")
+    assert row.since is not None
+    status = site.rows()[name]
+    assert (status["health"], status["routes"][0]["health"]) == ("failing", "failing")
+    assert [(one["address"], one["state"], one["left_out"]) for one in status["servers"]] == [
+        (server, "down", place == "out")
+    ]
+    failed = {row["name"]: row["text"] for row in doctor_rows(site) if row["verdict"] == "wrong"}
+    assert failed["app-answer"] == row.reason
+    hops = explain(site.host, name, Request("GET", "/")).payload.hops
+    assert any(hop.text.endswith(row.reason) for hop in hops if hop.kind is HopKind.CONTAINER)
+
+
+def test_a_proxy_that_does_not_ask_is_reported(site: World) -> None:
+    done(set_keys(site.host, "set", Domain("one.example.com"), CHECKED))
+    site.fake.looks.printed["cat /run/stackctl/health/state"] = "judged\t1000000000\n"
+    site.fake.looks.seen["nginx"] = {"started": site.host.now()}
+    failed = {row["name"]: row["text"] for row in doctor_rows(site) if row["verdict"] == "wrong"}
+    assert "nginx does not ask the servers, last at 2001-09-0" in failed["health-checks"]
+
+
+def test_an_image_that_cannot_ask_is_refused_before_anything_is_written(
+    site: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site.fake.proxy, "programs", "")
+    site.fake.builds["nginx:1.30"] += 1
+    before = site.tree()
+    with pytest.raises(StackfileError, match=r"cannot ask the servers of one\.example\.com"):
+        set_keys(site.host, "set", Domain("one.example.com"), CHECKED)
+    assert site.tree() == before

@@ -254,19 +254,19 @@ class StackDirectory(CertificateFiles):
 
     # Cache
 
-    def cached_version(self, image_id: str) -> str | None:
-        """Return the cached version output of the proxy image ``image_id``, or None."""
-        found = self._versions().get(image_id)
+    def cached_version(self, key: str) -> str | None:
+        """Return the cached version output of a proxy's image, or None; the key begins with the image's id."""
+        found = self._versions().get(key)
         return found if isinstance(found, str) else None
 
-    def cache_version(self, image_id: str, output: str) -> None:
+    def cache_version(self, key: str, output: str) -> None:
         """Cache it, if the user has a writable cache; an image id always names the same content."""
         if self._cache is None:
             return
         kept = list(self._versions().items())[-KEPT_VERSIONS:]
         with suppress(OSError):
             self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_whole(self._cache / VERSIONS_CACHE, json.dumps({**dict(kept), image_id: output}).encode())
+            write_whole(self._cache / VERSIONS_CACHE, json.dumps({**dict(kept), key: output}).encode())
 
     def _versions(self) -> dict[str, object]:
         if self._cache is None:

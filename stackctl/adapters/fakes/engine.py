@@ -159,7 +159,8 @@ class FakeEngine(FakeServices):
     def execute(self, container: str, command: Sequence[str]) -> Output:
         with self._call(f"execute {' '.join(command)}"):
             self._run(container, "running")
-            return self._command(command)
+            printed = self.looks.printed.get(" ".join(command))
+            return self._command(command) if printed is None else Output(0, printed)
 
     def _run(self, container: str, state: str | None = None) -> Run:
         if container not in self.runs or state not in {None, self.runs[container].container.state}:

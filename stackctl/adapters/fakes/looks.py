@@ -44,6 +44,7 @@ class Looks:
         writes: where the containers of an image have a volume, by image.
         leaving: how often a look at the proxy's processes shows an old worker.
         connections: what a look at an old worker shows: its connections, or None if they cannot be seen.
+        printed: what further commands in containers print, by their words.
     """
 
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class Looks:
     writes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     leaving: int = 0
     connections: Callable[[], tuple[Connection, ...] | None] = lambda: None
+    printed: dict[str, str] = field(default_factory=dict)
 
 
 class FakeLooks(FakeWire):

@@ -30,6 +30,7 @@ class FakeNginx:
     def __init__(self, version: str = "1.30.4") -> None:
         self.version = version
         self.built = "--with-stream --with-stream_ssl_preread_module"
+        self.programs = "has what asks servers"
 
     def asked(self, command: Sequence[str]) -> Asked | None:
         match list(command):
@@ -42,7 +43,7 @@ class FakeNginx:
         return None
 
     def print_version(self) -> Output:
-        return Output(0, f"nginx version: nginx/{self.version}\nconfigure arguments: {self.built}\n")
+        return Output(0, f"nginx version: nginx/{self.version}\nconfigure arguments: {self.built}\n{self.programs}\n")
 
     def test(self, folder: Path, shown: str, on_host: OnHost) -> Output:
         if not (folder / MAIN).is_file():

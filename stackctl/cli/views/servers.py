@@ -8,6 +8,7 @@ from stackctl.cli.console import plain
 from stackctl.cli.table import table
 from stackctl.usecases.result import Result
 from stackctl.usecases.servers import ServersReport, ServerStatus
+from stackctl.wording import moment
 
 _TITLES = ("PATH", "ADDRESS", "CONTAINER", "WEIGHT", "STATE")
 _STYLES = {"up": "green", "down": "red"}
@@ -19,13 +20,17 @@ def show(console: Console, result: Result[ServersReport]) -> None:
     if not servers:
         plain(console, f"{result.payload.domain} has no servers: the proxy itself answers")
         return
-    rows = [(one.match, one.address, one.container or "-", _weight(one), one.state) for one in servers]
-    table(console, _TITLES, rows, lambda state: _STYLES.get(state, "yellow"))
+    rows = [(one.match, one.address, one.container or "-", _weight(one), _state(one)) for one in servers]
+    table(console, _TITLES, rows, lambda state: _STYLES.get(state.partition(" ")[0], "yellow"))
     for one in servers:
         if one.reason:
             plain(console, f"{one.address}: {one.reason}")
         if one.last_error:
             plain(console, f"{one.address}: last error at {one.last_error_at}: {one.last_error}")
+
+
+def _state(one: ServerStatus) -> str:
+    return f"{one.state} since {moment(one.since)}" if one.since else one.state
 
 
 def _weight(one: ServerStatus) -> str:

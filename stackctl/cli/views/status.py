@@ -49,6 +49,9 @@ def _sites(console: Console, report: StatusReport) -> None:
     for row in report.sites:
         if row.maintenance:
             plain(console, f"{row.name} is {row.maintenance}")
+        for server in row.servers:
+            if server.reason:
+                plain(console, (f"{row.name}: ", "red"), server.reason)
         if row.parked:
             plain(console, f"{row.name} is parked, so that all other sites are served: {row.parked}")
 

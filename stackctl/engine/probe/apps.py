@@ -9,13 +9,15 @@ from dataclasses import replace
 from stackctl.adapters.net.sockets import TABLES, listening_sockets, process_is_of
 from stackctl.diagnose.apps import AppFacts
 from stackctl.engine.context import Context
+from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project
 from stackctl.model.routing import Route, Server, Site
-from stackctl.model.stack import ProxyService
+from stackctl.model.stack import ProxyService, Stack
 from stackctl.observed.containers import Container, Deployment, Inspected
 from stackctl.observed.sockets import ListeningSocket, parse_listeners
+from stackctl.proxies.health import ServerHealth
 
 _AT_ONCE = 64
 """Servers probed in parallel: each one that does not answer costs a second."""
@@ -23,15 +25,16 @@ _AT_ONCE = 64
 
 def apps(
     context: Context,
-    proxy_service: ProxyService,
+    stack: Stack,
     project: Project,
     containers: Deployment,
     wanted: Sequence[tuple[Site, Route, Server]],
 ) -> list[AppFacts]:
     """Return the facts of each server in ``wanted``, in this order."""
-    named = [(site, route, project.named(server)) for site, route, server in wanted]
-    networks = proxy_networks(context, proxy_service, containers)
-    answers = endpoints_answer(context, (server.endpoint for *_, server in named if server.service is None))
+    named = [(site, route, project.named(server), server) for site, route, server in wanted]
+    networks = proxy_networks(context, stack.proxy, containers)
+    answers = endpoints_answer(context, (server.endpoint for _, _, server, _ in named if server.service is None))
+    health = servers_health(context, stack, containers)
     return [
         app_facts(
             context,
@@ -42,8 +45,9 @@ def apps(
             route.where,
             answers=answers.get(server.endpoint) if server.service is None else None,
             active=server.service is None or server.service in project.services,
+            asked=of_server(health, site.name, written),
         )
-        for site, route, server in named
+        for site, route, server, written in named
     ]
 
 
@@ -70,6 +74,7 @@ def app_facts(  # noqa: PLR0913  (each is a fact that the caller has)
     *,
     answers: bool | None,
     active: bool,
+    asked: tuple[ServerHealth, ...] = (),
 ) -> AppFacts:
     """Return the facts of one server; ``answers`` is the result of an earlier probe."""
     port = server.endpoint.port
@@ -78,7 +83,7 @@ def app_facts(  # noqa: PLR0913  (each is a fact that the caller has)
     if server.service is not None and any(one.running and one.listeners is None for one in seen):
         accepted = {context.containers.accepts(one, port) for one in own if one.running}
         answers = True if True in accepted else False if False in accepted else None
-    return AppFacts(subject, server, server.where or where, seen, networks, answers, context.now(), active)
+    return AppFacts(subject, server, server.where or where, seen, networks, answers, context.now(), active, asked)
 
 
 def look_at(context: Context, container: Container) -> Inspected | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         version=program.version,
         hybrid_keys=program.hybrid_keys,
         streams=program.streams,
+        asks=program.asks,
         ipv6=context.network.has_ipv6(),
         in_the_way=delivery.in_the_way(),
         missing=(*directory.missing(layout), *delivery.missing()),
@@ -87,11 +89,17 @@ class ProxyProgram:
     Attributes:
         hybrid_keys: whether its TLS library has X25519MLKEM768.
         streams: what it has to load for streams, as in :attr:`~stackctl.model.stack.ProxyService.streams`.
+        asks: whether the image has the programs that ask servers.
     """
 
     version: Version
     hybrid_keys: bool
     streams: str | None
+    asks: bool
+
+    def fitted(self, stack: Stack, *, ipv6: bool) -> Stack:
+        """Return ``stack`` with a proxy that uses what this one has; ``ipv6`` is whether the host has it."""
+        return stack.fitted(hybrid_keys=self.hybrid_keys, ipv6=ipv6, streams=self.streams, asks=self.asks)
 
 
 def proxy_program(context: Context, proxy: Proxy, image: str) -> ProxyProgram:
@@ -103,8 +111,16 @@ def proxy_program(context: Context, proxy: Proxy, image: str) -> ProxyProgram:
         image_id = context.images.image_id(image)
     if image_id is None:
         raise EngineError(f"the image {image} was pulled, but is not available locally")
-    printed = context.directory.cached_version(image_id)
+    command = proxy.version_command()
+    # Another version of stackctl may ask an image for more.
+    known = f"{image_id} {hashlib.sha256(repr(command).encode()).hexdigest()[:8]}"
+    printed = context.directory.cached_version(known)
     if printed is None:
-        printed = context.sandbox.run_once(image, proxy.version_command(), tmpfs=proxy.layout.tmpfs).text
-        context.directory.cache_version(image_id, printed)
-    return ProxyProgram(proxy.parse_version(printed), proxy.has_hybrid_keys(printed), proxy.needed_for_streams(printed))
+        printed = context.sandbox.run_once(image, command, tmpfs=proxy.layout.tmpfs).text
+        context.directory.cache_version(known, printed)
+    return ProxyProgram(
+        proxy.parse_version(printed),
+        proxy.has_hybrid_keys(printed),
+        proxy.needed_for_streams(printed),
+        proxy.can_ask(printed),
+    )

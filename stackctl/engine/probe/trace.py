@@ -12,6 +12,7 @@ from stackctl.diagnose.maintenance import described
 from stackctl.diagnose.trace import TraceFacts
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import app_facts, look_at
+from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
 from stackctl.model import router
@@ -164,6 +165,7 @@ def _apps(  # noqa: PLR0913  (each is a fact that the caller has)
     """Return the facts of the server behind each target of the live trace."""
     action: Action | None = trace.action if trace else None
     networks = frozenset(proxy.networks) if proxy and proxy.running else None
+    health = servers_health(context, stack, containers)
     found = []
     for target in action.targets if action else ():
         known = target.host in project.services or target.host in stack.services
@@ -174,7 +176,19 @@ def _apps(  # noqa: PLR0913  (each is a fact that the caller has)
         server = project.named(Server(target, service))
         answers = _answers(context, target) if server.service is None else None
         active = server.service is None or server.service in project.services
-        found.append(app_facts(context, containers, networks, subject, server, where, answers=answers, active=active))
+        found.append(
+            app_facts(
+                context,
+                containers,
+                networks,
+                subject,
+                server,
+                where,
+                answers=answers,
+                active=active,
+                asked=of_server(health, site.name, Server(target)) if site else (),
+            )
+        )
     return tuple(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint
 from stackctl.proxies.nginx.directives import Directive, first, named
@@ -18,6 +19,7 @@ Blocks = Sequence[Sequence[Directive]]
 _PASSES = ("proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
 _PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT, "grpc": HTTP_PORT, "grpcs": HTTPS_PORT}
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_CHOSEN = re.compile(r"\$site_\w+")
 _REWRITES = ("if", "rewrite")
 _ACCESS = ("auth_basic", "auth_request", "deny", "limit_req", "limit_conn")
 _SILENT = 444
@@ -25,7 +27,7 @@ _COMPARISON = 3
 """Parameters of an ``if`` that compares a variable."""
 
 
-def action_of(chain: Blocks, http: Sequence[Directive]) -> Action:
+def action_of(chain: Blocks, http: Sequence[Directive], values: Values) -> Action:
     """Return how the innermost block of ``chain`` handles a request."""
     own = chain[0]
     answer = first(own, "return")
@@ -33,7 +35,7 @@ def action_of(chain: Blocks, http: Sequence[Directive]) -> Action:
         return _returned(answer)
     passing = first(own, *_PASSES)
     if passing is not None:
-        return _passed(passing, chain, http)
+        return _passed(passing, chain, http, values)
     for name in ("try_files", "alias", "root"):
         for block in chain:
             files = first(block, name)
@@ -51,12 +53,16 @@ def _returned(answer: Directive) -> Action:
     return Action(outcome, answer.head, answer.at, code)
 
 
-def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive]) -> Action:
+def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive], values: Values) -> Action:
     url = _filled(passing.args[0], chain)
     scheme, separator, rest = url.partition("://")
     if not separator:
         scheme, rest = passing.name.removesuffix("_pass"), url
     host = rest.partition("/")[0]
+    if chosen := _CHOSEN.match(host):
+        # The group of servers is chosen by maps: that of a client of a canary is not known here.
+        with suppress(Unknown):
+            host = host.replace(chosen[0], values.of(chosen[0]))
     # A path without its prefix follows in a variable.
     host = host.partition("$site_")[0]
     group = next((one for one in named(http, "upstream") if one.args == (host,)), None)

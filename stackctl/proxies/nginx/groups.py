@@ -16,6 +16,9 @@ from stackctl.proxies.nginx.variables import Variables
 
 _UNUSUAL = re.compile(r"[^a-z0-9._-]")
 
+IDLE = "4s"
+"""Shorter than the usual application server keeps its side of an idle connection (5 s)."""
+
 GroupNames = Mapping[Backend, str]
 """The name of the group of each backend of a site."""
 
@@ -49,6 +52,13 @@ class Group:
     method: tuple[str, ...]
     servers: tuple[str, ...]
 
+    def lines(self, keepalive: int) -> Iterator[str]:
+        """Yield its directives without its servers, in the order that nginx asks for."""
+        yield f"zone {self.zone};"
+        yield from self.method
+        yield f"keepalive {keepalive};"
+        yield f"keepalive_timeout {IDLE};"
+
 
 def group_names(site: Site) -> GroupNames:
     """Return the name of each backend's group: that of ``/`` is named after the site alone.
@@ -77,11 +87,11 @@ def _backends(site: Site) -> Iterator[tuple[Backend, bool]]:
         if isinstance(route.action, Backend):
             yield route.action, number == 0 and route.is_root
             if route.action.canary is not None:
-                yield _of_canary(route.action.canary), False
+                yield _of_canary(route.action, route.action.canary), False
 
 
-def _of_canary(canary: Canary) -> Backend:
-    return Backend((canary.server,))
+def _of_canary(backend: Backend, canary: Canary) -> Backend:
+    return Backend((canary.server,), health=backend.health)
 
 
 def _variable(site: Site, backend: Backend) -> str:
@@ -96,16 +106,20 @@ def canary_maps(site: Site, names: GroupNames) -> Iterator[Map]:
         canary = backend.canary
         if canary is None:
             continue
-        variable, other = _variable(site, backend), names[_of_canary(canary)]
+        variable, main, other = _variable(site, backend), name, names[_of_canary(backend, canary)]
         share = f"{variable}_share"
+        if backend.health is not None:
+            # Values of 'split_clients' are texts: the names of the groups are in variables.
+            yield Map(f"{variable}_arm", variable, (("next", other),), default=main)
+            variable, main, other = f"{variable}_arm", '""', "next"
         if canary.percent:
-            shares = ((f"{canary.percent}%", other), ("*", name))
+            shares = ((f"{canary.percent}%", other), ("*", main))
             # A client is its address and its program: it stays on its side without a cookie.
             yield Map('"$remote_addr$http_user_agent"', share, shares, default=None, kind="split_clients")
         cookie, value = canary.cookie or ("", "")
         rows = ((literal(f"~^{re.escape(value)}$"), other),) if cookie else ()
         source = f"$cookie_{cookie}" if cookie else '""'
-        yield Map(source, variable, rows, default=share if canary.percent else name)
+        yield Map(source, variable, rows, default=share if canary.percent else main)
 
 
 def _label(server: Server) -> str:
@@ -114,19 +128,20 @@ def _label(server: Server) -> str:
 
 def groups_of(names: GroupNames, able: Capabilities) -> list[Group]:
     """Return the groups to render: none where nginx would not start while a server's name does not resolve."""
-    return [
-        Group(
-            name,
-            "apps" if able.upstream_resolve else f"{name} 64k",
-            tuple(_method(backend)),
-            tuple(_server(server, sticky=backend.sticky is not None) for server in backend.servers),
-        )
-        for backend, name in names.items()
-        if _has_group(backend, able)
-    ]
+    return [group_of(backend, name, able) for backend, name in names.items() if has_group(backend, able)]
 
 
-def _has_group(backend: Backend, able: Capabilities) -> bool:
+def group_of(backend: Backend, name: str, able: Capabilities) -> Group:
+    """Return the group of a backend."""
+    return Group(
+        name,
+        "apps" if able.upstream_resolve else f"{name} 64k",
+        tuple(_method(backend)),
+        tuple(_server(server, sticky=backend.sticky is not None) for server in backend.servers),
+    )
+
+
+def has_group(backend: Backend, able: Capabilities) -> bool:
     """Whether a backend is a group: of one address, it need not be."""
     return able.upstream_resolve or (
         len(backend.servers) > 1 and not any(server.is_resolved for server in backend.servers)
@@ -193,7 +208,7 @@ def targets_of(site: Site, names: GroupNames, able: Capabilities) -> Mapping[Bac
         first = backend.servers[0]
         kind = "grpc" if first.speaks is Speaks.GRPC else "http"
         scheme = kind if first.tls is None else f"{kind}s"
-        group = (_variable(site, backend) if backend.canary else name) if _has_group(backend, able) else None
+        group = (_variable(site, backend) if backend.canary else name) if has_group(backend, able) else None
         targets[backend] = Target(scheme, group, nginx_quote(str(first)))
     return targets
 
@@ -218,13 +233,19 @@ def _refuse_incapable(site: Site, backend: Backend, able: Capabilities) -> None:
             where=where,
             hint="use a newer image, or remove 'canary'",
         )
-    if _has_group(backend, able):
+    if has_group(backend, able):
         return
     if len(backend.servers) > 1:
         raise InputError(
             f"{site.name}: nginx resolves the names of several servers behind one route from 1.27.3 on",
             where=where,
             hint="use a newer image, or write addresses in the place of the names",
+        )
+    if backend.health is not None and backend.servers[0].is_resolved:
+        raise InputError(
+            f"{site.name}: nginx can leave out one of the containers behind a name from 1.27.3 on",
+            where=where,
+            hint="use a newer image, or remove 'interval', 'rise' and 'fall' from 'health'",
         )
     if backend.balance is not Balance.ROUND_ROBIN:
         raise InputError(

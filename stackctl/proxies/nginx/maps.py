@@ -11,6 +11,7 @@ class Map:
 
     Attributes:
         source: what is compared; empty for the client's address, in a ``geo``.
+        include: a pattern of files with more rows; empty for none.
         kind: ``map``, or ``geo`` with networks as keys, which replaces no variables in its values, or
             ``split_clients``, which has no default.
     """
@@ -20,3 +21,4 @@ class Map:
     rows: tuple[tuple[str, str], ...] = ()
     default: str | None = '""'
     kind: str = "map"
+    include: str = ""

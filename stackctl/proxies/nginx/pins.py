@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from stackctl.model.endpoints import Endpoint
+from stackctl.proxies.nginx.health import CHOSEN
 from stackctl.proxies.proxy import Files, Pins
 
 _MARK = " # in place of: "
@@ -19,6 +20,7 @@ _LINE = re.compile(
     )$""",
     re.MULTILINE | re.VERBOSE,
 )
+_CHOICE = re.compile(rf"^(?P<indent>[ \t]*)(?P<line>include {re.escape(CHOSEN)};)$", re.MULTILINE)
 _PINNED = re.compile(rf"^(?P<indent>[ \t]*)(?P<pins>\S.*?){re.escape(_MARK)}(?P<line>.*)$", re.MULTILINE)
 _ADDRESS = re.compile(r"[ \"](?P<address>\[[0-9a-fA-F:.]+\]|[0-9.]+):(?P<port>\d+)")
 
@@ -51,11 +53,17 @@ def _is_generated(path: str) -> bool:
     return path.endswith(".conf")
 
 
+def _without_choice(text: str) -> str:
+    """Return a text in which no group of other addresses takes the place of one with pins."""
+    return _CHOICE.sub(lambda line: f"{line['indent']}# pinned{_MARK}{line['line']}", text)
+
+
 def _pinned(body: bytes, pins: Pins) -> bytes:
     if _MARK.encode() not in body and not any(host.encode() in body for host in pins):
         return body
     text = _PINNED.sub(lambda one: f"{one['indent']}{one['line']}", body.decode("utf-8", "surrogateescape"))
-    return _LINE.sub(lambda line: _replaced(line, pins), text).encode("utf-8", "surrogateescape")
+    found = _LINE.sub(lambda line: _replaced(line, pins), text)
+    return (found if found == text else _without_choice(found)).encode("utf-8", "surrogateescape")
 
 
 def _replaced(line: re.Match[str], pins: Pins) -> str:

@@ -8,20 +8,24 @@ from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding, web_listeners
-from stackctl.model.layout import MARKER_PATH, PROXY_MOUNTS, RENEWED
+from stackctl.model.layout import LIVE, MARKER_PATH, PROXY_MOUNTS, RENEWED
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.streams import is_port
 from stackctl.model.values import Domain
+from stackctl.proxies.health import ServersHealth
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.capabilities import OLDEST
 from stackctl.proxies.nginx.custom import all_groups, hosts_in
+from stackctl.proxies.nginx.health_state import COMMAND, servers_health
 from stackctl.proxies.nginx.layout import (
     CUSTOM,
     CUSTOM_HTTP,
+    HEALTH,
     LAYOUT,
     MAIN,
     NGINX,
+    OWN,
     PARKED,
     SITES,
     SMALL,
@@ -50,13 +54,10 @@ from stackctl.proxies.trace import Advice, LoggedError
 from stackctl.stackfile.services import HERE, signed
 from stackctl.templates import render
 
-_OWN = "/run/stackctl"
-"""Where the container's program has a link to the files that nginx loads."""
-
 _PID = "/run/nginx.pid"
 _FIRST_LINE = f"# stackctl: serves {NGINX.mount}/live"
 
-_LOAD_ALL = f"[ ! -e {_OWN}/conf ] || ln -sfn {NGINX.mount} {_OWN}/conf"
+_LOAD_ALL = f"[ ! -e {OWN}/conf ] || ln -sfn {NGINX.mount} {OWN}/conf"
 
 _RELOAD = Reload(
     # New workers first; old ones finish what they serve. Sites that the container left out are loaded again.
@@ -73,9 +74,12 @@ _RELOAD = Reload(
 _VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
 _LIBRARY = re.compile(r"\bOpenSSL (\d+)\.(\d+)\.")
 _HYBRID_SINCE = (3, 5)
+_ASKS = "has what asks servers"
 _VERSION_SCRIPT = f"""\
 nginx -V || exit
 ls "$(nginx -V 2>&1 | sed -n 's/.*--modules-path=\\([^ ]*\\).*/\\1/p')/{MODULE}"
+curl --parallel-immediate --version >/dev/null && getent -A ahostsv4 0.0.0.1 | grep -q STREAM &&
+  awk 'BEGIN {{ exit }}' && cmp /dev/null /dev/null && echo '{_ASKS}'
 exit 0"""
 _PASSWORDS = re.compile(
     rf"""^[ \t]*auth_basic_user_file\s+["']?{re.escape(CUSTOM.mount)}/([^/\s"';$]+)["']?\s*;""", re.MULTILINE
@@ -190,7 +194,7 @@ class Nginx:
         return ["nginx", "-e", "/dev/stderr", "-g", "daemon off;"]
 
     def version_command(self) -> list[str]:
-        """Return ``nginx -V``, which also prints the TLS library, and a list of the module for streams."""
+        """Return ``nginx -V``, which also prints the TLS library, and looks for what streams and checks need."""
         return ["sh", "-c", _VERSION_SCRIPT]
 
     def parse_version(self, output: str) -> Version:
@@ -212,6 +216,18 @@ class Nginx:
     def needed_for_streams(self, output: str) -> str | None:
         """Return the file of the module, where streams are not built in."""
         return needed_for_streams(output)
+
+    def can_ask(self, output: str) -> bool:
+        """Return whether curl and what else the program for health checks needs are there."""
+        return _ASKS in output
+
+    def health_command(self) -> Sequence[str]:
+        """Return what prints the file that the container's program writes."""
+        return COMMAND
+
+    def servers_health(self, output: str) -> ServersHealth:
+        """Return its rows."""
+        return servers_health(output)
 
     def explain(self, output: str, root: str, files: Files) -> Rejection:
         """Return the first ``[emerg]`` line, with the file it names."""
@@ -246,7 +262,14 @@ class Nginx:
 
 def _script() -> str:
     """Return the program of the container, for any POSIX shell."""
-    values = {"mount": NGINX.mount, "own": _OWN, "pid": _PID, "renewed": RENEWED.mount}
+    values = {
+        "mount": NGINX.mount,
+        "own": OWN,
+        "pid": _PID,
+        "renewed": RENEWED.mount,
+        "watch": f"{LIVE}/{HEALTH}/watch.sh",
+        "known": HEALTH,
+    }
     script = render("nginx/serve.sh.j2", kinds="conf redirect custom location sni", **values)
     assert script.startswith(_FIRST_LINE), "by which its process is recognized"
     return script.rstrip("\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from stackctl.model.values import Domain
-from stackctl.proxies.nginx.layout import CUSTOM, NGINX, SITES
+from stackctl.proxies.nginx.layout import CUSTOM, HEALTH, NGINX, SITES
 from stackctl.proxies.nginx.shared import original_of
 from stackctl.proxies.nginx.streams import stream_of
 from stackctl.proxies.nginx.upstream import original_ca
@@ -60,10 +60,12 @@ def explained(output: str, root: str, files: Files) -> Rejection:
 def site_of(path: str) -> Domain | None:
     """Return the DOMAIN of a file ``sites/DOMAIN.conf``, ``.redirect``, ``.custom``, ``.location`` or ``.parked``.
 
-    That of a file below ``streams/`` is the name of the stream.
+    That of ``health/DOMAIN.conf`` too; that of a file below ``streams/`` is the name of the stream.
     """
     folder, _, name = path.partition("/")
-    return Domain(name.rpartition(".")[0]) if folder == SITES else stream_of(path)
+    if folder == SITES or (folder == HEALTH and name.endswith(".conf")):
+        return Domain(name.rpartition(".")[0])
+    return stream_of(path)
 
 
 def shown(path: str) -> str:

@@ -8,6 +8,7 @@ from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
 from stackctl.proxies.nginx.directives import text_of
+from stackctl.proxies.nginx.health import SERVERS, program
 from stackctl.proxies.nginx.own import (
     buffer_lines,
     giving_way,
@@ -41,7 +42,6 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
     early = tuple(one for one in own if one.name in BEFORE_MAPS)
     own = tuple(one for one in own if one not in early)
     sites = len(stack.sites)
-    servers = sum(max(1, len(site.servers)) for site in stack.sites)
     names = sum(len(site.domains) for site in stack.sites)
     variables = sum(map(most_variables, stack.sites))
     # Each name is resolved this often: with more sites less often, so that Docker's resolver is not flooded.
@@ -56,7 +56,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         names_hash_size=_power_of_two(max(512, 2 * names)),
         # Names of a site's own variables are long: the default rows of 64 bytes would hold one each.
         variables_hash_size=_power_of_two(max(1024, 2 * variables)) if variables else None,
-        zone_size=_power_of_two(max(256, 8 * (servers + own_hosts))),
+        zone_size=_zone_size(stack, own_hosts),
         resolver_valid=resolver_valid,
         http=stack.proxy.http,
         https=stack.proxy.https,
@@ -72,6 +72,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         buffers=buffer_lines(own),
         stores=needs_buffering(own),
         before_maps=text_of(early).splitlines(),
+        left=SERVERS if any(stack.checked) else "",
     )
     files = {
         "nginx.conf": giving_way(conf, own, 4),
@@ -83,7 +84,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         **streams,
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
-    encoded = {**page_files(stack), **{path: text.encode() for path, text in files.items()}}
+    encoded = {**page_files(stack), **program(stack), **{path: text.encode() for path, text in files.items()}}
     if custom is None:
         return encoded
     return {**encoded, "snippets/http.custom": http_copy(stack, custom, resolves=able.upstream_resolve)}
@@ -105,6 +106,14 @@ def original_of(path: str) -> str:
     if path.startswith("sites/") and path.endswith(".location"):
         return f"custom/{path.removeprefix('sites/')}.conf"
     return path
+
+
+def _zone_size(stack: Stack, own_hosts: int) -> int:
+    """Return the size of the zone of all upstreams, in KB."""
+    servers = sum(max(1, len(site.servers)) for site in stack.sites)
+    # A group without those that fail may be there beside each that is checked.
+    twice = sum(len(site.servers) for site, *_ in stack.checked)
+    return _power_of_two(max(256, 8 * (servers + twice + own_hosts)))
 
 
 def _power_of_two(at_least: int) -> int:

@@ -10,6 +10,7 @@ from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import site_copies
 from stackctl.proxies.nginx.groups import canary_maps, group_names, groups_of, targets_of
+from stackctl.proxies.nginx.health import Checks
 from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.locations import Locations, settings
 from stackctl.proxies.nginx.names import names_on_http
@@ -48,7 +49,9 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     own = [http, own_directives(custom), own_directives(location)]
     extra = list(challenge_lines(own[1]))
     grouped = group_names(site)
-    locations = Locations.of(site, targets_of(site, grouped, able), snippets, own, includes=location is not None)
+    checks = Checks.of(site, grouped, able, keepalive := _idle_connections(stack))
+    targets = targets_of(site, checks.chosen, able)
+    locations = Locations.of(site, targets, snippets, own, includes=location is not None)
     blocks = list(locations.all())
     names = names_on_http(stack, site, tls)
     answers = own_answers(site, locations.variables, own[1])
@@ -59,10 +62,8 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         proxy=stack.proxy,
         # nginx takes no comment of more than 4095 bytes.
         leads_to=listed([str(server) for server in site.servers]) or "answers of the proxy",
-        # Without 'resolve', a group with a missing container would stop all sites: then there is no group.
         groups=groups_of(grouped, able),
-        # nginx reserves the memory of idle connections for each site: 32 of them cost 6 KB.
-        keepalive=32 if len(stack.sites) <= MANY else 8,
+        keepalive=keepalive,
         http=names,
         certificates=tls.by_certificate(site),
         settings=settings(site, own, stores=needs_buffering((*own[1], *own[2]))),
@@ -72,12 +73,17 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         challenge=challenge(extra, indent=4) if extra else "",
         server_lines=header_lines(snippets, own[:1], own[1]),
         locations=[*blocks, answers.locations],
-        maps=[*locations.maps(), *canary_maps(site, grouped), *answers.maps],
+        maps=[*locations.maps(), *canary_maps(site, checks.chosen), *checks.maps, *answers.maps],
         jump=locations.rules.jump if locations.rules else "",
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
     copies, definitions = site_copies(around, {"custom": custom, "location": location}, own)
-    files = {f"sites/{site.name}.conf": (text + definitions).encode(), **cas}
+    files = {f"sites/{site.name}.conf": (text + definitions).encode(), **checks.files, **cas}
     if names.to_https:
         files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=names.to_https).encode()
     return files | {f"sites/{site.name}.{kind}": body for kind, body in copies.items()}
+
+
+def _idle_connections(stack: Stack) -> int:
+    """Return how many of them each upstream group keeps: nginx reserves their memory, 6 KB for 32."""
+    return 32 if len(stack.sites) <= MANY else 8

@@ -51,14 +51,16 @@ def trace(tree: Sequence[Directive], name: str, request: Request, port: int) -> 
         location = jump([location.inner, server.inner, http.inner], server.inner, values) or location
     chain = [level.inner for level in (location, server, http) if level is not None]
     refused = refusal(location.inner, values) if location is not None else None
-    action = _with_its_text(action_of([[refused], *chain] if refused is not None else chain, http.inner), values)
+    action = _with_its_text(
+        action_of([[refused], *chain] if refused is not None else chain, http.inner, values), values
+    )
     if found.redirects and location:
         action = _slash_added(location)
     rules = rules_of(chain, name.lower(), values)
     # A "return" of the server block itself applies before any location is searched.
     immediate = first(server.inner, "return")
     if immediate is not None:
-        return Trace(block, match, None, action_of(chain[-2:], http.inner), rules)
+        return Trace(block, match, None, action_of(chain[-2:], http.inner, values), rules)
     inner = Block(location.head, location.at) if location else None
     return Trace(block, match, inner, action, rules)
 

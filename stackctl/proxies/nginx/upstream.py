@@ -34,7 +34,7 @@ def tls_lines(site: Site, server: Server, module: str = "proxy") -> Iterator[str
         yield f"{module}_ssl_verify_depth {_DEPTH};"
         if tls.ca:
             yield f"{_COPY}{(CUSTOM / tls.ca).path}:"
-        yield f"{module}_ssl_trusted_certificate {_ca_path(site, tls.ca) if tls.ca else SYSTEM_CA};"
+        yield f"{module}_ssl_trusted_certificate {ca_path(site, tls.ca) if tls.ca else SYSTEM_CA};"
 
 
 def original_ca(conf: bytes, path: str) -> str | None:
@@ -44,7 +44,7 @@ def original_ca(conf: bytes, path: str) -> str | None:
     return found[1] if found else None
 
 
-def _ca_path(site: Site, ca: str) -> str:
+def ca_path(site: Site, ca: str) -> str:
     """Return the copy of a user's file of root certificates: ``sites/DOMAIN.ca``, the second one ``.ca2``."""
     number = _cas(site).index(ca) + 1
     return f"sites/{site.name}.ca{number if number > 1 else ''}"
@@ -69,5 +69,5 @@ def ca_files(site: Site, custom: Mapping[str, bytes]) -> dict[str, bytes]:
                 where=site.where,
                 hint="put the PEM file there, or correct 'ca' in 'upstream-tls'",
             )
-        files[_ca_path(site, name)] = content
+        files[ca_path(site, name)] = content
     return files

@@ -59,7 +59,9 @@ def most_variables(site: Site) -> int:
     for route in site.routes:
         count += len(route.match.all_of.paths) if route.strip else 0
         action = route.action
-        count += 2 if isinstance(action, Backend) and action.canary else 0
+        if isinstance(action, Backend):
+            count += 2 if action.canary else 0
+            count += 0 if action.health is None else 3 if action.canary else 1
         texts = () if isinstance(action, Backend) else (action.to,) if isinstance(action, Redirect) else (action.text,)
         count += sum(1 + len(text) // (_LONGEST // 8) for text in texts if "$" in text or len(text) > _LONGEST // 8)
         if route.is_rule:

@@ -12,9 +12,11 @@ from stackctl.diagnose import loop as judged_loop
 from stackctl.diagnose import renewal as judged_renewal
 from stackctl.diagnose import settings as judged_settings
 from stackctl.diagnose.check import Check, found_wrong, skipped, unknown
+from stackctl.diagnose.health import judge_asking
 from stackctl.diagnose.maintenance import judge_maintenance
 from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
+from stackctl.engine.probe import health as probe_health
 from stackctl.engine.probe.loop import loop
 from stackctl.engine.probe.parked import parked_sites, pinned_services
 from stackctl.engine.probe.trace import refused_tls
@@ -52,7 +54,10 @@ def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
             yield from skipped(_app_names(server), because, site.name)
         return
     here = [one for one in routed if not _waits_for_image(inputs, project, containers, project.named(one[2]))]
-    gathered = probe_apps.apps(inputs.context, stack.proxy, project, containers, here)
+    gathered = probe_apps.apps(inputs.context, stack, project, containers, here)
+    asking = probe_health.asking(inputs.context, stack, containers)
+    if asking is not None:
+        yield judge_asking(asking)
     facts = {(site.name, server): one for (site, _, server), one in zip(here, gathered, strict=True)}
     for site, route, server in routed:
         if (site.name, server) in facts:

@@ -16,6 +16,7 @@ from stackctl.model.layout import CHALLENGES, MARKER_PATH, PROXY_MOUNTS, WEBROOT
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
+from stackctl.proxies.health import ServersHealth
 from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.trace import Action, Advice, Block, LoggedError, Outcome, ServerMatch, Trace
 from stackctl.stackfile.services import signed_block
@@ -162,6 +163,15 @@ class Toy:
 
     def needed_for_streams(self, output: str) -> str | None:  # noqa: ARG002  (it has none)
         return None
+
+    def can_ask(self, output: str) -> bool:  # noqa: ARG002  (it cannot)
+        return False
+
+    def health_command(self) -> Sequence[str]:
+        return ("true",)
+
+    def servers_health(self, output: str) -> ServersHealth:  # noqa: ARG002  (it asks none)
+        return ServersHealth()
 
     def parse_version(self, output: str) -> Version:
         """Return the numbers of ``toyd release 3 update 7``."""
