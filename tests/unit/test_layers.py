@@ -46,7 +46,7 @@ INSIDE = {
         "intent operation",
         "certificates operations",
         "deploy",
-        "adopt copies diff files ignore_files keep local_ca repair requests retire services settings warnings",
+        "adopt contact copies diff files ignore_files keep local_ca repair requests retire services settings warnings",
         "removal rollout",
         "steps",
         "planner",
