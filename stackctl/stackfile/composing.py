@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
@@ -15,7 +16,7 @@ _DEEPEST = 100
 """Blocks inside each other; real Compose files have ten. The C parser crashes at some ten thousand."""
 
 
-def refuse_deep(body: str, name: str) -> None:
+def _refuse_deep(body: str, name: str) -> None:
     """Refuse blocks that are nested too deeply, by the parser's events, which need no recursion.
 
     Raises:
@@ -31,13 +32,15 @@ def refuse_deep(body: str, name: str) -> None:
         return  # reported by the parser, or taken by the slower one
 
 
+@lru_cache(maxsize=8)
 def composed(body: str, name: str) -> Node | None:
-    """The root node of a text.
+    """The root node of a text; a command reads the same one several times, and nobody changes nodes.
 
     Raises:
         YAMLError: it is no YAML.
-        StackfileError: the slower parser, which calls itself for each block, cannot follow.
+        StackfileError: it is nested too deeply.
     """
+    _refuse_deep(body, name)
     root: Node | None
     try:
         # The C parser, if available: the same nodes, nine times faster.

@@ -17,7 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from stackctl.errors import StackfileError
-from stackctl.stackfile.composing import composed, refuse_deep
+from stackctl.stackfile.composing import composed
 
 Path = tuple[str | int, ...]
 """Keys and list positions from the top of the document to a value."""
@@ -48,7 +48,6 @@ class Document:
             StackfileError: not YAML, more than one document, or not a mapping at the top.
         """
         body = text.removeprefix("\ufeff")
-        refuse_deep(body, name)
         try:
             root = composed(body, name)
         except YAMLError as error:

@@ -78,6 +78,7 @@ def test_a_service_and_a_route_go_into_the_users_file_as_expected(path: Path) ->
 @pytest.mark.parametrize("path", EDITABLE, ids=lambda path: path.stem)
 @pytest.mark.parametrize("pure", [False, True], ids=["C parser", "Python parser"])
 def test_a_service_comes_and_goes_without_a_trace(path: Path, pure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    composing.composed.cache_clear()
     if pure:
         monkeypatch.setattr(composing, "YAML", lambda **_: YAML(typ="safe", pure=True))
     assert_there_and_back(
