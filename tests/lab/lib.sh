@@ -40,14 +40,30 @@ on_debian() {
 
 can_install() { [ "$(id -u)" -eq 0 ] && on_debian; }
 
+# Parallel jobs may install, and apt-get does not wait for itself. The lock is on file descriptor 8, until the end of
+# the subshell that takes it.
+lock_apt() {
+  mkdir -p "$LAB"
+  exec 8>"$LAB/apt.lock"
+  if command -v flock >/dev/null; then
+    flock 8
+  fi
+}
+
 # install_packages NAME...: installs distribution packages non-interactively.
 install_packages() {
+  (
+    lock_apt
+    install_locked "$@"
+  )
+}
+
+install_locked() {
   local log="$LAB/apt.log"
-  mkdir -p "$LAB"
   say "installing $* (log: ${log#"$ROOT"/})"
   if ! { apt-get update &&
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } \
-    >"$log" 2>&1 9>&- </dev/null; then
+    >"$log" 2>&1 8>&- 9>&- </dev/null; then
     tail -n 15 "$log" >&2
     die "apt-get could not install $*"
   fi
@@ -58,9 +74,8 @@ need() {
   command -v "$1" >/dev/null && return
   can_install || die "'$1' is missing: install it (package $2) and run this again"
   (
-    # Parallel jobs may need the same tool: the second waits until the first has installed it.
-    exec 8>"$LAB/apt.lock"
-    if command -v flock >/dev/null; then flock 8; fi
-    command -v "$1" >/dev/null || install_packages "$2"
+    lock_apt
+    # Another job may have installed it meanwhile.
+    command -v "$1" >/dev/null || install_locked "$2"
   )
 }
