@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# The tests of a module share a stack, so each module runs on one worker, in the order of tests/conftest.py.
-PARALLEL = --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# The tests of a module share a stack, so each module runs on one worker, in the order of tests/conftest.py. One worker
+# more than a small machine has cores: containers and the CA are often waited for.
+PARALLEL = --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Without the engine nothing is shared, so any worker runs any test. The tests write many small files, which are
 # fastest in memory.
