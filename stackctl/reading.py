@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
+import time
 from pathlib import Path
 
 LARGEST = 64 * 1024 * 1024
@@ -28,6 +30,30 @@ def read_regular(path: Path, most: int = LARGEST) -> bytes:
             raise _too_large(path, most)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return _bounded(file.read(most + 1), path, most)
+    finally:
+        os.close(descriptor)
+
+
+def read_patiently(path: Path, most: int = LARGEST, seconds: float = 10.0) -> bytes:
+    """Return the content of a file that the user named, or what a pipe such as ``<(command)`` has within ``seconds``.
+
+    Raises:
+        OSError: it cannot be read, is neither a file nor a pipe, is too large, or nothing arrives.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return read_regular(path, most)
+        content, end = b"", time.monotonic() + seconds
+        while len(content) <= most:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+                raise TimeoutError(errno.ETIMEDOUT, "nothing is written to this pipe", str(path))
+            part = os.read(descriptor, most + 1)
+            if not part:
+                break
+            content += part
+        return _bounded(content, path, most)
     finally:
         os.close(descriptor)
 

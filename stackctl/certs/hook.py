@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 
-from stackctl.certs.issuer import copies, local, pair
+from stackctl.certs.issuer import copies, exports, local, pair
 from stackctl.certs.issuer.program import FIND_PYTHON
 from stackctl.model.layout import CERTBOT_CONF, HOOK, HOOK_PROGRAM, LOCAL_CA, REFUSED, STAMPS
 
@@ -22,7 +22,7 @@ exec "$@" {HOOK_PROGRAM.mount} {CERTBOT_CONF.mount} {STAMPS.mount} {LOCAL_CA.mou
 """
 
 _FUTURE = "from __future__ import annotations\n"
-_MODULES = (pair, copies, local)
+_MODULES = (pair, exports, copies, local)
 _IMPORTS = tuple(f"from {module.__name__} import " for module in _MODULES)
 
 

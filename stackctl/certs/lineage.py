@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from stackctl.certs.issuer.copies import PairFiles, served_fault
-from stackctl.certs.issuer.pair import pair_problem
+from stackctl.certs.issuer.copies import served_fault
+from stackctl.certs.issuer.pair import PairFiles, pair_problem
 from stackctl.certs.issuer.versions import Condition, LineageFiles
 from stackctl.certs.renewal import renews_by_dns
 from stackctl.model.acme import LETSENCRYPT_STAGING

@@ -11,6 +11,7 @@ from stackctl.certs.copied import Pair
 from stackctl.certs.held import Held
 from stackctl.certs.local_ca import LocalCa
 from stackctl.certs.request import CertificateRequest
+from stackctl.certs.shelf import Stored, import_fault
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 
@@ -22,6 +23,7 @@ class Candidate:
     Attributes:
         sharing: the sites that share its certificate, including the site itself.
         local_ca: the stack's own CA, if there is one.
+        imported: the imported certificate that the Compose file names for the site, if it exists.
     """
 
     stack: Stack
@@ -30,6 +32,12 @@ class Candidate:
     held: Held
     now: datetime
     local_ca: LocalCa | None = None
+    imported: Stored | None = None
+
+    @property
+    def import_fault(self) -> str | None:
+        """Why the imported certificate that the Compose file names does not suffice, or None."""
+        return import_fault(self.site, self.imported, self.now)
 
 
 class CertificateSource(Protocol):

@@ -39,6 +39,11 @@ def lineages(ctx: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, lambda: _lineages(_directory(ctx)))
 
 
+def certificates(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of all certificates: certbot's, and those that are stored."""
+    return _beginning(incomplete, lambda: _certificates(_directory(ctx)))
+
+
 def _beginning(incomplete: str, find: Callable[[], Iterator[str]]) -> list[str]:
     with suppress(Exception):  # no traceback at the user's prompt for a half-written file
         return list(dict.fromkeys(name for name in find() if name.startswith(incomplete)))
@@ -93,3 +98,10 @@ def _lineages(directory: Path) -> Iterator[str]:
     from stackctl.model.layout import CERTBOT_CONF, RENEWALS
 
     return (path.stem for path in sorted((directory / CERTBOT_CONF.path / RENEWALS).glob("*.conf")))
+
+
+def _certificates(directory: Path) -> Iterator[str]:
+    from stackctl.model.layout import CERTS
+
+    yield from _lineages(directory)
+    yield from (path.name for path in sorted((directory / CERTS).iterdir()) if path.is_dir())

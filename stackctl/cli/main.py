@@ -17,6 +17,8 @@ from stackctl.cli.commands import (
     backup,
     canary,
     cert,
+    cert_export,
+    cert_import,
     config,
     deploy,
     doctor,
@@ -139,7 +141,18 @@ _GROUPS: dict[str, tuple[str, str, dict[str, Callable[..., None]]]] = {
         "Show the servers of a site, and drain one of them.",
         {"show": servers.show, "drain": servers.drain, "enable": servers.enable, "weight": servers.weight},
     ),
-    "cert": ("Certificates", "Delete certificates that no site uses.", {"retire": cert.retire}),
+    "cert": (
+        "Certificates",
+        "Look at certificates; import, export and delete them.",
+        {
+            "list": cert.list_,
+            "show": cert.show,
+            "import": cert_import.import_,
+            "export": cert_export.export,
+            "remove": cert.remove,
+            "retire": cert.retire,
+        },
+    ),
 }
 """The commands that consist of two words, by the first, each with its group and its help."""
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stackctl.certs.dummy import is_dummy
-from stackctl.certs.held import Held, Source
+from stackctl.certs.held import Held
 from stackctl.certs.issuer.pair import blocks, chain_fault, parsed
 from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage, own_way_todo
+from stackctl.certs.shelf import Source
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
+from stackctl.diagnose.imported import ImportFacts, judge_end, judge_import
 from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, lineage_file, lineage_folder
 from stackctl.wording import day, moment
 
@@ -45,6 +47,7 @@ class CertificateFacts:
         key_file: None where it cannot be read from here.
         served: the certificate of a handshake with the proxy; None where there was none.
         proxy_up: whether the proxy answers at all.
+        imported: facts about the imported certificate that the Compose file names; None if it names none.
     """
 
     subject: str
@@ -56,6 +59,7 @@ class CertificateFacts:
     served: Certificate | None
     proxy_up: bool
     now: datetime
+    imported: ImportFacts | None = None
 
     @property
     def lineage(self) -> Lineage | None:
@@ -65,6 +69,20 @@ class CertificateFacts:
 
 def judge_certificate(facts: CertificateFacts) -> list[Check]:
     """Return the checks of one certificate: on disk, then as served."""
+    current = facts.held.certificate
+    if facts.imported is None or current is None:
+        return _judged(facts)
+    checks = [*judge_import(facts.subject, facts.imported, current.issuer)]
+    if facts.held.source == Source.IMPORTED:
+        days = judge_end(facts.subject, facts.imported, current, facts.now)
+        return [*checks, _names(facts, current), days, _wire(facts, current)]
+    # Another one is served: of the fallback, or in the place of one that does not exist.
+    issued, *others = _judged(facts)
+    return [*(checks if facts.imported.lack is not None else [issued]), *others]
+
+
+def _judged(facts: CertificateFacts) -> list[Check]:
+    """Return the checks of a certificate of certbot's, or of none."""
     lineage, current = facts.lineage, facts.held.certificate
     if lineage is None and facts.held.real and current is not None:
         return [_without_lineage(facts, current), _names(facts, current), _days(facts, current), _wire(facts, current)]

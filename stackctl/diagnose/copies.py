@@ -24,6 +24,7 @@ class CopyFacts:
         copy: the copy of the site's own lineage or, without one, of what is stored for it; None without a copy.
         refused: why certbot's deploy hook did not copy the lineage when it last tried, or None.
         stored_problem: why what is stored for the site cannot be served, or None.
+        stored_name: under which it is stored.
     """
 
     subject: str
@@ -31,6 +32,7 @@ class CopyFacts:
     copy: Copy | None
     refused: str | None
     stored_problem: str | None
+    stored_name: str
     now: datetime
 
 
@@ -46,7 +48,7 @@ def judge_copy(facts: CopyFacts) -> Check:
     if stored is None or facts.held.lineage is not None:
         return skipped([COPY], "the site has no certificate of its own", facts.subject)[0]
     if facts.stored_problem is not None:
-        folder = site_certs(facts.subject)
+        folder = site_certs(facts.stored_name)
         text = f"{folder}: {facts.stored_problem}: the proxy serves its last good copy"
         return wrong(COPY, text, f"put both files into {folder} again, then run 'stackctl up'", facts.subject)
     cause = differs(stored.version, facts.copy) if stored.version else None

@@ -136,6 +136,9 @@ PAIRS = STAMPS / "pairs"
 PAIRS_OF_LINEAGES = PAIRS / "lineages"
 PAIRS_OF_STORED = PAIRS / "stored"
 
+EXPORTS = STAMPS / "exports"
+"""Certificates for other software, a folder for each, which the deploy hook keeps fresh."""
+
 WELL_KNOWN = ".well-known"
 CHALLENGES = f"{WELL_KNOWN}/acme-challenge"
 """The folder of HTTP-01 challenges below the webroot and below a site (RFC 8555, section 8.3)."""

@@ -9,6 +9,7 @@ from stackctl.model.acme import OwnIssuance
 from stackctl.model.balancing import Balance, HashKey, Sticky
 from stackctl.model.endpoints import Endpoint, Upstream
 from stackctl.model.health import ActiveCheck
+from stackctl.model.imported import Imported
 from stackctl.model.matching import EVERY_PATH, Match
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
 from stackctl.model.values import Domain, ServiceName
@@ -225,6 +226,7 @@ class Site:
         domains: its names; the first one identifies the site, the others are aliases.
         where: ``file:line`` of its definition.
         certificate: the name of its certificate's lineage, if it is shared or not the site's own.
+        imported: the certificate of the user's that it is served with; None if it has one of the stack's CA.
         canonical: the one of its names to which the others are redirected; None if each is served.
         errors: the pages that the proxy shows in the place of its own.
         maintenance: None while the site is served.
@@ -242,6 +244,7 @@ class Site:
     maintenance: Maintenance | None = None
     local: bool = False
     issuance: OwnIssuance = field(default_factory=OwnIssuance)
+    imported: Imported | None = None
 
     @property
     def name(self) -> Domain:
@@ -275,10 +278,8 @@ class Site:
     @property
     def redirect(self) -> Redirect | None:
         """Where it redirects every request to; None if it does anything else."""
-        match self.routes:
-            case (Route(match=found, action=Redirect() as action),) if found == Match():
-                return action
-        return None
+        only = self.routes[0] if len(self.routes) == 1 else None
+        return only.action if only and only.match == Match() and isinstance(only.action, Redirect) else None
 
     @property
     def pages(self) -> tuple[PageFile, ...]:

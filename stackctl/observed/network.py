@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
+
+from cryptography.x509 import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,9 @@ class Network(Protocol):
 
     def has_ipv6(self) -> bool:
         """Return whether the kernel of this host has IPv6, whatever its addresses are."""
+
+    def trusted_roots(self) -> Sequence[Certificate]:
+        """Return the root certificates that this host trusts; none if it has no bundle of them."""
 
     def own_addresses(self) -> frozenset[str]:
         """Return the addresses of this host's interfaces."""

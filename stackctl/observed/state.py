@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from stackctl.certs.held import Shelf
 from stackctl.certs.ledger import Ledger
 from stackctl.certs.lineage import Certificate
 from stackctl.certs.settings import TreeSettings
+from stackctl.certs.shelf import Shelf
 from stackctl.model.project import Project
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from stackctl.certs.copied import copy_cause, differs, stored_pair
-from stackctl.certs.held import Held, Shelf, held
+from stackctl.certs.held import Held, held
+from stackctl.certs.shelf import Shelf
 from stackctl.model.layout import HOOK, PAIRS_OF_LINEAGES
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -81,7 +82,8 @@ def copy_operations(stack: Stack, shelf: Shelf, *, everything: bool) -> Iterator
             yield CopyLineage(lineage=name, cause=cause, scope=scope, sharing=tuple(users[1:]))
     for site, one in there.items():
         served = {one.pair, *(part.pair for part in one.others)}
-        for folder in [name for name in site.domains if stored_pair(name) in served and fits(site, one)]:
+        folders = dict.fromkeys([*site.domains, *([site.imported.name] if site.imported else [])])
+        for folder in [name for name in folders if stored_pair(name) in served and fits(site, one)]:
             stored = shelf.stored.get(folder)
             cause = differs(stored.version, shelf.stored_copies.get(folder)) if stored and stored.version else None
             if stored and cause:

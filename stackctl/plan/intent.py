@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from stackctl.certs.given.pair import GivenPair
 from stackctl.certs.held import Held
+from stackctl.errors import StackctlError
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 
@@ -33,11 +35,14 @@ class Intent:
         retire: lineages that no site uses, to delete.
         ca_bundle: the trust anchors of a private CA; None leaves the file unchanged.
         eab_key: the MAC key of the external account binding to store, if it changes.
-        contact_changed: whether the account's address is another one than in the last recorded state.
         new_root: whether the stack's own CA is replaced by a new one.
         schema: the JSON Schema for editors; None leaves the file unchanged.
         custom: the user's own files for the proxy, by name; None leaves them unchanged.
         pages: the files that the proxy answers with, by path; None leaves them unchanged.
+        imports: certificates of the user's to store, by name.
+        refused_imports: why the files of a site's certificate, which the Compose file names, cannot be imported.
+        hand_over: the imported certificates that sites keep until they have one of their own, by site.
+        remove_imports: imported certificates to delete.
         recorded_lineages: the lineages recorded with the state that a rollback restores.
     """
 
@@ -58,11 +63,14 @@ class Intent:
     retire: tuple[Held, ...] = ()
     ca_bundle: bytes | None = None
     eab_key: str | None = field(default=None, repr=False)
-    contact_changed: bool = False
     new_root: bool = False
     schema: bytes | None = None
     custom: Mapping[str, bytes] | None = None
     pages: Mapping[str, bytes] | None = None
+    imports: Mapping[str, GivenPair] = field(default_factory=dict, repr=False)
+    refused_imports: Mapping[Domain, StackctlError] = field(default_factory=dict)
+    hand_over: Mapping[Domain, str] = field(default_factory=dict)
+    remove_imports: tuple[str, ...] = ()
     recorded_lineages: frozenset[str] = frozenset()
 
     def focused(self, sites: Sequence[Site]) -> list[Site]:

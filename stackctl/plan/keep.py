@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stackctl.certs.held import Held, Shelf, Source, Stored, held
+from stackctl.certs.held import Held, held
 from stackctl.certs.lineage import Certificate
 from stackctl.certs.request import CertificateRequest
+from stackctl.certs.shelf import Shelf, Source, Stored
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
@@ -82,6 +83,8 @@ def drop_kept(stack: Stack, shelf: Shelf, sites: Collection[Site], issued: Colle
             continue
         if site is None:
             yield DropKept(name=name, cause="it is no longer routed", scope=f"kept:{name}")
+        elif site in issued and site.local and name == site.name:
+            continue  # the local CA stores its certificate in the same folder
         elif site in issued:
             yield DropKept(name=name, cause="the site has its own certificate", scope=site.name)
         elif site in sites and not _serves(held(site, shelf), name):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from stackctl.certs.held import Source
 from stackctl.certs.local_ca import planned_ca, wanted_domains
+from stackctl.certs.shelf import Source
 from stackctl.model.layout import LOCAL_CA, TRUST, TRUST_BUNDLE
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed

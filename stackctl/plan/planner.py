@@ -15,10 +15,10 @@ from stackctl.model.stack import Stack
 from stackctl.model.streams import is_port
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import DeleteCertificate, Issue
-from stackctl.plan.contact import contact_operations
 from stackctl.plan.copies import copy_operations, fits, hook_operations, unused_copies
 from stackctl.plan.files import ProxyFiles
 from stackctl.plan.ignore_files import write_ignore_files
+from stackctl.plan.imports import handed_over, refused_imports, removed_imports, stored_imports, without_removed
 from stackctl.plan.intent import Intent
 from stackctl.plan.keep import drop_kept, keep_certificates
 from stackctl.plan.local_ca import trust_operations, with_local_ca
@@ -84,9 +84,12 @@ class _Planner:
         live = rendering.proxy.sites_in(observed.live)
         concerned = [site for site in stack.sites if site in self.sites or site.name in live]
         shelf, self.repairs = repairs(observed.shelf, concerned)
-        observed = replace(observed, shelf=shelf)
+        self.before = shelf
+        shelf, self.imports = stored_imports(stack, intent, shelf)
+        shelf, handed = handed_over(intent, shelf)
+        self.handed: list[Operation] = [*handed, *refused_imports(intent)]
+        observed = replace(observed, shelf=without_removed(intent, shelf))
         self.requests = list(certificate_requests(stack, self.sites, intent, observed, sources))
-        self.before = observed.shelf
         shelf, self.kept = keep_certificates(stack, observed, self.requests)
         self.observed = observed = replace(observed, shelf=shelf)
         self.rendering = rendering
@@ -102,6 +105,7 @@ class _Planner:
             yield from self._prepare()
             yield from self._repair()
             yield from self._copies(everything=self.intent.focus is None)
+            yield from self.handed
             yield from self.kept
             yield from self._remove_stale_mounts()
             # A deploy that leaves no trace if it fails changes nothing of all sites either.
@@ -122,7 +126,6 @@ class _Planner:
             written = {repair.lineage for repair in self.repairs}
             written |= {one.request.lineage for one in self.requests if one.request.acme}
             yield from settings_operations(self.stack, self.sites, self.observed, written)
-            yield from contact_operations(self.stack, self.intent, self.observed)
         yield from name_checks(self.stack, self.intent, self.requests, self.sources)
         yield from self.requests
         issued = {
@@ -153,6 +156,7 @@ class _Planner:
             yield from write_ignore_files(observed)
             yield from hook_operations(observed, deploy_hook())
         yield from self._write_custom()
+        yield from self.imports
         if not self.intent.write_last:
             yield from self._write()
         for site in self.staged:
@@ -265,6 +269,7 @@ class _Planner:
         yield from removals(self.stack, self.observed, self.files, self.sites, self.intent.stop)
         for name in scaled_to_zero(self.observed, self.sites, everything=self.intent.focus is None):
             yield removal(self.observed, name, "the Compose file says that it has no containers")
+        yield from removed_imports(self.intent, self.before)
         for one in self.intent.delete:
             yield DeleteCertificate(held=one, cause="requested")
         for one in self.intent.retire:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from stackctl.certs.held import Shelf, held
+from stackctl.certs.held import held
+from stackctl.certs.shelf import Shelf
 from stackctl.model.routing import Site
 from stackctl.plan.operation import Operation
 

@@ -29,7 +29,9 @@ def certificate_requests(
         lineage = own[site.name]
         sharing = tuple(sharers[lineage])
         source = source_of(sources, stack, site)
-        candidate = Candidate(stack, site, sharing, held(site, observed.shelf), observed.now, observed.shelf.local_ca)
+        shelf = observed.shelf
+        there = held(site, shelf)
+        candidate = Candidate(stack, site, sharing, there, observed.now, shelf.local_ca, shelf.imported(site))
         cause = _cause(candidate, source, intent)
         if cause is None or lineage in requested:
             continue
@@ -78,6 +80,8 @@ def _cause(candidate: Candidate, source: CertificateSource, intent: Intent) -> s
     """Return why the certificate is requested, or None."""
     if intent.renew is not None:
         return intent.renew.get(candidate.site.name)
+    if candidate.site.imported is not None and candidate.import_fault is None:
+        return None  # no source is asked while the imported certificate does
     cause = source.wants(candidate) if intent.issue else None
     if cause and candidate.held.own is None and candidate.site.lineage in intent.recorded_lineages:
         return "its recorded certificate no longer exists"

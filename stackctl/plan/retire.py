@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from stackctl.certs.held import Held, Shelf, held
+from stackctl.certs.held import Held, held
 from stackctl.certs.lineage import Lineage
+from stackctl.certs.shelf import Shelf
 from stackctl.model.routing import Site
 from stackctl.plan.operation import Operation
 

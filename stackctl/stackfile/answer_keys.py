@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from stackctl.stackfile.imported_keys import CertificateKey
+
 Errors = Annotated[
     dict[Annotated[str, Meta(extra_json_schema={"pattern": "^[45][0-9][0-9]$"})], str],
     Meta(description="Pages for errors of the proxy's own, by status; paths relative to the stack's directory"),
@@ -40,7 +42,7 @@ class RedirectKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=T
     to: Annotated[str, Meta(description="URL to redirect to")]
     keep_path: Annotated[bool, Meta(description="Path and query of the request follow the URL")] = True
     code: Annotated[Literal[301, 302, 303, 307, 308], Meta(description="Status of the redirect")] = 308
-    certificate: Annotated[str, Meta(description="Certificate of certbot's to use, by its name")] | None = None
+    certificate: CertificateKey = None
 
 
 class UnknownKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):

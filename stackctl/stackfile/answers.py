@@ -15,6 +15,7 @@ from stackctl.model.routing import Redirect, Route, Site, Tuning
 from stackctl.model.stack import ProxyService, UnknownNames
 from stackctl.model.values import Domain
 from stackctl.stackfile.answer_keys import MaintenanceKeys, UnknownKeys
+from stackctl.stackfile.certificates import certificate_of, split
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY, checked, decode
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys
@@ -153,12 +154,10 @@ def _redirected(doc: Document, top: StackKeys, sites: Sequence[Site], defaults: 
                 raise StackfileError(f"{name} is routed twice", where=doc.where_of(place), hint=f"see {owners[name]}")
             owners[name] = doc.where_of(place)
             names.append(name)
-        certificate = keys.certificate
-        if certificate is not None:
-            certificate = checked(doc, (*path, "certificate"), values.lineage, certificate)
+        lineage, imported = split(names[0], certificate_of(doc, path, keys.certificate))
         action = _redirect(doc, (*path, "to"), keys.to, keys.code, keep_path=keys.keep_path)
         route = Route(Match(), action, where=where)
-        yield Site(tuple(names), (route,), defaults, where, certificate)
+        yield Site(tuple(names), (route,), defaults, where, lineage, imported=imported)
 
 
 def _redirect(doc: Document, place: Path, text: str, code: int, *, keep_path: bool) -> Redirect:

@@ -8,9 +8,11 @@ from urllib.parse import unquote
 
 from stackctl.errors import StackfileError
 from stackctl.model.circles import circles
+from stackctl.model.imported import Imported
 from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.routing import Backend, Route, Site, Tuning
 from stackctl.model.values import Domain
+from stackctl.stackfile.certificates import split
 from stackctl.stackfile.document import Path
 from stackctl.stackfile.routes import Placed
 from stackctl.wording import listed
@@ -32,7 +34,7 @@ class Block:
     domains: tuple[Domain, ...]
     routes: tuple[Placed, ...]
     tuning: Tuning
-    certificate: str | None
+    certificate: str | Imported | None
 
     @property
     def has_root(self) -> bool:
@@ -83,7 +85,8 @@ def _site(blocks: list[Block], defaults: Tuning) -> Site:
     _refuse_same_paths(names[0], blocks)
     _refuse_same_cookie(blocks)
     routes = tuple(_tuned(placed.route, block.tuning, tuned) for block in blocks for placed in block.routes)
-    site = Site(names, routes, tuned, (owner or blocks[0]).where, _certificate(owner, blocks))
+    lineage, imported = split(names[0], _certificate(owner, blocks))
+    site = Site(names, routes, tuned, (owner or blocks[0]).where, lineage, imported=imported)
     for first, *_ in circles((site,)):
         assert first.route is not None  # it has no canonical name yet
         raise StackfileError(
@@ -151,7 +154,7 @@ def _refuse_same_cookie(blocks: list[Block]) -> None:
             )
 
 
-def _certificate(owner: Block | None, blocks: list[Block]) -> str | None:
+def _certificate(owner: Block | None, blocks: list[Block]) -> str | Imported | None:
     """Return the certificate of a site, which all of its blocks agree on."""
     given = list(_naming(blocks))
     decisive = owner or (given[0] if given else None)

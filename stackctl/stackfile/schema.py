@@ -24,6 +24,7 @@ from stackctl.stackfile.answer_keys import (
     UnknownKeys,
 )
 from stackctl.stackfile.health_keys import HealthBlock, HealthKeys
+from stackctl.stackfile.imported_keys import CertificateKey, ImportedKeys
 from stackctl.stackfile.stream_keys import StreamKeys
 
 COMPOSE_SCHEMA = "https://raw.githubusercontent.com/compose-spec/compose-go/main/schema/compose-spec.json"
@@ -34,7 +35,6 @@ Domains = Annotated[
     list[str],
     Meta(min_length=1, description="Names of the site; the first names its certificate, the others are aliases"),
 ]
-Lineage = Annotated[str, Meta(description="Certificate of certbot's to use, by its name; several sites may share one")]
 Size = Annotated[str, Meta(description="nginx size with its unit, such as 64m; 0 is no limit")]
 Duration = Annotated[str, Meta(description="nginx time with its unit, such as 60s")]
 
@@ -170,7 +170,7 @@ class ServiceKeys(SiteKeys, rename="kebab", forbid_unknown_fields=True, kw_only=
     strip: Strip = False
     protocol: Protocol = "http"
     upstream_tls: UpstreamTls = None
-    certificate: Lineage | None = None
+    certificate: CertificateKey = None
     deploy: Annotated[
         DeployKeys | None, Meta(description="How a new image or definition takes the place of the old one")
     ] = None
@@ -189,7 +189,7 @@ class AppKeys(SiteKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True
     strip: Strip = False
     protocol: Protocol = "http"
     upstream_tls: UpstreamTls = None
-    certificate: Lineage | None = None
+    certificate: CertificateKey = None
     routes: Annotated[list[RouteKeys], Meta(description="More paths and rules of the site")] = []
 
 
@@ -239,6 +239,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "canary": balance_keys.CanaryKeys,
     "maintenance": MaintenanceKeys,
     "default": UnknownKeys,
+    "certificate": ImportedKeys,
 }
 """The shapes of mappings inside others, by their key in any shape."""
 

@@ -20,6 +20,7 @@ class Siblings:
         builds: build contexts, each with its service.
         mounts: paths of the host that are mounted, each with its service.
         pages: files that the proxy answers with, relative to the stack's directory.
+        certificates: files of imported certificates and their keys, the same.
     """
 
     read: tuple[str, ...] = ()
@@ -28,6 +29,7 @@ class Siblings:
     builds: tuple[tuple[str, str], ...] = ()
     mounts: tuple[tuple[str, str], ...] = ()
     pages: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
 
 
 def valued(data: Any, values: Callable[[Sequence[str]], Sequence[str]]) -> Any:  # noqa: ANN401  (YAML holds anything)
@@ -78,18 +80,33 @@ def siblings(data: Any) -> Siblings:  # noqa: ANN401  (YAML holds anything)
             builds[-1] = (build, name)
         mounts += [(source, name) for volume in _items(body.get("volumes")) for source in _bound(volume)]
     volumes = tuple(str(name) for name in _mapping(top.get("volumes")))
-    return Siblings(_unique(read), _unique(compose), volumes, _unique(builds), _unique(mounts), pages(top))
+    return Siblings(
+        _unique(read), _unique(compose), volumes, _unique(builds), _unique(mounts), pages(top), _certificates(top)
+    )
 
 
 def pages(data: Any) -> tuple[str, ...]:  # noqa: ANN401  (YAML holds anything)
     """Return the files that the proxy answers with, of a Compose file that need not be valid."""
     top = _mapping(data)
     stack = _mapping(top.get(_KEY))
-    sites = [*(body.get(_KEY) for _, body in _services(top)), *_items(stack.get("apps"))]
     found = [_mapping(stack.get("default")).get("page")]
-    for block in map(_mapping, (stack, *sites)):
+    for block in (stack, *_blocks(top)):
         found += [*_mapping(block.get("errors")).values(), _mapping(block.get("maintenance")).get("page")]
     return _unique([path for one in found for path in _paths(one)])
+
+
+def _certificates(top: dict[str, Any]) -> tuple[str, ...]:
+    """Return the files of the certificates that sites name by their files."""
+    blocks = [*_blocks(top), *map(_mapping, _items(_mapping(top.get(_KEY)).get("redirects")))]
+    found = [_mapping(block.get("certificate")).get(key) for block in blocks for key in ("file", "key", "chain")]
+    return _unique([path for one in found for path in _paths(one)])
+
+
+def _blocks(top: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the blocks of sites: those of services, and the items of ``apps``."""
+    return [
+        *map(_mapping, (*(body.get(_KEY) for _, body in _services(top)), *_items(_mapping(top.get(_KEY)).get("apps"))))
+    ]
 
 
 def _services(top: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -10,6 +10,7 @@ from stackctl.model.routing import Backend, Server, Site, Tuning
 from stackctl.model.values import Domain
 from stackctl.stackfile.backends import backend_of, listed_servers, refuse_balance
 from stackctl.stackfile.blocks import Block, merged
+from stackctl.stackfile.certificates import certificate_of
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY, checked, decode, tuning
 from stackctl.stackfile.routes import routes_of
@@ -88,9 +89,7 @@ def _block(  # noqa: PLR0913  (the block, and what it refers to)
             where=doc.where_of((*path, "domains", 0)),
             hint=f"put a name of at most {LONGEST_NAME} characters first; the long one can be an alias",
         )
-    certificate = keys.certificate
-    if certificate is not None:
-        certificate = checked(doc, (*path, "certificate"), values.lineage, certificate)
+    certificate = certificate_of(doc, path, keys.certificate)
     tuned = tuning(doc, path, keys, defaults)
     routes = routes_of(doc, path, keys, backend, tuned, known)
     found = doc.entry(path)

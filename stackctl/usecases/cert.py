@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from stackctl.certs.copied import lineage_pair
-from stackctl.certs.held import Held, Source
+from stackctl.certs.held import Held
+from stackctl.certs.shelf import Source
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.values import Domain

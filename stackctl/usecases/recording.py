@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from stackctl.engine.apply.execute import Step
@@ -14,15 +13,17 @@ from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import Issue
 from stackctl.plan.deploy import ReplaceService, RetireContainers
+from stackctl.plan.imports import RemoveImported, StoreImported
 from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Publish, WriteStackfile
 from stackctl.plan.retire import RetireLineage
 from stackctl.proxies.proxy import ProxyLayout
-from stackctl.stackfile.document import Document
-from stackctl.stackfile.keys import KEY, has_variable
 from stackctl.usecases.pages import pages_on_disk
 
-_RESTORABLE = (WriteStackfile, Publish, RetireLineage, RetireContainers, ReplaceService)
+_LASTING = (RetireLineage, StoreImported, RemoveImported)
+"""Operations on certificates, which no file of an entry shows."""
+
+_RESTORABLE = (WriteStackfile, Publish, RetireContainers, ReplaceService, *_LASTING)
 """Operations that produce a new state to roll back to, or that cannot be undone."""
 
 
@@ -106,7 +107,7 @@ def record_change(  # noqa: PLR0913  (the state, and the steps that led to it)
         custom = observed.custom if intent.custom is None else intent.custom
         files = files_of(context, layout, stackfile, custom, stack.pages)
         last = history.last()
-        lasting = any(isinstance(step.operation, RetireLineage) for step in steps)
+        lasting = any(isinstance(step.operation, _LASTING) for step in steps)
         same = last is not None and last.generation == generation and history.files(last.number) == files
         if same and not lasting:
             return None
@@ -146,22 +147,6 @@ def record_failed(  # noqa: PLR0913  (as for record_change)
     except StackctlError as error:
         return _unrecorded(error)
     return None
-
-
-def contact_changed(context: Context, doc: Document) -> bool:
-    """Return whether the address of the CA's account is another one than in the last state that was reached.
-
-    The CA cannot be asked at every command, and some CAs do not tell. A variable's value is not recorded.
-    """
-    history = context.directory.history
-    with suppress(StackctlError):
-        last = next((one for one in reversed(history.entries()) if one.kind == "change"), None)
-        text = None if last is None else history.files(last.number).get(last.file)
-        if last is not None and text is not None:
-            path = (KEY, "email")
-            before = Document.parse(text.decode("utf-8", "replace"), last.file).data(path)
-            return not has_variable(str(before)) and before != doc.data(path)
-    return False
 
 
 def _fingerprints(context: Context, stack: Stack, observed: Observed, steps: Sequence[Step]) -> dict[str, str]:

@@ -85,7 +85,7 @@ def _blocks(loaded: Loaded, site: Site) -> list[Block]:
         return found
     path = block_of(loaded.values, site)
     routes = tuple(Placed(route, path) for route in site.routes)
-    return [Block(path, site.where, 0, site.domains, routes, site.tuning, site.certificate)]
+    return [Block(path, site.where, 0, site.domains, routes, site.tuning, site.imported or site.certificate)]
 
 
 def _place(site: Site, blocks: Sequence[Block], domain: Domain, path: PathMatch | None) -> Place | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from stackctl.certs.held import Held, held
+from stackctl.certs.shelf import Source, import_fault
 from stackctl.engine.apply.execute import Step
 from stackctl.engine.context import Context
 from stackctl.engine.sources.webroot.rules import difference
@@ -64,14 +65,19 @@ def renew(  # noqa: PLR0913  (one parameter per option)
     """
     doc = open_document(context)
     sites = read_sites(interpolated(context, doc))
-    forced = {_site_named(sites, name).name for name in force}
-    before = _held(context, sites)
+    forced = {_forced(_site_named(sites, name)) for name in force}
     now = context.now()
+    shelf = context.directory.shelf((site.name for site in sites), now)
+    before = {site.name: held(site, shelf) for site in sites}
     causes: dict[Domain, str] = {}
     for site in sites:
         there = before[site.name]
         if site.name in forced:
             causes[site.name] = "its renewal is forced"
+        elif there.lineage is None and site.imported is not None:
+            fault = import_fault(site, shelf.imported(site), now)
+            if fault is not None and site.imported.fallback is not None:
+                causes[site.name] = fault
         elif there.real and not there.borrowed and there.certificate and there.certificate.due(now):
             causes[site.name] = f"it is due: {there.certificate.days_left(now)} days left"
     causes = {**(_differing(context, doc, before) if changed else {}), **causes}
@@ -124,6 +130,21 @@ def _site_named(sites: Collection[Site], name: Domain) -> Site:
     )
 
 
+def _forced(site: Site) -> Domain:
+    """Return the name of a site whose certificate can be renewed on demand.
+
+    Raises:
+        InputError: only the user has its certificate.
+    """
+    if site.imported is not None and site.imported.fallback is None:
+        raise InputError(
+            f"the certificate of {site.name} is imported",
+            field="force",
+            hint=f"replace it with 'stackctl cert import {site.imported.name} --cert FILE --key FILE'",
+        )
+    return site.name
+
+
 def _rows(
     sites: Collection[Site],
     there: Mapping[Domain, Held],
@@ -154,4 +175,6 @@ def _rows(
 def _why_skipped(there: Held) -> str:
     if there.problem is not None:
         return f"{there.problem}: run 'stackctl up'"
+    if there.source == Source.IMPORTED:
+        return "it is imported: nothing renews it"
     return "not due" if there.real and not there.borrowed else "never issued: run 'stackctl up'"

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackctl.certs.held import held
+from stackctl.certs.shelf import Source
 from stackctl.diagnose.check import found_wrong
 from stackctl.diagnose.handshake import kind_of
 from stackctl.diagnose.health import described as described_health
+from stackctl.diagnose.imported import ending
 from stackctl.diagnose.loop import LoopFacts, judge_loop
 from stackctl.diagnose.maintenance import described
 from stackctl.engine.context import Context
@@ -90,6 +92,8 @@ class SiteStatus:
         maintenance: what its requests get during a maintenance; None if it is in none.
         parked: why the site was taken out of the proxy's configuration; None if it was not.
         servers: those that the proxy asks all the time.
+        source: where the certificate that it is to be served with comes from, such as ``acme`` or ``imported``.
+        ending: that its imported certificate ends soon, and what to do; or None.
     """
 
     name: Domain = field(metadata=json_name("app"))
@@ -105,6 +109,8 @@ class SiteStatus:
     maintenance: str | None = None
     parked: str | None = None
     servers: tuple[AskedServer, ...] = ()
+    source: str = Source.DUMMY
+    ending: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +209,8 @@ def status(context: Context) -> Result[StatusReport]:
                 maintenance=_maintenance(site, now),
                 parked=parked.get(site.name),
                 servers=tuple(_asked(one) for one in asked.servers if one.site == site.name),
+                source=there.source,
+                ending=ending(site, there, now),
             )
         )
     proxies = containers.of(stack.proxy.service)

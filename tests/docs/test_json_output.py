@@ -26,6 +26,9 @@ from stackctl.usecases.adopt.report import (
 )
 from stackctl.usecases.as_json import VERSION, error_object, failure_object, payload_object, result_object
 from stackctl.usecases.backup import BackupReport
+from stackctl.usecases.cert_export import ExportReport
+from stackctl.usecases.cert_import import ImportReport
+from stackctl.usecases.cert_looks import CertificateRow, ListReport, ShowReport
 from stackctl.usecases.config import ConfigReport
 from stackctl.usecases.doctor.doctor import DoctorReport
 from stackctl.usecases.explain import ContainerReport, ExplainReport, HopReport
@@ -45,7 +48,7 @@ PAGE = Page(REFERENCE / "json-output.md")
 OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
 OWN = {
     *("adopt", "doctor", "explain", "status", "renew", "down", "history", "rollback", "backup", "restore", "config"),
-    *("servers show", "trust", "untrust"),
+    *("servers show", "trust", "untrust", "cert list", "cert show", "cert import", "cert export"),
 }
 
 
@@ -78,6 +81,11 @@ def json_keys(kind: type) -> list[str]:
         ("down", DownReport),
         ("renew", RenewReport),
         ("A row of renew", SiteRenewal),
+        ("cert list", ListReport),
+        ("A row of cert list", CertificateRow),
+        ("cert show", ShowReport),
+        ("cert import", ImportReport),
+        ("cert export", ExportReport),
         ("status", StatusReport),
         ("The renewal of status", RenewalStatus),
         ("A row of status", SiteStatus),
@@ -166,7 +174,14 @@ def test_every_example_has_the_documented_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "key"), [("status", "apps"), ("renew", "apps"), ("history", "entries"), ("servers show", "servers")]
+    ("command", "key"),
+    [
+        ("status", "apps"),
+        ("renew", "apps"),
+        ("history", "entries"),
+        ("servers show", "servers"),
+        ("cert list", "certificates"),
+    ],
 )
 def test_the_rows_have_the_documented_keys(command: str, key: str) -> None:
     shown = next(shown for shown in OBJECTS if shown["command"] == command)

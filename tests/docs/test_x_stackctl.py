@@ -13,6 +13,7 @@ from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.answer_keys import MaintenanceKeys, RedirectKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.health_keys import HealthKeys
+from stackctl.stackfile.imported_keys import ImportedKeys
 from stackctl.stackfile.schema import (
     AnswerKeys,
     AppKeys,
@@ -38,11 +39,15 @@ TABLES: dict[str, type[Struct]] = {
     "In sticky": StickyKeys,
     "In canary": CanaryKeys,
     "Health": HealthKeys,
+    "A certificate of your own": ImportedKeys,
     "Redirects": RedirectKeys,
     "Streams": StreamKeys,
     "Maintenance": MaintenanceKeys,
 }
-SPECIAL = {"In an item of routes": {"service": "its service", "code": "308"}}
+SPECIAL = {
+    "In an item of routes": {"service": "its service", "code": "308"},
+    "A certificate of your own": {"days": "7 with fallback"},
+}
 """Defaults that the reader gives, and not the schema."""
 
 

@@ -19,10 +19,10 @@ class Tally:
 
 
 @contextmanager
-def load(stack: Stack, *names: str, path: str = "/") -> Iterator[Tally]:
-    """Clients that keep their connections, two for each name, until the block ends."""
+def load(stack: Stack, *names: str, path: str = "/", roots: str = "") -> Iterator[Tally]:
+    """Clients that keep their connections, two for each name, until the block ends; they trust ``roots`` too."""
     tally, over = Tally(), threading.Event()
-    context = trusting(stack.lab.root)
+    context = trusting(f"{stack.lab.root}{roots}")
 
     def client(name: str) -> None:
         connection = Secure(stack.address, name, context)

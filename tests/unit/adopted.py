@@ -7,8 +7,9 @@ from pathlib import Path
 from stackctl.adopt.nginx_conf import read_conf
 from stackctl.adopt.proposal import Proposal
 from stackctl.adopt.reading import read_proposal
-from stackctl.certs.held import Shelf, held
+from stackctl.certs.held import held
 from stackctl.certs.lineage import Certificate
+from stackctl.certs.shelf import Shelf
 from stackctl.model.routing import Site, everything_to
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.reader import parse

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
 
-from stackctl.certs.held import Shelf, held
+from stackctl.certs.held import held
 from stackctl.certs.lineage import Lineage
+from stackctl.certs.shelf import Shelf
 from stackctl.model.balancing import Balance, HashKey, HashKind, Sticky
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.health import ActiveCheck, HealthCheck

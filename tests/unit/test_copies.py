@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import serialization
 from stackctl.adapters.fakes.certbot import FakeCa
 from stackctl.certs.hook import deploy_hook
 from stackctl.certs.issuer import copies
-from stackctl.certs.issuer.copies import LINEAGES, STORED, PairFiles, copied, copy, refusal
+from stackctl.certs.issuer.copies import LINEAGES, STORED, copied, copy, refusal
+from stackctl.certs.issuer.pair import PairFiles
 from stackctl.model.layout import HOOK_PROGRAM
 
 NAME = "one.example.com"

@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from stackctl.certs.dummy import make_dummy
-from stackctl.certs.held import Held, Shelf, Stored, held
+from stackctl.certs.held import Held, held
 from stackctl.certs.lineage import Certificate, Lineage, read_certificate, read_lineage
 from stackctl.certs.renewal import parse_renewal
+from stackctl.certs.shelf import Shelf, Stored
 from stackctl.diagnose import certificates as judged
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile, judge_certificate
 from stackctl.diagnose.check import Verdict

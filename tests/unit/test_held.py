@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from stackctl.certs.copied import Pair
-from stackctl.certs.held import Shelf, Source, Stored, held, owned
+from stackctl.certs.held import held, owned
 from stackctl.certs.lineage import Lineage
+from stackctl.certs.shelf import Shelf, Source, Stored
 from stackctl.model.acme import LETSENCRYPT_STAGING
 from stackctl.model.values import Domain
 from tests.unit.build import certificate, dummy, lineage, lineages, site

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackctl.certs.held import Shelf, held
+from stackctl.certs.held import held
+from stackctl.certs.shelf import Shelf
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive
 from stackctl.proxies.nginx.late import Copy, Surroundings, copied, groups_in

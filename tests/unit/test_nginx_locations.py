@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from stackctl.certs.held import Shelf, held
+from stackctl.certs.held import held
+from stackctl.certs.shelf import Shelf
 from stackctl.errors import InputError
 from stackctl.model.matching import Conditions, Match, PathKind, PathMatch
 from stackctl.model.routing import Answer, Backend, Redirect, Route, Server, ServerTls, Site

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from stackctl.certs.copied import lineage_pair
-from stackctl.certs.held import Shelf, held
+from stackctl.certs.held import held
+from stackctl.certs.shelf import Shelf
 from stackctl.model.routing import Tuning
 from stackctl.proxies.nginx.directives import Directive, every, first, named
 from stackctl.proxies.nginx.reader import parse

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackctl.certs.copied import lineage_pair
-from stackctl.certs.held import Shelf, held
+from stackctl.certs.held import held
+from stackctl.certs.shelf import Shelf
 from stackctl.errors import EngineError, InputError
 from stackctl.model.balancing import Balance, Sticky
 from stackctl.model.endpoints import Endpoint, PortBinding

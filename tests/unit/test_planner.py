@@ -10,11 +10,12 @@ from functools import partial
 import pytest
 
 from stackctl.certs.copied import lineage_pair
-from stackctl.certs.held import Held, Shelf, Source, Stored, held
+from stackctl.certs.held import Held, held
 from stackctl.certs.hook import deploy_hook
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage
 from stackctl.certs.settings import TreeSettings
+from stackctl.certs.shelf import Shelf, Source, Stored
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING, Acme
 from stackctl.model.endpoints import Endpoint

@@ -301,6 +301,8 @@ def test_status_says_what_is(site: World) -> None:
         "upstream": "one:8000",
         "health": "running",
         "parked": None,
+        "source": "acme",
+        "ending": None,
         "issuer": "Fake CA",
         "not_after": "2026-10-30T12:00:00+00:00",
         "days_left": 90,

@@ -11,9 +11,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from stackctl.certs.held import Source, Stored
 from stackctl.certs.issuer.copies import STORED, copied
 from stackctl.certs.issuer.local import renew
+from stackctl.certs.shelf import Source, Stored
 from stackctl.engine.backup.selection import select
 from stackctl.errors import IssueFailed
 from stackctl.plan.certificates import CheckNames, Issue, RefuseIssue

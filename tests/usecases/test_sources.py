@@ -9,8 +9,9 @@ import pytest
 
 from stackctl.adapters.fakes.certbot import FakeCa
 from stackctl.certs.copied import Pair, stored_pair
-from stackctl.certs.held import Held, Stored
+from stackctl.certs.held import Held
 from stackctl.certs.request import CertificateRequest
+from stackctl.certs.shelf import Stored
 from stackctl.certs.source import Candidate
 from stackctl.engine.context import Context
 from stackctl.errors import IssueFailed, StackctlError

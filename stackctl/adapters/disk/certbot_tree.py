@@ -12,7 +12,7 @@ from typing import TypeVar
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.adapters.disk.lineage_cache import LineageCache
 from stackctl.certs.accounts import account_in_use, accounts_at
-from stackctl.certs.issuer.copies import PairFiles
+from stackctl.certs.issuer.pair import PairFiles
 from stackctl.certs.issuer.versions import LineageFiles, judge, read_archive, read_lineage_files, versions_of
 from stackctl.certs.lineage import Lineage, judged_lineage
 from stackctl.certs.renewal import KINDS, account_path, parse_renewal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,14 +13,13 @@ from stackctl.adapters.disk.certbot_tree import CertbotTree, TreeReader
 from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, write_whole
 from stackctl.adapters.disk.pairs import Pairs
 from stackctl.certs.copied import Copy
-from stackctl.certs.held import Shelf, Source, Stored
 from stackctl.certs.issuer.copies import LINEAGES as OF_LINEAGES
 from stackctl.certs.issuer.copies import STORED as OF_STORED
-from stackctl.certs.issuer.copies import PairFiles
 from stackctl.certs.issuer.local import ORGANIZATION
-from stackctl.certs.issuer.pair import pair_problem
+from stackctl.certs.issuer.pair import PairFiles, pair_problem
 from stackctl.certs.lineage import Lineage, read_certificate
 from stackctl.certs.local_ca import LocalCa, read_ca
+from stackctl.certs.shelf import Shelf, Source, Stored
 from stackctl.model.layout import (
     CERTBOT_CONF,
     CERTS,
@@ -35,6 +35,9 @@ from stackctl.model.layout import (
     TRUST_BUNDLE,
     site_certs,
 )
+
+_RECORDED = {Source.KEPT, Source.IMPORTED, Source.LOCAL}
+"""What is recorded in a folder that need not be that of a site."""
 
 
 class CertificateFiles:
@@ -74,23 +77,23 @@ class CertificateFiles:
             name: Lineage(name, copy.certificate, "certbot's tree no longer has it", gone=True)
             for name, copy in copies.items()
         }
-        names = dict.fromkeys([*sites, *self._other_names()])
+        names = dict.fromkeys([*sites, *self._recorded_names()])
         stored = {name: one for name in names if (one := self._stored(name, stored_copies.get(name))) is not None}
         return Shelf({**gone, **lineages}, stored, now, copies, stored_copies, self.local_ca(now))
 
-    def _other_names(self) -> list[str]:
-        """Return the names for which a copy of another site's certificate is kept, or the local CA issued one."""
+    def _recorded_names(self) -> list[str]:
+        """Return the names of what is imported, of what the local CA issued, and of copies of others that are kept."""
         with host_errors():
             files = (self.root / CERTS).glob(f"*/{SOURCE}")
             return sorted(
                 one.parent.name
                 for one in files
-                if (read_or_none(one) or b"").decode("utf-8", "replace").strip() in {Source.KEPT, Source.LOCAL}
+                if (read_or_none(one) or b"").decode("utf-8", "replace").strip() in _RECORDED
             )
 
     def _stored(self, site: str, copy: Copy | None) -> Stored | None:
         """Return the certificate below ``data/certs`` for a site, or of a broken one its last good copy; or None."""
-        files = self._stored_files(site)
+        files = self.stored_files(site)
         with host_errors():
             recorded = read_or_none(self.root / site_certs(site) / SOURCE)
         source = recorded.decode("utf-8", "replace").strip() if recorded else None
@@ -154,14 +157,15 @@ class CertificateFiles:
         Raises:
             HostError: it cannot be served, so that the last good copy stays.
         """
-        self.pairs.copy(OF_STORED, site, self._stored_files(site), now)
+        self.pairs.copy(OF_STORED, site, self.stored_files(site), now)
 
     def stored_problem(self, site: str) -> str | None:
         """Return why the certificate stored for a site cannot be served, or None."""
-        files = self._stored_files(site)
+        files = self.stored_files(site)
         return pair_problem(files.fullchain, files.privkey)
 
-    def _stored_files(self, site: str) -> PairFiles:
+    def stored_files(self, site: str) -> PairFiles:
+        """Return the content of what is stored for a site, or imported under a name; what is missing is None."""
         folder = self.root / site_certs(site)
         with host_errors():
             return PairFiles(read_or_none(folder / FULLCHAIN), read_or_none(folder / PRIVKEY))
@@ -175,11 +179,13 @@ class CertificateFiles:
     def store_pair(self, site: str, chain: bytes, key: bytes, source: str | None = None) -> None:
         """Store a site's certificate that is not certbot's, and copy it for the proxy; only the owner can read the key.
 
-        ``source`` is its issuer; None for a dummy or an imported certificate, which are recognized without it.
+        ``source`` is where it comes from; None for a dummy, and for what ``adopt`` imports until it is due.
         """
         folder = self.root / site_certs(site)
         with host_errors():
             make_folder(folder)
+            with suppress(FileNotFoundError):  # the user can have put a key there that others can read
+                (folder / PRIVKEY).chmod(0o600)
             write_whole(folder / PRIVKEY, key, 0o600)
             write_whole(folder / FULLCHAIN, chain)
             if source is not None:
@@ -195,6 +201,12 @@ class CertificateFiles:
             if folder.is_dir():
                 shutil.rmtree(folder)
         self.pairs.remove(OF_STORED, site)
+
+    def remove_import(self, name: str) -> None:
+        """Remove an imported certificate, unless a dummy has taken its place."""
+        there = self._stored(name, None)
+        if there is None or there.source == Source.IMPORTED:
+            self.remove_pair(name)
 
     def remove_copy(self, lineage: str) -> None:
         """Remove the copy of a lineage."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from stackctl.adapters.disk.files import host_errors, make_folder
 from stackctl.certs.copied import Copy
 from stackctl.certs.issuer import copies
-from stackctl.certs.issuer.copies import PairFiles
+from stackctl.certs.issuer.pair import PairFiles
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.errors import HostError
 

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+
+from cryptography.x509 import Certificate
 
 from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.model.layout import WEBROOT
@@ -28,6 +31,7 @@ class FakeNetwork:
         self.records: dict[tuple[str, str], Lookup] = {}
         self.servers: dict[str, Fetched] = {}
         self.ahead: timedelta | None = timedelta()
+        self.roots: Sequence[Certificate] = ()
 
     def take_over(self, other: FakeNetwork) -> None:
         """Copy the configuration of ``other``."""
@@ -39,6 +43,9 @@ class FakeNetwork:
 
     def has_ipv6(self) -> bool:
         return self.ipv6
+
+    def trusted_roots(self) -> Sequence[Certificate]:
+        return self.roots
 
     def own_addresses(self) -> frozenset[str]:
         return frozenset({self.own, "127.0.0.1"})

@@ -8,17 +8,20 @@ import ipaddress
 import json
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urljoin, urlsplit
+
+from cryptography.x509 import Certificate
 
 from stackctl import __version__
 from stackctl.adapters.net.connect import connected, secured
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.adapters.net.own import own_addresses
 from stackctl.adapters.net.resolver import Resolver
+from stackctl.adapters.net.roots import trusted_roots
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.observed.network import CaDirectory, Fetched, Lookup, Reach
 from stackctl.wording import on_one_line
@@ -55,6 +58,10 @@ class HostNetwork:
         except OSError:
             return False
         return True
+
+    def trusted_roots(self) -> Sequence[Certificate]:
+        """See :meth:`Network.trusted_roots`."""
+        return trusted_roots()
 
     def own_addresses(self) -> frozenset[str]:
         """See :meth:`Network.own_addresses`."""

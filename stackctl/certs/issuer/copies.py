@@ -15,7 +15,6 @@ import contextlib
 import datetime as dt
 import errno
 import fcntl
-import hashlib
 import importlib
 import importlib.util
 import os
@@ -24,9 +23,10 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.issuer.pair import blocks, chain_fault, pair_problem
+from stackctl.certs.issuer.exports import refresh_export
+from stackctl.certs.issuer.pair import PairFiles, blocks, chain_fault, digest, pair_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,25 +36,6 @@ _UTC = dt.timezone.utc  # noqa: UP017  (its short name is of Python 3.11)
 _CERT, _CHAIN, _FULLCHAIN, _PRIVKEY = "cert.pem", "chain.pem", "fullchain.pem", "privkey.pem"
 _KEPT = 60.0
 """Seconds for which a replaced version stays; its time of modification is when it was replaced."""
-
-
-class PairFiles(NamedTuple):
-    """The content of a pair: the chain that is served, its key, and what the CA sent behind the leaf."""
-
-    fullchain: bytes | None
-    privkey: bytes | None
-    chain: bytes | None = None
-
-    @property
-    def version(self) -> str | None:
-        """The id of what is served: digests of the chain and of the key."""
-        if self.fullchain is None or self.privkey is None:
-            return None
-        return f"{_digest(self.fullchain)}-{_digest(self.privkey)}"
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def expiry(fullchain: bytes) -> dt.datetime:
@@ -108,12 +89,12 @@ def copied(home: Path, kind: str, name: str) -> tuple[str, bytes] | None:
             chain = file.read()
         try:
             with open(f"{link}/{_PRIVKEY}", "rb") as file:  # noqa: PTH123
-                key = _digest(file.read())
+                key = digest(file.read())
         except PermissionError:  # another user's, who verified it
             key = version.partition("-")[2]
     except OSError:
         return None
-    return (version, chain) if version == f"{_digest(chain)}-{key}" else None
+    return (version, chain) if version == f"{digest(chain)}-{key}" else None
 
 
 def copy(home: Path, kind: str, name: str, pair: PairFiles) -> bool:
@@ -137,6 +118,8 @@ def copy(home: Path, kind: str, name: str, pair: PairFiles) -> bool:
             if before is not None:
                 os.utime(home / VERSIONS / before)
             _sweep(home)
+    with contextlib.suppress(OSError):  # what others read of it is tried again in the next round
+        refresh_export(home.parent, kind, name, pair)
     return True
 
 
@@ -236,6 +219,7 @@ def bring_up_to_date(home: Path, live: Path, now: dt.datetime) -> tuple[bool, st
     try:
         pair, there = read(live), copied(home, LINEAGES, live.name)
         if there is not None and there[0] == pair.version:
+            refresh_export(home.parent, LINEAGES, live.name, pair)
             return False, None
         reason = refusal(pair, there[1] if there else None, now)
         return (False, reason) if reason else (copy(home, LINEAGES, live.name, pair), None)

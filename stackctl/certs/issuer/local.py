@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackctl.certs.issuer.copies import STORED, PairFiles, copied, copy, main, replace_text
-from stackctl.certs.issuer.pair import blocks, leaf_facts
+from stackctl.certs.issuer.copies import STORED, copied, copy, main, replace_text
+from stackctl.certs.issuer.pair import PairFiles, blocks, leaf_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

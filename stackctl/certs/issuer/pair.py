@@ -8,9 +8,10 @@ depends on; a Python without it can only tell whether the PEM blocks are complet
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import importlib
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 _BEGIN = re.compile(rb"^-----BEGIN [A-Z0-9 ]+-----[ \t]*\r?$", re.MULTILINE)
 _END = re.compile(rb"^-----END [A-Z0-9 ]+-----", re.MULTILINE)
@@ -22,6 +23,26 @@ def _library(name: str) -> Any:  # noqa: ANN401 - a module, or None
         return importlib.import_module(f"cryptography.{name}")
     except ImportError:
         return None
+
+
+class PairFiles(NamedTuple):
+    """The content of a pair: the chain that is served, its key, and what the CA sent behind the leaf."""
+
+    fullchain: bytes | None
+    privkey: bytes | None
+    chain: bytes | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The id of what is served: digests of the chain and of the key."""
+        if self.fullchain is None or self.privkey is None:
+            return None
+        return f"{digest(self.fullchain)}-{digest(self.privkey)}"
+
+
+def digest(content: bytes) -> str:
+    """Return an id of a file by its content."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def pair_problem(fullchain: bytes | None, privkey: bytes | None) -> str | None:

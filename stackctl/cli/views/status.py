@@ -52,6 +52,8 @@ def _sites(console: Console, report: StatusReport) -> None:
         for server in row.servers:
             if server.reason:
                 plain(console, (f"{row.name}: ", "red"), server.reason)
+        if row.ending:
+            plain(console, (f"{row.name}: ", "yellow"), row.ending)
         if row.parked:
             plain(console, f"{row.name} is parked, so that all other sites are served: {row.parked}")
 

@@ -14,7 +14,7 @@ def delete_certificate(context: Context, project: str, stack: Stack, held: Held,
         StackctlError: it is still there.
     """
     issuer = context.issuers.get(held.source)
-    if issuer is not None:  # else only the stored pair: an imported certificate or a dummy
+    if issuer is not None:  # else only the stored pair, a dummy
         issuer.delete(context, project, stack, held)
     if held.lineage is not None:
         context.directory.remove_copy(held.lineage)

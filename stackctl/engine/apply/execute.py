@@ -10,12 +10,12 @@ from typing import TypeVar
 from stackctl.adapters.trust_stores import TrustStores
 from stackctl.certs.dummy import make_dummy
 from stackctl.certs.local_ca import make_ca
+from stackctl.certs.shelf import Source
 from stackctl.engine.apply import prove
-from stackctl.engine.apply.contact import update_contact
 from stackctl.engine.apply.delete import delete_certificate
 from stackctl.engine.apply.deploy import Deploys
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one, run_together
-from stackctl.engine.apply.keep import keep_lineage
+from stackctl.engine.apply.keep import hand_over, keep_lineage
 from stackctl.engine.apply.live import LiveProxy
 from stackctl.engine.apply.services import services_answer
 from stackctl.engine.apply.settings import change_settings
@@ -35,9 +35,9 @@ from stackctl.plan.certificates import (
     Issue,
     RefuseIssue,
 )
-from stackctl.plan.contact import UpdateContact
 from stackctl.plan.copies import CopyLineage, CopyStored, DropCopy, WriteHook
 from stackctl.plan.ignore_files import WriteIgnoreFile
+from stackctl.plan.imports import HandOver, RefuseImport, RemoveImported, StoreImported
 from stackctl.plan.keep import DropKept, KeepCertificate
 from stackctl.plan.local_ca import MakeLocalCa, WriteTrustBundle
 from stackctl.plan.operation import Operation, Plan
@@ -170,7 +170,6 @@ class Executor:
             WriteIgnoreFile: one_by_one(self._write_ignore_file),
             WriteCustom: one_by_one(self._write_custom),
             WriteCaBundle: one_by_one(lambda op: directory.write_ca_bundle(op.content)),
-            UpdateContact: one_by_one(partial(update_contact, context, self._observed.project.name, self._stack)),
             MakeLocalCa: one_by_one(lambda op: directory.write_local_ca(*make_ca(op.domains, context.now()))),
             WriteTrustBundle: one_by_one(lambda _: directory.write_trust_bundle(TrustStores().system_bundle() or b"")),
             WriteEabKey: one_by_one(lambda op: directory.write_eab_key(op.key)),
@@ -192,13 +191,18 @@ class Executor:
             CheckNames: lambda ops: self._by_source(ops, self._check),
             Issue: lambda ops: self._by_source(ops, self._issue),
             DeferIssue: one_by_one(_refuse),
-            RefuseIssue: one_by_one(_refuse),
+            **dict.fromkeys((RefuseIssue, RefuseImport), one_by_one(_refuse)),
             **dict.fromkeys((AlignSettings, DisableHook), partial(change_settings, context, self._stack)),
             RemoveContainers: one_by_one(lambda op: context.orchestrator.remove(op.ids)),
             **dict.fromkeys((DeleteCertificate, RetireLineage), one_by_one(self._delete_certificate)),
             RepairLineage: lambda ops: repair_lineages(context, self._stack, [op.lineage for op in ops]),
             KeepCertificate: one_by_one(lambda op: keep_lineage(directory, op.name, op.lineage)),
             DropKept: one_by_one(lambda op: directory.remove_pair(op.name)),
+            RemoveImported: one_by_one(lambda op: directory.remove_import(op.name)),
+            StoreImported: one_by_one(
+                lambda op: directory.store_pair(op.name, op.pair.chain, op.pair.key, Source.IMPORTED)
+            ),
+            HandOver: one_by_one(lambda op: hand_over(directory, op.site, op.name)),
             **Deploys(context, self._stack, self._observed, self._live).handlers,
         }
 
@@ -256,5 +260,5 @@ def _batches(plan: Plan) -> Iterable[list[Operation]]:
     return batches.values()
 
 
-def _refuse(operation: DeferIssue | RefuseIssue) -> None:
+def _refuse(operation: DeferIssue | RefuseIssue | RefuseImport) -> None:
     raise operation.error

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from stackctl.certs.held import Shelf, held
+from stackctl.certs.held import held
 from stackctl.certs.lineage import Certificate
+from stackctl.certs.shelf import Shelf
 from stackctl.engine.apply.services import last_lines
 from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for

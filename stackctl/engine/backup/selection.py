@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.certs.dummy import is_dummy
+from stackctl.certs.issuer.exports import RECORD
 from stackctl.certs.lineage import read_certificate
 from stackctl.errors import HostError, StackfileError
 from stackctl.model.layout import (
@@ -17,6 +18,7 @@ from stackctl.model.layout import (
     CERTBOT_CONF,
     CERTS,
     DOCKERIGNORE,
+    EXPORTS,
     FULLCHAIN,
     GITIGNORE,
     HISTORY,
@@ -84,6 +86,7 @@ def select(files: ComposeFiles, values: Values, *, sealed: bool = False) -> Sele
             )
         found.paths |= {f"{CERTS}/{name}" for name in _imported(root / CERTS)}
         found.paths |= {os.path.relpath(path, root) for path in _copies(root)}
+        found.paths |= {os.path.relpath(path, root) for path in (root / EXPORTS.path).glob(f"*/{RECORD}")}
         seen: set[Path] = set()
         for main in (files.main, *files.others):
             _follow(root, main, files.project, found, seen, values)
@@ -144,7 +147,7 @@ def _follow(  # noqa: PLR0913  (a place, a file, and what was found so far)
     named = siblings(valued(data, values))
     for path in named.read:
         _take(root, base / path, found, path)
-    for path in named.pages:
+    for path in (*named.pages, *named.certificates):
         _take(root, root / path, found, path)
     for path in named.compose:
         if "$" in path or "://" in path or path.startswith("git@"):

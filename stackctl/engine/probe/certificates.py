@@ -7,13 +7,18 @@ from dataclasses import dataclass, replace
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree
 from stackctl.adapters.disk.directory import StackDirectory
-from stackctl.certs.held import Held, Shelf, held
+from stackctl.certs.held import Held, held
+from stackctl.certs.issuer.copies import STORED
 from stackctl.certs.issuer.pair import chain_fault
 from stackctl.certs.lineage import Lineage, own_way_todo
+from stackctl.certs.shelf import Shelf, Source, import_lack
+from stackctl.certs.trust import CLOUDFLARE, Trust, trust_of
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile
 from stackctl.diagnose.copies import CopyFacts
+from stackctl.diagnose.imported import ImportFacts
 from stackctl.diagnose.renewal import RenewalFacts
 from stackctl.engine.context import Context
+from stackctl.engine.probe.cdn import cdn_of_name
 from stackctl.model.layout import (
     lineage_file,
     lineage_files,
@@ -55,6 +60,7 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
             served=served.get(site.name),
             proxy_up=proxy_up,
             now=now,
+            imported=_imported(context, site, shelf),
         )
         acme = stack.acme_of(site)
         facts = _renewal(tree, site, there.own, renewal, accounts, acme.directory) if there.own else None
@@ -62,14 +68,26 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
             facts = replace(facts, changes=tuple(settings.renewal(there.own, acme)[1]))
         if facts is not None and chain_fault(chain or b"", certificate.chain) is not None:
             facts = replace(facts, fault=None)  # the check of the chain says so
-        found.append(SiteFacts(certificate, _copy(context.directory, there, shelf, refused), facts))
+        found.append(SiteFacts(certificate, _copy(context.directory, site, there, shelf, refused), facts))
     return found
 
 
-def _copy(directory: StackDirectory, there: Held, shelf: Shelf, refused: Mapping[str, str]) -> CopyFacts:
-    copies, name = (shelf.copies, there.own.name) if there.own else (shelf.stored_copies, str(there.site))
-    problem = directory.stored_problem(there.site) if there.stored and there.stored.version is None else None
-    return CopyFacts(there.site, there, copies.get(name), refused.get(name), problem, shelf.now)
+def _copy(directory: StackDirectory, site: Site, there: Held, shelf: Shelf, refused: Mapping[str, str]) -> CopyFacts:
+    stored_name = site.name if site.imported is None else site.imported.name
+    if there.source == Source.IMPORTED and site.imported is not None:
+        there = replace(there, own=None, stored=shelf.imported(site))
+    copies, name = (shelf.copies, there.own.name) if there.own else (shelf.stored_copies, stored_name)
+    problem = directory.stored_problem(stored_name) if there.stored and there.stored.version is None else None
+    return CopyFacts(there.site, there, copies.get(name), refused.get(name), problem, stored_name, shelf.now)
+
+
+def _imported(context: Context, site: Site, shelf: Shelf) -> ImportFacts | None:
+    if site.imported is None:
+        return None
+    chain = context.directory.pairs.read(STORED, site.imported.name).fullchain
+    trust = trust_of(chain or b"", context.network.trusted_roots())
+    proxied = trust is Trust.CLOUDFLARE and cdn_of_name(context.network, site.name) == CLOUDFLARE
+    return ImportFacts(site.imported, import_lack(site, shelf.imported(site)), trust, proxied)
 
 
 def _renewal(  # noqa: PLR0913  (the tree, the lineage, and what all share)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stackctl.certs.held import Source
+from stackctl.certs.shelf import Source
 from stackctl.engine.context import Issuer
+from stackctl.engine.sources.imported.source import ImportedFiles
 from stackctl.engine.sources.local.source import LocalCertificates
 from stackctl.engine.sources.webroot.source import Webroot
 
 ISSUERS: Mapping[str, Issuer] = {
+    Source.IMPORTED: ImportedFiles(),
     Source.LOCAL: LocalCertificates(),
     Source.ACME: Webroot(),
 }
-"""By name; the last owns every site. Imported certificates and dummies have no issuer: they are only stored."""
+"""By name; the last owns every site. Dummies have no issuer: they are only stored."""

@@ -12,8 +12,9 @@ from stackctl.adopt.comparison import STRANGER, Difference
 from stackctl.adopt.config_changes import REDIRECTED, config_changes
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.adopt.proposal import Handling, Proposal
-from stackctl.certs.held import Stored, held
+from stackctl.certs.held import held
 from stackctl.certs.lineage import read_certificate
+from stackctl.certs.shelf import Stored
 from stackctl.engine.adopt.compare import Comparison, compare
 from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
 from stackctl.engine.context import Context

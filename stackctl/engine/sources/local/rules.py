@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stackctl.certs.held import Source
 from stackctl.certs.local_ca import NEW_ROOT, LocalCa, wanted_domains
 from stackctl.certs.request import CertificateRequest
+from stackctl.certs.shelf import Source
 from stackctl.certs.source import Candidate
 from stackctl.wording import listed
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackctl.certs.copied import Pair, stored_pair
-from stackctl.certs.held import Held, Source
+from stackctl.certs.held import Held
 from stackctl.certs.issuer.local import sign
 from stackctl.certs.local_ca import NEW_ROOT
 from stackctl.certs.request import CertificateRequest
+from stackctl.certs.shelf import Source
 from stackctl.certs.source import Candidate
 from stackctl.engine.context import Context
 from stackctl.engine.sources.local import rules

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from stackctl.certs.held import Held, Source
+from stackctl.certs.held import Held
 from stackctl.certs.lineage import Certificate, Lineage, own_way_todo
 from stackctl.certs.request import CertificateRequest
+from stackctl.certs.shelf import Source
 from stackctl.certs.source import Candidate
 from stackctl.model.acme import LETSENCRYPT_STAGING, Acme, OwnIssuance
 from stackctl.model.layout import CERTS
@@ -23,7 +24,7 @@ def wants(candidate: Candidate) -> str | None:
     """
     own = candidate.held.own
     if own is None:
-        return _need(candidate.site, candidate.held, candidate.now)
+        return candidate.import_fault or _need(candidate.site, candidate.held, candidate.now)
     if own.own_way:
         return _own_fault(own, candidate.site)
     return _fault(candidate, own)

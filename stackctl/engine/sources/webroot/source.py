@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackctl.certs.copied import Pair, lineage_pair
-from stackctl.certs.held import Held, Source
+from stackctl.certs.held import Held
 from stackctl.certs.request import CertificateRequest
+from stackctl.certs.shelf import Source
 from stackctl.certs.source import Candidate
 from stackctl.engine.context import Context
 from stackctl.engine.sources.webroot import rules

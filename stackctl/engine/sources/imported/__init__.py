@@ -1,0 +1,1 @@
+"""The source of certificates that the user imported: nothing is requested anywhere."""
