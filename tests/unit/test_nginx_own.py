@@ -25,16 +25,26 @@ VOUCHED = ["host", "x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-forwa
 
 
 def rendered(
-    custom: str = "", location: str = "", http: str = "", *, trusted: bool = True, tuning: Tuning | None = None
+    custom: str = "",
+    location: str = "",
+    http: str = "",
+    *,
+    trusted: bool = True,
+    tuning: Tuning | None = None,
+    included: str = "",
 ) -> tuple[Directive, list[Directive]]:
     """The http block without its servers, and the site's servers; includes of stackctl's are read, the user's too."""
     one = site(NAME, tuning=tuning or Tuning())
     tls = issued_tls(one, lineage_pair(one.name)) if trusted else site_tls(one, held(one, Shelf()))
     own = [text.encode() or None for text in (custom, location, http)]
-    shared = shared_files(stack(one), VERSION, custom=own[2])
+    more = {"own.conf": included.encode()}
+    shared = shared_files(stack(one), VERSION, custom=own[2], files=more)
     files = {
         **shared,
-        **site_files(stack(one), one, tls, VERSION, custom=own[0], location=own[1], http=own_directives(own[2])),
+        **site_files(
+            stack(one), one, tls, VERSION, custom=own[0], location=own[1], http=own_directives(own[2], more), files=more
+        ),
+        "custom/own.conf": included.encode(),
     }
 
     def read(path: str) -> list[Directive]:
@@ -274,3 +284,16 @@ def test_a_site_that_cannot_be_protected_over_plain_http_is_closed_there(own: st
     assert [one.args for one in named(plain.inner, "listen")] == [("80",), ("[::]:80",)]
     assert not [one for one in every(plain.inner) if one.name == "proxy_pass"]
     assert [one.args for one in every(plain.inner) if one.name == "return"] == [("403",)]
+
+
+@pytest.mark.parametrize("path", ["custom/own.conf", "/etc/nginx/custom/own.conf"])
+@pytest.mark.parametrize("where", ["custom", "location", "http"])
+def test_a_file_that_the_users_file_includes_counts_like_its_own_lines(where: str, path: str) -> None:
+    lines = "add_header X-Mine here always;\nproxy_set_header X-Own 1;\nclient_max_body_size 1k;\n"
+    block, (server,) = rendered(**{where: f"include {path};\n"}, included=lines)  # type: ignore[arg-type]
+    location = first(server.inner, "location")
+    assert location is not None
+    levels = (block, server, location)
+    assert ("X-Mine", "here", "always") in in_force("add_header", *levels)
+    assert {one[0].lower() for one in in_force("proxy_set_header", *levels)} >= {*VOUCHED, "x-own"}
+    assert all(len(list(named(level.inner, "client_max_body_size"))) <= 1 for level in levels)

@@ -6,14 +6,17 @@ into a block that sets none of its own. So a rendered line gives way to the user
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from stackctl.errors import ProxyRejected
-from stackctl.model.layout import CHALLENGES
+from stackctl.model.layout import CHALLENGES, CUSTOM_FOLDER
 from stackctl.proxies.nginx.directives import Directive, every, first, named, text_of
-from stackctl.proxies.nginx.reader import parse
+from stackctl.proxies.nginx.layout import NGINX
+from stackctl.proxies.nginx.reader import expand, parse
+from stackctl.proxies.proxy import Files
 
 Directives = tuple[Directive, ...]
 
@@ -36,15 +39,15 @@ HEADER_SIZE = 48 * _KB
 """Default of ``proxy_buffer_size``: the largest header of a response, and how much of a response waits for a client."""
 
 
-def read_own(content: bytes | None, snippets: Snippets) -> Directives:
+def read_own(content: bytes | None, snippets: Snippets, files: Files) -> Directives:
     """Return the directives of a user's file; none of one that nginx itself will refuse.
 
-    ``snippets`` is what it may include.
+    ``snippets`` and the user's other ``files``, by name, are what it may include.
     """
     if not content:
         return ()
     try:
-        directives = parse(content, "")
+        directives = list(expand(parse(content, ""), lambda include: _included(include.arg, files)))
     except ProxyRejected:
         return ()
     return tuple(
@@ -52,6 +55,14 @@ def read_own(content: bytes | None, snippets: Snippets) -> Directives:
         for one in directives
         for inner in (snippets.headers if one.name == "include" and one.arg.endswith(_HEADERS_SNIPPET) else (one,))
     )
+
+
+def _included(path: str, files: Files) -> list[tuple[bytes, str]] | None:
+    """Return those of the user's own files that an ``include`` names; None if it names others."""
+    folder, _, pattern = path.removeprefix(f"{NGINX.mount}/").rpartition("/")
+    if folder != CUSTOM_FOLDER:
+        return None
+    return [(files[name], name) for name in fnmatch.filter(sorted(files), pattern)]
 
 
 def giving_way(text: str, own: Sequence[Directive], indent: int) -> str:

@@ -122,9 +122,9 @@ class Nginx:
         custom = {name: content.removeprefix(BOM_UTF8) for name, content in custom.items()}
         refuse_clashes(stack, custom)
         http = custom.get(CUSTOM_HTTP)
-        groups, around = all_groups(stack, http), own_directives(http)
+        groups, around = all_groups(stack, http), own_directives(http, custom)
         return Rendered(
-            shared_files(stack, version, custom=http, own_hosts=hosts_in(custom)),
+            shared_files(stack, version, custom=http, own_hosts=hosts_in(custom), files=custom),
             {
                 site.name: site_files(
                     stack,
@@ -136,6 +136,7 @@ class Nginx:
                     http=around,
                     groups=groups,
                     cas=ca_files(site, custom),
+                    files=custom,
                 )
                 for site in sites
             },

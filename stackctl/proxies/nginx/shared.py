@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from stackctl.model.layout import MARKER_HOST
 from stackctl.model.routing import Site, Speaks
 from stackctl.model.stack import Stack
@@ -31,14 +33,16 @@ from stackctl.proxies.proxy import Files
 from stackctl.templates import render
 
 
-def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_hosts: int = 0) -> Files:
+def shared_files(
+    stack: Stack, version: Version, *, custom: bytes | None, own_hosts: int = 0, files: Files = MappingProxyType({})
+) -> Files:
     """Return ``nginx.conf``, the snippets, and ``snippets/http.custom``, the copy of ``custom/http.conf``.
 
-    ``own_hosts`` is how many upstream groups the user's files may need.
+    ``own_hosts`` is how many upstream groups the user's ``files`` may need.
     """
     able = Capabilities.of(version)
     snippets = own_snippets()
-    own = own_directives(custom)
+    own = own_directives(custom, files)
     early = tuple(one for one in own if one.name in BEFORE_MAPS)
     own = tuple(one for one in own if one not in early)
     sites = len(stack.sites)
@@ -74,7 +78,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         before_maps=text_of(early).splitlines(),
         left=SERVERS if any(stack.checked) else "",
     )
-    files = {
+    rendered = {
         "nginx.conf": giving_way(conf, own, 4),
         "snippets/acme.conf": challenge(),
         "snippets/https.conf": render("nginx/snippets/https.conf.j2", listens=listens, default=False),
@@ -84,7 +88,7 @@ def shared_files(stack: Stack, version: Version, *, custom: bytes | None, own_ho
         **streams,
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
-    encoded = {**page_files(stack), **program(stack), **{path: text.encode() for path, text in files.items()}}
+    encoded = {**page_files(stack), **program(stack), **{path: text.encode() for path, text in rendered.items()}}
     if custom is None:
         return encoded
     return {**encoded, "snippets/http.custom": http_copy(stack, custom, resolves=able.upstream_resolve)}

@@ -37,16 +37,17 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     http: Directives = (),
     groups: frozenset[str] = frozenset(),
     cas: Mapping[str, bytes] = MappingProxyType({}),
+    files: Files = MappingProxyType({}),
 ) -> Files:
     """Return ``sites/DOMAIN.conf``; ``.redirect`` has its names that HTTP redirects.
 
     ``.custom`` and ``.location`` are copies of the user's own files: for its server, and for its ``location /``.
     ``cas`` are the files of root certificates by which its apps are verified. ``http`` has the user's directives around
-    all servers, ``groups`` are the upstream groups next to the servers.
+    all servers, ``groups`` are the upstream groups next to the servers; ``files`` are all of the user's own.
     """
     able = Capabilities.of(version)
     snippets = own_snippets()
-    own = [http, own_directives(custom), own_directives(location)]
+    own = [http, own_directives(custom, files), own_directives(location, files)]
     extra = list(challenge_lines(own[1]))
     grouped = group_names(site)
     checks = Checks.of(site, grouped, able, keepalive := _idle_connections(stack))
@@ -78,10 +79,10 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
     copies, definitions = site_copies(around, {"custom": custom, "location": location}, own)
-    files = {f"sites/{site.name}.conf": (text + definitions).encode(), **checks.files, **cas}
+    found = {f"sites/{site.name}.conf": (text + definitions).encode(), **checks.files, **cas}
     if names.to_https:
-        files[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=names.to_https).encode()
-    return files | {f"sites/{site.name}.{kind}": body for kind, body in copies.items()}
+        found[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=names.to_https).encode()
+    return found | {f"sites/{site.name}.{kind}": body for kind, body in copies.items()}
 
 
 def _idle_connections(stack: Stack) -> int:

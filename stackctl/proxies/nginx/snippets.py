@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 from stackctl.model.layout import CHALLENGES, WEBROOT
 from stackctl.proxies.nginx.directives import Directive, text_of
@@ -15,6 +16,7 @@ from stackctl.proxies.nginx.own import (
     read_own,
 )
 from stackctl.proxies.nginx.removed import REMOVED
+from stackctl.proxies.proxy import Files
 from stackctl.templates import render
 
 _SIMPLE = re.compile(r"([a-z_]+) (.*);\Z")
@@ -53,6 +55,9 @@ def challenge(extra: Sequence[str] = (), *, indent: int = 0) -> str:
     return textwrap.indent(text, " " * indent)
 
 
-def own_directives(content: bytes | None) -> Directives:
-    """Return the directives of a user's file; none of one that nginx itself will refuse."""
-    return read_own(content, own_snippets())
+def own_directives(content: bytes | None, files: Files = MappingProxyType({})) -> Directives:
+    """Return the directives of a user's file; none of one that nginx itself will refuse.
+
+    Those of the user's other ``files``, by name, count where it includes them.
+    """
+    return read_own(content, own_snippets(), files)
