@@ -19,6 +19,11 @@ def domains(ctx: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, lambda: _domains(_directory(ctx)))
 
 
+def places(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of all sites, and each NAME/PATH that has an app of its own."""
+    return _beginning(incomplete, lambda: _domains(_directory(ctx), paths=True))
+
+
 def services(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the services of the Compose files."""
     return _beginning(incomplete, lambda: (name for file in _files(_directory(ctx)) for name in file["services"]))
@@ -73,13 +78,19 @@ def _files(directory: Path) -> Iterator[dict[str, Any]]:
         yield {"services": doc.data(("services",)) or {}, **lists}
 
 
-def _domains(directory: Path) -> Iterator[str]:
+def _domains(directory: Path, *, paths: bool = False) -> Iterator[str]:
     for file in _files(directory):
         routed = [service.get("x-stackctl") for service in file["services"].values() if isinstance(service, dict)]
         for keys in (*routed, *file["apps"], *file["redirects"]):
             if isinstance(keys, dict):
-                written = keys.get("domains") or keys.get("from") or ()
-                yield from map(str, [written] if isinstance(written, str) else written)
+                names = _texts(keys.get("domains") or keys.get("from"))
+                yield from names
+                if paths:
+                    yield from (f"{name}{path}" for name in names for path in _texts(keys.get("path")) if path != "/")
+
+
+def _texts(written: Any) -> list[str]:  # noqa: ANN401  (YAML holds anything)
+    return list(map(str, [written] if isinstance(written, str) else written or ()))
 
 
 def _streams(directory: Path) -> Iterator[str]:

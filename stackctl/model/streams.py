@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +12,7 @@ from stackctl.model.endpoints import Endpoint, PortBinding, port_binding
 from stackctl.model.matching import Network
 from stackctl.model.routing import Server
 from stackctl.model.values import Domain, ServiceName, domain
+from stackctl.wording import listed
 
 _LISTEN = re.compile(r"(?P<at>.*?)(?:/(?P<protocol>[A-Za-z]+))?\Z", re.DOTALL)
 _SCOPE = re.compile(r"(?P<port>[0-9]{1,5})/(?P<protocol>tcp|udp)\Z")
@@ -96,12 +98,25 @@ def stream_port(text: str) -> StreamPort:
     return StreamPort(port_binding(match["at"]), Transport(protocol))
 
 
-def stream_name(text: str) -> Domain:
-    """Return the name of the stream that ``text`` means: a port, with its protocol or without, or a domain."""
-    number = text.rpartition("/")[0] or text
-    if number.rpartition(":")[2].isdigit():
-        return stream_port(text).scope
-    return domain(text)
+def stream_named(streams: Sequence[Stream], text: str) -> tuple[Domain, Stream | None]:
+    """Return the stream that ``text`` means, by its port or its domain, and the name that it has or would have.
+
+    Raises:
+        InputError: it means several, or a port at another address.
+    """
+    if not (text.rpartition("/")[0] or text).rpartition(":")[2].isdigit():
+        name = domain(text)
+        return name, next((one for one in streams if one.name == name), None)
+    wanted = stream_port(text)
+    same = {one.port: one for one in streams if one.port is not None and one.port.at.port == wanted.at.port}
+    if wanted in same:
+        return wanted.scope, same[wanted]
+    found = [one for port, one in same.items() if "/" not in text or port.transport is wanted.transport]
+    listens = listed([str(one.port) for one in found])
+    if found and (len(found) > 1 or wanted.at.address is not None):
+        what = "means several streams" if wanted.at.address is None else "is no stream"
+        raise InputError(f"{text} {what}: there is {listens}", where="STREAM", hint=f"write {found[0].port}")
+    return (found[0].name, found[0]) if found else (wanted.scope, None)
 
 
 def is_port(scope: str) -> bool:

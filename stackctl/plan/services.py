@@ -77,12 +77,16 @@ def _start(  # noqa: PLR0913  (the services, and what decides about each)
         yield from pull_image(observed, service, scopes[service])
     for service, why in starts.items():
         yield StartService(service=service, cause=why, scope=scopes[service], batch=batch)
+    awaits: set[tuple[str, str, int]] = set()
     for service, cause in causes.items():
         for site, server in users[service]:
             new = "newly routed" if server in rerouted and observed.containers.of(service) else None
             if (awaited := cause or new) is not None:
                 scope = site.name if _holds_up(site, server, rerouted) else f"service:{service}"
                 port = server.endpoint.port
+                if (service, scope, port) in awaits:
+                    continue
+                awaits.add((service, scope, port))
                 yield AwaitService(service=service, port=port, cause=awaited, scope=scope, batch=f"{batch} answer")
 
 

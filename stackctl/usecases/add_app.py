@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
+from urllib.parse import urlsplit
 
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, RequestLoop, StackfileError
@@ -63,6 +64,7 @@ def add_app(context: Context, wanted: AddApp, *, dry_run: bool = False) -> Resul
     doc = open_document(context)
     # Compose resolves only the new text: resolving a large file takes half a second.
     site = _existing(read_sites(interpolated(context, doc)), wanted)
+    _refuse_redirected(doc, site, wanted)
     route = _route(site, wanted.path) if site else None
     loaded = load(context, doc, doc.text) if site and route else _loaded(context, doc, wanted, _names(site, wanted))
     if site and route:
@@ -143,6 +145,20 @@ def _existing(sites: Collection[Site], wanted: AddApp) -> Site | None:
                 f"{name} is already routed by the site {other.name}", where=other.where, hint="remove it there first"
             )
     return mine
+
+
+def _refuse_redirected(doc: Document, site: Site | None, wanted: AddApp) -> None:
+    """Refuse a name of the list ``redirects``, whose every path leads elsewhere."""
+    listed = [doc.where_of((KEY, "redirects", index)) for index in range(len(doc.data((KEY, "redirects")) or ()))]
+    if site is None or site.redirect is None or site.where not in listed:
+        return
+    target = urlsplit(site.redirect.to).hostname
+    raise InputError(
+        f"{wanted.domain} is redirected to {site.redirect.to}",
+        where=site.where,
+        hint=f"remove the redirect first, with 'stackctl remove-app {site.name}', or add the app to where it leads:"
+        f" 'stackctl add-app {target}{'' if wanted.path == EVERY_PATH else wanted.path}'",
+    )
 
 
 def _refuse_different(loaded: Loaded, site: Site, route: Route, wanted: AddApp) -> None:

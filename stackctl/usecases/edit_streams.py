@@ -8,7 +8,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import Network
-from stackctl.model.streams import StreamPort, is_port
+from stackctl.model.streams import StreamPort, is_port, stream_named
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit
@@ -82,10 +82,14 @@ def _added(context: Context, loaded: Loaded, wanted: AddStream) -> Loaded:
         raise InputError(error.message, where=places[error.where], hint=error.hint) from error
 
 
-def remove_stream(context: Context, name: Domain, *, dry_run: bool = False) -> Result[None]:
-    """Remove a stream, and with it the port that was published for it."""
+def remove_stream(context: Context, text: str, *, dry_run: bool = False) -> Result[None]:
+    """Remove the stream that ``text`` means, and with it the port that was published for it.
+
+    Raises:
+        InputError: it is neither a port nor a name, or it means several streams.
+    """
     loaded = load_current(context)
-    stream = loaded.stack.stream(name)
+    name, stream = stream_named(loaded.stack.streams, text)
     if stream is None:
         # What an interrupted run left behind is cleaned up.
         result = converge(context, "remove-stream", loaded, _intent(loaded, name), dry_run=dry_run)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError, StackctlError, StackfileError
 from stackctl.model.page_values import page_path
+from stackctl.model.pages import PageFile
 from stackctl.model.stack import Stack
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.siblings import pages
@@ -28,7 +29,21 @@ def with_pages(context: Context, stack: Stack, recorded: Mapping[str, bytes] | N
             problem = error.message if isinstance(error, HostError) else f"the entry has no file {page.path}"
             hint = "put the page there, or correct the path, which is relative to the stack's directory"
             raise StackfileError(problem, where=page.where, hint=hint) from error
+        if recorded is None:
+            _refuse_unreadable(page, found[page.path])
     return replace(stack, pages=found) if found else stack
+
+
+def _refuse_unreadable(page: PageFile, content: bytes) -> None:
+    """Refuse a page of which visitors would see nothing, or strange characters."""
+    if not content.strip():
+        raise StackfileError(f"{page.path} is empty: visitors would see a blank page", where=page.where)
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = f"{page.path} is not UTF-8, which browsers are told: see its line {line}"
+        raise StackfileError(problem, where=page.where, hint="save it as UTF-8") from error
 
 
 def pages_on_disk(context: Context, text: str) -> dict[str, bytes]:

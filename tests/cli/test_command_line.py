@@ -22,6 +22,7 @@ STACK = """
 x-stackctl:
   apps:
     - {domains: api.example.com, upstream: "10.0.0.1:80"}
+    - {domains: [api.example.com], path: [/v1, /v2], upstream: "10.0.0.1:80"}
   redirects:
     - {from: old.example.com, to: https://example.com}
 services:
@@ -87,7 +88,14 @@ def test_every_shell_completes_domains(stack: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["remove-app", ""], {"api.example.com", "example.com", "old.example.com", "www.example.com"}),
+        (
+            ["remove-app", ""],
+            {
+                *("api.example.com", "api.example.com/v1", "api.example.com/v2"),
+                *("example.com", "old.example.com", "www.example.com"),
+            },
+        ),
+        (["remove-app", "api.example.com/v2"], {"api.example.com/v2"}),
         (["add-app", "x.example.com", "--service", "wo"], {"worker"}),
         (["rollback", ""], {"12", "7"}),
         (["renew", "--force", "api"], {"api.example.com"}),

@@ -78,6 +78,7 @@ def taken(path: Path, notes: list[str] | None = None, wait: float = 0.0) -> Abst
 
 
 def test_the_holder_is_in_the_file_and_removed_at_the_end(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
     with taken(path):
         assert last_holder(path, WHOLE) == Holder(os.getpid(), "add-app", WHOLE, alive=True)
     assert last_holder(path, WHOLE) is None
@@ -184,3 +185,30 @@ def test_a_process_number_that_none_can_have_is_no_holder(path: Path, pid: int) 
     path.write_text(json.dumps({"pid": pid, "command": "up", "since": SINCE}))
     found = last_holder(path, WHOLE)
     assert found is None or not found.alive
+
+
+def test_a_folder_that_only_the_lock_needed_is_removed_again(tmp_path: Path) -> None:
+    path = tmp_path / ".stackctl/lock"
+    with pytest.raises(HostError), locked(path, "init", lambda: AT, print, 0.0):
+        raise HostError("port 443 cannot be published")
+    assert not path.parent.exists()
+    with locked(path, "init", lambda: AT, print, 0.0):
+        (path.parent / "history").mkdir()
+    assert path.exists()
+
+
+def test_who_waited_for_a_lock_that_was_removed_holds_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / ".stackctl/lock"
+    path.parent.mkdir()
+    holder = Other(path)
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        path.unlink()
+        holder.release()
+
+    with locked(path, "up", lambda: AT, note, 10.0):
+        assert path.exists()
+        assert json.loads(path.read_text())["command"] == "up"
+    assert notes == [f"waiting for {holder.name}"]

@@ -309,6 +309,7 @@ def test_every_service_behind_a_site_is_awaited_on_its_port_in_the_scope_of_the_
     routes = (
         Route(Match(), Backend((Server.of(WEB.name, 8000), Server.of(WEB.name, 9000)))),
         Route(Match.of("/api"), Backend((Server.of(API.name, 3000), Server(Endpoint("10.0.0.5", 80))))),
+        Route(Match.of("/v2"), Backend((replace(Server.of(API.name, 3000), weight=2),))),
     )
     both, observed = replace(SITE_A, routes=routes), replace(settled(stack(), WEB, API), containers=deployment())
     started = partial(start_services, stack(both), [both], (), everything=False, observed=observed)

@@ -10,7 +10,7 @@ from stackctl.errors import StackfileError
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.fields import Request
 from stackctl.model.project import Project, PublishedPort, Service
-from stackctl.model.streams import Stream, Transport, stream_name, stream_port
+from stackctl.model.streams import Stream, Transport, stream_named, stream_port
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.streams import needed_for_streams, refuse_clashes
@@ -108,7 +108,7 @@ def test_two_owners_are_both_named() -> None:
     ],
 )
 def test_a_stream_is_called_by_its_port_or_its_name(text: str, name: str) -> None:
-    assert stream_name(text) == name
+    assert stream_named((), text) == (name, None)
 
 
 # Ports

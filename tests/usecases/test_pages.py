@@ -73,6 +73,12 @@ def test_a_page_is_in_a_backup(paged: World) -> None:
         (lambda path: path.write_bytes(b"x" * (LARGEST_PAGE + 1)), "it is larger than 1024 KiB"),
         (lambda path: path.symlink_to("/etc/passwd"), "a link to a file outside the stack's directory"),
         (lambda path: path.symlink_to("502.html"), "pages/502.html cannot be used"),
+        (lambda path: path.write_bytes(b" \n"), "pages/502.html is empty"),
+        (
+            lambda path: path.write_bytes("<p>\nZurück".encode("latin-1")),
+            "which browsers are told: see its line 2",
+        ),
+        (lambda path: path.write_bytes("<p>".encode("utf-16")), "pages/502.html is not UTF-8"),
     ],
 )
 def test_a_page_that_cannot_be_used_is_refused_with_its_line(paged: World, make: object, message: str) -> None:

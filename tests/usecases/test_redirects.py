@@ -69,6 +69,20 @@ def test_what_cannot_be_redirected_is_refused(site: World) -> None:
     assert f"already redirected to {NEW}" in refused(site, OLD, to="https://else.example.com").message
 
 
+@pytest.mark.parametrize("name", [OLD, f"{OLD}/api", f"www.{OLD}/api"])
+def test_an_app_under_a_redirected_name_is_refused_with_both_ways_out(name: str, stack: World) -> None:
+    done(redirect(stack, OLD, f"www.{OLD}"))
+    before = stack.tree()
+    with pytest.raises(InputError) as caught:
+        stack.add(name, service="one")
+    path = name.partition("/")[2]
+    assert caught.value.message == f"{name.partition('/')[0]} is redirected to {NEW}"
+    assert caught.value.where == stack.line_of("- from:")
+    assert f"'stackctl remove-app {OLD}'" in (caught.value.hint or "")
+    assert f"'stackctl add-app new.example.org{f'/{path}' if path else ''}'" in (caught.value.hint or "")
+    assert stack.tree() == before
+
+
 def led(world: World, name: str = OLD) -> list[str]:
     """Where the live files lead from a name."""
     return re.findall(r'return 308 "(\S+?)\$', world.live()[f"sites/{name}.conf"].decode())

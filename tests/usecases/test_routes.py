@@ -256,7 +256,7 @@ def test_a_redirected_name_is_removed_as_a_site(stack: World) -> None:
     redirects = "x-stackctl:\n  redirects:\n    - from: [old.example.com]\n      to: https://a.b\n"
     stack.file.write_text(stack.text.replace("x-stackctl:\n", redirects, 1))
     done(stack.up())
-    assert "is routed twice" in refused(stack, lambda: stack.add("old.example.com/x", service="two")).message
+    assert "is redirected to" in refused(stack, lambda: stack.add("old.example.com/x", service="two")).message
     assert done(stack.remove("old.example.com/x")).notes == ("old.example.com/x is not routed",)
     done(stack.remove("old.example.com"))
     assert "redirects" not in stack.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from stackctl.adapters.fakes.proxy import OnHost
 from stackctl.errors import HostError, InputError, StackctlError, StackfileError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
-from stackctl.model.streams import stream_name, stream_port
+from stackctl.model.streams import stream_port
 from stackctl.model.values import Domain
 from stackctl.observed.ports import Output
 from stackctl.stackfile.stream_ports import NOTE
@@ -32,7 +33,7 @@ def add(world: World, wanted: AddStream = DB, *, dry_run: bool = False) -> Resul
 
 
 def remove(world: World, text: str) -> Result[None]:
-    return remove_stream(world.host, stream_name(text))
+    return remove_stream(world.host, text)
 
 
 def kinds(result: Result[None]) -> list[str]:
@@ -45,6 +46,24 @@ def refused(world: World, wanted: AddStream = DB) -> StackctlError:
         add(world, wanted)
     assert world.tree() == before
     return caught.value
+
+
+def test_a_port_of_a_stream_is_that_at_its_address(stack: World) -> None:
+    done(add(stack, AddStream(stream_port("127.0.0.1:5433"), Endpoint("db", 5432))))
+    done(add(stack, AddStream(stream_port("5433/udp"), Endpoint("db", 5432))))
+    before = stack.tree()
+    for text, problem, hint in (
+        ("10.0.0.9:5433", "10.0.0.9:5433 is no stream: there is 127.0.0.1:5433, 5433/udp", "write 127.0.0.1:5433"),
+        ("127.0.0.1:5433/udp", "is no stream: there is 5433/udp", "write 5433/udp"),
+        ("5433", "5433 means several streams: there is 127.0.0.1:5433, 5433/udp", "write 127.0.0.1:5433"),
+    ):
+        with pytest.raises(InputError, match=re.escape(problem)) as caught:
+            remove(stack, text)
+        assert caught.value.hint == hint
+    assert stack.tree() == before
+    done(remove(stack, "5433/udp"))
+    done(remove(stack, "5433"))
+    assert "  streams:\n" not in stack.text
 
 
 def test_a_port_is_published_with_its_stream_and_closed_again(stack: World) -> None:

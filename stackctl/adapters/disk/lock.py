@@ -58,14 +58,15 @@ def locked(
 ) -> Iterator[None]:
     """Hold the stack's lock, waiting up to ``wait`` seconds for another holder.
 
+    Its folder is removed again if it was made for this, and nothing else is in it: a command that is refused before it
+    writes anything leaves nothing behind.
+
     Raises:
         Locked: another process still holds it; the message names the process.
     """
-    with host_errors():
-        make_folder(path.parent, 0o700)
-        descriptor = _opened(path)
+    made = not path.parent.exists()
+    descriptor = _held(path, now, note, wait)
     try:
-        _acquire(descriptor, now, note, wait)
         left_behind = _holder(descriptor, now())
         if left_behind:
             note(f"{left_behind} ended before it finished; continuing from the current state")
@@ -74,8 +75,33 @@ def locked(
             yield
         finally:
             _record(descriptor, None)  # only a process that was killed leaves its record
+            if made:
+                _remove_unused(path)
     finally:
         os.close(descriptor)
+
+
+def _held(path: Path, now: Callable[[], datetime], note: Callable[[str], None], wait: float) -> int:
+    """Return the locked file, which is the one at ``path``: its last holder may have removed it."""
+    while True:
+        with host_errors():
+            make_folder(path.parent, 0o700)
+            descriptor = _opened(path)
+        try:
+            _acquire(descriptor, now, note, wait)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _remove_unused(path: Path) -> None:
+    with suppress(OSError):
+        if list(path.parent.iterdir()) == [path]:
+            path.unlink()
+            path.parent.rmdir()
 
 
 def _opened(path: Path) -> int:

@@ -86,12 +86,9 @@ def remove_stream(
 ) -> None:
     """Remove a stream and its published port."""
     from stackctl.cli.run import Common, run
-    from stackctl.model.streams import stream_name
     from stackctl.usecases import edit_streams as usecase
 
     def action(context: Context) -> Result[None]:
-        name = parsed("STREAM", stream_name, stream)
-        assert name is not None
-        return usecase.remove_stream(context, name, dry_run=dry_run)
+        return usecase.remove_stream(context, stream, dry_run=dry_run)
 
     run(Common("remove-stream", directory, output, verbose, None if dry_run else wait), action)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackctl.cli.completion import domains
+from stackctl.cli.completion import places
 from stackctl.cli.options import HERE, Directory, Output, OutputFormat, Verbose
 from stackctl.model import values
 
@@ -21,7 +21,7 @@ def explain(
     address: Annotated[
         str,
         typer.Argument(
-            metavar="DOMAIN[/PATH]", autocompletion=domains, help="Domain and path, or the full https:// URL."
+            metavar="DOMAIN[/PATH]", autocompletion=places, help="Domain and path, or the full https:// URL."
         ),
     ],
     method: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackctl.cli.completion import domains
+from stackctl.cli.completion import places
 from stackctl.cli.options import (
     HERE,
     WAIT_SECONDS,
@@ -29,7 +29,7 @@ def remove_app(
     domain: Annotated[
         str,
         typer.Argument(
-            metavar="DOMAIN[/PATH]", autocompletion=domains, help="Main domain of the site, or one path of it."
+            metavar="DOMAIN[/PATH]", autocompletion=places, help="Main domain of the site, or one path of it."
         ),
     ],
     keep_service: Annotated[
