@@ -35,6 +35,7 @@ class Intent:
         retire: lineages that no site uses, to delete.
         ca_bundle: the trust anchors of a private CA; None leaves the file unchanged.
         eab_key: the MAC key of the external account binding to store, if it changes.
+        contact_changed: whether the account's address is another one than in the last recorded state.
         new_root: whether the stack's own CA is replaced by a new one.
         schema: the JSON Schema for editors; None leaves the file unchanged.
         custom: the user's own files for the proxy, by name; None leaves them unchanged.
@@ -63,6 +64,7 @@ class Intent:
     retire: tuple[Held, ...] = ()
     ca_bundle: bytes | None = None
     eab_key: str | None = field(default=None, repr=False)
+    contact_changed: bool = False
     new_root: bool = False
     schema: bytes | None = None
     custom: Mapping[str, bytes] | None = None

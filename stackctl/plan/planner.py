@@ -15,6 +15,7 @@ from stackctl.model.stack import Stack
 from stackctl.model.streams import is_port
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import DeleteCertificate, Issue
+from stackctl.plan.contact import contact_operations
 from stackctl.plan.copies import copy_operations, fits, hook_operations, unused_copies
 from stackctl.plan.files import ProxyFiles
 from stackctl.plan.ignore_files import write_ignore_files
@@ -126,6 +127,7 @@ class _Planner:
             written = {repair.lineage for repair in self.repairs}
             written |= {one.request.lineage for one in self.requests if one.request.acme}
             yield from settings_operations(self.stack, self.sites, self.observed, written)
+            yield from contact_operations(self.stack, self.intent, self.observed)
         yield from name_checks(self.stack, self.intent, self.requests, self.sources)
         yield from self.requests
         issued = {

@@ -29,9 +29,9 @@ from stackctl.stackfile.read import named_services, read_stack, variables
 from stackctl.stackfile.siblings import included
 from stackctl.stackfile.stream_ports import with_ports
 from stackctl.usecases.abilities import refuse_unable
-from stackctl.usecases.declared import declared
+from stackctl.usecases.declared import with_declared
 from stackctl.usecases.pages import with_pages
-from stackctl.usecases.recording import record_change, record_failed, record_found
+from stackctl.usecases.recording import contact_changed, record_change, record_failed, record_found
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
 from stackctl.usecases.taken import refuse_taken_folder, refuse_taken_ports, refuse_taken_stream_ports
@@ -230,9 +230,9 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     """
     loaded = _published(context, loaded)
     stack = loaded.stack
-    imports, refused_imports = declared(context, intent.focused(stack.sites))
-    if imports or refused_imports:
-        intent = replace(intent, imports={**imports, **intent.imports}, refused_imports=refused_imports)
+    intent = with_declared(context, stack, intent)
+    if intent.focus is None and contact_changed(context, loaded.values):
+        intent = replace(intent, contact_changed=True)
     observed = observe(context, stack, loaded.project, intent.focused(stack.sites), loaded.before, loaded.doc.text)
     refuse_renamed(context, loaded.project, stack, observed.containers)
     stack = observed.fitted(stack)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 
 from stackctl.adapters.disk.files import host_errors
 from stackctl.certs.given.pair import GivenPair, make_pair, refuse_uncovered
@@ -10,18 +11,17 @@ from stackctl.certs.given.parts import LARGEST, GivenFile, read_parts
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackctlError, StackfileError
 from stackctl.model.imported import CertificateFiles
-from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
+from stackctl.plan.intent import Intent
 from stackctl.reading import read_regular
 
 
-def declared(
-    context: Context, sites: Collection[Site]
-) -> tuple[Mapping[str, GivenPair], Mapping[Domain, StackctlError]]:
-    """Return the certificates of sites whose files the Compose file names, and why others cannot be served."""
+def with_declared(context: Context, stack: Stack, intent: Intent) -> Intent:
+    """Return ``intent`` with the certificates of the sites whose files the Compose file names, or why not."""
     found: dict[str, GivenPair] = {}
     refused: dict[Domain, StackctlError] = {}
-    for site in sites:
+    for site in intent.focused(stack.sites):
         there = site.imported
         if there is None or there.files is None:
             continue
@@ -34,7 +34,9 @@ def declared(
             refused[site.name] = StackfileError(text, where=there.where, hint=error.hint)
         else:
             found[there.name] = pair
-    return found, refused
+    if not found and not refused:
+        return intent
+    return replace(intent, imports={**found, **intent.imports}, refused_imports=refused)
 
 
 def _files(context: Context, files: CertificateFiles) -> Iterator[GivenFile]:

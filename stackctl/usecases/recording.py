@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from stackctl.engine.apply.execute import Step
@@ -18,6 +19,8 @@ from stackctl.plan.intent import Intent
 from stackctl.plan.operations import Publish, WriteStackfile
 from stackctl.plan.retire import RetireLineage
 from stackctl.proxies.proxy import ProxyLayout
+from stackctl.stackfile.document import Document
+from stackctl.stackfile.keys import KEY, has_variable
 from stackctl.usecases.pages import pages_on_disk
 
 _LASTING = (RetireLineage, StoreImported, RemoveImported)
@@ -147,6 +150,22 @@ def record_failed(  # noqa: PLR0913  (as for record_change)
     except StackctlError as error:
         return _unrecorded(error)
     return None
+
+
+def contact_changed(context: Context, doc: Document) -> bool:
+    """Return whether the address of the CA's account is another one than in the last state that was reached.
+
+    The CA cannot be asked at every command, and some CAs do not tell. A variable's value is not recorded.
+    """
+    history = context.directory.history
+    with suppress(StackctlError):
+        last = next((one for one in reversed(history.entries()) if one.kind == "change"), None)
+        text = None if last is None else history.files(last.number).get(last.file)
+        if last is not None and text is not None:
+            path = (KEY, "email")
+            before = Document.parse(text.decode("utf-8", "replace"), last.file).data(path)
+            return not has_variable(str(before)) and before != doc.data(path)
+    return False
 
 
 def _fingerprints(context: Context, stack: Stack, observed: Observed, steps: Sequence[Step]) -> dict[str, str]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import APP_IMAGE, NOBODY, Stack, dns, sans
+from tests.e2e.helpers import APP_IMAGE, NOBODY, Stack, certbot, dns, sans
 
 pytestmark = pytest.mark.e2e
 
@@ -75,6 +76,27 @@ def test_a_profile_of_six_days_goes_the_same_path(shared: Stack) -> None:
     assert shared.state() == state
     shared.edit("agree-tos: true\n  profile: shortlived\n", "agree-tos: true\n")
     assert shared.file.read_text().startswith(before.rstrip())
+
+
+def test_one_site_gets_a_key_and_a_profile_of_its_own_at_once(shared: Stack) -> None:
+    name, other = shared.domain("app1"), shared.add("app3")
+    serial = shared.serial(other)
+    shared.ok("set", name, "key-type=rsa", "profile=shortlived")
+    certificate = shared.certificate(name)
+    assert isinstance(certificate.public_key(), rsa.RSAPublicKey)
+    assert certificate.not_valid_after_utc - certificate.not_valid_before_utc < timedelta(days=8)
+    assert shared.serial(other) == serial
+    shared.ok("up")
+    shared.ok("renew", "--changed")
+    assert shared.serial(name) == certificate.serial_number, "it is as the file says"
+
+
+def test_a_changed_address_reaches_the_ca(shared: Stack) -> None:
+    shared.edit("you@example.com", "new@example.com")
+    shared.ok("up")
+    account = certbot(shared.container("certbot"), "show_account", "--server", shared.lab.directory)
+    assert "new@example.com" in account
+    assert "you@example.com" not in account
 
 
 def _nobody_answers(stack: Stack, name: str) -> Callable[[], None]:

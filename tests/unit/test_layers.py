@@ -45,8 +45,8 @@ INSIDE = {
     "plan": (
         "intent operation",
         "certificates operations",
-        "deploy",
-        "adopt copies diff files ignore_files imports keep local_ca repair requests retire services settings warnings",
+        "deploy imports",
+        "adopt contact copies diff files ignore_files keep local_ca repair requests retire services settings warnings",
         "removal rollout",
         "steps",
         "planner",

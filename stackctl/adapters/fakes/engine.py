@@ -9,6 +9,7 @@ fault; ``kill_before`` and ``kill_after`` end the process in a chosen call, as a
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import re
 from collections import Counter
@@ -207,13 +208,8 @@ class FakeEngine(FakeServices):
         if asked is not None:
             return self._proxy_command(asked)
         match list(command):
-            case ["certbot", "delete", *_, "--cert-name", name]:
-                return self._certbot.delete(name)
-            case ["certbot", "certonly", *argv]:
-                lineage = argv[argv.index("--cert-name") + 1]
-                with self._call(f"issue {lineage}"):
-                    events = [json.loads(line) for line in self._certbot.run(lineage, argv)]
-                return Output(int(events[-1]["event"] == "failed"), events[-1]["detail"] or "")
+            case ["certbot", "delete" | "update_account" | "certonly" as word, *argv]:
+                return self._certbot_command(word, argv)
             case ["python3", "-c", *_] if not self.faults.no_python:
                 return Output(0, '{"addresses": ["192.0.2.9"], "status": 200, "problem": null}')
             case ["echo", *words]:
@@ -221,6 +217,20 @@ class FakeEngine(FakeServices):
             case ["false"]:
                 return Output(1, "")
         raise EngineError(f"Docker reports an error: exec: {command[0]!r}: executable file not found in $PATH")
+
+    def _certbot_command(self, word: str, argv: Sequence[str]) -> Output:
+        given = dict(itertools.pairwise(argv))
+        if word == "delete":
+            return self._certbot.delete(given["--cert-name"])
+        if word == "update_account":
+            contact = given.get("--email", "none")
+            with self._call(f"contact {contact}"):
+                refused = self.faults.issue.get(contact)
+                return Output(int(refused is not None), refused or "")
+        lineage = given["--cert-name"]
+        with self._call(f"issue {lineage}"):
+            events = [json.loads(line) for line in self._certbot.run(lineage, argv)]
+        return Output(int(events[-1]["event"] == "failed"), events[-1]["detail"] or "")
 
     def _proxy_command(self, asked: Asked) -> Output:
         match asked.what:

@@ -12,6 +12,7 @@ from stackctl.certs.dummy import make_dummy
 from stackctl.certs.local_ca import make_ca
 from stackctl.certs.shelf import Source
 from stackctl.engine.apply import prove
+from stackctl.engine.apply.contact import update_contact
 from stackctl.engine.apply.delete import delete_certificate
 from stackctl.engine.apply.deploy import Deploys
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one, run_together
@@ -35,6 +36,7 @@ from stackctl.plan.certificates import (
     Issue,
     RefuseIssue,
 )
+from stackctl.plan.contact import UpdateContact
 from stackctl.plan.copies import CopyLineage, CopyStored, DropCopy, WriteHook
 from stackctl.plan.ignore_files import WriteIgnoreFile
 from stackctl.plan.imports import HandOver, RefuseImport, RemoveImported, StoreImported
@@ -170,6 +172,7 @@ class Executor:
             WriteIgnoreFile: one_by_one(self._write_ignore_file),
             WriteCustom: one_by_one(self._write_custom),
             WriteCaBundle: one_by_one(lambda op: directory.write_ca_bundle(op.content)),
+            UpdateContact: one_by_one(partial(update_contact, context, self._observed.project.name, self._stack)),
             MakeLocalCa: one_by_one(lambda op: directory.write_local_ca(*make_ca(op.domains, context.now()))),
             WriteTrustBundle: one_by_one(lambda _: directory.write_trust_bundle(TrustStores().system_bundle() or b"")),
             WriteEabKey: one_by_one(lambda op: directory.write_eab_key(op.key)),
