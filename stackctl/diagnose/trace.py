@@ -19,7 +19,7 @@ from stackctl.model.router import Routed
 from stackctl.model.routing import Answer, Server, Site
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
-from stackctl.proxies.trace import Advice, LoggedError, Outcome, RuleKind, ServerMatch, Trace
+from stackctl.proxies.trace import Advice, LoggedError, Outcome, RuleKind, ServerMatch, Share, Trace
 
 _UNAVAILABLE = 503
 
@@ -184,7 +184,7 @@ def _through_files(facts: TraceFacts) -> list[Hop]:
     hops.append(_location(trace, answer))
     if trace.action.outcome is Outcome.PROXY:
         hops.append(_upstream(facts, trace, answer))
-        hops += [_container(app, found, answer) for app, found in checks]
+        hops += [_container(app, found, answer, trace.action.share_of(app.server.endpoint)) for app, found in checks]
     if facts.held_back is None:
         hops.append(answer.hop(HopKind.ANSWER, answer.text))
     return hops
@@ -224,7 +224,8 @@ def _location(trace: Trace, answer: JudgedAnswer) -> Hop:
 
 
 def _upstream(facts: TraceFacts, trace: Trace, answer: JudgedAnswer) -> Hop:
-    targets = ", ".join(map(str, trace.action.targets)) or "known only when a request arrives"
+    shares = [f"{', '.join(map(str, one.targets))} for {one}" for one in trace.action.shares]
+    targets = ", ".join(shares or map(str, trace.action.targets)) or "known only when a request arrives"
     text = f"{targets}, by {trace.action.text}"
     configured = {server.endpoint for server in facts.servers}
     stale = bool(configured) and bool(trace.action.targets) and configured.isdisjoint(trace.action.targets)
@@ -237,14 +238,17 @@ def _upstream(facts: TraceFacts, trace: Trace, answer: JudgedAnswer) -> Hop:
     return answer.hop(HopKind.UPSTREAM, text, trace.action.place)
 
 
-def _container(app: AppFacts, checks: Sequence[Check], answer: JudgedAnswer) -> Hop:
+def _container(app: AppFacts, checks: Sequence[Check], answer: JudgedAnswer, share: Share | None) -> Hop:
     fault = next((check for check in checks if check.verdict is Verdict.WRONG), None)
     if app.server.service is None:
         text = f"{app.server}, outside Compose"
     else:
         text = "; ".join(_described(app, one) for one in app.containers) or checks[0].text
     text = "; ".join([text, *(described(one) for one in app.asked if not one.up)])
-    if fault is not None and answer.at is HopKind.CONTAINER:
+    if share is not None:
+        text = f"{share} of the clients: {text}"
+    # This request may have been one of another share.
+    if fault is not None and (answer.at is HopKind.CONTAINER or share is not None):
         return Hop(HopKind.CONTAINER, Verdict.WRONG, text, app.where, fault.todo, fault.text)
     return Hop(HopKind.CONTAINER, Verdict.OK, text)
 

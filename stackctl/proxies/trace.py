@@ -64,6 +64,21 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """The clients that get some of the targets.
+
+    Attributes:
+        percent: of all clients.
+    """
+
+    percent: float
+    targets: tuple[Endpoint, ...]
+
+    def __str__(self) -> str:
+        return f"{self.percent:g} %"
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """What the proxy does with the request.
 
@@ -73,6 +88,8 @@ class Action:
         scheme: the protocol to the targets, such as ``http``.
         targets: the upstream endpoints; empty if they depend on the request.
         group: the upstream block between the directive and the targets.
+        chosen: the variable that has the target; None if the directive names it.
+        shares: the targets by the share of the clients that get them, the largest first; empty if all get the same.
     """
 
     outcome: Outcome
@@ -82,6 +99,12 @@ class Action:
     scheme: str | None = None
     targets: tuple[Endpoint, ...] = ()
     group: Block | None = None
+    chosen: str | None = None
+    shares: tuple[Share, ...] = ()
+
+    def share_of(self, target: Endpoint) -> Share | None:
+        """Return the share of the clients that get ``target``; None if it is for all."""
+        return next((share for share in self.shares if target in share.targets), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class ContainerReport:
         networks: its address in each network, by the network's name.
         port: the port that the site is routed to.
         listens: the addresses that its processes listen on; None if they cannot be read.
+        share: the clients that get it, in percent of all; None if it is for all.
     """
 
     name: str = field(metadata=json_name("container"))
@@ -67,6 +68,7 @@ class ContainerReport:
     networks: Mapping[str, str]
     port: int
     listens: tuple[str, ...] | None
+    share: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def explain(context: Context, name: Domain, request: Request) -> Result[ExplainR
         http_status=facts.http.status,
         http_location=facts.http.location,
         certificate=_certificate(facts, facts.now),
-        containers=tuple(one for app in facts.apps for one in _containers(app)),
+        containers=tuple(one for app in facts.apps for one in _containers(app, facts)),
         log=tuple(_logged(error) for error in (*gathered.earlier, *facts.logged)[-_ERRORS:]),
     )
     notes = () if facts.held_back is None else (f"{facts.held_back}: this is what the files say",)
@@ -229,11 +231,13 @@ def _certificate(facts: TraceFacts, now: datetime) -> ShownCertificate | None:
     return ShownCertificate(shown.issuer, shown.not_after, shown.days_left(now), tuple(shown.names), served)
 
 
-def _containers(app: AppFacts) -> Iterator[ContainerReport]:
+def _containers(app: AppFacts, facts: TraceFacts) -> Iterator[ContainerReport]:
+    shared = facts.trace.action.share_of(app.server.endpoint) if facts.trace else None
+    share = None if shared is None else round(shared.percent)
     for one in app.containers:
         listens = None if one.listeners is None else tuple(str(listener) for listener in one.listeners)
         service, port = app.server.service, app.server.endpoint.port
-        yield ContainerReport(one.name, service, one.state, one.health, dict(one.networks), port, listens)
+        yield ContainerReport(one.name, service, one.state, one.health, dict(one.networks), port, listens, share)
 
 
 def _logged(error: LoggedError) -> LogEntry:

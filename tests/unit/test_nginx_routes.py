@@ -17,7 +17,7 @@ from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.proxy import Files, SiteTls
 from stackctl.proxies.sites import Rendering
-from stackctl.proxies.trace import Block, Outcome, ServerMatch, Trace
+from stackctl.proxies.trace import Action, Block, Outcome, ServerMatch, Trace
 from tests.unit.build import routed as on
 from tests.unit.build import stack, whole
 from tests.unit.goldens import CASES, rendered
@@ -249,6 +249,39 @@ def test_where_requests_are_passed_on_to() -> None:
     assert routed(files, "a.example.com", "/gone").action.status == 410
     assert routed(files, "a.example.com", "/away").action.outcome is Outcome.REDIRECT
     assert routed(files, "a.example.com", "/files").action.text == "root /srv/www"
+
+
+def test_a_target_that_the_share_of_a_client_decides_is_each_of_them() -> None:
+    text = """\
+    upstream pool { server one:1; server two; }
+    split_clients "$remote_addr" $share { 0.5% two:2; 9.5% three:3; * pool; }
+    split_clients "$remote_addr" $odd { many a:1; * b:1; }
+    map $http_x_side $side { default $share; "~^new$" two:2; same $same; }
+    map "" $same { default pool; }
+    server {
+        listen 443 ssl; server_name a.example.com;
+        location / { proxy_pass http://$side; }
+        location /odd { proxy_pass http://$odd; }
+    }"""
+    files = in_http(text)
+
+    def action(*headers: tuple[str, str], path: str = "/") -> Action:
+        found = Nginx().tracer(files, "a.example.com")(Request("GET", path, headers=headers), 443)
+        assert found is not None
+        return found.action
+
+    shared = action()
+    assert [(str(one), one.targets) for one in shared.shares] == [
+        ("90 %", (Endpoint("one", 1), Endpoint("two", 80))),
+        ("9.5 %", (Endpoint("three", 3),)),
+        ("0.5 %", (Endpoint("two", 2),)),
+    ]
+    assert shared.targets == (Endpoint("one", 1), Endpoint("two", 80), Endpoint("three", 3), Endpoint("two", 2))
+    assert action(("X-Side", "new")).targets == (Endpoint("two", 2),)
+    same = action(("X-Side", "same"))
+    assert (same.targets, same.shares) == ((Endpoint("one", 1), Endpoint("two", 80)), ())
+    assert same.group == Block("upstream pool", "nginx/nginx.conf:3")
+    assert (action(path="/odd").targets, action(path="/odd").shares) == ((), ())
 
 
 def test_only_files_that_can_answer_are_parsed() -> None:

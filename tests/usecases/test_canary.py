@@ -9,15 +9,19 @@ from typing import Any
 
 import pytest
 
+from stackctl.engine.probe import trace
 from stackctl.errors import ExitCode, InputError, StackctlError
 from stackctl.model import deploying
+from stackctl.model.fields import Request
+from stackctl.model.values import Domain
 from stackctl.observed.reply import Response
 from stackctl.stackfile.canaries import Share
 from stackctl.usecases import canary
 from stackctl.usecases.deploy import DeployOptions, deploy
+from stackctl.usecases.explain import explain
 from stackctl.usecases.result import Result
 from tests.usecases.test_deploys import CONF, images, key, runs, texts
-from tests.usecases.world import World, done
+from tests.usecases.world import World, data, done
 
 NEW = "one-canary"
 
@@ -25,6 +29,7 @@ NEW = "one-canary"
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploying, "READY_SECONDS", 0.0)
+    monkeypatch.setattr(trace, "LOG_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -410,3 +415,53 @@ def test_a_promote_that_fails_leaves_the_canary_on(how: str, on: World) -> None:
     assert not done(on.up()).plan
     done(promote(on))
     assert (images(on), images(on, NEW)) == (["one:2"], [])
+
+
+# What 'explain' says of it
+
+
+def explained(world: World, *headers: tuple[str, str]) -> dict[str, Any]:
+    return data(explain(world.host, Domain("one.example.com"), Request("GET", "/", headers=headers)))
+
+
+def hops(found: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [row for row in found["links"] if row["link"] == kind]
+
+
+def shares(found: dict[str, Any]) -> dict[str, tuple[str, int | None]]:
+    return {row["service"]: (row["container"], row["share"]) for row in found["containers"]}
+
+
+def test_both_sides_are_traced_with_their_share(app: World) -> None:
+    done(begin(app, cookie="group=beta"))
+    found = explained(app)
+    assert found["whole"]
+    (upstream,) = hops(found, "upstream")
+    assert upstream["text"].startswith("one:8000 for 90 %, one-canary:8000 for 10 %, by proxy_pass http://$site_")
+    assert shares(found) == {"one": ("stack-one-1", 90), NEW: ("stack-one-canary-1", 10)}
+    old, new = hops(found, "container")
+    assert old["text"].startswith("90 % of the clients: stack-one-1 on ")
+    assert new["text"].startswith("10 % of the clients: stack-one-canary-1 on ")
+    found = explained(app, ("Cookie", "a=b; group=beta"))
+    assert found["whole"]
+    assert hops(found, "upstream")[0]["text"].startswith("one-canary:8000, by ")
+    assert shares(found) == {NEW: ("stack-one-canary-1", None)}
+
+
+def test_a_canary_that_fails_is_named_although_this_request_was_answered(on: World) -> None:
+    (gone,) = runs(on, NEW)
+    on.fake.runs[gone.container.id] = replace(gone, container=replace(gone.container, state="exited"))
+    found = explained(on)
+    assert (found["whole"], found["status"]) == (False, 200)
+    good, bad = hops(found, "container")
+    assert (good["verdict"], bad["verdict"]) == ("ok", "wrong")
+    assert bad["where"] == on.line_of("      canary:")
+    assert "exited" in bad["text"]
+    assert bad["todo"]
+
+
+def test_without_a_share_only_the_cookie_leads_to_it(app: World) -> None:
+    done(begin(app, percent=0, cookie="group=beta"))
+    found = explained(app)
+    assert hops(found, "upstream")[0]["text"].startswith("one:8000, by ")
+    assert shares(found) == {"one": ("stack-one-1", None)}

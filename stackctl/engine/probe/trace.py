@@ -171,8 +171,8 @@ def _apps(  # noqa: PLR0913  (each is a fact that the caller has)
         known = target.host in project.services or target.host in stack.services
         service = ServiceName(target.host) if known else None
         subject = site.name if site else str(target)
-        ours = site is not None and service in {server.service for server in site.servers}
-        where = site.where if site and ours else action.place if action else ""
+        ours = next((server for server in site.servers if server.service == service), None) if site else None
+        where = (ours.where or site.where) if site and ours else action.place if action else ""
         server = project.named(Server(target, service))
         answers = _answers(context, target) if server.service is None else None
         active = server.service is None or server.service in project.services

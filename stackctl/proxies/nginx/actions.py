@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import replace
 
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint
 from stackctl.proxies.nginx.directives import Directive, first, named
 from stackctl.proxies.nginx.evaluate import Unknown, Values
 from stackctl.proxies.nginx.matching import python_pattern
 from stackctl.proxies.nginx.pages import MAINTENANCE
-from stackctl.proxies.trace import Action, Block, Outcome, Rule, RuleKind
+from stackctl.proxies.trace import Action, Block, Outcome, Rule, RuleKind, Share
 
 Blocks = Sequence[Sequence[Directive]]
 """A location's directives, then those of the server around it, then those of http."""
@@ -59,22 +59,41 @@ def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive], values
     if not separator:
         scheme, rest = passing.name.removesuffix("_pass"), url
     host = rest.partition("/")[0]
-    if chosen := _CHOSEN.match(host):
-        # The group of servers is chosen by maps: that of a client of a canary is not known here.
-        with suppress(Unknown):
-            host = host.replace(chosen[0], values.of(chosen[0]))
-    # A path without its prefix follows in a variable.
-    host = host.partition("$site_")[0]
+    # Maps choose the group of servers; a path without its prefix follows in a variable.
+    chosen = _CHOSEN.match(host)
+    host = chosen[0] if chosen else host.partition("$site_")[0]
+    action = Action(Outcome.PROXY, passing.head, passing.at, scheme=scheme)
+    return action if rest.startswith("unix:") else _shared(_to(action, host, http), http, values)
+
+
+def _to(action: Action, host: str, http: Sequence[Directive]) -> Action:
+    """Return an action that passes requests on, with the targets behind ``host``: an upstream group, or an address."""
     group = next((one for one in named(http, "upstream") if one.args == (host,)), None)
-    targets: tuple[Endpoint, ...] = ()
     if group is not None:
         servers = [server for server in named(group.inner, "server") if "down" not in server.args]
         targets = tuple(filter(None, (_target(server.args[0], HTTP_PORT) for server in servers)))
-    elif "$" not in host and not rest.startswith("unix:"):
-        target = _target(host, _PORTS.get(scheme, HTTP_PORT))
-        targets = (target,) if target else ()
-    block = Block(group.head, group.at) if group else None
-    return Action(Outcome.PROXY, passing.head, passing.at, scheme=scheme, targets=targets, group=block)
+        return replace(action, targets=targets, group=Block(group.head, group.at))
+    if "$" in host:
+        return replace(action, chosen=host)
+    target = _target(host, _PORTS.get(action.scheme or "", HTTP_PORT))
+    return replace(action, targets=(target,) if target else ())
+
+
+def _shared(action: Action, http: Sequence[Directive], values: Values) -> Action:
+    """Return an action whose target is chosen by a variable, with each target and the share of the clients that get it.
+
+    A cookie of the request may decide it for this one.
+    """
+    if action.chosen is None:
+        return action
+    try:
+        found = [(share, _to(replace(action, chosen=None), host, http)) for share, host in values.shares(action.chosen)]
+    except Unknown:
+        return action
+    if len(found) == 1:
+        return found[0][1]
+    shares = tuple(Share(share, one.targets) for share, one in found)
+    return replace(action, targets=tuple(dict.fromkeys(at for one in shares for at in one.targets)), shares=shares)
 
 
 def _filled(url: str, chain: Blocks) -> str:

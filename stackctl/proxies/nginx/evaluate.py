@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 
 from stackctl.model.fields import Request
@@ -24,17 +24,32 @@ class Unknown(Exception):
     """A value depends on more than the configuration and the request."""
 
 
+class Undecided(Unknown):
+    """A value depends on the share of the clients that one belongs to.
+
+    Args:
+        name: the variable with the value of that share.
+        rows: each value that it can have, behind its share in percent.
+    """
+
+    def __init__(self, name: str, rows: Sequence[tuple[float, str]]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.rows = rows
+
+
 class Values:
     """The variables of a request that nginx has itself, and those that ``map`` and ``geo`` make of them.
 
     Args:
         http: the directives of the ``http`` block.
+        known: variables with their values.
     """
 
-    def __init__(self, http: Sequence[Directive], request: Request) -> None:
+    def __init__(self, http: Sequence[Directive], request: Request, known: Mapping[str, str] | None = None) -> None:
         self._http = http
         self._request = request
-        self._known: dict[str, str] = {}
+        self._known = dict(known or {})
 
     def of(self, text: str) -> str:
         """Return a parameter with its variables replaced.
@@ -43,6 +58,22 @@ class Values:
             Unknown: it has one that is not known.
         """
         return self._filled(_unescaped(text), (), 0)
+
+    def shares(self, text: str) -> tuple[tuple[float, str], ...]:
+        """Return each value of a parameter behind the share of the clients that get it, in percent, the largest first.
+
+        Raises:
+            Unknown: it has a variable that is not known.
+        """
+        try:
+            return ((100.0, self.of(text)),)
+        except Undecided as undecided:
+            found: dict[str, float] = {}
+            for share, value in undecided.rows:
+                chosen = Values(self._http, self._request, {**self._known, undecided.name: value})
+                for part, one in chosen.shares(text):
+                    found[one] = found.get(one, 0.0) + share * part / 100
+            return tuple(sorted(((share, one) for one, share in found.items()), key=lambda pair: -pair[0]))
 
     def holds(self, condition: Directive) -> bool:
         """Return whether the condition of an ``if`` does.
@@ -82,6 +113,8 @@ class Values:
 
     def _own(self, name: str) -> str | None:
         request = self._request
+        if name.startswith("cookie_"):
+            return as_bytes(request.cookie(name.removeprefix("cookie_")) or "")
         if name.startswith("http_"):
             return as_bytes(request.header(name.removeprefix("http_").replace("_", "-")) or "")
         known = {
@@ -95,8 +128,10 @@ class Values:
         return as_bytes(known[name]) if name in known else None
 
     def _made(self, name: str, depth: int) -> str:
-        for one in named(self._http, "map", "geo"):
+        for one in named(self._http, "map", "geo", "split_clients"):
             if one.args[-1:] == (f"${name}",):
+                if one.name == "split_clients":
+                    raise Undecided(name, _rows(one))
                 return self._geo(one) if one.name == "geo" else self._map(one, depth)
         raise Unknown
 
@@ -130,6 +165,16 @@ class Values:
                     return self._filled(_unescaped(value), match.groups(), depth)
         default = first(one.inner, "default")
         return self._filled(_unescaped(default.arg), (), depth) if default else ""
+
+
+def _rows(split: Directive) -> list[tuple[float, str]]:
+    """Return the values of ``split_clients``, each behind its share in percent; '*' has what is left."""
+    try:
+        shares = [(float(one.name.removesuffix("%")), one.arg) for one in split.inner if one.name != "*"]
+    except ValueError as error:
+        raise Unknown from error
+    left = max(100 - sum(share for share, _ in shares), 0.0)
+    return [*shares, *((left, one.arg) for one in split.inner if one.name == "*")]
 
 
 def jump(blocks: Sequence[Sequence[Directive]], server: Sequence[Directive], values: Values) -> Directive | None:
