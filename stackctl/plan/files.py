@@ -9,7 +9,7 @@ from dataclasses import replace
 from stackctl.certs.held import held
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource, source_of
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Backend, Server, Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.state import Observed
@@ -41,10 +41,30 @@ class ProxyFiles:
         there = {name for name in self._live if name is not None}
         return sorted((self.live_sites | there) - wanted)
 
-    def rerouted(self, sites: Collection[Site]) -> list[Server]:
-        """Return the services' servers of which the live files of their site do not have host and port."""
-        routed = [(site, server) for site in sites for server in site.servers if server.service is not None]
-        return [server for site, server in routed if not self._has(site, server)]
+    def rerouted(self, sites: Collection[Site]) -> dict[Server, bool]:
+        """Return the services' servers of which the live files of their site do not have host and port.
+
+        Each with whether it would take requests of a live site that another server gets now.
+        """
+        found: dict[Server, bool] = {}
+        for site in sites:
+            new = [one for one in site.servers if one.service is not None and not self._has(site, one)]
+            for server in new:
+                found[server] = found.get(server, False) or self._displaces(site, server)
+        return found
+
+    def _displaces(self, site: Site, server: Server) -> bool:
+        """Return whether a new server of a live site is a canary, or replaces one that the site no longer has."""
+        if site.name not in self.live_sites:
+            return False
+        canaries = (route.action.canary for route in site.routes if isinstance(route.action, Backend))
+        if any(canary is not None and canary.server == server for canary in canaries):
+            return True
+        wanted = {(one.service, one.endpoint.port) for one in site.servers}
+        there = (
+            (name, port) for name in self._observed.project.services for port in self._ports(site, ServiceName(name))
+        )
+        return any(one not in wanted for one in there)
 
     def ports_before(self, sites: Collection[Site], service: ServiceName) -> dict[int, int] | None:
         """Return the new ports of a service, each with that of the live files; None if these do not show it."""

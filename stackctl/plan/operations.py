@@ -162,10 +162,14 @@ class StartService(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitService(Operation):
-    """Wait until a service is healthy or, without a health check, its port answers."""
+    """Wait until a service is healthy or, without a health check, its port answers.
+
+    With ``displaces`` it would take requests of its site that something else answers now.
+    """
 
     service: str
     port: int
+    displaces: bool = False
 
     @property
     def text(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from stackctl.model.project import Service
 from stackctl.model.routing import Server, Site
@@ -23,14 +23,15 @@ def start_services(  # noqa: PLR0913  (the services, and what decides about each
     *,
     everything: bool,
     observed: Observed,
-    rerouted: Collection[Server] = (),
+    rerouted: Mapping[Server, bool] | None = None,
     among: Callable[[str], bool] = lambda _: True,
     batch: str = "services",
 ) -> Iterator[Operation]:
     """Pull and start the services of ``sites``; with ``everything`` the file's other services too.
 
     Those that are started are awaited. One that runs as defined and is unhealthy delays no change of another app's.
-    ``rerouted`` are servers that no live site uses yet: a running service is awaited there like a new one. Only
+    ``rerouted`` are servers that no live site uses yet, and whether each displaces another one: a running service is
+    awaited there like a new one. Only
     services that ``among`` accepts are started.
 
     It includes certbot, so that one call of Compose starts all, unless :func:`start_proxy` starts it.
@@ -47,12 +48,12 @@ def start_services(  # noqa: PLR0913  (the services, and what decides about each
         others = [name for name in observed.project.services if name not in own]
         users = {name: users.get(name, []) for name in dict.fromkeys([*users, *others])}
     users = {name: routed for name, routed in users.items() if among(name)}
-    yield from _start(stack, users, stop, observed, batch, rerouted)
+    yield from _start(stack, users, stop, observed, batch, rerouted or {})
 
 
 def start_proxy(stack: Stack, cause: str, observed: Observed) -> Iterator[Operation]:
     """Start the proxy together with certbot: nothing needs certbot earlier, and it is the same call of Compose."""
-    yield from _start(stack, {stack.certbot: []}, (), observed, "proxy")
+    yield from _start(stack, {stack.certbot: []}, (), observed, "proxy", {})
     if observed.containers.is_running(stack.proxy.service):
         cause = f"{cause}: its ports are closed for about a second"
     yield StartProxy(service=stack.proxy.service, cause=cause, batch="proxy")
@@ -64,7 +65,7 @@ def _start(  # noqa: PLR0913  (the services, and what decides about each)
     stop: Collection[str],
     observed: Observed,
     batch: str,
-    rerouted: Collection[Server] = (),
+    rerouted: Mapping[Server, bool],
 ) -> Iterator[Operation]:
     causes = {
         service: start_cause(observed, service, routed=bool(routed) or service == stack.certbot)
@@ -87,7 +88,18 @@ def _start(  # noqa: PLR0913  (the services, and what decides about each)
                 if (service, scope, port) in awaits:
                     continue
                 awaits.add((service, scope, port))
-                yield AwaitService(service=service, port=port, cause=awaited, scope=scope, batch=f"{batch} answer")
+                yield AwaitService(
+                    service=service,
+                    port=port,
+                    displaces=any(
+                        displaces
+                        for one, displaces in rerouted.items()
+                        if (one.service, one.endpoint.port) == (service, port)
+                    ),
+                    cause=awaited,
+                    scope=scope,
+                    batch=f"{batch} answer",
+                )
 
 
 def _users(sites: Collection[Site]) -> Users:

@@ -681,3 +681,65 @@ def test_what_moves_to_another_network_with_the_proxy_is_started_there_and_the_p
     assert not [text for text in texts(result) if text.startswith("send requests")]
     assert app.served()["one.example.com"] == "real"
     assert texts(done(app.up())) == []
+
+
+# A site that works is not switched to what does not answer
+
+
+PORT_OF_ONE = "      port: 8000\n"
+SWITCHES: dict[str, Callable[[World], object]] = {
+    "another port": lambda world: world.edit(PORT_OF_ONE, "      port: 9000\n"),
+    "a canary": lambda world: key(world, "      canary: {service: two, port: 9000, percent: 5}\n"),
+    "another service": lambda world: world.edit("service: one, port: 8000", "service: two, port: 9000"),
+}
+
+
+@pytest.fixture
+def two(site: World) -> World:
+    done(site.add("two.example.com"))
+    site.edit("\nx-stackctl:\n", "\nx-stackctl:\n  apps:\n    - {domains: [far.com], service: one, port: 8000}\n")
+    done(site.up())
+    return site
+
+
+@pytest.mark.parametrize("how", SWITCHES)
+def test_a_site_that_works_keeps_its_server_if_the_new_one_does_not_answer(how: str, two: World) -> None:
+    live, there = two.live(), dict(two.fake.runs)
+    SWITCHES[how](two)
+    result = two.up()
+    assert result.code == ExitCode.DEPLOY_FAILED
+    (error,) = result.errors
+    assert "does not answer on port 9000" in error.message
+    assert error.where is not None
+    assert "is served as before" in (error.hint or "")
+    assert {path: two.live()[path] for path in live if path.startswith("sites/")} == {
+        path: text for path, text in live.items() if path.startswith("sites/")
+    }
+    assert dict(two.fake.runs) == there
+    assert two.host.directory.history.last().kind == "failed"  # type: ignore[union-attr]
+    done(two.rollback())
+    assert not done(two.up()).plan
+
+
+@pytest.mark.parametrize("how", SWITCHES)
+def test_a_site_that_does_not_work_loses_nothing(how: str, two: World) -> None:
+    two.fake.images["one:latest"] = (1,)
+    SWITCHES[how](two)
+    result = two.up()
+    assert result.code == ExitCode.ENGINE
+    assert b":9000" in b"".join(two.live().values())
+
+
+def test_a_new_path_of_a_site_takes_nothing_away(site: World) -> None:
+    done(site.add("two.example.com"))
+    key(site, "      routes: [{path: /api, service: two, port: 9000}]\n")
+    result = site.up()
+    assert result.code == ExitCode.ENGINE
+    assert b"two:9000" in site.live()[CONF]
+
+
+def test_where_no_port_can_be_tried_a_site_is_switched(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two.fake, "accepts", lambda *_: None)
+    SWITCHES["another port"](two)
+    assert two.up().code == ExitCode.ENGINE
+    assert b"one:9000" in two.live()[CONF]

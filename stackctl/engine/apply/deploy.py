@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
+from stackctl.engine.apply import prove
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one
 from stackctl.engine.apply.live import LiveProxy
 from stackctl.engine.apply.ready import Readiness, serves_on
@@ -12,7 +13,6 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import proxy_networks
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import DeployFailed, EngineError, StackctlError
-from stackctl.model.fields import Request
 from stackctl.model.stack import Stack
 from stackctl.model.values import ServiceName
 from stackctl.observed.containers import Container, Deployment
@@ -35,7 +35,6 @@ GAP_SECONDS = 15.0
 """How long the proxy may take to find the new containers of a service that was stopped first."""
 
 _LINES = 10
-_NO_ANSWER = {502, 504}
 
 
 class Deploys:
@@ -224,6 +223,5 @@ class Deploys:
     def _answers(self, operation: ReplaceService) -> bool:
         """Whether the proxy reaches the service for each of its sites."""
         health = operation.settings.health
-        path, at = health.path if health else "/", self._stack.proxy.https.at
-        replies = (self._context.wire.ask(at, name, Request("GET", path), tls=True) for name in operation.sharing)
-        return all(reply.status not in _NO_ANSWER for reply in replies)
+        path = health.path if health else "/"
+        return prove.sites_answer(self._context, self._stack, operation.sharing, path)

@@ -22,6 +22,7 @@ from stackctl.engine.apply.services import services_answer
 from stackctl.engine.apply.settings import change_settings
 from stackctl.engine.apply.staging import Published
 from stackctl.engine.apply.start import start
+from stackctl.engine.apply.switching import refused_switch
 from stackctl.engine.context import Context, Issuer
 from stackctl.engine.sources.webroot.repair import repair_lineages
 from stackctl.errors import EngineError, NotReady, StackctlError
@@ -225,7 +226,11 @@ class Executor:
         self._live.publish()
 
     def _await(self, operations: Sequence[AwaitService]) -> Errors:
-        return services_answer(self._context, self._stack, self._observed.project.name, operations)
+        errors = services_answer(self._context, self._stack, self._observed.project.name, operations)
+        return [
+            refused_switch(self._context, self._stack, self._observed.project.name, operation, error) or error
+            for operation, error in zip(operations, errors, strict=True)
+        ]
 
     def _by_source(
         self, operations: Sequence[A], run: Callable[[Issuer, Sequence[A]], Sequence[StackctlError | None]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from stackctl.certs.held import held
 from stackctl.certs.lineage import Certificate
@@ -13,12 +13,16 @@ from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import NotServed, StackctlError
 from stackctl.model.endpoints import PortBinding
+from stackctl.model.fields import Request
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.plan.operations import VerifySite
 
 PROXY_SECONDS = 30.0
 """How long the proxy may take to start or to load a generation."""
+
+_NO_ANSWER = {502, 504}
+"""The statuses of a proxy that does not reach an app."""
 
 SITE_SECONDS = 10.0
 """How long old workers of the proxy may still answer after a reload."""
@@ -43,6 +47,12 @@ def generation_answers(context: Context, stack: Stack, project: str) -> None:
             f"the proxy does not answer with its new configuration on {proxy_service.http.at}\n{log}",
             hint="run 'stackctl up' again; if that does not help, see 'docker compose logs'",
         )
+
+
+def sites_answer(context: Context, stack: Stack, names: Iterable[Domain], path: str = "/") -> bool:
+    """Return whether the proxy reaches the app of each site, whatever that answers."""
+    replies = (context.wire.ask(stack.proxy.https.at, name, Request("GET", path), tls=True) for name in names)
+    return all(reply.status is not None and reply.status not in _NO_ANSWER for reply in replies)
 
 
 def sites_are_served(context: Context, stack: Stack, operations: Sequence[VerifySite]) -> list[StackctlError | None]:
