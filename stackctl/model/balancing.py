@@ -143,7 +143,7 @@ def share(text: str) -> int:
     if not (number.isascii() and number.isdigit()) or number == text:
         raise InputError(f"{text!r} is not a share of the clients", hint="write it with its unit, such as 10%")
     if int(number) == 100:
-        raise InputError("100% is no canary but a deploy", hint="leave out --canary")
+        raise InputError("100% is no canary but a deploy", hint="deploy it without a canary")
     return percent(int(number))
 
 

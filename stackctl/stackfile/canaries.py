@@ -63,7 +63,7 @@ def _routed(values: Document, service: str) -> Iterator[tuple[Path, Server]]:
             raise InputError(
                 f"{service} shares the requests of a route with other servers, whose clients would get its canary too",
                 where=placed.route.where,
-                hint="give each server a route of its own, or deploy without --canary",
+                hint="give each server a route of its own, or deploy without a canary",
             )
         yield placed.path, own
 

@@ -18,6 +18,9 @@ from stackctl.usecases.converge import Loaded, converge, load, load_current, ser
 from stackctl.usecases.deploy import DeployOptions, pull, services_of, with_image, with_options
 from stackctl.usecases.result import Result
 
+_WRITTEN = {"extends", "image", "labels"}
+"""The keys of a canary that stackctl writes."""
+
 
 def start_canary(
     context: Context, name: str, share: Share, options: DeployOptions, *, dry_run: bool = False
@@ -32,7 +35,7 @@ def start_canary(
         EngineError: the image is not available; nothing was changed.
     """
     if options.image is None:
-        raise InputError("a canary needs the newer image", hint="add '--image NAME:TAG'", field="canary")
+        raise InputError("a canary needs the newer image", hint="name it as NAME:TAG", field="image")
     loaded = load_current(context)
     service = _service(loaded, name)
     _refuse_impossible(context, loaded, service, options.image)
@@ -59,6 +62,7 @@ def promote(context: Context, name: str, options: DeployOptions, *, dry_run: boo
     loaded = load_current(context)
     service = _with_canary(loaded, name)
     canary = canary_of(service)
+    _refuse_more(loaded, service, canary)
     image = loaded.doc.data(("services", canary, "image"))
     if not isinstance(image, str):
         raise StackfileError(f"{canary} has no image", where=loaded.doc.where_of(("services", canary)))
@@ -80,6 +84,17 @@ def abort(context: Context, name: str, options: DeployOptions, *, dry_run: bool 
     after = load(context, without_canary(loaded.doc, loaded.values, service), loaded.before)
     after = with_options(after, (service,), options)
     return converge(context, "abort", after, _intent(after, service), dry_run=dry_run)
+
+
+def _refuse_more(loaded: Loaded, service: ServiceName, canary: ServiceName) -> None:
+    """Refuse to promote a canary that was given more than an image: that would be lost with it."""
+    more = [key for key in loaded.doc.own_keys(("services", canary)) if key.value not in _WRITTEN]
+    if more:
+        raise InputError(
+            f"{canary} has {more[0].value} of its own, which 'promote' would not give {service}",
+            where=loaded.doc.where(more[0]),
+            hint=f"move it to {service}, or end the canary with 'stackctl abort {service}'",
+        )
 
 
 def _intent(loaded: Loaded, service: ServiceName, *deployed: ServiceName) -> Intent:
@@ -173,7 +188,7 @@ def _refuse_impossible(context: Context, loaded: Loaded, service: Service, image
     for other in others_with(context.directory.files, name):
         raise InputError(
             f"{context.directory.files.name_of(other)} changes {name} too, and would not change its canary",
-            hint=f"move its keys to {context.directory.files.name}, or deploy without --canary",
+            hint=f"move its keys to {context.directory.files.name}, or deploy without a canary",
         )
     containers = context.orchestrator.containers(loaded.project.name)
     settings = loaded.stack.deploys.get(name, DeploySettings())
@@ -182,7 +197,7 @@ def _refuse_impossible(context: Context, loaded: Loaded, service: Service, image
         raise InputError(
             f"no canary can run beside {name}: {reason.text}",
             where=reason.where,
-            hint="deploy without --canary; where two containers may share a volume, say so with 'order: start-first'",
+            hint="deploy without a canary; where two containers may share a volume, say so with 'order: start-first'",
         )
     if service.hosts:
         raise InputError(

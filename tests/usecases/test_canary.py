@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from stackctl.adapters.fakes.faults import Killed
 from stackctl.engine.probe import trace
 from stackctl.errors import ExitCode, InputError, StackctlError
 from stackctl.model import deploying
 from stackctl.model.fields import Request
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Response
+from stackctl.plan.deploy import AwaitNew
 from stackctl.stackfile.canaries import Share
 from stackctl.usecases import canary
 from stackctl.usecases.deploy import DeployOptions, deploy
@@ -212,6 +214,12 @@ def test_a_site_that_is_removed_takes_its_canary_along(on: World) -> None:
     assert (images(on), images(on, NEW)) == ([], [])
 
 
+def test_a_service_that_is_kept_without_its_site_keeps_no_canary(on: World) -> None:
+    done(on.remove("one.example.com", keep_service=True))
+    assert "one-canary" not in on.text
+    assert (images(on), images(on, NEW)) == (["one:latest"], [])
+
+
 def test_a_canary_is_not_removed_while_a_site_that_has_it_does_not_change(on: World) -> None:
     done(on.add("shop.example.com", service="one"))
     done(abort(on))
@@ -316,6 +324,18 @@ def test_a_volume_that_only_the_image_declares_would_be_empty(app: World) -> Non
         begin(app)
 
 
+def test_what_a_canary_was_given_beside_its_image_is_not_lost(on: World) -> None:
+    on.edit("    extends:\n", "    environment: {BETA: '1'}\n    extends:\n")
+    done(on.up())
+    before = on.tree()
+    with pytest.raises(InputError, match="one-canary has environment of its own") as refused:
+        promote(on)
+    assert refused.value.where == on.line_of("    environment: {B")
+    assert on.tree() == before
+    done(abort(on))
+    assert not images(on, NEW)
+
+
 def test_an_image_that_cannot_be_pulled_changes_nothing(app: World) -> None:
     before = app.tree()
     with pytest.raises(StackctlError, match="cannot be pulled"):
@@ -401,6 +421,29 @@ def test_a_canary_that_never_gets_ready_is_taken_away(how: str, app: World) -> N
     assert SAID[how] in failed.changes[0]
     done(app.rollback())
     assert "path: /up" not in app.text, "the state before the last change, not before the failure"
+
+
+def test_a_begin_that_was_killed_and_never_gets_ready_can_be_aborted(app: World) -> None:
+    before, live = app.text, app.live()
+    app.fake.faults.exits.add(NEW)
+    begin_ = app.report.begin
+
+    def killed(operation: object) -> None:
+        if isinstance(operation, AwaitNew):
+            raise Killed(operation.text)
+        begin_(operation)  # type: ignore[arg-type]
+
+    app.report.begin = killed  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        begin(app)
+    app.report.begin = begin_  # type: ignore[method-assign]
+    result = app.up()
+    assert result.code == ExitCode.DEPLOY_FAILED
+    assert "end the canary with 'stackctl abort one'" in (result.errors[0].hint or "")
+    assert (images(app, NEW), app.live()[CONF]) == ([], live[CONF])
+    done(abort(app))
+    assert app.text == before
+    assert not done(app.up()).plan
 
 
 @pytest.mark.parametrize("how", ["exits", "cannot start"])
