@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stackctl.certs.lineage import Certificate, Lineage
-from stackctl.model.layout import FULLCHAIN, PAIRS_OF_LINEAGES, PAIRS_OF_STORED, PRIVKEY, Place
+from stackctl.model.layout import FULLCHAIN, PAIRS_OF_LINEAGES, PAIRS_OF_STORED, PRIVKEY, Place, site_file
 
 _MISSING = "the proxy has no copy of it"
 _DIFFERS = "the proxy has another copy of it"
@@ -27,7 +27,7 @@ def lineage_pair(lineage: str) -> Pair:
 
 def stored_pair(site: str) -> Pair:
     """Return where the proxy finds the certificate that is stored for a site."""
-    return _pair(PAIRS_OF_STORED / site)
+    return _pair(PAIRS_OF_STORED / site_file(site))
 
 
 def _pair(folder: Place) -> Pair:

@@ -18,6 +18,7 @@ from stackctl.certs.issuer.pair import PairFiles, pair_problem
 from stackctl.certs.issuer.versions import Condition, LineageFiles
 from stackctl.certs.renewal import renews_by_dns
 from stackctl.model.acme import LETSENCRYPT_STAGING
+from stackctl.model.dns_providers import AUTHENTICATOR
 
 _SECTION = re.compile(r"^\[renewalparams\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILINE)
 _SERVER = re.compile(r"^server *= *(\S+)", re.MULTILINE)
@@ -117,13 +118,13 @@ class Lineage:
 
     @property
     def own_way(self) -> bool:
-        """Whether only certbot can renew it, as its renewal file says: by DNS, or with a wildcard.
+        """Whether only certbot can renew it, as its renewal file says: by another plugin for DNS, or with a wildcard.
 
         A request over HTTP-01 would lose a wildcard, and need names that resolve to this host; DNS-01 does not.
         """
         certificate = self.certificate or self.repaired
         wild = certificate is not None and any(name.startswith("*.") for name in certificate.names)
-        return wild or renews_by_dns(self.authenticator)
+        return self.authenticator != AUTHENTICATOR and (wild or renews_by_dns(self.authenticator))
 
     @property
     def usable(self) -> bool:

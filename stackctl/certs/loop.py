@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackctl.certs.issuer.single import problem_in
+from stackctl.model.layout import RENEWALS
 from stackctl.times import read_seconds
 from stackctl.wording import shortened
 
 _FAILED = re.compile(r"Failed to renew certificate (?P<name>\S+) with error: (?P<error>.*)")
 _BROKEN = re.compile(r"Renewal configuration file \S*/(?P<name>[^/\s]+)\.conf\b(?P<error>.*)")
 _DETAIL = re.compile(r" *Detail: (?P<text>.*)")
+
+_ARI = b"[acme_renewal_info]"
+"""The section that certbot writes at the end of a renewal file (RFC 9773)."""
 
 _MOST = 240
 """Characters of certbot's words about one certificate."""
@@ -42,9 +46,19 @@ class Failure:
 
 def state_digest(files: Mapping[str, bytes | None], not_links: Iterable[str] = ()) -> str:
     """Return the digest that the loop records of what certbot reads: ``files`` of its tree, by their paths."""
-    lines = [f"{hashlib.sha256(body).hexdigest()}  {path}" for path, body in files.items() if body is not None]
+    bodies = {path: _read(path, body) for path, body in files.items() if body is not None}
+    lines = [f"{hashlib.sha256(body).hexdigest()}  {path}" for path, body in bodies.items()]
     text = "".join(f"{line}\n" for line in sorted((*lines, *(f"file {path}" for path in not_links))))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(path: str, body: bytes) -> bytes:
+    """Return a file as the loop remembers it: a renewal file without the time that certbot notes at each round."""
+    if not path.startswith(f"{RENEWALS}/"):
+        return body
+    lines = body.splitlines()
+    end = next((number for number, line in enumerate(lines) if line.startswith(_ARI)), len(lines))
+    return b"".join(line + b"\n" for line in lines[:end])
 
 
 def read_failure(text: str) -> Failure:

@@ -78,7 +78,7 @@ def refused(directory: str, names: Sequence[str], profile: str | None) -> Rule |
         by = f" with the profile {profile}" if profile in policy.by_profile else ""
         text = f"{len(names)} names are too many for one certificate: {policy.who} allows {most}{by}"
         return Rule(text, _FEWER_NAMES)
-    broken = next((rule for name in names if (rule := _name_rule(policy, name)) is not None), None)
+    broken = next((rule for name in names if (rule := _name_rule(policy, name.removeprefix("*."))) is not None), None)
     return None if broken is None else Rule(broken, _OTHER_NAME)
 
 

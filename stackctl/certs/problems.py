@@ -28,8 +28,16 @@ _HINTS = {
 }
 
 
-def hint_for(problem: str | None) -> str | None:
-    """Return the hint for the problem type ``problem``, a URN or its last part."""
+_RECORDS = dict.fromkeys(
+    ("dns", "unauthorized"),
+    "all name servers had the record: the CA may ask others, or DNSSEC is broken; see 'stackctl dns test'",
+)
+"""The hints for names that are proved by DNS-01."""
+
+
+def hint_for(problem: str | None, *, dns: bool = False) -> str | None:
+    """Return the hint for the problem type ``problem``, a URN or its last part; ``dns`` is for names by DNS-01."""
     if problem is None:
         return None
-    return _HINTS.get(problem.removeprefix(_PREFIX))
+    kind = problem.removeprefix(_PREFIX)
+    return (_RECORDS.get(kind) if dns else None) or _HINTS.get(kind)

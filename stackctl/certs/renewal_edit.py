@@ -14,6 +14,7 @@ from functools import lru_cache
 from stackctl.certs.lineage import SHORT_LIFETIME
 from stackctl.certs.renewal import PARAMETERS, RenewalFile, parse_renewal, renews_by_dns
 from stackctl.model.acme import Acme, KeyType
+from stackctl.model.dns_providers import AUTHENTICATOR
 from stackctl.model.layout import ARCHIVES, CERTBOT_CONF, STAMPS, WEBROOT
 
 _ENTRY = re.compile(r"(?P<key>[A-Za-z0-9_.*-]+)\s*=\s*(?P<value>.*?)\s*\Z")
@@ -41,6 +42,7 @@ class Wanted:
         accounts: the ids of the accounts at the stack's CA.
         account: the one in use; None if there is none.
         lifetime: of the current certificate; None if it is unknown.
+        dns: whether its names are proved by DNS-01 with the zones of ``x-stackctl``.
     """
 
     acme: Acme
@@ -48,6 +50,7 @@ class Wanted:
     accounts: frozenset[str] = frozenset()
     account: str | None = None
     lifetime: timedelta | None = None
+    dns: bool = False
 
 
 def aligned(text: str, wanted: Wanted, *, adopting: bool = False) -> tuple[str, list[str]]:
@@ -60,14 +63,15 @@ def aligned(text: str, wanted: Wanted, *, adopting: bool = False) -> tuple[str, 
     if not params.get("server"):
         return text, []
     authenticator = params.get("authenticator")
-    by_dns = renews_by_dns(authenticator)
+    # Another plugin's file is taken over where the zones are known; a wildcard stays with it as long as they are not.
+    by_dns = renews_by_dns(authenticator) and authenticator != AUTHENTICATOR and not wanted.dns
     if by_dns and not adopting:
         return text, []
     lines, changes = _relocated(text.splitlines())
     lines, removed = _without(lines, hooks=not wanted.acme.hooks, foreign=not by_dns)
     changes += removed
     if not by_dns:
-        lines, more = _by_webroot(lines, wanted.names)
+        lines, more = _by_dns(lines) if wanted.dns else _by_webroot(lines, wanted.names)
         changes += more
         for edit in (_with_ca, _with_key, _with_profile, _with_period):
             lines, more = edit(lines, wanted)
@@ -134,6 +138,21 @@ def _by_webroot(lines: list[str], names: Iterable[str]) -> tuple[list[str], list
     where = [f"{name} = {WEBROOT.mount}" for name in names if "*" not in name]
     change = f"authenticator {kind or 'none'} is changed to webroot {WEBROOT.mount}"
     return _with_webroot(lines, params, where), [change]
+
+
+def _by_dns(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Let it renew by the zones of ``x-stackctl``."""
+    kind = _params(lines).get("authenticator")
+    if kind == AUTHENTICATOR:
+        return lines, []
+    done: list[str] = []
+    section = ""
+    for line in lines:
+        bare = line.strip()
+        section = bare.strip("[] ") if bare.startswith("[") else section
+        if section != "webroot_map" and not re.match(r"webroot_(?:path|map)\s*=", bare):
+            done.append(line)
+    return _set(done, "authenticator", AUTHENTICATOR), [f"authenticator {kind or 'none'} is changed to {AUTHENTICATOR}"]
 
 
 def _with_webroot(lines: list[str], params: list[str], where: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stackctl.model.acme import Acme, KeyType
+from stackctl.model.dns_providers import AUTHENTICATOR
 from stackctl.model.layout import WEBROOT
 from stackctl.model.values import Domain
 
@@ -17,6 +18,7 @@ class CertificateRequest:
         force: replaces a certificate that is not due; only the user requests that.
         own_way: renews the lineage as its renewal file says, with the names that it has.
         todo: what to do instead, if stackctl does not send it; else None.
+        dns: proves the names by DNS-01.
     """
 
     lineage: str
@@ -28,6 +30,7 @@ class CertificateRequest:
     todo: str | None = None
     acme: Acme | None = None
     """How it is requested, if not as all others."""
+    dns: bool = False
 
 
 def certonly(request: CertificateRequest, acme: Acme, account: str | None = None) -> list[str]:
@@ -43,7 +46,8 @@ def certonly(request: CertificateRequest, acme: Acme, account: str | None = None
         argv = ["renew", "--non-interactive", "--cert-name", request.lineage, "--no-random-sleep-on-renew"]
         argv += ["--force-renewal"] if request.force else []
         return [*argv, "--server", request.server or acme.directory]
-    argv = ["certonly", "--non-interactive", "--webroot", "--webroot-path", WEBROOT.mount]
+    argv = ["certonly", "--non-interactive"]
+    argv += ["--authenticator", AUTHENTICATOR] if request.dns else ["--webroot", "--webroot-path", WEBROOT.mount]
     argv += ["--cert-name", request.lineage, "--renew-with-new-domains"]
     argv += ["--force-renewal"] if request.force else ["--keep-until-expiring"]
     for name in request.names:

@@ -34,13 +34,18 @@ class TreeSettings:
     account: str | None = None
     elsewhere: Mapping[str, tuple[frozenset[str], str | None]] = field(default_factory=dict)
 
-    def renewal(self, lineage: Lineage, acme: Acme, *, adopting: bool = False) -> tuple[str, list[str]]:
-        """Return the renewal file of a lineage brought in line, and a description of each change."""
+    def renewal(
+        self, lineage: Lineage, acme: Acme, *, adopting: bool = False, dns: bool = False
+    ) -> tuple[str, list[str]]:
+        """Return the renewal file of a lineage brought in line, and a description of each change.
+
+        ``dns`` is whether its names are proved by the zones of ``x-stackctl``.
+        """
         text = self.renewals.get(lineage.name, "")
         one = lineage.certificate
         names, life = (one.names, one.not_after - one.not_before) if one else ((), None)
         accounts, account = self.elsewhere.get(acme.directory, (self.accounts, self.account))
-        wanted = Wanted(acme, names or (lineage.name,), accounts, account, life)
+        wanted = Wanted(acme, names or (lineage.name,), accounts, account, life, dns)
         return aligned(text, wanted, adopting=adopting)
 
     def global_changes(self, acme: Acme) -> list[str]:

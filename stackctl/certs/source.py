@@ -66,6 +66,6 @@ class CertificateSource(Protocol):
 S = TypeVar("S", bound=CertificateSource)
 
 
-def source_of(sources: Mapping[str, S], stack: Stack, site: Site) -> S:
-    """Return the first of ``sources`` that owns ``site``; the last one owns every remaining site."""
-    return next(source for source in sources.values() if source.owns(stack, site))
+def source_of(sources: Mapping[str, S], stack: Stack, *sites: Site) -> S:
+    """Return the first of ``sources`` that owns one of ``sites``, which share a certificate; the last owns all."""
+    return next(source for source in sources.values() if any(source.owns(stack, site) for site in sites))

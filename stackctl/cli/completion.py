@@ -49,6 +49,11 @@ def certificates(ctx: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, lambda: _certificates(_directory(ctx)))
 
 
+def zones(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the zones in which names are proved by DNS-01."""
+    return _beginning(incomplete, lambda: _zones(_directory(ctx)))
+
+
 def _beginning(incomplete: str, find: Callable[[], Iterator[str]]) -> list[str]:
     with suppress(Exception):  # no traceback at the user's prompt for a half-written file
         return list(dict.fromkeys(name for name in find() if name.startswith(incomplete)))
@@ -75,7 +80,7 @@ def _files(directory: Path) -> Iterator[dict[str, Any]]:
     for path in (files.main, *files.others):
         doc = Document.parse(read_regular(path).decode("utf-8"), path.name)
         lists = {key: doc.data(("x-stackctl", key)) or [] for key in ("apps", "redirects", "streams")}
-        yield {"services": doc.data(("services",)) or {}, **lists}
+        yield {"services": doc.data(("services",)) or {}, "dns": doc.data(("x-stackctl", "dns")) or {}, **lists}
 
 
 def _domains(directory: Path, *, paths: bool = False) -> Iterator[str]:
@@ -91,6 +96,11 @@ def _domains(directory: Path, *, paths: bool = False) -> Iterator[str]:
 
 def _texts(written: Any) -> list[str]:  # noqa: ANN401  (YAML holds anything)
     return list(map(str, [written] if isinstance(written, str) else written or ()))
+
+
+def _zones(directory: Path) -> Iterator[str]:
+    for file in _files(directory):
+        yield from map(str, file["dns"])
 
 
 def _streams(directory: Path) -> Iterator[str]:

@@ -21,6 +21,7 @@ from stackctl.cli.commands import (
     cert_import,
     config,
     deploy,
+    dns,
     doctor,
     down,
     edit,
@@ -140,6 +141,11 @@ _GROUPS: dict[str, tuple[str, str, dict[str, Callable[..., None]]]] = {
         "Looking",
         "Show the servers of a site, and drain one of them.",
         {"show": servers.show, "drain": servers.drain, "enable": servers.enable, "weight": servers.weight},
+    ),
+    "dns": (
+        "Certificates",
+        "Prove names by DNS-01: wildcards, and hosts whose port 80 is closed.",
+        {"add": dns.add, "test": dns.check, "list": dns.list_zones, "remove": dns.remove},
     ),
     "cert": (
         "Certificates",

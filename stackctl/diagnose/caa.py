@@ -12,7 +12,8 @@ IDENTITIES = {LETSENCRYPT: ("letsencrypt.org",), LETSENCRYPT_STAGING: ("letsencr
 
 _KNOWN_TAGS = {"issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"}
 _CRITICAL = 128
-_METHOD = "http-01"
+HTTP, DNS = "http-01", "dns-01"
+"""The methods of validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +24,21 @@ class Permission:
     reason: str
 
 
-def permission(records: Sequence[str], identities: Sequence[str] | None) -> Permission:
-    """Return whether the relevant record set, each ``FLAGS TAG VALUE``, lets the CA issue for a non-wildcard name.
+def permission(
+    records: Sequence[str], identities: Sequence[str] | None, method: str = HTTP, *, wild: bool = False
+) -> Permission:
+    """Return whether the relevant record set, each ``FLAGS TAG VALUE``, lets the CA issue for a name.
 
-    ``identities`` are the names of the CA in CAA records; None where they are not known.
+    ``identities`` are the names of the CA in CAA records; None where they are not known. ``method`` is how it validates
+    the name, ``wild`` whether that is a wildcard.
     """
     sets = [_split(record) for record in records]
     for flags, tag, _ in sets:
         if flags & _CRITICAL and tag not in _KNOWN_TAGS:
             return Permission(allowed=False, reason=f"a critical record '{tag}' forbids every CA that does not know it")
     issuers = [value for _, tag, value in sets if tag == "issue"]
+    if wild:  # RFC 8659, section 4.3
+        issuers = [value for _, tag, value in sets if tag == "issuewild"] or issuers
     if not issuers:
         return Permission(allowed=True, reason="no record restricts who may issue")
     named = [_issuer(value) for value in issuers]
@@ -44,14 +50,14 @@ def permission(records: Sequence[str], identities: Sequence[str] | None) -> Perm
     own = [parameters for name, parameters in named if name in accepted]
     if not own:
         return Permission(allowed=False, reason=f"{only}, and this CA is {', '.join(identities)}")
-    return _by_parameters(own, allowed)
+    return _by_parameters(own, allowed, method)
 
 
-def _by_parameters(own: Sequence[dict[str, str]], allowed: str) -> Permission:
+def _by_parameters(own: Sequence[dict[str, str]], allowed: str, method: str) -> Permission:
     """Restrict the permission by the parameters of the records that name the CA (RFC 8657)."""
-    fitting = [parameters for parameters in own if _METHOD in parameters.get("validationmethods", _METHOD).split(",")]
+    fitting = [parameters for parameters in own if method in parameters.get("validationmethods", method).split(",")]
     if not fitting:
-        return Permission(allowed=False, reason=f"{allowed} may not validate by {_METHOD} (RFC 8657)")
+        return Permission(allowed=False, reason=f"{allowed} may not validate by {method} (RFC 8657)")
     if all("accounturi" in parameters for parameters in fitting):
         return Permission(allowed=None, reason=f"{allowed} may issue for one account only (RFC 8657)")
     return Permission(allowed=True, reason=f"{allowed} may issue")

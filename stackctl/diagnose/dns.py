@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stackctl.certs.ledger import Refusal
 from stackctl.certs.policy import Rule
-from stackctl.diagnose.caa import Permission, permission
+from stackctl.diagnose.caa import HTTP, Permission, permission
 from stackctl.diagnose.cdn import cdn_of
 from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
 from stackctl.model.endpoints import HTTP_PORT, PortBinding
@@ -37,16 +37,21 @@ class ProbeFile:
 
 @dataclass(frozen=True, slots=True)
 class CaaFacts:
-    """The relevant CAA records of a name (RFC 8659, section 3), found at ``at``: the name or one above it."""
+    """The relevant CAA records of a name (RFC 8659, section 3), found at ``at``: the name or one above it.
+
+    ``method`` is how the CA validates the name, ``wild`` whether that is a wildcard.
+    """
 
     lookup: Lookup
     at: str
     identities: tuple[str, ...] | None = None
+    method: str = HTTP
+    wild: bool = False
 
     @property
     def permission(self) -> Permission:
         """Whether they let the configured CA issue."""
-        return permission(self.lookup.records, self.identities)
+        return permission(self.lookup.records, self.identities, self.method, wild=self.wild)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ def judge_name(facts: NameFacts) -> list[Check]:
         because = "no resolver answers" if facts.v4.answer is Answer.SILENT else "the name has no address"
         return [*checks, *skipped(("caa", "reach"), because, name)]
     if facts.caa is not None:
-        checks.append(_caa(facts, facts.caa))
+        checks.append(judge_caa(name, facts.caa))
     if facts.fetched is None:
         checks += skipped(("reach",), facts.unfetched or "there is no stack here", name)
     else:
@@ -162,8 +167,9 @@ def _all(facts: NameFacts) -> tuple[str, ...]:
     return (*facts.v4.records, *facts.v6.records)
 
 
-def _caa(facts: NameFacts, caa: CaaFacts) -> Check:
-    name, lookup = facts.name, caa.lookup
+def judge_caa(name: Domain, caa: CaaFacts) -> Check:
+    """Check whether the CAA records of a name let the CA issue."""
+    lookup = caa.lookup
     if lookup.answer is Answer.FAILED:
         todo = f"contact the operator of the DNS servers of {caa.at}: a CA does not issue without an answer"
         text = f"the CAA records of {caa.at} cannot be looked up: its DNS servers fail (SERVFAIL)"

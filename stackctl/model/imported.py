@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 from stackctl.errors import InputError
-from stackctl.model.values import domain, lineage
+from stackctl.model.layout import site_file
+from stackctl.model.values import lineage, site_domain
+from stackctl.model.wildcards import is_wildcard
 
 WORD = "imported"
 """The value of ``certificate`` for the certificate that was imported for the site itself."""
@@ -14,8 +16,6 @@ WORD = "imported"
 FALLBACK_DAYS = 7
 """How many days before its end another certificate takes the place of an imported one, unless the file says it."""
 
-_WILDCARD = "*."
-_FOLDER_OF_WILDCARD = "_wildcard."
 _STEP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z")
 
 
@@ -57,8 +57,8 @@ class Imported:
 
 def import_name(text: str) -> str:
     """Return ``text`` as the name of an imported certificate, which names a folder; that of a wildcard has no star."""
-    if text.startswith(_WILDCARD):
-        return f"{_FOLDER_OF_WILDCARD}{domain(text.removeprefix(_WILDCARD))}"
+    if is_wildcard(text):
+        return site_file(site_domain(text))
     try:
         return lineage(text)
     except InputError as error:

@@ -93,10 +93,32 @@ TRUST = Place(f"{CA.path}/trust", "/etc/stackctl/trust")
 TRUST_BUNDLE = TRUST / "bundle.pem"
 """The roots that this host trusts, and that of the stack's own CA."""
 
+DNS = Place("data/dns", "/etc/stackctl/dns")
+"""The credentials of DNS providers, which only the certbot container sees; and certbot's plugin for them."""
+
+DNS_PLUGIN = DNS / "plugin"
+DNS_ZONES = DNS / "zones.json"
+"""The zones as certbot's plugin reads them; there is no credential in it."""
+
+_WILDCARD = "_wildcard."
+
+
+def site_file(site: str) -> str:
+    """Return the name of files and folders of a site: its own, of a wildcard without the character that shells expand.
+
+    No name of a site begins with an underscore.
+    """
+    return f"{_WILDCARD}{site.removeprefix('*.')}" if site.startswith("*.") else site
+
+
+def site_of_file(name: str) -> str:
+    """Return the site whose files have this name."""
+    return f"*.{name.removeprefix(_WILDCARD)}" if name.startswith(_WILDCARD) else name
+
 
 def site_certs(site: str) -> str:
     """Return the folder of a site's dummy or imported certificate."""
-    return f"{CERTS}/{site}"
+    return f"{CERTS}/{site_file(site)}"
 
 
 # certbot
@@ -185,7 +207,7 @@ def lineage_files(lineage: str) -> tuple[str, str, str]:
 
 GITIGNORE = ".gitignore"
 DOCKERIGNORE = ".dockerignore"
-SECRET_FOLDERS = (STATE, CERTBOT, CERTS, CA.path)
+SECRET_FOLDERS = (STATE, CERTBOT, CERTS, CA.path, DNS.path)
 """The folders with private keys, and with copies of Compose files, which can hold passwords."""
 
 

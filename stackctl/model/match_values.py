@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from stackctl.errors import InputError
 from stackctl.model.matching import Network, PathKind, PathMatch, Text
 from stackctl.model.patterns import pattern
-from stackctl.model.values import Domain, domain
+from stackctl.model.values import Domain, site_domain
 
 LONGEST = 500
 """Characters of a path, of a regular expression and of a value."""
@@ -29,7 +29,7 @@ def site_and_path(text: str) -> tuple[Domain, PathMatch | None]:
     """Return ``text`` as ``[https://]DOMAIN[/PATH]``; the path is None without a slash behind the name."""
     bare = re.sub(r"\Ahttps?://", "", text.strip(" "), flags=re.IGNORECASE)
     name, slash, rest = bare.partition("/")
-    return domain(name), path_prefix(f"/{rest}") if slash else None
+    return site_domain(name), path_prefix(f"/{rest}") if slash else None
 
 
 def exact_path(text: str) -> PathMatch:

@@ -10,6 +10,7 @@ from stackctl.model.balancing import Balance, HashKey, Sticky
 from stackctl.model.endpoints import Endpoint, Upstream
 from stackctl.model.health import ActiveCheck
 from stackctl.model.imported import Imported
+from stackctl.model.layout import site_file
 from stackctl.model.matching import EVERY_PATH, Match
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
 from stackctl.model.values import Domain, ServiceName
@@ -163,11 +164,7 @@ Action = Backend | Redirect | Answer
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Settings of one site, or defaults of all: sizes and times with their units.
-
-    Attributes:
-        buffering: whether the proxy stores bodies in temporary files where the app or the client is slower.
-    """
+    """Settings of one site, or defaults of all; with ``buffering`` bodies are stored where a side is slower."""
 
     body_size: str = "64m"
     connect_timeout: str = "5s"
@@ -230,7 +227,7 @@ class Site:
         canonical: the one of its names to which the others are redirected; None if each is served.
         errors: the pages that the proxy shows in the place of its own.
         maintenance: None while the site is served.
-        local: whether the stack's own CA issues its certificate.
+        local: whether the stack's own CA issues its certificate; ``dns`` whether its names are proved by DNS-01.
         issuance: how its certificate is requested, where that is not as for all sites.
     """
 
@@ -245,6 +242,7 @@ class Site:
     local: bool = False
     issuance: OwnIssuance = field(default_factory=OwnIssuance)
     imported: Imported | None = None
+    dns: bool = False
 
     @property
     def name(self) -> Domain:
@@ -254,7 +252,7 @@ class Site:
     @property
     def lineage(self) -> str:
         """The name of its certificate's lineage."""
-        return self.name if self.local or self.certificate is None else self.certificate
+        return site_file(self.name) if self.local or self.certificate is None else self.certificate
 
     @property
     def aliases(self) -> tuple[Domain, ...]:

@@ -8,12 +8,14 @@ from enum import StrEnum
 
 from stackctl.model.acme import LOCAL, Acme, OwnIssuance
 from stackctl.model.deploying import DeploySettings
+from stackctl.model.dns_zones import DnsZone
 from stackctl.model.endpoints import Listener, Scheme
 from stackctl.model.health import ActiveCheck
 from stackctl.model.pages import PageFile
 from stackctl.model.routing import Backend, Redirect, Route, Site
 from stackctl.model.streams import Stream
 from stackctl.model.values import Domain, ServiceName
+from stackctl.model.wildcards import wildcard_of
 
 
 class TlsPolicy(StrEnum):
@@ -85,6 +87,7 @@ class Stack:
         unknown: what requests for other names than those of the sites get.
         pages: the content of each page, by its path.
         streams: what is passed on without HTTP.
+        dns: the zones in which names are proved by DNS-01.
     """
 
     acme: Acme
@@ -97,6 +100,7 @@ class Stack:
     unknown: UnknownNames = field(default_factory=UnknownNames)
     pages: Mapping[str, bytes] = field(default_factory=dict)
     streams: tuple[Stream, ...] = ()
+    dns: tuple[DnsZone, ...] = ()
 
     @property
     def passthroughs(self) -> tuple[Stream, ...]:
@@ -140,3 +144,7 @@ class Stack:
     def site(self, name: str) -> Site | None:
         """Return the site that has ``name``, as its own name or as an alias."""
         return next((site for site in self.sites if name in site.domains), None)
+
+    def site_of(self, host: str) -> Site | None:
+        """Return the site that answers requests for ``host``: the one that has the name, else a wildcard above it."""
+        return self.site(host) or self.site(wildcard_of(host))

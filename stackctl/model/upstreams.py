@@ -24,7 +24,7 @@ def loop(server: Server, stack: Stack, names: Collection[str], own: Callable[[],
     if server.service == stack.certbot:
         return f"{at} is the certbot service of the stack, which serves no site"
     published = {listener.at.port: listener.at.address for listener in stack.proxy.listeners}
-    if stack.site(at.host) is not None and at.port in {*published, HTTP_PORT, HTTPS_PORT}:
+    if stack.site_of(at.host) is not None and at.port in {*published, HTTP_PORT, HTTPS_PORT}:
         return f"{at.host} is a site of this stack: every request would come back to the proxy"
     if at.is_address and at.port in published and _meets(at, published[at.port]) and at.host in own():
         return f"{at} is where the proxy is published on this host: every request would come back to it"

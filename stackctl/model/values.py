@@ -14,11 +14,12 @@ from urllib.parse import quote, urlsplit
 from stackctl.errors import InputError
 
 Domain = NewType("Domain", str)
-"""A lower-case, punycoded DNS name of at least two labels."""
+"""A lower-case, punycoded DNS name of at least two labels; a name of a site may be a wildcard: ``*.example.com``."""
 
 ServiceName = NewType("ServiceName", str)
 """A Compose service name."""
 
+_WILD = "*."
 _CA_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,100}\.ca\.pem\Z")
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 # The Compose specification allows more, but a service is also a DNS name on the network.
@@ -50,11 +51,8 @@ def domain(text: str) -> Domain:
     """Return ``text`` as a DNS name: lower case, IDNA encoded (RFC 5891, UTS 46), no trailing dot."""
     name = text.strip(" ").removesuffix(".")
     shown = repr(text)
-    if name.startswith("*."):
-        raise InputError(
-            f"{shown} is a wildcard",
-            hint="a wildcard certificate needs DNS-01, which is not supported yet; list each name",
-        )
+    if name.startswith(_WILD):
+        raise InputError(f"{shown} is a wildcard", hint="write one name here, such as www.example.com")
     if is_ip(name):
         raise InputError(f"{shown} is an IP address, not a domain", hint="use a DNS name that resolves to it")
     if not name.isascii():
@@ -85,6 +83,16 @@ def local_domain(text: str) -> str:
     """Return ``text`` as a domain that a local CA may issue for: it may have a single label, such as ``lan``."""
     below = text.strip(" ").removeprefix(".")
     return domain(f"x.{below}").removeprefix("x.")
+
+
+def site_domain(text: str) -> Domain:
+    """Return ``text`` as a name of a site: a DNS name, or ``*.NAME`` for all names one label below it."""
+    bare = text.strip(" ")
+    if not bare.startswith(_WILD):
+        return domain(text)
+    if "*" in bare.removeprefix(_WILD):
+        raise InputError(f"{text!r} has two asterisks", hint="a wildcard is for one label: write *.example.com")
+    return Domain(f"{_WILD}{domain(bare.removeprefix(_WILD))}")
 
 
 def _refuse_top(label: str, shown: str) -> None:

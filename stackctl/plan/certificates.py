@@ -15,13 +15,19 @@ from stackctl.wording import listed, moment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckNames(Operation):
-    """Check that names resolve to this host, so that a request that is certain to fail is not sent to the CA."""
+    """Check that names resolve to this host, so that a request that is certain to fail is not sent to the CA.
+
+    With ``dns`` a test record is written instead, by which the CA would prove them.
+    """
 
     names: tuple[Domain, ...]
     source: str
+    dns: bool = False
 
     @property
     def text(self) -> str:
+        if self.dns:
+            return f"write, see and delete a test record for {listed(self.names)}"
         return f"check that {listed(self.names)} {'resolve' if len(self.names) > 1 else 'resolves'} to this host"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stackctl.certs.copied import copy_cause, differs, stored_pair
 from stackctl.certs.held import Held, held
 from stackctl.certs.shelf import Shelf
-from stackctl.model.layout import HOOK, PAIRS_OF_LINEAGES
+from stackctl.model.layout import DNS_PLUGIN, DNS_ZONES, HOOK, PAIRS_OF_LINEAGES
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
@@ -71,6 +71,36 @@ class WriteHook(Operation):
         return f"write certbot's deploy hook {HOOK.path}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteDnsPlugin(Operation):
+    """Write certbot's plugin for DNS-01, and the zones that it reads."""
+
+    preparation = Preparation.HOOK
+
+    files: Mapping[str, bytes] = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """A short description of what it does."""
+        names = [path for path in self.files if path == DNS_ZONES.path]
+        return f"write {names[0]}" if len(self.files) == 1 and names else f"write certbot's plugin {DNS_PLUGIN.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCredentials(Operation):
+    """Store the credentials of a DNS provider, readable only by their owner; with no content delete them."""
+
+    preparation = Preparation.HOOK
+
+    path: str
+    content: bytes | None = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """A short description of what it does."""
+        return f"store the credentials {self.path}" if self.content is not None else f"delete {self.path}"
+
+
 def copy_operations(stack: Stack, shelf: Shelf, *, everything: bool) -> Iterator[Operation]:
     """Yield the copies that the sites need; with ``everything`` those of lineages without a site too."""
     there = {site: held(site, shelf) for site in stack.sites}
@@ -104,6 +134,14 @@ def unused_copies(stack: Stack, observed: Observed) -> Iterator[DropCopy]:
 def fits(site: Site, held: Held) -> bool:
     """Return whether what is stored for the site is not about to be replaced by a new dummy."""
     return held.real or (held.certificate is not None and set(held.certificate.names) >= set(site.domains))
+
+
+def dns_operations(observed: Observed, files: Mapping[str, bytes]) -> Iterator[WriteDnsPlugin]:
+    """Yield what writes the files of the plugin that are not as they have to be."""
+    changed = {path: content for path, content in files.items() if observed.dns_files.get(path) != content}
+    if changed:
+        cause = "the zones or the version changed" if observed.dns_files else "missing"
+        yield WriteDnsPlugin(files=changed, cause=cause)
 
 
 def hook_operations(observed: Observed, hook: Mapping[str, bytes]) -> Iterator[Operation]:

@@ -37,6 +37,7 @@ class Intent:
         eab_key: the MAC key of the external account binding to store, if it changes.
         contact_changed: whether the account's address is another one than in the last recorded state.
         new_root: whether the stack's own CA is replaced by a new one.
+        credentials: the files with credentials of DNS providers to store, by path; None to delete one.
         schema: the JSON Schema for editors; None leaves the file unchanged.
         custom: the user's own files for the proxy, by name; None leaves them unchanged.
         pages: the files that the proxy answers with, by path; None leaves them unchanged.
@@ -66,6 +67,7 @@ class Intent:
     eab_key: str | None = field(default=None, repr=False)
     contact_changed: bool = False
     new_root: bool = False
+    credentials: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)
     schema: bytes | None = None
     custom: Mapping[str, bytes] | None = None
     pages: Mapping[str, bytes] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
+from stackctl.certs.dns_files import dns_files
 from stackctl.certs.held import Held, held
 from stackctl.certs.hook import deploy_hook
 from stackctl.certs.request import CertificateRequest
@@ -16,7 +17,7 @@ from stackctl.model.streams import is_port
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import DeleteCertificate, Issue
 from stackctl.plan.contact import contact_operations
-from stackctl.plan.copies import copy_operations, fits, hook_operations, unused_copies
+from stackctl.plan.copies import StoreCredentials, copy_operations, dns_operations, fits, hook_operations, unused_copies
 from stackctl.plan.files import ProxyFiles
 from stackctl.plan.ignore_files import write_ignore_files
 from stackctl.plan.imports import handed_over, refused_imports, removed_imports, stored_imports, without_removed
@@ -157,6 +158,9 @@ class _Planner:
         if self.intent.focus is None:
             yield from write_ignore_files(observed)
             yield from hook_operations(observed, deploy_hook())
+        for path, content in self.intent.credentials.items():
+            yield StoreCredentials(path=path, content=content, cause="requested")
+        yield from dns_operations(observed, dns_files(self.stack.dns, self.stack.certbot))
         yield from self._write_custom()
         yield from self.imports
         if not self.intent.write_last:
@@ -224,8 +228,9 @@ class _Planner:
             yield ReloadProxy(cause=reload_cause, if_published=published)
         if start or reload_cause:
             yield from (self._verify(site, "the proxy loaded its files") for site in self.sites)
-            routed = {name for site in self.stack.sites for name in site.domains}
-            for name in sorted(name for name in set(self.files.gone()) - routed if not is_port(name)):
+            # A name under a wildcard is served on, by the site of that.
+            gone = (name for name in self.files.gone() if self.stack.site_of(name) is None and not is_port(name))
+            for name in sorted(gone):
                 yield VerifyGone(name=name, cause=f"{name} is no longer routed")
 
     def _load_renewed(self, *, published: bool) -> Iterator[Operation]:

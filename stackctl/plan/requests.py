@@ -28,7 +28,7 @@ def certificate_requests(
     for site in sites:
         lineage = own[site.name]
         sharing = tuple(sharers[lineage])
-        source = source_of(sources, stack, site)
+        source = source_of(sources, stack, *sharing)
         shelf = observed.shelf
         there = held(site, shelf)
         candidate = Candidate(stack, site, sharing, there, observed.now, shelf.local_ca, shelf.imported(site))
@@ -104,6 +104,7 @@ def name_checks(
             yield CheckNames(
                 names=issue.request.names,
                 source=issue.source,
+                dns=issue.request.dns,
                 cause="failed validations count against a limit",
                 scope=issue.scope,
                 sharing=issue.sharing,

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from stackctl.certs.cli_ini import aligned_ini
 from stackctl.certs.policy import refused
 from stackctl.certs.request import CertificateRequest
+from stackctl.model.dns_zones import provable
 from stackctl.model.layout import CLI_INI, renewal_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -52,7 +53,7 @@ def settings_operations(
             continue
         acme = stack.acme_of(*users[name])
         done.add(name)
-        content, changes = settings.renewal(lineage, acme)
+        content, changes = settings.renewal(lineage, acme, dns=provable(stack.dns, site))
         others = tuple(one.name for one in users[name] if one != site)
         if not changes:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from stackctl.model.balancing import Balance
+from stackctl.model.layout import site_file
 from stackctl.model.routing import Backend, Site
 from stackctl.model.shadowing import shadowed
 from stackctl.proxies.proxy import ProxyLayout
@@ -27,7 +28,9 @@ def misnamed_files(sites: Sequence[Site], custom: Mapping[str, bytes], layout: P
     """Yield a warning of each file of the user's own that is named after an alias: it follows a site's first name."""
     for site in sites:
         for file, wanted in [
-            (f"{alias}{end}", f"{site.name}{end}") for alias in site.aliases for end in layout.custom_ends
+            (f"{site_file(alias)}{end}", f"{site_file(site.name)}{end}")
+            for alias in site.aliases
+            for end in layout.custom_ends
         ]:
             included = any(file.encode() in content for name, content in custom.items() if name != file)
             if file in custom and not included:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from stackctl.stackfile.dns_keys import Challenge
 from stackctl.stackfile.imported_keys import CertificateKey
 
 Errors = Annotated[
@@ -17,6 +18,14 @@ InterceptErrors = Annotated[
     bool | None, Meta(description="These pages replace what the app answers with such a status, too")
 ]
 Canonical = Annotated[str | None, Meta(description="The name to which the other names of the site are redirected")]
+
+
+class AnswerKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
+    """``answer``: a fixed response."""
+
+    status: Annotated[int, Meta(ge=200, le=599, description="Status of the response")] = 200
+    text: Annotated[str, Meta(description="Its body")] = ""
+    content_type: Annotated[str, Meta(description="Media type of the body")] = "text/plain; charset=utf-8"
 
 
 class MaintenanceKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -43,6 +52,7 @@ class RedirectKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=T
     keep_path: Annotated[bool, Meta(description="Path and query of the request follow the URL")] = True
     code: Annotated[Literal[301, 302, 303, 307, 308], Meta(description="Status of the redirect")] = 308
     certificate: CertificateKey = None
+    challenge: Challenge = None
 
 
 class UnknownKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):

@@ -16,12 +16,13 @@ from stackctl.model.stack import ProxyService, UnknownNames
 from stackctl.model.values import Domain
 from stackctl.stackfile.answer_keys import MaintenanceKeys, UnknownKeys
 from stackctl.stackfile.certificates import certificate_of, split
+from stackctl.stackfile.dns_keys import DNS
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY, checked, decode
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys
 
 _OF_CERTIFICATE = ("ca", "key-type", "rsa-key-size", "profile")
-_OF_SITE = ("canonical", "errors", "intercept-errors", "maintenance", *_OF_CERTIFICATE)
+_OF_SITE = ("challenge", "canonical", "errors", "intercept-errors", "maintenance", *_OF_CERTIFICATE)
 """Keys of a whole site, which its block has."""
 
 
@@ -59,7 +60,7 @@ def _site_at(doc: Document, path: Path, sites: Sequence[Site]) -> Site:
         StackfileError: the site has another block, for its path ``/``.
     """
     names = (doc.data(path) or {}).get("domains") or ()
-    site = next(site for site in sites if any(values.domain(str(name)) in site.domains for name in names))
+    site = next(site for site in sites if any(values.site_domain(str(name)) in site.domains for name in names))
     if site.where != doc.where_of(path):
         key = next(key for key in _OF_SITE if doc.entry((*path, key)))
         raise StackfileError(
@@ -88,6 +89,7 @@ def _with_keys(doc: Document, path: Path, site: Site, shared: ErrorPages) -> Sit
         errors=_errors(doc, path, keys.errors, replace(shared, intercept=intercept)),
         maintenance=None if keys.maintenance is None else _maintenance(doc, path, keys.maintenance),
         issuance=_issuance(doc, path, keys),
+        dns=keys.challenge == DNS,
     )
 
 
@@ -149,7 +151,7 @@ def _redirected(doc: Document, top: StackKeys, sites: Sequence[Site], defaults: 
             raise StackfileError("'from' names nothing to redirect", where=where)
         for number, text in enumerate(written):
             place: Path = (*path, "from") if isinstance(keys.from_, str) else (*path, "from", number)
-            name = checked(doc, place, values.domain, text)
+            name = checked(doc, place, values.site_domain, text)
             if name in owners:
                 raise StackfileError(f"{name} is routed twice", where=doc.where_of(place), hint=f"see {owners[name]}")
             owners[name] = doc.where_of(place)
@@ -157,7 +159,7 @@ def _redirected(doc: Document, top: StackKeys, sites: Sequence[Site], defaults: 
         lineage, imported = split(names[0], certificate_of(doc, path, keys.certificate))
         action = _redirect(doc, (*path, "to"), keys.to, keys.code, keep_path=keys.keep_path)
         route = Route(Match(), action, where=where)
-        yield Site(tuple(names), (route,), defaults, where, lineage, imported=imported)
+        yield Site(tuple(names), (route,), defaults, where, lineage, imported=imported, dns=keys.challenge == DNS)
 
 
 def _redirect(doc: Document, place: Path, text: str, code: int, *, keep_path: bool) -> Redirect:
@@ -211,7 +213,7 @@ def unknown_names(doc: Document, top: StackKeys, sites: Sequence[Site]) -> Unkno
         return UnknownNames(redirect=_redirect(doc, (*path, "redirect"), keys.redirect, 302, keep_path=False))
     if keys.page is not None:
         return UnknownNames(page=_page(doc, (*path, "page"), keys.page))
-    name = checked(doc, (*path, "app"), values.domain, keys.app or "")
+    name = checked(doc, (*path, "app"), values.site_domain, keys.app or "")
     site = next((site for site in sites if name in site.domains), None)
     if site is None:
         raise StackfileError(f"no site has the name {name}", where=doc.where_of((*path, "app")))

@@ -15,7 +15,7 @@ from stackctl.model import values
 from stackctl.model.routing import Tuning
 from stackctl.spelling import nearest
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.schema import BLOCKS, LISTS, Tunable, known_keys
+from stackctl.stackfile.schema import BLOCKS, LISTS, MAPPINGS, Tunable, known_keys
 
 KEY = "x-stackctl"
 
@@ -153,6 +153,9 @@ def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -
         if key in LISTS and isinstance(value, list):
             for index, item in enumerate(value):
                 _refuse_unknown(doc, (*path, key, index), item, LISTS[key])
+        elif key in MAPPINGS and isinstance(value, dict):
+            for name, item in value.items():
+                _refuse_unknown(doc, (*path, key, name), item, MAPPINGS[key])
         elif key in BLOCKS:
             _refuse_unknown(doc, (*path, key), value, BLOCKS[key])
 

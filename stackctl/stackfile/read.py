@@ -16,12 +16,14 @@ from stackctl.model.stack import ProxyService, Stack, TlsPolicy
 from stackctl.stackfile.answers import refuse_circles, unknown_names, with_answers
 from stackctl.stackfile.blocks import Block
 from stackctl.stackfile.deploys import deploys_of
+from stackctl.stackfile.dns import read_zones
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY, checked, decode, tuning
 from stackctl.stackfile.schema import StackKeys
 from stackctl.stackfile.servers import with_services
 from stackctl.stackfile.sites import blocks_of, sites_of
 from stackctl.stackfile.streams import read_streams
+from stackctl.stackfile.wildcards import under_wildcards
 
 T = TypeVar("T")
 
@@ -63,6 +65,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
         deploys=deploys_of(doc, project),
         unknown=unknown_names(doc, top, sites),
         streams=read_streams(doc, top, sites, proxy, known),
+        dns=read_zones(doc, top),
     )
 
 
@@ -88,7 +91,7 @@ def read_sites(doc: Document) -> tuple[Site, ...]:
 
 def _sites(doc: Document, top: StackKeys, defaults: Tuning, known: Collection[str] | None) -> tuple[Site, ...]:
     sites = with_answers(doc, top, sites_of(doc, top, defaults, known), defaults)
-    return tuple(replace(site, local=(site.issuance.ca or top.ca) == LOCAL) for site in sites)
+    return under_wildcards([replace(site, local=(site.issuance.ca or top.ca) == LOCAL) for site in sites])
 
 
 def read_blocks(doc: Document) -> list[Block]:

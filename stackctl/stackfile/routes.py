@@ -9,11 +9,12 @@ from stackctl.errors import InputError, StackfileError
 from stackctl.model import action_values
 from stackctl.model.matching import EVERY_PATH, Conditions, Match
 from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Server, Speaks, Tuning
+from stackctl.stackfile.answer_keys import AnswerKeys
 from stackctl.stackfile.backends import backend_of, listed_servers, refuse_balance
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import checked, tuning
 from stackctl.stackfile.matches import has_prefix_alone, match_of, prefixes
-from stackctl.stackfile.schema import AnswerKeys, AppKeys, RouteKeys, ServiceKeys
+from stackctl.stackfile.schema import AppKeys, RouteKeys, ServiceKeys
 from stackctl.stackfile.servers import Services, outside_server, service_server
 
 TO_SERVER = ("service", "port", "upstream", "upstreams")

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from stackctl.stackfile import balance_keys, certificate_keys
 from stackctl.stackfile.answer_keys import (
+    AnswerKeys,
     Canonical,
     Errors,
     InterceptErrors,
@@ -23,6 +24,7 @@ from stackctl.stackfile.answer_keys import (
     RedirectKeys,
     UnknownKeys,
 )
+from stackctl.stackfile.dns_keys import Challenge, DnsKeys
 from stackctl.stackfile.health_keys import HealthBlock, HealthKeys
 from stackctl.stackfile.imported_keys import CertificateKey, ImportedKeys
 from stackctl.stackfile.stream_keys import StreamKeys
@@ -109,14 +111,6 @@ class MatchKeys(ConditionKeys, rename="kebab", forbid_unknown_fields=True, kw_on
     )
 
 
-class AnswerKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
-    """``answer``: a fixed response."""
-
-    status: Annotated[int, Meta(ge=200, le=599, description="Status of the response")] = 200
-    text: Annotated[str, Meta(description="Its body")] = ""
-    content_type: Annotated[str, Meta(description="Media type of the body")] = "text/plain; charset=utf-8"
-
-
 class BalanceKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     """Keys of what passes requests to servers."""
 
@@ -151,6 +145,7 @@ class RouteKeys(BalanceKeys, rename="kebab", forbid_unknown_fields=True, kw_only
 class SiteKeys(BalanceKeys, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     """Keys of a whole site."""
 
+    challenge: Challenge = None
     canonical: Canonical = None
     errors: Errors = {}
     intercept_errors: InterceptErrors = None
@@ -217,6 +212,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     errors: Errors = {}
     intercept_errors: InterceptErrors = None
     streams: Annotated[list[StreamKeys], Meta(description="What is passed on without HTTP")] = []
+    dns: Annotated[dict[str, DnsKeys], Meta(description="Zones in which names are proved by DNS-01")] = {}
 
 
 LISTS: dict[str, type[Struct]] = {
@@ -227,6 +223,9 @@ LISTS: dict[str, type[Struct]] = {
     "streams": StreamKeys,
 }
 """The shapes of the items of a list, by its key in any shape."""
+
+MAPPINGS: dict[str, type[Struct]] = {"dns": DnsKeys}
+"""The shapes of the values of a mapping with any keys, by its key."""
 
 BLOCKS: dict[str, type[Struct]] = {
     "upstream-tls": ServerTlsKeys,

@@ -18,6 +18,8 @@ from stackctl.model.layout import (
     CHAIN,
     CHECKED,
     CLI_INI,
+    DNS,
+    DNS_PLUGIN,
     FAILED,
     FULLCHAIN,
     HOOK,
@@ -41,6 +43,9 @@ HERE = "."
 TRUST = ("REQUESTS_CA_BUNDLE", CA_BUNDLE.mount)
 """The variable by which certbot trusts a CA, and its value in the container."""
 
+FINDS_PLUGIN = ("PYTHONPATH", DNS_PLUGIN.mount)
+"""The variable by which certbot finds its plugin for DNS-01, and its value in the container."""
+
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._~-]*\Z")
 
 _FIRST_KEYS = (
@@ -60,20 +65,20 @@ OWNED_KEYS = (*_FIRST_KEYS,)
 """Keys of its services that stackctl keeps up to date; all others belong to the user."""
 
 
-def certbot_block(service: str, image: str, *, with_bundle: bool, base: str = HERE) -> str:
-    """Return the certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`.
+def certbot_block(service: str, image: str, *, with_bundle: bool, with_dns: bool = False, base: str = HERE) -> str:
+    """Return the certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`, ``with_dns`` find :data:`DNS`.
 
     ``base`` is the stack's directory, relative to Compose's project directory.
     """
-    trust = TRUST[1] if with_bundle else None
+    variables = [*([TRUST] if with_bundle else []), *([FINDS_PLUGIN] if with_dns else [])]
     return signed(
         "compose/certbot.yml.j2",
         service,
         image=image,
-        ca_bundle=trust,
+        variables=variables,
         base=base,
         mounts=CERTBOT_MOUNTS,
-        ca=CA,
+        read_only=(CA, DNS) if with_dns else (CA,),
         conf=CERTBOT_CONF.mount,
         ini=CLI_INI,
         chain=CHAIN,

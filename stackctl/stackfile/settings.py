@@ -12,7 +12,7 @@ from msgspec import Struct, inspect
 
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.routing import Site
-from stackctl.model.values import domain
+from stackctl.model.values import site_domain
 from stackctl.spelling import nearest
 from stackctl.stackfile import flow
 from stackctl.stackfile.answer_keys import RedirectKeys
@@ -65,7 +65,7 @@ def _names(values: Document, block: Path) -> list[str]:
 
 def _canonical(name: str) -> str:
     try:
-        return domain(name)
+        return site_domain(name)
     except InputError:
         return name
 

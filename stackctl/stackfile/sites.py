@@ -79,7 +79,7 @@ def _block(  # noqa: PLR0913  (the block, and what it refers to)
     domains: list[Domain] = []
     for index, text in enumerate(keys.domains):
         place: Path = (*path, "domains", index)
-        name = checked(doc, place, values.domain, text)
+        name = checked(doc, place, values.site_domain, text)
         if name in domains:
             raise StackfileError(f"{name} is listed twice here", where=doc.where_of(place))
         domains.append(name)

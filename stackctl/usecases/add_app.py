@@ -222,7 +222,7 @@ def _edited(context: Context, doc: Document, wanted: AddApp, names: Sequence[Dom
 def _service_of(wanted: AddApp) -> ServiceName:
     """Return the default name of a service: the last part of its path, or the first label of the domain."""
     if wanted.path == EVERY_PATH:
-        return ServiceName(wanted.domain.split(".")[0])
+        return ServiceName(wanted.domain.removeprefix("*.").split(".")[0])
     try:
         return service_name(wanted.path.text.rpartition("/")[2])
     except InputError as error:

@@ -31,7 +31,7 @@ from stackctl.stackfile.read import read_keys, service_with_role
 from stackctl.stackfile.schema import editor_schema
 from stackctl.stackfile.siblings import included
 from stackctl.usecases.converge import Loaded, converge, interpolated, load, refuse_unknown_proxy
-from stackctl.usecases.refresh import refreshed_service, trusting
+from stackctl.usecases.refresh import refreshed_service, with_variable
 from stackctl.usecases.result import Result
 
 
@@ -169,17 +169,18 @@ def _roles(proxy: Proxy) -> dict[str, str]:
 
 
 def _block(  # noqa: PLR0913  (one service in one file)
-    proxy: Proxy, role: str, name: str, options: InitOptions, base: str, *, with_bundle: bool
+    proxy: Proxy, role: str, name: str, options: InitOptions, base: str, *, with_bundle: bool, with_dns: bool = False
 ) -> str:
     if role == "proxy":
         return proxy.service(name, options.proxy_image or proxy.default_image, *_ports(options), base)
     image = options.certbot_image or services.DEFAULT_CERTBOT_IMAGE
-    return services.certbot_block(name, image, with_bundle=with_bundle, base=base)
+    return services.certbot_block(name, image, with_bundle=with_bundle, with_dns=with_dns, base=base)
 
 
 def _completed(context: Context, doc: Document, options: InitOptions, asked: dict[str, Any]) -> Document:
     doc = _with_settings(context, doc, asked)
-    with_bundle = doc.data((KEY, "ca-bundle")) is not None
+    base = context.directory.base
+    with_bundle, with_dns = doc.data((KEY, "ca-bundle")) is not None, bool(doc.data((KEY, "dns")))
     kind = read_keys(interpolated(context, doc)).proxy
     refuse_unknown_proxy(context, doc, kind)
     proxy = context.proxies[kind]
@@ -192,17 +193,19 @@ def _completed(context: Context, doc: Document, options: InitOptions, asked: dic
                     where=doc.where_of(("services", name)),
                     hint="rename it: stackctl adds its own services for the proxy and certbot",
                 )
-            block = _block(proxy, role, name, options, context.directory.base, with_bundle=with_bundle)
+            block = _block(proxy, role, name, options, base, with_bundle=with_bundle, with_dns=with_dns)
             doc = edit.add_entry(doc, ("services",), block)
         else:
             _refuse_contradiction(doc, role, written, doc.data(("services", written)), options)
-            block = _block(proxy, role, written, options, context.directory.base, with_bundle=with_bundle)
+            block = _block(proxy, role, written, options, base, with_bundle=with_bundle, with_dns=with_dns)
             doc, edited = refreshed_service(doc, written, block)
             if edited:
                 where = doc.where_of(("services", written))
                 context.report.note(f"{where}: the service {written} was edited by hand and is left unchanged")
             if role == "certbot" and with_bundle:
-                doc = trusting(doc, written)
+                doc = with_variable(doc, written, services.TRUST)
+            if role == "certbot" and with_dns:
+                doc = with_variable(doc, written, services.FINDS_PLUGIN)
     return doc
 
 

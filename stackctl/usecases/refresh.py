@@ -41,11 +41,16 @@ def refreshed(context: Context, doc: Document) -> Document:
         doc = found if found is doc or _may_lose_certbots_tree(context, proxy, name) else doc
     name = service_with_role(doc, "certbot")
     if name is not None:
-        with_bundle = doc.data((KEY, "ca-bundle")) is not None
         block = services.certbot_block(
-            name, services.DEFAULT_CERTBOT_IMAGE, with_bundle=with_bundle, base=context.directory.base
+            name,
+            services.DEFAULT_CERTBOT_IMAGE,
+            with_bundle=doc.data((KEY, "ca-bundle")) is not None,
+            with_dns=_proves_by_dns(doc),
+            base=context.directory.base,
         )
         doc = _unless_inline(context, doc, "certbot", name, block)
+        if _proves_by_dns(doc):
+            doc = with_variable(doc, name, services.FINDS_PLUGIN)
     return doc
 
 
@@ -102,9 +107,13 @@ def refreshed_service(doc: Document, name: str, block: str) -> tuple[Document, b
     return edit.replace(doc, ("services", name, "labels", WRITTEN_LABEL), label), False
 
 
-def trusting(doc: Document, certbot: str) -> Document:
-    """Make certbot trust the CA bundle, unless the user set the variable."""
-    key, value = services.TRUST
+def _proves_by_dns(doc: Document) -> bool:
+    return bool(doc.data((KEY, "dns")))
+
+
+def with_variable(doc: Document, certbot: str, variable: tuple[str, str]) -> Document:
+    """Give certbot's environment a variable, unless the user set it."""
+    key, value = variable
     path = ("services", certbot, "environment")
     environment = doc.data(path) or {}
     if key in environment or any(str(item).startswith(f"{key}=") for item in environment):

@@ -35,7 +35,6 @@ NOT_DOMAINS = {
     "underscore": "a_b.example.com",
     "long label": f"{'a' * 64}.example.com",
     "long name": ".".join(["a" * 60] * 5),
-    "wildcard": "*.example.com",
     "IPv4": "10.0.0.5",
     "IPv6": "[::1]",
     "numeric end": "example.10",
@@ -57,7 +56,7 @@ def test_what_is_no_path_is_refused(cli: Cli, command: str, path: str) -> None:
     assert repr(path)[:20] in error["message"]
 
 
-@pytest.mark.parametrize("text", ["one example.com", "*.example.com", "10.0.0.5"])
+@pytest.mark.parametrize("text", ["one example.com", "*.*.example.com", "10.0.0.5"])
 @pytest.mark.parametrize("arguments", [("remove-app",), ("renew", "--force"), ("add-app", "ok.example.com", "--alias")])
 def test_what_is_no_domain_is_refused_everywhere(cli: Cli, arguments: tuple[str, ...], text: str) -> None:
     error = cli.refused(2, *arguments, text)

@@ -7,16 +7,17 @@ from pathlib import Path
 
 from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.model.stack import TlsPolicy
-from stackctl.stackfile.answer_keys import MaintenanceKeys, RedirectKeys, UnknownKeys
+from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, RedirectKeys, UnknownKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
+from stackctl.stackfile.dns_keys import DnsKeys
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_stack
-from stackctl.stackfile.schema import AnswerKeys, AppKeys, MatchKeys, RouteKeys, ServiceKeys, StackKeys, known_keys
+from stackctl.stackfile.schema import AppKeys, MatchKeys, RouteKeys, ServiceKeys, StackKeys, known_keys
 from tests.docs.pages import ROOT
 
 SHAPES = (
     *(StackKeys, ServiceKeys, AppKeys, RouteKeys, MatchKeys, AnswerKeys),
-    *(RedirectKeys, MaintenanceKeys, UnknownKeys, UpstreamKeys, StickyKeys, CanaryKeys),
+    *(RedirectKeys, MaintenanceKeys, UnknownKeys, UpstreamKeys, StickyKeys, CanaryKeys, DnsKeys),
 )
 EXAMPLE = ROOT / "docs" / "examples" / "docker-compose.yml"
 
@@ -32,13 +33,22 @@ def test_the_example_has_the_values_its_comments_describe(tmp_path: Path) -> Non
         "admin.example.com": "shop:9000",
         "legacy.example.com": "172.17.0.1:3000",
         "app.example.com": "10.0.0.11:80 10.0.0.12:80 10.0.0.13:80 shop:8002",
+        "*.example.org": "10.0.0.31:80",
         "cache.example.com": "10.0.0.21:80 10.0.0.22:80",
         "old.example.com": "",
         "shop.example.net": "",
     }
     aliases = [site.aliases for site in stack.sites if site.aliases]
     assert aliases == [("www.blog.example.com",), ("www.old.example.com",)]
-    assert [site.tuning.body_size for site in stack.sites if site.servers] == ["32m", "2g", "32m", "32m", "32m", "32m"]
+    assert [site.tuning.body_size for site in stack.sites if site.servers] == [
+        "32m",
+        "2g",
+        "32m",
+        "32m",
+        "32m",
+        "32m",
+        "32m",
+    ]
     assert [site.redirect.status for site in stack.sites if site.redirect] == [308, 308]
     assert sorted(page.path for page in stack.page_files) == ["pages/502.html", "pages/blog-503.html"]
     assert (stack.proxy.service, stack.certbot, stack.tls) == ("nginx", "certbot", TlsPolicy.MODERN)

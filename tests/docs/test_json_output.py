@@ -12,6 +12,7 @@ import pytest
 
 from stackctl.adopt.proposal import Handling
 from stackctl.diagnose.check import Check
+from stackctl.diagnose.dns_records import Finding
 from stackctl.engine.apply.execute import Step
 from stackctl.errors import InputError
 from stackctl.plan.diff import FileDiff
@@ -30,6 +31,7 @@ from stackctl.usecases.cert_export import ExportReport
 from stackctl.usecases.cert_import import ImportReport
 from stackctl.usecases.cert_looks import CertificateRow, ListReport, ShowReport
 from stackctl.usecases.config import ConfigReport
+from stackctl.usecases.dns import FindingsReport, ZoneRow, ZonesReport
 from stackctl.usecases.doctor.doctor import DoctorReport
 from stackctl.usecases.explain import ContainerReport, ExplainReport, HopReport
 from stackctl.usecases.history import ChangedFile, EntryReport, HistoryReport
@@ -48,7 +50,17 @@ PAGE = Page(REFERENCE / "json-output.md")
 OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
 OWN = {
     *("adopt", "doctor", "explain", "status", "renew", "down", "history", "rollback", "backup", "restore", "config"),
-    *("servers show", "trust", "untrust", "cert list", "cert show", "cert import", "cert export"),
+    *(
+        "servers show",
+        "trust",
+        "untrust",
+        "cert list",
+        "cert show",
+        "cert import",
+        "cert export",
+        "dns test",
+        "dns list",
+    ),
 }
 
 
@@ -93,6 +105,10 @@ def json_keys(kind: type) -> list[str]:
         ("A stream of status", StreamStatus),
         ("servers show", ServersReport),
         ("A row of servers show", ServerStatus),
+        ("dns test", FindingsReport),
+        ("A row of dns test", Finding),
+        ("dns list", ZonesReport),
+        ("A row of dns list", ZoneRow),
         ("history", HistoryReport),
         ("A row of history", EntryReport),
         ("rollback", RollbackReport),
@@ -181,6 +197,8 @@ def test_every_example_has_the_documented_keys() -> None:
         ("history", "entries"),
         ("servers show", "servers"),
         ("cert list", "certificates"),
+        ("dns test", "findings"),
+        ("dns list", "zones"),
     ],
 )
 def test_the_rows_have_the_documented_keys(command: str, key: str) -> None:

@@ -10,12 +10,12 @@ from msgspec import NODEFAULT, Struct
 
 from stackctl.model.routing import Tuning
 from stackctl.proxies.registry import PROXIES
-from stackctl.stackfile.answer_keys import MaintenanceKeys, RedirectKeys
+from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, RedirectKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
+from stackctl.stackfile.dns_keys import DnsKeys
 from stackctl.stackfile.health_keys import HealthKeys
 from stackctl.stackfile.imported_keys import ImportedKeys
 from stackctl.stackfile.schema import (
-    AnswerKeys,
     AppKeys,
     MatchKeys,
     RouteKeys,
@@ -42,6 +42,7 @@ TABLES: dict[str, type[Struct]] = {
     "A certificate of your own": ImportedKeys,
     "Redirects": RedirectKeys,
     "Streams": StreamKeys,
+    "DNS-01": DnsKeys,
     "Maintenance": MaintenanceKeys,
 }
 SPECIAL = {

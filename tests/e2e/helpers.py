@@ -218,6 +218,19 @@ class Stack:
         """The real CLI, in the stack's directory."""
         return self._ended(forked.MAIN, arguments, environment, seconds)
 
+    def run_with(self, typed: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """The real CLI with lines on its standard input."""
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.directory,
+            env=self.environ(),
+            input=typed,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
+        )
+
     def run_after(
         self, prelude: str, *arguments: str | Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:

@@ -112,11 +112,14 @@ class Authority:
 
 
 @contextmanager
-def authority(*, bindings: dict[str, str] | None = None, contained: bool = True) -> Iterator[Authority]:
+def authority(
+    *, bindings: dict[str, str] | None = None, contained: bool = True, server: str | None = None
+) -> Iterator[Authority]:
     """Start Pebble with its defaults (it rejects 5 % of the nonces), without delays and reused authorizations.
 
     With ``bindings``, MAC keys by their IDs, an account must be bound by one of them. If it is not
-    ``contained``, both are child processes, which run on when the engine is killed.
+    ``contained``, both are child processes, which run on when the engine is killed. ``server`` is the DNS server of
+    the CA, in the place of the resolver here.
     """
     token = secrets.token_hex(3)
     folder = Path(tempfile.mkdtemp(prefix="stackctl-lab-faults-ca-"))
@@ -130,7 +133,7 @@ def authority(*, bindings: dict[str, str] | None = None, contained: bool = True)
     quiet = ("-defaultIPv4", "", "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "")
     commands = [
         ("pebble-challtestsrv", "-dnsserver", f":{dns}", "-management", f":{resolver}", *quiet),
-        ("pebble", "-config", f"{home}/pebble.json", "-dnsserver", f"127.0.0.1:{dns}"),
+        ("pebble", "-config", f"{home}/pebble.json", "-dnsserver", server or f"127.0.0.1:{dns}"),
     ]
     start = _containers(made, *commands) if contained else pebble.processes(folder, *commands)
     try:

@@ -13,13 +13,15 @@ LOGS="$LAB/images"
 # clone does not rebuild the images that the engine already has.
 LABEL=stackctl.lab.key
 
-# SUITE IMAGE CONTEXT VERSION-COMMAND, in build order. A tag with digits is the version of the
+# SUITE IMAGE CONTEXT[:BUILD-ARGUMENT] VERSION-COMMAND, in build order. A tag with digits is the version of the
 # program; one Dockerfile is built for several versions because the proxy's features depend on it.
 catalogue() {
   cat <<'END'
 forky stackctl-lab/pebble:latest tests/lab/pebble dpkg-query --show pebble
 forky stackctl/nginx:1.30 nginx/image nginx -v
 forky stackctl/certbot:5.5 compose/certbot certbot --version
+forky stackctl-lab/certbot-dns:latest compose/certbot:PLUGINS=python3-certbot-dns-rfc2136 certbot --version
+forky stackctl-lab/bind:latest tests/lab/bind named -v
 forky stackctl-lab/app:latest tests/lab/app python3 --version
 forky stackctl-lab/busybox:latest tests/lab/busybox busybox
 trixie stackctl/nginx:1.26 nginx/image nginx -v
@@ -89,14 +91,15 @@ ensure_base() {
 
 # build SUITE IMAGE CONTEXT COMMAND...
 build() {
-  local suite=$1 image=$2 context=$3 key log wanted found started=$SECONDS
+  local suite=$1 image=$2 context=${3%%:*} argument=${3#*:} key log wanted found started=$SECONDS options=()
+  [ "$argument" = "$3" ] || options=(--build-arg "$argument")
   shift 3
-  key=$(context_key "$context" "$(image_id "debian:$suite-slim")")
+  key=$(context_key "$context" "$(image_id "debian:$suite-slim")${options[*]}")
   [ "$(image_key "$image")" != "$key" ] || return 0
   log="$LOGS/$(basename "${image/:/-}").log"
   # The classic builder uses the engine's copy of the base without contacting a registry.
-  DOCKER_BUILDKIT=0 docker build --force-rm --build-arg "BASE=debian:$suite-slim" --label "$LABEL=$key" \
-    --tag "$image" "$ROOT/$context" >"$log" 2>&1 ||
+  DOCKER_BUILDKIT=0 docker build --force-rm --build-arg "BASE=debian:$suite-slim" "${options[@]}" \
+    --label "$LABEL=$key" --tag "$image" "$ROOT/$context" >"$log" 2>&1 ||
     die "$image was not built; log: ${log#"$ROOT"/}: $(tail -n 3 "$log")"
   found=$(docker run --rm --entrypoint "$1" "$image" "${@:2}" 2>&1 | grep -Eo '[0-9]+(\.[0-9]+)+' | head -n 1)
   say "built $image (${found:-unknown version}, $((SECONDS - started)) s)"

@@ -18,7 +18,7 @@ from tests.offenders import no_offenders
 
 SOURCE = Path(stackctl.__file__).parent
 TABLES = [SOURCE / "model/layout.py", *SOURCE.glob("proxies/*/layout.py")]
-INSIDE_CERTBOT = SOURCE / "certs/issuer"
+INSIDE_CERTBOT = {SOURCE / "certs/issuer", SOURCE / "certs/dns01"}
 """It runs in the certbot container, where there is no stackctl and so no table."""
 
 PLACES = [NGINX, *(value for value in vars(layout).values() if isinstance(value, Place))]
@@ -54,7 +54,7 @@ def found(path: Path) -> Iterator[str]:
 
 
 def test_no_other_module_writes_a_path_of_the_stack() -> None:
-    modules = [path for path in SOURCE.rglob("*.py") if path not in TABLES and INSIDE_CERTBOT not in path.parents]
+    modules = [path for path in SOURCE.rglob("*.py") if path not in TABLES and not INSIDE_CERTBOT & {*path.parents}]
     no_offenders(hit for path in modules for hit in found(path))
 
 

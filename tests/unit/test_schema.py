@@ -14,11 +14,11 @@ from referencing import Registry, Resource
 
 from stackctl.errors import StackfileError
 from stackctl.proxies.registry import PROXIES
+from stackctl.stackfile.answer_keys import AnswerKeys
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.stackfile.schema import (
     COMPOSE_SCHEMA,
-    AnswerKeys,
     AppKeys,
     MatchKeys,
     RouteKeys,

@@ -34,6 +34,8 @@ from stackctl.model.layout import (
     TRUST,
     TRUST_BUNDLE,
     site_certs,
+    site_file,
+    site_of_file,
 )
 
 _RECORDED = {Source.KEPT, Source.IMPORTED, Source.LOCAL}
@@ -77,6 +79,7 @@ class CertificateFiles:
             name: Lineage(name, copy.certificate, "certbot's tree no longer has it", gone=True)
             for name, copy in copies.items()
         }
+        stored_copies = {**stored_copies, **{site_of_file(name): copy for name, copy in stored_copies.items()}}
         names = dict.fromkeys([*sites, *self._recorded_names()])
         stored = {name: one for name in names if (one := self._stored(name, stored_copies.get(name))) is not None}
         return Shelf({**gone, **lineages}, stored, now, copies, stored_copies, self.local_ca(now))
@@ -84,12 +87,11 @@ class CertificateFiles:
     def _recorded_names(self) -> list[str]:
         """Return the names of what is imported, of what the local CA issued, and of copies of others that are kept."""
         with host_errors():
-            files = (self.root / CERTS).glob(f"*/{SOURCE}")
-            return sorted(
-                one.parent.name
-                for one in files
-                if (read_or_none(one) or b"").decode("utf-8", "replace").strip() in _RECORDED
-            )
+            files = {one.parent.name: read_or_none(one) or b"" for one in (self.root / CERTS).glob(f"*/{SOURCE}")}
+        sources = {name: content.decode("utf-8", "replace").strip() for name, content in files.items()}
+        # An import has the name of its folder; what is kept or issued has that of the site.
+        found = ((name, source) for name, source in sources.items() if source in _RECORDED)
+        return sorted(name if source == Source.IMPORTED else site_of_file(name) for name, source in found)
 
     def _stored(self, site: str, copy: Copy | None) -> Stored | None:
         """Return the certificate below ``data/certs`` for a site, or of a broken one its last good copy; or None."""
@@ -157,7 +159,7 @@ class CertificateFiles:
         Raises:
             HostError: it cannot be served, so that the last good copy stays.
         """
-        self.pairs.copy(OF_STORED, site, self.stored_files(site), now)
+        self.pairs.copy(OF_STORED, site_file(site), self.stored_files(site), now)
 
     def stored_problem(self, site: str) -> str | None:
         """Return why the certificate stored for a site cannot be served, or None."""
@@ -192,7 +194,7 @@ class CertificateFiles:
                 write_whole(folder / SOURCE, f"{source}\n".encode())
             else:
                 (folder / SOURCE).unlink(missing_ok=True)
-        self.pairs.replace(OF_STORED, site, PairFiles(chain, key))
+        self.pairs.replace(OF_STORED, site_file(site), PairFiles(chain, key))
 
     def remove_pair(self, site: str) -> None:
         """Remove the certificate stored for a site, with its key and its copy."""
@@ -200,7 +202,7 @@ class CertificateFiles:
         with host_errors():
             if folder.is_dir():
                 shutil.rmtree(folder)
-        self.pairs.remove(OF_STORED, site)
+        self.pairs.remove(OF_STORED, site_file(site))
 
     def remove_import(self, name: str) -> None:
         """Remove an imported certificate, unless a dummy has taken its place."""

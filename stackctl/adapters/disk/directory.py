@@ -29,6 +29,9 @@ from stackctl.errors import HostError, StackfileError
 from stackctl.model.layout import (
     CA_BUNDLE,
     DIRECTORIES,
+    DNS,
+    DNS_PLUGIN,
+    DNS_ZONES,
     DOCKERIGNORE,
     EAB_KEY,
     GENERATIONS,
@@ -158,6 +161,22 @@ class StackDirectory(CertificateFiles):
             read = {place.path: read_or_none(self.root / place.path) for place in (HOOK, HOOK_PROGRAM)}
         return {path: content for path, content in read.items() if content is not None}
 
+    def dns_files(self) -> dict[str, bytes]:
+        """Return certbot's plugin for DNS-01 with its zones, by path, where they are; no credentials are among them."""
+        with host_errors():
+            plugin = (self.root / DNS_PLUGIN.path).glob("*/*")
+            files = [path for path in (*plugin, self.root / DNS_ZONES.path) if path.is_file()]
+            return {str(path.relative_to(self.root)): read_regular(path) for path in files}
+
+    def write_credentials(self, path: str, content: bytes | None) -> None:
+        """Store the credentials of a DNS provider, readable only by their owner; None removes them."""
+        with host_errors():
+            make_folder(self.root / DNS.path, DIRECTORIES[STATE])
+            if content is None:
+                (self.root / path).unlink(missing_ok=True)
+            else:
+                write_whole(self.root / path, content, 0o600)
+
     def ca_bundle(self) -> bytes | None:
         """Return the stack's copy of the trust anchors of a private CA."""
         with host_errors():
@@ -224,9 +243,11 @@ class StackDirectory(CertificateFiles):
                 write_whole(file, content)
 
     def write_hook(self, files: Mapping[str, bytes]) -> None:
-        """Write the files of the deploy hook."""
+        """Write the files of the deploy hook, or those of the plugin for DNS-01."""
         with host_errors():
             for path, content in files.items():
+                if path.startswith(f"{DNS.path}/"):
+                    make_folder(self.root / DNS.path, DIRECTORIES[STATE])
                 make_folder((self.root / path).parent)
                 write_whole(self.root / path, content)
 

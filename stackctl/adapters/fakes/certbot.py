@@ -98,6 +98,15 @@ class FakeCertbot:
                 renewal.write_text(own)
             yield event("issued", lineage)
 
+    def check_records(self, spec: Mapping[str, Any], refused: Mapping[str, str]) -> Iterator[str]:
+        """Yield the findings of the check of DNS records; ``refused`` has what is wrong with some names."""
+        records = {name.removeprefix("*."): name for name in reversed(spec["names"])}
+        for base, name in records.items():
+            finding = {"name": name, "step": "zone", "verdict": "ok", "text": f"{base} is in a zone", "todo": ""}
+            if base in refused:
+                finding |= {"step": "write", "verdict": "wrong", "text": refused[base], "todo": "correct it"}
+            yield json.dumps(finding)
+
     def mend(self, repairs: list[dict[str, Any]], removals: list[dict[str, Any]]) -> Iterator[str]:
         """Yield the events of mending and removing lineages, which is done for real."""
         lines: list[str] = []
@@ -146,6 +155,7 @@ class FakeCertbot:
             (account / name).chmod(0o600)
         paths = "".join(f"{kind} = {(CERTBOT_CONF / lineage_file(lineage, kind)).mount}\n" for kind in _KINDS)
         webroot = f"authenticator = webroot\nwebroot_path = {WEBROOT.mount},\n"
+        webroot = f"authenticator = {given['--authenticator']}\n" if "--authenticator" in given else webroot
         own = f"account = {account.name}\nserver = {server}\nkey_type = {given.get('--key-type', 'ecdsa')}\n"
         options = {"rsa_key_size": "--rsa-key-size", "preferred_profile": "--preferred-profile"}
         own += "".join(f"{key} = {given[option]}\n" for key, option in options.items() if option in given)

@@ -27,6 +27,7 @@ from stackctl.adapters.fakes.nginx import FakeNginx
 from stackctl.adapters.fakes.proxy import Asked, FakeProxy
 from stackctl.adapters.fakes.services import FakeServices
 from stackctl.adapters.local_delivery import local_engine
+from stackctl.certs.dns_files import CHECK
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, Endpoint, PortBinding
@@ -179,6 +180,9 @@ class FakeEngine(FakeServices):
         with self._call(f"stream {service}"):
             if not any(run.service.name == service and run.container.running for run in self.runs.values()):
                 raise EngineError(f"service {service!r} is not running", where="docker compose exec")
+            if CHECK in " ".join(command):
+                yield from self._certbot.check_records(json.loads(stdin), self.faults.records)
+                return
             program = _SPEC.search(stdin)
             if program and not self.faults.no_python:
                 spec = json.loads(ast.literal_eval(program["literal"]))

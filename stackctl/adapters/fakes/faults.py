@@ -26,3 +26,6 @@ class Faults:
     no_python: bool = False
     issue: dict[str, str] = field(default_factory=dict)
     """Names that the CA refuses, with the ACME problem type of its response."""
+
+    records: dict[str, str] = field(default_factory=dict)
+    """Names whose DNS record cannot be written, with the reason."""

@@ -11,6 +11,7 @@ from stackctl.certs.lineage import Certificate
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint, PortBinding
 from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
+from stackctl.model.wildcards import wildcard_of
 
 MEANWHILE = 40000
 """What is added to the ports of a server that runs meanwhile."""
@@ -45,7 +46,7 @@ class FakeWire:
 
     def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         there = self.loaded if self._proxy(HTTPS_PORT, https) else {}
-        return {name: there.get(name) for name in names}
+        return {name: there.get(name) or there.get(wildcard_of(name)) for name in names}
 
     offered = served
 

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 
 from cryptography import x509
@@ -23,6 +24,7 @@ from stackctl.model.fields import Request
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
+from stackctl.model.wildcards import sample
 from stackctl.observed.reply import ClientRequest, Reply, Response
 from stackctl.observed.wire import ANSWER_SECONDS
 
@@ -75,7 +77,7 @@ class HostWire:
 
     def _glance(self, https: PortBinding, name: Domain, deadline: Deadline) -> Certificate | None:
         try:
-            leaf = glance.offered(self._hello, https.probe, name, deadline)
+            leaf = glance.offered(self._hello, https.probe, sample(name), deadline)
             return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
         except glance.Unclear:
             return self._handshake(https, name, deadline)
@@ -84,7 +86,7 @@ class HostWire:
 
     def _handshake(self, https: PortBinding, name: Domain, deadline: Deadline) -> Certificate | None:
         try:
-            with secured(connected(*https.probe, deadline), self._context, name) as secure:
+            with secured(connected(*https.probe, deadline), self._context, sample(name)) as secure:
                 leaf = secure.getpeercert(binary_form=True)
             return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
         except (OSError, ValueError):
@@ -92,11 +94,11 @@ class HostWire:
 
     def ask(self, at: PortBinding, name: Domain, sent: Request, *, tls: bool) -> Reply:
         """See :meth:`Wire.ask`."""
-        return request.ask(at, name, sent, self._context if tls else None)
+        return request.ask(at, sample(name), sent, self._context if tls else None)
 
     def answer(self, at: PortBinding, request: ClientRequest, timeout: float = ANSWER_SECONDS) -> Response:
         """See :meth:`Wire.answer`."""
-        return answer(at, request, self._context, timeout)
+        return answer(at, replace(request, host=sample(Domain(request.host))), self._context, timeout)
 
     def responds(self, http_at: PortBinding) -> bool:
         """See :meth:`Wire.responds`."""

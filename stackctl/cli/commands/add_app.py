@@ -103,7 +103,7 @@ def add_app(
             domain=name,
             path=path,
             strip=strip,
-            aliases=tuple(_present(parsed("--alias", values.domain, text)) for text in alias or ()),
+            aliases=tuple(_present(parsed("--alias", values.site_domain, text)) for text in alias or ()),
             service=parsed("--service", values.service_name, service),
             image=parsed("--image", values.image, image),
             port=port,

@@ -65,9 +65,9 @@ def add_redirect(
         url = new if "://" in new else f"https://{new}"
         parse = action_values.redirect_target if no_path else action_values.followed_target
         wanted = usecase.AddRedirect(
-            domain=values.domain(old),
+            domain=values.site_domain(old),
             action=Redirect(parsed("NEW", parse, url) or "", code, not no_path),
-            aliases=tuple(name for text in alias or () if (name := parsed("--alias", values.domain, text))),
+            aliases=tuple(name for text in alias or () if (name := parsed("--alias", values.site_domain, text))),
             issue=not no_issue,
             check=not force,
             ledger=not ignore_ledger,

@@ -24,6 +24,6 @@ def config(
 
     run(
         Common("config", directory, output, verbose),
-        lambda context: usecase.config(context, values.domain(domain)),
+        lambda context: usecase.config(context, values.site_domain(domain)),
         show,
     )

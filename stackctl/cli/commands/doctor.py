@@ -36,6 +36,6 @@ def doctor(
     from stackctl.usecases.doctor import doctor as usecase
 
     def action(context: Context) -> Result[DoctorReport]:
-        return usecase.doctor(context, [values.domain(text) for text in domain or ()])
+        return usecase.doctor(context, [values.site_domain(text) for text in domain or ()])
 
     run(Common("doctor", directory, output, verbose), action, show)

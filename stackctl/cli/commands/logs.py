@@ -45,7 +45,7 @@ def logs(
 
     def action(context: Context) -> Result[LogsReport]:
         console, lines = make_console(), 0
-        for line in usecase.logs(context, values.domain(domain) if domain else None, tail=tail, follow=follow):
+        for line in usecase.logs(context, values.site_domain(domain) if domain else None, tail=tail, follow=follow):
             verbatim(console, line)
             lines += 1
         return Result("logs", usecase.LogsReport(lines))

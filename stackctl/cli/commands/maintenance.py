@@ -66,7 +66,7 @@ def on(
             until=end,
             allow=tuple(network for network in networks if network is not None),
         )
-        return usecase.maintenance_on(context, values.domain(domain), wanted, dry_run=dry_run)
+        return usecase.maintenance_on(context, values.site_domain(domain), wanted, dry_run=dry_run)
 
     run(Common("maintenance on", directory, output, verbose, None if dry_run else wait), action)
 
@@ -84,6 +84,6 @@ def off(
     from stackctl.usecases import maintenance as usecase
 
     def action(context: Context) -> Result[None]:
-        return usecase.maintenance_off(context, values.domain(domain), dry_run=dry_run)
+        return usecase.maintenance_off(context, values.site_domain(domain), dry_run=dry_run)
 
     run(Common("maintenance off", directory, output, verbose, None if dry_run else wait), action)

@@ -56,7 +56,7 @@ def renew(
     def action(context: Context) -> Result[RenewReport]:
         return usecase.renew(
             context,
-            force=[values.domain(text) for text in force or ()],
+            force=[values.site_domain(text) for text in force or ()],
             ledger=not ignore_ledger,
             unattended=unattended,
             changed=changed,

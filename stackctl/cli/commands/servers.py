@@ -43,7 +43,7 @@ def show(
     from stackctl.usecases.servers import ServersReport, show_servers
 
     def action(context: Context) -> Result[ServersReport]:
-        return show_servers(context, values.domain(domain))
+        return show_servers(context, values.site_domain(domain))
 
     run(Common("servers show", directory, output, verbose), action, view)
 
@@ -106,6 +106,6 @@ def _change(common: Common, domain: str, address: str, change: Callable[[], Serv
 
     def action(context: Context) -> Result[None]:
         at = upstream(address).endpoint
-        return change_server(context, values.domain(domain), at, change(), dry_run=dry_run)
+        return change_server(context, values.site_domain(domain), at, change(), dry_run=dry_run)
 
     run(common, action)

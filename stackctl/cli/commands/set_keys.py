@@ -53,7 +53,7 @@ def set_keys(
 
     def action(context: Context) -> Result[None]:
         changes = [_assigned(text) for text in keys]
-        name = values.domain(domain)
+        name = values.site_domain(domain)
         return usecase.set_keys(context, "set", name, changes, issue=not no_issue, check=not force, dry_run=dry_run)
 
     run(Common("set", directory, output, verbose, None if dry_run else wait), action)
@@ -77,7 +77,7 @@ def unset_keys(
 
     def action(context: Context) -> Result[None]:
         changes = [Change(key) for key in keys]
-        name = values.domain(domain)
+        name = values.site_domain(domain)
         return usecase.set_keys(context, "unset", name, changes, issue=not no_issue, check=not force, dry_run=dry_run)
 
     run(Common("unset", directory, output, verbose, None if dry_run else wait), action)

@@ -38,7 +38,7 @@ from stackctl.plan.certificates import (
     RefuseIssue,
 )
 from stackctl.plan.contact import UpdateContact
-from stackctl.plan.copies import CopyLineage, CopyStored, DropCopy, WriteHook
+from stackctl.plan.copies import CopyLineage, CopyStored, DropCopy, StoreCredentials, WriteDnsPlugin, WriteHook
 from stackctl.plan.ignore_files import WriteIgnoreFile
 from stackctl.plan.imports import HandOver, RefuseImport, RemoveImported, StoreImported
 from stackctl.plan.keep import DropKept, KeepCertificate
@@ -184,6 +184,8 @@ class Executor:
             CopyStored: one_by_one(lambda op: directory.copy_stored(op.site, context.now())),
             DropCopy: one_by_one(lambda op: directory.remove_copy(op.lineage)),
             WriteHook: one_by_one(lambda op: directory.write_hook(op.files)),
+            StoreCredentials: one_by_one(lambda op: directory.write_credentials(op.path, op.content)),
+            WriteDnsPlugin: one_by_one(lambda op: directory.write_hook(op.files)),
             PullImage: one_by_one(lambda op: context.images.pull(op.image)),
             **dict.fromkeys((StartService, StartProxy), partial(start, context, self._stack, self._observed)),
             AwaitService: self._await,

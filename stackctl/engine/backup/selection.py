@@ -17,6 +17,8 @@ from stackctl.model.layout import (
     CERTBOT,
     CERTBOT_CONF,
     CERTS,
+    DNS,
+    DNS_ZONES,
     DOCKERIGNORE,
     EXPORTS,
     FULLCHAIN,
@@ -41,7 +43,7 @@ def trees() -> tuple[str, ...]:
 
 def _own_mounts() -> tuple[str, ...]:
     """Return the folders below which a mount needs no note."""
-    return (*(layout.directory for layout in layouts()), CERTS, CA.path, CERTBOT)
+    return (*(layout.directory for layout in layouts()), CERTS, CA.path, CERTBOT, DNS.path)
 
 
 @dataclass
@@ -84,6 +86,7 @@ def select(files: ComposeFiles, values: Values, *, sealed: bool = False) -> Sele
             found.notes.append(
                 f"{LOCAL_ISSUER.path} is not in the archive, which is not encrypted: it is the key of the local CA"
             )
+        _credentials(root, found, sealed=sealed)
         found.paths |= {f"{CERTS}/{name}" for name in _imported(root / CERTS)}
         found.paths |= {os.path.relpath(path, root) for path in _copies(root)}
         found.paths |= {os.path.relpath(path, root) for path in (root / EXPORTS.path).glob(f"*/{RECORD}")}
@@ -91,6 +94,21 @@ def select(files: ComposeFiles, values: Values, *, sealed: bool = False) -> Sele
         for main in (files.main, *files.others):
             _follow(root, main, files.project, found, seen, values)
     return found
+
+
+def _credentials(root: Path, found: Selection, *, sealed: bool) -> None:
+    """Add the credentials of DNS providers to an archive that is encrypted, or a note about each."""
+    folder = root / DNS.path
+    names = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    paths = [f"{DNS.path}/{name}" for name in names if f"{DNS.path}/{name}" != DNS_ZONES.path]
+    if sealed:
+        found.paths |= {*paths, *([DNS.path] if paths else [])}
+    else:
+        found.notes += [
+            f"{path} is not in the archive, which is not encrypted: store it again after a restore, "
+            "with 'stackctl dns add'"
+            for path in paths
+        ]
 
 
 def _around(root: Path, tree: str, left_out: str) -> set[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 
-from stackctl.diagnose.caa import IDENTITIES
+from stackctl.diagnose.caa import DNS, IDENTITIES
 from stackctl.diagnose.dns import CaaFacts, NameFacts, ProbeFile
 from stackctl.model.endpoints import HTTP_PORT, PortBinding
 from stackctl.model.values import Domain
+from stackctl.model.wildcards import is_wildcard, sample
 from stackctl.observed.network import Answer, CaDirectory, Fetched, Lookup, Network
 
 _AT_ONCE = 32
@@ -32,6 +33,8 @@ class Target:
     probe_file: ProbeFile | str
     http: PortBinding | None = None
     generation: str | None = None
+    unfetched: Mapping[Domain, str] = field(default_factory=dict)
+    """Names for which nothing is fetched, with the reason."""
 
 
 def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[NameFacts]:
@@ -45,17 +48,19 @@ def look_up(network: Network, names: Sequence[Domain], target: Target) -> list[N
         return IDENTITIES.get(ca.url) or ca.identities
 
     def look(name: Domain) -> NameFacts:
-        v4, v6 = network.lookup(name, "A"), network.lookup(name, "AAAA")
+        asked = sample(name)
+        v4, v6 = network.lookup(asked, "A"), network.lookup(asked, "AAAA")
         found = bool(v4.records or v6.records)
-        fetched = _fetch(network, name, v4, v6, target.probe_file) if isinstance(target.probe_file, ProbeFile) else None
+        file = target.unfetched.get(name, target.probe_file)
+        fetched = _fetch(network, asked, v4, v6, file) if isinstance(file, ProbeFile) else None
         return NameFacts(
             name,
             v4,
             v6,
             caa=_caa(lookup, name, identities) if found else None,
             fetched=fetched,
-            unfetched=target.probe_file if isinstance(target.probe_file, str) else None,
-            probe_file=target.probe_file if isinstance(target.probe_file, ProbeFile) else None,
+            unfetched=file if isinstance(file, str) else None,
+            probe_file=file if isinstance(file, ProbeFile) else None,
             own=own,
             http=target.http,
             generation=target.generation,
@@ -71,6 +76,18 @@ def _fetch(network: Network, name: Domain, v4: Lookup, v6: Lookup, probe_file: P
     addresses = (*v4.records[:_MOST_ADDRESSES], *v6.records[:_MOST_ADDRESSES])
     with ThreadPoolExecutor(len(addresses) or 1) as pool:
         return tuple(pool.map(lambda at: network.fetch(at, HTTP_PORT, name, probe_file.path), addresses))
+
+
+def caa_of(network: Network, names: Sequence[Domain], ca: Callable[[], CaDirectory]) -> list[CaaFacts]:
+    """Return the CAA records of names that are proved by DNS-01, in order; the CA is fetched if there are any."""
+    lookup, directory = cache(network.lookup), cache(ca)
+
+    def look(name: Domain) -> CaaFacts:
+        found = _caa(lookup, name.removeprefix("*."), lambda: IDENTITIES.get(directory().url) or directory().identities)
+        return replace(found, method=DNS, wild=is_wildcard(name))
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(look, names))
 
 
 def _caa(lookup: Callable[[str, str], Lookup], name: str, identities: Callable[[], tuple[str, ...] | None]) -> CaaFacts:

@@ -67,6 +67,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         schema=directory.schema(),
         ignore_files=directory.ignore_files(),
         hook=directory.hook(),
+        dns_files=directory.dns_files(),
         repository=str(repository) if (repository := find_repository(directory.root)) else None,
         ledger=directory.ledger(),
         settings=tree.settings(stack.acme.directory, stack.other_cas),

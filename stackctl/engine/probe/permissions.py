@@ -26,6 +26,8 @@ from stackctl.model.layout import (
     CERTS,
     CHALLENGES,
     DIRECTORIES,
+    DNS,
+    DNS_ZONES,
     EAB_KEY,
     GENERATIONS,
     HISTORY,
@@ -107,6 +109,8 @@ def _modes(root: Path) -> Iterator[Mode]:
     wanted += [(path, 0o600, "so that others can read the key") for path in _glob(root / PAIRS.path, f"*/*/{PRIVKEY}")]
     accounts = _glob(root / (CERTBOT_CONF / ACCOUNTS).path, f"**/{ACCOUNT_KEY}")
     wanted += [(path, 0o400, "so that others can act as you at the CA") for path in accounts]
+    keys = [path for path in _glob(root / DNS.path, "*") if path.is_file() and path != root / DNS_ZONES.path]
+    wanted += [(path, 0o600, "so that others can change your DNS") for path in keys]
     wanted.append((root / EAB_KEY.path, 0o600, "so that others can use it to bind their account to yours"))
     for path, mode, why in wanted:
         there = _mode(path)

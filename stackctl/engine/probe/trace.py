@@ -50,7 +50,7 @@ class CollectedTrace:
 
 def collect_trace(context: Context, stack: Stack, project: Project, name: Domain, asked: Request) -> CollectedTrace:
     """Collect the facts about a request for ``name``; it is sent over HTTPS and to port 80 if that changes nothing."""
-    proxy_service, site = stack.proxy, stack.site(name)
+    proxy_service, site = stack.proxy, stack.site_of(name)
     containers = context.orchestrator.containers(project.name)
     proxy = containers.best(proxy_service.service)
     seen = look_at(context, proxy) if proxy else None

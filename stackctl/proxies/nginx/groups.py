@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stackctl.errors import InputError
 from stackctl.model.balancing import Balance, HashKey, HashKind
+from stackctl.model.layout import site_file
 from stackctl.model.routing import Backend, Canary, Server, Site, Speaks
 from stackctl.proxies.nginx.capabilities import Capabilities
 from stackctl.proxies.nginx.maps import Map
@@ -70,7 +71,7 @@ def group_names(site: Site) -> GroupNames:
     for backend, first in _backends(site):
         if backend in names:
             continue
-        name = f"app_{site.name}" if first else f"app_{site.name}_{_label(backend.servers[0])}"
+        name = f"app_{site_file(site.name)}" if first else f"app_{site_file(site.name)}_{_label(backend.servers[0])}"
         count, unique = 1, name
         while unique in taken:
             count += 1

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from stackctl.assets import assets_root
 from stackctl.model.health import ActiveCheck
+from stackctl.model.layout import site_file
 from stackctl.model.routing import Backend, Server, Site, Speaks
 from stackctl.model.stack import Stack
+from stackctl.model.wildcards import sample
 from stackctl.proxies.nginx.capabilities import Capabilities
 from stackctl.proxies.nginx.groups import Group, GroupNames, group_of, has_group
 from stackctl.proxies.nginx.layout import HEALTH, HEALTH_STATE, NGINX
@@ -104,8 +106,8 @@ class Checks:
         """``health/DOMAIN.conf``, for the program that asks; nothing for a site whose servers are not asked."""
         if not self.groups:
             return {}
-        text = render("nginx/health/site.conf.j2", name=self.site.name, groups=self.groups.values())
-        return {f"{HEALTH}/{self.site.name}.conf": text.encode()}
+        text = render("nginx/health/site.conf.j2", name=sample(self.site.name), groups=self.groups.values())
+        return {f"{HEALTH}/{site_file(self.site.name)}.conf": text.encode()}
 
 
 def _checked(site: Site, backend: Backend, health: ActiveCheck, group: Group, keepalive: int) -> CheckedGroup:

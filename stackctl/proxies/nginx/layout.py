@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stackctl.model.layout import CUSTOM_FOLDER, LIVE, Place
+from stackctl.model.layout import CUSTOM_FOLDER, LIVE, Place, site_file
 from stackctl.proxies.proxy import ProxyLayout
 
 NGINX = Place("nginx", "/etc/nginx")
@@ -45,9 +45,9 @@ LAYOUT = ProxyLayout(
 
 def custom_site(site: str) -> str:
     """Return the name of the user's own file for a site's server."""
-    return f"{site}{_SERVER_END}"
+    return f"{site_file(site)}{_SERVER_END}"
 
 
 def custom_location(site: str) -> str:
     """Return the name of the user's own file for the location of a site that passes requests on."""
-    return f"{site}{_LOCATION_END}"
+    return f"{site_file(site)}{_LOCATION_END}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stackctl.model.layout import site_file
 from stackctl.model.matching import EVERY_PATH, PathKind
 from stackctl.model.router import owner_of, stripped
 from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Site, Speaks, Tuning
@@ -182,7 +183,7 @@ class Locations:
             head=place.head,
             first=before,
             lines=lines,
-            own=self.site.name if own else None,
+            own=site_file(self.site.name) if own else None,
             **passing,
         )
         return giving_way(text, self.own[2], _DEPTH) if own else text

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding, web_listeners
-from stackctl.model.layout import LIVE, MARKER_PATH, PROXY_MOUNTS, RENEWED
+from stackctl.model.layout import LIVE, MARKER_PATH, PROXY_MOUNTS, RENEWED, site_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.streams import is_port
@@ -158,7 +158,7 @@ class Nginx:
 
     def parked_note(self, site: Domain, reason: str) -> Files:
         """Return ``sites/DOMAIN.parked``, which no ``include`` matches; that of a port is below ``streams/``."""
-        path = file_of(site) if is_port(site) else f"{SITES}/{site}"
+        path = file_of(site) if is_port(site) else f"{SITES}/{site_file(site)}"
         return {f"{path}{PARKED}": f"{reason}\n".encode()}
 
     def parked(self, files: Files) -> Mapping[Domain, str]:

@@ -47,7 +47,7 @@ def location_path(path: str) -> str:
 
 def alternatives(names: Sequence[Domain]) -> str:
     """Return the part of a regex that is any of these names."""
-    return "|".join(re.escape(name) for name in names)
+    return "|".join(re.escape(name).replace(r"\*", "[^.]+") for name in names)
 
 
 def any_of(names: Sequence[Domain]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from stackctl.model.layout import site_file, site_of_file
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.layout import CUSTOM, HEALTH, NGINX, SITES
 from stackctl.proxies.nginx.shared import original_of
@@ -47,7 +48,7 @@ def explained(output: str, root: str, files: Files) -> Rejection:
     ca = next((text for text in _QUOTED.findall(message) if text.startswith(prefix) and _CA.search(text)), None)
     if ca is not None:
         site = site_of(ca.removeprefix(prefix))
-        original = original_ca(files.get(f"{SITES}/{site}.conf", b""), ca.removeprefix(prefix))
+        original = original_ca(files.get(f"{SITES}/{site_file(site or '')}.conf", b""), ca.removeprefix(prefix))
         return Rejection(message.replace(ca, original or ca), site, original, _ROOTS)
     texts = [path] if path else _QUOTED.findall(message)
     text = next((text for text in texts if len(_sites(files, text)) == 1), None)
@@ -64,7 +65,7 @@ def site_of(path: str) -> Domain | None:
     """
     folder, _, name = path.partition("/")
     if folder == SITES or (folder == HEALTH and name.endswith(".conf")):
-        return Domain(name.rpartition(".")[0])
+        return Domain(site_of_file(name.rpartition(".")[0]))
     return stream_of(path)
 
 

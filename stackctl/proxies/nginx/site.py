@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from stackctl.model.layout import site_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
@@ -12,6 +13,7 @@ from stackctl.proxies.nginx.custom import site_copies
 from stackctl.proxies.nginx.groups import canary_maps, group_names, groups_of, targets_of
 from stackctl.proxies.nginx.health import Checks
 from stackctl.proxies.nginx.late import Surroundings
+from stackctl.proxies.nginx.layout import SITES
 from stackctl.proxies.nginx.locations import Locations, settings
 from stackctl.proxies.nginx.names import names_on_http
 from stackctl.proxies.nginx.own import Directives, can_protect_http, challenge_lines, header_lines, needs_buffering
@@ -59,6 +61,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     text = render(
         "nginx/site.conf.j2",
         name=site.name,
+        file=site_file(site.name),
         own_names=any_of(site.domains),
         proxy=stack.proxy,
         # nginx takes no comment of more than 4095 bytes.
@@ -79,10 +82,11 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
     copies, definitions = site_copies(around, {"custom": custom, "location": location}, own)
-    found = {f"sites/{site.name}.conf": (text + definitions).encode(), **checks.files, **cas}
+    home = f"{SITES}/{site_file(site.name)}"
+    found = {f"{home}.conf": (text + definitions).encode(), **checks.files, **cas}
     if names.to_https:
-        found[f"sites/{site.name}.redirect"] = render("nginx/redirect.j2", names=names.to_https).encode()
-    return found | {f"sites/{site.name}.{kind}": body for kind, body in copies.items()}
+        found[f"{home}.redirect"] = render("nginx/redirect.j2", names=names.to_https).encode()
+    return found | {f"{home}.{kind}": body for kind, body in copies.items()}
 
 
 def _idle_connections(stack: Stack) -> int:

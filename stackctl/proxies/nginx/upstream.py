@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from stackctl.errors import InputError
+from stackctl.model.layout import site_file
 from stackctl.model.routing import Server, Site
-from stackctl.proxies.nginx.layout import CUSTOM
+from stackctl.proxies.nginx.layout import CUSTOM, SITES
 
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
 """Root certificates of the image: Debian's, Alpine's and the official one have this file."""
@@ -47,7 +48,7 @@ def original_ca(conf: bytes, path: str) -> str | None:
 def ca_path(site: Site, ca: str) -> str:
     """Return the copy of a user's file of root certificates: ``sites/DOMAIN.ca``, the second one ``.ca2``."""
     number = _cas(site).index(ca) + 1
-    return f"sites/{site.name}.ca{number if number > 1 else ''}"
+    return f"{SITES}/{site_file(site.name)}.ca{number if number > 1 else ''}"
 
 
 def _cas(site: Site) -> list[str]:

@@ -27,6 +27,7 @@ from stackctl.model.layout import MARKER_HOST
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.observed.network import CaDirectory
+from stackctl.usecases.doctor.dns_checks import BY_DNS, names_by_dns, with_records
 from stackctl.usecases.doctor.inputs import DoctorInputs, collect_inputs
 from stackctl.usecases.doctor.site_checks import app_checks, certificate_checks, unused_checks
 from stackctl.usecases.doctor.stream_checks import stream_checks
@@ -123,7 +124,8 @@ def _name_sections(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], o
         because = _PREREQUISITES[broken[0].name] if broken else inputs.broken or ""
         if inputs.file.name is not None and inputs.asks_ca:
             checks += skipped(("challenge",), because)
-        facts = look_up(context.network, names, Target(ca, because, stack.proxy.http.at if stack else None))
+        target = Target(ca, because, stack.proxy.http.at if stack else None)
+        facts = look_up(context.network, names, target)
     elif not inputs.asks_ca and not names:
         return []
     else:
@@ -134,8 +136,9 @@ def _name_sections(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], o
             )
             checks.append(_challenge(inputs, probe_file))
             available = probe_file if not found_wrong(checks, ["challenge"]) else _PREREQUISITES["challenge"]
-            facts = look_up(context.network, names, Target(ca, available, http, generation))
-    judged = {one.name: judge_name(one) for one in facts}
+            target = Target(ca, available, http, generation, unfetched=dict.fromkeys(names_by_dns(inputs), BY_DNS))
+            facts = look_up(context.network, names, target)
+    judged = with_records(inputs, {one.name: judge_name(one) for one in facts}, ca, names_by_dns(inputs))
     records = _LimitChecks(context, inputs.sites)
     return [
         Section(group[0], (*(check for name in group for check in judged[name]), records.limits(inputs, group, ca)))

@@ -103,7 +103,8 @@ def _request(context: Context, project: str, stack: Stack, requests: Sequence[Ce
     key = context.directory.eab_key() if stack.acme.eab_kid else None
     if key:
         spec["eab"] = {stack.acme.directory: {"kid": stack.acme.eab_kid, "hmac_key": key}}
-    outcome = _Outcome(context, Progress(len(jobs), concurrency, context.now()))
+    by_dns = frozenset(request.lineage for request in requests if request.dns)
+    outcome = _Outcome(context, Progress(len(jobs), concurrency, context.now()), by_dns)
     try:
         for line in context.containers.stream(stack.certbot, program.COMMAND, program.text(spec)):
             outcome.take(line)
@@ -149,7 +150,8 @@ def _record(context: Context, stack: Stack, requests: Sequence[CertificateReques
 class _Outcome:
     """The issuer's results so far."""
 
-    def __init__(self, context: Context, progress: Progress) -> None:
+    def __init__(self, context: Context, progress: Progress, by_dns: frozenset[str]) -> None:
+        self._by_dns = by_dns
         self._context = context
         self._progress = progress
         self.has_events = False
@@ -191,7 +193,7 @@ class _Outcome:
         message = detail if detail.startswith(lineage) else f"{lineage}: {detail}"
         self.failures[lineage] = IssueFailed(
             f"{message} ({why})" if why else message,
-            hint=hint or hint_for(problem),
+            hint=hint or hint_for(problem, dns=lineage in self._by_dns),
             lineage=lineage,
             why=why or "-",
             detail=detail.removeprefix(f"{lineage}: "),

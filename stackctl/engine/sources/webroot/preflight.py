@@ -26,13 +26,11 @@ def check_names(
     containers = context.orchestrator.containers(project)
     by_ca: dict[str, list[Domain]] = {}
     for operation in operations:
-        site = stack.site(operation.names[0])
-        directory = (stack.acme_of(site) if site is not None else stack.acme).directory
-        by_ca.setdefault(directory, []).extend(operation.names)
+        by_ca.setdefault(directory_of(stack, operation), []).extend(operation.names)
     facts: dict[Domain, NameFacts] = {}
     with placed_probe_file(context, containers, stack.certbot) as probe_file:
         for directory, names in by_ca.items():
-            target = Target(partial(_ca, context, directory), probe_file, stack.proxy.http.at)
+            target = Target(partial(ca_of, context, directory), probe_file, stack.proxy.http.at)
             facts |= {one.name: one for one in look_up(context.network, names, target)}
     return [
         next((error for name in operation.names if (error := _refusal(certain_failure(facts[name])))), None)
@@ -40,7 +38,13 @@ def check_names(
     ]
 
 
-def _ca(context: Context, directory: str) -> CaDirectory:
+def directory_of(stack: Stack, operation: CheckNames) -> str:
+    """Return the directory of the CA that is to issue for the names."""
+    site = stack.site(operation.names[0])
+    return (stack.acme_of(site) if site is not None else stack.acme).directory
+
+
+def ca_of(context: Context, directory: str) -> CaDirectory:
     """Return the CA by its known identities, else as its directory describes it."""
     if directory in IDENTITIES:
         return CaDirectory(directory)

@@ -27,18 +27,24 @@ def wants(candidate: Candidate) -> str | None:
         return candidate.import_fault or _need(candidate.site, candidate.held, candidate.now)
     if own.own_way:
         return _own_fault(own, candidate.site)
-    return _fault(candidate, own)
+    return fault(candidate, own)
 
 
 def request(candidate: Candidate, *, force: bool) -> CertificateRequest:
     """Return the request for the lineage; a staging certificate is replaced although it is not due."""
     own = candidate.held.own
     if own is not None and own.own_way:
-        fault = None if force else wants(candidate)
+        why = None if force else wants(candidate)
         certificate = own.certificate or own.repaired
         names = tuple(Domain(name) for name in certificate.names) if certificate else candidate.site.domains
-        todo = fault and own_way_todo(own, candidate.site.domains)
+        todo = why and own_way_todo(own, candidate.site.domains)
         return CertificateRequest(own.name, names, force=force, own_way=True, server=own.server, todo=todo)
+    return requested(candidate, force=force)
+
+
+def requested(candidate: Candidate, *, force: bool) -> CertificateRequest:
+    """Return the request for all names of the sites that share the lineage."""
+    own = candidate.held.own
     # certbot keeps what is not due, however damaged.
     force = force or (own is not None and (_to_promote(candidate, own) or not own.renewable))
     names = _names(candidate.site, candidate.sharing, own)
@@ -78,7 +84,7 @@ def _own_fault(lineage: Lineage, site: Site) -> str | None:
     return f"its lineage is incomplete: {lineage.fault}" if lineage.fault else None
 
 
-def _fault(candidate: Candidate, lineage: Lineage) -> str | None:
+def fault(candidate: Candidate, lineage: Lineage) -> str | None:
     """Return why a lineage does not meet the site's needs, or None."""
     site, sharing = candidate.site, candidate.sharing
     if not lineage.usable or lineage.certificate is None:

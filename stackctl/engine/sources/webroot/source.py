@@ -23,7 +23,7 @@ from stackctl.plan.certificates import CheckNames
 class Webroot:
     """Requests certificates with certbot from the stack's CA, over HTTP-01."""
 
-    name = Source.ACME
+    name: str = Source.ACME
 
     def owns(self, stack: Stack, site: Site) -> bool:  # noqa: ARG002  (the protocol's)
         """Return True: it owns every site that no other source owns."""
