@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from stackctl.certs.copied import Pair, lineage_pair, stored_pair
 from stackctl.certs.lineage import Certificate, Lineage
-from stackctl.certs.shelf import Shelf, Source, Stored
+from stackctl.certs.shelf import Shelf, Source, Stored, only_imported
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 
@@ -109,7 +109,7 @@ def held(site: Site, shelf: Shelf) -> Held:
         return Held(site.name, source, stored_pair(site.name), certificate, None, own, stored)
     first = next((part for part in parts if site.name in part.names), parts[0])
     others = tuple(part for part in parts if part is not first)
-    if site.imported is not None and site.imported.fallback is None and first.source == Source.IMPORTED and not others:
+    if only_imported(site) and first.source == Source.IMPORTED and not others:
         own = None  # a lineage that it had before is nobody's
     return Held(site.name, first.source, first.pair, first.certificate, first.lineage, own, stored, others)
 

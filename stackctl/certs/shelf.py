@@ -56,6 +56,11 @@ class Stored:
         return self.source != Source.DUMMY
 
 
+def only_imported(site: Site) -> bool:
+    """Return whether no CA is asked for a site: its certificate is imported, and has no fallback."""
+    return site.imported is not None and site.imported.fallback is None
+
+
 def import_lack(site: Site, stored: Stored | None) -> str | None:
     """Return why ``stored`` is not the imported certificate that the Compose file names for a site, or None."""
     if site.imported is None:
@@ -113,8 +118,9 @@ class Shelf:
 
     def falls_back(self, site: Site) -> bool:
         """Return whether a certificate of the stack's CA takes the place of the imported one, as the file says."""
-        falls_back = site.imported is not None and site.imported.fallback is not None
-        return falls_back and import_fault(site, self.imported(site), self.now) is not None
+        if site.imported is None or only_imported(site):
+            return False
+        return import_fault(site, self.imported(site), self.now) is not None
 
     def own(self, site: Site) -> Lineage | None:
         """Return the lineage that belongs to a site, usable or not.

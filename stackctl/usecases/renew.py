@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from stackctl.certs.held import Held, held
-from stackctl.certs.shelf import Source, import_fault
+from stackctl.certs.shelf import Source, import_fault, only_imported
 from stackctl.engine.apply.execute import Step
 from stackctl.engine.context import Context
 from stackctl.engine.sources.webroot.rules import difference
@@ -136,7 +136,7 @@ def _forced(site: Site) -> Domain:
     Raises:
         InputError: only the user has its certificate.
     """
-    if site.imported is not None and site.imported.fallback is None:
+    if site.imported is not None and only_imported(site):
         raise InputError(
             f"the certificate of {site.name} is imported",
             field="force",

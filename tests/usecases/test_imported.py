@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from stackctl.certs.trust import Trust
 from stackctl.engine.backup.sealing import Keys
 from stackctl.engine.backup.selection import select
+from stackctl.engine.probe.loop import loop
 from stackctl.errors import InputError, IssueFailed, StackfileError
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Lookup
@@ -32,6 +33,7 @@ from stackctl.usecases.cert_export import ExportOptions, ExportReport, export_ce
 from stackctl.usecases.cert_import import ImportOptions, ImportReport, import_certificate, read
 from stackctl.usecases.cert_looks import list_certificates, show_certificate
 from stackctl.usecases.cert_remove import remove_imported
+from stackctl.usecases.converge import load_current
 from stackctl.usecases.init import InitOptions
 from stackctl.usecases.restore import open_archive
 from stackctl.usecases.result import Result
@@ -429,6 +431,9 @@ def test_renew_uses_the_fallback(fresh: World) -> None:
 def test_a_lineage_that_it_had_before_can_be_retired(site: World, files: Files) -> None:
     imported(site, files, ONE)
     assert list(data(status(site.host))["unused"]) == [ONE]
+    loaded = load_current(site.host)
+    containers = site.host.orchestrator.containers(loaded.project.name)
+    assert not loop(site.host, loaded.stack, containers).used, "a renewal of it that fails is no problem of the site"
     done(retire(site.host, ONE))
     assert site.served() == {ONE: "real"}
     assert not site.up().plan

@@ -8,6 +8,7 @@ from datetime import timedelta
 from stackctl.adapters.disk.files import host_errors, read_or_none
 from stackctl.certs.loop import Failure, read_failure, state_digest
 from stackctl.certs.renewal import KINDS
+from stackctl.certs.shelf import only_imported
 from stackctl.diagnose.loop import LoopFacts
 from stackctl.engine.context import Context
 from stackctl.model.layout import CHECKED, CLI_INI, FAILED, INTERVAL, SUCCEEDED, Place, lineage_file, renewal_file
@@ -36,7 +37,7 @@ def loop(context: Context, stack: Stack, containers: Deployment) -> LoopFacts:
         failure=failure,
         digests=_digests(context, failure) if failure else {},
         states=_states(context, failure) if failure else {},
-        used=frozenset(site.lineage for site in stack.sites),
+        used=frozenset(site.lineage for site in stack.sites if not only_imported(site)),
     )
 
 

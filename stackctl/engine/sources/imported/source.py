@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from stackctl.certs.copied import Pair, stored_pair
 from stackctl.certs.held import Held
 from stackctl.certs.request import CertificateRequest
-from stackctl.certs.shelf import Source, import_lack
+from stackctl.certs.shelf import Source, import_lack, only_imported
 from stackctl.certs.source import Candidate
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
@@ -23,7 +23,7 @@ class ImportedFiles:
 
     def owns(self, stack: Stack, site: Site) -> bool:  # noqa: ARG002  (the protocol's)
         """Return whether the Compose file names an imported certificate, and no fallback."""
-        return site.imported is not None and site.imported.fallback is None
+        return only_imported(site)
 
     def wants(self, candidate: Candidate) -> str | None:
         """Return why the user must import another one, or None; one that has expired is served on."""
