@@ -22,13 +22,12 @@ from stackctl.engine.probe.parked import parked_sites
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import EVERY_PATH
 from stackctl.model.routing import Server, Site
-from stackctl.model.stack import Stack
 from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
 from stackctl.plan.retire import unused_lineages
 from stackctl.proxies.health import ServerHealth
-from stackctl.usecases.converge import load_current
+from stackctl.usecases.converge import Loaded, load_current
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result, json_name
 
@@ -217,22 +216,23 @@ def status(context: Context) -> Result[StatusReport]:
     proxy = proxies[0].state if proxies else "missing"
     renewal = _renewal(loop(context, stack, containers))
     unused = tuple(one.name for one in unused_lineages(shelf, stack.sites))
-    streams = tuple(_streams(context, stack, containers, parked))
+    streams = tuple(_streams(context, loaded, containers, parked))
     return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal, unused, streams))
 
 
 def _streams(
-    context: Context, stack: Stack, containers: Deployment, parked: Mapping[Domain, str]
+    context: Context, loaded: Loaded, containers: Deployment, parked: Mapping[Domain, str]
 ) -> Iterator[StreamStatus]:
-    outside = [one for one in stack.streams if one.service is None and one.transport is Transport.TCP]
-    answers = endpoints_answer(context, (stream.upstream for stream in outside))
-    for stream in stack.streams:
-        known = stream.service is not None or stream.upstream in answers
+    named = [(stream, loaded.project.named(stream.server)) for stream in loaded.stack.streams]
+    outside = [one.upstream for one, server in named if server.service is None and one.transport is Transport.TCP]
+    answers = endpoints_answer(context, outside)
+    for stream, server in named:
+        known = server.service is not None or stream.upstream in answers
         yield StreamStatus(
             str(stream.port or stream.name),
             str(stream.upstream),
             tuple(map(str, stream.allow)),
-            _health(stream.server, containers, answers) if known else "unknown",
+            _health(server, containers, answers) if known else "unknown",
             stream.where,
             parked.get(stream.name),
         )

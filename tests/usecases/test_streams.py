@@ -183,3 +183,15 @@ def test_status_doctor_and_explain_know_them(site: World) -> None:
     shown = data(explain(site.host, Domain("mail.example.com"), Request("GET", "/")))
     assert shown["links"][0]["text"].startswith("the connection is passed on to 10.0.0.9:443 as it is")
     assert (shown["whole"], shown["sent"]) == (True, False)
+
+
+def test_a_network_alias_is_seen_by_the_containers_of_its_service(site: World) -> None:
+    site.edit(
+        '    image: "one:latest"\n', '    image: "one:latest"\n    networks: {default: {aliases: [db.internal]}}\n'
+    )
+    done(add(site, AddStream(stream_port("5432"), Endpoint("db.internal", 8000))))
+    done(site.up())
+    (row,) = data(status(site.host))["streams"]
+    assert row["health"] == "running"
+    found = site.doctor()["streams"]
+    assert (found["app-container"], found["app-port"]) == ("ok", "ok")

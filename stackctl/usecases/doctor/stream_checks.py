@@ -23,19 +23,20 @@ def stream_checks(inputs: DoctorInputs) -> Iterator[Check]:
         for stream in stack.streams:
             yield from skipped([judged_apps.CONTAINER], inputs.broken or "the stack is down", stream.name)
         return
-    tcp = [one for one in stack.streams if one.service is None and one.transport is Transport.TCP]
-    answers = probe_apps.endpoints_answer(context, (stream.upstream for stream in tcp))
+    named = [(stream, project.named(stream.server)) for stream in stack.streams]
+    tcp = [one.upstream for one, server in named if server.service is None and one.transport is Transport.TCP]
+    answers = probe_apps.endpoints_answer(context, tcp)
     networks = probe_apps.proxy_networks(context, stack.proxy, containers) if stack.streams else None
-    for stream in stack.streams:
+    for stream, server in named:
         facts = probe_apps.app_facts(
             context,
             containers,
             networks,
-            stream.service or stream.name,  # its log is that of the service
-            stream.server,
+            server.service or stream.name,  # its log is that of the service
+            server,
             stream.where,
             answers=answers.get(stream.upstream),
-            active=stream.service is None or stream.service in project.services,
+            active=server.service is None or server.service in project.services,
         )
         for check in judged_apps.judge_app(facts):
             # A UDP port has neither a connection nor an entry in the table of listeners.
