@@ -107,6 +107,11 @@ class Stack:
         """The streams on the port of the sites: TLS that the proxy does not terminate."""
         return tuple(stream for stream in self.streams if stream.port is None)
 
+    def hosts_of(self, service: str) -> frozenset[str]:
+        """Return the hosts by which sites and streams reach a service: its name, and network aliases of it."""
+        servers = [*(one for site in self.sites for one in site.servers), *(one.server for one in self.streams)]
+        return frozenset({service, *(one.endpoint.host for one in servers if one.service == service)})
+
     def stream(self, name: str) -> Stream | None:
         """Return the stream called ``name``."""
         return next((stream for stream in self.streams if stream.name == name), None)

@@ -70,8 +70,9 @@ class ProxyFiles:
         """Return the new ports of a service, each with that of the live files; None if these do not show it."""
         found: dict[int, int] = {}
         for site in sites:
-            wanted = {server.endpoint.port for server in site.servers if server.service == service}
-            there = self._ports(site, service)
+            servers = [server.endpoint for server in site.servers if server.service == service]
+            wanted = {one.port for one in servers}
+            there = {port for host in {one.host for one in servers} for port in self._ports(site, host)}
             new, old = wanted - there, there - wanted
             if not new:
                 continue
@@ -79,10 +80,10 @@ class ProxyFiles:
                 return None
         return found
 
-    def _ports(self, site: Site, service: ServiceName) -> set[int]:
-        """Return the ports of a service in the live files of a site."""
+    def _ports(self, site: Site, host: str) -> set[int]:
+        """Return the ports of a host in the live files of a site."""
         text = b"\n".join(self._live.get(site.name, {}).values())
-        return {int(one) for one in re.findall(rb"(?<![\w.-])" + re.escape(service.encode()) + rb":(\d+)\b", text)}
+        return {int(one) for one in re.findall(rb"(?<![\w.-])" + re.escape(host.encode()) + rb":(\d+)\b", text)}
 
     def users(self, service: str) -> frozenset[Domain]:
         """Return the sites whose live files name ``service``."""

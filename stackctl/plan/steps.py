@@ -67,7 +67,7 @@ def run_services(  # noqa: PLR0913  (the services, and what decides about each)
     # To start a service, Compose also replaces those that it depends on.
     yield from started("services", are_late=False)
     yield from _deploy(rolled, observed, [one for one in changes if isinstance(one, StageFiles)])
-    yield from _unpin(rolled, pins, sites)
+    yield from _unpin(stack, rolled, pins, sites)
     if late:
         yield from started("late services", are_late=True)
 
@@ -175,9 +175,9 @@ def _leave(waves: Sequence[tuple[Rollout, Wave]], kind: str, staged: Sequence[St
             yield RetireContainers(ids=ids, labels=labels, cause=_cause(one), batch=f"retire {kind}", **_step(one))
 
 
-def _unpin(rolled: Sequence[Rollout], pins: Pins, sites: Collection[Site]) -> Iterator[UnpinServices]:
+def _unpin(stack: Stack, rolled: Sequence[Rollout], pins: Pins, sites: Collection[Site]) -> Iterator[UnpinServices]:
     """Yield what ends every pin: those of ``rolled``, and those that an interrupted deploy left behind."""
-    left = {name for site in sites for name in site.services if name in pins}
+    left = {name for site in sites for name in site.services if pins and stack.hosts_of(name) & pins.keys()}
     names = {one.service.name for one in rolled if not one.has_gap and not one.joins} | left
     if names:
         cause = "the deploy ends" if rolled else "a deploy was interrupted"

@@ -52,7 +52,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
     written = frozenset(doc.names(("services",)))
     acme = _acme(doc, top)
     known = {*written, *project.services, *elsewhere}
-    sites = with_services(_sites(doc, top, defaults, known), known)
+    sites = with_services(_sites(doc, top, defaults, known), known, project.named)
     proxy = _proxy_service(doc, project, top.proxy)
     refuse_circles(sites, proxy)
     return Stack(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from stackctl.errors import StackfileError
@@ -63,21 +63,26 @@ def outside_server(doc: Document, path: Path, keys: AppKeys | RouteKeys, upstrea
     return Server(found.endpoint, None, tls, _SPEAKS[keys.protocol], where=doc.where_of(place))
 
 
-def with_services(sites: Collection[Site], known: Collection[str]) -> tuple[Site, ...]:
-    """Return ``sites`` in which an upstream whose host is a service of the project is a server of that service."""
+def with_services(
+    sites: Collection[Site], known: Collection[str], named: Callable[[Server], Server]
+) -> tuple[Site, ...]:
+    """Return ``sites`` in which an upstream whose host is a service of the project is a server of that service.
+
+    ``named`` returns a server with the service that has its host as an alias.
+    """
     services = {name.lower(): ServiceName(name) for name in known}
     return tuple(
-        replace(site, routes=tuple(_with_services(route, services) for route in site.routes))
-        if any(server.service is None and server.endpoint.host in services for server in site.servers)
+        replace(site, routes=tuple(_with_services(route, services, named) for route in site.routes))
+        if any(server.service is None and not server.endpoint.is_address for server in site.servers)
         else site
         for site in sites
     )
 
 
-def _with_services(route: Route, services: Mapping[str, ServiceName]) -> Route:
+def _with_services(route: Route, services: Mapping[str, ServiceName], named: Callable[[Server], Server]) -> Route:
     if not isinstance(route.action, Backend):
         return route
-    servers = tuple(_of_service(server, services) for server in route.action.servers)
+    servers = tuple(named(_of_service(server, services)) for server in route.action.servers)
     return replace(route, action=replace(route.action, servers=servers))
 
 

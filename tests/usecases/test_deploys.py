@@ -194,6 +194,34 @@ def test_a_service_beside_another_in_upstreams_is_deployed_without_it(site: Worl
     assert site.live()["sites/far.com.conf"] == before
 
 
+def test_a_network_alias_leads_to_the_chosen_containers_too(site: World) -> None:
+    site.edit(OLD, f"{OLD}    networks: {{default: {{aliases: [App.internal]}}}}\n")
+    apps = "  apps:\n    - {domains: [far.com], upstream: 'app.internal:8000'}\n"
+    site.edit("\nx-stackctl:\n", f"\nx-stackctl:\n{apps}")
+    done(site.up())
+    before = site.live()["sites/far.com.conf"]
+    assert b"server app.internal:8000 resolve;" in before
+    site.fake.images["one:2"] = (8000,)
+    site.edit(OLD, NEW)
+    pinned: list[set[str]] = []
+    begin = site.report.begin
+
+    def note(operation: object) -> None:
+        pinned.append({*site.proxies["nginx"].pins(site.live())})
+        begin(operation)  # type: ignore[arg-type]
+
+    site.report.begin = note  # type: ignore[method-assign]
+    done(site.up())
+    assert pinned[1:] == [{"one", "app.internal"}] * (len(pinned) - 1)
+    assert site.live()["sites/far.com.conf"] == before
+    assert images(site) == ["one:2"]
+    site.remove("one.example.com", keep_service=True)
+    site.fake.images["one:3"] = (8000,)
+    site.edit(NEW, 'image: "one:3"\n')
+    assert "PinService" in kinds(done(site.up())), "the alias alone is enough"
+    assert images(site) == ["one:3"]
+
+
 def test_two_services_share_the_reloads(site: World) -> None:
     done(site.add("two.example.com"))
     site.fake.images |= {"one:2": (8000,), "two:2": (3000,)}

@@ -122,7 +122,8 @@ class Deploys:
 
     def _unpin(self, operation: UnpinServices) -> None:
         pins = self._proxy.pins(self._live.staging.live)
-        left = {name: addresses for name, addresses in pins.items() if name not in operation.services}
+        hosts = {host for service in operation.services for host in self._stack.hosts_of(service)}
+        left = {name: addresses for name, addresses in pins.items() if name not in hosts}
         rejected = self._change(self._proxy.pinned(self._live.staging.live, left))
         if rejected:
             raise next(iter(rejected.values()))
@@ -145,7 +146,8 @@ class Deploys:
             try:
                 own = [one for one in containers.of(service) if one.id in ports]
                 found = self._addresses(service, own, networks or frozenset())
-                pins[service] = {at: ports[one] for at, one in sorted(found.items())}
+                to = {at: ports[one] for at, one in sorted(found.items())}
+                pins |= dict.fromkeys(self._stack.hosts_of(service), to)
             except StackctlError as error:
                 errors[service] = error
         files = dict(live)
