@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from stackctl.certs.issuer.local import ORGANIZATION, load_issuer
-from stackctl.certs.policy import is_public_suffix
 from stackctl.model.acme import LOCAL_DOMAINS, Acme
 from stackctl.model.layout import LOCAL_ISSUER, LOCAL_ROOT
 
@@ -58,11 +57,6 @@ class LocalCa:
 def wanted_domains(acme: Acme) -> tuple[str, ...]:
     """Return the domains that the CA of a stack is to issue for."""
     return tuple(dict.fromkeys((*LOCAL_DOMAINS, *acme.local_domains)))
-
-
-def too_wide(domain: str) -> bool:
-    """Return whether anyone can register names below a domain: a CA for it would be worth stealing."""
-    return is_public_suffix(domain)
 
 
 def planned_ca(domains: Sequence[str], now: datetime) -> LocalCa:

@@ -30,6 +30,7 @@ from stackctl.stackfile.siblings import included
 from stackctl.stackfile.stream_ports import with_ports
 from stackctl.usecases.abilities import refuse_unable
 from stackctl.usecases.declared import with_declared
+from stackctl.usecases.local_domains import refuse_wide_domains
 from stackctl.usecases.pages import with_pages
 from stackctl.usecases.recording import contact_changed, record_change, record_failed, record_found
 from stackctl.usecases.renamed import refuse_renamed
@@ -112,6 +113,7 @@ def load(context: Context, doc: Document, before: str | None, recorded: Mapping[
     stack = read_stack(values, project, _inactive(context, values, project))
     loaded = Loaded(doc, values, project, with_pages(context, stack, recorded), before)
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
+    refuse_wide_domains(loaded.values, loaded.stack)
     _refuse_misplaced(context, loaded)
     _refuse_unreachable(loaded)
     _refuse_loops(context, loaded)

@@ -97,7 +97,8 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
     if options.new_root:
         intent = replace(intent, new_root=_new_root(loaded))
     result = converge(context, "init", loaded, intent, dry_run=dry_run)
-    result = replace(result, notes=(*result.notes, *_uncovered(context)))
+    again = ("run 'stackctl trust' again wherever the earlier root was trusted",) if options.new_root else ()
+    result = replace(result, notes=(*result.notes, *_uncovered(context), *again))
     if loaded.stack.acme.agree_tos or loaded.stack.acme.local:
         return result
     note = "no certificate can be issued: agree to the CA's terms of service with 'stackctl init --agree-tos'"

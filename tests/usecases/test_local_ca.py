@@ -15,7 +15,7 @@ from stackctl.certs.issuer.copies import STORED, copied
 from stackctl.certs.issuer.local import renew
 from stackctl.certs.shelf import Source, Stored
 from stackctl.engine.backup.selection import select
-from stackctl.errors import IssueFailed
+from stackctl.errors import IssueFailed, StackfileError
 from stackctl.plan.certificates import CheckNames, Issue, RefuseIssue
 from stackctl.plan.local_ca import MakeLocalCa
 from stackctl.usecases.backup import BackupOptions, backup
@@ -191,3 +191,16 @@ def test_doctor_asks_no_dns_and_no_ca(local: World) -> None:
     assert "wrong" not in {verdict for checks in found.values() for verdict in checks.values()}
     (local.root / CA / "issuer.pem").unlink()
     assert local.doctor()["local-ca"]["local-ca"] == "wrong"
+
+
+@pytest.mark.parametrize("domain", ["com", "co.uk", "de"])
+def test_a_domain_of_others_is_refused(local: World, domain: str) -> None:
+    local.edit('ca: "local"\n', f'ca: "local"\n  local-domains: [dev.lan, {domain}]\n')
+    with pytest.raises(StackfileError, match=f"names below .{domain} belong to others"):
+        local.up()
+
+
+def test_a_key_that_others_can_read_is_named(local: World) -> None:
+    assert local.doctor()["host"]["permissions"] == "ok"
+    (local.root / CA / "issuer.pem").chmod(0o644)
+    assert local.doctor()["host"]["permissions"] == "wrong"

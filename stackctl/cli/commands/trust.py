@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,8 +19,11 @@ from stackctl.cli.options import (
 from stackctl.errors import InputError
 
 if TYPE_CHECKING:
+    from stackctl.cli.run import Common
+    from stackctl.cli.show import View
     from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
+    from stackctl.usecases.trust import TrustReport
 
 Services = Annotated[
     list[str] | None,
@@ -66,7 +69,7 @@ def untrust(
     _change("untrust", service, Common("untrust", directory, output, verbose, None if dry_run else wait), show, dry_run)
 
 
-def _change(command: str, services: list[str] | None, common: Any, show: Any, dry_run: bool) -> None:  # noqa: ANN401
+def _change(command: str, services: list[str] | None, common: Common, show: View[TrustReport], dry_run: bool) -> None:
     from stackctl.adapters.trust_stores import TrustStores
     from stackctl.cli.run import run
     from stackctl.cli.views.trust import show_in_services

@@ -33,6 +33,7 @@ from stackctl.model.layout import (
     HISTORY,
     LINEAGES,
     LIVE_DRAFTS,
+    LOCAL_ISSUER,
     LOCK,
     PAIRS,
     PRIVKEY,
@@ -62,6 +63,7 @@ _SECRETS = (
     STATE,
     CERTS,
     EAB_KEY.path,
+    LOCAL_ISSUER.path,
     PAIRS.path,
     *((CERTBOT_CONF / folder).path for folder in (ARCHIVES, LINEAGES, ACCOUNTS, "keys")),
 )
@@ -112,6 +114,7 @@ def _modes(root: Path) -> Iterator[Mode]:
     keys = [path for path in _glob(root / DNS.path, "*") if path.is_file() and path != root / DNS_ZONES.path]
     wanted += [(path, 0o600, "so that others can change your DNS") for path in keys]
     wanted.append((root / EAB_KEY.path, 0o600, "so that others can use it to bind their account to yours"))
+    wanted.append((root / LOCAL_ISSUER.path, 0o600, "so that others can issue certificates that you trust"))
     for path, mode, why in wanted:
         there = _mode(path)
         if there is not None and there & 0o077:
