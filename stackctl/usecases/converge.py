@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 
 from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
-from stackctl.errors import DeployFailed, InputError, RequestLoop, StackctlError, StackfileError
+from stackctl.errors import DeployFailed, InputError, StackctlError, StackfileError
 from stackctl.model.project import Project
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
-from stackctl.model.upstreams import loop
 from stackctl.model.values import Domain
 from stackctl.plan.certificates import RefuseIssue
 from stackctl.plan.diff import plan_diffs
@@ -32,6 +30,7 @@ from stackctl.usecases.abilities import refuse_unable
 from stackctl.usecases.declared import with_declared
 from stackctl.usecases.local_domains import refuse_wide_domains
 from stackctl.usecases.pages import with_pages
+from stackctl.usecases.reachable import refuse_loops, refuse_unreachable
 from stackctl.usecases.recording import contact_changed, record_change, record_failed, record_found
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
@@ -115,8 +114,8 @@ def load(context: Context, doc: Document, before: str | None, recorded: Mapping[
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
     refuse_wide_domains(loaded.values, loaded.stack)
     _refuse_misplaced(context, loaded)
-    _refuse_unreachable(loaded)
-    _refuse_loops(context, loaded)
+    refuse_unreachable(doc, loaded.project, loaded.stack)
+    refuse_loops(loaded.project, loaded.stack, context.network)
     return loaded
 
 
@@ -189,39 +188,6 @@ def _refuse_misplaced(context: Context, loaded: Loaded) -> None:
                 where=loaded.doc.where_of(("services", service, "volumes")),
                 hint="run 'stackctl init', which corrects the paths that stackctl wrote",
             )
-
-
-def _refuse_unreachable(loaded: Loaded) -> None:
-    """Refuse an app that shares no network with the proxy: every request would end in a 502."""
-    proxy = loaded.project.services[loaded.stack.proxy.service]
-    streamed = [stream.service for stream in loaded.stack.streams if stream.service is not None]
-    for name in dict.fromkeys([*(name for site in loaded.stack.sites for name in site.services), *streamed]):
-        service = loaded.project.services.get(name)
-        if service is not None and not service.networks & proxy.networks:
-            if service.networks:
-                key = "networks"
-                hint = f"attach {service.name} to the network 'default', or {proxy.name} to a network of {service.name}"
-            else:  # Compose allows no networks with a network_mode
-                key = "network_mode"
-                hint = "remove its network_mode, or route the site to an upstream in x-stackctl.apps"
-            raise StackfileError(
-                f"the service {service.name} shares no network with {proxy.name}, which cannot reach it",
-                where=loaded.doc.where_of(("services", service.name, key)),
-                hint=hint,
-            )
-
-
-def _refuse_loops(context: Context, loaded: Loaded) -> None:
-    """Refuse a site whose requests would come back to the proxy."""
-    stack = loaded.stack
-    names = loaded.project.services[stack.proxy.service].hosts
-    own = cache(context.network.own_addresses)
-    for site in stack.sites:
-        for route, server in site.routed:
-            why = loop(server, stack, names, own)
-            if why is not None:
-                hint = "route it to the app itself: its service or its address"
-                raise RequestLoop(why, site=site.name, where=route.where, hint=hint)
 
 
 def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, dry_run: bool = False) -> Result[None]:

@@ -71,7 +71,7 @@ INSIDE = {
     ),
     "usecases": (
         "declared new_service pages",
-        "abilities local_domains recording renamed result session taken",
+        "abilities local_domains reachable recording renamed result session taken",
         "as_json converge",
         REST,
     ),
