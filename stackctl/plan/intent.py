@@ -23,6 +23,7 @@ class Intent:
         align: whether renewal settings in certbot's tree are brought in line.
         renew: causes, by app, to request a certificate that exists.
         force: the apps among them whose certificate is replaced although it is not due.
+        replaced: further apps among them whose certificate is replaced, with all checks.
         check: whether names are checked first: that the CA issues for them, and that they resolve to this host;
             never for those of ``force``.
         strict: whether a request that breaks a rule of the CA ends the command before anything is changed.
@@ -54,6 +55,7 @@ class Intent:
     align: bool = True
     renew: dict[Domain, str] | None = None
     force: frozenset[Domain] = frozenset()
+    replaced: frozenset[Domain] = frozenset()
     check: bool = True
     strict: bool = False
     ledger: bool = True

@@ -37,7 +37,8 @@ def certificate_requests(
             continue
         requested.add(lineage)
         forced = any(one.name in intent.force for one in sharing)
-        request = source.request(candidate, force=forced)
+        replaced = forced or any(one.name in intent.replaced for one in sharing)
+        request = source.request(candidate, force=replaced)
         others = tuple(one.name for one in sharing if one != site)
         acme = stack.acme_of(*sharing)
         authority = acme.directory if source.authority(stack) is not None else None

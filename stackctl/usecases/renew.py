@@ -80,7 +80,8 @@ def renew(  # noqa: PLR0913  (one parameter per option)
                 causes[site.name] = fault
         elif there.real and not there.borrowed and there.certificate and there.certificate.due(now):
             causes[site.name] = f"it is due: {there.certificate.days_left(now)} days left"
-    causes = {**(_differing(context, doc, before) if changed else {}), **causes}
+    differing = _differing(context, doc, before) if changed else {}
+    causes = {**differing, **causes}
     recent = {site.name for site in sites if _is_recent(before[site.name], now)}
     if not causes and not recent:
         return Result("renew", RenewReport(_rows(sites, before, (), now)), dry_run=dry_run)
@@ -88,6 +89,7 @@ def renew(  # noqa: PLR0913  (one parameter per option)
         focus=frozenset(causes) | recent,
         renew=causes,
         force=frozenset(forced),
+        replaced=frozenset(differing),
         ledger=ledger,
         unattended=unattended,
     )

@@ -49,7 +49,7 @@ def requested(candidate: Candidate, *, force: bool) -> CertificateRequest:
     force = force or (own is not None and (_to_promote(candidate, own) or not own.renewable))
     names = _names(candidate.site, candidate.sharing, own)
     acme = candidate.stack.acme_of(*candidate.sharing)
-    force = force or (own is not None and difference(acme, own) is not None)
+    force = force or (own is not None and _other_issuance(candidate, own) is not None)
     name = own.name if own is not None else candidate.site.lineage
     return CertificateRequest(name, names, force=force, acme=acme if acme != candidate.stack.acme else None)
 
