@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import issuance, lab, reloads, scale, startup, table, throughput, versions
+from tests.bench import balancing, deploys, issuance, lab, reloads, routing, scale, startup, table, throughput, versions
 from tests.bench.figures import Report
 
 FAMILIES: dict[str, Callable[[lab.Options], Report]] = {
@@ -19,6 +19,9 @@ FAMILIES: dict[str, Callable[[lab.Options], Report]] = {
     "throughput": throughput.measure,
     "reloads": reloads.measure,
     "scale": scale.measure,
+    "routing": routing.measure,
+    "balancing": balancing.measure,
+    "deploys": deploys.measure,
 }
 
 

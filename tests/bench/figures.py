@@ -70,3 +70,12 @@ class Report:
     def within(self, ours: Measured, limit: float) -> None:
         """Add the goal that the median is at most ``limit``."""
         self.judged.append(Judged(ours.what, f"≤ {limit:g} {ours.unit}", ours.median, ours.unit, ours.median <= limit))
+
+    def none(self, ours: Measured, of: str) -> None:
+        """Add the goal that the sum of all runs is 0."""
+        total = sum(ours.values)
+        self.judged.append(Judged(f"{ours.what}, {of}", f"0 {ours.unit}", total, ours.unit, total == 0))
+
+    def enough(self, what: str, least: float, value: float, unit: str) -> None:
+        """Add the goal that ``value`` is at least so much."""
+        self.judged.append(Judged(what, f"≥ {least:,g} {unit}", value, unit, value >= least))

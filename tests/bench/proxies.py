@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from stackctl.certs.dummy import make_dummy
@@ -15,6 +17,7 @@ from stackctl.model.acme import Acme
 from stackctl.model.endpoints import Endpoint, PortBinding, web_listeners
 from stackctl.model.routing import Site, everything_to
 from stackctl.model.stack import ProxyService, Stack
+from stackctl.model.streams import Stream
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import SiteTls
@@ -51,22 +54,32 @@ class Server:
 
 @contextmanager
 def ours(port: int = 28443, *, gentle: bool = True, logs: bool = True) -> Iterator[Server]:
-    """Start nginx with the configuration that stackctl renders, on other ports.
+    """Start nginx with the configuration that stackctl renders for one app, on other ports.
 
     ``gentle`` keeps ``keepalive_min_timeout``, which a default nginx does not set; ``logs`` keeps the access log.
     """
     subject = "stackctl's nginx" + ("" if gentle else " without keepalive_min_timeout") + ("" if logs else ", no log")
+    site = Site((Domain(SITE),), everything_to(routing.Server(UPSTREAM)))
+    files = rendered((site,))
+    if not gentle:
+        files["nginx.conf"] = re.sub(rb"keepalive_min_timeout.*", b"", files["nginx.conf"])
+    if not logs:
+        files["nginx.conf"] = re.sub(rb"access_log [^;]*;", b"access_log off;", files["nginx.conf"])
+    with nginx(port, subject, files) as server:
+        yield server
+
+
+@contextmanager
+def nginx(port: int, subject: str, files: Mapping[str, bytes]) -> Iterator[Server]:
+    """Start nginx with rendered files, of which the listen addresses are changed to ``port`` and 1,000 more."""
     folder = _folder(f"nginx-{port}")
-    for path, content in _rendered().items():
-        text = re.sub(r"listen 80\b", f"listen 127.0.0.1:{port + 1000}", content.decode())
-        text = re.sub(r"listen 443\b", f"listen 127.0.0.1:{port}", text)
-        if not gentle:
-            text = re.sub(r"keepalive_min_timeout.*", "", text)
-        if not logs:
-            text = re.sub(r"access_log [^;]*;", "access_log off;", text)
+    shutil.rmtree(folder)
+    for path, content in files.items():
+        text = re.sub(rb"listen 80\b", b"listen 127.0.0.1:%d" % (port + 1000), content)
+        text = re.sub(rb"listen 443\b", b"listen 127.0.0.1:%d" % port, text)
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
-    volumes = ("--volume", f"{folder}:/etc/nginx:ro", "--volume", f"{_certificates()}:/etc/letsencrypt:ro")
+        (folder / path).write_bytes(text)
+    volumes = ("--volume", f"{folder}:/etc/nginx:ro", "--volume", f"{certificates()}:/etc/letsencrypt:ro")
     command = (lab.NGINX, "nginx", "-e", "/dev/stderr", "-g", "daemon off;")
     with lab.container(f"nginx-{port}", *NGINX_OPTIONS, *volumes, *command) as name:
         yield Server(subject, port, lambda: lab.docker("exec", name, "nginx", "-e", "/dev/stderr", "-s", "reload"))
@@ -77,7 +90,7 @@ def seed(port: int = 28444) -> Iterator[Server]:
     """Start the same image with the configuration of ``init-letsencrypt.sh``."""
     conf = _folder("seed") / "nginx.conf"
     conf.write_text(rivals.nginx_conf([SITE], str(UPSTREAM), f"127.0.0.1:{port + 1000}", f"127.0.0.1:{port}"))
-    volumes = ("--volume", f"{conf}:/etc/nginx/nginx.conf:ro", "--volume", f"{_certificates()}:/etc/letsencrypt:ro")
+    volumes = ("--volume", f"{conf}:/etc/nginx/nginx.conf:ro", "--volume", f"{certificates()}:/etc/letsencrypt:ro")
     with lab.container("seed", *volumes, lab.NGINX) as name:
         yield Server("the script's nginx", port, lambda: lab.docker("exec", name, "nginx", "-s", "reload"))
 
@@ -100,7 +113,7 @@ def haproxy(port: int = 28445, *, logs: bool = False) -> Iterator[Server]:
         "  http-request set-header X-Forwarded-Proto https\n  default_backend app\n"
         f"backend app\n  server app {UPSTREAM}\n"
     )
-    live = _certificates() / "live" / SITE
+    live = certificates() / "live" / SITE
     pem = conf.with_name("site.pem")
     pem.write_bytes((live / "fullchain.pem").read_bytes() + (live / "privkey.pem").read_bytes())
     volumes = ("--volume", f"{conf.parent}:/etc/haproxy:ro")
@@ -119,22 +132,32 @@ def caddy(port: int = 28446) -> Iterator[Server]:
         "  servers {\n    protocols h1 h2\n  }\n}\n"
         f"https://{SITE}:{port} {{\n  tls {TLS.certificate} {TLS.key}\n  reverse_proxy {UPSTREAM}\n}}\n"
     )
-    volumes = ("--volume", f"{folder}:/etc/caddy:ro", "--volume", f"{_certificates()}:/etc/letsencrypt:ro")
+    volumes = ("--volume", f"{folder}:/etc/caddy:ro", "--volume", f"{certificates()}:/etc/letsencrypt:ro")
     binary = ("--volume", f"{lab.BIN / 'caddy'}:/usr/local/bin/caddy:ro")
     options = ("--config", "/etc/caddy/Caddyfile")
     with lab.container("caddy", *volumes, *binary, lab.BASE, "caddy", "run", *options) as name:
         yield Server("Caddy", port, lambda: lab.docker("exec", name, "caddy", "reload", "--force", *options))
 
 
-def _rendered() -> dict[str, bytes]:
-    listeners = web_listeners(PortBinding(None, 80), PortBinding(None, 443))
-    site = Site((Domain(SITE),), everything_to(routing.Server(UPSTREAM)))
-    proxy = ProxyService(ServiceName("nginx"), lab.NGINX, listeners)
-    stack = Stack(Acme(), (site,), proxy, ServiceName("certbot"))
+def rendered(sites: Sequence[Site], streams: Sequence[Stream] = ()) -> dict[str, bytes]:
+    """Return the files that stackctl renders for sites, all of which have the one certificate."""
     nginx = Nginx()
-    version = nginx.parse_version(lab.run("docker", "run", "--rm", lab.NGINX, "sh", "-c", "nginx -v 2>&1"))
-    rendered = nginx.render(stack, stack.sites, {site.name: TLS}, version, {})
-    return {**rendered.shared, **rendered.sites[site.name], nginx.layout.marker: nginx.marker("bench")}
+    printed = _printed_by_nginx()
+    listeners = web_listeners(PortBinding(None, 80), PortBinding(None, 443))
+    module = nginx.needed_for_streams(printed)
+    proxy = ProxyService(ServiceName("nginx"), lab.NGINX, listeners, ipv6=False, streams=module)
+    stack = Stack(Acme(), tuple(sites), proxy, ServiceName("certbot"), streams=tuple(streams))
+    tls = {site.name: replace(TLS, trusted=frozenset(site.domains)) for site in sites}
+    found = nginx.render(stack, stack.sites, tls, nginx.parse_version(printed), {})
+    parts = (found.shared, *found.sites.values(), *found.streams.values())
+    files = {path: content for part in parts for path, content in part.items()}
+    return {**files, nginx.layout.marker: nginx.marker("bench")}
+
+
+@lru_cache(maxsize=1)
+def _printed_by_nginx() -> str:
+    *command, script = Nginx().version_command()
+    return lab.run("docker", "run", "--rm", lab.NGINX, *command, f"exec 2>&1; {script}")
 
 
 def _folder(name: str) -> Path:
@@ -143,7 +166,7 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _certificates() -> Path:
+def certificates() -> Path:
     """Create a tree like certbot's with the certificate that every server presents: ECDSA, P-256."""
     root = _folder("letsencrypt")
     live = root / "live" / SITE

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.e2e
 def test_quick_run_measures_every_family(tmp_path: Path) -> None:
     said: list[str] = []
 
-    reports, text = bench(
-        ["startup", "issuance", "throughput", "reloads", "scale"], lab.Options(quick=True, say=said.append), tmp_path
-    )
+    # A deploy under load takes several seconds; tests/e2e/test_deploys.py has its own.
+    families = ["startup", "issuance", "throughput", "reloads", "scale", "routing", "balancing"]
+    reports, text = bench(families, lab.Options(quick=True, say=said.append), tmp_path)
 
     assert not [report.error for report in reports if report.error], said
     found = {(one.what, one.subject): one for report in reports for one in report.measured}
@@ -30,7 +30,9 @@ def test_quick_run_measures_every_family(tmp_path: Path) -> None:
     }
     assert {subject for what, subject in found if what == "throughput"} >= {"stackctl's nginx", "HAProxy", "Caddy"}
     # The loads show that the connection, TLS and the upstream work; their speed is not tested.
-    assert all(one.median > 100 for (what, _), one in found.items() if what == "throughput")
+    assert all(one.median > 100 for (what, _), one in found.items() if what.startswith("throughput"))
+    assert found["nginx -t, all kinds in turn", "100 rules"].median > 1
+    assert found["cookie jars that stay for 4 requests", "stackctl's nginx"].median == 100
     assert found["lost over 2 reloads", "stackctl's nginx"].median == 0
     assert found["nginx's memory after start", "20 apps"].median > 1
     written = json.loads((tmp_path / "result.json").read_text())

@@ -141,15 +141,17 @@ def dns(action: str, host: str, *addresses: str) -> None:
 class Secure(http.client.HTTPSConnection):
     """HTTPS to ``address``, whatever ``name`` resolves to elsewhere. Opens again by itself, as a browser does."""
 
-    def __init__(self, address: str, name: str, context: ssl.SSLContext, *, seconds: float = 15.0) -> None:
-        super().__init__(name, 443, context=context, timeout=seconds)
+    def __init__(
+        self, address: str, name: str, context: ssl.SSLContext, *, port: int = 443, seconds: float = 15.0
+    ) -> None:
+        super().__init__(name, port, context=context, timeout=seconds)
         self._address = address
         self._tls = context
         self._seconds = seconds
         self.certificate: x509.Certificate | None = None
 
     def connect(self) -> None:
-        plain = socket.create_connection((self._address, 443), self._seconds)
+        plain = socket.create_connection((self._address, self.port), self._seconds)
         try:
             secure = self._tls.wrap_socket(plain, server_hostname=self.host)
         except BaseException:
