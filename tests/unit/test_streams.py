@@ -12,6 +12,7 @@ from stackctl.model.fields import Request
 from stackctl.model.project import Project, PublishedPort, Service
 from stackctl.model.streams import Stream, Transport, stream_named, stream_port
 from stackctl.model.values import Domain, ServiceName
+from stackctl.proxies.nginx.capabilities import Capabilities
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.streams import needed_for_streams, refuse_clashes
 from stackctl.stackfile.document import Document
@@ -220,8 +221,14 @@ def test_a_request_for_a_site_is_traced_beside_streams(streams: tuple[Stream, ..
 )
 def test_the_users_own_files_cannot_take_a_port_of_a_stream(directive: str, words: str) -> None:
     custom = {"http.conf": f"# Mine.\n{directive}\n".encode()}
+    old = Capabilities.of((1, 22, 1))
     with pytest.raises(StackfileError) as caught:
-        refuse_clashes(with_streams(site("a.example.com"), streams=STREAMS), custom)
+        refuse_clashes(with_streams(site("a.example.com"), streams=STREAMS), custom, old)
     assert caught.value.where == "nginx/custom/http.conf:2"
     assert words in caught.value.message
-    refuse_clashes(with_streams(site("a.example.com"), streams=STREAMS[1:2]), custom)
+    refuse_clashes(with_streams(site("a.example.com"), streams=STREAMS[1:2]), custom, old)
+
+
+def test_real_addresses_of_the_users_own_go_together_with_a_passthrough_that_takes_no_second_connection() -> None:
+    custom = {"http.conf": b"real_ip_header CF-Connecting-IP;\n"}
+    refuse_clashes(with_streams(site("a.example.com"), streams=STREAMS), custom, Capabilities.of((1, 26, 3)))

@@ -19,6 +19,7 @@ class Capabilities:
     keepalive_min_timeout: bool
     http2_upstream: bool
     sticky: bool
+    stream_pass: bool
 
     @classmethod
     def of(cls, version: Version) -> Capabilities:
@@ -29,6 +30,7 @@ class Capabilities:
             keepalive_min_timeout=version >= (1, 27, 4),
             http2_upstream=version >= (1, 29, 4),
             sticky=version >= (1, 29, 6),
+            stream_pass=version >= (1, 25, 5),
         )
 
     @property

@@ -15,7 +15,7 @@ from stackctl.model.streams import is_port
 from stackctl.model.values import Domain
 from stackctl.proxies.health import ServersHealth
 from stackctl.proxies.nginx.advice import advice
-from stackctl.proxies.nginx.capabilities import OLDEST
+from stackctl.proxies.nginx.capabilities import OLDEST, Capabilities
 from stackctl.proxies.nginx.custom import all_groups, hosts_in
 from stackctl.proxies.nginx.health_state import COMMAND, servers_health
 from stackctl.proxies.nginx.layout import (
@@ -120,7 +120,8 @@ class Nginx:
         """Return ``nginx.conf`` and the snippets, and the files below ``sites/``."""
         # Editors on Windows write one; nginx reads it as a part of the first word.
         custom = {name: content.removeprefix(BOM_UTF8) for name, content in custom.items()}
-        refuse_clashes(stack, custom)
+        able = Capabilities.of(version)
+        refuse_clashes(stack, custom, able)
         http = custom.get(CUSTOM_HTTP)
         groups, around = all_groups(stack, http), own_directives(http, custom)
         return Rendered(
@@ -140,7 +141,7 @@ class Nginx:
                 )
                 for site in sites
             },
-            {stream.name: stream_files(stack, stream) for stream in stack.streams},
+            {stream.name: stream_files(stack, stream, able) for stream in stack.streams},
         )
 
     def site_of(self, path: str) -> Domain | None:

@@ -26,7 +26,7 @@ from stackctl.proxies.nginx.snippets import (
     proxy_snippet,
     removed_snippet,
 )
-from stackctl.proxies.nginx.streams import https_listens, streams_snippets
+from stackctl.proxies.nginx.streams import hops, https_listens, streams_snippets
 from stackctl.proxies.nginx.tls import tls_snippet
 from stackctl.proxies.nginx.variables import most_variables
 from stackctl.proxies.proxy import Files
@@ -66,6 +66,7 @@ def shared_files(
         https=stack.proxy.https,
         listens=listens,
         passes=bool(stack.passthroughs),
+        hops=hops(stack, able),
         streams=bool(streams),
         ipv6=stack.proxy.ipv6,
         custom=custom is not None,

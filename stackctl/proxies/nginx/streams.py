@@ -39,8 +39,17 @@ def https_listens(stack: Stack, able: Capabilities, *, alone: bool = False) -> t
     """Return the parameters of each ``listen`` of the sites; ``alone`` without streams in front of them."""
     more = " ssl http2" if able.http2 == "listen" else " ssl"
     if stack.passthroughs and not alone:
-        return (f"unix:{SITES_SOCKET}{more} proxy_protocol",)
+        return (f"unix:{SITES_SOCKET}{more}{_ahead(able)}",)
     return tuple(f"{one}{more}" for one in _everywhere(stack, stack.proxy.https.port))
+
+
+def hops(stack: Stack, able: Capabilities) -> bool:
+    """Return whether the connections of the sites take a second one inside of the proxy, with the client's address."""
+    return bool(stack.passthroughs) and not able.stream_pass
+
+
+def _ahead(able: Capabilities) -> str:
+    return "" if able.stream_pass else " proxy_protocol"
 
 
 def _everywhere(stack: Stack, port: int) -> tuple[str, ...]:
@@ -55,7 +64,7 @@ def streams_snippets(stack: Stack, able: Capabilities, resolver_valid: int) -> d
     """
     if not stack.streams:
         return {}
-    files = {"snippets/stream.main": _block(stack, resolver_valid)}
+    files = {"snippets/stream.main": _block(stack, able, resolver_valid)}
     if stack.proxy.streams:
         files["snippets/stream.load"] = f"load_module {stack.proxy.streams};\n"
     if stack.passthroughs:
@@ -66,25 +75,26 @@ def streams_snippets(stack: Stack, able: Capabilities, resolver_valid: int) -> d
     return files
 
 
-def _block(stack: Stack, resolver_valid: int) -> str:
+def _block(stack: Stack, able: Capabilities, resolver_valid: int) -> str:
     return render(
         "nginx/streams.conf.j2",
         resolver_valid=resolver_valid,
         passes=bool(stack.passthroughs),
+        hops=hops(stack, able),
         sites_socket=SITES_SOCKET,
         listens=[f"{one} so_keepalive=on" for one in _everywhere(stack, stack.proxy.https.port)],
     )
 
 
-def stream_files(stack: Stack, stream: Stream) -> Files:
+def stream_files(stack: Stack, stream: Stream, able: Capabilities) -> Files:
     """Return ``streams/NAME.conf``; ``.sni`` says for which name it is."""
     path = f"{STREAMS}/{_file(stream)}"
     text = render(
         "nginx/stream.conf.j2",
         name=stream.port or stream.name,
         upstream=stream.upstream,
-        listens=list(_listens(stack, stream)),
-        settings=list(_settings(stream)),
+        listens=list(_listens(stack, stream, able)),
+        settings=list(_settings(stream, able)),
     )
     files = {f"{path}.conf": text.encode()}
     if stream.port is None:
@@ -116,18 +126,18 @@ def _socket(stream: Stream) -> str:
     return f"/run/stackctl-{hashlib.sha256(stream.name.encode()).hexdigest()[:16]}.sock"
 
 
-def _listens(stack: Stack, stream: Stream) -> Iterator[str]:
+def _listens(stack: Stack, stream: Stream, able: Capabilities) -> Iterator[str]:
     if stream.port is None:
-        # The second connection takes off what the sites need in front: the app gets what the client sent.
-        yield f"unix:{_socket(stream)} proxy_protocol"
+        # A second connection takes off what the sites need in front: the app gets what the client sent.
+        yield f"unix:{_socket(stream)}{_ahead(able)}"
         return
     for one in _everywhere(stack, stream.port.at.port):
         # Packets of one client reach one worker, and from there the app by one port.
         yield f"{one} udp reuseport" if stream.transport is Transport.UDP else f"{one} so_keepalive=on"
 
 
-def _settings(stream: Stream) -> Iterator[str]:
-    if stream.port is None:
+def _settings(stream: Stream, able: Capabilities) -> Iterator[str]:
+    if stream.port is None and not able.stream_pass:
         yield "set_real_ip_from unix:;"
     if stream.transport is Transport.UDP:
         yield "# Nothing ends an exchange of packets but silence."
@@ -137,7 +147,7 @@ def _settings(stream: Stream) -> Iterator[str]:
         yield "deny all;"
 
 
-def refuse_clashes(stack: Stack, custom: Mapping[str, bytes]) -> None:
+def refuse_clashes(stack: Stack, custom: Mapping[str, bytes], able: Capabilities) -> None:
     """Refuse the user's own directives that take a port of a stream: ``nginx -t`` would not, and a start would fail.
 
     Raises:
@@ -159,7 +169,7 @@ def refuse_clashes(stack: Stack, custom: Mapping[str, bytes]) -> None:
                 what = f"port {port} belongs to the stream of {stream.where}"
                 hint = "write 'include snippets/https.conf;' in its place" if stream is passing else "use another port"
                 raise StackfileError(what, where=one.at, hint=hint)
-            if one.name == "real_ip_header" and passing is not None:
+            if one.name == "real_ip_header" and passing is not None and hops(stack, able):
                 raise StackfileError(
                     f"{one.head} does not go together with the stream of {passing.where}, in front of all sites",
                     where=one.at,
