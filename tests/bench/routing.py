@@ -19,7 +19,7 @@ from tests.bench.load import under_load, wait_ready
 
 RULES, TESTS = 1000, 15
 ROUTES, SITES = 100, 50
-SECONDS, ROUNDS = 2, 12
+SECONDS, ROUNDS = 2, 8
 
 APPS = [Backend((Server(Endpoint("127.0.0.1", lab.UPSTREAM_PORT), weight=number),)) for number in (1, 2, 3)]
 """Three of them, as nginx knows them: all are the one upstream."""
