@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ class Stackctl:
             )
             if int(fields["SigCgt"], 16) & mask:
                 return
+            time.sleep(0.001)
 
     def send(self, number: int) -> tuple[int, str, str]:
         """The exit code, standard output and standard error after a signal."""
@@ -62,10 +64,9 @@ def test_at_any_moment_it_is_one_message_and_no_traceback(stack: Path, command: 
     for moment in range(20):
         started = Stackctl(*command, directory=stack)
         started.wait_until_caught()
-        until = time.monotonic() + moment * 0.02
-        while time.monotonic() < until and started.process.poll() is None:
-            pass
-        if started.process.poll() is not None:
+        with suppress(subprocess.TimeoutExpired):
+            started.process.wait(moment * 0.02)
+        if started.process.returncode is not None:
             started.process.communicate()
             continue
         code, out, err = started.send(number)
