@@ -8,9 +8,11 @@ ARGS ?=
 # more than a small machine has cores: containers and the CA are often waited for.
 PARALLEL = --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-# Without the engine nothing is shared, so any worker runs any test. The tests write many small files, which are
-# fastest in memory.
-QUICK = --numprocesses 2 --dist worksteal -m 'not slow and not e2e' -o tmp_path_retention_policy=failed
+# Without the engine nothing is shared, so any worker runs any test.
+QUICK = --numprocesses 2 --dist worksteal -m 'not slow and not e2e'
+
+# The tests write many small files, which are fastest in memory.
+FILES = -o tmp_path_retention_policy=failed
 # Not if it is mounted noexec, as in most containers: the tests execute some of the files.
 IN_MEMORY = $(shell test -w /dev/shm && ! grep -q ' /dev/shm .*noexec' /proc/mounts && echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
 
@@ -32,10 +34,10 @@ demo: setup ## Start a stack with trusted certificates and show what stackctl do
 	tests/lab/demo.sh $(ARGS)
 
 check: lint ## Check style, types and scripts, and run the quick tests that need no engine
-	$(IN_MEMORY) $(BIN)/pytest $(QUICK) $(ARGS)
+	$(IN_MEMORY) $(BIN)/pytest $(FILES) $(QUICK) $(ARGS)
 
 test: setup ## Run the whole test suite, end-to-end tests included
-	$(BIN)/pytest $(PARALLEL) $(ARGS)
+	$(IN_MEMORY) $(BIN)/pytest $(FILES) $(PARALLEL) $(ARGS)
 
 lint: venv ## Check style, types and scripts
 	$(BIN)/ruff check .
