@@ -104,11 +104,13 @@ def show_certificate(context: Context, name: str) -> Result[ShowReport]:
         InputError: there is none, or it cannot be read.
     """
     row = row_of(context, name)
-    chain: list[x509.Certificate] = parsed(pair_of(context, row).fullchain or b"") or []
+    # Only the chain is read: another user than the owner of the key may look.
+    pem = context.directory.pairs.chain(_kind(row), row.name) or b""
+    chain: list[x509.Certificate] = parsed(pem) or []
     if not chain:
-        raise InputError(f"the certificate {row.name} cannot be read: {row.problem or 'it has no file'}")
+        hint = "run 'stackctl up', which copies it for the proxy"
+        raise InputError(f"the certificate {row.name} cannot be read: {row.problem or 'it has no copy'}", hint=hint)
     leaf, now = chain[0], context.now()
-    pem = pair_of(context, row).fullchain or b""
     trust = None if row.source == Source.DUMMY else trust_of(pem, context.network.trusted_roots())
     origin = row.used_by if trust is Trust.CLOUDFLARE else ()
     report = ShowReport(
@@ -153,11 +155,15 @@ def row_of(context: Context, name: str) -> CertificateRow:
 
 def pair_of(context: Context, row: CertificateRow) -> PairFiles:
     """Return the files of a certificate, as the proxy has them; without a copy, as they are stored."""
-    acme = row.source == Source.ACME
-    pair = context.directory.pairs.read(LINEAGES if acme else STORED, row.name)
-    if pair.fullchain is None and not acme:
+    pair = context.directory.pairs.read(_kind(row), row.name)
+    if pair.fullchain is None and row.source != Source.ACME:
         return context.directory.stored_files(row.name)
     return pair
+
+
+def _kind(row: CertificateRow) -> str:
+    """Return the kind of the copies that the proxy reads of it."""
+    return LINEAGES if row.source == Source.ACME else STORED
 
 
 def _look(context: Context) -> _Seen:

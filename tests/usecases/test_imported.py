@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import shutil
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from stackctl.certs.issuer import copies
 from stackctl.certs.trust import Trust
 from stackctl.engine.backup.sealing import Keys
 from stackctl.engine.backup.selection import select
 from stackctl.engine.probe.loop import loop
-from stackctl.errors import InputError, IssueFailed, StackfileError
+from stackctl.errors import HostError, InputError, IssueFailed, StackfileError
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Lookup
 from stackctl.plan.certificates import Issue
 from stackctl.plan.imports import HandOver, RemoveImported, StoreImported
 from stackctl.plan.keep import DropKept
 from stackctl.plan.operations import MakeDummy, ReloadProxy, VerifySite, WriteStackfile
+from stackctl.reading import read_patiently
 from stackctl.stackfile.settings import Change
+from stackctl.usecases import cert_import
 from stackctl.usecases.as_json import result_object
 from stackctl.usecases.backup import BackupOptions, backup
 from stackctl.usecases.cert import retire
@@ -144,7 +149,8 @@ def test_it_is_replaced_in_place_and_recorded(site: World, files: Files) -> None
 @pytest.mark.parametrize(
     "fault", ["names", "key", "over", "missing", "folder", "fifo", "huge", "contradiction", "none"]
 )
-def test_what_is_wrong_changes_nothing(site: World, files: Files, fault: str) -> None:
+def test_what_is_wrong_changes_nothing(site: World, files: Files, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cert_import, "read_patiently", partial(read_patiently, seconds=0.1))
     leaf = files.have(CA.leaf(ONE), CA.middle)
     more: dict[str, Any] = {}
     match fault:
@@ -492,6 +498,19 @@ def test_one_is_shown_by_its_name_or_by_that_of_its_site(site: World, files: Fil
         show_certificate(site.host, "nothing")
     site.network.roots = [CA.root.certificate]
     assert show_certificate(site.host, ONE).payload.trust is Trust.PUBLIC
+
+
+def test_who_may_not_read_the_key_may_look(site: World, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    leaf = imported(site, files, ONE)
+
+    def refuse(_folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(copies, "read", refuse)
+    assert show_certificate(site.host, ONE).payload.serial == leaf.serial
+    assert len(list_certificates(site.host).payload.certificates) == 2
+    with pytest.raises(HostError, match="permission denied"):
+        export_certificate(site.host, ExportOptions(ONE, pem=files.cert.with_name("x.pem")))
 
 
 def test_an_origin_certificate_needs_cloudflare(site: World, files: Files) -> None:

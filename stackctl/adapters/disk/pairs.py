@@ -8,12 +8,13 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from stackctl.adapters.disk.files import host_errors, make_folder
+from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none
 from stackctl.certs.copied import Copy
 from stackctl.certs.issuer import copies
 from stackctl.certs.issuer.pair import PairFiles
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.errors import HostError
+from stackctl.model.layout import FULLCHAIN
 
 
 class Pairs:
@@ -42,6 +43,11 @@ class Pairs:
                     version, chain = there
                     found[name] = Copy(known.get(version) or read_certificate(chain), version)
         return found
+
+    def chain(self, kind: str, name: str) -> bytes | None:
+        """Return the chain of a copy, which every user can read, or None."""
+        with host_errors():
+            return read_or_none(self._home / kind / name / FULLCHAIN)
 
     def read(self, kind: str, name: str) -> PairFiles:
         """Return the content of a copy; what is missing is None."""

@@ -84,7 +84,7 @@ def _copy(directory: StackDirectory, site: Site, there: Held, shelf: Shelf, refu
 def _imported(context: Context, site: Site, shelf: Shelf) -> ImportFacts | None:
     if site.imported is None:
         return None
-    chain = context.directory.pairs.read(STORED, site.imported.name).fullchain
+    chain = context.directory.pairs.chain(STORED, site.imported.name)
     trust = trust_of(chain or b"", context.network.trusted_roots())
     proxied = trust is Trust.CLOUDFLARE and cdn_of_name(context.network, site.name) == CLOUDFLARE
     return ImportFacts(site.imported, import_lack(site, shelf.imported(site)), trust, proxied)
