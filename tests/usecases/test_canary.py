@@ -9,20 +9,18 @@ from typing import Any
 
 import pytest
 
-from stackctl.adapters.fakes.faults import Killed
 from stackctl.engine.probe import trace
 from stackctl.errors import ExitCode, InputError, StackctlError
 from stackctl.model import deploying
 from stackctl.model.fields import Request
 from stackctl.model.values import Domain
 from stackctl.observed.reply import Response
-from stackctl.plan.deploy import AwaitNew
 from stackctl.stackfile.canaries import Share
 from stackctl.usecases import canary
 from stackctl.usecases.deploy import DeployOptions, deploy
 from stackctl.usecases.explain import explain
 from stackctl.usecases.result import Result
-from tests.usecases.test_deploys import CONF, images, key, runs, texts
+from tests.usecases.test_deploys import CONF, images, key, killed_before_it_waits, runs, texts
 from tests.usecases.world import World, data, done
 
 NEW = "one-canary"
@@ -426,17 +424,7 @@ def test_a_canary_that_never_gets_ready_is_taken_away(how: str, app: World) -> N
 def test_a_begin_that_was_killed_and_never_gets_ready_can_be_aborted(app: World) -> None:
     before, live = app.text, app.live()
     app.fake.faults.exits.add(NEW)
-    begin_ = app.report.begin
-
-    def killed(operation: object) -> None:
-        if isinstance(operation, AwaitNew):
-            raise Killed(operation.text)
-        begin_(operation)  # type: ignore[arg-type]
-
-    app.report.begin = killed  # type: ignore[method-assign]
-    with pytest.raises(Killed):
-        begin(app)
-    app.report.begin = begin_  # type: ignore[method-assign]
+    killed_before_it_waits(app, lambda: begin(app))
     result = app.up()
     assert result.code == ExitCode.DEPLOY_FAILED
     assert "end the canary with 'stackctl abort one'" in (result.errors[0].hint or "")

@@ -47,6 +47,21 @@ def images(world: World, service: str = "one") -> list[str | None]:
     return [run.service.image for run in runs(world, service)]
 
 
+def killed_before_it_waits(world: World, act: Callable[[], object]) -> None:
+    """Deploy, and end the process when the new containers have been started."""
+    begin = world.report.begin
+
+    def killed(operation: object) -> None:
+        if isinstance(operation, AwaitNew):
+            raise Killed(operation.text)
+        begin(operation)  # type: ignore[arg-type]
+
+    world.report.begin = killed  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        act()
+    world.report.begin = begin  # type: ignore[method-assign]
+
+
 def texts(result: Result[None]) -> list[str]:
     return [operation.text for operation in result.plan.operations]
 
@@ -656,17 +671,7 @@ def test_a_service_that_another_one_uses_stops_first(app: World) -> None:
 
 
 def test_doctor_names_a_deploy_that_was_interrupted(app: World) -> None:
-    begin = app.report.begin
-
-    def killed(operation: object) -> None:
-        if isinstance(operation, AwaitNew):
-            raise Killed(operation.text)
-        begin(operation)  # type: ignore[arg-type]
-
-    app.report.begin = killed  # type: ignore[method-assign]
-    with pytest.raises(Killed):
-        deploy_(app, "one")
-    app.report.begin = begin  # type: ignore[method-assign]
+    killed_before_it_waits(app, lambda: deploy_(app, "one"))
     assert app.doctor()["apps"]["deploy"] == "wrong"
     done(app.up())
     assert images(app) == ["one:2"]
