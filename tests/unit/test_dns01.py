@@ -24,7 +24,7 @@ import pytest
 
 from stackctl.certs.dns01 import check, client, prove, provider, settings, watch, zones
 from stackctl.certs.dns01.client import Unanswered
-from stackctl.certs.dns01.provider import Writer
+from stackctl.certs.dns01.provider import Value, Writer
 from stackctl.certs.dns01.zones import DnsProblem, Place, Server, Zone
 
 Records = dict[tuple[str, str], list[str]]
@@ -301,6 +301,7 @@ def test_a_server_that_does_not_serve_the_zone_is_not_waited_for(tree: Records) 
 
 # Providers
 
+VALUE = Value("value", b"token", "authorization")
 PLACE = Place("_acme-challenge.example.test", Zone("example.test", frozenset(), frozenset(), ()))
 ZONE: dict[str, Any] = {
     "name": "example.test",
@@ -354,7 +355,13 @@ class Whole(Plugin):
 
     def perform(self, achalls: list[Any]) -> list[Any]:
         self.calls += [("whole", one.domain, one.validation_domain_name("x"), one.validation(None)) for one in achalls]
+        self.calls += [
+            ("lego", one.identifier.value, one.token.decode(), one.key_authorization(None)) for one in achalls
+        ]
         return [one.response(None) for one in achalls]
+
+    def cleanup(self, achalls: list[Any]) -> None:
+        self.calls += [("cleanup", one.domain, one.validation_domain_name("x"), "") for one in achalls]
 
 
 @pytest.fixture
@@ -373,8 +380,8 @@ def plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str
 
 def test_a_record_is_written_by_its_own_name_whatever_it_proves(plugin: dict[str, Any]) -> None:
     writer = Writer(plugin)
-    writer.add("www.example.org", PLACE, "value")
-    assert writer.remove("www.example.org", PLACE, "value") is None
+    writer.add("www.example.org", PLACE, VALUE)
+    assert writer.remove("www.example.org", PLACE, VALUE) is None
     assert Plugin.calls == [
         ("add", PLACE.record, PLACE.record, "value"),
         ("remove", PLACE.record, PLACE.record, "value"),
@@ -384,8 +391,19 @@ def test_a_record_is_written_by_its_own_name_whatever_it_proves(plugin: dict[str
 
 def test_a_plugin_with_a_way_of_its_own_goes_it(plugin: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider, "plugin_class", lambda _name: Whole)
-    Writer(plugin).add("www.example.org", PLACE, "value")
-    assert Plugin.calls == [("whole", PLACE.record, PLACE.record, "value")]
+    writer = Writer(plugin)
+    writer.add("*.example.org", PLACE, VALUE)
+    writer.remove("*.example.org", PLACE, VALUE)
+    assert Plugin.calls == [
+        ("whole", "example.org", PLACE.record, "value"),
+        ("lego", "example.org", "token", "authorization"),
+        ("cleanup", "example.org", PLACE.record, ""),
+    ]
+
+
+def test_a_value_is_that_of_its_key_authorization() -> None:
+    """RFC 8555, section 8.4: the digest in base64url, without padding."""
+    assert Value.of("").text == "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
 
 
 @pytest.mark.parametrize(
@@ -404,7 +422,7 @@ def test_a_plugin_with_a_way_of_its_own_goes_it(plugin: dict[str, Any], monkeypa
 def test_a_refusal_is_said_as_what_it_is(plugin: dict[str, Any], said: str, shown: str) -> None:
     Plugin.error = ValueError(said)
     with pytest.raises(DnsProblem) as caught:
-        Writer(plugin).add("www.example.org", PLACE, "value")
+        Writer(plugin).add("www.example.org", PLACE, VALUE)
     assert caught.value.text.startswith(shown)
     assert said in caught.value.text
     assert caught.value.todo
@@ -414,10 +432,10 @@ def test_credentials_or_a_plugin_that_is_missing_are_named(
     plugin: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(DnsProblem, match=r"there are no credentials for the zone example\.test"):
-        Writer({**plugin, "credentials": f"{plugin['credentials']}.gone"}).add("a.test", PLACE, "value")
+        Writer({**plugin, "credentials": f"{plugin['credentials']}.gone"}).add("a.test", PLACE, VALUE)
     monkeypatch.setattr(provider, "plugin_class", lambda _name: None)
     with pytest.raises(DnsProblem, match="the image of certbot has no plugin dns-cloudflare") as caught:
-        Writer(plugin).add("a.test", PLACE, "value")
+        Writer(plugin).add("a.test", PLACE, VALUE)
     assert caught.value.todo == ZONE["install"]
 
 
@@ -430,9 +448,9 @@ def test_the_users_own_commands_get_the_record_and_the_value(tmp_path: Path) -> 
         "cleanup": "echo one; echo two >&2; exit 3",
     }
     writer = Writer(zone)
-    writer.add("www.example.org", PLACE, "a 'value'")
+    writer.add("www.example.org", PLACE, Value("a 'value'"))
     assert out.read_text() == "www.example.org a 'value' _acme-challenge.example.test example.test\n"
-    problem = writer.remove("www.example.org", PLACE, "value")
+    problem = writer.remove("www.example.org", PLACE, VALUE)
     assert problem is not None
     assert problem.endswith("ended with 3: two")
 
@@ -514,7 +532,7 @@ def test_a_value_that_is_not_seen_is_deleted_and_said(
 def test_two_values_of_one_record_are_proved_together_and_deleted(known: Callable[..., None], tree: Records) -> None:
     known()
     proof = prove.Proof()
-    proof.write([("*.example.test", "one"), ("example.test", "two")])
+    proof.write([("*.example.test", Value("one")), ("example.test", Value("two"))])
     assert tree["_acme-challenge.example.test", "TXT"] == ['"one"', '"two"']
     proof.delete()
     proof.delete()
@@ -525,8 +543,8 @@ def test_two_values_of_one_record_are_proved_together_and_deleted(known: Callabl
 def test_a_record_in_use_is_waited_for(known: Callable[..., None]) -> None:
     known()
     first, second = prove.Proof(), prove.Proof()
-    first.write([("example.test", "one")])
-    thread = threading.Thread(target=second.write, args=([("*.example.test", "two")],))
+    first.write([("example.test", Value("one"))])
+    thread = threading.Thread(target=second.write, args=([("*.example.test", Value("two"))],))
     thread.start()
     thread.join(0.3)
     assert thread.is_alive(), "it takes its turn"
@@ -561,6 +579,8 @@ def test_certbots_authenticator_says_why_before_the_ca_is_asked(
     challenge = SimpleNamespace(
         identifier=SimpleNamespace(value="example.test"),
         account_key=None,
+        token=b"t",
+        key_authorization=lambda _key: "a",
         validation=lambda _key: "one",
         response=lambda _key: "answer",
     )

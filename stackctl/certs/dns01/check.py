@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stackctl.certs.dns01 import watch
-from stackctl.certs.dns01.provider import Writer, missing_plugin, without_display
+from stackctl.certs.dns01.provider import Value, Writer, missing_plugin, without_display
 from stackctl.certs.dns01.settings import record_name, zone_for, zones
 from stackctl.certs.dns01.zones import DnsProblem, Place, Zone, place_of
 
@@ -109,21 +109,21 @@ def _servers(zone: Zone, found: watch.Look) -> Finding:
 
 
 def _write(name: str, zone: dict[str, Any], place: Place) -> Iterator[Finding]:
-    writer, value = Writer(zone), f"stackctl-test-{secrets.token_urlsafe(12)}"
+    writer, value = Writer(zone), Value.of(f"stackctl-test-{secrets.token_urlsafe(12)}")
     try:
         writer.add(name, place, value)
     except DnsProblem as problem:
         yield "write", WRONG, problem.text, problem.todo
         return
     yield "write", OK, f"{zone['provider']} wrote a test record", ""
-    found, took = watch.wait(place.zone, place.record, value, float(zone["patience"]))
+    found, took = watch.wait(place.zone, place.record, value.text, float(zone["patience"]))
     if found.done:
         yield "seen", OK, f"all {len(found.right)} servers answered it after {took:.1f} s", ""
     else:
         todo = "look at the zone transfers to these servers, or give them more time with 'propagation'"
         yield "seen", WRONG, f"{found.missing()} after {took:.0f} s", todo
     problem_of_removal = writer.remove(name, place, value)
-    gone, _ = watch.wait(place.zone, place.record, value, _DELETED_SECONDS if found.done else 0.0, there=False)
+    gone, _ = watch.wait(place.zone, place.record, value.text, _DELETED_SECONDS if found.done else 0.0, there=False)
     if problem_of_removal or (found.done and not gone.done):
         why = problem_of_removal or gone.missing()
         yield "delete", WARNING, f"the test record was not deleted: {why}", f"delete the TXT record {place.record}"

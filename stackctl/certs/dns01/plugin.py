@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from stackctl.certs.dns01.prove import Proof
+from stackctl.certs.dns01.provider import Value
 from stackctl.certs.dns01.zones import DnsProblem
 
 # certbot is there in its container only.
@@ -48,7 +49,7 @@ class Authenticator(_common.Plugin, _interfaces.Authenticator):  # type: ignore[
         Raises:
             PluginError: one cannot be written or seen. certbot then asks the CA for no validation.
         """
-        wanted = [(_domain(one), one.validation(one.account_key)) for one in achalls]
+        wanted = [(_domain(one), _value(one)) for one in achalls]
         try:
             self._proof.write(wanted)
         except DnsProblem as problem:
@@ -64,3 +65,8 @@ def _domain(challenge: Any) -> str:  # noqa: ANN401
     """Return the name of a challenge; certbot before 5 has no other identifiers than names."""
     identifier = getattr(challenge, "identifier", None)
     return str(challenge.domain if identifier is None else identifier.value)
+
+
+def _value(challenge: Any) -> Value:  # noqa: ANN401
+    key = challenge.account_key
+    return Value(challenge.validation(key), challenge.token, challenge.key_authorization(key))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackctl.certs.dns01 import watch
-from stackctl.certs.dns01.provider import Writer
+from stackctl.certs.dns01.provider import Value, Writer
 from stackctl.certs.dns01.settings import record_name, zone_for, zones
 from stackctl.certs.dns01.zones import DnsProblem, Place, place_of
 
@@ -25,7 +25,7 @@ class Challenge:
     """A name, and the value that its record must have; ``patience`` is how many seconds all servers may take."""
 
     domain: str
-    value: str
+    value: Value
     writer: Writer
     place: Place
     patience: float
@@ -39,7 +39,7 @@ class Proof:
     _written: list[Challenge] = field(default_factory=list)
     _locks: list[int] = field(default_factory=list)
 
-    def write(self, wanted: Sequence[tuple[str, str]]) -> None:
+    def write(self, wanted: Sequence[tuple[str, Value]]) -> None:
         """Write all records, each a name and its value, and wait until each server of their zones has them.
 
         Raises:
@@ -51,12 +51,12 @@ class Proof:
             self._written.append(one)
             one.writer.add(one.domain, one.place, one.value)
         for one in found:
-            seen, took = watch.wait(one.place.zone, one.place.record, one.value, one.patience)
+            seen, took = watch.wait(one.place.zone, one.place.record, one.value.text, one.patience)
             if not seen.done:
                 todo = f"see 'stackctl dns test {one.place.zone.name}'"
                 raise DnsProblem(f"{one.domain}: {seen.missing()} after {took:.0f} s", todo)
 
-    def _challenge(self, domain: str, value: str) -> Challenge:
+    def _challenge(self, domain: str, value: Value) -> Challenge:
         zone = zone_for(domain, zones())
         # One writer for each zone: some providers know only from it which other values a record has.
         writer = self._writers.setdefault(zone["name"], Writer(zone))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
+import hashlib
 import importlib
 import os
 import re
 import subprocess
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,6 +53,21 @@ def missing_plugin(zone: dict[str, Any]) -> DnsProblem | None:
     return DnsProblem(f"the image of certbot has no plugin {zone['plugin']}", zone["install"])
 
 
+@dataclass(frozen=True)
+class Value:
+    """The value of a challenge's record, and what it is made of: some plugins make it themselves (RFC 8555, 8.4)."""
+
+    text: str
+    token: bytes = b""
+    authorization: str = ""
+
+    @classmethod
+    def of(cls, authorization: str) -> Value:
+        """Return the value that a key authorization has."""
+        digest = hashlib.sha256(authorization.encode()).digest()
+        return cls(base64.urlsafe_b64encode(digest).rstrip(b"=").decode(), authorization.encode(), authorization)
+
+
 class Writer:
     """Writes and deletes records with the credentials of one zone of ``x-stackctl.dns``."""
 
@@ -57,7 +75,7 @@ class Writer:
         self._zone = zone
         self._plugin: Any = None
 
-    def add(self, domain: str, place: Place, value: str) -> None:
+    def add(self, domain: str, place: Place, value: Value) -> None:
         """Add ``value`` to the record.
 
         Raises:
@@ -70,7 +88,7 @@ class Writer:
         except Exception as error:  # a plugin may raise anything
             raise self._refusal(place, error) from error
 
-    def remove(self, domain: str, place: Place, value: str) -> str | None:
+    def remove(self, domain: str, place: Place, value: Value) -> str | None:
         """Remove ``value`` from the record, and return why that failed, or None."""
         try:
             self._change("cleanup", domain, place, value)
@@ -80,20 +98,20 @@ class Writer:
             return self._refusal(place, error).text
         return None
 
-    def _change(self, kind: str, domain: str, place: Place, value: str) -> None:
+    def _change(self, kind: str, domain: str, place: Place, value: Value) -> None:
         if self._zone["plugin"] is None:
-            _run(self._zone[kind], domain, place, value)
+            _run(self._zone[kind], domain, place, value.text)
             return
         plugin = self._prepared()
         own = getattr(importlib.import_module("certbot.plugins.dns_common"), "DNSAuthenticator", None)
-        if kind == "auth" and own is not None and type(plugin).perform is not own.perform:
-            # It has a way of its own, such as one call for several records.
-            plugin.perform([_challenge(place.record, value)])
+        if own is not None and type(plugin).perform is not own.perform:
+            # It has a way of its own, such as one call for several records, or lego's.
+            getattr(plugin, "perform" if kind == "auth" else kind)([_challenge(domain, place.record, value)])
         elif kind == "auth":
             # The name is that of the record: plugins look for its zone from there up, and follow no CNAME.
-            plugin._perform(place.record, place.record, value)  # noqa: SLF001
+            plugin._perform(place.record, place.record, value.text)  # noqa: SLF001
         else:
-            plugin._cleanup(place.record, place.record, value)  # noqa: SLF001
+            plugin._cleanup(place.record, place.record, value.text)  # noqa: SLF001
 
     def _prepared(self) -> Any:  # noqa: ANN401
         if self._plugin is None:
@@ -142,14 +160,17 @@ def _made(kind: Any, name: str, credentials: str) -> Any:  # noqa: ANN401
     return kind(space, name)
 
 
-def _challenge(record: str, value: str) -> SimpleNamespace:
-    """Return what a plugin needs of a challenge: the name of its record, and the value."""
+def _challenge(domain: str, record: str, value: Value) -> SimpleNamespace:
+    """Return what a plugin needs of a challenge: its name, the name of its record, and the value."""
+    base = domain[2:] if domain[:2] == "*." else domain
     return SimpleNamespace(
-        domain=record,
-        identifier=SimpleNamespace(value=record),
+        domain=base,
+        identifier=SimpleNamespace(value=base),
         account_key=None,
+        token=value.token,
+        key_authorization=lambda _key: value.authorization,
         validation_domain_name=lambda _name: record,
-        validation=lambda _key: value,
+        validation=lambda _key: value.text,
         response=lambda _key: None,
     )
 
