@@ -38,6 +38,14 @@ def shortened(text: str, most: int) -> str:
     return f"{head} …"
 
 
+def span(seconds: int) -> str:
+    """Return a time that has passed, in its largest unit: ``40 s``, ``12 min``, ``3 h``, ``2 d``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
 def moment(at: datetime) -> str:
     """Return a time in the user's time zone, which it names."""
     return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"

@@ -25,6 +25,10 @@ class TlsPolicy(StrEnum):
     INTERMEDIATE = "intermediate"
 
 
+KEEP_OLD_CONNECTIONS = "6h"
+"""How long after a reload a connection of before may stay open, unless the file says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyService:
     """The proxy service: its image, its listeners, and its kind, the key ``proxy``.
@@ -88,6 +92,7 @@ class Stack:
         pages: the content of each page, by its path.
         streams: what is passed on without HTTP.
         dns: the zones in which names are proved by DNS-01.
+        keep_old_connections: how long after a reload a connection of before may stay open.
     """
 
     acme: Acme
@@ -101,6 +106,7 @@ class Stack:
     pages: Mapping[str, bytes] = field(default_factory=dict)
     streams: tuple[Stream, ...] = ()
     dns: tuple[DnsZone, ...] = ()
+    keep_old_connections: str = KEEP_OLD_CONNECTIONS
 
     @property
     def passthroughs(self) -> tuple[Stream, ...]:

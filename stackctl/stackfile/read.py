@@ -66,6 +66,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
         unknown=unknown_names(doc, top, sites),
         streams=read_streams(doc, top, sites, proxy, known),
         dns=read_zones(doc, top),
+        keep_old_connections=checked(doc, (KEY, "keep-old-connections"), values.duration, top.keep_old_connections),
     )
 
 

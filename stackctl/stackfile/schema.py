@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from stackctl.model.stack import KEEP_OLD_CONNECTIONS
 from stackctl.stackfile import balance_keys, certificate_keys
 from stackctl.stackfile.answer_keys import (
     AnswerKeys,
@@ -203,6 +204,9 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     concurrency: Annotated[int, Meta(ge=1, le=100, description="Certificates asked for at once")] | None = None
     certbot_hooks: Annotated[bool, Meta(description="Run the hooks in certbot's tree")] = False
     tls: Literal["modern", "intermediate"] = "intermediate"
+    keep_old_connections: Annotated[
+        str, Meta(description="How long after a reload a connection of before may stay open, such as 24h")
+    ] = KEEP_OLD_CONNECTIONS
     proxy: str = "nginx"
     apps: Annotated[list[AppKeys], Meta(description="Sites that are not one service's own")] = []
     redirects: Annotated[list[RedirectKeys], Meta(description="Names that are only redirected")] = []

@@ -19,6 +19,7 @@ from stackctl.engine.probe.apps import endpoints_answer
 from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.engine.probe.loop import loop
 from stackctl.engine.probe.parked import parked_sites
+from stackctl.engine.probe.workers import OldWorkers, old_workers
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import EVERY_PATH
 from stackctl.model.routing import Server, Site
@@ -161,7 +162,8 @@ class RenewalStatus:
 class StatusReport:
     """The Compose project, the state of the proxy's container, each site, and the renewal loop.
 
-    ``unused`` are the certificates in certbot's tree that no site uses.
+    ``unused`` are the certificates in certbot's tree that no site uses, and ``old_workers`` those of the proxy that
+    finish what they began before a reload.
     """
 
     project: str
@@ -170,6 +172,7 @@ class StatusReport:
     renewal: RenewalStatus = RenewalStatus()
     unused: tuple[str, ...] = ()
     streams: tuple[StreamStatus, ...] = ()
+    old_workers: OldWorkers | None = None
 
 
 def status(context: Context) -> Result[StatusReport]:
@@ -217,7 +220,8 @@ def status(context: Context) -> Result[StatusReport]:
     renewal = _renewal(loop(context, stack, containers))
     unused = tuple(one.name for one in unused_lineages(shelf, stack.sites))
     streams = tuple(_streams(context, loaded, containers, parked))
-    return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal, unused, streams))
+    old = old_workers(context, stack, containers)
+    return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal, unused, streams, old))
 
 
 def _streams(

@@ -34,7 +34,7 @@ def services(stack: Stack) -> str:
     x-stackctl:
       domains: [{stack.domain("shop")}]
       port: 8000
-      health: {{path: /healthz}}
+      health: {{path: /healthz, interval: 1s, timeout: 1s}}
       deploy: {{drain: 20s, timeout: 30s}}
   tried:
     image: {IMAGES[0]}

@@ -309,6 +309,7 @@ def test_status_says_what_is(site: World) -> None:
         "certificate_problem": None,
         "served": "real",
         "maintenance": None,
+        "servers": [],
     }
     assert (rows["two.example.com"]["health"], rows["two.example.com"]["served"]) == ("missing", "dummy")
     assert rows["two.example.com"]["days_left"] is None

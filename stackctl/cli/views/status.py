@@ -8,10 +8,11 @@ from rich.console import Console
 
 from stackctl.cli.console import plain
 from stackctl.cli.table import fits, table
+from stackctl.engine.probe.workers import OldWorkers
 from stackctl.model.matching import EVERY_PATH
 from stackctl.usecases.result import Result
 from stackctl.usecases.status import SiteStatus, StatusReport, StreamStatus
-from stackctl.wording import day, listed
+from stackctl.wording import day, listed, span
 
 _SERVED_STYLES = {"real": "green", "dummy": "yellow", "other": "yellow", "nothing": "red", "parked": "red"}
 
@@ -20,6 +21,8 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     """Print one row per route."""
     report = result.payload
     plain(console, f"project {report.project}, proxy {report.proxy}")
+    if report.old_workers is not None and report.old_workers.connections != 0:
+        plain(console, _old_workers(report.old_workers))
     for name in report.unused:
         plain(console, f"no site uses the certificate {name}: 'stackctl cert retire {name}' deletes it")
     if report.sites:
@@ -33,6 +36,15 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     for stream in report.streams:
         if stream.parked:
             plain(console, f"{stream.stream} is parked, so that all other sites are served: {stream.parked}")
+
+
+def _old_workers(old: OldWorkers) -> str:
+    workers = f"{old.workers} old worker{'' if old.workers == 1 else 's'} of the proxy"
+    hold = "hold" if old.workers > 1 else "holds"
+    held = "connections" if old.connections is None else f"{old.connections} connection"
+    held += "s" if old.connections not in {None, 1} else ""
+    ends = f"{old.ends_after} after a reload, or with the last of them"
+    return f"{workers} {hold} {held}, the oldest has run for {span(old.oldest)}: they end {ends}"
 
 
 def _health(row: StreamStatus) -> str:

@@ -69,6 +69,7 @@ def shared_files(
         hops=hops(stack, able),
         streams=bool(streams),
         ipv6=stack.proxy.ipv6,
+        keep_old_connections=stack.keep_old_connections,
         custom=custom is not None,
         unknown=unknown_lines(stack.unknown),
         unknown_site=stack.unknown.site,

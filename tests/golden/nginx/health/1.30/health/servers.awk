@@ -142,6 +142,7 @@ function judge_one(g, k,   good) {
   if (!(k in exited)) return
   good = exited[k] == 0 && accepts(ranges[g], code[k])
   if (!good) reason[k] = why(g, k)
+  else if (status[k] == "up") reason[k] = ""
   if (good == (status[k] == "up")) { streak[k] = 0; return }
   if (++streak[k] < (good ? rise[g] : fall[g])) return
   status[k] = good ? "up" : "down"; since[k] = now; streak[k] = 0
