@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from stackctl.certs.dummy import make_dummy
 from stackctl.proxies.nginx.health import program
 from tests.unit.goldens import CASES
 
@@ -59,10 +62,12 @@ class App(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, tls: ssl.SSLContext | None = None) -> None:
         self.status, self.hangs = 200, threading.Event()
         self.seen: list[tuple[str, str | None]] = []
         super().__init__((address, 18080), Answer)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
@@ -264,6 +269,36 @@ def test_the_pins_of_a_deploy_win_and_a_new_generation_keeps_what_is_known(watch
     watch.process.wait(30)
     watch.start()
     until(lambda: watch.chosen == "" and not watch.rows())
+
+
+def test_a_certificate_is_verified_as_nginx_does(watch: Watch) -> None:
+    chain, key = make_dummy(["app.internal"], datetime.now(UTC))
+    pair = watch.home / "pair.pem"
+    pair.write_bytes(chain + key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    app = App(ADDRESSES[0], context)
+
+    def checked(path: str, name: str, asking: str) -> str:
+        return (
+            group(PORTS[0], path=path)
+            .replace("http -", f"https {name}")
+            .replace("    zone", f"    ask {asking}\n    zone")
+        )
+
+    trusted = f'cacert = "{pair}"'
+    watch.publish(1, checked("/a", "app.internal", trusted), checked("/b", "other.internal", trusted),
+                  checked("/c", "-", "insecure"))  # fmt: skip
+    watch.start()
+    try:
+        until(lambda: "other.internal" in (watch.home / "log").read_text())
+        until(lambda: {path for path, _ in app.seen} == {"/a", "/c"})
+        states = {
+            line.split("\t")[3]: line.split("\t")[4] for line in (watch.state / "state").read_text().splitlines()[1:]
+        }
+        assert states == {"/a": "up", "/b": "down", "/c": "up"}
+    finally:
+        app.stop()
 
 
 def test_what_nginx_rejects_is_not_loaded(watch: Watch, apps: list[App]) -> None:
