@@ -45,11 +45,9 @@ def shared_files(
     own = own_directives(custom, files)
     early = tuple(one for one in own if one.name in BEFORE_MAPS)
     own = tuple(one for one in own if one not in early)
-    sites = len(stack.sites)
     names = sum(len(site.domains) for site in stack.sites)
     variables = sum(map(most_variables, stack.sites))
-    # Each name is resolved this often: with more sites less often, so that Docker's resolver is not flooded.
-    resolver_valid = max(2, sites // 50)
+    resolver_valid = _resolver_valid(stack)
     listens = https_listens(stack, able)
     streams = streams_snippets(stack, able, resolver_valid)
     conf = render(
@@ -112,6 +110,11 @@ def original_of(path: str) -> str:
     if path.startswith("sites/") and path.endswith(".location"):
         return f"custom/{path.removeprefix('sites/')}.conf"
     return path
+
+
+def _resolver_valid(stack: Stack) -> int:
+    """Return how often each name is resolved, in seconds: with more sites less often, as Docker's resolver is slow."""
+    return max(2, len(stack.sites) // 50)
 
 
 def _zone_size(stack: Stack, own_hosts: int) -> int:
