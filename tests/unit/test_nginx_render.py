@@ -498,7 +498,7 @@ WEB = Server.of(ServiceName("web"), 8000)
         (Backend(ADDRESSES, sticky=Sticky()), (1, 29, 5), "1.29.6", "hash: cookie:NAME"),
         (Backend(ADDRESSES, canary=Canary(WEB, 5)), MIDDLE, "1.27.3", "remove 'canary'"),
         (Backend((WEB,), Balance.LEAST_CONN), MIDDLE, "1.27.3", "newer image"),
-        (Backend((*ADDRESSES, Server(Endpoint("a.internal", 80)))), OLD, "1.27.3", "addresses"),
+        (Backend((*ADDRESSES, Server(Endpoint("a.internal", 80)))), OLD, "1.27.3 on; the image has 1.", "addresses"),
     ],
 )
 def test_an_nginx_that_cannot_balance_as_asked_is_named(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Version = tuple[int, ...]
 
@@ -20,6 +20,7 @@ class Capabilities:
     http2_upstream: bool
     sticky: bool
     stream_pass: bool
+    version: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, version: Version) -> Capabilities:
@@ -31,6 +32,7 @@ class Capabilities:
             http2_upstream=version >= (1, 29, 4),
             sticky=version >= (1, 29, 6),
             stream_pass=version >= (1, 25, 5),
+            version=".".join(map(str, version)),
         )
 
     @property

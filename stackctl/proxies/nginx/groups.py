@@ -215,45 +215,34 @@ def targets_of(site: Site, names: GroupNames, able: Capabilities) -> Mapping[Bac
 
 
 def _refuse_incapable(site: Site, backend: Backend, able: Capabilities) -> None:
-    where = _where(site, backend)
+    for since, does, otherwise in _lacking(backend, able):
+        raise InputError(
+            f"{site.name}: nginx {does} from {since} on; the image has {able.version}",
+            where=_where(site, backend),
+            hint=f"use a newer image, or {otherwise}",
+        )
+
+
+def _lacking(backend: Backend, able: Capabilities) -> Iterator[tuple[str, str, str]]:
+    """Yield the versions that have what a backend needs, each with what that is and what can be written otherwise."""
     if backend.servers[0].speaks is Speaks.H2C and not able.http2_upstream:
-        raise InputError(
-            f"{site.name}: nginx speaks HTTP/2 to an app from 1.29.4 on",
-            where=where,
-            hint="use a newer image, 'protocol: grpc' for gRPC, or 'protocol: http' if the app has HTTP/1.1 too",
-        )
+        otherwise = "'protocol: grpc' for gRPC, or 'protocol: http' if the app has HTTP/1.1 too"
+        yield "1.29.4", "speaks HTTP/2 to an app", otherwise
     if backend.sticky is not None and not able.sticky:
-        raise InputError(
-            f"{site.name}: nginx has sticky sessions from 1.29.6 on",
-            where=where,
-            hint="use a newer image, or 'balance: hash' with 'hash: cookie:NAME', the name of a cookie of the app",
-        )
+        otherwise = "'balance: hash' with 'hash: cookie:NAME', the name of a cookie of the app"
+        yield "1.29.6", "has sticky sessions", otherwise
     if backend.canary is not None and not able.upstream_resolve:
-        raise InputError(
-            f"{site.name}: nginx has groups of containers, which a canary needs, from 1.27.3 on",
-            where=where,
-            hint="use a newer image, or remove 'canary'",
-        )
+        yield "1.27.3", "has groups of containers, which a canary needs,", "remove 'canary'"
     if has_group(backend, able):
         return
     if len(backend.servers) > 1:
-        raise InputError(
-            f"{site.name}: nginx resolves the names of several servers behind one route from 1.27.3 on",
-            where=where,
-            hint="use a newer image, or write addresses in the place of the names",
-        )
+        otherwise = "write addresses in the place of the names"
+        yield "1.27.3", "resolves the names of several servers behind one route", otherwise
     if backend.health is not None and backend.servers[0].is_resolved:
-        raise InputError(
-            f"{site.name}: nginx can leave out one of the containers behind a name from 1.27.3 on",
-            where=where,
-            hint="use a newer image, or remove 'interval', 'rise' and 'fall' from 'health'",
-        )
+        otherwise = "remove 'interval', 'rise' and 'fall' from 'health'"
+        yield "1.27.3", "can leave out one of the containers behind a name", otherwise
     if backend.balance is not Balance.ROUND_ROBIN:
-        raise InputError(
-            f"{site.name}: nginx balances the containers behind a name from 1.27.3 on",
-            where=where,
-            hint="use a newer image, or remove 'balance'",
-        )
+        yield "1.27.3", "balances the containers behind a name", "remove 'balance'"
 
 
 def _where(site: Site, backend: Backend) -> str:
