@@ -36,6 +36,7 @@ def local(new_stack: NewStack) -> Stack:
     folder.mkdir(parents=True)
     for file, content in zip(("root.pem", "issuer.pem"), make_ca(LOCAL_DOMAINS, NOW - timedelta(days=60)), strict=True):
         (folder / file).write_bytes(content)
+    (folder / "issuer.pem").chmod(0o600)
     ports = ["--http", f"{made.address}:80", "--https", f"{made.address}:443"]
     made.ok("init", "--local", *ports, "--nginx-image", NGINX_IMAGE, "--certbot-image", CERTBOT_IMAGE)
     made.ok("add-app", name(made), "--image", APP_IMAGE)

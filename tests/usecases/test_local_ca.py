@@ -204,3 +204,15 @@ def test_a_key_that_others_can_read_is_named(local: World) -> None:
     assert local.doctor()["host"]["permissions"] == "ok"
     (local.root / CA / "issuer.pem").chmod(0o644)
     assert local.doctor()["host"]["permissions"] == "wrong"
+
+
+def test_a_wildcard_is_a_local_name_too(local: World) -> None:
+    done(local.add(APP))
+    local.edit(f"- {APP}\n", f'- "*.{APP}"\n')
+    done(local.up())
+    assert local.host.directory.shelf([f"*.{APP}"], local.clock()).stored[f"*.{APP}"].source == Source.LOCAL
+    assert set(local.served().values()) == {"real"}
+    local.clock.now += timedelta(days=21)
+    assert renew(local.root / CA, local.root / "data/certbot/deploy/pairs", local.clock()) == (True, {})
+    done(local.up())  # the loop of the real proxy loads it
+    assert not local.up().plan
