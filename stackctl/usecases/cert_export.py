@@ -57,7 +57,7 @@ class ExportOptions:
         if sum((self.pem is not None, self.pkcs12 is not None, self.keep_fresh)) != 1:
             raise InputError(
                 "a certificate is exported to one place",
-                hint="pass --pem FILE or --pkcs12 FILE; or --keep-fresh, which says where the files are",
+                hint="run 'stackctl cert export NAME' with --pem FILE, with --pkcs12 FILE, or with --keep-fresh",
             )
 
 
@@ -80,7 +80,9 @@ def export_certificate(context: Context, options: ExportOptions) -> Result[Expor
     target = options.pem or options.pkcs12
     assert target is not None
     if os.path.lexists(target) and not options.force:
-        raise InputError(f"{target} exists", hint="choose another file, or pass --force to replace it")
+        raise InputError(
+            f"{target} exists", hint="choose another file, or replace it by 'stackctl cert export --force'"
+        )
     content = _pem(pair) if options.pem else _pkcs12(row.name, pair, options.passphrase(row.name))
     with host_errors():
         if target.is_file():

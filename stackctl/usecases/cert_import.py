@@ -122,7 +122,10 @@ def import_certificate(
 def _files(options: ImportOptions) -> list[GivenFile]:
     """Return the files that the options name, each once."""
     if options.pkcs12 is None and options.cert is None:
-        raise InputError("no certificate is given", hint="pass --cert FILE and --key FILE, or --pkcs12 FILE")
+        raise InputError(
+            "no certificate is given",
+            hint="run 'stackctl cert import' with --cert FILE and --key FILE, or with --pkcs12 FILE",
+        )
     if options.pkcs12 is not None and (options.cert or options.key or options.chain):
         raise InputError(
             "a PKCS#12 file has the certificate, its key and its chain", field="pkcs12", hint="pass only one of them"
@@ -194,7 +197,7 @@ def _notes(  # noqa: PLR0913  (the certificate, and what is known of it)
 ) -> Iterator[str]:
     if not users:
         covered = [one.name for one in loaded.stack.sites if all(map(pair.certificate.covers, one.domains))]
-        todo = f"; it covers {listed(covered)}: pass --site" if covered else ""
+        todo = f"; it covers {listed(covered)}: 'stackctl cert import … --site DOMAIN' uses it there" if covered else ""
         yield f"no site is served with {name} yet{todo}"
     if trust in WORDS:
         yield WORDS[trust]

@@ -220,7 +220,7 @@ def test_sites_share_one(two: World, files: Files) -> None:
     asked = len(two.fake.ca.issued)
     files.have(CA.leaf("*.example.com"), CA.middle)
     unused = done(bring(two, files, "*.example.com"))
-    assert f"it covers {ONE}, {TWO}: pass --site" in unused.notes[-1]
+    assert f"it covers {ONE}, {TWO}: 'stackctl cert import" in unused.notes[-1]
     done(bring(two, files, "*.example.com", ONE, TWO))
     assert two.text.count('imported: "_wildcard.example.com"') == 2
     assert two.served() == {ONE: "real", TWO: "real"}
