@@ -41,7 +41,9 @@ class Issue(Operation):
 
     @property
     def text(self) -> str:
-        return f"issue a certificate for {listed(self.request.names)}"
+        under = [name for name in self.scopes if name not in self.request.names]
+        users = f", which {listed(under)} {'use' if len(under) > 1 else 'uses'} too" if under else ""
+        return f"issue a certificate for {listed(self.request.names)}{users}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ ZONES = {
     "example.test": Zone(
         grants=f"deny {KEY} name _acme-challenge.denied.example.test. TXT; grant {KEY} wildcard *.example.test. TXT;"
     ),
-    "late.test": Zone(grants=f"grant {KEY} wildcard *.late.test. TXT;", notify=False, refresh=3),
+    "late.test": Zone(grants=f"grant {KEY} wildcard *.late.test. TXT;", notify=False, refresh=2),
     "stuck.test": Zone(grants=f"grant {KEY} wildcard *.stuck.test. TXT;", notify=False),
     "lame.test": Zone(grants=f"grant {KEY} wildcard *.lame.test. TXT;", secondary=False, own=("ns1",)),
     "other.test": Zone(records="_acme-challenge.app IN CNAME app.acme.example.test.\n"),
@@ -40,7 +40,7 @@ LINEAGE = "_wildcard.example.test"
 _SHARED = "      provider: rfc2136\n      credentials: data/dns/example.test.ini\n"
 MORE_ZONES = (
     f"  dns:\n    late.test:\n{_SHARED}    lame.test:\n{_SHARED}    nowhere.test:\n{_SHARED}"
-    f"    stuck.test:\n{_SHARED}      propagation: 3s\n    other.test:\n{_SHARED}      alias: app.acme.example.test\n"
+    f"    stuck.test:\n{_SHARED}      propagation: 2s\n    other.test:\n{_SHARED}      alias: app.acme.example.test\n"
 )
 DELEGATED = f"""\
 services:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from stackctl.certs.request import certonly
+from stackctl.engine.backup.selection import select
 from stackctl.errors import ExitCode, InputError, StackfileError
 from stackctl.model.acme import Acme
 from stackctl.model.fields import Request
@@ -96,6 +97,7 @@ def test_sites_under_a_wildcard_use_its_certificate(zoned: World) -> None:
     app(zoned, TWO, OTHER)
     wild, own = sorted(requests(zoned), key=lambda one: one.source, reverse=True)
     assert (wild.request.names, set(wild.scopes)) == ((WILD,), {WILD, ONE})
+    assert wild.text == "issue a certificate for *.example.com, which one.example.com uses too"
     assert (own.request.names, own.source) == ((TWO, OTHER), "acme")
     done(zoned.up())
     assert zoned.served() == {WILD: "real", ONE: "real", TWO: "real"}
@@ -266,3 +268,15 @@ def test_a_wrong_zone_is_refused_with_its_line(stack: World, keys: str, words: s
         stack.up()
     assert words in caught.value.message
     assert (caught.value.where or "").startswith("docker-compose.yml:")
+
+
+def test_credentials_are_only_in_a_backup_that_is_encrypted(zoned: World) -> None:
+    file = zoned.root / "data/dns/example.com.ini"
+    done(zoned.up())
+    file.write_text("secret")
+    plain, sealed = (select(zoned.fake.files, tuple, sealed=one) for one in (False, True))
+    assert not [path for path in plain.paths if path.startswith("data/dns")]
+    (note,) = plain.notes
+    assert note.startswith("data/dns/example.com.ini is not in the archive")
+    assert {"data/dns", "data/dns/example.com.ini"} <= sealed.paths
+    assert not [path for path in sealed.left_out if "data/dns" in path]

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stackctl.certs.dns01 import watch
-from stackctl.certs.dns01.provider import Value, Writer, missing_plugin, without_display
+from stackctl.certs.dns01.provider import Value, Writer, missing, without_display
 from stackctl.certs.dns01.settings import record_name, zone_for, zones
 from stackctl.certs.dns01.zones import DnsProblem, Place, Zone, place_of
 
@@ -77,9 +77,9 @@ def examine(name: str, zone: dict[str, Any], *, write: bool) -> Iterator[Finding
     yield _servers(place.zone, nothing)
     if not (nothing.right or nothing.old):
         return
-    missing = missing_plugin(zone)
-    if missing is not None:
-        yield "write", WRONG, missing.text, missing.todo
+    lack = missing(zone)
+    if lack is not None:
+        yield "write", WRONG, lack.text, lack.todo
     elif write:
         yield from _write(name, zone, place)
 

@@ -46,11 +46,16 @@ def plugin_class(name: str) -> Any:  # noqa: ANN401  (certbot's objects have no 
     return None if point is None else point.load()
 
 
-def missing_plugin(zone: dict[str, Any]) -> DnsProblem | None:
-    """Return the problem that the image of certbot lacks the plugin of a provider, or None."""
-    if zone["plugin"] is None or plugin_class(zone["plugin"]) is not None:
+def missing(zone: dict[str, Any]) -> DnsProblem | None:
+    """Return the problem that the image of certbot lacks the plugin of a provider, or that it has no credentials."""
+    if zone["plugin"] is None:
         return None
-    return DnsProblem(f"the image of certbot has no plugin {zone['plugin']}", zone["install"])
+    if plugin_class(zone["plugin"]) is None:
+        return DnsProblem(f"the image of certbot has no plugin {zone['plugin']}", zone["install"])
+    if not Path(zone["credentials"]).is_file():
+        todo = f"write them with 'stackctl dns add {zone['name']}'"
+        return DnsProblem(f"there are no credentials for the zone {zone['name']}", todo)
+    return None
 
 
 @dataclass(frozen=True)
@@ -115,13 +120,10 @@ class Writer:
 
     def _prepared(self) -> Any:  # noqa: ANN401
         if self._plugin is None:
-            problem = missing_plugin(self._zone)
+            problem = missing(self._zone)
             if problem is not None:
                 raise problem
             credentials = self._zone["credentials"]
-            if not Path(credentials).is_file():
-                todo = f"write it with 'stackctl dns add {self._zone['name']}'"
-                raise DnsProblem(f"there are no credentials for the zone {self._zone['name']}", todo)
             os.environ.update(dict.fromkeys(self._zone["variables"], credentials))
             plugin = _made(plugin_class(self._zone["plugin"]), self._zone["plugin"], credentials)
             plugin._setup_credentials()  # noqa: SLF001
