@@ -16,7 +16,7 @@ def described(maintenance: Maintenance, now: datetime) -> str:
     """Return in one line what requests get."""
     if maintenance.has_ended(now) and maintenance.until is not None:
         return f"the maintenance ended at {moment(maintenance.until)}"
-    others = listed([str(network) for network in maintenance.allow])
+    others = listed([str(one[0] if one.num_addresses == 1 else one) for one in maintenance.allow])
     clients = f"all clients but {others}" if others else "all clients"
     end = f" until {moment(maintenance.until)}" if maintenance.until else ""
     return f"in maintenance: {clients} get 503{end}"

@@ -135,5 +135,7 @@ def test_what_is_no_time_to_come_is_refused(text: str) -> None:
 def test_it_is_described_in_one_line() -> None:
     networks = tuple(ipaddress.ip_network(f"192.0.2.{number}") for number in range(8))
     assert described(Maintenance(), NOW) == "in maintenance: all clients get 503"
-    assert "all clients but 192.0.2.0/32" in described(Maintenance(allow=networks), NOW)
+    allow = (ipaddress.ip_network("192.0.2.7"), ipaddress.ip_network("10.0.0.0/8"))
+    assert "all clients but 192.0.2.7, 10.0.0.0/8 get" in described(Maintenance(allow=allow), NOW)
+    assert "all clients but 192.0.2.0" in described(Maintenance(allow=networks), NOW)
     assert described(Maintenance(until=SIX), SIX).startswith("the maintenance ended at")
