@@ -1,4 +1,4 @@
-"""Decide which account of a CA is in use; pure."""
+"""Decide which account of a CA is in use, and what it is told; pure."""
 
 from __future__ import annotations
 
@@ -24,3 +24,13 @@ def account_in_use(server: str, created: Mapping[str, str], renewals: Iterable[R
     if used:
         return min(used, key=lambda account: (-used[account], str(account)))
     return max(created, key=lambda account: (created[account], account), default=None)
+
+
+def contact_command(server: str, account: str | None, email: str | None) -> list[str]:
+    """Return certbot's command that gives an account another contact address, or none.
+
+    ``account`` says which one, where there are several at ``server``.
+    """
+    command = ["certbot", "update_account", "--non-interactive", "--no-eff-email", "--server", server]
+    command += ["--account", account] if account else []
+    return [*command, *(["--email", email] if email else ["--register-unsafely-without-email"])]

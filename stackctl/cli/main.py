@@ -144,7 +144,7 @@ _GROUPS: dict[str, tuple[str, str, dict[str, Callable[..., None]]]] = {
     ),
     "dns": (
         "Certificates",
-        "Prove names by DNS-01: wildcards, and hosts whose port 80 is closed.",
+        "Prove names by DNS-01, as wildcards need.",
         {"add": dns.add, "test": dns.check, "list": dns.list_zones, "remove": dns.remove},
     ),
     "cert": (

@@ -158,6 +158,7 @@ up() {
     die "$IMAGE is missing: run tests/lab/images.sh"
   need openssl openssl
   need curl curl
+  need certutil libnss3-tools
   key=$(printf '%s\n' "$address" "$image" "$NONCEREJECT" "$AUTHZREUSE" "$(cat "$0")" | sha256sum | cut -d' ' -f1)
   if ! running "$DNS" || [ "$(key_of "$DNS")" != "$key" ]; then
     start_dns "$key"

@@ -92,7 +92,7 @@ def test_a_name_needs_no_port_and_no_new_container(site: World) -> None:
     result = add(site, MAIL)
     done(result)
     assert "StartProxy" not in kinds(result)
-    assert "proxy_protocol" in site.live()["snippets/https.conf"].decode()
+    assert "listen unix:/run/" in site.live()["snippets/https.conf"].decode()
     assert site.live()["streams/mail.example.com.sni"].startswith(b"mail.example.com unix:/run/")
     done(remove(site, "mail.example.com"))
     assert (site.text, site.live()) == (before, live)

@@ -23,7 +23,7 @@ def promote(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """Deploy the image of a canary to its service, and lose no request; the canary ends.
+    """Deploy the image of a canary to its service; the canary ends.
 
     If a new container does not get ready, the canary goes on as before.
     """
@@ -46,7 +46,7 @@ def abort(
     verbose: Verbose = False,
     wait: Wait = WAIT_SECONDS,
 ) -> None:
-    """End a canary, and lose no request: all clients get the service as it is."""
+    """End a canary: all clients get the service as it is."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import canary
 

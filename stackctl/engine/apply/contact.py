@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stackctl.certs.accounts import contact_command
 from stackctl.certs.issuer.single import BUSY
 from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
@@ -21,9 +22,7 @@ def update_contact(context: Context, project: str, stack: Stack, operation: Upda
     """
     container = context.orchestrator.containers(project).require(stack.certbot)
     acme, account = stack.acme, context.directory.certbot_tree().ambiguous_account(stack.acme.directory)
-    command = ["certbot", "update_account", "--non-interactive", "--no-eff-email", "--server", acme.directory]
-    command += ["--account", account] if account else []
-    command += ["--email", operation.email] if operation.email else ["--register-unsafely-without-email"]
+    command = contact_command(acme.directory, account, operation.email)
 
     def attempt() -> Output | None:
         done = context.containers.execute(container.id, command)
