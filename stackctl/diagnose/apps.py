@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 from stackctl.diagnose.health import judge_answers
@@ -31,6 +32,13 @@ class RefusedTls:
     todo: str
 
 
+class Idle(Enum):
+    """Why the Compose file has a service without containers."""
+
+    PROFILE = "its profile is not active"
+    SCALED = "the Compose file says that it has none"
+
+
 @dataclass(frozen=True, slots=True)
 class AppFacts:
     """Facts about one server of a site.
@@ -43,7 +51,7 @@ class AppFacts:
         proxy_networks: Docker's names of the proxy's networks; None if the proxy does not run.
         answers: whether it accepts a connection from this host; None if that was not tried.
         now: the time of the check.
-        active: whether the service's Compose profile is active; True without a profile.
+        idle: why 'up' does not start the service; None if it does.
         asked: what the proxy knows of it, at each of its addresses; empty for a server that it does not ask.
     """
 
@@ -54,14 +62,16 @@ class AppFacts:
     proxy_networks: frozenset[str] | None
     answers: bool | None
     now: datetime
-    active: bool = True
+    idle: Idle | None = None
     asked: tuple[ServerHealth, ...] = ()
 
     @property
     def start(self) -> str:
-        """What starts the service; 'up' does not start a service whose profile is not active."""
-        if self.active:
+        """What starts the service."""
+        if self.idle is None:
             return "run 'stackctl up'"
+        if self.idle is Idle.SCALED:
+            return f"give {self.server.service} 'deploy: {{replicas: 1}}' or more, then run 'stackctl up'"
         return f"add the profile of {self.server.service} to COMPOSE_PROFILES in .env, then run 'stackctl up'"
 
 
@@ -93,7 +103,7 @@ def _reached(facts: AppFacts) -> list[Check]:
     if facts.server.service is None:
         return [_outside(facts)]
     if not facts.containers:
-        why = "" if facts.active else ": its profile is not active"
+        why = f": {facts.idle.value}" if facts.idle else ""
         text = f"the service {facts.server.service} has no container{why}"
         return [
             wrong(CONTAINER, text, facts.start, facts.subject),

@@ -141,7 +141,9 @@ def share(text: str) -> int:
     """Return a share of the clients that is written with its unit, ``10%``, as a percentage."""
     number = text.removesuffix("%")
     if not (number.isascii() and number.isdigit()) or number == text:
-        raise InputError(f"{text!r} is not a share of the clients", hint="write it with its unit, such as 10%")
+        raise InputError(
+            f"{text!r} is not a share of the clients", hint="write a whole number with its unit, such as 10%"
+        )
     if int(number) == 100:
         raise InputError("100% is no canary but a deploy", hint="deploy it without a canary")
     return percent(int(number))

@@ -10,7 +10,7 @@ from stackctl.diagnose.apps import AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
 from stackctl.diagnose.health import described
 from stackctl.engine.context import Context
-from stackctl.engine.probe.apps import app_facts, endpoints_answer, proxy_networks
+from stackctl.engine.probe.apps import app_facts, endpoints_answer, idle, proxy_networks
 from stackctl.engine.probe.errors import last_errors
 from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.errors import InputError, StackfileError
@@ -187,7 +187,7 @@ class _Looked:
             server,
             route.where,
             answers=self.answers.get(server.endpoint),
-            active=server.service is None or server.service in self.loaded.project.services,
+            idle=idle(self.loaded.project, server),
         )
         state, reason = self._state(facts, server, at, asked)
         error = self.errors.get(at)

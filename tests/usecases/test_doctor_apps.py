@@ -173,6 +173,18 @@ def test_a_service_whose_profile_is_not_active(site: World) -> None:
     assert "COMPOSE_PROFILES" in row["todo"]
 
 
+def test_a_service_that_is_to_have_no_container(site: World) -> None:
+    site.edit('image: "one:latest"\n', 'image: "one:latest"\n    deploy: {replicas: 0}\n')
+    done(site.up())
+    (row,) = looked(site)[2]
+    assert (row["name"], row["text"]) == (
+        "app-container",
+        "the service one has no container: the Compose file says that it has none",
+    )
+    # 'up' alone would change nothing.
+    assert row["todo"] == "give one 'deploy: {replicas: 1}' or more, then run 'stackctl up'"
+
+
 def test_a_listener_on_ipv6_only(site: World) -> None:
     seen(listeners=at(("::", 8000)))(site)
     assert looked(site)[2] == []

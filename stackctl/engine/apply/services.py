@@ -117,9 +117,7 @@ class _Waiting:
             return None
         site, route, server = found
         networks = proxy_networks(self._context, self._stack.proxy, containers)
-        facts = app_facts(
-            self._context, containers, networks, site.name, server, route.where, answers=None, active=True
-        )
+        facts = app_facts(self._context, containers, networks, site.name, server, route.where, answers=None, idle=None)
         wrong = next((check for check in judge_app(facts) if check.verdict is Verdict.WRONG), None)
         return None if wrong is None else (wrong.text, wrong.todo)
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from stackctl.adapters.net.sockets import TABLES, listening_sockets, process_is_of
-from stackctl.diagnose.apps import AppFacts
+from stackctl.diagnose.apps import AppFacts, Idle
 from stackctl.engine.context import Context
 from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.errors import EngineError
@@ -44,7 +44,7 @@ def apps(
             server,
             route.where,
             answers=answers.get(server.endpoint) if server.service is None else None,
-            active=server.service is None or server.service in project.services,
+            idle=idle(project, server),
             asked=of_server(health, site.name, written),
         )
         for site, route, server, written in named
@@ -64,6 +64,16 @@ def proxy_networks(context: Context, proxy_service: ProxyService, containers: De
     return frozenset(context.containers.inspect(up.id).networks) if up else None
 
 
+def idle(project: Project, server: Server) -> Idle | None:
+    """Return why 'up' does not start the service of a server; None if it does, or there is no service."""
+    if server.service is None:
+        return None
+    service = project.services.get(server.service)
+    if service is None:
+        return Idle.PROFILE
+    return None if service.replicas else Idle.SCALED
+
+
 def app_facts(  # noqa: PLR0913  (each is a fact that the caller has)
     context: Context,
     containers: Deployment,
@@ -73,7 +83,7 @@ def app_facts(  # noqa: PLR0913  (each is a fact that the caller has)
     where: str,
     *,
     answers: bool | None,
-    active: bool,
+    idle: Idle | None,
     asked: tuple[ServerHealth, ...] = (),
 ) -> AppFacts:
     """Return the facts of one server; ``answers`` is the result of an earlier probe."""
@@ -83,7 +93,7 @@ def app_facts(  # noqa: PLR0913  (each is a fact that the caller has)
     if server.service is not None and any(one.running and one.listeners is None for one in seen):
         accepted = {context.containers.accepts(one, port) for one in own if one.running}
         answers = True if True in accepted else False if False in accepted else None
-    return AppFacts(subject, server, server.where or where, seen, networks, answers, context.now(), active, asked)
+    return AppFacts(subject, server, server.where or where, seen, networks, answers, context.now(), idle, asked)
 
 
 def look_at(context: Context, container: Container) -> Inspected | None:

@@ -11,7 +11,7 @@ from stackctl.diagnose.apps import AppFacts, RefusedTls
 from stackctl.diagnose.maintenance import described
 from stackctl.diagnose.trace import TraceFacts
 from stackctl.engine.context import Context
-from stackctl.engine.probe.apps import app_facts, look_at
+from stackctl.engine.probe.apps import app_facts, idle, look_at
 from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
@@ -175,7 +175,6 @@ def _apps(  # noqa: PLR0913  (each is a fact that the caller has)
         where = (ours.where or site.where) if site and ours else action.place if action else ""
         server = project.named(Server(target, service))
         answers = _answers(context, target) if server.service is None else None
-        active = server.service is None or server.service in project.services
         found.append(
             app_facts(
                 context,
@@ -185,7 +184,7 @@ def _apps(  # noqa: PLR0913  (each is a fact that the caller has)
                 server,
                 where,
                 answers=answers,
-                active=active,
+                idle=idle(project, server),
                 asked=of_server(health, site.name, Server(target)) if site else (),
             )
         )

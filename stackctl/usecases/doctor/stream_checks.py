@@ -36,7 +36,7 @@ def stream_checks(inputs: DoctorInputs) -> Iterator[Check]:
             server,
             stream.where,
             answers=answers.get(stream.upstream),
-            active=server.service is None or server.service in project.services,
+            idle=probe_apps.idle(project, server),
         )
         for check in judged_apps.judge_app(facts):
             # A UDP port has neither a connection nor an entry in the table of listeners.
