@@ -136,11 +136,25 @@ def serving(
     custom: Mapping[str, bytes] | None = None,
 ) -> Iterator[Ports]:
     """Serve sites, with apps on the ports of ``echoes``; yield the ports of the proxy."""
-    http, https = free_ports(2)
+    ports = Ports(*free_ports(2))
+    write(folder, rendered(sites, ports, echoes, version=version, custom=custom))
+    with running(folder, version):
+        yield ports
+
+
+def rendered(
+    sites: Sequence[Site],
+    ports: Ports,
+    echoes: Iterable[int] = (),
+    *,
+    version: str = "1.30",
+    custom: Mapping[str, bytes] | None = None,
+) -> dict[str, bytes]:
+    """Return all files of a proxy that serves ``sites``, by their paths."""
     made = stack(*sites)
     listeners = (
-        Listener(Scheme.HTTP, http, PortBinding(None, http)),
-        Listener(Scheme.HTTPS, https, PortBinding(None, https)),
+        Listener(Scheme.HTTP, ports.http, PortBinding(None, ports.http)),
+        Listener(Scheme.HTTPS, ports.https, PortBinding(None, ports.https)),
     )
     made = replace(made, proxy=replace(made.proxy, listeners=listeners, ipv6=False))
     tls = {site.name: SiteTls("/etc/nginx/chain.pem", "/etc/nginx/key.pem", frozenset()) for site in sites}
@@ -150,31 +164,39 @@ def serving(
     main = files["nginx.conf"].decode().rstrip().removesuffix("}")
     main = main.replace("access_log /dev/stdout main buffer=4k flush=1s;", "access_log off;")
     files["nginx.conf"] = (main + "".join(_ECHO.format(port=port) for port in echoes) + "}\n").encode()
+    return files
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files of a proxy below ``folder``."""
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
-    with _running(folder, version):
-        yield Ports(http, https)
 
 
 @contextlib.contextmanager
-def _running(folder: Path, version: str) -> Iterator[None]:
+def running(folder: Path, version: str) -> Iterator[subprocess.Popen[str]]:
+    """Run nginx with the files below ``folder``; its process says what happens, and takes signals."""
     command = [
         *["docker", "run", "--rm", "--network", "host", "--volume", f"{folder}:/etc/nginx:ro"],
         *["--tmpfs", "/run", "--tmpfs", "/var/cache/nginx", "--entrypoint", "nginx", f"stackctl/nginx:{version}"],
         *["-e", "/dev/stderr", "-g", "daemon off;"],
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        said = []
         try:
-            assert process.stderr is not None
-            for line in process.stderr:
-                said.append(line)
-                if "start worker process" in line:
-                    break
-            else:
-                raise AssertionError("".join(said))
-            yield
+            wait_for_line(process, "start worker process")
+            yield process
         finally:
             process.terminate()
             process.communicate()
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
+    """Read what nginx says up to a line with ``text``."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if text in line:
+            return
+    raise AssertionError("".join(said))

@@ -2,6 +2,9 @@
 
 A line that names the service is replaced in place, and kept as a comment after what replaces it: so the same files
 come back by a change of their text alone, whatever else was rendered meanwhile.
+
+The name stays in its group as a server that is down. nginx takes the addresses of a name over from the group before a
+reload, if that has the name too; else it resolves it first, and answers 502 until then.
 """
 
 from __future__ import annotations
@@ -75,6 +78,14 @@ def _replaced(line: re.Match[str], pins: Pins) -> str:
     if line["variable"]:  # it holds one; the others wait until there is a name again
         text = f'set {line["variable"]} "{servers[0]}";'
     else:
-        more = "".join(f" {one}" for one in line["more"].split() if one != "resolve")
+        words = line["more"].split()
+        more = "".join(f" {one}" for one in words if one != "resolve")
         text = " ".join(f"server {server}{more};" for server in servers)
+        if "resolve" in words:
+            text += f" server {line['host']}:{port}{_resolved(words)} down;"
     return f"{line['indent']}{text}{_MARK}{line['line']}"
+
+
+def _resolved(words: list[str]) -> str:
+    """Return the parameters of a server that are about its name and its place; ``down`` and ``drain`` exclude others."""
+    return "".join(f" {one}" for one in words if one not in {"down", "drain"})
