@@ -169,14 +169,14 @@ def _rows(
         elif asked & {site.lineage, *old.lineages}:
             status, reason = "skipped", "certbot does not consider it due yet"
         else:
-            status, reason = "skipped", _why_skipped(one)
+            status, reason = "skipped", _why_skipped(site, one)
         rows.append(SiteRenewal(site.name, days, status, reason))
     return tuple(rows)
 
 
-def _why_skipped(there: Held) -> str:
+def _why_skipped(site: Site, there: Held) -> str:
     if there.problem is not None:
         return f"{there.problem}: run 'stackctl up'"
-    if there.source == Source.IMPORTED:
+    if site.imported is not None and there.source == Source.IMPORTED:
         return "it is imported: nothing renews it"
     return "not due" if there.real and not there.borrowed else "never issued: run 'stackctl up'"

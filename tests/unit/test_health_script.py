@@ -271,6 +271,12 @@ def test_the_pins_of_a_deploy_win_and_a_new_generation_keeps_what_is_known(watch
     until(lambda: watch.chosen == "" and not watch.rows())
 
 
+def states(watch: Watch) -> dict[str, str]:
+    """The state of each server, by the path that is asked."""
+    rows = [line.split("\t") for line in (watch.state / "state").read_text().splitlines()[1:]]
+    return {row[3]: row[4] for row in rows}
+
+
 def test_a_certificate_is_verified_as_nginx_does(watch: Watch) -> None:
     chain, key = make_dummy(["app.internal"], datetime.now(UTC))
     pair = watch.home / "pair.pem"
@@ -293,10 +299,7 @@ def test_a_certificate_is_verified_as_nginx_does(watch: Watch) -> None:
     try:
         until(lambda: "other.internal" in (watch.home / "log").read_text())
         until(lambda: {path for path, _ in app.seen} == {"/a", "/c"})
-        states = {
-            line.split("\t")[3]: line.split("\t")[4] for line in (watch.state / "state").read_text().splitlines()[1:]
-        }
-        assert states == {"/a": "up", "/b": "down", "/c": "up"}
+        until(lambda: states(watch) == {"/a": "up", "/b": "down", "/c": "up"})
     finally:
         app.stop()
 

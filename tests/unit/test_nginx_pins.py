@@ -31,7 +31,7 @@ def files(**more: bytes) -> dict[str, bytes]:
 def test_addresses_take_the_place_of_a_name_in_one_line_each() -> None:
     found = pinned(files(), {"web": to("10.0.0.2", "10.0.0.3")})
     text = found["sites/a.example.com.conf"].decode()
-    assert "server 10.0.0.2:8000; server 10.0.0.3:8000; server web:8000 resolve down; # in place of: server web:" in text
+    assert "server 10.0.0.2:8000; server 10.0.0.3:8000; server web:8000 resolve down; # in place of: server" in text
     assert "server 10.0.0.3:9000 weight=3; server web:9000 weight=3 resolve down; # in place of:" in text
     assert "    server web-2:8000 resolve;\n    server 10.0.0.9:80;\n" in text
     assert text.count("\n") == SITE.decode().count("\n")

@@ -81,7 +81,8 @@ class FakeServices(FakeLooks):
 
     def _make(self, project: str, service: Service) -> None:
         image = self._available(project, service)
-        number = sum(call.startswith("up ") for call in self.calls)
+        first = sum(call.startswith("up ") for call in self.calls)
+        number = next(one for one in count(first) if f"{one:064x}" not in self.runs)
         state = self._state(service.name)
         if service.role == "proxy":
             with self._mounts.only({mount.source: mount.target for mount in service.mounts}):

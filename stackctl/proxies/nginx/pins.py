@@ -87,5 +87,5 @@ def _replaced(line: re.Match[str], pins: Pins) -> str:
 
 
 def _resolved(words: list[str]) -> str:
-    """Return the parameters of a server that are about its name and its place; ``down`` and ``drain`` exclude others."""
+    """Return the parameters of a server that go with ``down``."""
     return "".join(f" {one}" for one in words if one not in {"down", "drain"})
