@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.e2e.helpers import Secure, trusting
+from tests.e2e.load import PAUSE
 
 CLIENTS = 8
 BODY = b"x" * 2000
@@ -58,7 +59,7 @@ def load(address: str, name: str) -> Iterator[Load]:
                     seen.answers[said] += 1
                 else:
                     seen.lost.append(str(problem))
-            ended.wait(0.01)
+            ended.wait(PAUSE)
         connection.close()
 
     threads = [threading.Thread(target=client, args=(who,)) for who in range(CLIENTS)]

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from tests.e2e.helpers import Secure, Stack, trusting
 
+PAUSE = 0.02
+"""Seconds between two requests of a client: that leaves the cores to what is under test."""
+
 
 @dataclass
 class Tally:
@@ -26,8 +29,7 @@ def load(stack: Stack, *names: str, path: str = "/", roots: str = "") -> Iterato
 
     def client(name: str) -> None:
         connection = Secure(stack.address, name, context)
-        # The pause leaves the two cores to what is under test.
-        while not over.wait(0.002):
+        while not over.wait(PAUSE):
             try:
                 connection.request("GET", path)
                 response = connection.getresponse()

@@ -17,6 +17,7 @@ import pytest
 from stackctl.certs.dummy import make_dummy
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import NGINX_IMAGE, Reply, Secure, Stack, sans, trusting, wait_until
+from tests.e2e.load import PAUSE
 
 pytestmark = pytest.mark.e2e
 
@@ -93,7 +94,7 @@ def load(stack: Stack, name: str) -> Iterator[Counter[int]]:
 
     def ask(*, kept: bool) -> None:
         connection = Secure(stack.address, name, trusting(stack.lab.root))
-        while not ends.is_set():
+        while not ends.wait(PAUSE):
             connection.request("POST" if kept else "GET", "/", b"x" if kept else None)
             response = connection.getresponse()
             response.read()

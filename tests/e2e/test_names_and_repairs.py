@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import Stack, certbot, dns, docker, sans, wait_until
+from tests.e2e.load import PAUSE
 
 pytestmark = pytest.mark.e2e
 
@@ -39,7 +40,7 @@ def watched(stack: Stack, names: Sequence[str]) -> Iterator[None]:
 
     def look() -> None:
         nonlocal rounds
-        while not over.is_set():
+        while not over.wait(PAUSE):
             for name in names:
                 try:
                     gaps.extend([] if stack.trusted(name) else [f"{name}: another answer"])

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import Stack, docker, inspect, wait_until
+from tests.e2e.load import PAUSE
 from tests.e2e.loops import SHORT_INTERVALS
 
 pytestmark = pytest.mark.e2e
@@ -38,7 +39,7 @@ def no_request_lost(stack: Stack, name: str) -> Iterator[None]:
 
     def ask() -> None:
         nonlocal asked
-        while not ended.is_set():
+        while not ended.wait(PAUSE):
             try:
                 reply = stack.https(name)
                 failed.extend([reply.status] if reply.status != 200 else [])

@@ -16,6 +16,7 @@ import pytest
 from stackctl.errors import ExitCode
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import BUSY, Secure, Stack, docker, inspect, trusting, wait_until
+from tests.e2e.load import PAUSE
 
 pytestmark = pytest.mark.e2e
 
@@ -125,7 +126,7 @@ def load(shared: Shared, clients: Clients, name: str) -> Iterator[Counter[str]]:
     def ask() -> None:
         one = clients(name)
         try:
-            while not ends.is_set():
+            while not ends.wait(PAUSE):
                 try:
                     seen[one.ask()] += 1
                 except http.client.IncompleteRead:
@@ -282,7 +283,7 @@ def test_apps_on_networks_of_their_own_never_get_each_others_requests(shared: Sh
     ends = threading.Event()
 
     def ask(name: str) -> None:
-        while not ends.is_set():
+        while not ends.wait(PAUSE):
             with suppress(AssertionError, OSError, http.client.HTTPException), ExitStack() as opened:
                 secure = Secure(stack.address, name, trusting(stack.lab.root))
                 seen[name][Client(opened.enter_context(closing(secure))).ask()] += 1
