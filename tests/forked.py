@@ -5,7 +5,7 @@ for each process of pytest; it imports what commands import, runs nothing, and f
 child *is* a command: it has its own process id, directory, environment and standard streams, ``main`` gets its
 arguments and its signals, and Python ends in it as it always does. So its exit code is what the system reports, and
 what it changes or imports is lost with it. What could differ is what Python itself takes from the environment, so a
-command with other such variables is not to be forked.
+command with other such variables is not to be forked. Only which Compose there is, is found once for all of them.
 
 The start itself is proved by the tests that need the executable: those that install it, send signals to it, measure
 it, look at its imports, or run it as another user.
@@ -30,7 +30,7 @@ from importlib import import_module
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, CompletedProcess, Popen, TimeoutExpired
 from threading import Lock
-from typing import NoReturn
+from typing import Any, NoReturn
 
 STACKCTL = Path(sys.executable).parent / "stackctl"
 """Not resolved: next to the link in the virtual environment stands what is installed there."""
@@ -170,8 +170,27 @@ def _import_everything() -> None:
     # The objects of the command line keep nothing of a run: one set of them serves all, as in tests/conftest.py.
     typer.main.get_command = cache(typer.main.get_command)
     typer.main.get_command(app)
+    _remember_compose()
     gc.collect()
     gc.freeze()
+
+
+def _remember_compose() -> None:
+    """Look for Compose once, not in each command: that is two programs more. Not where it may be another one."""
+    from stackctl.adapters.docker import binary  # noqa: PLC0415  (only the server needs it)
+    from stackctl.errors import EngineError  # noqa: PLC0415
+
+    user: Any = import_module("stackctl.adapters.docker.compose")
+
+    def place() -> list[str | None]:
+        return [os.environ.get(key) for key in ("PATH", "HOME", "DOCKER_CONFIG")]
+
+    find = binary.find_compose
+    try:
+        found, here = find(), place()
+    except EngineError:
+        return
+    user.find_compose = lambda: list(found) if place() == here else find()
 
 
 class _Command:

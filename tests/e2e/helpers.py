@@ -15,12 +15,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from cryptography import x509
+from docker import APIClient
+from docker.errors import NotFound
+from docker.utils import kwargs_from_env
 
 from tests import forked
 
@@ -122,8 +126,14 @@ def certbot(container: str, *arguments: str, fine: bool = True) -> str:
     return done.stdout
 
 
+@cache
+def engine() -> APIClient:
+    """The engine, without the start of a program for each question."""
+    return APIClient(**kwargs_from_env(), version="auto", timeout=180)
+
+
 def inspect(container: str) -> Any:
-    return json.loads(docker("inspect", container))[0]
+    return engine().inspect_container(container)
 
 
 def dns(action: str, host: str, *addresses: str) -> None:
@@ -319,19 +329,14 @@ class Stack:
     def project(self) -> str:
         return self.directory.name
 
+    @property
+    def _own(self) -> dict[str, str]:
+        return {"label": f"com.docker.compose.project={self.project}"}
+
     def containers(self) -> dict[str, str]:
         """Container ids by service, running or not."""
-        label = f"label=com.docker.compose.project={self.project}"
-        rows = docker(
-            "ps",
-            "--all",
-            "--no-trunc",
-            "--filter",
-            label,
-            "--format",
-            '{{.Label "com.docker.compose.service"}} {{.ID}}',
-        )
-        return dict(row.split() for row in rows.splitlines())
+        rows = engine().containers(all=True, filters=self._own)
+        return {row["Labels"]["com.docker.compose.service"]: row["Id"] for row in rows}
 
     def container(self, service: str) -> str:
         return self.containers()[service]
@@ -342,8 +347,10 @@ class Stack:
 
     def _workers(self) -> set[str]:
         # Not by 'docker top', which knows no processes where a rootless engine has no cgroups.
-        script = 'for one in /proc/[0-9]*; do echo "${one#/proc/} $(tr "\\0" " " <$one/cmdline)"; done 2>/dev/null'
-        rows = docker("exec", self.container("nginx"), "sh", "-c", script).splitlines()
+        # Without a process for each of them.
+        titles = 'for one in /proc/[0-9]*; do title=; read -r title <$one/cmdline; echo "${one#/proc/} $title"; done'
+        made = engine().exec_create(self.container("nginx"), ["sh", "-c", f"{titles} 2>/dev/null"])
+        rows = engine().exec_start(made["Id"]).decode("utf-8", "replace").splitlines()
         found = {row.split()[0] for row in rows if "nginx: worker process" in row and "shutting down" not in row}
         # One for each core. There are more until the old ones have noticed the reload.
         return found if len(found) <= (os.cpu_count() or 1) else set()
@@ -434,15 +441,13 @@ class Stack:
 
     def remove(self) -> None:
         """Take everything away, whatever state it is in."""
-        for kind, remove in (
-            ("ps --all", "rm --force --volumes"),
-            ("network ls", "network rm"),
-            ("volume ls", "volume rm"),
-        ):
-            label = f"label=com.docker.compose.project={self.project}"
-            found = docker(*kind.split(), "--quiet", "--filter", label).split()
-            if found:
-                docker(*remove.split(), *found)
+        for row in engine().containers(all=True, filters=self._own):
+            with suppress(NotFound):  # it was removed when it stopped
+                engine().remove_container(row["Id"], v=True, force=True)
+        for row in engine().networks(filters=self._own):
+            engine().remove_network(row["Id"])
+        for row in engine().volumes(filters=self._own)["Volumes"] or ():
+            engine().remove_volume(row["Name"])
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

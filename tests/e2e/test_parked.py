@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import Stack, docker, inspect, wait_until
 from tests.e2e.load import PAUSE
-from tests.e2e.loops import SHORT_INTERVALS
+from tests.e2e.loops import QUICK_PROXY
 
 pytestmark = pytest.mark.e2e
 
@@ -22,7 +22,7 @@ def shared(new_stack: NewStack) -> Stack:
     made.init()
     made.add("app1")
     made.add("app2")
-    (made.directory / "docker-compose.override.yml").write_text(SHORT_INTERVALS)
+    (made.directory / "docker-compose.override.yml").write_text(QUICK_PROXY)
     custom = made.directory / "nginx/custom"
     (custom / "more.inc").write_text("location = /more { return 200 more; }\n")
     (custom / f"{made.domain('app1')}.conf").write_text("include /etc/nginx/custom/more.inc;\n")
