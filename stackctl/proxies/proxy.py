@@ -139,9 +139,9 @@ class Reload:
         command: tests the configuration, then reloads.
         signal: reloads without a test.
         processes: how the command line of the process that gets the signal may begin.
-        overlap: seconds for which old workers may accept connections next to new ones.
+        overlap: seconds for which old workers usually accept connections next to new ones.
         worker: how the command line of a worker begins.
-        leaving: what that of an old worker contains while it finishes its requests.
+        leaving: what that of an old worker contains while it takes no new clients and finishes its requests.
     """
 
     command: tuple[str, ...]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from stackctl.cli.views.status import show
-from stackctl.errors import StackfileError
+from stackctl.engine.apply import drain
+from stackctl.errors import EngineError, StackfileError
 from stackctl.model.endpoints import Endpoint
+from stackctl.observed.containers import Process
 from stackctl.observed.sockets import Connection
+from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.usecases.status import status
 from stackctl.wording import span
 from tests.usecases.world import World, data, done
@@ -44,6 +49,61 @@ def test_old_workers_are_counted_with_what_they_hold(
     }  # fmt: skip
     shown = text(site)
     assert said in shown if said else "old worker" not in shown
+
+
+MASTER, OLD, NEW = (
+    Process(f"nginx: {title} process", 5, pid) for title, pid in (("master", 1), ("worker", 7), ("worker", 8))
+)
+LEAVING = Process("nginx: worker process is shutting down", 5, 7)
+
+
+def listed(world: World, monkeypatch: pytest.MonkeyPatch, *looks: tuple[Process, ...] | None) -> list[Any]:
+    """Let each look at the proxy's processes find the next of ``looks``, or fail; returns those that are left."""
+    left: list[Any] = list(looks)
+
+    def look(_container: str) -> tuple[Process, ...]:
+        found: tuple[Process, ...] | None = left.pop(0) if len(left) > 1 else left[0]
+        if found is None:
+            raise EngineError("Docker reports an error: exec: ps: not found")
+        return found
+
+    monkeypatch.setattr(world.fake, "processes", look)
+    return left
+
+
+def change(world: World) -> None:
+    """Change a file of the user's, which takes a reload."""
+    (world.root / "nginx/custom/one.example.com.conf").write_text("deny all;\n")
+
+
+@pytest.mark.parametrize("last", [(MASTER, LEAVING, NEW), (MASTER, NEW)])
+def test_a_reload_ends_when_the_workers_of_before_take_no_more_clients(
+    site: World, monkeypatch: pytest.MonkeyPatch, last: tuple[Process, ...]
+) -> None:
+    both = (MASTER, OLD, NEW)
+    left = listed(site, monkeypatch, (MASTER, OLD), both, None, both, last)
+    change(site)
+    done(site.up())
+    assert left == [last]
+    assert not [note for note in site.report.notes if "old workers" in note]
+
+
+def test_workers_that_stay_are_told(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "TURN_SECONDS", 0.05)
+    listed(site, monkeypatch, (MASTER, OLD))
+    change(site)
+    done(site.up())
+    assert [note for note in site.report.notes if "old workers of the proxy still accept clients after 0.05 s" in note]
+
+
+def test_where_processes_cannot_be_listed_the_usual_time_passes(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(type(site.proxies["nginx"]), "reload", replace(Nginx.reload, overlap=0.125))
+    monkeypatch.setattr("time.sleep", slept.append)
+    listed(site, monkeypatch, None)
+    change(site)
+    done(site.up())
+    assert slept.count(0.125) == 1
 
 
 def test_how_long_they_may_stay_is_a_key(site: World) -> None:

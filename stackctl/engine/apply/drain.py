@@ -11,6 +11,9 @@ from stackctl.errors import EngineError
 from stackctl.model.stack import Stack
 from stackctl.observed.sockets import Connection
 
+TURN_SECONDS = 30.0
+"""How long workers of before a reload may go on to accept clients."""
+
 STEADY_SECONDS = 2.0
 """How long an old worker's connections must have been the same: a request may ask several services in turn."""
 
@@ -31,6 +34,20 @@ class OldWorkers:
         """Note which workers there are; the proxy reloads next."""
         _, found = self._running() or ("", {})
         self._known, self._since, self._seen = frozenset(found), time.monotonic(), {}
+
+    def stop_accepting(self) -> None:
+        """Wait until they accept no more clients: these would get the sites as they were before the reload."""
+        if not self._known:
+            time.sleep(self._reload.overlap)  # nothing can be listed that shows it
+        elif wait_for(lambda: None if self._accept() else True, TURN_SECONDS) is None:
+            self._context.report.note(
+                f"old workers of the proxy still accept clients after {TURN_SECONDS:g} s: these get the old sites"
+            )
+
+    def _accept(self) -> bool:
+        """Whether one of them may accept clients; its title changes as it closes the ports."""
+        _, workers = self._running() or ("", dict.fromkeys(self._known, ""))
+        return any(pid in self._known and self._reload.leaving not in title for pid, title in workers.items())
 
     def wait(self, leaving: Collection[str], seconds: float) -> bool:
         """Wait until no request can reach the addresses ``leaving``; return whether that was in time."""

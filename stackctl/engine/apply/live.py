@@ -36,7 +36,7 @@ class LiveProxy:
         return published
 
     def reload(self) -> None:
-        """Let the running proxy load the live files, and wait until it answers with them."""
+        """Let the running proxy load the live files, and wait until each new client gets them."""
         containers = self._context.containers
         container = self._context.orchestrator.containers(self._project).require(self._stack.proxy.service).id
         self.workers.remember()
@@ -53,6 +53,7 @@ class LiveProxy:
                 raise EngineError(f"the proxy did not reload: {done.text.strip()}")
         self._just_tested = False
         prove.generation_answers(self._context, self._stack, self._project)
+        self.workers.stop_accepting()
 
     def is_loaded(self) -> bool:
         """Whether the running proxy answers with the live files."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from stackctl.certs.held import held
@@ -25,7 +24,7 @@ _NO_ANSWER = {502, 504}
 """The statuses of a proxy that does not reach an app."""
 
 SITE_SECONDS = 10.0
-"""How long old workers of the proxy may still answer after a reload."""
+"""How long a name may take to be served, or refused, as the files on disk say."""
 
 
 def generation_answers(context: Context, stack: Stack, project: str) -> None:
@@ -73,9 +72,6 @@ def sites_are_served(context: Context, stack: Stack, operations: Sequence[Verify
         return None if waiting else True
 
     wait_for(look, SITE_SECONDS)
-    if any(operation.expect_real for operation in operations):
-        # The next client must see the same, and nothing on the wire shows when the last old worker has ended.
-        time.sleep(context.proxy_of(stack).reload.overlap)
     return [_verdict(expected[operation.site.name], waiting, https) for operation in operations]
 
 

@@ -66,7 +66,7 @@ _RELOAD = Reload(
     signal="HUP",
     # The container's program, or nginx itself in a container of an earlier version.
     processes=(f"/bin/sh -c {_FIRST_LINE}", "nginx: master process"),
-    # Old workers accept connections for 100 ms next to new ones.
+    # Old workers accept connections for 100 ms next to new ones, or longer on a busy host.
     overlap=0.12,
     worker="nginx: worker process",
     leaving="is shutting down",
