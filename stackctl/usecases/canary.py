@@ -119,7 +119,7 @@ def _service(loaded: Loaded, name: str) -> Service:
             raise InputError(f"{name} is a canary itself", hint=f"deploy it by its name: 'stackctl deploy {name}'")
         raise InputError(f"the profile of {name} is not active", hint="choose it with COMPOSE_PROFILES")
     raise InputError(
-        f"the site has several services: {', '.join(one.name for one in services)}",
+        f"{name} has several services: {', '.join(one.name for one in services)}",
         hint="name the service instead of the site",
     )
 

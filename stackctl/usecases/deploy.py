@@ -59,7 +59,7 @@ def deploy(context: Context, name: str, options: DeployOptions, *, dry_run: bool
     if options.image is not None:
         if len(services) > 1:
             raise InputError(
-                f"the site has several services: {', '.join(services)}",
+                f"{name} has several services: {', '.join(services)}",
                 hint="name the service instead of the site",
                 field="image",
             )

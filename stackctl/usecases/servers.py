@@ -190,6 +190,8 @@ class _Looked:
             idle=idle(self.loaded.project, server),
         )
         state, reason = self._state(facts, server, at, asked)
+        # Whatever else makes a state did not begin with an answer to the proxy.
+        begun = asked is not None and state == (UP if asked.up else DOWN)
         error = self.errors.get(at)
         return ServerStatus(
             match=str(route.match),
@@ -201,7 +203,7 @@ class _Looked:
             max_connections=server.max_connections,
             state=state,
             reason=reason,
-            since=asked.since if asked else None,
+            since=asked.since if asked and begun else None,
             health=container.health if container else None,
             last_error=error.message if error else None,
             last_error_at=error.time if error else None,
