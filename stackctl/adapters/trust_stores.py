@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,12 +56,17 @@ class StoreState:
 
 @dataclass(frozen=True, slots=True)
 class SystemStore:
-    """The store of one kind of distribution: a folder for further roots, and the command that makes bundles of them."""
+    """The store of one kind of distribution: a folder for further roots, and the command that makes bundles of them.
+
+    Attributes:
+        conf: Debian's list of roots, in which one that is not wanted has a ``!``.
+    """
 
     folder: Path
     ending: str
     command: tuple[str, ...]
     bundle: Path
+    conf: Path | None = None
 
 
 SYSTEMS = (
@@ -69,6 +75,7 @@ SYSTEMS = (
         ".crt",
         ("update-ca-certificates",),
         Path("/etc/ssl/certs/ca-certificates.crt"),
+        Path("/etc/ca-certificates.conf"),
     ),
     SystemStore(
         Path("/etc/pki/ca-trust/source/anchors"),
@@ -214,7 +221,20 @@ def _remove(store: SystemStore, root: Root) -> StoreState:
             return StoreState(place, FAILED, f"sudo rm {shlex.join(map(str, mine))} && {update}")
         for path in mine:
             path.unlink()
+        if store.conf is not None and store.conf.is_file():
+            _forget(store, store.conf, mine)
     return _updated(store, REMOVED)
+
+
+def _forget(store: SystemStore, conf: Path, files: Sequence[Path]) -> None:
+    """Let Debian's command remove its links to ``files``, and tell Java's store: a file that is gone tells it nothing.
+
+    Only a root that its list calls unwanted is removed so; others' commands may not know the option.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".conf") as listed:
+        listed.write(conf.read_bytes() + b"".join(b"\n!" + os.fsencode(path.name) for path in files) + b"\n")
+        listed.flush()
+        _run((*store.command, "--certsconf", listed.name))
 
 
 def _is(path: Path, store: SystemStore, root: Root) -> bool:

@@ -168,9 +168,18 @@ def system(tmp_path: Path) -> SystemStore:
     local, etc, hooks, conf = (tmp_path / name for name in ("local", "etc", "hooks", "conf"))
     for folder in (local, etc, hooks):
         folder.mkdir()
-    conf.write_text("")
-    command = ("update-ca-certificates", "--localcertsdir", local, "--etccertsdir", etc, "--hooksdir", hooks)
-    store = SystemStore(local, ".crt", tuple(map(str, (*command, "--certsconf", conf))), etc / "ca-certificates.crt")
+    # Not empty, as on each host: an empty one makes the command remove all links, and make them again.
+    conf.write_text("mozilla/Some_Root.crt\n")
+    (tmp_path / "share/mozilla").mkdir(parents=True)
+    (tmp_path / "share/mozilla/Some_Root.crt").write_bytes(make_ca(("lan",), NOW)[0])
+    folders = {"--localcertsdir": local, "--etccertsdir": etc, "--hooksdir": hooks, "--certsdir": tmp_path / "share"}
+    command = ("update-ca-certificates", *(str(one) for pair in folders.items() for one in pair))
+    bundle = etc / "ca-certificates.crt"
+    # As Debian's for Java: it has a store of its own, and is told what comes and goes.
+    hook = hooks / "java"
+    hook.write_text(f"#!/bin/sh\ncat >>{tmp_path}/told\n")
+    hook.chmod(0o755)
+    store = SystemStore(local, ".crt", (*command, "--certsconf", str(conf)), bundle, conf)
     for name in ("company", "school"):
         (local / f"{name}.crt").write_bytes(make_ca(("lan",), NOW)[0])
     assert output(*store.command)[0] == 0
@@ -184,7 +193,7 @@ def states(found: Sequence[object]) -> list[str]:
 @needs_update
 def test_the_system_store_is_byte_for_byte_as_before(system: SystemStore, made: Made, tmp_path: Path) -> None:
     stores, root = TrustStores([system], [tmp_path]), Root(LABEL, made.root, made.folder / "root.pem")
-    before = tree(tmp_path)
+    before, told_before = tree(tmp_path), (tmp_path / "told").read_text()
     assert states(stores.look(root)) == [MISSING]
     assert states(stores.add(root)) == [TRUSTED]
     assert states(stores.look(root)) == [TRUSTED]
@@ -195,6 +204,9 @@ def test_the_system_store_is_byte_for_byte_as_before(system: SystemStore, made: 
     assert states(stores.add(root)) == [TRUSTED]
     assert tree(tmp_path) == between, "nothing to do"
     assert states(stores.remove(root)) == [REMOVED]
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told[-2:] == [f"{sign}{system.bundle.parent / LABEL}.pem" for sign in "+-"]
+    (tmp_path / "told").write_text(told_before)
     assert tree(tmp_path) == before
     assert states(stores.remove(root)) == [MISSING]
 
