@@ -18,7 +18,8 @@ def judge_handshake(name: str, owner: str | None, held: Held | None, reply: Repl
     served = reply.certificate
     if served is None:
         return _no_certificate(held, reply, now)
-    text = f"{_described(served, now)}, {_kind(served, held)}"
+    source = f"{held.source}, " if held is not None and kind_of(served, held) == "real" else ""
+    text = f"{source}{_described(served, now)}, {_kind(served, held)}"
     todo = _todo(name, owner, served, held, now)
     if todo is not None:
         return Hop(HopKind.CERTIFICATE, Verdict.WRONG, f"{text}{_fault(name, served, now)}", None, todo)

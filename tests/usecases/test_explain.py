@@ -73,6 +73,7 @@ def test_a_request_without_a_fault(site: World) -> None:
     assert hop(data, "name")["where"].startswith("docker-compose.yml:")
     assert "one:8000" in hop(data, "upstream")["text"]
     assert "stack_default at 10.9.0." in hop(data, "container")["text"]
+    assert hop(data, "certificate")["text"].startswith("acme, issued by ")
     assert data["certificate"]["served"] == "real"
     assert data["certificate"]["days_left"] == 90
     assert data["containers"][0]["listens"] == ["0.0.0.0:8000"]

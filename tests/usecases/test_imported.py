@@ -22,6 +22,7 @@ from stackctl.engine.backup.sealing import Keys
 from stackctl.engine.backup.selection import select
 from stackctl.engine.probe.loop import loop
 from stackctl.errors import HostError, InputError, IssueFailed, StackfileError
+from stackctl.model.fields import Request
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Lookup
 from stackctl.plan.certificates import Issue
@@ -39,6 +40,7 @@ from stackctl.usecases.cert_import import ImportOptions, ImportReport, import_ce
 from stackctl.usecases.cert_looks import list_certificates, show_certificate
 from stackctl.usecases.cert_remove import remove_imported
 from stackctl.usecases.converge import load_current
+from stackctl.usecases.explain import explain
 from stackctl.usecases.init import InitOptions
 from stackctl.usecases.restore import open_archive
 from stackctl.usecases.result import Result
@@ -106,6 +108,12 @@ def test_a_site_is_served_with_what_is_imported(site: World, files: Files) -> No
     assert kinds(plan) == kinds(result)
     assert {StoreImported, WriteStackfile, ReloadProxy, VerifySite} <= {type(one) for one in result.plan.operations}
     assert site.served() == {ONE: "real"}
+    (hop,) = [
+        row
+        for row in data(explain(site.host, Domain(ONE), Request("GET", "/")))["links"]
+        if row["link"] == "certificate"
+    ]
+    assert hop["text"].startswith("imported, issued by Test Intermediate")
     assert site.rows()[ONE]["issuer"] == "Test Intermediate"
     assert "certificate: imported\n" in site.text
     assert site.fake.ca.issued == asked, "no CA is asked"
