@@ -106,7 +106,7 @@ class _Planner:
         if self.intent.renew is None:
             yield from self._prepare()
             yield from self._repair()
-            yield from self._copies(everything=self.intent.focus is None)
+            yield from copy_operations(self.stack, self.before, everything=self.intent.focus is None)
             yield from self.handed
             yield from self.kept
             yield from self._remove_stale_mounts()
@@ -119,7 +119,7 @@ class _Planner:
             yield from self._run_proxy(published=bool(first))
         else:
             yield from self.repairs
-            yield from self._copies(everything=False)
+            yield from copy_operations(self.stack, self.before, everything=False)
             yield from self.kept
             if self.kept:
                 yield from self.files.stage(self.staged)
@@ -254,7 +254,10 @@ class _Planner:
             return "its files changed"
         if self.observed.generation != self.observed.published:
             return "it runs another generation than the live one"
+        # A handshake shows the leaf alone: another chain of the same leaf is not seen there.
         for site in self.sites:
+            if any(site.name in one.scopes for one in self.imports):
+                return f"another certificate of {site.name} is stored"
             for name, expected in self._held(site).witnesses.items():
                 served = self.observed.served.get(name)
                 if name not in self.observed.served or expected is None:
@@ -294,6 +297,3 @@ class _Planner:
         """Return whether its own lineage is all that a site is served with."""
         there = self._held(site)
         return there.is_own_lineage and not there.others
-
-    def _copies(self, *, everything: bool) -> Iterator[Operation]:
-        return copy_operations(self.stack, self.before, everything=everything)

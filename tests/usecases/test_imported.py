@@ -154,6 +154,14 @@ def test_it_is_replaced_in_place_and_recorded(site: World, files: Files) -> None
     assert site.rows()[ONE]["days_left"] == 199
 
 
+def test_the_chain_that_was_missing_is_loaded(site: World, files: Files) -> None:
+    leaf = files.have(CA.leaf(ONE, url=None))
+    done(bring(site, files, ONE))
+    files.have(leaf, CA.middle)
+    assert kinds(done(bring(site, files, ONE))) == ["StoreImported", "ReloadProxy", "VerifySite"]
+    assert not site.up().plan
+
+
 @pytest.mark.parametrize(
     "fault", ["names", "key", "over", "missing", "folder", "fifo", "huge", "contradiction", "none"]
 )
