@@ -7,11 +7,13 @@ import json
 import pytest
 
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import APP_IMAGE, Stack
+from tests.e2e.helpers import APP_IMAGE, Stack, wait_until
 
 pytestmark = pytest.mark.e2e
 
 SLOW = "import time; time.sleep(6); exec(open('/app.py').read())"
+IMPATIENT = "from stackctl.engine.apply import services; services.SERVICE_SECONDS = 2.0"
+"""Instead of the minute for which stackctl waits."""
 SERVICES = f"""
   web:
     image: {APP_IMAGE}
@@ -54,7 +56,8 @@ def test_the_port_is_the_one_that_the_service_exposes(stack: Stack) -> None:
 
 
 def test_a_port_at_which_nothing_listens_is_reported_and_the_site_is_published(stack: Stack) -> None:
-    done = stack.fails(4, "add-app", stack.domain("hidden"), "--service", "hidden", "--no-issue")
+    done = stack.run_after(IMPATIENT, "add-app", stack.domain("hidden"), "--service", "hidden", "--no-issue")
+    assert done.returncode == 4, done.stdout + done.stderr
     assert "wrong port: nothing listens on 8000" in done.stderr
     assert stack.https(stack.domain("hidden"), trust=False).status == 502
     advice = next(line for line in done.stderr.splitlines() if "set 'port: 3000' at" in line)
@@ -63,14 +66,15 @@ def test_a_port_at_which_nothing_listens_is_reported_and_the_site_is_published(s
     number = next(number for number in range(at - 1, len(lines)) if "port: 8000" in lines[number])
     lines[number] = lines[number].replace("8000", "3000")
     stack.file.write_text("\n".join(lines))
+    before = stack.workers()
     stack.ok("up", "--no-issue")
+    wait_until(lambda: not stack.workers() & before, what="the old workers are ending")
     assert stack.https(stack.domain("hidden"), trust=False).status == 200
 
 
 def test_a_health_check_says_how_long_to_wait(stack: Stack) -> None:
     stack.compose("rm", "--stop", "--force", "slow")
-    impatient = "from stackctl.engine.apply import services; services.SERVICE_SECONDS = 2.0"
-    done = stack.run_after(impatient, "add-app", stack.domain("slow"), "--service", "slow", "--no-issue")
+    done = stack.run_after(IMPATIENT, "add-app", stack.domain("slow"), "--service", "slow", "--no-issue")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "as its health check allows" in done.stdout
     assert stack.https(stack.domain("slow"), trust=False).status == 200
