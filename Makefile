@@ -36,6 +36,9 @@ demo: setup ## Start a stack with trusted certificates and show what stackctl do
 check: lint ## Check style, types and scripts, and run the quick tests that need no engine
 	$(IN_MEMORY) $(BIN)/pytest $(FILES) $(QUICK) $(ARGS)
 
+# Docker and Compose are started hundreds of times, and collect much garbage for so short a life.
+test e2e: export GOGC = 400
+
 test: setup ## Run the whole test suite, end-to-end tests included
 	$(IN_MEMORY) $(BIN)/pytest $(FILES) $(PARALLEL) $(ARGS)
 

