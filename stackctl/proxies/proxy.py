@@ -211,10 +211,11 @@ class Proxy(Protocol):
     def about(self, files: Files, site: Domain) -> Files:
         """Return the part of ``files`` that is about ``site``: whole files, or the lines of shared ones."""
 
-    def pinned(self, files: Files, pins: Pins) -> Files:
+    def pinned(self, files: Files, pins: Pins, *, beside: bool = False) -> Files:
         """Return ``files`` in which requests for each service of ``pins`` go to these addresses only.
 
-        They are addresses of its containers, in the place of its name. All others go by their names again.
+        They are addresses of its containers, in the place of its name. All others go by their names again. With
+        ``beside`` the proxy resolves the names too, although no request goes by them.
         """
 
     def pins(self, files: Files) -> Pins:

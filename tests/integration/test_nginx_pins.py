@@ -43,7 +43,7 @@ def test_a_name_has_addresses_before_the_name_server_answers(tmp_path: Path) -> 
             path: body.replace(b"resolver 127.0.0.11 ", f"resolver {server} ".encode())
             for path, body in rendered([site(SHOP, service="web", port=app)], Ports(*ports), [app]).items()
         }
-        write(tmp_path, pinned(named, {"web": {"127.0.0.1": {}}}))
+        write(tmp_path, pinned(named, {"web": {"127.0.0.1": {}}}, beside=True))
         with running(tmp_path, "1.30") as nginx:
             assert statuses(ports[0]) == {200}
             records.free.set()

@@ -31,8 +31,8 @@ def files(**more: bytes) -> dict[str, bytes]:
 def test_addresses_take_the_place_of_a_name_in_one_line_each() -> None:
     found = pinned(files(), {"web": to("10.0.0.2", "10.0.0.3")})
     text = found["sites/a.example.com.conf"].decode()
-    assert "server 10.0.0.2:8000; server 10.0.0.3:8000; server web:8000 resolve down; # in place of: server" in text
-    assert "server 10.0.0.3:9000 weight=3; server web:9000 weight=3 resolve down; # in place of:" in text
+    assert "server 10.0.0.2:8000; server 10.0.0.3:8000; # in place of: server web:8000 resolve;\n" in text
+    assert "server 10.0.0.2:9000 weight=3; server 10.0.0.3:9000 weight=3; # in place of:" in text
     assert "    server web-2:8000 resolve;\n    server 10.0.0.9:80;\n" in text
     assert text.count("\n") == SITE.decode().count("\n")
     assert b'set $upstream_of_site "10.0.0.2:8000"; # in place of: set' in found["sites/b.example.com.conf"]
@@ -44,10 +44,22 @@ def test_a_container_can_listen_on_the_port_of_before() -> None:
     pins: Pins = {"web": {"10.0.0.2": {8000: 80}, "10.0.0.3": {}}}
     found = pinned(files(), pins)
     text = found["sites/a.example.com.conf"].decode()
-    assert "server 10.0.0.2:80; server 10.0.0.3:8000; server web:8000 resolve down; # in place of: server web:" in text
-    assert "server 10.0.0.2:9000 weight=3; server 10.0.0.3:9000 weight=3; server web:9000 weight=3 resolve" in text
+    assert "server 10.0.0.2:80; server 10.0.0.3:8000; # in place of: server web:8000 resolve;\n" in text
+    assert "server 10.0.0.2:9000 weight=3; server 10.0.0.3:9000 weight=3; # in place of:" in text
     assert b'set $upstream_of_site "10.0.0.2:80"; # in place of: set' in found["sites/b.example.com.conf"]
     assert pins_in(found) == pins
+    assert pinned(found, {}) == files()
+
+
+def test_a_name_that_comes_back_stands_beside_its_pins_first() -> None:
+    pins = {"web": to("10.0.0.2")}
+    found = pinned(pinned(files(), pins), pins, beside=True)
+    text = found["sites/a.example.com.conf"].decode()
+    assert "server 10.0.0.2:8000; server web:8000 resolve down; # in place of: server web:8000 resolve;\n" in text
+    assert "server 10.0.0.2:9000 weight=3; server web:9000 weight=3 resolve down; # in place of:" in text
+    assert found["sites/b.example.com.conf"] == pinned(files(), pins)["sites/b.example.com.conf"]
+    assert pins_in(found) == pins
+    assert pinned(found, pins) == pinned(files(), pins)
     assert pinned(found, {}) == files()
 
 
@@ -65,7 +77,7 @@ def test_lines_of_the_user_stay(path: str) -> None:
 
 def test_an_address_of_ipv6_has_brackets() -> None:
     found = pinned(files(), {"web": to("fd00::2")})
-    assert b"server [fd00::2]:8000; server web:8000 resolve down; #" in found["sites/a.example.com.conf"]
+    assert b"server [fd00::2]:8000; #" in found["sites/a.example.com.conf"]
     assert pins_in(found) == {"web": to("fd00::2")}
 
 

@@ -245,12 +245,12 @@ def test_two_services_share_the_reloads(site: World) -> None:
     before = len(site.asked("signal"))
     done(site.up())
     assert (images(site), images(site, "two")) == (["one:2"], ["two:2"])
-    assert len(site.asked("signal")) - before == 3
+    assert len(site.asked("signal")) - before == 4
 
 
 @pytest.mark.parametrize(
     ("update", "starts", "reloads"),
-    [("", 1, 3), ("{parallelism: 1}", 1, 5), ("{parallelism: 2}", 2, 4), ("{parallelism: 0}", 3, 3)],
+    [("", 1, 4), ("{parallelism: 1}", 1, 6), ("{parallelism: 2}", 2, 5), ("{parallelism: 0}", 3, 4)],
 )
 def test_several_replicas_are_replaced_as_many_at_once_as_compose_says(
     site: World, update: str, starts: int, reloads: int

@@ -16,7 +16,7 @@ import pytest
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.fakes.engine import FakeEngine, fake_engine
 from stackctl.adapters.fakes.network import FakeNetwork
-from stackctl.engine.apply import prove, services
+from stackctl.engine.apply import deploy, prove, services
 from stackctl.engine.context import Context
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.errors import StackctlError
@@ -104,6 +104,7 @@ def without_waiting(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(services, "SERVICE_SECONDS", 0.0)
     for name in ("PROXY_SECONDS", "SITE_SECONDS"):
         patch.setattr(prove, name, 0.0)
+    patch.setattr(deploy, "RESOLVED_SECONDS", 0.0)
     patch.setattr(os, "fsync", lambda _descriptor: None)
     patch.setattr(Document, "parse", _PARSED)
 

@@ -31,6 +31,9 @@ from stackctl.plan.deploy import (
 from stackctl.plan.operations import StageFiles
 from stackctl.proxies.proxy import Files
 
+RESOLVED_SECONDS = 1.0
+"""How long the proxy may take to resolve a name, which Docker does in milliseconds; nothing tells that it has."""
+
 GAP_SECONDS = 15.0
 """How long the proxy may take to find the new containers of a service that was stopped first."""
 
@@ -121,7 +124,12 @@ class Deploys:
         return self._route(operations, chosen, [stage for one in operations for stage in one.first], containers)
 
     def _unpin(self, operation: UnpinServices) -> None:
-        pins = self._proxy.pins(self._live.staging.live)
+        """Go back to the names, which the proxy has resolved before: without the containers that are removed by now."""
+        live = self._live.staging.live
+        pins = self._proxy.pins(live)
+        known = self._proxy.pinned(live, pins, beside=True)
+        if known != live and not self._change(known):
+            time.sleep(RESOLVED_SECONDS)
         hosts = {host for service in operation.services for host in self._stack.hosts_of(service)}
         left = {name: addresses for name, addresses in pins.items() if name not in hosts}
         rejected = self._change(self._proxy.pinned(self._live.staging.live, left))

@@ -3,8 +3,8 @@
 A line that names the service is replaced in place, and kept as a comment after what replaces it: so the same files
 come back by a change of their text alone, whatever else was rendered meanwhile.
 
-The name stays in its group as a server that is down. nginx takes the addresses of a name over from the group before a
-reload, if that has the name too; else it resolves it first, and answers 502 until then.
+Before a name comes back, it stands in its group beside the pins, as a server that is down. nginx takes the addresses of
+a name over at a reload, if the group of before has the name; else it resolves it first, and answers 502 until then.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _PINNED = re.compile(rf"^(?P<indent>[ \t]*)(?P<pins>\S.*?){re.escape(_MARK)}(?P<
 _ADDRESS = re.compile(r"[ \"](?P<address>\[[0-9a-fA-F:.]+\]|[0-9.]+):(?P<port>\d+)")
 
 
-def pinned(files: Files, pins: Pins) -> dict[str, bytes]:
-    """Return ``files`` with the addresses in the place of each service of ``pins``, and with no other pin."""
-    return {path: _pinned(body, pins) if _is_generated(path) else body for path, body in files.items()}
+def pinned(files: Files, pins: Pins, *, beside: bool = False) -> dict[str, bytes]:
+    """See :meth:`Proxy.pinned`."""
+    return {path: _pinned(body, pins, beside=beside) if _is_generated(path) else body for path, body in files.items()}
 
 
 def pins_in(files: Files) -> dict[str, dict[str, dict[int, int]]]:
@@ -61,15 +61,15 @@ def _without_choice(text: str) -> str:
     return _CHOICE.sub(lambda line: f"{line['indent']}# pinned{_MARK}{line['line']}", text)
 
 
-def _pinned(body: bytes, pins: Pins) -> bytes:
+def _pinned(body: bytes, pins: Pins, *, beside: bool) -> bytes:
     if _MARK.encode() not in body and not any(host.encode() in body for host in pins):
         return body
     text = _PINNED.sub(lambda one: f"{one['indent']}{one['line']}", body.decode("utf-8", "surrogateescape"))
-    found = _LINE.sub(lambda line: _replaced(line, pins), text)
+    found = _LINE.sub(lambda line: _replaced(line, pins, beside=beside), text)
     return (found if found == text else _without_choice(found)).encode("utf-8", "surrogateescape")
 
 
-def _replaced(line: re.Match[str], pins: Pins) -> str:
+def _replaced(line: re.Match[str], pins: Pins, *, beside: bool) -> str:
     addresses = pins.get(line["host"] or line["name"])
     if not addresses:
         return line[0]
@@ -81,7 +81,7 @@ def _replaced(line: re.Match[str], pins: Pins) -> str:
         words = line["more"].split()
         more = "".join(f" {one}" for one in words if one != "resolve")
         text = " ".join(f"server {server}{more};" for server in servers)
-        if "resolve" in words:
+        if beside and "resolve" in words:
             text += f" server {line['host']}:{port}{_resolved(words)} down;"
     return f"{line['indent']}{text}{_MARK}{line['line']}"
 

@@ -171,9 +171,9 @@ class Nginx:
         """Return the files of ``site``."""
         return {path: body for path, body in files.items() if self.site_of(path) == site}
 
-    def pinned(self, files: Files, pins: Pins) -> Files:
+    def pinned(self, files: Files, pins: Pins, *, beside: bool = False) -> Files:
         """See :meth:`Proxy.pinned`."""
-        return pinned(files, pins)
+        return pinned(files, pins, beside=beside)
 
     def pins(self, files: Files) -> Pins:
         """See :meth:`Proxy.pins`."""
