@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,28 +18,19 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import endpoints_answer
 from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.engine.probe.loop import loop
-from stackctl.engine.probe.parked import parked_sites
+from stackctl.engine.probe.parked import parked_sites, pinned_services
 from stackctl.engine.probe.workers import OldWorkers, old_workers
-from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import EVERY_PATH
 from stackctl.model.routing import Server, Site
 from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Container, Deployment
+from stackctl.observed.containers import Deployment
 from stackctl.plan.retire import unused_lineages
 from stackctl.proxies.health import ServerHealth
+from stackctl.usecases.conditions import NO_SERVER, condition, with_answers, worst
 from stackctl.usecases.converge import Loaded, load_current
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result, json_name
-
-FAILING = "failing"
-"""The health of a server that does not answer the proxy's own checks."""
-
-_RUNNING = ("answers", "running", "healthy", "starting", "unhealthy", FAILING)
-"""The conditions of a reachable server outside Compose and of a running container, best first."""
-
-NO_SERVER = "none"
-"""The health of a site whose requests the proxy itself answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +153,8 @@ class RenewalStatus:
 class StatusReport:
     """The Compose project, the state of the proxy's container, each site, and the renewal loop.
 
-    ``unused`` are the certificates in certbot's tree that no site uses, and ``old_workers`` those of the proxy that
-    finish what they began before a reload.
+    ``unused`` are the certificates in certbot's tree that no site uses, ``old_workers`` those of the proxy that finish
+    what they began before a reload, and ``deploying`` the services whose deploy has not ended.
     """
 
     project: str
@@ -173,6 +164,7 @@ class StatusReport:
     unused: tuple[str, ...] = ()
     streams: tuple[StreamStatus, ...] = ()
     old_workers: OldWorkers | None = None
+    deploying: tuple[str, ...] = ()
 
 
 def status(context: Context) -> Result[StatusReport]:
@@ -187,13 +179,13 @@ def status(context: Context) -> Result[StatusReport]:
     # Each server is probed once, however many sites share it.
     named = {server: loaded.project.named(server) for site in stack.sites for server in site.servers}
     answers = endpoints_answer(context, (server.endpoint for server in named.values() if server.service is None))
-    health = {server: _health(found, containers, answers) for server, found in named.items()}
+    health = {server: condition(found, containers, answers) for server, found in named.items()}
     asked = servers_health(context, stack, containers)
     parked = parked_sites(context, stack)
     rows: list[SiteStatus] = []
     for site in stack.sites:
         there = held(site, shelf)
-        own = {server: _with_answers(health[server], of_server(asked, site.name, server)) for server in site.servers}
+        own = {server: with_answers(health[server], of_server(asked, site.name, server)) for server in site.servers}
         certificate = there.on_disk
         shown = served[site.name]
         rows.append(
@@ -201,7 +193,7 @@ def status(context: Context) -> Result[StatusReport]:
                 name=site.name,
                 aliases=site.aliases,
                 upstream=", ".join(str(server.upstream) for server in site.servers),
-                health=_worst(site.servers, own) or NO_SERVER,
+                health=worst(site.servers, own) or NO_SERVER,
                 issuer=certificate.issuer if certificate else None,
                 not_after=certificate.not_after if certificate else None,
                 days_left=certificate.days_left(now) if certificate else None,
@@ -216,12 +208,17 @@ def status(context: Context) -> Result[StatusReport]:
             )
         )
     proxies = containers.of(stack.proxy.service)
-    proxy = proxies[0].state if proxies else "missing"
-    renewal = _renewal(loop(context, stack, containers))
-    unused = tuple(one.name for one in unused_lineages(shelf, stack.sites))
-    streams = tuple(_streams(context, loaded, containers, parked))
-    old = old_workers(context, stack, containers)
-    return Result("status", StatusReport(loaded.project.name, proxy, tuple(rows), renewal, unused, streams, old))
+    report = StatusReport(
+        project=loaded.project.name,
+        proxy=proxies[0].state if proxies else "missing",
+        sites=tuple(rows),
+        renewal=_renewal(loop(context, stack, containers)),
+        unused=tuple(one.name for one in unused_lineages(shelf, stack.sites)),
+        streams=tuple(_streams(context, loaded, containers, parked)),
+        old_workers=old_workers(context, stack, containers),
+        deploying=tuple(sorted(pinned_services(context, stack))),
+    )
+    return Result("status", report)
 
 
 def _streams(
@@ -236,7 +233,7 @@ def _streams(
             str(stream.port or stream.name),
             str(stream.upstream),
             tuple(map(str, stream.allow)),
-            _health(server, containers, answers) if known else "unknown",
+            condition(server, containers, answers) if known else "unknown",
             stream.where,
             parked.get(stream.name),
         )
@@ -250,15 +247,11 @@ def _maintenance(site: Site, now: datetime) -> str | None:
 def _routes(site: Site, health: Mapping[Server, str]) -> tuple[RouteStatus, ...]:
     """Return one row for each path that competes with others, and for each rule."""
     rows = [
-        RouteStatus(match, str(route.action), _worst(route.servers, health), route.where)
+        RouteStatus(match, str(route.action), worst(route.servers, health), route.where)
         for route in site.routes
         for match in ([str(route.match)] if route.is_rule else map(str, route.match.all_of.paths))
     ]
     return tuple(sorted(rows, key=lambda row: row.match != str(EVERY_PATH)))
-
-
-def _worst(servers: Sequence[Server], health: Mapping[Server, str]) -> str | None:
-    return max((health[server] for server in servers), key=_badness, default=None)
 
 
 def _renewal(facts: LoopFacts) -> RenewalStatus:
@@ -268,31 +261,7 @@ def _renewal(facts: LoopFacts) -> RenewalStatus:
     return RenewalStatus(broken[0].text if broken else None, last, success, failing)
 
 
-def _health(server: Server, containers: Deployment, answers: Mapping[Endpoint, bool]) -> str:
-    if server.service is None:
-        return "answers" if answers[server.endpoint] else "no answer"
-    own = containers.of(server.service)
-    if not own:
-        return "missing"
-    return max((_condition(container) for container in own), key=_badness)
-
-
-def _condition(container: Container) -> str:
-    """Return the state of a container, or its health while it runs and has a health check."""
-    return (container.health or container.state) if container.running else container.state
-
-
-def _with_answers(condition: str, asked: Sequence[ServerHealth]) -> str:
-    """Return the condition of a server, or that the proxy's own checks fail although its containers run."""
-    return FAILING if condition in _RUNNING and any(not one.up for one in asked) else condition
-
-
 def _asked(one: ServerHealth) -> AskedServer:
     address = str(one.address) if one.address else None
     reason = None if one.up else described_health(one)
     return AskedServer(one.server, address, "up" if one.up else "down", one.since, one.left_out, reason)
-
-
-def _badness(condition: str) -> int:
-    """Return the rank of a condition: a stopped container is the worst."""
-    return _RUNNING.index(condition) if condition in _RUNNING else len(_RUNNING)

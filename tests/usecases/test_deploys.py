@@ -20,6 +20,7 @@ from stackctl.observed.sockets import Connection
 from stackctl.plan.deploy import AwaitNew
 from stackctl.usecases.deploy import DeployOptions, deploy
 from stackctl.usecases.result import Result
+from stackctl.usecases.status import status
 from tests.usecases.world import World, done
 
 OLD, NEW = 'image: "one:latest"\n', 'image: "one:2"\n'
@@ -438,7 +439,9 @@ def test_replicas_with_another_port_go_on_after_a_crash_where_each_listens(after
     three.report.begin = note  # type: ignore[method-assign]
     with pytest.raises(Killed):
         three.up()
+    assert status(three.host).payload.deploying == ("one",)
     done(three.up())
+    assert status(three.host).payload.deploying == ()
     assert images(three) == ["one:2"] * 3
     assert not done(three.up()).plan
 

@@ -23,6 +23,9 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     plain(console, f"project {report.project}, proxy {report.proxy}")
     if report.old_workers is not None and report.old_workers.connections != 0:
         plain(console, _old_workers(report.old_workers))
+    if report.deploying:
+        services = listed(report.deploying)
+        plain(console, f"a deploy of {services} is running or was interrupted: 'stackctl up' finishes it")
     for name in report.unused:
         plain(console, f"no site uses the certificate {name}: 'stackctl cert retire {name}' deletes it")
     if report.sites:
