@@ -24,8 +24,8 @@ from typing import Any, NamedTuple, TypeVar
 from cryptography import x509
 from docker import APIClient
 from docker.errors import NotFound
-from docker.utils import kwargs_from_env
 
+from stackctl.adapters.docker.endpoint import find_endpoint
 from tests import forked
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,7 +129,7 @@ def certbot(container: str, *arguments: str, fine: bool = True) -> str:
 @cache
 def engine() -> APIClient:
     """The engine, without the start of a program for each question."""
-    return APIClient(**kwargs_from_env(), version="auto", timeout=180)
+    return APIClient(find_endpoint(os.environ, Path.home()).url, version="auto", timeout=180)
 
 
 def inspect(container: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -113,12 +114,16 @@ class Connection:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody uses."""
+    """Ports of the loopback interface that nobody uses, and that no client gets meanwhile for a connection."""
+    found: list[int] = []
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        while len(found) < count:
+            port = random.randrange(10_000, 32_000)  # below net.ipv4.ip_local_port_range
+            one = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+    return found
 
 
 def app(port: int) -> Server:
