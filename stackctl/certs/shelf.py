@@ -170,12 +170,14 @@ class Shelf:
 
     def covering_import(self, names: Sequence[str]) -> str | None:
         """Return the imported certificate that is valid, covers all of ``names`` and is valid longest."""
-        found = (
-            (one.certificate.not_after, name)
-            for name, one in self.stored.items()
-            if one.source == Source.IMPORTED and self.valid(one.certificate) and all(map(one.certificate.covers, names))
-        )
+        found = ((one.not_after, name) for name, one in self._imports.items() if all(map(one.covers, names)))
         return max(found, default=(self.now, None))[1]
+
+    @cached_property
+    def _imports(self) -> Mapping[str, Certificate]:
+        """The imported certificates that are valid, by name."""
+        found = ((name, one.certificate) for name, one in self.stored.items() if one.source == Source.IMPORTED)
+        return {name: certificate for name, certificate in found if self.valid(certificate)}
 
     @cached_property
     def _by_name(self) -> Mapping[str, Sequence[tuple[Lineage, Certificate]]]:
