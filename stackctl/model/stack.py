@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from stackctl.model.acme import LOCAL, Acme, OwnIssuance
 from stackctl.model.deploying import DeploySettings
@@ -81,7 +83,7 @@ class UnknownNames:
     site: Domain | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stack:
     """The desired state: everything in the Compose file that concerns stackctl.
 
@@ -115,8 +117,17 @@ class Stack:
 
     def hosts_of(self, service: str) -> frozenset[str]:
         """Return the hosts by which sites and streams reach a service: its name, and network aliases of it."""
-        servers = [*(one for site in self.sites for one in site.servers), *(one.server for one in self.streams)]
-        return frozenset({service, *(one.endpoint.host for one in servers if one.service == service)})
+        return frozenset({service, *self._hosts.get(service, ())})
+
+    @cached_property
+    def _hosts(self) -> Mapping[str, set[str]]:
+        """The hosts of the servers of each service."""
+        found: dict[str, set[str]] = {}
+        servers = (one for site in self.sites for one in site.servers)
+        for one in itertools.chain(servers, (stream.server for stream in self.streams)):
+            if one.service is not None:
+                found.setdefault(one.service, set()).add(one.endpoint.host)
+        return found
 
     def stream(self, name: str) -> Stream | None:
         """Return the stream called ``name``."""

@@ -139,9 +139,7 @@ def _rollout(  # noqa: PLR0913  (the service, and what decides about it)
     containers = observed.containers.of(service.name)
     current = [one for one in containers if is_current(observed, service, one)]
     up = [one for one in containers if one.running]
-    # There are pins only after an interruption: else all sites would be searched for each service.
-    hosts = stack.hosts_of(service.name) if pins else ()
-    left = {at: ports for host in hosts for at, ports in pins.get(host, {}).items()}
+    left = {at: ports for host in stack.hosts_of(service.name) for at, ports in pins.get(host, {}).items()}
     pinned = frozenset(left)
     scaled = len(current) == len(containers)
     joins = service.role == CANARY_ROLE and moved and all(one in current for one in up) and service.replicas > 0

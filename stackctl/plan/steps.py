@@ -177,7 +177,7 @@ def _leave(waves: Sequence[tuple[Rollout, Wave]], kind: str, staged: Sequence[St
 
 def _unpin(stack: Stack, rolled: Sequence[Rollout], pins: Pins, sites: Collection[Site]) -> Iterator[UnpinServices]:
     """Yield what ends every pin: those of ``rolled``, and those that an interrupted deploy left behind."""
-    left = {name for site in sites for name in site.services if pins and stack.hosts_of(name) & pins.keys()}
+    left = {name for site in sites for name in site.services if stack.hosts_of(name) & pins.keys()}
     names = {one.service.name for one in rolled if not one.has_gap and not one.joins} | left
     if names:
         cause = "the deploy ends" if rolled else "a deploy was interrupted"
