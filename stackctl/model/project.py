@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.routing import Server
@@ -94,7 +95,7 @@ class Service:
         return self.labels.get(ROLE_LABEL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Project:
     """A Compose project: its name, and its services whose profiles are active.
 
@@ -120,16 +121,20 @@ class Project:
         """Return ``server`` with the service of its host, where that is a network alias or a container's name."""
         if server.service is not None or server.endpoint.is_address:
             return server
-        proxy = self.with_role("proxy")
-        if proxy is None:
-            return server
-        found = [
-            service.name
-            for service in self.services.values()
-            if service.networks & proxy.networks and server.endpoint.host in {host.lower() for host in service.hosts}
-        ]
+        found = self._by_host.get(server.endpoint.host, ())
         # An alias of several services leads to any of them.
         return replace(server, service=found[0]) if len(found) == 1 else server
+
+    @cached_property
+    def _by_host(self) -> Mapping[str, Sequence[ServiceName]]:
+        """The services of each host that the proxy reaches; indexed, as a file may have a thousand services."""
+        proxy = self.with_role("proxy")
+        networks = proxy.networks if proxy is not None else frozenset[str]()
+        found: dict[str, list[ServiceName]] = {}
+        for service in self.services.values():
+            for host in {host.lower() for host in service.hosts} if service.networks & networks else ():
+                found.setdefault(host, []).append(service.name)
+        return found
 
     def with_role(self, role: str) -> Service | None:
         """The service stackctl wrote for ``role``."""
