@@ -144,23 +144,21 @@ class _Looked:
         stack = loaded.stack
         containers = context.orchestrator.containers(loaded.project.name)
         kind = context.proxy_of(stack)
-        named = map(loaded.project.named, site.servers)
         return cls(
             context,
             loaded,
             containers,
             proxy_networks(context, stack.proxy, containers),
-            endpoints_answer(context, (server.endpoint for server in named if server.service is None)),
+            endpoints_answer(context, (server.endpoint for server in site.servers if server.service is None)),
             last_errors(context, kind, containers.best(stack.proxy.service), site.domains),
             kind.pins(context.delivery(kind.layout).live()),
             site.name,
             servers_health(context, stack, containers),
         )
 
-    def rows(self, route: Route, written: Server) -> Iterator[ServerStatus]:
-        """Yield a row for each container of a server, or one; ``written`` is the server as the file names it."""
-        asked = {one.address: one for one in of_server(self.health, self.site, written)}
-        server = self.loaded.project.named(written)
+    def rows(self, route: Route, server: Server) -> Iterator[ServerStatus]:
+        """Yield a row for each container of a server, or one."""
+        asked = {one.address: one for one in of_server(self.health, self.site, server)}
         own = self.containers.of(server.service)
         if not own:
             one = next(iter(asked.values()), None)

@@ -177,9 +177,9 @@ def status(context: Context) -> Result[StatusReport]:
     shelf = context.directory.shelf((site.name for site in stack.sites), now)
     served = context.wire.offered(stack.proxy.https.at, [site.name for site in stack.sites]) if stack.sites else {}
     # Each server is probed once, however many sites share it.
-    named = {server: loaded.project.named(server) for site in stack.sites for server in site.servers}
-    answers = endpoints_answer(context, (server.endpoint for server in named.values() if server.service is None))
-    health = {server: condition(found, containers, answers) for server, found in named.items()}
+    servers = dict.fromkeys(server for site in stack.sites for server in site.servers)
+    answers = endpoints_answer(context, (server.endpoint for server in servers if server.service is None))
+    health = {server: condition(server, containers, answers) for server in servers}
     asked = servers_health(context, stack, containers)
     parked = parked_sites(context, stack)
     rows: list[SiteStatus] = []

@@ -31,9 +31,8 @@ def apps(
     wanted: Sequence[tuple[Site, Route, Server]],
 ) -> list[AppFacts]:
     """Return the facts of each server in ``wanted``, in this order."""
-    named = [(site, route, project.named(server), server) for site, route, server in wanted]
     networks = proxy_networks(context, stack.proxy, containers)
-    answers = endpoints_answer(context, (server.endpoint for _, _, server, _ in named if server.service is None))
+    answers = endpoints_answer(context, (server.endpoint for *_, server in wanted if server.service is None))
     health = servers_health(context, stack, containers)
     return [
         app_facts(
@@ -45,9 +44,9 @@ def apps(
             route.where,
             answers=answers.get(server.endpoint) if server.service is None else None,
             idle=idle(project, server),
-            asked=of_server(health, site.name, written),
+            asked=of_server(health, site.name, server),
         )
-        for site, route, server, written in named
+        for site, route, server in wanted
     ]
 
 

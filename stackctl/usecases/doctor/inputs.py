@@ -100,7 +100,15 @@ def _loaded(bare: DoctorInputs, doc: Document, sites: tuple[Site, ...]) -> Docto
     except StackctlError as error:
         return DoctorInputs(context, engine, bare.engine_version, bare.compose, _broken(context, error), sites)
     return DoctorInputs(
-        context, engine, bare.engine_version, bare.compose, file, sites, loaded.project, loaded.stack, containers
+        context,
+        engine,
+        bare.engine_version,
+        bare.compose,
+        file,
+        loaded.stack.sites,
+        loaded.project,
+        loaded.stack,
+        containers,
     )
 
 

@@ -53,7 +53,7 @@ def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
         for site, _, server in routed:
             yield from skipped(_app_names(server), because, site.name)
         return
-    here = [one for one in routed if not _waits_for_image(inputs, project, containers, project.named(one[2]))]
+    here = [one for one in routed if not _waits_for_image(inputs, project, containers, one[2])]
     gathered = probe_apps.apps(inputs.context, stack, project, containers, here)
     asking = probe_health.asking(inputs.context, stack, containers)
     if asking is not None:
@@ -66,7 +66,7 @@ def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
             yield from _tls_checks(inputs, stack, project, site, route, server, checks)
             yield from prefix_checks(inputs, stack, project, site, server, checks)
         else:
-            yield from skipped(_app_names(project.named(server)), "its image is not available locally", site.name)
+            yield from skipped(_app_names(server), "its image is not available locally", site.name)
 
 
 def _tls_checks(  # noqa: PLR0913  (the stack, the site, and its checks so far)
