@@ -11,7 +11,7 @@ from stackctl.errors import StackfileError
 from stackctl.stackfile import edit
 from stackctl.stackfile.aliases import refuse_alias
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.scalars import in_place
+from stackctl.stackfile.scalars import in_place, spliced
 from stackctl.templates import yaml_name
 
 
@@ -54,9 +54,10 @@ def _put(doc: Document, path: Path, value: Any) -> Document:  # noqa: ANN401  (Y
 
     written = f"{yaml_name(str(last))}: {text_of(value)}"
     if mapping.value:
-        return _spliced(doc, _end(mapping.value[-1][1]), f", {written}", change=change)
+        end = _end(mapping.value[-1][1])
+        return spliced(doc, end, end, f", {written}", change)
     start = mapping.start_mark.index + 1
-    return _spliced(doc, start, written, change=change)
+    return spliced(doc, start, start, written, change)
 
 
 def removed(doc: Document, path: Path) -> Document:
@@ -85,19 +86,12 @@ def removed(doc: Document, path: Path) -> Document:
     at = keys.index(last)
     key, value = mapping.value[at]
     if at + 1 < len(keys):
-        return _spliced(doc, key.start_mark.index, "", mapping.value[at + 1][0].start_mark.index, change=change)
-    return _spliced(doc, _end(mapping.value[at - 1][1]), "", _end(value), change=change)
+        return spliced(doc, key.start_mark.index, mapping.value[at + 1][0].start_mark.index, "", change)
+    return spliced(doc, _end(mapping.value[at - 1][1]), _end(value), "", change)
 
 
 def _end(value: Node) -> int:
     return int(value.end_mark.index)
-
-
-def _spliced(doc: Document, start: int, written: str, end: int | None = None, *, change: Any) -> Document:  # noqa: ANN401
-    """Replace the parser's characters from ``start`` to ``end`` by ``written``."""
-    bom = doc.text.startswith("\ufeff")
-    begins, ends = start + bom, (start if end is None else end) + bom
-    return edit.proved(doc, f"{doc.text[:begins]}{written}{doc.text[ends:]}", change)
 
 
 def text_of(value: Any) -> str:  # noqa: ANN401  (YAML holds anything)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ruamel.yaml.nodes import ScalarNode
@@ -44,6 +45,14 @@ def in_place(doc: Document, path: Path, written: str, value: Any) -> Document:  
     def change(data: dict[str, Any]) -> None:
         edit.reach(data, path[:-1])[path[-1]] = value
 
+    return spliced(doc, found[1].start_mark.index, found[1].end_mark.index, written, change)
+
+
+def spliced(doc: Document, start: int, end: int, written: str, change: Callable[[dict[str, Any]], None]) -> Document:
+    """Replace the parser's characters from ``start`` to ``end`` by ``written``, if only ``change`` is made by that.
+
+    Raises:
+        StackfileError: that would change something else.
+    """
     bom = doc.text.startswith("\ufeff")
-    start, end = found[1].start_mark.index + bom, found[1].end_mark.index + bom
-    return edit.proved(doc, f"{doc.text[:start]}{written}{doc.text[end:]}", change)
+    return edit.proved(doc, f"{doc.text[: start + bom]}{written}{doc.text[end + bom :]}", change)
