@@ -11,7 +11,6 @@ from stackctl.model.routing import Server
 from stackctl.model.values import ServiceName
 from stackctl.stackfile import edit, flow
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.read import read_blocks
 from stackctl.stackfile.routes import TO_SERVER, Placed
 from stackctl.stackfile.services import canary_block
@@ -47,7 +46,7 @@ def with_canary(doc: Document, values: Document, service: str, image: str, share
 
 def _routed(values: Document, service: str) -> Iterator[tuple[Path, Server]]:
     """Yield where ``service`` is routed, each with the server that it is there."""
-    for placed in (placed for block in read_blocks(values) for placed in block.routes):
+    for placed in _placed(values):
         servers = placed.route.servers
         own = next((one for one in servers if one.endpoint.host.lower() == service.lower()), None)
         if own is None or not _has_server(values, placed):
@@ -93,10 +92,11 @@ def without_canary(doc: Document, values: Document, service: str) -> Document:
 
 def _keys(values: Document, canary: ServiceName) -> Iterator[Path]:
     """Yield each key that gives ``canary`` clients."""
-    blocks: list[Path] = [("services", name, KEY) for name in values.names(("services",))]
-    blocks += [(KEY, "apps", number) for number, _ in enumerate(values.data((KEY, "apps")) or ())]
-    for block in blocks:
-        routes: list[Path] = [(*block, "routes", n) for n, _ in enumerate(values.data((*block, "routes")) or ())]
-        for path in (block, *routes):
-            if values.data((*path, "canary", "service")) == canary:
-                yield (*path, "canary")
+    for placed in _placed(values):
+        path: Path = (*placed.path, "canary")
+        if values.data((*path, "service")) == canary:
+            yield path
+
+
+def _placed(values: Document) -> Iterator[Placed]:
+    return (placed for block in read_blocks(values) for placed in block.routes)
