@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.deploying import CANARY_ROLE, DeploySettings, base_of, canary_of
@@ -15,7 +17,7 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import others_with
 from stackctl.stackfile.scalars import set_text
 from stackctl.usecases.converge import Loaded, converge, load, load_current, services_elsewhere
-from stackctl.usecases.deploy import DeployOptions, pull, services_of, with_image, with_options
+from stackctl.usecases.deploy import DeployOptions, pull, rolling, services_of, with_image, with_options
 from stackctl.usecases.result import Result
 
 _WRITTEN = {"extends", "image", "labels"}
@@ -98,9 +100,8 @@ def _refuse_more(loaded: Loaded, service: ServiceName, canary: ServiceName) -> N
 
 
 def _intent(loaded: Loaded, service: ServiceName, *deployed: ServiceName) -> Intent:
-    """Return the intent to change the sites of ``service``, and to deploy nothing but ``deployed``."""
-    focus = frozenset(site.name for site in loaded.stack.sites if service in site.services)
-    return Intent(focus=focus, services=frozenset(deployed), issue=False, align=False, or_back=True)
+    """Return the intent of a deploy that changes nothing if it fails."""
+    return replace(rolling(loaded.stack, (service,), deployed), or_back=True)
 
 
 def _service(loaded: Loaded, name: str) -> Service:

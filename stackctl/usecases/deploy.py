@@ -68,9 +68,13 @@ def deploy(context: Context, name: str, options: DeployOptions, *, dry_run: bool
         for service in services:
             pull(context, loaded, service, needed=options.image is not None)
     loaded = with_options(loaded, services, options)
-    focus = frozenset(site.name for site in loaded.stack.sites if set(services) & set(site.services))
-    intent = Intent(focus=focus, services=frozenset(services), issue=False, align=False)
-    return converge(context, "deploy", loaded, intent, dry_run=dry_run)
+    return converge(context, "deploy", loaded, rolling(loaded.stack, services, services), dry_run=dry_run)
+
+
+def rolling(stack: Stack, services: Collection[ServiceName], deployed: Collection[ServiceName]) -> Intent:
+    """Return the intent to change the sites of ``services``, and to deploy nothing but ``deployed``."""
+    focus = frozenset(site.name for site in stack.sites if set(services) & set(site.services))
+    return Intent(focus=focus, services=frozenset(deployed), issue=False, align=False)
 
 
 def with_options(loaded: Loaded, services: Collection[ServiceName], options: DeployOptions) -> Loaded:
