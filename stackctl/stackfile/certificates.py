@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stackctl.errors import StackfileError
 from stackctl.model import imported, values
 from stackctl.model.imported import FALLBACK_DAYS, CertificateFiles, Imported
@@ -62,4 +64,4 @@ def split(name: str, found: str | Imported | None) -> tuple[str | None, Imported
     """Return the lineage and the imported certificate of the site ``name``; one of both is None."""
     if not isinstance(found, Imported):
         return found, None
-    return None, found if found.name != OWN else Imported(name, found.fallback, found.files, found.where)
+    return None, found if found.name != OWN else replace(found, name=name)
