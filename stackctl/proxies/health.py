@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.values import Domain
@@ -30,9 +32,21 @@ class ServerHealth:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServersHealth:
     """The state of all servers that the proxy asks; ``judged`` is when it last was about to ask any, if ever."""
 
     judged: datetime | None = None
     servers: tuple[ServerHealth, ...] = ()
+
+    def of(self, site: Domain) -> Sequence[ServerHealth]:
+        """Return the state of the servers of a site."""
+        return self._by_site.get(site, ())
+
+    @cached_property
+    def _by_site(self) -> Mapping[Domain, Sequence[ServerHealth]]:
+        """Indexed, as each of a thousand sites is looked up."""
+        found: dict[Domain, list[ServerHealth]] = {}
+        for one in self.servers:
+            found.setdefault(one.site, []).append(one)
+        return found

@@ -202,7 +202,7 @@ def status(context: Context) -> Result[StatusReport]:
                 routes=_routes(site, own),
                 maintenance=_maintenance(site, now),
                 parked=parked.get(site.name),
-                servers=tuple(_asked(one) for one in asked.servers if one.site == site.name),
+                servers=tuple(map(_asked, asked.of(site.name))),
                 source=there.source,
                 ending=ending(site, there, now),
             )

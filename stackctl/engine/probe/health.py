@@ -28,7 +28,7 @@ def servers_health(context: Context, stack: Stack, containers: Deployment) -> Se
 
 def of_server(health: ServersHealth, site: Domain, server: Server) -> tuple[ServerHealth, ...]:
     """Return the rows of one server of a site, as the Compose file names it; those of each container of a service."""
-    return tuple(one for one in health.servers if one.site == site and one.server == str(server))
+    return tuple(one for one in health.of(site) if one.server == str(server))
 
 
 def asking(context: Context, stack: Stack, containers: Deployment) -> AskingFacts | None:
