@@ -18,7 +18,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import endpoints_answer
 from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.engine.probe.loop import loop
-from stackctl.engine.probe.parked import parked_sites, pinned_services
+from stackctl.engine.probe.parked import parked_and_pinned
 from stackctl.engine.probe.workers import OldWorkers, old_workers
 from stackctl.model.matching import EVERY_PATH
 from stackctl.model.routing import Server, Site
@@ -181,7 +181,7 @@ def status(context: Context) -> Result[StatusReport]:
     answers = endpoints_answer(context, (server.endpoint for server in servers if server.service is None))
     health = {server: condition(server, containers, answers) for server in servers}
     asked = servers_health(context, stack, containers)
-    parked = parked_sites(context, stack)
+    parked, pins = parked_and_pinned(context, stack)
     rows: list[SiteStatus] = []
     for site in stack.sites:
         there = held(site, shelf)
@@ -216,7 +216,7 @@ def status(context: Context) -> Result[StatusReport]:
         unused=tuple(one.name for one in unused_lineages(shelf, stack.sites)),
         streams=tuple(_streams(context, loaded, containers, parked)),
         old_workers=old_workers(context, stack, containers),
-        deploying=tuple(sorted(pinned_services(context, stack))),
+        deploying=tuple(sorted(pins)),
     )
     return Result("status", report)
 

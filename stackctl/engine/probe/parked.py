@@ -16,7 +16,8 @@ def parked_sites(context: Context, stack: Stack) -> Mapping[Domain, str]:
     return proxy.parked(context.delivery(proxy.layout).live())
 
 
-def pinned_services(context: Context, stack: Stack) -> Pins:
-    """Return the services whose requests go to addresses that a deploy wrote."""
+def parked_and_pinned(context: Context, stack: Stack) -> tuple[Mapping[Domain, str], Pins]:
+    """Return the sites that are parked, and the services whose requests go to addresses that a deploy wrote."""
     proxy = context.proxy_of(stack)
-    return proxy.pins(context.delivery(proxy.layout).live())
+    live = context.delivery(proxy.layout).live()
+    return proxy.parked(live), proxy.pins(live)

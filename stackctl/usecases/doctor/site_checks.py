@@ -18,7 +18,7 @@ from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
 from stackctl.engine.probe import health as probe_health
 from stackctl.engine.probe.loop import loop
-from stackctl.engine.probe.parked import parked_sites, pinned_services
+from stackctl.engine.probe.parked import parked_and_pinned
 from stackctl.engine.probe.trace import refused_tls
 from stackctl.errors import StackctlError
 from stackctl.model.project import Project
@@ -42,9 +42,8 @@ def app_checks(inputs: DoctorInputs, sites: Sequence[Site]) -> Iterator[Check]:
     """Yield the sites that are parked or half deployed, and the checks of whether the proxy can reach each app."""
     stack, project, containers = inputs.stack, inputs.project, inputs.containers
     if stack is not None:
-        reasons = parked_sites(inputs.context, stack)
+        reasons, pins = parked_and_pinned(inputs.context, stack)
         yield from (judged_apps.parked(site.name, reasons[site.name]) for site in sites if site.name in reasons)
-        pins = pinned_services(inputs.context, stack)
         yield from (judged_apps.pinned(site.name, name) for site in sites for name in site.services if name in pins)
     yield from (check for site in sites for check in judge_maintenance(site, inputs.context.now()))
     routed = [(site, route, server) for site in sites for route, server in site.routed]
