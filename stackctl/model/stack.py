@@ -158,6 +158,11 @@ class Stack:
         return self.acme.of(next((site.issuance for site in sites if site.issuance), OwnIssuance()))
 
     @property
+    def has_local_ca(self) -> bool:
+        """Whether the stack's own CA issues certificates, of one site or of all."""
+        return self.acme.local or any(site.local for site in self.sites)
+
+    @property
     def other_cas(self) -> tuple[str, ...]:
         """The ACME directories of sites with a CA of their own."""
         found = (self.acme_of(site).directory for site in self.sites if site.issuance.ca not in {None, LOCAL})

@@ -59,8 +59,7 @@ def with_local_ca(stack: Stack, intent: Intent, observed: Observed) -> tuple[Obs
     One whose key is lost is replaced only on request: every client that trusts it would have to trust another root.
     """
     shelf = observed.shelf
-    local = stack.acme.local or any(site.local for site in stack.sites)
-    if intent.renew is not None or not local:
+    if intent.renew is not None or not stack.has_local_ca:
         return observed, []
     used = any(one.source == Source.LOCAL for one in shelf.stored.values())
     if not intent.new_root and (shelf.local_ca is not None or used):

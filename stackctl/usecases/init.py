@@ -93,9 +93,10 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
         doc = _completed(context, there, options, asked)
     loaded = load(context, doc, text)
     asked_key = None if key == context.directory.eab_key() else key
-    intent = Intent(check=check, ca_bundle=bundle, eab_key=asked_key, schema=_schema(context.proxies))
     if options.new_root:
-        intent = replace(intent, new_root=_new_root(loaded))
+        _refuse_without_local_ca(loaded)
+    schema = _schema(context.proxies)
+    intent = Intent(check=check, ca_bundle=bundle, eab_key=asked_key, schema=schema, new_root=options.new_root)
     result = converge(context, "init", loaded, intent, dry_run=dry_run)
     again = ("run 'stackctl trust' again wherever the earlier root was trusted",) if options.new_root else ()
     result = replace(result, notes=(*result.notes, *_uncovered(context), *again))
@@ -105,16 +106,15 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
     return replace(result, notes=(*result.notes, note))
 
 
-def _new_root(loaded: Loaded) -> bool:
-    """Return True, unless no site uses the local CA.
+def _refuse_without_local_ca(loaded: Loaded) -> None:
+    """Refuse a new root of a CA that issues for no site.
 
     Raises:
-        InputError: none does.
+        InputError: no site uses the local CA.
     """
-    if loaded.stack.acme.local or any(site.local for site in loaded.stack.sites):
-        return True
-    hint = "write 'ca: local' in x-stackctl, or run 'stackctl init --local' in a new directory"
-    raise InputError("this stack has no local CA", field="new_root", hint=hint)
+    if not loaded.stack.has_local_ca:
+        hint = "write 'ca: local' in x-stackctl, or run 'stackctl init --local' in a new directory"
+        raise InputError("this stack has no local CA", field="new_root", hint=hint)
 
 
 def _uncovered(context: Context) -> Iterator[str]:

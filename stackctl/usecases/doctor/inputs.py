@@ -42,7 +42,7 @@ class DoctorInputs:
     @property
     def has_local_ca(self) -> bool:
         """Return whether the stack's own CA issues certificates."""
-        return (self.stack is not None and self.stack.acme.local) or any(site.local for site in self.sites)
+        return self.stack.has_local_ca if self.stack is not None else any(site.local for site in self.sites)
 
     @property
     def asks_ca(self) -> bool:
