@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.fields import Request
-from stackctl.model.router import routed
+from stackctl.model.router import Router
 from stackctl.model.routing import Redirect, Route, Site
 
 _PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT}
@@ -50,13 +50,14 @@ def circles(sites: Sequence[Site], published: Mapping[str, int] | None = None) -
 
     ``published`` are the ports of each scheme besides the usual ones. HTTP and HTTPS lead to the same site.
     """
-    names: dict[str, Site] = {name: site for site in sites for name in site.domains}
+    starts = [start for site in sites for start in _starts(site)]
+    routers = map(Router, sites if starts else ())
+    names: dict[str, Router] = {name: router for router in routers for name in router.site.domains}
     ports = {scheme: {None, _PORTS[scheme], (published or {}).get(scheme)} for scheme in _PORTS}
-    for site in sites:
-        for name, target in _starts(site):
-            found = _circle(names, ports, _hop(site, name, target))
-            if found:
-                yield found
+    for name, target in starts:
+        found = _circle(names, ports, _hop(names[name], name, target))
+        if found:
+            yield found
 
 
 def _starts(site: Site) -> Iterator[tuple[str, str]]:
@@ -68,18 +69,19 @@ def _starts(site: Site) -> Iterator[tuple[str, str]]:
             yield from ((site.canonical or site.name, quote(path)) for path in paths)
 
 
-def _hop(site: Site, name: str, target: str) -> Hop | None:
+def _hop(router: Router, name: str, target: str) -> Hop | None:
     """Return what a site answers a request with; None if it is no redirect."""
+    site = router.site
     if site.canonical not in {None, name}:
         return Hop(site, name, target, None, f"https://{site.canonical}{target}")
-    route = routed(site, Request("GET", target)).route
+    route = router.routed(Request("GET", target)).route
     if route is None or not isinstance(route.action, Redirect):
         return None
     return Hop(site, name, target, route, route.action.to + (target if route.action.keep_path else ""))
 
 
 def _circle(
-    names: Mapping[str, Site], ports: Mapping[str, set[int | None]], first: Hop | None
+    names: Mapping[str, Router], ports: Mapping[str, set[int | None]], first: Hop | None
 ) -> tuple[Hop, ...] | None:
     """Return the redirects that a browser comes back to; None if it arrives, or leaves the sites."""
     way: list[Hop] = []
@@ -87,11 +89,12 @@ def _circle(
     while hop is not None and len(way) <= _MOST:
         way.append(hop)
         parts = urlsplit(hop.to)
-        site, name = (names.get(parts.hostname or ""), parts.hostname) if parts.netloc else (hop.site, hop.name)
-        if site is None or (parts.netloc and parts.port not in ports[parts.scheme]):
+        name = (parts.hostname or "") if parts.netloc else hop.name
+        router = names.get(name)
+        if router is None or (parts.netloc and parts.port not in ports[parts.scheme]):
             return None
         path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._[]") or "/"
-        hop = _hop(site, name or "", f"{path}?{parts.query}" if parts.query else path)
+        hop = _hop(router, name, f"{path}?{parts.query}" if parts.query else path)
     begin = next(
         (number for number, one in enumerate(way) if one.at in [later.at for later in way[number + 1 :]]), None
     )

@@ -41,40 +41,47 @@ class Routed:
     seen: str | None = None
 
 
+class Router:
+    """Finds the routes of one site; they are indexed once, as a site may have a thousand paths."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._rules = rules_of(site)
+        competing = [route for route in reversed(site.routes) if not route.is_rule]
+        self._owners = {path: route for route in competing for path in route.match.all_of.paths}
+
+    def routed(self, request: Request) -> Routed:
+        """Return which route answers a request."""
+        path = normalized(request.target)
+        if path is None:
+            return Routed(None, None)
+        earlier: list[Passed] = []
+        route = self.owner_of(path)
+        for rule in self._rules:
+            reason = unmet(rule.match, request, path)
+            if reason is None:
+                route = rule
+                break
+            earlier.append(Passed(rule, reason))
+        prefix = stripped(route, path) if route else None
+        seen = request.target if prefix is None else without(prefix, request.target)
+        return Routed(path, route, tuple(earlier), prefix, seen)
+
+    def owner_of(self, path: str) -> Route | None:
+        """Return the route that owns a normalized path, of those that compete by the length of their paths."""
+        fitting = (PathMatch(path, PathKind.EXACT), *map(PathMatch, _prefixes_of(path)))
+        return next((self._owners[one] for one in fitting if one in self._owners), None)
+
+
 def routed(site: Site, request: Request) -> Routed:
     """Return which route of ``site`` answers a request."""
-    path = normalized(request.target)
-    if path is None:
-        return Routed(None, None)
-    earlier: list[Passed] = []
-    route = owner_of(site, path)
-    for rule in rules_of(site):
-        reason = unmet(rule.match, request, path)
-        if reason is None:
-            route = rule
-            break
-        earlier.append(Passed(rule, reason))
-    prefix = stripped(route, path) if route else None
-    seen = request.target if prefix is None else without(prefix, request.target)
-    return Routed(path, route, tuple(earlier), prefix, seen)
+    return Router(site).routed(request)
 
 
 def rules_of(site: Site) -> list[Route]:
     """Return the rules of a site in the order in which they are tried."""
     rules = [route for route in site.routes if route.is_rule]
     return sorted(rules, key=lambda route: (route.priority is None, route.priority or 0))
-
-
-def owner_of(site: Site, path: str) -> Route | None:
-    """Return the route that owns a normalized path, of those that compete by the length of their paths."""
-    best: tuple[bool, int] | None = None
-    owner: Route | None = None
-    for route in site.routes:
-        for one in () if route.is_rule else route.match.all_of.paths:
-            rank = (one.kind is PathKind.EXACT, len(one.text))
-            if fits(one, path) and (best is None or rank > best):
-                best, owner = rank, route
-    return owner
 
 
 # Paths
@@ -85,6 +92,15 @@ def fits(one: PathMatch, path: str) -> bool:
     if one.kind is PathKind.REGEX:
         return found(one.text, path)
     return path == one.text if one.kind is PathKind.EXACT else is_below(path, one.text)
+
+
+def _prefixes_of(path: str) -> Iterator[str]:
+    """Yield the prefixes that a path is below, the longest first."""
+    end = len(path)
+    while end > 0:
+        yield path[:end]
+        end = path.rfind("/", 0, end)
+    yield EVERY_PATH.text
 
 
 def is_below(path: str, prefix: str) -> bool:

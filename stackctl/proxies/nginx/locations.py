@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from stackctl.model.layout import site_file
 from stackctl.model.matching import EVERY_PATH, PathKind
-from stackctl.model.router import owner_of, stripped
+from stackctl.model.router import Router, stripped
 from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Site, Speaks, Tuning
 from stackctl.proxies.nginx.directives import first, named
 from stackctl.proxies.nginx.groups import Target
@@ -82,11 +82,12 @@ def places(site: Site, own: Directives) -> Iterator[Place]:
     for route in site.routes:
         for path in () if route.is_rule else route.match.all_of.paths:
             (exact if path.kind is PathKind.EXACT else prefixes).setdefault(path.text, route)
+    router = Router(site)
     for text in list(exact):
         # nginx would redirect the path without the slash to this one.
         bare = text.removesuffix("/")
         if bare not in {text, ""} and bare not in prefixes:
-            exact.setdefault(bare, owner_of(site, bare))
+            exact.setdefault(bare, router.owner_of(bare))
     for text, owner in exact.items():
         yield Place(f"= {location_path(text)}", owner, stripped(owner, text) if owner else None)
     for text, route in prefixes.items():
