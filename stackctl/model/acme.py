@@ -14,7 +14,7 @@ LOCAL = "local"
 """The word for the stack's own CA, which is asked by no protocol."""
 
 LOCAL_DOMAINS = ("localhost", "test", "internal")
-"""What it issues for without further settings: domains that nobody can own (RFC 6761, ICANN)."""
+"""What it issues for without further settings: domains that are never registered (RFC 6761, ICANN)."""
 
 
 class KeyType(StrEnum):

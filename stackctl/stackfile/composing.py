@@ -34,7 +34,7 @@ def _refuse_deep(body: str, name: str) -> None:
 
 @lru_cache(maxsize=8)
 def composed(body: str, name: str) -> Node | None:
-    """The root node of a text; a command reads the same one several times, and nobody changes nodes.
+    """The root node of a text; a command reads the same one several times, and its nodes are never changed.
 
     Raises:
         YAMLError: it is no YAML.

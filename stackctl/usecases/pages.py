@@ -42,7 +42,7 @@ def _refuse_unreadable(page: PageFile, content: bytes) -> None:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        problem = f"{page.path} is not UTF-8, which browsers are told: see its line {line}"
+        problem = f"{page.path} is not UTF-8, which the response declares: see its line {line}"
         raise StackfileError(problem, where=page.where, hint="save it as UTF-8") from error
 
 

@@ -226,5 +226,5 @@ class _Looked:
 
 
 def _is_served(faults: list[Check]) -> bool:
-    """Whether the proxy passes requests all the same: it does not ask Docker for the health of a container."""
+    """Whether the proxy passes requests even so: it does not ask Docker for the health of a container."""
     return all(check.name == "app-health" for check in faults)

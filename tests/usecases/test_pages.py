@@ -76,7 +76,7 @@ def test_a_page_is_in_a_backup(paged: World) -> None:
         (lambda path: path.write_bytes(b" \n"), "pages/502.html is empty"),
         (
             lambda path: path.write_bytes("<p>\nZurück".encode("latin-1")),
-            "which browsers are told: see its line 2",
+            "which the response declares: see its line 2",
         ),
         (lambda path: path.write_bytes("<p>".encode("utf-16")), "pages/502.html is not UTF-8"),
     ],

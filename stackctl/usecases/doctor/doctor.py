@@ -148,7 +148,7 @@ def _name_sections(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], o
 
 def _groups(inputs: DoctorInputs, only: Sequence[Domain]) -> list[tuple[Domain, ...]]:
     """Return the domains to check, grouped by certificate."""
-    sites = [site for site in inputs.sites if not site.local]  # nobody validates names of the stack's own CA
+    sites = [site for site in inputs.sites if not site.local]  # the stack's own CA does not validate names
     if not only:
         return [site.domains for site in sites]
     wanted = dict.fromkeys(only)
