@@ -138,21 +138,23 @@ def _chosen_part(site: Site, left: Sequence[Domain], shelf: Shelf, *, expired: b
 
 def _best_part(site: Site, own: Lineage | None, left: Sequence[Domain], shelf: Shelf) -> Part | None:
     """Return what is served for names that the site's own lineage does not cover, or for the first of them."""
+    return next((part for part in _ranked(site, own, left, shelf) if part is not None), None)
+
+
+def _ranked(site: Site, own: Lineage | None, left: Sequence[Domain], shelf: Shelf) -> Iterator[Part | None]:
+    """Yield what could be served for these names, the best first; each is only looked for if it is asked for."""
     stored = _stored_part(site.name, left, shelf)
-    ranked = (
-        _chosen_part(site, left, shelf),
-        stored if stored is not None and site.local and stored.source == Source.LOCAL else None,
-        _part_of(shelf.covering(left), left, shelf),
-        stored if stored is not None and len(stored.names) == len(left) else None,
-        _part_of(shelf.covering(left, partly=True), left, shelf),
-        stored,
-        *(_stored_part(name, (name,), shelf) for name in left),
-        _stored_part(shelf.covering_import(left) or site.name, left, shelf),
-        _chosen_part(site, left, shelf, expired=True),
-        _part_of(own, left, shelf, expired=True),
-        _stored_part(site.name, left, shelf, expired=True),
-    )
-    return next((part for part in ranked if part is not None), None)
+    yield _chosen_part(site, left, shelf)
+    yield stored if stored is not None and site.local and stored.source == Source.LOCAL else None
+    yield _part_of(shelf.covering(left), left, shelf)
+    yield stored if stored is not None and len(stored.names) == len(left) else None
+    yield _part_of(shelf.covering(left, partly=True), left, shelf)
+    yield stored
+    yield from (_stored_part(name, (name,), shelf) for name in left)
+    yield _stored_part(shelf.covering_import(left) or site.name, left, shelf)
+    yield _chosen_part(site, left, shelf, expired=True)
+    yield _part_of(own, left, shelf, expired=True)
+    yield _stored_part(site.name, left, shelf, expired=True)
 
 
 def _part_of(lineage: Lineage | None, left: Sequence[Domain], shelf: Shelf, *, expired: bool = False) -> Part | None:

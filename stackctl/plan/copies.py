@@ -11,6 +11,7 @@ from stackctl.certs.shelf import Shelf
 from stackctl.model.layout import DNS_PLUGIN, DNS_ZONES, HOOK, PAIRS_OF_LINEAGES
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
+from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation, Preparation
 from stackctl.proxies.sites import served_copy
@@ -104,9 +105,13 @@ class StoreCredentials(Operation):
 def copy_operations(stack: Stack, shelf: Shelf, *, everything: bool) -> Iterator[Operation]:
     """Yield the copies that the sites need; with ``everything`` those of lineages without a site too."""
     there = {site: held(site, shelf) for site in stack.sites}
+    users_of: dict[str, list[Domain]] = {}
+    for site, one in there.items():
+        for name in {site.lineage, *one.lineages}:
+            users_of.setdefault(name, []).append(site.name)
     for name, lineage in sorted(shelf.lineages.items()):
         cause = copy_cause(lineage, shelf.copies.get(name), shelf.now)
-        users = [site.name for site, one in there.items() if name in {site.lineage, *one.lineages}]
+        users = users_of.get(name, [])
         if cause and (users or everything):
             scope = users[0] if users else f"lineage:{name}"
             yield CopyLineage(lineage=name, cause=cause, scope=scope, sharing=tuple(users[1:]))

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from stackctl.adapters.disk.files import host_errors, make_folder, write_whole
-from stackctl.certs.issuer.copies import LINEAGES, STORED
 from stackctl.certs.issuer.exports import RECORD, recorded, refresh_export, write_export
 from stackctl.certs.issuer.pair import PairFiles, parsed
 from stackctl.certs.shelf import Source
@@ -107,7 +106,7 @@ def _pkcs12(name: str, pair: PairFiles, passphrase: bytes) -> bytes:
 
 
 def _kept_fresh(context: Context, row: CertificateRow, pair: PairFiles) -> Result[ExportReport]:
-    folder, kind = EXPORTS / row.name, LINEAGES if row.source == Source.ACME else STORED
+    folder, kind = EXPORTS / row.name, row.kind
     path, stamps = context.directory.root / folder.path, context.directory.root / STAMPS.path
     with host_errors():
         there = recorded(path) if path.is_dir() else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -27,6 +28,8 @@ from stackctl.spelling import nearest
 from stackctl.usecases.converge import load_current
 from stackctl.usecases.result import Result
 from stackctl.wording import listed
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,16 @@ class CertificateRow:
     used_by: tuple[Domain, ...]
     paths: tuple[str, ...]
     problem: str | None = None
+
+    @property
+    def pair(self) -> Pair:
+        """Where the proxy finds it."""
+        return lineage_pair(self.name) if self.source == Source.ACME else stored_pair(self.name)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the copies that the proxy reads of it."""
+        return LINEAGES if self.source == Source.ACME else STORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +118,7 @@ def show_certificate(context: Context, name: str) -> Result[ShowReport]:
     """
     row = row_of(context, name)
     # Only the chain is read: another user than the owner of the key may look.
-    pem = context.directory.pairs.chain(_kind(row), row.name) or b""
+    pem = context.directory.pairs.chain(row.kind, row.name) or b""
     chain: list[x509.Certificate] = parsed(pem) or []
     if not chain:
         hint = "run 'stackctl up', which copies it for the proxy"
@@ -143,7 +156,7 @@ def row_of(context: Context, name: str) -> CertificateRow:
         wanted = {name}
     site = next((site for site in seen.sites if name in site.domains), None)
     pair = seen.held[site.name].pair if site else None
-    found = [row for row in rows if _pair(row) == pair]
+    found = [row for row in rows if row.pair == pair]
     named = [row for row in rows if row.name in wanted]
     found += sorted(named, key=lambda row: (bool(row.used_by), row.source != Source.DUMMY), reverse=True)
     if not found:
@@ -155,15 +168,10 @@ def row_of(context: Context, name: str) -> CertificateRow:
 
 def pair_of(context: Context, row: CertificateRow) -> PairFiles:
     """Return the files of a certificate, as the proxy has them; without a copy, as they are stored."""
-    pair = context.directory.pairs.read(_kind(row), row.name)
-    if pair.fullchain is None and row.source != Source.ACME:
+    pair = context.directory.pairs.read(row.kind, row.name)
+    if pair.fullchain is None and row.kind == STORED:
         return context.directory.stored_files(row.name)
     return pair
-
-
-def _kind(row: CertificateRow) -> str:
-    """Return the kind of the copies that the proxy reads of it."""
-    return LINEAGES if row.source == Source.ACME else STORED
 
 
 def _look(context: Context) -> _Seen:
@@ -176,20 +184,29 @@ def _look(context: Context) -> _Seen:
 
 
 def _rows(seen: _Seen) -> Iterator[CertificateRow]:
-    now = seen.shelf.now
+    of_lineages = _users(seen, lambda there: there.lineages)
+    of_pairs = _users(seen, _pairs)
     for name, lineage in sorted(seen.shelf.lineages.items()):
         one = lineage.certificate or lineage.repaired
         paths = tuple((CERTBOT_CONF / path).path for path in lineage_files(name)[:2])
-        users = [site for site, there in seen.held.items() if name in there.lineages]
-        yield _row(seen, name, one, Source.ACME, users, paths, lineage.problem, now)
+        yield _row(seen, name, one, Source.ACME, of_lineages.get(name, ()), paths, lineage.problem)
     for name, stored in sorted(seen.shelf.stored.items()):
         folder = site_certs(name)
-        users = [site for site, there in seen.held.items() if stored_pair(name) in _pairs(there)]
+        users = of_pairs.get(stored_pair(name), ())
         if not stored.real and not users:
             continue
         paths = (f"{folder}/{FULLCHAIN}", f"{folder}/{PRIVKEY}")
         problem = None if stored.version else "its files are damaged: its last good copy is served"
-        yield _row(seen, name, stored.certificate, stored.source, users, paths, problem, now)
+        yield _row(seen, name, stored.certificate, stored.source, users, paths, problem)
+
+
+def _users(seen: _Seen, uses: Callable[[Held], Collection[T]]) -> Mapping[T, Sequence[Domain]]:
+    """Return the sites that use each of what ``uses`` returns for a site."""
+    found: dict[T, list[Domain]] = {}
+    for site, there in seen.held.items():
+        for one in uses(there):
+            found.setdefault(one, []).append(site)
+    return found
 
 
 def _row(  # noqa: PLR0913  (what is known of a certificate)
@@ -200,27 +217,22 @@ def _row(  # noqa: PLR0913  (what is known of a certificate)
     users: Sequence[Domain],
     paths: tuple[str, ...],
     problem: str | None,
-    now: datetime,
 ) -> CertificateRow:
-    pair = lineage_pair(name) if source == Source.ACME else stored_pair(name)
-    shown = [seen.served.get(witness) for site in users for witness in _witnesses(seen.held[site], pair)]
-    served = all(one is not None and found is not None and found.fingerprint == one.fingerprint for found in shown)
-    return CertificateRow(
+    row = CertificateRow(
         name=name,
         names=one.names if one else (),
         issuer=one.issuer if one else None,
         source=source,
         not_after=one.not_after if one else None,
-        days_left=one.days_left(now) if one else None,
-        served=served if shown else None,
+        days_left=one.days_left(seen.shelf.now) if one else None,
+        served=None,
         used_by=tuple(users),
         paths=paths,
         problem=problem,
     )
-
-
-def _pair(row: CertificateRow) -> Pair:
-    return lineage_pair(row.name) if row.source == Source.ACME else stored_pair(row.name)
+    shown = [seen.served.get(witness) for site in users for witness in _witnesses(seen.held[site], row.pair)]
+    served = all(one is not None and found is not None and found.fingerprint == one.fingerprint for found in shown)
+    return replace(row, served=served if shown else None)
 
 
 def _pairs(there: Held) -> set[Pair]:
