@@ -13,10 +13,10 @@ from stackctl.engine.context import Context
 from stackctl.engine.sources.webroot.rules import difference
 from stackctl.errors import InputError
 from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.plan.certificates import Issue
 from stackctl.plan.intent import Intent
-from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.converge import converge, interpolated, load, open_document
 from stackctl.usecases.result import Result, json_name
@@ -80,7 +80,8 @@ def renew(  # noqa: PLR0913  (one parameter per option)
                 causes[site.name] = fault
         elif there.real and not there.borrowed and there.certificate and there.certificate.due(now):
             causes[site.name] = f"it is due: {there.certificate.days_left(now)} days left"
-    differing = _differing(context, doc, before) if changed else {}
+    loaded = load(context, doc, doc.text) if changed else None
+    differing = _differing(loaded.stack, before) if loaded else {}
     causes = {**differing, **causes}
     recent = {site.name for site in sites if _is_recent(before[site.name], now)}
     if not causes and not recent:
@@ -93,7 +94,7 @@ def renew(  # noqa: PLR0913  (one parameter per option)
         ledger=ledger,
         unattended=unattended,
     )
-    result = converge(context, "renew", load(context, doc, doc.text), intent, dry_run=dry_run)
+    result = converge(context, "renew", loaded or load(context, doc, doc.text), intent, dry_run=dry_run)
     if dry_run:
         rows = _rows(sites, before, (), now)
         planned = [replace(row, status="planned", reason=causes[row.name]) for row in rows if row.name in causes]
@@ -102,9 +103,8 @@ def renew(  # noqa: PLR0913  (one parameter per option)
     return result.carrying(RenewReport(_rows(sites, after, result.steps, now, before)))
 
 
-def _differing(context: Context, doc: Document, held: Mapping[Domain, Held]) -> dict[Domain, str]:
+def _differing(stack: Stack, held: Mapping[Domain, Held]) -> dict[Domain, str]:
     """Return in what certbot's certificates differ from what would be requested now, by site."""
-    stack = load(context, doc, doc.text).stack
     found: dict[Domain, str] = {}
     for site in stack.sites:
         own = held[site.name].own

@@ -153,18 +153,18 @@ class CertbotTree:
 
         ``others`` are further CAs, whose accounts are found too.
         """
-        renewals, created = self._renewals(), self._created_at(server)
-        # Most trees have one account: then no renewal file has to be parsed.
-        parsed = map(parse_renewal, renewals.values()) if len(created) > 1 else ()
-        account = account_in_use(server, created, parsed)
+        renewals = self._renewals()
+
+        def accounts(ca: str) -> tuple[frozenset[str], str | None]:
+            created = self._created_at(ca)
+            # Most CAs have one account: then no renewal file has to be parsed.
+            parsed = map(parse_renewal, renewals.values()) if len(created) > 1 else ()
+            return frozenset(created), account_in_use(ca, created, parsed)
+
         ini = self.read(CLI_INI)
         text = None if ini is None else ini.decode("utf-8", "replace")
-        elsewhere = {}
-        for other in set(others) - {server}:
-            there = self._created_at(other)
-            used = account_in_use(other, there, map(parse_renewal, renewals.values()))
-            elsewhere[other] = (frozenset(there), used)
-        return TreeSettings(renewals, text, self.hooks(), frozenset(created), account, elsewhere)
+        elsewhere = {other: accounts(other) for other in set(others) - {server}}
+        return TreeSettings(renewals, text, self.hooks(), *accounts(server), elsewhere)
 
     def ambiguous_account(self, server: str) -> str | None:
         """Return the account that certbot must be given, as there are several at ``server``; else None."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -80,25 +80,23 @@ class CertificateFiles:
             for name, copy in copies.items()
         }
         stored_copies = {**stored_copies, **{site_of_file(name): copy for name, copy in stored_copies.items()}}
-        names = dict.fromkeys([*sites, *self._recorded_names()])
-        stored = {name: one for name in names if (one := self._stored(name, stored_copies.get(name))) is not None}
+        sources = self._sources()
+        stored = {}
+        for name in dict.fromkeys([*sites, *_recorded_names(sources)]):
+            one = self._stored(name, stored_copies.get(name), sources.get(site_file(name)))
+            if one is not None:
+                stored[name] = one
         return Shelf({**gone, **lineages}, stored, now, copies, stored_copies, self.local_ca(now))
 
-    def _recorded_names(self) -> list[str]:
-        """Return the names of what is imported, of what the local CA issued, and of copies of others that are kept."""
+    def _sources(self) -> dict[str, str]:
+        """Return where the certificates below ``data/certs`` come from, as far as it is recorded, by folder."""
         with host_errors():
             files = {one.parent.name: read_or_none(one) or b"" for one in (self.root / CERTS).glob(f"*/{SOURCE}")}
-        sources = {name: content.decode("utf-8", "replace").strip() for name, content in files.items()}
-        # An import has the name of its folder; what is kept or issued has that of the site.
-        found = ((name, source) for name, source in sources.items() if source in _RECORDED)
-        return sorted(name if source == Source.IMPORTED else site_of_file(name) for name, source in found)
+        return {name: content.decode("utf-8", "replace").strip() for name, content in files.items()}
 
-    def _stored(self, site: str, copy: Copy | None) -> Stored | None:
+    def _stored(self, site: str, copy: Copy | None, source: str | None) -> Stored | None:
         """Return the certificate below ``data/certs`` for a site, or of a broken one its last good copy; or None."""
         files = self.stored_files(site)
-        with host_errors():
-            recorded = read_or_none(self.root / site_certs(site) / SOURCE)
-        source = recorded.decode("utf-8", "replace").strip() if recorded else None
         if copy is not None and (copy.version == files.version or (source == Source.LOCAL and _is_local(copy))):
             # The loop in the certbot container renews the copy of a certificate of the local CA, and sees no other.
             return Stored.of(copy.certificate, source, copy.version)
@@ -206,13 +204,20 @@ class CertificateFiles:
 
     def remove_import(self, name: str) -> None:
         """Remove an imported certificate, unless a dummy has taken its place."""
-        there = self._stored(name, None)
+        there = self._stored(name, None, self._sources().get(site_file(name)))
         if there is None or there.source == Source.IMPORTED:
             self.remove_pair(name)
 
     def remove_copy(self, lineage: str) -> None:
         """Remove the copy of a lineage."""
         self.pairs.remove(OF_LINEAGES, lineage)
+
+
+def _recorded_names(sources: Mapping[str, str]) -> list[str]:
+    """Return the names of what is imported, of what the local CA issued, and of copies of others that are kept."""
+    # An import has the name of its folder; what is kept or issued has that of the site.
+    found = ((name, source) for name, source in sources.items() if source in _RECORDED)
+    return sorted(name if source == Source.IMPORTED else site_of_file(name) for name, source in found)
 
 
 def _is_local(copy: Copy) -> bool:
