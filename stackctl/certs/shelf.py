@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -140,6 +140,13 @@ class Shelf:
         """Return the name of the lineage that belongs to a site, or will."""
         own = self.own(site)
         return site.lineage if own is None else own.name
+
+    def sharing(self, sites: Iterable[Site]) -> Mapping[str, Sequence[Site]]:
+        """Return the sites that share each lineage, by its name."""
+        found: dict[str, list[Site]] = {}
+        for site in sites:
+            found.setdefault(self.name_of(site), []).append(site)
+        return found
 
     def _rank(self, one: Lineage, site: Site) -> tuple[bool, bool, datetime, str]:
         certificate = one.certificate or one.repaired

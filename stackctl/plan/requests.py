@@ -21,15 +21,12 @@ def certificate_requests(
 ) -> Iterator[Issue | DeferIssue | RefuseIssue]:
     """Yield a request for each certificate that its source wants or, with ``intent.renew``, for those it names."""
     requested = set[str]()
-    own = {site.name: observed.shelf.name_of(site) for site in stack.sites}
-    sharers: dict[str, list[Site]] = {}
-    for site in stack.sites:
-        sharers.setdefault(own[site.name], []).append(site)
+    shelf = observed.shelf
+    sharers = shelf.sharing(stack.sites)
     for site in sites:
-        lineage = own[site.name]
+        lineage = shelf.name_of(site)
         sharing = tuple(sharers[lineage])
         source = source_of(sources, stack, *sharing)
-        shelf = observed.shelf
         there = held(site, shelf)
         candidate = Candidate(stack, site, sharing, there, observed.now, shelf.local_ca, shelf.imported(site))
         cause = _cause(candidate, source, intent)

@@ -41,9 +41,7 @@ def settings_operations(
         )
     for path in settings.unwanted_hooks(acme):
         yield DisableHook(path=path, cause="certbot runs it at renewals", scope=all_of_it, batch=_BATCH)
-    users: dict[str, list[Site]] = {}
-    for site in stack.sites:
-        users.setdefault(observed.shelf.name_of(site), []).append(site)
+    users = observed.shelf.sharing(stack.sites)
     done = set[str]()
     for site in sites:
         name = observed.shelf.name_of(site)

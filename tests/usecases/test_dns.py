@@ -192,9 +192,11 @@ def test_a_request_below_a_wildcard_is_explained_by_its_site(zoned: World) -> No
 def test_doctor_looks_at_the_records_and_not_at_port_80(zoned: World) -> None:
     app(zoned, WILD, APEX)
     done(zoned.up())
-    checks = zoned.doctor()[WILD]
+    found = zoned.doctor()
+    checks = found[WILD]
     assert checks["dns-zone"] == "ok"
     assert "reach" not in checks
+    assert found["certificates"]["cert-renewal"] == "ok"
     zoned.fake.faults.records[APEX] = "the token may not edit the zone example.com"
     assert zoned.doctor()[WILD]["dns-write"] == "wrong"
 

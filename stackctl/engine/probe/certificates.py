@@ -19,6 +19,7 @@ from stackctl.diagnose.imported import ImportFacts
 from stackctl.diagnose.renewal import RenewalFacts
 from stackctl.engine.context import Context
 from stackctl.engine.probe.cdn import cdn_of_name
+from stackctl.model.dns_zones import provable
 from stackctl.model.layout import (
     lineage_file,
     lineage_files,
@@ -44,7 +45,7 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
     tree = context.directory.certbot_tree()
     accounts, shelf = tree.accounts(), context.directory.shelf(names, now, tree)
     refused = context.directory.refused_copies()
-    settings = tree.settings(stack.acme.directory, stack.other_cas)
+    settings, sharing = tree.settings(stack.acme.directory, stack.other_cas), shelf.sharing(stack.sites)
     found = []
     for site in sites:
         lineage = shelf.name_of(site)
@@ -62,10 +63,11 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
             now=now,
             imported=_imported(context, site, shelf),
         )
-        acme = stack.acme_of(site)
+        acme = stack.acme_of(*sharing[lineage])
         facts = _renewal(tree, site, there.own, renewal, accounts, acme.directory) if there.own else None
         if facts is not None and there.own is not None:
-            facts = replace(facts, changes=tuple(settings.renewal(there.own, acme)[1]))
+            _, changes = settings.renewal(there.own, acme, dns=provable(stack.dns, site))
+            facts = replace(facts, changes=tuple(changes))
         if facts is not None and chain_fault(chain or b"", certificate.chain) is not None:
             facts = replace(facts, fault=None)  # the check of the chain says so
         found.append(SiteFacts(certificate, _copy(context.directory, site, there, shelf, refused), facts))
