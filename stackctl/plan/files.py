@@ -61,18 +61,16 @@ class ProxyFiles:
         if any(canary is not None and canary.server == server for canary in canaries):
             return True
         wanted = {(one.service, one.endpoint.port) for one in site.servers}
-        there = (
-            (name, port) for name in self._observed.project.services for port in self._ports(site, ServiceName(name))
-        )
-        return any(one not in wanted for one in there)
+        services = self._observed.project.services
+        return any(host in services and (host, port) not in wanted for host, port in self._endpoints(site))
 
     def ports_before(self, sites: Collection[Site], service: ServiceName) -> dict[int, int] | None:
         """Return the new ports of a service, each with that of the live files; None if these do not show it."""
         found: dict[int, int] = {}
         for site in sites:
             servers = [server.endpoint for server in site.servers if server.service == service]
-            wanted = {one.port for one in servers}
-            there = {port for host in {one.host for one in servers} for port in self._ports(site, host)}
+            hosts, wanted = {one.host for one in servers}, {one.port for one in servers}
+            there = {port for host, port in self._endpoints(site) if host in hosts}
             new, old = wanted - there, there - wanted
             if not new:
                 continue
@@ -80,19 +78,18 @@ class ProxyFiles:
                 return None
         return found
 
-    def _ports(self, site: Site, host: str) -> set[int]:
-        """Return the ports of a host in the live files of a site."""
+    def _endpoints(self, site: Site) -> set[tuple[str, int]]:
+        """Return the hosts in the live files of a site, each with a port."""
         text = b"\n".join(self._live.get(site.name, {}).values())
-        return {int(one) for one in re.findall(rb"(?<![\w.-])" + re.escape(host.encode()) + rb":(\d+)\b", text)}
+        return {(host.decode(), int(port)) for host, port in re.findall(rb"(?<![\w.-])([\w.-]+):(\d+)\b", text)}
 
     def users(self, service: str) -> frozenset[Domain]:
         """Return the sites whose live files name ``service``."""
-        proxy, live = self._rendering.proxy, self._observed.live
-        return frozenset(
-            name
-            for name in self.live_sites
-            if _names(self._live.get(name, {}), service) or _names(proxy.about(live, name), service)
-        )
+        return frozenset(name for name in self.live_sites if _names(self._about(name), service))
+
+    def _about(self, name: Domain) -> Files:
+        """Return the live files of a site, and what those that all sites share have about it."""
+        return {**self._live.get(name, {}), **self._rendering.proxy.about(self._live.get(None, {}), name)}
 
     def _cause(self, name: Domain) -> str:
         if name in self._parked:
@@ -102,7 +99,7 @@ class ProxyFiles:
     def _has(self, site: Site, server: Server) -> bool:
         # The files of its own come first: to find the lines of shared ones takes longer.
         own = self._live.get(site.name, {})
-        return _mentions(own, server) or _mentions(self._rendering.proxy.about(self._observed.live, site.name), server)
+        return _mentions(own, server) or _mentions(self._about(site.name), server)
 
     def stage(self, sites: Collection[Site], needs_one: frozenset[str] = frozenset()) -> Iterator[StageFiles | Publish]:
         """Stage and publish what differs from the live files, of ``sites`` and of all together.

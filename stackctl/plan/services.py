@@ -78,6 +78,7 @@ def _start(  # noqa: PLR0913  (the services, and what decides about each)
         yield from pull_image(observed, service, scopes[service])
     for service, why in starts.items():
         yield StartService(service=service, cause=why, scope=scopes[service], batch=batch)
+    displacing = {(one.service, one.endpoint.port) for one, displaces in rerouted.items() if displaces}
     awaits: set[tuple[str, str, int]] = set()
     for service, cause in causes.items():
         for site, server in users[service]:
@@ -91,11 +92,7 @@ def _start(  # noqa: PLR0913  (the services, and what decides about each)
                 yield AwaitService(
                     service=service,
                     port=port,
-                    displaces=any(
-                        displaces
-                        for one, displaces in rerouted.items()
-                        if (one.service, one.endpoint.port) == (service, port)
-                    ),
+                    displaces=(service, port) in displacing,
                     cause=awaited,
                     scope=scope,
                     batch=f"{batch} answer",
