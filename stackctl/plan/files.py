@@ -136,12 +136,14 @@ class ProxyFiles:
 
     def switch(self, issued: Mapping[Site, CertificateRequest]) -> Iterator[StageFiles | Publish]:
         """Stage and publish what changes once the certificates of sites are issued, each by its request."""
-        targets = {site: leads_to(site, issued) for site in self._stack.sites}
+        owners = {name: site.name for site in issued for name in site.domains}
+        targets = {site: leads_to(site, owners) for site in self._stack.sites}
         leading = [site for site, found in targets.items() if found]
         sites = [*issued, *(site for site in leading if site not in issued)]
         before = self._rendering.render(self._stack, sites, self._tls({}))
-        first = self._rendering.render(self._stack, sites, self._tls(issued), self._tls({}))
         wanted = self._rendering.render(self._stack, sites, self._tls(issued))
+        # Redirects to a site change only once that site has its certificate, which may fail.
+        first = self._rendering.render(self._stack, sites, self._tls(issued), self._tls({})) if leading else wanted
         for site in issued:
             files, surplus = _difference(first.sites[site.name], before.sites[site.name])
             if files or surplus:

@@ -34,10 +34,10 @@ def redirects_of(site: Site) -> list[Redirect]:
     return [route.action for route in site.routes if isinstance(route.action, Redirect)]
 
 
-def leads_to(site: Site, others: Collection[Site]) -> frozenset[Domain]:
-    """Return those of ``others`` to which a site redirects, by their names."""
-    hosts = {urlsplit(redirect.to).hostname for redirect in redirects_of(site)}
-    return frozenset(other.name for other in others if hosts & {*other.domains})
+def leads_to(site: Site, owners: Mapping[Domain, Domain]) -> frozenset[Domain]:
+    """Return the sites to which a site redirects; ``owners`` has the site of each name that counts."""
+    hosts = {Domain(urlsplit(redirect.to).hostname or "") for redirect in redirects_of(site)}
+    return frozenset(owners[host] for host in hosts & owners.keys())
 
 
 def _reached(site: Site, waiting: Collection[str], proxy: ProxyService) -> Site:
