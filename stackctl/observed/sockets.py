@@ -12,6 +12,9 @@ _ESTABLISHED, _UNCONNECTED = "01", "07"
 _LISTEN = "0A"
 _DOCKER_DNS = ip_address("127.0.0.11")
 _ANY = {ip_address("0.0.0.0"), ip_address("::")}  # noqa: S104  (compared, not bound)
+_INODE, _INODE_OF_LOCAL = 9, 6
+"""The columns with the number of a socket."""
+
 _ACCEPTS = 0x10000
 """The flag of a socket in the file system that listens (``__SO_ACCEPTCON``)."""
 
@@ -87,9 +90,10 @@ def parse_connections(tables: Mapping[str, str], sockets: Collection[int]) -> tu
     listening = {one.port for one in parse_listeners(tables.get("tcp", ""), tables.get("tcp6", ""))}
     found: list[Connection] = []
     for name, table in tables.items():
-        rows = [line.split() for line in table.splitlines()[1:]]
-        parsed = _local(rows) if name == "unix" else _internet(rows, listening, tcp=name.startswith("tcp"))
-        found += [one for one in parsed if one.socket in sockets]
+        column = _INODE_OF_LOCAL if name == "unix" else _INODE
+        # Most rows are of no process: a busy proxy has thousands in TIME_WAIT.
+        rows = [row for row in map(str.split, table.splitlines()[1:]) if int(row[column]) in sockets]
+        found += _local(rows) if name == "unix" else _internet(rows, listening, tcp=name.startswith("tcp"))
     return tuple(found)
 
 
@@ -100,11 +104,11 @@ def _internet(rows: list[list[str]], listening: Collection[int], *, tcp: bool) -
             address, _, port = row[2].partition(":")
             remote = Endpoint(str(_address(address)), int(port, 16))
             incoming = tcp and int(row[1].partition(":")[2], 16) in listening
-            yield Connection(int(row[9]), remote, incoming, carries=tcp and state == _ESTABLISHED)
+            yield Connection(int(row[_INODE]), remote, incoming, carries=tcp and state == _ESTABLISHED)
 
 
 def _local(rows: list[list[str]]) -> Iterator[Connection]:
     """Yield the accepted ends of connections in the file system: these have the path of the socket that listens."""
     for row in rows:
         if len(row) > 7 and not int(row[3], 16) & _ACCEPTS:
-            yield Connection(int(row[6]), None, incoming=True)
+            yield Connection(int(row[_INODE_OF_LOCAL]), None, incoming=True)

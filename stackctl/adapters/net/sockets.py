@@ -39,7 +39,8 @@ def connections(pids: Collection[int]) -> Mapping[int, tuple[Connection, ...]] |
         tables = _tables(next(iter(pids)), _ALL) if pids else {}
     except OSError:
         return None
-    return {pid: parse_connections(tables, own) for pid, own in sockets.items()}
+    found = parse_connections(tables, frozenset().union(*sockets.values()))
+    return {pid: tuple(one for one in found if one.socket in own) for pid, own in sockets.items()}
 
 
 def _tables(pid: int, names: Collection[str]) -> dict[str, str]:
