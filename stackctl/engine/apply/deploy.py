@@ -205,8 +205,10 @@ class Deploys:
     def _drain(self, operations: Sequence[Drain]) -> Errors:
         seconds = max(operation.seconds for operation in operations)
         leaving = {one for operation in operations for one in operation.leaving}
-        addresses = {at for one in self._containers() if one.id in leaving for at in one.addresses}
-        if not self._live.workers.wait(addresses, seconds):
+        containers = self._containers()
+        addresses = {at for one in containers if one.id in leaving for at in one.addresses}
+        proxy = containers.require(self._stack.proxy.service).id
+        if not self._live.workers.wait(proxy, addresses, seconds):
             names = ", ".join(dict.fromkeys(operation.service for operation in operations))
             self._context.report.note(
                 f"{names}: the proxy still has connections of before after {seconds:g} s;"

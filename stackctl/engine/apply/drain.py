@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable
 from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
-from stackctl.model.stack import Stack
 from stackctl.observed.sockets import Connection
+from stackctl.proxies.proxy import Reload
 
 TURN_SECONDS = 30.0
 """How long workers of before a reload may go on to accept clients."""
@@ -21,45 +21,43 @@ STEADY_SECONDS = 2.0
 class OldWorkers:
     """The workers that the proxy had before its last reload, as long as they finish what they began."""
 
-    def __init__(self, context: Context, stack: Stack, project: str) -> None:
+    def __init__(self, context: Context, reload: Reload) -> None:
         self._context = context
-        self._service = stack.proxy.service
-        self._reload = context.proxy_of(stack).reload
-        self._project = project
+        self._reload = reload
         self._known: frozenset[int] = frozenset()
         self._since = time.monotonic()
         self._seen: dict[int, float] = {}
 
-    def remember(self) -> None:
-        """Note which workers there are; the proxy reloads next."""
-        _, found = self._running() or ("", {})
-        self._known, self._since, self._seen = frozenset(found), time.monotonic(), {}
+    def remember(self, container: str) -> None:
+        """Note which workers the proxy's container has; the proxy reloads next."""
+        self._known, self._since, self._seen = frozenset(self._running(container) or ()), time.monotonic(), {}
 
-    def stop_accepting(self) -> None:
+    def stop_accepting(self, container: str) -> None:
         """Wait until they accept no more clients: these would get the sites as they were before the reload."""
         if not self._known:
             time.sleep(self._reload.overlap)  # nothing can be listed that shows it
-        elif wait_for(lambda: None if self._accept() else True, TURN_SECONDS) is None:
+        elif wait_for(lambda: None if self._accept(container) else True, TURN_SECONDS) is None:
             self._context.report.note(
                 f"old workers of the proxy still accept clients after {TURN_SECONDS:g} s: these get the old sites"
             )
 
-    def _accept(self) -> bool:
+    def _accept(self, container: str) -> bool:
         """Whether one of them may accept clients; its title changes as it closes the ports."""
-        _, workers = self._running() or ("", dict.fromkeys(self._known, ""))
-        return any(pid in self._known and self._reload.leaving not in title for pid, title in workers.items())
+        workers = self._running(container)
+        return workers is None or any(
+            pid in self._known and self._reload.leaving not in title for pid, title in workers.items()
+        )
 
-    def wait(self, leaving: Collection[str], seconds: float) -> bool:
+    def wait(self, container: str, leaving: Collection[str], seconds: float) -> bool:
         """Wait until no request can reach the addresses ``leaving``; return whether that was in time."""
         # An old worker is recognized by its title only once the proxy has signaled it to end.
         time.sleep(max(0.0, self._reload.overlap - (time.monotonic() - self._since)))
-        return wait_for(lambda: True if self._is_done(leaving) else None, seconds) is not None
+        return wait_for(lambda: True if self._is_done(container, leaving) else None, seconds) is not None
 
-    def _is_done(self, leaving: Collection[str]) -> bool:
-        running = self._running()
-        if running is None:
+    def _is_done(self, container: str, leaving: Collection[str]) -> bool:
+        workers = self._running(container)
+        if workers is None:
             return False  # then the whole time passes
-        container, workers = running
         old = [pid for pid, title in workers.items() if pid in self._known or self._reload.leaving in title]
         if not old or not leaving:
             return not old
@@ -74,16 +72,15 @@ class OldWorkers:
         self._seen = {one.socket: self._seen.get(one.socket, now) for one in connections}
         return all(now - at >= STEADY_SECONDS for at in self._seen.values())
 
-    def _running(self) -> tuple[str, dict[int, str]] | None:
-        """Return the proxy's container and the command lines of its workers; None if they cannot be listed."""
-        container = self._context.orchestrator.containers(self._project).require(self._service).id
+    def _running(self, container: str) -> dict[int, str] | None:
+        """Return the command lines of the workers in a container; None if they cannot be listed."""
         try:
             processes = self._context.containers.processes(container)
         except EngineError as error:
             if error.everywhere:
                 raise
             return None
-        return container, {one.pid: one.command for one in processes if one.command.startswith(self._reload.worker)}
+        return {one.pid: one.command for one in processes if one.command.startswith(self._reload.worker)}
 
 
 def may_reach(connections: Collection[Connection], leaving: Collection[str]) -> bool:

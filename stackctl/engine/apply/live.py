@@ -24,7 +24,7 @@ class LiveProxy:
         self._delivery = context.delivery(self._proxy.layout)
         self._take = take
         self._just_tested = False
-        self.workers = OldWorkers(context, stack, self._project)
+        self.workers = OldWorkers(context, self._proxy.reload)
         self.staging = Staging(context, stack, observed)
 
     def publish(self) -> Published:
@@ -39,7 +39,7 @@ class LiveProxy:
         """Let the running proxy load the live files, and wait until each new client gets them."""
         containers = self._context.containers
         container = self._context.orchestrator.containers(self._project).require(self._stack.proxy.service).id
-        self.workers.remember()
+        self.workers.remember(container)
         # The command parses all sites again before it sends the same signal, which is redundant after a test.
         reload = self._proxy.reload
         if not (self._just_tested and containers.signal(container, reload.signal, reload.processes)):
@@ -53,7 +53,7 @@ class LiveProxy:
                 raise EngineError(f"the proxy did not reload: {done.text.strip()}")
         self._just_tested = False
         prove.generation_answers(self._context, self._stack, self._project)
-        self.workers.stop_accepting()
+        self.workers.stop_accepting(container)
 
     def is_loaded(self) -> bool:
         """Whether the running proxy answers with the live files."""
