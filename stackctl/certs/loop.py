@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackctl.certs.issuer.single import problem_in
+from stackctl.certs.problems import in_plain_words
 from stackctl.model.layout import RENEWALS
 from stackctl.times import read_seconds
 from stackctl.wording import shortened
@@ -72,7 +73,7 @@ def read_failure(text: str) -> Failure:
         read_seconds(at),
         {name: digest for name, digest, _ in fields},
         _words(output),
-        shortened(problem_in(output)[1] or f"certbot ended with {code or 'an error'}", _MOST),
+        shortened(in_plain_words(problem_in(output)[1] or "") or f"certbot ended with {code or 'an error'}", _MOST),
         {name: recorded for name, recorded in states.items() if recorded},
     )
 
@@ -85,7 +86,9 @@ def _words(output: str) -> dict[str, str]:
         if detail := _DETAIL.match(line):
             details.append(detail["text"])
         elif failed := _FAILED.search(line):
-            found[failed["name"]] = shortened("; ".join(dict.fromkeys(details)) or failed["error"], _MOST)
+            found[failed["name"]] = shortened(
+                "; ".join(dict.fromkeys(details)) or in_plain_words(failed["error"]), _MOST
+            )
             details = []
         elif broken := _BROKEN.search(line):
             found[broken["name"]] = shortened(f"its renewal file{broken['error']}", _MOST)

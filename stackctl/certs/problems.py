@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from stackctl.model.layout import ACCOUNTS, CERTBOT_CONF
 
 _PREFIX = "urn:ietf:params:acme:error:"
@@ -33,6 +35,28 @@ _RECORDS = dict.fromkeys(
     "all name servers had the record: the CA may ask others, or DNSSEC is broken; see 'stackctl dns test'",
 )
 """The hints for names that are proved by DNS-01."""
+
+
+_POOL = re.compile(r"HTTPS?ConnectionPool\(host='([^']+)', port=(\d+)\): (.*)", re.DOTALL)
+_VERIFY = re.compile(r"certificate verify failed: ([^(\n]+)")
+
+
+def in_plain_words(text: str) -> str:
+    """Return what certbot says of a CA that cannot be reached without the names of Python's classes."""
+    found = _POOL.search(text)
+    if found is None:
+        return text
+    host, port, why = found.groups()
+    if "NameResolutionError" in why or "Failed to resolve" in why or "getaddrinfo" in why:
+        return f"the name of the CA, {host}, cannot be resolved"
+    if (untrusted := _VERIFY.search(why)) is not None:
+        return f"the certificate of the CA's API at {host} is not trusted: {untrusted[1].strip()}"
+    if "timed out" in why:
+        return f"the CA at {host}:{port} does not answer in time"
+    if "Connection refused" in why:
+        return f"the CA at {host}:{port} does not accept connections"
+    reason = why.rpartition(": ")[2].strip("'()\"")
+    return f"the CA at {host}:{port} cannot be reached: {reason}"
 
 
 def hint_for(problem: str | None, *, dns: bool = False) -> str | None:

@@ -18,6 +18,7 @@ class CertificateRequest:
         force: replaces a certificate that is not due; only the user requests that.
         own_way: renews the lineage as its renewal file says, with the names that it has.
         todo: what to do instead, if stackctl does not send it; else None.
+        why_not: why it is not sent, if that is not why a certificate is wanted.
         dns: proves the names by DNS-01.
     """
 
@@ -28,6 +29,7 @@ class CertificateRequest:
     server: str | None = None
     """The CA of a lineage that is renewed its own way."""
     todo: str | None = None
+    why_not: str | None = None
     acme: Acme | None = None
     """How it is requested, if not as all others."""
     dns: bool = False

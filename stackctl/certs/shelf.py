@@ -13,6 +13,7 @@ from stackctl.certs.copied import Copy
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.certs.local_ca import LocalCa
+from stackctl.model.layout import site_of_file
 from stackctl.model.routing import Site
 from stackctl.wording import day, listed
 
@@ -66,7 +67,7 @@ def import_lack(site: Site, stored: Stored | None) -> str | None:
     if site.imported is None:
         return None
     if stored is None:
-        return f"its imported certificate {site.imported.name} does not exist"
+        return f"its imported certificate {site_of_file(site.imported.name)} does not exist"
     missing = [name for name in site.domains if not stored.certificate.covers(name)]
     return f"its imported certificate does not cover {listed(missing)}" if missing else None
 

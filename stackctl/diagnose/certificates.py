@@ -13,7 +13,7 @@ from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage, own_way
 from stackctl.certs.shelf import Source
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 from stackctl.diagnose.imported import ImportFacts, judge_end, judge_import
-from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, lineage_file, lineage_folder
+from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, lineage_file, lineage_folder, site_of_file
 from stackctl.wording import day, moment
 
 ISSUED, CHAIN, KEY, KEY_FILE = "cert-issued", "cert-chain", "cert-key", "cert-key-file"
@@ -104,7 +104,11 @@ def _judged(facts: CertificateFacts) -> list[Check]:
 def _without_lineage(facts: CertificateFacts, certificate: Certificate) -> Check:
     """Judge the certificate of a site that has no own lineage."""
     if facts.held.borrowed:
-        return ok(ISSUED, f"served with the certificate {facts.held.lineage}, which covers its names", facts.subject)
+        return ok(
+            ISSUED,
+            f"served with the certificate {site_of_file(str(facts.held.lineage))}, which covers its names",
+            facts.subject,
+        )
     if facts.held.source == Source.LOCAL:
         return ok(ISSUED, f"issued by {certificate.issuer}; certbot's container renews it", facts.subject)
     text = f"issued by {certificate.issuer}, not by certbot: served until its renewal is due"

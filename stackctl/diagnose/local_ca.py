@@ -7,10 +7,22 @@ from datetime import datetime, timedelta
 
 from stackctl.certs.local_ca import NEW_ROOT, LocalCa
 from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
+from stackctl.model.routing import Site
 from stackctl.wording import day, listed
 
 CA, TRUST = "local-ca", "local-trust"
 _SOON = timedelta(days=60)
+
+
+def cannot_renew(site: Site, ca: LocalCa | None) -> str | None:
+    """Return that nothing renews the certificate of a site of the stack's own CA, and what to do; or None."""
+    if not site.local or ca is None or ca.problem is None:
+        return None
+    return f"{ca.problem}: nothing renews its certificate: {_restore()}"
+
+
+def _restore() -> str:
+    return f"restore it from a backup, or {NEW_ROOT}"
 
 
 def judge_local_ca(ca: LocalCa | None, host_roots: bytes | None, now: datetime) -> Iterator[Check]:
@@ -18,7 +30,7 @@ def judge_local_ca(ca: LocalCa | None, host_roots: bytes | None, now: datetime) 
     if ca is None:
         yield wrong(CA, "the stack has no local CA yet", "run 'stackctl up', which makes one")
     elif ca.problem is not None:
-        yield wrong(CA, f"{ca.problem}: no certificate is renewed", f"restore it from a backup, or {NEW_ROOT}")
+        yield wrong(CA, f"{ca.problem}: no certificate is renewed", _restore())
     elif ca.not_after - now < _SOON:
         yield wrong(CA, f"the local CA ends on {day(ca.not_after)}", NEW_ROOT)
     else:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from stackctl.certs.loop import Failure
 from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
+from stackctl.model.layout import site_of_file
 from stackctl.times import believable
 from stackctl.wording import listed, moment
 
@@ -126,8 +127,8 @@ def _result(facts: LoopFacts) -> Check:
     if failing:
         # The first with its reason; the others mostly have the same one.
         first, *more = failing
-        others = f"; also {listed(more)}" if more else ""
-        text = f"the last round could not renew {first}{since}: {failing[first]}{others}"
+        others = f"; also {listed([*map(site_of_file, more)])}" if more else ""
+        text = f"the last round could not renew {site_of_file(first)}{since}: {failing[first]}{others}"
         unused = [name for name in failing if name not in facts.used]
         if len(unused) == len(failing):
             todo = f"no app uses it: 'docker compose exec {facts.service} certbot delete --cert-name {first}', {again}"
@@ -143,7 +144,7 @@ def _mended(facts: LoopFacts) -> Check | None:
     if not facts.mended:
         return None
     failed = "the last round failed, and certbot's cli.ini was changed since"
-    if names := [name for name in facts.mended if name]:
+    if names := [site_of_file(name) for name in facts.mended if name]:
         failed = f"the last round could not renew {listed(names)}, whose files were changed since"
     return unknown(ROUND, f"{failed}; the next one tries again", None, facts.service)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from stackctl.certs.held import Held
 from stackctl.certs.request import CertificateRequest
 from stackctl.errors import IssueFailed
+from stackctl.model.layout import site_of_file
 from stackctl.model.values import Domain
 from stackctl.plan.operation import Operation
 from stackctl.wording import listed, moment
@@ -57,7 +58,7 @@ class DeferIssue(Operation):
     def error(self) -> IssueFailed:
         """The error that it fails with."""
         return IssueFailed(
-            f"{self.request.lineage}: not requested: {self.cause}",
+            f"{site_of_file(self.request.lineage)}: not requested: {self.cause}",
             hint=f"repeat the command after {moment(self.until)}; 'stackctl … --ignore-ledger' requests it now",
             lineage=self.request.lineage,
             why="not requested",
@@ -85,7 +86,7 @@ class RefuseIssue(Operation):
     def error(self) -> IssueFailed:
         """The error that it fails with."""
         return IssueFailed(
-            f"{self.request.lineage}: not requested: {self.cause}",
+            f"{site_of_file(self.request.lineage)}: not requested: {self.cause}",
             where=self.where,
             hint=self.todo + ("; 'stackctl … --force' sends the request anyway" if self.forceable else ""),
             lineage=self.request.lineage,
@@ -107,7 +108,7 @@ class DeleteCertificate(Operation):
     @property
     def text(self) -> str:
         kind = "certificate" if self.held.real else "dummy certificate"
-        return f"delete the {kind} {self.held.lineage or self.held.site}"
+        return f"delete the {kind} {site_of_file(self.held.lineage or self.held.site)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stackctl.certs.copied import copy_cause, differs, stored_pair
 from stackctl.certs.held import Held, held
 from stackctl.certs.shelf import Shelf
-from stackctl.model.layout import DNS_PLUGIN, DNS_ZONES, HOOK, PAIRS_OF_LINEAGES
+from stackctl.model.layout import DNS_PLUGIN, DNS_ZONES, HOOK, PAIRS_OF_LINEAGES, site_of_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
@@ -28,7 +28,7 @@ class CopyLineage(Operation):
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"copy the certificate {self.lineage} for the proxy"
+        return f"copy the certificate {site_of_file(self.lineage)} for the proxy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class DropCopy(Operation):
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"delete the copy of the certificate {self.lineage}"
+        return f"delete the copy of the certificate {site_of_file(self.lineage)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

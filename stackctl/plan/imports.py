@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from stackctl.certs.given.pair import GivenPair
 from stackctl.certs.shelf import Shelf, Source, Stored
 from stackctl.errors import StackctlError
+from stackctl.model.layout import site_of_file
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
@@ -25,7 +26,7 @@ class StoreImported(Operation):
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"import the certificate {self.name}, valid until {day(self.pair.certificate.not_after)}"
+        return f"import the certificate {site_of_file(self.name)}, valid until {day(self.pair.certificate.not_after)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class HandOver(Operation):
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"keep the imported certificate {self.name} for {self.site} until another one is issued"
+        return f"keep the imported certificate {site_of_file(self.name)} for {self.site} until another one is issued"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class RemoveImported(Operation):
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"delete the imported certificate {self.name}"
+        return f"delete the imported certificate {site_of_file(self.name)}"
 
 
 def stored_imports(stack: Stack, intent: Intent, shelf: Shelf) -> tuple[Shelf, list[StoreImported]]:

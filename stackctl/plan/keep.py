@@ -9,6 +9,7 @@ from stackctl.certs.held import Held, held
 from stackctl.certs.lineage import Certificate
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.shelf import Shelf, Source, Stored
+from stackctl.model.layout import site_of_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
@@ -30,7 +31,7 @@ class KeepCertificate(Operation):
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"keep the certificate {self.lineage} for {self.name}"
+        return f"keep the certificate {site_of_file(self.lineage)} for {self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def keep_certificates(
             if name in stored and stored[name].source not in {Source.DUMMY, Source.KEPT}:
                 continue  # the user's own
             stored[name] = Stored(certificate, Source.KEPT)
-            cause = f"{lineage} is replaced by a certificate without it"
+            cause = f"{site_of_file(str(lineage))} is replaced by a certificate without it"
             sharing = tuple(Domain(scope) for scope in issues[lineage].scopes)
             kept.append(KeepCertificate(name=name, lineage=lineage, cause=cause, scope=site.name, sharing=sharing))
     return replace(after, stored=stored), kept

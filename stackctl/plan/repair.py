@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from stackctl.certs.held import held
 from stackctl.certs.shelf import Shelf
+from stackctl.model.layout import site_of_file
 from stackctl.model.routing import Site
 from stackctl.plan.operation import Operation
 
@@ -20,7 +21,7 @@ class RepairLineage(Operation):
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"repair the certificate {self.lineage} in certbot's tree"
+        return f"repair the certificate {site_of_file(self.lineage)} in certbot's tree"
 
 
 def repairs(shelf: Shelf, sites: Collection[Site]) -> tuple[Shelf, list[RepairLineage]]:

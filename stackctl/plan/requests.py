@@ -47,7 +47,7 @@ def certificate_requests(
             yield RefuseIssue(
                 request=request,
                 where=site.where,
-                cause=cause,
+                cause=request.why_not or cause,
                 todo=request.todo,
                 forceable=False,
                 scope=site.name,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stackctl.certs.held import Held, held
 from stackctl.certs.lineage import Lineage
 from stackctl.certs.shelf import Shelf
+from stackctl.model.layout import site_of_file
 from stackctl.model.routing import Site
 from stackctl.plan.operation import Operation
 
@@ -21,7 +22,7 @@ class RetireLineage(Operation):
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"delete the certificate {self.held.lineage} from certbot's tree"
+        return f"delete the certificate {site_of_file(str(self.held.lineage))} from certbot's tree"
 
 
 def users_of(lineage: str, shelf: Shelf, sites: Collection[Site]) -> list[Site]:

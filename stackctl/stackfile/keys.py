@@ -16,6 +16,8 @@ from stackctl.model.routing import Tuning
 from stackctl.spelling import nearest
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.schema import BLOCKS, LISTS, MAPPINGS, Tunable, known_keys
+from stackctl.stackfile.shapes import kinds_at, words_of
+from stackctl.wording import either
 
 KEY = "x-stackctl"
 
@@ -25,6 +27,7 @@ V = TypeVar("V")
 
 _FAULT = re.compile(r"(?P<problem>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?\Z", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
+_CHOICE = re.compile(r"Invalid enum value (.*)\Z", re.DOTALL)
 _TYPES = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
 _TUNABLE = msgspec.structs.fields(Tunable)
 _KINDS = {
@@ -97,12 +100,22 @@ def decode(doc: Document, path: Path, shape: type[ShapeT]) -> ShapeT:
         match = _FAULT.match(str(error))
         assert match is not None  # the pattern matches any text
         place = (*path, *_steps(data, match["path"] or ""))
-        problem = _TYPES.sub(lambda types: _kinds(types[1]), match["problem"])
+        problem, hint = _described(match["problem"], shape, place[len(path) :])
         raise StackfileError(
             f"{'.'.join(map(str, place))}: {problem[:1].lower()}{problem[1:]}",
             where=doc.where_of(place),
-            hint=_hint_of_type(problem, place) or _hint_of(doc, place),
+            hint=_hint_of_type(problem, place) or _hint_of(doc, place) or hint,
         ) from error
+
+
+def _described(problem: str, shape: type[Struct], steps: Path) -> tuple[str, str | None]:
+    """Return msgspec's words about a value of a ``shape`` in ours, and what was probably meant."""
+    given = _CHOICE.match(problem)
+    if given is None:
+        return _TYPES.sub(lambda types: _kinds(types[1]), problem), None
+    words = list(words_of(kinds_at(shape, steps)))
+    near = nearest(given[1].strip("'"), words)
+    return f"expected {either(words, len(words))}, got {given[1]}", f"did you mean {near!r}?" if near else None
 
 
 def _steps(data: Any, path: str) -> tuple[str | int, ...]:  # noqa: ANN401  (YAML)

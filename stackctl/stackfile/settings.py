@@ -19,6 +19,7 @@ from stackctl.stackfile.answer_keys import RedirectKeys
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, known_keys
+from stackctl.stackfile.shapes import alternatives, members
 from stackctl.templates import yaml_name
 
 _PLAIN = re.compile(r"[0-9][A-Za-z0-9.-]*\Z")
@@ -105,8 +106,8 @@ def _type_of(shape: type[Struct], change: Change) -> inspect.Type:
     """
     kind: inspect.Type = inspect.type_info(shape)
     for position, step in enumerate(change.steps):
-        parents = _alternatives(kind)
-        found = [one for parent in parents for one in _members(parent, step)]
+        parents = alternatives(kind)
+        found = [one for parent in parents for one in members(parent, step)]
         if not found:
             names = [
                 key for parent in parents if isinstance(parent, inspect.StructType) for key in known_keys(parent.cls)
@@ -123,28 +124,13 @@ def _type_of(shape: type[Struct], change: Change) -> inspect.Type:
     return kind
 
 
-def _members(parent: inspect.Type, step: str) -> list[inspect.Type]:
-    if isinstance(parent, inspect.StructType):
-        return [field.type for field in parent.fields if field.encode_name == step]
-    return [parent.value_type] if isinstance(parent, inspect.DictType) else []
-
-
-def _alternatives(kind: inspect.Type) -> list[inspect.Type]:
-    """Return the types that a value may have, without None."""
-    if isinstance(kind, inspect.Metadata):
-        return _alternatives(kind.type)
-    if isinstance(kind, inspect.UnionType):
-        return [one for part in kind.types for one in _alternatives(part)]
-    return [] if isinstance(kind, inspect.NoneType) else [kind]
-
-
 def _written(kind: inspect.Type, change: Change) -> str:
     """Return the value as YAML, behind the colon of its key or in the lines below it.
 
     A value of the wrong type is written too: the check of the whole file refuses it.
     """
     text = change.value or ""
-    kinds = _alternatives(kind)
+    kinds = alternatives(kind)
     if text.startswith(_FLOW):
         return _lines(_parsed(change))
     if any(isinstance(one, inspect.ListType) for one in kinds) and ("," in text or len(kinds) == 1):

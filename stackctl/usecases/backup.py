@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypedDict
 
 from stackctl import __version__
 from stackctl.adapters.disk.files import host_errors
@@ -18,7 +18,7 @@ from stackctl.engine.backup.snapshot import Changed, certbot_locked_out, refuse_
 from stackctl.engine.backup.unpack import verify
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError, StackctlError
-from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, LINEAGES
+from stackctl.model.layout import CERTBOT_CONF, CERTS, DNS, DNS_ZONES, FULLCHAIN, LINEAGES, LOCAL_ISSUER
 from stackctl.stackfile.document import Document
 from stackctl.usecases.converge import open_document
 from stackctl.usecases.result import Result
@@ -79,6 +79,8 @@ class BackupReport:
     Attributes:
         archive: its path; ``-`` for standard output.
         certificates: the certbot lineages in it.
+        stored: the imported certificates in it, those of the local CA, and those that are kept for a while.
+        secrets: the files in it with the key of the local CA and with credentials of DNS providers.
         left_out: what the stack also needs, and the archive does not contain.
     """
 
@@ -89,6 +91,8 @@ class BackupReport:
     project: str
     files: int
     certificates: tuple[str, ...]
+    stored: tuple[str, ...]
+    secrets: tuple[str, ...]
     left_out: tuple[str, ...]
 
 
@@ -124,18 +128,37 @@ def backup(context: Context, options: BackupOptions) -> Result[BackupReport]:
         encrypted=options.seal is not None,
         project=project,
         files=sum(member.kind == "file" for member in manifest.files.values()),
-        certificates=lineages(manifest),
+        **contents(manifest),
         left_out=tuple(selection.left_out),
     )
     return Result("backup", report, acted=True, notes=tuple(selection.notes))
 
 
-def lineages(manifest: Manifest) -> tuple[str, ...]:
-    """Return the names of certbot's lineages in an archive."""
-    live = f"{(CERTBOT_CONF / LINEAGES).path}/"
-    ends = f"/{FULLCHAIN}"
-    found = (path for path in manifest.files if path.startswith(live) and path.endswith(ends))
-    return tuple(path[len(live) : -len(ends)] for path in found)
+class Contents(TypedDict):
+    """What an archive holds of certificates, as the reports of ``backup`` and ``restore`` name it."""
+
+    certificates: tuple[str, ...]
+    stored: tuple[str, ...]
+    secrets: tuple[str, ...]
+
+
+def contents(manifest: Manifest) -> Contents:
+    """Return the certificates in an archive, and the secrets that only an encrypted one has."""
+    files = (path for path, member in manifest.files.items() if member.kind == "file" and path != DNS_ZONES.path)
+    secrets = (path for path in files if path == LOCAL_ISSUER.path or path.rpartition("/")[0] == DNS.path)
+    return Contents(
+        certificates=_below(manifest, (CERTBOT_CONF / LINEAGES).path),
+        stored=_below(manifest, CERTS),
+        secrets=tuple(secrets),
+    )
+
+
+def _below(manifest: Manifest, folder: str) -> tuple[str, ...]:
+    """Return the names of the folders with a certificate below ``folder``."""
+    start, end = f"{folder}/", f"/{FULLCHAIN}"
+    return tuple(
+        path[len(start) : -len(end)] for path in manifest.files if path.startswith(start) and path.endswith(end)
+    )
 
 
 def _values(context: Context, doc: Document, texts: Sequence[str]) -> Sequence[str]:

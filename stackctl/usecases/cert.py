@@ -7,6 +7,7 @@ from stackctl.certs.held import Held
 from stackctl.certs.shelf import Source
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
+from stackctl.model.layout import site_file, site_of_file
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.plan.retire import unused_lineages, users_of
@@ -21,18 +22,18 @@ def retire(context: Context, lineage: str, *, dry_run: bool = False) -> Result[N
     Raises:
         InputError: there is no such lineage, or a site or the live configuration uses it.
     """
-    loaded = load_current(context)
+    loaded, lineage = load_current(context), site_file(lineage)
     sites = loaded.stack.sites
     shelf = context.directory.shelf((site.name for site in sites), context.now())
     found = shelf.lineages.get(lineage)
     if found is None:
-        names = [one.name for one in unused_lineages(shelf, sites)]
+        names = [site_of_file(one.name) for one in unused_lineages(shelf, sites)]
         hint = f"no site uses: {listed(names)}" if names else "every certificate is used by a site"
-        raise InputError(f"certbot has no certificate {lineage}", hint=hint)
+        raise InputError(f"certbot has no certificate {site_of_file(lineage)}", hint=hint)
     users = [site.name for site in users_of(lineage, shelf, sites)]
     if users:
         raise InputError(
-            f"the certificate {lineage} is used by {listed(users)}",
+            f"the certificate {site_of_file(lineage)} is used by {listed(users)}",
             hint="remove the site first, or let it have another certificate",
         )
     _refuse_live(context, loaded, lineage)
@@ -52,6 +53,6 @@ def _refuse_live(context: Context, loaded: Loaded, lineage: str) -> None:
     using = sorted(path for path, content in files.items() if named in content)
     if using:
         raise InputError(
-            f"the certificate {lineage} is still named by {listed(using)} of the proxy",
+            f"the certificate {site_of_file(lineage)} is still named by {listed(using)} of the proxy",
             hint="run 'stackctl up', or remove the directive",
         )

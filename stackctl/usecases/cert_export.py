@@ -17,7 +17,7 @@ from stackctl.certs.issuer.pair import PairFiles, parsed
 from stackctl.certs.shelf import Source
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError
-from stackctl.model.layout import EXPORTS, STAMPS
+from stackctl.model.layout import EXPORTS, STAMPS, site_of_file
 from stackctl.usecases.cert_looks import CertificateRow, pair_of, row_of
 from stackctl.usecases.result import Result
 
@@ -70,10 +70,10 @@ def export_certificate(context: Context, options: ExportOptions) -> Result[Expor
     options.check()
     row = row_of(context, options.name)
     if row.source == Source.DUMMY:
-        raise InputError(f"{row.name} has a dummy only, which nobody trusts", hint="run 'stackctl up'")
+        raise InputError(f"{site_of_file(row.name)} has a dummy only, which nobody trusts", hint="run 'stackctl up'")
     pair = pair_of(context, row)
     if pair.fullchain is None or pair.privkey is None:
-        raise HostError(f"the certificate {row.name} cannot be read: {row.problem or 'run stackctl up'}")
+        raise HostError(f"the certificate {site_of_file(row.name)} cannot be read: {row.problem or 'run stackctl up'}")
     if options.keep_fresh:
         return _kept_fresh(context, row, pair)
     target = options.pem or options.pkcs12
@@ -82,6 +82,8 @@ def export_certificate(context: Context, options: ExportOptions) -> Result[Expor
         raise InputError(
             f"{target} exists", hint="choose another file, or replace it by 'stackctl cert export --force'"
         )
+    if not target.resolve().parent.is_dir():
+        raise InputError(f"there is no folder {target.parent}", where=str(target), hint="make it first")
     content = _pem(pair) if options.pem else _pkcs12(row.name, pair, options.passphrase(row.name))
     with host_errors():
         if target.is_file():

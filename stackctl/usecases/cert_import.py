@@ -15,6 +15,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.cdn import cdn_of_name
 from stackctl.errors import InputError
 from stackctl.model.imported import WORD, import_name
+from stackctl.model.layout import site_of_file
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain, domain
 from stackctl.plan.imports import StoreImported
@@ -102,7 +103,7 @@ def import_certificate(
     stored = any(isinstance(operation, StoreImported) for operation in result.plan.operations)
     notes = [*result.notes, *pair.notes, *_notes(context, after, name, pair, trust, users)]
     if not result.plan:
-        notes.append(f"nothing changed: {name} has this certificate already")
+        notes.append(f"nothing changed: {site_of_file(name)} has this certificate already")
     one = pair.certificate
     report = ImportReport(
         name=name,
@@ -167,7 +168,8 @@ def _own_name(site: Site) -> str:
     _refuse_files(site)
     if site.imported is not None and site.imported.name != site.name:
         raise InputError(
-            f"{site.name} is served with the imported certificate {site.imported.name}, as other sites may be",
+            f"{site.name} is served with the imported certificate {site_of_file(site.imported.name)}, as other sites "
+            "may be",
             where=site.imported.where,
             hint=f"replace that one with 'stackctl cert import {site.imported.name} …'; for one of its own, write "
             "'certificate: imported' there first",
@@ -188,7 +190,7 @@ def _named(loaded: Loaded, doc: Document, site: Site, name: str) -> Document:
     """Return ``doc`` with the site's key ``certificate``, which says that it is imported."""
     if site.imported is not None and site.imported.name == name:
         return doc
-    value = WORD if name == site.name else f"{{imported: {name}}}"
+    value = WORD if name == site.name else f'{{imported: "{site_of_file(name)}"}}'
     return changed(doc, block_of(loaded.values, site), Change("certificate", value))
 
 
@@ -198,9 +200,11 @@ def _notes(  # noqa: PLR0913  (the certificate, and what is known of it)
     if not users:
         covered = [one.name for one in loaded.stack.sites if all(map(pair.certificate.covers, one.domains))]
         todo = f"; it covers {listed(covered)}: 'stackctl cert import … --site DOMAIN' uses it there" if covered else ""
-        yield f"no site is served with {name} yet{todo}"
+        yield f"no site is served with {site_of_file(name)} yet{todo}"
     if trust in WORDS:
         yield WORDS[trust]
+    if trust in {Trust.UNKNOWN_CA, None} and pair.issuer is not None:
+        yield f"if its issuer {pair.issuer} is an intermediate CA and no root, pass that one with --chain FILE"
     if trust is Trust.CLOUDFLARE:
         for site in users:
             yield proxied_note(context, site)

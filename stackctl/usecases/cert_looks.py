@@ -21,7 +21,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe.cdn import cdn_of_name
 from stackctl.errors import InputError
 from stackctl.model.imported import import_name
-from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, PRIVKEY, lineage_files, site_certs
+from stackctl.model.layout import CERTBOT_CONF, FULLCHAIN, PRIVKEY, lineage_files, site_certs, site_of_file
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.spelling import nearest
@@ -122,7 +122,9 @@ def show_certificate(context: Context, name: str) -> Result[ShowReport]:
     chain: list[x509.Certificate] = parsed(pem) or []
     if not chain:
         hint = "run 'stackctl up', which copies it for the proxy"
-        raise InputError(f"the certificate {row.name} cannot be read: {row.problem or 'it has no copy'}", hint=hint)
+        raise InputError(
+            f"the certificate {site_of_file(row.name)} cannot be read: {row.problem or 'it has no copy'}", hint=hint
+        )
     leaf, now = chain[0], context.now()
     trust = None if row.source == Source.DUMMY else trust_of(pem, context.network.trusted_roots())
     origin = row.used_by if trust is Trust.CLOUDFLARE else ()
@@ -160,7 +162,7 @@ def row_of(context: Context, name: str) -> CertificateRow:
     named = [row for row in rows if row.name in wanted]
     found += sorted(named, key=lambda row: (bool(row.used_by), row.source != Source.DUMMY), reverse=True)
     if not found:
-        near = nearest(name, [row.name for row in rows])
+        near = nearest(name, [site_of_file(row.name) for row in rows])
         hint = f"did you mean {near}?" if near else "see 'stackctl cert list'"
         raise InputError(f"there is no certificate {name}", hint=hint)
     return found[0]

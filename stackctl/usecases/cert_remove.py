@@ -6,6 +6,7 @@ from stackctl.certs.shelf import Source
 from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.imported import import_name
+from stackctl.model.layout import site_of_file
 from stackctl.model.routing import Site
 from stackctl.model.values import domain
 from stackctl.plan.intent import Intent
@@ -28,7 +29,7 @@ def remove_imported(context: Context, given: str, *, at_once: bool = False, dry_
     stored = shelf.stored.get(name)
     users = [site for site in loaded.stack.sites if _uses(site, name)]
     if (stored is None or stored.source != Source.IMPORTED) and not any(site.imported for site in users):
-        imported = [one for one, there in sorted(shelf.stored.items()) if there.source == Source.IMPORTED]
+        imported = [site_of_file(one) for one, there in sorted(shelf.stored.items()) if there.source == Source.IMPORTED]
         hint = f"imported are: {', '.join(imported)}" if imported else "see 'stackctl cert list'"
         if name in shelf.lineages:
             hint = f"it is certbot's: 'stackctl cert retire {name}' deletes it once no site uses it"
@@ -59,7 +60,8 @@ def _name(loaded: Loaded, given: str) -> str:
         return import_name(given)
     if site.imported is not None and site.imported.name != site.name:
         raise InputError(
-            f"{site.name} is served with the imported certificate {site.imported.name}, as other sites may be",
+            f"{site.name} is served with the imported certificate {site_of_file(site.imported.name)}, as other sites "
+            "may be",
             where=site.imported.where,
             hint=f"'stackctl unset {site.name} certificate' gives it another one, "
             f"'stackctl cert remove {site.imported.name}' all of them",

@@ -199,7 +199,7 @@ def _completed(context: Context, doc: Document, options: InitOptions, asked: dic
         else:
             _refuse_contradiction(doc, role, written, doc.data(("services", written)), options)
             block = _block(proxy, role, written, options, base, with_bundle=with_bundle, with_dns=with_dns)
-            doc, edited = refreshed_service(doc, written, block)
+            doc, edited = refreshed_service(doc, written, block, base)
             if edited:
                 where = doc.where_of(("services", written))
                 context.report.note(f"{where}: the service {written} was edited by hand and is left unchanged")

@@ -13,6 +13,7 @@ from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.read import read_keys, service_with_role
+from stackctl.stackfile.trusting import trusting, without_trust
 from stackctl.usecases.converge import Loaded, interpolated, load, open_document
 
 _EARLIER_HOOK = f"'date +%s.%N >{RENEWED.mount}'"
@@ -69,7 +70,7 @@ def _may_lose_certbots_tree(context: Context, proxy: Proxy, name: str) -> bool:
 def _unless_inline(context: Context, doc: Document, role: str, name: str, block: str) -> Document:
     """Return the document with the service up to date, or as it is where its lines cannot be edited."""
     try:
-        found, edited = refreshed_service(doc, name, block)
+        found, edited = refreshed_service(doc, name, block, context.directory.base)
     except StackfileError as error:
         context.report.note(f"{error}: the service {name} is left as an earlier version wrote it")
         return doc
@@ -83,11 +84,20 @@ def _with_hook(doc: Document) -> Document:
     return Document.parse(doc.text.replace(_EARLIER_HOOK, f"'sh {HOOK.mount}'"), doc.name)
 
 
-def refreshed_service(doc: Document, name: str, block: str) -> tuple[Document, bool]:
+def refreshed_service(doc: Document, name: str, block: str, base: str) -> tuple[Document, bool]:
     """Return the document with the keys that stackctl owns in a service as in ``block``, and whether they stay.
 
-    They stay if the user edited them.
+    They stay if the user edited them; what ``stackctl trust --service`` added is no edit, and stays in any case.
+    ``base`` is the stack's directory, relative to Compose's project directory.
     """
+    bare = without_trust(doc, name)
+    found, edited = _refreshed(bare, name, block)
+    if edited or found is bare:
+        return doc, edited
+    return (found if bare is doc else trusting(found, name, base)), False
+
+
+def _refreshed(doc: Document, name: str, block: str) -> tuple[Document, bool]:
     body = doc.data(("services", name))
     wanted = Document.parse(block, "block").data((name,))
     if services.owned_digest(wanted) == services.owned_digest(body):

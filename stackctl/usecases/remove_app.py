@@ -9,6 +9,7 @@ from stackctl.certs.held import Held, held, owned
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.deploying import CANARY_ROLE
+from stackctl.model.layout import site_of_file
 from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.project import Service
 from stackctl.model.routing import Server, Site
@@ -125,8 +126,8 @@ def _kept(context: Context, loaded: Loaded, after: Loaded, site: Site) -> Iterat
     for one in unused_lineages(shelf, after.stack.sites):
         if one.name in mine:
             yield (
-                f"the certificate {one.name} is kept, and renewed although no site uses it: "
-                f"'stackctl cert retire {one.name}' deletes it"
+                f"the certificate {site_of_file(one.name)} is kept, and renewed although no site uses it: "
+                f"'stackctl cert retire {site_of_file(one.name)}' deletes it"
             )
 
 
@@ -160,7 +161,7 @@ def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site |
     lineage = own.lineage if own else None
     if lineage is not None and any(lineage in {other.lineage, *held(other, shelf).lineages} for other in others):
         raise InputError(
-            f"the certificate {lineage} is also used by another site",
+            f"the certificate {site_of_file(lineage)} is also used by another site",
             field="delete_cert",
             hint=f"keep the certificate: 'stackctl remove-app {domain}'",
         )

@@ -19,7 +19,7 @@ from stackctl.engine.backup.sealing import Keys, decrypt, is_sealed, refuse_larg
 from stackctl.engine.backup.unpack import verify
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError, InputError, StackctlError
-from stackctl.usecases.backup import lineages
+from stackctl.usecases.backup import contents
 from stackctl.usecases.converge import load_current
 from stackctl.usecases.renamed import name_taken
 from stackctl.usecases.result import Result
@@ -67,6 +67,8 @@ class RestoreReport:
     Attributes:
         made: when the backup was written.
         certificates: the certbot lineages in it.
+        stored: the imported certificates in it, those of the local CA, and those that are kept for a while.
+        secrets: the files in it with the key of the local CA and with credentials of DNS providers.
         replaced: the files that were, or would be, moved aside.
         aside: the directory that they were moved to.
     """
@@ -78,6 +80,8 @@ class RestoreReport:
     project: str
     files: int
     certificates: tuple[str, ...]
+    stored: tuple[str, ...]
+    secrets: tuple[str, ...]
     replaced: tuple[str, ...]
     aside: str | None = None
 
@@ -172,7 +176,7 @@ def _report(archive: Archive, in_the_way: tuple[str, ...]) -> RestoreReport:
         made=manifest.at,
         project=manifest.project,
         files=sum(member.kind == "file" for member in manifest.files.values()),
-        certificates=lineages(manifest),
+        **contents(manifest),
         replaced=in_the_way,
     )
 

@@ -12,6 +12,7 @@ from stackctl.diagnose.check import found_wrong
 from stackctl.diagnose.handshake import kind_of
 from stackctl.diagnose.health import described as described_health
 from stackctl.diagnose.imported import ending
+from stackctl.diagnose.local_ca import cannot_renew
 from stackctl.diagnose.loop import LoopFacts, judge_loop
 from stackctl.diagnose.maintenance import described
 from stackctl.engine.context import Context
@@ -84,7 +85,8 @@ class SiteStatus:
         parked: why the site was taken out of the proxy's configuration; None if it was not.
         servers: those that the proxy asks all the time.
         source: where the certificate that it is to be served with comes from, such as ``acme`` or ``imported``.
-        ending: that its imported certificate ends soon, and what to do; or None.
+        ending: that nothing renews its certificate, which is imported and ends soon or is of a local CA that lost its
+            key, and what to do; or None.
     """
 
     name: Domain = field(metadata=json_name("app"))
@@ -204,7 +206,7 @@ def status(context: Context) -> Result[StatusReport]:
                 parked=parked.get(site.name),
                 servers=tuple(map(_asked, asked.of(site.name))),
                 source=there.source,
-                ending=ending(site, there, now),
+                ending=ending(site, there, now) or cannot_renew(site, shelf.local_ca),
             )
         )
     proxies = containers.of(stack.proxy.service)

@@ -134,7 +134,7 @@ def test_a_pkcs12_file_is_imported_and_exported(cert: Cert) -> None:
         (["cert", "remove", SHOP], "no imported certificate"),
         (["cert", "export", SHOP], "one place"),
         (["cert", "export", "nothing", "--pem", "x.pem"], "there is no certificate nothing"),
-        (["cert", "export", SHOP, "--pem", "no/where.pem"], "No such file or directory"),
+        (["cert", "export", SHOP, "--pem", "no/where.pem"], "no/where.pem: there is no folder no"),
     ],
 )
 def test_what_is_wrong_is_one_message(cert: Cert, arguments: list[str], message: str) -> None:

@@ -96,6 +96,18 @@ def test_a_removed_copy_leaves_no_key_behind(link: bool, tmp_path: Path) -> None
     assert copied(tmp_path, STORED, NAME)
 
 
+def test_a_removed_copy_takes_those_that_it_just_replaced_with_it(tmp_path: Path) -> None:
+    other = pair("other.example.com")
+    copy(tmp_path, STORED, "other", other)
+    copy(tmp_path, STORED, "other", pair("other.example.com"))
+    copy(tmp_path, STORED, NAME, pair())
+    copy(tmp_path, STORED, NAME, pair())
+    assert versions(tmp_path) == 4
+    copies.remove(tmp_path, STORED, NAME)
+    assert versions(tmp_path) == 2, "another's that was just replaced stays"
+    assert other.privkey in {path.read_bytes() for path in tmp_path.rglob("privkey.pem")}
+
+
 def test_a_reader_never_sees_half_of_a_switch(tmp_path: Path) -> None:
     copy(tmp_path, LINEAGES, NAME, pair())
     over, failures = threading.Event(), list[OSError]()

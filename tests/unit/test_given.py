@@ -219,6 +219,12 @@ def test_where_the_missing_intermediate_is_is_told() -> None:
     assert "http://ca.example/middle.crt" in str(refused(LEAF.pem, LEAF.key_pem()).hint)
 
 
+def test_a_leaf_that_names_no_place_of_its_issuer_may_lack_an_intermediate() -> None:
+    leaf = CA.leaf(NAME, url=None)
+    assert given(leaf.pem, leaf.key_pem()).issuer == "CN=Test Intermediate"
+    assert given(leaf.pem + CA.middle.pem, leaf.key_pem()).issuer is None
+
+
 @pytest.mark.parametrize("kind", ["key", "pkcs12"])
 def test_a_wrong_passphrase_is_asked_for_once(kind: str) -> None:
     how = serialization.BestAvailableEncryption(b"right")

@@ -54,7 +54,7 @@ INSIDE = {
     "proxies": ("health trace", "proxy", "nginx redirects", "sites", "registry"),
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
-        "composing",
+        "composing shapes",
         "balance_keys certificate_keys dns_keys document health_keys imported_keys stream_keys",
         "answer_keys",
         "schema",

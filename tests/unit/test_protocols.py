@@ -44,8 +44,8 @@ def test_long_timeouts_give_way_to_a_key_beside_them() -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["protocol: quic"], "invalid enum value"),
-        (["timeouts: forever"], "invalid enum value"),
+        (["protocol: quic"], "expected grpc, grpcs, h2c, http or https, got .quic."),
+        (["timeouts: forever"], "expected long, got .forever."),
         (["protocol: grpc", "path: /api", "strip: true"], "no meaning for gRPC"),
         (["protocol: grpc", "upstream-tls: {verify: false}"], "HTTPS only"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackctl.certs.problems import hint_for
+from stackctl.certs.problems import hint_for, in_plain_words
 from stackctl.certs.request import CertificateRequest, certonly
 from stackctl.model.acme import Acme, KeyType
 from stackctl.model.values import Domain
@@ -106,3 +106,41 @@ def test_a_problem_of_the_ca_comes_with_a_next_step(problem: str, part: str) -> 
 @pytest.mark.parametrize("problem", [None, "", "urn:ietf:params:acme:error:unheardOf", "urn:other:dns"])
 def test_an_unknown_problem_has_no_hint(problem: str | None) -> None:
     assert hint_for(problem) is None
+
+
+def _pool(words: str) -> str:
+    """What requests says of a connection that failed."""
+    return f"HTTPSConnectionPool(host='ca.example', port=443): Max retries exceeded with url: /dir (Caused by {words})"
+
+
+_NEW = "NewConnectionError('<urllib3.HTTPSConnection object at 0x7f>: Failed to establish a new connection: "
+_UNTRUSTED = (
+    "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1)"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            _pool("NameResolutionError(\"Failed to resolve 'ca.example' ([Errno -2] Name or service not known)\")"),
+            "the name of the CA, ca.example, cannot be resolved",
+        ),
+        (_pool(f"{_NEW}[Errno 111] Connection refused')"), "the CA at ca.example:443 does not accept connections"),
+        (
+            "HTTPSConnectionPool(host='ca.example', port=443): Read timed out. (read timeout=45)",
+            "the CA at ca.example:443 does not answer in time",
+        ),
+        (
+            _pool(f"SSLError(SSLCertVerificationError(1, '{_UNTRUSTED}'))"),
+            "the certificate of the CA's API at ca.example is not trusted: unable to get local issuer certificate",
+        ),
+        (
+            _pool(f"{_NEW}[Errno 113] No route to host')"),
+            "the CA at ca.example:443 cannot be reached: [Errno 113] No route to host",
+        ),
+        ("DNS problem: NXDOMAIN", "DNS problem: NXDOMAIN"),
+    ],
+)
+def test_a_ca_that_cannot_be_reached_is_told_without_the_names_of_classes(said: str, told: str) -> None:
+    assert in_plain_words(said) == told

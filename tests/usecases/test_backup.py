@@ -24,9 +24,25 @@ from stackctl.model.layout import CERTBOT_CONF
 from stackctl.usecases.backup import BackupOptions, backup
 from stackctl.usecases.restore import RestoreOptions, RestoreReport, open_archive, refuse_occupied, restore
 from stackctl.usecases.result import Result
-from tests.usecases.world import Notes, World, data, done
+from tests.authority import Authority
+from tests.usecases.world import OPTIONS, Notes, World, data, done
 
 NAME = "one.example.com"
+WITH_ALL_SOURCES = """\
+x-stackctl:
+  dns:
+    example.net:
+      provider: rfc2136
+  apps:
+    - domains: [one.localhost]
+      upstream: 10.0.0.5:80
+      ca: local
+    - domains: [two.example.com]
+      upstream: 10.0.0.5:80
+      certificate: {file: own.pem, key: own.key}
+    - domains: ["*.example.net"]
+      upstream: 10.0.0.5:80
+"""
 PLAIN, FORCE = RestoreOptions(), RestoreOptions(force=True)
 
 
@@ -73,6 +89,35 @@ def kept(root: Path) -> dict[str, tuple[object, ...]]:
 
 
 # Backup
+
+
+def test_every_source_of_certificates_is_counted_and_serves_its_site_elsewhere(world: World, tmp_path: Path) -> None:
+    local, own, wild = "one.localhost", "two.example.com", "*.example.net"
+    done(world.init(OPTIONS))
+    world.edit("x-stackctl:\n", WITH_ALL_SOURCES)
+    given = Authority().leaf(own, url=None)
+    world.fake.outside.add(("10.0.0.5", 80))
+    for name, content in (("own.pem", given.pem), ("own.key", given.key_pem())):
+        (world.root / name).write_bytes(content)
+    done(world.up())
+    (world.root / "data/dns/example.net.ini").write_text("dns_rfc2136_secret = x\n")
+    assert world.served() == {local: "real", own: "real", wild: "real"}
+
+    plain = backup(world.host, BackupOptions(tmp_path / "plain.tar.gz"))
+    assert (plain.payload.certificates, plain.payload.stored) == (("_wildcard.example.net",), (local, own))
+    assert plain.payload.secrets == ()
+    left_out = " ".join(plain.notes)
+    assert "data/dns/example.net.ini is not in the archive" in left_out
+    assert "data/ca/local/issuer.pem is not in the archive" in left_out
+    sealed = backup(world.host, BackupOptions(tmp_path / "all.age", seal=Seal("secret")))
+    assert sealed.payload.secrets == ("data/ca/local/issuer.pem", "data/dns/example.net.ini")
+
+    for archive, passphrase in (("plain.tar.gz", None), ("all.age", "secret")):
+        other = elsewhere(world, tmp_path / archive.partition(".")[0] / "stack")
+        done(restored(other, tmp_path / archive, passphrase=passphrase))
+        assert other.served() == {local: "real", own: "real", wild: "real"}
+        shelf = other.host.directory.shelf([local, own, wild], other.clock())
+        assert {name: one.source for name, one in shelf.stored.items()} == {local: "local", own: "imported"}
 
 
 def test_a_backup_holds_what_cannot_be_made_again(archive: Path) -> None:

@@ -13,8 +13,10 @@ from stackctl.model.acme import Acme
 from stackctl.model.fields import Request
 from stackctl.model.values import Domain
 from stackctl.plan.certificates import AlignSettings, CheckNames, Issue, RefuseIssue
+from stackctl.usecases.cert import retire
 from stackctl.usecases.dns import AddZone, add_zone, check_zones, list_zones, remove_zone
 from stackctl.usecases.explain import explain
+from stackctl.usecases.status import status
 from tests.usecases.world import World, done
 
 WILD, APEX, ONE, TWO, OTHER = "*.example.com", "example.com", "one.example.com", "two.example.com", "www.example.net"
@@ -128,6 +130,24 @@ def test_a_record_that_cannot_be_written_stops_the_order_of_its_site_alone(zoned
     zoned.fake.faults.records.clear()
     done(zoned.up())
     assert zoned.served() == {WILD: "real", OTHER: "real"}
+
+
+def test_its_certificate_is_called_by_the_name_that_the_user_wrote(zoned: World) -> None:
+    app(zoned, WILD)
+    done(zoned.up())
+    texts = [one.text for one in zoned.up(dry_run=True).plan.operations]
+    zoned.fake.faults.issue[WILD] = "dns"
+    failed = zoned.renew(WILD).errors
+    zoned.file.write_text(zoned.text.replace(f"- domains: [{json.dumps(WILD)}]", "- domains: [www.example.net]"))
+    zoned.fake.faults.issue.clear()
+    done(zoned.up())
+    (unused,) = status(zoned.host).payload.unused
+    result = retire(zoned.host, WILD, dry_run=True)
+    texts += [one.text for one in result.plan.operations] + [str(one) for one in failed]
+    assert unused == LINEAGE
+    assert failed
+    assert f"delete the certificate {WILD} from certbot's tree" in texts
+    assert not [text for text in texts if LINEAGE in text]
 
 
 def test_a_wildcard_without_a_zone_is_refused_for_its_site_alone(stack: World) -> None:

@@ -180,6 +180,17 @@ def test_only_an_encrypted_backup_has_the_key(local: World, tmp_path: Path) -> N
     assert CA.parent.as_posix() in select(files, tuple, sealed=True).paths
 
 
+def test_a_lost_key_is_named_wherever_somebody_asks_for_a_certificate(local: World) -> None:
+    done(local.add(APP))
+    (local.root / CA / "issuer.pem").unlink()
+    (failed,) = local.renew(APP).errors
+    assert "the key of the local CA, data/ca/local/issuer.pem, is missing" in failed.message
+    assert "restore it from a backup" in str(failed.hint)
+    (row,) = status(local.host).payload.sites
+    assert "issuer.pem, is missing: nothing renews its certificate" in str(row.ending)
+    assert row.served == "real"
+
+
 def test_doctor_asks_no_dns_and_no_ca(local: World) -> None:
     done(local.add(APP))
     local.network.records.clear()
@@ -187,6 +198,7 @@ def test_doctor_asks_no_dns_and_no_ca(local: World) -> None:
     assert list(found) == ["host", "local-ca", "certbot", "apps", "certificates"]
     assert found["local-ca"] == {"local-ca": "ok", "local-trust": "unknown"}
     assert list(found["certbot"].values()) == ["ok"]
+    assert "cert-renewal" not in found["certificates"], "certbot has no part in it"
     assert not {"clock", "challenge"} & found["host"].keys()
     assert "wrong" not in {verdict for checks in found.values() for verdict in checks.values()}
     (local.root / CA / "issuer.pem").unlink()

@@ -72,7 +72,7 @@ def test_what_is_not_set_is_no_error(site: World) -> None:
         (("body-size=64x",), "'64x' is not a size", "body-size=64x"),
         (("body-size={a: b}",), "got a mapping", "body-size={a: b}"),
         (("body-size={a",), "not YAML", "body-size={a"),
-        (("protocol=ftp",), "invalid enum value", "protocol=ftp"),
+        (("protocol=ftp",), "expected grpc, grpcs, h2c, http or https, got 'ftp'", "protocol=ftp"),
         (("domains=",), "domains", "domains="),
         (("domains=a b.example.com",), "is not a domain", "domains=a b.example.com"),
         (("upstream-tls.verify=false",), "HTTPS only", "upstream-tls.verify=false"),

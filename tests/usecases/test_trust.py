@@ -46,6 +46,15 @@ def test_a_service_trusts_it_and_is_as_before_without(local: World, environment:
     assert text(local) == before
 
 
+def test_what_it_writes_into_a_service_of_stackctls_is_no_edit_by_hand(local: World) -> None:
+    done(trust_in(local.host, ["nginx"]))
+    before = text(local)
+    local.report.notes.clear()
+    done(local.init(InitOptions(ca="local")))
+    assert not [note for note in local.report.notes if "edited by hand" in note]
+    assert text(local) == before
+
+
 def test_a_new_root_reaches_the_services(local: World) -> None:
     done(trust_in(local.host, ["one"]))
     done(local.init(replace(InitOptions(), new_root=True)))

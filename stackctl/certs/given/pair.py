@@ -36,6 +36,8 @@ class GivenPair:
     Attributes:
         serial: its serial number, hexadecimal.
         chain: PEM of the leaf and its intermediates, in order.
+        file: the file that the leaf is from.
+        issuer: who issued the leaf, if nothing but the leaf is given and it did not issue itself.
         key: PEM of its private key, not encrypted.
         notes: what the user may not expect.
     """
@@ -44,6 +46,8 @@ class GivenPair:
     serial: str
     chain: bytes
     key: bytes = field(repr=False)
+    file: str | None = None
+    issuer: str | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -71,11 +75,13 @@ def make_pair(parts: Parts, now: datetime) -> GivenPair:
             _check_strength(one)
         _check_complete(chain)
         notes = tuple(_notes(leaf, chain, parts))
+    alone = len(chain) == 1 and not _is_self_issued(leaf.value)
+    issuer = leaf.value.issuer.rfc4514_string() if alone else None
     pem = b"".join(one.value.public_bytes(serialization.Encoding.PEM) for one in chain)
     private = key.value.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return GivenPair(describe(leaf.value), f"{leaf.value.serial_number:x}", pem, private, notes)
+    return GivenPair(describe(leaf.value), f"{leaf.value.serial_number:x}", pem, private, leaf.file, issuer, notes)
 
 
 def refuse_uncovered(pair: GivenPair, names: Collection[str], of: str) -> None:
@@ -88,6 +94,7 @@ def refuse_uncovered(pair: GivenPair, names: Collection[str], of: str) -> None:
     if missing:
         raise InputError(
             f"the certificate is for {listed(pair.certificate.names)}, and does not cover {listed(missing)}",
+            where=pair.file,
             hint=f"import one for all names of {of}, or let the others be a site of their own",
         )
 

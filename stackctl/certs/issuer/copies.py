@@ -29,7 +29,7 @@ from stackctl.certs.issuer.exports import refresh_export
 from stackctl.certs.issuer.pair import PairFiles, blocks, chain_fault, digest, pair_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 LINEAGES, STORED, VERSIONS = "lineages", "stored", "versions"
 _UTC = dt.timezone.utc  # noqa: UP017  (its short name is of Python 3.11)
@@ -124,10 +124,22 @@ def copy(home: Path, kind: str, name: str, pair: PairFiles) -> bool:
 
 
 def remove(home: Path, kind: str, name: str) -> None:
-    """Remove a copy with its key."""
+    """Remove a copy with its key, and with those that it has just replaced: others may have them."""
     if os.path.lexists(home / kind / name):
         with locked(home):
-            _sweep(home, removed=_unlink(home / kind / name))
+            names = _names(home / kind / name)
+            removed = _unlink(home / kind / name)
+            _sweep(home, lambda folder: folder.name == removed or (names is not None and _names(folder) == names))
+
+
+def _names(folder: Path) -> Any:  # noqa: ANN401  (a type of cryptography's)
+    """Return the names of the certificate in a folder, or None."""
+    x509: Any = importlib.import_module("cryptography.x509")
+    try:
+        leaf = x509.load_pem_x509_certificate((folder / _FULLCHAIN).read_bytes())
+        return leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return None
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
@@ -182,15 +194,17 @@ def remove_unused(home: Path) -> None:
         _sweep(home)
 
 
-def _sweep(home: Path, removed: str = "") -> None:
-    """Do that under the lock; the version ``removed`` goes at once."""
+def _sweep(home: Path, at_once: Callable[[Path], bool] = lambda _: False) -> None:
+    """Do that under the lock; a version goes ``at_once`` if this is true of its folder."""
     links = [link for kind in (LINEAGES, STORED) if (home / kind).is_dir() for link in (home / kind).iterdir()]
     for draft in [link for link in links if link.name[0] == "."]:
         draft.unlink()
     used, now = {link.readlink().name for link in links if link.is_symlink()}, time.time()
     for folder in (home / VERSIONS).iterdir() if (home / VERSIONS).is_dir() else ():
-        kept = folder.name[0] != "." and folder.name != removed
-        if folder.name not in used and not (kept and 0 <= now - folder.stat().st_mtime < _KEPT):
+        if folder.name in used:
+            continue
+        just_replaced = folder.name[0] != "." and 0 <= now - folder.stat().st_mtime < _KEPT
+        if not just_replaced or at_once(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -37,8 +37,9 @@ def show_restore(console: Console, result: Result[RestoreReport]) -> None:
 
 
 def _held(report: BackupReport | RestoreReport) -> str:
-    number = len(report.certificates)
-    return f"project {report.project}, {report.files} files, {number} certificate{'' if number == 1 else 's'}"
+    number, secrets = len(report.certificates) + len(report.stored), len(report.secrets)
+    held = f"project {report.project}, {report.files} files, {number} certificate{'' if number == 1 else 's'}"
+    return f"{held}, {secrets} file{'' if secrets == 1 else 's'} with secrets" if secrets else held
 
 
 def _listed(left_out: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 from stackctl.certs.trust import Nearness
 from stackctl.cli.console import plain
 from stackctl.cli.table import table
+from stackctl.model.layout import site_of_file
 from stackctl.usecases.cert_export import ExportReport
 from stackctl.usecases.cert_import import ImportReport
 from stackctl.usecases.cert_looks import CertificateRow, ListReport, ShowReport
@@ -30,16 +31,16 @@ def list_view(*, paths: bool) -> Callable[[Console, Result[ListReport]], None]:
         table(console, _TITLES, [_row(one) for one in rows], lambda served: _STYLES.get(served, ""))
         for one in rows:
             if one.problem:
-                plain(console, f"{one.name}: {one.problem}")
+                plain(console, f"{site_of_file(one.name)}: {one.problem}")
         for one in rows if paths else ():
-            plain(console, f"{one.name} ({one.source}): {', '.join(one.paths)}")
+            plain(console, f"{site_of_file(one.name)} ({one.source}): {', '.join(one.paths)}")
 
     return show
 
 
 def _row(one: CertificateRow) -> tuple[str, ...]:
     return (
-        one.name,
+        site_of_file(one.name),
         listed(one.names, 3) or "-",
         one.issuer or "-",
         one.source,
@@ -59,7 +60,7 @@ def show_one(console: Console, result: Result[ShowReport]) -> None:
     one = report.certificate
     until = f"{moment(one.not_after)} ({one.days_left} days)" if one.not_after else "-"
     lines = {
-        "name": one.name,
+        "name": site_of_file(one.name),
         "names": ", ".join(one.names),
         "source": one.source,
         "issuer": one.issuer or "-",
@@ -88,7 +89,7 @@ def _near(nearness: Nearness) -> str:
 def show_import(console: Console, result: Result[ImportReport]) -> None:
     """Print which sites are served with what."""
     one = result.payload
-    sites = f"{listed(one.sites)}: " if one.sites else f"{one.name}: "
+    sites = f"{listed(one.sites)}: " if one.sites else f"{site_of_file(one.name)}: "
     text = f"certificate of {one.issuer}, serial {one.serial}, valid until {day(one.not_after)} ({one.days_left} days)"
     if not result.dry_run and not result.errors:
         plain(console, f"{sites}{text}")
@@ -98,7 +99,10 @@ def show_export(console: Console, result: Result[ExportReport]) -> None:
     """Print where the certificate is, and how long it stays as it is."""
     one = result.payload
     if not one.kept_fresh:
-        plain(console, f"wrote {one.certificate} with its key to {one.path}")
+        plain(console, f"wrote {site_of_file(one.certificate)} with its key to {one.path}")
         return
-    plain(console, f"{one.path} has {one.certificate} with its key, and is kept fresh by certbot's container")
+    plain(
+        console,
+        f"{one.path} has {site_of_file(one.certificate)} with its key, and is kept fresh by certbot's container",
+    )
     plain(console, "mount this folder into the other container, read-only; to end this, delete the folder")

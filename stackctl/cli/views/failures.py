@@ -9,6 +9,7 @@ from rich.console import Console
 from stackctl.cli.console import plain
 from stackctl.cli.table import table
 from stackctl.errors import IssueFailed, StackctlError
+from stackctl.model.layout import site_of_file
 
 _FEW = 3
 """Up to this number, failures are shown one by one."""
@@ -20,7 +21,7 @@ def show(console: Console, errors: Sequence[StackctlError]) -> list[StackctlErro
     if len(failed) <= _FEW:
         return list(errors)
     plain(console, ("error: ", "red"), f"{len(failed)} certificates were not issued")
-    rows = [(f"  {error.lineage}", error.why, " ".join(error.detail.split())) for error in failed]
+    rows = [(f"  {site_of_file(str(error.lineage))}", error.why, " ".join(error.detail.split())) for error in failed]
     table(console, ("  CERTIFICATE", "PROBLEM", "DETAIL"), rows)
     for hint in dict.fromkeys(error.hint for error in failed if error.hint):
         of = sorted({error.why for error in failed if error.hint == hint})

@@ -9,6 +9,7 @@ from rich.console import Console
 from stackctl.cli.console import plain
 from stackctl.cli.table import fits, table
 from stackctl.engine.probe.workers import OldWorkers
+from stackctl.model.layout import site_of_file
 from stackctl.model.matching import EVERY_PATH
 from stackctl.usecases.result import Result
 from stackctl.usecases.status import SiteStatus, StatusReport, StreamStatus
@@ -26,7 +27,7 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     if report.deploying:
         services = listed(report.deploying)
         plain(console, f"a deploy of {services} is running or was interrupted: 'stackctl up' finishes it")
-    for name in report.unused:
+    for name in map(site_of_file, report.unused):
         plain(console, f"no site uses the certificate {name}: 'stackctl cert retire {name}' deletes it")
     if report.sites:
         _sites(console, report)

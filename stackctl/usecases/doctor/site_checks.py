@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
+from stackctl.certs.shelf import Source
 from stackctl.diagnose import apps as judged_apps
 from stackctl.diagnose import certificates as judged_certificates
 from stackctl.diagnose import copies as judged_copies
@@ -21,6 +22,7 @@ from stackctl.engine.probe.loop import loop
 from stackctl.engine.probe.parked import parked_and_pinned
 from stackctl.engine.probe.trace import refused_tls
 from stackctl.errors import StackctlError
+from stackctl.model.layout import site_of_file
 from stackctl.model.project import Project
 from stackctl.model.routing import Route, Server, Site
 from stackctl.model.stack import Stack
@@ -157,12 +159,20 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
         yield from (*checks, copy)
         waits = found_wrong([copy], [judged_copies.COPY])
         yield from skipped([wire.name], "the proxy has no copy of it", site.name) if waits else [wire]
-        if there.on_disk is None:
-            yield from skipped([judged_renewal.FILE], "no certificate is issued", site.name)
-        elif there.own is None or there.own.gone or there.own.certificate is None or one.renewal is None:
-            yield from skipped([judged_renewal.FILE], "certbot has no certificate for the site", site.name)
-        else:
-            yield judged_renewal.judge_renewal(one.renewal)
+        yield from _renewal_checks(site, one)
+
+
+def _renewal_checks(site: Site, one: probe_certificates.SiteFacts) -> Iterator[Check]:
+    """Yield the check of how certbot renews the certificate, unless that is none of its tasks."""
+    there = one.certificate.held
+    if there.own is None and there.source in {Source.IMPORTED, Source.LOCAL}:
+        return
+    if there.on_disk is None:
+        yield from skipped([judged_renewal.FILE], "no certificate is issued", site.name)
+    elif there.own is None or there.own.gone or there.own.certificate is None or one.renewal is None:
+        yield from skipped([judged_renewal.FILE], "certbot has no certificate for the site", site.name)
+    else:
+        yield judged_renewal.judge_renewal(one.renewal)
 
 
 def _why_not_issued(site: Site, earlier: Sequence[Check]) -> str | None:
@@ -182,4 +192,5 @@ def unused_checks(inputs: DoctorInputs) -> Iterator[Check]:
         return
     for one in unused_lineages(shelf, sites):
         text = "no site uses it, and it is renewed until its name no longer resolves to this host"
-        yield unknown("cert-unused", text, f"run 'stackctl cert retire {one.name}', which deletes it", one.name)
+        name = site_of_file(one.name)
+        yield unknown("cert-unused", text, f"run 'stackctl cert retire {name}', which deletes it", name)

@@ -11,6 +11,7 @@ from stackctl.certs.shelf import Source, import_lack, only_imported
 from stackctl.certs.source import Candidate
 from stackctl.engine.context import Context
 from stackctl.errors import StackctlError
+from stackctl.model.layout import site_of_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.plan.certificates import CheckNames
@@ -59,7 +60,10 @@ class ImportedFiles:
     ) -> dict[str, StackctlError]:
         """Refuse every request; the planner has refused them before."""
         del context, project, stack, paced
-        return {one.lineage: StackctlError(f"{one.lineage}: it cannot be requested", hint=one.todo) for one in requests}
+        return {
+            one.lineage: StackctlError(f"{site_of_file(one.lineage)}: it cannot be requested", hint=one.todo)
+            for one in requests
+        }
 
     def delete(self, context: Context, project: str, stack: Stack, held: Held) -> None:
         """Delete nothing but the stored files, which is done for every source."""

@@ -30,7 +30,8 @@ def request(candidate: Candidate, *, force: bool) -> CertificateRequest:
     """Return the request for the names of the site alone; it says what to do where the CA cannot issue."""
     fault = _fault(candidate)
     site = candidate.site
-    return CertificateRequest(site.lineage, site.domains, force=force, todo=fault[1] if fault else None)
+    why_not, todo = fault or (None, None)
+    return CertificateRequest(site.lineage, site.domains, force=force, todo=todo, why_not=why_not)
 
 
 def _fault(candidate: Candidate) -> tuple[str, str] | None:

@@ -12,13 +12,13 @@ import psutil
 from stackctl.adapters.disk.certbot_tree import CertbotTree
 from stackctl.certs.issuer import program, single
 from stackctl.certs.ledger import KEPT, Entry
-from stackctl.certs.problems import hint_for
+from stackctl.certs.problems import hint_for, in_plain_words
 from stackctl.certs.request import CertificateRequest, certonly
 from stackctl.engine.context import Context
 from stackctl.engine.sources.webroot.progress import Progress
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError, IssueFailed, StackctlError
-from stackctl.model.layout import CERTBOT_CONF
+from stackctl.model.layout import CERTBOT_CONF, site_of_file
 from stackctl.model.stack import Stack
 from stackctl.observed.ports import CommandKilled
 
@@ -178,7 +178,7 @@ class _Outcome:
             if kind == "issued":
                 self.issued.add(lineage)
             self._context.report.note(
-                f"{lineage}: {'issued' if kind == 'issued' else 'certbot says it is not due yet'}"
+                f"{site_of_file(lineage)}: {'issued' if kind == 'issued' else 'certbot says it is not due yet'}"
             )
         elif kind == "note":
             self._context.report.note(str(event.get("detail")))
@@ -190,13 +190,15 @@ class _Outcome:
         if problem:
             self.refused.add(lineage)
         why = problem.rpartition(":")[2] if problem else None
-        message = detail if detail.startswith(lineage) else f"{lineage}: {detail}"
+        name = site_of_file(lineage)
+        detail = in_plain_words(detail.removeprefix(f"{lineage}: "))
+        message = f"{name}{detail.removeprefix(lineage)}" if detail.startswith(lineage) else f"{name}: {detail}"
         self.failures[lineage] = IssueFailed(
             f"{message} ({why})" if why else message,
             hint=hint or hint_for(problem, dns=lineage in self._by_dns),
             lineage=lineage,
             why=why or "-",
-            detail=detail.removeprefix(f"{lineage}: "),
+            detail=detail,
         )
 
     def fail_rest(self, requests: Sequence[CertificateRequest], detail: str, hint: str | None = None) -> None:

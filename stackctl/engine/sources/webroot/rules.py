@@ -11,7 +11,7 @@ from stackctl.certs.request import CertificateRequest
 from stackctl.certs.shelf import Source
 from stackctl.certs.source import Candidate
 from stackctl.model.acme import LETSENCRYPT_STAGING, Acme, OwnIssuance
-from stackctl.model.layout import CERTS
+from stackctl.model.layout import CERTS, site_of_file
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
 from stackctl.wording import listed
@@ -80,7 +80,7 @@ def _own_fault(lineage: Lineage, site: Site) -> str | None:
     missing = [name for name in site.domains if not lineage.certificate.covers(name)]
     if missing:
         way = f"certbot renews by {lineage.authenticator}" if lineage.authenticator else "only certbot can renew"
-        return f"{lineage.name}, which {way}, does not cover {listed(missing)}"
+        return f"{site_of_file(lineage.name)}, which {way}, does not cover {listed(missing)}"
     return f"its lineage is incomplete: {lineage.fault}" if lineage.fault else None
 
 
