@@ -1,7 +1,10 @@
 """The DNS providers that certbot has plugins for: as data.
 
-The keys of the credentials are those that the plugins document (certbot 5.6, and the third-party plugins of Debian
-forky). ``multi:NAME`` is the provider NAME of the plugin ``certbot-dns-multi``, which has those of lego.
+The keys of the credentials are those that the sources on PyPI ask for (``_configure_credentials``), read in these
+releases: certbot's own 5.8.0; bunny 3.0.0, cloudns 0.7.0, desec 1.3.2, certbot-plugin-gandi 1.5.2, hetzner 4.0.0,
+hetzner-cloud 1.1.0, infomaniak 0.3.3, ionos 2024.11.9, netcup 2.1.0, vultr 1.1.0, multi 5.5.1.
+``multi:NAME`` is the provider NAME of the plugin ``certbot-dns-multi``, which has those of lego. The plugins for DuckDNS
+and Porkbun are not here: they find the record by the site's name and not by what it is an alias of; lego does.
 """
 
 from __future__ import annotations
@@ -53,31 +56,27 @@ class Provider:
     Attributes:
         plugin: certbot's name of its plugin; None for the user's own commands.
         package: the package on PyPI.
-        debian: Debian's package, or None.
         image: the image that has certbot with the plugin, without its tag, or None.
         variables: the variables by which a library of the plugin finds the file.
     """
 
     plugin: str | None
     package: str = ""
-    debian: str | None = None
     image: str | None = None
     keys: tuple[Key, ...] = ()
     shape: Shape = Shape.INI
     variables: tuple[str, ...] = ()
 
 
-def _official(name: str, *keys: Key, shape: Shape = Shape.INI, debian: bool = True) -> Provider:
+def _official(name: str, *keys: Key, shape: Shape = Shape.INI) -> Provider:
     """Return a provider whose plugin is released with certbot."""
     variables = ("AWS_SHARED_CREDENTIALS_FILE",) if shape is Shape.AWS else ()
-    package = f"python3-certbot-dns-{name}" if debian else None
-    return Provider(f"dns-{name}", f"certbot-dns-{name}", package, f"certbot/dns-{name}", keys, shape, variables)
+    return Provider(f"dns-{name}", f"certbot-dns-{name}", f"certbot/dns-{name}", keys, shape, variables)
 
 
-def _other(name: str, *keys: Key, debian: bool = True) -> Provider:
+def _other(name: str, *keys: Key) -> Provider:
     """Return a provider whose plugin somebody else maintains."""
-    package = f"certbot-dns-{name}"
-    return Provider(f"dns-{name}", package, f"python3-{package}" if debian else None, None, keys)
+    return Provider(f"dns-{name}", f"certbot-dns-{name}", keys=keys)
 
 
 _TOKEN = Key("api_token", "API token")
@@ -87,14 +86,14 @@ PROVIDERS: Mapping[str, Provider] = {
     "cloudflare": _official("cloudflare", Key("api_token", "API token with the permission Zone:DNS:Edit of the zone")),
     "digitalocean": _official("digitalocean", Key("token", "personal access token")),
     "dnsimple": _official("dnsimple", Key("token", "account access token")),
-    "dnsmadeeasy": _official("dnsmadeeasy", Key("api_key", "API key"), Key("secret_key", "secret key"), debian=False),
+    "dnsmadeeasy": _official("dnsmadeeasy", Key("api_key", "API key"), Key("secret_key", "secret key")),
     "gehirn": _official("gehirn", Key("api_token", "API token"), Key("api_secret", "API secret")),
     "google": _official("google", Key("json", "JSON key of the service account"), shape=Shape.JSON),
     "linode": _official("linode", Key("key", "personal access token")),
     "luadns": _official(
-        "luadns", Key("email", "e-mail address of the account", secret=False), Key("token", "API token"), debian=False
+        "luadns", Key("email", "e-mail address of the account", secret=False), Key("token", "API token")
     ),
-    "nsone": _official("nsone", Key("api_key", "API key"), debian=False),
+    "nsone": _official("nsone", Key("api_key", "API key")),
     "ovh": _official(
         "ovh",
         Key("endpoint", "endpoint", secret=False, default="ovh-eu"),
@@ -117,15 +116,30 @@ PROVIDERS: Mapping[str, Provider] = {
         shape=Shape.AWS,
     ),
     "sakuracloud": _official("sakuracloud", Key("api_token", "API token"), Key("api_secret", "API secret")),
+    "bunny": _other("bunny", Key("api_key", "API key")),
+    "cloudns": _other(
+        "cloudns",
+        Key("auth_id", "id of the API user", secret=False),
+        Key("auth_password", "API password"),
+    ),
     "desec": _other("desec", Key("token", "API token")),
+    "gandi": Provider("dns-gandi", "certbot-plugin-gandi", keys=(Key("token", "personal access token"),)),
+    "hetzner": _other("hetzner", Key("api_token", "API token of the project in Hetzner's console")),
     "hetzner-cloud": _other("hetzner-cloud", _TOKEN),
     "infomaniak": _other("infomaniak", Key("token", "API token")),
+    "ionos": _other(
+        "ionos",
+        Key("prefix", "public prefix of the API key", secret=False),
+        Key("secret", "secret of the API key"),
+        Key("endpoint", "address of the API", secret=False, default="https://api.hosting.ionos.com"),
+    ),
     "netcup": _other(
         "netcup",
         Key("customer_id", "customer number", secret=False),
         Key("api_key", "API key"),
         Key("api_password", "API password"),
     ),
+    "vultr": _other("vultr", Key("key", "API key")),
     HOOK: Provider(None),
 }
 """By the name that ``provider`` has."""

@@ -84,3 +84,22 @@ def test_each_provider_asks_for_what_it_writes() -> None:
         if keys and name != "rfc2136":
             text = credentials.from_answers(name, {key.name: "x" for key in keys}).decode()
             assert text.count("= ") == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("provider", "lines"),
+    [
+        ("cloudns", 'dns_cloudns_auth_id = "1"\ndns_cloudns_auth_password = "2"\n'),
+        ("gandi", 'dns_gandi_token = "1"\n'),
+        ("hetzner-cloud", 'dns_hetzner_cloud_api_token = "1"\n'),
+        (
+            "ionos",
+            'dns_ionos_prefix = "1"\ndns_ionos_secret = "2"\ndns_ionos_endpoint = "https://api.hosting.ionos.com"\n',
+        ),
+        ("vultr", 'dns_vultr_key = "1"\n'),
+    ],
+)
+def test_the_file_is_as_the_plugin_documents_it(provider: str, lines: str) -> None:
+    asked = [key.name for key in credentials.questions(provider) if key.default is None]
+    answers = {name: str(number) for number, name in enumerate(asked, 1)}
+    assert credentials.from_answers(provider, answers).decode() == lines
