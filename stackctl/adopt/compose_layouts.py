@@ -33,23 +33,26 @@ class Layout:
     helpers: tuple[Service, ...] = ()
 
 
-def read_layout(project: Project, runs_nginx: Callable[[Service], bool] = lambda _: False) -> Layout:
+Runs = Callable[[Service, str], bool]
+"""Answers whether a service runs a program, such as ``nginx``."""
+
+
+def read_layout(project: Project, runs: Runs = lambda _service, _program: False) -> Layout:
     """Return the proxy, certbot and helper services of a project.
 
-    ``runs_nginx`` is asked about services whose definition does not say what they run.
+    ``runs`` is asked about services whose definition does not say what they run.
 
     Raises:
         InputError: no service, or more than one, runs nginx and publishes ports.
     """
     services = list(project.services.values())
     proxy = project.with_role("proxy") or _only(
-        [one for one in services if _is_proxy(one)] or [one for one in services if _publishes(one) and runs_nginx(one)],
+        [one for one in services if _is_proxy(one)] or [one for one in services if _publishes(one) and runs(one, "nginx")],
         [one.name for one in services if not one.networks and _is_nginx(one)],
     )
     helpers = tuple(one for one in services if one is not proxy and _is_helper(one))
-    certbot = project.with_role("certbot") or next(
-        (one for one in services if one is not proxy and one not in helpers and _is_certbot(one)), None
-    )
+    others = [one for one in services if one is not proxy and one not in helpers]
+    certbot = project.with_role("certbot") or _certbot(others, runs)
     has_socket = any(mount.target == DOCKER_GEN_SOCKET for mount in proxy.mounts)
     nginx_proxy = (
         has_socket
@@ -93,11 +96,20 @@ def _is_helper(service: Service) -> bool:
     return bool(_COMPANION.search(repository)) or repository.endswith("docker-gen")
 
 
-def _is_certbot(service: Service) -> bool:
-    repository = _repository(service).rpartition("/")[2]
-    return "certbot" in repository or (
-        service.role is None and any(mount.target == CERTBOT_CONF.mount for mount in service.mounts)
-    )
+def _certbot(services: Iterable[Service], runs: Runs) -> Service | None:
+    """Return the service that renews certificates.
+
+    To mount them is not enough: mail servers and others read certificates from certbot's tree.
+    """
+    there = [one for one in services if one.role is None]
+    by_image = [one for one in there if "certbot" in (_repository(one) or one.name)]
+    built = (one for one in there if one not in by_image and _has_tree(one))
+    mounted = [one for one in by_image if _has_tree(one)]
+    return next(iter([*mounted, *by_image]), None) or next((one for one in built if runs(one, "certbot")), None)
+
+
+def _has_tree(service: Service) -> bool:
+    return any(mount.target == CERTBOT_CONF.mount and not mount.read_only for mount in service.mounts)
 
 
 def _repository(service: Service) -> str:

@@ -17,7 +17,7 @@ def find_layout(context: Context, project: Project) -> Layout:
     Raises:
         InputError: there is no proxy, or its image is not built yet.
     """
-    layout = read_layout(project, lambda service: _runs_nginx(context, project, service))
+    layout = read_layout(project, lambda service, program: _runs(context, project, service, program))
     image = _image(context, project, layout.proxy)
     if layout.proxy.builds and context.images.image_id(image) is None:
         raise InputError(
@@ -35,13 +35,20 @@ def _image(context: Context, project: Project, service: Service) -> str:
     return (container and context.containers.inspect(container.id).image) or f"{project.name}-{service.name}"
 
 
-def _runs_nginx(context: Context, project: Project, service: Service) -> bool:
+_PROGRAMS = {"nginx": ("nginx: master process", ("nginx", "-v")), "certbot": ("certbot", ("certbot", "--version"))}
+"""How a program is found among the processes of a container, and in an image."""
+
+
+def _runs(context: Context, project: Project, service: Service, program: str) -> bool:
+    process, command = _PROGRAMS[program]
     container = context.orchestrator.containers(project.name).running(service.name)
-    if container is not None:
-        return any("nginx: master process" in one.command for one in context.containers.processes(container.id))
+    if container is not None and any(process in one.command for one in context.containers.processes(container.id)):
+        return True
+    if container is not None and program == "nginx":
+        return False
     image = _image(context, project, service)
     if context.images.image_id(image) is None:
         return False
     with suppress(EngineError):  # the image has no such program
-        return context.sandbox.run_once(image, ["nginx", "-v"]).code == 0
+        return context.sandbox.run_once(image, command).code == 0
     return False
