@@ -6,15 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stackctl.adopt.compose_layouts import Layout
-from stackctl.adopt.proposal import Proposal, ProposedSite
+from stackctl.adopt.proposal import Proposal, ProposedSite, ProposedStream
+from stackctl.errors import InputError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.layout import CERTBOT_CONF
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
+from stackctl.model.streams import StreamPort, Transport
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Proxy
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import KEY
+from stackctl.stackfile.stream_ports import NOTE
+from stackctl.stackfile.streams import stream_block
 
 _DROPPED = ("command", "user", "working_dir")
 
@@ -42,6 +46,8 @@ def adopted(  # noqa: PLR0913  (one for each part of the new text)
         doc = edit.remove(doc, ("services", helper.name))
     for site in proposal.sites:
         doc = _routed(doc, site)
+    for stream in proposal.streams:
+        doc = _passed_on(doc, stream, ("services", str(layout.proxy.name), "ports"))
     return doc
 
 
@@ -165,6 +171,35 @@ def _labelled(doc: Document, path: Path, labels: Mapping[str, str]) -> Document:
             shown = value if key == ROLE_LABEL else services.render_value(value)
             doc = _put(doc, (*path, "labels", key), f"{key}: {shown}\n")
     return doc
+
+
+def _passed_on(doc: Document, stream: ProposedStream, ports: Path) -> Document:
+    """Add a stream; a port that is another one inside the old container is published as it is on the host."""
+    port = stream.listen if isinstance(stream.listen, StreamPort) else None
+    if port is not None and stream.inside != port.at.port:
+        doc = _in_lines(doc, ports)
+        index = next((number for number, item in enumerate(doc.data(ports)) if _is_port(item, stream.inside, port)), None)
+        if index is None:
+            raise InputError(
+                f"port {port} of {ports[1]} is published in a form that cannot be edited: in a range, or by a variable",
+                where=doc.where_of(ports),
+                hint=f"write it in a line of its own: {port.at}:{stream.inside}",
+            )
+        doc = edit.add_item(doc, ports, f"- {services.render_value(port.published)}  {NOTE}\n")
+        doc = edit.remove(doc, (*ports, index))
+    listen, sni = (str(port), None) if port else (None, str(stream.listen))
+    return edit.add_item(doc, (KEY, "streams"), stream_block(listen, sni, str(stream.upstream), stream.allow))
+
+
+def _is_port(item: Any, inside: int | None, port: StreamPort) -> bool:  # noqa: ANN401  (YAML holds anything)
+    """Whether an item of ``ports`` publishes the port ``inside`` of the container as ``port``."""
+    if isinstance(item, dict):
+        found = (str(item.get("target")), str(item.get("published")), str(item.get("protocol", Transport.TCP)))
+    else:
+        text, _, transport = str(item).partition("/")
+        outside, _, target = text.rpartition(":")
+        found = (target, outside.rpartition(":")[2], transport or Transport.TCP)
+    return found == (str(inside), str(port.at.port), port.transport)
 
 
 def _routed(doc: Document, site: ProposedSite) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -43,7 +44,7 @@ def server_text(one: KeptServer, taken: AbstractSet[str], keeper: KeptDirectives
             server.at,
         )
         return ""
-    body = [_without_defaults(listen) if _is_stackctls(listen) else listen for listen in listens]
+    body = list(_listening(listens))
     body += [Directive("server_name", tuple(names))] if names else []
     if any(Listen.of(listen).port == HTTP_PORT for listen in listens):
         body.append(Directive("include", ("snippets/acme.conf",)))
@@ -57,6 +58,21 @@ def _is_stackctls(listen: Directive) -> bool:
     return Listen.of(listen).port in {HTTP_PORT, HTTPS_PORT}
 
 
+def _listening(listens: Iterable[Directive]) -> Iterator[Directive]:
+    """Yield the ``listen`` of a kept server; on port 443 it listens where the sites do, beside streams too."""
+    shared = False
+    for one in listens:
+        listen = Listen.of(one)
+        if not _is_stackctls(one):
+            yield one
+        elif listen.place not in _SITES or not listen.tls:
+            yield _without_defaults(one)
+        elif not shared:
+            shared = True
+            yield Directive("include", ("snippets/https.conf",), one.at)
+
+
+_SITES = {("*", HTTPS_PORT, False), ("[::]", HTTPS_PORT, False)}
 _DEFAULTS = {"default_server", "default", "http2"}
 
 

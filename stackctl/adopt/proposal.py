@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from stackctl.model.endpoints import Endpoint
 from stackctl.model.routing import Server
+from stackctl.model.streams import StreamPort
 from stackctl.model.values import Domain
 
 
@@ -75,6 +77,23 @@ class ProposedSite:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposedStream:
+    """One server of ``stream`` that becomes an item of ``streams``.
+
+    Attributes:
+        listen: its port on the host, or the name whose TLS is passed on.
+        at: ``file:line`` of what it is read from.
+        inside: the port in the old container; None for a name.
+    """
+
+    upstream: Endpoint
+    listen: StreamPort | Domain
+    allow: tuple[str, ...] = ()
+    at: str = ""
+    inside: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """The result of converting a stack.
 
@@ -86,6 +105,7 @@ class Proposal:
     """
 
     sites: tuple[ProposedSite, ...] = ()
+    streams: tuple[ProposedStream, ...] = ()
     tuning: Mapping[str, str] = field(default_factory=dict)
     http: str = ""
     copies: Mapping[str, str] = field(default_factory=dict)

@@ -196,7 +196,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     Raises:
         IssueFailed: a request breaks a rule of the CA, and ``intent.strict`` is set; nothing was changed.
     """
-    loaded = _published(context, loaded)
+    loaded = published(context, loaded)
     stack = loaded.stack
     intent = with_declared(context, stack, intent)
     if intent.focus is None and contact_changed(context, loaded.values):
@@ -251,7 +251,7 @@ def _taken_back(context: Context, loaded: Loaded, result: Result[None]) -> str:
     return before
 
 
-def _published(context: Context, loaded: Loaded) -> Loaded:
+def published(context: Context, loaded: Loaded) -> Loaded:
     """Return ``loaded`` with the ports of its streams in the proxy's service."""
     proxy = loaded.project.services[loaded.stack.proxy.service]
     doc = with_ports(loaded.doc, loaded.stack.streams, proxy)

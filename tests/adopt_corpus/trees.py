@@ -25,9 +25,9 @@ from tests.e2e.helpers import APP_IMAGE, CERTBOT_IMAGE, NGINX_IMAGE, Stack, dock
 
 CORPUS = Path(__file__).parent
 TREES = sorted(path.parent for path in CORPUS.glob("*/tree.toml"))
-REPRESENTATIVE = ("baked", "conf_d", "pinned", "user_conf_d", "well_known")
+REPRESENTATIVE = ("baked", "conf_d", "pinned", "streams", "user_conf_d", "well_known")
 """The trees that ``make test`` adopts: the most usual layout, an image of the project's own, certificates in a named
-volume, and one with many features. ``make corpus`` adopts all."""
+volume, streams, and one with many features. ``make corpus`` adopts all."""
 
 OFFICIAL = "stackctl-lab/nginx-official:corpus"
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")

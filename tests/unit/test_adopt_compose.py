@@ -12,10 +12,12 @@ from stackctl.adopt.compose_edit import adopted
 from stackctl.adopt.compose_layouts import Layout, on_host, read_layout
 from stackctl.adopt.nginx_conf import NginxConf
 from stackctl.adopt.nginx_proxy import ProxyContext, contact_in, read_variables
-from stackctl.adopt.proposal import Handling, Proposal, ProposedSite
+from stackctl.adopt.proposal import Handling, Proposal, ProposedSite, ProposedStream
 from stackctl.errors import InputError
+from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Mount, Project
 from stackctl.model.routing import Server
+from stackctl.model.streams import stream_port
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.reader import parse
@@ -59,6 +61,26 @@ def edited(text: str, *sites: ProposedSite, **settings: str | bool) -> Document:
 def site(name: Domain, service: str, lineage: str | None = None, **tuning: str) -> ProposedSite:
     keys = {key.replace("_", "-"): value for key, value in tuning.items()}
     return ProposedSite((name,), Server.of(ServiceName(service), 8000), "x:1", lineage, tuning=keys)
+
+
+TREE = "./data/certbot/conf:/etc/letsencrypt"
+
+
+@pytest.mark.parametrize(
+    ("certbot", "found"),
+    [
+        (f"renew: {{image: certbot/dns-cloudflare, volumes: ['{TREE}']}}", "renew"),
+        (f"certbot: {{build: ./certbot, volumes: ['{TREE}']}}", "certbot"),
+        (f"renew: {{build: ./renew, volumes: ['{TREE}']}}", "renew"),
+        (f"reader: {{build: ./renew, volumes: ['{TREE}:ro']}}", None),
+        ("other: {image: other}", None),
+    ],
+)
+def test_a_service_that_reads_certbots_tree_is_not_certbot(certbot: str, found: str | None) -> None:
+    mail = f"  mail:\n    image: mail:1\n    volumes: ['{TREE}']\n"
+    there = project(OLD[: OLD.index("  certbot:")] + mail + f"  {certbot}\n")
+    layout = read_layout(there, lambda service, program: (service.name, program) == ("renew", "certbot"))
+    assert (layout.certbot and layout.certbot.name) == found
 
 
 def test_the_file_changes_only_where_it_must() -> None:
@@ -239,3 +261,23 @@ def test_helpers_and_the_engines_socket_are_removed() -> None:
     assert "companion" not in text
     assert 'image: "nginx:1.30"' in text
     assert 'image: "certbot/certbot:v5.6.0"' in text
+
+
+def test_a_port_of_a_stream_that_cannot_be_rewritten_is_one_message() -> None:
+    items = ("80:80", "443:443", "2222:22", "{target: 23, published: 2323}", "'${GIT}:24'")
+    text = OLD.replace('["80:80", "443:443"]', "".join(f"\n      - {item}" for item in items))
+    there = project(text.replace("${GIT}", "2424"))
+    streams = [
+        ProposedStream(Endpoint("git", 22), stream_port(str(published)), inside=inside)
+        for published, inside in ((2222, 22), (2323, 23), (2424, 24))
+    ]
+
+    def done(*streams: ProposedStream) -> Document:
+        doc = Document.parse(text, "docker-compose.yml")
+        return adopted(doc, Nginx(), read_layout(there), Proposal(streams=streams), {}, {})
+
+    ports = done(*streams[:2]).data(("services", "front", "ports"))
+    assert ports == ["80:80", "443:443", "${GIT}:24", "2222:2222", "2323:2323"]
+    with pytest.raises(InputError, match="port 2424 of front is published in a form that cannot be edited") as caught:
+        done(streams[2])
+    assert caught.value.hint == "write it in a line of its own: 2424:24"

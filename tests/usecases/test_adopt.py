@@ -414,3 +414,32 @@ def test_what_governs_renewals_of_the_old_host_is_reported_disabled_and_given_ba
     undo_adoption(old.host, entry)
     assert {path: content for path, content in old.tree().items() if path in before} == before
     assert hook.stat().st_mode & 0o111, "certbot runs it again"
+
+
+STREAMS = """\
+stream {
+    server { listen 5432; proxy_pass db:5432; allow 192.0.2.0/24; deny all; }
+    server { listen 22; proxy_pass git:22; }
+}
+"""
+
+
+def with_streams(world: World, *ports: str) -> None:
+    write(world, "conf/nginx.conf", STREAMS + CONF)
+    added = "".join(f'      - "{port}"\n' for port in ("443:443", *ports))
+    write(world, "docker-compose.yml", COMPOSE.replace('      - "443:443"\n', added))
+    world.fake.up(["web"])
+
+
+def test_streams_are_adopted_with_the_ports_that_the_proxy_publishes(old: World) -> None:
+    with_streams(old, "5432:5432", "127.0.0.1:2222:22")
+    adoption = look(old)
+    assert not adoption.stops
+    body = Document.parse(adoption.loaded.doc.text, "docker-compose.yml")
+    assert body.data(("services", "web", "ports")) == ["80:80", "443:443", "5432:5432", "127.0.0.1:2222:2222"]
+    assert body.data(("x-stackctl", "streams")) == [
+        {"listen": "5432", "upstream": "db:5432", "allow": ["192.0.2.0/24"]},
+        {"listen": "127.0.0.1:2222", "upstream": "git:22"},
+    ]
+    done(adopt(old.host, adoption))
+    assert not old.up(issue=False).plan

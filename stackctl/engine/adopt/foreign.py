@@ -14,7 +14,8 @@ from stackctl.adopt.compose_layouts import Layout, on_host
 from stackctl.adopt.kept_files import trees_of
 from stackctl.adopt.letsencrypt import contact_of
 from stackctl.adopt.nginx_conf import UNNAMED, NginxConf, ServerBlock, read_conf
-from stackctl.adopt.proposal import Handling, Remark
+from stackctl.adopt.proposal import Handling, ProposedStream, Remark
+from stackctl.adopt.streams import read_streams, without_streams
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.adopt.inside import Inside
 from stackctl.engine.adopt.volumes import TreeVolume, tree_volume, write_entries
@@ -39,7 +40,8 @@ class Foreign:
         renewals: its renewal files, by lineage.
         contact: the e-mail address with which certificates were requested.
         volume: the named volume that certbot's tree is in; ``tree`` is a copy of it then, while the stack is surveyed.
-        remarks: how the files differ from what the running proxy loaded.
+        remarks: how the files differ from what the running proxy loaded, and how its streams are handled.
+        streams: what it passes on without HTTP.
     """
 
     layout: Layout
@@ -52,6 +54,7 @@ class Foreign:
     contact: str | None = None
     has_account: bool = False
     remarks: tuple[Remark, ...] = ()
+    streams: tuple[ProposedStream, ...] = ()
     volume: TreeVolume | None = None
 
 
@@ -73,10 +76,12 @@ def inspect_foreign(  # noqa: PLR0913  (the project, and what is already known o
     root = context.directory.root
     files = ContainerFiles(root, layout.proxy, inside)
     directives = read_configuration(files, layout.proxy.environment)
-    conf = read_conf(by_name(directives, _addresses(context, project)))
+    directives = tuple(by_name(directives, _addresses(context, project)))
+    passed_on = read_streams(directives, layout.proxy.ports, (layout.proxy.name, *layout.proxy.hosts))
+    conf = read_conf(without_streams(directives, passed_on))
     welcome = [server for server in conf.servers if _welcomes(server, files)]
     conf = replace(conf, servers=tuple(server for server in conf.servers if server not in welcome))
-    if not conf.servers and not layout.nginx_proxy:
+    if not conf.servers and not passed_on.streams and not layout.nginx_proxy:
         raise InputError(
             f"the nginx configuration of the service {layout.proxy.name} has no server",
             where=files.main,
@@ -88,7 +93,8 @@ def inspect_foreign(  # noqa: PLR0913  (the project, and what is already known o
         files,
         inside,
         contact=_contact(root, None),
-        remarks=(*_loaded_otherwise(files, inside), *map(_welcome, welcome)),
+        remarks=(*_loaded_otherwise(files, inside), *map(_welcome, welcome), *passed_on.remarks),
+        streams=passed_on.streams,
     )
     trees = trees_of(server.certificate for server in conf.servers)
     volume = None if letsencrypt else tree_volume(context, project, layout, trees)

@@ -12,6 +12,7 @@ from stackctl.adopt.comparison import STRANGER, Difference
 from stackctl.adopt.config_changes import REDIRECTED, config_changes
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
 from stackctl.adopt.proposal import Handling, Proposal
+from stackctl.adopt.streams import PassedOn, without_streams
 from stackctl.certs.held import held
 from stackctl.certs.lineage import read_certificate
 from stackctl.certs.shelf import Stored
@@ -40,6 +41,7 @@ from stackctl.plan.operations import AwaitService, PullImage, RemoveContainers, 
 from stackctl.plan.planner import make_plan
 from stackctl.proxies.nginx.layout import NGINX
 from stackctl.proxies.nginx.reader import LiveTree
+from stackctl.proxies.nginx.streams import SITES_SOCKET
 from stackctl.proxies.sites import Rendering
 from stackctl.usecases.adopt.certbot_settings import files_of, rewritten_settings
 from stackctl.usecases.adopt.report import AdoptComparison, AdoptDifference, AdoptedSite, AdoptRemark, AdoptReport
@@ -200,7 +202,9 @@ def _staged(plan: Plan) -> NginxConf:
     for operation in plan.operations:
         if isinstance(operation, StageFiles):
             files |= operation.files
-    return read_conf(LiveTree(files, NGINX.mount, str, "").directives())
+    # Where streams share their port, the sites listen on a socket.
+    inside = PassedOn(inner=frozenset({f"unix:{SITES_SOCKET}"}))
+    return read_conf(without_streams(LiveTree(files, NGINX.mount, str, "").directives(), inside))
 
 
 def _is_ours(operation: Operation, mine: set[str]) -> bool:

@@ -34,7 +34,7 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions, planned
 from stackctl.usecases.adopt.proposals import read_foreign, with_copies
-from stackctl.usecases.converge import load, open_document, resolve
+from stackctl.usecases.converge import load, open_document, published, resolve
 
 
 def prepare(context: Context, options: AdoptOptions) -> Adoption:
@@ -67,11 +67,12 @@ def _planned(  # noqa: PLR0913  (the file, as written and as resolved)
     resolves = Capabilities.of(version).upstream_resolve
     old = old_files(context, foreign.layout.proxy, foreign.inside, image)
     proposal = with_copies(read_foreign(context, project, foreign, resolves=resolves, old=old), foreign)
+    proposal = replace(proposal, streams=foreign.streams)
     proposal, imports = _imports(foreign, proposal)
     proposal = _left(replace(proposal, remarks=(*foreign.remarks, *proposal.remarks)), foreign, read_sites(written))
     settings = _settings(foreign, project, options)
     changed = adopted(doc, proxy, foreign.layout, proposal, settings, images, context.directory.base)
-    loaded = load(context, changed, doc.text)
+    loaded = published(context, load(context, changed, doc.text))
     return planned(context, foreign, proposal, imports, loaded, doc.text, options)
 
 
