@@ -24,7 +24,8 @@ from stackctl.errors import InputError
 from stackctl.model import endpoints
 from stackctl.model.endpoints import HTTP_PORT
 from stackctl.model.project import Project
-from stackctl.model.routing import Server, Tuning
+from stackctl.model.routing import Server
+from stackctl.model.tuning import Tuning
 from stackctl.model.values import ServiceName
 from stackctl.proxies.nginx.directives import Directive, every, first, kept_text, named
 

@@ -13,6 +13,7 @@ from stackctl.model.imported import Imported
 from stackctl.model.layout import site_file
 from stackctl.model.matching import EVERY_PATH, Match
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
+from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain, ServiceName
 
 
@@ -160,17 +161,6 @@ class Answer:
 
 Action = Backend | Redirect | Answer
 """What is done with the requests of a route."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """Settings of one site, or defaults of all; with ``buffering`` bodies are stored where a side is slower."""
-
-    body_size: str = "64m"
-    connect_timeout: str = "5s"
-    read_timeout: str = "300s"
-    send_timeout: str = "300s"
-    buffering: bool = False
 
 
 @dataclass(frozen=True, slots=True)

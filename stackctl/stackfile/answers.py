@@ -11,8 +11,9 @@ from stackctl.model.acme import CA_NAMES, LOCAL, KeyType, OwnIssuance
 from stackctl.model.circles import circles
 from stackctl.model.matching import Match
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
-from stackctl.model.routing import Redirect, Route, Site, Tuning
+from stackctl.model.routing import Redirect, Route, Site
 from stackctl.model.stack import ProxyService, UnknownNames
+from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
 from stackctl.stackfile.answer_keys import MaintenanceKeys, UnknownKeys
 from stackctl.stackfile.certificates import certificate_of, split

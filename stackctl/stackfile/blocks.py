@@ -10,7 +10,8 @@ from stackctl.errors import StackfileError
 from stackctl.model.circles import circles
 from stackctl.model.imported import Imported
 from stackctl.model.matching import EVERY_PATH, PathMatch
-from stackctl.model.routing import Backend, Route, Site, Tuning
+from stackctl.model.routing import Backend, Route, Site
+from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
 from stackctl.stackfile.certificates import split
 from stackctl.stackfile.document import Path

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from stackctl.errors import InputError, StackfileError
-from stackctl.model import values
-from stackctl.model.routing import Tuning
 from stackctl.spelling import nearest
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.schema import BLOCKS, LISTS, MAPPINGS, Tunable, known_keys
+from stackctl.stackfile.schema import BLOCKS, LISTS, MAPPINGS, known_keys
 from stackctl.stackfile.shapes import kinds_at, words_of
 from stackctl.wording import either
 
@@ -29,7 +26,6 @@ _FAULT = re.compile(r"(?P<problem>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?\
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 _CHOICE = re.compile(r"Invalid enum value (.*)\Z", re.DOTALL)
 _TYPES = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
-_TUNABLE = msgspec.structs.fields(Tunable)
 _KINDS = {
     "int": "a whole number",
     "float": "a number with a fraction",
@@ -38,23 +34,7 @@ _KINDS = {
     "array": "a list",
     "object": "a mapping",
 }
-_TUNED = [field for field in _TUNABLE if field.name != "timeouts"]
-_UNITS = {field.encode_name for field in _TUNED if field.name != "buffering"}
-_LONG = {"read_timeout": "1h", "send_timeout": "1h", "body_size": "0"}
-"""What ``timeouts: long`` stands for; a key beside it has its own value."""
-
-
-def tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tuning:
-    """Return ``defaults`` with the settings of the block at ``path``."""
-    changes: dict[str, str | bool] = dict(_LONG) if keys.timeouts == "long" else {}
-    for field in _TUNED:
-        value = getattr(keys, field.name)
-        if isinstance(value, bool):
-            changes[field.name] = value
-        elif value is not None:
-            parse = values.size if field.name == "body_size" else values.duration
-            changes[field.name] = checked(doc, (*path, field.encode_name), parse, value)
-    return replace(defaults, **changes) if changes else defaults  # type: ignore[arg-type]
+_UNITS = {"body-size", "connect-timeout", "read-timeout", "send-timeout"}
 
 
 def checked(doc: Document, path: Path, parse: Callable[[V], T], value: V) -> T:

@@ -11,18 +11,20 @@ from stackctl.model import values
 from stackctl.model.acme import CA_NAMES, LETSENCRYPT, LOCAL, Acme, KeyType
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_listeners
 from stackctl.model.project import ROLE_LABEL, Project, Service
-from stackctl.model.routing import Site, Tuning
+from stackctl.model.routing import Site
 from stackctl.model.stack import ProxyService, Stack, TlsPolicy
+from stackctl.model.tuning import Tuning
 from stackctl.stackfile.answers import refuse_circles, unknown_names, with_answers
 from stackctl.stackfile.blocks import Block
 from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.dns import read_zones
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.keys import KEY, checked, decode, tuning
+from stackctl.stackfile.keys import KEY, checked, decode
 from stackctl.stackfile.schema import StackKeys
 from stackctl.stackfile.servers import with_services
 from stackctl.stackfile.sites import blocks_of, sites_of
 from stackctl.stackfile.streams import read_streams
+from stackctl.stackfile.tuning import tuning
 from stackctl.stackfile.wildcards import under_wildcards
 
 T = TypeVar("T")

@@ -8,14 +8,17 @@ from functools import partial
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import action_values
 from stackctl.model.matching import EVERY_PATH, Conditions, Match
-from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Server, Speaks, Tuning
+from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Server, Speaks
+from stackctl.model.tuning import Tuning
 from stackctl.stackfile.answer_keys import AnswerKeys
 from stackctl.stackfile.backends import backend_of, listed_servers, refuse_balance
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.keys import checked, tuning
+from stackctl.stackfile.keys import checked
+from stackctl.stackfile.limits import refuse_limits
 from stackctl.stackfile.matches import has_prefix_alone, match_of, prefixes
 from stackctl.stackfile.schema import AppKeys, RouteKeys, ServiceKeys
 from stackctl.stackfile.servers import Services, outside_server, service_server
+from stackctl.stackfile.tuning import tuning
 
 TO_SERVER = ("service", "port", "upstream", "upstreams")
 _DONE_BY_PROXY = ("redirect", "answer", "deny")
@@ -66,6 +69,8 @@ def _entry(  # noqa: PLR0913  (as for routes_of)
     action = _action(doc, path, keys, backend, known)
     if keys.strip and not isinstance(action, Backend):
         raise StackfileError("'strip' applies to requests that an app gets", where=doc.where_of((*path, "strip")))
+    if not isinstance(action, Backend):
+        refuse_limits(doc, path, keys)
     if keys.strip and not has_prefix_alone(match.all_of.paths):
         raise _cannot_strip(doc, path)
     if keys.strip and isinstance(action, Backend):

@@ -26,9 +26,12 @@ from stackctl.stackfile.answer_keys import (
     UnknownKeys,
 )
 from stackctl.stackfile.dns_keys import Challenge, DnsKeys
+from stackctl.stackfile.header_keys import HeadersKeys, HstsKeys, RequestHeadersKeys
 from stackctl.stackfile.health_keys import HealthBlock, HealthKeys
 from stackctl.stackfile.imported_keys import CertificateKey, ImportedKeys
+from stackctl.stackfile.limit_keys import RateLimitKeys
 from stackctl.stackfile.stream_keys import StreamKeys
+from stackctl.stackfile.tuning_keys import Tunable
 
 COMPOSE_SCHEMA = "https://raw.githubusercontent.com/compose-spec/compose-go/main/schema/compose-spec.json"
 """URL of the JSON Schema of Compose."""
@@ -38,21 +41,6 @@ Domains = Annotated[
     list[str],
     Meta(min_length=1, description="Names of the site; the first names its certificate, the others are aliases"),
 ]
-Size = Annotated[str, Meta(description="nginx size with its unit, such as 64m; 0 is no limit")]
-Duration = Annotated[str, Meta(description="nginx time with its unit, such as 60s")]
-
-
-class Tunable(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
-    """Keys that apply to all sites at the top, or to one site in its own block."""
-
-    body_size: Size | None = None
-    connect_timeout: Duration | None = None
-    read_timeout: Duration | None = None
-    send_timeout: Duration | None = None
-    buffering: Annotated[bool, Meta(description="Store bodies while the app or the client is slower")] | None = None
-    timeouts: Annotated[
-        Literal["long"] | None, Meta(description="1 h between two reads or writes, and bodies of any size")
-    ] = None
 
 
 class ServerTlsKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
@@ -225,6 +213,7 @@ LISTS: dict[str, type[Struct]] = {
     "redirects": RedirectKeys,
     "upstreams": balance_keys.UpstreamKeys,
     "streams": StreamKeys,
+    "rate-limit": RateLimitKeys,
 }
 """The shapes of the items of a list, by its key in any shape."""
 
@@ -233,6 +222,10 @@ MAPPINGS: dict[str, type[Struct]] = {"dns": DnsKeys}
 
 BLOCKS: dict[str, type[Struct]] = {
     "upstream-tls": ServerTlsKeys,
+    "rate-limit": RateLimitKeys,
+    "headers": HeadersKeys,
+    "hsts": HstsKeys,
+    "request": RequestHeadersKeys,
     "match": MatchKeys,
     "not": ConditionKeys,
     "answer": AnswerKeys,

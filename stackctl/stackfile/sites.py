@@ -6,16 +6,18 @@ from collections.abc import Collection, Iterator
 
 from stackctl.errors import StackfileError
 from stackctl.model import values
-from stackctl.model.routing import Backend, Server, Site, Tuning
+from stackctl.model.routing import Backend, Server, Site
+from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
 from stackctl.stackfile.backends import backend_of, listed_servers, refuse_balance
 from stackctl.stackfile.blocks import Block, merged
 from stackctl.stackfile.certificates import certificate_of
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.keys import KEY, checked, decode, tuning
+from stackctl.stackfile.keys import KEY, checked, decode
 from stackctl.stackfile.routes import routes_of
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys
 from stackctl.stackfile.servers import Services, outside_server, own_server, service_server
+from stackctl.stackfile.tuning import tuning
 
 LONGEST_NAME = 240
 """Files are named after a site; a file name has at most 255 bytes, its ending included."""

@@ -11,6 +11,8 @@ from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, Redirect
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.dns_keys import DnsKeys
 from stackctl.stackfile.document import Document
+from stackctl.stackfile.header_keys import HeadersKeys, HstsKeys, RequestHeadersKeys
+from stackctl.stackfile.limit_keys import RateLimitKeys
 from stackctl.stackfile.read import read_stack
 from stackctl.stackfile.schema import AppKeys, MatchKeys, RouteKeys, ServiceKeys, StackKeys, known_keys
 from tests.docs.pages import ROOT
@@ -18,6 +20,7 @@ from tests.docs.pages import ROOT
 SHAPES = (
     *(StackKeys, ServiceKeys, AppKeys, RouteKeys, MatchKeys, AnswerKeys),
     *(RedirectKeys, MaintenanceKeys, UnknownKeys, UpstreamKeys, StickyKeys, CanaryKeys, DnsKeys),
+    *(RateLimitKeys, HeadersKeys, HstsKeys, RequestHeadersKeys),
 )
 EXAMPLE = ROOT / "docs" / "examples" / "docker-compose.yml"
 

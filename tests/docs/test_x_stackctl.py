@@ -8,13 +8,15 @@ import msgspec
 import pytest
 from msgspec import NODEFAULT, Struct
 
-from stackctl.model.routing import Tuning
+from stackctl.model.tuning import Tuning
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, RedirectKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.dns_keys import DnsKeys
+from stackctl.stackfile.header_keys import HeadersKeys
 from stackctl.stackfile.health_keys import HealthKeys
 from stackctl.stackfile.imported_keys import ImportedKeys
+from stackctl.stackfile.limit_keys import RateLimitKeys
 from stackctl.stackfile.schema import (
     AppKeys,
     MatchKeys,
@@ -39,6 +41,8 @@ TABLES: dict[str, type[Struct]] = {
     "In sticky": StickyKeys,
     "In canary": CanaryKeys,
     "Health": HealthKeys,
+    "Limits of requests": RateLimitKeys,
+    "Headers": HeadersKeys,
     "A certificate of your own": ImportedKeys,
     "Redirects": RedirectKeys,
     "Streams": StreamKeys,
@@ -46,6 +50,7 @@ TABLES: dict[str, type[Struct]] = {
     "Maintenance": MaintenanceKeys,
 }
 SPECIAL = {
+    "At the top": {"headers": "none"},
     "In an item of routes": {"service": "its service", "code": "308"},
     "A certificate of your own": {"days": "7 with fallback"},
 }

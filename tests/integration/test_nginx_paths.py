@@ -11,7 +11,8 @@ from ipaddress import ip_network
 import pytest
 
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
-from stackctl.model.routing import Answer, Backend, Redirect, Route, Site, Tuning
+from stackctl.model.routing import Answer, Backend, Redirect, Route, Site
+from stackctl.model.tuning import Tuning
 from tests.integration.real_nginx import VERSIONS, Connection, Ports, app, free_ports, serving
 from tests.unit.build import routed
 from tests.unit.servers import listening

@@ -13,7 +13,9 @@ from stackctl.certs.lineage import Lineage
 from stackctl.certs.shelf import Shelf
 from stackctl.model.balancing import Balance, HashKey, HashKind, Sticky
 from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.headers import Changes, Headers, Hsts, Preset
 from stackctl.model.health import ActiveCheck, HealthCheck
+from stackctl.model.limits import CountedBy, Rate
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
 from stackctl.model.routing import (
@@ -26,11 +28,11 @@ from stackctl.model.routing import (
     ServerTls,
     Site,
     Speaks,
-    Tuning,
     everything_to,
 )
 from stackctl.model.stack import Stack, TlsPolicy, UnknownNames
 from stackctl.model.streams import Stream, stream_port
+from stackctl.model.tuning import Tuning
 from stackctl.model.values import ServiceName, domain
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.sites import Rendering, site_tls
@@ -91,6 +93,12 @@ def balanced(name: str, *servers: Server, **keys: Any) -> Site:
     return routed(name, Route(Match(), Backend(servers, **keys)))
 
 
+EDGE = Headers(
+    Preset.STRICT,
+    Hsts(31_536_000, subdomains=True),
+    Changes((("X-Robots-Tag", "noindex"), ("X-Cost", 'a "$1"')), ("X-Powered-By",)),
+    Changes((("X-Team", "$blue"), ("X-Forwarded-Port", "9")), ("X-Debug",)),
+)
 CHECK = ActiveCheck(HealthCheck("/up?a=1", ((200, 299), (401, 401)), 1.5), 4, 1, 2)
 TLS = ServerTls(name="app.internal")
 STREAMS = (
@@ -286,6 +294,30 @@ CASES = {
         ),
         lineages(lineage("a.example.com")),
         versions=("1.30",),
+    ),
+    "edge": Case(
+        stack(
+            routed(
+                "a.example.com",
+                Route(Match(), Backend((WEB,))),
+                Route(Match.of("/login"), Backend((WEB,)), tuning=Tuning(rates=(Rate(7, 60, 0),), headers=EDGE)),
+                Route(Match.of("/call"), Backend((replace(API, speaks=Speaks.GRPC),))),
+                Route(Match.of("/off"), Backend((WEB,)), tuning=Tuning(connections=9)),
+                tuning=Tuning(
+                    rates=(Rate(10, 1, 20), Rate(7, 60, 7, (PathMatch("/a b"),), CountedBy.ALL)),
+                    connections=50,
+                    headers=EDGE,
+                    compress=True,
+                ),
+            ),
+            site("b.example.com", service="api", tuning=Tuning(rates=(Rate(10, 1, 5),), headers=Headers(Preset.BASIC))),
+        ),
+        lineages(lineage("a.example.com")),
+        {
+            "http.conf": HTTP + b"add_header X-All 1;\n",
+            "a.example.com.conf": SITE,
+            "a.example.com.location.conf": LOCATION,
+        },
     ),
     "health": Case(
         stack(

@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stackctl.model.matching import Conditions, Match
-from stackctl.model.routing import Answer, Route, Tuning
+from stackctl.model.routing import Answer, Route
+from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.limits import Limits
 from stackctl.proxies.nginx.variables import Variables
 from tests.unit.build import routed

@@ -9,7 +9,7 @@ import pytest
 from stackctl.certs.copied import lineage_pair
 from stackctl.certs.held import held
 from stackctl.certs.shelf import Shelf
-from stackctl.model.routing import Tuning
+from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.directives import Directive, every, first, named
 from stackctl.proxies.nginx.reader import parse
 from stackctl.proxies.nginx.removed import REMOVED

@@ -17,8 +17,9 @@ from stackctl.model.balancing import Balance, Sticky
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.matching import Match
-from stackctl.model.routing import Backend, Canary, Route, Server, ServerTls, Tuning, everything_to
+from stackctl.model.routing import Backend, Canary, Route, Server, ServerTls, everything_to
 from stackctl.model.stack import TlsPolicy
+from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.capabilities import Capabilities
 from stackctl.proxies.nginx.proxy import Nginx

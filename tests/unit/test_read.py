@@ -11,8 +11,9 @@ from stackctl.errors import ExitCode, StackfileError
 from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, KeyType
 from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
 from stackctl.model.project import Project, Service
-from stackctl.model.routing import Server, ServerTls, Site, Tuning, everything_to
+from stackctl.model.routing import Server, ServerTls, Site, everything_to
 from stackctl.model.stack import Stack, TlsPolicy
+from stackctl.model.tuning import Tuning
 from stackctl.model.values import ServiceName
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_keys, read_sites, read_stack, variables

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from stackctl.errors import StackfileError
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
-from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Server, ServerTls, Site, Tuning
+from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Server, ServerTls, Site
+from stackctl.model.tuning import Tuning
 from stackctl.model.values import ServiceName
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from stackctl.model.layout import site_file
 from stackctl.model.matching import EVERY_PATH, PathKind
 from stackctl.model.router import Router, stripped
-from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Site, Speaks, Tuning
+from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Site, Speaks
+from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.directives import first, named
+from stackctl.proxies.nginx.edge import EdgeLines
 from stackctl.proxies.nginx.groups import Target
 from stackctl.proxies.nginx.limits import Limits
 from stackctl.proxies.nginx.maps import Map
@@ -18,7 +20,6 @@ from stackctl.proxies.nginx.own import (
     Snippets,
     buffer_lines,
     giving_way,
-    header_lines,
     outer_lines,
     sets_buffers,
 )
@@ -110,6 +111,7 @@ class Locations:
         own: the user's directives: around all servers, in this site's server, and in its location.
         includes: whether the user has a file for the location.
         rules: those that are tried before each location, and ``limits`` the sizes of bodies then.
+        edge: limits of requests, headers and compression.
     """
 
     site: Site
@@ -121,6 +123,7 @@ class Locations:
     strips: Strips
     rules: Rules
     limits: Limits
+    edge: EdgeLines
 
     @classmethod
     def of(
@@ -135,12 +138,13 @@ class Locations:
         """Return the locations of a site."""
         variables = Variables(site.name)
         strips, rules, limits = Strips(variables), Rules.of(site, variables), Limits(site, variables)
-        return cls(site, targets, snippets, own, includes, variables, strips, rules, limits)
+        edge = EdgeLines(site, variables, snippets, own)
+        return cls(site, targets, snippets, own, includes, variables, strips, rules, limits, edge)
 
     def maps(self) -> list[Map]:
         """Return the maps that the locations need, once all are rendered."""
         texts = [Map("", name, default=text, kind="geo") for name, text in self.variables.texts.items()]
-        return [*texts, *self.strips.maps(), *self.limits.maps(), *self.rules.maps]
+        return [*texts, *self.strips.maps(), *self.limits.maps(), *self.rules.maps, *self.edge.maps()]
 
     def all(self) -> Iterator[str]:
         """Yield the locations of the site."""
@@ -162,7 +166,9 @@ class Locations:
             before += self._prefix_lines(strip)
             server = action.servers[0]
             grpc = server.speaks is Speaks.GRPC
-            lines += self._passing_lines(self.own[2] if own else ()) if not grpc else grpc_lines(self._tuning(place))
+            location = self.own[2] if own else ()
+            lines += self.edge.passing_lines(route.tuning if route else None, location, grpc=grpc)
+            lines += grpc_lines(self._tuning(place)) if grpc else self._passing_lines(location)
             lines += ["proxy_http_version 2;"] if server.speaks is Speaks.H2C else []
             lines += strip.answers(self.site) if strip else ()
             passing = {
@@ -178,6 +184,8 @@ class Locations:
             lines += self._redirect(action, strip, place.text)
         else:
             lines += self._answer(action, place.text)
+        if not isinstance(action, Backend):
+            lines += self.edge.answering_lines(route.tuning if route else None)
         lines += tuning_lines(self._tuning(place), self.site.tuning)
         text = render(
             "nginx/location.conf.j2",
@@ -218,7 +226,7 @@ class Locations:
     def _passing_lines(self, location: Directives) -> list[str]:
         """Return the lines of a location that proxies, next to the user's own."""
         outer = self.own[:2]
-        lines = header_lines(self.snippets, outer, location)
+        lines: list[str] = []
         for name in ("add_header", "proxy_hide_header"):
             lines += outer_lines(name, outer, location)
         return lines + (buffer_lines(location) if sets_buffers(location) else [])
@@ -239,8 +247,7 @@ class Locations:
 
 
 def grpc_lines(tuning: Tuning) -> Iterator[str]:
-    """Yield the lines of a location whose app speaks gRPC: nginx has directives of their own for it."""
-    yield "include snippets/grpc.conf;"
+    """Yield the times of a location whose app speaks gRPC: nginx has directives of their own for it."""
     yield f"grpc_connect_timeout {tuning.connect_timeout};"
     yield f"grpc_read_timeout {tuning.read_timeout};"
     yield f"grpc_send_timeout {tuning.send_timeout};"

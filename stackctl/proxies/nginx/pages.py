@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from email.utils import format_datetime
 
 from stackctl.model.layout import CHALLENGES, MARKER_PATH
@@ -60,13 +60,16 @@ class OwnAnswers:
     untouched: tuple[str, ...] = _UNTOUCHED
 
 
-def own_answers(site: Site, variables: Variables, own: Directives) -> OwnAnswers:
-    """Return what is rendered for the pages and the maintenance of a site; ``own`` are the user's directives there."""
+def own_answers(site: Site, variables: Variables, own: Directives, headers: Sequence[str] = ()) -> OwnAnswers:
+    """Return what is rendered for the pages and the maintenance of a site; ``own`` are the user's directives there.
+
+    ``headers`` are lines for the headers of all its answers.
+    """
     maps = list(_maintenance_maps(site.maintenance, variables)) if site.maintenance else []
     jump = f"rewrite ^ {MAINTENANCE} last;"
     gate = [f"if ({maps[-1].name}) {{", f"    {jump}", "}"] if maps else [jump]
     lines = list(_error_lines(site.errors, intercepts=first(own, "proxy_intercept_errors") is None))
-    return OwnAnswers(maps, gate if site.maintenance else [], lines, _page_locations(site))
+    return OwnAnswers(maps, gate if site.maintenance else [], lines, _page_locations(site, tuple(headers)))
 
 
 def _maintenance_maps(maintenance: Maintenance, variables: Variables) -> Iterator[Map]:
@@ -124,12 +127,13 @@ class Shown:
     headers: tuple[str, ...] = ()
 
 
-def _page_locations(site: Site) -> str:
+def _page_locations(site: Site, headers: tuple[str, ...]) -> str:
     """Return the locations of the pages of a site, for each of its servers; empty if it has none."""
     pages = dict.fromkeys(page for _, page in site.errors.pages)
     found = [Shown(f"{PAGES}/{page.path}", page.content_type, file=_file(page)) for page in pages]
     if site.maintenance is not None:
         found = [*_maintenance(site, site.maintenance), *found]
+    found = [replace(one, headers=(*one.headers, *headers)) for one in found]
     return render("nginx/pages.j2", found=found) if found else ""
 
 

@@ -10,6 +10,7 @@ from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
 from stackctl.proxies.nginx.directives import text_of
+from stackctl.proxies.nginx.edge import edge_values, edge_variables
 from stackctl.proxies.nginx.health import SERVERS, program
 from stackctl.proxies.nginx.own import (
     buffer_lines,
@@ -18,6 +19,7 @@ from stackctl.proxies.nginx.own import (
     shared_header_lines,
 )
 from stackctl.proxies.nginx.pages import page_files, unknown_lines
+from stackctl.proxies.nginx.rates import uncounted
 from stackctl.proxies.nginx.snippets import (
     challenge,
     grpc_snippet,
@@ -46,7 +48,7 @@ def shared_files(
     early = tuple(one for one in own if one.name in BEFORE_MAPS)
     own = tuple(one for one in own if one not in early)
     names = sum(len(site.domains) for site in stack.sites)
-    variables = sum(map(most_variables, stack.sites))
+    variables = sum(most_variables(site) + edge_variables(site) for site in stack.sites)
     resolver_valid = _resolver_valid(stack)
     listens = https_listens(stack, able)
     streams = streams_snippets(stack, able, resolver_valid)
@@ -77,10 +79,11 @@ def shared_files(
         stores=needs_buffering(own),
         before_maps=text_of(early).splitlines(),
         left=SERVERS if any(stack.checked) else "",
+        **edge_values(stack.sites),
     )
     rendered = {
         "nginx.conf": giving_way(conf, own, 4),
-        "snippets/acme.conf": challenge(),
+        "snippets/acme.conf": challenge(uncounted(stack.sites)),
         "snippets/https.conf": render("nginx/snippets/https.conf.j2", listens=listens, default=False),
         "snippets/proxy.conf": proxy_snippet(),
         "snippets/removed.conf": removed_snippet(),

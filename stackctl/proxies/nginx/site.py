@@ -16,9 +16,10 @@ from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.layout import SITES
 from stackctl.proxies.nginx.locations import Locations, settings
 from stackctl.proxies.nginx.names import names_on_http
-from stackctl.proxies.nginx.own import Directives, can_protect_http, challenge_lines, header_lines, needs_buffering
+from stackctl.proxies.nginx.own import Directives, can_protect_http, challenge_lines, needs_buffering
 from stackctl.proxies.nginx.pages import own_answers
 from stackctl.proxies.nginx.quoting import any_of
+from stackctl.proxies.nginx.rates import uncounted
 from stackctl.proxies.nginx.snippets import challenge, own_directives, own_snippets
 from stackctl.proxies.proxy import Files, SiteTls
 from stackctl.templates import render
@@ -50,14 +51,14 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     able = Capabilities.of(version)
     snippets = own_snippets()
     own = [http, own_directives(custom, files), own_directives(location, files)]
-    extra = list(challenge_lines(own[1]))
+    extra = [*challenge_lines(own[1]), *uncounted([site])]
     grouped = group_names(site)
     checks = Checks.of(site, grouped, able, keepalive := _idle_connections(stack))
     targets = targets_of(site, checks.chosen, able)
     locations = Locations.of(site, targets, snippets, own, includes=location is not None)
     blocks = list(locations.all())
     names = names_on_http(stack, site, tls)
-    answers = own_answers(site, locations.variables, own[1])
+    answers = own_answers(site, locations.variables, own[1], locations.edge.page_lines())
     text = render(
         "nginx/site.conf.j2",
         name=site.name,
@@ -70,18 +71,18 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         keepalive=keepalive,
         http=names,
         certificates=tls.by_certificate(site),
-        settings=settings(site, own, stores=needs_buffering((*own[1], *own[2]))),
+        settings=settings(site, own, stores=needs_buffering((*own[1], *own[2]))) + locations.edge.server_lines(),
         answers=answers,
         custom=custom is not None,
         protected=can_protect_http(own[1]),
         challenge=challenge(extra, indent=4) if extra else "",
-        server_lines=header_lines(snippets, own[:1], own[1]),
         locations=[*blocks, answers.locations],
         maps=[*locations.maps(), *canary_maps(site, checks.chosen), *checks.maps, *answers.maps],
         jump=locations.rules.jump if locations.rules else "",
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)
-    copies, definitions = site_copies(around, {"custom": custom, "location": location}, own)
+    completed = locations.edge.completed({"custom": custom, "location": location})
+    copies, definitions = site_copies(around, completed, own)
     home = f"{SITES}/{site_file(site.name)}"
     found = {f"{home}.conf": (text + definitions).encode(), **checks.files, **cas}
     if names.to_https:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from stackctl.model.layout import CHALLENGES, WEBROOT
 from stackctl.proxies.nginx.directives import Directive, text_of
+from stackctl.proxies.nginx.edge import grpc_headers
 from stackctl.proxies.nginx.own import (
     Directives,
     Snippets,
@@ -45,8 +46,7 @@ def removed_snippet() -> str:
 
 def grpc_snippet() -> str:
     """Return ``snippets/grpc.conf``: the same headers for apps that speak gRPC, which is never upgraded."""
-    headers = (one for one in own_snippets().headers if one.arg not in {"Upgrade", "Connection"})
-    return text_of(Directive("grpc_set_header", one.args) for one in headers)
+    return text_of(grpc_headers(own_snippets()))
 
 
 def challenge(extra: Sequence[str] = (), *, indent: int = 0) -> str:

@@ -1,0 +1,31 @@
+"""Settings that a site or a route has of its own, or takes from what is around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stackctl.model.headers import Headers
+from stackctl.model.limits import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Settings of one site, or defaults of all.
+
+    Attributes:
+        buffering: whether bodies are stored where a side is slower.
+        rates: limits of requests in a time.
+        connections: how many requests of one client are answered at the same time; 0 for any number.
+        headers: what is set and removed in responses and in requests.
+        compress: whether text in responses is compressed, for clients that can read it.
+    """
+
+    body_size: str = "64m"
+    connect_timeout: str = "5s"
+    read_timeout: str = "300s"
+    send_timeout: str = "300s"
+    buffering: bool = False
+    rates: tuple[Rate, ...] = ()
+    connections: int = 0
+    headers: Headers = field(default_factory=Headers)
+    compress: bool = False

@@ -1,0 +1,124 @@
+"""nginx: headers that are set and removed, in each block that nginx would drop them from.
+
+nginx inherits ``add_header``, ``proxy_hide_header`` and ``proxy_set_header`` only into a block that has none of its
+own. So the lines of a site are in its servers, for locations of the user's, and again in each location that has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from stackctl.model.headers import PRESETS, Changes, Headers, Hsts
+from stackctl.model.routing import Site
+from stackctl.model.tuning import Tuning
+from stackctl.proxies.nginx.directives import Directive, named, text_of
+from stackctl.proxies.nginx.maps import Map
+from stackctl.proxies.nginx.own import Directives
+from stackctl.proxies.nginx.quoting import literal
+from stackctl.proxies.nginx.rates import RETRY_AFTER, is_limited
+from stackctl.proxies.nginx.variables import Variables
+
+_HSTS = "Strict-Transport-Security"
+
+
+class HeaderLines:
+    """The headers of a site's answers and requests, as lines of nginx.
+
+    Args:
+        own: the user's directives: around all servers, in this site's server, and in its location.
+        everywhere: headers of each answer of the proxy, with the variables that have their values.
+    """
+
+    def __init__(
+        self, site: Site, variables: Variables, own: Sequence[Directives], everywhere: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        self._site = site
+        self._variables = variables
+        self._own = own
+        self._everywhere = tuple(everywhere)
+        self._texts: dict[str, str] = {}
+
+    def added(self, tuning: Tuning, *, by_app: bool = True, beside: Directives = ()) -> list[str]:
+        """Return the lines that add response headers; ``beside`` are the user's own directives in the same block.
+
+        ``by_app`` is whether the answer may be an app's, whose own headers come before those of a preset.
+        """
+        users = _names((*self._own[1], *beside), "add_header")
+        lines = [f"add_header {name} {value} always;" for name, value in self._everywhere if name.lower() not in users]
+        if is_limited(tuning) and "retry-after" not in users:
+            lines.append(f"add_header Retry-After {RETRY_AFTER} always;")
+        headers = tuning.headers
+        for name, value in headers.defaults.items():
+            if name.lower() not in users:
+                shown = _default_variable(name, value) if by_app else literal(value)
+                lines.append(f"add_header {name} {shown} always;")
+        if headers.hsts is not None and _HSTS.lower() not in users:
+            lines.append(f"add_header {_HSTS} {_hsts_variable(headers.hsts)} always;")
+        for name, value in headers.response.set:
+            if name.lower() not in users:
+                lines.append(f"add_header {name} {self._text(value)} always;")
+        return lines
+
+    def hidden(self, tuning: Tuning, directive: str = "proxy_hide_header") -> list[str]:
+        """Return the lines that take headers out of an app's answer."""
+        headers = tuning.headers
+        names = [*headers.response.names, *([_HSTS] if headers.hsts is not None else [])]
+        return [f"{directive} {name};" for name in names]
+
+    def requested(self, tuning: Tuning, directive: str = "proxy_set_header", beside: Directives = ()) -> Directives:
+        """Return the request headers for the app; those that the user's own directives set are left to them."""
+        changes: Changes = tuning.headers.request.without(_names((*self._own[1], *beside), "proxy_set_header"))
+        made = [Directive(directive, (name, self._param(value))) for name, value in changes.set]
+        return (*made, *(Directive(directive, (name, "")) for name in changes.remove))
+
+    def _param(self, value: str) -> str:
+        """Return a value as :func:`~stackctl.proxies.nginx.directives.text_of` quotes it."""
+        return self._text(value)[1:-1]
+
+    def _text(self, value: str) -> str:
+        """Return a value as one parameter, which is the same one in each block."""
+        if value not in self._texts:
+            self._texts[value] = self._variables.text(value)
+        return self._texts[value]
+
+
+def _names(directives: Directives, name: str) -> frozenset[str]:
+    return frozenset(one.arg.lower() for one in named(directives, name))
+
+
+def header_variables(headers: Headers) -> int:
+    """Return how many variables the values of headers need at most: one with a dollar sign is cut into parts."""
+    pairs = (*headers.response.set, *headers.request.set)
+    return sum(1 + len(value) // 300 for _, value in pairs if "$" in value)
+
+
+# What all sites share
+
+
+def _default_variable(name: str, value: str) -> str:
+    words = f"{name}_{value}".lower()
+    return "$edge_" + "_".join(filter(None, "".join(char if char.isalnum() else " " for char in words).split()))
+
+
+def _hsts_variable(hsts: Hsts) -> str:
+    return f"$edge_hsts_{hsts.seconds}{'_subdomains' if hsts.subdomains else ''}{'_preload' if hsts.preload else ''}"
+
+
+def shared_header_maps(sites: Iterable[Site]) -> Iterator[Map]:
+    """Yield the maps of the ``http`` block: a preset's headers where the app sends none, and HSTS over HTTPS."""
+    found = {headers for site in sites for headers in _every(site) if headers != Headers()}
+    for name, value in sorted({pair for one in found if one.preset for pair in PRESETS[one.preset].items()}):
+        sent = f"$upstream_http_{name.lower().replace('-', '_')}"
+        yield Map(sent, _default_variable(name, value), (('""', literal(value)),))
+    for hsts in sorted({one.hsts for one in found if one.hsts is not None}, key=_hsts_variable):
+        yield Map("$https", _hsts_variable(hsts), (("on", literal(str(hsts))),))
+
+
+def _every(site: Site) -> Iterator[Headers]:
+    yield site.tuning.headers
+    yield from (route.tuning.headers for route in site.routes if route.tuning is not None)
+
+
+def lines_of(directives: Directives) -> list[str]:
+    """Return directives as lines."""
+    return text_of(directives).splitlines()
