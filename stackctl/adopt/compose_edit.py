@@ -178,7 +178,9 @@ def _passed_on(doc: Document, stream: ProposedStream, ports: Path) -> Document:
     port = stream.listen if isinstance(stream.listen, StreamPort) else None
     if port is not None and stream.inside != port.at.port:
         doc = _in_lines(doc, ports)
-        index = next((number for number, item in enumerate(doc.data(ports)) if _is_port(item, stream.inside, port)), None)
+        index = next(
+            (number for number, item in enumerate(doc.data(ports)) if _is_port(item, stream.inside, port)), None
+        )
         if index is None:
             raise InputError(
                 f"port {port} of {ports[1]} is published in a form that cannot be edited: in a range, or by a variable",

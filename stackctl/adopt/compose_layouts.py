@@ -47,7 +47,8 @@ def read_layout(project: Project, runs: Runs = lambda _service, _program: False)
     """
     services = list(project.services.values())
     proxy = project.with_role("proxy") or _only(
-        [one for one in services if _is_proxy(one)] or [one for one in services if _publishes(one) and runs(one, "nginx")],
+        [one for one in services if _is_proxy(one)]
+        or [one for one in services if _publishes(one) and runs(one, "nginx")],
         [one.name for one in services if not one.networks and _is_nginx(one)],
     )
     helpers = tuple(one for one in services if one is not proxy and _is_helper(one))

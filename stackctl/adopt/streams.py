@@ -70,7 +70,7 @@ class _Listen:
     transport: Transport
 
 
-class _NoEquivalent(Exception):  # noqa: N818  (not an error: it becomes a remark)
+class _NoEquivalent(Exception):
     """What ``x-stackctl.streams`` cannot say, and where it is."""
 
     def __init__(self, text: str, at: str) -> None:
@@ -113,11 +113,11 @@ class _Reading:
         passed = replace(passed, args=(constant,))
         allow = self._allowed(body)
         for listen in listens:
-            if passed.arg.startswith("$") or self._is_own(self._target(passed.arg, passed.at)):
+            if passed.arg.startswith("$") or self._is_own(self._target(passed.arg)):
                 self._by_name(listen, passed, body, allow)
             else:
                 _refuse_protocol(body)
-                self._by_port(listen, self._target(passed.arg, passed.at), body, allow)
+                self._by_port(listen, self._target(passed.arg), body, allow)
 
     # A port
 
@@ -173,18 +173,18 @@ class _Reading:
     def _ways(self, passed: Directive, body: Sequence[Directive]) -> Iterator[tuple[str, tuple[str, str]]]:
         """Yield where the connections for each name lead to, with the place; ``default`` is for all others."""
         if not passed.arg.startswith("$"):
-            yield "default", (self._target(passed.arg, passed.at), passed.at)
+            yield "default", (self._target(passed.arg), passed.at)
             return
         found = next((one for one in named(self.body, "map") if one.args[-1:] == (passed.arg,)), None)
         if found is None or found.arg != _NAME or first(body, "ssl_preread") is None:
             raise _NoEquivalent(f"'proxy_pass {passed.arg}' is chosen by something else than a name of TLS", passed.at)
         for one in found.inner:
             if one.name not in {"hostnames", "volatile"}:
-                yield one.name.lower(), (self._target(one.arg, one.at), one.at)
+                yield one.name.lower(), (self._target(one.arg), one.at)
 
     # Both
 
-    def _target(self, text: str, at: str) -> str:
+    def _target(self, text: str) -> str:
         """Return the address behind a name of a group."""
         group = self.groups.get(text)
         if group is None:

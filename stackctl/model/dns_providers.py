@@ -3,8 +3,8 @@
 The keys of the credentials are those that the sources on PyPI ask for (``_configure_credentials``), read in these
 releases: certbot's own 5.8.0; bunny 3.0.0, cloudns 0.7.0, desec 1.3.2, certbot-plugin-gandi 1.5.2, hetzner 4.0.0,
 hetzner-cloud 1.1.0, infomaniak 0.3.3, ionos 2024.11.9, netcup 2.1.0, vultr 1.1.0, multi 5.5.1.
-``multi:NAME`` is the provider NAME of the plugin ``certbot-dns-multi``, which has those of lego. The plugins for DuckDNS
-and Porkbun are not here: they find the record by the site's name and not by what it is an alias of; lego does.
+``multi:NAME`` is the provider NAME of the plugin ``certbot-dns-multi``, which has those of lego. The plugins for
+DuckDNS and Porkbun are not here: they find the record by the site's name and not by what it is an alias of; lego does.
 """
 
 from __future__ import annotations
