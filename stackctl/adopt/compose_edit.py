@@ -10,7 +10,9 @@ from stackctl.adopt.proposal import Proposal, ProposedSite, ProposedStream
 from stackctl.errors import InputError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.layout import CERTBOT_CONF
+from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
+from stackctl.model.routing import Server
 from stackctl.model.streams import StreamPort, Transport
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Proxy
@@ -46,6 +48,8 @@ def adopted(  # noqa: PLR0913  (one for each part of the new text)
         doc = edit.remove(doc, ("services", helper.name))
     for site in proposal.sites:
         doc = _routed(doc, site)
+    for route in proposal.routes:
+        doc = _with_route(doc, route.domains, route.server, path=route.path, strip=route.strip)
     for stream in proposal.streams:
         doc = _passed_on(doc, stream, ("services", str(layout.proxy.name), "ports"))
     return doc
@@ -210,13 +214,28 @@ def _routed(doc: Document, site: ProposedSite) -> Document:
     if site.lineage is not None and site.lineage != site.name:
         extra = {"certificate": site.lineage, **extra}
     lines = "".join(f"  {key}: {services.render_value(value)}\n" for key, value in extra.items())
-    service, port = site.server.service, site.server.endpoint.port
+    return _with_route(doc, site.domains, site.server, lines)
+
+
+def _with_route(  # noqa: PLR0913  (one for each key)
+    doc: Document,
+    domains: Sequence[Domain],
+    server: Server,
+    lines: str = "",
+    *,
+    path: PathMatch = EVERY_PATH,
+    strip: bool = False,
+) -> Document:
+    service, port = server.service, server.endpoint.port
     if service is not None and doc.entry(("services", service, KEY)) is None:
-        return edit.add_entry(doc, ("services", service), services.route_block(site.domains, port) + lines)
+        block = services.route_block(domains, port, path, strip=strip)
+        return edit.add_entry(doc, ("services", service), block + lines)
     block = services.outside_block(
-        [Domain(name) for name in site.domains],
-        upstream=None if service else str(site.server),
+        domains,
+        upstream=None if service else str(server),
         service=service,
         port=port if service else None,
+        path=path,
+        strip=strip,
     )
     return edit.add_item(doc, (KEY, "apps"), block + lines)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from stackctl.adopt.kept import KeptDirectives
 from stackctl.adopt.kept_files import OldFiles
 from stackctl.adopt.mapping import TUNING, tuning_of
 from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
-from stackctl.adopt.proposal import Handling, Proposal, ProposedSite, Remark
+from stackctl.adopt.proposal import Handling, Proposal, ProposedRoute, ProposedSite, Remark
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import merged
+from stackctl.adopt.virtual_paths import VirtualPath, route_remarks
 from stackctl.model.project import Project, Service
 from stackctl.model.routing import Server
 from stackctl.model.values import Domain
@@ -51,8 +52,8 @@ def read_variables(
     return reading.proposal()
 
 
-def hosts_of(service: Service) -> list[str]:
-    """Return the names in ``VIRTUAL_HOST``."""
+def virtual_hosts(service: Service) -> list[str]:
+    """Return the names in ``VIRTUAL_HOST``, patterns included."""
     return [text.strip() for text in service.environment.get("VIRTUAL_HOST", "").split(",") if text.strip()]
 
 
@@ -72,10 +73,11 @@ class _Reading:
         self.keeper = keeper
         self.sites: list[ProposedSite] = []
         self.paths: list[tuple[Domain, Directive, str]] = []
+        self.routes: list[tuple[ProposedRoute, VirtualPath]] = []
 
     def take(self, service: Service) -> None:
         """Add the site, or the path of one, that a service's variables define."""
-        hosts = hosts_of(service)
+        hosts = virtual_hosts(service)
         at = f"service {service.name}"
         if service.environment.get("VIRTUAL_HOST_MULTIPORTS"):
             self._remark(
@@ -94,11 +96,13 @@ class _Reading:
         self._leftover(service, at)
         port = service.environment.get("VIRTUAL_PORT", "")
         server = Server.of(service.name, int(port) if port.isdigit() else self.context.port_of(service))
-        path = service.environment.get("VIRTUAL_PATH") or "/"
-        if path == "/":
+        path = VirtualPath.of(service)
+        if path.text == "/":
             self._site(domains, server, service, at)
+        elif path.match is not None:
+            self.routes.append((ProposedRoute(domains, path.match, server, path.strip, at), path))
         else:
-            self._path(domains, server, path, service.environment.get("VIRTUAL_DEST") or "", at)
+            self._path(domains, server, path, at)
 
     def _site(self, domains: tuple[Domain, ...], server: Server, service: Service, at: str) -> None:
         taken = {name for site in self.sites for name in site.domains}
@@ -133,12 +137,12 @@ class _Reading:
     def _vhost(self, name: str) -> tuple[Directive, ...]:
         return tuple(one for one in self.context.vhosts.get(name, ()) if one.name != "#")
 
-    def _path(self, domains: tuple[Domain, ...], server: Server, path: str, rest: str, at: str) -> None:
+    def _path(self, domains: tuple[Domain, ...], server: Server, path: VirtualPath, at: str) -> None:
         """Add a location with its own upstream to a site."""
-        passed = Directive("proxy_pass", (f"http://{server}{rest}",), at)
+        passed = Directive("proxy_pass", (f"http://{server}{path.rest}",), at)
         headers = Directive("include", ("snippets/proxy.conf",), at)
         for name in domains:
-            self.paths.append((name, Directive("location", (path,), at, (headers, passed)), at))
+            self.paths.append((name, Directive("location", (path.text,), at, (headers, passed)), at))
 
     def _certificate(self, domains: tuple[Domain, ...], named: str | None) -> str | None:
         """Return the certificate nginx-proxy serves: a named one, the host's own, or that of a parent name."""
@@ -166,8 +170,10 @@ class _Reading:
             if kept_text([kept]) not in site.custom:
                 self.sites[self.sites.index(site)] = replace(site, custom=text)
                 self._remark(Handling.KEPT, f"{name}{location.arg}, as a location", at)
+        routes = [one for route, path in self.routes for one in self._routes(route, path)]
         tuning, http = read_settings(self.conf, self.keeper)
         return Proposal(
+            routes=tuple(routes),
             sites=tuple(replace(site, tuning=merged(site.tuning, tuning)) for site in self.sites),
             tuning=tuning,
             http="\n".join(part for part in (http, self.keeper.groups()) if part),
@@ -175,6 +181,23 @@ class _Reading:
             folders=self.keeper.files.folders,
             remarks=tuple(self.keeper.remarks),
         )
+
+    def _routes(self, route: ProposedRoute, path: VirtualPath) -> Iterator[ProposedRoute]:
+        """Yield a route for each site whose names it has."""
+        for site in self.sites:
+            names = tuple(name for name in route.domains if name in site.domains)
+            if names:
+                yield replace(route, domains=names)
+                self.keeper.remarks += route_remarks(names[0], path, (), route.at)
+            for name in site.domains if names else ():
+                if name not in names:
+                    text = f"{name}{path.text} is answered by {route.server} too: a path is for all names of a site"
+                    self._remark(Handling.CHANGED, text, route.at)
+        taken = {name for site in self.sites for name in site.domains}
+        for name in route.domains:
+            if name not in taken:
+                text = f"{name}{path.text}: no service has {name} without a path"
+                self._remark(Handling.UNSUPPORTED, text, route.at)
 
     def _remark(self, handling: Handling, text: str, at: str) -> None:
         self.keeper.remarks.append(Remark(handling, text, at))

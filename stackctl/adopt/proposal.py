@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stackctl.model.endpoints import Endpoint
+from stackctl.model.matching import PathMatch
 from stackctl.model.routing import Server
 from stackctl.model.streams import StreamPort
 from stackctl.model.values import Domain
@@ -77,6 +78,23 @@ class ProposedSite:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposedRoute:
+    """A path of a site that another service answers.
+
+    Attributes:
+        domains: names of the site.
+        strip: whether the app gets the path without ``path``.
+        at: ``file:line`` of its block or variable.
+    """
+
+    domains: tuple[Domain, ...]
+    path: PathMatch
+    server: Server
+    strip: bool = False
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProposedStream:
     """One server of ``stream`` that becomes an item of ``streams``.
 
@@ -105,6 +123,7 @@ class Proposal:
     """
 
     sites: tuple[ProposedSite, ...] = ()
+    routes: tuple[ProposedRoute, ...] = ()
     streams: tuple[ProposedStream, ...] = ()
     tuning: Mapping[str, str] = field(default_factory=dict)
     http: str = ""

@@ -216,6 +216,9 @@ services:
   api:
     image: api:1
     environment: ["VIRTUAL_HOST={A}", VIRTUAL_PATH=/api/, VIRTUAL_DEST=/, VIRTUAL_PORT=9000]
+  old:
+    image: old:1
+    environment: {{VIRTUAL_HOST: {A}, VIRTUAL_PATH: "~^/old"}}
   two:
     image: two:1
     environment: {{VIRTUAL_HOST: {B}, VIRTUAL_PORT: "3000", CERT_NAME: shared}}
@@ -242,13 +245,18 @@ def test_variables_are_read_as_nginx_proxy_reads_them() -> None:
     assert (one.domains, str(one.server), one.tuning) == ((A, f"www.{A}"), "one:8080", {"body-size": "2g"})
     assert one.imported == "/etc/nginx/certs/example.com.crt", "of a parent name"
     assert "add_header X-A b;" in one.custom
-    assert "location /api/ {\n    include snippets/proxy.conf;\n    proxy_pass http://kept_api_9000/;\n}" in one.custom
-    assert "server api:9000 resolve;" in proposal.http
+    [api] = proposal.routes
+    assert (api.domains, str(api.path), str(api.server), api.strip) == ((A,), "/api", "api:9000", True)
+    assert "location ~^/old {\n    include snippets/proxy.conf;\n    proxy_pass http://kept_old_8080;\n}" in one.custom
+    assert "server old:8080 resolve;" in proposal.http
     assert (two.domains, str(two.server), two.imported_key) == ((B,), "two:3000", "/etc/nginx/certs/shared.key")
     lost = [remark.text for remark in proposal.remarks_of(Handling.UNSUPPORTED)]
     assert [text.split(":")[0].split("/")[0] for text in lost] == [f"VIRTUAL_HOST *.{A}", B, "c.example.com"]
-    [changed] = proposal.remarks_of(Handling.CHANGED)
-    assert changed.text == "HTTPS_METHOD=noredirect no longer has an effect"
+    assert [remark.text for remark in proposal.remarks_of(Handling.CHANGED)] == [
+        "HTTPS_METHOD=noredirect no longer has an effect",
+        f"{A}/api/: the path is in front of what the app's redirects (Location) and cookies name",
+        f"www.{A}/api/ is answered by api:9000 too: a path is for all names of a site",
+    ]
     assert contact_in(there) == "ann@example.org"
 
 

@@ -107,6 +107,8 @@ class Adoption:
         if difference.what == "status" and not difference.probe.tls:
             change = f"{difference.new}, 308, by method, not with {difference.old}"
             return any(REDIRECTED in one.text and change in one.text for one in remarks)
+        if any(one.at == difference.probe.at and f"({difference.what})" in one.text.lower() for one in remarks):
+            return True
         known = difference.what in {"status", "body", "location"}
         return not known and any(difference.what in one.text.lower() for one in remarks)
 

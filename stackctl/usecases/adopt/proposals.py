@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from stackctl.adopt.kept_files import OldFiles, lineage_of
 from stackctl.adopt.nginx_conf import is_challenge
-from stackctl.adopt.nginx_proxy import VHOSTS, ProxyContext, hosts_of, read_variables
+from stackctl.adopt.nginx_proxy import VHOSTS, ProxyContext, read_variables, virtual_hosts
 from stackctl.adopt.proposal import Handling, Proposal, Remark
 from stackctl.adopt.reading import read_proposal
+from stackctl.adopt.virtual_paths import generated_routes
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.engine.adopt.foreign import Foreign
 from stackctl.engine.context import Context
@@ -33,12 +34,15 @@ def read_foreign(context: Context, project: Project, foreign: Foreign, *, resolv
     around = _around(context, foreign, project)
     if not foreign.files.in_force or not any(server.domains for server in conf.servers):
         return read_variables(conf, project, around, resolves=resolves, old=old)
-    generated = read_proposal(conf, project, certificates, resolves=resolves, old=old)
+    rest_of, routes = generated_routes(conf, project, around.port_of)
+    generated = routes.added(read_proposal(rest_of, project, certificates, resolves=resolves, old=old))
+    if generated is None:  # a server that is kept keeps its locations
+        generated = read_proposal(conf, project, certificates, resolves=resolves, old=old)
     there = {name for server in conf.servers for name in server.names}
     rest = {
         name: service
         for name, service in project.services.items()
-        if any(host.lower() not in there for host in hosts_of(service))
+        if any(host.lower() not in there for host in virtual_hosts(service))
     }
     if not rest:
         return generated
@@ -47,6 +51,7 @@ def read_foreign(context: Context, project: Project, foreign: Foreign, *, resolv
     )
     return Proposal(
         sites=(*generated.sites, *missing.sites),
+        routes=(*generated.routes, *missing.routes),
         tuning=generated.tuning,
         http="\n".join(filter(None, (generated.http, missing.http))),
         copies={**generated.copies, **missing.copies},
@@ -87,7 +92,7 @@ def _certificates(foreign: Foreign) -> dict[str, Certificate]:
 
 def _around(context: Context, foreign: Foreign, project: Project) -> ProxyContext:
     """Collect what nginx-proxy's variables refer to."""
-    hosts = {host for service in project.services.values() for host in hosts_of(service)}
+    hosts = {host for service in project.services.values() for host in virtual_hosts(service)}
     vhosts = {}
     for name in (*hosts, *(f"{host}_location" for host in hosts)):
         found = foreign.files.read(f"{VHOSTS}/{name}")

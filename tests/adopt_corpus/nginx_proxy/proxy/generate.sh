@@ -58,6 +58,12 @@ upstream shop.example.com {
     server $(address shop):8000;
     keepalive 2;
 }
+# shop.example.com/files/
+upstream shop.example.com-5a1c {
+    # Container: files
+    server $(address files):8000;
+    keepalive 2;
+}
 server {
     server_name shop.example.com www.shop.example.com;
     access_log /var/log/nginx/access.log vhost;
@@ -92,6 +98,10 @@ server {
     include /etc/nginx/vhost.d/default;
     location / {
         proxy_pass http://shop.example.com;
+        set \$upstream_keepalive true;
+    }
+    location /files/ {
+        proxy_pass http://shop.example.com-5a1c/;
         set \$upstream_keepalive true;
     }
 }
