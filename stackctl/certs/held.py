@@ -9,6 +9,7 @@ from stackctl.certs.copied import Pair, lineage_pair, stored_pair
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.certs.shelf import Shelf, Source, Stored, only_imported
 from stackctl.model.routing import Site
+from stackctl.model.second import second_of
 from stackctl.model.values import Domain
 
 
@@ -36,6 +37,8 @@ class Held:
         own: the site's own lineage, usable or not.
         stored: the certificate below ``data/certs`` for the site, whether it is served or not.
         others: the names that this certificate does not cover and another does, by that certificate.
+        second: the certificate with another kind of key that is served beside this one, to clients of that kind.
+        second_own: the lineage of it, usable or not.
     """
 
     site: Domain
@@ -46,6 +49,8 @@ class Held:
     own: Lineage | None = None
     stored: Stored | None = None
     others: tuple[Part, ...] = ()
+    second: Part | None = None
+    second_own: Lineage | None = None
 
     @property
     def real(self) -> bool:
@@ -56,7 +61,7 @@ class Held:
     def lineages(self) -> frozenset[str]:
         """The lineages that the site needs: its own, and those that it is served with."""
         served = {self.lineage, *(part.lineage for part in self.others)} - {None}
-        return frozenset({str(name) for name in served} | ({self.own.name} if self.own else set()))
+        return frozenset({str(name) for name in served} | {one.name for one in (self.own, self.second_own) if one})
 
     def of(self, name: str) -> Certificate | None:
         """Return the real certificate that is served for a name and covers it, or None."""
@@ -93,7 +98,27 @@ class Held:
 
 
 def held(site: Site, shelf: Shelf) -> Held:
-    """Return the certificates that ``site`` is served with.
+    """Return the certificates that ``site`` is served with: see :func:`_held`, and beside it one with another key."""
+    there = _held(site, shelf)
+    second = second_of(site)
+    own = None if second is None else shelf.own(second)
+    if second is None or own is None:
+        return there
+    part = _part_of(own, site.domains, shelf)
+    beside = part is not None and part.names == site.domains and _goes_beside(part, there)
+    return replace(there, second=part if beside else None, second_own=own)
+
+
+def _goes_beside(second: Part, first: Held) -> bool:
+    """Return whether a proxy can serve ``second`` beside ``first``: of two with one kind of key it shows the last."""
+    if first.certificate is None or not first.real or first.others:
+        return False
+    kinds = {one.key.partition("-")[0] for one in (first.certificate, second.certificate)}
+    return len(kinds) == 2 and "" not in kinds
+
+
+def _held(site: Site, shelf: Shelf) -> Held:
+    """Return the certificates that a site is served with, but for one with another kind of key.
 
     Each name has the first valid certificate that covers it: the imported one that the Compose file names, unless its
     fallback is due; the site's own lineage; that imported one after all; another lineage, one for all names that are

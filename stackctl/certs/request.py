@@ -20,6 +20,7 @@ class CertificateRequest:
         todo: what to do instead, if stackctl does not send it; else None.
         why_not: why it is not sent, if that is not why a certificate is wanted.
         dns: proves the names by DNS-01.
+        beside: it is a second certificate with another kind of key, beside the one that the site has.
     """
 
     lineage: str
@@ -33,6 +34,7 @@ class CertificateRequest:
     acme: Acme | None = None
     """How it is requested, if not as all others."""
     dns: bool = False
+    beside: bool = False
 
 
 def certonly(request: CertificateRequest, acme: Acme, account: str | None = None) -> list[str]:

@@ -13,6 +13,7 @@ from stackctl.certs.copied import Copy
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.certs.local_ca import LocalCa
+from stackctl.model.acme import is_second
 from stackctl.model.layout import site_of_file
 from stackctl.model.routing import Site
 from stackctl.wording import day, listed
@@ -131,8 +132,8 @@ class Shelf:
         """
         if site.local:
             return None
-        if site.certificate is not None:
-            return self.lineages.get(site.certificate)
+        if site.certificate is not None or site.is_second:
+            return self.lineages.get(site.lineage)
         exact = self._by_set.get(frozenset(site.domains), ())
         best = max(exact, key=lambda one: self._rank(one, site), default=None)
         return best or self.lineages.get(site.lineage)
@@ -158,6 +159,8 @@ class Shelf:
     def _by_set(self) -> Mapping[frozenset[str], Sequence[Lineage]]:
         found: dict[frozenset[str], list[Lineage]] = {}
         for one in self.lineages.values():
+            if is_second(one.name):
+                continue  # it has the same names as the first one
             certificate = one.certificate or one.repaired
             found.setdefault(frozenset(certificate.names if certificate else ()), []).append(one)
         return found

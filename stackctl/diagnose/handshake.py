@@ -20,6 +20,8 @@ def judge_handshake(name: str, owner: str | None, held: Held | None, reply: Repl
         return _no_certificate(held, reply, now)
     source = f"{held.source}, " if held is not None and kind_of(served, held) == "real" else ""
     text = f"{source}{_described(served, now)}, {_kind(served, held)}"
+    if held is not None and held.second is not None:
+        text += f"; clients without ECDSA get one with an RSA key, {held.second.certificate.days_left(now)} days left"
     todo = _todo(name, owner, served, held, now)
     if todo is not None:
         return Hop(HopKind.CERTIFICATE, Verdict.WRONG, f"{text}{_fault(name, served, now)}", None, todo)

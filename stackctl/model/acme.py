@@ -24,6 +24,16 @@ class KeyType(StrEnum):
     RSA = "rsa"
 
 
+def second_lineage(first: str, key: KeyType) -> str:
+    """Return the name of the lineage with a second certificate; no domain has an underscore there."""
+    return f"{first}_{key}"
+
+
+def is_second(lineage: str) -> bool:
+    """Return whether a lineage is called as those are that hold second certificates."""
+    return lineage.rpartition("_")[2] in {*KeyType}
+
+
 @dataclass(frozen=True, slots=True)
 class OwnIssuance:
     """How the certificate of one site is requested, where that is not as for all others; None is as for those.

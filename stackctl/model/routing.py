@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from stackctl.model.acme import OwnIssuance
+from stackctl.model.acme import KeyType, OwnIssuance, second_lineage
 from stackctl.model.balancing import Balance, HashKey, Sticky
 from stackctl.model.endpoints import Endpoint, Upstream
 from stackctl.model.health import ActiveCheck
@@ -219,6 +219,8 @@ class Site:
         maintenance: None while the site is served.
         local: whether the stack's own CA issues its certificate; ``dns`` whether its names are proved by DNS-01.
         issuance: how its certificate is requested, where that is not as for all sites.
+        second_key: the key of a second certificate, beside the first one; ``is_second`` is of the value that stands for
+            that one: see :func:`~stackctl.model.second.second_of`.
     """
 
     domains: tuple[Domain, ...]
@@ -233,6 +235,8 @@ class Site:
     issuance: OwnIssuance = field(default_factory=OwnIssuance)
     imported: Imported | None = None
     dns: bool = False
+    second_key: KeyType | None = None
+    is_second: bool = False
 
     @property
     def name(self) -> Domain:
@@ -242,7 +246,9 @@ class Site:
     @property
     def lineage(self) -> str:
         """The name of its certificate's lineage."""
-        return site_file(self.name) if self.local or self.certificate is None else self.certificate
+        first = site_file(self.name) if self.local or self.certificate is None else self.certificate
+        key = self.issuance.key_type
+        return second_lineage(first, key) if self.is_second and key is not None else first
 
     @property
     def aliases(self) -> tuple[Domain, ...]:

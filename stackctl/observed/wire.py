@@ -26,8 +26,13 @@ class Wire(Protocol):
     def generation(self, http: PortBinding) -> str | None:
         """Return the generation that the proxy at ``http`` answers with, or None."""
 
-    def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
-        """Return the certificate of a full handshake with each name, or None: a proof that the server has the key."""
+    def served(
+        self, https: PortBinding, names: Sequence[Domain], *, rsa: bool = False
+    ) -> dict[Domain, Certificate | None]:
+        """Return the certificate of a full handshake with each name, or None: a proof that the server has the key.
+
+        With ``rsa`` it is a client that can verify no other signatures, and speaks TLS 1.2.
+        """
 
     def offered(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """Return the same as :meth:`served` at a fifth of the cost, but without the proof of the key."""

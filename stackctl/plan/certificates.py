@@ -14,6 +14,11 @@ from stackctl.plan.operation import Operation
 from stackctl.wording import listed, moment
 
 
+def second_scope(site: str) -> Domain:
+    """Return the scope of a site's second certificate, without which the site is served all the same."""
+    return Domain(f"second:{site}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckNames(Operation):
     """Check that names resolve to this host, so that a request that is certain to fail is not sent to the CA.
@@ -42,6 +47,8 @@ class Issue(Operation):
 
     @property
     def text(self) -> str:
+        if self.request.beside:
+            return f"issue a second certificate for {listed(self.request.names)}, with another kind of key"
         under = [name for name in self.scopes if name not in self.request.names]
         users = f", which {listed(under)} {'use' if len(under) > 1 else 'uses'} too" if under else ""
         return f"issue a certificate for {listed(self.request.names)}{users}"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
+from stackctl.certs.copied import Pair
 from stackctl.certs.held import held
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource, source_of
@@ -13,6 +14,7 @@ from stackctl.model.routing import Backend, Server, Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.state import Observed
+from stackctl.plan.certificates import second_scope
 from stackctl.plan.operations import Publish, SharedWithout, StageFiles
 from stackctl.proxies.proxy import Files, Proxy, SiteTls
 from stackctl.proxies.redirects import leads_to
@@ -134,12 +136,17 @@ class ProxyFiles:
         if staged:
             yield Publish(cause="the proxy's files change")
 
-    def switch(self, issued: Mapping[Site, CertificateRequest]) -> Iterator[StageFiles | Publish]:
-        """Stage and publish what changes once the certificates of sites are issued, each by its request."""
+    def switch(
+        self, issued: Mapping[Site, CertificateRequest], seconds: Mapping[Site, CertificateRequest]
+    ) -> Iterator[StageFiles | Publish]:
+        """Stage and publish what changes once the certificates of sites are issued, each by its request.
+
+        ``seconds`` are second certificates beside those: a site is switched to its first one if the second one fails.
+        """
         owners = {name: site.name for site in issued for name in site.domains}
         targets = {site: leads_to(site, owners) for site in self._stack.sites}
         leading = [site for site, found in targets.items() if found]
-        sites = [*issued, *(site for site in leading if site not in issued)]
+        sites = list(dict.fromkeys([*issued, *leading, *seconds]))
         before = self._rendering.render(self._stack, sites, self._tls({}))
         wanted = self._rendering.render(self._stack, sites, self._tls(issued))
         # Redirects to a site change only once that site has its certificate, which may fail.
@@ -156,11 +163,18 @@ class ProxyFiles:
                 yield StageFiles(
                     files=files, leave_out=surplus, cause=cause, scope=site.name, needs_all=frozenset(targets[site])
                 )
+        both = self._rendering.render(self._stack, sites, self._tls(issued, seconds)) if seconds else wanted
+        for site in seconds:
+            files, surplus = _difference(both.sites[site.name], before.sites[site.name])
+            if both.sites[site.name] != wanted.sites[site.name]:
+                needed = frozenset({second_scope(site.name), *targets[site]})
+                cause = "its second certificate is issued"
+                yield StageFiles(files=files, leave_out=surplus, cause=cause, scope=site.name, needs_all=needed)
         files, surplus = _difference(wanted.shared, before.shared)
         cause = "certificates were issued"
         if files or surplus:
             yield StageFiles(files=files, leave_out=surplus, cause=cause, without=self._without(issued))
-        if wanted != before:
+        if both != before:
             yield Publish(cause=cause)
 
     def _without(self, issued: Mapping[Site, CertificateRequest]) -> SharedWithout:
@@ -177,12 +191,21 @@ class ProxyFiles:
 
         return without
 
-    def _tls(self, issued: Mapping[Site, CertificateRequest]) -> dict[Domain, SiteTls]:
-        """Return the certificate of every site: the current one, or the issued one."""
-        return self._current | {
-            site.name: issued_tls(site, source_of(self._sources, self._stack, site).pair(site, request))
+    def _tls(
+        self, issued: Mapping[Site, CertificateRequest], seconds: Mapping[Site, CertificateRequest] | None = None
+    ) -> dict[Domain, SiteTls]:
+        """Return the certificates of every site: the current ones, or the issued ones."""
+        found = self._current | {
+            site.name: replace(issued_tls(site, self._pair(site, request)), second=self._current[site.name].second)
             for site, request in issued.items()
         }
+        for site, request in (seconds or {}).items():
+            pair = self._pair(site, request)
+            found[site.name] = replace(found[site.name], second=(pair.chain, pair.key))
+        return found
+
+    def _pair(self, site: Site, request: CertificateRequest) -> Pair:
+        return source_of(self._sources, self._stack, site).pair(site, request)
 
 
 def _mentions(files: Files, server: Server) -> bool:

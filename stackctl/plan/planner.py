@@ -15,7 +15,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.streams import is_port
 from stackctl.observed.state import Observed
-from stackctl.plan.certificates import DeleteCertificate, Issue
+from stackctl.plan.certificates import DeleteCertificate, second_scope
 from stackctl.plan.contact import contact_operations
 from stackctl.plan.copies import StoreCredentials, copy_operations, dns_operations, fits, hook_operations, unused_copies
 from stackctl.plan.files import ProxyFiles
@@ -41,7 +41,7 @@ from stackctl.plan.operations import (
 )
 from stackctl.plan.removal import orphans, removal, removals
 from stackctl.plan.repair import repairs
-from stackctl.plan.requests import certificate_requests, name_checks
+from stackctl.plan.requests import certificate_requests, issued_by, name_checks
 from stackctl.plan.retire import RetireLineage
 from stackctl.plan.services import pull_image, scaled_to_zero, start_cause, start_proxy
 from stackctl.plan.settings import settings_operations
@@ -131,15 +131,9 @@ class _Planner:
             yield from contact_operations(self.stack, self.intent, self.observed)
         yield from name_checks(self.stack, self.intent, self.requests, self.sources)
         yield from self.requests
-        issued = {
-            site: request.request
-            for request in self.requests
-            if isinstance(request, Issue)
-            for site in self.stack.sites
-            if site.name in request.scopes
-        }
-        if issued:
-            yield from self._switch(issued)
+        issued, seconds = issued_by(self.stack, self.requests)
+        if issued or seconds:
+            yield from self._switch(issued, seconds)
         yield from self._clean_up(issued)
         if self.intent.write_last:
             yield from self._write()
@@ -266,12 +260,14 @@ class _Planner:
                     return f"{name} is not served with the certificate on disk"
         return None
 
-    def _switch(self, issued: Mapping[Site, CertificateRequest]) -> Iterator[Operation]:
+    def _switch(
+        self, issued: Mapping[Site, CertificateRequest], seconds: Mapping[Site, CertificateRequest]
+    ) -> Iterator[Operation]:
         """Switch the sites to their real certificates once these are issued."""
-        yield from self.files.switch(issued)
-        names = frozenset(site.name for site in issued)
-        yield ReloadProxy(cause="certificates were issued", needs_one=names)
-        for site in issued:
+        yield from self.files.switch(issued, seconds)
+        names = {site.name for site in issued} | {second_scope(site.name) for site in seconds}
+        yield ReloadProxy(cause="certificates were issued", needs_one=frozenset(names))
+        for site in {**issued, **seconds}:
             cause = "its certificate was issued"
             yield VerifySite(site=site, expect_real=True, cause=cause, scope=site.name, batch="issued")
 

@@ -10,6 +10,7 @@ from stackctl.certs.request import CertificateRequest
 from stackctl.model.dns_zones import provable
 from stackctl.model.layout import CLI_INI, renewal_file
 from stackctl.model.routing import Site
+from stackctl.model.second import with_seconds
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
@@ -41,9 +42,9 @@ def settings_operations(
         )
     for path in settings.unwanted_hooks(acme):
         yield DisableHook(path=path, cause="certbot runs it at renewals", scope=all_of_it, batch=_BATCH)
-    users = observed.shelf.sharing(stack.sites)
+    users = observed.shelf.sharing(with_seconds(stack.sites))
     done = set[str]()
-    for site in sites:
+    for site in with_seconds(sites):
         name = observed.shelf.name_of(site)
         lineage = observed.shelf.lineages.get(name)
         text = settings.renewals.get(name)
@@ -52,7 +53,7 @@ def settings_operations(
         acme = stack.acme_of(*users[name])
         done.add(name)
         content, changes = settings.renewal(lineage, acme, dns=provable(stack.dns, site))
-        others = tuple(one.name for one in users[name] if one != site)
+        others = tuple(one.name for one in users[name] if one.name != site.name)
         if not changes:
             continue
         names = tuple(Domain(name) for name in (lineage.certificate.names if lineage.certificate else ()))

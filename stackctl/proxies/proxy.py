@@ -74,6 +74,7 @@ class NamesTls:
     names: tuple[Domain, ...]
     certificate: str
     key: str
+    second: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +86,21 @@ class SiteTls:
         key: path of the key inside the proxy's container.
         trusted: the names of the site that a certificate covers; the others stay on HTTP.
         others: the names that have another certificate, for a while, each in one item.
+        second: the paths of the chain and the key of a certificate with another kind of key, for the same names; a
+            proxy shows each client the one that the client can verify.
     """
 
     certificate: str
     key: str
     trusted: frozenset[Domain]
     others: tuple[NamesTls, ...] = ()
+    second: tuple[str, str] | None = None
 
     def by_certificate(self, site: Site) -> tuple[NamesTls, ...]:
         """Return all names of ``site`` by their certificate, the main one first."""
         elsewhere = {name for one in self.others for name in one.names}
         names = tuple(name for name in site.domains if name not in elsewhere)
-        return (NamesTls(names, self.certificate, self.key), *self.others)
+        return (NamesTls(names, self.certificate, self.key, self.second), *self.others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ def site_tls(site: Site, held: Held) -> SiteTls:
     """Return how a site is served with the certificates it has; with a dummy none of its names is trusted."""
     trusted = frozenset(name for name in site.domains if held.of(name) is not None)
     others = tuple(NamesTls(part.names, part.pair.chain, part.pair.key) for part in held.others)
-    return SiteTls(held.pair.chain, held.pair.key, trusted, others)
+    second = (held.second.pair.chain, held.second.pair.key) if held.second else None
+    return SiteTls(held.pair.chain, held.pair.key, trusted, others, second)
 
 
 def issued_tls(site: Site, pair: Pair) -> SiteTls:

@@ -19,6 +19,7 @@ from stackctl.stackfile.answer_keys import MaintenanceKeys, UnknownKeys
 from stackctl.stackfile.certificates import certificate_of, split
 from stackctl.stackfile.dns_keys import DNS
 from stackctl.stackfile.document import Document, Path
+from stackctl.stackfile.key_types import first_key, second_key
 from stackctl.stackfile.keys import KEY, checked, decode
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys
 
@@ -90,6 +91,7 @@ def _with_keys(doc: Document, path: Path, site: Site, shared: ErrorPages) -> Sit
         errors=_errors(doc, path, keys.errors, replace(shared, intercept=intercept)),
         maintenance=None if keys.maintenance is None else _maintenance(doc, path, keys.maintenance),
         issuance=_issuance(doc, path, keys),
+        second_key=second_key(doc, path, keys.key_type),
         dns=keys.challenge == DNS,
     )
 
@@ -98,7 +100,7 @@ def _issuance(doc: Document, path: Path, keys: AppKeys | ServiceKeys) -> OwnIssu
     ca = keys.ca
     if ca is not None and ca != LOCAL:
         ca = checked(doc, (*path, "ca"), values.ca_directory, CA_NAMES.get(ca, ca))
-    kind = None if keys.key_type is None else KeyType(keys.key_type)
+    kind = None if keys.key_type is None else first_key(keys.key_type)
     if kind is KeyType.ECDSA and keys.rsa_key_size is not None:
         raise StackfileError(
             "'rsa-key-size' is for RSA keys", where=doc.where_of((*path, "rsa-key-size")), hint="write 'key-type: rsa'"

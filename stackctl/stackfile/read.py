@@ -19,6 +19,7 @@ from stackctl.stackfile.blocks import Block
 from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.dns import read_zones
 from stackctl.stackfile.document import Document
+from stackctl.stackfile.key_types import first_key, second_key
 from stackctl.stackfile.keys import KEY, checked, decode
 from stackctl.stackfile.schema import StackKeys
 from stackctl.stackfile.servers import with_services
@@ -94,7 +95,17 @@ def read_sites(doc: Document) -> tuple[Site, ...]:
 
 def _sites(doc: Document, top: StackKeys, defaults: Tuning, known: Collection[str] | None) -> tuple[Site, ...]:
     sites = with_answers(doc, top, sites_of(doc, top, defaults, known), defaults)
+    second = second_key(doc, (KEY,), top.key_type)
+    if second is not None:
+        sites = tuple(_with_second(site, first_key(top.key_type), second) for site in sites)
     return under_wildcards([replace(site, local=(site.issuance.ca or top.ca) == LOCAL) for site in sites])
+
+
+def _with_second(site: Site, first: KeyType, second: KeyType) -> Site:
+    """Return a site with both keys, unless it says of its own which it has."""
+    if site.issuance.key_type is not None:
+        return site
+    return replace(site, issuance=replace(site.issuance, key_type=first), second_key=second)
 
 
 def read_blocks(doc: Document) -> list[Block]:
@@ -135,7 +146,7 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
         agree_tos=top.agree_tos,
         bundle=top.ca_bundle,
         eab_kid=None if top.eab_kid is None else value_of("eab-kid", values.eab_kid, top.eab_kid),
-        key_type=KeyType(top.key_type),
+        key_type=first_key(top.key_type),
         key_size=top.rsa_key_size,
         profile=top.profile,
         concurrency=top.concurrency,

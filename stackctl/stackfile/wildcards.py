@@ -25,6 +25,6 @@ def _covered(site: Site, found: Sequence[Site | None]) -> Site:
     first = found[0]
     if _is_given(site) or first is None or first is site:
         return site
-    if any(one is not first for one in found) or site.issuance != first.issuance:
+    if any(one is not first for one in found) or (site.issuance, site.second_key) != (first.issuance, first.second_key):
         return site
     return replace(site, certificate=first.lineage, dns=True)

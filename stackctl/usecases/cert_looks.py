@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from stackctl.certs.copied import Pair, lineage_pair, stored_pair
-from stackctl.certs.held import Held, held
+from stackctl.certs.held import Held, Part, held
 from stackctl.certs.issuer.copies import LINEAGES, STORED
 from stackctl.certs.issuer.pair import PairFiles, parsed
 from stackctl.certs.lineage import Certificate, describe
@@ -97,12 +97,13 @@ class ShowReport:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The certificates on disk, what each site is to be served with, and what is served."""
+    """The certificates on disk, what each site is to be served with, and what is served; ``second`` to RSA clients."""
 
     shelf: Shelf
     sites: Sequence[Site]
     held: Mapping[Domain, Held]
     served: Mapping[Domain, Certificate | None]
+    second: Mapping[Domain, Certificate | None]
 
 
 def list_certificates(context: Context) -> Result[ListReport]:
@@ -182,7 +183,9 @@ def _look(context: Context) -> _Seen:
     there = {site.name: held(site, shelf) for site in stack.sites}
     names = list(dict.fromkeys(name for one in there.values() for name in one.witnesses))
     served = context.wire.offered(stack.proxy.https.at, names) if names else {}
-    return _Seen(shelf, stack.sites, there, served)
+    both = [name for name, one in there.items() if one.second]
+    second = context.wire.served(stack.proxy.https.at, both, rsa=True) if both else {}
+    return _Seen(shelf, stack.sites, there, served, second)
 
 
 def _rows(seen: _Seen) -> Iterator[CertificateRow]:
@@ -233,12 +236,18 @@ def _row(  # noqa: PLR0913  (what is known of a certificate)
         problem=problem,
     )
     shown = [seen.served.get(witness) for site in users for witness in _witnesses(seen.held[site], row.pair)]
+    beside = [site for site in users if any(part.pair == row.pair for part in _second(seen.held[site]))]
+    shown += [seen.second.get(site) for site in beside]
     served = all(one is not None and found is not None and found.fingerprint == one.fingerprint for found in shown)
     return replace(row, served=served if shown else None)
 
 
 def _pairs(there: Held) -> set[Pair]:
-    return {there.pair, *(part.pair for part in there.others)} if there.certificate else set()
+    return {there.pair, *(part.pair for part in (*there.others, *_second(there)))} if there.certificate else set()
+
+
+def _second(there: Held) -> tuple[Part, ...]:
+    return (there.second,) if there.second else ()
 
 
 def _witnesses(there: Held, pair: Pair) -> Iterator[Domain]:

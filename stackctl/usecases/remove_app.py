@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from stackctl.certs.copied import lineage_pair
 from stackctl.certs.held import Held, held, owned
+from stackctl.certs.shelf import Shelf, Source
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.deploying import CANARY_ROLE
@@ -13,6 +15,7 @@ from stackctl.model.layout import site_of_file
 from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.project import Service
 from stackctl.model.routing import Server, Site
+from stackctl.model.second import second_of
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.plan.retire import unused_lineages
@@ -165,7 +168,16 @@ def _certificates(context: Context, loaded: Loaded, domain: Domain, site: Site |
             field="delete_cert",
             hint=f"keep the certificate: 'stackctl remove-app {domain}'",
         )
-    return (own,) if own else ()
+    return tuple(filter(None, (own, _second(site, shelf) if site and lineage else None)))
+
+
+def _second(site: Site, shelf: Shelf) -> Held | None:
+    """Return the second certificate of a site, whether it can be served or not."""
+    second = second_of(site)
+    own = shelf.own(second) if second is not None else None
+    if own is None:
+        return None
+    return Held(site.name, Source.ACME, lineage_pair(own.name), own.certificate, own.name, own)
 
 
 def _users(loaded: Loaded, site: Site, blocks: Sequence[Block], removed: Collection[Placed]) -> dict[str, list[str]]:

@@ -80,6 +80,9 @@ def renew(  # noqa: PLR0913  (one parameter per option)
                 causes[site.name] = fault
         elif there.real and not there.borrowed and there.certificate and there.certificate.due(now):
             causes[site.name] = f"it is due: {there.certificate.days_left(now)} days left"
+        elif there.second is not None and there.second.certificate.due(now):
+            left = there.second.certificate.days_left(now)
+            causes[site.name] = f"its second certificate is due: {left} days left"
     loaded = load(context, doc, doc.text) if changed else None
     differing = _differing(loaded.stack, before) if loaded else {}
     causes = {**differing, **causes}

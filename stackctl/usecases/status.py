@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from stackctl.certs.held import held
+from stackctl.certs.held import Held, held
 from stackctl.certs.shelf import Source
 from stackctl.diagnose.check import found_wrong
 from stackctl.diagnose.handshake import kind_of
@@ -23,6 +23,7 @@ from stackctl.engine.probe.parked import parked_and_pinned
 from stackctl.engine.probe.workers import OldWorkers, old_workers
 from stackctl.model.matching import EVERY_PATH
 from stackctl.model.routing import Server, Site
+from stackctl.model.second import second_of
 from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Deployment
@@ -86,7 +87,7 @@ class SiteStatus:
         servers: those that the proxy asks all the time.
         source: where the certificate that it is to be served with comes from, such as ``acme`` or ``imported``.
         ending: that nothing renews its certificate, which is imported and ends soon or is of a local CA that lost its
-            key, and what to do; or None.
+            key, or that its second certificate is missing, and what to do; or None.
     """
 
     name: Domain = field(metadata=json_name("app"))
@@ -206,7 +207,7 @@ def status(context: Context) -> Result[StatusReport]:
                 parked=parked.get(site.name),
                 servers=tuple(map(_asked, asked.of(site.name))),
                 source=there.source,
-                ending=ending(site, there, now) or cannot_renew(site, shelf.local_ca),
+                ending=ending(site, there, now) or cannot_renew(site, shelf.local_ca) or _lacks_second(site, there),
             )
         )
     proxies = containers.of(stack.proxy.service)
@@ -221,6 +222,12 @@ def status(context: Context) -> Result[StatusReport]:
         deploying=tuple(sorted(pins)),
     )
     return Result("status", report)
+
+
+def _lacks_second(site: Site, there: Held) -> str | None:
+    if second_of(site) is None or there.second is not None:
+        return None
+    return f"it has no certificate with an {str(site.second_key).upper()} key: run 'stackctl up'"
 
 
 def _streams(

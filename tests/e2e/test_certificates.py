@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import APP_IMAGE, NOBODY, Stack, certbot, dns, sans
@@ -89,6 +91,34 @@ def test_one_site_gets_a_key_and_a_profile_of_its_own_at_once(shared: Stack) -> 
     shared.ok("up")
     shared.ok("renew", "--changed")
     assert shared.serial(name) == certificate.serial_number, "it is as the file says"
+
+
+def test_both_keys_are_served_each_to_its_clients_and_both_are_renewed(shared: Stack) -> None:
+    name = shared.add("both")
+    shared.ok("set", name, "key-type=[ecdsa, rsa]")
+    assert {name, f"{name}_rsa"} <= {*shared.lineages()}
+    first, second = _signed_with(shared, name, "ECDSA+SHA256"), _signed_with(shared, name, "RSA-PSS+SHA256")
+    assert isinstance(first.public_key(), ec.EllipticCurvePublicKey)
+    assert isinstance(second.public_key(), rsa.RSAPublicKey)
+    assert sans(first) == sans(second) == {name}
+    assert shared.serial(name) == first.serial_number, "an ordinary client gets the small one"
+    state = shared.state()
+    shared.ok("up")
+    assert shared.state() == state
+    shared.ok("doctor", name)
+
+    shared.ok("renew", "--force", name)
+
+    assert _signed_with(shared, name, "ECDSA+SHA256").serial_number != first.serial_number
+    assert _signed_with(shared, name, "RSA-PSS+SHA256").serial_number != second.serial_number
+    assert shared.trusted(name)
+
+
+def _signed_with(stack: Stack, name: str, signatures: str) -> x509.Certificate:
+    """What a client is shown that can verify only these signatures, over TLS 1.3."""
+    command = ["openssl", "s_client", "-connect", f"{stack.address}:443", "-servername", name, "-tls1_3"]
+    shown = subprocess.run([*command, "-sigalgs", signatures], input=b"", capture_output=True, check=True).stdout
+    return x509.load_pem_x509_certificate(shown[shown.index(b"-----BEGIN") :])
 
 
 def test_a_changed_address_reaches_the_ca(shared: Stack) -> None:

@@ -56,7 +56,7 @@ INSIDE = {
     "stackfile": (
         "composing shapes",
         "balance_keys certificate_keys dns_keys document header_keys health_keys imported_keys limit_keys stream_keys",
-        "answer_keys tuning_keys",
+        "answer_keys key_types tuning_keys",
         "schema",
         "keys",
         "certificates headers health limits matches servers",

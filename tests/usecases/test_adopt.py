@@ -169,7 +169,7 @@ def _answer(world: World) -> None:
     fake = world.fake
     shown = world.host.directory.lineage(ONE).certificate
     fake.responds = lambda _: True  # type: ignore[method-assign,assignment]
-    fake.served = lambda _, names: dict.fromkeys(names, shown)  # type: ignore[method-assign,assignment]
+    fake.served = lambda _at, names, **_: dict.fromkeys(names, shown)  # type: ignore[method-assign]
 
 
 def test_a_refused_configuration_leaves_everything_as_it_was(old: World) -> None:

@@ -57,7 +57,7 @@ class FakeCa:
 
 
 class FakeCertbot:
-    """certbot on the tree ``conf``; ``refusals`` maps names to the ACME problem types of their refusals."""
+    """certbot on the tree ``conf``; ``refusals`` has the ACME problem types of refused names and lineages."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class FakeCertbot:
     def run(self, lineage: str, argv: Sequence[str]) -> Iterator[str]:
         """Yield the issuer's events for one job; certbot renews a certificate in its last third."""
         domains = [argv[i + 1] for i, word in enumerate(argv) if word == "--domain"]
-        refused = next((name for name in domains if name in self._refusals), None)
+        refused = next((name for name in (*domains, lineage) if name in self._refusals), None)
         yield event("queued", lineage)
         yield event("started", lineage)
         conf = self._conf

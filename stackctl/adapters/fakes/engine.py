@@ -67,6 +67,7 @@ class FakeEngine(FakeServices):
         self.kill_after: int | None = None
         self.runs: dict[str, Run] = {}
         self.loaded: dict[str, Certificate] = {}
+        self.loaded_second: dict[str, Certificate] = {}
         self.loaded_generation: str | None = None
         self._mounts = FakeMounts(root)
 
@@ -259,6 +260,7 @@ class FakeEngine(FakeServices):
         tested = self.proxy_test(LIVE)
         if tested.code == 0:
             self.loaded = self.proxy.certificates(self.live, self._on_host)
+            self.loaded_second = self.proxy.second_certificates(self.live, self._on_host)
             self.loaded_generation = self.live.resolve().name
         return tested
 

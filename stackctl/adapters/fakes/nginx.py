@@ -68,13 +68,20 @@ class FakeNginx:
         return Output(1, "nginx: [alert] kill failed\n")
 
     def certificates(self, live: Path, on_host: OnHost) -> dict[str, Certificate]:
+        return self._loaded(live, on_host, 0)
+
+    def second_certificates(self, live: Path, on_host: OnHost) -> dict[str, Certificate]:
+        return self._loaded(live, on_host, 1)
+
+    def _loaded(self, live: Path, on_host: OnHost, number: int) -> dict[str, Certificate]:
+        """Return the certificate with this number of each name that has so many."""
         loaded: dict[str, Certificate] = {}
         for text in self._sites(live, "*.conf"):
             for server in _SERVER.findall(text):
-                path = re.search(r"ssl_certificate ([^;]+);", server)
+                paths = re.findall(r"ssl_certificate ([^;]+);", server)
                 names = _NAMES.search(server)
-                if path and names:
-                    leaf = read_certificate(on_host(path[1]).read_bytes())
+                if paths[number:] and names:
+                    leaf = read_certificate(on_host(paths[number]).read_bytes())
                     loaded = {**dict.fromkeys(names[1].split(), leaf), **loaded}
         return loaded
 

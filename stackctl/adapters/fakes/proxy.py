@@ -59,6 +59,9 @@ class FakeProxy(Protocol):
     def certificates(self, live: Path, on_host: OnHost) -> dict[str, Certificate]:
         """Return the certificate that each name is served with once ``live`` is loaded."""
 
+    def second_certificates(self, live: Path, on_host: OnHost) -> dict[str, Certificate]:
+        """Return the second certificate of each name that has two."""
+
     def redirected(self, live: Path) -> frozenset[str]:
         """Return the names that HTTP redirects."""
 

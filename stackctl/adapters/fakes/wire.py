@@ -25,6 +25,7 @@ class FakeWire:
     outside: set[tuple[str, int]]
     taken: dict[int, str]
     loaded: dict[str, Certificate]
+    loaded_second: dict[str, Certificate]
     loaded_generation: str | None
     runs: dict[str, Run]
     meanwhile: str | None = None
@@ -44,11 +45,14 @@ class FakeWire:
             return self.meanwhile
         return self.loaded_generation if self._proxy(HTTP_PORT, http) else None
 
-    def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
-        there = self.loaded if self._proxy(HTTPS_PORT, https) else {}
+    def served(
+        self, https: PortBinding, names: Sequence[Domain], *, rsa: bool = False
+    ) -> dict[Domain, Certificate | None]:
+        there = (self.loaded_second if rsa else self.loaded) if self._proxy(HTTPS_PORT, https) else {}
         return {name: there.get(name) or there.get(wildcard_of(name)) for name in names}
 
-    offered = served
+    def offered(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+        return self.served(https, names)
 
     def responds(self, http: PortBinding) -> bool:
         return self._proxy(HTTP_PORT, http)

@@ -50,6 +50,16 @@ class HostWire:
         return context
 
     @cached_property
+    def _rsa(self) -> ssl.SSLContext:
+        # Under TLS 1.3 the signatures are no part of the ciphers, and Python cannot choose them.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("aRSA")
+        return context
+
+    @cached_property
     def _hello(self) -> ssl.SSLContext:
         return glance.hello_context()
 
@@ -67,9 +77,12 @@ class HostWire:
             connection.close()
         return body.decode("ascii", "replace").strip() if response.status == http.HTTPStatus.OK else None
 
-    def served(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
+    def served(
+        self, https: PortBinding, names: Sequence[Domain], *, rsa: bool = False
+    ) -> dict[Domain, Certificate | None]:
         """See :meth:`Wire.served`."""
-        return _of_each(names, lambda name, deadline: self._handshake(https, name, deadline))
+        context = self._rsa if rsa else self._context
+        return _of_each(names, lambda name, deadline: self._handshake(https, name, deadline, context))
 
     def offered(self, https: PortBinding, names: Sequence[Domain]) -> dict[Domain, Certificate | None]:
         """See :meth:`Wire.offered`."""
@@ -80,13 +93,15 @@ class HostWire:
             leaf = glance.offered(self._hello, https.probe, sample(name), deadline)
             return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
         except glance.Unclear:
-            return self._handshake(https, name, deadline)
+            return self._handshake(https, name, deadline, self._context)
         except (OSError, ValueError):
             return None
 
-    def _handshake(self, https: PortBinding, name: Domain, deadline: Deadline) -> Certificate | None:
+    def _handshake(
+        self, https: PortBinding, name: Domain, deadline: Deadline, context: ssl.SSLContext
+    ) -> Certificate | None:
         try:
-            with secured(connected(*https.probe, deadline), self._context, sample(name)) as secure:
+            with secured(connected(*https.probe, deadline), context, sample(name)) as secure:
                 leaf = secure.getpeercert(binary_form=True)
             return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
         except (OSError, ValueError):

@@ -13,7 +13,7 @@ from stackctl.engine.waiting import wait_for
 from stackctl.errors import NotServed, StackctlError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.fields import Request
-from stackctl.model.stack import Stack
+from stackctl.model.stack import Stack, TlsPolicy
 from stackctl.model.values import Domain
 from stackctl.plan.operations import VerifySite
 
@@ -72,7 +72,38 @@ def sites_are_served(context: Context, stack: Stack, operations: Sequence[Verify
         return None if waiting else True
 
     wait_for(look, SITE_SECONDS)
-    return [_verdict(expected[operation.site.name], waiting, https) for operation in operations]
+    late = _seconds_not_served(context, stack, operations, shelf)
+    return [
+        late.get(operation.site.name) or _verdict(expected[operation.site.name], waiting, https)
+        for operation in operations
+    ]
+
+
+def _seconds_not_served(
+    context: Context, stack: Stack, operations: Sequence[VerifySite], shelf: Shelf
+) -> Mapping[Domain, StackctlError]:
+    """Wait until clients of the other kind see the second certificates; return the errors of the sites by name.
+
+    A proxy that speaks TLS 1.3 only cannot be asked for one.
+    """
+    both = [one.site for one in operations if one.expect_real and one.site.second_key]
+    there = {site.name: held(site, shelf).second for site in both}
+    waiting = {name: one.certificate for name, one in there.items() if one is not None}
+    if not waiting or stack.tls is TlsPolicy.MODERN:
+        return {}
+
+    def look() -> bool | None:
+        for name, served in context.wire.served(stack.proxy.https.at, sorted(waiting), rsa=True).items():
+            if served is not None and served.fingerprint == waiting[name].fingerprint:
+                del waiting[name]
+        return None if waiting else True
+
+    wait_for(look, SITE_SECONDS)
+    at = stack.proxy.https.at
+    return {
+        name: NotServed(f"{at} does not serve {name} with its second certificate", hint="run 'stackctl up' again")
+        for name in waiting
+    }
 
 
 def _expected(operation: VerifySite, shelf: Shelf) -> Mapping[Domain, Certificate | None]:

@@ -17,6 +17,7 @@ from stackctl.diagnose.certificates import CertificateFacts, KeyFile
 from stackctl.diagnose.copies import CopyFacts
 from stackctl.diagnose.imported import ImportFacts
 from stackctl.diagnose.renewal import RenewalFacts
+from stackctl.diagnose.second import SecondFacts
 from stackctl.engine.context import Context
 from stackctl.engine.probe.cdn import cdn_of_name
 from stackctl.model.dns_zones import provable
@@ -25,7 +26,8 @@ from stackctl.model.layout import (
     lineage_files,
 )
 from stackctl.model.routing import Site
-from stackctl.model.stack import Stack
+from stackctl.model.second import second_of
+from stackctl.model.stack import Stack, TlsPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class SiteFacts:
     certificate: CertificateFacts
     copy: CopyFacts
     renewal: RenewalFacts | None
+    second: SecondFacts | None = None
 
 
 def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy_up: bool) -> list[SiteFacts]:
@@ -45,6 +48,9 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
     tree = context.directory.certbot_tree()
     accounts, shelf = tree.accounts(), context.directory.shelf(names, now, tree)
     refused = context.directory.refused_copies()
+    both = [site.name for site in sites if second_of(site) is not None]
+    visible = proxy_up and stack.tls is not TlsPolicy.MODERN
+    seconds = context.wire.served(stack.proxy.https.at, both, rsa=True) if both and visible else {}
     settings, sharing = tree.settings(stack.acme.directory, stack.other_cas), shelf.sharing(stack.sites)
     found = []
     for site in sites:
@@ -70,7 +76,10 @@ def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy
             facts = replace(facts, changes=tuple(changes))
         if facts is not None and chain_fault(chain or b"", certificate.chain) is not None:
             facts = replace(facts, fault=None)  # the check of the chain says so
-        found.append(SiteFacts(certificate, _copy(context.directory, site, there, shelf, refused), facts))
+        second = None
+        if site.second_key is not None and second_of(site) is not None:
+            second = SecondFacts(site.name, site.second_key, there, seconds.get(site.name), visible, now)
+        found.append(SiteFacts(certificate, _copy(context.directory, site, there, shelf, refused), facts, second))
     return found
 
 

@@ -12,6 +12,7 @@ from stackctl.certs.shelf import only_imported
 from stackctl.diagnose.loop import LoopFacts
 from stackctl.engine.context import Context
 from stackctl.model.layout import CHECKED, CLI_INI, FAILED, INTERVAL, SUCCEEDED, Place, lineage_file, renewal_file
+from stackctl.model.second import with_seconds
 from stackctl.model.stack import Stack
 from stackctl.observed.containers import Deployment
 from stackctl.times import read_seconds
@@ -37,7 +38,7 @@ def loop(context: Context, stack: Stack, containers: Deployment) -> LoopFacts:
         failure=failure,
         digests=_digests(context, failure) if failure else {},
         states=_states(context, failure) if failure else {},
-        used=frozenset(site.lineage for site in stack.sites if not only_imported(site)),
+        used=frozenset(site.lineage for site in with_seconds(stack.sites) if not only_imported(site)),
     )
 
 

@@ -15,6 +15,7 @@ from stackctl.diagnose import settings as judged_settings
 from stackctl.diagnose.check import Check, found_wrong, skipped, unknown
 from stackctl.diagnose.health import judge_asking
 from stackctl.diagnose.maintenance import judge_maintenance
+from stackctl.diagnose.second import judge_second
 from stackctl.engine.probe import apps as probe_apps
 from stackctl.engine.probe import certificates as probe_certificates
 from stackctl.engine.probe import health as probe_health
@@ -160,6 +161,8 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
         waits = found_wrong([copy], [judged_copies.COPY])
         yield from skipped([wire.name], "the proxy has no copy of it", site.name) if waits else [wire]
         yield from _renewal_checks(site, one)
+        if one.second is not None:
+            yield judge_second(one.second)
 
 
 def _renewal_checks(site: Site, one: probe_certificates.SiteFacts) -> Iterator[Check]:

@@ -61,6 +61,9 @@ class FakeToy:
         """Fail to reload."""
         return Output(4, "toyctl: the socket is closed\n")
 
+    def second_certificates(self, live: Path, on_host: OnHost) -> dict[str, Certificate]:  # noqa: ARG002  (it has none)
+        return {}
+
     def certificates(self, live: Path, on_host: OnHost) -> dict[str, Certificate]:
         """Return the certificate of each host."""
         leaves = {site: read_certificate(on_host(path).read_bytes()) for site, path, _ in _words(live / CERTS)}
