@@ -1,10 +1,15 @@
-"""Formats ``--help``: plain option lists and grouped commands, independent of Typer's version."""
+"""Formats ``--help``: plain option lists and grouped commands, independent of Typer's version.
+
+A command's module is imported when the command is typed: to import all of them takes as long as the rest of ``--help``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
+import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 
@@ -26,8 +31,37 @@ class Command(TyperCommand):
         _write(formatter, "Options", _rows(self.get_params(ctx), "option"))
 
 
+class Listed(TyperCommand):
+    """What is known of a command before its module is imported: what a list of commands shows.
+
+    ``load`` imports the module, and returns the function that is the command.
+    """
+
+    def __init__(self, name: str, panel: str, words: str, load: Callable[[], Callable[..., None]]) -> None:
+        super().__init__(name, help=words, rich_help_panel=panel)
+        self.load = load
+
+    @cached_property
+    def command(self) -> Any:  # noqa: ANN401  (Typer brings its own copy of click)
+        """The command itself."""
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        alone.command(self.name, cls=Command, rich_help_panel=self.rich_help_panel)(self.load())
+        return typer.main.get_command(alone)
+
+
 class Commands(TyperGroup):
     """The program, whose help lists the commands in groups."""
+
+    listed: tuple[Listed, ...] = ()
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401  (the same)
+        super().__init__(**settings)
+        self.commands = {**{str(one.name): one for one in self.listed}, **self.commands}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  (the same)
+        """Return the command that ``args`` begin with, with its name and the other words."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.command if isinstance(command, Listed) else command, rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  (the same)
         """Write the options of the program and its commands."""
@@ -47,6 +81,11 @@ class Servers(Commands):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  (the same)
         """Return the command that ``args`` begin with; no command has a dot in its name."""
         return super().resolve_command(ctx, ["show", *args] if args and "." in args[0] else args)
+
+
+def listing(kind: type[Commands], commands: Iterable[Listed]) -> type[Commands]:
+    """Return the class of a group of ``kind`` with ``commands``, as Typer makes the group itself."""
+    return type(kind.__name__, (kind,), {"listed": tuple(commands)})
 
 
 def unbracketed(metavar: str) -> str:

@@ -2,51 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from stackctl import __version__
-from stackctl.cli.commands import (
-    add_app,
-    add_redirect,
-    add_stream,
-    adopt,
-    backup,
-    canary,
-    cert,
-    cert_export,
-    cert_import,
-    config,
-    deploy,
-    dns,
-    doctor,
-    down,
-    edit,
-    explain,
-    history,
-    init,
-    logs,
-    maintenance,
-    plan,
-    remove_app,
-    renew,
-    restore,
-    rollback,
-    schema,
-    servers,
-    set_keys,
-    status,
-    trust,
-    up,
-)
-from stackctl.cli.help import Command, Commands, Servers
+from stackctl.cli.help import Commands, Listed, Servers, listing
+
+_COMMANDS = {
+    "Running": {
+        "init": ("init.init", "Create a stack in this directory, and start its proxy."),
+        "adopt": ("adopt.adopt", "Adopt a running stack that another tool made."),
+        "up": ("up.up", "Apply the Compose file, after an edit or a crash."),
+        "deploy": ("deploy.deploy", "Deploy a new version of a service, and lose no request."),
+        "promote": ("canary.promote", "Deploy the image of a canary to its service; the canary ends."),
+        "abort": ("canary.abort", "End a canary: all clients get the service as it is."),
+        "down": ("down.down", "Stop the stack; keep certificates, volumes and files."),
+        "backup": ("backup.backup", "Write one archive of everything that cannot be recreated."),
+        "restore": ("restore.restore", "Restore a stack and its certificates from a backup."),
+    },
+    "Sites": {
+        "add-app": ("add_app.add_app", "Add a site, or an app for a path of one, and verify it."),
+        "add-redirect": ("add_redirect.add_redirect", "Redirect a domain, with a certificate of its own, in one hop."),
+        "remove-app": ("remove_app.remove_app", "Remove a site, or one path of it: its route, then its service."),
+        "add-stream": ("add_stream.add_stream", "Pass a port on without HTTP, or the TLS connections for a name."),
+        "remove-stream": ("add_stream.remove_stream", "Remove a stream and its published port."),
+        "set": ("set_keys.set_keys", "Set keys of a site in the Compose file, and apply them."),
+        "unset": ("set_keys.unset_keys", "Remove keys of a site: their defaults apply again."),
+        "edit": ("edit.edit", "Edit the Compose file, review the plan and confirm it."),
+        "maintenance on": ("maintenance.on", "Answer every request of a site with 503."),
+        "maintenance off": ("maintenance.off", "Serve a site again."),
+    },
+    "Certificates": {
+        "renew": ("renew.renew", "Renew the certificates that are due."),
+        "trust": ("trust.trust", "Let this host and its browsers trust the stack's local CA."),
+        "untrust": ("trust.untrust", "Undo 'trust'."),
+        "dns add": (
+            "dns.add",
+            "Add a zone, and store the credentials of its provider: from the terminal, or from standard input.",
+        ),
+        "dns test": (
+            "dns.check",
+            "Write a test record with the stored credentials, see it at all name servers, and delete it.",
+        ),
+        "dns list": ("dns.list_zones", "Show the zones, with the sites whose names are proved by each."),
+        "dns remove": ("dns.remove", "Remove a zone that proves no site, and its credentials."),
+        "cert list": (
+            "cert.list_",
+            "List every certificate: names, issuer, source, days left, whether the proxy serves it, and who uses it.",
+        ),
+        "cert show": ("cert.show", "Show one certificate: serial, key, chain, who accepts it, and where it is served."),
+        "cert import": (
+            "cert_import.import_",
+            "Serve a site with a certificate of your own; the same command with newer files replaces it.",
+        ),
+        "cert export": (
+            "cert_export.export",
+            "Write a certificate with its key for other software, such as a mail server; only its owner can read it.",
+        ),
+        "cert remove": (
+            "cert.remove",
+            "Delete an imported certificate with its key; its sites are served with it until they have another one.",
+        ),
+        "cert retire": (
+            "cert.retire",
+            "Delete a certificate that no site uses, with its key, so that it is not renewed any more.",
+        ),
+    },
+    "Changes": {
+        "plan": ("plan.plan", "Show what 'up' would do and why, with a diff of each file."),
+        "history": ("history.history", "List the recorded states of the stack, and what changed."),
+        "rollback": ("rollback.rollback", "Roll back to an earlier state, by the same steps as any change."),
+    },
+    "Looking": {
+        "status": ("status.status", "Show each site: upstream, certificate, what is served."),
+        "logs": ("logs.logs", "Show the logs of the proxy and the apps."),
+        "doctor": ("doctor.doctor", "Find out why a site or a certificate fails."),
+        "explain": ("explain.explain", "Trace one request to its app; name the hop that fails."),
+        "config": ("config.config", "Print the proxy configuration of one site."),
+        "schema": ("schema.schema", "Print the JSON Schema of x-stackctl for editors."),
+        "servers show": ("servers.show", "Show the servers of a site: state, weight, last error."),
+        "servers drain": (
+            "servers.drain",
+            "Give a server no new clients; with 'sticky', those that have its cookie stay.",
+        ),
+        "servers enable": ("servers.enable", "Let a drained server have clients again."),
+        "servers weight": ("servers.weight", "Change a server's share of the requests."),
+    },
+}
+"""The commands by panel of ``--help``: each with its function in ``commands``, and the first sentence of its help."""
+
+_GROUPS = {
+    "maintenance": "Answer a site's requests with 503 for a while.",
+    "servers": "Show the servers of a site, and drain one of them.",
+    "dns": "Prove names by DNS-01, as wildcards need.",
+    "cert": "Look at certificates; import, export and delete them.",
+}
+"""The help of each group: the commands that begin with the same word."""
+
+
+def _listed(group: str) -> Iterator[Listed]:
+    """Return the commands of a group; those of no group for an empty name."""
+    for panel, commands in _COMMANDS.items():
+        for name, (function, words) in commands.items():
+            first, _, last = name.rpartition(" ")
+            if first == group:
+                yield Listed(last, panel, words, partial(_load, function))
+
+
+def _load(path: str) -> Callable[..., None]:
+    module, _, name = path.rpartition(".")
+    function: Callable[..., None] = getattr(import_module(f"stackctl.cli.commands.{module}"), name)
+    return function
+
 
 app = typer.Typer(
     name="stackctl",
-    cls=Commands,
+    cls=listing(Commands, _listed("")),
     help="Any number of web apps on one Docker host behind one TLS proxy; certificates renew themselves.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -83,92 +159,20 @@ def _root(
     """Apply the options of the program."""
     if directory is not None:
         chosen = {"directory": str(directory)}
-        ctx.default_map = {name: chosen for names in _COMMANDS.values() for name in names} | {
-            group: dict.fromkeys(names, chosen) for group, (_, _, names) in _GROUPS.items()
-        }
+        # Those of a group are below its name.
+        groups: dict[str, Any] = {word: {str(one.name): chosen for one in _listed(word)} for word in _GROUPS}
+        ctx.default_map = {str(one.name): chosen for one in _listed("")} | groups
 
 
-_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
-    "Running": {
-        "init": init.init,
-        "adopt": adopt.adopt,
-        "up": up.up,
-        "deploy": deploy.deploy,
-        "promote": canary.promote,
-        "abort": canary.abort,
-        "down": down.down,
-        "backup": backup.backup,
-        "restore": restore.restore,
-    },
-    "Sites": {
-        "add-app": add_app.add_app,
-        "add-redirect": add_redirect.add_redirect,
-        "remove-app": remove_app.remove_app,
-        "add-stream": add_stream.add_stream,
-        "remove-stream": add_stream.remove_stream,
-        "set": set_keys.set_keys,
-        "unset": set_keys.unset_keys,
-        "edit": edit.edit,
-    },
-    "Certificates": {
-        "renew": renew.renew,
-        "trust": trust.trust,
-        "untrust": trust.untrust,
-    },
-    "Changes": {
-        "plan": plan.plan,
-        "history": history.history,
-        "rollback": rollback.rollback,
-    },
-    "Looking": {
-        "status": status.status,
-        "logs": logs.logs,
-        "doctor": doctor.doctor,
-        "explain": explain.explain,
-        "config": config.config,
-        "schema": schema.schema,
-    },
-}
-"""The commands, by group of ``--help``."""
-
-_GROUPS: dict[str, tuple[str, str, dict[str, Callable[..., None]]]] = {
-    "maintenance": (
-        "Sites",
-        "Answer a site's requests with 503 for a while.",
-        {"on": maintenance.on, "off": maintenance.off},
-    ),
-    "servers": (
-        "Looking",
-        "Show the servers of a site, and drain one of them.",
-        {"show": servers.show, "drain": servers.drain, "enable": servers.enable, "weight": servers.weight},
-    ),
-    "dns": (
-        "Certificates",
-        "Prove names by DNS-01, as wildcards need.",
-        {"add": dns.add, "test": dns.check, "list": dns.list_zones, "remove": dns.remove},
-    ),
-    "cert": (
-        "Certificates",
-        "Look at certificates; import, export and delete them.",
-        {
-            "list": cert.list_,
-            "show": cert.show,
-            "import": cert_import.import_,
-            "export": cert_export.export,
-            "remove": cert.remove,
-            "retire": cert.retire,
-        },
-    ),
-}
-"""The commands that consist of two words, by the first, each with its group and its help."""
-
-for _word, (_panel, _help, _verbs) in _GROUPS.items():
-    _kind = Servers if _word == "servers" else Commands
-    _typer = typer.Typer(cls=_kind, help=_help, no_args_is_help=True, rich_markup_mode=None)
-    for _name, _command in _verbs.items():
-        _typer.command(_name, cls=Command, rich_help_panel=_panel)(_command)
-    app.add_typer(_typer, name=_word, rich_help_panel=_panel)
-
-for _group, _commands in _COMMANDS.items():
-    for _name, _command in _commands.items():
-        app.command(_name, cls=Command, rich_help_panel=_group)(_command)
+for _word, _words in _GROUPS.items():
+    _verbs = tuple(_listed(_word))
+    app.add_typer(
+        typer.Typer(
+            cls=listing(Servers if _word == "servers" else Commands, _verbs),
+            help=_words,
+            no_args_is_help=True,
+            rich_markup_mode=None,
+        ),
+        name=_word,
+        rich_help_panel=_verbs[0].rich_help_panel,
+    )

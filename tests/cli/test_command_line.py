@@ -100,6 +100,8 @@ def test_every_shell_completes_domains(stack: Path) -> None:
         (["rollback", ""], {"12", "7"}),
         (["renew", "--force", "api"], {"api.example.com"}),
         (["explain", "ex"], {"example.com"}),
+        (["se"], {"set", "servers"}),
+        (["dns", "l"], {"list"}),
     ],
 )
 def test_what_is_completed(stack: Path, words: list[str], expected: set[str]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from stackctl import __version__
 from stackctl.adapters.fakes.certbot import FakeCa
 from stackctl.adapters.net.resolver import parse_resolver
+from stackctl.cli import commands
 from stackctl.cli.main import app
 from stackctl.cli.views.plan import show_plan
 from stackctl.errors import InputError
@@ -24,6 +26,7 @@ from stackctl.plan.operation import Plan
 from stackctl.plan.operations import Publish
 from stackctl.usecases.result import Result
 from tests.cli.conftest import Cli
+from tests.docs.commands import listed
 from tests.offenders import no_offenders
 
 COMMANDS = [
@@ -54,7 +57,33 @@ def test_the_list_of_commands_is_not_cut_in_a_usual_terminal() -> None:
 
 
 def test_every_command_is_known() -> None:
-    assert {command.name for command in app.registered_commands} >= set(COMMANDS)
+    assert set(listed()) >= set(COMMANDS)
+
+
+def test_the_lists_of_commands_say_what_the_commands_say() -> None:
+    for name, one in listed().items():
+        assert one.get_short_help_str(80) == one.command.get_short_help_str(80), name
+        assert one.rich_help_panel == one.command.rich_help_panel, name
+        assert one.name == one.command.name == name.rpartition(" ")[2], name
+
+
+def test_every_module_of_a_command_is_listed() -> None:
+    modules = {one.load().__module__.rpartition(".")[2] for one in listed().values()}
+    assert modules == {module.name for module in pkgutil.iter_modules(commands.__path__)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "imported"),
+    [("--help", set()), ("servers --help", set()), ("statsu", set()), ("up --help", {"up"}), ("dns list -h", {"dns"})],
+)
+def test_only_the_module_of_the_command_is_imported(arguments: str, imported: set[str]) -> None:
+    code = (
+        "import atexit, sys; atexit.register(lambda: print('modules', *sys.modules)); import stackctl.__main__ as m; "
+    )
+    argv = [sys.executable, "-c", f"{code}m.main()", *arguments.split()]
+    told = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.splitlines()[-1].split()
+    assert "stackctl.cli.main" in told
+    assert {name.rpartition(".")[2] for name in told if name.startswith("stackctl.cli.commands.")} == imported
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["up", "--nonsense"], ["add-app"], ["up", "--wait", "-1"]])

@@ -11,9 +11,10 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from typer.main import get_command
 from typer.models import ArgumentInfo, OptionInfo
 
-from stackctl.cli.help import unbracketed
+from stackctl.cli.help import Commands, Listed, unbracketed
 from stackctl.cli.main import app
 
 _DEFAULT = re.compile(r"\s*\[default: (?P<default>[^\]]+)\]")
@@ -52,15 +53,24 @@ class Command:
 
 def commands() -> dict[str, Command]:
     """Every command by its name."""
-    found: dict[str, Command] = {}
-    groups = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
-    for prefix, part in groups:
-        assert part is not None
-        for info in part.registered_commands:
-            assert info.callback is not None
-            assert info.name is not None
-            name = f"{prefix}{info.name}"
-            found[name] = Command(name, inspect.getdoc(info.callback) or "", _parameters(info.callback))
+    return {name: Command(name, inspect.getdoc(f) or "", _parameters(f)) for name, f in functions().items()}
+
+
+def functions() -> dict[str, Callable[..., None]]:
+    """The function of every command by its name."""
+    return {name: one.load() for name, one in listed().items()}
+
+
+def listed() -> dict[str, Listed]:
+    """What is known of every command without its module, by its name."""
+    program: Any = get_command(app)
+    found: dict[str, Listed] = {}
+    groups = [
+        ("", program),
+        *((f"{name} ", one) for name, one in program.commands.items() if isinstance(one, Commands)),
+    ]
+    for prefix, group in groups:
+        found |= {f"{prefix}{name}": one for name, one in group.commands.items() if isinstance(one, Listed)}
     return found
 
 
