@@ -1,14 +1,17 @@
 #!/bin/sh
 # Written by stackctl. Asks the servers that the files beside this one name, and lets nginx leave out those that fail.
-# Usage: watch.sh ETC OWN PID. Ends when other files are live: the container's program starts theirs.
+# Usage: watch.sh ETC OWN PID. Ends when other files are live or loaded: the container's program starts theirs.
 # Beside OWN/health/state, which 'stackctl status' reads, are the files that nginx includes.
 etc=$1 own=$2 pid=$3
-set=$(readlink "$etc/live") state=$own/health
+set=$(readlink "$etc/live") used=$(readlink "$own/conf") state=$own/health
 work=$state/work.$$
 rm -rf "$state"/work.*
 mkdir -p "$work" || exit
 for file in state servers.conf chosen.map; do : >>"$state/$file"; done
-cat "$etc/$set/health/"*.conf >"$work/wanted" 2>/dev/null
+# A folder of links has files of its own where names have come back.
+from=$own/conf/health
+[ -e "$from" ] || from=$etc/$set/health
+cat "$from/"*.conf >"$work/wanted" 2>/dev/null
 : >"$work/none"
 # servers MODE INTERVAL [PART FILE]... : see servers.awk.
 servers() {
@@ -65,7 +68,7 @@ judge() {
 intervals=$(sed -n 's/^group \([^ ]* \)\{6\}\([0-9]*\) .*/\2/p' "$work/wanted" | sort -u)
 tick=0 next=0 pause=1
 judge 0 "$work/none" "$work/none"
-while [ "$(readlink "$etc/live")" = "$set" ]; do
+while [ "$(readlink "$etc/live") $(readlink "$own/conf")" = "$set $used" ]; do
   for every in $intervals; do
     if [ -e "$work/answers.$every" ]; then
       judge "$every" "$work/asked.$every" "$work/answers.$every"

@@ -89,8 +89,8 @@ def parked(site: str, reason: str) -> Check:
 
 
 def pinned(site: str, service: str) -> Check:
-    """Return the check of a site whose requests go to addresses of containers: a deploy has not ended."""
-    text = f"a deploy of {service} is running or was interrupted: requests go to the addresses of its containers"
+    """Return the check of a site whose files have addresses of containers: a deploy has not ended."""
+    text = f"a deploy of {service} is running or was interrupted: the proxy's files have addresses of its containers"
     return wrong(DEPLOY, text, "wait for it, or run 'stackctl up', which finishes it", site)
 
 

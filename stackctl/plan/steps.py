@@ -9,7 +9,7 @@ from typing import TypedDict
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain, ServiceName
-from stackctl.observed.containers import Container
+from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.state import Observed
 from stackctl.plan.deploy import (
     AwaitNew,
@@ -26,6 +26,7 @@ from stackctl.plan.files import ProxyFiles
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import StageFiles
+from stackctl.plan.pins import wrong_pins
 from stackctl.plan.rollout import Rollout, Wave, dependents, rollouts
 from stackctl.plan.services import pull_image, start_services
 from stackctl.proxies.proxy import Pins
@@ -67,7 +68,7 @@ def run_services(  # noqa: PLR0913  (the services, and what decides about each)
     # To start a service, Compose also replaces those that it depends on.
     yield from started("services", are_late=False)
     yield from _deploy(rolled, observed, [one for one in changes if isinstance(one, StageFiles)])
-    yield from _unpin(stack, rolled, pins, sites)
+    yield from _unpin(stack, rolled, pins, sites, observed.containers)
     if late:
         yield from started("late services", are_late=True)
 
@@ -175,10 +176,16 @@ def _leave(waves: Sequence[tuple[Rollout, Wave]], kind: str, staged: Sequence[St
             yield RetireContainers(ids=ids, labels=labels, cause=_cause(one), batch=f"retire {kind}", **_step(one))
 
 
-def _unpin(stack: Stack, rolled: Sequence[Rollout], pins: Pins, sites: Collection[Site]) -> Iterator[UnpinServices]:
-    """Yield what ends every pin: those of ``rolled``, and those that an interrupted deploy left behind."""
+def _unpin(
+    stack: Stack, rolled: Sequence[Rollout], pins: Pins, sites: Collection[Site], containers: Deployment
+) -> Iterator[UnpinServices]:
+    """Yield what ends every pin: those of ``rolled``, and those that an interrupted deploy left behind.
+
+    Those of other sites stay, unless they are wrong by now: a reload would send requests to other containers.
+    """
     left = {name for site in sites for name in site.services if stack.hosts_of(name) & pins.keys()}
     names = {one.service.name for one in rolled if not one.has_gap and not one.joins} | left
+    names |= wrong_pins(stack, pins, containers)
     if names:
         cause = "the deploy ends" if rolled else "a deploy was interrupted"
         yield UnpinServices(services=tuple(sorted(names)), cause=cause)

@@ -9,14 +9,14 @@ Together with the use cases this is stackctl as a library::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.disk.files import host_errors, make_folder
-from stackctl.adapters.disk.lock import locked
+from stackctl.adapters.disk.lock import locked, writing
 from stackctl.adapters.engines import DEFAULT, ENGINES
 from stackctl.adapters.net.network import HostNetwork
 from stackctl.adapters.net.resolver import VARIABLE, parse_resolver
@@ -24,7 +24,7 @@ from stackctl.adapters.net.wire import HostWire
 from stackctl.engine.context import Context, Report
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.errors import InputError
-from stackctl.model.layout import CACHE, LOCK, STATE, USER_CACHE
+from stackctl.model.layout import CACHE, GENERATIONS, LOCK, STATE, USER_CACHE
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.locate import locate
 
@@ -99,7 +99,8 @@ def _absolute(directory: Path, environ: Mapping[str, str]) -> Path:
     return here / directory if shown else directory.absolute()
 
 
-def exclusive(context: Context, wait: float, *, create: bool = False) -> AbstractContextManager[None]:
+@contextmanager
+def exclusive(context: Context, wait: float, *, create: bool = False) -> Iterator[None]:
     """Hold the stack's lock; wait up to ``wait`` seconds for another command to release it.
 
     A directory without a stack is not locked, and gets no lock file, unless ``create`` says that the command
@@ -110,9 +111,12 @@ def exclusive(context: Context, wait: float, *, create: bool = False) -> Abstrac
     """
     root = context.directory.root
     if not (create or context.directory.files.main.exists() or (root / STATE).is_dir()):
-        return nullcontext()
+        yield
+        return
     line = context.command.removeprefix(f"{PROGRAM} ")
-    return locked(root / LOCK, line, context.now, context.report.note, wait)
+    generations = [root / proxy.layout.directory / GENERATIONS for proxy in context.proxies.values()]
+    with locked(root / LOCK, line, context.now, context.report.note, wait), writing(generations):
+        yield
 
 
 def _cache(environ: Mapping[str, str]) -> Path | None:

@@ -14,7 +14,9 @@ import pytest
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import APP_IMAGE, ROOT, Stack, docker, inspect, trusting, wait_until
 from tests.e2e.keepalive import load
+from tests.e2e.swapped import swap_addresses
 from tests.e2e.websocket import WebSocket
+from tests.faults.kills import killed, planned
 
 pytestmark = pytest.mark.e2e
 
@@ -149,6 +151,33 @@ def test_a_killed_deploy_goes_on_with_the_next_up(stack: Stack) -> None:
         wait_until(lambda: seen.answers["v4"] > 20)
     assert seen.lost == []
     assert stack.https(stack.domain("shop"), trust=False).json()["app"] == "v4"
+    assert "nothing to do" in stack.ok("plan", "--no-issue").stdout
+
+
+@pytest.mark.parametrize(("kind", "restarts"), [("PinService", False), ("SwitchService", True)])
+def test_names_come_back_by_themselves_after_a_killed_deploy(stack: Stack, kind: str, *, restarts: bool) -> None:
+    name, command = stack.domain("shop"), ("up", "--no-issue")
+    version(stack, 5 + restarts)
+    plan = planned(stack, command)
+    killed(stack, command, next(n for n, one in enumerate(plan, 1) if one["kind"] == kind), "after")
+    conf = stack.directory / f"nginx/live/sites/{name}.conf"
+    before = conf.read_bytes()
+    (address,) = re.findall(r"server ([\d.]+):8000; # in place of", before.decode())
+    swap_addresses(stack, "shop", "tried", address)
+    if restarts:
+        docker("restart", "--time", "1", stack.container("nginx"))
+
+    def app() -> str | None:
+        reply = stack.https(name, trust=False)
+        found: str | None = reply.json()["app"] if reply.status == 200 else None
+        assert not restarts or found in {None, "v4", "v5", "v6"}, "a proxy that starts asks no other site's container"
+        return found
+
+    wait_until(lambda: app() in {"v4", "v5", "v6"}, 15, "the site answers")
+    assert conf.read_bytes() == before
+    stack.ok(*command)
+    assert app() == f"v{5 + restarts}"
+    assert b"in place of" not in conf.read_bytes()
     assert "nothing to do" in stack.ok("plan", "--no-issue").stdout
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from itertools import zip_longest
 
 from tests.e2e.helpers import APP_IMAGE, ROOT, Stack, docker, inspect, wait_until
+from tests.e2e.swapped import swap_addresses
 from tests.faults.bed import Bed, Run, State, bare, bed, differences
 from tests.faults.case import case, ended, recorded
 
@@ -106,6 +109,32 @@ def deploys(run: Run) -> None:
             if not run.quick or point[1:] in TELLING:
                 one.stack.ok(*back)
                 around(one, command, plan, point, expected)
+        one.add("other")
+        one.stack.ok(*command)
+        expected = one.state()
+        for point in points(plan):
+            if point[1] == "after" and (not run.quick or point[1:] in TELLING):
+                one.stack.ok(*back)
+                moved(one, command, point, expected)
+
+
+def moved(one: Bed, command: Sequence[str], point: tuple[int, str, str], expected: State) -> None:
+    """Add the row of a deploy after which the containers get other addresses: the site answers before any command."""
+    number, when, kind = point
+
+    def broken() -> str:
+        killed(one.stack, command, number, when)
+        conf = one.stack.directory / f"nginx/live/sites/{one.steady}.conf"
+        pins = re.findall(r"server ([\d.]+):8000; # in place of", conf.read_text())
+        if not pins:
+            return "nothing is pinned"
+        swap_addresses(one.stack, "steady", "other", pins[0])
+        began = time.monotonic()
+        wait_until(lambda: one.stack.https(one.steady).status == 200, 15, "the site answers by itself")
+        return f"answered by itself after {time.monotonic() - began:.1f} s"
+
+    where = f"`{command[0]}` killed {when} {number} {kind}, and its containers swap addresses with another's"
+    case(one, FAMILY, where, broken=broken, again=command, expected=expected, may_lose=True)
 
 
 def canaries(run: Run) -> None:

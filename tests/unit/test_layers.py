@@ -45,7 +45,7 @@ INSIDE = {
     "plan": (
         "intent operation",
         "certificates operations",
-        "deploy imports",
+        "deploy imports pins",
         "adopt contact copies diff files ignore_files keep local_ca repair requests retire services settings warnings",
         "removal rollout",
         "steps",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from stackctl.adapters.disk.lock import writing
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.templates import render
 
@@ -34,7 +35,8 @@ parse() {
     [ -z "$line" ] || { echo "2026/01/01 [emerg] 7#7: \"bad\" is bad in $file:$line" >&2; return 1; }
   done
 }
-load() { parse && (cd "$folder" && ls sites streams | grep . | grep -v :; cat snippets/https.conf) >"$HOME/serving"; }
+load() { parse && (cd "$folder" && ls sites streams | grep . | grep -v :; cat snippets/https.conf) >"$HOME/serving"
+  cat "$folder"/sites/*.conf "$folder"/health/*.conf >"$HOME/text" 2>/dev/null; }
 if [ -n "$test" ]; then parse; exit; fi
 parse || exit 1
 # As nginx does: signals and the pid's file are ready before it serves.
@@ -43,6 +45,19 @@ trap load HUP
 echo $$ >"$HOME/pid"
 load
 while :; do sleep 0.05; done
+"""
+
+
+GETENT = """#!/bin/sh
+# A resolver: $HOME/names/NAME has the addresses of a name.
+sed 's/$/      STREAM x/' "$HOME/names/$2" 2>/dev/null
+"""
+
+PINNED = """\
+    include chosen;
+    server 10.0.0.2:80 weight=2; server 10.0.0.3:80 weight=2; # in place of: server web:80 weight=2 resolve;
+    server [fd00::2]:80; server api:80 resolve down; # in place of: server api:80 resolve;
+        set $upstream "10.0.0.2:80"; # in place of: set $upstream "web:80";
 """
 
 
@@ -56,6 +71,9 @@ class Container:
         (home / "bin").mkdir()
         (home / "bin/nginx").write_text(NGINX)
         (home / "bin/nginx").chmod(0o755)
+        (home / "bin/getent").write_text(GETENT)
+        (home / "bin/getent").chmod(0o755)
+        (home / "names").mkdir()
         values = {
             "mount": self.etc,
             "own": home / "run",
@@ -106,6 +124,20 @@ class Container:
                 return
             time.sleep(0.02)
         pytest.fail(f"{seen} instead of {expected}: {self.log}")
+
+    def resolve(self, name: str, *addresses: str) -> None:
+        (self.home / "names" / name).write_text("".join(f"{one}\n" for one in addresses))
+
+    def loads(self, *lines: str, absent: str = "no such line") -> None:
+        """Wait until nginx has loaded files of sites with these lines."""
+        deadline, text = time.monotonic() + 20, ""
+        while time.monotonic() < deadline:
+            path = self.home / "text"
+            text = path.read_text() if path.exists() else ""
+            if {*lines} <= {line.strip() for line in text.splitlines()} and absent not in text:
+                return
+            time.sleep(0.02)
+        pytest.fail(f"{lines} are not loaded, but {text!r}: {self.log}")
 
     @property
     def log(self) -> str:
@@ -213,6 +245,64 @@ def test_an_nginx_that_is_killed_ends_the_container_with_its_code(container: Con
     subprocess.run(["kill", "-KILL", (container.home / "pid").read_text().strip()], check=True)
     assert container.process is not None
     assert container.process.wait(30) == 128 + signal.SIGKILL
+
+
+WEB, API = "server web:80 weight=2 resolve;", "server api:80 resolve;"
+
+
+def test_a_start_uses_the_names_in_the_place_of_addresses_that_are_wrong(container: Container) -> None:
+    container.resolve("web", "10.0.0.9", "10.0.0.3")
+    container.publish(1, a=PINNED, b="x\n")
+    live = container.etc / "live/sites/a.example.com.conf"
+    container.start()
+    kept = "server 10.0.0.3:80 weight=2; # in place of: server web:80 weight=2 resolve;"
+    container.loads(kept, API, 'set $upstream "web:80";', "x", absent="10.0.0.2")
+    container.serves("a", "b")
+    assert live.read_text() == PINNED, "the files of a generation stay"
+    container.resolve("web", "10.0.0.9")
+    container.loads(WEB, absent="10.0.0.3")
+
+
+def test_addresses_that_become_wrong_are_replaced_although_nothing_is_published(container: Container) -> None:
+    container.resolve("web", "10.0.0.2", "10.0.0.3")
+    container.resolve("api", "fd00::2")
+    container.publish(1, a=PINNED)
+    container.start()
+    container.loads(*PINNED.replace("    ", "").splitlines())
+    container.resolve("web", "10.0.0.4")
+    container.loads(WEB, 'set $upstream "web:80";', "server [fd00::2]:80; # in place of: server api:80 resolve;")
+    assert container.process is not None
+    container.process.send_signal(signal.SIGHUP)
+    container.stamp.write_text("now\n")
+    container.resolve("api", "10.0.0.5")
+    container.loads(WEB, API, absent="10.0.0.2")
+    container.publish(2, a=f"    {WEB}\n")
+    container.process.send_signal(signal.SIGHUP)
+    container.loads(WEB, absent="include")
+    assert (container.home / "run/conf").readlink() == container.etc
+
+
+def test_a_group_without_wrong_addresses_is_checked_again(container: Container) -> None:
+    container.publish(
+        1, a="    # pinned # in place of: include chosen;\n    server 10.0.0.2:80; # in place of: server web:80;\n"
+    )
+    health = container.etc / "live/health"
+    health.mkdir()
+    (health / "a.example.com.conf").write_text("group\n    server 10.0.0.2:80; # in place of: server web:80 resolve;\n")
+    container.start()
+    container.loads("include chosen;", "server web:80;", "group", "server web:80 resolve;", absent="in place of")
+
+
+def test_a_stackctl_that_runs_decides_about_addresses(container: Container) -> None:
+    container.publish(1, a=PINNED)
+    with writing((container.etc / "generations",)):
+        container.start()
+        container.loads(*PINNED.replace("    ", "").splitlines())
+        looks = time.monotonic() + 5
+        while time.monotonic() < looks:
+            assert "10.0.0.2" in (container.home / "text").read_text()
+            time.sleep(0.1)
+    container.loads(WEB, API)
 
 
 def test_the_program_is_known_by_its_first_line() -> None:

@@ -18,6 +18,7 @@ from stackctl.model.project import ROLE_LABEL
 from stackctl.observed.reply import Response
 from stackctl.observed.sockets import Connection
 from stackctl.plan.deploy import AwaitNew
+from stackctl.proxies.proxy import Pins
 from stackctl.usecases.deploy import DeployOptions, deploy
 from stackctl.usecases.result import Result
 from stackctl.usecases.status import status
@@ -679,6 +680,52 @@ def test_doctor_names_a_deploy_that_was_interrupted(app: World) -> None:
     done(app.up())
     assert images(app) == ["one:2"]
     assert "deploy" not in app.doctor()["apps"]
+
+
+def other_addresses(world: World) -> dict[str, str]:
+    """Swap the addresses of two containers of different services; return what each service had."""
+    one, two = runs(world)[0], runs(world, "two")[0]
+    for run, other in ((one, two), (two, one)):
+        moved = replace(run.container, addresses=other.container.addresses)
+        world.fake.runs[run.container.id] = replace(run, container=moved)
+    return {"one": one.container.addresses[0], "two": two.container.addresses[0]}
+
+
+def pins_of(world: World) -> Pins:
+    return world.proxies["nginx"].pins(world.live())
+
+
+def test_any_command_goes_back_to_the_name_of_a_service_whose_addresses_have_changed(app: World) -> None:
+    done(app.add("two.example.com"))
+    killed_before_it_waits(app, app.up)
+    before = other_addresses(app)
+    assert pins_of(app) == {"one": {before["one"]: {}}}
+    result = done(app.add("three.example.com"))
+    assert "send requests for one by name again" in texts(result)
+    assert not pins_of(app)
+    done(app.up())
+    assert images(app) == ["one:2"]
+
+
+def test_a_deploy_that_goes_on_uses_no_address_that_has_become_another_containers(app: World) -> None:
+    done(app.add("two.example.com"))
+    app.fake.images |= {"two:2": (3000,)}
+    killed_before_it_waits(app, app.up)
+    old = other_addresses(app)["one"]
+    app.edit('image: "two:latest"\n', 'image: "two:2"\n')
+    seen: list[Pins] = []
+    begin = app.report.begin
+
+    def note(operation: object) -> None:
+        seen.append(pins_of(app))
+        begin(operation)  # type: ignore[arg-type]
+
+    app.report.begin = note  # type: ignore[method-assign]
+    done(app.up())
+    changed = [pins for pins in seen if pins != {"one": {old: {}}}]
+    assert changed
+    assert not any(old in pins.get("one", {}) for pins in changed)
+    assert (images(app), images(app, "two"), pins_of(app)) == (["one:2"], ["two:2"], {})
 
 
 def test_no_deploy_while_the_proxy_is_down(app: World) -> None:

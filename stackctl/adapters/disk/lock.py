@@ -7,8 +7,8 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +79,35 @@ def locked(
                 _remove_unused(path)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def writing(folders: Iterable[Path]) -> Iterator[None]:
+    """Show programs in containers that stackctl decides what is in ``folders``, while it runs; others may do so too.
+
+    A folder that does not exist, or whose file system has no locks, is left out.
+    """
+    with ExitStack() as stack:
+        for folder in folders:
+            with suppress(OSError):
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                stack.callback(os.close, descriptor)
+                _share(descriptor)
+        yield
+
+
+def _share(descriptor: int) -> None:
+    """Lock with others. A container that looks whether there is a lock holds one for a moment."""
+    deadline = time.monotonic() + 1
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL_SECONDS / 10)
+        else:
+            return
 
 
 def _held(path: Path, now: Callable[[], datetime], note: Callable[[str], None], wait: float) -> int:

@@ -29,6 +29,7 @@ from stackctl.plan.deploy import (
     UnpinServices,
 )
 from stackctl.plan.operations import StageFiles
+from stackctl.plan.pins import right_pins
 from stackctl.proxies.proxy import Files
 
 RESOLVED_SECONDS = 1.0
@@ -124,11 +125,14 @@ class Deploys:
         return self._route(operations, chosen, [stage for one in operations for stage in one.first], containers)
 
     def _unpin(self, operation: UnpinServices) -> None:
-        """Go back to the names, which the proxy has resolved before: without the containers that are removed by now."""
+        """Go back to the names, which the proxy has resolved before: without the containers that are removed by now.
+
+        Where an address is wrong by now, nothing is waited for: its name has been resolved, or nobody is served.
+        """
         live = self._live.staging.live
-        pins = self._proxy.pins(live)
+        pins = right_pins(self._stack, self._proxy.pins(live), self._containers())
         known = self._proxy.pinned(live, pins, beside=True)
-        if known != live and not self._change(known):
+        if pins and known != live and not self._change(known):
             time.sleep(RESOLVED_SECONDS)
         hosts = {host for service in operation.services for host in self._stack.hosts_of(service)}
         left = {name: addresses for name, addresses in pins.items() if name not in hosts}
@@ -149,7 +153,8 @@ class Deploys:
         """
         live = self._live.staging.live
         networks = proxy_networks(self._context, self._stack.proxy, containers)
-        pins, errors = dict(self._proxy.pins(live)), dict[str, StackctlError]()
+        pins = dict(right_pins(self._stack, self._proxy.pins(live), containers))
+        errors = dict[str, StackctlError]()
         for service, ports in chosen.items():
             try:
                 own = [one for one in containers.of(service) if one.id in ports]

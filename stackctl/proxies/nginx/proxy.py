@@ -57,10 +57,14 @@ from stackctl.templates import render
 _PID = "/run/nginx.pid"
 _FIRST_LINE = f"# stackctl: serves {NGINX.mount}/live"
 
-_LOAD_ALL = f"[ ! -e {OWN}/conf ] || ln -sfn {NGINX.mount} {OWN}/conf"
+_LOAD_ALL = (
+    f'[ ! -e {OWN}/conf ] || [ "$(head -n 1 {OWN}/conf/.names 2>/dev/null)" = "$(readlink -f {NGINX.mount}/{LIVE})" ]'
+    f" || ln -sfn {NGINX.mount} {OWN}/conf"
+)
 
 _RELOAD = Reload(
-    # New workers first; old ones finish what they serve. Sites that the container left out are loaded again.
+    # New workers first; old ones finish what they serve. Sites that the container left out are loaded again; what
+    # an interrupted deploy has left, and the container has replaced, is not.
     command=("sh", "-c", f"{_LOAD_ALL}; exec nginx -e /dev/stderr -s reload"),
     # What the command sends after it has read every file once more.
     signal="HUP",
