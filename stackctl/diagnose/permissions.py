@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stackctl.diagnose.check import Check, ok, unknown, wrong
@@ -51,6 +52,7 @@ class PermissionFacts:
         webroot: the directory that keeps the proxy's workers from the challenges, or None.
         repository: the git repository that the directory is in, or None.
         drafts: paths of unfinished files and directories that a killed process left behind.
+        foreign: the files that do not belong to the user of a rootless engine, with ``owner``, the user.
         unfinished: the command that was killed, as the lock names it; ``running`` is one that runs now.
     """
 
@@ -60,13 +62,22 @@ class PermissionFacts:
     webroot: Mode | None = None
     drafts: tuple[str, ...] = ()
     repository: Repository | None = None
+    foreign: tuple[str, ...] = ()
+    owner: str = ""
     unfinished: str | None = None
     running: str | None = None
 
 
 def judge_tree(facts: PermissionFacts) -> list[Check]:
     """Return the checks of the directory."""
-    return [_writable(facts), _modes(facts), _webroot(facts), _repository(facts.repository), _leftovers(facts)]
+    return [
+        _writable(facts),
+        _modes(facts),
+        *_owners(facts),
+        _webroot(facts),
+        _repository(facts.repository),
+        _leftovers(facts),
+    ]
 
 
 def _writable(facts: PermissionFacts) -> Check:
@@ -81,6 +92,14 @@ def _modes(facts: PermissionFacts) -> Check:
     text = _listed([f"{one.path} has mode {one.mode:04o}, {one.why}" for one in facts.modes])
     todo = "; ".join(f"chmod {one.wanted:o} {one.path}" for one in facts.modes[:_SHOWN])
     return wrong("permissions", text, todo)
+
+
+def _owners(facts: PermissionFacts) -> Iterator[Check]:
+    """Yield a check where it matters: root in a container of a rootless engine is one user of this host."""
+    if facts.foreign:
+        text = f"{_listed(list(facts.foreign))} belong to others than {facts.owner}, who is root in the containers"
+        folders = " ".join(sorted({path.partition("/")[0] for path in facts.foreign}))
+        yield wrong("owners", f"{text} of this rootless engine", f"sudo chown -R {facts.owner}: {folders}")
 
 
 def _webroot(facts: PermissionFacts) -> Check:

@@ -6,15 +6,20 @@ import errno
 import fcntl
 import os
 import pwd
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from stackctl.adapters.disk.files import host_errors
-from stackctl.errors import HostError
+from stackctl.diagnose.check import Check
+from stackctl.errors import EngineError, HostError
 from stackctl.model.layout import LOCK
+from stackctl.observed.ports import EngineVersion
+from stackctl.usecases.doctor.doctor import doctor
 from stackctl.usecases.history import history
 from stackctl.usecases.session import exclusive
+from stackctl.usecases.status import status
 from tests.usecases.world import World, done
 
 USER, GROUP = 4711, 4712
@@ -38,6 +43,46 @@ def test_what_root_creates_belongs_to_the_user_of_the_stack(site: World) -> None
     }
     # Certbot's tree is written in its container, by root.
     assert {path for path in others if not path.startswith("data/certbot")} == set()
+
+
+@needs_root
+def test_doctor_reports_what_the_user_of_a_rootless_engine_does_not_own(
+    site: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def checks() -> list[Check]:
+        sections = doctor(site.host).payload.sections
+        return [check for section in sections for check in section.checks if check.name == "owners"]
+
+    given_to_user(site.root)
+    conf = site.root / "data/certbot/conf"
+    os.chown(conf, 0, 0)
+    os.chown(site.root / "nginx", 200033, 200033)  # a user of its containers
+    assert not checks()
+    version = EngineVersion("28.5.2", "1.51", rootless=True)
+    monkeypatch.setattr(type(site.fake), "version", lambda _: version)
+    [found] = checks()
+    assert found.text == (
+        f"data/certbot/conf belong to others than {USER}, who is root in the containers of this rootless engine"
+    )
+    assert found.todo == f"sudo chown -R {USER}: data"
+    os.chown(conf, USER, GROUP)
+    assert not checks()
+
+
+def test_a_tree_that_no_container_may_read_either_is_one_message(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: object) -> Iterator[os.DirEntry[str]]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    def fails(*_: str) -> dict[str, bytes]:
+        raise EngineError("open /etc/letsencrypt/live: permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(site.fake, "read_tree", fails)
+    with pytest.raises(HostError, match="permission denied") as caught:
+        status(site.host)
+    assert caught.value.where is not None
+    assert "data/certbot/conf" in caught.value.where
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP, errno.EMLINK])

@@ -17,6 +17,7 @@ from stackctl.certs.issuer.versions import LineageFiles, judge, read_archive, re
 from stackctl.certs.lineage import Lineage, judged_lineage
 from stackctl.certs.renewal import KINDS, account_path, parse_renewal
 from stackctl.certs.settings import HOOK_KINDS, TreeSettings
+from stackctl.errors import EngineError
 from stackctl.model.layout import (
     ACCOUNT_FILE,
     ACCOUNT_KEY,
@@ -64,11 +65,21 @@ class CertbotTree:
             with host_errors():
                 try:
                     return on_disk()
-                except PermissionError:
+                except PermissionError as denied:
                     if self._read_tree is None:
                         raise
-            self._files = self._read_tree(_ROLE, CERTBOT_CONF.mount)
+                    self._files = self._through_container(self._read_tree, denied)
         return in_files(self._files)
+
+    @staticmethod
+    def _through_container(read_tree: TreeReader, denied: PermissionError) -> Mapping[str, bytes]:
+        try:
+            return read_tree(_ROLE, CERTBOT_CONF.mount)
+        except EngineError as error:
+            if error.everywhere:
+                raise
+            # Root in a container of a rootless engine is the user of the engine, who may not read it either.
+            raise denied from error
 
     # Lineages
 

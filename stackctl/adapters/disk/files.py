@@ -59,7 +59,10 @@ def _who_may(where: str | None) -> str:
     except KeyError:
         name = f"user {owner}"
     if owner == 0:
-        return f"{there} belongs to root: run the command with sudo, or give it to this user ('sudo chown')"
+        return (
+            f"{there} belongs to root: give it to this user, 'sudo chown -R {os.geteuid()}:{os.getegid()} {there}', or"
+            " run the command with sudo; with a rootless engine only the first helps"
+        )
     return f"{there} belongs to {name}: run the command as {name}, or as root"
 
 

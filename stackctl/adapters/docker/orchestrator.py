@@ -33,7 +33,8 @@ class DockerOrchestrator:
         with translated():
             sdk = self._client.sdk
             info = sdk.info()
-            return EngineVersion(str(info["ServerVersion"]), sdk.api.api_version, info.get("DockerRootDir"))
+            version, rootless = str(info["ServerVersion"]), self._client.rootless
+            return EngineVersion(version, sdk.api.api_version, info.get("DockerRootDir"), rootless)
 
     def compose_version(self) -> str:
         """See :meth:`Orchestrator.compose_version`."""

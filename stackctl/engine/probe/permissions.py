@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -38,6 +39,7 @@ from stackctl.model.layout import (
     PAIRS,
     PRIVKEY,
     RESTORE,
+    SECRET_FOLDERS,
     STAMPS,
     STATE,
     WEBROOT,
@@ -69,6 +71,9 @@ _SECRETS = (
 )
 """What no repository is to keep; certbot before 2.0 has its key files in ``keys``."""
 
+_SUBORDINATE = 65536
+"""The other users of rootless containers have numbers from here on (subuid(5))."""
+
 _PROBE_FILE_SECONDS = 60.0
 """Longer than any check of names takes: an older probe file is a leftover."""
 
@@ -82,20 +87,45 @@ def unreadable(root: Path, custom: str, names: Iterable[str]) -> Iterator[Mode]:
             yield Mode(f"{custom}/{name}", there, there | 0o044, "so that the proxy cannot read it and answers 500")
 
 
-def permission_facts(root: Path, now: datetime, unread: Iterable[Mode] = ()) -> PermissionFacts:
+def permission_facts(
+    root: Path, now: datetime, unread: Iterable[Mode] = (), *, rootless: bool = False
+) -> PermissionFacts:
     """Return the facts of the stack in ``root``; unreadable directories are skipped."""
     holder = last_holder(root / LOCK, now)
+    owner = os.geteuid() or root.stat().st_uid
     return PermissionFacts(
         root=str(root),
         writable=os.access(root, os.W_OK | os.X_OK),
         modes=(*_modes(root), *unread),
         webroot=next(_closed(root), None),
         repository=_repository(root),
+        foreign=tuple(_foreign(root, owner)) if rootless else (),
+        owner=_name(owner),
         # The drafts of a running command are not leftovers.
         drafts=() if holder is not None and holder.alive else tuple(_drafts(root)),
         unfinished=str(holder) if holder is not None and not holder.alive else None,
         running=str(holder) if holder is not None and holder.alive else None,
     )
+
+
+def _foreign(root: Path, owner: int) -> Iterator[str]:
+    """Yield what another user of this host owns, without what is below it."""
+    paths = [root / folder for folder in sorted({*SECRET_FOLDERS, *(layout.directory for layout in layouts())})]
+    while paths:
+        path = paths.pop()
+        with suppress(OSError):
+            user = path.lstat().st_uid
+            if user != owner and user < _SUBORDINATE:
+                yield str(path.relative_to(root))
+            elif path.is_dir() and not path.is_symlink():
+                paths += sorted(path.iterdir(), reverse=True)
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
 
 
 def _repository(root: Path) -> Repository | None:

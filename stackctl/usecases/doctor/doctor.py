@@ -108,7 +108,9 @@ def _host_checks(inputs: DoctorInputs, ca: CaDirectory | None) -> list[Check]:
     if inputs.file.name is None:
         return checks
     unread = _or_none(lambda: unreadable_files(context, stack)) if stack else None
-    return [*checks, *judge_tree(permission_facts(context.directory.root, context.now(), unread or ()))]
+    rootless = version is not None and version.rootless
+    facts_of_tree = permission_facts(context.directory.root, context.now(), unread or (), rootless=rootless)
+    return [*checks, *judge_tree(facts_of_tree)]
 
 
 def _name_sections(inputs: DoctorInputs, ca: CaDirectory, checks: list[Check], only: Sequence[Domain]) -> list[Section]:
