@@ -33,17 +33,13 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class EngineVersion:
-    """The version of the engine and of its API.
-
-    Attributes:
-        root: the directory of its images and containers.
-        rootless: whether root in its containers is an ordinary user of this host.
-    """
+    """The version of the engine and of its API; ``root`` is the directory of its images and containers."""
 
     version: str
     api: str
     root: str | None = None
     rootless: bool = False
+    """Whether root in its containers is an ordinary user of this host."""
 
 
 class Orchestrator(Protocol):

@@ -448,7 +448,7 @@ def test_doctor_as_json(cli: Cli) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["nonsense", "1.2.3.4:port", "9.9.9.9:0", "dns.example.com", "[::1"])
+@pytest.mark.parametrize("text", ["nonsense", "1.2.3.4:port", "9.9.9.9:0", "dns.example.com", "[::1", "9.9.9.9%eth0"])
 def test_a_resolver_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(InputError) as refused:
         parse_resolver(text)
@@ -462,6 +462,8 @@ def test_a_resolver_that_is_none_is_refused(text: str) -> None:
         ("127.0.0.1:8053", ("127.0.0.1", 8053)),
         ("2620:fe::fe", ("2620:fe::fe", 53)),
         ("[2620:fe::fe]:5353", ("2620:fe::fe", 5353)),
+        ("fe80::1%eth0", ("fe80::1%eth0", 53)),
+        ("[fe80::1%eth0]:5353", ("fe80::1%eth0", 5353)),
     ],
 )
 def test_a_resolver_is_an_address_with_or_without_a_port(text: str, meant: tuple[str, int]) -> None:

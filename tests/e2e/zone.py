@@ -21,8 +21,11 @@ Records = Mapping[tuple[str, str], str]
 
 
 @contextmanager
-def zone(records: Records) -> Iterator[str]:
+def zone(records: Records, address: str = "127.0.0.1") -> Iterator[str]:
     """A DNS server that knows ``records`` and answers NXDOMAIN for every other name; yields its address and port."""
+
+    class Server(socketserver.ThreadingUDPServer):
+        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -30,8 +33,8 @@ def zone(records: Records) -> Iterator[str]:
             query = dns.message.from_wire(data)
             out.sendto(_answer(records, query).to_wire(), self.client_address)
 
-    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler) as server, _served(server):
-        yield f"127.0.0.1:{server.server_address[1]}"
+    with Server((address, 0), Handler) as server, _served(server):
+        yield f"[{address}]:{server.server_address[1]}" if ":" in address else f"{address}:{server.server_address[1]}"
 
 
 def _answer(records: Records, query: dns.message.Message) -> dns.message.Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +83,28 @@ def test_a_second_server_is_asked_where_the_first_fails(server: tuple[str, int])
         asking = Resolver(server)
         asking.__dict__["_servers"] = [parse_resolver(failing), server]
         assert asking.lookup("app.example.com", "A") == Lookup(Answer.FOUND, ("192.0.2.1",))
+
+
+def test_a_host_whose_only_resolver_has_an_ipv6_address() -> None:
+    with zone(RECORDS, "::1") as at:
+        assert Resolver(parse_resolver(at)).lookup("app.example.com", "A") == Lookup(Answer.FOUND, ("192.0.2.1",))
+
+
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("nameserver 2001:db8::53\n", ["2001:db8::53"]),
+        ("search lan\nnameserver fe80::1%eth0\noptions edns0\n", ["fe80::1%eth0"]),
+        ("nameserver [::1]:5353\nnameserver dns.example.net\nnameserver\nnameserver 192.0.2.53\n", ["192.0.2.53"]),
+        ("", []),
+        (None, []),
+    ],
+)
+def test_the_resolvers_of_the_host_are_those_that_its_c_library_takes(
+    text: str | None, servers: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "resolv.conf"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setattr(resolver, "_CONFIGURATION", file)
+    assert [address for address, _ in Resolver()._servers] == servers

@@ -5,19 +5,25 @@ The hosts file is ignored: a CA does not know it.
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.errors import InputError
 from stackctl.model import endpoints
 from stackctl.observed.network import Answer, Lookup
+from stackctl.reading import read_regular
 
 if TYPE_CHECKING:
     from dns.message import Message
 
 VARIABLE = "STACKCTL_RESOLVER"
 _PORT = 53
+_CONFIGURATION = Path("/etc/resolv.conf")
+_LINK = re.compile(r"%[A-Za-z0-9_.-]+(?=\]|\Z)")
 _TRY_SECONDS, _ROUNDS = 2.0, 2
 _LOOKUP_SECONDS = 10.0
 """For the whole of a lookup: servers that are tried, and aliases that are followed."""
@@ -30,20 +36,31 @@ _PAYLOAD = 1232
 def parse_resolver(text: str) -> tuple[str, int]:
     """Parse ``ADDRESS`` or ``ADDRESS:PORT``, with an IPv6 address in brackets if a port follows.
 
+    An address of one link has the interface behind it, as in ``fe80::1%eth0`` (RFC 6874).
+
     Raises:
         InputError: it is neither.
     """
-    bare = text.strip()
+    link = _LINK.search(text)
+    bare = _LINK.sub("", text).strip()
     for written in (bare, f"{bare}:{_PORT}", f"[{bare}]:{_PORT}"):
         try:
             at = endpoints.port_binding(written)
         except InputError:
             continue
-        if at.address is not None:
-            return at.address, at.port
+        if at.address is not None and (link is None or ":" in at.address):
+            return at.address + (link[0] if link else ""), at.port
     raise InputError(
         f"{text!r} is not the address of a resolver", where=VARIABLE, hint="write ADDRESS or ADDRESS:PORT, as 9.9.9.9"
     )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Resolver:
@@ -57,13 +74,14 @@ class Resolver:
     def _servers(self) -> list[tuple[str, int]]:
         if self._at is not None:
             return [self._at]
-        import dns.resolver  # noqa: PLC0415  (0.1 s that only a look at names needs)
-
         try:
-            found = dns.resolver.Resolver().nameservers
-        except dns.resolver.NoResolverConfiguration:
+            text = read_regular(_CONFIGURATION).decode("utf-8", "replace")
+        except OSError:
             return []
-        return [(str(server), _PORT) for server in found]
+        words = [line.split() for line in text.splitlines()]
+        # As the C library does, pass over what is no address.
+        named = (line[1] for line in words if len(line) > 1 and line[0] == "nameserver")
+        return [(address, _PORT) for address in named if _is_address(address)]
 
     def lookup(self, name: str, kind: str) -> Lookup:
         """Return the records of ``kind`` (A, AAAA or CAA) of ``name``, with CNAME records followed."""
