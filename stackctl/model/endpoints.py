@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from stackctl.errors import InputError
@@ -99,10 +99,12 @@ class PortBinding:
 
     Attributes:
         address: an IP address, without brackets; None for all of the host's.
+        framed: whether each connection begins with the PROXY protocol.
     """
 
     address: str | None
     port: int
+    framed: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return str(Endpoint(self.address, self.port)) if self.address else str(self.port)
@@ -145,10 +147,18 @@ class Listener:
     port: int
     at: PortBinding
 
+    @property
+    def secure(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.scheme is Scheme.HTTPS
 
-def web_listeners(http: PortBinding, https: PortBinding) -> tuple[Listener, ...]:
-    """Return the listeners of a proxy for web sites, published at ``http`` and ``https``."""
-    return Listener(Scheme.HTTP, HTTP_PORT, http), Listener(Scheme.HTTPS, HTTPS_PORT, https)
+
+def web_listeners(http: PortBinding, https: PortBinding | None, *, framed: bool = False) -> tuple[Listener, ...]:
+    """Return the listeners of a proxy for web sites, published at ``http`` and ``https``; ``framed`` is for both."""
+    found = [Listener(Scheme.HTTP, HTTP_PORT, replace(http, framed=framed))]
+    if https is not None:
+        found.append(Listener(Scheme.HTTPS, HTTPS_PORT, replace(https, framed=framed)))
+    return tuple(found)
 
 
 def port_binding(text: str) -> PortBinding:

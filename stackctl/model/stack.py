@@ -11,6 +11,7 @@ from functools import cached_property
 from stackctl.model.acme import LOCAL, Acme, OwnIssuance
 from stackctl.model.deploying import DeploySettings
 from stackctl.model.dns_zones import DnsZone
+from stackctl.model.edge import Behind
 from stackctl.model.endpoints import Listener, Scheme
 from stackctl.model.health import ActiveCheck
 from stackctl.model.pages import PageFile
@@ -57,15 +58,17 @@ class ProxyService:
     @property
     def http(self) -> Listener:
         """The listener for plain HTTP."""
-        return self._listener(Scheme.HTTP)
+        return next(listener for listener in self.listeners if listener.scheme is Scheme.HTTP)
 
     @property
-    def https(self) -> Listener:
-        """The listener for HTTPS."""
-        return self._listener(Scheme.HTTPS)
+    def https(self) -> Listener | None:
+        """The listener for HTTPS; None if TLS ends in front of the proxy."""
+        return next((listener for listener in self.listeners if listener.scheme is Scheme.HTTPS), None)
 
-    def _listener(self, scheme: Scheme) -> Listener:
-        return next(listener for listener in self.listeners if listener.scheme is scheme)
+    @property
+    def for_visitors(self) -> Listener:
+        """The listener that gets what visitors ask over HTTPS."""
+        return self.https or self.http
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Stack:
         streams: what is passed on without HTTP.
         dns: the zones in which names are proved by DNS-01.
         keep_old_connections: how long after a reload a connection of before may stay open.
+        behind: the load balancer or CDN in front of the proxy; None if clients connect to it themselves.
     """
 
     acme: Acme
@@ -109,6 +113,7 @@ class Stack:
     streams: tuple[Stream, ...] = ()
     dns: tuple[DnsZone, ...] = ()
     keep_old_connections: str = KEEP_OLD_CONNECTIONS
+    behind: Behind | None = None
 
     @property
     def passthroughs(self) -> tuple[Stream, ...]:

@@ -77,14 +77,15 @@ class _Planner:
         self.stack = stack
         self.stackfile = stackfile
         self.intent = intent
+        self.secure = stack.proxy.https is not None
         self.sites = intent.focused(stack.sites)
         # What differs otherwise is planned for the names: where addresses of a deploy are left, they go first.
         self.pins = rendering.proxy.pins(observed.live)
         observed = replace(observed, live=rendering.proxy.pinned(observed.live, {}) if self.pins else observed.live)
         observed, made = with_local_ca(stack, intent, observed)
         self.local_ca = [*made, *trust_operations(observed)]
-        live = rendering.proxy.sites_in(observed.live)
-        concerned = [site for site in stack.sites if site in self.sites or site.name in live]
+        live = rendering.proxy.sites_in(observed.live).union(site.name for site in self.sites)
+        concerned = [site for site in stack.sites if site.name in live]
         shelf, self.repairs = repairs(observed.shelf, concerned)
         self.before = shelf
         shelf, self.imports = stored_imports(stack, intent, shelf)
@@ -99,7 +100,8 @@ class _Planner:
         self.files = ProxyFiles(stack, observed, rendering, sources)
         # A live site whose certificate was lost would block every other site's change: it gets another
         # certificate, or its dummy, even if it is not in focus.
-        lost = [site for site in stack.sites if site.name in self.files.live_sites and not self._is_settled(site)]
+        serving = self.files.live_sites if self.secure else ()
+        lost = [site for site in stack.sites if site.name in serving and not self._is_settled(site)]
         self.staged = [*self.sites, *(site for site in lost if site not in self.sites)]
 
     def operations(self) -> Iterator[Operation]:
@@ -159,7 +161,7 @@ class _Planner:
         yield from self.imports
         if not self.intent.write_last:
             yield from self._write()
-        for site in self.staged:
+        for site in self.staged if self.secure else ():
             if not fits(site, self._held(site)):
                 yield MakeDummy(site=site.name, names=site.domains, cause="no certificate yet", scope=site.name)
 
@@ -214,17 +216,16 @@ class _Planner:
             if proxy_service.service in self.observed.restarting:
                 # Docker waits longer before each restart: a new container starts at once, with a log of its own.
                 yield removal(self.observed, proxy_service.service, start)
-            yield from orphans(
-                self.stack, self.observed, proxy=True
-            )  # a proxy under another service name holds the ports
+            # A proxy under another service name holds the ports.
+            yield from orphans(self.stack, self.observed, proxy=True)
             yield from start_proxy(self.stack, start, self.observed)
         elif reload_cause:
             yield ReloadProxy(cause=reload_cause, if_published=published)
         if start or reload_cause:
-            yield from (self._verify(site, "the proxy loaded its files") for site in self.sites)
+            yield from (self._verify(site, "the proxy loaded its files") for site in self.sites if self.secure)
             # A name under a wildcard is served on, by the site of that.
             gone = (name for name in self.files.gone() if self.stack.site_of(name) is None and not is_port(name))
-            for name in sorted(gone):
+            for name in sorted(gone) if self.secure else ():
                 yield VerifyGone(name=name, cause=f"{name} is no longer routed")
 
     def _load_renewed(self, *, published: bool) -> Iterator[Operation]:
@@ -232,7 +233,7 @@ class _Planner:
         cause = self._reload_cause(published=published) if self.observed.generation else None
         if cause:
             yield ReloadProxy(cause=cause)
-            yield from (self._verify(site, cause) for site in self.sites)
+            yield from (self._verify(site, cause) for site in self.sites if self.secure)
 
     def _verify(self, site: Site, cause: str) -> VerifySite:
         there = self._held(site)
@@ -267,7 +268,7 @@ class _Planner:
         yield from self.files.switch(issued, seconds)
         names = {site.name for site in issued} | {second_scope(site.name) for site in seconds}
         yield ReloadProxy(cause="certificates were issued", needs_one=frozenset(names))
-        for site in {**issued, **seconds}:
+        for site in {**issued, **seconds} if self.secure else ():
             cause = "its certificate was issued"
             yield VerifySite(site=site, expect_real=True, cause=cause, scope=site.name, batch="issued")
 

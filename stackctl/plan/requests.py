@@ -24,6 +24,8 @@ def certificate_requests(
     stack: Stack, sites: Collection[Site], intent: Intent, observed: Observed, sources: Mapping[str, CertificateSource]
 ) -> Iterator[Issue | DeferIssue | RefuseIssue]:
     """Yield a request for each certificate that its source wants or, with ``intent.renew``, for those it names."""
+    if stack.proxy.https is None and intent.renew is None:
+        return  # TLS ends in front of the proxy
     requested = set[str]()
     shelf = observed.shelf
     sharers = shelf.sharing(with_seconds(stack.sites))

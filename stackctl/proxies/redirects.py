@@ -19,7 +19,7 @@ def with_reached_redirects(
     waiting = {
         name for site in stack.sites for name in site.domains if site.name in tls and name not in tls[site.name].trusted
     }
-    if not waiting:
+    if not waiting or stack.proxy.https is None:
         return stack, sites
     changed = {site: _reached(site, waiting, stack.proxy) for site in {*stack.sites, *sites} if redirects_of(site)}
     unknown = stack.unknown
@@ -52,7 +52,8 @@ def _route(route: Route, waiting: Collection[str], proxy: ProxyService) -> Route
 
 def _over_http(redirect: Redirect, waiting: Collection[str], proxy: ProxyService) -> Redirect:
     parts = urlsplit(redirect.to)
-    published = {None, proxy.https.port, proxy.https.at.port}
+    https = proxy.for_visitors
+    published = {None, https.port, https.at.port}
     if parts.scheme != "https" or parts.hostname not in waiting or parts.port not in published:
         return redirect
     port = "" if proxy.http.at.port == proxy.http.port else f":{proxy.http.at.port}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackctl.certs.copied import Pair
 from stackctl.certs.held import Held
@@ -36,6 +36,9 @@ class Rendering:
         Redirects to sites lead to HTTPS by the certificates in ``reached``, which are those of ``tls`` by default.
         """
         custom = {name: served_copy(content) for name, content in self.custom.items()}
+        if stack.proxy.https is None:
+            # TLS ends in front of the proxy: what it has of certificates leads nowhere.
+            tls = {name: replace(one, trusted=frozenset[Domain]()) for name, one in tls.items()}
         stack, sites = with_reached_redirects(stack, sites, tls if reached is None else reached)
         return self.proxy.render(stack, sites, tls, self.version, custom)
 

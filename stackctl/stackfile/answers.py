@@ -182,7 +182,7 @@ def refuse_circles(sites: Sequence[Site], proxy: ProxyService) -> None:
     Raises:
         StackfileError: with the lines of all of them.
     """
-    for circle in circles(sites, {"http": proxy.http.at.port, "https": proxy.https.at.port}):
+    for circle in circles(sites, {listener.scheme: listener.at.port for listener in proxy.listeners}):
         first, *others = circle
         way = " -> ".join(map(str, (*circle, first)))
         lines = ", ".join(dict.fromkeys(one.where for one in others))

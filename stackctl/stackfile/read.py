@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 from stackctl.errors import StackfileError
 from stackctl.model import values
 from stackctl.model.acme import CA_NAMES, LETSENCRYPT, LOCAL, Acme, KeyType
+from stackctl.model.edge import Behind
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_listeners
 from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.routing import Site
 from stackctl.model.stack import ProxyService, Stack, TlsPolicy
 from stackctl.model.tuning import Tuning
 from stackctl.stackfile.answers import refuse_circles, unknown_names, with_answers
+from stackctl.stackfile.behind import read_behind, refuse_clashes
 from stackctl.stackfile.blocks import Block
 from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.dns import read_zones
@@ -56,8 +58,11 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
     acme = _acme(doc, top)
     known = {*written, *project.services, *elsewhere}
     sites = with_services(_sites(doc, top, defaults, known), known, project.named)
-    proxy = _proxy_service(doc, project, top.proxy)
+    behind = read_behind(doc, top.behind)
+    proxy = _proxy_service(doc, project, top.proxy, behind)
     refuse_circles(sites, proxy)
+    streams = read_streams(doc, top, sites, proxy, known)
+    refuse_clashes(behind, sites, streams)
     return Stack(
         acme=acme,
         sites=sites,
@@ -67,9 +72,10 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
         tls=TlsPolicy(top.tls),
         deploys=deploys_of(doc, project),
         unknown=unknown_names(doc, top, sites),
-        streams=read_streams(doc, top, sites, proxy, known),
+        streams=streams,
         dns=read_zones(doc, top),
         keep_old_connections=checked(doc, (KEY, "keep-old-connections"), values.duration, top.keep_old_connections),
+        behind=behind,
     )
 
 
@@ -154,18 +160,19 @@ def _acme(doc: Document, top: StackKeys) -> Acme:
     )
 
 
-def _proxy_service(doc: Document, project: Project, kind: str) -> ProxyService:
+def _proxy_service(doc: Document, project: Project, kind: str, behind: Behind | None) -> ProxyService:
     proxy = _role(doc, project, "proxy")
     at: dict[int, PortBinding] = {port.target: port.at for port in proxy.ports if port.is_tcp}
-    for target in (HTTP_PORT, HTTPS_PORT):
+    terminated = behind is not None and behind.terminated
+    for target in (HTTP_PORT, *(() if terminated else (HTTPS_PORT,))):
         if target not in at:
             raise StackfileError(
                 f"the {proxy.name} service does not publish port {target}",
                 where=doc.where_of(("services", proxy.name, "ports")),
                 hint=f'add "{target}:{target}" to its ports',
             )
-    http, https = at[HTTP_PORT], at[HTTPS_PORT]
-    if http.meets(https):
+    http, https = at[HTTP_PORT], None if terminated else at[HTTPS_PORT]
+    if https is not None and http.meets(https):
         raise StackfileError(
             f"HTTP at {http} and HTTPS at {https} are published at the same address and port",
             where=doc.where_of(("services", proxy.name, "ports")),
@@ -174,7 +181,8 @@ def _proxy_service(doc: Document, project: Project, kind: str) -> ProxyService:
     if proxy.image is None:
         raise StackfileError("the proxy service has no image", where=doc.where_of(("services", proxy.name)))
     hosts = frozenset(host.lower() for host, _ in proxy.extra_hosts)
-    return ProxyService(proxy.name, proxy.image, web_listeners(http, https), kind, hosts)
+    listeners = web_listeners(http, https, framed=behind is not None and behind.framed)
+    return ProxyService(proxy.name, proxy.image, listeners, kind, hosts)
 
 
 def _role(doc: Document, project: Project, role: str) -> Service:

@@ -25,6 +25,7 @@ from stackctl.stackfile.answer_keys import (
     RedirectKeys,
     UnknownKeys,
 )
+from stackctl.stackfile.behind_keys import BehindBlock, BehindKeys
 from stackctl.stackfile.dns_keys import Challenge, DnsKeys
 from stackctl.stackfile.header_keys import HeadersKeys, HstsKeys, RequestHeadersKeys
 from stackctl.stackfile.health_keys import HealthBlock, HealthKeys
@@ -204,6 +205,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     errors: Errors = {}
     intercept_errors: InterceptErrors = None
     streams: Annotated[list[StreamKeys], Meta(description="What is passed on without HTTP")] = []
+    behind: BehindBlock = None
     dns: Annotated[dict[str, DnsKeys], Meta(description="Zones in which names are proved by DNS-01")] = {}
 
 
@@ -236,6 +238,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "maintenance": MaintenanceKeys,
     "default": UnknownKeys,
     "certificate": ImportedKeys,
+    "behind": BehindKeys,
 }
 """The shapes of mappings inside others, by their key in any shape."""
 

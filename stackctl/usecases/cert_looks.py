@@ -182,9 +182,10 @@ def _look(context: Context) -> _Seen:
     shelf = context.directory.shelf((site.name for site in stack.sites), context.now())
     there = {site.name: held(site, shelf) for site in stack.sites}
     names = list(dict.fromkeys(name for one in there.values() for name in one.witnesses))
-    served = context.wire.offered(stack.proxy.https.at, names) if names else {}
+    https = stack.proxy.https
+    served = context.wire.offered(https.at, names) if https and names else {}
     both = [name for name, one in there.items() if one.second]
-    second = context.wire.served(stack.proxy.https.at, both, rsa=True) if both else {}
+    second = context.wire.served(https.at, both, rsa=True) if https and both else {}
     return _Seen(shelf, stack.sites, there, served, second)
 
 

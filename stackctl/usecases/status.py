@@ -80,7 +80,8 @@ class SiteStatus:
         health: the worst health of its services and of its servers outside Compose.
         issuer: the issuer of the certificate on disk; None if there is none.
         certificate_problem: why that certificate cannot be served.
-        served: the certificate of a TLS handshake: ``real``, ``dummy``, ``other`` or ``nothing``.
+        served: the certificate of a TLS handshake: ``real``, ``dummy``, ``other`` or ``nothing``; or ``http`` if TLS
+            ends in front of the proxy.
         routes: each path of its routes, and each rule; the path ``/``, if it has a route, is the first.
         maintenance: what its requests get during a maintenance; None if it is in none.
         parked: why the site was taken out of the proxy's configuration; None if it was not.
@@ -178,7 +179,8 @@ def status(context: Context) -> Result[StatusReport]:
     now = context.now()
     refuse_renamed(context, loaded.project, stack, containers)
     shelf = context.directory.shelf((site.name for site in stack.sites), now)
-    served = context.wire.offered(stack.proxy.https.at, [site.name for site in stack.sites]) if stack.sites else {}
+    https = stack.proxy.https
+    served = context.wire.offered(https.at, [site.name for site in stack.sites]) if https and stack.sites else {}
     # Each server is probed once, however many sites share it.
     servers = dict.fromkeys(server for site in stack.sites for server in site.servers)
     answers = endpoints_answer(context, (server.endpoint for server in servers if server.service is None))
@@ -190,7 +192,7 @@ def status(context: Context) -> Result[StatusReport]:
         there = held(site, shelf)
         own = {server: with_answers(health[server], of_server(asked, site.name, server)) for server in site.servers}
         certificate = there.on_disk
-        shown = served[site.name]
+        shown = served.get(site.name)
         rows.append(
             SiteStatus(
                 name=site.name,
@@ -200,8 +202,8 @@ def status(context: Context) -> Result[StatusReport]:
                 issuer=certificate.issuer if certificate else None,
                 not_after=certificate.not_after if certificate else None,
                 days_left=certificate.days_left(now) if certificate else None,
-                certificate_problem=there.problem,
-                served="nothing" if shown is None else kind_of(shown, there),
+                certificate_problem=there.problem if https else None,
+                served="http" if https is None else "nothing" if shown is None else kind_of(shown, there),
                 routes=_routes(site, own),
                 maintenance=_maintenance(site, now),
                 parked=parked.get(site.name),

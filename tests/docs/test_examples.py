@@ -9,6 +9,7 @@ from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.model.stack import TlsPolicy
 from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, RedirectKeys, UnknownKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
+from stackctl.stackfile.behind_keys import BehindKeys
 from stackctl.stackfile.dns_keys import DnsKeys
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.header_keys import HeadersKeys, HstsKeys, RequestHeadersKeys
@@ -20,7 +21,7 @@ from tests.docs.pages import ROOT
 SHAPES = (
     *(StackKeys, ServiceKeys, AppKeys, RouteKeys, MatchKeys, AnswerKeys),
     *(RedirectKeys, MaintenanceKeys, UnknownKeys, UpstreamKeys, StickyKeys, CanaryKeys, DnsKeys),
-    *(RateLimitKeys, HeadersKeys, HstsKeys, RequestHeadersKeys),
+    *(RateLimitKeys, HeadersKeys, HstsKeys, RequestHeadersKeys, BehindKeys),
 )
 EXAMPLE = ROOT / "docs" / "examples" / "docker-compose.yml"
 

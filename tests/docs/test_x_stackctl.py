@@ -12,6 +12,7 @@ from stackctl.model.tuning import Tuning
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, RedirectKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
+from stackctl.stackfile.behind_keys import BehindKeys
 from stackctl.stackfile.dns_keys import DnsKeys
 from stackctl.stackfile.header_keys import HeadersKeys
 from stackctl.stackfile.health_keys import HealthKeys
@@ -46,6 +47,7 @@ TABLES: dict[str, type[Struct]] = {
     "A certificate of your own": ImportedKeys,
     "Redirects": RedirectKeys,
     "Streams": StreamKeys,
+    "Behind a load balancer": BehindKeys,
     "DNS-01": DnsKeys,
     "Maintenance": MaintenanceKeys,
 }

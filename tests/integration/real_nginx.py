@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from stackctl.certs.dummy import make_dummy
+from stackctl.model.edge import Behind
 from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
 from stackctl.model.routing import Server, Site
 from stackctl.proxies.nginx.proxy import Nginx
@@ -55,16 +56,20 @@ class Connection:
 
     Args:
         source: the address that it comes from.
+        ahead: what is sent first.
+        to: the address of IPv4 at which the proxy is asked.
     """
 
-    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
-        self._place = ("127.0.0.1", port)
+    def __init__(self, port: int, source: str = "127.0.0.1", ahead: bytes = b"", *, to: str = "127.0.0.1") -> None:
+        self._place = ("::1" if ":" in source else to, port)
+        self._ahead = ahead
         self._source = (source, 0)
         self._open()
 
     def _open(self) -> None:
         self.socket = socket.create_connection(self._place, timeout=20, source_address=self._source)
         self._file = self.socket.makefile("rb")
+        self.socket.sendall(self._ahead)
 
     def ask(
         self, host: str, method: str, target: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
@@ -139,10 +144,12 @@ def serving(
     *,
     version: str = "1.30",
     custom: Mapping[str, bytes] | None = None,
+    behind: Behind | None = None,
+    echo: str = _ECHO,
 ) -> Iterator[Ports]:
     """Serve sites, with apps on the ports of ``echoes``; yield the ports of the proxy."""
     ports = Ports(*free_ports(2))
-    write(folder, rendered(sites, ports, echoes, version=version, custom=custom))
+    write(folder, rendered(sites, ports, echoes, version=version, custom=custom, behind=behind, echo=echo))
     with running(folder, version):
         yield ports
 
@@ -154,21 +161,25 @@ def rendered(
     *,
     version: str = "1.30",
     custom: Mapping[str, bytes] | None = None,
+    behind: Behind | None = None,
+    echo: str = _ECHO,
 ) -> dict[str, bytes]:
-    """Return all files of a proxy that serves ``sites``, by their paths."""
-    made = stack(*sites)
-    listeners = (
+    """Return all files of a proxy that serves ``sites``, by their paths; it has IPv6 if something is in front of it."""
+    made = replace(stack(*sites), behind=behind)
+    listeners: tuple[Listener, ...] = (
         Listener(Scheme.HTTP, ports.http, PortBinding(None, ports.http)),
         Listener(Scheme.HTTPS, ports.https, PortBinding(None, ports.https)),
     )
-    made = replace(made, proxy=replace(made.proxy, listeners=listeners, ipv6=False))
+    if behind is not None and behind.terminated:
+        listeners = listeners[:1]
+    made = replace(made, proxy=replace(made.proxy, listeners=listeners, ipv6=behind is not None))
     tls = {site.name: SiteTls("/etc/nginx/chain.pem", "/etc/nginx/key.pem", frozenset()) for site in sites}
     files = whole(Rendering(Nginx(), VERSIONS[version], custom or {}), made, tls)
     chain, key = make_dummy(["a.example.com"], datetime.now(UTC))
     files |= {"chain.pem": chain, "key.pem": key, "snippets/generation.conf": b""}
     main = files["nginx.conf"].decode().rstrip().removesuffix("}")
     main = main.replace("access_log /dev/stdout main buffer=4k flush=1s;", "access_log off;")
-    files["nginx.conf"] = (main + "".join(_ECHO.format(port=port) for port in echoes) + "}\n").encode()
+    files["nginx.conf"] = (main + "".join(echo.format(port=port) for port in echoes) + "}\n").encode()
     return files
 
 

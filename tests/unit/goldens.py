@@ -12,6 +12,7 @@ from stackctl.certs.held import held
 from stackctl.certs.lineage import Lineage
 from stackctl.certs.shelf import Shelf
 from stackctl.model.balancing import Balance, HashKey, HashKind, Sticky
+from stackctl.model.edge import Behind, ClientIp, health_path
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.headers import Changes, Headers, Hsts, Preset
 from stackctl.model.health import ActiveCheck, HealthCheck
@@ -116,6 +117,20 @@ def with_streams(*sites: Site, streams: tuple[Stream, ...]) -> Stack:
     return replace(made, streams=streams, proxy=replace(made.proxy, streams=module))
 
 
+NETWORKS = (ip_network("10.0.0.0/16"), ip_network("2001:db8:1::/48"))
+
+
+def terminated(*sites: Site, behind: Behind) -> Stack:
+    """A stack in front of which TLS ends."""
+    made = stack(*sites)
+    return replace(made, behind=behind, proxy=replace(made.proxy, listeners=made.proxy.listeners[:1]))
+
+
+def framed(*sites: Site, streams: tuple[Stream, ...], behind: Behind) -> Stack:
+    """A stack that gets the PROXY protocol on the ports of its sites."""
+    return replace(with_streams(*sites, streams=streams), behind=behind)
+
+
 @dataclass(frozen=True)
 class Case:
     """A stack, with what is observed of its certificates and custom files."""
@@ -183,6 +198,25 @@ CASES = {
         ),
         lineages(lineage("shop.example.com")),
         {"http.conf": HTTP, "shop.example.com.location.conf": LOCATION, "files.example.com.conf": SITE},
+    ),
+    "behind": Case(
+        replace(
+            stack(site("a.example.com", "www.example.com"), site("b.example.com", service="api")),
+            behind=Behind(NETWORKS, ("cloudflare",), ClientIp.CF_CONNECTING_IP, health=health_path("/healthz")),
+        ),
+        lineages(lineage("a.example.com", "www.example.com")),
+    ),
+    "terminated": Case(
+        terminated(
+            replace(site("a.example.com", "www.example.com"), canonical=domain("a.example.com")),
+            redirected("old.example.com", to="https://a.example.com"),
+            behind=Behind(NETWORKS[:1], terminated=True, redirect=True, health=health_path("/healthz")),
+        ),
+        lineages(lineage("a.example.com", "www.example.com")),
+    ),
+    "proxy_protocol": Case(
+        framed(site("a.example.com"), streams=STREAMS, behind=Behind(NETWORKS, client_ip=ClientIp.PROXY_PROTOCOL)),
+        lineages(lineage("a.example.com")),
     ),
     "answers": Case(
         replace(

@@ -15,6 +15,7 @@ import pytest
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.adapters.net.glance import Unclear, hello_context, offered
 from stackctl.certs.dummy import make_dummy
+from stackctl.model.endpoints import PortBinding
 
 NAME = "a.example.com"
 
@@ -73,17 +74,17 @@ def listening(answer: Callable[[socket.socket], None]) -> Iterator[tuple[str, in
 
 def test_the_leaf_is_what_a_whole_handshake_shows(pem: Path) -> None:
     with server(pem) as at:
-        assert offered(hello_context(), at, NAME, Deadline(5)) == leaf_of(pem)
+        assert offered(hello_context(), PortBinding(*at), NAME, Deadline(5)) == leaf_of(pem)
 
 
 def test_a_name_the_server_refuses_has_nothing(pem: Path) -> None:
     with server(pem) as at:
-        assert offered(hello_context(), at, "other.example.com", Deadline(5)) is None
+        assert offered(hello_context(), PortBinding(*at), "other.example.com", Deadline(5)) is None
 
 
 def test_a_server_that_speaks_tls_13_alone_is_left_to_a_whole_handshake(pem: Path) -> None:
     with server(pem, oldest=ssl.TLSVersion.TLSv1_3) as at, pytest.raises(Unclear):
-        offered(hello_context(), at, NAME, Deadline(5))
+        offered(hello_context(), PortBinding(*at), NAME, Deadline(5))
 
 
 @pytest.mark.parametrize(
@@ -103,9 +104,9 @@ def test_what_is_no_certificate_is_unclear(said: bytes) -> None:
         connection.sendall(said)
 
     with listening(answer) as at, pytest.raises(Unclear):
-        offered(hello_context(), at, NAME, Deadline(5))
+        offered(hello_context(), PortBinding(*at), NAME, Deadline(5))
 
 
 def test_where_nothing_answers_it_is_the_sockets_own_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimeoutError):
-        offered(hello_context(), silent.getsockname(), NAME, Deadline(0.05))
+        offered(hello_context(), PortBinding(*silent.getsockname()), NAME, Deadline(0.05))

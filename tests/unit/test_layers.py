@@ -55,7 +55,10 @@ INSIDE = {
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
         "composing shapes",
-        "balance_keys certificate_keys dns_keys document header_keys health_keys imported_keys limit_keys stream_keys",
+        (
+            "balance_keys behind_keys certificate_keys dns_keys document header_keys health_keys imported_keys "
+            "limit_keys stream_keys"
+        ),
         "answer_keys key_types tuning_keys",
         "schema",
         "keys",
@@ -63,7 +66,7 @@ INSIDE = {
         "backends deploys tuning",
         "routes",
         "blocks",
-        "aliases answers dns sites streams wildcards",
+        "aliases answers behind dns sites streams wildcards",
         "edit locate read services siblings",
         "scalars",
         "flow",

@@ -184,7 +184,7 @@ def test_the_proxy_is_what_its_label_says_whatever_its_name_and_ports() -> None:
     issuer = service("acme", role="certbot")
     stack = read("services: {}\n", Project("demo", {"edge": proxy_service, "acme": issuer}))
     assert (stack.proxy.service, stack.proxy.image, stack.certbot) == ("edge", "mynginx:2", "acme")
-    assert (str(stack.proxy.http.at), str(stack.proxy.https.at)) == ("127.0.0.1:8080", "8443")
+    assert [str(one.at) for one in stack.proxy.listeners] == ["127.0.0.1:8080", "8443"]
 
 
 def test_an_app_is_found_by_any_of_its_names() -> None:

@@ -8,11 +8,15 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from stackctl.adapters.net.deadline import Deadline
+from stackctl.model.endpoints import PortBinding
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 _TIMEOUT = 1.0
+
+_NO_CLIENT = b"PROXY UNKNOWN\r\n"
+"""The PROXY protocol of a connection of one's own (version 1, section 2.1)."""
 
 
 class Stream(socket.socket):
@@ -57,6 +61,22 @@ def connected(host: str, port: int, deadline: Deadline) -> Stream:
         else:
             return stream
     raise problem or OSError(f"{host} has no address")
+
+
+def reached(at: PortBinding, deadline: Deadline) -> Stream:
+    """Return a connection to a published port, as a peer without a client of its own opens it.
+
+    Raises:
+        OSError: as for :func:`connected`.
+    """
+    stream = connected(*at.probe, deadline)
+    if at.framed:
+        try:
+            stream.sendall(_NO_CLIENT)
+        except OSError:
+            stream.close()
+            raise
+    return stream
 
 
 def secured(stream: Stream, context: ssl.SSLContext, name: str) -> SecureStream:

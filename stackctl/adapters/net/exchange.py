@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import TypeVar
 
-from stackctl.adapters.net.connect import Stream, connected
+from stackctl.adapters.net.connect import Stream, reached
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.observed.reply import ClientRequest, Failure
@@ -18,7 +18,7 @@ T = TypeVar("T")
 def opened(at: PortBinding, deadline: Deadline) -> Stream | Failure:
     """Return a connection to ``at``, or why there is none."""
     try:
-        return connected(*at.probe, deadline)
+        return reached(at, deadline)
     except ConnectionResetError:  # something accepted it, and ended it before connect() returned
         return Failure.CLOSED
     except OSError:

@@ -11,8 +11,9 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
-from stackctl.adapters.net.connect import connected
+from stackctl.adapters.net.connect import reached
 from stackctl.adapters.net.deadline import Deadline
+from stackctl.model.endpoints import PortBinding
 
 _RECORD_HEADER, _HEADER = 5, 4
 _ALERT, _HANDSHAKE = 21, 22
@@ -34,7 +35,7 @@ def hello_context() -> ssl.SSLContext:
     return context
 
 
-def offered(context: ssl.SSLContext, at: tuple[str, int], name: str, deadline: Deadline) -> bytes | None:
+def offered(context: ssl.SSLContext, at: PortBinding, name: str, deadline: Deadline) -> bytes | None:
     """Return the leaf (DER) that the server at ``at`` offers for ``name``; None if it refuses the name.
 
     Raises:
@@ -44,7 +45,7 @@ def offered(context: ssl.SSLContext, at: tuple[str, int], name: str, deadline: D
     nothing, message = ssl.MemoryBIO(), ssl.MemoryBIO()
     with suppress(ssl.SSLWantReadError):
         context.wrap_bio(nothing, message, server_hostname=name).do_handshake()
-    with connected(*at, deadline) as connection, connection.makefile("rb") as answer:
+    with reached(at, deadline) as connection, connection.makefile("rb") as answer:
         connection.sendall(message.read())
         return _leaf(answer.read)
 

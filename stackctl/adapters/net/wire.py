@@ -16,7 +16,7 @@ from cryptography import x509
 
 from stackctl.adapters.net import glance, request
 from stackctl.adapters.net.answer import answer
-from stackctl.adapters.net.connect import connected, connection_error, secured
+from stackctl.adapters.net.connect import connection_error, reached, secured
 from stackctl.adapters.net.deadline import Deadline
 from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import Endpoint, PortBinding
@@ -67,7 +67,7 @@ class HostWire:
         """See :meth:`Wire.generation`."""
         connection = http.client.HTTPConnection(http_at.probe[0])
         try:
-            connection.sock = connected(*http_at.probe, Deadline(_TIMEOUT))
+            connection.sock = reached(http_at, Deadline(_TIMEOUT))
             connection.request("GET", MARKER_PATH, headers={"Host": MARKER_HOST, "Connection": "close"})
             response = connection.getresponse()
             body = response.read(64)
@@ -90,7 +90,7 @@ class HostWire:
 
     def _glance(self, https: PortBinding, name: Domain, deadline: Deadline) -> Certificate | None:
         try:
-            leaf = glance.offered(self._hello, https.probe, sample(name), deadline)
+            leaf = glance.offered(self._hello, https, sample(name), deadline)
             return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
         except glance.Unclear:
             return self._handshake(https, name, deadline, self._context)
@@ -101,7 +101,7 @@ class HostWire:
         self, https: PortBinding, name: Domain, deadline: Deadline, context: ssl.SSLContext
     ) -> Certificate | None:
         try:
-            with secured(connected(*https.probe, deadline), context, sample(name)) as secure:
+            with secured(reached(https, deadline), context, sample(name)) as secure:
                 leaf = secure.getpeercert(binary_form=True)
             return None if leaf is None else describe(x509.load_der_x509_certificate(leaf))
         except (OSError, ValueError):
@@ -119,7 +119,7 @@ class HostWire:
         """See :meth:`Wire.responds`."""
         connection = http.client.HTTPConnection(http_at.probe[0])
         try:
-            connection.sock = connected(*http_at.probe, Deadline(_TIMEOUT))
+            connection.sock = reached(http_at, Deadline(_TIMEOUT))
             connection.request("HEAD", MARKER_PATH, headers={"Host": MARKER_HOST, "Connection": "close"})
             connection.getresponse()
         except http.client.RemoteDisconnected:
@@ -158,7 +158,7 @@ class HostWire:
 def _awaits_a_request(at: PortBinding) -> bool:
     """Return whether a connection stays open at first: the engine closes it if nothing listens in the container."""
     try:
-        with connected(*at.probe, Deadline(_TIMEOUT)) as stream:
+        with reached(at, Deadline(_TIMEOUT)) as stream:
             readable, _, _ = select.select([stream], [], [], _QUIET)
     except OSError:
         return False

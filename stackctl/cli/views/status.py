@@ -15,7 +15,14 @@ from stackctl.usecases.result import Result
 from stackctl.usecases.status import SiteStatus, StatusReport, StreamStatus
 from stackctl.wording import day, listed, span
 
-_SERVED_STYLES = {"real": "green", "dummy": "yellow", "other": "yellow", "nothing": "red", "parked": "red"}
+_SERVED_STYLES = {
+    "real": "green",
+    "http": "green",
+    "dummy": "yellow",
+    "other": "yellow",
+    "nothing": "red",
+    "parked": "red",
+}
 
 
 def show(console: Console, result: Result[StatusReport]) -> None:

@@ -81,7 +81,7 @@ class TakeOver:
             return nullcontext()
         proxy = self._stack.proxy
         names = [Domain(name) for name in replacement.names]
-        self.meter = downtime_meter(self._context, proxy.http.at, proxy.https.at, names)
+        self.meter = downtime_meter(self._context, proxy.http.at, proxy.for_visitors.at, names)
         return self.meter
 
     @property

@@ -193,7 +193,7 @@ class Executor:
             Publish: one_by_one(self._publish),
             ReloadProxy: one_by_one(lambda _: self._live.reload()),
             VerifySite: lambda ops: prove.sites_are_served(context, self._stack, ops),
-            VerifyGone: one_by_one(lambda op: prove.name_is_refused(context, self._stack.proxy.https.at, op.name)),
+            VerifyGone: one_by_one(lambda op: prove.name_is_refused(context, self._stack, op.name)),
             CheckNames: lambda ops: self._by_source(ops, self._check),
             Issue: lambda ops: self._by_source(ops, self._issue),
             DeferIssue: one_by_one(_refuse),

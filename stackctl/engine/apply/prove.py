@@ -50,7 +50,8 @@ def generation_answers(context: Context, stack: Stack, project: str) -> None:
 
 def sites_answer(context: Context, stack: Stack, names: Iterable[Domain], path: str = "/") -> bool:
     """Return whether the proxy reaches the app of each site, whatever that answers."""
-    replies = (context.wire.ask(stack.proxy.https.at, name, Request("GET", path), tls=True) for name in names)
+    to = stack.proxy.for_visitors
+    replies = (context.wire.ask(to.at, name, Request("GET", path), tls=to.secure) for name in names)
     return all(reply.status is not None and reply.status not in _NO_ANSWER for reply in replies)
 
 
@@ -59,7 +60,7 @@ def sites_are_served(context: Context, stack: Stack, operations: Sequence[Verify
 
     Returns the error of each, in order: another certificate is shown, or none.
     """
-    https = stack.proxy.https.at
+    https = stack.proxy.for_visitors.at
     shelf = context.directory.shelf((operation.site.name for operation in operations), context.now())
     expected = {operation.site.name: _expected(operation, shelf) for operation in operations}
     planned = frozenset[str]().union(*(operation.planned for operation in operations))
@@ -91,15 +92,15 @@ def _seconds_not_served(
     waiting = {name: one.certificate for name, one in there.items() if one is not None}
     if not waiting or stack.tls is TlsPolicy.MODERN:
         return {}
+    at = stack.proxy.for_visitors.at
 
     def look() -> bool | None:
-        for name, served in context.wire.served(stack.proxy.https.at, sorted(waiting), rsa=True).items():
+        for name, served in context.wire.served(at, sorted(waiting), rsa=True).items():
             if served is not None and served.fingerprint == waiting[name].fingerprint:
                 del waiting[name]
         return None if waiting else True
 
     wait_for(look, SITE_SECONDS)
-    at = stack.proxy.https.at
     return {
         name: NotServed(f"{at} does not serve {name} with its second certificate", hint="run 'stackctl up' again")
         for name in waiting
@@ -128,12 +129,13 @@ def _verdict(
     return None
 
 
-def name_is_refused(context: Context, https: PortBinding, name: Domain) -> None:
+def name_is_refused(context: Context, stack: Stack, name: Domain) -> None:
     """Wait until a handshake with ``name`` is refused.
 
     Raises:
         NotServed: it is still answered.
     """
+    https = stack.proxy.for_visitors.at
     if wait_for(lambda: True if context.wire.served(https, [name])[name] is None else None, SITE_SECONDS) is None:
         raise NotServed(f"{name} is still served on {https}", hint="run 'stackctl up'")
 

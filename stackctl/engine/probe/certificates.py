@@ -43,14 +43,15 @@ class SiteFacts:
 def certificates(context: Context, stack: Stack, sites: Sequence[Site], *, proxy_up: bool) -> list[SiteFacts]:
     """Return the facts of each app's certificate, on disk and on the wire."""
     names = [site.name for site in sites]
-    served = context.wire.served(stack.proxy.https.at, names) if proxy_up and names else {}
+    https = stack.proxy.https
+    served = context.wire.served(https.at, names) if https and proxy_up and names else {}
     now = context.now()
     tree = context.directory.certbot_tree()
     accounts, shelf = tree.accounts(), context.directory.shelf(names, now, tree)
     refused = context.directory.refused_copies()
     both = [site.name for site in sites if second_of(site) is not None]
     visible = proxy_up and stack.tls is not TlsPolicy.MODERN
-    seconds = context.wire.served(stack.proxy.https.at, both, rsa=True) if both and visible else {}
+    seconds = context.wire.served(https.at, both, rsa=True) if https and both and visible else {}
     settings, sharing = tree.settings(stack.acme.directory, stack.other_cas), shelf.sharing(stack.sites)
     found = []
     for site in sites:

@@ -46,9 +46,7 @@ def images(context: Context, project: Project) -> tuple[Image, ...]:
 def ports(context: Context, proxy_service: ProxyService, containers: Deployment) -> tuple[Port, ...]:
     """Return which process or container uses the published ports of the proxy."""
     own = containers.publishes_as(proxy_service.service, "proxy")
-    return _port(context, "http-port", proxy_service.http.at, own=own), _port(
-        context, "https-port", proxy_service.https.at, own=own
-    )
+    return tuple(_port(context, f"{one.scheme}-port", one.at, own=own) for one in proxy_service.listeners)
 
 
 def _port(context: Context, check: str, at: PortBinding, *, own: bool) -> Port:

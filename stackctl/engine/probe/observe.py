@@ -34,7 +34,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
     program = proxy_program(context, proxy, stack.proxy.image)
     containers = context.orchestrator.containers(project.name)
     project = context.orchestrator.attached(text, project, containers)
-    proxy_service = stack.proxy
+    proxy_service, https = stack.proxy, stack.proxy.https
     proxy_runs = containers.is_running(proxy_service.service)
     generation, restarting = generation_and_restarts(context, proxy_service, containers)
     now = context.now()
@@ -72,7 +72,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         ledger=directory.ledger(),
         settings=tree.settings(stack.acme.directory, stack.other_cas),
         now=now,
-        served=context.wire.offered(proxy_service.https.at, names) if proxy_runs and names else {},
+        served=context.wire.offered(https.at, names) if https and proxy_runs and names else {},
     )
 
 

@@ -58,16 +58,17 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
     request = _completed(asked)
     routed = router.routed(site, request) if site else None
     traced = kind.tracer(_live_files(context, kind.layout), name)
-    trace = traced(request, proxy_service.https.port)
+    to = proxy_service.for_visitors
+    trace = traced(request, to.port)
     log = _Log(context, kind, proxy, name)
     maintenance = site.maintenance if site else None
     held_back = _held_back(site, asked, context.now())
     https = http = Reply(failure=Failure.UNSENT)
     logged: tuple[LoggedError, ...] = ()
     if held_back is None:
-        https = context.wire.ask(proxy_service.https.at, name, request, tls=True)
+        https = context.wire.ask(to.at, name, request, tls=to.secure)
         logged = log.new(wait=_may_be_logged(trace, https))
-        http = context.wire.ask(proxy_service.http.at, name, request, tls=False)
+        http = context.wire.ask(proxy_service.http.at, name, request, tls=False) if to.secure else https
     facts = TraceFacts(
         name=name,
         request=request,
@@ -79,7 +80,7 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
         owner_where=site.where if site else None,
         servers=site.servers if site else (),
         http_at=str(proxy_service.http.at),
-        https_at=str(proxy_service.https.at),
+        https_at=str(to.at),
         holder=_holder(context, stack, https, proxy),
         proxy=seen,
         trace=trace,
@@ -140,7 +141,7 @@ def _holder(context: Context, stack: Stack, https: Reply, proxy: Container | Non
     """Return which process or container uses port 443 if it is not the proxy."""
     if https.failure is Failure.UNSENT or (proxy and proxy.running and https.failure is not Failure.CONNECT):
         return None
-    at = stack.proxy.https.at
+    at = stack.proxy.for_visitors.at
     return context.containers.publisher(at) or context.wire.owner(at)
 
 

@@ -155,7 +155,7 @@ def _cannot_answer(rule: Directive, name: str, values: Values) -> bool:
         return True
     if _is_on_name(rule):
         return _holds(name, *rule.args[1:]) is False
-    if rule.arg != "$request_method" and not rule.arg.startswith("$site_"):
+    if rule.arg != "$request_method" and not rule.arg.startswith(("$site_", "$edge_")):
         return False
     try:
         return not values.holds(rule)

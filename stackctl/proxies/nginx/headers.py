@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from stackctl.model.headers import PRESETS, Changes, Headers, Hsts
 from stackctl.model.routing import Site
 from stackctl.model.tuning import Tuning
+from stackctl.proxies.nginx.behind import SCHEME
 from stackctl.proxies.nginx.directives import Directive, named, text_of
 from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.own import Directives
@@ -111,7 +112,7 @@ def shared_header_maps(sites: Iterable[Site]) -> Iterator[Map]:
         sent = f"$upstream_http_{name.lower().replace('-', '_')}"
         yield Map(sent, _default_variable(name, value), (('""', literal(value)),))
     for hsts in sorted({one.hsts for one in found if one.hsts is not None}, key=_hsts_variable):
-        yield Map("$https", _hsts_variable(hsts), (("on", literal(str(hsts))),))
+        yield Map(SCHEME, _hsts_variable(hsts), (("https", literal(str(hsts))),))
 
 
 def _every(site: Site) -> Iterator[Headers]:

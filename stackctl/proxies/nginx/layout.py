@@ -10,6 +10,9 @@ CUSTOM = NGINX / CUSTOM_FOLDER
 """The user's own files."""
 
 MAIN = "nginx.conf"
+DRAINING = NGINX / "draining"
+"""While this file is there, the proxy tells the load balancer that this host takes no more requests."""
+
 SITES = "sites"
 SNIPPETS = "snippets"
 STREAMS = "streams"

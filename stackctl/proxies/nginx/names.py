@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from stackctl.model.routing import Site
-from stackctl.model.stack import ProxyService, Stack
+from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
+from stackctl.proxies.nginx.behind import SCHEME
 from stackctl.proxies.nginx.quoting import any_of
 from stackctl.proxies.proxy import SiteTls
 
@@ -44,11 +45,12 @@ class NamesOnHttp:
 
 def names_on_http(stack: Stack, site: Site, tls: SiteTls) -> NamesOnHttp:
     """Return what port 80 does with each name of ``site``: no redirect takes more than one hop."""
-    found = _names(stack.proxy, site, tls)
+    found = _names(stack, site, tls)
     return replace(found, plain=(*found.plain, "_"), unknown=True) if stack.unknown.site == site.name else found
 
 
-def _names(proxy: ProxyService, site: Site, tls: SiteTls) -> NamesOnHttp:
+def _names(stack: Stack, site: Site, tls: SiteTls) -> NamesOnHttp:
+    proxy = stack.proxy
     if site.redirect is not None:
         return NamesOnHttp(site.domains, ())
     canonical = site.canonical
@@ -60,6 +62,9 @@ def _names(proxy: ProxyService, site: Site, tls: SiteTls) -> NamesOnHttp:
     plain, to_https = (tuple(name for name in own if (name in tls.trusted) is secure) for secure in (False, True))
     if not redirected:
         return NamesOnHttp(plain, to_https)
+    if proxy.https is None:
+        scheme = "https" if stack.behind and stack.behind.redirect else SCHEME
+        return NamesOnHttp(plain, (), Aliases(redirected, f"{scheme}://{canonical}"))
     listener = proxy.https if there else proxy.http
     port = "" if listener.at.port == listener.port else f":{listener.at.port}"
     target = f"{listener.scheme}://{canonical}{port}"

@@ -14,6 +14,7 @@ from stackctl.model.stack import Stack
 from stackctl.model.streams import is_port
 from stackctl.model.values import Domain
 from stackctl.proxies.health import ServersHealth
+from stackctl.proxies.nginx import behind
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.capabilities import OLDEST, Capabilities
 from stackctl.proxies.nginx.custom import all_groups, hosts_in
@@ -126,6 +127,7 @@ class Nginx:
         custom = {name: content.removeprefix(BOM_UTF8) for name, content in custom.items()}
         able = Capabilities.of(version)
         refuse_clashes(stack, custom, able)
+        behind.refuse_clashes(stack, custom, able)
         http = custom.get(CUSTOM_HTTP)
         groups, around = all_groups(stack, http), own_directives(http, custom)
         return Rendered(

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from stackctl.model.layout import MARKER_HOST
 from stackctl.model.routing import Site, Speaks
 from stackctl.model.stack import Stack
+from stackctl.proxies.nginx.behind import behind_snippets, front
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
 from stackctl.proxies.nginx.directives import text_of
@@ -62,13 +63,12 @@ def shared_files(
         variables_hash_size=_power_of_two(max(1024, 2 * variables)) if variables else None,
         zone_size=_zone_size(stack, own_hosts),
         resolver_valid=resolver_valid,
-        http=stack.proxy.http,
-        https=stack.proxy.https,
+        proxy=stack.proxy,
+        **front(stack),
         listens=listens,
         passes=bool(stack.passthroughs),
         hops=hops(stack, able),
         streams=bool(streams),
-        ipv6=stack.proxy.ipv6,
         keep_old_connections=stack.keep_old_connections,
         custom=custom is not None,
         unknown=unknown_lines(stack.unknown),
@@ -89,6 +89,7 @@ def shared_files(
         "snippets/removed.conf": removed_snippet(),
         **({"snippets/grpc.conf": grpc_snippet()} if any(map(_speaks_grpc, stack.sites)) else {}),
         **streams,
+        **behind_snippets(stack),
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
     encoded = {**page_files(stack), **program(stack), **{path: text.encode() for path, text in rendered.items()}}

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from stackctl.model.layout import site_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
+from stackctl.proxies.nginx.behind import front
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import site_copies
 from stackctl.proxies.nginx.groups import canary_maps, group_names, groups_of, targets_of
@@ -64,13 +65,13 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         name=site.name,
         file=site_file(site.name),
         own_names=any_of(site.domains),
-        proxy=stack.proxy,
+        **front(stack, site),
         # nginx takes no comment of more than 4095 bytes.
         leads_to=listed([str(server) for server in site.servers]) or "answers of the proxy",
         groups=groups_of(grouped, able),
         keepalive=keepalive,
         http=names,
-        certificates=tls.by_certificate(site),
+        certificates=tls.by_certificate(site) if stack.proxy.https else (),
         settings=settings(site, own, stores=needs_buffering((*own[1], *own[2]))) + locations.edge.server_lines(),
         answers=answers,
         custom=custom is not None,

@@ -11,6 +11,7 @@ from stackctl.model.endpoints import HTTPS_PORT
 from stackctl.model.stack import Stack
 from stackctl.model.streams import Stream, StreamPort, Transport
 from stackctl.model.values import Domain
+from stackctl.proxies.nginx.behind import ahead
 from stackctl.proxies.nginx.capabilities import Capabilities
 from stackctl.proxies.nginx.directives import Directive
 from stackctl.proxies.nginx.layout import CUSTOM, STREAMS
@@ -40,7 +41,8 @@ def https_listens(stack: Stack, able: Capabilities, *, alone: bool = False) -> t
     more = " ssl http2" if able.http2 == "listen" else " ssl"
     if stack.passthroughs and not alone:
         return (f"unix:{SITES_SOCKET}{more}{_ahead(able)}",)
-    return tuple(f"{one}{more}" for one in _everywhere(stack, stack.proxy.https.port))
+    ports = () if stack.proxy.https is None else _everywhere(stack, stack.proxy.https.port)
+    return tuple(f"{one}{more}{ahead(stack)}" for one in ports)
 
 
 def hops(stack: Stack, able: Capabilities) -> bool:
@@ -82,7 +84,8 @@ def _block(stack: Stack, able: Capabilities, resolver_valid: int) -> str:
         passes=bool(stack.passthroughs),
         hops=hops(stack, able),
         sites_socket=SITES_SOCKET,
-        listens=[f"{one} so_keepalive=on" for one in _everywhere(stack, stack.proxy.https.port)],
+        trusted=list(map(str, stack.behind.trusted)) if hops(stack, able) and stack.behind else [],
+        listens=[f"{one} so_keepalive=on{ahead(stack)}" for one in _everywhere(stack, stack.proxy.for_visitors.port)],
     )
 
 

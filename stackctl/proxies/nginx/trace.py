@@ -40,7 +40,7 @@ def trace(tree: Sequence[Directive], name: str, request: Request, port: int) -> 
     refusing = first(server.inner, "ssl_reject_handshake")
     if refusing is not None and refusing.args == ("on",):
         return Trace(block, match, None, Action(Outcome.REFUSE, refusing.head, refusing.at))
-    values = Values(http.inner, request)
+    values = Values(http.inner, request, {"scheme": "https" if port == HTTPS_PORT else "http"})
     answered = first_answer(server.inner, name.lower(), values)
     if answered is not None:
         action, rules = answered

@@ -30,7 +30,7 @@ def prefix_checks(  # noqa: PLR0913  (the stack, the site, and its checks so far
     paths = [(route, path) for route in routes for path in route.match.all_of.paths]
     failed = found_wrong(earlier)
     service = project.services.get(server.service or "")
-    at = stack.proxy.https.at
+    listener = stack.proxy.for_visitors
     for route, path in paths:
         if path.kind is not PathKind.PREFIX or path == EVERY_PATH:
             continue
@@ -39,7 +39,7 @@ def prefix_checks(  # noqa: PLR0913  (the stack, the site, and its checks so far
         elif failed:
             yield from skipped([PREFIX], f"{failed[0].name} fails", site.name)
         else:
-            request = ClientRequest(site.name, at.port, tls=True, path=f"{sent(path.text)}/")
-            answer = inputs.context.wire.answer(at, request, _SECONDS)
+            request = ClientRequest(site.name, listener.at.port, tls=listener.secure, path=f"{sent(path.text)}/")
+            answer = inputs.context.wire.answer(listener.at, request, _SECONDS)
             image = (service.image if service else None) or ""
             yield judge_prefix(PrefixFacts(site.name, path.text, route.where or site.where, image, answer))

@@ -1,0 +1,300 @@
+"""A real nginx behind a load balancer: whom it believes, and what an app gets of it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from stackctl.model.edge import Behind, ClientIp, health_path
+from stackctl.model.matching import Match
+from stackctl.model.routing import Backend, Route
+from tests.integration.real_nginx import Connection, Ports, app, free_ports, serving
+from tests.unit.build import routed
+
+pytestmark = pytest.mark.e2e
+
+HOST = "a.example.com"
+TRUSTED, STRANGER = "127.0.0.2", "127.0.0.1"
+NETWORKS = (ip_network("127.0.0.2/32"), ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+ELSEWHERE = "127.0.0.3"
+"""127.0.0.1 belongs to the health check of the container where connections begin with the PROXY protocol."""
+
+HEALTH = health_path("/healthz")
+FORGED = 10_000
+"""Requests in all."""
+
+ECHO = """
+    server {{
+        listen 127.0.0.1:{port};
+        default_type text/plain;
+        return 200 "$http_x_forwarded_for|$http_x_real_ip|$http_x_forwarded_proto|$http_x_forwarded_port|$http_host";
+    }}
+"""
+
+
+def seen_at(ports: Ports, source: str, *lines: tuple[str, str], ahead: bytes = b"", host: str = HOST) -> list[str]:
+    """What the app sees: X-Forwarded-For, X-Real-IP, X-Forwarded-Proto, X-Forwarded-Port and Host."""
+    with Connection(ports.http, source, ahead, to=ELSEWHERE if ahead else "127.0.0.1") as connection:
+        answered = connection.ask(host, "GET", "/", lines)
+    assert answered.status == 200
+    return answered.body.split("|")
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, behind: Behind, *, version: str = "1.30") -> Iterator[Ports]:
+    port = free_ports(1)[0]
+    site = routed(HOST, Route(Match(), Backend((app(port),))), aliases=["www.example.com"])
+    folder.mkdir()
+    with serving(
+        folder, [replace(site, canonical=site.name)], [port], behind=behind, echo=ECHO, version=version
+    ) as ports:
+        yield ports
+
+
+@pytest.fixture(scope="module")
+def believing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+    """One that believes an address of IPv4, and that of IPv6."""
+    behind = Behind((*NETWORKS, ip_network("::1/128")), terminated=True, redirect=False, health=HEALTH)
+    with nginx(tmp_path_factory.mktemp("behind") / "nginx", behind) as ports:
+        yield ports
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+    """One that does not believe the address of IPv6."""
+    with nginx(tmp_path_factory.mktemp("behind") / "nginx", Behind(NETWORKS, terminated=True)) as ports:
+        yield ports
+
+
+@pytest.fixture(scope="module")
+def redirecting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+    """One that redirects plain HTTP."""
+    behind = Behind(NETWORKS, terminated=True, redirect=True, health=HEALTH)
+    with nginx(tmp_path_factory.mktemp("behind") / "nginx", behind) as ports:
+        yield ports
+
+
+@pytest.fixture(scope="module")
+def framed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+    """One whose connections begin with the PROXY protocol."""
+    behind = Behind(NETWORKS, client_ip=ClientIp.PROXY_PROTOCOL, terminated=True, health=HEALTH)
+    with nginx(tmp_path_factory.mktemp("behind") / "nginx", behind) as ports:
+        yield ports
+
+
+# Forged headers
+
+_CHOSEN = ["10.1.2.3", "127.0.0.1", "127.0.0.2", "fd00::7", "::1", "::ffff:10.0.0.1", "0.0.0.0", "::"]
+_ADDRESSES = st.one_of(st.ip_addresses().map(str), st.sampled_from(_CHOSEN))
+_PORTS = st.sampled_from(["", "", ":443", ":65536", ":0", ":x", ":"])
+_GARBAGE = [
+    *("unknown", "_hidden", "localhost", "1.2.3", "1.2.3.4.5", "0x7f000001", "[", "]", "-", "", ",", ";", "%", "a b"),
+    *('"192.0.2.1"', "for=192.0.2.1", "192.0.2.1%eth0", "192.0.2.1/32", "fe80::1%1", "1" * 300, "\t192.0.2.1", "é"),
+]
+_TOKENS = st.one_of(
+    st.builds("{}{}".format, _ADDRESSES, _PORTS),
+    st.builds("[{}]{}".format, _ADDRESSES, _PORTS),
+    st.sampled_from(_GARBAGE),
+)
+_LINES = st.lists(st.lists(_TOKENS, max_size=3).map(", ".join), min_size=1, max_size=3)
+_NAMES = st.sampled_from(
+    ["X-Forwarded-For", "x-forwarded-for", "X_Forwarded_For", "CF-Connecting-IP", "X-Real-IP", "Forwarded"]
+)
+_SCHEMES = st.lists(st.sampled_from(["https", "http", "HTTPS", "http, https", "ftp", ""]), max_size=2)
+_BELIEVED = (*NETWORKS, ip_network("::1/128"))
+
+
+def _is_client(one: IPv4Address | IPv6Address) -> bool:
+    if str(one) == "255.255.255.255":
+        return False  # nginx reads it as no address
+    return getattr(one, "ipv4_mapped", None) is None and not any(one in network for network in _BELIEVED)
+
+
+_CLIENTS = st.ip_addresses().filter(_is_client).map(str)
+_QUICK = settings(
+    max_examples=FORGED // 4,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[*HealthCheck],
+)
+
+
+def _forged(name: str, lines: Sequence[str], schemes: Sequence[str]) -> list[tuple[str, str]]:
+    return [*((name, line) for line in lines), *(("X-Forwarded-Proto", scheme) for scheme in schemes)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [STRANGER, "::1"])
+def test_no_forged_header_of_a_stranger_is_believed(believing: Ports, strict: Ports, source: str) -> None:
+    with Connection((strict if source == "::1" else believing).http, source) as connection:
+
+        @_QUICK
+        @given(_NAMES, _LINES, _SCHEMES)
+        def forge(name: str, lines: list[str], schemes: list[str]) -> None:
+            answered = connection.ask(HOST, "GET", "/", _forged(name, lines, schemes))
+            assert answered.body == f"{source}|{source}|http|80|{HOST}"
+
+        forge()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [TRUSTED, "::1"])
+def test_of_a_trusted_peer_only_its_own_word_is_believed(believing: Ports, source: str) -> None:
+    """It appends the address that it sees: of all that stands before that in a header, nothing is believed."""
+    with Connection(believing.http, source) as connection:
+
+        @_QUICK
+        @given(_NAMES, _LINES, _SCHEMES, _CLIENTS)
+        def forge(name: str, lines: list[str], schemes: list[str], client: str) -> None:
+            appended = [*lines[:-1], f"{lines[-1]}, {client}"]
+            others = [] if name.lower() == "x-forwarded-for" else _forged(name, lines, [])
+            headers = [*others, *_forged("X-Forwarded-For", appended, [*schemes, "https"])]
+            answered = connection.ask(HOST, "GET", "/", headers)
+            assert answered.body == f"{client}|{client}|https|443|{HOST}"
+
+        forge()
+
+
+@pytest.mark.parametrize(
+    ("lines", "client"),
+    [
+        ((), TRUSTED),
+        (("192.0.2.7",), "192.0.2.7"),
+        (("192.0.2.7:4711",), "192.0.2.7"),
+        (("[2001:db8::7]:443",), "2001:db8::7"),
+        (("2001:db8::7",), "2001:db8::7"),
+        (("6.6.6.6, 192.0.2.7",), "192.0.2.7"),
+        (("6.6.6.6", "192.0.2.7"), "192.0.2.7"),
+        (("6.6.6.6, 192.0.2.7, 10.9.9.9, 127.0.0.2",), "192.0.2.7"),
+        (("6.6.6.6,192.0.2.7,10.9.9.9", "10.8.8.8"), "192.0.2.7"),
+        (("unknown, 10.9.9.9",), "10.9.9.9"),
+        (("garbage",), TRUSTED),
+    ],
+)
+def test_the_client_is_the_last_address_that_is_not_trusted(
+    believing: Ports, lines: Sequence[str], client: str
+) -> None:
+    seen = seen_at(believing, TRUSTED, *(("X-Forwarded-For", line) for line in lines))
+    assert seen[:2] == [client, client]
+
+
+@pytest.mark.parametrize(
+    ("schemes", "scheme", "port"),
+    [
+        ((), "https", "443"),
+        (("https",), "https", "443"),
+        (("WSS",), "https", "443"),
+        (("http",), "http", "80"),
+        (("https, http",), "http", "80"),
+        (("https", "http"), "http", "80"),
+        (("http, https",), "https", "443"),
+        (("gopher",), "http", "80"),
+    ],
+)
+def test_the_scheme_is_what_the_trusted_peer_said(
+    believing: Ports, schemes: Sequence[str], scheme: str, port: str
+) -> None:
+    said = [("X-Forwarded-Proto", one) for one in schemes]
+    assert seen_at(believing, TRUSTED, *said)[2:] == [scheme, port, HOST]
+    assert seen_at(believing, STRANGER, *said)[2:] == ["http", "80", HOST]
+
+
+# Health
+
+
+def raw(ports: Ports, sent: bytes, source: str = STRANGER, to: str = "127.0.0.1") -> tuple[bytes, bytes]:
+    """The status line of the answer, and its last line."""
+    with socket.create_connection((to, ports.http), 10, (source, 0)) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    return answer.partition(b"\r\n")[0], answer.rpartition(b"\r\n")[2]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /healthz HTTP/1.0\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: 10.0.0.7\r\nConnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: nobody.example.net:8080\r\nConnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a.example.com\r\nX-Forwarded-Proto: http\r\nConnection: close\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n",
+    ],
+)
+def test_health_is_answered_for_any_host_or_none(believing: Ports, redirecting: Ports, sent: bytes) -> None:
+    for ports in (believing, redirecting):
+        assert raw(ports, sent) == (b"HTTP/1.1 200 OK", b"ok\n")
+
+
+def test_visitors_of_plain_http_are_redirected_once(redirecting: Ports) -> None:
+    for source, scheme, status in ((TRUSTED, "http", 308), (TRUSTED, "https", 200), (STRANGER, "https", 308)):
+        with Connection(redirecting.http, source) as connection:
+            answered = connection.ask(HOST, "POST", "/a?b=%2F", [("X-Forwarded-Proto", scheme)])
+        assert answered.status == status, (source, scheme)
+        assert answered.headers.get("location") == (f"https://{HOST}/a?b=%2F" if status == 308 else None)
+    with Connection(redirecting.http, TRUSTED) as connection:
+        challenge = connection.ask(HOST, "GET", "/.well-known/acme-challenge/x", [("X-Forwarded-Proto", "http")])
+        alias = connection.ask("www.example.com", "GET", "/a", [("X-Forwarded-Proto", "https")])
+    assert challenge.status == 404
+    assert (alias.status, alias.headers["location"]) == (308, f"https://{HOST}/a")
+
+
+# The PROXY protocol
+
+_V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def v1(client: str) -> bytes:
+    family, own = ("TCP6", "::1") if ":" in client else ("TCP4", "127.0.0.1")
+    return f"PROXY {family} {client} {own} 4711 443\r\n".encode()
+
+
+def v2(client: str) -> bytes:
+    address, own = ip_address(client), ip_address("::1" if ":" in client else "127.0.0.1")
+    body = address.packed + own.packed + struct.pack("!HH", 4711, 443)
+    return _V2 + bytes([0x21, 0x21 if address.version == 6 else 0x11]) + struct.pack("!H", len(body)) + body
+
+
+@pytest.mark.parametrize("header", [v1, v2])
+@pytest.mark.parametrize("client", ["192.0.2.7", "2001:db8::7"])
+def test_the_proxy_protocol_names_the_client_of_a_trusted_peer_only(
+    framed: Ports, header: Callable[[str], bytes], client: str
+) -> None:
+    forged = [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-Proto", "http")]
+    assert seen_at(framed, TRUSTED, *forged, ahead=header(client)) == [client, client, "https", "443", HOST]
+    assert seen_at(framed, STRANGER, *forged, ahead=header(client)) == [STRANGER, STRANGER, "http", "80", HOST]
+
+
+def test_a_peer_without_a_client_is_itself(framed: Ports) -> None:
+    assert seen_at(framed, TRUSTED, ahead=b"PROXY UNKNOWN\r\n")[0] == TRUSTED
+    assert seen_at(framed, TRUSTED, ahead=_V2 + b"\x20\0\0\0")[0] == TRUSTED
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /healthz HTTP/1.0\r\n\r\n",
+        b"PROXY TCP4 x\r\nGET / HTTP/1.0\r\n\r\n",
+        b"\x16\x03\x01",
+        _V2[:6],
+    ],
+)
+def test_a_connection_without_its_header_is_closed(framed: Ports, sent: bytes) -> None:
+    with contextlib.suppress(ConnectionResetError):
+        assert raw(framed, sent, TRUSTED, ELSEWHERE) == (b"", b"")
+
+
+def test_health_is_answered_behind_a_proxy_header(framed: Ports) -> None:
+    asked = b"GET /healthz HTTP/1.0\r\n\r\n"
+    assert raw(framed, v1("192.0.2.7") + asked, STRANGER, ELSEWHERE) == (b"HTTP/1.1 200 OK", b"ok\n")
+    assert raw(framed, v2("2001:db8::7") + asked, TRUSTED, ELSEWHERE) == (b"HTTP/1.1 200 OK", b"ok\n")
