@@ -8,11 +8,11 @@ from typing import Any
 from stackctl.adopt.compose_layouts import Layout
 from stackctl.adopt.proposal import Proposal, ProposedSite, ProposedStream
 from stackctl.errors import InputError
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding
 from stackctl.model.layout import CERTBOT_CONF
 from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.project import ROLE_LABEL, WRITTEN_LABEL, Service
-from stackctl.model.routing import Server
 from stackctl.model.streams import StreamPort, Transport
 from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Proxy

@@ -13,8 +13,8 @@ from stackctl.adopt.proposal import Handling, Proposal, ProposedRoute, ProposedS
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import merged
 from stackctl.adopt.virtual_paths import VirtualPath, route_remarks
+from stackctl.model.backends import Server
 from stackctl.model.project import Project, Service
-from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, kept_text
 from stackctl.proxies.nginx.layout import NGINX

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import PathMatch
-from stackctl.model.routing import Server
 from stackctl.model.streams import StreamPort
 from stackctl.model.values import Domain
 

@@ -22,9 +22,9 @@ from stackctl.adopt.nginx_conf import DEFAULT_TYPE, NginxConf, ServerBlock, is_c
 from stackctl.adopt.proposal import Handling, ProposedSite
 from stackctl.errors import InputError
 from stackctl.model import endpoints
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import HTTP_PORT
 from stackctl.model.project import Project
-from stackctl.model.routing import Server
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import ServiceName
 from stackctl.proxies.nginx.directives import Directive, every, first, kept_text, named

@@ -10,11 +10,11 @@ from stackctl.adopt.mapping import HEADERS, is_standard
 from stackctl.adopt.nginx_conf import NginxConf, ServerBlock, domain_or_none
 from stackctl.adopt.proposal import Handling, Proposal, ProposedRoute, Remark
 from stackctl.errors import InputError
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import HTTP_PORT
 from stackctl.model.match_values import path_prefix
 from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.project import Project, Service
-from stackctl.model.routing import Server
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, first, named
 from stackctl.wording import listed

@@ -8,8 +8,8 @@ from enum import Enum
 
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 from stackctl.diagnose.health import judge_answers
+from stackctl.model.backends import Server
 from stackctl.model.own_names import is_own_container
-from stackctl.model.routing import Server
 from stackctl.observed.containers import Inspected
 from stackctl.observed.sockets import ListeningSocket
 from stackctl.proxies.health import ServerHealth

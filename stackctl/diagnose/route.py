@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from stackctl.diagnose.check import Verdict
 from stackctl.diagnose.hops import Hop, HopKind
+from stackctl.model.backends import Backend
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch
 from stackctl.model.router import Routed
-from stackctl.model.routing import Action, Backend, Redirect, Route, Site
+from stackctl.model.routing import Action, Redirect, Route, Site
 from stackctl.wording import either, on_one_line
 
 

@@ -14,9 +14,10 @@ from stackctl.diagnose.handshake import judge_handshake
 from stackctl.diagnose.health import described
 from stackctl.diagnose.hops import Hop, HopKind
 from stackctl.diagnose.route import is_plain, judge_route
+from stackctl.model.backends import Server
 from stackctl.model.fields import Request
 from stackctl.model.router import Routed
-from stackctl.model.routing import Answer, Server, Site
+from stackctl.model.routing import Answer, Site
 from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
 from stackctl.proxies.trace import Advice, LoggedError, Outcome, RuleKind, ServerMatch, Share, Trace

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.routing import Server
 from stackctl.model.streams import Transport
 from stackctl.model.values import ServiceName
 

@@ -9,13 +9,14 @@ from enum import StrEnum
 from functools import cached_property
 
 from stackctl.model.acme import LOCAL, Acme, OwnIssuance
+from stackctl.model.backends import Backend
 from stackctl.model.deploying import DeploySettings
 from stackctl.model.dns_zones import DnsZone
 from stackctl.model.edge import Behind
 from stackctl.model.endpoints import Listener, Scheme
 from stackctl.model.health import ActiveCheck
 from stackctl.model.pages import PageFile
-from stackctl.model.routing import Backend, Redirect, Route, Site
+from stackctl.model.routing import Redirect, Route, Site
 from stackctl.model.streams import Stream
 from stackctl.model.values import Domain, ServiceName
 from stackctl.model.wildcards import wildcard_of

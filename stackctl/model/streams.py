@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stackctl.errors import InputError
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import Endpoint, PortBinding, port_binding
 from stackctl.model.matching import Network
-from stackctl.model.routing import Server
 from stackctl.model.values import Domain, ServiceName, domain
 from stackctl.wording import listed
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint
-from stackctl.model.routing import Server
 from stackctl.model.stack import Stack
 
 

@@ -10,7 +10,8 @@ from stackctl.certs.copied import Pair
 from stackctl.certs.held import held
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource, source_of
-from stackctl.model.routing import Backend, Server, Site
+from stackctl.model.backends import Backend, Server
+from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.state import Observed

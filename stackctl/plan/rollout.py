@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from stackctl.model.backends import Server
 from stackctl.model.deploying import CANARY_ROLE, DeploySettings, Reason
 from stackctl.model.project import Project, Service
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.containers import Container, Deployment
 from stackctl.observed.state import Observed

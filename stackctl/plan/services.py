@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from stackctl.model.backends import Server
 from stackctl.model.project import Service
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.containers import Container
 from stackctl.observed.state import Observed

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from stackctl.model.backends import Backend
 from stackctl.model.balancing import Balance
 from stackctl.model.layout import site_file
-from stackctl.model.routing import Backend, Site
+from stackctl.model.routing import Site
 from stackctl.model.shadowing import shadowed
 from stackctl.proxies.proxy import ProxyLayout
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import balancing, values
+from stackctl.model.backends import Backend, Canary, Server
 from stackctl.model.balancing import Balance, HashKey, Sticky
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.routing import Backend, Canary, Server
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.health import active_check

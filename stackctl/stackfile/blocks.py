@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from stackctl.errors import StackfileError
+from stackctl.model.backends import Backend
 from stackctl.model.circles import circles
 from stackctl.model.imported import Imported
 from stackctl.model.matching import EVERY_PATH, PathMatch
-from stackctl.model.routing import Backend, Route, Site
+from stackctl.model.routing import Route, Site
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
 from stackctl.stackfile.certificates import split

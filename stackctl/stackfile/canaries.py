@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stackctl.errors import InputError
+from stackctl.model.backends import Server
 from stackctl.model.deploying import canary_of
-from stackctl.model.routing import Server
 from stackctl.model.values import ServiceName
 from stackctl.stackfile import edit, flow
 from stackctl.stackfile.document import Document, Path

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import health, values
+from stackctl.model.backends import Server, Speaks
 from stackctl.model.health import ActiveCheck, HealthCheck
-from stackctl.model.routing import Server, Speaks
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.health_keys import HealthKeys
 from stackctl.stackfile.keys import checked

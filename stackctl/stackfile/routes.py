@@ -7,8 +7,9 @@ from functools import partial
 
 from stackctl.errors import InputError, StackfileError
 from stackctl.model import action_values
+from stackctl.model.backends import Backend, Server, Speaks
 from stackctl.model.matching import EVERY_PATH, Conditions, Match
-from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Server, Speaks
+from stackctl.model.routing import Action, Answer, Redirect, Route
 from stackctl.model.tuning import Tuning
 from stackctl.stackfile.answer_keys import AnswerKeys
 from stackctl.stackfile.backends import backend_of, listed_servers, refuse_balance

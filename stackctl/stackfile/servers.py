@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from stackctl.errors import StackfileError
 from stackctl.model import endpoints, values
+from stackctl.model.backends import Backend, Server, ServerTls, Speaks
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.routing import Backend, Route, Server, ServerTls, Site, Speaks
+from stackctl.model.routing import Route, Site
 from stackctl.model.values import ServiceName
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.keys import checked

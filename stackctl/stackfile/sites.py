@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 
 from stackctl.errors import StackfileError
 from stackctl.model import values
-from stackctl.model.routing import Backend, Server, Site
+from stackctl.model.backends import Backend, Server
+from stackctl.model.routing import Site
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
 from stackctl.stackfile.backends import backend_of, listed_servers, refuse_balance

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
+from stackctl.model.backends import Backend
 from stackctl.model.deploying import CANARY_ROLE, DeploySettings, base_of, canary_of
 from stackctl.model.project import Service
-from stackctl.model.routing import Backend
 from stackctl.model.values import ServiceName
 from stackctl.plan.intent import Intent
 from stackctl.plan.rollout import stop_reason

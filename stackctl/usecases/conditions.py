@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.routing import Server
 from stackctl.observed.containers import Container, Deployment
 from stackctl.proxies.health import ServerHealth
 

@@ -10,11 +10,12 @@ from stackctl.certs.held import Held, held, owned
 from stackctl.certs.shelf import Shelf, Source
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
+from stackctl.model.backends import Server
 from stackctl.model.deploying import CANARY_ROLE
 from stackctl.model.layout import site_of_file
 from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.project import Service
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Site
 from stackctl.model.second import second_of
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent

@@ -14,8 +14,9 @@ from stackctl.engine.probe.apps import app_facts, endpoints_answer, idle, proxy_
 from stackctl.engine.probe.errors import last_errors
 from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.errors import InputError, StackfileError
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.routing import Route, Server, Site
+from stackctl.model.routing import Route, Site
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container, Deployment
 from stackctl.plan.intent import Intent

@@ -21,8 +21,9 @@ from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.engine.probe.loop import loop
 from stackctl.engine.probe.parked import parked_and_pinned
 from stackctl.engine.probe.workers import OldWorkers, old_workers
+from stackctl.model.backends import Server
 from stackctl.model.matching import EVERY_PATH
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Site
 from stackctl.model.second import second_of
 from stackctl.model.streams import Transport
 from stackctl.model.values import Domain

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from stackctl.model.backends import Backend, Server
 from stackctl.model.balancing import Sticky
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import Match
-from stackctl.model.routing import Backend, Route, Server, Site
+from stackctl.model.routing import Route, Site
 from stackctl.model.values import Domain
 from tests.bench import lab, proxies
 from tests.bench.apps import app

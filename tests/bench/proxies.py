@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from stackctl.certs.dummy import make_dummy
-from stackctl.model import routing
+from stackctl.model import backends
 from stackctl.model.acme import Acme
 from stackctl.model.endpoints import Endpoint, PortBinding, web_listeners
 from stackctl.model.routing import Site, everything_to
@@ -59,7 +59,7 @@ def ours(port: int = 28443, *, gentle: bool = True, logs: bool = True) -> Iterat
     ``gentle`` keeps ``keepalive_min_timeout``, which a default nginx does not set; ``logs`` keeps the access log.
     """
     subject = "stackctl's nginx" + ("" if gentle else " without keepalive_min_timeout") + ("" if logs else ", no log")
-    site = Site((Domain(SITE),), everything_to(routing.Server(UPSTREAM)))
+    site = Site((Domain(SITE),), everything_to(backends.Server(UPSTREAM)))
     files = rendered((site,))
     if not gentle:
         files["nginx.conf"] = re.sub(rb"keepalive_min_timeout.*", b"", files["nginx.conf"])

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from itertools import cycle, islice
 from pathlib import Path
 
+from stackctl.model.backends import Backend, Server
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
-from stackctl.model.routing import Answer, Backend, Redirect, Route, Server, Site, everything_to
+from stackctl.model.routing import Answer, Redirect, Route, Site, everything_to
 from stackctl.model.streams import Stream
 from stackctl.model.values import Domain
 from tests.bench import lab, proxies

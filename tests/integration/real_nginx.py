@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from stackctl.certs.dummy import make_dummy
+from stackctl.model.backends import Server
 from stackctl.model.edge import Behind
 from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Site
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import SiteTls
 from stackctl.proxies.sites import Rendering

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from stackctl.model.backends import Backend
 from stackctl.model.edge import Behind, ClientIp, health_path
 from stackctl.model.matching import Match
-from stackctl.model.routing import Backend, Route
+from stackctl.model.routing import Route
 from tests.integration.real_nginx import Connection, Ports, app, free_ports, serving
 from tests.unit.build import routed
 

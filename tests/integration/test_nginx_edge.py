@@ -12,11 +12,12 @@ from threading import Barrier, Thread
 
 import pytest
 
+from stackctl.model.backends import Backend
 from stackctl.model.headers import Changes, Headers, Hsts, Preset
 from stackctl.model.limits import CountedBy, Rate
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathMatch, Text
 from stackctl.model.pages import ErrorPages, PageFile
-from stackctl.model.routing import Answer, Backend, Redirect, Route, Site
+from stackctl.model.routing import Answer, Redirect, Route, Site
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.layout import custom_site
 from tests.integration.real_nginx import Answered, Connection, app, free_ports, serving

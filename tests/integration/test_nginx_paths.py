@@ -10,8 +10,9 @@ from ipaddress import ip_network
 
 import pytest
 
+from stackctl.model.backends import Backend
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
-from stackctl.model.routing import Answer, Backend, Redirect, Route, Site
+from stackctl.model.routing import Answer, Redirect, Route, Site
 from stackctl.model.tuning import Tuning
 from tests.integration.real_nginx import VERSIONS, Connection, Ports, app, free_ports, serving
 from tests.unit.build import routed

@@ -10,11 +10,12 @@ from random import Random
 
 import pytest
 
+from stackctl.model.backends import Backend
 from stackctl.model.fields import Request
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
 from stackctl.model.patterns import pattern
 from stackctl.model.router import routed as route
-from stackctl.model.routing import Answer, Backend, Route, Site
+from stackctl.model.routing import Answer, Route, Site
 from tests.integration.real_nginx import Connection, app, free_ports, serving
 from tests.unit.build import routed
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from stackctl.certs.dummy import ISSUER
 from stackctl.certs.lineage import Certificate, Lineage
 from stackctl.model.acme import Acme
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import Endpoint, PortBinding, web_listeners
 from stackctl.model.project import Project, PublishedPort, Service
-from stackctl.model.routing import Route, Server, Site, everything_to
+from stackctl.model.routing import Route, Site, everything_to
 from stackctl.model.stack import ProxyService, Stack, TlsPolicy
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain, ServiceName

@@ -11,6 +11,7 @@ from typing import Any
 from stackctl.certs.held import held
 from stackctl.certs.lineage import Lineage
 from stackctl.certs.shelf import Shelf
+from stackctl.model.backends import Backend, Canary, Server, ServerTls, Speaks
 from stackctl.model.balancing import Balance, HashKey, HashKind, Sticky
 from stackctl.model.edge import Behind, ClientIp, health_path
 from stackctl.model.endpoints import Endpoint, PortBinding
@@ -19,18 +20,7 @@ from stackctl.model.health import ActiveCheck, HealthCheck
 from stackctl.model.limits import CountedBy, Rate
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
-from stackctl.model.routing import (
-    Answer,
-    Backend,
-    Canary,
-    Redirect,
-    Route,
-    Server,
-    ServerTls,
-    Site,
-    Speaks,
-    everything_to,
-)
+from stackctl.model.routing import Answer, Redirect, Route, Site, everything_to
 from stackctl.model.stack import Stack, TlsPolicy, UnknownNames
 from stackctl.model.streams import Stream, stream_port
 from stackctl.model.tuning import Tuning

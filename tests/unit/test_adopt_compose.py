@@ -14,9 +14,9 @@ from stackctl.adopt.nginx_conf import NginxConf
 from stackctl.adopt.nginx_proxy import ProxyContext, contact_in, read_variables
 from stackctl.adopt.proposal import Handling, Proposal, ProposedSite, ProposedStream
 from stackctl.errors import InputError
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Mount, Project
-from stackctl.model.routing import Server
 from stackctl.model.streams import stream_port
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.proxy import Nginx

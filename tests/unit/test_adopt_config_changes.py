@@ -8,7 +8,7 @@ from stackctl.adopt.addresses import by_name
 from stackctl.adopt.config_changes import config_changes
 from stackctl.adopt.nginx_conf import read_conf
 from stackctl.adopt.proposal import Handling, Proposal, ProposedSite
-from stackctl.model.routing import Server
+from stackctl.model.backends import Server
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.reader import parse
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from stackctl.errors import InputError
 from stackctl.model import values
 from stackctl.model.acme import KeyType
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import PortBinding
-from stackctl.model.routing import Server
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.stackfile import edit, services

@@ -11,8 +11,8 @@ import pytest
 
 from stackctl.diagnose.apps import CONTAINER, HEALTH, NETWORK, OUTSIDE, PORT, AppFacts, judge_app
 from stackctl.diagnose.check import Verdict
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.routing import Server
 from stackctl.model.values import ServiceName
 from stackctl.observed.containers import Inspected
 from stackctl.observed.sockets import ListeningSocket, parse_listeners

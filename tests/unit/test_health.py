@@ -10,10 +10,10 @@ import pytest
 from stackctl.diagnose.check import Verdict
 from stackctl.diagnose.health import AskingFacts, described, judge_answers, judge_asking
 from stackctl.errors import InputError, StackfileError
+from stackctl.model.backends import Server, ServerTls, Speaks
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
 from stackctl.model.health import ActiveCheck, HealthCheck
-from stackctl.model.routing import Server, ServerTls, Speaks
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.health import ServerHealth, ServersHealth

@@ -10,8 +10,9 @@ import pytest
 from stackctl.certs.held import held
 from stackctl.certs.shelf import Shelf
 from stackctl.errors import InputError
+from stackctl.model.backends import Backend, Server, ServerTls
 from stackctl.model.matching import Conditions, Match, PathKind, PathMatch
-from stackctl.model.routing import Answer, Backend, Redirect, Route, Server, ServerTls, Site
+from stackctl.model.routing import Answer, Redirect, Route, Site
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.groups import group_names
 from stackctl.proxies.nginx.proxy import Nginx

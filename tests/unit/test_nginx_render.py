@@ -13,11 +13,12 @@ from stackctl.certs.copied import lineage_pair
 from stackctl.certs.held import held
 from stackctl.certs.shelf import Shelf
 from stackctl.errors import EngineError, InputError
+from stackctl.model.backends import Backend, Canary, Server, ServerTls
 from stackctl.model.balancing import Balance, Sticky
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.matching import Match
-from stackctl.model.routing import Backend, Canary, Route, Server, ServerTls, everything_to
+from stackctl.model.routing import Route, everything_to
 from stackctl.model.stack import TlsPolicy
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain, ServiceName

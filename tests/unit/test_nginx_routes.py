@@ -7,10 +7,11 @@ from ipaddress import ip_address
 
 import pytest
 
+from stackctl.model.backends import Backend, Server
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
 from stackctl.model.matching import Conditions, Match, PathKind, PathMatch
-from stackctl.model.routing import Answer, Backend, Redirect, Route, Server
+from stackctl.model.routing import Answer, Redirect, Route
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.proxy import Nginx

@@ -18,11 +18,12 @@ from stackctl.certs.settings import TreeSettings
 from stackctl.certs.shelf import Shelf, Source, Stored
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING, Acme
+from stackctl.model.backends import Backend, Server
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.layout import DOCKERIGNORE, GITIGNORE
 from stackctl.model.matching import Match
 from stackctl.model.project import Project, Service
-from stackctl.model.routing import Backend, Route, Server
+from stackctl.model.routing import Route
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Container

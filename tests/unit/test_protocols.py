@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stackctl.errors import InputError, StackfileError
-from stackctl.model.routing import Server, ServerTls, Speaks, everything_to
+from stackctl.model.backends import Server, ServerTls, Speaks
+from stackctl.model.routing import everything_to
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import ServiceName
 from stackctl.proxies.nginx.proxy import Nginx

@@ -9,9 +9,10 @@ import pytest
 
 from stackctl.errors import ExitCode, StackfileError
 from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING, Acme, KeyType
+from stackctl.model.backends import Server, ServerTls
 from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
 from stackctl.model.project import Project, Service
-from stackctl.model.routing import Server, ServerTls, Site, everything_to
+from stackctl.model.routing import Site, everything_to
 from stackctl.model.stack import Stack, TlsPolicy
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import ServiceName

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackctl.errors import StackfileError
+from stackctl.model.backends import Backend, Server, ServerTls
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
-from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Server, ServerTls, Site
+from stackctl.model.routing import Action, Answer, Redirect, Route, Site
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import ServiceName
 from stackctl.stackfile.document import Document

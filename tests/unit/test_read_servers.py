@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stackctl.errors import StackfileError
+from stackctl.model.backends import Backend, Canary, Server
 from stackctl.model.balancing import Balance, HashKey, HashKind, Sticky
 from stackctl.model.endpoints import Endpoint
-from stackctl.model.routing import Backend, Canary, Server
 from stackctl.model.values import ServiceName
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from stackctl.model.backends import Backend, Server
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import Match
-from stackctl.model.routing import Backend, Route, Server, Site, everything_to
+from stackctl.model.routing import Route, Site, everything_to
 from stackctl.model.values import Domain, ServiceName
 
 WEB = Server.of(ServiceName("web"), 8000)

@@ -11,9 +11,10 @@ from stackctl.diagnose.apps import AppFacts, Idle
 from stackctl.engine.context import Context
 from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.errors import EngineError
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project
-from stackctl.model.routing import Route, Server, Site
+from stackctl.model.routing import Route, Site
 from stackctl.model.stack import ProxyService, Stack
 from stackctl.observed.containers import Container, Deployment, Inspected
 from stackctl.observed.sockets import ListeningSocket, parse_listeners

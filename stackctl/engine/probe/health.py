@@ -7,7 +7,7 @@ from datetime import timedelta
 from stackctl.diagnose.health import AskingFacts
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError
-from stackctl.model.routing import Server
+from stackctl.model.backends import Server
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.containers import Deployment

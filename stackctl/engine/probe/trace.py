@@ -16,12 +16,13 @@ from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
 from stackctl.model import router
+from stackctl.model.backends import Server
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
 from stackctl.model.layout import CUSTOM_FOLDER
 from stackctl.model.project import Project
 from stackctl.model.request_values import SAFE
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain, ServiceName
 from stackctl.observed.containers import Container, Deployment, Inspected

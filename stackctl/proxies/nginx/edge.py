@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from stackctl.model.routing import Site, Speaks
+from stackctl.model.backends import Speaks
+from stackctl.model.routing import Site
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.completing import completed
 from stackctl.proxies.nginx.compression import compression_lines

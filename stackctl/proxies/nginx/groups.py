@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from stackctl.errors import InputError
+from stackctl.model.backends import Backend, Canary, Server, Speaks
 from stackctl.model.balancing import Balance, HashKey, HashKind
 from stackctl.model.layout import site_file
-from stackctl.model.routing import Backend, Canary, Server, Site, Speaks
+from stackctl.model.routing import Site
 from stackctl.proxies.nginx.capabilities import Capabilities
 from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.quoting import literal, nginx_quote

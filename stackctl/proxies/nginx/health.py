@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stackctl.assets import assets_root
+from stackctl.model.backends import Backend, Server, Speaks
 from stackctl.model.health import ActiveCheck
 from stackctl.model.layout import site_file
-from stackctl.model.routing import Backend, Server, Site, Speaks
+from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.wildcards import sample
 from stackctl.proxies.nginx.capabilities import Capabilities

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stackctl.model.backends import Backend, Speaks
 from stackctl.model.layout import site_file
 from stackctl.model.matching import EVERY_PATH, PathKind
 from stackctl.model.router import Router, stripped
-from stackctl.model.routing import Action, Answer, Backend, Redirect, Route, Site, Speaks
+from stackctl.model.routing import Action, Answer, Redirect, Route, Site
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.directives import first, named
 from stackctl.proxies.nginx.edge import EdgeLines

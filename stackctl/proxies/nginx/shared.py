@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from stackctl.model.backends import Speaks
 from stackctl.model.layout import MARKER_HOST
-from stackctl.model.routing import Site, Speaks
+from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.behind import behind_snippets, front
 from stackctl.proxies.nginx.capabilities import Capabilities, Version

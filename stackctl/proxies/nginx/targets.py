@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from stackctl.model.routing import Action, Answer, Backend, Redirect, Route
+from stackctl.model.backends import Backend
+from stackctl.model.routing import Action, Answer, Redirect, Route
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.quoting import literal

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from stackctl.errors import InputError
+from stackctl.model.backends import Server
 from stackctl.model.layout import site_file
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Site
 from stackctl.proxies.nginx.layout import CUSTOM, SITES
 
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"

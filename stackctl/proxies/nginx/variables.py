@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from stackctl.model.backends import Backend
 from stackctl.model.matching import Conditions
-from stackctl.model.routing import Backend, Redirect, Site
+from stackctl.model.routing import Redirect, Site
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.quoting import literal
 

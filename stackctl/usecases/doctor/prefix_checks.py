@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from stackctl.diagnose.check import Check, found_wrong, skipped
 from stackctl.diagnose.prefix import PREFIX, PrefixFacts, judge_prefix
+from stackctl.model.backends import Server
 from stackctl.model.matching import EVERY_PATH, PathKind
 from stackctl.model.paths import sent
 from stackctl.model.project import Project
-from stackctl.model.routing import Server, Site
+from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.observed.reply import ClientRequest
 from stackctl.usecases.doctor.inputs import DoctorInputs

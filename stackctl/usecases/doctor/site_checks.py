@@ -23,9 +23,10 @@ from stackctl.engine.probe.loop import loop
 from stackctl.engine.probe.parked import parked_and_pinned
 from stackctl.engine.probe.trace import refused_tls
 from stackctl.errors import StackctlError
+from stackctl.model.backends import Server
 from stackctl.model.layout import site_of_file
 from stackctl.model.project import Project
-from stackctl.model.routing import Route, Server, Site
+from stackctl.model.routing import Route, Site
 from stackctl.model.stack import Stack
 from stackctl.observed.containers import Deployment
 from stackctl.plan.retire import unused_lineages
