@@ -9,7 +9,8 @@ from stackctl.adapters.disk.generations import Generations
 from stackctl.adapters.disk.history import History
 from stackctl.model.layout import HISTORY
 from stackctl.model.project import Project
-from stackctl.observed.ports import Containers, Engine, Images, Orchestrator, Output, Sandbox
+from stackctl.observed.containers import Output
+from stackctl.observed.ports import Containers, Engine, Images, Orchestrator, Sandbox
 from stackctl.proxies.proxy import ProxyLayout
 
 

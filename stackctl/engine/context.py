@@ -13,8 +13,9 @@ from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource
 from stackctl.errors import StackctlError
 from stackctl.model.stack import Stack
+from stackctl.observed.delivery import Delivery
 from stackctl.observed.network import Network
-from stackctl.observed.ports import Containers, Delivery, Images, Orchestrator, Sandbox
+from stackctl.observed.ports import Containers, Images, Orchestrator, Sandbox
 from stackctl.observed.wire import Wire
 from stackctl.plan.certificates import CheckNames
 from stackctl.plan.operation import Operation

@@ -1,4 +1,4 @@
-"""The containers of a project, and the details of one."""
+"""The containers of a project, the details of one, and what a command in one printed."""
 
 from __future__ import annotations
 
@@ -192,3 +192,11 @@ class Inspected:
     def addresses(self) -> frozenset[str]:
         """Its addresses on all of its networks."""
         return frozenset(address for address in self.networks.values() if address)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The exit code and the output of a command in a container."""
+
+    code: int
+    text: str

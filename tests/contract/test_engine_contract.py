@@ -20,8 +20,8 @@ from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.fields import Request
 from stackctl.model.project import Project
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Container, Deployment
-from stackctl.observed.ports import Engine, Output
+from stackctl.observed.containers import Container, Deployment, Output
+from stackctl.observed.ports import Engine
 from stackctl.observed.reply import Failure
 from stackctl.observed.wire import Wire
 from stackctl.proxies.nginx.proxy import Nginx

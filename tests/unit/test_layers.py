@@ -41,7 +41,7 @@ INSIDE = {
     "engine.apply": ("services", REST, "execute"),
     "engine.sources": ("imported local webroot", "dns", "registered"),
     "model": ("layout values", REST),
-    "observed": ("network reply sockets", "containers", "state wire", "ports"),
+    "observed": ("network reply sockets", "containers", "delivery state wire", "ports"),
     "plan": (
         "intent operation",
         "certificates operations",

@@ -14,7 +14,8 @@ from stackctl.adapters.fakes.certbot import FakeCertbot
 from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.errors import EngineError, ExitCode, InputError
 from stackctl.model.values import ServiceName
-from stackctl.observed.ports import CommandKilled, Output
+from stackctl.observed.containers import Output
+from stackctl.observed.ports import CommandKilled
 from stackctl.usecases.init import InitOptions
 from tests.usecases.world import World, data, done
 

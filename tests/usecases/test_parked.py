@@ -10,7 +10,7 @@ import pytest
 from stackctl.adapters.fakes.proxy import OnHost
 from stackctl.engine.apply import staging
 from stackctl.errors import ExitCode
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Output
 from tests.usecases.world import World, data, done
 
 ONE, TWO, THREE = "one.example.com", "two.example.com", "three.example.com"

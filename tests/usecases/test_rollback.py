@@ -12,7 +12,7 @@ from stackctl.adapters.fakes.faults import Killed
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import ExitCode, HostError, InputError, StackfileError
 from stackctl.model.history import HistoryEntry
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Output
 from stackctl.plan.certificates import Issue
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import ReloadProxy

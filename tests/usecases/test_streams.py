@@ -16,7 +16,7 @@ from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
 from stackctl.model.streams import stream_port
 from stackctl.model.values import Domain
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Output
 from stackctl.stackfile.stream_ports import NOTE
 from stackctl.usecases.edit_streams import AddStream, add_stream, remove_stream
 from stackctl.usecases.explain import explain

@@ -10,7 +10,7 @@ from stackctl.adapters.fakes.network import FakeNetwork
 from stackctl.engine.apply import services
 from stackctl.errors import EngineError, ExitCode, HostError, StackfileError
 from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Output
 from stackctl.plan.operations import Publish, ReloadProxy, RemoveContainers, StageFiles
 from tests.usecases.world import World, data, done
 

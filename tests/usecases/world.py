@@ -24,7 +24,7 @@ from stackctl.model.endpoints import Endpoint, Upstream
 from stackctl.model.match_values import site_and_path
 from stackctl.model.matching import EVERY_PATH
 from stackctl.model.values import Domain, ServiceName
-from stackctl.observed.ports import Delivery
+from stackctl.observed.delivery import Delivery
 from stackctl.plan.operation import Operation
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import Proxy

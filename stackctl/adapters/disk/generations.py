@@ -29,7 +29,7 @@ from stackctl.adapters.disk.files import (
 )
 from stackctl.errors import HostError
 from stackctl.model.layout import GENERATIONS, LIVE, LIVE_DRAFTS
-from stackctl.observed.ports import Staged
+from stackctl.observed.delivery import Staged
 from stackctl.proxies.proxy import Files, ProxyLayout
 from stackctl.proxies.sites import generation_of
 from stackctl.times import TOLERANCE

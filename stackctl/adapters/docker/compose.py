@@ -20,8 +20,8 @@ from stackctl.adapters.docker.children import Done, run, started
 from stackctl.adapters.docker.services import CONTAINER, NAMESPACES, SERVICE, resolved_service
 from stackctl.errors import StackfileError
 from stackctl.model.project import Project, Service
-from stackctl.observed.containers import Deployment
-from stackctl.observed.ports import CommandKilled, Output
+from stackctl.observed.containers import Deployment, Output
+from stackctl.observed.ports import CommandKilled
 from stackctl.stackfile.locate import ComposeFiles
 
 _logger = logging.getLogger(__name__)

@@ -18,8 +18,7 @@ from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import ROLE_LABEL
 from stackctl.model.streams import Transport
-from stackctl.observed.containers import Container, Entry, Inspected, Process
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Container, Entry, Inspected, Output, Process
 from stackctl.observed.sockets import Connection
 
 _logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from stackctl.adapters.docker.client import LABELS, Client, translated
 from stackctl.adapters.docker.compose import Compose
 from stackctl.errors import EngineError
 from stackctl.model.project import ROLE_LABEL, Project
-from stackctl.observed.containers import Container, Deployment
-from stackctl.observed.ports import EngineVersion, Output
+from stackctl.observed.containers import Container, Deployment, Output
+from stackctl.observed.ports import EngineVersion
 
 _AT_ONCE = 16
 """Containers stopped in parallel."""

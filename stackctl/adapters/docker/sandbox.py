@@ -13,7 +13,7 @@ from stackctl.adapters.docker.client import Client, translated
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.project import Service
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Output
 
 _logger = logging.getLogger(__name__)
 

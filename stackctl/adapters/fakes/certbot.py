@@ -28,7 +28,7 @@ from stackctl.model.layout import (
     lineage_folder,
     renewal_file,
 )
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Output
 
 _KINDS = ("cert", "chain", "fullchain", "privkey")
 

@@ -34,8 +34,8 @@ from stackctl.model.endpoints import HTTP_PORT, Endpoint, PortBinding
 from stackctl.model.layout import CERTBOT_CONF, LIVE, STAMPS
 from stackctl.model.project import Project, Service
 from stackctl.model.streams import Transport
-from stackctl.observed.containers import Container, Deployment
-from stackctl.observed.ports import Engine, EngineVersion, Output
+from stackctl.observed.containers import Container, Deployment, Output
+from stackctl.observed.ports import Engine, EngineVersion
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.locate import ComposeFiles, locate
 

@@ -12,7 +12,7 @@ from stackctl.certs.issuer.pair import pair_problem
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.layout import FULLCHAIN
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Output
 from stackctl.proxies.nginx.layout import LAYOUT, MAIN, SITES
 
 _SERVER = re.compile(r"^server \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)

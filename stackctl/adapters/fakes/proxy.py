@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from stackctl.certs.lineage import Certificate
 from stackctl.model.endpoints import Endpoint
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Output
 from stackctl.proxies.proxy import ProxyLayout
 
 OnHost = Callable[[str], Path]

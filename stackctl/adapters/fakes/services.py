@@ -15,8 +15,7 @@ from stackctl.adapters.fakes.looks import FakeLooks
 from stackctl.adapters.fakes.mounts import FakeMounts
 from stackctl.errors import EngineError
 from stackctl.model.project import Project, Service
-from stackctl.observed.containers import Container
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Container, Output
 from stackctl.stackfile.locate import ComposeFiles
 
 

@@ -8,7 +8,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
 from stackctl.model.stack import Stack
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Output
 from stackctl.plan.contact import UpdateContact
 
 _SECONDS = 90.0

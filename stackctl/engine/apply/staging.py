@@ -10,7 +10,7 @@ from stackctl.engine.context import Context
 from stackctl.errors import ProxyRejected
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
-from stackctl.observed.ports import Staged
+from stackctl.observed.delivery import Staged
 from stackctl.observed.state import Observed
 from stackctl.plan.operations import StageFiles
 from stackctl.proxies.proxy import Files, Rejection

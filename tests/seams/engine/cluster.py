@@ -25,8 +25,9 @@ from stackctl.model.layout import CERTBOT_CONF, STAMPS
 from stackctl.model.project import Project, Service
 from stackctl.model.streams import Transport
 from stackctl.model.values import Domain
-from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Process
-from stackctl.observed.ports import Engine, EngineVersion, Output, Staged
+from stackctl.observed.containers import Container, Deployment, Entry, Inspected, Output, Process
+from stackctl.observed.delivery import Staged
+from stackctl.observed.ports import Engine, EngineVersion
 from stackctl.observed.reply import Reply
 from stackctl.proxies.proxy import Files, ProxyLayout
 from stackctl.proxies.sites import generation_of

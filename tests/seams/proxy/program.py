@@ -9,7 +9,7 @@ from pathlib import Path
 from stackctl.adapters.fakes.proxy import Asked, OnHost
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.model.endpoints import Endpoint
-from stackctl.observed.ports import Output
+from stackctl.observed.containers import Output
 from tests.seams.proxy.layout import CERTS, EDGE, HOSTS, LAYOUT, MAIN, REDIRECTS, ROUTES
 
 

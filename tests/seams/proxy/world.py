@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from stackctl.observed.ports import Delivery
+from stackctl.observed.delivery import Delivery
 from tests.seams.proxy.layout import EDGE, LAYOUT
 from tests.seams.proxy.program import FakeToy
 from tests.usecases.world import OPTIONS, World
