@@ -13,17 +13,17 @@ data/certs/           certificates that are not certbot's: dummies, imported one
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from stackctl.adapters.disk.certbot_tree import TreeReader
 from stackctl.adapters.disk.certificates import CertificateFiles
-from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, sync_directory, write_whole
+from stackctl.adapters.disk.files import host_errors, make_folder, read_or_none, write_whole
 from stackctl.adapters.disk.history import History
+from stackctl.adapters.disk.user_files import UserFiles
+from stackctl.adapters.disk.version_cache import VersionCache
 from stackctl.certs.ledger import Entry, Ledger
 from stackctl.errors import HostError, StackfileError
 from stackctl.model.layout import (
@@ -43,16 +43,11 @@ from stackctl.model.layout import (
     PAIRS,
     SCHEMA,
     STATE,
-    VERSIONS_CACHE,
     lineages_cache,
 )
-from stackctl.model.page_values import LARGEST_PAGE
 from stackctl.proxies.proxy import ProxyLayout
-from stackctl.reading import is_text, read_regular
+from stackctl.reading import read_regular
 from stackctl.stackfile.locate import ComposeFiles
-
-KEPT_VERSIONS = 50
-"""The number of images whose version is cached."""
 
 
 def _directories(layout: ProxyLayout) -> Mapping[str, int]:
@@ -61,7 +56,7 @@ def _directories(layout: ProxyLayout) -> Mapping[str, int]:
     return {STATE: DIRECTORIES[STATE], layout.custom: 0o755, generations: 0o755, **DIRECTORIES}
 
 
-class StackDirectory(CertificateFiles):
+class StackDirectory(CertificateFiles, UserFiles):
     """One stack's directory. Every method raises :class:`HostError` on a file system error."""
 
     def __init__(self, files: ComposeFiles, read_tree: TreeReader | None = None, cache: Path | None = None) -> None:
@@ -72,7 +67,7 @@ class StackDirectory(CertificateFiles):
         self.files = files
         super().__init__(files.directory, read_tree, self._lineages_file(files.directory, cache))
         self.history = History(self.root / HISTORY)
-        self._cache = cache
+        self.versions = VersionCache(cache)
 
     @staticmethod
     def _lineages_file(root: Path, cache: Path | None) -> Path | None:
@@ -111,49 +106,6 @@ class StackDirectory(CertificateFiles):
     def missing(self, layout: ProxyLayout) -> tuple[str, ...]:
         """Return the directories of the stack that are missing."""
         return tuple(path for path in _directories(layout) if not (self.root / path).is_dir())
-
-    def custom(self, layout: ProxyLayout) -> dict[str, bytes]:
-        """Return the user's own files for the proxy, by name.
-
-        Raises:
-            HostError: one cannot be read. It is not skipped, as its site would lose its directives.
-        """
-        found = {}
-        with host_errors():
-            folder = self.root / layout.custom
-            for path in sorted(one for pattern in layout.custom_files for one in folder.glob(pattern)):
-                if not path.is_file():
-                    raise HostError(
-                        "it is a directory or a broken link, not a file",
-                        where=f"{layout.custom}/{path.name}",
-                        hint="replace it with a file, or remove it; the live configuration is unchanged",
-                    )
-                if not is_text(path.name):
-                    raise HostError(
-                        "its name is not UTF-8 text",
-                        where=f"{layout.custom}/{path.name}",
-                        hint="rename it, or remove it",
-                    )
-                found[path.name] = read_regular(path)
-        return found
-
-    def page(self, path: str) -> bytes:
-        """Return a file of the stack that the proxy answers with.
-
-        Raises:
-            HostError: it does not exist, is no regular file, too large, or a link leads out of the stack.
-        """
-        file = self.root / path
-        with host_errors():
-            # Path.resolve() raises an error of its own for a circle of links.
-            if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(self.root)):
-                raise HostError(f"{path} is a link to a file outside the stack's directory")
-            try:
-                return read_regular(file, LARGEST_PAGE)
-            except FileNotFoundError as error:
-                raise HostError(f"there is no file {path}") from error
-            except OSError as error:
-                raise HostError(f"{path} cannot be used: {error.strerror}") from error
 
     def hook(self) -> dict[str, bytes]:
         """Return the files of the deploy hook, by path, where they are."""
@@ -225,23 +177,6 @@ class StackDirectory(CertificateFiles):
         with host_errors():
             write_whole(self.files.main, content.encode())
 
-    def write_custom(self, path: str, content: bytes | None, before: bytes | None) -> None:
-        """Replace or remove one of the user's own files, if it still equals ``before``."""
-        file = self.root / path
-        with host_errors():
-            if read_or_none(file) != before:
-                raise HostError(
-                    "another process has just changed the file",
-                    where=path,
-                    hint="run the command again",
-                )
-            if content is None:
-                file.unlink(missing_ok=True)
-                sync_directory(file.parent)
-            else:
-                make_folder(file.parent)
-                write_whole(file, content)
-
     def write_hook(self, files: Mapping[str, bytes]) -> None:
         """Write the files of the deploy hook, or those of the plugin for DNS-01."""
         with host_errors():
@@ -272,28 +207,3 @@ class StackDirectory(CertificateFiles):
         with host_errors():
             make_folder(self.root / STATE, DIRECTORIES[STATE])
             write_whole(self.root / LEDGER, "".join(f"{e.line()}\n" for e in kept.entries).encode(), 0o600)
-
-    # Cache
-
-    def cached_version(self, key: str) -> str | None:
-        """Return the cached version output of a proxy's image, or None; the key begins with the image's id."""
-        found = self._versions().get(key)
-        return found if isinstance(found, str) else None
-
-    def cache_version(self, key: str, output: str) -> None:
-        """Cache it, if the user has a writable cache; an image id always names the same content."""
-        if self._cache is None:
-            return
-        kept = list(self._versions().items())[-KEPT_VERSIONS:]
-        with suppress(OSError):
-            self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_whole(self._cache / VERSIONS_CACHE, json.dumps({**dict(kept), key: output}).encode())
-
-    def _versions(self) -> dict[str, object]:
-        if self._cache is None:
-            return {}
-        try:
-            cache = json.loads(read_regular(self._cache / VERSIONS_CACHE))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return cache if isinstance(cache, dict) else {}

@@ -115,10 +115,10 @@ def proxy_program(context: Context, proxy: Proxy, image: str) -> ProxyProgram:
     command = proxy.version_command()
     # Another version of stackctl may ask an image for more.
     known = f"{image_id} {hashlib.sha256(repr(command).encode()).hexdigest()[:8]}"
-    printed = context.directory.cached_version(known)
+    printed = context.directory.versions.get(known)
     if printed is None:
         printed = context.sandbox.run_once(image, command, tmpfs=proxy.layout.tmpfs).text
-        context.directory.cache_version(known, printed)
+        context.directory.versions.put(known, printed)
     return ProxyProgram(
         proxy.parse_version(printed),
         proxy.has_hybrid_keys(printed),
