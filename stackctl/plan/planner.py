@@ -13,7 +13,6 @@ from stackctl.certs.source import CertificateSource
 from stackctl.model.layout import SCHEMA
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
-from stackctl.model.streams import is_port
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import DeleteCertificate, second_scope
 from stackctl.plan.contact import contact_operations
@@ -23,6 +22,7 @@ from stackctl.plan.ignore_files import write_ignore_files
 from stackctl.plan.imports import handed_over, refused_imports, removed_imports, stored_imports, without_removed
 from stackctl.plan.intent import Intent
 from stackctl.plan.keep import drop_kept, keep_certificates
+from stackctl.plan.loading import Loading
 from stackctl.plan.local_ca import trust_operations, with_local_ca
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import (
@@ -31,7 +31,6 @@ from stackctl.plan.operations import (
     MoveAside,
     ReloadProxy,
     StartService,
-    VerifyGone,
     VerifySite,
     WriteCaBundle,
     WriteCustom,
@@ -39,11 +38,11 @@ from stackctl.plan.operations import (
     WriteSchema,
     WriteStackfile,
 )
-from stackctl.plan.removal import orphans, removal, removals
+from stackctl.plan.removal import removal, removals
 from stackctl.plan.repair import repairs
 from stackctl.plan.requests import certificate_requests, issued_by, name_checks
 from stackctl.plan.retire import RetireLineage
-from stackctl.plan.services import pull_image, scaled_to_zero, start_cause, start_proxy
+from stackctl.plan.services import pull_image, scaled_to_zero, start_cause
 from stackctl.plan.settings import settings_operations
 from stackctl.plan.steps import run_services
 from stackctl.proxies.sites import Rendering
@@ -118,14 +117,14 @@ class _Planner:
             yield from run_services(self.stack, self.sites, self.intent, self.observed, self.files, self.pins, first)
             yield from pull_image(self.observed, self.stack.proxy.service, None)
             yield from first
-            yield from self._run_proxy(published=bool(first))
+            yield from self._loading().run(published=bool(first))
         else:
             yield from self.repairs
             yield from copy_operations(self.stack, self.before, everything=False)
             yield from self.kept
             if self.kept:
                 yield from self.files.stage(self.staged)
-            yield from self._load_renewed(published=bool(self.kept))
+            yield from self._loading().renewed(published=bool(self.kept))
         if self.intent.align:
             written = {repair.lineage for repair in self.repairs}
             written |= {one.request.lineage for one in self.requests if one.request.acme}
@@ -208,58 +207,8 @@ class _Planner:
             if self.observed.pages.get(path) != content:
                 yield WriteCustom(path=path, content=content, cause="restored from the history")
 
-    def _run_proxy(self, *, published: bool) -> Iterator[Operation]:
-        proxy_service = self.stack.proxy
-        start = start_cause(self.observed, proxy_service.service)
-        reload_cause = None if start else self._reload_cause(published=published)
-        if start:
-            if proxy_service.service in self.observed.restarting:
-                # Docker waits longer before each restart: a new container starts at once, with a log of its own.
-                yield removal(self.observed, proxy_service.service, start)
-            # A proxy under another service name holds the ports.
-            yield from orphans(self.stack, self.observed, proxy=True)
-            yield from start_proxy(self.stack, start, self.observed)
-        elif reload_cause:
-            yield ReloadProxy(cause=reload_cause, if_published=published)
-        if start or reload_cause:
-            yield from (self._verify(site, "the proxy loaded its files") for site in self.sites if self.secure)
-            # A name under a wildcard is served on, by the site of that.
-            gone = (name for name in self.files.gone() if self.stack.site_of(name) is None and not is_port(name))
-            for name in sorted(gone) if self.secure else ():
-                yield VerifyGone(name=name, cause=f"{name} is no longer routed")
-
-    def _load_renewed(self, *, published: bool) -> Iterator[Operation]:
-        """Reload the proxy if it does not yet serve the certificates on disk."""
-        cause = self._reload_cause(published=published) if self.observed.generation else None
-        if cause:
-            yield ReloadProxy(cause=cause)
-            yield from (self._verify(site, cause) for site in self.sites if self.secure)
-
-    def _verify(self, site: Site, cause: str) -> VerifySite:
-        there = self._held(site)
-        # What is on disk changes what names are served with only after the certificates are issued.
-        changes = there != held(site, self.before)
-        planned = frozenset(one.fingerprint for one in there.witnesses.values() if one and changes)
-        return VerifySite(
-            site=site, expect_real=there.real, planned=planned, cause=cause, scope=site.name, batch="loaded"
-        )
-
-    def _reload_cause(self, *, published: bool) -> str | None:
-        if published:
-            return "its files changed"
-        if self.observed.generation != self.observed.published:
-            return "it runs another generation than the live one"
-        # A handshake shows the leaf alone: another chain of the same leaf is not seen there.
-        for site in self.sites:
-            if any(site.name in one.scopes for one in self.imports):
-                return f"another certificate of {site.name} is stored"
-            for name, expected in self._held(site).witnesses.items():
-                served = self.observed.served.get(name)
-                if name not in self.observed.served or expected is None:
-                    continue
-                if served is None or served.fingerprint != expected.fingerprint:
-                    return f"{name} is not served with the certificate on disk"
-        return None
+    def _loading(self) -> Loading:
+        return Loading(self.stack, self.sites, self.observed, self.before, self.files, self.imports)
 
     def _switch(
         self, issued: Mapping[Site, CertificateRequest], seconds: Mapping[Site, CertificateRequest]

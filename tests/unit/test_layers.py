@@ -48,6 +48,7 @@ INSIDE = {
         "deploy imports pins",
         "adopt contact copies diff files ignore_files keep local_ca repair requests retire services settings warnings",
         "removal rollout",
+        "loading",
         "steps",
         "planner",
     ),
