@@ -15,6 +15,7 @@ from stackctl.model.dns_zones import DnsZone
 from stackctl.model.edge import Behind
 from stackctl.model.endpoints import Listener, Scheme
 from stackctl.model.health import ActiveCheck
+from stackctl.model.http3 import Http3
 from stackctl.model.pages import PageFile
 from stackctl.model.routing import Redirect, Route, Site
 from stackctl.model.streams import Stream
@@ -44,6 +45,7 @@ class ProxyService:
         streams: what it has to load for streams, such as the file of a module; empty if they are built in, and None if
             its image has none.
         asks: whether its image has the programs that ask servers.
+        quic: whether its image can speak HTTP/3.
     """
 
     service: ServiceName
@@ -55,6 +57,7 @@ class ProxyService:
     hybrid_keys: bool = False
     streams: str | None = ""
     asks: bool = True
+    quic: bool = True
 
     @property
     def http(self) -> Listener:
@@ -100,6 +103,7 @@ class Stack:
         dns: the zones in which names are proved by DNS-01.
         keep_old_connections: how long after a reload a connection of before may stay open.
         behind: the load balancer or CDN in front of the proxy; None if clients connect to it themselves.
+        http3: None without HTTP/3.
     """
 
     acme: Acme
@@ -115,6 +119,7 @@ class Stack:
     dns: tuple[DnsZone, ...] = ()
     keep_old_connections: str = KEEP_OLD_CONNECTIONS
     behind: Behind | None = None
+    http3: Http3 | None = None
 
     @property
     def passthroughs(self) -> tuple[Stream, ...]:
@@ -154,9 +159,9 @@ class Stack:
                 if isinstance(route.action, Backend) and route.action.health is not None:
                     yield site, route, route.action.health
 
-    def fitted(self, *, hybrid_keys: bool, ipv6: bool, streams: str | None, asks: bool) -> Stack:
+    def fitted(self, *, hybrid_keys: bool, ipv6: bool, streams: str | None, asks: bool, quic: bool = False) -> Stack:
         """Return the stack with a proxy that uses what its image and its host have."""
-        proxy = replace(self.proxy, hybrid_keys=hybrid_keys, ipv6=ipv6, streams=streams, asks=asks)
+        proxy = replace(self.proxy, hybrid_keys=hybrid_keys, ipv6=ipv6, streams=streams, asks=asks, quic=quic)
         return replace(self, proxy=proxy)
 
     def acme_of(self, *sites: Site) -> Acme:

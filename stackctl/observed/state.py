@@ -59,6 +59,7 @@ class Observed:
     hybrid_keys: bool = False
     streams: str | None = ""
     asks: bool = True
+    quic: bool = True
     ipv6: bool = True
     file: str = "docker-compose.yml"
     missing: tuple[str, ...] = ()
@@ -90,4 +91,6 @@ class Observed:
 
     def fitted(self, stack: Stack) -> Stack:
         """Return ``stack`` with a proxy that uses what its image and this host have."""
-        return stack.fitted(hybrid_keys=self.hybrid_keys, ipv6=self.ipv6, streams=self.streams, asks=self.asks)
+        return stack.fitted(
+            hybrid_keys=self.hybrid_keys, ipv6=self.ipv6, streams=self.streams, asks=self.asks, quic=self.quic
+        )

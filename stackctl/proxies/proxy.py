@@ -255,6 +255,9 @@ class Proxy(Protocol):
     def can_ask(self, output: str) -> bool:
         """Return whether it can ask servers for their health, by what :meth:`version_command` printed."""
 
+    def speaks_http3(self, output: str) -> bool:
+        """Return whether it can speak HTTP/3, by what :meth:`version_command` printed."""
+
     def health_command(self) -> Sequence[str]:
         """Return the command that prints, in its container, the health of the servers that it asks."""
 

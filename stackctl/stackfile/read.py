@@ -21,6 +21,7 @@ from stackctl.stackfile.blocks import Block
 from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.dns import read_zones
 from stackctl.stackfile.document import Document
+from stackctl.stackfile.http3 import read_http3
 from stackctl.stackfile.key_types import first_key, second_key
 from stackctl.stackfile.keys import KEY, checked, decode
 from stackctl.stackfile.schema import StackKeys
@@ -74,6 +75,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
         unknown=unknown_names(doc, top, sites),
         streams=streams,
         dns=read_zones(doc, top),
+        http3=read_http3(doc, project.services[proxy.service], streams, behind) if top.http3 else None,
         keep_old_connections=checked(doc, (KEY, "keep-old-connections"), values.duration, top.keep_old_connections),
         behind=behind,
     )

@@ -196,6 +196,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     keep_old_connections: Annotated[
         str, Meta(description="How long after a reload a connection of before may stay open, such as 24h")
     ] = KEEP_OLD_CONNECTIONS
+    http3: Annotated[bool, Meta(description="HTTP/3 on the UDP port of HTTPS")] = False
     proxy: str = "nginx"
     apps: Annotated[list[AppKeys], Meta(description="Sites that are not one service's own")] = []
     redirects: Annotated[list[RedirectKeys], Meta(description="Names that are only redirected")] = []

@@ -7,7 +7,7 @@ from stackctl.model.stack import Stack
 
 
 def refuse_unable(stack: Stack) -> None:
-    """Refuse streams and checks that the proxy's image cannot make; ``stack`` is fitted to it.
+    """Refuse streams, HTTP/3 and checks that the proxy's image cannot make; ``stack`` is fitted to it.
 
     Raises:
         StackfileError: with the place of the first.
@@ -17,6 +17,12 @@ def refuse_unable(stack: Stack) -> None:
             f"the image {stack.proxy.image} cannot pass streams on: its proxy has no stream module",
             where=stack.streams[0].where,
             hint="use an image that has it: the official ones do; Debian has it in a package of its own",
+        )
+    if stack.http3 is not None and not stack.proxy.quic:
+        raise StackfileError(
+            f"the image {stack.proxy.image} cannot speak HTTP/3",
+            where=stack.http3.where,
+            hint="use a newer one: the reference of 'http3' says which have it; or remove 'http3'",
         )
     checked = next(stack.checked, None)
     if checked is not None and not stack.proxy.asks:

@@ -254,7 +254,7 @@ def _taken_back(context: Context, loaded: Loaded, result: Result[None]) -> str:
 def published(context: Context, loaded: Loaded) -> Loaded:
     """Return ``loaded`` with the ports of its streams in the proxy's service."""
     proxy = loaded.project.services[loaded.stack.proxy.service]
-    doc = with_ports(loaded.doc, loaded.stack.streams, proxy)
+    doc = with_ports(loaded.doc, loaded.stack.streams, proxy, loaded.stack.http3)
     if doc is loaded.doc:
         return loaded
     project, values = resolve(context, doc)

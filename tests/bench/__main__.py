@@ -10,7 +10,20 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import balancing, deploys, issuance, lab, reloads, routing, scale, startup, table, throughput, versions
+from tests.bench import (
+    balancing,
+    deploys,
+    edge,
+    issuance,
+    lab,
+    reloads,
+    routing,
+    scale,
+    startup,
+    table,
+    throughput,
+    versions,
+)
 from tests.bench.figures import Report
 
 FAMILIES: dict[str, Callable[[lab.Options], Report]] = {
@@ -22,6 +35,7 @@ FAMILIES: dict[str, Callable[[lab.Options], Report]] = {
     "routing": routing.measure,
     "balancing": balancing.measure,
     "deploys": deploys.measure,
+    "edge": edge.measure,
 }
 
 

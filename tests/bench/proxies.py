@@ -15,6 +15,7 @@ from stackctl.certs.dummy import make_dummy
 from stackctl.model import backends
 from stackctl.model.acme import Acme
 from stackctl.model.endpoints import Endpoint, PortBinding, web_listeners
+from stackctl.model.http3 import Http3
 from stackctl.model.routing import Site, everything_to
 from stackctl.model.stack import ProxyService, Stack
 from stackctl.model.streams import Stream
@@ -124,12 +125,12 @@ def haproxy(port: int = 28445, *, logs: bool = False) -> Iterator[Server]:
 
 
 @contextmanager
-def caddy(port: int = 28446) -> Iterator[Server]:
+def caddy(port: int = 28446, protocols: str = "h1 h2") -> Iterator[Server]:
     """Start Caddy with the same certificate and without a log (its default)."""
     folder = _folder("caddy")
     (folder / "Caddyfile").write_text(
         f"{{\n  admin {rivals.CADDY_ADMIN}\n  auto_https disable_redirects\n  default_bind 127.0.0.1\n"
-        "  servers {\n    protocols h1 h2\n  }\n}\n"
+        f"  servers {{\n    protocols {protocols}\n  }}\n}}\n"
         f"https://{SITE}:{port} {{\n  tls {TLS.certificate} {TLS.key}\n  reverse_proxy {UPSTREAM}\n}}\n"
     )
     volumes = ("--volume", f"{folder}:/etc/caddy:ro", "--volume", f"{certificates()}:/etc/letsencrypt:ro")
@@ -139,14 +140,14 @@ def caddy(port: int = 28446) -> Iterator[Server]:
         yield Server("Caddy", port, lambda: lab.docker("exec", name, "caddy", "reload", "--force", *options))
 
 
-def rendered(sites: Sequence[Site], streams: Sequence[Stream] = ()) -> dict[str, bytes]:
+def rendered(sites: Sequence[Site], streams: Sequence[Stream] = (), http3: Http3 | None = None) -> dict[str, bytes]:
     """Return the files that stackctl renders for sites, all of which have the one certificate."""
     nginx = Nginx()
     printed = _printed_by_nginx()
     listeners = web_listeners(PortBinding(None, 80), PortBinding(None, 443))
     module = nginx.needed_for_streams(printed)
     proxy = ProxyService(ServiceName("nginx"), lab.NGINX, listeners, ipv6=False, streams=module)
-    stack = Stack(Acme(), tuple(sites), proxy, ServiceName("certbot"), streams=tuple(streams))
+    stack = Stack(Acme(), tuple(sites), proxy, ServiceName("certbot"), streams=tuple(streams), http3=http3)
     tls = {site.name: replace(TLS, trusted=frozenset(site.domains)) for site in sites}
     found = nginx.render(stack, stack.sites, tls, nginx.parse_version(printed), {})
     parts = (found.shared, *found.sites.values(), *found.streams.values())

@@ -18,7 +18,7 @@ def test_quick_run_measures_every_family(tmp_path: Path) -> None:
     said: list[str] = []
 
     # A deploy under load takes several seconds; tests/e2e/test_deploys.py has its own.
-    families = ["startup", "issuance", "throughput", "reloads", "scale", "routing", "balancing"]
+    families = ["startup", "issuance", "throughput", "reloads", "scale", "routing", "balancing", "edge"]
     reports, text = bench(families, lab.Options(quick=True, say=said.append), tmp_path)
 
     assert not [report.error for report in reports if report.error], said

@@ -16,6 +16,7 @@ from stackctl.certs.dummy import make_dummy
 from stackctl.model.backends import Server
 from stackctl.model.edge import Behind
 from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
+from stackctl.model.http3 import Http3
 from stackctl.model.routing import Site
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import SiteTls
@@ -147,10 +148,11 @@ def serving(
     custom: Mapping[str, bytes] | None = None,
     behind: Behind | None = None,
     echo: str = _ECHO,
+    http3: bool = False,
 ) -> Iterator[Ports]:
     """Serve sites, with apps on the ports of ``echoes``; yield the ports of the proxy."""
     ports = Ports(*free_ports(2))
-    write(folder, rendered(sites, ports, echoes, version=version, custom=custom, behind=behind, echo=echo))
+    write(folder, rendered(sites, ports, echoes, version=version, custom=custom, behind=behind, echo=echo, http3=http3))
     with running(folder, version):
         yield ports
 
@@ -164,6 +166,7 @@ def rendered(
     custom: Mapping[str, bytes] | None = None,
     behind: Behind | None = None,
     echo: str = _ECHO,
+    http3: bool = False,
 ) -> dict[str, bytes]:
     """Return all files of a proxy that serves ``sites``, by their paths; it has IPv6 if something is in front of it."""
     made = replace(stack(*sites), behind=behind)
@@ -174,6 +177,8 @@ def rendered(
     if behind is not None and behind.terminated:
         listeners = listeners[:1]
     made = replace(made, proxy=replace(made.proxy, listeners=listeners, ipv6=behind is not None))
+    if http3:
+        made = replace(made, http3=Http3(PortBinding(None, ports.https)))
     tls = {site.name: SiteTls("/etc/nginx/chain.pem", "/etc/nginx/key.pem", frozenset()) for site in sites}
     files = whole(Rendering(Nginx(), VERSIONS[version], custom or {}), made, tls)
     chain, key = make_dummy(["a.example.com"], datetime.now(UTC))

@@ -17,6 +17,7 @@ from stackctl.model.edge import Behind, ClientIp, health_path
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.headers import Changes, Headers, Hsts, Preset
 from stackctl.model.health import ActiveCheck, HealthCheck
+from stackctl.model.http3 import Http3
 from stackctl.model.limits import CountedBy, Rate
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, PathMatch, Text
 from stackctl.model.pages import ErrorPages, Maintenance, PageFile
@@ -342,6 +343,12 @@ CASES = {
             "a.example.com.conf": SITE,
             "a.example.com.location.conf": LOCATION,
         },
+    ),
+    "http3": Case(
+        replace(with_streams(site("a.example.com"), streams=STREAMS[2:3]), http3=Http3(PortBinding(None, 443))),
+        lineages(lineage("a.example.com")),
+        {"a.example.com.conf": SITE + b"location /own { add_header X-Own 1; return 204; }\n", "http.conf": HTTP},
+        versions=("1.26", "1.30"),
     ),
     "health": Case(
         stack(

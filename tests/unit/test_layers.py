@@ -63,7 +63,7 @@ INSIDE = {
         "answer_keys key_types tuning_keys",
         "schema",
         "keys",
-        "certificates headers health limits matches servers",
+        "certificates headers health http3 limits matches servers",
         "backends deploys tuning",
         "routes",
         "blocks",

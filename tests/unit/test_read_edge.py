@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stackctl.errors import StackfileError
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.headers import Changes, Hsts, Preset
+from stackctl.model.http3 import Http3
 from stackctl.model.limits import CountedBy, Rate
 from stackctl.model.matching import PathMatch
+from stackctl.model.project import PublishedPort
 from stackctl.model.routing import Site
+from stackctl.model.streams import Transport
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_stack
-from tests.unit.build import project
+from stackctl.usecases.abilities import refuse_unable
+from tests.unit.build import NGINX, project
 
 
 def site(top: str = "", keys: str = "", route: str = "") -> Site:
@@ -136,3 +143,50 @@ def test_a_preset_gives_way_to_what_is_said() -> None:
 )
 def test_hsts_is_written_as_browsers_read_it(written: str, value: str) -> None:
     assert str(site(keys=f"headers: {{hsts: {written}}}").tuning.headers.hsts) == value
+
+
+HTTP3 = """\
+x-stackctl:
+  http3: true
+  streams:
+    - listen: LISTEN
+      upstream: 10.0.0.5:53
+"""
+
+
+def test_http3_has_the_port_of_https_or_that_which_the_proxy_publishes() -> None:
+    text = "x-stackctl: {http3: true}\n"
+    stack = read_stack(Document.parse(text, "f.yml"), project())
+    assert stack.http3 == Http3(PortBinding(None, 443))
+    udp = replace(NGINX, ports=(*NGINX.ports, PublishedPort(443, PortBinding(None, 8443), Transport.UDP)))
+    made = project()
+    made = replace(made, services={**made.services, "nginx": udp})
+    stack = read_stack(Document.parse(text, "f.yml"), made)
+    assert stack.http3 is not None
+    assert (stack.http3.published, stack.http3.where) == ("8443:443/udp", "f.yml:1")
+    assert read_stack(Document.parse("services: {}\n", "f.yml"), made).http3 is None
+
+
+def test_a_stream_of_packets_does_not_share_the_port_of_http3() -> None:
+    with pytest.raises(StackfileError) as caught:
+        read_stack(Document.parse(HTTP3.replace("LISTEN", "443/udp"), "f.yml"), project())
+    assert (caught.value.where, "belongs to the stream 443/udp" in caught.value.message) == ("f.yml:2", True)
+    assert read_stack(Document.parse(HTTP3.replace("LISTEN", "444/udp"), "f.yml"), project()).http3
+
+
+@pytest.mark.parametrize(
+    ("key", "what"), [("tls: terminated", "TLS ends before"), ("client-ip: proxy-protocol", "PROXY")]
+)
+def test_http3_does_not_pass_what_is_in_front(key: str, what: str) -> None:
+    text = f"x-stackctl:\n  http3: true\n  behind: {{trusted: [10.0.0.0/16], {key}}}\n"
+    with pytest.raises(StackfileError) as caught:
+        read_stack(Document.parse(text, "f.yml"), project())
+    assert (caught.value.where, what in caught.value.message) == ("f.yml:2", True)
+
+
+def test_an_image_without_http3_is_refused() -> None:
+    stack = read_stack(Document.parse("x-stackctl: {http3: true}\n", "f.yml"), project())
+    refuse_unable(stack.fitted(hybrid_keys=False, ipv6=True, streams="", asks=True, quic=True))
+    with pytest.raises(StackfileError) as caught:
+        refuse_unable(stack.fitted(hybrid_keys=False, ipv6=True, streams="", asks=True))
+    assert (caught.value.where, "remove 'http3'" in (caught.value.hint or "")) == ("f.yml:1", True)

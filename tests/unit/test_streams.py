@@ -9,6 +9,7 @@ import pytest
 from stackctl.errors import StackfileError
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.fields import Request
+from stackctl.model.http3 import Http3
 from stackctl.model.project import Project, PublishedPort, Service
 from stackctl.model.streams import Stream, Transport, stream_named, stream_port
 from stackctl.model.values import Domain, ServiceName
@@ -17,7 +18,7 @@ from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.streams import needed_for_streams, refuse_clashes
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_stack
-from stackctl.stackfile.stream_ports import NOTE, with_ports
+from stackctl.stackfile.stream_ports import NOTE, NOTE_HTTP3, with_ports
 from tests.unit.build import project, site
 from tests.unit.goldens import STREAMS, Case, rendered, with_streams
 
@@ -151,6 +152,23 @@ def test_a_port_of_the_users_own_stays() -> None:
     text = FILE.replace("443:443\n", '443:443\n      - "15432:5432"\n')
     assert edited(text, "5432", ports=(PublishedPort(5432, PortBinding(None, 15432)),)) == text
     assert edited(text, ports=(PublishedPort(5432, PortBinding(None, 15432)),)) == text
+
+
+def test_the_udp_port_of_http3_is_published_and_removed() -> None:
+    def with_http3(text: str, *ports: PublishedPort, on: bool = True) -> str:
+        service = replace(_proxy(project()), ports=(*WEB, *ports))
+        return with_ports(
+            Document.parse(text, "f.yml"), [], service, Http3(PortBinding(None, 8443)) if on else None
+        ).text
+
+    item = f'      - "8443:443/udp" {NOTE_HTTP3}\n'
+    there = PublishedPort(443, PortBinding(None, 8443), Transport.UDP)
+    wanted = FILE.replace("      - 443:443\n", f"      - 443:443\n{item}")
+    assert with_http3(FILE) == wanted
+    assert with_http3(wanted, there) == wanted
+    assert with_http3(wanted, there, on=False) == FILE
+    own = FILE.replace("443:443\n", "443:443\n      - 443:443/udp\n")
+    assert with_http3(own, PublishedPort(443, PortBinding(None, 443), Transport.UDP)) == own, "the user's own stays"
 
 
 @pytest.mark.parametrize(

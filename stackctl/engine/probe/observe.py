@@ -50,6 +50,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         hybrid_keys=program.hybrid_keys,
         streams=program.streams,
         asks=program.asks,
+        quic=program.quic,
         ipv6=context.network.has_ipv6(),
         in_the_way=delivery.in_the_way(),
         missing=(*directory.missing(layout), *delivery.missing()),
@@ -91,16 +92,20 @@ class ProxyProgram:
         hybrid_keys: whether its TLS library has X25519MLKEM768.
         streams: what it has to load for streams, as in :attr:`~stackctl.model.stack.ProxyService.streams`.
         asks: whether the image has the programs that ask servers.
+        quic: whether it can speak HTTP/3.
     """
 
     version: Version
     hybrid_keys: bool
     streams: str | None
     asks: bool
+    quic: bool
 
     def fitted(self, stack: Stack, *, ipv6: bool) -> Stack:
         """Return ``stack`` with a proxy that uses what this one has; ``ipv6`` is whether the host has it."""
-        return stack.fitted(hybrid_keys=self.hybrid_keys, ipv6=ipv6, streams=self.streams, asks=self.asks)
+        return stack.fitted(
+            hybrid_keys=self.hybrid_keys, ipv6=ipv6, streams=self.streams, asks=self.asks, quic=self.quic
+        )
 
 
 def proxy_program(context: Context, proxy: Proxy, image: str) -> ProxyProgram:
@@ -124,4 +129,5 @@ def proxy_program(context: Context, proxy: Proxy, image: str) -> ProxyProgram:
         proxy.has_hybrid_keys(printed),
         proxy.needed_for_streams(printed),
         proxy.can_ask(printed),
+        proxy.speaks_http3(printed),
     )

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from stackctl.model.backends import Speaks
 from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.completing import completed
 from stackctl.proxies.nginx.compression import compression_lines
 from stackctl.proxies.nginx.directives import Directive, first
-from stackctl.proxies.nginx.headers import HeaderLines, header_variables, lines_of, shared_header_maps
+from stackctl.proxies.nginx.headers import HeaderLines, alternatives, header_variables, lines_of, shared_header_maps
 from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.own import Directives, Snippets, header_lines, outer_lines
 from stackctl.proxies.nginx.rates import Rates, is_limited, zones_of
@@ -25,14 +26,22 @@ class EdgeLines:
 
     Args:
         own: the user's directives: around all servers, in this site's server, and in its location.
+        everywhere: headers of each answer, with the variables that have their values.
     """
 
-    def __init__(self, site: Site, variables: Variables, snippets: Snippets, own: Sequence[Directives]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        variables: Variables,
+        snippets: Snippets,
+        own: Sequence[Directives],
+        everywhere: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self._site = site
         self._snippets = snippets
         self._own = own
         self._rates = Rates(site, variables)
-        self._headers = HeaderLines(site, variables, own)
+        self._headers = HeaderLines(site, variables, own, everywhere)
         self._request = self._headers.requested(site.tuning)
 
     def maps(self) -> list[Map]:
@@ -117,11 +126,12 @@ class EdgeLines:
             yield from self._headers.hidden(tuning, "grpc_hide_header")
 
 
-def edge_values(sites: Sequence[Site]) -> dict[str, object]:
+def edge_values(stack: Stack) -> dict[str, object]:
     """Return what the template of the shared file has for the limits, headers and compression of all sites."""
+    sites = stack.sites
     zones = zones_of(sites)
     return {
-        "maps": [*zones.maps, *shared_header_maps(sites)],
+        "maps": [*zones.maps, *shared_header_maps(sites), *alternatives(stack)],
         "edge": [*zones.lines, *compression_lines(sites)],
     }
 

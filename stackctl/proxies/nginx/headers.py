@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from stackctl.model.headers import PRESETS, Changes, Headers, Hsts
 from stackctl.model.routing import Site
+from stackctl.model.stack import Stack
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.behind import SCHEME
 from stackctl.proxies.nginx.directives import Directive, named, text_of
@@ -19,6 +20,8 @@ from stackctl.proxies.nginx.quoting import literal
 from stackctl.proxies.nginx.rates import RETRY_AFTER, is_limited
 from stackctl.proxies.nginx.variables import Variables
 
+_ALTERNATIVE = "$edge_alt_svc"
+_DAY = 86_400
 _HSTS = "Strict-Transport-Security"
 
 
@@ -118,6 +121,17 @@ def shared_header_maps(sites: Iterable[Site]) -> Iterator[Map]:
 def _every(site: Site) -> Iterator[Headers]:
     yield site.tuning.headers
     yield from (route.tuning.headers for route in site.routes if route.tuning is not None)
+
+
+def alternatives(stack: Stack) -> Iterator[Map]:
+    """Yield the map with what tells browsers of HTTP/3 (RFC 7838), which they learn over HTTPS only."""
+    if alternative_headers(stack) and stack.http3 is not None:
+        yield Map("$https", _ALTERNATIVE, (("on", f"'h3=\":{stack.http3.at.port}\"; ma={_DAY}'"),))
+
+
+def alternative_headers(stack: Stack) -> tuple[tuple[str, str], ...]:
+    """Return the header of each answer, with its variable; none without HTTP/3."""
+    return (("Alt-Svc", _ALTERNATIVE),) if stack.http3 is not None and stack.proxy.quic else ()
 
 
 def lines_of(directives: Directives) -> list[str]:

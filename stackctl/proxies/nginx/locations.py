@@ -127,7 +127,7 @@ class Locations:
     edge: EdgeLines
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913  (a site, and what is around it)
         cls,
         site: Site,
         targets: Mapping[Backend, Target],
@@ -135,11 +135,12 @@ class Locations:
         own: Sequence[Directives],
         *,
         includes: bool,
+        everywhere: Sequence[tuple[str, str]] = (),
     ) -> Locations:
         """Return the locations of a site."""
         variables = Variables(site.name)
         strips, rules, limits = Strips(variables), Rules.of(site, variables), Limits(site, variables)
-        edge = EdgeLines(site, variables, snippets, own)
+        edge = EdgeLines(site, variables, snippets, own, everywhere)
         return cls(site, targets, snippets, own, includes, variables, strips, rules, limits, edge)
 
     def maps(self) -> list[Map]:

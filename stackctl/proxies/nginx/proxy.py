@@ -229,6 +229,10 @@ class Nginx:
         """Return whether curl and what else the program for health checks needs are there."""
         return _ASKS in output
 
+    def speaks_http3(self, output: str) -> bool:
+        """Return whether it is built with the module for it, which is there since 1.25."""
+        return "--with-http_v3_module" in output
+
     def health_command(self) -> Sequence[str]:
         """Return what prints the file that the container's program writes."""
         return COMMAND

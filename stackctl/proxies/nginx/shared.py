@@ -30,7 +30,7 @@ from stackctl.proxies.nginx.snippets import (
     proxy_snippet,
     removed_snippet,
 )
-from stackctl.proxies.nginx.streams import hops, https_listens, streams_snippets
+from stackctl.proxies.nginx.streams import hops, https_listens, https_snippet, quic_listens, streams_snippets
 from stackctl.proxies.nginx.tls import tls_snippet
 from stackctl.proxies.nginx.variables import most_variables
 from stackctl.proxies.proxy import Files
@@ -66,7 +66,7 @@ def shared_files(
         resolver_valid=resolver_valid,
         proxy=stack.proxy,
         **front(stack),
-        listens=listens,
+        listens=(*listens, *quic_listens(stack, default=True)),
         passes=bool(stack.passthroughs),
         hops=hops(stack, able),
         streams=bool(streams),
@@ -80,12 +80,12 @@ def shared_files(
         stores=needs_buffering(own),
         before_maps=text_of(early).splitlines(),
         left=SERVERS if any(stack.checked) else "",
-        **edge_values(stack.sites),
+        **edge_values(stack),
     )
     rendered = {
         "nginx.conf": giving_way(conf, own, 4),
         "snippets/acme.conf": challenge(uncounted(stack.sites)),
-        "snippets/https.conf": render("nginx/snippets/https.conf.j2", listens=listens, default=False),
+        "snippets/https.conf": https_snippet(stack, listens),
         "snippets/proxy.conf": proxy_snippet(),
         "snippets/removed.conf": removed_snippet(),
         **({"snippets/grpc.conf": grpc_snippet()} if any(map(_speaks_grpc, stack.sites)) else {}),

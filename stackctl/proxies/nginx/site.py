@@ -12,6 +12,7 @@ from stackctl.proxies.nginx.behind import front
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import site_copies
 from stackctl.proxies.nginx.groups import canary_maps, group_names, groups_of, targets_of
+from stackctl.proxies.nginx.headers import alternative_headers
 from stackctl.proxies.nginx.health import Checks
 from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.layout import SITES
@@ -56,7 +57,8 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     grouped = group_names(site)
     checks = Checks.of(site, grouped, able, keepalive := _idle_connections(stack))
     targets = targets_of(site, checks.chosen, able)
-    locations = Locations.of(site, targets, snippets, own, includes=location is not None)
+    everywhere = alternative_headers(stack)
+    locations = Locations.of(site, targets, snippets, own, includes=location is not None, everywhere=everywhere)
     blocks = list(locations.all())
     names = names_on_http(stack, site, tls)
     answers = own_answers(site, locations.variables, own[1], locations.edge.page_lines())

@@ -45,6 +45,23 @@ def https_listens(stack: Stack, able: Capabilities, *, alone: bool = False) -> t
     return tuple(f"{one}{more}{ahead(stack)}" for one in ports)
 
 
+def quic_listens(stack: Stack, *, default: bool) -> tuple[str, ...]:
+    """Return the parameters of each ``listen`` for HTTP/3; ``default`` is whether they are of the default server.
+
+    That one gives each worker a socket of its own, which is once for all: the packets of a client stay with a worker.
+    """
+    if stack.http3 is None or not stack.proxy.quic or stack.proxy.https is None:
+        return ()
+    more = " quic reuseport" if default else " quic"
+    return tuple(f"{one}{more}" for one in _everywhere(stack, stack.proxy.https.port))
+
+
+def https_snippet(stack: Stack, listens: tuple[str, ...]) -> str:
+    """Return ``snippets/https.conf``: where the sites listen."""
+    listens = (*listens, *quic_listens(stack, default=False))
+    return render("nginx/snippets/https.conf.j2", listens=listens, default=False)
+
+
 def hops(stack: Stack, able: Capabilities) -> bool:
     """Return whether the connections of the sites take a second one inside of the proxy, with the client's address."""
     return bool(stack.passthroughs) and not able.stream_pass
@@ -72,7 +89,7 @@ def streams_snippets(stack: Stack, able: Capabilities, resolver_valid: int) -> d
     if stack.passthroughs:
         ways = {"default.conf": (True, False), "default.conf.alone": (True, True), "https.conf.alone": (False, True)}
         for name, (default, alone) in ways.items():
-            listens = https_listens(stack, able, alone=alone)
+            listens = (*https_listens(stack, able, alone=alone), *quic_listens(stack, default=default))
             files[f"snippets/{name}"] = render("nginx/snippets/https.conf.j2", listens=listens, default=default)
     return files
 

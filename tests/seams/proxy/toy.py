@@ -167,6 +167,9 @@ class Toy:
     def can_ask(self, output: str) -> bool:  # noqa: ARG002  (it cannot)
         return False
 
+    def speaks_http3(self, output: str) -> bool:  # noqa: ARG002  (it cannot)
+        return False
+
     def health_command(self) -> Sequence[str]:
         return ("true",)
 
