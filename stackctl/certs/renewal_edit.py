@@ -79,6 +79,13 @@ def aligned(text: str, wanted: Wanted, *, adopting: bool = False) -> tuple[str, 
     return (_joined(lines), changes) if lines != text.splitlines() else (text, [])
 
 
+def renews_elsewhere(text: str, directory: str) -> bool:
+    """Return whether a renewal file that ``x-stackctl`` governs names another CA."""
+    params = _parsed(text).parameters
+    governed = params.get("authenticator") in {"webroot", AUTHENTICATOR}
+    return governed and params.get("server") not in {None, directory}
+
+
 def _joined(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 

@@ -48,6 +48,10 @@ class TreeSettings:
         wanted = Wanted(acme, names or (lineage.name,), accounts, account, life, dns)
         return aligned(text, wanted, adopting=adopting)
 
+    def account_at(self, directory: str) -> str | None:
+        """Return the account in use at a CA, or None."""
+        return self.elsewhere.get(directory, (self.accounts, self.account))[1]
+
     def global_changes(self, acme: Acme) -> list[str]:
         """Return what governs all renewals from outside ``x-stackctl``."""
         changes = aligned_ini(self.ini, hooks=acme.hooks)[1] if self.ini is not None else []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from stackctl.certs.accounts import accounts_at
 from stackctl.certs.renewal import KINDS, RenewalFile, account_path, parse_renewal, renews_by_dns
 from stackctl.diagnose.check import Check, ok, unknown, wrong
+from stackctl.model.acme import LETSENCRYPT_STAGING
 from stackctl.model.layout import CERTBOT_CONF, WEBROOT, lineage_file, renewal_file
 
 FILE = "cert-renewal"
@@ -56,17 +57,25 @@ def judge_renewal(facts: RenewalFacts) -> Check:
     if facts.changes:
         text = f"{path} differs from x-stackctl: {'; '.join(facts.changes)}"
         return wrong(FILE, text, "run 'stackctl up', which brings it in line", facts.subject)
-    problem = _problem(facts, parse_renewal(facts.text))
-    if problem:
+    file = parse_renewal(facts.text)
+    problem, elsewhere = _problem(facts, file), _elsewhere(facts, file)
+    if problem or elsewhere:
         todo = f"correct {CERTBOT_CONF / path}" if facts.own_way else f"run 'stackctl renew --force {facts.subject}'"
-        return wrong(FILE, f"{path}: {problem}", todo, facts.subject)
+        by_order = "run 'stackctl renew --changed', which registers an account there and replaces the certificate"
+        return wrong(FILE, f"{path}: {problem or elsewhere}", todo if problem else by_order, facts.subject)
     if not facts.links_known:
         todo = f"run 'stackctl doctor {facts.subject}' as root"
         return unknown(FILE, f"{path} is valid; the links cannot be read", todo, facts.subject)
-    server = parse_renewal(facts.text).server
-    other_ca = "" if server == facts.directory else f"; it uses {server}, not the CA of the stack"
-    way = parse_renewal(facts.text).parameters.get("authenticator", "")
+    other_ca = "" if file.server == facts.directory else f"; it uses {file.server}, not the CA of the stack"
+    way = file.parameters.get("authenticator", "")
     return ok(FILE, f"{path} is valid: account, {way}, links{other_ca}", facts.subject)
+
+
+def _elsewhere(facts: RenewalFacts, file: RenewalFile) -> str | None:
+    """Return how another CA renews it than the file says; one for tests takes no trusted certificate over."""
+    if facts.own_way or facts.directory in {file.server, LETSENCRYPT_STAGING}:
+        return None
+    return f"it names {file.server}, and there is no account at {facts.directory}"
 
 
 def _problem(facts: RenewalFacts, file: RenewalFile) -> str | None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from stackctl.certs.renewal_edit import renews_elsewhere
 from stackctl.model.backends import Backend
 from stackctl.model.balancing import Balance
 from stackctl.model.layout import site_file
 from stackctl.model.routing import Site
 from stackctl.model.shadowing import shadowed
+from stackctl.model.stack import Stack
+from stackctl.model.values import Domain
+from stackctl.observed.state import Observed
+from stackctl.plan.certificates import Issue
+from stackctl.plan.operation import Plan
 from stackctl.proxies.proxy import ProxyLayout
+from stackctl.wording import listed
 
 
 def warnings(sites: Sequence[Site]) -> Iterator[str]:
@@ -23,6 +30,28 @@ def warnings(sites: Sequence[Site]) -> Iterator[str]:
                 f"{route.where}: no request reaches this route of {site.name}, {route.match}: "
                 f"the one at {hiding.where} comes first, and takes all of them"
             )
+
+
+def at_another_ca(stack: Stack, sites: Iterable[Site], observed: Observed, plan: Plan) -> Iterator[str]:
+    """Yield a warning of the certificates that are renewed at another CA, as there is no account at that of the file.
+
+    A request in ``plan`` registers one.
+    """
+    found: dict[str, list[Domain]] = {}
+    for site in sites:
+        acme = stack.acme_of(site)
+        if acme.is_for_tests or site.local or observed.settings.account_at(acme.directory) is not None:
+            continue
+        text = observed.settings.renewals.get(observed.shelf.name_of(site))
+        if text is not None and renews_elsewhere(text, acme.directory):
+            found.setdefault(acme.directory, []).append(site.name)
+    if any(isinstance(operation, Issue) for operation in plan.operations):
+        return
+    for directory, names in found.items():
+        yield (
+            f"{listed(names)}: still renewed by another CA, as there is no account at {directory}: "
+            "'stackctl renew --changed' registers one and replaces what differs; the old one is served until then"
+        )
 
 
 def misnamed_files(sites: Sequence[Site], custom: Mapping[str, bytes], layout: ProxyLayout) -> Iterator[str]:

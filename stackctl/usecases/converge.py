@@ -18,7 +18,7 @@ from stackctl.plan.certificates import RefuseIssue
 from stackctl.plan.diff import plan_diffs
 from stackctl.plan.intent import Intent
 from stackctl.plan.planner import make_plan
-from stackctl.plan.warnings import misnamed_files, warnings
+from stackctl.plan.warnings import at_another_ca, misnamed_files, warnings
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.keys import KEY, refuse_keys_that_are_no_text
@@ -213,7 +213,8 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     if intent.strict and refused is not None:
         raise refused.error
     focused = intent.focused(stack.sites)
-    notes = (*warnings(focused), *misnamed_files(focused, custom, proxy.layout))
+    elsewhere = at_another_ca(stack, focused, observed, plan) if intent.align else ()
+    notes = (*warnings(focused), *misnamed_files(focused, custom, proxy.layout), *elsewhere)
     result = Result(command, None, plan, dry_run=dry_run, notes=notes)
     refuse_taken_folder(loaded.project, stack, observed, proxy.layout)
     refuse_taken_stream_ports(context, stack, observed, plan)

@@ -21,6 +21,7 @@ from stackctl.diagnose import certificates as judged
 from stackctl.diagnose.certificates import CertificateFacts, KeyFile, judge_certificate
 from stackctl.diagnose.check import Verdict
 from stackctl.diagnose.renewal import FILE, RenewalFacts, judge_renewal
+from stackctl.model.acme import LETSENCRYPT_STAGING
 from tests.unit.build import DAY, NOW, site
 
 NAME = "a.example.com"
@@ -279,13 +280,18 @@ def test_invalid_renewal_file(given: RenewalFacts, text: str) -> None:
         (renewal(RENEWAL.partition("[[")[0]), Verdict.OK, "is valid"),
         (
             renewal(directory="https://other.test/dir"),
+            Verdict.WRONG,
+            "it names https://ca.test/dir, and there is no account at https://other.test/dir",
+        ),
+        (
+            renewal(directory=LETSENCRYPT_STAGING),
             Verdict.OK,
             "it uses https://ca.test/dir, not the CA of the stack",
         ),
         (renewal(links_known=False), Verdict.UNKNOWN, "the links cannot be read"),
     ],
 )
-def test_valid_renewal_file(given: RenewalFacts, verdict: Verdict, text: str) -> None:
+def test_renewal_file_of_a_lineage_that_certbot_renews(given: RenewalFacts, verdict: Verdict, text: str) -> None:
     check = judge_renewal(given)
     assert (check.verdict, text in check.text) == (verdict, True)
 

@@ -11,6 +11,7 @@ import pytest
 
 from stackctl.errors import ExitCode
 from stackctl.plan.certificates import AlignSettings, DisableHook, RefuseIssue
+from stackctl.usecases.renew import renew
 from tests.usecases.world import OPTIONS, World, done
 
 ONE, TWO = "one.example.com", "two.example.com"
@@ -185,3 +186,24 @@ def test_a_private_ca_takes_the_profile(tmp_path: Path) -> None:
     made.edit("  agree-tos: true", "  agree-tos: true\n  profile: any")
     done(made.up())
     assert "preferred_profile = any" in renewal(made).read_text()
+
+
+def test_a_changed_ca_without_an_account_is_told_with_what_to_do(world: World) -> None:
+    world.edit('ca: "letsencrypt"', "ca: https://ca.example.com/directory")
+    wanted = (
+        f"{ONE}, {TWO}: still renewed by another CA, as there is no account at https://ca.example.com/directory: "
+        "'stackctl renew --changed' registers one and replaces what differs; the old one is served until then"
+    )
+    for result in (world.up(dry_run=True), world.up()):
+        assert wanted in done(result).notes
+    assert world.doctor()["certificates"]["cert-renewal"] == "wrong"
+    done(renew(world.host, changed=True))
+    assert not world.up().notes
+    assert "server = https://ca.example.com/directory" in renewal(world).read_text()
+    assert world.doctor()["certificates"]["cert-renewal"] == "ok"
+
+
+def test_a_ca_for_tests_takes_no_trusted_certificate_over(world: World) -> None:
+    world.edit('ca: "letsencrypt"', "ca: letsencrypt-staging")
+    assert not world.up().notes
+    assert world.doctor()["certificates"]["cert-renewal"] == "ok"
