@@ -113,6 +113,15 @@ class SwitchService(RouteOperation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopRouting(DeployOperation):
+    """Let the proxy send no request to a service, all of whose containers are removed next."""
+
+    @property
+    def text(self) -> str:
+        return f"send no more requests to {self.service}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drain(DeployOperation):
     """Wait until no worker of the proxy may have a request to one of the ``leaving`` containers.
 

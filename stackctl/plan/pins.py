@@ -27,8 +27,9 @@ def right_pins(stack: Stack, pins: Pins, containers: Deployment) -> Pins:
     for service in wrong_pins(stack, pins, containers):
         right = _addresses(service, containers) or frozenset()
         for host in stack.hosts_of(service) & pins.keys():
-            kept[host] = {address: ports for address, ports in pins[host].items() if address in right}
-    return {host: addresses for host, addresses in kept.items() if addresses}
+            left = {address: ports for address, ports in kept.pop(host).items() if address in right}
+            kept |= {host: left} if left else {}
+    return kept
 
 
 def _services(stack: Stack) -> frozenset[ServiceName]:

@@ -38,7 +38,7 @@ from stackctl.plan.operations import (
     WriteSchema,
     WriteStackfile,
 )
-from stackctl.plan.removal import removal, removals
+from stackctl.plan.removal import emptied, removal, removals
 from stackctl.plan.repair import repairs
 from stackctl.plan.requests import certificate_requests, issued_by, name_checks
 from stackctl.plan.retire import RetireLineage
@@ -223,8 +223,8 @@ class _Planner:
 
     def _clean_up(self, issued: Collection[Site]) -> Iterator[Operation]:
         yield from removals(self.stack, self.observed, self.files, self.sites, self.intent.stop)
-        for name in scaled_to_zero(self.observed, self.sites, everything=self.intent.focus is None):
-            yield removal(self.observed, name, "the Compose file says that it has no containers")
+        empty = scaled_to_zero(self.observed, self.sites, everything=self.intent.focus is None)
+        yield from emptied(self.stack, self.observed, self.files, empty)
         yield from removed_imports(self.intent, self.before)
         for one in self.intent.delete:
             yield DeleteCertificate(held=one, cause="requested")

@@ -10,7 +10,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import ServiceName
 from stackctl.observed.state import Observed
-from stackctl.plan.deploy import Drain
+from stackctl.plan.deploy import Drain, StopRouting, UnpinServices
 from stackctl.plan.files import ProxyFiles
 from stackctl.plan.operation import Operation
 from stackctl.plan.operations import RemoveContainers
@@ -39,6 +39,31 @@ def removals(
     for one in (*asked, *(one for one in orphans(stack, observed, proxy=False) if one.service not in stop)):
         roles = {container.role for container in observed.containers.of(one.service)}
         yield from _of_canary(one, stack, observed, files, sites) if CANARY_ROLE in roles else (one,)
+
+
+def emptied(
+    stack: Stack, observed: Observed, files: ProxyFiles, services: Collection[ServiceName]
+) -> Iterator[Operation]:
+    """Yield what removes all containers of ``services``, which are to have none, once their requests have ended."""
+    serves = observed.containers.is_running(stack.proxy.service)
+    routed = [one for one in services if serves and files.users(one) and observed.containers.is_running(one)]
+    why = "the Compose file says that it has no containers"
+    for one in routed:
+        yield StopRouting(service=one, cause=why, scope=f"service:{one}", batch="stop routing")
+    for one in routed:
+        yield Drain(
+            service=one,
+            leaving=tuple(container.id for container in observed.containers.of(one)),
+            seconds=stack.deploys.get(one, DeploySettings()).drain,
+            whole=True,
+            cause="they are removed next",
+            scope=f"service:{one}",
+            batch="drain all",
+        )
+    for one in services:
+        yield removal(observed, one, why)
+    if routed:
+        yield UnpinServices(services=tuple(sorted(routed)), cause="they have no containers")
 
 
 def _of_canary(

@@ -8,6 +8,7 @@ from stackctl.model.backends import Server
 from stackctl.model.project import Service
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
+from stackctl.model.values import ServiceName
 from stackctl.observed.containers import Container
 from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation
@@ -156,7 +157,7 @@ def _other_number(resolved: Service, containers: Sequence[Container]) -> str | N
     return f"it has {count} container{'s' if count > 1 else ''}, and is to have {resolved.replicas}"
 
 
-def scaled_to_zero(observed: Observed, sites: Collection[Site], *, everything: bool) -> list[str]:
+def scaled_to_zero(observed: Observed, sites: Collection[Site], *, everything: bool) -> list[ServiceName]:
     """Return the services of ``sites``, or of the whole file, that have containers and are to have none."""
     routed = {name for site in sites for name in site.services}
     wanted = (one for one in observed.project.services.values() if everything or one.name in routed)

@@ -8,7 +8,8 @@ from stackctl.certs.renewal_edit import renews_elsewhere
 from stackctl.model.backends import Backend
 from stackctl.model.balancing import Balance
 from stackctl.model.layout import site_file
-from stackctl.model.routing import Site
+from stackctl.model.project import Service
+from stackctl.model.routing import Route, Site
 from stackctl.model.shadowing import shadowed
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
@@ -19,12 +20,22 @@ from stackctl.proxies.proxy import ProxyLayout
 from stackctl.wording import listed
 
 
-def warnings(sites: Sequence[Site]) -> Iterator[str]:
-    """Yield a warning of each route that no request can reach, with both places, and of a balance of one server."""
+def warnings(sites: Sequence[Site], services: Mapping[str, Service]) -> Iterator[str]:
+    """Yield a warning of each route that no request can reach, with both places, and of a balance of one server.
+
+    And of each route all of whose ``services`` are to have no container.
+    """
+    empty = {name for name, service in services.items() if not service.replicas}
     for site in sites:
         for route in site.routes:
             if isinstance(route.action, Backend) and _shares_nothing(route.action):
                 yield f"{route.where}: {site.name} has one server here, so 'balance' and 'sticky' have no effect"
+            if (
+                empty
+                and isinstance(route.action, Backend)
+                and all(one.service in empty for one in route.action.servers)
+            ):
+                yield f"{route.where}: {_subject(site, route)} is answered with 502: {_none(route.action)}"
         for route, hiding in shadowed(site.routes):
             yield (
                 f"{route.where}: no request reaches this route of {site.name}, {route.match}: "
@@ -69,6 +80,15 @@ def misnamed_files(sites: Sequence[Site], custom: Mapping[str, bytes], layout: P
                     f"{layout.custom}/{file} has no effect, because the first name of that app is {site.name}: "
                     f"{todo} {layout.custom}/{wanted}"
                 )
+
+
+def _subject(site: Site, route: Route) -> str:
+    return site.name if route.is_root else f"{site.name} with {route.match}"
+
+
+def _none(backend: Backend) -> str:
+    names = sorted({one.service for one in backend.servers if one.service})
+    return f"{listed(names)} {'is' if len(names) == 1 else 'are'} to have no container"
 
 
 def _shares_nothing(backend: Backend) -> bool:

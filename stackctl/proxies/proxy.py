@@ -216,7 +216,7 @@ class Proxy(Protocol):
         """Return the part of ``files`` that is about ``site``: whole files, or the lines of shared ones."""
 
     def pinned(self, files: Files, pins: Pins, *, beside: bool = False) -> Files:
-        """Return ``files`` in which requests for each service of ``pins`` go to these addresses only.
+        """Return ``files`` in which requests for each service of ``pins`` go to these addresses only, or to none.
 
         They are addresses of its containers, in the place of its name. All others go by their names again. With
         ``beside`` the proxy resolves the names too, although no request goes by them.

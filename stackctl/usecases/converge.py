@@ -214,7 +214,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
         raise refused.error
     focused = intent.focused(stack.sites)
     elsewhere = at_another_ca(stack, focused, observed, plan) if intent.align else ()
-    notes = (*warnings(focused), *misnamed_files(focused, custom, proxy.layout), *elsewhere)
+    notes = (*warnings(focused, loaded.project.services), *misnamed_files(focused, custom, proxy.layout), *elsewhere)
     result = Result(command, None, plan, dry_run=dry_run, notes=notes)
     refuse_taken_folder(loaded.project, stack, observed, proxy.layout)
     refuse_taken_stream_ports(context, stack, observed, plan)

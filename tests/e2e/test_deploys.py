@@ -116,6 +116,20 @@ def test_no_request_is_lost_and_one_that_takes_long_ends_on_the_old_container(st
     assert stack.containers() == before, "nothing is left for Compose to change"
 
 
+def test_a_service_that_is_to_have_no_container_finishes_its_requests(stack: Stack) -> None:
+    text, name = stack.file.read_text(), stack.domain("tried")
+    thread, answered = slow(stack, 4, "tried")
+    stack.edit(f"    image: {IMAGES[0]}\n", f"    image: {IMAGES[0]}\n    deploy: {{replicas: 0}}\n")
+    assert f"{name} is answered with 502: tried is to have no container" in stack.ok("plan", "--no-issue").stdout
+    stack.ok("up", "--no-issue")
+    thread.join()
+    assert answered == ["first"]
+    assert stack.https(name, trust=False).status == 502
+    stack.file.write_text(text)
+    stack.ok("up", "--no-issue")
+    wait_until(lambda: stack.https(name, trust=False).status == 200, what="the proxy finds it again")
+
+
 def test_what_never_gets_ready_leaves_the_old_container_serving(stack: Stack) -> None:
     before = stack.containers()["shop"]
     text = stack.file.read_text()

@@ -63,6 +63,16 @@ def test_a_name_that_comes_back_stands_beside_its_pins_first() -> None:
     assert pinned(found, {}) == files()
 
 
+def test_a_service_can_have_no_server() -> None:
+    found = pinned(files(), {"web": {}})
+    text = found["sites/a.example.com.conf"].decode()
+    assert "    server web:8000 resolve down; # in place of: server web:8000 resolve;\n" in text
+    assert "    server web:9000 weight=3 resolve down; # in place of:" in text
+    assert found["sites/b.example.com.conf"] == VARIABLE, "a variable names one"
+    assert pins_in(found) == {"web": {}}
+    assert pinned(found, {}) == files()
+
+
 def test_another_pin_replaces_the_one_before() -> None:
     once = pinned(files(), {"web": to("10.0.0.2"), "web-2": to("10.0.0.4")})
     assert pinned(once, {"web": to("10.0.0.3")}) == pinned(files(), {"web": to("10.0.0.3")})

@@ -282,6 +282,12 @@ def test_addresses_that_become_wrong_are_replaced_although_nothing_is_published(
     assert (container.home / "run/conf").readlink() == container.etc
 
 
+def test_a_name_without_servers_comes_back_too(container: Container) -> None:
+    container.publish(1, a="    server web:80 resolve down; # in place of: server web:80 resolve;\n")
+    container.start()
+    container.loads("server web:80 resolve;", absent="down")
+
+
 def test_a_group_without_wrong_addresses_is_checked_again(container: Container) -> None:
     container.publish(
         1, a="    # pinned # in place of: include chosen;\n    server 10.0.0.2:80; # in place of: server web:80;\n"

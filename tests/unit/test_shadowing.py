@@ -102,7 +102,7 @@ def test_rules_hide_by_priority_then_by_order_and_before_paths() -> None:
 
 def test_the_warning_has_both_places() -> None:
     first, second = Route(header("~^x"), DENY, where="f.yml:7"), Route(header("xy", "x"), DENY, where="f.yml:9")
-    (warning,) = warnings([Site((Domain("a.example.com"),), (first, second))])
+    (warning,) = warnings([Site((Domain("a.example.com"),), (first, second))], {})
     assert warning == (
         "f.yml:9: no request reaches this route of a.example.com, header a=xy|x: "
         "the one at f.yml:7 comes first, and takes all of them"

@@ -68,6 +68,11 @@ def texts(result: Result[None]) -> list[str]:
     return [operation.text for operation in result.plan.operations]
 
 
+def line_of(world: World, text: str) -> int:
+    """Return the number of the last line with a text."""
+    return max(number for number, line in enumerate(world.text.splitlines(), 1) if text in line)
+
+
 def key(world: World, text: str) -> None:
     """Give the service ``one`` a further key."""
     world.edit("      port: 8000\n", f"      port: 8000\n{text}")
@@ -327,9 +332,62 @@ def test_a_new_image_and_another_number_of_containers_at_once(count: int, three:
 
 def test_none_is_left_of_a_service_that_has_no_containers_any_more(three: World) -> None:
     three.edit("replicas: 3", "replicas: 0")
+    there = {address for run in runs(three) for address in run.container.addresses}
+    conf: list[bytes] = []
+    begin = three.report.begin
+
+    def note(operation: object) -> None:
+        conf.append(three.live()[CONF])
+        begin(operation)  # type: ignore[arg-type]
+
+    three.report.begin = note  # type: ignore[method-assign]
+    result = done(three.up())
+    assert kinds(result) == ["StopRouting", "Drain", "RemoveContainers", "UnpinServices"]
+    assert {b"server one:8000 resolve down;" in text for text in conf[1:]} == {True}
+    assert there
+    assert runs(three) == []
+    where = f"docker-compose.yml:{line_of(three, 'x-stackctl:')}"
+    assert result.notes == (f"{where}: one.example.com is answered with 502: one is to have no container",)
+    assert b"down" not in three.live()[CONF]
+    again = done(three.up())
+    assert not again.plan
+    assert again.notes == result.notes
+
+
+@pytest.mark.parametrize("at", ["Drain", "RemoveContainers", "UnpinServices"])
+def test_a_service_loses_its_containers_after_a_crash_too(three: World, at: str) -> None:
+    three.edit("replicas: 3", "replicas: 0")
+    begin = three.report.begin
+
+    def killed(operation: object) -> None:
+        if type(operation).__name__ == at:
+            raise Killed(at)
+        begin(operation)  # type: ignore[arg-type]
+
+    three.report.begin = killed  # type: ignore[method-assign]
+    with suppress(Killed):
+        three.up()
+    three.report.begin = begin  # type: ignore[method-assign]
     done(three.up())
     assert runs(three) == []
-    assert not done(three.up()).plan
+    assert b"in place of" not in three.live()[CONF]
+    three.edit("replicas: 0", "replicas: 1")
+    done(three.up())
+    assert len(runs(three)) == 1
+
+
+def test_the_other_servers_of_a_site_go_on_without_a_service_that_is_to_have_no_container(site: World) -> None:
+    done(site.add("two.example.com"))
+    site.edit(
+        "\nx-stackctl:\n", "\nx-stackctl:\n  apps:\n    - {domains: [far.com], upstreams: ['one:8000', 'two:3000']}\n"
+    )
+    done(site.up())
+    site.edit('image: "two:latest"\n', 'image: "two:latest"\n    deploy: {replicas: 0}\n')
+    result = done(site.up())
+    assert kinds(result) == ["StopRouting", "Drain", "RemoveContainers", "UnpinServices"]
+    assert [note.partition(": ")[2] for note in result.notes] == [
+        "two.example.com is answered with 502: two is to have no container"
+    ]
 
 
 def test_a_number_that_the_file_does_not_say_is_left_alone(site: World) -> None:

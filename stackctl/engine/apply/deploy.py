@@ -25,12 +25,13 @@ from stackctl.plan.deploy import (
     RetireContainers,
     RunBefore,
     StartBeside,
+    StopRouting,
     SwitchService,
     UnpinServices,
 )
 from stackctl.plan.operations import StageFiles
 from stackctl.plan.pins import right_pins
-from stackctl.proxies.proxy import Files
+from stackctl.proxies.proxy import Files, Pins
 
 RESOLVED_SECONDS = 1.0
 """How long the proxy may take to resolve a name, which Docker does in milliseconds; nothing tells that it has."""
@@ -60,6 +61,7 @@ class Deploys:
             StartBeside: one_by_one(self._start),
             AwaitNew: self._await,
             SwitchService: self._switch,
+            StopRouting: self._stop_routing,
             Drain: self._drain,
             RetireContainers: self._retire,
             ReplaceService: one_by_one(self._replace),
@@ -123,6 +125,13 @@ class Deploys:
             for one in operations
         }
         return self._route(operations, chosen, [stage for one in operations for stage in one.first], containers)
+
+    def _stop_routing(self, operations: Sequence[StopRouting]) -> Errors:
+        live = self._live.staging.live
+        none: Pins = {host: {} for operation in operations for host in self._stack.hosts_of(operation.service)}
+        pins = right_pins(self._stack, self._proxy.pins(live), self._containers())
+        rejected = self._change(self._proxy.pinned(live, {**pins, **none}))
+        return [next(iter(rejected.values()), None)] * len(operations)
 
     def _unpin(self, operation: UnpinServices) -> None:
         """Go back to the names, which the proxy has resolved before: without the containers that are removed by now.

@@ -3,6 +3,8 @@
 A line that names the service is replaced in place, and kept as a comment after what replaces it: so the same files
 come back by a change of their text alone, whatever else was rendered meanwhile.
 
+A service without addresses is a server that is down: it gets no request.
+
 Before a name comes back, it stands in its group beside the pins, as a server that is down. nginx takes the addresses of
 a name over at a reload, if the group of before has the name; else it resolves it first, and answers 502 until then.
 """
@@ -71,7 +73,7 @@ def _pinned(body: bytes, pins: Pins, *, beside: bool) -> bytes:
 
 def _replaced(line: re.Match[str], pins: Pins, *, beside: bool) -> str:
     addresses = pins.get(line["host"] or line["name"])
-    if not addresses:
+    if addresses is None or (line["variable"] and not addresses):
         return line[0]
     port = int(line["port"] or line["at"])
     servers = [Endpoint(address, ports.get(port, port)) for address, ports in addresses.items()]
@@ -81,9 +83,9 @@ def _replaced(line: re.Match[str], pins: Pins, *, beside: bool) -> str:
         words = line["more"].split()
         more = "".join(f" {one}" for one in words if one != "resolve")
         text = " ".join(f"server {server}{more};" for server in servers)
-        if beside and "resolve" in words:
+        if (beside and "resolve" in words) or not addresses:
             text += f" server {line['host']}:{port}{_resolved(words)} down;"
-    return f"{line['indent']}{text}{_MARK}{line['line']}"
+    return f"{line['indent']}{text.strip()}{_MARK}{line['line']}"
 
 
 def _resolved(words: list[str]) -> str:
