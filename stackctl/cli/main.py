@@ -36,6 +36,10 @@ _COMMANDS = {
         "edit": ("edit.edit", "Edit the Compose file, review the plan and confirm it."),
         "maintenance on": ("maintenance.on", "Answer every request of a site with 503."),
         "maintenance off": ("maintenance.off", "Serve a site again."),
+        "maintenance host": (
+            "maintenance.host",
+            "Let the load balancer take this host out: its health path answers 503, and the sites go on.",
+        ),
     },
     "Certificates": {
         "renew": ("renew.renew", "Renew the certificates that are due."),

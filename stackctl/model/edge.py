@@ -36,6 +36,14 @@ class ClientIp(StrEnum):
 _HEADERS = {ClientIp.X_FORWARDED_FOR: "X-Forwarded-For", ClientIp.CF_CONNECTING_IP: "CF-Connecting-IP"}
 
 
+class Front(StrEnum):
+    """A load balancer or a CDN whose ways are known."""
+
+    ALB = "alb"
+    CLOUDFLARE = "cloudflare"
+    NLB = "nlb"
+
+
 @dataclass(frozen=True, slots=True)
 class Behind:
     """A load balancer or a CDN in front of the proxy.

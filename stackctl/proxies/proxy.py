@@ -39,6 +39,7 @@ class ProxyLayout:
         folders: folders that each generation has, even if they are empty.
         custom_files: patterns of the names that the user's own files have.
         custom_ends: what follows a site's name in the names of the user's own files for that site.
+        draining: the file in the proxy's directory that takes this host out of a load balancer while it is there.
         marker: the file of a generation that serves its id.
         tmpfs: folders in the container that must be writable.
     """
@@ -50,6 +51,7 @@ class ProxyLayout:
     marker: str
     tmpfs: tuple[str, ...]
     custom_ends: tuple[str, ...] = ()
+    draining: str = "draining"
 
     @property
     def directory(self) -> str:
@@ -175,11 +177,11 @@ class Proxy(Protocol):
     def reload(self) -> Reload:
         """How it loads a new configuration."""
 
-    def service(self, name: str, image: str, http: PortBinding, https: PortBinding, base: str) -> str:
+    def service(self, name: str, image: str, http: PortBinding, https: PortBinding | None, base: str) -> str:
         """Return its Compose service as an unindented YAML block.
 
         It is made by :func:`~stackctl.stackfile.services.signed_block`. ``base`` is the stack's directory,
-        relative to Compose's project directory.
+        relative to Compose's project directory. ``https`` is None for a proxy behind one that terminates TLS.
         """
 
     def render(

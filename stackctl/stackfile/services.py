@@ -113,6 +113,7 @@ def settings_block(  # noqa: PLR0913  (one argument for each key)
     key_size: int,
     proxy: str | None = None,
     local_domains: Sequence[str] = (),
+    behind: Mapping[str, str | bool | Sequence[str]] | None = None,
 ) -> str:
     """Return the mapping under the top-level ``x-stackctl``."""
     return render(
@@ -126,7 +127,7 @@ def settings_block(  # noqa: PLR0913  (one argument for each key)
         rsa_key_size=key_size,
         proxy=proxy,
         local_domains=local_domains,
-    )
+    ) + (render_mapping("behind", behind) if behind else "")
 
 
 def route_block(domains: Sequence[Domain], port: int, path: PathMatch = EVERY_PATH, *, strip: bool = False) -> str:
@@ -217,6 +218,11 @@ def render_value(value: str | int | Sequence[str]) -> str:
     if isinstance(value, (str, int)):
         return yaml_quote(value) if isinstance(value, str) else json.dumps(value)
     return f"[{', '.join(map(yaml_quote, value))}]"
+
+
+def render_mapping(key: str, values: Mapping[str, str | bool | Sequence[str]]) -> str:
+    """Return a mapping of ``x-stackctl`` with a line for each of its keys."""
+    return f"{key}:\n" + "".join(f"  {name}: {render_value(value)}\n" for name, value in values.items())
 
 
 def entry_of(block: str, service: str, key: str) -> str | None:

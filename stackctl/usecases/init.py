@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -54,6 +54,7 @@ class InitOptions:
     proxy: str | None = None
     local_domains: tuple[str, ...] = ()
     new_root: bool = False
+    behind: Mapping[str, str | bool | Sequence[str]] | None = None
 
     def settings(self) -> dict[str, Any]:
         """Return the keys of ``x-stackctl`` that the options set."""
@@ -67,6 +68,7 @@ class InitOptions:
             "rsa-key-size": self.rsa_key_size,
             "proxy": self.proxy,
             "local-domains": list(self.local_domains) or None,
+            "behind": self.behind,
         }
         return {key: value for key, value in asked.items() if value is not None}
 
@@ -100,7 +102,7 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
     result = converge(context, "init", loaded, intent, dry_run=dry_run)
     again = ("run 'stackctl trust' again wherever the earlier root was trusted",) if options.new_root else ()
     result = replace(result, notes=(*result.notes, *_uncovered(context), *again))
-    if loaded.stack.acme.agree_tos or loaded.stack.acme.local:
+    if loaded.stack.acme.agree_tos or loaded.stack.acme.local or loaded.stack.proxy.https is None:
         return result
     note = "no certificate can be issued: agree to the CA's terms of service with 'stackctl init --agree-tos'"
     return replace(result, notes=(*result.notes, note))
@@ -135,6 +137,7 @@ def _new(context: Context, options: InitOptions) -> str:
         key_size=options.rsa_key_size or 2048,
         proxy=options.proxy,
         local_domains=options.local_domains,
+        behind=options.behind,
     )
     proxy = context.proxies[options.proxy or DEFAULT]
     with_bundle = bool(options.ca_bundle)
@@ -173,7 +176,11 @@ def _block(  # noqa: PLR0913  (one service in one file)
     proxy: Proxy, role: str, name: str, options: InitOptions, base: str, *, with_bundle: bool, with_dns: bool = False
 ) -> str:
     if role == "proxy":
-        return proxy.service(name, options.proxy_image or proxy.default_image, *_ports(options), base)
+        http, https = _ports(options)
+        terminated = (options.behind or {}).get("tls") is not None and options.https is None
+        return proxy.service(
+            name, options.proxy_image or proxy.default_image, http, None if terminated else https, base
+        )
     image = options.certbot_image or services.DEFAULT_CERTBOT_IMAGE
     return services.certbot_block(name, image, with_bundle=with_bundle, with_dns=with_dns, base=base)
 
@@ -214,8 +221,9 @@ def _with_settings(context: Context, doc: Document, asked: dict[str, Any]) -> Do
     there = interpolated(context, doc).data((KEY,)) or {}
     for key, value in asked.items():
         if key not in there:
-            shown = services.render_value(value)
-            doc = edit.add_entry(doc, (KEY,), f"{key}: {shown}\n")
+            whole = isinstance(value, dict)
+            entry = services.render_mapping(key, value) if whole else f"{key}: {services.render_value(value)}\n"
+            doc = edit.add_entry(doc, (KEY,), entry)
         elif there[key] != value:
             # Agreement is the one setting that init may change after it was written.
             if key == "agree-tos" and value is True:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from stackctl.adapters.disk.draining import is_drained
 from stackctl.certs.held import Held, held
 from stackctl.certs.shelf import Source
 from stackctl.diagnose.check import found_wrong
@@ -160,6 +161,7 @@ class StatusReport:
 
     ``unused`` are the certificates in certbot's tree that no site uses, ``old_workers`` those of the proxy that finish
     what they began before a reload, and ``deploying`` the services whose deploy has not ended.
+    ``drained`` is whether a load balancer takes this host out.
     """
 
     project: str
@@ -170,6 +172,7 @@ class StatusReport:
     streams: tuple[StreamStatus, ...] = ()
     old_workers: OldWorkers | None = None
     deploying: tuple[str, ...] = ()
+    drained: bool = False
 
 
 def status(context: Context) -> Result[StatusReport]:
@@ -223,6 +226,7 @@ def status(context: Context) -> Result[StatusReport]:
         streams=tuple(_streams(context, loaded, containers, parked)),
         old_workers=old_workers(context, stack, containers),
         deploying=tuple(sorted(pins)),
+        drained=is_drained(context.directory.root, context.proxy_of(stack).layout),
     )
     return Result("status", report)
 

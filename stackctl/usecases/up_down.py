@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from stackctl.engine.context import Context
@@ -9,6 +10,7 @@ from stackctl.errors import ExitCode, HostError
 from stackctl.plan.diff import FileDiff, file_diff
 from stackctl.plan.intent import Intent
 from stackctl.usecases.converge import converge, load_current
+from stackctl.usecases.draining import drained, health_path
 from stackctl.usecases.refresh import load_refreshed
 from stackctl.usecases.renamed import refuse_renamed
 from stackctl.usecases.result import Result
@@ -61,12 +63,21 @@ class DownReport:
     stopped: tuple[str, ...]
 
 
-def down(context: Context, *, dry_run: bool = False) -> Result[DownReport]:
-    """Stop the stack: remove its containers and networks, keep all data."""
+def down(context: Context, *, drain: float | None = None, dry_run: bool = False) -> Result[DownReport]:
+    """Stop the stack: remove its containers and networks, keep all data.
+
+    With ``drain`` a load balancer is given as many seconds to take this host out first.
+
+    Raises:
+        InputError: no load balancer asks this host.
+    """
     loaded = load_current(context)
     containers = context.orchestrator.containers(loaded.project.name)
     refuse_renamed(context, loaded.project, loaded.stack, containers)
     names = tuple(sorted(containers.services))
+    if drain is not None:
+        health_path(loaded.stack)
     if names and not dry_run:
-        context.orchestrator.down()
+        with drained(context, loaded.stack, drain) if drain is not None else nullcontext():
+            context.orchestrator.down()
     return Result("down", DownReport(names), dry_run=dry_run, acted=bool(names) and not dry_run)

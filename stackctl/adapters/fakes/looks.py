@@ -191,6 +191,9 @@ class FakeLooks(FakeWire):
             return Reply(failure=Failure.HANDSHAKE)
         if not tls and name in self.proxy.redirected(self.live):
             return Reply(301, f"https://{name}{path}")
+        if path == self.proxy.health_path(self.live):
+            layout = self.proxy.layout
+            return Reply(503 if (self.root / layout.directory / layout.draining).exists() else 200)
         if not tls and name not in self.proxy.upstreams(self.live):
             return Reply(failure=Failure.CLOSED)
         reply = self.looks.replies.get(f"{name}{path}")

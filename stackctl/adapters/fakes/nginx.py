@@ -85,6 +85,11 @@ class FakeNginx:
                     loaded = {**dict.fromkeys(names[1].split(), leaf), **loaded}
         return loaded
 
+    def health_path(self, live: Path) -> str | None:
+        snippet = live / "snippets" / "health.conf"
+        found = re.search(r"location = (\S+)", snippet.read_text(encoding="utf-8")) if snippet.exists() else None
+        return found[1] if found else None
+
     def redirected(self, live: Path) -> frozenset[str]:
         return frozenset(name for text in self._sites(live, "*.redirect") for name in _names(text))
 

@@ -62,6 +62,9 @@ class FakeProxy(Protocol):
     def second_certificates(self, live: Path, on_host: OnHost) -> dict[str, Certificate]:
         """Return the second certificate of each name that has two."""
 
+    def health_path(self, live: Path) -> str | None:
+        """Return the path that a load balancer asks, under any name."""
+
     def redirected(self, live: Path) -> frozenset[str]:
         """Return the names that HTTP redirects."""
 

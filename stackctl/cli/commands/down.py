@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from stackctl.cli.options import (
     HERE,
     WAIT_SECONDS,
@@ -11,11 +15,21 @@ from stackctl.cli.options import (
     OutputFormat,
     Verbose,
     Wait,
+    parsed,
 )
+from stackctl.model import values
+
+if TYPE_CHECKING:
+    from stackctl.engine.context import Context
+    from stackctl.usecases.result import Result
 
 
 def down(
     directory: Directory = HERE,
+    drain: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="First let the load balancer take this host out, and wait so long: 30s."),
+    ] = None,
     output: Output = OutputFormat.TEXT,
     dry_run: DryRun = False,
     verbose: Verbose = False,
@@ -27,4 +41,8 @@ def down(
     from stackctl.usecases import up_down as usecase
 
     common = Common("down", directory, output, verbose, None if dry_run else wait)
-    run(common, lambda context: usecase.down(context, dry_run=dry_run), show)
+
+    def action(context: Context) -> Result[usecase.DownReport]:
+        return usecase.down(context, drain=parsed("--drain", values.seconds, drain), dry_run=dry_run)
+
+    run(common, action, show)

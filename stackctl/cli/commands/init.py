@@ -25,6 +25,7 @@ from stackctl.cli.options import (
 from stackctl.errors import InputError
 from stackctl.model import endpoints, values
 from stackctl.model.acme import LOCAL, KeyType
+from stackctl.model.edge import Front
 from stackctl.wording import listed
 
 if TYPE_CHECKING:
@@ -80,6 +81,14 @@ def init(
     certbot_image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="Image of certbot. [default: certbot/certbot:v5.6.0]")
     ] = None,
+    behind: Annotated[
+        Front | None,
+        typer.Option(metavar="alb|cloudflare|nlb", help="Load balancer or CDN in front; nobody is trusted without it."),
+    ] = None,
+    trusted: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NETWORK", help="Network of that load balancer, which is believed. Repeatable."),
+    ] = None,
     force: Force = False,
     output: Output = OutputFormat.TEXT,
     dry_run: DryRun = False,
@@ -89,6 +98,7 @@ def init(
     """Create a stack in this directory, and start its proxy. Existing settings are kept."""
     from stackctl.cli.run import Common, run
     from stackctl.usecases import init as usecase
+    from stackctl.usecases.init_behind import behind_keys
 
     def options() -> usecase.InitOptions:
         chosen = {ca} - {None} | ({"letsencrypt-staging"} if staging else set()) | ({LOCAL} if local else set())
@@ -117,6 +127,7 @@ def init(
                 filter(None, (parsed("--local-domain", values.local_domain, one) for one in local_domain or ()))
             ),
             new_root=new_root,
+            behind=behind_keys(behind, trusted or ()),
         )
         usecase.read_bundle(asked)
         usecase.read_eab_key(asked)

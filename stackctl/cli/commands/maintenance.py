@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,3 +88,28 @@ def off(
         return usecase.maintenance_off(context, values.site_domain(domain), dry_run=dry_run)
 
     run(Common("maintenance off", directory, output, verbose, None if dry_run else wait), action)
+
+
+class HostState(StrEnum):
+    """Whether this host is in maintenance."""
+
+    ON = "on"
+    OFF = "off"
+
+
+def host(
+    state: Annotated[HostState, typer.Argument(metavar="on|off", help="Whether this host is in maintenance.")],
+    directory: Directory = HERE,
+    output: Output = OutputFormat.TEXT,
+    dry_run: DryRun = False,
+    verbose: Verbose = False,
+    wait: Wait = WAIT_SECONDS,
+) -> None:
+    """Let the load balancer take this host out: its health path answers 503, and the sites go on."""
+    from stackctl.cli.run import Common, run
+    from stackctl.usecases import draining as usecase
+
+    def action(context: Context) -> Result[None]:
+        return usecase.drain_host(context, drained=state is HostState.ON, dry_run=dry_run)
+
+    run(Common("maintenance host", directory, output, verbose, None if dry_run else wait), action)

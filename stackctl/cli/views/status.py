@@ -34,6 +34,8 @@ def show(console: Console, result: Result[StatusReport]) -> None:
     if report.deploying:
         services = listed(report.deploying)
         plain(console, f"a deploy of {services} is running or was interrupted: 'stackctl up' finishes it")
+    if report.drained:
+        plain(console, "this host takes no requests of its load balancer: 'stackctl maintenance host off' ends it")
     for name in map(site_of_file, report.unused):
         plain(console, f"no site uses the certificate {name}: 'stackctl cert retire {name}' deletes it")
     if report.sites:

@@ -43,6 +43,7 @@ LAYOUT = ProxyLayout(
     marker=f"{SNIPPETS}/generation.conf",
     tmpfs=("/run", "/tmp", TEMPORARY),  # noqa: S108  (inside the container)
     custom_ends=(_SERVER_END, _LOCATION_END),
+    draining=DRAINING.name,
 )
 
 

@@ -99,7 +99,7 @@ class Nginx:
     layout = LAYOUT
     reload = _RELOAD
 
-    def service(self, name: str, image: str, http: PortBinding, https: PortBinding, base: str = HERE) -> str:
+    def service(self, name: str, image: str, http: PortBinding, https: PortBinding | None, base: str = HERE) -> str:
         """Return the Compose service: nginx with the loop that takes up renewed certificates."""
         return signed(
             "compose/nginx.yml.j2",

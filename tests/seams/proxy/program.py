@@ -69,6 +69,9 @@ class FakeToy:
         leaves = {site: read_certificate(on_host(path).read_bytes()) for site, path, _ in _words(live / CERTS)}
         return {name: leaves[site] for name, site in _words(live / HOSTS)}
 
+    def health_path(self, live: Path) -> str | None:  # noqa: ARG002  (it has none)
+        return None
+
     def redirected(self, live: Path) -> frozenset[str]:
         """Return the list of redirects."""
         return frozenset(name for (name,) in _words(live / REDIRECTS))

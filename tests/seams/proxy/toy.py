@@ -41,7 +41,7 @@ class Toy:
         leaving="old",
     )
 
-    def service(self, name: str, image: str, http: PortBinding, https: PortBinding, base: str) -> str:
+    def service(self, name: str, image: str, http: PortBinding, https: PortBinding | None, base: str) -> str:
         """Return the Compose service, with ports in the long form's order and no entrypoint."""
 
         def block(written: str | None) -> str:
