@@ -15,6 +15,7 @@ class HopKind(StrEnum):
     PORT = "port"
     CERTIFICATE = "certificate"
     ROUTE = "route"
+    LIMIT = "limit"
     SERVER = "server"
     LOCATION = "location"
     UPSTREAM = "upstream"

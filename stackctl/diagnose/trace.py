@@ -13,6 +13,7 @@ from stackctl.diagnose.check import Check, Verdict
 from stackctl.diagnose.handshake import judge_handshake
 from stackctl.diagnose.health import described
 from stackctl.diagnose.hops import Hop, HopKind
+from stackctl.diagnose.limits import judge_limits
 from stackctl.diagnose.route import is_plain, judge_route
 from stackctl.model.backends import Server
 from stackctl.model.fields import Request
@@ -22,6 +23,7 @@ from stackctl.observed.containers import Inspected
 from stackctl.observed.reply import Failure, Reply
 from stackctl.proxies.trace import Advice, LoggedError, Outcome, RuleKind, ServerMatch, Share, Trace
 
+_TOO_MANY = 429
 _UNAVAILABLE = 503
 
 
@@ -105,10 +107,13 @@ def judge_trace(facts: TraceFacts) -> JudgedTrace:
 
 
 def _route(facts: TraceFacts) -> list[Hop]:
-    """Return the hop of the route, of a site that has any but that of every request."""
-    if facts.site is None or facts.routed is None or is_plain(facts.site):
+    """Return the hop of the route, of a site that has any but that of every request, and those of its limits."""
+    if facts.site is None or facts.routed is None:
         return []
-    return [judge_route(facts.site, facts.routed)]
+    route = [] if is_plain(facts.site) else [judge_route(facts.site, facts.routed)]
+    by_proxy = any(facts.advice(one.message).refused for one in facts.logged)
+    refused = facts.https.status == _TOO_MANY and facts.held_back is None and by_proxy
+    return [*route, *judge_limits(facts.site, facts.routed, refused=refused)]
 
 
 def _first_broken(hops: Sequence[Hop]) -> list[Hop]:

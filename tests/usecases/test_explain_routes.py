@@ -218,3 +218,33 @@ def test_a_redirect_to_the_canonical_name_is_that_of_the_proxy(site: World, meth
     assert {"upstream", "container"}.isdisjoint(row["link"] for row in shown["links"])
     if method == "GET":
         assert link(shown, "answer")["text"] == "308 to https://www.one.example.com/x, by the proxy itself"
+
+
+LIMITS = """
+      connections: 9
+      rate-limit:
+        - {requests: 10/m, burst: 3, paths: [/login]}
+        - {requests: 90/s, by: all}
+      routes:
+        - {path: /free, rate-limit: [], connections: 0}
+        - {path: /closed, deny: all}
+"""
+
+
+def test_each_limit_of_a_request_is_named_by_its_line(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace, "LOG_SECONDS", 0.0)
+    block = next(line for line in site.text.splitlines() if line.strip() == "port: 8000")
+    site.edit(f"{block}\n", f"{block}{LIMITS}")
+    done(site.up())
+
+    def limits(path: str) -> list[tuple[str, str]]:
+        shown = explained(site, Request("GET", path))
+        return [(row["text"], row["where"]) for row in shown["links"] if row["link"] == "limit"]
+
+    everyone = ("90/s of all clients together, and 90 more at once", site.line_of("requests: 90/s"))
+    block = site.line_of("- one.example.com").partition(":")
+    at_once = ("9 requests of a client at the same time", f"{block[0]}:{int(block[2]) - 2}")
+    login = "10/m of each client below /login, and 3 more at once", site.line_of("requests: 10/m")
+    assert limits("/login/x") == [login, everyone, at_once]
+    assert limits("/logins") == [everyone, at_once]
+    assert limits("/free") == limits("/closed") == []

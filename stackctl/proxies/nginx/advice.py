@@ -23,7 +23,8 @@ def advice(message: str) -> Advice:
     if "too large body" in message:
         return Advice("set 'body-size' in x-stackctl, or send less", refused=True)
     if _LIMIT in message:  # limit_req and limit_conn
-        return Advice(f"raise the limit in {CUSTOM.path}, or ask more slowly", refused=True)
+        where = f"'rate-limit' in x-stackctl, or your own in {CUSTOM.path}"
+        return Advice(f"ask more slowly, or raise the limit: {where}", refused=True)
     todo = next((todo for part, todo in _TODO.items() if part in message), None)
     return Advice(todo or "see 'stackctl logs', and ask again")
 
