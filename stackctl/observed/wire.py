@@ -46,6 +46,9 @@ class Wire(Protocol):
     def responds(self, http: PortBinding) -> bool:
         """Return whether a request to ``http`` gets any answer."""
 
+    def speaks_quic(self, at: PortBinding) -> bool:
+        """Return whether a server of QUIC, and so of HTTP/3, answers at the UDP port ``at``."""
+
     def answers(self, at: Endpoint) -> bool:
         """Return whether ``at`` accepts a TCP connection."""
 

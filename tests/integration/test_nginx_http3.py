@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from stackctl.adapters.net.wire import HostWire
 from stackctl.model.backends import Backend
+from stackctl.model.endpoints import PortBinding
 from stackctl.model.headers import Headers, Preset
 from stackctl.model.limits import Rate
 from stackctl.model.matching import Match
@@ -75,3 +77,9 @@ def test_browsers_learn_of_it_over_https_alone(ports: Ports, path: str) -> None:
     assert answer.headers.get_all("Alt-Svc") == [f'h3=":{ports.https}"; ma=86400']
     with Connection(ports.http) as unsafe:
         assert "alt-svc" not in unsafe.ask(OTHER, "GET", path).headers
+
+
+def test_a_port_is_asked_whether_it_speaks_http3(ports: Ports) -> None:
+    wire = HostWire()
+    assert wire.speaks_quic(PortBinding("127.0.0.1", ports.https))
+    assert not wire.speaks_quic(PortBinding("127.0.0.1", ports.http))

@@ -242,8 +242,8 @@ def test_each_limit_of_a_request_is_named_by_its_line(site: World, monkeypatch: 
         return [(row["text"], row["where"]) for row in shown["links"] if row["link"] == "limit"]
 
     everyone = ("90/s of all clients together, and 90 more at once", site.line_of("requests: 90/s"))
-    block = site.line_of("- one.example.com").partition(":")
-    at_once = ("9 requests of a client at the same time", f"{block[0]}:{int(block[2]) - 2}")
+    file, _, line = site.line_of("- one.example.com").partition(":")
+    at_once = ("9 requests of a client at the same time", f"{file}:{int(line) - 2}")
     login = "10/m of each client below /login, and 3 more at once", site.line_of("requests: 10/m")
     assert limits("/login/x") == [login, everyone, at_once]
     assert limits("/logins") == [everyone, at_once]

@@ -23,6 +23,7 @@ class Faults:
     exits: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
     reload_fails: bool = False
+    drops_udp: bool = False
     no_python: bool = False
     issue: dict[str, str] = field(default_factory=dict)
     """Names that the CA refuses, with the ACME problem type of its response."""

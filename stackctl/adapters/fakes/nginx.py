@@ -29,7 +29,7 @@ class FakeNginx:
 
     def __init__(self, version: str = "1.30.4") -> None:
         self.version = version
-        self.built = "--with-stream --with-stream_ssl_preread_module"
+        self.built = "--with-http_v3_module --with-stream --with-stream_ssl_preread_module"
         self.programs = "has what asks servers"
 
     def asked(self, command: Sequence[str]) -> Asked | None:

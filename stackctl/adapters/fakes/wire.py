@@ -57,6 +57,9 @@ class FakeWire:
     def responds(self, http: PortBinding) -> bool:
         return self._proxy(HTTP_PORT, http)
 
+    def speaks_quic(self, at: PortBinding) -> bool:
+        return self.owner(at, Transport.UDP) is not None and not self.faults.drops_udp
+
     def answers(self, at: Endpoint) -> bool:
         for run in self.runs.values():
             if at.host in run.container.addresses and run.container.running:

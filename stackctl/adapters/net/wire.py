@@ -18,6 +18,7 @@ from stackctl.adapters.net import glance, request
 from stackctl.adapters.net.answer import answer
 from stackctl.adapters.net.connect import connection_error, reached, secured
 from stackctl.adapters.net.deadline import Deadline
+from stackctl.adapters.net.quic import speaks_quic
 from stackctl.certs.lineage import Certificate, describe
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.fields import Request
@@ -129,6 +130,10 @@ class HostWire:
         finally:
             connection.close()
         return True
+
+    def speaks_quic(self, at: PortBinding) -> bool:
+        """See :meth:`Wire.speaks_quic`."""
+        return speaks_quic(at.probe)
 
     def answers(self, at: Endpoint) -> bool:
         """See :meth:`Wire.answers`."""

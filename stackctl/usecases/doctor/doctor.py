@@ -13,6 +13,7 @@ from stackctl.diagnose.certbot import CertbotFacts, judge_certbot
 from stackctl.diagnose.check import Check, Section, found_wrong, skipped, unknown
 from stackctl.diagnose.dns import ProbeFile, judge_challenge, judge_limits, judge_name
 from stackctl.diagnose.host import HostFacts, judge_host
+from stackctl.diagnose.http3 import judge_http3
 from stackctl.diagnose.local_ca import judge_local_ca
 from stackctl.diagnose.permissions import judge_tree
 from stackctl.engine.context import Context
@@ -105,6 +106,9 @@ def _host_checks(inputs: DoctorInputs, ca: CaDirectory | None) -> list[Check]:
         ca=ca,
     )
     checks = judge_host(facts)
+    if stack is not None and stack.http3 is not None and not found_wrong(checks, ["proxy"]):
+        answers = context.wire.speaks_quic(stack.http3.at)
+        checks.append(judge_http3(stack.http3, next((site.name for site in inputs.sites), None), answers=answers))
     if inputs.file.name is None:
         return checks
     unread = _or_none(lambda: unreadable_files(context, stack)) if stack else None

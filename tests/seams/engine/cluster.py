@@ -282,6 +282,9 @@ class Cluster:
         """Answer for the app."""
         return Reply(200, certificate=self.loaded.get(name) if tls else None)
 
+    def speaks_quic(self, at: PortBinding) -> bool:
+        return False
+
     def responds(self, http: PortBinding) -> bool:
         """Whether the proxy runs."""
         return self.generation(http) is not None
