@@ -23,6 +23,7 @@ from tests.faults import (
     lock_faults,
     loop_faults,
     memory_faults,
+    source_faults,
     time_faults,
     tree_faults,
 )
@@ -41,6 +42,9 @@ FAMILIES: dict[str, Callable[[Run], None]] = {
     "canaries": kills.canaries,
     "init": kills.init,
     "DNS": dns_faults.rows,
+    source_faults.DNS: source_faults.dns,
+    source_faults.IMPORTED: source_faults.imported,
+    source_faults.LOCAL: source_faults.local,
     "time": time_faults.rows,
     "loops": loop_faults.rows,
     "tree": tree_faults.rows,

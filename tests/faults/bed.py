@@ -108,8 +108,9 @@ class Bed:
             shown = self.stack.certificate(name).public_bytes(serialization.Encoding.DER)
         except OSError:
             return "nothing"
-        places = {"real": self.stack.live / name, "dummy": self.stack.directory / "data/certs" / name}
-        return next((kind for kind, place in places.items() if shown == _leaf(place / "fullchain.pem")), "other")
+        stored = self.stack.directory / "data/certs" / name
+        places = [("real", self.stack.live / name), ("real" if (stored / "source").exists() else "dummy", stored)]
+        return next((kind for kind, place in places if shown == _leaf(place / "fullchain.pem")), "other")
 
     def state(self) -> State:
         """Return the state that must not depend on the fault. The ledger is left out: it may list more requests."""
