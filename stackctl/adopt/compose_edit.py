@@ -213,7 +213,8 @@ def _routed(doc: Document, site: ProposedSite) -> Document:
     extra = dict(site.tuning)
     if site.lineage is not None and site.lineage != site.name:
         extra = {"certificate": site.lineage, **extra}
-    lines = "".join(f"  {key}: {services.render_value(value)}\n" for key, value in extra.items())
+    lines = f"  certificate: {site.certificate}\n" if site.certificate else ""
+    lines += "".join(f"  {key}: {services.render_value(value)}\n" for key, value in extra.items())
     return _with_route(doc, site.domains, site.server, lines)
 
 

@@ -56,6 +56,7 @@ class ProposedSite:
         lineage: certbot's lineage that it is served with, or None.
         imported: the path, in the old proxy's container, of the chain of a certificate that is not certbot's.
         imported_key: the path of the key of that certificate.
+        certificate: the value of the key ``certificate`` as YAML, for one that is not certbot's; or empty.
         tuning: its own keys of x-stackctl.
         custom: directives for its server, as text.
         location: directives for its ``location /``, as text.
@@ -67,6 +68,7 @@ class ProposedSite:
     lineage: str | None = None
     imported: str | None = None
     imported_key: str | None = None
+    certificate: str = ""
     tuning: Mapping[str, str] = field(default_factory=dict)
     custom: str = ""
     location: str = ""

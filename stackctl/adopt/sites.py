@@ -91,7 +91,9 @@ class SiteReader:
             self._keeper.remark(Handling.CHANGED, f"{server.domains[0]} is no longer served over HTTP/3", server.at)
         for one in list(named(server.body, "ssl_certificate"))[1:]:
             self._keeper.remark(
-                Handling.CHANGED, f"{one.head}: a site has one certificate, so the first is used", one.at
+                Handling.CHANGED,
+                f"{one.head}: the first is used; 'key-type: [ecdsa, rsa]' gives it both",
+                one.at,
             )
         return ProposedSite(
             domains=server.domains,

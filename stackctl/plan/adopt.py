@@ -116,13 +116,17 @@ class SetHookAside(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportCertificate(Operation):
-    """Copy a certificate that is not certbot's to ``data/certs``, from where the proxy serves it."""
+    """Copy a certificate that is not certbot's to ``data/certs``, from where the proxy serves it.
+
+    Its ``source`` is stored with it; None for one that a CA replaces once it is due.
+    """
 
     preparation = Preparation.CERTIFICATES
 
     site: str
     chain: bytes = field(repr=False)
     key: bytes = field(repr=False)
+    source: str | None = None
 
     @property
     def text(self) -> str:

@@ -126,7 +126,10 @@ def test_parameters_are_quoted_if_needed(arg: str, written: str) -> None:
     ("more", "text"),
     [
         ("listen 443 quic reuseport;", "is no longer served over HTTP/3"),
-        ("ssl_certificate /etc/ssl/rsa.pem; ssl_certificate_key /etc/ssl/rsa.key;", "a site has one certificate"),
+        (
+            "ssl_certificate /etc/ssl/rsa.pem; ssl_certificate_key /etc/ssl/rsa.key;",
+            "the first is used; 'key-type: [ecdsa, rsa]'",
+        ),
     ],
 )
 def test_unsupported_features_of_a_site_are_remarked(more: str, text: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from stackctl.adapters.fakes.faults import Killed
 from stackctl.certs.lineage import Certificate
@@ -23,6 +25,7 @@ from stackctl.stackfile.document import Document
 from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions
 from stackctl.usecases.adopt.survey import prepare
 from stackctl.usecases.adopt.take_over import adopt, undo_adoption
+from tests.authority import Authority
 from tests.usecases.test_crash import Fuse
 from tests.usecases.world import Notes, World, data, done
 
@@ -272,28 +275,54 @@ def test_a_tree_of_the_hosts_is_copied(old: World, tmp_path: Path) -> None:
     assert [one.lineage for one in adoption.plan.operations if isinstance(one, RewriteRenewal)] == [ONE]
 
 
-def test_a_certificate_from_elsewhere_is_served_until_it_is_due(old: World) -> None:
+def from_elsewhere(old: World, mounted: str = "./certs", chain: bytes | None = None) -> None:
+    """Let the old proxy serve a certificate that is not certbot's; ``chain`` in its place, with the same key."""
     conf = old.root / "data/certbot/conf"
+    folder = old.root / mounted
+    folder.mkdir(parents=True)
     for kind in ("fullchain", "privkey"):
-        write(old, f"certs/one.{kind}", (conf / f"live/{ONE}/{kind}.pem").read_text())
+        (folder / f"one.{kind}").write_bytes((conf / f"live/{ONE}/{kind}.pem").read_bytes())
+    if chain is not None:
+        (folder / "one.fullchain").write_bytes(chain)
     text = CONF.replace(f"/etc/letsencrypt/live/{ONE}/fullchain.pem", "/certs/one.fullchain")
     write(old, "conf/nginx.conf", text.replace(f"/etc/letsencrypt/live/{ONE}/privkey.pem", "/certs/one.privkey"))
-    old.edit("    command: nginx", "      - ./certs:/certs:ro\n    command: nginx")
+    old.edit("    command: nginx", f"      - {mounted}:/certs:ro\n    command: nginx")
     old.fake.up(["web"])
     for part in ("live", "archive", "renewal"):
         (conf / part).rename(old.root / f"gone-{part}")
 
+
+@pytest.mark.parametrize(
+    ("mounted", "key"),
+    [
+        ("./certs", 'certificate: {file: "certs/one.fullchain", key: "certs/one.privkey", fallback: acme}'),
+        ("./my certs", f'certificate: {{imported: "{ONE}", fallback: acme}}'),
+    ],
+)
+def test_a_certificate_from_elsewhere_is_named_and_has_a_fallback(old: World, mounted: str, key: str) -> None:
+    from_elsewhere(old, mounted)
     adoption = look(old)
     assert [one.site for one in adoption.plan.operations if isinstance(one, ImportCertificate)] == [ONE]
     done(adopt(old.host, adoption))
+    assert key in old.text
     assert old.served()[ONE] == "real"
     assert not old.on_http(ONE)
     old.edit("agree-tos: false", "agree-tos: true")
     done(old.up())
     assert old.fake.ca.issued == [(TWO,)]
-    old.clock.now += old.fake.ca.lifetime * 0.8
+    assert not old.up().plan
+    old.clock.now += old.fake.ca.lifetime - timedelta(days=6)
     done(old.up())
-    assert (ONE,) in old.fake.ca.issued, "due at last"
+    assert (ONE,) in old.fake.ca.issued, "it is near its end"
+    assert old.served()[ONE] == "real"
+
+
+def test_one_that_no_import_would_take_is_served_until_it_is_due(old: World) -> None:
+    ca, conf = Authority(), old.root / f"data/certbot/conf/live/{ONE}/privkey.pem"
+    key = serialization.load_pem_private_key(conf.read_bytes(), None)
+    from_elsewhere(old, chain=ca.leaf(ONE, key=key).pem)  # it says where its intermediate is, and lacks it
+    done(adopt(old.host, look(old)))
+    assert "certificate:" not in old.text
     assert old.served()[ONE] == "real"
 
 

@@ -179,7 +179,7 @@ class CertificateFiles:
     def store_pair(self, site: str, chain: bytes, key: bytes, source: str | None = None) -> None:
         """Store a site's certificate that is not certbot's, and copy it for the proxy; only the owner can read the key.
 
-        ``source`` is where it comes from; None for a dummy, and for what ``adopt`` imports until it is due.
+        ``source`` is where it comes from; None for a dummy, and for what ``adopt`` takes over until it is due.
         """
         folder = self.root / site_certs(site)
         with host_errors():

@@ -136,7 +136,7 @@ class TakeOver:
             path.rename(aside(path))
 
     def _import(self, operation: ImportCertificate) -> None:
-        self._context.directory.store_pair(operation.site, operation.chain, operation.key)
+        self._context.directory.store_pair(operation.site, operation.chain, operation.key, operation.source)
 
     def _replace(self, operation: ReplaceProxy) -> None:
         assert self.meter is not None  # see measured()

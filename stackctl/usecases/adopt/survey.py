@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stackctl.adopt.compose_edit import adopted
 from stackctl.adopt.nginx_proxy import contact_in
-from stackctl.adopt.proposal import Handling, Proposal, Remark
+from stackctl.adopt.proposal import Handling, Proposal, ProposedSite, Remark
+from stackctl.certs.given.pair import GivenPair, make_pair, refuse_uncovered
+from stackctl.certs.given.parts import GivenFile, read_parts
 from stackctl.certs.lineage import read_lineage
 from stackctl.certs.renewal import parse_renewal
+from stackctl.certs.shelf import Source
 from stackctl.engine.adopt.foreign import Foreign, inspect_foreign
 from stackctl.engine.adopt.inside import inside_of
 from stackctl.engine.adopt.old_files import old_files
@@ -22,8 +26,10 @@ from stackctl.engine.probe.observe import proxy_program
 from stackctl.errors import EngineError, InputError
 from stackctl.model import values
 from stackctl.model.acme import CA_NAMES
+from stackctl.model.imported import certificate_path
 from stackctl.model.project import Project
 from stackctl.model.routing import Site
+from stackctl.model.wildcards import is_wildcard
 from stackctl.plan.adopt import (
     ImportCertificate,
 )
@@ -68,7 +74,7 @@ def _planned(  # noqa: PLR0913  (the file, as written and as resolved)
     old = old_files(context, foreign.layout.proxy, foreign.inside, image)
     proposal = with_copies(read_foreign(context, project, foreign, resolves=resolves, old=old), foreign)
     proposal = replace(proposal, streams=foreign.streams)
-    proposal, imports = _imports(foreign, proposal)
+    proposal, imports = _imports(context, foreign, proposal)
     proposal = _left(replace(proposal, remarks=(*foreign.remarks, *proposal.remarks)), foreign, read_sites(written))
     settings = _settings(foreign, project, options)
     changed = adopted(doc, proxy, foreign.layout, proposal, settings, images, context.directory.base)
@@ -76,11 +82,17 @@ def _planned(  # noqa: PLR0913  (the file, as written and as resolved)
     return planned(context, foreign, proposal, imports, loaded, doc.text, options)
 
 
-def _imports(foreign: Foreign, proposal: Proposal) -> tuple[Proposal, tuple[ImportCertificate, ...]]:
-    """Import the certificates that certbot does not manage; they are served from data/certs until they are due."""
+def _imports(context: Context, foreign: Foreign, proposal: Proposal) -> tuple[Proposal, tuple[ImportCertificate, ...]]:
+    """Import the certificates that certbot does not manage, and say so in the Compose file where they do for the site.
+
+    The key ``certificate`` names the files if they are in the stack's directory, as the user replaces them there. One
+    that cannot be imported as it is, such as one without its intermediate, is served as before until it is due.
+    """
     found: list[ImportCertificate] = []
     remarks: list[Remark] = []
+    sites: list[ProposedSite] = []
     for site in proposal.sites:
+        sites.append(site)
         if site.imported is None or site.imported_key is None or foreign.files.is_stackctls:
             continue
         chain, key = foreign.files.read(site.imported), foreign.files.read(site.imported_key)
@@ -88,9 +100,46 @@ def _imports(foreign: Foreign, proposal: Proposal) -> tuple[Proposal, tuple[Impo
         if chain is None or key is None or not lineage.usable:
             remarks.append(Remark(Handling.UNSUPPORTED, f"the certificate {site.imported}: {lineage.problem}", site.at))
             continue
-        cause = "certbot does not manage it; it is served until it is due"
-        found.append(ImportCertificate(site=site.name, chain=chain[1], key=key[1], cause=cause, scope=site.name))
-    return replace(proposal, remarks=(*proposal.remarks, *remarks)), tuple(found)
+        pair = _pair(site, chain, key, context.now())
+        if pair is None:
+            cause = "certbot does not manage it; it is served until it is due"
+            found.append(ImportCertificate(site=site.name, chain=chain[1], key=key[1], cause=cause, scope=site.name))
+            continue
+        value = _named(context.directory.root, foreign, site)
+        cause = f"certbot does not manage it: 'certificate: {value}'"
+        found.append(
+            ImportCertificate(
+                site=site.name, chain=pair.chain, key=pair.key, source=Source.IMPORTED, cause=cause, scope=site.name
+            )
+        )
+        sites[-1] = replace(site, certificate=value)
+    return replace(proposal, sites=tuple(sites), remarks=(*proposal.remarks, *remarks)), tuple(found)
+
+
+def _pair(site: ProposedSite, chain: tuple[str, bytes], key: tuple[str, bytes], now: datetime) -> GivenPair | None:
+    """Return the certificate of a site as an import has it; None for one that would be refused."""
+    if is_wildcard(site.name):
+        return None
+    try:
+        pair = make_pair(read_parts([GivenFile(*chain), GivenFile(*key)], _no_passphrase), now)
+        refuse_uncovered(pair, site.domains, site.name)
+    except InputError:
+        return None
+    return pair
+
+
+def _no_passphrase(name: str) -> bytes:
+    raise InputError("the private key is encrypted", where=name)
+
+
+def _named(root: Path, foreign: Foreign, site: ProposedSite) -> str:
+    """Return the value of the key ``certificate``: the files, if both are in the stack's directory, or its own name."""
+    paths = [foreign.files.on_host(path) for path in (site.imported, site.imported_key) if path is not None]
+    try:
+        file, key = (certificate_path(str(path.relative_to(root))) for path in paths if path is not None)
+    except (ValueError, InputError):
+        return f'{{imported: "{site.name}", fallback: acme}}'
+    return f'{{file: "{file}", key: "{key}", fallback: acme}}'
 
 
 def _left(proposal: Proposal, foreign: Foreign, routed: Collection[Site]) -> Proposal:
