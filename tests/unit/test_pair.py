@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import ssl
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from stackctl.certs.issuer import pair
 from stackctl.certs.issuer.pair import chain_fault, pair_problem
+from tests.authority import Recipe, made
+from tests.offenders import no_offenders
 from tests.unit.test_diagnose_certificates import LEAF, MIDDLE, STRANGER, key, pem
 
 CHAIN, KEY, OTHER = pem(LEAF, MIDDLE), key(LEAF), key(MIDDLE)
@@ -51,6 +57,23 @@ def loads(folder: Path, fullchain: bytes, privkey: bytes) -> bool:
 )
 def test_a_pair_is_judged_as_a_server_loads_it(fullchain: bytes, privkey: bytes, tmp_path: Path) -> None:
     assert (pair_problem(fullchain, privkey) is None) is loads(tmp_path, fullchain, privkey)
+
+
+def test_an_rsa_key_is_refused_if_any_of_its_numbers_is_damaged() -> None:
+    own = rsa.generate_private_key(65537, 2048)
+    leaf, numbers = made(Recipe(common_name="RSA", key=own)).pem, own.private_numbers()
+    der = own.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+
+    def problem(name: str, bit: int) -> str | None:
+        number = getattr(numbers, name)
+        size = (number.bit_length() + 7) // 8
+        changed = der.replace(number.to_bytes(size), (number ^ bit).to_bytes(size))
+        text = "\n".join(textwrap.wrap(base64.b64encode(changed).decode(), 64))
+        return pair_problem(leaf, f"-----BEGIN RSA PRIVATE KEY-----\n{text}\n-----END RSA PRIVATE KEY-----\n".encode())
+
+    names = ("p", "q", "d", "dmp1", "dmq1", "iqmp")
+    no_offenders(f"{name}: {problem(name, 0)}" for name in names if problem(name, 0) is not None)
+    no_offenders(name for name in names if problem(name, 4) is None)
 
 
 @pytest.mark.parametrize(
