@@ -21,7 +21,7 @@ SCRIPTS = .ci/run $(shell find compose nginx stackctl tests -name '*.sh')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test lint e2e bench faults hostile corpus engines dist clean venv engine images ca
+.PHONY: help setup demo check quick test lint e2e bench faults hostile corpus engines dist clean venv engine images ca
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,15 @@ setup: venv ca ## Install stackctl into .venv; start an engine, build images, st
 demo: setup ## Start a stack with trusted certificates and show what stackctl does
 	tests/lab/demo.sh $(ARGS)
 
-check: lint ## Check style, types and scripts, and run the quick tests that need no engine
+# At once, as one process checks the types. The whole suite tries three times as many examples of each property.
+check: export STACKCTL_TEST_EXAMPLES ?= 20
+# To compile all modules and tests again takes each worker seven seconds, where the environment forbids to keep them.
+check: export PYTHONDONTWRITEBYTECODE =
+check: export PYTHONPYCACHEPREFIX = $(CURDIR)/$(VENV)/pycache
+check: venv ## Check style, types and scripts, and run the quick tests that need no engine
+	@$(MAKE) --no-print-directory --jobs 2 quick lint
+
+quick:
 	$(IN_MEMORY) $(BIN)/pytest $(FILES) $(QUICK) $(ARGS)
 
 # Docker and Compose are started hundreds of times, and collect much garbage for so short a life.

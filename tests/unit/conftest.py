@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("unit", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+# 'make check' tries fewer.
+EXAMPLES = int(os.environ.get("STACKCTL_TEST_EXAMPLES", "60"))
+
+settings.register_profile("unit", deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")

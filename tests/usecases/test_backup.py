@@ -91,6 +91,7 @@ def kept(root: Path) -> dict[str, tuple[object, ...]]:
 # Backup
 
 
+@pytest.mark.usefixtures("_quick_passphrase")
 def test_every_source_of_certificates_is_counted_and_serves_its_site_elsewhere(world: World, tmp_path: Path) -> None:
     local, own, wild = "one.localhost", "two.example.com", "*.example.net"
     done(world.init(OPTIONS))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from stackctl.proxies.proxy import Pins
 from stackctl.usecases.deploy import DeployOptions, deploy
 from stackctl.usecases.result import Result
 from stackctl.usecases.status import status
-from tests.usecases.world import World, done
+from tests.usecases.world import World, done, without_waiting
 
 OLD, NEW = 'image: "one:latest"\n', 'image: "one:2"\n'
 CONF = "sites/one.example.com.conf"
@@ -290,12 +291,21 @@ def kinds(result: Result[None]) -> list[str]:
     return [type(one).__name__ for one in result.plan.operations]
 
 
+@pytest.fixture(scope="module")
+def made_three(made_site: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """What each ``three`` is a copy of."""
+    world = made_site.template(tmp_path_factory.mktemp("made") / "stack")
+    world.edit(OLD, f"{OLD}    deploy: {{replicas: 3}}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        without_waiting(patch)
+        done(world.up())
+    return world
+
+
 @pytest.fixture
-def three(site: World) -> World:
+def three(made_three: World, tmp_path: Path) -> World:
     """One app with three containers."""
-    site.edit(OLD, f"{OLD}    deploy: {{replicas: 3}}\n")
-    done(site.up())
-    return site
+    return made_three.template(tmp_path / "stack")
 
 
 def test_more_replicas_are_started_and_get_requests_once_they_are_ready(site: World) -> None:
@@ -835,12 +845,21 @@ SWITCHES: dict[str, Callable[[World], object]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def made_shared(made_two: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """What each ``two`` is a copy of."""
+    world = made_two.template(tmp_path_factory.mktemp("made") / "stack")
+    world.edit("\nx-stackctl:\n", "\nx-stackctl:\n  apps:\n    - {domains: [far.com], service: one, port: 8000}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        without_waiting(patch)
+        done(world.up())
+    return world
+
+
 @pytest.fixture
-def two(site: World) -> World:
-    done(site.add("two.example.com"))
-    site.edit("\nx-stackctl:\n", "\nx-stackctl:\n  apps:\n    - {domains: [far.com], service: one, port: 8000}\n")
-    done(site.up())
-    return site
+def two(made_shared: World, tmp_path: Path) -> World:
+    """Three sites, two of which share a service."""
+    return made_shared.template(tmp_path / "stack")
 
 
 @pytest.mark.parametrize("how", SWITCHES)

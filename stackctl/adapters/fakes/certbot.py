@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ from stackctl.observed.containers import Output
 _KINDS = ("cert", "chain", "fullchain", "privkey")
 
 
+@cache
+def _rsa_keys(bits: int) -> Iterator[rsa.RSAPrivateKey]:
+    """Return two keys in turn: each that is made takes a tenth of a second or longer."""
+    return itertools.cycle([rsa.generate_private_key(65537, bits) for _ in range(2)])
+
+
 class FakeCa:
     """Issues leaves of ``lifetime`` with one CA key."""
 
@@ -45,7 +52,7 @@ class FakeCa:
     def issue(self, domains: Sequence[str], now: datetime, bits: int | None = None) -> tuple[bytes, bytes]:
         """Return a chain of one certificate, and its key; an RSA key if ``bits`` are given."""
         self.issued.append(tuple(domains))
-        key = rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
+        key = next(_rsa_keys(bits)) if bits else ec.generate_private_key(ec.SECP256R1())
         builder = x509.CertificateBuilder(issuer_name=self._name, subject_name=x509.Name([]))
         builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + self.lifetime)
