@@ -7,7 +7,7 @@ from stackctl.model import values
 from stackctl.model.layout import CHALLENGES
 from stackctl.proxies.nginx.directives import Directive, first, seconds
 from stackctl.proxies.nginx.own import buffer_lines
-from stackctl.proxies.nginx.removed import REMOVED
+from stackctl.proxies.removed import REMOVED
 
 TUNING = {
     "client_max_body_size": "body-size",

@@ -147,7 +147,8 @@ class Reload:
         processes: how the command line of the process that gets the signal may begin.
         overlap: seconds for which old workers usually accept connections next to new ones.
         worker: how the command line of a worker begins.
-        leaving: what that of an old worker contains while it takes no new clients and finishes its requests.
+        leaving: what that of an old worker contains while it takes no new clients and finishes its requests; None if it
+            says nothing: then a reload ends when none of them takes clients, and the oldest process leads the others.
     """
 
     command: tuple[str, ...]
@@ -155,7 +156,7 @@ class Reload:
     processes: tuple[str, ...]
     overlap: float
     worker: str
-    leaving: str
+    leaving: str | None
 
 
 class Proxy(Protocol):
@@ -183,6 +184,9 @@ class Proxy(Protocol):
         It is made by :func:`~stackctl.stackfile.services.signed_block`. ``base`` is the stack's directory,
         relative to Compose's project directory. ``https`` is None for a proxy behind one that terminates TLS.
         """
+
+    def refuses(self, key: str) -> str | None:
+        """Return why the proxy cannot do what a key of ``x-stackctl`` says; None if it can."""
 
     def render(
         self,
@@ -249,10 +253,7 @@ class Proxy(Protocol):
         """Return whether its TLS library has X25519MLKEM768, by what :meth:`version_command` printed."""
 
     def needed_for_streams(self, output: str) -> str | None:
-        """Return what has to be loaded for streams, by what :meth:`version_command` printed.
-
-        It is empty if they are built in, and None if the image has none.
-        """
+        """Return what streams need to be loaded, by what :meth:`version_command` printed; None if it has none."""
 
     def can_ask(self, output: str) -> bool:
         """Return whether it can ask servers for their health, by what :meth:`version_command` printed."""

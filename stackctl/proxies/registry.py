@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from stackctl.proxies.haproxy.proxy import Haproxy
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import Proxy, ProxyLayout
 
 DEFAULT = "nginx"
 """The proxy of a file without the key ``proxy``."""
 
-PROXIES: dict[str, Proxy] = {proxy.name: proxy for proxy in (Nginx(),)}
+PROXIES: dict[str, Proxy] = {proxy.name: proxy for proxy in (Nginx(), Haproxy())}
 
 
 def layouts() -> tuple[ProxyLayout, ...]:

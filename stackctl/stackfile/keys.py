@@ -153,6 +153,27 @@ def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -
             _refuse_unknown(doc, (*path, key), value, BLOCKS[key])
 
 
+def used_keys(doc: Document) -> Iterator[Path]:
+    """Yield the path of each key of ``x-stackctl`` that the file has, at the top and in the services."""
+    for path in ((KEY,), *(("services", name, KEY) for name in doc.names(("services",)))):
+        yield from _used(doc.data(path), path)
+
+
+def _used(data: Any, path: Path) -> Iterator[Path]:  # noqa: ANN401  (YAML)
+    if not isinstance(data, dict):
+        return
+    for key, value in data.items():
+        yield (*path, key)
+        if key in LISTS and isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from _used(item, (*path, key, index))
+        elif key in MAPPINGS and isinstance(value, dict):
+            for name, item in value.items():
+                yield from _used(item, (*path, key, name))
+        elif key in BLOCKS:
+            yield from _used(value, (*path, key))
+
+
 def refuse_keys_that_are_no_text(doc: Document) -> None:
     """Refuse keys of ``x-stackctl`` such as ``502``, which Compose rejects without naming a line.
 

@@ -19,9 +19,10 @@ from stackctl.plan.diff import plan_diffs
 from stackctl.plan.intent import Intent
 from stackctl.plan.planner import make_plan
 from stackctl.plan.warnings import at_another_ca, misnamed_files, warnings
+from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
-from stackctl.stackfile.keys import KEY, refuse_keys_that_are_no_text
+from stackctl.stackfile.keys import KEY, refuse_keys_that_are_no_text, used_keys
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import named_services, read_stack, variables
 from stackctl.stackfile.siblings import included
@@ -112,6 +113,7 @@ def load(context: Context, doc: Document, before: str | None, recorded: Mapping[
     stack = read_stack(values, project, _inactive(context, values, project))
     loaded = Loaded(doc, values, project, with_pages(context, stack, recorded), before)
     refuse_unknown_proxy(context, doc, loaded.stack.proxy.kind)
+    _refuse_unrendered(context.proxy_of(loaded.stack), values)
     refuse_wide_domains(loaded.values, loaded.stack)
     _refuse_misplaced(context, loaded)
     refuse_unreachable(doc, loaded.project, loaded.stack)
@@ -169,6 +171,22 @@ def refuse_unknown_proxy(context: Context, doc: Document, kind: str) -> None:
             where=doc.where_of((KEY, "proxy")),
             hint=f"use one of: {', '.join(context.proxies)}",
         )
+
+
+def _refuse_unrendered(proxy: Proxy, doc: Document) -> None:
+    """Refuse a key that the proxy has nothing for: an access rule that is ignored would let everybody in.
+
+    Raises:
+        StackfileError: with the place of the first.
+    """
+    for path in used_keys(doc):
+        reason = proxy.refuses(str(path[-1]))
+        if reason is not None:
+            raise StackfileError(
+                f"'proxy: {proxy.name}' cannot be used with the key {path[-1]!r}: {reason}",
+                where=doc.where_of(path),
+                hint="remove the key, or use another proxy",
+            )
 
 
 def _refuse_misplaced(context: Context, loaded: Loaded) -> None:

@@ -84,6 +84,9 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
     Raises:
         InputError: an option contradicts the Compose file.
     """
+    if options.proxy is not None and options.proxy not in context.proxies:
+        hint = f"use one of: {', '.join(context.proxies)}"
+        raise InputError(f"unknown proxy {options.proxy!r}", field="proxy", hint=hint)
     asked = options.settings()
     bundle, key = read_bundle(options), read_eab_key(options)
     text = context.directory.stackfile()

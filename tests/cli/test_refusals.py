@@ -114,7 +114,7 @@ WRONG_OPTIONS = [
     (["init", "--email", "ops@example.com\nx: 1"], "--email"),
     (["init", "--http", "127.0.0.1:0"], "--http"),
     (["init", "--https", "host:443"], "--https"),
-    (["init", "--nginx-image", "a b"], "--nginx-image"),
+    (["init", "--proxy-image", "a b"], "--proxy-image"),
     (["init", "--rsa-key-size", "1024"], "--rsa-key-size"),
     (["init", "--staging", "--ca", "https://ca.example/dir"], "--staging"),
     (["init", "--ca-bundle", "/nowhere/ca.pem"], "--ca-bundle"),

@@ -36,6 +36,7 @@ BIN = Path(sys.executable).parent
 
 APP_IMAGE = "stackctl-lab/app:latest"
 NGINX_IMAGE = "stackctl/nginx:1.30"
+HAPROXY_IMAGE = "stackctl/haproxy:3.2"
 CERTBOT_IMAGE = "stackctl/certbot:5.5"
 DNS_MANAGEMENT = ("127.0.0.1", 8055)
 DNS_SERVER = "127.0.0.1:8053"

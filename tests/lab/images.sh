@@ -19,12 +19,14 @@ catalogue() {
   cat <<'END'
 forky stackctl-lab/pebble:latest tests/lab/pebble dpkg-query --show pebble
 forky stackctl/nginx:1.30 nginx/image nginx -v
+forky stackctl/haproxy:3.2 haproxy/image haproxy -v
 forky stackctl/certbot:5.5 compose/certbot certbot --version
 forky stackctl-lab/certbot-dns:latest compose/certbot:PLUGINS=python3-certbot-dns-rfc2136 certbot --version
 forky stackctl-lab/bind:latest tests/lab/bind named -v
 forky stackctl-lab/app:latest tests/lab/app python3 --version
 forky stackctl-lab/busybox:latest tests/lab/busybox busybox
 trixie stackctl/nginx:1.26 nginx/image nginx -v
+trixie stackctl/haproxy:3.0 haproxy/image haproxy -v
 trixie stackctl/certbot:4.0 compose/certbot certbot --version
 bookworm stackctl/nginx:1.22 nginx/image nginx -v
 END

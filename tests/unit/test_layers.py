@@ -52,7 +52,8 @@ INSIDE = {
         "steps",
         "planner",
     ),
-    "proxies": ("health trace", "proxy", "nginx redirects", "sites", "registry"),
+    "proxies": ("health trace", "proxy", "names removed tls", "haproxy nginx redirects", "sites", "registry"),
+    "proxies.haproxy": ("keys layout log quoting units", "rules", "servers strip", "backends", REST, "proxy"),
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
         "composing shapes",

@@ -12,10 +12,10 @@ from stackctl.certs.shelf import Shelf
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.directives import Directive, every, first, named
 from stackctl.proxies.nginx.reader import parse
-from stackctl.proxies.nginx.removed import REMOVED
 from stackctl.proxies.nginx.shared import shared_files
 from stackctl.proxies.nginx.site import site_files
 from stackctl.proxies.nginx.snippets import own_directives
+from stackctl.proxies.removed import REMOVED
 from stackctl.proxies.sites import issued_tls, site_tls
 from tests.unit.build import site, stack
 

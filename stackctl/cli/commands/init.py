@@ -75,8 +75,15 @@ def init(
     https: Annotated[
         str | None, typer.Option(metavar="[ADDRESS:]PORT", help="Address and port to publish HTTPS at. [default: 443]")
     ] = None,
-    nginx_image: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="Image of the proxy. [default: nginx:1.30]")
+    proxy: Annotated[str | None, typer.Option(metavar="NAME", help="nginx or haproxy. [default: nginx]")] = None,
+    proxy_image: Annotated[
+        str | None,
+        typer.Option(
+            "--proxy-image",
+            "--nginx-image",
+            metavar="IMAGE",
+            help="Image of the proxy. [default: nginx:1.30 or haproxy:3.2]",
+        ),
     ] = None,
     certbot_image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="Image of certbot. [default: certbot/certbot:v5.6.0]")
@@ -121,7 +128,8 @@ def init(
             rsa_key_size=rsa_key_size,
             http=parsed("--http", endpoints.port_binding, http),
             https=parsed("--https", endpoints.port_binding, https),
-            proxy_image=parsed("--nginx-image", values.image, nginx_image),
+            proxy=proxy,
+            proxy_image=parsed("--proxy-image", values.image, proxy_image),
             certbot_image=parsed("--certbot-image", values.image, certbot_image),
             local_domains=tuple(
                 filter(None, (parsed("--local-domain", values.local_domain, one) for one in local_domain or ()))

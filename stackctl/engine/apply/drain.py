@@ -34,7 +34,7 @@ class OldWorkers:
 
     def stop_accepting(self, container: str) -> None:
         """Wait until they accept no more clients: these would get the sites as they were before the reload."""
-        if not self._known:
+        if not self._known or self._reload.leaving is None:
             time.sleep(self._reload.overlap)  # nothing can be listed that shows it
         elif wait_for(lambda: None if self._accept(container) else True, TURN_SECONDS) is None:
             self._context.report.note(
@@ -45,7 +45,7 @@ class OldWorkers:
         """Whether one of them may accept clients; its title changes as it closes the ports."""
         workers = self._running(container)
         return workers is None or any(
-            pid in self._known and self._reload.leaving not in title for pid, title in workers.items()
+            pid in self._known and not self._is_leaving(title) for pid, title in workers.items()
         )
 
     def wait(self, container: str, leaving: Collection[str], seconds: float) -> bool:
@@ -58,7 +58,7 @@ class OldWorkers:
         workers = self._running(container)
         if workers is None:
             return False  # then the whole time passes
-        old = [pid for pid, title in workers.items() if pid in self._known or self._reload.leaving in title]
+        old = [pid for pid, title in workers.items() if pid in self._known or self._is_leaving(title)]
         if not old or not leaving:
             return not old
         found = self._context.containers.connections(container, old)
@@ -66,6 +66,9 @@ class OldWorkers:
             return False
         steady = self._are_steady(one for own in found.values() for one in own)
         return steady and not any(may_reach(own, leaving) for own in found.values())
+
+    def _is_leaving(self, title: str) -> bool:
+        return self._reload.leaving is not None and self._reload.leaving in title
 
     def _are_steady(self, connections: Iterable[Connection]) -> bool:
         now = time.monotonic()
@@ -80,7 +83,10 @@ class OldWorkers:
             if error.everywhere:
                 raise
             return None
-        return {one.pid: one.command for one in processes if one.command.startswith(self._reload.worker)}
+        found = {one.pid: one.command for one in processes if one.command.startswith(self._reload.worker)}
+        if self._reload.leaving is None and found:
+            del found[min(found)]  # the process that leads the others, and never ends
+        return found
 
 
 def may_reach(connections: Collection[Connection], leaving: Collection[str]) -> bool:

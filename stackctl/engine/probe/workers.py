@@ -34,7 +34,12 @@ def old_workers(context: Context, stack: Stack, containers: Deployment) -> OldWo
     reload = context.proxy_of(stack).reload
     try:
         processes = context.containers.processes(running.id)
-        old = [one for one in processes if one.command.startswith(reload.worker) and reload.leaving in one.command]
+        workers = [one for one in processes if one.command.startswith(reload.worker)]
+        if reload.leaving is None:
+            # The first one leads the others, and the last one is that of now.
+            old = sorted(workers, key=lambda one: one.pid)[1:-1]
+        else:
+            old = [one for one in workers if reload.leaving in one.command]
         held = context.containers.connections(running.id, [one.pid for one in old]) if old else None
     except EngineError:
         return None

@@ -114,6 +114,10 @@ class Nginx:
             generation_path=MARKER_PATH,
         )
 
+    def refuses(self, key: str) -> str | None:  # noqa: ARG002  (it renders all)
+        """Return None."""
+        return None
+
     def render(
         self,
         stack: Stack,

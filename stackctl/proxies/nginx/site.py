@@ -8,7 +8,8 @@ from types import MappingProxyType
 from stackctl.model.layout import site_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
-from stackctl.proxies.nginx.behind import front
+from stackctl.proxies.names import NamesOnHttp, names_on_http
+from stackctl.proxies.nginx.behind import SCHEME, front
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import site_copies
 from stackctl.proxies.nginx.groups import canary_maps, group_names, groups_of, targets_of
@@ -17,7 +18,6 @@ from stackctl.proxies.nginx.health import Checks
 from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.layout import SITES
 from stackctl.proxies.nginx.locations import Locations, settings
-from stackctl.proxies.nginx.names import names_on_http
 from stackctl.proxies.nginx.own import Directives, can_protect_http, challenge_lines, needs_buffering
 from stackctl.proxies.nginx.pages import own_answers
 from stackctl.proxies.nginx.quoting import any_of
@@ -72,8 +72,8 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         leads_to=listed([str(server) for server in site.servers]) or "answers of the proxy",
         groups=groups_of(grouped, able),
         keepalive=keepalive,
-        http=names,
         certificates=tls.by_certificate(site) if stack.proxy.https else (),
+        **_on_http(names),
         settings=settings(site, own, stores=needs_buffering((*own[1], *own[2]))) + locations.edge.server_lines(),
         answers=answers,
         custom=custom is not None,
@@ -91,6 +91,13 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     if names.to_https:
         found[f"{home}.redirect"] = render("nginx/redirect.j2", names=names.to_https).encode()
     return found | {f"{home}.{kind}": body for kind, body in copies.items()}
+
+
+def _on_http(names: NamesOnHttp) -> dict[str, object]:
+    """Return the names on port 80, where aliases are redirected, and a regex for those that port 443 redirects."""
+    aliases = names.aliases
+    redirected = any_of(aliases.plain) if aliases.there else ""
+    return {"http": names, "redirected": redirected, "canonical": f"{aliases.scheme or SCHEME}://{aliases.target}"}
 
 
 def _idle_connections(stack: Stack) -> int:

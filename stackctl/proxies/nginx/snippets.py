@@ -16,8 +16,8 @@ from stackctl.proxies.nginx.own import (
     Snippets,
     read_own,
 )
-from stackctl.proxies.nginx.removed import REMOVED
 from stackctl.proxies.proxy import Files
+from stackctl.proxies.removed import REMOVED
 from stackctl.templates import render
 
 _SIMPLE = re.compile(r"([a-z_]+) (.*);\Z")

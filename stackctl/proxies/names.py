@@ -1,4 +1,4 @@
-"""nginx: which names of a site are served over plain HTTP, which are redirected, and where."""
+"""Which names of a site are served over plain HTTP, which are redirected, and where."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
-from stackctl.proxies.nginx.behind import SCHEME
-from stackctl.proxies.nginx.quoting import any_of
 from stackctl.proxies.proxy import SiteTls
 
 
@@ -18,13 +16,16 @@ class Aliases:
 
     Attributes:
         plain: those that port 80 redirects.
-        target: where they are redirected: to HTTPS if the canonical name has a certificate.
-        names: a regex for those that port 443 redirects; None for none, as long as it has no certificate.
+        scheme: of the URL that they are redirected to: HTTPS if the canonical name has a certificate; empty for the
+            scheme that the visitor uses.
+        target: the host in that URL, with its port where it needs one.
+        there: whether port 443 redirects them too: the canonical name has its certificate.
     """
 
     plain: tuple[Domain, ...] = ()
+    scheme: str = ""
     target: str = ""
-    names: str | None = None
+    there: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class NamesOnHttp:
 def names_on_http(stack: Stack, site: Site, tls: SiteTls) -> NamesOnHttp:
     """Return what port 80 does with each name of ``site``: no redirect takes more than one hop."""
     found = _names(stack, site, tls)
-    return replace(found, plain=(*found.plain, "_"), unknown=True) if stack.unknown.site == site.name else found
+    return replace(found, unknown=True) if stack.unknown.site == site.name else found
 
 
 def _names(stack: Stack, site: Site, tls: SiteTls) -> NamesOnHttp:
@@ -63,9 +64,8 @@ def _names(stack: Stack, site: Site, tls: SiteTls) -> NamesOnHttp:
     if not redirected:
         return NamesOnHttp(plain, to_https)
     if proxy.https is None:
-        scheme = "https" if stack.behind and stack.behind.redirect else SCHEME
-        return NamesOnHttp(plain, (), Aliases(redirected, f"{scheme}://{canonical}"))
+        scheme = "https" if stack.behind and stack.behind.redirect else ""
+        return NamesOnHttp(plain, (), Aliases(redirected, scheme, str(canonical)))
     listener = proxy.https if there else proxy.http
     port = "" if listener.at.port == listener.port else f":{listener.at.port}"
-    target = f"{listener.scheme}://{canonical}{port}"
-    return NamesOnHttp(plain, to_https, Aliases(redirected, target, any_of(redirected) if there else None))
+    return NamesOnHttp(plain, to_https, Aliases(redirected, listener.scheme, f"{canonical}{port}", there))

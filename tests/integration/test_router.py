@@ -1,9 +1,9 @@
-"""A real nginx answers each request with the route that :mod:`stackctl.model.router` names."""
+"""Real proxies answer each request with the route that :mod:`stackctl.model.router` names."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from random import Random
@@ -16,7 +16,8 @@ from stackctl.model.matching import Conditions, FieldMatch, Match, PathKind, Pat
 from stackctl.model.patterns import pattern
 from stackctl.model.router import routed as route
 from stackctl.model.routing import Answer, Route, Site
-from tests.integration.real_nginx import Connection, app, free_ports, serving
+from tests.integration import real_haproxy, real_nginx
+from tests.integration.real_nginx import Connection, Ports, app, free_ports
 from tests.unit.build import routed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -172,6 +173,36 @@ def request(random: Random) -> Request:
     return Request(random.choice(METHODS), target, tuple(headers), ip_address(random.choice(SOURCES)))
 
 
+@contextlib.contextmanager
+def nginx(folder: Path, sites: list[Site], echoes: list[int]) -> Iterator[Ports]:
+    with real_nginx.serving(folder, sites, echoes) as ports:
+        yield ports
+
+
+@contextlib.contextmanager
+def haproxy(folder: Path, sites: list[Site], echoes: list[int]) -> Iterator[Ports]:
+    """HAProxy, with apps that an nginx plays."""
+    for name in ("apps", "proxy"):
+        (folder / name).mkdir()
+    with (
+        real_nginx.serving(folder / "apps", [routed("apps.example.com")], echoes),
+        real_haproxy.serving(folder / "proxy", sites) as ports,
+    ):
+        yield ports
+
+
+def is_no_uri(target: str) -> bool:
+    """HAProxy refuses what no URI has (RFC 3986): bytes that are not encoded, and fragments."""
+    return not target.isascii() or "#" in target
+
+
+PROXIES = pytest.mark.parametrize(
+    ("running", "refused"), [(nginx, lambda _: False), (haproxy, is_no_uri)], ids=["nginx", "haproxy"]
+)
+Running = Callable[[Path, list[Site], list[int]], contextlib.AbstractContextManager[Ports]]
+Refused = Callable[[str], bool]
+
+
 def expected(one: Site, sent: Request) -> str:
     found = route(one, sent)
     if found.path is None:
@@ -192,26 +223,30 @@ def answered(connection: Connection, one: Site, sent: Request) -> str:
     return " ".join(got.body.split(" ")[:3]) if got.body[0].isdigit() else got.body
 
 
-def test_nginx_follows_the_rules_that_the_router_follows(tmp_path: Path) -> None:
+@PROXIES
+def test_it_follows_the_rules_that_the_router_follows(tmp_path: Path, running: Running, refused: Refused) -> None:
     random = Random(17)
     echoes = free_ports(30)
     sites = [site(random, number, echoes) for number in range(SITES)]
     with contextlib.ExitStack() as stack:
-        port = stack.enter_context(serving(tmp_path, sites, echoes)).http
+        port = stack.enter_context(running(tmp_path, sites, echoes)).http
         ways = {ip_address(source): stack.enter_context(Connection(port, source)) for source in SOURCES}
         for _ in range(REQUESTS):
             one, sent = random.choice(sites), request(random)
             assert sent.source is not None
-            assert answered(ways[sent.source], one, sent) == expected(one, sent), (sent, one.routes)
+            wanted = "400" if refused(sent.target) else expected(one, sent)
+            assert answered(ways[sent.source], one, sent) == wanted, (sent, one.routes)
 
 
-def test_nginx_finds_the_paths_that_the_router_finds(tmp_path: Path) -> None:
+@PROXIES
+def test_it_finds_the_paths_that_the_router_finds(tmp_path: Path, running: Running, refused: Refused) -> None:
     random = Random(16)
     echoes = free_ports(30)
     sites = [
         routed(f"s{number}.example.com", *plain_routes(random, random.sample(echoes, 30), 12)) for number in range(40)
     ]
-    with serving(tmp_path, sites, echoes) as proxy, Connection(proxy.http) as connection:
+    with running(tmp_path, sites, echoes) as proxy, Connection(proxy.http) as connection:
         for _ in range(PATHS):
             one, sent = random.choice(sites), Request("GET", sent_path(random))
-            assert answered(connection, one, sent) == expected(one, sent), (sent, one.routes)
+            wanted = "400" if refused(sent.target) else expected(one, sent)
+            assert answered(connection, one, sent) == wanted, (sent, one.routes)

@@ -1,4 +1,4 @@
-"""nginx: the request headers that no client's request brings to an app."""
+"""The request headers that no client's request brings to an app."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ REMOVED = sorted(
     }.values(),
     key=str.lower,
 )
-"""Request headers by which proxies speak to apps, and which nginx does not set: no client's reach an app.
+"""Request headers by which proxies speak to apps, and which the proxy does not set: no client's reach an app.
 
 Addresses, targets, identities and client certificates, by the names that proxies, CDNs and frameworks use.
 """

@@ -1,0 +1,167 @@
+"""HAProxy: the back ends of a site, one for each of its routes."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from email.utils import format_datetime
+
+from stackctl.model.backends import Backend, Server
+from stackctl.model.layout import site_file
+from stackctl.model.pages import CONTENT_TYPES, ErrorPages, Maintenance, PageFile
+from stackctl.model.routing import Answer, Redirect, Route, Site
+from stackctl.model.stack import Stack
+from stackctl.proxies.haproxy.layout import PAGES, SITES, backend_of
+from stackctl.proxies.haproxy.quoting import fmt, word
+from stackctl.proxies.haproxy.servers import server_lines
+from stackctl.proxies.haproxy.strip import strip_lines
+from stackctl.proxies.haproxy.units import milliseconds, size, time
+from stackctl.templates import render
+
+DENIED = frozenset({200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 421, 422, 425, 429, *range(500, 505)})
+"""The statuses for which HAProxy has an answer of its own, or a page in its place."""
+
+MAINTENANCE, CANARY = "maintenance", "canary"
+_RETRY_SECONDS = 300
+_GENERAL = "We will be back soon."
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A back end.
+
+    Attributes:
+        about: the requests that it is for.
+    """
+
+    name: str
+    lines: Sequence[str]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Backends:
+    """Renders the back ends of one site."""
+
+    stack: Stack
+    site: Site
+
+    def all(self) -> Iterator[Section]:
+        """Yield the back ends of the site."""
+        root = next((route for route in self.site.routes if route.is_root), None)
+        if root is None:
+            yield Section(backend_of(self.site.name), [*self._pages(), "http-request deny deny_status 404"])
+        for number, route in enumerate(self.site.routes, start=1):
+            name = backend_of(self.site.name, "" if route is root else number)
+            yield Section(name, list(self._lines(route)), f"{route.match}: {_shown(route)}")
+            if isinstance(route.action, Backend) and route.action.canary is not None:
+                lines = list(self._lines(route, (route.action.canary.server,)))
+                yield Section(canary_of(name), lines, f"{route.match}: the canary")
+        if self.site.maintenance is not None:
+            name = backend_of(self.site.name, MAINTENANCE)
+            yield Section(name, [*_maintenance(self.site, self.site.maintenance)])
+
+    def _lines(self, route: Route, only: Sequence[Server] = ()) -> Iterator[str]:
+        yield from self._pages()
+        if route.strip:
+            yield from strip_lines(self.site, route)
+        action = route.action
+        if isinstance(action, Redirect):
+            to = fmt(action.to.rstrip("/") if action.keep_path else action.to)
+            yield f"http-request redirect code {action.status} location {_format(to, action)}"
+        elif isinstance(action, Answer):
+            yield from self._answer(action)
+        else:
+            yield from self._passing(route, action, only or action.servers)
+
+    def _passing(self, route: Route, action: Backend, servers: Sequence[Server]) -> Iterator[str]:
+        tuning = route.tuning or self.site.tuning
+        if limit := size(tuning.body_size):
+            yield f"http-request deny deny_status 413 if {{ req.body_size gt {limit} }}"
+        yield f"timeout connect {time(tuning.connect_timeout)}"
+        wait = time(max(tuning.read_timeout, tuning.send_timeout, key=milliseconds))
+        yield f"timeout server {wait}"
+        yield f"timeout tunnel {wait}"
+        yield from server_lines(self.site, action, servers, self.stack.proxy.hosts)
+
+    def _answer(self, action: Answer) -> Iterator[str]:
+        if not action.text:
+            deny = action.status in DENIED
+            yield f"http-request {'deny deny_status' if deny else 'return status'} {action.status}"
+            return
+        yield (
+            f"http-request return status {action.status} content-type {word(action.content_type)}"
+            f" file {word(answer_file(self.site, action))}"
+        )
+
+    def _pages(self) -> Iterator[str]:
+        yield from page_lines(self.site.errors)
+
+
+def _format(to: str, action: Redirect) -> str:
+    return word(to) + ("%[pathq]" if action.keep_path else "")
+
+
+def _shown(route: Route) -> str:
+    return re.sub(r"[\x00-\x1f\x7f]", "?", str(route.action))[:1000]
+
+
+def canary_of(name: str) -> str:
+    """Return the back end of the canary of a back end."""
+    return f"{name}:{CANARY}" if ":" in name else f"{name}:0:{CANARY}"
+
+
+def answer_file(site: Site, action: Answer) -> str:
+    """Return the path of a fixed answer's text, from the folder of the sites."""
+    answers = list(dict.fromkeys(one.action for one in site.routes if isinstance(one.action, Answer)))
+    return f"{site_file(site.name)}.answer{answers.index(action) + 1}"
+
+
+def answer_files(site: Site) -> dict[str, bytes]:
+    """Return the texts of the fixed answers of a site: a line of a configuration cannot have line breaks."""
+    answers = (one.action for one in site.routes if isinstance(one.action, Answer) and one.action.text)
+    return {f"{SITES}/{answer_file(site, one)}": one.text.encode() for one in answers}
+
+
+def page_file(page: PageFile) -> str:
+    """Return the path of a page from the folder of the sites."""
+    return word(f"../{PAGES}/{page.path}")
+
+
+def page_lines(errors: ErrorPages) -> Iterator[str]:
+    """Yield which page is shown for which status."""
+    for status, page in errors.pages:
+        answer = f"status {status} content-type {word(page.content_type)} file {page_file(page)}"
+        if status in DENIED:
+            yield f"http-error {answer}"
+        if errors.intercept:
+            yield f"http-response return {answer} if {{ status {status} }}"
+
+
+def _maintenance(site: Site, maintenance: Maintenance) -> Iterator[str]:
+    until = maintenance.until
+    retry = str(_RETRY_SECONDS) if until is None else format_datetime(until, usegmt=True)
+    headers = f"hdr Retry-After {word(retry)} hdr Cache-Control no-store"
+    page = maintenance.page or (None if maintenance.message else site.errors.of(503))
+    if page is not None:
+        yield f"http-request return status 503 content-type {word(page.content_type)} file {page_file(page)} {headers}"
+        return
+    file = maintenance_file(site).rpartition("/")[2]
+    yield f"http-request return status 503 content-type {word(CONTENT_TYPES['html'])} file {word(file)} {headers}"
+
+
+def maintenance_file(site: Site) -> str:
+    """Return the path of the text that visitors get meanwhile."""
+    return f"{SITES}/{site_file(site.name)}.maintenance"
+
+
+def maintenance_files(site: Site) -> dict[str, bytes]:
+    """Return the text that visitors get meanwhile, where it is no page of the stack's."""
+    maintenance = site.maintenance
+    if maintenance is None or maintenance.page or (not maintenance.message and site.errors.of(503)):
+        return {}
+    message = html.escape(maintenance.message or _GENERAL)
+    text = render("haproxy/maintenance.html.j2", name=site.name, message=message)
+    return {maintenance_file(site): text.encode()}

@@ -1,0 +1,66 @@
+"""A real HAProxy with the rendered files of a stack."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stackctl.certs.dummy import make_dummy
+from stackctl.model.endpoints import Listener, PortBinding, Scheme
+from stackctl.model.routing import Site
+from stackctl.proxies.haproxy.proxy import Haproxy
+from stackctl.proxies.proxy import SiteTls
+from stackctl.proxies.sites import Rendering
+from tests.integration.real_nginx import Ports, free_ports, wait_for_line, write
+from tests.unit.build import stack, whole
+
+VERSIONS = {"3.0": (3, 0, 11), "3.2": (3, 2, 26)}
+
+
+@contextlib.contextmanager
+def serving(
+    folder: Path, sites: Sequence[Site], *, version: str = "3.2", custom: Mapping[str, bytes] | None = None
+) -> Iterator[Ports]:
+    """Serve sites; yield the ports of the proxy."""
+    ports = Ports(*free_ports(2))
+    write(folder, rendered(sites, ports, version=version, custom=custom))
+    with running(folder, version):
+        yield ports
+
+
+def rendered(
+    sites: Sequence[Site], ports: Ports, *, version: str = "3.2", custom: Mapping[str, bytes] | None = None
+) -> dict[str, bytes]:
+    """Return all files of a proxy that serves ``sites``, by their paths."""
+    made = stack(*sites)
+    listeners = (
+        Listener(Scheme.HTTP, ports.http, PortBinding(None, ports.http)),
+        Listener(Scheme.HTTPS, ports.https, PortBinding(None, ports.https)),
+    )
+    made = replace(made, proxy=replace(made.proxy, listeners=listeners, ipv6=False))
+    tls = {site.name: SiteTls("/etc/haproxy/chain.pem", "/etc/haproxy/key.pem", frozenset()) for site in sites}
+    files = whole(Rendering(Haproxy(), VERSIONS[version], custom or {}), made, tls)
+    chain, key = make_dummy(["a.example.com"], datetime.now(UTC))
+    live = {**files, Haproxy.layout.marker: Haproxy().marker("0123456789abcdef")}
+    return {"chain.pem": chain, "key.pem": key, **{f"live/{path}": content for path, content in live.items()}}
+
+
+@contextlib.contextmanager
+def running(folder: Path, version: str) -> Iterator[subprocess.Popen[str]]:
+    """Run HAProxy with the files below ``folder``."""
+    program, *arguments = Haproxy().start_command()
+    command = [
+        *["docker", "run", "--rm", "--init", "--network", "host", "--volume", f"{folder}:/etc/haproxy:ro"],
+        *["--tmpfs", "/run", "--entrypoint", program, f"stackctl/haproxy:{version}", "-W", *arguments],
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        try:
+            wait_for_line(process, "Loading success")
+            yield process
+        finally:
+            process.terminate()
+            process.communicate()
