@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -13,6 +13,7 @@ from stackctl.model.own_names import is_own_container
 from stackctl.observed.containers import Inspected
 from stackctl.observed.sockets import ListeningSocket
 from stackctl.proxies.health import ServerHealth
+from stackctl.wording import listed
 
 CONTAINER, HEALTH, NETWORK, PORT, OUTSIDE = "app-container", "app-health", "app-network", "app-port", "app-outside"
 TLS, PARKED, DEPLOY = "app-tls", "parked", "deploy"
@@ -53,6 +54,7 @@ class AppFacts:
         now: the time of the check.
         idle: why 'up' does not start the service; None if it does.
         asked: what the proxy knows of it, at each of its addresses; empty for a server that it does not ask.
+        instead: the servers that its clients get while it does not answer; empty unless it is a canary.
     """
 
     subject: str
@@ -64,6 +66,7 @@ class AppFacts:
     now: datetime
     idle: Idle | None = None
     asked: tuple[ServerHealth, ...] = ()
+    instead: tuple[Server, ...] = ()
 
     @property
     def start(self) -> str:
@@ -96,7 +99,11 @@ def pinned(site: str, service: str) -> Check:
 
 def judge_app(facts: AppFacts) -> list[Check]:
     """Return the checks of one app, in the order of a request's hops; of several containers, those of the worst."""
-    return [*_reached(facts), *judge_answers(facts.subject, facts.where, facts.asked)]
+    reached = _reached(facts)
+    if facts.instead and reached[0].verdict is Verdict.WRONG:
+        others = listed([str(server) for server in facts.instead])
+        reached[0] = replace(reached[0], text=f"{reached[0].text}; clients of this canary get {others} until then")
+    return [*reached, *judge_answers(facts.subject, facts.where, facts.asked)]
 
 
 def _reached(facts: AppFacts) -> list[Check]:

@@ -209,6 +209,7 @@ def test_a_canary_is_aborted_and_another_one_promoted_and_no_request_is_lost(sta
     name, before = stack.domain("tried"), stack.file.read_text()
     old = stack.containers()["tried"]
     begin = ("deploy", name, "--image", IMAGES[1], "--canary", "30%", "--cookie", "group=beta")
+    wait_until(lambda: stack.https(name, trust=False).status == 200, what="the app is warm")
     with load(stack.address, name) as seen:
         stack.ok(*begin)
         began = seen.total
@@ -244,3 +245,20 @@ def test_a_canary_that_never_gets_ready_is_taken_away_and_nobody_saw_it(stack: S
     assert seen.lost == []
     assert "the new container" in done.stderr
     assert (stack.file.read_text(), stack.containers()) == (before, there)
+
+
+def test_a_canary_whose_containers_end_leaves_its_clients_to_the_others(stack: Stack) -> None:
+    name = stack.domain("tried")
+    wait_until(lambda: stack.https(name, trust=False).status == 200, what="the app is warm")
+    app = stack.https(name, trust=False).json()["app"]
+    image = IMAGES[1] if app == "first" else IMAGES[0]
+    stack.ok("deploy", name, "--image", image, "--canary", "0%", "--cookie", "group=beta")
+    beta = {"Cookie": "group=beta"}
+    assert stack.https(name, headers=beta, trust=False).json()["app"] != app
+    docker("kill", stack.container("tried-canary"))
+    # A request that waits for the lost container, while nginx finds that the name has none, is answered with 502.
+    wait_until(lambda: stack.https(name, headers=beta, trust=False).status == 200, 10)
+    answers = [stack.https(name, headers=beta, trust=False) for _ in range(20)]
+    assert {(reply.status, reply.json()["app"]) for reply in answers} == {(200, app)}
+    assert "clients of this canary get tried:8000 until then" in stack.run("doctor", name).stdout
+    stack.ok("abort", "tried")

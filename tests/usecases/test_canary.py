@@ -491,6 +491,18 @@ def test_a_canary_that_fails_is_named_although_this_request_was_answered(on: Wor
     assert bad["todo"]
 
 
+def test_a_canary_without_a_container_leaves_its_clients_to_the_others(on: World) -> None:
+    group = on.live()[CONF].decode().partition("upstream app_one.example.com_one-canary_8000 {")[2].partition("}")[0]
+    assert "server one-canary:8000 resolve;\n    server one:8000 backup resolve;\n" in group
+    (run,) = runs(on, NEW)
+    on.fake.runs[run.container.id] = replace(run, container=replace(run.container, state="exited"))
+    assert on.doctor()["apps"]["app-container"] == "wrong"
+    rows = [row for section in data(on.diagnosis)["sections"] for row in section["checks"] if row["verdict"] == "wrong"]
+    assert [row["text"].rpartition("; ")[2] for row in rows if row["name"] == "app-container"] == [
+        "clients of this canary get one:8000 until then"
+    ]
+
+
 def test_without_a_share_only_the_cookie_leads_to_it(app: World) -> None:
     done(begin(app, percent=0, cookie="group=beta"))
     found = explained(app)

@@ -11,7 +11,7 @@ from stackctl.diagnose.apps import AppFacts, Idle
 from stackctl.engine.context import Context
 from stackctl.engine.probe.health import of_server, servers_health
 from stackctl.errors import EngineError
-from stackctl.model.backends import Server
+from stackctl.model.backends import Backend, Server
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import Project
 from stackctl.model.routing import Route, Site
@@ -35,7 +35,7 @@ def apps(
     networks = proxy_networks(context, stack.proxy, containers)
     answers = endpoints_answer(context, (server.endpoint for *_, server in wanted if server.service is None))
     health = servers_health(context, stack, containers)
-    return [
+    found = [
         app_facts(
             context,
             containers,
@@ -49,6 +49,16 @@ def apps(
         )
         for site, route, server in wanted
     ]
+    return [
+        replace(facts, instead=_instead(route, server)) for facts, (_, route, server) in zip(found, wanted, strict=True)
+    ]
+
+
+def _instead(route: Route, server: Server) -> tuple[Server, ...]:
+    """Return the other servers of a route whose canary ``server`` is."""
+    there = route.action
+    canary = there.canary if isinstance(there, Backend) else None
+    return there.servers if isinstance(there, Backend) and canary is not None and canary.server == server else ()
 
 
 def endpoints_answer(context: Context, endpoints: Iterable[Endpoint]) -> dict[Endpoint, bool]:

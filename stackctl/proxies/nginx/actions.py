@@ -66,11 +66,16 @@ def _passed(passing: Directive, chain: Blocks, http: Sequence[Directive], values
     return action if rest.startswith("unix:") else _shared(_to(action, host, http), http, values)
 
 
-def _to(action: Action, host: str, http: Sequence[Directive]) -> Action:
-    """Return an action that passes requests on, with the targets behind ``host``: an upstream group, or an address."""
+def _to(action: Action, host: str, http: Sequence[Directive], *, chosen: bool = False) -> Action:
+    """Return an action that passes requests on, with the targets behind ``host``: an upstream group, or an address.
+
+    ``chosen`` is whether a map chooses the group for a client.
+    """
     group = next((one for one in named(http, "upstream") if one.args == (host,)), None)
     if group is not None:
-        servers = [server for server in named(group.inner, "server") if "down" not in server.args]
+        # Without others, a canary's clients get the servers beside it: a backup is not theirs.
+        unused = {"down", "backup"} if chosen else {"down"}
+        servers = [server for server in named(group.inner, "server") if not unused.intersection(server.args)]
         targets = tuple(filter(None, (_target(server.args[0], HTTP_PORT) for server in servers)))
         return replace(action, targets=targets, group=Block(group.head, group.at))
     if "$" in host:
@@ -87,7 +92,10 @@ def _shared(action: Action, http: Sequence[Directive], values: Values) -> Action
     if action.chosen is None:
         return action
     try:
-        found = [(share, _to(replace(action, chosen=None), host, http)) for share, host in values.shares(action.chosen)]
+        found = [
+            (share, _to(replace(action, chosen=None), host, http, chosen=True))
+            for share, host in values.shares(action.chosen)
+        ]
     except Unknown:
         return action
     if len(found) == 1:

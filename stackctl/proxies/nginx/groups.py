@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackctl.errors import InputError
 from stackctl.model.backends import Backend, Canary, Server, Speaks
@@ -93,7 +93,9 @@ def _backends(site: Site) -> Iterator[tuple[Backend, bool]]:
 
 
 def _of_canary(backend: Backend, canary: Canary) -> Backend:
-    return Backend((canary.server,), health=backend.health)
+    """Return the servers of its clients: those of the others are asked only while none of its own answers."""
+    others = (replace(server, weight=1, backup=True) for server in backend.servers if not server.drained)
+    return Backend((canary.server, *others), health=backend.health)
 
 
 def _variable(site: Site, backend: Backend) -> str:
