@@ -52,6 +52,12 @@ class Certificate:
         share = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
         return self.not_after - now < share
 
+    def overdue(self, now: datetime) -> bool:
+        """Return whether half of the time has passed in which it can be renewed."""
+        lifetime = self.not_after - self.not_before
+        window = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
+        return self.not_after - now < window / 2
+
     def days_left(self, now: datetime) -> int:
         """Return the whole days until it expires; negative once it has expired."""
         return (self.not_after - now) // timedelta(days=1)

@@ -168,16 +168,18 @@ class Shelf:
     def covering(self, names: Sequence[str], *, partly: bool = False) -> Lineage | None:
         """Return the lineage that is valid, covers all of ``names`` and is valid longest.
 
-        With ``partly`` it is the one that covers most of them, and at least one. Certificates of a test CA do not
-        count: their site is better served over plain HTTP.
+        With ``partly`` it is the one that covers most of them, and at least one. A second certificate comes after
+        others, as not every client would have chosen it. Certificates of a test CA do not count: their site is better
+        served over plain HTTP.
         """
         labels = (label for name in (names if partly else names[:1]) for label in (name, f"*.{name.partition('.')[2]}"))
-        best: tuple[int, datetime, str] | None = None
+        best: tuple[int, bool, datetime, str] | None = None
         for one, certificate in (found for label in labels for found in self._by_name.get(label, ())):
             covered = sum(certificate.covers(name) for name in names)
             if partly or covered == len(names):
-                best = max(best or (0, certificate.not_after, ""), (covered, certificate.not_after, one.name))
-        return self.lineages[best[2]] if best else None
+                rank = (covered, not is_second(one.name), certificate.not_after, one.name)
+                best = max(best or rank, rank)
+        return self.lineages[best[3]] if best else None
 
     def covering_import(self, names: Sequence[str]) -> str | None:
         """Return the imported certificate that is valid, covers all of ``names`` and is valid longest."""

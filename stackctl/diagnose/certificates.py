@@ -9,7 +9,7 @@ from datetime import datetime
 from stackctl.certs.dummy import is_dummy
 from stackctl.certs.held import Held
 from stackctl.certs.issuer.pair import blocks, chain_fault, parsed
-from stackctl.certs.lineage import SHORT_LIFETIME, Certificate, Lineage, own_way_todo
+from stackctl.certs.lineage import Certificate, Lineage, own_way_todo
 from stackctl.certs.shelf import Source
 from stackctl.diagnose.check import Check, Verdict, ok, skipped, unknown, wrong
 from stackctl.diagnose.imported import ImportFacts, judge_end, judge_import
@@ -204,18 +204,11 @@ def _days(facts: CertificateFacts, certificate: Certificate) -> Check:
     if certificate.not_before > facts.now:
         text = f"it is not valid before {moment(certificate.not_before)}: this host's clock is behind"
         return wrong(DAYS, text, "set this host's clock", facts.subject)
-    if _overdue(certificate, facts.now):
+    if certificate.overdue(facts.now):
         text = f"{left} days left: its renewal is overdue"
         return wrong(DAYS, text, renew, facts.subject)
     due = ", renewal is due: certbot's loop renews it" if certificate.due(facts.now) else ""
     return ok(DAYS, f"{left} days left{due}", facts.subject)
-
-
-def _overdue(certificate: Certificate, now: datetime) -> bool:
-    """Whether half of its renewal window has passed."""
-    lifetime = certificate.not_after - certificate.not_before
-    window = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
-    return certificate.not_after - now < window / 2
 
 
 def _wire(facts: CertificateFacts, certificate: Certificate) -> Check:

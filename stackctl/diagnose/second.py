@@ -41,8 +41,8 @@ def judge_second(facts: SecondFacts) -> Check:
         why = "is not issued yet" if own is None else own.problem or "does not go beside the first one"
         return wrong(SECOND, f"its certificate with an {key} key {why}", todo, facts.subject)
     one, left = part.certificate, part.certificate.days_left(facts.now)
-    if one.due(facts.now) and left < 7:
-        text = f"its certificate with an {key} key ends on {day(one.not_after)}, and is not renewed"
+    if one.overdue(facts.now):
+        text = f"its certificate with an {key} key ends on {day(one.not_after)}: its renewal is overdue"
         return wrong(SECOND, text, f"run 'stackctl renew --force {facts.subject}'", facts.subject)
     if not facts.visible:
         text = (

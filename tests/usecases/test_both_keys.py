@@ -59,6 +59,16 @@ def test_the_second_is_issued_beside_the_first_and_served(both: World) -> None:
     assert data(status(both.host))["unused"] == []
 
 
+def test_another_site_gets_the_first_of_two_that_cover_its_name(both: World) -> None:
+    both.clock.now += timedelta(days=1)
+    done(both.up())
+    shelf = both.host.directory.shelf([ONE], both.clock())
+    assert shelf.lineages.keys() == {ONE, RSA}
+    best = shelf.covering([ONE])
+    assert best is not None
+    assert best.name == ONE, "although the second one is valid longer"
+
+
 def test_a_new_site_gets_both_after_one_check_of_its_names(both: World) -> None:
     done(both.up())
     result = done(both.add(TWO))
