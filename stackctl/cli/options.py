@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from stackctl.cli.completion import domains
 from stackctl.errors import InputError, StackctlError
 
 T = TypeVar("T")
@@ -48,6 +49,7 @@ def not_negative(number: float) -> float:
     return number
 
 
+Site = Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="A domain of the site.")]
 Directory = Annotated[
     Path,
     typer.Option(
@@ -100,6 +102,13 @@ Force = Annotated[
     ),
 ]
 Unattended = Annotated[bool, typer.Option("--unattended", help="For timers: back off after repeated failures.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+ReplaceFile = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+Email = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Contact address of the ACME account.")]
+PassphraseInput = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="File with the passphrase in its first line, or - for standard input."),
+]
 PassphraseFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="File with the passphrase of the archive in its first line.")
 ]

@@ -28,7 +28,8 @@ INSIDE = {
     "adopt": ("compose_layouts letsencrypt proposal", "mapping nginx_conf", REST, "nginx_proxy reading"),
     "certs.issuer": ("locks pair", "exports versions", "merge", REST, "program"),
     "cli": (
-        "completion console help interruption options terminal",
+        "completion console help interruption terminal",
+        "options",
         "deploying passphrase report table",
         "views",
         "show",

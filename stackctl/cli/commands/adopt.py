@@ -14,10 +14,12 @@ from stackctl.cli.options import (
     WAIT_SECONDS,
     Directory,
     DryRun,
+    Email,
     Output,
     OutputFormat,
     Verbose,
     Wait,
+    Yes,
     parsed,
 )
 from stackctl.errors import ExitCode
@@ -41,14 +43,14 @@ def adopt(
         Path | None,
         typer.Option(metavar="DIR", help=f"Directory to copy certbot's files from, such as {CERTBOT_CONF.mount}."),
     ] = None,
-    email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Contact address of the ACME account.")] = None,
+    email: Email = None,
     nginx_image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="Image of the proxy. [default: its current image]")
     ] = None,
     certbot_image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="Image of certbot. [default: its current image]")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     force: Force = False,
     no_compare: NoCompare = False,
     directory: Directory = HERE,

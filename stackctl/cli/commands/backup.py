@@ -16,6 +16,7 @@ from stackctl.cli.options import (
     Output,
     OutputFormat,
     PassphraseFile,
+    ReplaceFile,
     Verbose,
     Wait,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def backup(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Archive to write, or - for standard output.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    force: ReplaceFile = False,
     passphrase: Annotated[
         bool, typer.Option("--passphrase", help="Encrypt the archive with a passphrase; prompts for it.")
     ] = False,

@@ -17,6 +17,7 @@ from stackctl.cli.options import (
     OutputFormat,
     Verbose,
     Wait,
+    Yes,
 )
 from stackctl.errors import InputError
 from stackctl.model import values
@@ -38,7 +39,7 @@ def retire(
     lineage: Annotated[
         str, typer.Argument(metavar="NAME", autocompletion=lineages, help="Name of the certificate in certbot's tree.")
     ],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     dry_run: DryRun = False,
@@ -93,7 +94,7 @@ def remove(
     at_once: Annotated[
         bool, typer.Option("--now", help="Delete it before its sites have another one: a key that others have.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     dry_run: DryRun = False,

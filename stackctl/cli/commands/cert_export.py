@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stackctl.cli.completion import certificates
-from stackctl.cli.options import HERE, WAIT_SECONDS, Directory, Output, OutputFormat, Verbose, Wait
+from stackctl.cli.options import (
+    HERE,
+    WAIT_SECONDS,
+    Directory,
+    Output,
+    OutputFormat,
+    PassphraseInput,
+    ReplaceFile,
+    Verbose,
+    Wait,
+)
 from stackctl.cli.passphrase import Asking
 
 if TYPE_CHECKING:
@@ -33,11 +43,8 @@ def export(
     keep_fresh: Annotated[
         bool, typer.Option("--keep-fresh", help="Keep its files in a folder of the stack, also after each renewal.")
     ] = False,
-    passphrase_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="File with the passphrase in its first line, or - for standard input."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    passphrase_file: PassphraseInput = None,
+    force: ReplaceFile = False,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     verbose: Verbose = False,

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stackctl.cli.completion import domains
-from stackctl.cli.options import HERE, WAIT_SECONDS, Directory, DryRun, Output, OutputFormat, Verbose, Wait
+from stackctl.cli.options import (
+    HERE,
+    WAIT_SECONDS,
+    Directory,
+    DryRun,
+    Output,
+    OutputFormat,
+    PassphraseInput,
+    Verbose,
+    Wait,
+)
 from stackctl.cli.passphrase import Asking
 from stackctl.model import values
 
@@ -36,10 +46,7 @@ def import_(
     pkcs12: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A PKCS#12 file (.p12, .pfx) instead, which has all of them.")
     ] = None,
-    passphrase_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="File with the passphrase in its first line, or - for standard input."),
-    ] = None,
+    passphrase_file: PassphraseInput = None,
     site: Annotated[
         list[str] | None,
         typer.Option(metavar="DOMAIN", autocompletion=domains, help="A site that is served with it; repeatable."),

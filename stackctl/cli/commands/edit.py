@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from stackctl.cli.options import HERE, WAIT_SECONDS, Directory, NoIssue, OutputFormat, Verbose, Wait
+from stackctl.cli.options import HERE, WAIT_SECONDS, Directory, NoIssue, OutputFormat, Verbose, Wait, Yes
 from stackctl.errors import InputError, StackfileError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def edit(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     no_issue: NoIssue = False,
     directory: Directory = HERE,
     verbose: Verbose = False,

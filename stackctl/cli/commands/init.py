@@ -14,6 +14,7 @@ from stackctl.cli.options import (
     WAIT_SECONDS,
     Directory,
     DryRun,
+    Email,
     Force,
     Output,
     OutputFormat,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 def init(
     directory: Directory = HERE,
-    email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Contact address of the ACME account.")] = None,
+    email: Email = None,
     agree_tos: Annotated[bool, typer.Option("--agree-tos", help="Agree to the CA's terms of service.")] = False,
     ca: Annotated[
         str | None,

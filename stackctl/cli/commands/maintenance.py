@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackctl.cli.completion import domains
 from stackctl.cli.options import (
     HERE,
     WAIT_SECONDS,
@@ -15,6 +14,7 @@ from stackctl.cli.options import (
     DryRun,
     Output,
     OutputFormat,
+    Site,
     Verbose,
     Wait,
     parsed,
@@ -25,8 +25,6 @@ from stackctl.model import values
 if TYPE_CHECKING:
     from stackctl.engine.context import Context
     from stackctl.usecases.result import Result
-
-Site = Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="A domain of the site.")]
 
 
 def on(

@@ -17,6 +17,7 @@ from stackctl.cli.options import (
     OutputFormat,
     Verbose,
     Wait,
+    Yes,
 )
 from stackctl.errors import InputError
 
@@ -38,7 +39,7 @@ def remove_app(
     delete_cert: Annotated[
         bool, typer.Option("--delete-cert", help="Delete its certificate and key too; asks for confirmation.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,
     dry_run: DryRun = False,

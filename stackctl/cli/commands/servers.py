@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackctl.cli.completion import domains
 from stackctl.cli.options import (
     HERE,
     WAIT_SECONDS,
@@ -15,6 +14,7 @@ from stackctl.cli.options import (
     DryRun,
     Output,
     OutputFormat,
+    Site,
     Verbose,
     Wait,
 )
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from stackctl.stackfile.upstreams import ServerChange
     from stackctl.usecases.result import Result
 
-Site = Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="A domain of the site.")]
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="HOST:PORT of a server in 'upstreams'.")]
 
 

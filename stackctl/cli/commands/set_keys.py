@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackctl.cli.completion import domains
 from stackctl.cli.options import (
     HERE,
     WAIT_SECONDS,
@@ -16,6 +15,7 @@ from stackctl.cli.options import (
     NoIssue,
     Output,
     OutputFormat,
+    Site,
     Verbose,
     Wait,
 )
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from stackctl.engine.context import Context
     from stackctl.stackfile.settings import Change
     from stackctl.usecases.result import Result
-
-Site = Annotated[str, typer.Argument(metavar="DOMAIN", autocompletion=domains, help="A domain of the site.")]
 
 
 def set_keys(
