@@ -140,6 +140,11 @@ class Stack:
                 found.setdefault(one.service, set()).add(one.endpoint.host)
         return found
 
+    @property
+    def answers_nobody(self) -> bool:
+        """Whether TLS connections without the name of a site are accepted: a load balancer asks for health by them."""
+        return self.proxy.https is not None and self.behind is not None and self.behind.health is not None
+
     def stream(self, name: str) -> Stream | None:
         """Return the stream called ``name``."""
         return next((stream for stream in self.streams if stream.name == name), None)

@@ -10,9 +10,10 @@ from stackctl.certs.held import Held, held
 from stackctl.certs.hook import deploy_hook
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource
-from stackctl.model.layout import SCHEMA
+from stackctl.model.layout import MARKER_HOST, SCHEMA
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
+from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import DeleteCertificate, second_scope
 from stackctl.plan.contact import contact_operations
@@ -160,6 +161,9 @@ class _Planner:
         yield from self.imports
         if not self.intent.write_last:
             yield from self._write()
+        if self.stack.answers_nobody and MARKER_HOST not in self.observed.shelf.stored_copies:
+            nobody = Domain(MARKER_HOST)
+            yield MakeDummy(site=nobody, names=(nobody,), cause="the load balancer asks for health over HTTPS too")
         for site in self.staged if self.secure else ():
             if not fits(site, self._held(site)):
                 yield MakeDummy(site=site.name, names=site.domains, cause="no certificate yet", scope=site.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import socket
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -184,6 +185,8 @@ def rendered(
     chain, key = make_dummy(["a.example.com"], datetime.now(UTC))
     files |= {"chain.pem": chain, "key.pem": key, "snippets/generation.conf": b""}
     main = files["nginx.conf"].decode().rstrip().removesuffix("}")
+    main = re.sub(r"/var/lib/stackctl/pairs/stored/\S+/fullchain", "/etc/nginx/chain", main)
+    main = re.sub(r"/var/lib/stackctl/pairs/stored/\S+/privkey", "/etc/nginx/key", main)
     main = main.replace("access_log /dev/stdout main buffer=4k flush=1s;", "access_log off;")
     files["nginx.conf"] = (main + "".join(echo.format(port=port) for port in echoes) + "}\n").encode()
     return files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -80,6 +81,14 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
 def redirecting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """One that redirects plain HTTP."""
     behind = Behind(NETWORKS, terminated=True, redirect=True, health=HEALTH)
+    with nginx(tmp_path_factory.mktemp("behind") / "nginx", behind) as ports:
+        yield ports
+
+
+@pytest.fixture(scope="module")
+def passed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+    """One that terminates TLS itself."""
+    behind = Behind(NETWORKS, health=HEALTH)
     with nginx(tmp_path_factory.mktemp("behind") / "nginx", behind) as ports:
         yield ports
 
@@ -235,6 +244,25 @@ def raw(ports: Ports, sent: bytes, source: str = STRANGER, to: str = "127.0.0.1"
 def test_health_is_answered_for_any_host_or_none(believing: Ports, redirecting: Ports, sent: bytes) -> None:
     for ports in (believing, redirecting):
         assert raw(ports, sent) == (b"HTTP/1.1 200 OK", b"ok\n")
+
+
+@pytest.mark.parametrize("name", ["", HOST, "nobody.example.net"])
+@pytest.mark.parametrize("host", ["10.0.0.7", HOST, "nobody.example.net", ""])
+def test_health_is_answered_over_https_too(passed_on: Ports, name: str, host: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    lines = [
+        f"GET /healthz HTTP/1.{1 if host else 0}",
+        *([f"Host: {host}"] if host else []),
+        "Connection: close",
+        "",
+        "",
+    ]
+    plain = socket.create_connection(("127.0.0.1", passed_on.https), 10)
+    with context.wrap_socket(plain, server_hostname=name or None) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 200 OK")
 
 
 def test_visitors_of_plain_http_are_redirected_once(redirecting: Ports) -> None:

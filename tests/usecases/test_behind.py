@@ -92,6 +92,20 @@ def test_init_trusts_nobody_by_itself(front: Front | None, trusted: list[str], w
     }
 
 
+def test_over_https_a_balancer_sees_a_certificate_of_nobody(two: World) -> None:
+    put(two, "  behind: {trusted: [10.0.0.0/16], health: /healthz}\n")
+    done(two.up())
+    main = two.live()["nginx.conf"].decode()
+    assert "pairs/stored/stackctl.invalid/fullchain.pem;" in main
+    assert "ssl_reject_handshake" not in main
+    assert not two.up().plan
+    done(two.remove("two.example.com"))
+    assert not two.up().plan
+    two.edit(", health: /healthz", "")
+    done(two.up())
+    assert "ssl_reject_handshake on;" in two.live()["nginx.conf"].decode()
+
+
 def file_of(world: World) -> bool:
     return (world.root / "nginx" / "draining").exists()
 

@@ -13,6 +13,7 @@ from stackctl.engine.waiting import wait_for
 from stackctl.errors import NotServed, StackctlError
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.fields import Request
+from stackctl.model.layout import MARKER_HOST
 from stackctl.model.stack import Stack, TlsPolicy
 from stackctl.model.values import Domain
 from stackctl.plan.operations import VerifySite
@@ -136,7 +137,12 @@ def name_is_refused(context: Context, stack: Stack, name: Domain) -> None:
         NotServed: it is still answered.
     """
     https = stack.proxy.for_visitors.at
-    if wait_for(lambda: True if context.wire.served(https, [name])[name] is None else None, SITE_SECONDS) is None:
+
+    def look() -> bool | None:
+        shown = context.wire.served(https, [name])[name]
+        return True if shown is None or shown.names == (MARKER_HOST,) else None
+
+    if wait_for(look, SITE_SECONDS) is None:
         raise NotServed(f"{name} is still served on {https}", hint="run 'stackctl up'")
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from stackctl.certs.copied import stored_pair
 from stackctl.errors import StackfileError
 from stackctl.model.edge import Behind
-from stackctl.model.layout import CHALLENGES
+from stackctl.model.layout import CHALLENGES, MARKER_HOST
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.capabilities import Capabilities
@@ -73,6 +74,7 @@ def front(stack: Stack, site: Site | None = None) -> dict[str, object]:
         "behind": behind is not None,
         "terminated": stack.proxy.https is None,
         "health": _health_lines(behind),
+        "nobody": stored_pair(MARKER_HOST) if stack.answers_nobody else None,
         "to_https": _TO_HTTPS if redirects else (),
         "loop": _LOOP,
     }
