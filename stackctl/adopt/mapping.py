@@ -93,7 +93,7 @@ HEADERS = {
     "host": {"$host", "$http_host", _REQUESTED},
     "x-real-ip": {"$remote_addr"},
     "x-forwarded-for": {"$remote_addr", "$proxy_add_x_forwarded_for"},
-    "x-forwarded-proto": {"$scheme"},
+    "x-forwarded-proto": {"$scheme", "$edge_scheme"},
     "x-forwarded-host": {"$host", "$http_host", _REQUESTED},
     "x-forwarded-port": {"$server_port", "$edge_port"},
     "x-forwarded-prefix": {"$edge_prefix"},
