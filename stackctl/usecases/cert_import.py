@@ -204,7 +204,7 @@ def _notes(  # noqa: PLR0913  (the certificate, and what is known of it)
     if trust in WORDS:
         yield WORDS[trust]
     if trust in {Trust.UNKNOWN_CA, None} and pair.issuer is not None:
-        yield f"if its issuer {pair.issuer} is an intermediate CA and no root, pass that one with --chain FILE"
+        yield f"if its issuer {pair.issuer} is an intermediate CA and no root, import that one too, as its chain"
     if trust is Trust.CLOUDFLARE:
         for site in users:
             yield proxied_note(context, site)

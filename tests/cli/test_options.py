@@ -16,7 +16,7 @@ from tests.unit.modules import Module
 from tests.unit.test_layers import MODULES, in_any
 
 OPTIONS = {name for command in commands().values() for name in command.options if name.startswith("--")}
-_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 
 ARGUMENTS_OF_OTHERS = ("certs", "adapters.docker", "adapters.fakes")
 """They write and read the arguments of certbot, docker and Compose, some of which are called like ours."""

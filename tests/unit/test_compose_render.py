@@ -84,7 +84,7 @@ def test_the_loops_of_both_services_survive_composes_variables() -> None:
 def test_the_proxy_reloads_every_six_hours_and_only_what_passes() -> None:
     script = data(PROXY)["nginx"]["entrypoint"][2]
     assert "RELOAD_SECONDS:-21600" in script
-    assert 'if accepts "$$etc"; then use' in script
+    assert 'if accepts "$$chosen"; then load "$$chosen"; elif sift; then load "$$left"; else return 1; fi' in script
 
 
 def test_certbot_has_a_loop_and_takes_arguments() -> None:

@@ -130,7 +130,7 @@ def test_a_site_is_served_with_what_is_imported(site: World, files: Files) -> No
 def test_one_without_an_intermediate_and_the_place_of_it_says_what_to_pass(site: World, files: Files) -> None:
     files.have(CA.leaf(ONE, url=None))
     alone = done(bring(site, files, ONE))
-    note = "if its issuer CN=Test Intermediate is an intermediate CA and no root, pass that one with --chain FILE"
+    note = "if its issuer CN=Test Intermediate is an intermediate CA and no root, import that one too, as its chain"
     assert note in alone.notes
     imported(site, files, ONE)
     assert note not in done(bring(site, files, ONE)).notes
