@@ -55,6 +55,7 @@ def _throughput(report: Report, options: lab.Options) -> None:
     report.note("Throughput with two rates, a limit of connections, a preset and seven headers, against none, in turn.")
     subjects = {"without limits": Tuning(), "with limits and headers": _LIMITED}
     rates: dict[str, list[float]] = {subject: [] for subject in subjects}
+    costs: dict[str, list[float]] = {subject: [] for subject in subjects}
     with ExitStack() as stack:
         servers = [
             stack.enter_context(proxies.nginx(28460 + number, subject, proxies.rendered((_site(tuning),))))
@@ -64,13 +65,17 @@ def _throughput(report: Report, options: lab.Options) -> None:
             wait_ready(server)
         for number in range(rounds):
             for server in servers:
+                before = proxies.processor_time(server)
                 load = under_load(server, seconds)
+                costs[server.subject].append((proxies.processor_time(server) - before) * 1e6 / load.requests)
                 if load.lost:
                     raise lab.BenchError(f"{server.subject} lost {load.lost} requests: {load.details}")
                 rates[server.subject].append(load.rate)
                 options.say(f"edge, round {number + 1}: {server.subject} {load.rate:,.0f}/s")
     without, limited = (report.add("throughput", subject, "requests/s", values) for subject, values in rates.items())
     report.at_least(limited, LEAST, without)
+    for subject, values in costs.items():
+        report.add("nginx's processor time for a request", subject, "µs", values)
 
 
 def _site(tuning: Tuning) -> Site:

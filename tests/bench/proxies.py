@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -159,6 +160,15 @@ def rendered(sites: Sequence[Site], streams: Sequence[Stream] = (), http3: Http3
 def _printed_by_nginx() -> str:
     *command, script = Nginx().version_command()
     return lab.run("docker", "run", "--rm", lab.NGINX, *command, f"exec 2>&1; {script}")
+
+
+def processor_time(server: Server) -> float:
+    """Return the processor time that all processes of a server have used, in seconds."""
+    rows = lab.docker("top", f"{lab.PREFIX}nginx-{server.port}", "-o", "pid").split()[1:]
+    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in rows)
+    return sum(int(user) + int(system) for *_, user, system in (one[11:13] for one in fields)) / os.sysconf(
+        "SC_CLK_TCK"
+    )
 
 
 def _folder(name: str) -> Path:

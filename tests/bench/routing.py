@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import cycle, islice
-from pathlib import Path
 
 from stackctl.model.backends import Backend, Server
 from stackctl.model.endpoints import Endpoint
@@ -144,7 +142,7 @@ def _throughput(report: Report, options: lab.Options) -> None:
             wait_ready(server)
         for number in range(rounds):
             for server in servers:
-                before = _used(server)
+                before = proxies.processor_time(server)
                 load = under_load(server, seconds, path=DEEP)
                 # A few may time out if the machine is busy; more would make the rate meaningless.
                 if not load.requests or load.lost > load.requests / 1000:
@@ -152,7 +150,7 @@ def _throughput(report: Report, options: lab.Options) -> None:
                         f"{server.subject} lost {load.lost} of {load.requests} requests: {load.details}"
                     )
                 rates[server.subject].append(load.rate)
-                costs[server.subject].append((_used(server) - before) * 1e6 / load.requests)
+                costs[server.subject].append((proxies.processor_time(server) - before) * 1e6 / load.requests)
                 options.say(f"routing, round {number + 1}: {server.subject} {load.rate:,.0f}/s")
     found = {what: report.add(f"throughput, {what}", what, "requests/s", values) for what, values in rates.items()}
     for what, values in costs.items():
@@ -179,12 +177,3 @@ def _sets() -> dict[str, dict[str, bytes]]:
         MANY: proxies.rendered(sites),
         BEHIND: proxies.rendered(sites, [passed]),
     }
-
-
-def _used(server: proxies.Server) -> float:
-    """Return the processor time that all processes of a server have used, in seconds."""
-    rows = lab.docker("top", f"{lab.PREFIX}nginx-{server.port}", "-o", "pid").split()[1:]
-    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in rows)
-    return sum(int(user) + int(system) for *_, user, system in (one[11:13] for one in fields)) / os.sysconf(
-        "SC_CLK_TCK"
-    )

@@ -16,6 +16,7 @@ from stackctl.errors import EngineError, InputError
 from stackctl.model.backends import Backend, Canary, Server, ServerTls
 from stackctl.model.balancing import Balance, Sticky
 from stackctl.model.endpoints import Endpoint, PortBinding
+from stackctl.model.headers import Headers, Hsts, Preset
 from stackctl.model.layout import MARKER_HOST, MARKER_PATH
 from stackctl.model.matching import Match
 from stackctl.model.routing import Route, everything_to
@@ -23,6 +24,7 @@ from stackctl.model.stack import TlsPolicy
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.nginx.capabilities import Capabilities
+from stackctl.proxies.nginx.headers import shared_header_maps
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.nginx.shared import shared_files
 from stackctl.proxies.nginx.site import site_files
@@ -519,3 +521,10 @@ def test_the_zone_has_room_for_every_server() -> None:
     many = tuple(Server(Endpoint(f"10.0.0.{number}", 80)) for number in range(1, 65))
     made = stack(replace(site(A), routes=(Route(Match(), Backend(many)),)))
     assert "zone apps 512k;" in shared_files(made, NEW, custom=None)["nginx.conf"].decode()
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_names_of_variables_fit_into_the_table_that_nginx_has_without_any_of_a_site(preset: Preset) -> None:
+    hsts = Hsts(315_360_000, subdomains=True, preload=True)
+    found = shared_header_maps([site(tuning=Tuning(headers=Headers(preset, hsts)))])
+    assert [one.name for one in found if len(one.name.removeprefix("$")) > 46] == []

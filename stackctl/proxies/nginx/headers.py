@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from stackctl.model.headers import PRESETS, Changes, Headers, Hsts
+from stackctl.model.headers import PRESETS, Changes, Headers, Hsts, Preset
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.tuning import Tuning
@@ -54,7 +54,7 @@ class HeaderLines:
         headers = tuning.headers
         for name, value in headers.defaults.items():
             if name.lower() not in users:
-                shown = _default_variable(name, value) if by_app else literal(value)
+                shown = _default_variable(headers.preset, name) if by_app and headers.preset else literal(value)
                 lines.append(f"add_header {name} {shown} always;")
         if headers.hsts is not None and _HSTS.lower() not in users:
             lines.append(f"add_header {_HSTS} {_hsts_variable(headers.hsts)} always;")
@@ -99,9 +99,9 @@ def header_variables(headers: Headers) -> int:
 # What all sites share
 
 
-def _default_variable(name: str, value: str) -> str:
-    words = f"{name}_{value}".lower()
-    return "$edge_" + "_".join(filter(None, "".join(char if char.isalnum() else " " for char in words).split()))
+def _default_variable(preset: Preset, name: str) -> str:
+    """Return the variable with a header of a preset; nginx's table has room for names of 46 characters."""
+    return f"$edge_{preset}_{name.lower().replace('-', '_')}"
 
 
 def _hsts_variable(hsts: Hsts) -> str:
@@ -111,9 +111,10 @@ def _hsts_variable(hsts: Hsts) -> str:
 def shared_header_maps(sites: Iterable[Site]) -> Iterator[Map]:
     """Yield the maps of the ``http`` block: a preset's headers where the app sends none, and HSTS over HTTPS."""
     found = {headers for site in sites for headers in _every(site) if headers != Headers()}
-    for name, value in sorted({pair for one in found if one.preset for pair in PRESETS[one.preset].items()}):
-        sent = f"$upstream_http_{name.lower().replace('-', '_')}"
-        yield Map(sent, _default_variable(name, value), (('""', literal(value)),))
+    for preset in sorted({one.preset for one in found if one.preset}):
+        for name, value in PRESETS[preset].items():
+            sent = f"$upstream_http_{name.lower().replace('-', '_')}"
+            yield Map(sent, _default_variable(preset, name), (('""', literal(value)),))
     for hsts in sorted({one.hsts for one in found if one.hsts is not None}, key=_hsts_variable):
         yield Map(SCHEME, _hsts_variable(hsts), (("https", literal(str(hsts))),))
 
