@@ -59,6 +59,18 @@ def in_plain_words(text: str) -> str:
     return f"the CA at {host}:{port} cannot be reached: {reason}"
 
 
+def hint_about_ca(words: str) -> str | None:
+    """Return what to do where ``words`` of certbot's say that the CA cannot be reached, or None."""
+    found = _POOL.search(words)
+    if found is None:
+        return None
+    if _VERIFY.search(found[3]):
+        return _HINTS["tls"]
+    return (
+        "check 'ca' in x-stackctl, and the network and the DNS of the certbot container: 'stackctl doctor' asks the CA"
+    )
+
+
 def hint_for(problem: str | None, *, dns: bool = False) -> str | None:
     """Return the hint for the problem type ``problem``, a URN or its last part; ``dns`` is for names by DNS-01."""
     if problem is None:

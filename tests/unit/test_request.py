@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackctl.certs.problems import hint_for, in_plain_words
+from stackctl.certs.problems import hint_about_ca, hint_for, in_plain_words
 from stackctl.certs.request import CertificateRequest, certonly
 from stackctl.model.acme import Acme, KeyType
 from stackctl.model.values import Domain
@@ -144,3 +144,9 @@ _UNTRUSTED = (
 )
 def test_a_ca_that_cannot_be_reached_is_told_without_the_names_of_classes(said: str, told: str) -> None:
     assert in_plain_words(said) == told
+    assert (hint_about_ca(said) is None) is (said == told)
+
+
+def test_what_to_do_about_a_ca_is_told_by_what_is_wrong() -> None:
+    assert "'ca-bundle'" in str(hint_about_ca(_pool(f"SSLError('{_UNTRUSTED}')")))
+    assert "check 'ca' in x-stackctl" in str(hint_about_ca(_pool(f"{_NEW}[Errno 111] Connection refused')")))

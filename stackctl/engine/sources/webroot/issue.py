@@ -12,7 +12,7 @@ import psutil
 from stackctl.adapters.disk.certbot_tree import CertbotTree
 from stackctl.certs.issuer import program, single
 from stackctl.certs.ledger import KEPT, Entry
-from stackctl.certs.problems import hint_for, in_plain_words
+from stackctl.certs.problems import hint_about_ca, hint_for, in_plain_words
 from stackctl.certs.request import CertificateRequest, certonly
 from stackctl.engine.context import Context
 from stackctl.engine.sources.webroot.progress import Progress
@@ -191,11 +191,12 @@ class _Outcome:
             self.refused.add(lineage)
         why = problem.rpartition(":")[2] if problem else None
         name = site_of_file(lineage)
+        unreachable = hint_about_ca(detail)
         detail = in_plain_words(detail.removeprefix(f"{lineage}: "))
         message = f"{name}{detail.removeprefix(lineage)}" if detail.startswith(lineage) else f"{name}: {detail}"
         self.failures[lineage] = IssueFailed(
             f"{message} ({why})" if why else message,
-            hint=hint or hint_for(problem, dns=lineage in self._by_dns),
+            hint=hint or hint_for(problem, dns=lineage in self._by_dns) or unreachable,
             lineage=lineage,
             why=why or "-",
             detail=detail,
