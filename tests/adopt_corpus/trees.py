@@ -180,7 +180,7 @@ def start(stack: Stack, source: Path) -> Tree:
         stack.compose("create")
         docker("cp", f"{root / 'data/certbot/conf'}/.", f"{stack.container(service)}:{path}")
         shutil.rmtree(root / "data")
-    stack.compose("up", "--detach")
+    stack.compose("up", "--detach", "--build")
     return Tree(stack, facts)
 
 

@@ -25,6 +25,9 @@ ONE_STACK = ("alone", "init", "apps", "edits", "rollback", "backup")
 ALONE = "tests/engines/address_pools.py"
 """Run alone on each engine, as it affects whatever starts meanwhile."""
 
+DIGESTS = "tests/engines/digests.py"
+"""What differs between versions of Compose; run on each."""
+
 WITHOUT_RIGHTS = "tests/engines/low_ports.py"
 """Run on rootless engines only."""
 
@@ -68,7 +71,7 @@ def on_machine(made: Machine, tests: Sequence[str]) -> Row:
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    alone = [ALONE, WITHOUT_RIGHTS] if kind.rootless else [ALONE]
+    alone = [DIGESTS, ALONE, *([WITHOUT_RIGHTS] if kind.rootless else [])]
     codes = [
         made.run([*pytest, "--numprocesses", "1" if kind.rootless else "2", "--dist", "loadfile", *tests], log),
         made.run([*pytest, *alone], log),

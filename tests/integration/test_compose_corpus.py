@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,14 @@ class Resolved(Compose):
         super().__init__(files)
         self._printed: dict[tuple[str, ...], str] = {}
 
-    def _config(self, stackfile: str, *options: str, profiles: bool = False) -> str:
+    def _config(self, stackfile: str, *options: str, profiles: bool = False, last: Sequence[str] = ()) -> str:
         if "--hash" in options:
             services = self.model(stackfile)["services"]
             digests = {name: hashlib.sha256(json.dumps(body).encode()).hexdigest() for name, body in services.items()}
             return "\n".join(f"{name} {digest}" for name, digest in digests.items())
         key = (stackfile, *options, str(profiles))
         if key not in self._printed:
-            self._printed[key] = super()._config(stackfile, *options, profiles=profiles)
+            self._printed[key] = super()._config(stackfile, *options, profiles=profiles, last=last)
         return self._printed[key]
 
     def model(self, text: str) -> dict[str, Any]:

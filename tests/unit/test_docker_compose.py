@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.unit.recorded import compose_output
 
 
 def resolved(name: str, monkeypatch: pytest.MonkeyPatch) -> Project:
-    def answer(_self: Compose, stackfile: str, *options: str) -> str:
+    def answer(_self: Compose, stackfile: str, *options: str, **_: object) -> str:
         assert stackfile == "the text"
         return compose_output(name, {"--format": "json", "--hash": "hashes"}[options[0]])
 
@@ -34,6 +35,33 @@ def resolved(name: str, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def digest(name: str, service: str) -> str:
     return dict(line.split() for line in compose_output(name, "hashes").splitlines())[service]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        ("services: {app: {env_file: app.env}}", True),
+        ("include: [other.yml]", True),
+        ("services: {app: {extends: {file: other.yml, service: app}}}", True),
+        ("services: {app: {environment: {A: b}}}", False),
+    ],
+)
+def test_a_digest_is_of_the_environment_that_files_contain(
+    text: str, is_read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """'config --hash' of Compose 2 does not read them, though 'up' does."""
+    model = {"name": "p", "services": {"app": {"environment": {"A": "b$$c", "B": None}}, "other": {}}}
+    documents: list[str] = []
+
+    def answer(_self: Compose, _text: str, *options: str, last: Sequence[str] = (), **_: object) -> str:
+        documents.extend(Path(file).read_text() for file in last)
+        return json.dumps(model) if "json" in options else "app 1\nother 2\n"
+
+    monkeypatch.setattr(Compose, "_config", answer)
+    project = Compose(locate(Path("/srv/nowhere"), {})).resolve(text)
+    assert project.services["app"].config_hash == "1"
+    wanted = 'services:\n  "app": {env_file: !reset null, environment: {"A": "b$$c", "B": null}}\n'
+    assert documents == [wanted] * is_read
 
 
 def test_short_forms(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +148,7 @@ def test_an_override_variables_and_profiles(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_service_whose_hash_is_not_printed_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     printed = {"--format": compose_output("short", "json"), "--hash": "web 1234\n\n"}
-    monkeypatch.setattr(Compose, "_config", lambda _self, _text, *options: printed[options[0]])
+    monkeypatch.setattr(Compose, "_config", lambda _self, _text, *options, **_: printed[options[0]])
     services = Compose(locate(Path("/srv/nowhere"), {})).resolve("").services
     assert {name: service.config_hash for name, service in services.items()} == {"nginx": "", "web": "1234", "db": ""}
 
@@ -283,7 +311,7 @@ def test_the_proxys_test_has_every_mount_and_host_of_its_service(monkeypatch: py
         "secrets": {"ca": {"file": "/srv/ca.pem"}, "key": {"file": "/srv/key"}, "inline": {"environment": "X"}},
         "configs": {"map": {"file": "/srv/own.map"}},
     }
-    monkeypatch.setattr(Compose, "_config", lambda _self, _text, *options: json.dumps(model) * ("json" in options))
+    monkeypatch.setattr(Compose, "_config", lambda _self, _text, *options, **_: json.dumps(model) * ("json" in options))
     nginx = Compose(locate(Path("/srv/nowhere"), {})).resolve("").services["nginx"]
     assert nginx.extra_hosts == (("host.docker.internal", "host-gateway"), ("six", "::1"))
     assert nginx.user == "101:101"

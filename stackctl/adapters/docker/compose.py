@@ -8,10 +8,12 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from stackctl.adapters.docker.binary import find_compose
@@ -44,8 +46,8 @@ class Compose:
         env_files = [part for path in files.env_files for part in ("--env-file", str(path))]
         return ["--project-directory", str(files.project), *env_files]
 
-    def _argv(self, main: str, *arguments: str) -> list[str]:
-        files = [part for name in (main, *map(str, self._files.others)) for part in ("-f", name)]
+    def _argv(self, main: str, *arguments: str, last: Sequence[str] = ()) -> list[str]:
+        files = [part for name in (main, *map(str, self._files.others), *last) for part in ("-f", name)]
         return [*self._program, *self._options, *files, *arguments]
 
     def version(self) -> str:
@@ -60,7 +62,7 @@ class Compose:
         """
         whole = f"{stackfile}\n---\n{_as_document({_TEXTS: list(texts)})}" if texts else stackfile
         resolved: dict[str, Any] = json.loads(self._config(whole, "--format", "json"))
-        digests = self._hashes(stackfile)
+        digests = self._hashes(stackfile, resolved)
         services = {
             name: resolved_service(name, body, digests.get(name, ""), resolved)
             for name, body in resolved.get("services", {}).items()
@@ -78,31 +80,52 @@ class Compose:
         """Return ``project`` with the digests that Compose labels services with that use ``containers``.
 
         When it starts a service, Compose first replaces each reference to another service by the id of its
-        container. ``config`` does not, so the ids are written into a further document of the input.
+        container. ``config`` does not, so the ids are written into a further document of the input, with the
+        dependencies that the references imply: those count in digests of Compose 2.26.
         """
         using = {service.name: _with_ids(service, containers) for service in project.services.values() if service.uses}
         if not using:
             return project
+        resolved = json.loads(self._config(stackfile, "--format", "json"))
         ids = {one: "" for keys in using.values() for one in keys.get("volumes_from", ())}
         # Compose refuses volumes of a service that does not exist: each id is one.
         lines = [f"  {json.dumps(one)}: {{image: none}}" for one in ids if one not in project.services]
         for name, keys in using.items():
             lines.append(f"  {json.dumps(name)}:")
             lines += [f"    {key}: {'!override ' * isinstance(at, list)}{json.dumps(at)}" for key, at in keys.items()]
-        hashes = self._hashes("\n".join([stackfile, "---", "services:", *lines, ""]))
+            if needed := resolved["services"].get(name, {}).get("depends_on"):
+                lines.append(f"    depends_on: {json.dumps(needed)}")
+        hashes = self._hashes("\n".join([stackfile, "---", "services:", *lines, ""]), resolved)
         services = {
             name: replace(service, config_hash=hashes.get(name, service.config_hash)) if name in using else service
             for name, service in project.services.items()
         }
         return replace(project, services=services)
 
-    def _hashes(self, text: str) -> dict[str, str]:
-        printed = self._config(text, "--hash", "*")
+    def _hashes(self, text: str, resolved: Mapping[str, Any]) -> dict[str, str]:
+        """Return the digest of each service, by which Compose labels its containers; ``resolved`` is what it printed.
+
+        ``config --hash`` of Compose 2 does not read the files of ``env_file``, as ``up`` does: so the environment is
+        written in their place. That is the last file, as an override may name some too.
+        """
+        document = _with_environment(resolved) if self._reads_files(text) else None
+        with ExitStack() as exits:
+            last: tuple[str, ...] = ()
+            if document is not None:
+                file = exits.enter_context(NamedTemporaryFile("w", encoding="utf-8", suffix=".yml"))
+                file.write(document)
+                file.flush()
+                last = (file.name,)
+            printed = self._config(text, "--hash", "*", last=last)
         return dict(line.split() for line in printed.splitlines() if line.strip())
 
-    def _config(self, stackfile: str, *options: str, profiles: bool = False) -> str:
+    def _reads_files(self, text: str) -> bool:
+        """Whether a service may have its environment from files; what other files say is not known here."""
+        return bool(self._files.others) or _READS.search(text) is not None
+
+    def _config(self, stackfile: str, *options: str, profiles: bool = False, last: Sequence[str] = ()) -> str:
         every = ("--profile", "*") if profiles else ()
-        done = run(self._argv("-", *every, "config", *options), stackfile, self._files.directory)
+        done = run(self._argv("-", *every, "config", *options, last=last), stackfile, self._files.directory)
         if done.code:
             raise StackfileError(
                 f"Compose rejects the file: {_last_error(done.stderr)}",
@@ -189,11 +212,23 @@ def _first(containers: Deployment, service: str) -> str | None:
     return own[0].id if own else None
 
 
-def _as_document(content: dict[str, Any]) -> str:
+def _as_document(content: object) -> str:
     """Return a YAML document; JSON is one, with characters beyond the first plane as themselves."""
     return json.dumps(content, ensure_ascii=False)
 
 
+def _with_environment(resolved: Mapping[str, Any]) -> str | None:
+    """Return a document with the whole environment of each service in the place of its files."""
+    found = {name: body.get("environment") for name, body in (resolved.get("services") or {}).items()}
+    lines = [
+        f"  {_as_document(name)}: {{env_file: !reset null, environment: {_as_document(environment)}}}"
+        for name, environment in found.items()
+        if environment
+    ]
+    return "\n".join(["services:", *lines, ""]) if lines else None
+
+
+_READS = re.compile(r"\b(?:env_file|include|extends)\b")
 _TEXTS = "x-stackctl-texts"
 
 _NOT_STARTED = {125, 126, 127}
