@@ -16,6 +16,9 @@ from stackctl.stackfile.read import read_keys, service_with_role
 from stackctl.stackfile.trusting import trusting, without_trust
 from stackctl.usecases.converge import Loaded, interpolated, load, open_document
 
+_ROOT = "0"
+"""The user of a proxy whose image has another one."""
+
 _EARLIER_HOOK = f"'date +%s.%N >{RENEWED.mount}'"
 """The deploy hook of earlier versions, which only informed the proxy."""
 
@@ -38,6 +41,7 @@ def refreshed(context: Context, doc: Document) -> Document:
     if proxy is not None and name is not None:
         ports = PortBinding(None, HTTP_PORT), PortBinding(None, HTTPS_PORT)
         block = proxy.service(name, proxy.default_image, *ports, context.directory.base)
+        doc = _of_this_proxy(context, doc, proxy, name, block)
         found = _unless_inline(context, doc, "proxy", name, block)
         doc = found if found is doc or _may_lose_certbots_tree(context, proxy, name) else doc
     name = service_with_role(doc, "certbot")
@@ -53,6 +57,35 @@ def refreshed(context: Context, doc: Document) -> Document:
         if _proves_by_dns(doc):
             doc = with_variable(doc, name, services.FINDS_PLUGIN)
     return doc
+
+
+def _of_this_proxy(context: Context, doc: Document, proxy: Proxy, name: str, block: str) -> Document:
+    """Return the document with a service that was written for another proxy as one for ``proxy``.
+
+    Raises:
+        StackfileError: the user edited it, so that it cannot be.
+    """
+    volumes = str(doc.data(("services", name, "volumes")))
+    other = next((one for one in context.proxies.values() if f":{one.layout.mount}:" in volumes), proxy)
+    if other.name == proxy.name:
+        return doc
+    found, edited = refreshed_service(doc, name, block, context.directory.base)
+    if edited:
+        raise StackfileError(
+            f"the service {name} was written for {other.name} and edited since: it cannot become one for {proxy.name}",
+            where=doc.where_of(("services", name)),
+            hint="remove the service and run 'stackctl init', which writes it anew",
+        )
+    body = found.data(("services", name))
+    context.report.note(f"the service {name} becomes one of {proxy.name}")
+    if body["image"] == other.default_image:
+        found = edit.replace(found, ("services", name, "image"), services.entry_of(block, name, "image") or "")
+    user = services.entry_of(block, name, "user")
+    if user is not None and "user" not in body:
+        found = edit.add_entry(found, ("services", name), user)
+    elif user is None and body.get("user") == _ROOT:
+        found = edit.remove(found, ("services", name, "user"))
+    return found
 
 
 def _may_lose_certbots_tree(context: Context, proxy: Proxy, name: str) -> bool:

@@ -159,7 +159,7 @@ class Haproxy:
     def test_command(self, root: str) -> list[str]:
         """Return ``haproxy -c``."""
         folder = f"{self.layout.mount}/{root}"
-        return ["haproxy", "-c", "-q", *(word for part in PARTS for word in ("-f", f"{folder}/{part}"))]
+        return ["haproxy", "-c", *(word for part in PARTS for word in ("-f", f"{folder}/{part}"))]
 
     def start_command(self) -> list[str]:
         """Return ``haproxy``."""

@@ -213,7 +213,8 @@ class Nginx:
         """Return the numbers of ``nginx version: nginx/1.30.4``."""
         match = _VERSION.search(output)
         if match is None:
-            raise EngineError(f"the proxy image has no nginx: {output.strip()!r}", hint="check its 'image'")
+            hint = f"check its 'image', such as {self.default_image}"
+            raise EngineError(f"the proxy image has no nginx: {output.strip()!r}", hint=hint)
         version = tuple(int(part) for part in match[1].split("."))
         if version < OLDEST:
             raise EngineError(f"nginx {match[1]} is too old", hint="use an image with nginx 1.19.5 or newer")
