@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from stackctl.adapters.disk.directory import StackDirectory
+from stackctl.adapters.host_tools import printed
 from stackctl.certs.held import Held
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource
@@ -64,7 +65,8 @@ class Context:
     """The stack's directory, the ports of its engine, the proxies by name, the clock and the network.
 
     ``issuers`` are the sources of certificates, by name; the first that owns a site issues for it.
-    ``command`` is the command line as the user typed it.
+    ``command`` is the command line as the user typed it; ``tools`` asks a program of this host, and returns what it
+    printed.
     """
 
     directory: StackDirectory
@@ -80,6 +82,7 @@ class Context:
     network: Network
     issuers: Mapping[str, Issuer]
     command: str = ""
+    tools: Callable[[Sequence[str]], str | None] = printed
 
     def proxy_of(self, stack: Stack) -> Proxy:
         """Return the proxy that the stack's ``proxy`` key names."""

@@ -13,7 +13,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.health import ServersHealth
-from stackctl.proxies.trace import Advice, LoggedError, Trace
+from stackctl.proxies.trace import Advice, LoggedError, Misspoken, Trace
 
 Files = Mapping[str, bytes]
 """A set of files: paths relative to the proxy's directory, and their content."""
@@ -39,7 +39,7 @@ class ProxyLayout:
         folders: folders that each generation has, even if they are empty.
         custom_files: patterns of the names that the user's own files have.
         custom_ends: what follows a site's name in the names of the user's own files for that site.
-        draining: the file in the proxy's directory that takes this host out of a load balancer while it is there.
+        draining: a file in the proxy's directory; while it is there, a load balancer leaves this host out.
         marker: the file of a generation that serves its id.
         tmpfs: folders in the container that must be writable.
     """
@@ -199,18 +199,14 @@ class Proxy(Protocol):
         """Return the shared files, and those of ``sites``.
 
         ``tls`` has the certificate of every site of the stack, as shared files may depend on all of them;
-        ``custom`` are the user's own files, by name. A site whose change failed is left out of ``stack`` if it
-        was not live before.
+        ``custom`` are the user's own files, by name. A new site whose change failed is left out of ``stack``.
         """
 
     def site_of(self, path: str) -> Domain | None:
         """Return the site or the stream whose file ``path`` is, by its name, or None for a shared one."""
 
     def sites_in(self, files: Files) -> frozenset[Domain]:
-        """Return the sites and streams that ``files`` serve, by their names; shared files may be all that serves one.
-
-        A parked site is not among them.
-        """
+        """Return the sites and streams, by name, that ``files`` serve, by own or shared ones; no parked site."""
 
     def parked_note(self, site: Domain, reason: str) -> Files:
         """Return a file of ``site`` that the proxy does not read: why the site was taken out of the live files."""
@@ -285,6 +281,9 @@ class Proxy(Protocol):
 
     def logged_errors(self, log: str) -> list[LoggedError]:
         """Return the errors in its log that are about requests, oldest first."""
+
+    def misspoken(self, log: str) -> Mapping[tuple[str, Misspoken], int]:
+        """Return how often each peer spoke another protocol than its port expects, by its log."""
 
     def advice(self, message: str) -> Advice:
         """Return what to do about an error that it logged for a request."""

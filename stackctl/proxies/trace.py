@@ -123,6 +123,15 @@ class Trace:
     rules: tuple[Rule, ...] = ()
 
 
+class Misspoken(StrEnum):
+    """What a peer speaks to a port that expects something else."""
+
+    TLS_TO_HTTP = "TLS to HTTP"
+    HTTP_TO_HTTPS = "HTTP to HTTPS"
+    PROXY_UNEXPECTED = "PROXY protocol unexpected"
+    PROXY_MISSING = "PROXY protocol missing"
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedError:
     """An error log line about a request.

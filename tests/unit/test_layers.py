@@ -22,7 +22,12 @@ LAYERS = words(
 
 REST = "*"
 INSIDE = {
-    "adapters": ("disk net", "local_delivery", "docker editor git nginx_reader trust_stores", "engines fakes"),
+    "adapters": (
+        "disk net",
+        "local_delivery",
+        "docker editor git host_tools nginx_reader trust_stores",
+        "engines fakes",
+    ),
     "adapters.disk": ("files", REST, "directory"),
     "adapters.docker": ("causes endpoint", "client", REST, "engine"),
     "adopt": ("compose_layouts letsencrypt proposal", "mapping nginx_conf", REST, "nginx_proxy reading"),
@@ -89,7 +94,13 @@ Children of one layer do not import each other; those that ``*`` stands for may,
 
 REACHES = {
     "docker requests": ("adapters.docker",),
-    "subprocess": ("adapters.docker", "adapters.editor", "adapters.git", "adapters.trust_stores"),
+    "subprocess": (
+        "adapters.docker",
+        "adapters.editor",
+        "adapters.git",
+        "adapters.host_tools",
+        "adapters.trust_stores",
+    ),
     "socket ssl http urllib.request asyncio": ("adapters.net",),
     "psutil": ("adapters.disk.lock", "adapters.net", "engine.backup.sealing", "engine.sources.webroot.issue"),
     "typer rich click": ("cli", "__main__"),

@@ -172,6 +172,7 @@ class World:
             report=self.report,
             network=self.network,
             issuers=self.issuers,
+            tools=lambda _command: None,
         )
 
     def init(self, options: InitOptions = OPTIONS, *, dry_run: bool = False) -> Result[None]:

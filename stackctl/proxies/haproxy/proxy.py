@@ -34,7 +34,7 @@ from stackctl.proxies.haproxy.state import HEALTH, servers_health
 from stackctl.proxies.haproxy.trace import about, tracer
 from stackctl.proxies.health import ServersHealth
 from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
-from stackctl.proxies.trace import Advice, LoggedError
+from stackctl.proxies.trace import Advice, LoggedError, Misspoken
 from stackctl.stackfile.services import HERE, signed
 from stackctl.templates import render
 
@@ -226,6 +226,10 @@ class Haproxy:
     def logged_errors(self, log_text: str) -> list[LoggedError]:
         """Return the requests whose connection to a server failed."""
         return log.logged_errors(log_text)
+
+    def misspoken(self, log_text: str) -> Mapping[tuple[str, Misspoken], int]:  # noqa: ARG002  ('behind' is refused)
+        """Return nothing."""
+        return {}
 
     def advice(self, message: str) -> Advice:
         """Return what to do about a failed request."""

@@ -34,7 +34,7 @@ from stackctl.proxies.nginx.layout import (
     custom_location,
     custom_site,
 )
-from stackctl.proxies.nginx.log import is_routine, logged_errors
+from stackctl.proxies.nginx.log import is_routine, logged_errors, misspoken
 from stackctl.proxies.nginx.pins import pinned, pins_in
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.nginx.rejection import explained, shown, site_of
@@ -51,7 +51,7 @@ from stackctl.proxies.nginx.streams import (
 from stackctl.proxies.nginx.trace import trace
 from stackctl.proxies.nginx.upstream import ca_files
 from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
-from stackctl.proxies.trace import Advice, LoggedError
+from stackctl.proxies.trace import Advice, LoggedError, Misspoken
 from stackctl.stackfile.services import HERE, signed
 from stackctl.templates import render
 
@@ -258,6 +258,10 @@ class Nginx:
     def logged_errors(self, log: str) -> list[LoggedError]:
         """Return the lines of its error log that name a client and a host."""
         return logged_errors(log)
+
+    def misspoken(self, log: str) -> Mapping[tuple[str, Misspoken], int]:
+        """See :meth:`Proxy.misspoken`."""
+        return misspoken(log)
 
     def advice(self, message: str) -> Advice:
         """Return what to do about a message of its error log."""

@@ -12,6 +12,8 @@ from stackctl.certs.policy import refused
 from stackctl.diagnose.certbot import CertbotFacts, judge_certbot
 from stackctl.diagnose.check import Check, Section, found_wrong, skipped, unknown
 from stackctl.diagnose.dns import ProbeFile, judge_challenge, judge_limits, judge_name
+from stackctl.diagnose.edge import judge_edge
+from stackctl.diagnose.firewall import judge_system
 from stackctl.diagnose.host import HostFacts, judge_host
 from stackctl.diagnose.http3 import judge_http3
 from stackctl.diagnose.local_ca import judge_local_ca
@@ -20,6 +22,7 @@ from stackctl.engine.context import Context
 from stackctl.engine.probe import host as probe
 from stackctl.engine.probe.certbot import certbot
 from stackctl.engine.probe.dns import Target, look_up
+from stackctl.engine.probe.edge import edge_facts, system_facts
 from stackctl.engine.probe.permissions import permission_facts
 from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import ExitCode, StackctlError
@@ -75,6 +78,10 @@ def doctor(context: Context, only: Sequence[Domain] = ()) -> Result[DoctorReport
     if inputs.file.name is not None:
         sections.append(Section("certbot", tuple(_certbot_checks(inputs, checks))))
         sites = [site for site in inputs.sites if not only or set(only) & set(site.domains)]
+        if inputs.stack is not None and inputs.containers is not None:
+            facts = edge_facts(context, inputs.stack, sites, inputs.containers)
+            found = [*judge_edge(facts), *judge_system(system_facts(context, inputs.stack))]
+            sections += [Section("edge", tuple(found))] if found else []
         earlier = [check for section in sections for check in section.checks]
         if sites:
             sections.append(Section("apps", tuple(app_checks(inputs, sites))))

@@ -18,7 +18,7 @@ from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.health import ServersHealth
 from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
-from stackctl.proxies.trace import Action, Advice, Block, LoggedError, Outcome, ServerMatch, Trace
+from stackctl.proxies.trace import Action, Advice, Block, LoggedError, Misspoken, Outcome, ServerMatch, Trace
 from stackctl.stackfile.services import signed_block
 from tests.seams.proxy.layout import CERTS, COMMON, EDGE, HOSTS, LAYOUT, MAIN, REDIRECTS, ROUTES, RULES
 
@@ -210,6 +210,9 @@ class Toy:
             for one in found
             if one["lvl"] != "info"
         ]
+
+    def misspoken(self, log: str) -> Mapping[tuple[str, Misspoken], int]:  # noqa: ARG002  (it has no such log)
+        return {}
 
     def advice(self, message: str) -> Advice:
         """Return what to do about a message of its log."""
