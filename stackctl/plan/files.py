@@ -171,23 +171,32 @@ class ProxyFiles:
                 needed = frozenset({second_scope(site.name), *targets[site]})
                 cause = "its second certificate is issued"
                 yield StageFiles(files=files, leave_out=surplus, cause=cause, scope=site.name, needs_all=needed)
-        files, surplus = _difference(wanted.shared, before.shared)
+        files, surplus = _difference(both.shared, before.shared)
         cause = "certificates were issued"
         if files or surplus:
-            yield StageFiles(files=files, leave_out=surplus, cause=cause, without=self._without(issued))
+            yield StageFiles(files=files, leave_out=surplus, cause=cause, without=self._without(issued, seconds))
         if both != before:
             yield Publish(cause=cause)
 
-    def _without(self, issued: Mapping[Site, CertificateRequest]) -> SharedWithout:
-        """Return what renders the shared files where some sites failed.
+    def _without(
+        self, issued: Mapping[Site, CertificateRequest], seconds: Mapping[Site, CertificateRequest] | None = None
+    ) -> SharedWithout:
+        """Return what renders the shared files where some sites failed, or second certificates by their scopes.
 
-        A new site that failed is left out of them, and one that is live keeps the certificate it has.
+        A new site that failed is left out of them, and one that is live keeps the certificates it has.
         """
 
         def without(failed: Collection[Domain], live: Files) -> Files:
             serving = self._rendering.proxy.sites_in(live)
             sites = tuple(site for site in self._stack.sites if site.name not in failed or site.name in serving)
-            tls = self._tls({site: request for site, request in issued.items() if site.name not in failed})
+            tls = self._tls(
+                {site: request for site, request in issued.items() if site.name not in failed},
+                {
+                    site: request
+                    for site, request in (seconds or {}).items()
+                    if not {site.name, second_scope(site.name)} & {*failed}
+                },
+            )
             return self._rendering.render(replace(self._stack, sites=sites), (), tls).shared
 
         return without

@@ -97,7 +97,7 @@ def test_both_keys_are_served_each_to_its_clients_and_both_are_renewed(shared: S
     name = shared.add("both")
     shared.ok("set", name, "key-type=[ecdsa, rsa]")
     assert {name, f"{name}_rsa"} <= {*shared.lineages()}
-    first, second = _signed_with(shared, name, "ECDSA+SHA256"), _signed_with(shared, name, "RSA-PSS+SHA256")
+    first, second = signed_with(shared, name, "ECDSA+SHA256"), signed_with(shared, name, "RSA-PSS+SHA256")
     assert isinstance(first.public_key(), ec.EllipticCurvePublicKey)
     assert isinstance(second.public_key(), rsa.RSAPublicKey)
     assert sans(first) == sans(second) == {name}
@@ -109,12 +109,12 @@ def test_both_keys_are_served_each_to_its_clients_and_both_are_renewed(shared: S
 
     shared.ok("renew", "--force", name)
 
-    assert _signed_with(shared, name, "ECDSA+SHA256").serial_number != first.serial_number
-    assert _signed_with(shared, name, "RSA-PSS+SHA256").serial_number != second.serial_number
+    assert signed_with(shared, name, "ECDSA+SHA256").serial_number != first.serial_number
+    assert signed_with(shared, name, "RSA-PSS+SHA256").serial_number != second.serial_number
     assert shared.trusted(name)
 
 
-def _signed_with(stack: Stack, name: str, signatures: str) -> x509.Certificate:
+def signed_with(stack: Stack, name: str, signatures: str) -> x509.Certificate:
     """What a client is shown that can verify only these signatures, over TLS 1.3."""
     command = ["openssl", "s_client", "-connect", f"{stack.address}:443", "-servername", name, "-tls1_3"]
     shown = subprocess.run([*command, "-sigalgs", signatures], input=b"", capture_output=True, check=True).stdout

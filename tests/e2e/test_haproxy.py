@@ -6,10 +6,12 @@ import re
 import shutil
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.e2e.conftest import NewStack
 from tests.e2e.helpers import APP_IMAGE, HAPROXY_IMAGE, NGINX_IMAGE, Stack, certbot, docker, engine, wait_until
 from tests.e2e.load import load
+from tests.e2e.test_certificates import signed_with
 
 pytestmark = pytest.mark.e2e
 
@@ -149,6 +151,16 @@ def test_a_key_that_haproxy_has_not_is_refused_by_its_line(stack: Stack) -> None
     line = next(number for number, one in enumerate(text.splitlines(), 1) if stack.domain("other") in one)
     assert f"docker-compose.yml:{line}" in said
     assert "'proxy: haproxy' cannot be used with the key 'compress'" in said
+
+
+def test_both_keys_are_served_each_to_its_clients(stack: Stack) -> None:
+    name = stack.domain("other")
+    stack.ok("set", name, "key-type=[ecdsa, rsa]")
+    assert isinstance(signed_with(stack, name, "ECDSA+SHA256").public_key(), ec.EllipticCurvePublicKey)
+    assert isinstance(signed_with(stack, name, "RSA-PSS+SHA256").public_key(), rsa.RSAPublicKey)
+    assert "nothing to do" in stack.ok("plan").stdout
+    stack.ok("unset", name, "key-type")
+    assert isinstance(stack.certificate(name).public_key(), ec.EllipticCurvePublicKey)
 
 
 def test_a_switch_to_nginx_and_back_keeps_the_certificates(stack: Stack) -> None:

@@ -6,12 +6,19 @@ from datetime import timedelta
 
 import pytest
 
+from stackctl.certs.request import CertificateRequest
+from stackctl.engine.probe.observe import observe
 from stackctl.errors import StackfileError
 from stackctl.model.fields import Request
 from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Lookup
-from stackctl.plan.certificates import CheckNames, Issue
+from stackctl.plan.certificates import CheckNames, Issue, second_scope
+from stackctl.plan.files import ProxyFiles
+from stackctl.plan.operations import StageFiles
+from stackctl.proxies.haproxy.proxy import Haproxy
+from stackctl.proxies.sites import Rendering
 from stackctl.usecases.cert_looks import list_certificates
+from stackctl.usecases.converge import load_current
 from stackctl.usecases.explain import explain
 from stackctl.usecases.status import status
 from tests.usecases.world import World, data, done
@@ -154,3 +161,20 @@ def test_one_kind_twice_is_refused_with_its_line(both: World) -> None:
     with pytest.raises(StackfileError, match="rsa is listed twice here") as caught:
         both.up()
     assert caught.value.where == both.line_of("key-type")
+
+
+def test_what_all_sites_share_names_the_second_only_if_it_is_issued(both: World) -> None:
+    """HAProxy lists the certificates of all sites in one file."""
+    host = both.host
+    loaded = load_current(host)
+    stack, seen = loaded.stack, observe(host, loaded.stack, loaded.project, loaded.stack.sites, both.text, both.text)
+    files = ProxyFiles(stack, seen, Rendering(Haproxy(), (3, 2, 0), {}), host.issuers)
+    request = CertificateRequest(RSA, (Domain(ONE),), beside=True)
+    staged = [one for one in files.switch({}, {stack.sites[0]: request}) if isinstance(one, StageFiles)]
+    (shared,) = [one for one in staged if one.scope is None]
+    (path,) = shared.files
+    assert f"@{ONE}/second {ONE}" in shared.files[path].decode()
+    assert shared.without is not None
+    assert "second" not in shared.without([second_scope(ONE)], {})[path].decode()
+    (own,) = [one for one in staged if one.scope == ONE]
+    assert own.needs_all == {second_scope(ONE)}

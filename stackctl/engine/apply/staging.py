@@ -12,6 +12,7 @@ from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.delivery import Staged
 from stackctl.observed.state import Observed
+from stackctl.plan.certificates import second_scope
 from stackctl.plan.operations import StageFiles
 from stackctl.proxies.proxy import Files, Rejection
 from stackctl.proxies.sites import Rendering, site_tls
@@ -58,8 +59,10 @@ class Staging:
         return not self._staged
 
     def stage(self, operation: StageFiles, failed: Collection[str]) -> None:
-        """Add an operation's files; they are not on disk yet. ``failed`` are the sites that failed so far."""
+        """Add an operation's files; they are not on disk yet. ``failed`` are the scopes that failed so far."""
         self._failed.update(site.name for site in self._stack.sites if site.name in failed)
+        both = (second_scope(site.name) for site in self._stack.sites if site.second_key is not None)
+        self._failed.update(scope for scope in both if scope in failed)
         self._failed.update(stream.name for stream in self._stack.streams if stream.name in failed)
         self._staged[operation.scope or f"shared:{len(self._staged)}"] = operation
 
