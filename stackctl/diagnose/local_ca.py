@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from stackctl.certs.held import Held
 from stackctl.certs.local_ca import NEW_ROOT, LocalCa
+from stackctl.certs.shelf import Source
 from stackctl.diagnose.check import Check, ok, skipped, unknown, wrong
-from stackctl.model.routing import Site
+from stackctl.model.layout import LOCAL_CA
 from stackctl.wording import day, listed
 
 CA, TRUST = "local-ca", "local-trust"
 _SOON = timedelta(days=60)
 
 
-def cannot_renew(site: Site, ca: LocalCa | None) -> str | None:
-    """Return that nothing renews the certificate of a site of the stack's own CA, and what to do; or None."""
-    if not site.local or ca is None or ca.problem is None:
+def cannot_renew(held: Held, ca: LocalCa | None) -> str | None:
+    """Return that nothing renews a certificate of the stack's own CA, and what to do; or None."""
+    if held.source != Source.LOCAL or (ca is not None and ca.problem is None):
         return None
-    return f"{ca.problem}: nothing renews its certificate: {_restore()}"
+    problem = ca.problem if ca is not None else f"{LOCAL_CA.path} with the root and the key of the local CA is lost"
+    return f"{problem}: nothing renews its certificate: {_restore()}"
 
 
 def _restore() -> str:

@@ -213,7 +213,7 @@ def status(context: Context) -> Result[StatusReport]:
                 parked=parked.get(site.name),
                 servers=tuple(map(_asked, asked.of(site.name))),
                 source=there.source,
-                ending=ending(site, there, now) or cannot_renew(site, shelf.local_ca) or _lacks_second(site, there),
+                ending=ending(site, there, now) or cannot_renew(there, shelf.local_ca) or _lacks_second(site, there),
             )
         )
     proxies = containers.of(stack.proxy.service)

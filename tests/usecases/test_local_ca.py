@@ -189,6 +189,9 @@ def test_a_lost_key_is_named_wherever_somebody_asks_for_a_certificate(local: Wor
     (row,) = status(local.host).payload.sites
     assert "issuer.pem, is missing: nothing renews its certificate" in str(row.ending)
     assert row.served == "real"
+    (local.root / CA / "root.pem").unlink()
+    (row,) = status(local.host).payload.sites
+    assert "data/ca/local with the root and the key of the local CA is lost" in str(row.ending)
 
 
 def test_doctor_asks_no_dns_and_no_ca(local: World) -> None:
