@@ -35,6 +35,13 @@ def page_path(text: str) -> str:
     return "/".join(steps)
 
 
+def list_path(text: str) -> str:
+    """Return ``text`` as the path of a list of addresses, relative to the stack's directory."""
+    if not text.endswith(".txt"):
+        raise InputError(f"{text!r} is not a text file", hint="write a path such as lists/blocked.txt")
+    return page_path(text)
+
+
 def error_status(text: str) -> int:
     """Return ``text`` as the status of an error."""
     if not re.fullmatch(r"[45][0-9][0-9]", text) or text in {"444", "494", "495", "496", "497", "499"}:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from stackctl.model.acme import KeyType, OwnIssuance, second_lineage
 from stackctl.model.backends import Backend, Server
+from stackctl.model.blocked import Blocked
 from stackctl.model.imported import Imported
 from stackctl.model.layout import site_file
 from stackctl.model.matching import EVERY_PATH, Match
@@ -101,6 +102,7 @@ class Site:
         canonical: the one of its names to which the others are redirected; None if each is served.
         errors: the pages that the proxy shows in the place of its own.
         maintenance: None while the site is served.
+        blocked: the clients that it refuses, besides those that all sites do.
         local: whether the stack's own CA issues its certificate; ``dns`` whether its names are proved by DNS-01.
         issuance: how its certificate is requested, where that is not as for all sites.
         second_key: the key of a second certificate, beside the first one; ``is_second`` is of the value that stands for
@@ -115,6 +117,7 @@ class Site:
     canonical: Domain | None = None
     errors: ErrorPages = field(default_factory=ErrorPages)
     maintenance: Maintenance | None = None
+    blocked: Blocked = field(default_factory=Blocked)
     local: bool = False
     issuance: OwnIssuance = field(default_factory=OwnIssuance)
     imported: Imported | None = None
@@ -161,9 +164,10 @@ class Site:
 
     @property
     def pages(self) -> tuple[PageFile, ...]:
-        """The files of the stack that its answers come from, each once."""
+        """The files of the stack that its answers come from, and its lists of addresses, each once."""
         own = self.maintenance.page if self.maintenance else None
-        return tuple(dict.fromkeys((*(page for _, page in self.errors.pages), *([own] if own else []))))
+        pages = (page for _, page in self.errors.pages)
+        return tuple(dict.fromkeys((*pages, *([own] if own else []), *self.blocked.lists)))
 
     @property
     def servers(self) -> tuple[Server, ...]:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from stackctl.model.acme import LOCAL, Acme, OwnIssuance
 from stackctl.model.backends import Backend
+from stackctl.model.blocked import Blocked
 from stackctl.model.deploying import DeploySettings
 from stackctl.model.dns_zones import DnsZone
 from stackctl.model.edge import Behind
@@ -104,6 +105,7 @@ class Stack:
         keep_old_connections: how long after a reload a connection of before may stay open.
         behind: the load balancer or CDN in front of the proxy; None if clients connect to it themselves.
         http3: None without HTTP/3.
+        blocked: the clients that no site answers.
     """
 
     acme: Acme
@@ -120,6 +122,7 @@ class Stack:
     keep_old_connections: str = KEEP_OLD_CONNECTIONS
     behind: Behind | None = None
     http3: Http3 | None = None
+    blocked: Blocked = field(default_factory=Blocked)
 
     @property
     def passthroughs(self) -> tuple[Stream, ...]:
@@ -151,10 +154,15 @@ class Stack:
 
     @property
     def page_files(self) -> tuple[PageFile, ...]:
-        """The files that answers come from, each once."""
+        """The files that answers come from, and the lists of addresses, each once."""
         own = self.unknown.page
         found = (page for site in self.sites for page in site.pages)
-        return tuple(dict.fromkeys((*found, *([own] if own else []))))
+        return tuple(dict.fromkeys((*found, *([own] if own else []), *self.blocked.lists)))
+
+    @property
+    def lists(self) -> tuple[PageFile, ...]:
+        """Those of them that are lists of addresses."""
+        return tuple(dict.fromkeys((*self.blocked.lists, *(one for site in self.sites for one in site.blocked.lists))))
 
     @property
     def checked(self) -> Iterator[tuple[Site, Route, ActiveCheck]]:

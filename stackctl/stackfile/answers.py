@@ -16,6 +16,7 @@ from stackctl.model.stack import ProxyService, UnknownNames
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
 from stackctl.stackfile.answer_keys import MaintenanceKeys, UnknownKeys
+from stackctl.stackfile.blocked import read_blocked
 from stackctl.stackfile.certificates import certificate_of, split
 from stackctl.stackfile.dns_keys import DNS
 from stackctl.stackfile.document import Document, Path
@@ -24,7 +25,7 @@ from stackctl.stackfile.keys import KEY, checked, decode
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys
 
 _OF_CERTIFICATE = ("ca", "key-type", "rsa-key-size", "profile")
-_OF_SITE = ("challenge", "canonical", "errors", "intercept-errors", "maintenance", *_OF_CERTIFICATE)
+_OF_SITE = ("challenge", "canonical", "errors", "intercept-errors", "maintenance", "block", *_OF_CERTIFICATE)
 """Keys of a whole site, which its block has."""
 
 
@@ -90,6 +91,7 @@ def _with_keys(doc: Document, path: Path, site: Site, shared: ErrorPages) -> Sit
         canonical=canonical,
         errors=_errors(doc, path, keys.errors, replace(shared, intercept=intercept)),
         maintenance=None if keys.maintenance is None else _maintenance(doc, path, keys.maintenance),
+        blocked=read_blocked(doc, path, keys.block),
         issuance=_issuance(doc, path, keys),
         second_key=second_key(doc, path, keys.key_type),
         dns=keys.challenge == DNS,

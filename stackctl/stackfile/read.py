@@ -17,6 +17,7 @@ from stackctl.model.stack import ProxyService, Stack, TlsPolicy
 from stackctl.model.tuning import Tuning
 from stackctl.stackfile.answers import refuse_circles, unknown_names, with_answers
 from stackctl.stackfile.behind import read_behind, refuse_clashes
+from stackctl.stackfile.blocked import read_blocked
 from stackctl.stackfile.blocks import Block
 from stackctl.stackfile.deploys import deploys_of
 from stackctl.stackfile.dns import read_zones
@@ -75,6 +76,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
         unknown=unknown_names(doc, top, sites),
         streams=streams,
         dns=read_zones(doc, top),
+        blocked=read_blocked(doc, (KEY,), top.block),
         http3=read_http3(doc, project.services[proxy.service], streams, behind) if top.http3 else None,
         keep_old_connections=checked(doc, (KEY, "keep-old-connections"), values.duration, top.keep_old_connections),
         behind=behind,

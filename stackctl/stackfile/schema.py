@@ -26,6 +26,7 @@ from stackctl.stackfile.answer_keys import (
     UnknownKeys,
 )
 from stackctl.stackfile.behind_keys import BehindBlock, BehindKeys
+from stackctl.stackfile.block_keys import BlockBlock, BlockKeys
 from stackctl.stackfile.dns_keys import Challenge, DnsKeys
 from stackctl.stackfile.header_keys import HeadersKeys, HstsKeys, RequestHeadersKeys
 from stackctl.stackfile.health_keys import HealthBlock, HealthKeys
@@ -140,6 +141,7 @@ class SiteKeys(BalanceKeys, rename="kebab", forbid_unknown_fields=True, kw_only=
     errors: Errors = {}
     intercept_errors: InterceptErrors = None
     maintenance: MaintenanceBlock = None
+    block: BlockBlock = None
     ca: certificate_keys.Ca | None = None
     key_type: certificate_keys.KeyTypeWord | None = None
     rsa_key_size: certificate_keys.RsaKeySize | None = None
@@ -205,6 +207,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     ] = "close"
     errors: Errors = {}
     intercept_errors: InterceptErrors = None
+    block: BlockBlock = None
     streams: Annotated[list[StreamKeys], Meta(description="What is passed on without HTTP")] = []
     behind: BehindBlock = None
     dns: Annotated[dict[str, DnsKeys], Meta(description="Zones in which names are proved by DNS-01")] = {}
@@ -227,6 +230,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "upstream-tls": ServerTlsKeys,
     "rate-limit": RateLimitKeys,
     "headers": HeadersKeys,
+    "block": BlockKeys,
     "hsts": HstsKeys,
     "request": RequestHeadersKeys,
     "match": MatchKeys,

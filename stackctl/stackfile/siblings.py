@@ -92,6 +92,7 @@ def pages(data: Any) -> tuple[str, ...]:  # noqa: ANN401  (YAML holds anything)
     found = [_mapping(stack.get("default")).get("page")]
     for block in (stack, *_blocks(top)):
         found += [*_mapping(block.get("errors")).values(), _mapping(block.get("maintenance")).get("page")]
+        found += _items(_mapping(block.get("block")).get("lists"))
     return _unique([path for one in found for path in _paths(one)])
 
 

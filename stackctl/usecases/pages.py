@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError, StackctlError, StackfileError
+from stackctl.model.blocked import networks_in
 from stackctl.model.page_values import page_path
 from stackctl.model.pages import PageFile
 from stackctl.model.stack import Stack
@@ -22,6 +23,7 @@ def with_pages(context: Context, stack: Stack, recorded: Mapping[str, bytes] | N
         StackfileError: one cannot be read; with the line that names it.
     """
     found: dict[str, bytes] = {}
+    lists = frozenset(stack.lists)
     for page in stack.page_files:
         try:
             found[page.path] = context.directory.page(page.path) if recorded is None else recorded[page.path]
@@ -31,6 +33,8 @@ def with_pages(context: Context, stack: Stack, recorded: Mapping[str, bytes] | N
             raise StackfileError(problem, where=page.where, hint=hint) from error
         if recorded is None:
             _refuse_unreadable(page, found[page.path])
+            if page in lists:
+                _refuse_no_list(page, found[page.path])
     return replace(stack, pages=found) if found else stack
 
 
@@ -44,6 +48,15 @@ def _refuse_unreadable(page: PageFile, content: bytes) -> None:
         line = content.count(b"\n", 0, error.start) + 1
         problem = f"{page.path} is not UTF-8, which the response declares: see its line {line}"
         raise StackfileError(problem, where=page.where, hint="save it as UTF-8") from error
+
+
+def _refuse_no_list(page: PageFile, content: bytes) -> None:
+    """Refuse a list with a line that is no network."""
+    try:
+        for _ in networks_in(content, page.path):
+            pass
+    except InputError as error:
+        raise StackfileError(error.message, where=error.where, hint=error.hint) from error
 
 
 def pages_on_disk(context: Context, text: str) -> dict[str, bytes]:

@@ -54,7 +54,11 @@ def test_the_example_has_the_values_its_comments_describe(tmp_path: Path) -> Non
         "32m",
     ]
     assert [site.redirect.status for site in stack.sites if site.redirect] == [308, 308]
-    assert sorted(page.path for page in stack.page_files) == ["pages/502.html", "pages/blog-503.html"]
+    assert sorted(page.path for page in stack.page_files) == [
+        "lists/blocked.txt",
+        "pages/502.html",
+        "pages/blog-503.html",
+    ]
     assert (stack.proxy.service, stack.certbot, stack.tls) == ("nginx", "certbot", TlsPolicy.MODERN)
 
 

@@ -13,6 +13,7 @@ from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, RedirectKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.behind_keys import BehindKeys
+from stackctl.stackfile.block_keys import BlockKeys
 from stackctl.stackfile.dns_keys import DnsKeys
 from stackctl.stackfile.header_keys import HeadersKeys
 from stackctl.stackfile.health_keys import HealthKeys
@@ -44,6 +45,7 @@ TABLES: dict[str, type[Struct]] = {
     "Health": HealthKeys,
     "Limits of requests": RateLimitKeys,
     "Headers": HeadersKeys,
+    "Blocked clients": BlockKeys,
     "A certificate of your own": ImportedKeys,
     "Redirects": RedirectKeys,
     "Streams": StreamKeys,

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from threading import Barrier, Thread
 
 import pytest
 
 from stackctl.model.backends import Backend
+from stackctl.model.blocked import Blocked
 from stackctl.model.headers import Changes, Headers, Hsts, Preset
 from stackctl.model.limits import CountedBy, Rate
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathMatch, Text
@@ -112,6 +114,11 @@ def stack(port: int) -> list[Site]:
             port,
             below("/other", passed, headers=plain),
             below("/said", Answer(200, "x"), headers=plain),
+        ),
+        replace(
+            site("blocked.example.com", port),
+            blocked=Blocked((ip_network("127.0.0.9/32"), ip_network("2001:db8::/32"))),
+            errors=ErrorPages(((403, PageFile("pages/500.html")),)),
         ),
         site("text.example.com", port, below("/long/off", passed, compress=False), compress=True),
     ]
@@ -268,3 +275,12 @@ def test_compressed_text_is_the_same(proxy: Proxy) -> None:
         said = '{"Content-Type": "text/plain"}'
         answer = connection.ask("text.example.com", "GET", "/long", [("Accept-Encoding", "gzip"), ("X-Say", said)])
     assert json.loads(gzip.decompress(answer.body.encode("utf-8", "surrogateescape")))["x-say"] == said
+
+
+def test_a_blocked_client_gets_403_from_its_site_alone_but_for_the_challenge(proxy: Proxy) -> None:
+    name = "blocked.example.com"
+    assert proxy.statuses(name, "/", "/.well-known/acme-challenge/x", source="127.0.0.9") == [403, 404]
+    assert proxy.get(name, source="127.0.0.9").body == "the page"
+    assert proxy.statuses("text.example.com", "/", source="127.0.0.9") == [200]
+    assert proxy.statuses(name, "/") == [200]
+    assert [proxy.get(name, X_Client=one).status for one in ("2001:db8::1", "2001:db9::1")] == [403, 200]

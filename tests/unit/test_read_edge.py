@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from stackctl.errors import StackfileError
+from stackctl.errors import InputError, StackfileError
+from stackctl.model.blocked import networks_in
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.headers import Changes, Hsts, Preset
 from stackctl.model.http3 import Http3
@@ -143,6 +144,43 @@ def test_a_preset_gives_way_to_what_is_said() -> None:
 )
 def test_hsts_is_written_as_browsers_read_it(written: str, value: str) -> None:
     assert str(site(keys=f"headers: {{hsts: {written}}}").tuning.headers.hsts) == value
+
+
+@pytest.mark.parametrize(
+    ("keys", "message", "place"),
+    [
+        ("block: {addresses: [192.0.2.300]}", "is not a network", "f.yml:10"),
+        (
+            "block:\n  addresses:\n    - 192.0.2.1\n    - 192.0.2.1/24",
+            "is the address of a host in a network",
+            "f.yml:13",
+        ),
+        ("block: {addresses: [0.0.0.0/0]}", "a large part of all addresses", "f.yml:10"),
+        ("block: {lists: [/etc/passwd.txt]}", "is not below the stack's directory", "f.yml:10"),
+        ("block: {lists: [blocked.netset]}", "is not a text file", "f.yml:10"),
+        ("block: {countries: [XX]}", "has no key 'countries'", "f.yml:10"),
+    ],
+)
+def test_a_wrong_address_is_refused_with_its_place(keys: str, message: str, place: str) -> None:
+    error = refusal(keys)
+    assert message in error.message
+    assert error.where == place
+
+
+LIST = b"\xef\xbb\xbf# blocked\n192.0.2.0/25 ; SBL1\r\n\n192.0.2.128/25\n2001:db8::1\n"
+
+
+def test_addresses_and_lists_are_joined() -> None:
+    found = site(keys="block: {addresses: [192.0.3.0/24], lists: [lists/bad.txt]}").blocked
+    assert [str(one) for one in found.all({"lists/bad.txt": LIST})] == ["192.0.2.0/23", "2001:db8::1/128"]
+    assert [file.where for file in found.lists] == ["f.yml:10"]
+
+
+@pytest.mark.parametrize("line", ["bad", "192.0.2.1-192.0.2.9", "::/0", "192.0.2.1 192.0.2.2"])
+def test_a_line_of_a_list_that_is_no_network_is_named(line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        list(networks_in(LIST + line.encode(), "lists/bad.txt"))
+    assert caught.value.where == "lists/bad.txt:6"
 
 
 HTTP3 = """\

@@ -28,6 +28,7 @@ REFUSED = {
     "rate-limit": "stackctl limits no requests with HAProxy yet",
     "connections": "stackctl limits no requests with HAProxy yet",
     "headers": "stackctl sets no headers with HAProxy yet",
+    "block": "stackctl blocks no addresses with HAProxy yet",
     "compress": "stackctl compresses nothing with HAProxy yet",
 }
 """Keys that it does not render, with the reason."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, Endpoint
+from stackctl.proxies.nginx.blocked import is_blocked
 from stackctl.proxies.nginx.directives import Directive, first, named
 from stackctl.proxies.nginx.evaluate import Unknown, Values
 from stackctl.proxies.nginx.matching import python_pattern
@@ -134,6 +135,8 @@ def rules_of(chain: Blocks, name: str, values: Values) -> tuple[Rule, ...]:
 
 def _kind(rule: Directive) -> RuleKind:
     rewrite = first(rule.inner, "rewrite") if rule.name == "if" else rule
+    if rule.name == "if" and is_blocked(rule.arg):
+        return RuleKind.ACCESS
     return RuleKind.MAINTENANCE if rewrite and MAINTENANCE in rewrite.args else RuleKind.REWRITE
 
 

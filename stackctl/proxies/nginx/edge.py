@@ -9,6 +9,7 @@ from stackctl.model.backends import Speaks
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.tuning import Tuning
+from stackctl.proxies.nginx.blocked import blocked_maps
 from stackctl.proxies.nginx.completing import completed
 from stackctl.proxies.nginx.compression import compression_lines
 from stackctl.proxies.nginx.directives import Directive, first
@@ -131,7 +132,7 @@ def edge_values(stack: Stack) -> dict[str, object]:
     sites = stack.sites
     zones = zones_of(sites)
     return {
-        "maps": [*zones.maps, *shared_header_maps(sites), *alternatives(stack)],
+        "maps": [*zones.maps, *shared_header_maps(sites), *alternatives(stack), *blocked_maps(stack)],
         "edge": [*zones.lines, *compression_lines(sites)],
     }
 

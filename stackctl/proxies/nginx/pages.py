@@ -60,16 +60,19 @@ class OwnAnswers:
     untouched: tuple[str, ...] = _UNTOUCHED
 
 
-def own_answers(site: Site, variables: Variables, own: Directives, headers: Sequence[str] = ()) -> OwnAnswers:
+def own_answers(
+    site: Site, variables: Variables, own: Directives, headers: Sequence[str] = (), refusals: Sequence[str] = ()
+) -> OwnAnswers:
     """Return what is rendered for the pages and the maintenance of a site; ``own`` are the user's directives there.
 
-    ``headers`` are lines for the headers of all its answers.
+    ``headers`` are lines for the headers of all its answers, ``refusals`` those that refuse clients.
     """
     maps = list(_maintenance_maps(site.maintenance, variables)) if site.maintenance else []
     jump = f"rewrite ^ {MAINTENANCE} last;"
     gate = [f"if ({maps[-1].name}) {{", f"    {jump}", "}"] if maps else [jump]
     lines = list(_error_lines(site.errors, intercepts=first(own, "proxy_intercept_errors") is None))
-    return OwnAnswers(maps, gate if site.maintenance else [], lines, _page_locations(site, tuple(headers)))
+    gate = [*refusals, *(gate if site.maintenance else [])]
+    return OwnAnswers(maps, gate, lines, _page_locations(site, tuple(headers)))
 
 
 def _maintenance_maps(maintenance: Maintenance, variables: Variables) -> Iterator[Map]:

@@ -9,6 +9,7 @@ from stackctl.model.layout import MARKER_HOST
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.behind import behind_snippets, front
+from stackctl.proxies.nginx.blocked import blocked_snippets
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
 from stackctl.proxies.nginx.directives import text_of
@@ -90,7 +91,7 @@ def shared_files(
         "snippets/removed.conf": removed_snippet(),
         **({"snippets/grpc.conf": grpc_snippet()} if any(map(_speaks_grpc, stack.sites)) else {}),
         **streams,
-        **behind_snippets(stack),
+        **(behind_snippets(stack) | blocked_snippets(stack)),
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
     encoded = {**page_files(stack), **program(stack), **{path: text.encode() for path, text in rendered.items()}}

@@ -10,6 +10,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.names import NamesOnHttp, names_on_http
 from stackctl.proxies.nginx.behind import SCHEME, front
+from stackctl.proxies.nginx.blocked import site_blocked
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import site_copies
 from stackctl.proxies.nginx.groups import canary_maps, group_names, groups_of, targets_of
@@ -51,17 +52,17 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     all servers, ``groups`` are the upstream groups next to the servers; ``files`` are all of the user's own.
     """
     able = Capabilities.of(version)
-    snippets = own_snippets()
     own = [http, own_directives(custom, files), own_directives(location, files)]
     extra = [*challenge_lines(own[1]), *uncounted([site])]
     grouped = group_names(site)
     checks = Checks.of(site, grouped, able, keepalive := _idle_connections(stack))
     targets = targets_of(site, checks.chosen, able)
     everywhere = alternative_headers(stack)
-    locations = Locations.of(site, targets, snippets, own, includes=location is not None, everywhere=everywhere)
+    locations = Locations.of(site, targets, own_snippets(), own, includes=location is not None, everywhere=everywhere)
     blocks = list(locations.all())
     names = names_on_http(stack, site, tls)
-    answers = own_answers(site, locations.variables, own[1], locations.edge.page_lines())
+    blocked, refusals = site_blocked(stack, site, locations.variables)
+    answers = own_answers(site, locations.variables, own[1], locations.edge.page_lines(), refusals)
     text = render(
         "nginx/site.conf.j2",
         name=site.name,
@@ -80,7 +81,7 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         protected=can_protect_http(own[1]),
         challenge=challenge(extra, indent=4) if extra else "",
         locations=[*blocks, answers.locations],
-        maps=[*locations.maps(), *canary_maps(site, checks.chosen), *checks.maps, *answers.maps],
+        maps=[*locations.maps(), *canary_maps(site, checks.chosen), *checks.maps, *answers.maps, *blocked],
         jump=locations.rules.jump if locations.rules else "",
     )
     around = Surroundings(site.name, groups, stack.proxy.hosts, resolves=able.upstream_resolve)

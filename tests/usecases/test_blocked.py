@@ -1,0 +1,45 @@
+"""``block`` with a list of addresses: the list is checked, served, recorded and restored like the Compose file."""
+
+from __future__ import annotations
+
+import pytest
+
+from stackctl.errors import StackfileError
+from tests.usecases.world import World, done
+
+LIST = "lists/blocked.txt"
+KEY = f"  block: {{addresses: [198.51.100.7], lists: [{LIST}]}}\n"
+
+
+@pytest.fixture
+def blocking(site: World) -> World:
+    (site.root / "lists").mkdir()
+    (site.root / LIST).write_text("192.0.2.0/24  # a scanner\n")
+    site.edit("  agree-tos: true\n", f"  agree-tos: true\n{KEY}")
+    done(site.up())
+    return site
+
+
+def rows(world: World) -> str:
+    return (world.root / "nginx/live/snippets/blocked.geo").read_text()
+
+
+def test_an_edit_of_a_list_is_a_change_that_can_be_taken_back(blocking: World) -> None:
+    assert rows(blocking) == "192.0.2.0/24 1;\n198.51.100.7/32 1;\n"
+    assert "if ($edge_listed)" in (blocking.root / "nginx/live/sites/one.example.com.conf").read_text()
+    assert not blocking.up().plan
+    (blocking.root / LIST).write_text("203.0.113.0/24\n")
+    done(blocking.up())
+    assert rows(blocking) == "198.51.100.7/32 1;\n203.0.113.0/24 1;\n"
+    done(blocking.rollback())
+    assert (blocking.root / LIST).read_text() == "192.0.2.0/24  # a scanner\n"
+    assert "192.0.2.0/24" in rows(blocking)
+
+
+def test_a_line_that_is_no_network_changes_nothing(blocking: World) -> None:
+    before = rows(blocking)
+    (blocking.root / LIST).write_text("203.0.113.0/24\nexample.com\n")
+    with pytest.raises(StackfileError, match="is not a network") as caught:
+        blocking.up()
+    assert caught.value.where == f"{LIST}:2"
+    assert rows(blocking) == before
