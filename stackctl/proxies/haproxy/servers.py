@@ -11,6 +11,7 @@ from stackctl.model.health import ActiveCheck
 from stackctl.model.layout import site_file
 from stackctl.model.routing import Site
 from stackctl.proxies.haproxy.layout import CUSTOM, SITES
+from stackctl.proxies.haproxy.quoting import word
 from stackctl.proxies.haproxy.units import milliseconds, time
 from stackctl.proxies.proxy import Files
 
@@ -95,7 +96,9 @@ def _parameters(site: Site, server: Server) -> Iterator[str]:
 def _check_lines(site: Site, health: ActiveCheck) -> Iterator[str]:
     check = health.check
     yield "option httpchk"
-    yield f"http-check send meth GET uri {check.path} ver HTTP/1.1 hdr Host {site.name} hdr Connection close"
+    # No server knows the name of a wildcard itself.
+    host = site.name.replace("*", "www")
+    yield f"http-check send meth GET uri {word(check.path)} ver HTTP/1.1 hdr Host {host} hdr Connection close"
     yield f"http-check expect status {','.join(check.ranges)}"
     yield f"timeout check {time(f'{int(check.timeout * 1000)}ms')}"
 
