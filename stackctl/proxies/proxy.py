@@ -224,6 +224,9 @@ class Proxy(Protocol):
         ``beside`` the proxy resolves the names too, although no request goes by them.
         """
 
+    def announced(self, live: Files, wanted: Files) -> Files:
+        """Return ``live`` with the names of ``wanted`` beside those in use, so that they are resolved before."""
+
     def pins(self, files: Files) -> Pins:
         """Return what :meth:`pinned` put into ``files``."""
 
@@ -234,10 +237,7 @@ class Proxy(Protocol):
         """Return the content of the file by which a running proxy serves its generation's id."""
 
     def test_command(self, root: str) -> list[str]:
-        """Return the command that exits with 0 if the configuration at ``root`` would start.
-
-        ``root`` is relative to the proxy's directory.
-        """
+        """Return the command that exits with 0 if the configuration at ``root``, in its directory, would start."""
 
     def start_command(self) -> list[str]:
         """Return the command that runs the proxy with its live files in the foreground."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stackctl.proxies.nginx.ahead import announced
 from stackctl.proxies.nginx.pins import pinned
 from tests.e2e.helpers import wait_until
 from tests.e2e.zone import zone
@@ -57,8 +58,33 @@ def test_a_name_has_addresses_before_the_name_server_answers(tmp_path: Path) -> 
             assert statuses(ports[0]) == {200}
 
 
+def test_a_site_that_is_sent_to_another_name_is_answered_throughout(tmp_path: Path) -> None:
+    """The new name has stood beside the old one, so its addresses are taken over too."""
+    app, *ports = free_ports(3)
+    records = Held({("web", "A"): "127.0.0.1", ("next", "A"): "127.0.0.1"})
+    records.free.set()
+
+    def files(service: str) -> dict[str, bytes]:
+        found = rendered([site(SHOP, service=service, port=app)], Ports(*ports), [app])
+        return {
+            path: body.replace(b"resolver 127.0.0.11 ", f"resolver {server} ".encode()) for path, body in found.items()
+        }
+
+    with zone(records) as server:
+        write(tmp_path, announced(files("web"), files("next")))
+        with running(tmp_path, "1.30") as nginx:
+            wait_until(asked_again(records), 20, "nginx resolves both names a second time, so it has their answers")
+            assert statuses(ports[0]) == {200}
+            records.free.clear()
+            write(tmp_path, files("next"))
+            nginx.send_signal(signal.SIGHUP)
+            wait_for_line(nginx, "gracefully shutting down")
+            assert statuses(ports[0]) == {200}
+            records.free.set()
+
+
 def asked_again(records: Held) -> Callable[[], bool]:
-    """Whether there is another question than those of now."""
+    """Whether there are two more questions than those of now."""
     before = records.asked
     return lambda: records.asked > before + 1
 

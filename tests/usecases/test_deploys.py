@@ -750,6 +750,30 @@ def test_doctor_names_a_deploy_that_was_interrupted(app: World) -> None:
     assert "deploy" not in app.doctor()["apps"]
 
 
+def test_a_site_that_is_sent_to_another_service_has_its_name_resolved_before(site: World) -> None:
+    done(site.add("two.example.com"))
+    done(site.up())
+    site.edit("\nx-stackctl:\n", "\nx-stackctl:\n  apps:\n    - {domains: [far.com], upstream: 'one:8000'}\n")
+    done(site.up())
+    seen: list[bytes] = []
+    signal = site.fake.signal
+
+    def note(*arguments: Any) -> bool:
+        seen.append(site.live()["sites/far.com.conf"])
+        return signal(*arguments)
+
+    site.fake.signal = note  # type: ignore[method-assign,assignment]
+    site.edit("upstream: 'one:8000'", "upstream: 'two:3000'")
+    done(site.up())
+    ahead, after = seen
+    assert b"server one:8000 resolve;\n    server two:3000 resolve down;\n" in ahead
+    assert b"server two:3000 resolve;" in after
+    assert b"one:8000" not in after
+    site.edit("upstream: 'two:3000'", "upstream: 'two:3000', buffering: true")
+    done(site.up())
+    assert len(seen) == 3, "it is resolved already"
+
+
 def other_addresses(world: World) -> dict[str, str]:
     """Swap the addresses of two containers of different services; return what each service had."""
     one, two = runs(world)[0], runs(world, "two")[0]

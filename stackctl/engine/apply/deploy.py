@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.engine.apply import prove
 from stackctl.engine.apply.handlers import Errors, Handlers, one_by_one
-from stackctl.engine.apply.live import LiveProxy
+from stackctl.engine.apply.live import RESOLVED_SECONDS, LiveProxy
 from stackctl.engine.apply.ready import Readiness, serves_on
 from stackctl.engine.context import Context
 from stackctl.engine.probe.apps import proxy_networks
@@ -32,9 +32,6 @@ from stackctl.plan.deploy import (
 from stackctl.plan.operations import StageFiles
 from stackctl.plan.pins import right_pins
 from stackctl.proxies.proxy import Files, Pins
-
-RESOLVED_SECONDS = 1.0
-"""How long the proxy may take to resolve a name, which Docker does in milliseconds; nothing tells that it has."""
 
 GAP_SECONDS = 15.0
 """How long the proxy may take to find the new containers of a service that was stopped first."""

@@ -225,6 +225,7 @@ class Executor:
         self._context.delivery(self._proxy.layout).prepare()
 
     def _publish(self, _operation: Publish) -> None:
+        self._live.announce()
         self._live.publish()
 
     def _await(self, operations: Sequence[AwaitService]) -> Errors:

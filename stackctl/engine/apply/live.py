@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from stackctl.engine.apply import prove
@@ -11,6 +12,9 @@ from stackctl.engine.context import Context
 from stackctl.errors import EngineError
 from stackctl.model.stack import Stack
 from stackctl.observed.state import Observed
+
+RESOLVED_SECONDS = 1.0
+"""How long the proxy may take to resolve a name, which Docker does in milliseconds; nothing tells that it has."""
 
 
 class LiveProxy:
@@ -34,6 +38,14 @@ class LiveProxy:
         self._take(published)
         self._just_tested = self._delivery.published() != before
         return published
+
+    def announce(self) -> None:
+        """Let the running proxy resolve the names to which live sites are sent next, before it sends them there."""
+        containers = self._context.orchestrator.containers(self._project)
+        if containers.is_running(self._stack.proxy.service) and self.is_loaded() and self.staging.announce():
+            self._just_tested = True
+            self.reload()
+            time.sleep(RESOLVED_SECONDS)
 
     def reload(self) -> None:
         """Let the running proxy load the live files, and wait until each new client gets them."""

@@ -110,6 +110,12 @@ class Staging:
             self._staged.clear()
         return Published(tuple(rejected), tuple(parked.items()))
 
+    def announce(self) -> bool:
+        """Let what goes live next be resolved already, if that passes; return whether there is anything to resolve."""
+        wanted = self._merged(self._live)
+        ahead = dict(self._proxy.announced(self._live, wanted))
+        return ahead != self._live and self._tried(wanted) is None and self._tested(ahead) is None
+
     def _tested(self, files: dict[str, bytes]) -> Rejection | None:
         """Stage and test ``files``, and make them live if they pass; else return the rejection."""
         staged, rejection = self._test(files)

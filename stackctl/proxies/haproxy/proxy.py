@@ -144,6 +144,10 @@ class Haproxy:
         """See :meth:`Proxy.pinned`."""
         return pinned(files, pins, beside=beside)
 
+    def announced(self, live: Files, wanted: Files) -> Files:  # noqa: ARG002  (the protocol's)
+        """Return ``live``: a new HAProxy process takes no addresses over from the one before."""
+        return live
+
     def pins(self, files: Files) -> Pins:
         """See :meth:`Proxy.pins`."""
         return pins_in(files)

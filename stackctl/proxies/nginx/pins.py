@@ -12,6 +12,7 @@ a name over at a reload, if the group of before has the name; else it resolves i
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from stackctl.model.endpoints import Endpoint
 from stackctl.proxies.nginx.health import CHOSEN
@@ -84,10 +85,16 @@ def _replaced(line: re.Match[str], pins: Pins, *, beside: bool) -> str:
         more = "".join(f" {one}" for one in words if one != "resolve")
         text = " ".join(f"server {server}{more};" for server in servers)
         if (beside and "resolve" in words) or not addresses:
-            text += f" server {line['host']}:{port}{_resolved(words)} down;"
+            named = f"{line['host']}:{port}"
+            text = f"{text} {server_down(named, words)}"
     return f"{line['indent']}{text.strip()}{_MARK}{line['line']}"
 
 
-def _resolved(words: list[str]) -> str:
-    """Return the parameters of a server that go with ``down``."""
-    return "".join(f" {one}" for one in words if one not in {"down", "drain"})
+def is_pinned(body: bytes) -> bool:
+    """Whether a file has addresses in the place of a name."""
+    return _MARK.encode() in body
+
+
+def server_down(server: str, words: Collection[str]) -> str:
+    """Return the directive of a server whose name nginx resolves, but which gets no request."""
+    return f"server {server}{''.join(f' {one}' for one in words if one not in {'down', 'drain'})} down;"

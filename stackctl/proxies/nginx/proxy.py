@@ -16,6 +16,7 @@ from stackctl.model.values import Domain
 from stackctl.proxies.health import ServersHealth
 from stackctl.proxies.nginx import behind
 from stackctl.proxies.nginx.advice import advice
+from stackctl.proxies.nginx.ahead import announced
 from stackctl.proxies.nginx.capabilities import OLDEST, Capabilities
 from stackctl.proxies.nginx.custom import all_groups, hosts_in
 from stackctl.proxies.nginx.health_state import COMMAND, servers_health
@@ -58,14 +59,11 @@ from stackctl.templates import render
 _PID = "/run/nginx.pid"
 _FIRST_LINE = f"# stackctl: serves {NGINX.mount}/live"
 
-_LOAD_ALL = (
-    f'[ ! -e {OWN}/conf ] || [ "$(head -n 1 {OWN}/conf/.names 2>/dev/null)" = "$(readlink -f {NGINX.mount}/{LIVE})" ]'
-    f" || ln -sfn {NGINX.mount} {OWN}/conf"
-)
+_LOAD_ALL = f"""[ "$(head -n 1 {OWN}/conf/.names 2>/dev/null)" = "$(readlink -f {NGINX.mount}/{LIVE})" ] ||
+  [ ! -e {OWN}/conf ] || ln -sfn {NGINX.mount} {OWN}/conf"""
 
 _RELOAD = Reload(
-    # New workers first; old ones finish what they serve. Sites that the container left out are loaded again; what
-    # an interrupted deploy has left, and the container has replaced, is not.
+    # New workers first; old ones finish what they serve. Sites that the container left out are loaded again.
     command=("sh", "-c", f"{_LOAD_ALL}; exec nginx -e /dev/stderr -s reload"),
     # What the command sends after it has read every file once more.
     signal="HUP",
@@ -184,6 +182,10 @@ class Nginx:
     def pinned(self, files: Files, pins: Pins, *, beside: bool = False) -> Files:
         """See :meth:`Proxy.pinned`."""
         return pinned(files, pins, beside=beside)
+
+    def announced(self, live: Files, wanted: Files) -> Files:
+        """See :meth:`Proxy.announced`."""
+        return announced(live, wanted)
 
     def pins(self, files: Files) -> Pins:
         """See :meth:`Proxy.pins`."""

@@ -120,6 +120,10 @@ class Toy:
         }
         return {**found, **{path: body for path, body in files.items() if self.site_of(path) == site}}
 
+    def announced(self, live: Files, wanted: Files) -> Files:  # noqa: ARG002  (the protocol's)
+        """Return ``live``: it asks for a name with each request."""
+        return live
+
     def pinned(self, files: Files, pins: Pins, *, beside: bool = False) -> Files:  # noqa: ARG002  (the protocol's)
         """Return a map of routes with the first address; a further word of a line is the server by its name."""
         if ROUTES not in files:
