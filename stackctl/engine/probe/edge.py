@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from stackctl.adapters.disk.draining import is_drained
 from stackctl.diagnose.edge import EdgeFacts
@@ -20,6 +21,7 @@ from stackctl.model.values import Domain
 from stackctl.observed.containers import Deployment
 
 LOG_LINES = 5000
+SYSTEMD = Path("/run/systemd/system")
 MOST_NAMES = 20
 """A site or two show what is in front of all."""
 
@@ -57,7 +59,8 @@ def system_facts(context: Context, stack: Stack) -> SystemFacts:
     with suppress(OSError):
         label = os.getxattr(folder, "security.selinux").decode("utf-8", "replace").rstrip("\0")
     return SystemFacts(
-        service=ask(("systemctl", "is-enabled", "docker.service")),
+        # Where systemd does not run (sd_booted(3)), its files say nothing.
+        service=ask(("systemctl", "is-enabled", "docker.service")) if SYSTEMD.is_dir() else None,
         ufw=ask(("ufw", "status")),
         firewalld=ask(("firewall-cmd", "--get-active-zones")),
         nftables=ask(("nft", "list", "ruleset")),
