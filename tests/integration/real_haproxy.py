@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.model.endpoints import Listener, PortBinding, Scheme
+from stackctl.model.http3 import Http3
 from stackctl.model.routing import Site
 from stackctl.proxies.haproxy.proxy import Haproxy
 from stackctl.proxies.proxy import SiteTls
@@ -42,6 +43,8 @@ def rendered(
         Listener(Scheme.HTTPS, ports.https, PortBinding(None, ports.https)),
     )
     made = replace(made, proxy=replace(made.proxy, listeners=listeners, ipv6=False))
+    if version != "3.0":
+        made = replace(made, http3=Http3(PortBinding(None, ports.https)))
     tls = {site.name: SiteTls("/etc/haproxy/chain.pem", "/etc/haproxy/key.pem", frozenset()) for site in sites}
     files = whole(Rendering(Haproxy(), VERSIONS[version], custom or {}), made, tls)
     chain, key = make_dummy(["a.example.com"], datetime.now(UTC))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,17 +22,28 @@ from stackctl.model.pages import Maintenance
 from stackctl.model.routing import Redirect, Route, Site
 from tests.integration import real_haproxy, real_nginx
 from tests.integration.real_nginx import Answered, Connection, app, free_ports
+from tests.quic import ask_all
 from tests.unit.build import routed
 
 pytestmark = pytest.mark.e2e
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+UPGRADED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+"""The example of RFC 6455, section 1.3: HAProxy passes on no answer that does not fit the key."""
 
 CHECK = ActiveCheck(HealthCheck("/"), every=1, rise=1, fall=1)
 
 
 class Edge(NamedTuple):
-    """A running proxy, with the ports of its apps and of one where nothing listens."""
+    """A running proxy with its ports, those of its apps, and one for an app of a test."""
 
     connection: Connection
+    http: int
+    https: int
+    socket: int
     one: int
     two: int
 
@@ -44,7 +57,7 @@ class Edge(NamedTuple):
         return Counter(int(one.body.split()[0]) for one in self.asked(site, count, **headers))
 
 
-def sites(one: int, two: int, none: int) -> Iterator[Site]:
+def sites(one: int, two: int, none: int, own: int) -> Iterator[Site]:
     first, second, dead = app(one), app(two), app(none)
 
     def of(name: str, *servers: Server, canary: Canary | None = None, **keys: object) -> Site:
@@ -59,17 +72,18 @@ def sites(one: int, two: int, none: int) -> Iterator[Site]:
     yield of("canary", first, canary=Canary(second, 0, ("group", "beta")))
     yield of("unknown", Server(Endpoint("nobody.invalid", 80)))
     yield replace(of("closed", first), maintenance=Maintenance("Back at six."))
+    yield of("socket", app(own))
     yield routed("moved.example.com", Route(Match(), Redirect("https://new.example.com", keep_path=True)))
 
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    one, two, none = free_ports(3)
+    one, two, none, own = free_ports(4)
     folders: list[Path] = [tmp_path_factory.mktemp(name) for name in ("apps", "proxy")]
     with contextlib.ExitStack() as stack:
         stack.enter_context(real_nginx.serving(folders[0], [routed("apps.example.com")], [one, two]))
-        ports = stack.enter_context(real_haproxy.serving(folders[1], list(sites(one, two, none))))
-        yield Edge(stack.enter_context(Connection(ports.http)), one, two)
+        ports = stack.enter_context(real_haproxy.serving(folders[1], list(sites(one, two, none, own))))
+        yield Edge(stack.enter_context(Connection(ports.http)), ports.http, ports.https, own, one, two)
 
 
 def test_weights_backups_and_drained_servers(edge: Edge) -> None:
@@ -90,6 +104,41 @@ def test_a_client_stays_with_its_server(edge: Edge) -> None:
 def test_a_canary_gets_the_clients_with_its_cookie(edge: Edge) -> None:
     assert edge.shares("canary") == {edge.one: 8}
     assert edge.shares("canary", Cookie="group=beta") == {edge.two: 8}
+
+
+def test_http3_beside_the_other_protocols(edge: Edge) -> None:
+    name = "weights.example.com"
+    own, other = ask_all(edge.https, name, [(name, "/x?a=%2F"), ("sticky.example.com", "/")])
+    assert (own.status, other.status) == (200, 421)
+    assert own.body.decode().split()[1:3] == ["GET", "/x?a=%2F"]
+    assert own.headers["alt-svc"] == f'h3=":{edge.https}"; ma=86400'
+
+
+def test_websockets_pass_and_no_other_upgrade_does(edge: Edge) -> None:
+    seen: list[bytes] = []
+
+    def serve(listening: socket.socket) -> None:
+        for _ in range(2):
+            with listening.accept()[0] as client:
+                seen.append(client.recv(65536))
+                if b"websocket" in seen[-1].lower():
+                    client.sendall(UPGRADED)
+                    client.sendall(client.recv(4))
+                else:
+                    client.sendall(b"HTTP/1.1 204 None\r\nConnection: close\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", edge.socket)) as listening, Connection(edge.http) as connection:
+        running = threading.Thread(target=serve, args=(listening,))
+        running.start()
+        asked = [("Connection", "Upgrade"), ("Upgrade", "h2c")]
+        assert connection.ask("socket.example.com", "GET", "/", asked).status == 204
+        asked = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]
+        asked.append(("Sec-WebSocket-Key", KEY))
+        assert connection.ask("socket.example.com", "GET", "/", asked).status == 101
+        connection.socket.sendall(b"ping")
+        assert connection.socket.recv(4) == b"ping"
+        running.join(10)
+    assert b"h2c" not in seen[0].lower()
 
 
 def test_the_proxy_answers_itself(edge: Edge) -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from stackctl.certs.held import held
 from stackctl.certs.shelf import Shelf
+from stackctl.model.endpoints import PortBinding
+from stackctl.model.http3 import Http3
 from stackctl.proxies.haproxy.layout import LUA
 from stackctl.proxies.haproxy.proxy import Haproxy
 from stackctl.proxies.sites import Rendering, site_tls
@@ -31,7 +33,9 @@ CUSTOM = {
 def cases() -> dict[str, Case]:
     """The cases by their names, and one with files of the user's."""
     found = {name: replace(ALL[name], custom=_cas(ALL[name])) for name in _CASES}
-    return {**found, "custom": replace(ALL["issued"], custom=CUSTOM)}
+    issued = ALL["issued"]
+    quic = replace(issued, stack=replace(issued.stack, http3=Http3(PortBinding(None, 8443))))
+    return {**found, "custom": replace(issued, custom=CUSTOM), "http3": quic}
 
 
 def _cas(case: Case) -> dict[str, bytes]:

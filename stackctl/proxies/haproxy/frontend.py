@@ -95,7 +95,7 @@ def _frontend(stack: Stack, tls: Mapping[Domain, SiteTls], custom: Mapping[str, 
     text = render(
         "haproxy/frontend.cfg.j2",
         listens=list(_listens(stack, https.port)),
-        alt_svc=f'h3=":{stack.http3.at.port}"; ma=86400' if stack.http3 else "",
+        alt_svc=f'h3=":{stack.http3.at.port}"; ma=86400' if stack.http3 and stack.proxy.quic else "",
         challenges=CHALLENGES,
         wildcards=any("*" in name for site in stack.sites for name in site.domains),
         marker_route=MARKER_ROUTE,
@@ -135,12 +135,12 @@ def _listens(stack: Stack, https: int) -> Iterator[str]:
     tls = f"ssl crt-list {CERTS} strict-sni alpn h2,http/1.1"
     yield f"*:{http}"
     yield f"*:{https} {tls}"
-    if stack.http3:
+    if stack.http3 and stack.proxy.quic:
         yield f"quic4@:{https} {tls.replace('h2,http/1.1', 'h3')}"
     if stack.proxy.ipv6:
         yield f":::{http} v6only"
         yield f":::{https} v6only {tls}"
-        if stack.http3:
+        if stack.http3 and stack.proxy.quic:
             yield f"quic6@:{https} {tls.replace('h2,http/1.1', 'h3')}"
 
 

@@ -200,8 +200,8 @@ class Haproxy:
         return found is not None and (int(found[1]), int(found[2])) >= _HYBRID_SINCE
 
     def speaks_http3(self, output: str) -> bool:
-        """Return whether it was built with QUIC."""
-        return "+QUIC " in output
+        """Return whether it was built with QUIC, and with a TLS library that has all of it."""
+        return "+QUIC " in output and "+QUIC_OPENSSL_COMPAT" not in output
 
     def needed_for_streams(self, output: str) -> str | None:  # noqa: ARG002  (it passes none on)
         """Return None."""

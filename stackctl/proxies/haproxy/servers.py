@@ -40,7 +40,9 @@ def server_lines(site: Site, backend: Backend, servers: Sequence[Server], hosts:
         yield from _check_lines(site, backend.health)
     for number, server in enumerate(servers, start=1):
         words = list(_parameters(site, server))
-        words += _check_words(server, backend.health) if backend.health else ()
+        # The body of an answer of gRPC's health protocol would have to be read.
+        asked = backend.health if server.speaks is not Speaks.GRPC else None
+        words += _check_words(server, asked) if asked else ()
         if server.is_resolved and server.endpoint.host not in hosts:
             words = ["resolvers docker", "resolve-prefer ipv4", "init-addr last,none", *words]
             # The names of the servers are s1-1, s1-2, …
