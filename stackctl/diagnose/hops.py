@@ -13,6 +13,7 @@ class HopKind(StrEnum):
 
     NAME = "name"
     PORT = "port"
+    CLIENT = "client"
     CERTIFICATE = "certificate"
     ROUTE = "route"
     LIMIT = "limit"

@@ -10,12 +10,14 @@ from stackctl.certs.held import Held
 from stackctl.diagnose.answer import JudgedAnswer, judge_answer
 from stackctl.diagnose.apps import SETTLED, AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
+from stackctl.diagnose.client import client_hops
 from stackctl.diagnose.handshake import judge_handshake
 from stackctl.diagnose.health import described
 from stackctl.diagnose.hops import Hop, HopKind
 from stackctl.diagnose.limits import judge_limits
 from stackctl.diagnose.route import is_plain, judge_route
 from stackctl.model.backends import Server
+from stackctl.model.edge import Behind
 from stackctl.model.fields import Request
 from stackctl.model.router import Routed
 from stackctl.model.routing import Answer, Site
@@ -48,6 +50,7 @@ class TraceFacts:
         logged: the errors that the proxy logged about this request.
         custom: the directory of the user's own proxy files.
         advice: returns what to do about a logged error.
+        behind: what is in front of the proxy; None if clients connect to it themselves.
     """
 
     name: str
@@ -75,6 +78,7 @@ class TraceFacts:
     advice: Callable[[str], Advice]
     maintenance: str | None = None
     unavailable: bool = False
+    behind: Behind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +102,11 @@ class JudgedTrace:
 def judge_trace(facts: TraceFacts) -> JudgedTrace:
     """Return each hop of the request with what is wrong there."""
     if facts.held_back is not None:
-        return JudgedTrace(tuple(_first_broken([_name(facts), *_route(facts), *_through_files(facts)])), None)
-    hops = [_name(facts), _port(facts)]
+        hops = [_name(facts), *client_hops(facts.behind), *_route(facts), *_through_files(facts)]
+        return JudgedTrace(tuple(_first_broken(hops)), None)
+    hops = [_name(facts), _port(facts), *client_hops(facts.behind)]
+    if facts.behind is not None and facts.behind.terminated:
+        return JudgedTrace(tuple(_first_broken([*hops, *_route(facts), *_through_files(facts)])), None)
     hops.append(judge_handshake(facts.name, facts.owner, facts.held, facts.https, facts.now))
     hops += [*_route(facts), *_through_files(facts)]
     *https, http = _first_broken([*hops, _http(facts)])

@@ -8,9 +8,12 @@ import pytest
 
 from stackctl.errors import InputError
 from stackctl.model.edge import Front
+from stackctl.model.fields import Request
+from stackctl.model.values import Domain
 from stackctl.plan.certificates import Issue
 from stackctl.plan.operations import MakeDummy, VerifyGone, VerifySite
 from stackctl.usecases.draining import drain_host
+from stackctl.usecases.explain import explain
 from stackctl.usecases.init_behind import behind_keys
 from stackctl.usecases.status import status
 from stackctl.usecases.up_down import down as usecase_down
@@ -104,6 +107,22 @@ def test_over_https_a_balancer_sees_a_certificate_of_nobody(two: World) -> None:
     two.edit(", health: /healthz", "")
     done(two.up())
     assert "ssl_reject_handshake on;" in two.live()["nginx.conf"].decode()
+
+
+def test_explain_says_whose_address_counts(site: World) -> None:
+    put(site, BALANCER)
+    done(site.up())
+    report = explain(site.host, Domain(ONE), Request("GET", "/")).payload
+    hops = {str(hop.kind): hop for hop in report.hops}
+    assert list(hops)[:3] == ["name", "port", "client"]
+    assert "certificate" not in hops
+    assert "port 80" not in hops
+    assert hops["client"].text == (
+        "the address is that of the connection; that in X-Forwarded-For if it comes from 10.0.0.0/16;"
+        " TLS ends in front of the proxy"
+    )
+    assert hops["client"].where == site.line_of("behind:")
+    assert report.whole
 
 
 def file_of(world: World) -> bool:

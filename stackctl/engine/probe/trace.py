@@ -95,6 +95,7 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
         logged=logged,
         now=context.now(),
         maintenance=described(maintenance, context.now()) if maintenance else None,
+        behind=stack.behind,
         unavailable=maintenance is not None and maintenance.is_for(asked.source, context.now()),
     )
     return CollectedTrace(facts, log.earlier)
