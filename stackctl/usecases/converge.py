@@ -30,6 +30,7 @@ from stackctl.stackfile.stream_ports import with_ports
 from stackctl.usecases.abilities import refuse_unable
 from stackctl.usecases.declared import with_declared
 from stackctl.usecases.local_domains import refuse_wide_domains
+from stackctl.usecases.lost import refuse_lost
 from stackctl.usecases.pages import with_pages
 from stackctl.usecases.reachable import refuse_loops, refuse_unreachable
 from stackctl.usecases.recording import contact_changed, record_change, record_failed, record_found
@@ -226,6 +227,8 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     custom = observed.custom if intent.custom is None else intent.custom
     proxy = context.proxy_of(stack)
     rendering = Rendering(proxy, observed.version, custom)
+    if intent.custom is None:  # a rollback restores the key
+        refuse_lost(context, loaded.before, proxy.sites_in(observed.live))
     plan = make_plan(stack, loaded.doc.text, intent, observed, rendering, context.issuers)
     refused = next((operation for operation in plan.operations if isinstance(operation, RefuseIssue)), None)
     if intent.strict and refused is not None:

@@ -148,8 +148,13 @@ def _left(proposal: Proposal, foreign: Foreign, routed: Collection[Site]) -> Pro
     proposal = replace(proposal, sites=tuple(site for site in proposal.sites if not known & set(site.domains)))
     if not foreign.files.is_stackctls:
         return proposal
-    sites = tuple(replace(site, imported=None) for site in proposal.sites)
-    return replace(proposal, sites=sites, remarks=tuple(proposal.remarks_of(Handling.UNSUPPORTED)))
+    # All else in these files is stackctl's own, and is written again; rules are there as they were rendered.
+    plain = known.union(name for site in proposal.sites if not site.custom + site.location for name in site.domains)
+    missing = dict.fromkeys(name for server in foreign.conf.servers for name in server.domains if name not in plain)
+    text = "its routes cannot be read back from what is served: 'stackctl rollback' restores a Compose file with them"
+    remarks = tuple(Remark(Handling.UNSUPPORTED, f"{name}: {text}") for name in missing)
+    sites = tuple(replace(site, imported=None, custom="", location="") for site in proposal.sites)
+    return replace(proposal, sites=sites, remarks=remarks)
 
 
 def _version(context: Context, proxy: Proxy, image: str, options: AdoptOptions) -> tuple[int, ...]:
