@@ -68,17 +68,18 @@ def generated_routes(conf: NginxConf, project: Project, port_of: Callable[[Servi
         if match is None or match == EVERY_PATH:
             continue
         own = [server for server in servers if _is_site(server) and hosts_of(service) & set(server.domains)]
-        plain = [server for server in own if not _locations(server, path) or _passes(server, path)]
-        names = (name for server in plain for name in server.domains if name in hosts_of(service))
+        if any(_locations(server, path) and not _passes(server, path) for server in own):
+            continue
+        names = (name for server in own for name in server.domains if name in hosts_of(service))
         domains = tuple(dict.fromkeys(names))
         if not domains:
             continue
-        location = next((one for server in plain for one in _locations(server, path)), None)
+        location = next((one for server in own for one in _locations(server, path)), None)
         port = port_of(service) if location is None else _port(conf, location)
         at = f"service {service.name}" if location is None else location.at
         routes.append(ProposedRoute(domains, match, Server.of(service.name, port), path.strip, at))
         remarks += route_remarks(domains[0], path, headers, at)
-        servers = tuple(_without(server, path) if server in plain else server for server in servers)
+        servers = tuple(_without(server, path) if server in own else server for server in servers)
     return replace(conf, servers=servers), Routes(tuple(routes), tuple(remarks))
 
 

@@ -69,6 +69,16 @@ def test_what_a_route_cannot_say_stays_a_location(location: str, more: str) -> N
     assert any(one.name == "location" and one.args == ("/api/",) for server in conf.servers for one in server.body)
 
 
+def test_a_location_that_stays_over_https_is_no_route_over_http() -> None:
+    secure = SERVER.replace("listen 80", "listen 443 ssl") % (
+        "a.example.com",
+        "location /api/ { proxy_pass http://g; auth_basic private; }",
+    )
+    conf, found = read(SERVER % ("a.example.com", "") + secure)
+    assert not found.routes
+    assert len(conf.servers) == 2
+
+
 def test_a_route_is_for_the_names_of_one_site() -> None:
     """nginx-proxy writes a server for each name, and each is a site."""
     servers = "".join(

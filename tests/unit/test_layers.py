@@ -82,7 +82,7 @@ INSIDE = {
     ),
     "usecases": (
         "declared new_service pages",
-        "abilities local_domains reachable recording renamed result session taken",
+        "abilities local_domains lost reachable recording renamed result session taken",
         "as_json converge",
         REST,
     ),
