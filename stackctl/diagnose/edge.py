@@ -43,6 +43,7 @@ class EdgeFacts:
 
     Attributes:
         cdns: the operator of the addresses that names have, for those with a published list.
+        limited: the names whose requests are limited by client.
         misspoken: how often a peer spoke another protocol than its port, in the last lines of the log.
         running: whether the proxy's container runs.
         health: the status of the health path for a host that no site has, of ``/`` without one; None without an answer.
@@ -54,6 +55,7 @@ class EdgeFacts:
     today: date
     at: str = ""
     cdns: Mapping[str, str] = field(default_factory=dict)
+    limited: frozenset[str] = frozenset()
     misspoken: Mapping[tuple[str, Misspoken], int] = field(default_factory=dict)
     running: bool = True
     health: int | None = None
@@ -74,9 +76,11 @@ def _cdns(facts: EdgeFacts) -> Iterator[Check]:
             yield ok("trusted", f"{names}: requests of {operator} have the address of the client")
             continue
         word = next(word for word, one in LISTS.items() if one.operator == operator)
+        shared = any(found == operator and name in facts.limited for name, found in facts.cdns.items())
+        more = ", and all clients share one limit of requests" if shared else ""
         yield wrong(
             "trusted",
-            f"{names} leads to {operator}, which is not trusted: apps see its addresses instead of the clients'",
+            f"{names} leads to {operator}, which is not trusted: apps see its addresses instead of the clients'{more}",
             f"write 'behind: {{trusted: [{word}], client-ip: cf-connecting-ip}}' into x-stackctl",
         )
 

@@ -163,6 +163,11 @@ class Site:
         return only.action if only and only.match == Match() and isinstance(only.action, Redirect) else None
 
     @property
+    def counts_clients(self) -> bool:
+        """Whether the requests of each client are limited, all of them or those of a route."""
+        return any(one.counts_clients for one in (self.tuning, *(route.tuning for route in self.routes)) if one)
+
+    @property
     def pages(self) -> tuple[PageFile, ...]:
         """The files of the stack that its answers come from, and its lists of addresses, each once."""
         own = self.maintenance.page if self.maintenance else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stackctl.model.headers import Headers
-from stackctl.model.limits import Rate
+from stackctl.model.limits import CountedBy, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +29,8 @@ class Tuning:
     connections: int = 0
     headers: Headers = field(default_factory=Headers)
     compress: bool = False
+
+    @property
+    def counts_clients(self) -> bool:
+        """Whether the requests of each client are limited."""
+        return bool(self.connections) or any(rate.by is CountedBy.CLIENT for rate in self.rates)

@@ -24,7 +24,7 @@ from tests.bench.load import under_load, wait_ready
 from tests.bench.proxies import SITE, UPSTREAM, Server
 from tests.quic import Client, settings
 
-SECONDS, ROUNDS = 4, 5
+SECONDS, ROUNDS = 2, 12
 LEAST = 0.95
 RELOADS, AT_ONCE = 8, 4
 

@@ -76,6 +76,11 @@ def test_only_a_trusted_peer_that_speaks_another_protocol_is_a_load_balancer() -
         ),
         (EdgeFacts(ALB, TODAY, cdns={"a.example.com": "Cloudflare"}), "trusted", "apps see its addresses"),
         (
+            EdgeFacts(None, TODAY, cdns={"a.example.com": "Cloudflare"}, limited=frozenset({"a.example.com"})),
+            "trusted",
+            "and all clients share one limit of requests",
+        ),
+        (
             EdgeFacts(CDN, TODAY, cdns={"a.example.com": "Cloudflare"}),
             "trusted",
             "ok a.example.com: requests of Cloudflare",

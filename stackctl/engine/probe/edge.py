@@ -43,6 +43,7 @@ def edge_facts(context: Context, stack: Stack, sites: Sequence[Site], containers
     return EdgeFacts(
         behind=stack.behind,
         cdns={name: found for name in names if (found := cdn_of_name(context.network, name))},
+        limited=frozenset(site.name for site in sites if site.counts_clients),
         misspoken=proxy.misspoken(log),
         running=running is not None,
         health=status,
