@@ -53,8 +53,8 @@ def measure(options: lab.Options) -> Report:
 def _throughput(report: Report, options: lab.Options) -> None:
     seconds, rounds = (1, 1) if options.quick else (SECONDS, ROUNDS)
     report.note(
-        "Throughput with two rates, a limit of connections, a preset and five more headers, against none, in turn. nginx's"
-        " processor time depends less on what else the machine does."
+        "Throughput with two rates, a limit of connections, a preset and five more headers, against none, in turn."
+        " nginx's processor time depends less on what else the machine does."
     )
     subjects = {"without limits": Tuning(), "with limits and headers": _LIMITED}
     rates: dict[str, list[float]] = {subject: [] for subject in subjects}
