@@ -23,7 +23,7 @@ Name = Annotated[
     typer.Argument(
         metavar="DOMAIN|SERVICE",
         autocompletion=_sites_and_services,
-        help="A domain of the site whose services are deployed, or one service.",
+        help="A domain of the site whose services are deployed, with a path for those of that path, or one service.",
     ),
 ]
 Timeout = Annotated[

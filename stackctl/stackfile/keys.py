@@ -26,6 +26,21 @@ _FAULT = re.compile(r"(?P<problem>.*?)(?: - at (?:`key` in )?`\$(?P<path>.*)`)?\
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 _CHOICE = re.compile(r"Invalid enum value (.*)\Z", re.DOTALL)
 _TYPES = re.compile(r"`([a-z]+(?: \| [a-z]+)*)`")
+_OF_COMPOSE = frozenset(
+    [
+        "endpoint_mode",
+        "labels",
+        "mode",
+        "placement",
+        "replicas",
+        "resources",
+        "restart_policy",
+        "rollback_config",
+        "update_config",
+    ]
+)
+"""Keys of ``deploy`` in Compose."""
+
 _KINDS = {
     "int": "a whole number",
     "float": "a number with a fraction",
@@ -141,7 +156,8 @@ def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -
             raise StackfileError(
                 f"{'.'.join(map(str, path))} has no key {key!r}",
                 where=doc.where_of((*path, key)),
-                hint=f"did you mean {near!r}?" if near else f"known keys: {', '.join(known)}",
+                hint=hint_of_compose(path, str(key))
+                or (f"did you mean {near!r}?" if near else f"known keys: {', '.join(known)}"),
             )
         if key in LISTS and isinstance(value, list):
             for index, item in enumerate(value):
@@ -151,6 +167,13 @@ def _refuse_unknown(doc: Document, path: Path, data: Any, shape: type[Struct]) -
                 _refuse_unknown(doc, (*path, key, name), item, MAPPINGS[key])
         elif key in BLOCKS:
             _refuse_unknown(doc, (*path, key), value, BLOCKS[key])
+
+
+def hint_of_compose(path: Path, key: str) -> str | None:
+    """Return where a key belongs that Compose has for a service, and stackctl's mapping of that name has not."""
+    if path[-1:] != ("deploy",) or key not in _OF_COMPOSE:
+        return None
+    return f"'deploy.{key}' is a key of Compose's: write it below the service itself, beside {KEY}; 'up' applies it"
 
 
 def used_keys(doc: Document) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from stackctl.spelling import nearest
 from stackctl.stackfile import flow
 from stackctl.stackfile.answer_keys import RedirectKeys
 from stackctl.stackfile.document import Document, Path
-from stackctl.stackfile.keys import KEY
+from stackctl.stackfile.keys import KEY, hint_of_compose
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, known_keys
 from stackctl.stackfile.shapes import alternatives, members
 from stackctl.templates import yaml_name
@@ -118,7 +118,7 @@ def _type_of(shape: type[Struct], change: Change) -> inspect.Type:
             raise InputError(
                 f"a site has no key {shown!r}",
                 where=str(change),
-                hint=f"did you mean {near!r}?" if near else known,
+                hint=hint_of_compose(change.steps[:position], step) or (f"did you mean {near!r}?" if near else known),
             )
         kind = found[0]
     return kind

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError, InputError, StackctlError, StackfileError
 from stackctl.model.deploying import DeploySettings
+from stackctl.model.match_values import site_and_path
 from stackctl.model.stack import Stack
 from stackctl.model.values import ServiceName
 from stackctl.plan.intent import Intent
@@ -15,6 +16,7 @@ from stackctl.stackfile.document import Document
 from stackctl.stackfile.scalars import set_text
 from stackctl.usecases.converge import Loaded, converge, load, load_current
 from stackctl.usecases.result import Result
+from stackctl.wording import listed
 
 _KEPT_LOCAL = {"never", "missing", "if_not_present", "build"}
 """The pull policies of Compose by which an image that is there is not replaced."""
@@ -87,11 +89,13 @@ def with_options(loaded: Loaded, services: Collection[ServiceName], options: Dep
 
 
 def services_of(stack: Stack, name: str) -> tuple[ServiceName, ...]:
-    """Return the services that ``name`` stands for: those of a site, or itself.
+    """Return the services that ``name`` stands for: those of a site, those of a path of one, or itself.
 
     Raises:
         InputError: it stands for none.
     """
+    if "/" in name:
+        return _services_of_path(stack, name)
     site = stack.site(name.lower())
     if site is not None and site.services:
         return site.services
@@ -105,6 +109,22 @@ def services_of(stack: Stack, name: str) -> tuple[ServiceName, ...]:
         raise InputError(f"no site uses the service {name}", hint=hint)
     known = f"services with a site: {', '.join(routed)}" if routed else "no service has a site yet"
     raise InputError(f"{name!r} is neither a site nor a service of one", hint=known)
+
+
+def _services_of_path(stack: Stack, text: str) -> tuple[ServiceName, ...]:
+    domain, path = site_and_path(text)
+    site = stack.site(domain)
+    if site is None or path is None:
+        return services_of(stack, domain)
+    routes = [route for route in site.routes if not route.is_rule]
+    found = (server.service for route in routes if path in route.match.all_of.paths for server in route.servers)
+    services = tuple(dict.fromkeys(service for service in found if service is not None))
+    if not services:
+        known = listed([str(one) for route in routes for one in route.match.all_of.paths])
+        raise InputError(
+            f"no service of the Compose file answers {path} of {site.name}", hint=f"its paths are: {known}"
+        )
+    return services
 
 
 def with_image(  # noqa: PLR0913  (the file, the line in it, and what Compose makes of that)

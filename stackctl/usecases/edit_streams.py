@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from stackctl.engine.context import Context
 from stackctl.errors import InputError, StackfileError
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import Network
-from stackctl.model.streams import StreamPort, is_port, stream_named
+from stackctl.model.streams import StreamPort, Transport, is_port, stream_named
 from stackctl.model.values import Domain
 from stackctl.plan.intent import Intent
 from stackctl.stackfile import edit
@@ -55,7 +56,20 @@ def add_stream(context: Context, wanted: AddStream, *, dry_run: bool = False) ->
             to = f"{there.name} is passed on to {there.upstream} already, with other settings"
         hint = f"edit it there and run 'stackctl up', or remove it with 'stackctl remove-stream {there.name}'"
         raise InputError(to, where=there.where, hint=hint)
-    return converge(context, "add-stream", loaded, _intent(loaded, wanted.name), dry_run=dry_run)
+    result = converge(context, "add-stream", loaded, _intent(loaded, wanted.name), dry_run=dry_run)
+    return replace(result, notes=(*result.notes, *_unreachable(context, loaded, wanted.name)))
+
+
+def _unreachable(context: Context, loaded: Loaded, name: Domain) -> Iterator[str]:
+    """Yield a note of a stream that leads outside the stack, to what does not answer; UDP does not tell."""
+    stream = loaded.stack.stream(name)
+    if stream is None or stream.transport is not Transport.TCP or loaded.project.named(stream.server).service:
+        return
+    if not context.wire.answers(stream.upstream):
+        yield (
+            f"{stream.upstream} is no service of the Compose file, and does not answer this host:"
+            " connections end at once until the proxy reaches it"
+        )
 
 
 def _added(context: Context, loaded: Loaded, wanted: AddStream) -> Loaded:

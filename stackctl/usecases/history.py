@@ -57,13 +57,15 @@ def history(context: Context) -> Result[HistoryReport]:
     before: dict[str, bytes] = {}
     for entry in entries:
         files = context.directory.history.files(entry.number)
+        # Of the oldest that is left, nothing says any more what it changed.
+        is_known = bool(rows) or entry.number == 1
         rows.append(
             EntryReport(
                 number=entry.number,
                 at=entry.at.replace(microsecond=0),
                 command=entry.command,
                 kind=entry.kind,
-                files=tuple(_changed(before, files)),
+                files=tuple(_changed(before, files)) if is_known else (),
                 changes=entry.changes,
                 generation=entry.generation,
                 lineages=dict(entry.lineages),

@@ -12,7 +12,7 @@ import pytest
 from stackctl.adapters.fakes.compose import Run
 from stackctl.adapters.fakes.faults import Killed
 from stackctl.engine.apply import drain
-from stackctl.errors import EngineError, ExitCode, StackctlError, StackfileError
+from stackctl.errors import EngineError, ExitCode, InputError, StackctlError, StackfileError
 from stackctl.model import deploying
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import ROLE_LABEL
@@ -607,6 +607,18 @@ def test_a_failed_service_keeps_no_other_from_its_deploy(site: World) -> None:
 
 def deploy_(world: World, name: str, *, dry_run: bool = False, **options: Any) -> Result[None]:
     return deploy(world.host, name, DeployOptions(**options), dry_run=dry_run)
+
+
+def test_a_path_of_a_site_stands_for_its_service(site: World) -> None:
+    site.fake.registry |= {"api:1": (9000,), "api:2": (9000,)}
+    done(site.add("one.example.com/api", image="api:1"))
+    done(deploy_(site, "One.example.com/api", image="api:2"))
+    assert (images(site), images(site, "api")) == (["one:latest"], ["api:2"])
+    with pytest.raises(InputError, match="no service of the Compose file answers /shop of") as error:
+        deploy_(site, "one.example.com/shop")
+    assert error.value.hint == "its paths are: /, /api"
+    with pytest.raises(InputError, match="neither a site nor"):
+        deploy_(site, "nobody.example.com/api")
 
 
 def test_an_image_is_written_into_its_line_and_deployed(site: World) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from stackctl.adapters.fakes.faults import Killed
 from stackctl.model.history import HistoryEntry
+from stackctl.usecases.history import history
 from tests.usecases.test_crash import Fuse
 from tests.usecases.world import Notes, World, done
 
@@ -39,6 +41,17 @@ def test_each_change_is_recorded_as_it_came_out(stack: World) -> None:
     assert "issue a certificate for one.example.com" in second.changes
     assert files(stack, 2) == {"docker-compose.yml": stack.text.encode()}
     assert b"one.example.com" not in files(stack, 1)["docker-compose.yml"]
+
+
+def test_the_oldest_entry_that_is_left_calls_no_file_new(site: World) -> None:
+    done(site.add("two.example.com"))
+    first, *rest = history(site.host).payload.entries
+    assert [file.status for file in first.files] == ["new"]
+    (folder,) = [path for path in (site.root / ".stackctl/history").iterdir() if path.name.lstrip("0") == "1"]
+    shutil.rmtree(folder)
+    oldest, *newer = history(site.host).payload.entries
+    assert (oldest.number, oldest.files, oldest.changes) == (rest[0].number, (), rest[0].changes)
+    assert newer == rest[1:]
 
 
 def test_your_own_files_are_recorded_too(site: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackctl.errors import InputError, StackctlError
+from stackctl.errors import InputError, StackctlError, StackfileError
 from stackctl.model.values import Domain
 from stackctl.stackfile.settings import Change
 from stackctl.usecases.result import Result
@@ -92,6 +92,17 @@ def test_a_wrong_key_or_value_is_named_as_it_was_given(
 
 def test_a_near_miss_has_a_suggestion(site: World) -> None:
     assert refused(site, "bodysize=1m").hint == "did you mean 'body-size'?"
+
+
+def test_a_key_of_composes_is_told_where_it_belongs(site: World) -> None:
+    hint = (
+        "'deploy.replicas' is a key of Compose's: write it below the service itself, beside x-stackctl; 'up' applies it"
+    )
+    assert refused(site, "deploy.replicas=3").hint == hint
+    site.edit("      port: 8000\n", "      port: 8000\n      deploy: {replicas: 3}\n")
+    with pytest.raises(StackfileError) as error:
+        site.up()
+    assert error.value.hint == hint
 
 
 def test_a_name_that_is_not_routed_is_refused(site: World) -> None:

@@ -87,6 +87,13 @@ def test_a_port_is_published_with_its_stream_and_closed_again(stack: World) -> N
     assert "5432/tcp is no stream of this stack" in remove(stack, "5432").notes
 
 
+def test_an_upstream_that_does_not_answer_is_said(stack: World) -> None:
+    shown = add(stack, dry_run=True)
+    assert [note.partition(",")[0] for note in shown.notes] == ["db:5432 is no service of the Compose file"]
+    stack.fake.outside.add(("db", 5432))
+    assert done(add(stack)).notes == ()
+
+
 def test_a_name_needs_no_port_and_no_new_container(site: World) -> None:
     before, live = site.text, site.live()
     result = add(site, MAIL)
