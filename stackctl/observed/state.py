@@ -51,6 +51,7 @@ class Observed:
         now: the time of observing.
         restarting: the services whose container keeps restarting, though it may run at this moment.
         served: the certificate that port 443 serves for each requested app; None without a handshake.
+        served_second: likewise the second certificate of each requested app that has two, where that can be seen.
     """
 
     stackfile: str | None
@@ -84,6 +85,7 @@ class Observed:
     now: datetime = _EPOCH
     restarting: frozenset[str] = frozenset()
     served: Mapping[Domain, Certificate | None] = field(default_factory=dict)
+    served_second: Mapping[Domain, Certificate | None] = field(default_factory=dict)
 
     def before(self, path: str) -> bytes | None:
         """Return the content on disk of one of the user's own files for the proxy, or of a page, if it exists."""

@@ -87,7 +87,12 @@ class Loading:
         for site in self.sites:
             if any(site.name in one.scopes for one in self.imports):
                 return f"another certificate of {site.name} is stored"
-            for name, expected in held(site, self.observed.shelf).witnesses.items():
+            there = held(site, self.observed.shelf)
+            shown = self.observed.served_second.get(site.name)
+            seen = there.second is not None and site.name in self.observed.served_second
+            if there.second and seen and (shown is None or shown.fingerprint != there.second.certificate.fingerprint):
+                return f"{site.name} is not served with its second certificate on disk"
+            for name, expected in there.witnesses.items():
                 served = self.observed.served.get(name)
                 if name not in self.observed.served or expected is None:
                     continue

@@ -14,7 +14,7 @@ from stackctl.model.values import Domain
 from stackctl.observed.network import Answer, Lookup
 from stackctl.plan.certificates import CheckNames, Issue, second_scope
 from stackctl.plan.files import ProxyFiles
-from stackctl.plan.operations import StageFiles
+from stackctl.plan.operations import ReloadProxy, StageFiles
 from stackctl.proxies.haproxy.proxy import Haproxy
 from stackctl.proxies.sites import Rendering
 from stackctl.usecases.cert_looks import list_certificates
@@ -64,6 +64,17 @@ def test_the_second_is_issued_beside_the_first_and_served(both: World) -> None:
     hops = data(explain(both.host, Domain(ONE), Request("GET", "/")))["links"]
     assert any("clients without ECDSA get one with an RSA key" in hop["text"] for hop in hops)
     assert data(status(both.host))["unused"] == []
+
+
+def test_a_second_that_the_proxy_has_not_loaded_is_a_reason_to_reload(both: World) -> None:
+    done(both.up())
+    both.fake.loaded_second[ONE] = both.fake.loaded[ONE]
+    assert both.doctor()["certificates"]["cert-second"] == "wrong"
+    result = done(both.up())
+    assert [one.cause for one in result.plan.operations if isinstance(one, ReloadProxy)] == [
+        f"{ONE} is not served with its second certificate on disk"
+    ]
+    assert not both.up().plan
 
 
 def test_another_site_gets_the_first_of_two_that_cover_its_name(both: World) -> None:

@@ -14,7 +14,7 @@ from stackctl.engine.probe.steady import generation_and_restarts
 from stackctl.errors import EngineError, HostError
 from stackctl.model.project import Project
 from stackctl.model.routing import Site
-from stackctl.model.stack import Stack
+from stackctl.model.stack import Stack, TlsPolicy
 from stackctl.observed.state import Observed
 from stackctl.proxies.proxy import Proxy, Version
 
@@ -41,6 +41,8 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
     tree = directory.certbot_tree()
     shelf = directory.shelf((site.name for site in stack.sites), now, tree)
     names = [name for site in sites for name in held(site, shelf).witnesses]
+    visible = [site for site in sites if site.second_key is not None and stack.tls is not TlsPolicy.MODERN]
+    both = [site.name for site in visible if held(site, shelf).second is not None]
     wanted = {image for service in project.services.values() if (image := project.image_of(service))}
     return Observed(
         stackfile=stackfile,
@@ -74,6 +76,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         settings=tree.settings(stack.acme.directory, stack.other_cas),
         now=now,
         served=context.wire.offered(https.at, names) if https and proxy_runs and names else {},
+        served_second=context.wire.served(https.at, both, rsa=True) if https and proxy_runs and both else {},
     )
 
 
