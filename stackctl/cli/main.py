@@ -41,6 +41,14 @@ _COMMANDS = {
             "Let the load balancer take this host out: its health path answers 503, and the sites go on.",
         ),
     },
+    "Access": {
+        "user add": (
+            "user.add",
+            "Set the password of a user of a site: from the terminal, or the first line of standard input.",
+        ),
+        "user remove": ("user.remove", "Remove a user of a site; connections that are open stay."),
+        "user list": ("user.list_", "List the users of a site, with the file that they are in."),
+    },
     "Certificates": {
         "renew": ("renew.renew", "Renew the certificates that are due."),
         "trust": ("trust.trust", "Let this host and its browsers trust the stack's local CA."),
@@ -103,6 +111,7 @@ _COMMANDS = {
 _GROUPS = {
     "maintenance": "Answer a site's requests with 503 for a while.",
     "servers": "Show the servers of a site, and drain one of them.",
+    "user": "Let people in by a name and a password.",
     "dns": "Prove names by DNS-01, as wildcards need.",
     "cert": "Look at certificates; import, export and delete them.",
 }

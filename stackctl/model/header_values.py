@@ -23,6 +23,7 @@ _RESPONSE = {
     "server": "the proxy writes its own name there, without its version",
 }
 _REQUEST = {"expect": "the proxy answers it", "host": "without it no app knows which site is asked for"}
+_OF_EDGE = frozenset({"cookie", "x-real-ip", "forwarded"})
 _AGE = re.compile(r"(?P<number>[1-9][0-9]{0,8})(?P<unit>[smhdwy])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _LONGEST_AGE = 10 * _SECONDS["y"]
@@ -36,6 +37,14 @@ def response_header(text: str) -> str:
 def request_header(text: str) -> str:
     """Return ``text`` as the name of a request header that may be set."""
     return _name(text, {key: why for key, why in (_BOTH | _REQUEST).items() if key != "host"})
+
+
+def identity_header(text: str) -> str:
+    """Return ``text`` as the name of a header with which an auth service tells the app about the user."""
+    name = _name(text, _BOTH | _REQUEST)
+    if name.lower() in _OF_EDGE or name.lower().startswith("x-forwarded-"):
+        raise InputError(f"{text} is what the proxy tells every app", hint="name a header such as Remote-User")
+    return name
 
 
 def removed_request_header(text: str) -> str:

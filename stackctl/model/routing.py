@@ -152,6 +152,11 @@ class Site:
         return tuple((route, server) for server, route in first.items())
 
     @property
+    def tunings(self) -> tuple[Tuning, ...]:
+        """Its settings, and those of its routes that have their own."""
+        return (self.tuning, *(route.tuning for route in self.routes if route.tuning is not None))
+
+    @property
     def has_root(self) -> bool:
         """Whether it has a route for the requests that no other one is for."""
         return any(route.is_root for route in self.routes)

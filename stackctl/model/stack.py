@@ -154,10 +154,22 @@ class Stack:
 
     @property
     def page_files(self) -> tuple[PageFile, ...]:
-        """The files that answers come from, and the lists of addresses, each once."""
+        """The files of the stack that the proxy reads, each once: pages, lists of addresses, and files with users."""
+        return tuple(dict.fromkeys((*self.shown_pages, *self.lists, *self.users_files)))
+
+    @property
+    def users_files(self) -> tuple[PageFile, ...]:
+        """Those of them that have users, each once."""
+        accesses = dict.fromkeys(tuning.access for site in self.sites for tuning in site.tunings)
+        return tuple(dict.fromkeys(one.users for one in accesses if one.users is not None))
+
+    @property
+    def shown_pages(self) -> tuple[PageFile, ...]:
+        """Those of them that answers come from, each once."""
         own = self.unknown.page
         found = (page for site in self.sites for page in site.pages)
-        return tuple(dict.fromkeys((*found, *([own] if own else []), *self.blocked.lists)))
+        lists = frozenset(self.lists)
+        return tuple(page for page in dict.fromkeys((*found, *([own] if own else []))) if page not in lists)
 
     @property
     def lists(self) -> tuple[PageFile, ...]:

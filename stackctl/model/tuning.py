@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from stackctl.model.access import Access
 from stackctl.model.headers import Headers
 from stackctl.model.limits import CountedBy, Rate
 
@@ -18,6 +19,7 @@ class Tuning:
         connections: how many requests of one client are answered at the same time; 0 for any number.
         headers: what is set and removed in responses and in requests.
         compress: whether text in responses is compressed, for clients that can read it.
+        access: who may make requests.
     """
 
     body_size: str = "64m"
@@ -29,6 +31,7 @@ class Tuning:
     connections: int = 0
     headers: Headers = field(default_factory=Headers)
     compress: bool = False
+    access: Access = field(default_factory=Access)
 
     @property
     def counts_clients(self) -> bool:

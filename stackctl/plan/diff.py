@@ -45,7 +45,7 @@ def plan_diffs(plan: Plan, observed: Observed, proxy: Proxy) -> tuple[tuple[File
     """Return, for each operation of ``plan``, the diffs against the result of the operations before it.
 
     A diff is shown once: a change of a user's custom file is not repeated for the proxy's copy of it.
-    Certificates, keys and the CA bundle are not shown.
+    Certificates, keys, hashed passwords and the CA bundle are not shown.
     """
     files = _Files(observed, proxy)
     shown: set[FileDiff] = set()
@@ -71,6 +71,8 @@ class _Files:
         match operation:
             case WriteStackfile():
                 yield from file_diff(operation.file, self._stackfile, operation.content.encode())
+            case WriteCustom(secret=True):
+                pass
             case WriteCustom():
                 yield from file_diff(operation.path, self._before(operation.path), operation.content)
                 self._custom.pop(operation.name, None)
@@ -79,6 +81,8 @@ class _Files:
             case StageFiles():
                 changes: dict[str, bytes | None] = {**operation.files, **dict.fromkeys(operation.leave_out)}
                 for path, content in sorted(changes.items()):
+                    if path.partition("/")[0] in self._proxy.layout.secret:
+                        continue
                     yield from file_diff(self._known_as(path, content), self._live.pop(path, None), content)
                     if content is not None:
                         self._live[path] = content

@@ -42,6 +42,7 @@ class Intent:
         schema: the JSON Schema for editors; None leaves the file unchanged.
         custom: the user's own files for the proxy, by name; None leaves them unchanged.
         pages: the files that the proxy answers with, by path; None leaves them unchanged.
+        pages_cause: why they are written.
         imports: certificates of the user's to store, by name.
         refused_imports: why the files of a site's certificate, which the Compose file names, cannot be imported.
         hand_over: the imported certificates that sites keep until they have one of their own, by site.
@@ -73,6 +74,7 @@ class Intent:
     schema: bytes | None = None
     custom: Mapping[str, bytes] | None = None
     pages: Mapping[str, bytes] | None = None
+    pages_cause: str = "restored from the history"
     imports: Mapping[str, GivenPair] = field(default_factory=dict, repr=False)
     refused_imports: Mapping[Domain, StackctlError] = field(default_factory=dict)
     hand_over: Mapping[Domain, str] = field(default_factory=dict)

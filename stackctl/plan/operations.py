@@ -32,11 +32,12 @@ class WriteStackfile(Operation):
 class WriteCustom(Operation):
     """Restore one of the user's own files for the proxy to an earlier content, or remove it if that is None.
 
-    ``path`` is its path in the stack, ``name`` its file name.
+    ``path`` is its path in the stack, ``name`` its file name; only its owner reads a new one that is ``secret``.
     """
 
     path: str
     content: bytes | None
+    secret: bool = False
 
     @property
     def name(self) -> str:

@@ -207,9 +207,11 @@ class _Planner:
             if wanted is not None and wanted.get(name) != there.get(name):
                 path = f"{self.rendering.proxy.layout.custom}/{name}"
                 yield WriteCustom(path=path, content=wanted.get(name), cause="restored from the history")
+        secrets = {page.path for page in self.stack.users_files}
         for path, content in sorted((self.intent.pages or {}).items()):
             if self.observed.pages.get(path) != content:
-                yield WriteCustom(path=path, content=content, cause="restored from the history")
+                secret = path in secrets
+                yield WriteCustom(path=path, content=content, secret=secret, cause=self.intent.pages_cause)
 
     def _loading(self) -> Loading:
         return Loading(self.stack, self.sites, self.observed, self.before, self.files, self.imports)

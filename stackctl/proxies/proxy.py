@@ -41,7 +41,7 @@ class ProxyLayout:
         custom_ends: what follows a site's name in the names of the user's own files for that site.
         draining: a file in the proxy's directory; while it is there, a load balancer leaves this host out.
         marker: the file of a generation that serves its id.
-        tmpfs: folders in the container that must be writable.
+        tmpfs: folders in the container that must be writable; ``secret`` those of a generation for its owner alone.
     """
 
     place: Place
@@ -50,6 +50,7 @@ class ProxyLayout:
     custom_files: tuple[str, ...]
     marker: str
     tmpfs: tuple[str, ...]
+    secret: tuple[str, ...] = ()
     custom_ends: tuple[str, ...] = ()
     draining: str = "draining"
 
@@ -220,8 +221,8 @@ class Proxy(Protocol):
     def pinned(self, files: Files, pins: Pins, *, beside: bool = False) -> Files:
         """Return ``files`` in which requests for each service of ``pins`` go to these addresses only, or to none.
 
-        They are addresses of its containers, in the place of its name. All others go by their names again. With
-        ``beside`` the proxy resolves the names too, although no request goes by them.
+        They are its containers', in the place of its name. All others go by their names again. With ``beside`` the
+        proxy resolves the names too, although no request goes by them.
         """
 
     def announced(self, live: Files, wanted: Files) -> Files:

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from stackctl.model.stack import KEEP_OLD_CONNECTIONS
 from stackctl.stackfile import balance_keys, certificate_keys
+from stackctl.stackfile.access_keys import AccessKeys, ForwardAuthKeys
 from stackctl.stackfile.answer_keys import (
     AnswerKeys,
     Canonical,
@@ -232,6 +233,8 @@ BLOCKS: dict[str, type[Struct]] = {
     "headers": HeadersKeys,
     "block": BlockKeys,
     "hsts": HstsKeys,
+    "access": AccessKeys,
+    "forward-auth": ForwardAuthKeys,
     "request": RequestHeadersKeys,
     "match": MatchKeys,
     "not": ConditionKeys,

@@ -86,13 +86,15 @@ def siblings(data: Any) -> Siblings:  # noqa: ANN401  (YAML holds anything)
 
 
 def pages(data: Any) -> tuple[str, ...]:  # noqa: ANN401  (YAML holds anything)
-    """Return the files that the proxy answers with, of a Compose file that need not be valid."""
+    """Return the files that the proxy answers with, or has users from, of a Compose file that need not be valid."""
     top = _mapping(data)
     stack = _mapping(top.get(_KEY))
     found = [_mapping(stack.get("default")).get("page")]
     for block in (stack, *_blocks(top)):
         found += [*_mapping(block.get("errors")).values(), _mapping(block.get("maintenance")).get("page")]
         found += _items(_mapping(block.get("block")).get("lists"))
+        inner = map(_mapping, (block, *_items(block.get("routes"))))
+        found += [_mapping(one.get("access")).get("users") for one in inner]
     return _unique([path for one in found for path in _paths(one)])
 
 

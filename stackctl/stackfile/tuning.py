@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from stackctl.model import values
 from stackctl.model.tuning import Tuning
+from stackctl.stackfile.access import access_of
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.headers import headers_of
 from stackctl.stackfile.keys import checked
@@ -36,4 +37,6 @@ def tuning(doc: Document, path: Path, keys: Tunable, defaults: Tuning) -> Tuning
         changes["rates"] = rates
     if keys.headers is not None:
         changes["headers"] = defaults.headers.under(headers_of(doc, (*path, "headers"), keys.headers))
+    if keys.access is not None:
+        changes["access"] = access_of(doc, (*path, "access"), keys.access, defaults.access)
     return replace(defaults, **changes) if changes else defaults  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from stackctl.stackfile.access_keys import AccessBlock
 from stackctl.stackfile.header_keys import HeadersBlock
 from stackctl.stackfile.limit_keys import Compress, Connections, RateLimit
 
@@ -28,3 +29,4 @@ class Tunable(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=True):
     connections: Connections = None
     headers: HeadersBlock = None
     compress: Compress = None
+    access: AccessBlock = None

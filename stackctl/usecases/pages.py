@@ -9,9 +9,10 @@ from dataclasses import replace
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError, StackctlError, StackfileError
 from stackctl.model.blocked import networks_in
-from stackctl.model.page_values import page_path
+from stackctl.model.own_files import own_file
 from stackctl.model.pages import PageFile
 from stackctl.model.stack import Stack
+from stackctl.model.users import read_users
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.siblings import pages
 
@@ -23,15 +24,19 @@ def with_pages(context: Context, stack: Stack, recorded: Mapping[str, bytes] | N
         StackfileError: one cannot be read; with the line that names it.
     """
     found: dict[str, bytes] = {}
-    lists = frozenset(stack.lists)
+    lists, users = frozenset(stack.lists), frozenset(stack.users_files)
     for page in stack.page_files:
         try:
             found[page.path] = context.directory.page(page.path) if recorded is None else recorded[page.path]
         except (HostError, KeyError) as error:
             problem = error.message if isinstance(error, HostError) else f"the entry has no file {page.path}"
-            hint = "put the page there, or correct the path, which is relative to the stack's directory"
+            hint = "put the file there, or correct the path, which is relative to the stack's directory"
+            if page in users:
+                hint = "add a user with 'stackctl user add DOMAIN NAME', or correct the path"
             raise StackfileError(problem, where=page.where, hint=hint) from error
-        if recorded is None:
+        if page in users:
+            _refuse_unusable(page, found[page.path])
+        elif recorded is None:
             _refuse_unreadable(page, found[page.path])
             if page in lists:
                 _refuse_no_list(page, found[page.path])
@@ -59,11 +64,25 @@ def _refuse_no_list(page: PageFile, content: bytes) -> None:
         raise StackfileError(error.message, where=error.where, hint=error.hint) from error
 
 
+def _refuse_unusable(page: PageFile, content: bytes) -> None:
+    """Refuse a file with users that nobody could log in by, or that would stop a worker at each request."""
+    rows = read_users(content)
+    for row in rows:
+        if row.problem:
+            raise StackfileError(f"{page.path}, line {row.line}: {row.problem}", where=page.where, hint=row.hint)
+    if not rows:
+        raise StackfileError(
+            f"{page.path} has no user, so nobody could log in",
+            where=page.where,
+            hint="add one with 'stackctl user add DOMAIN NAME'",
+        )
+
+
 def pages_on_disk(context: Context, text: str) -> dict[str, bytes]:
     """Return the pages that the text of a Compose file names, valid or not, by path; only those that can be read."""
     found: dict[str, bytes] = {}
     with suppress(StackctlError):
         for path in pages(Document.parse(text, context.directory.files.main.name).data()):
             with suppress(InputError, HostError):
-                found[page_path(path)] = context.directory.page(page_path(path))
+                found[own_file(path)] = context.directory.page(own_file(path))
     return found

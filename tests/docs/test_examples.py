@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stackctl.adapters.fakes.engine import FakeEngine
 from stackctl.model.stack import TlsPolicy
+from stackctl.stackfile.access_keys import AccessKeys, ForwardAuthKeys
 from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, RedirectKeys, UnknownKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.behind_keys import BehindKeys
@@ -21,7 +22,7 @@ from tests.docs.pages import ROOT
 SHAPES = (
     *(StackKeys, ServiceKeys, AppKeys, RouteKeys, MatchKeys, AnswerKeys),
     *(RedirectKeys, MaintenanceKeys, UnknownKeys, UpstreamKeys, StickyKeys, CanaryKeys, DnsKeys),
-    *(RateLimitKeys, HeadersKeys, HstsKeys, RequestHeadersKeys, BehindKeys),
+    *(AccessKeys, ForwardAuthKeys, RateLimitKeys, HeadersKeys, HstsKeys, RequestHeadersKeys, BehindKeys),
 )
 EXAMPLE = ROOT / "docs" / "examples" / "docker-compose.yml"
 
@@ -58,6 +59,7 @@ def test_the_example_has_the_values_its_comments_describe(tmp_path: Path) -> Non
         "lists/blocked.txt",
         "pages/502.html",
         "pages/blog-503.html",
+        "secrets/shop.htpasswd",
     ]
     assert (stack.proxy.service, stack.certbot, stack.tls) == ("nginx", "certbot", TlsPolicy.MODERN)
 

@@ -43,6 +43,7 @@ from stackctl.usecases.servers import ServersReport, ServerStatus
 from stackctl.usecases.status import RenewalStatus, RouteStatus, SiteStatus, StatusReport, StreamStatus
 from stackctl.usecases.trust import TrustReport
 from stackctl.usecases.up_down import DownReport
+from stackctl.usecases.users import ListedUser, UsersReport
 from tests.docs.commands import commands
 from tests.docs.pages import REFERENCE, Page
 
@@ -60,6 +61,7 @@ OWN = {
         "cert export",
         "dns test",
         "dns list",
+        "user list",
     ),
 }
 
@@ -109,6 +111,8 @@ def json_keys(kind: type) -> list[str]:
         ("A row of dns test", Finding),
         ("dns list", ZonesReport),
         ("A row of dns list", ZoneRow),
+        ("user list", UsersReport),
+        ("A row of user list", ListedUser),
         ("history", HistoryReport),
         ("A row of history", EntryReport),
         ("rollback", RollbackReport),
@@ -199,6 +203,7 @@ def test_every_example_has_the_documented_keys() -> None:
         ("cert list", "certificates"),
         ("dns test", "findings"),
         ("dns list", "zones"),
+        ("user list", "users"),
     ],
 )
 def test_the_rows_have_the_documented_keys(command: str, key: str) -> None:

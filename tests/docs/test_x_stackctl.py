@@ -10,6 +10,7 @@ from msgspec import NODEFAULT, Struct
 
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.registry import PROXIES
+from stackctl.stackfile.access_keys import AccessKeys, ForwardAuthKeys
 from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, RedirectKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.behind_keys import BehindKeys
@@ -46,6 +47,8 @@ TABLES: dict[str, type[Struct]] = {
     "Limits of requests": RateLimitKeys,
     "Headers": HeadersKeys,
     "Blocked clients": BlockKeys,
+    "Access": AccessKeys,
+    "In forward-auth": ForwardAuthKeys,
     "A certificate of your own": ImportedKeys,
     "Redirects": RedirectKeys,
     "Streams": StreamKeys,
@@ -54,7 +57,7 @@ TABLES: dict[str, type[Struct]] = {
     "Maintenance": MaintenanceKeys,
 }
 SPECIAL = {
-    "At the top": {"headers": "none"},
+    "At the top": {"headers": "none", "access": "none"},
     "In an item of routes": {"service": "its service", "code": "308"},
     "A certificate of your own": {"days": "7 with fallback"},
 }

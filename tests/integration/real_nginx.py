@@ -168,9 +168,10 @@ def rendered(
     behind: Behind | None = None,
     echo: str = _ECHO,
     http3: bool = False,
+    pages: Mapping[str, bytes] | None = None,
 ) -> dict[str, bytes]:
     """Return all files of a proxy that serves ``sites``, by their paths; it has IPv6 if something is in front of it."""
-    made = replace(stack(*sites), behind=behind)
+    made = replace(stack(*sites), behind=behind, pages=pages or {})
     listeners: tuple[Listener, ...] = (
         Listener(Scheme.HTTP, ports.http, PortBinding(None, ports.http)),
         Listener(Scheme.HTTPS, ports.https, PortBinding(None, ports.https)),

@@ -27,6 +27,7 @@ ALLOWED = {
     "model.stack": "the value of a file without the key 'proxy'",
     "stackfile.schema": "the same default, and descriptions that are in the files of existing stacks",
     "model.values": "an image as an example",
+    "model.access": "paths of auth services, which they name after the proxy that asks",
     "adapters.fakes.engine": "the program it imitates unless it is given another",
     "cli.commands.init": "the option --nginx-image",
     "cli.commands.rollback": "the help names the folder as users know it, while there is one proxy",

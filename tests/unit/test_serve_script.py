@@ -81,6 +81,7 @@ class Container:
             "renewed": self.stamp,
             "watch": "live/watch.sh",
             "known": "health",
+            "copies_users": ":",
         }
         self.script = render("nginx/serve.sh.j2", kinds="conf redirect custom location sni", **values)
         self.shell = shell
@@ -312,7 +313,6 @@ def test_a_stackctl_that_runs_decides_about_addresses(container: Container) -> N
 
 
 def test_the_program_is_known_by_its_first_line() -> None:
-    script = render(
-        "nginx/serve.sh.j2", kinds="conf", mount="/etc/nginx", own="/o", pid="/p", renewed="/r", watch="/w", known="k"
-    )
+    values = {"own": "/o", "pid": "/p", "renewed": "/r", "watch": "/w", "known": "k", "copies_users": ":"}
+    script = render("nginx/serve.sh.j2", kinds="conf", mount="/etc/nginx", **values)
     assert Nginx.reload.processes[0] == f"/bin/sh -c {script.splitlines()[0].partition('.')[0]}"

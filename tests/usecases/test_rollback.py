@@ -265,7 +265,7 @@ def test_a_custom_file_that_changes_meanwhile_stops_it(site: World, monkeypatch:
     directory = type(site.host.directory)
     write = directory.write_custom
 
-    def meanwhile(self: object, name: str, content: bytes | None, before: bytes | None) -> None:
+    def meanwhile(self: object, name: str, content: bytes | None, before: bytes | None, **_: bool) -> None:
         site.custom("http.conf", "# somebody's\n")
         write(self, name, content, before)  # type: ignore[arg-type]
 

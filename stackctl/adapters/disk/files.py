@@ -161,7 +161,7 @@ def new_folder(path: Path) -> None:
     give_to_owner(path, path.parent)
 
 
-def link_or_write(path: Path, content: bytes, same: str | None = None) -> bool:
+def link_or_write(path: Path, content: bytes, same: str | None = None, mode: int = 0o644) -> bool:
     """Make ``path`` a hard link to the file ``same``, which has that content, else write it; return if it was written.
 
     A file system may have no hard links, and a user may not link to files of others (fs.protected_hardlinks).
@@ -174,8 +174,9 @@ def link_or_write(path: Path, content: bytes, same: str | None = None) -> bool:
                 raise
         else:
             return False
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode))
     path.write_bytes(content)
-    path.chmod(0o644)
+    path.chmod(mode)
     give_to_owner(path, path.parent)
     return True
 

@@ -150,7 +150,8 @@ class Generations:
             make_folder(folder / inside)
         for path, content in files.items():
             same = f"{live}/{path}" if before.get(path) == content else None
-            if link_or_write(folder / path, content, same):
+            secret = path.partition("/")[0] in self._layout.secret
+            if link_or_write(folder / path, content, same, 0o600 if secret else 0o644):
                 written.append(folder / path)
         # After all are written: the disk then has one transaction to finish, not one per file.
         for file in written:

@@ -60,8 +60,8 @@ class UserFiles:
             except OSError as error:
                 raise HostError(f"{path} cannot be used: {error.strerror}") from error
 
-    def write_custom(self, path: str, content: bytes | None, before: bytes | None) -> None:
-        """Replace or remove one of the user's own files, if it still equals ``before``."""
+    def write_custom(self, path: str, content: bytes | None, before: bytes | None, *, secret: bool = False) -> None:
+        """Replace or remove one of the user's own files, if it still equals ``before``; a new one may be ``secret``."""
         file = self.root / path
         with host_errors():
             if read_or_none(file) != before:
@@ -75,4 +75,4 @@ class UserFiles:
                 sync_directory(file.parent)
             else:
                 make_folder(file.parent)
-                write_whole(file, content)
+                write_whole(file, content, 0o600 if secret else 0o644)

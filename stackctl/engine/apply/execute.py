@@ -214,7 +214,7 @@ class Executor:
 
     def _write_custom(self, operation: WriteCustom) -> None:
         before = self._observed.before(operation.path)
-        self._context.directory.write_custom(operation.path, operation.content, before)
+        self._context.directory.write_custom(operation.path, operation.content, before, secret=operation.secret)
 
     def _write_ignore_file(self, operation: WriteIgnoreFile) -> None:
         before = self._observed.ignore_files.get(operation.path)

@@ -28,21 +28,23 @@ class EdgeLines:
     Args:
         own: the user's directives: around all servers, in this site's server, and in its location.
         everywhere: headers of each answer, with the variables that have their values.
+        identity: request headers that no client may set, with those.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (a site, and what is around it)
         self,
         site: Site,
         variables: Variables,
         snippets: Snippets,
         own: Sequence[Directives],
         everywhere: Sequence[tuple[str, str]] = (),
+        identity: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._site = site
         self._snippets = snippets
         self._own = own
         self._rates = Rates(site, variables)
-        self._headers = HeaderLines(site, variables, own, everywhere)
+        self._headers = HeaderLines(site, variables, own, everywhere, identity)
         self._request = self._headers.requested(site.tuning)
 
     def maps(self) -> list[Map]:

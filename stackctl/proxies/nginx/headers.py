@@ -31,15 +31,22 @@ class HeaderLines:
     Args:
         own: the user's directives: around all servers, in this site's server, and in its location.
         everywhere: headers of each answer of the proxy, with the variables that have their values.
+        identity: request headers that no client may set, with those.
     """
 
     def __init__(
-        self, site: Site, variables: Variables, own: Sequence[Directives], everywhere: Iterable[tuple[str, str]] = ()
+        self,
+        site: Site,
+        variables: Variables,
+        own: Sequence[Directives],
+        everywhere: Iterable[tuple[str, str]] = (),
+        identity: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._site = site
         self._variables = variables
         self._own = own
         self._everywhere = tuple(everywhere)
+        self._identity = tuple(identity)
         self._texts: dict[str, str] = {}
 
     def added(self, tuning: Tuning, *, by_app: bool = True, beside: Directives = ()) -> list[str]:
@@ -71,9 +78,12 @@ class HeaderLines:
 
     def requested(self, tuning: Tuning, directive: str = "proxy_set_header", beside: Directives = ()) -> Directives:
         """Return the request headers for the app; those that the user's own directives set are left to them."""
-        changes: Changes = tuning.headers.request.without(_names((*self._own[1], *beside), "proxy_set_header"))
+        users = _names((*self._own[1], *beside), "proxy_set_header")
+        changes: Changes = tuning.headers.request.without(users)
+        known = {*users, *(name.lower() for name in changes.names)}
         made = [Directive(directive, (name, self._param(value))) for name, value in changes.set]
-        return (*made, *(Directive(directive, (name, "")) for name in changes.remove))
+        told = [Directive(directive, pair) for pair in self._identity if pair[0].lower() not in known]
+        return (*made, *(Directive(directive, (name, "")) for name in changes.remove), *told)
 
     def _param(self, value: str) -> str:
         """Return a value as :func:`~stackctl.proxies.nginx.directives.text_of` quotes it."""

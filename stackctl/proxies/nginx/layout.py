@@ -17,6 +17,9 @@ SITES = "sites"
 SNIPPETS = "snippets"
 STREAMS = "streams"
 HEALTH = "health"
+USERS = "users"
+"""In a generation: the files with hashed passwords, by their digests. Only their owner and root read them there."""
+
 OWN = "/run/stackctl"
 """In the container: where its program has a link to the files that nginx loads, and what it knows of servers."""
 
@@ -40,6 +43,7 @@ LAYOUT = ProxyLayout(
     entry_points={name: f"{LIVE}/{name}" for name in (MAIN, SITES, SNIPPETS, STREAMS)},
     folders=(SITES, STREAMS),
     custom_files=("*.conf", "*.ca.pem"),
+    secret=(USERS,),
     marker=f"{SNIPPETS}/generation.conf",
     tmpfs=("/run", "/tmp", TEMPORARY),  # noqa: S108  (inside the container)
     custom_ends=(_SERVER_END, _LOCATION_END),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from stackctl.model.backends import Backend, Speaks
-from stackctl.model.layout import site_file
+from stackctl.model.layout import MARKER_PATH, site_file
 from stackctl.model.matching import EVERY_PATH, PathKind
 from stackctl.model.router import Router, stripped
 from stackctl.model.routing import Action, Answer, Redirect, Route, Site
+from stackctl.model.stack import Stack
 from stackctl.model.tuning import Tuning
+from stackctl.proxies.nginx.access import AccessRules
 from stackctl.proxies.nginx.directives import first, named
 from stackctl.proxies.nginx.edge import EdgeLines
 from stackctl.proxies.nginx.groups import Target
+from stackctl.proxies.nginx.headers import alternative_headers
 from stackctl.proxies.nginx.limits import Limits
 from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.own import (
@@ -26,6 +30,7 @@ from stackctl.proxies.nginx.own import (
 )
 from stackctl.proxies.nginx.quoting import location_path
 from stackctl.proxies.nginx.rules import JUMP, Rules
+from stackctl.proxies.nginx.settings import grpc_lines, tuning_lines
 from stackctl.proxies.nginx.strip import PREFIX, Strip, Strips
 from stackctl.proxies.nginx.targets import text_of
 from stackctl.proxies.nginx.upstream import tls_lines
@@ -35,15 +40,8 @@ from stackctl.templates import render
 _DEPTH = 8
 """Spaces before a line of a location."""
 
-TUNED = {
-    "client_max_body_size": "body_size",
-    "proxy_connect_timeout": "connect_timeout",
-    "proxy_read_timeout": "read_timeout",
-    "proxy_send_timeout": "send_timeout",
-}
-"""Directives of nginx, and the settings of which they have the value."""
-
-BUFFERS = ("proxy_buffering", "proxy_request_buffering")
+NO_FILE = f"{MARKER_PATH}/none"
+"""A path below that of a file, where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +111,7 @@ class Locations:
         includes: whether the user has a file for the location.
         rules: those that are tried before each location, and ``limits`` the sizes of bodies then.
         edge: limits of requests, headers and compression.
+        access: who may make requests.
     """
 
     site: Site
@@ -125,28 +124,47 @@ class Locations:
     rules: Rules
     limits: Limits
     edge: EdgeLines
+    access: AccessRules
+    _answers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
     def of(  # noqa: PLR0913  (a site, and what is around it)
         cls,
+        stack: Stack,
         site: Site,
         targets: Mapping[Backend, Target],
         snippets: Snippets,
         own: Sequence[Directives],
         *,
         includes: bool,
-        everywhere: Sequence[tuple[str, str]] = (),
     ) -> Locations:
-        """Return the locations of a site."""
+        """Return the locations of a site of ``stack``."""
         variables = Variables(site.name)
         strips, rules, limits = Strips(variables), Rules.of(site, variables), Limits(site, variables)
-        edge = EdgeLines(site, variables, snippets, own, everywhere)
-        return cls(site, targets, snippets, own, includes, variables, strips, rules, limits, edge)
+        access = AccessRules(site, variables, snippets, own, stack.pages)
+        everywhere = (*alternative_headers(stack), *access.cookies())
+        edge = EdgeLines(site, variables, snippets, own, everywhere, access.identity())
+        return cls(site, targets, snippets, own, includes, variables, strips, rules, limits, edge, access)
 
     def maps(self) -> list[Map]:
         """Return the maps that the locations need, once all are rendered."""
         texts = [Map("", name, default=text, kind="geo") for name, text in self.variables.texts.items()]
-        return [*texts, *self.strips.maps(), *self.limits.maps(), *self.rules.maps, *self.edge.maps()]
+        return [
+            *texts,
+            *self.strips.maps(),
+            *self.limits.maps(),
+            *self.rules.maps,
+            *self.edge.maps(),
+            *self.access.maps(self.rules),
+        ]
+
+    def server_lines(self) -> list[str]:
+        """Return the lines for the servers of the site, which its locations inherit."""
+        return [*self.edge.server_lines(), *self.access.server_lines()]
+
+    def page_lines(self) -> list[str]:
+        """Return the lines for the locations of pages."""
+        return [*self.edge.page_lines(), *self.access.page_lines()]
 
     def all(self) -> Iterator[str]:
         """Yield the locations of the site."""
@@ -189,15 +207,23 @@ class Locations:
         if not isinstance(action, Backend):
             lines += self.edge.answering_lines(route.tuning if route else None)
         lines += tuning_lines(self._tuning(place), self.site.tuning)
+        head, ahead = place.head, ""
+        if self.access.asks and not isinstance(action, Backend):
+            # 'return' comes before passwords are asked for, so another location does that, for any method.
+            head = f"@stackctl_answer_{next(self._answers)}"
+            asks = [f"try_files {NO_FILE} {head};"]
+            nothing = dict.fromkeys(passing)
+            ahead = render("nginx/location.conf.j2", head=place.head, first=before, lines=asks, own=None, **nothing)
+            before = []
         text = render(
             "nginx/location.conf.j2",
-            head=place.head,
+            head=head,
             first=before,
             lines=lines,
             own=site_file(self.site.name) if own else None,
             **passing,
         )
-        return giving_way(text, self.own[2], _DEPTH) if own else text
+        return ahead + (giving_way(text, self.own[2], _DEPTH) if own else text)
 
     def _own_tuning(self, place: Place) -> Tuning:
         passing = place.route is not None and isinstance(place.route.action, Backend)
@@ -246,41 +272,3 @@ class Locations:
         yield "types { }"
         yield f"default_type {self.variables.text(action.content_type)};"
         yield f"return {action.status} {joined(text) if text else self.variables.text(action.text)};"
-
-
-def grpc_lines(tuning: Tuning) -> Iterator[str]:
-    """Yield the times of a location whose app speaks gRPC: nginx has directives of their own for it."""
-    yield f"grpc_connect_timeout {tuning.connect_timeout};"
-    yield f"grpc_read_timeout {tuning.read_timeout};"
-    yield f"grpc_send_timeout {tuning.send_timeout};"
-
-
-def tuning_lines(tuning: Tuning, around: Tuning) -> Iterator[str]:
-    """Yield the settings of a route that differ from those of its site."""
-    for directive, field in TUNED.items():
-        value = getattr(tuning, field)
-        if value != getattr(around, field):
-            yield f"{directive} {value};"
-    if tuning.buffering is not around.buffering:
-        yield from (f"{directive} {'on' if tuning.buffering else 'off'};" for directive in BUFFERS)
-
-
-def settings(site: Site, own: Sequence[Directives], *, stores: bool) -> list[str]:
-    """Return the settings of a site's servers; one that the user sets there is left to the user.
-
-    ``stores`` is whether responses must be buffered, as the user stores them.
-    """
-    defaults = Tuning()
-    http, server, _ = own
-    tuned = {name: (getattr(site.tuning, field), getattr(defaults, field)) for name, field in TUNED.items()}
-    if site.tuning.buffering:
-        tuned |= dict.fromkeys(BUFFERS, ("on", "off"))
-    lines = [
-        f"{name} {value};"
-        for name, (value, default) in tuned.items()
-        # What http.conf sets is a default too, where the Compose file has no other value.
-        if first(server, name) is None and (value != default or first(http, name) is None)
-    ]
-    if stores and not site.tuning.buffering and first(server, "proxy_buffering") is None:
-        lines.append("proxy_buffering on;")
-    return lines + (buffer_lines(server) if sets_buffers(server) else [])

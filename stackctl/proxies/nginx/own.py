@@ -197,7 +197,12 @@ def can_protect_http(own: Directives) -> bool:
     """Return whether the user's directives for a site protect it over plain HTTP as they do over HTTPS."""
     if first(own, "ssl_verify_client", "listen") is not None:
         return False
-    return not any(_is_challenge(location) for location in named(own, "location"))
+    return not has_challenge(own)
+
+
+def has_challenge(own: Directives) -> bool:
+    """Return whether the user has a location for the challenges."""
+    return any(_is_challenge(location) for location in named(own, "location"))
 
 
 def _is_challenge(location: Directive) -> bool:

@@ -164,7 +164,8 @@ def _escaped(text: str) -> str:
 
 def page_files(stack: Stack) -> Files:
     """Return the copies of all pages in a generation."""
-    return {f"{FOLDER}/{path}": content for path, content in stack.pages.items()}
+    shown = {page.path for page in stack.shown_pages}
+    return {f"{FOLDER}/{path}": content for path, content in stack.pages.items() if path in shown}
 
 
 def unknown_lines(unknown: UnknownNames) -> list[str]:

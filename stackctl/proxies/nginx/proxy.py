@@ -15,6 +15,7 @@ from stackctl.model.streams import is_port
 from stackctl.model.values import Domain
 from stackctl.proxies.health import ServersHealth
 from stackctl.proxies.nginx import behind
+from stackctl.proxies.nginx.access import COPIES_USERS
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.ahead import announced
 from stackctl.proxies.nginx.capabilities import OLDEST, Capabilities
@@ -64,7 +65,7 @@ _LOAD_ALL = f"""[ "$(head -n 1 {OWN}/conf/.names 2>/dev/null)" = "$(readlink -f 
 
 _RELOAD = Reload(
     # New workers first; old ones finish what they serve. Sites that the container left out are loaded again.
-    command=("sh", "-c", f"{_LOAD_ALL}; exec nginx -e /dev/stderr -s reload"),
+    command=("sh", "-c", f"{COPIES_USERS}; {_LOAD_ALL}; exec nginx -e /dev/stderr -s reload"),
     # What the command sends after it has read every file once more.
     signal="HUP",
     # The container's program, or nginx itself in a container of an earlier version.
@@ -293,6 +294,6 @@ def _script() -> str:
         "watch": f"{LIVE}/{HEALTH}/watch.sh",
         "known": HEALTH,
     }
-    script = render("nginx/serve.sh.j2", kinds="conf redirect custom location sni", **values)
+    script = render("nginx/serve.sh.j2", kinds="conf redirect custom location sni", copies_users=COPIES_USERS, **values)
     assert script.startswith(_FIRST_LINE), "by which its process is recognized"
     return script.rstrip("\n")

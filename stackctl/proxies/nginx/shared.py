@@ -8,6 +8,7 @@ from stackctl.model.backends import Speaks
 from stackctl.model.layout import MARKER_HOST
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
+from stackctl.proxies.nginx.access import access_variables, users_files
 from stackctl.proxies.nginx.behind import behind_snippets, front
 from stackctl.proxies.nginx.blocked import blocked_snippets
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
@@ -51,7 +52,7 @@ def shared_files(
     early = tuple(one for one in own if one.name in BEFORE_MAPS)
     own = tuple(one for one in own if one not in early)
     names = sum(len(site.domains) for site in stack.sites)
-    variables = sum(most_variables(site) + edge_variables(site) for site in stack.sites)
+    variables = sum(map(_variables_of, stack.sites))
     resolver_valid = _resolver_valid(stack)
     listens = https_listens(stack, able)
     streams = streams_snippets(stack, able, resolver_valid)
@@ -94,10 +95,14 @@ def shared_files(
         **(behind_snippets(stack) | blocked_snippets(stack)),
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
-    encoded = {**page_files(stack), **program(stack), **{path: text.encode() for path, text in rendered.items()}}
-    if custom is None:
-        return encoded
-    return {**encoded, "snippets/http.custom": http_copy(stack, custom, resolves=able.upstream_resolve)}
+    copies = {**page_files(stack), **users_files(stack), **program(stack)}
+    if custom is not None:
+        copies["snippets/http.custom"] = http_copy(stack, custom, resolves=able.upstream_resolve)
+    return {**copies, **{path: text.encode() for path, text in rendered.items()}}
+
+
+def _variables_of(site: Site) -> int:
+    return most_variables(site) + edge_variables(site) + access_variables(site)
 
 
 def _speaks_grpc(site: Site) -> bool:

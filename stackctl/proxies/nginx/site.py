@@ -9,20 +9,21 @@ from stackctl.model.layout import site_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.names import NamesOnHttp, names_on_http
+from stackctl.proxies.nginx.access import AccessRules
 from stackctl.proxies.nginx.behind import SCHEME, front
 from stackctl.proxies.nginx.blocked import site_blocked
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import site_copies
 from stackctl.proxies.nginx.groups import canary_maps, group_names, groups_of, targets_of
-from stackctl.proxies.nginx.headers import alternative_headers
 from stackctl.proxies.nginx.health import Checks
 from stackctl.proxies.nginx.late import Surroundings
 from stackctl.proxies.nginx.layout import SITES
-from stackctl.proxies.nginx.locations import Locations, settings
-from stackctl.proxies.nginx.own import Directives, can_protect_http, challenge_lines, needs_buffering
+from stackctl.proxies.nginx.locations import Locations
+from stackctl.proxies.nginx.own import Directives, can_protect_http, challenge_lines, has_challenge, needs_buffering
 from stackctl.proxies.nginx.pages import own_answers
 from stackctl.proxies.nginx.quoting import any_of
 from stackctl.proxies.nginx.rates import uncounted
+from stackctl.proxies.nginx.settings import settings
 from stackctl.proxies.nginx.snippets import challenge, own_directives, own_snippets
 from stackctl.proxies.proxy import Files, SiteTls
 from stackctl.templates import render
@@ -53,16 +54,15 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     """
     able = Capabilities.of(version)
     own = [http, own_directives(custom, files), own_directives(location, files)]
-    extra = [*challenge_lines(own[1]), *uncounted([site])]
     grouped = group_names(site)
     checks = Checks.of(site, grouped, able, keepalive := _idle_connections(stack))
     targets = targets_of(site, checks.chosen, able)
-    everywhere = alternative_headers(stack)
-    locations = Locations.of(site, targets, own_snippets(), own, includes=location is not None, everywhere=everywhere)
+    locations = Locations.of(stack, site, targets, own_snippets(), own, includes=location is not None)
+    access = locations.access
     blocks = list(locations.all())
     names = names_on_http(stack, site, tls)
     blocked, refusals = site_blocked(stack, site, locations.variables)
-    answers = own_answers(site, locations.variables, own[1], locations.edge.page_lines(), refusals)
+    answers = access.guarding(own_answers(site, locations.variables, own[1], locations.page_lines(), refusals))
     text = render(
         "nginx/site.conf.j2",
         name=site.name,
@@ -75,12 +75,12 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         keepalive=keepalive,
         certificates=tls.by_certificate(site) if stack.proxy.https else (),
         **_on_http(names),
-        settings=settings(site, own, stores=needs_buffering((*own[1], *own[2]))) + locations.edge.server_lines(),
+        settings=[*settings(site, own, stores=needs_buffering((*own[1], *own[2]))), *locations.server_lines()],
         answers=answers,
         custom=custom is not None,
         protected=can_protect_http(own[1]),
-        challenge=challenge(extra, indent=4) if extra else "",
-        locations=[*blocks, answers.locations],
+        **_challenge(site, own[1], access),
+        locations=[*blocks, answers.locations, access.locations()],
         maps=[*locations.maps(), *canary_maps(site, checks.chosen), *checks.maps, *answers.maps, *blocked],
         jump=locations.rules.jump if locations.rules else "",
     )
@@ -92,6 +92,13 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
     if names.to_https:
         found[f"{home}.redirect"] = render("nginx/redirect.j2", names=names.to_https).encode()
     return found | {f"{home}.{kind}": body for kind, body in copies.items()}
+
+
+def _challenge(site: Site, own: Directives, access: AccessRules) -> dict[str, object]:
+    """Return the location of challenges, if it is not that of all sites, and whether port 443 needs it too."""
+    extra = [*dict.fromkeys((*challenge_lines(own), *access.page_lines())), *uncounted([site])]
+    text = challenge(extra, indent=4) if extra else ""
+    return {"challenge": text, "guarded": bool(access) and not has_challenge(own)}
 
 
 def _on_http(names: NamesOnHttp) -> dict[str, object]:
