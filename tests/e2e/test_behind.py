@@ -227,6 +227,11 @@ def test_the_proxy_protocol_reaches_through_all_commands(site: Stack) -> None:
     assert not site.ok("plan", "--check").stderr
     assert "real" in site.ok("status").stdout
     site.ok("explain", name)
+    wrong = json.loads(site.run("doctor", "--output", "json").stdout)
+    found = {row["name"]: row["verdict"] for section in wrong["sections"] for row in section["checks"]}
+    # The name leads to this host itself, and the balancer of this test sends no PROXY header.
+    assert [check for check, verdict in found.items() if verdict == "wrong"] == ["reach", "balancer-protocol"]
+    assert (found["challenge"], found["balancer-health"]) == ("ok", "ok")
     checks = json.loads(docker("inspect", "-f", "{{json .Config.Healthcheck.Test}}", site.container("nginx")))
     docker("exec", site.container("nginx"), "sh", "-c", checks[1])
     assert site.closed(name), "a request without the header"

@@ -55,6 +55,9 @@ def test_a_new_site_asks_no_ca(stack: World) -> None:
     assert stack.fake.ca.issued == []
     assert "listen 80;" in plain(stack)
     assert not stack.up().plan
+    checks = stack.doctor()
+    assert {verdict for found in checks.values() for verdict in found.values()} == {"ok"}
+    assert not [name for name in checks["certificates"] if name.startswith("cert-")]
 
 
 def test_init_writes_what_a_balancer_needs(world: World) -> None:

@@ -27,10 +27,12 @@ from stackctl.engine.probe.permissions import permission_facts
 from stackctl.engine.probe.probe_file import placed_probe_file
 from stackctl.errors import ExitCode, StackctlError
 from stackctl.model.acme import LETSENCRYPT
+from stackctl.model.endpoints import HTTP_PORT
 from stackctl.model.layout import MARKER_HOST
 from stackctl.model.routing import Site
 from stackctl.model.values import Domain
-from stackctl.observed.network import CaDirectory
+from stackctl.observed.network import CaDirectory, Fetched, Reach
+from stackctl.observed.reply import ClientRequest
 from stackctl.usecases.doctor.dns_checks import BY_DNS, names_by_dns, with_records
 from stackctl.usecases.doctor.inputs import DoctorInputs, collect_inputs
 from stackctl.usecases.doctor.site_checks import app_checks, certificate_checks, unused_checks
@@ -88,7 +90,9 @@ def doctor(context: Context, only: Sequence[Domain] = ()) -> Result[DoctorReport
         if not only and (streams := tuple(stream_checks(inputs))):
             sections.append(Section("streams", streams))
         unused = () if only else unused_checks(inputs)
-        sections.append(Section("certificates", (*certificate_checks(inputs, sites, earlier), *unused)))
+        # Where TLS ends in front of the proxy, no site is served with a certificate of this stack.
+        secured = () if inputs.stack is not None and inputs.stack.proxy.https is None else sites
+        sections.append(Section("certificates", (*certificate_checks(inputs, secured, earlier), *unused)))
     return _result(sections)
 
 
@@ -174,8 +178,13 @@ def _challenge(inputs: DoctorInputs, probe_file: ProbeFile | str) -> Check:
     assert inputs.stack is not None  # otherwise there is no probe file
     if isinstance(probe_file, str):
         return unknown("challenge", probe_file, "run doctor as root, or as the user who created the stack")
-    fetched = inputs.context.network.fetch(*inputs.stack.proxy.http.at.probe, MARKER_HOST, probe_file.path)
-    return judge_challenge(probe_file, fetched, inputs.stack.proxy.http.at)
+    at = inputs.stack.proxy.http.at
+    if not at.framed:
+        return judge_challenge(probe_file, inputs.context.network.fetch(*at.probe, MARKER_HOST, probe_file.path), at)
+    request = ClientRequest(MARKER_HOST, HTTP_PORT, tls=False, path=probe_file.path)
+    answer = inputs.context.wire.answer(at, request)
+    reach = Reach.BROKEN if answer.status is None else Reach.ANSWERED
+    return judge_challenge(probe_file, Fetched(at.probe[0], reach, answer.status, answer.body), at)
 
 
 class _LimitChecks:
