@@ -181,5 +181,6 @@ def _why_skipped(site: Site, there: Held) -> str:
     if there.problem is not None:
         return f"{there.problem}: run 'stackctl up'"
     if site.imported is not None and there.source == Source.IMPORTED:
-        return "it is imported: nothing renews it"
+        by_ca = "not due: it is imported, and the CA is asked near its end"
+        return "it is imported: nothing renews it" if only_imported(site) else by_ca
     return "not due" if there.real and not there.borrowed else "never issued: run 'stackctl up'"

@@ -370,6 +370,7 @@ def build_nginx_proxy(stack: Stack) -> tuple[str, str]:
     volumes = [word for folder, at in mounts for word in ("--volume", f"{root / folder}:{at}")]
     trust = ["--volume", f"{stack.lab.bundle}:{TRUST}:ro", "--env", f"REQUESTS_CA_BUNDLE={TRUST}"]
     ask = ["certonly", "--webroot", "-w", "/html", "--register-unsafely-without-email", "--agree-tos", "-n"]
+    ask += ["--preferred-profile", "default"]  # Pebble chooses one at random, and the other is due at once
     names = ["-d", shop, "-d", f"www.{shop}", "--server", stack.lab.directory]
     command = ["docker", "run", "--rm", *volumes, *trust, "--entrypoint", "certbot", CERTBOT_IMAGE, *ask, *names]
     wait_until(lambda: not subprocess.run(command, capture_output=True, check=False).returncode, 60, "a certificate")
