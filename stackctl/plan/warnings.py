@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from stackctl.certs.renewal_edit import renews_elsewhere
 from stackctl.model.backends import Backend
@@ -15,6 +15,7 @@ from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.observed.state import Observed
 from stackctl.plan.certificates import Issue
+from stackctl.plan.deploy import RouteOperation
 from stackctl.plan.operation import Plan
 from stackctl.proxies.proxy import ProxyLayout
 from stackctl.wording import listed
@@ -63,6 +64,21 @@ def at_another_ca(stack: Stack, sites: Iterable[Site], observed: Observed, plan:
             f"{listed(names)}: still renewed by another CA, as there is no account at {directory}: "
             "'stackctl renew --changed' registers one and replaces what differs; the old one is served until then"
         )
+
+
+def undeployed(stack: Stack, plan: Plan, named: Callable[[], Sequence[tuple[str, str]]]) -> Iterator[str]:
+    """Yield a warning of each directive of the user's that names a service which is deployed.
+
+    ``named`` returns the hosts in these directives, with their places: no deploy replaces them.
+    """
+    services = {one.service for one in plan.operations if isinstance(one, RouteOperation)}
+    hosts = {host.lower(): service for service in sorted(services) for host in stack.hosts_of(service)}
+    for host, where in named() if hosts else ():
+        if host in hosts:
+            yield (
+                f"{where}: during the deploy of {hosts[host]} this directive reaches all of its containers, also those"
+                " that are not ready or about to stop: route it by x-stackctl to lose no request"
+            )
 
 
 def misnamed_files(sites: Sequence[Site], custom: Mapping[str, bytes], layout: ProxyLayout) -> Iterator[str]:

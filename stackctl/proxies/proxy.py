@@ -21,9 +21,7 @@ Files = Mapping[str, bytes]
 Version = tuple[int, ...]
 
 Pins = Mapping[str, Mapping[str, Mapping[int, int]]]
-"""Services with the addresses that stand in the place of their names: each with the ports that it has instead of those
-in the files.
-"""
+"""Services with the addresses in the place of their names, each with the ports that it has instead of the files'."""
 
 Tracer = Callable[[Request, int], Trace | None]
 """Traces a request that arrives on a port inside the container; None where nothing listens there."""
@@ -275,10 +273,7 @@ class Proxy(Protocol):
         """Return what the output of a failed :meth:`test_command` of ``files`` at ``root`` says."""
 
     def tracer(self, files: Files, name: str) -> Tracer:
-        """Return a tracer of requests for ``name`` through the live ``files``.
-
-        The user's own files are among them, below ``custom/``.
-        """
+        """Return a tracer of requests for ``name`` through the live ``files``, and the user's own below ``custom/``."""
 
     def logged_errors(self, log: str) -> list[LoggedError]:
         """Return the errors in its log that are about requests, oldest first."""
@@ -291,6 +286,9 @@ class Proxy(Protocol):
 
     def read_by_workers(self, custom: Mapping[str, bytes]) -> tuple[str, ...]:
         """Return the user's own files, by name, that unprivileged workers open for each request."""
+
+    def named_in(self, custom: Mapping[str, bytes]) -> Sequence[tuple[str, str]]:
+        """Return each host that a directive of the user's own files names, with ``file:line``."""
 
     def is_routine(self, line: str) -> bool:
         """Return whether a line of its log only says that it reloads or stops."""

@@ -18,7 +18,7 @@ from stackctl.plan.certificates import RefuseIssue
 from stackctl.plan.diff import plan_diffs
 from stackctl.plan.intent import Intent
 from stackctl.plan.planner import make_plan
-from stackctl.plan.warnings import at_another_ca, misnamed_files, warnings
+from stackctl.plan.warnings import at_another_ca, misnamed_files, undeployed, warnings
 from stackctl.proxies.proxy import Proxy
 from stackctl.proxies.sites import Rendering
 from stackctl.stackfile.document import Document
@@ -236,6 +236,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     focused = intent.focused(stack.sites)
     elsewhere = at_another_ca(stack, focused, observed, plan) if intent.align else ()
     notes = (*warnings(focused, loaded.project.services), *misnamed_files(focused, custom, proxy.layout), *elsewhere)
+    notes = (*notes, *undeployed(stack, plan, lambda: proxy.named_in(custom)))
     result = Result(command, None, plan, dry_run=dry_run, notes=notes)
     refuse_taken_folder(loaded.project, stack, observed, proxy.layout)
     refuse_taken_stream_ports(context, stack, observed, plan)

@@ -591,6 +591,17 @@ def test_before_runs_first_and_its_failure_changes_nothing(app: World) -> None:
     assert [step.status for step in failed.steps if type(step.operation).__name__ == "StartBeside"] == ["skipped"]
 
 
+def test_a_directive_that_names_the_service_is_named_by_its_line(app: World) -> None:
+    app.custom("one.example.com.conf", "# mine\nlocation /raw/ { proxy_pass http://One:8000/; }\n")
+    app.custom("http.conf", "upstream mine {\n  server one:8000;\n  server two:80;\n}\n")
+    result = done(app.up())
+    assert [note.partition(": ")[0] for note in result.notes] == [
+        "nginx/custom/http.conf:2",
+        "nginx/custom/one.example.com.conf:2",
+    ]
+    assert not done(app.up()).notes
+
+
 def test_a_failed_service_keeps_no_other_from_its_deploy(site: World) -> None:
     done(site.add("two.example.com"))
     site.fake.images |= {"one:2": (9999,), "two:2": (3000,)}

@@ -243,6 +243,10 @@ class Haproxy:
         """Return nothing."""
         return ()
 
+    def named_in(self, custom: Mapping[str, bytes]) -> Sequence[tuple[str, str]]:  # noqa: ARG002  (the protocol's)
+        """Return nothing: the user's sections have servers of their own, which no deploy replaces."""
+        return ()
+
     def is_routine(self, line: str) -> bool:
         """See :meth:`Proxy.is_routine`."""
         return log.is_routine(line)

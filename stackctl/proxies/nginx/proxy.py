@@ -19,7 +19,7 @@ from stackctl.proxies.nginx.access import COPIES_USERS
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.ahead import announced
 from stackctl.proxies.nginx.capabilities import OLDEST, Capabilities
-from stackctl.proxies.nginx.custom import all_groups, hosts_in
+from stackctl.proxies.nginx.custom import all_groups, hosts_in, named_in
 from stackctl.proxies.nginx.health_state import COMMAND, servers_health
 from stackctl.proxies.nginx.layout import (
     CUSTOM,
@@ -97,6 +97,7 @@ class Nginx:
     default_image = "nginx:1.30"
     layout = LAYOUT
     reload = _RELOAD
+    announced, named_in = staticmethod(announced), staticmethod(named_in)
 
     def service(self, name: str, image: str, http: PortBinding, https: PortBinding | None, base: str = HERE) -> str:
         """Return the Compose service: nginx with the loop that takes up renewed certificates."""
@@ -183,10 +184,6 @@ class Nginx:
     def pinned(self, files: Files, pins: Pins, *, beside: bool = False) -> Files:
         """See :meth:`Proxy.pinned`."""
         return pinned(files, pins, beside=beside)
-
-    def announced(self, live: Files, wanted: Files) -> Files:
-        """See :meth:`Proxy.announced`."""
-        return announced(live, wanted)
 
     def pins(self, files: Files) -> Pins:
         """See :meth:`Proxy.pins`."""

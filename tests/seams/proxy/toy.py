@@ -227,6 +227,10 @@ class Toy:
         lines = (line for content in custom.values() for line in content.decode().splitlines())
         return tuple(line.removeprefix("users ") for line in lines if line.startswith("users "))
 
+    def named_in(self, custom: Mapping[str, bytes]) -> Sequence[tuple[str, str]]:  # noqa: ARG002  (the protocol's)
+        """Return nothing."""
+        return ()
+
     def is_routine(self, line: str) -> bool:
         """Return whether it is a JSON object of the level ``info``."""
         return '"lvl": "info"' in line
