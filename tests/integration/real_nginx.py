@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from stackctl.certs.dummy import make_dummy
 from stackctl.model.backends import Server
@@ -19,11 +19,13 @@ from stackctl.model.edge import Behind
 from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
 from stackctl.model.http3 import Http3
 from stackctl.model.routing import Site
+from stackctl.model.streams import Stream
 from stackctl.proxies.nginx.proxy import Nginx
 from stackctl.proxies.proxy import SiteTls
 from stackctl.proxies.sites import Rendering
 from tests.unit.build import stack, whole
 
+MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 VERSIONS = {"1.22": (1, 22, 1), "1.26": (1, 26, 3), "1.30": (1, 30, 4)}
 
 _ECHO = """
@@ -148,12 +150,14 @@ def serving(
     version: str = "1.30",
     custom: Mapping[str, bytes] | None = None,
     behind: Behind | None = None,
+    streams: tuple[Stream, ...] = (),
     echo: str = _ECHO,
     http3: bool = False,
 ) -> Iterator[Ports]:
     """Serve sites, with apps on the ports of ``echoes``; yield the ports of the proxy."""
     ports = Ports(*free_ports(2))
-    write(folder, rendered(sites, ports, echoes, version=version, custom=custom, behind=behind, echo=echo, http3=http3))
+    more: dict[str, Any] = {"behind": behind, "streams": streams, "echo": echo, "http3": http3}
+    write(folder, rendered(sites, ports, echoes, version=version, custom=custom, **more))
     with running(folder, version):
         yield ports
 
@@ -166,30 +170,31 @@ def rendered(
     version: str = "1.30",
     custom: Mapping[str, bytes] | None = None,
     behind: Behind | None = None,
+    streams: tuple[Stream, ...] = (),
     echo: str = _ECHO,
     http3: bool = False,
     pages: Mapping[str, bytes] | None = None,
 ) -> dict[str, bytes]:
     """Return all files of a proxy that serves ``sites``, by their paths; it has IPv6 if something is in front of it."""
-    made = replace(stack(*sites), behind=behind, pages=pages or {})
+    made = replace(stack(*sites), behind=behind, streams=streams, pages=pages or {})
     listeners: tuple[Listener, ...] = (
         Listener(Scheme.HTTP, ports.http, PortBinding(None, ports.http)),
         Listener(Scheme.HTTPS, ports.https, PortBinding(None, ports.https)),
     )
     if behind is not None and behind.terminated:
         listeners = listeners[:1]
-    made = replace(made, proxy=replace(made.proxy, listeners=listeners, ipv6=behind is not None))
+    made = replace(made, proxy=replace(made.proxy, listeners=listeners, ipv6=behind is not None, streams=MODULE))
     if http3:
         made = replace(made, http3=Http3(PortBinding(None, ports.https)))
     tls = {site.name: SiteTls("/etc/nginx/chain.pem", "/etc/nginx/key.pem", frozenset()) for site in sites}
     files = whole(Rendering(Nginx(), VERSIONS[version], custom or {}), made, tls)
     chain, key = make_dummy(["a.example.com"], datetime.now(UTC))
     files |= {"chain.pem": chain, "key.pem": key, "snippets/generation.conf": b""}
-    main = files["nginx.conf"].decode().rstrip().removesuffix("}")
+    main, _, after = files["nginx.conf"].decode().rpartition("}")
     main = re.sub(r"/var/lib/stackctl/pairs/stored/\S+/fullchain", "/etc/nginx/chain", main)
     main = re.sub(r"/var/lib/stackctl/pairs/stored/\S+/privkey", "/etc/nginx/key", main)
     main = main.replace("access_log /dev/stdout main buffer=4k flush=1s;", "access_log off;")
-    files["nginx.conf"] = (main + "".join(echo.format(port=port) for port in echoes) + "}\n").encode()
+    files["nginx.conf"] = (main + "".join(echo.format(port=port) for port in echoes) + "}" + after).encode()
     return files
 
 

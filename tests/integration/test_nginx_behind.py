@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 
 from stackctl.model.backends import Backend
 from stackctl.model.edge import Behind, ClientIp, health_path
+from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import Match
 from stackctl.model.routing import Route
+from stackctl.model.streams import Stream
+from stackctl.model.values import Domain
 from tests.integration.real_nginx import Connection, Ports, app, free_ports, serving
 from tests.unit.build import routed
 
@@ -52,13 +55,12 @@ def seen_at(ports: Ports, source: str, *lines: tuple[str, str], ahead: bytes = b
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, behind: Behind, *, version: str = "1.30") -> Iterator[Ports]:
+def nginx(folder: Path, behind: Behind, *, version: str = "1.30", streams: tuple[Stream, ...] = ()) -> Iterator[Ports]:
     port = free_ports(1)[0]
     site = routed(HOST, Route(Match(), Backend((app(port),))), aliases=["www.example.com"])
     folder.mkdir()
-    with serving(
-        folder, [replace(site, canonical=site.name)], [port], behind=behind, echo=ECHO, version=version
-    ) as ports:
+    sites = [replace(site, canonical=site.name)]
+    with serving(folder, sites, [port], behind=behind, echo=ECHO, version=version, streams=streams) as ports:
         yield ports
 
 
@@ -327,3 +329,26 @@ def test_health_is_answered_behind_a_proxy_header(framed: Ports) -> None:
     asked = b"GET /healthz HTTP/1.0\r\n\r\n"
     assert raw(framed, v1("192.0.2.7") + asked, STRANGER, ELSEWHERE) == (b"HTTP/1.1 200 OK", b"ok\n")
     assert raw(framed, v2("2001:db8::7") + asked, TRUSTED, ELSEWHERE) == (b"HTTP/1.1 200 OK", b"ok\n")
+
+
+PASSED_ON = Stream(Endpoint("127.0.0.1", 9), Domain("mail.example.com"))
+
+
+@pytest.mark.parametrize("version", ["1.22", "1.26", "1.30"])
+def test_the_proxy_protocol_goes_together_with_tls_that_is_passed_on(tmp_path: Path, version: str) -> None:
+    behind = Behind(NETWORKS, client_ip=ClientIp.PROXY_PROTOCOL)
+    with nginx(tmp_path / "nginx", behind, version=version, streams=(PASSED_ON,)) as ports:
+        for header in (v1, v2):
+            for source, client in ((TRUSTED, "192.0.2.7"), (STRANGER, STRANGER)):
+                assert over_tls(ports, source, header("192.0.2.7")) == f"{client}|{client}|https|443|{HOST}"
+
+
+def over_tls(ports: Ports, source: str, ahead: bytes) -> str:
+    """What the app sees of a request over HTTPS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    plain = socket.create_connection((ELSEWHERE, ports.https), 10, (source, 0))
+    plain.sendall(ahead)
+    with context.wrap_socket(plain, server_hostname=HOST) as connection:
+        connection.sendall(f"GET / HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
+        return b"".join(iter(lambda: connection.recv(4096), b"")).rpartition(b"\r\n")[2].decode()
