@@ -36,11 +36,12 @@ class Acls:
         if word.startswith("lua."):
             return  # the request already has all values of its headers
         fetch, _, _ = word.partition(",")
-        found = _REGSUB.search(word)
-        value = self._fetched(fetch)
+        found, value = _REGSUB.search(word), self._fetched(fetch)
         if found is not None and value is not None:
             match = _compiled(found["regex"]).match(as_bytes(value))
-            self._variables[line["name"]] = (match[1] or "") if match else value
+            value = (match[1] or "").encode("latin-1").decode("utf-8", "surrogateescape") if match else value
+        if value is not None:
+            self._variables[line["name"]] = value
 
     def holds(self, line: str) -> bool | None:
         """Return whether the condition of a line holds; None where that depends on more than the request."""

@@ -43,7 +43,7 @@ def explained(output: str, root: str, files: Files) -> Rejection:
         return Rejection(output.strip() or "haproxy -c failed without output")
     message = alerts[0]
     path, number = _place(message, root)
-    shown = _PLACE.sub("", message).lstrip(" :").replace(f"{HAPROXY.mount}/{root}/", "")
+    shown = re.sub(r"\Aparsing\s*:\s*", "", _PLACE.sub("", message)).replace(f"{HAPROXY.mount}/{root}/", "")
     if path is None:
         named = _BACKEND.search(message) or _STORE.search(message)
         return Rejection(shown, site_of_backend(named["name"]) if named else None)

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stackctl.errors import InputError
-from stackctl.model.endpoints import HTTPS_PORT, Endpoint, endpoint
+from stackctl.model.endpoints import HTTPS_PORT, Endpoint
 from stackctl.model.fields import Request
 from stackctl.model.layout import site_file
 from stackctl.model.paths import normalized
@@ -147,7 +146,7 @@ def _chosen(files: Files, site: str, path: str, acls: Acls) -> tuple[str, Block 
     whole = f"{key}/"
     while found is None and len(whole) > len(site) + 1:
         found = prefixes.get(whole)
-        whole = whole[: whole.rstrip("/").rfind("/") + 1]
+        whole = whole[: whole.rfind("/", 0, -1) + 1]
     if found is None:
         return site, None, tuple(rules)
     return found[0], Block(found[1].text, _place(files, found[1])), tuple(rules)
@@ -166,7 +165,7 @@ def _action(files: Files, backend: list[Line]) -> Action:
     servers = [(line, found) for line in backend if (found := _SERVER.match(line.text)) is not None]
     if servers:
         first, found = servers[0]
-        targets = tuple(filter(None, (_endpoint(one["at"]) for _, one in servers if " weight 0" not in one["more"])))
+        targets = tuple(_endpoint(one["at"]) for _, one in servers if " weight 0" not in one["more"])
         scheme = "https" if " ssl " in f"{found['more']} " else "http"
         group = Block(backend[0].text, _place(files, backend[0]))
         return Action(Outcome.PROXY, first.text, _place(files, first), scheme=scheme, targets=targets, group=group)
@@ -189,8 +188,6 @@ def _own_rules(files: Files, backend: list[Line]) -> Iterator[Rule]:
             yield Rule(RuleKind.ACCESS, line.text, place)
 
 
-def _endpoint(text: str) -> Endpoint | None:
-    try:
-        return endpoint(text)
-    except InputError:
-        return None
+def _endpoint(text: str) -> Endpoint:
+    host, _, port = text.rpartition(":")
+    return Endpoint(host.strip("[]"), int(port))
