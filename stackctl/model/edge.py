@@ -20,6 +20,10 @@ _WIDEST = {4: 8, 6: 7}
 _HEALTH = re.compile(r"/[A-Za-z0-9._~/-]{1,100}\Z")
 
 
+PROBE = "stackctl-explain"
+"""The User-Agent of stackctl's own requests, which stand for those of a visitor over HTTPS: they are not redirected."""
+
+
 class ClientIp(StrEnum):
     """Where a trusted peer says whose request it passes on."""
 

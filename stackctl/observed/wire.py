@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from stackctl.certs.lineage import Certificate
+from stackctl.model.edge import PROBE
 from stackctl.model.endpoints import Endpoint, PortBinding
 from stackctl.model.fields import Request
 from stackctl.model.streams import Transport
@@ -16,7 +17,7 @@ ANSWER_SECONDS = 20.0
 """How long a complete answer may usually take."""
 
 
-REQUEST_HEADERS = (("User-Agent", "stackctl-explain"), ("Accept", "*/*"), ("Accept-Encoding", "identity"))
+REQUEST_HEADERS = (("User-Agent", PROBE), ("Accept", "*/*"), ("Accept-Encoding", "identity"))
 """What a request has in the place of what a browser would send."""
 
 

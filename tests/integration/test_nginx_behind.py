@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from stackctl.model.backends import Backend
-from stackctl.model.edge import Behind, ClientIp, health_path
+from stackctl.model.edge import PROBE, Behind, ClientIp, health_path
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import Match
 from stackctl.model.routing import Route
@@ -273,6 +273,8 @@ def test_visitors_of_plain_http_are_redirected_once(redirecting: Ports) -> None:
             answered = connection.ask(HOST, "POST", "/a?b=%2F", [("X-Forwarded-Proto", scheme)])
         assert answered.status == status, (source, scheme)
         assert answered.headers.get("location") == (f"https://{HOST}/a?b=%2F" if status == 308 else None)
+    with Connection(redirecting.http, STRANGER) as connection:
+        assert connection.ask(HOST, "GET", "/", [("User-Agent", PROBE)]).body.startswith(f"{STRANGER}|{STRANGER}|http|")
     with Connection(redirecting.http, TRUSTED) as connection:
         challenge = connection.ask(HOST, "GET", "/.well-known/acme-challenge/x", [("X-Forwarded-Proto", "http")])
         alias = connection.ask("www.example.com", "GET", "/a", [("X-Forwarded-Proto", "https")])

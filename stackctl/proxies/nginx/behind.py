@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from stackctl.certs.copied import stored_pair
 from stackctl.errors import StackfileError
-from stackctl.model.edge import Behind
+from stackctl.model.edge import PROBE, Behind
 from stackctl.model.layout import CHALLENGES, MARKER_HOST
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -57,6 +57,7 @@ def behind_snippets(stack: Stack) -> dict[str, str]:
             terminated=behind.terminated,
             redirect=behind.redirect,
             untouched=untouched,
+            probe=PROBE,
         )
     }
     if health is not None:

@@ -39,6 +39,8 @@ def prefix_checks(  # noqa: PLR0913  (the stack, the site, and its checks so far
             yield from skipped([PREFIX], "the site is in maintenance", site.name)
         elif failed:
             yield from skipped([PREFIX], f"{failed[0].name} fails", site.name)
+        elif stack.behind is not None and stack.behind.redirect:
+            yield from skipped([PREFIX], "requests that do not come over the load balancer are redirected", site.name)
         else:
             request = ClientRequest(site.name, listener.at.port, tls=listener.secure, path=f"{sent(path.text)}/")
             answer = inputs.context.wire.answer(listener.at, request, _SECONDS)
