@@ -205,6 +205,23 @@ def test_a_service_that_cannot_run_twice_stops_first_and_the_gap_is_told(stack: 
     assert stack.https(stack.domain("alone"), trust=False).json()["app"] == "v2"
 
 
+def test_a_site_that_is_sent_to_another_service_loses_no_request(stack: Stack) -> None:
+    text, name = stack.file.read_text(), stack.domain("moved")
+    stack.edit("\nx-stackctl:\n", f"\nx-stackctl:\n  apps:\n    - {{domains: [{name}], upstream: 'alone:8000'}}\n")
+    stack.ok("up", "--no-issue")
+    wait_until(lambda: stack.https(stack.domain("tried"), trust=False).status == 200, what="the other app is warm")
+    with load(stack.address, name) as seen:
+        wait_until(lambda: seen.total > 100)
+        stack.edit("upstream: 'alone:8000'", "upstream: 'tried:8000'")
+        stack.ok("up", "--no-issue")
+        total = seen.total
+        wait_until(lambda: seen.total > total + 100)
+    assert seen.lost == []
+    assert len(seen.answers) == 2
+    stack.file.write_text(text)
+    stack.ok("up", "--no-issue")
+
+
 def test_a_canary_is_aborted_and_another_one_promoted_and_no_request_is_lost(stack: Stack) -> None:
     name, before = stack.domain("tried"), stack.file.read_text()
     old = stack.containers()["tried"]
