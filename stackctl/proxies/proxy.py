@@ -36,6 +36,7 @@ class ProxyLayout:
         entry_points: links in the directory that lead through ``live``, by which the image finds its files.
         folders: folders that each generation has, even if they are empty.
         custom_files: patterns of the names that the user's own files have.
+        definitions: a pattern of the shared files that a site still needs which keeps its live files.
         custom_ends: what follows a site's name in the names of the user's own files for that site.
         draining: a file in the proxy's directory; while it is there, a load balancer leaves this host out.
         marker: the file of a generation that serves its id.
@@ -50,6 +51,7 @@ class ProxyLayout:
     tmpfs: tuple[str, ...]
     secret: tuple[str, ...] = ()
     custom_ends: tuple[str, ...] = ()
+    definitions: str = ""
     draining: str = "draining"
 
     @property

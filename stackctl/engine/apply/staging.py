@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 
 from stackctl.certs.held import held
 from stackctl.engine.context import Context
@@ -201,7 +202,8 @@ class Staging:
             if operation.scope in left_out:
                 continue
             if operation.without is not None and failed:
-                shared = [path for path in files if self._proxy.site_of(path) is None]
+                lasting = self._proxy.layout.definitions
+                shared = [path for path in files if self._proxy.site_of(path) is None and not fnmatch(path, lasting)]
                 changes: Mapping[str, bytes | None] = {
                     **dict.fromkeys(shared),
                     **operation.without(failed, base),

@@ -7,24 +7,15 @@ from collections.abc import Iterator
 from stackctl.model.blocked import Blocked
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
-from stackctl.proxies.nginx.layout import SNIPPETS
 from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.variables import Variables
 
-_FILE = f"{SNIPPETS}/blocked.geo"
 _EVERYWHERE = "$edge_listed"
 
 
 def blocked_maps(stack: Stack) -> list[Map]:
     """Return the table of the clients that no site answers; none if there are none."""
-    return [Map("", _EVERYWHERE, kind="geo", include=_FILE)] if stack.blocked else []
-
-
-def blocked_snippets(stack: Stack) -> dict[str, str]:
-    """Return the file with the rows of that table."""
-    if not stack.blocked:
-        return {}
-    return {_FILE: "".join(f"{key} {value};\n" for key, value in _rows(stack.blocked, stack))}
+    return [Map("", _EVERYWHERE, tuple(_rows(stack.blocked, stack)), kind="geo")] if stack.blocked else []
 
 
 def site_blocked(stack: Stack, site: Site, variables: Variables) -> tuple[list[Map], list[str]]:

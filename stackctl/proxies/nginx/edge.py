@@ -14,10 +14,12 @@ from stackctl.proxies.nginx.completing import completed
 from stackctl.proxies.nginx.compression import compression_lines
 from stackctl.proxies.nginx.directives import Directive, first
 from stackctl.proxies.nginx.headers import HeaderLines, alternatives, header_variables, lines_of, shared_header_maps
+from stackctl.proxies.nginx.layout import DEFINITIONS
 from stackctl.proxies.nginx.maps import Map
 from stackctl.proxies.nginx.own import Directives, Snippets, header_lines, outer_lines
 from stackctl.proxies.nginx.rates import Rates, is_limited, zones_of
 from stackctl.proxies.nginx.variables import Variables
+from stackctl.templates import render
 
 _NO_LISTS: Directives = ()
 
@@ -131,12 +133,19 @@ class EdgeLines:
 
 def edge_values(stack: Stack) -> dict[str, object]:
     """Return what the template of the shared file has for the limits, headers and compression of all sites."""
-    sites = stack.sites
-    zones = zones_of(sites)
     return {
-        "maps": [*zones.maps, *shared_header_maps(sites), *alternatives(stack), *blocked_maps(stack)],
-        "edge": [*zones.lines, *compression_lines(sites)],
+        "defines": DEFINITIONS if edge_snippets(stack) else "",
+        "edge": [*zones_of(stack.sites).lines, *compression_lines(stack.sites)],
     }
+
+
+def edge_snippets(stack: Stack) -> dict[str, str]:
+    """Return a file for each variable and each zone that files of sites refer to."""
+    zones = zones_of(stack.sites)
+    maps = [*zones.maps, *shared_header_maps(stack.sites), *alternatives(stack), *blocked_maps(stack)]
+    found = {one.name.removeprefix("$edge_"): render("nginx/define.j2", maps=[one], lines=[]) for one in maps}
+    found |= {f"zone_{name}": render("nginx/define.j2", maps=[], lines=[line]) for name, line in zones.zones.items()}
+    return {DEFINITIONS.replace("*", name): text for name, text in found.items()}
 
 
 def edge_variables(site: Site) -> int:

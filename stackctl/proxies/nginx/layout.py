@@ -38,6 +38,9 @@ SMALL = "16m"
 
 _SERVER_END, _LOCATION_END = ".conf", ".location.conf"
 
+DEFINITIONS = f"{SNIPPETS}/*.http"
+"""What files of sites refer to, each in a file of its own."""
+
 LAYOUT = ProxyLayout(
     place=NGINX,
     entry_points={name: f"{LIVE}/{name}" for name in (MAIN, SITES, SNIPPETS, STREAMS)},
@@ -47,6 +50,7 @@ LAYOUT = ProxyLayout(
     marker=f"{SNIPPETS}/generation.conf",
     tmpfs=("/run", "/tmp", TEMPORARY),  # noqa: S108  (inside the container)
     custom_ends=(_SERVER_END, _LOCATION_END),
+    definitions=DEFINITIONS,
     draining=DRAINING.name,
 )
 

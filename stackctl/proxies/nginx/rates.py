@@ -7,8 +7,8 @@ the site's or the route's own mark with the client's address behind it. One zone
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from stackctl.model.limits import CountedBy, Rate
 from stackctl.model.routing import Site
@@ -116,10 +116,12 @@ class Zones:
 
     Attributes:
         maps: variables, each with a value where nothing sets it.
-        lines: the zones, and the status of a refusal.
+        zones: by their names, each as a line.
+        lines: the status of a refusal.
     """
 
     maps: tuple[Map, ...] = ()
+    zones: Mapping[str, str] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
 
 
@@ -145,14 +147,14 @@ def zones_of(sites: Iterable[Site]) -> Zones:
     client = Map("$binary_remote_addr", CLIENT, ((literal(r"~(?s)^(.{8}).{8}\z"), '"$1"'),), "$binary_remote_addr")
     over = Map('"$limit_req_status $limit_conn_status"', RETRY_AFTER, (("~REJECTED$|^REJECTED", _WAIT),))
     names = [*(_variable(slot) for slot in range(1, slots + 1)), _AT_ONCE, _WAIT]
-    lines = [
-        f"limit_req_zone {variable} zone={name}:{_size(places)}k{rate};"
-        for name, (variable, places, rate) in sorted(zones.items())
-    ]
+    lines = {
+        name: f"limit_req_zone {variable} zone={name}:{_size(places)}k{rate};"
+        for name, (variable, places, rate) in zones.items()
+    }
     if at_once:
-        lines.append(f"limit_conn_zone {_AT_ONCE} zone={_ZONE_AT_ONCE}:{_size(at_once)}k;")
+        lines[_ZONE_AT_ONCE] = f"limit_conn_zone {_AT_ONCE} zone={_ZONE_AT_ONCE}:{_size(at_once)}k;"
     statuses = ("limit_req_status 429;", "limit_conn_status 429;")
-    return Zones((client, over, *(Map('""', name) for name in names)), (*lines, *statuses))
+    return Zones((client, over, *(Map('""', name) for name in names)), lines, statuses)
 
 
 def _tunings(site: Site) -> Iterator[Tuning]:

@@ -10,11 +10,10 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.access import access_variables, users_files
 from stackctl.proxies.nginx.behind import behind_snippets, front
-from stackctl.proxies.nginx.blocked import blocked_snippets
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
 from stackctl.proxies.nginx.directives import text_of
-from stackctl.proxies.nginx.edge import edge_values, edge_variables
+from stackctl.proxies.nginx.edge import edge_snippets, edge_values, edge_variables
 from stackctl.proxies.nginx.health import SERVERS, program
 from stackctl.proxies.nginx.own import (
     buffer_lines,
@@ -92,7 +91,7 @@ def shared_files(
         "snippets/removed.conf": removed_snippet(),
         **({"snippets/grpc.conf": grpc_snippet()} if any(map(_speaks_grpc, stack.sites)) else {}),
         **streams,
-        **(behind_snippets(stack) | blocked_snippets(stack)),
+        **(behind_snippets(stack) | edge_snippets(stack)),
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
     copies = {**page_files(stack), **users_files(stack), **program(stack)}
