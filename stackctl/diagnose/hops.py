@@ -17,6 +17,7 @@ class HopKind(StrEnum):
     CERTIFICATE = "certificate"
     ROUTE = "route"
     LIMIT = "limit"
+    ACCESS = "access"
     SERVER = "server"
     LOCATION = "location"
     UPSTREAM = "upstream"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stackctl.certs.held import Held
+from stackctl.diagnose.access import judge_access
 from stackctl.diagnose.answer import JudgedAnswer, judge_answer
 from stackctl.diagnose.apps import SETTLED, AppFacts, judge_app
 from stackctl.diagnose.check import Check, Verdict
@@ -120,7 +121,9 @@ def _route(facts: TraceFacts) -> list[Hop]:
     route = [] if is_plain(facts.site) else [judge_route(facts.site, facts.routed)]
     by_proxy = any(facts.advice(one.message).refused for one in facts.logged)
     refused = facts.https.status == _TOO_MANY and facts.held_back is None and by_proxy
-    return [*route, *judge_limits(facts.site, facts.routed, refused=refused)]
+    status = facts.https.status if facts.held_back is None else None
+    access = judge_access(facts.site, facts.routed, facts.request, status)
+    return [*route, *judge_limits(facts.site, facts.routed, refused=refused), *access]
 
 
 def _first_broken(hops: Sequence[Hop]) -> list[Hop]:

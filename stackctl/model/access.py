@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from stackctl.model.matching import Network, PathMatch
 from stackctl.model.pages import PageFile
+from stackctl.model.paths import sent_pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +171,20 @@ def decision(access: Access, source: IPv4Address | IPv6Address | None, *, skippe
 def accesses(site_access: Access, route_accesses: Iterator[Access]) -> tuple[Access, ...]:
     """Return the different rules of a site, its own first."""
     return tuple(dict.fromkeys((site_access, *route_accesses)))
+
+
+_SAFE = r"(?:[^/%\\;?#]|%(?![01]|2[35eEfF]|3[bBfF]|5[cC])[0-9a-fA-F]{2})"
+"""A character of a segment that no program takes for the end or for the beginning of another one."""
+
+_BELOW = rf"(?:/(?!/|\.{{1,2}}(?:[/?]|\z)){_SAFE}*)*(?:\?|\z)"
+
+
+def skip_pattern(access: Access) -> str:
+    """Return a regex for a whole request target, as it was sent, whose path is in ``skip``."""
+    prefixes = "|".join(sent_pattern(path.text) for path in access.skip)
+    return f"^(?:{prefixes}){_BELOW}"
+
+
+def skips(access: Access, target: str) -> bool:
+    """Return whether the path of a request target is in ``skip``."""
+    return bool(access.skip) and re.match(skip_pattern(access).replace(r"\z", r"\Z"), target) is not None

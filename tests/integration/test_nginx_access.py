@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from stackctl.model.access import PRESETS, Access, AuthService, ForwardAuth
 from stackctl.model.backends import Backend
@@ -276,7 +278,10 @@ def test_a_route_has_rules_of_its_own(served: Served) -> None:
     assert status("/team/../") == 403
 
 
-@pytest.mark.parametrize("cookie", ["status=500", "status=404", "status=502", "status=429", "session=slow"])
+@pytest.mark.parametrize(
+    "cookie",
+    ["status=500", "status=404", "status=502", "status=429", pytest.param("session=slow", marks=pytest.mark.slow)],
+)
 def test_a_service_that_fails_lets_nobody_in(served: Served, cookie: str) -> None:
     found = served.ask("forward.example.com", "/", headers=[("Cookie", cookie)])
     assert (found.status, "path" in found.body) == (503, False)
@@ -335,3 +340,29 @@ def test_the_presets_lead_to_their_log_in(served: Served) -> None:
     for name, header in (("oauth2-proxy", "x-auth-request-user"), ("authentik", "x-authentik-username")):
         found = served.ask(f"{name}.example.com", "/", headers=[("Cookie", "session=ann"), (header, "root")])
         assert json.loads(found.body)[header] == "ann"
+
+
+NAMES = ("Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email", "X-Team", "X-Forwarded-User", "X-Remote-User")
+SPELT = st.sampled_from(
+    [spelt for name in NAMES for spelt in (name, name.lower(), name.upper(), name.replace("-", "_"), name.swapcase())]
+)
+VALUES = st.text("abcroot@,;= \"'$%", min_size=1, max_size=12).map("forged{}".format)
+FORGED = st.lists(st.tuples(SPELT, VALUES), min_size=10, max_size=10)
+
+
+@pytest.mark.slow
+def test_no_header_that_names_a_user_is_believed(served: Served) -> None:
+    """Ten thousand forged headers, in each location, with and without a log-in."""
+    known = {"host", "connection", "x-real-ip", "x-forwarded-for", "cookie", "authorization", "x-rule"}
+    with Connection(served.ports.http, INSIDE) as connection:
+
+        @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(FORGED, st.sampled_from(("/", "/r/x", "/own/", "/regex/1", "/nested/inner/", "/exact")), st.booleans())
+        def check(forged: list[tuple[str, str]], path: str, logged_in: bool) -> None:
+            for host, target in (("any-allow-forward", path), ("skip-forward", "/public/a")):
+                cookie = [("Cookie", "session=ann")] if logged_in else []
+                found = connection.ask(f"{host}.example.com", "GET", target, [*forged, *cookie])
+                got = json.loads(found.body)
+                assert not [name for name, value in got.items() if "forged" in value and name not in known], got
+
+        check()

@@ -115,7 +115,8 @@ def _held_back(site: Site | None, asked: Request, now: datetime) -> str | None:
     matches = [of for rule in rules for of in (rule.match.all_of, rule.match.none_of) if of]
     maintenance = site.maintenance if site else None
     admits = maintenance is not None and bool(maintenance.allow) and not maintenance.has_ended(now)
-    if asked.source is not None and (admits or any(of.sources for of in matches)):
+    lists = site is not None and any(one.access.allow or one.access.deny for one in site.tunings)
+    if asked.source is not None and (admits or lists or any(of.sources for of in matches)):
         return f"only {asked.source} can send from that address, so the request is not sent"
     return None
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from stackctl.model.access import Access
+from stackctl.model.access import Access, skip_pattern
 from stackctl.model.matching import Network, PathKind, PathMatch
-from stackctl.model.paths import sent_pattern
 from stackctl.model.routing import Site
 from stackctl.proxies.nginx.lines import path_regex
 from stackctl.proxies.nginx.maps import Map
@@ -16,11 +15,6 @@ from stackctl.proxies.nginx.variables import Variables
 
 REFUSE, PASSWORD, LOG_IN = "refuse", "p", "l"
 """Values of ``must``: the request is refused, or needs what their letters say."""
-
-_SAFE = r"(?:[^/%\\;?#]|%(?![01]|2[35eEfF]|3[bBfF]|5[cC])[0-9a-fA-F]{2})"
-"""A character of a segment that no program takes for the end or for the beginning of another one."""
-
-_BELOW = rf"(?:/(?!/|\.{{1,2}}(?:[/?]|\z)){_SAFE}*)*(?:\?|\z)"
 
 
 class AccessMaps:
@@ -74,8 +68,7 @@ class AccessMaps:
     def _skips(self) -> Iterator[Map]:
         for number, one in enumerate(self._found):
             if one.skip:
-                prefixes = "|".join(sent_pattern(path.text) for path in one.skip)
-                rows = ((literal(rf"~^(?:{prefixes}){_BELOW}"), f'"s{number},"'),)
+                rows = ((literal(f"~{skip_pattern(one)}"), f'"s{number},"'),)
                 yield Map("$request_uri", self.named(f"skip{number}"), rows)
 
     def _sources(self) -> Iterator[Map]:

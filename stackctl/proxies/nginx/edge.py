@@ -46,6 +46,7 @@ class EdgeLines:
         self._snippets = snippets
         self._own = own
         self._rates = Rates(site, variables)
+        self._identity = tuple(identity)
         self._headers = HeaderLines(site, variables, own, everywhere, identity)
         self._request = self._headers.requested(site.tuning)
 
@@ -76,9 +77,14 @@ class EdgeLines:
         lists = {
             "add_header": self._headers.added(self._site.tuning),
             "proxy_hide_header": self._headers.hidden(self._site.tuning),
-            "proxy_set_header": lines_of(self._request),
+            "proxy_set_header": [*lines_of(self._request), *self._removed()],
         }
         return {kind: None if content is None else completed(content, lists) for kind, content in files.items()}
+
+    def _removed(self) -> list[str]:
+        """Return the lines that remove what clients say about their users, where a block of the user's would not."""
+        names = {one.arg.lower() for one in self._request}
+        return lines_of(one for one in self._snippets.removed if one.arg.lower() not in names) if self._identity else []
 
     def passing_lines(self, tuning: Tuning | None, location: Directives, *, grpc: bool) -> Iterator[str]:
         """Yield the lines of a location that passes requests on; ``location`` are the user's own directives there."""

@@ -145,6 +145,6 @@ def alternative_headers(stack: Stack) -> tuple[tuple[str, str], ...]:
     return (("Alt-Svc", _ALTERNATIVE),) if stack.http3 is not None and stack.proxy.quic else ()
 
 
-def lines_of(directives: Directives) -> list[str]:
+def lines_of(directives: Iterable[Directive]) -> list[str]:
     """Return directives as lines."""
     return text_of(directives).splitlines()
