@@ -131,17 +131,14 @@ def _lines(rows: Iterable[str]) -> str:
 
 
 def _listens(stack: Stack, https: int) -> Iterator[str]:
+    """Yield one line for each kind of port: every line with ``ssl`` has certificates of its own in memory."""
+    ipv6, more = stack.proxy.ipv6, " v6only" if stack.proxy.ipv6 else ""
     http = stack.proxy.http.port
-    tls = f"ssl crt-list {CERTS} strict-sni alpn h2,http/1.1"
-    yield f"*:{http}"
-    yield f"*:{https} {tls}"
+    tls = f"ssl crt-list {CERTS} strict-sni alpn"
+    yield f"*:{http}{f',:::{http}' if ipv6 else ''}{more}"
+    yield f"*:{https}{f',:::{https}' if ipv6 else ''}{more} {tls} h2,http/1.1"
     if stack.http3 and stack.proxy.quic:
-        yield f"quic4@:{https} {tls.replace('h2,http/1.1', 'h3')}"
-    if stack.proxy.ipv6:
-        yield f":::{http} v6only"
-        yield f":::{https} v6only {tls}"
-        if stack.http3 and stack.proxy.quic:
-            yield f"quic6@:{https} {tls.replace('h2,http/1.1', 'h3')}"
+        yield f"quic4@:{https}{f',quic6@:{https}' if ipv6 else ''}{more} {tls} h3"
 
 
 def _certificates(stack: Stack, tls: Mapping[Domain, SiteTls]) -> Iterator[str]:

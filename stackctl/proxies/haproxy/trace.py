@@ -85,7 +85,8 @@ def tracer(files: Files, name: str) -> Tracer:
 
 def _trace(files: Files, name: str, request: Request, port: int) -> Trace | None:
     sites, tls = _rows(files, "sites.map"), port == HTTPS_PORT
-    bind = next((one for one in _lines(files, FRONTEND) if one.text.strip().startswith(f"bind *:{port}")), None)
+    binds = (f"bind *:{port} ", f"bind *:{port},")
+    bind = next((one for one in _lines(files, FRONTEND) if f"{one.text.strip()} ".startswith(binds)), None)
     if bind is None:
         return None
     wild = wildcard_of(name)
