@@ -17,7 +17,7 @@ FILES = -o tmp_path_retention_policy=failed
 IN_MEMORY = $(shell test -w /dev/shm && ! grep -q ' /dev/shm .*noexec' /proc/mounts && echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
 
 # All scripts, so that new ones are checked automatically.
-SCRIPTS = .ci/run $(shell find compose nginx stackctl tests -name '*.sh')
+SCRIPTS = .ci/run $(shell find compose nginx haproxy stackctl tests -name '*.sh')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

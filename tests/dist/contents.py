@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 PACKAGE = ("stackctl",)
-ASSETS = ("compose", "nginx")
+ASSETS = ("compose", "nginx", "haproxy")
 _METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
 
 
