@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from stackctl.model.acme import KeyType, OwnIssuance, second_lineage
 from stackctl.model.backends import Backend, Server
 from stackctl.model.blocked import Blocked
+from stackctl.model.client_certificates import ClientCertificate
 from stackctl.model.imported import Imported
 from stackctl.model.layout import site_file
 from stackctl.model.matching import EVERY_PATH, Match
@@ -102,6 +103,7 @@ class Site:
         canonical: the one of its names to which the others are redirected; None if each is served.
         errors: the pages that the proxy shows in the place of its own.
         maintenance: None while the site is served.
+        clients: which certificates its clients show; None if they show none.
         blocked: the clients that it refuses, besides those that all sites do.
         local: whether the stack's own CA issues its certificate; ``dns`` whether its names are proved by DNS-01.
         issuance: how its certificate is requested, where that is not as for all sites.
@@ -117,6 +119,7 @@ class Site:
     canonical: Domain | None = None
     errors: ErrorPages = field(default_factory=ErrorPages)
     maintenance: Maintenance | None = None
+    clients: ClientCertificate | None = None
     blocked: Blocked = field(default_factory=Blocked)
     local: bool = False
     issuance: OwnIssuance = field(default_factory=OwnIssuance)

@@ -155,13 +155,18 @@ class Stack:
     @property
     def page_files(self) -> tuple[PageFile, ...]:
         """The files of the stack that the proxy reads, each once: pages, lists of addresses, and files with users."""
-        return tuple(dict.fromkeys((*self.shown_pages, *self.lists, *self.users_files)))
+        return tuple(dict.fromkeys((*self.shown_pages, *self.lists, *self.users_files, *self.client_files)))
 
     @property
     def users_files(self) -> tuple[PageFile, ...]:
         """Those of them that have users, each once."""
         accesses = dict.fromkeys(tuning.access for site in self.sites for tuning in site.tunings)
         return tuple(dict.fromkeys(one.users for one in accesses if one.users is not None))
+
+    @property
+    def client_files(self) -> tuple[PageFile, ...]:
+        """Those of them that verify certificates of clients, each once."""
+        return tuple(dict.fromkeys(file for site in self.sites if site.clients for file in site.clients.files))
 
     @property
     def shown_pages(self) -> tuple[PageFile, ...]:

@@ -18,6 +18,7 @@ from stackctl.model.values import Domain
 from stackctl.stackfile.answer_keys import MaintenanceKeys, UnknownKeys
 from stackctl.stackfile.blocked import read_blocked
 from stackctl.stackfile.certificates import certificate_of, split
+from stackctl.stackfile.client_certificates import client_certificate
 from stackctl.stackfile.dns_keys import DNS
 from stackctl.stackfile.document import Document, Path
 from stackctl.stackfile.key_types import first_key, second_key
@@ -25,7 +26,16 @@ from stackctl.stackfile.keys import KEY, checked, decode
 from stackctl.stackfile.schema import AppKeys, ServiceKeys, StackKeys
 
 _OF_CERTIFICATE = ("ca", "key-type", "rsa-key-size", "profile")
-_OF_SITE = ("challenge", "canonical", "errors", "intercept-errors", "maintenance", "block", *_OF_CERTIFICATE)
+_OF_SITE = (
+    "challenge",
+    "canonical",
+    "errors",
+    "intercept-errors",
+    "maintenance",
+    "client-certificate",
+    "block",
+    *_OF_CERTIFICATE,
+)
 """Keys of a whole site, which its block has."""
 
 
@@ -90,6 +100,7 @@ def _with_keys(doc: Document, path: Path, site: Site, shared: ErrorPages) -> Sit
         site,
         canonical=canonical,
         errors=_errors(doc, path, keys.errors, replace(shared, intercept=intercept)),
+        clients=client_certificate(doc, (*path, "client-certificate"), keys.client_certificate),
         maintenance=None if keys.maintenance is None else _maintenance(doc, path, keys.maintenance),
         blocked=read_blocked(doc, path, keys.block),
         issuance=_issuance(doc, path, keys),

@@ -28,6 +28,7 @@ from stackctl.stackfile.answer_keys import (
 )
 from stackctl.stackfile.behind_keys import BehindBlock, BehindKeys
 from stackctl.stackfile.block_keys import BlockBlock, BlockKeys
+from stackctl.stackfile.client_keys import ClientCertificateBlock, ClientCertificateKeys
 from stackctl.stackfile.dns_keys import Challenge, DnsKeys
 from stackctl.stackfile.header_keys import HeadersKeys, HstsKeys, RequestHeadersKeys
 from stackctl.stackfile.health_keys import HealthBlock, HealthKeys
@@ -142,6 +143,7 @@ class SiteKeys(BalanceKeys, rename="kebab", forbid_unknown_fields=True, kw_only=
     errors: Errors = {}
     intercept_errors: InterceptErrors = None
     maintenance: MaintenanceBlock = None
+    client_certificate: ClientCertificateBlock = None
     block: BlockBlock = None
     ca: certificate_keys.Ca | None = None
     key_type: certificate_keys.KeyTypeWord | None = None
@@ -234,6 +236,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "block": BlockKeys,
     "hsts": HstsKeys,
     "access": AccessKeys,
+    "client-certificate": ClientCertificateKeys,
     "forward-auth": ForwardAuthKeys,
     "request": RequestHeadersKeys,
     "match": MatchKeys,

@@ -95,6 +95,7 @@ def pages(data: Any) -> tuple[str, ...]:  # noqa: ANN401  (YAML holds anything)
         found += _items(_mapping(block.get("block")).get("lists"))
         inner = map(_mapping, (block, *_items(block.get("routes"))))
         found += [_mapping(one.get("access")).get("users") for one in inner]
+        found += [_mapping(block.get("client-certificate")).get(key) for key in ("ca", "crl")]
     return _unique([path for one in found for path in _paths(one)])
 
 

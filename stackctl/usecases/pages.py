@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
+
+from cryptography import x509
 
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError, StackctlError, StackfileError
@@ -24,7 +27,7 @@ def with_pages(context: Context, stack: Stack, recorded: Mapping[str, bytes] | N
         StackfileError: one cannot be read; with the line that names it.
     """
     found: dict[str, bytes] = {}
-    lists, users = frozenset(stack.lists), frozenset(stack.users_files)
+    lists, users, clients = map(frozenset, (stack.lists, stack.users_files, stack.client_files))
     for page in stack.page_files:
         try:
             found[page.path] = context.directory.page(page.path) if recorded is None else recorded[page.path]
@@ -36,6 +39,8 @@ def with_pages(context: Context, stack: Stack, recorded: Mapping[str, bytes] | N
             raise StackfileError(problem, where=page.where, hint=hint) from error
         if page in users:
             _refuse_unusable(page, found[page.path])
+        elif page in clients:
+            _refuse_no_pem(page, found[page.path], context.now())
         elif recorded is None:
             _refuse_unreadable(page, found[page.path])
             if page in lists:
@@ -75,6 +80,25 @@ def _refuse_unusable(page: PageFile, content: bytes) -> None:
             f"{page.path} has no user, so nobody could log in",
             where=page.where,
             hint="add one with 'stackctl user add DOMAIN NAME'",
+        )
+
+
+def _refuse_no_pem(page: PageFile, content: bytes, now: datetime) -> None:
+    """Refuse a file that is neither certificates nor a list of revoked ones, or that has expired."""
+    try:
+        if b"BEGIN X509 CRL" in content:
+            end = x509.load_pem_x509_crl(content).next_update_utc
+        else:
+            end = max(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(content))
+    except ValueError as error:
+        raise StackfileError(
+            f"{page.path} has no certificate, and is no list of revoked ones, in PEM", where=page.where
+        ) from error
+    if end is not None and end <= now:
+        raise StackfileError(
+            f"{page.path} expired on {end:%Y-%m-%d}: no client would get in",
+            where=page.where,
+            hint="get a new one from the CA",
         )
 
 

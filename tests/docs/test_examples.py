@@ -11,6 +11,7 @@ from stackctl.stackfile.access_keys import AccessKeys, ForwardAuthKeys
 from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, RedirectKeys, UnknownKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.behind_keys import BehindKeys
+from stackctl.stackfile.client_keys import ClientCertificateKeys
 from stackctl.stackfile.dns_keys import DnsKeys
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.header_keys import HeadersKeys, HstsKeys, RequestHeadersKeys
@@ -22,7 +23,16 @@ from tests.docs.pages import ROOT
 SHAPES = (
     *(StackKeys, ServiceKeys, AppKeys, RouteKeys, MatchKeys, AnswerKeys),
     *(RedirectKeys, MaintenanceKeys, UnknownKeys, UpstreamKeys, StickyKeys, CanaryKeys, DnsKeys),
-    *(AccessKeys, ForwardAuthKeys, RateLimitKeys, HeadersKeys, HstsKeys, RequestHeadersKeys, BehindKeys),
+    *(
+        ClientCertificateKeys,
+        AccessKeys,
+        ForwardAuthKeys,
+        RateLimitKeys,
+        HeadersKeys,
+        HstsKeys,
+        RequestHeadersKeys,
+        BehindKeys,
+    ),
 )
 EXAMPLE = ROOT / "docs" / "examples" / "docker-compose.yml"
 
@@ -56,6 +66,8 @@ def test_the_example_has_the_values_its_comments_describe(tmp_path: Path) -> Non
     ]
     assert [site.redirect.status for site in stack.sites if site.redirect] == [308, 308]
     assert sorted(page.path for page in stack.page_files) == [
+        "certs/clients.crl",
+        "certs/clients.pem",
         "lists/blocked.txt",
         "pages/502.html",
         "pages/blog-503.html",

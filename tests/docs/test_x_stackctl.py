@@ -15,6 +15,7 @@ from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, Redirect
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.behind_keys import BehindKeys
 from stackctl.stackfile.block_keys import BlockKeys
+from stackctl.stackfile.client_keys import ClientCertificateKeys
 from stackctl.stackfile.dns_keys import DnsKeys
 from stackctl.stackfile.header_keys import HeadersKeys
 from stackctl.stackfile.health_keys import HealthKeys
@@ -48,6 +49,7 @@ TABLES: dict[str, type[Struct]] = {
     "Headers": HeadersKeys,
     "Blocked clients": BlockKeys,
     "Access": AccessKeys,
+    "Client certificates": ClientCertificateKeys,
     "In forward-auth": ForwardAuthKeys,
     "A certificate of your own": ImportedKeys,
     "Redirects": RedirectKeys,

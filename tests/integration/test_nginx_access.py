@@ -5,20 +5,28 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stackctl.model.access import PRESETS, Access, AuthService, ForwardAuth
 from stackctl.model.backends import Backend
+from stackctl.model.client_certificates import ClientCertificate
 from stackctl.model.matching import Conditions, FieldMatch, Match, PathMatch, Text
 from stackctl.model.pages import PageFile
 from stackctl.model.routing import Answer, Redirect, Route, Site
@@ -366,3 +374,79 @@ def test_no_header_that_names_a_user_is_believed(served: Served) -> None:
                 assert not [name for name, value in got.items() if "forged" in value and name not in known], got
 
         check()
+
+
+# Client certificates
+
+
+def issued(
+    name: str, ca: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A certificate of a CA, or of a new one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(subject).public_key(key.public_key())
+    builder = builder.issuer_name(ca[0].subject if ca else subject).serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=9))
+    builder = builder.add_extension(x509.BasicConstraints(ca is None, None), critical=True)
+    return builder.sign(ca[1] if ca else key, hashes.SHA256()), key
+
+
+def test_only_a_certificate_of_the_ca_that_is_not_revoked_opens_the_site(tmp_path: Path) -> None:
+    ca, other = issued("clients"), issued("others")
+    shown = {"good": issued("ann", ca), "revoked": issued("ben", ca), "other": issued("eve", other)}
+    for name, (certificate, key) in shown.items():
+        secret = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        (tmp_path / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
+    now = datetime.now(UTC)
+    entry = x509.RevokedCertificateBuilder().serial_number(shown["revoked"][0].serial_number).revocation_date(now)
+    crl = x509.CertificateRevocationListBuilder().issuer_name(ca[0].subject).last_update(now - timedelta(days=1))
+    crl = crl.next_update(now + timedelta(days=9)).add_revoked_certificate(entry.build())
+    pages = {
+        "c.pem": ca[0].public_bytes(serialization.Encoding.PEM),
+        "c.crl": crl.sign(ca[1], hashes.SHA256()).public_bytes(serialization.Encoding.PEM),
+    }
+    app_server = Quiet(("127.0.0.1", 0), Echo)
+    Thread(target=app_server.serve_forever, daemon=True).start()
+    headers = (("X-Client-DN", "subject"),)
+    sites = [
+        replace(
+            site(kind, app_server.server_address[1], Access()),
+            clients=ClientCertificate(PageFile("c.pem"), PageFile("c.crl"), kind == "required", headers),
+        )
+        for kind in ("required", "optional")
+    ]
+    ports = Ports(*free_ports(2))
+    (tmp_path / "n").mkdir()
+    write(tmp_path / "n", rendered(sites, ports, pages=pages))
+
+    def ask(kind: str, certificate: str | None) -> tuple[int, bytes]:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if certificate is not None:
+            context.load_cert_chain(tmp_path / f"{certificate}.pem")
+        name = f"{kind}.example.com"
+        with (
+            socket.create_connection(("127.0.0.1", ports.https), 10) as plain,
+            context.wrap_socket(plain, server_hostname=name) as secure,
+        ):
+            lines = ("GET / HTTP/1.1", f"Host: {name}", "Connection: close", "X-Client-DN: CN=root", "", "")
+            secure.sendall("\r\n".join(lines).encode())
+            answer = b"".join(iter(lambda: secure.recv(65536), b""))
+        return int(answer.split()[1]), answer
+
+    with running(tmp_path / "n", "1.30"):
+        for kind, without in (("required", 400), ("optional", 200)):
+            status, answer = ask(kind, None)
+            assert (status, b"CN=root" in answer) == (without, False)
+            status, answer = ask(kind, "good")
+            assert (status, b"CN=ann" in answer, b"CN=root" in answer) == (200, True, False)
+            assert ask(kind, "revoked")[0] == ask(kind, "other")[0] == 400
+        with Connection(ports.http) as connection:
+            assert connection.ask("required.example.com", "GET", "/").status == 403
+            assert connection.ask("required.example.com", "GET", "/.well-known/acme-challenge/x").status == 404
+    app_server.shutdown()
+    app_server.server_close()

@@ -165,3 +165,29 @@ def test_a_name_that_would_break_the_file_is_refused(name: str) -> None:
 def test_a_password_that_helps_nobody_is_refused(password: str) -> None:
     with pytest.raises(InputError):
         users.password(password)
+
+
+# Client certificates
+
+
+def test_client_certificates_are_read_with_their_files() -> None:
+    found = site("client-certificate: {ca: c.pem, verify: optional, pass: {X-DN: subject}}").clients
+    assert found is not None
+    assert (found.ca.path, found.crl, found.required, found.headers) == ("c.pem", None, False, (("X-DN", "subject"),))
+    assert (found.where, found.ca.where) == ("f.yml:7", "f.yml:7")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("client-certificate: {}", "missing required field"),
+        ("client-certificate: {ca: /etc/x}", "not below"),
+        ("client-certificate: {ca: x, verify: maybe}", "expected"),
+        ("client-certificate: {ca: x, pass: {X-Real-IP: subject}}", "tells every app"),
+        ("client-certificate: {ca: x, pass: {X-DN: name}}", "expected"),
+    ],
+)
+def test_a_wrong_client_certificate_is_refused_with_its_line(keys: str, message: str) -> None:
+    with pytest.raises(StackfileError, match=message) as caught:
+        site(keys)
+    assert caught.value.where == "f.yml:7"

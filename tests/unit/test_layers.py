@@ -64,14 +64,14 @@ INSIDE = {
     "stackfile": (
         "composing shapes",
         (
-            "access_keys balance_keys behind_keys block_keys certificate_keys dns_keys document header_keys "
-            "health_keys "
+            "access_keys balance_keys behind_keys block_keys certificate_keys client_keys dns_keys document "
+            "header_keys health_keys "
             "imported_keys limit_keys stream_keys"
         ),
         "answer_keys key_types tuning_keys",
         "schema",
         "keys",
-        "access blocked certificates headers health http3 limits matches servers",
+        "access blocked certificates client_certificates headers health http3 limits matches servers",
         "backends deploys tuning",
         "routes",
         "blocks",

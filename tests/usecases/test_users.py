@@ -114,3 +114,12 @@ def test_explain_names_the_rule_that_refuses_a_client_and_its_line(site: World) 
     assert hop("192.0.2.1") == ("ok", "the address is in 'allow'", None)
     assert hop("203.0.113.9", "/healthz")[0] == "ok"
     assert hop("192.0.2.9", "/healthz")[2] == f"docker-compose.yml:{line + 1}"
+
+
+@pytest.mark.parametrize("content", [b"", b"no pem", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"])
+def test_a_file_that_is_no_certificate_is_refused_by_its_line(site: World, content: bytes) -> None:
+    (site.root / "clients.pem").write_bytes(content)
+    site.edit("      port: 8000\n", "      port: 8000\n      client-certificate: {ca: clients.pem}\n")
+    with pytest.raises(StackfileError, match="no certificate") as caught:
+        site.up()
+    assert str(caught.value.where).startswith("docker-compose.yml:")

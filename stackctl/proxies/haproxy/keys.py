@@ -29,6 +29,7 @@ REFUSED = {
     "connections": "stackctl limits no requests with HAProxy yet",
     "headers": "stackctl sets no headers with HAProxy yet",
     "block": "stackctl blocks no addresses with HAProxy yet",
+    "client-certificate": "stackctl verifies no clients with HAProxy yet",
     "access": "stackctl has no rules about who may make requests with HAProxy yet",
     "compress": "stackctl compresses nothing with HAProxy yet",
 }

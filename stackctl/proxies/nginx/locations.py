@@ -14,6 +14,7 @@ from stackctl.model.routing import Action, Answer, Redirect, Route, Site
 from stackctl.model.stack import Stack
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.access import AccessRules
+from stackctl.proxies.nginx.clients import client_headers
 from stackctl.proxies.nginx.directives import first, named
 from stackctl.proxies.nginx.edge import EdgeLines
 from stackctl.proxies.nginx.groups import Target
@@ -143,7 +144,7 @@ class Locations:
         strips, rules, limits = Strips(variables), Rules.of(site, variables), Limits(site, variables)
         access = AccessRules(site, variables, snippets, own, stack.pages)
         everywhere = (*alternative_headers(stack), *access.cookies())
-        edge = EdgeLines(site, variables, snippets, own, everywhere, access.identity())
+        edge = EdgeLines(site, variables, snippets, own, everywhere, (*access.identity(), *client_headers(site)))
         return cls(site, targets, snippets, own, includes, variables, strips, rules, limits, edge, access)
 
     def maps(self) -> list[Map]:

@@ -11,6 +11,7 @@ from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.access import access_variables, users_files
 from stackctl.proxies.nginx.behind import behind_snippets, front
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
+from stackctl.proxies.nginx.clients import client_files
 from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
 from stackctl.proxies.nginx.directives import text_of
 from stackctl.proxies.nginx.edge import edge_snippets, edge_values, edge_variables
@@ -94,7 +95,7 @@ def shared_files(
         **(behind_snippets(stack) | edge_snippets(stack)),
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
-    copies = {**page_files(stack), **users_files(stack), **program(stack)}
+    copies = {**page_files(stack), **users_files(stack), **client_files(stack), **program(stack)}
     if custom is not None:
         copies["snippets/http.custom"] = http_copy(stack, custom, resolves=able.upstream_resolve)
     return {**copies, **{path: text.encode() for path, text in rendered.items()}}

@@ -13,6 +13,7 @@ from stackctl.proxies.nginx.access import AccessRules
 from stackctl.proxies.nginx.behind import SCHEME, front
 from stackctl.proxies.nginx.blocked import site_blocked
 from stackctl.proxies.nginx.capabilities import Capabilities, Version
+from stackctl.proxies.nginx.clients import client_lines
 from stackctl.proxies.nginx.custom import site_copies
 from stackctl.proxies.nginx.groups import canary_maps, group_names, groups_of, targets_of
 from stackctl.proxies.nginx.health import Checks
@@ -78,7 +79,8 @@ def site_files(  # noqa: PLR0913  (a site, and the user's files for it)
         settings=[*settings(site, own, stores=needs_buffering((*own[1], *own[2]))), *locations.server_lines()],
         answers=answers,
         custom=custom is not None,
-        protected=can_protect_http(own[1]),
+        protected=can_protect_http(own[1]) and not (site.clients and site.clients.required),
+        client_lines=client_lines(stack, site),
         **_challenge(site, own[1], access),
         locations=[*blocks, answers.locations, access.locations()],
         maps=[*locations.maps(), *canary_maps(site, checks.chosen), *checks.maps, *answers.maps, *blocked],
