@@ -232,3 +232,20 @@ def test_a_host_that_cannot_be_copied_is_refused_with_the_form_to_use(message: s
     rejection = Nginx().explain(said, "generations/ab", {})
     assert (rejection.site, rejection.where) == (Domain("a.example.com"), "nginx/custom/a.example.com.conf:3")
     assert form in (rejection.hint or "")
+
+
+def test_a_file_that_only_the_image_has_is_named_with_the_way_to_it() -> None:
+    said = 'open() "/etc/nginx/generations/ab/fastcgi_params" failed (2: No such file or directory)'
+    said = f"nginx: [emerg] {said} in /etc/nginx/generations/ab/sites/a.example.com.custom:3\n"
+    rejection = Nginx().explain(said, "generations/ab", {})
+    assert rejection.where == "nginx/custom/a.example.com.conf:3"
+    assert "copy fastcgi_params out of the image into nginx/custom" in (rejection.hint or "")
+    assert "include /etc/nginx/custom/fastcgi_params;" in (rejection.hint or "")
+
+
+def test_the_location_of_the_route_is_not_said_to_be_wrong_in_stackctls_file() -> None:
+    said = 'nginx: [emerg] duplicate location "/" in /etc/nginx/generations/ab/sites/a.example.com.conf:25\n'
+    files = {"sites/a.example.com.custom": b"# mine\nlocation / {\n  return 200;\n}\n"}
+    rejection = Nginx().explain(said, "generations/ab", files)
+    assert (rejection.site, rejection.where) == (Domain("a.example.com"), "nginx/custom/a.example.com.conf:2")
+    assert "nginx/custom/DOMAIN.location.conf" in (rejection.hint or "")

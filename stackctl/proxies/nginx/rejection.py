@@ -23,6 +23,12 @@ _FORMS = {
     "resolver": "write its address, or leave 'resolver' out: Docker's own resolver is set already",
     "syslog server": "write its address; the log of the container is in 'stackctl logs' without it",
 }
+_OF_THE_IMAGE = re.compile(
+    r'open\(\) "[^"]*/((?:fastcgi|uwsgi|scgi)_params|fastcgi\.conf|proxy_params|mime\.types)" failed'
+)
+"""Files that images have in nginx's directory, and that guides include by their names alone."""
+
+_DUPLICATE_ROOT = 'duplicate location "/"'
 _ROOTS = "it must contain root certificates in PEM"
 _ADDRESS = "write its address: nginx resolves this name only when it starts"
 
@@ -41,7 +47,8 @@ def explained(output: str, root: str, files: Files) -> Rejection:
     prefix = f"{NGINX.mount}/{root}/"
     if path.startswith(prefix):
         inside = path.removeprefix(prefix)
-        return Rejection(message, site_of(inside), f"{shown(inside)}:{match['line']}", hint)
+        own = _own_root(files, inside) if _DUPLICATE_ROOT in message else None
+        return Rejection(message, site_of(inside), own or f"{shown(inside)}:{match['line']}", hint)
     if path.startswith(f"{CUSTOM.mount}/"):
         name = path.removeprefix(f"{CUSTOM.mount}/")
         return Rejection(message, _only_site(files, name), f"{(CUSTOM / name).path}:{match['line']}", hint)
@@ -74,6 +81,13 @@ def shown(path: str) -> str:
     return f"{NGINX.path}/{original_of(path)}"
 
 
+def _own_root(files: Files, path: str) -> str | None:
+    """Return where the user's file of a site has the location that nginx meets again in stackctl's."""
+    copy = f"{path.removesuffix('.conf')}.custom"
+    lines = enumerate(files.get(copy, b"").split(b"\n"), 1)
+    return next((f"{shown(copy)}:{number}" for number, line in lines if re.search(rb"\blocation\s+/\s*\{", line)), None)
+
+
 def _only_site(files: Files, text: str) -> Domain | None:
     """Return the site whose files contain a text; None if there are several, or if a shared file does."""
     found = _sites(files, text)
@@ -100,7 +114,7 @@ def _hint(message: str) -> str | None:
     """Return the form to use for a host that nginx would resolve when it starts."""
     match = _NOT_FOUND.search(message)
     if match is None:
-        return None
+        return _of_files(message)
     host = match["host"]
     if match["what"] == "upstream":
         return (
@@ -108,3 +122,18 @@ def _hint(message: str) -> str | None:
             f"nginx 1.27.3 or newer, or write: set $host_of_app {host}; proxy_pass http://$host_of_app:PORT;"
         )
     return _FORMS.get(match["what"], _ADDRESS)
+
+
+def _of_files(message: str) -> str | None:
+    """Return what to do about a file of the image's, and about a location that the site has already."""
+    if params := _OF_THE_IMAGE.search(message):
+        return (
+            f"the proxy's {NGINX.mount} is this stack's {NGINX.path}: copy {params[1]} out of the image into"
+            f" {CUSTOM.path}, and write: include {CUSTOM.mount}/{params[1]};"
+        )
+    if _DUPLICATE_ROOT in message:
+        return (
+            f"'location /' is that of the route: write its directives, without the location, into {CUSTOM.path}/"
+            "DOMAIN.location.conf"
+        )
+    return None
