@@ -12,7 +12,9 @@ from stackctl.errors import InputError, StackctlError, StackfileError
 from stackctl.model.fields import Request
 from stackctl.model.users import read_users
 from stackctl.model.values import Domain
+from stackctl.usecases.converge import load_current
 from stackctl.usecases.explain import explain
+from stackctl.usecases.unreadable import unreadable_files
 from stackctl.usecases.users import add_user, list_users, remove_user
 from tests.usecases.world import World, done
 
@@ -123,3 +125,10 @@ def test_a_file_that_is_no_certificate_is_refused_by_its_line(site: World, conte
     with pytest.raises(StackfileError, match="no certificate") as caught:
         site.up()
     assert str(caught.value.where).startswith("docker-compose.yml:")
+
+
+def test_hashes_that_others_can_read_are_found_with_the_mode_to_set(asking: World) -> None:
+    assert unreadable_files(asking.host, load_current(asking.host).stack) == ()
+    file(asking).chmod(0o644)
+    (found,) = unreadable_files(asking.host, load_current(asking.host).stack)
+    assert (found.path, found.mode, found.wanted) == ("secrets/one.htpasswd", 0o644, 0o600)

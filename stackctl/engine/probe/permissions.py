@@ -87,6 +87,14 @@ def unreadable(root: Path, custom: str, names: Iterable[str]) -> Iterator[Mode]:
             yield Mode(f"{custom}/{name}", there, there | 0o044, "so that the proxy cannot read it and answers 500")
 
 
+def open_to_others(root: Path, users: Iterable[str]) -> Iterator[Mode]:
+    """Yield the files with hashed passwords that others can read: the proxy reads copies of them."""
+    for name in users:
+        there = _mode(root / name)
+        if there is not None and there & 0o077:
+            yield Mode(name, there, 0o600, "so that others can guess its passwords offline")
+
+
 def permission_facts(
     root: Path, now: datetime, unread: Iterable[Mode] = (), *, rootless: bool = False
 ) -> PermissionFacts:
