@@ -29,7 +29,6 @@ class SystemFacts:
         engine_options: the engine's ``SecurityOptions``, as JSON.
         label: the SELinux label of ``folder``, which the proxy's container mounts.
         ports: the published ones of the proxy.
-        restricts: whether only a CDN is to reach them.
     """
 
     service: str | None = None
@@ -41,7 +40,6 @@ class SystemFacts:
     label: str | None = None
     folder: str = ""
     ports: tuple[int, ...] = (80, 443)
-    restricts: bool = False
 
 
 def judge_system(facts: SystemFacts) -> list[Check]:

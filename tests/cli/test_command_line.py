@@ -173,7 +173,7 @@ def test_help_has_no_words_of_python_and_fits_80_columns() -> None:
 def test_the_commands_are_in_groups() -> None:
     lines = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout.splitlines()
     titles = [line for line in lines[1:] if line and not line.startswith((" ", "Usage"))]
-    assert titles == ["Options:", "Running:", "Sites:", "Certificates:", "Changes:", "Looking:"]
+    assert titles == ["Options:", "Running:", "Sites:", "Access:", "Certificates:", "Changes:", "Looking:"]
     assert [line for line in lines[1:] if line.endswith("...")] == []
 
 

@@ -91,7 +91,7 @@ def test_a_canary_and_its_ends_print_their_steps(shop: Cli) -> None:
         (["one", "--timeout", "soon"], 2, "'soon' is not a duration"),
         (["one", "--drain", "30"], 2, "'30' is not a duration"),
         (["nobody"], 2, "is neither a site nor a service of one"),
-        (["../x"], 2, "is neither a site nor a service of one"),
+        (["../x"], 2, "'..' is not a domain"),
         ([""], 2, "is neither a site nor a service of one"),
     ],
 )

@@ -57,7 +57,8 @@ def system_facts(context: Context, stack: Stack) -> SystemFacts:
     """Return what this host's programs say about its boot, its firewalls and SELinux; None where they say nothing."""
     ask, folder = context.tools, context.directory.root / context.proxy_of(stack).layout.directory
     label = None
-    with suppress(OSError):
+    # Only Linux has this function.
+    with suppress(OSError, AttributeError):
         label = os.getxattr(folder, "security.selinux").decode("utf-8", "replace").rstrip("\0")
     return SystemFacts(
         # Where systemd does not run (sd_booted(3)), its files say nothing.
@@ -70,5 +71,4 @@ def system_facts(context: Context, stack: Stack) -> SystemFacts:
         label=label,
         folder=str(folder),
         ports=tuple(one.at.port for one in stack.proxy.listeners),
-        restricts=bool(stack.behind and stack.behind.lists),
     )
