@@ -53,6 +53,7 @@ class Commands(TyperGroup):
     """The program, whose help lists the commands in groups."""
 
     listed: tuple[Listed, ...] = ()
+    panels: tuple[str, ...] = ()
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401  (the same)
         super().__init__(**settings)
@@ -67,7 +68,7 @@ class Commands(TyperGroup):
         """Write the options of the program and its commands."""
         _write(formatter, "Options", _rows(self.get_params(ctx), "option"))
         width = max(map(len, self.commands))
-        for group in dict.fromkeys(getattr(one, "rich_help_panel", None) for one in self.commands.values()):
+        for group in self.panels:
             own = [(name, one) for name, one in self.commands.items() if getattr(one, "rich_help_panel", "") == group]
             # The short help fills the rest of 80 columns.
             _write(
@@ -83,9 +84,9 @@ class Servers(Commands):
         return super().resolve_command(ctx, ["show", *args] if args and "." in args[0] else args)
 
 
-def listing(kind: type[Commands], commands: Iterable[Listed]) -> type[Commands]:
-    """Return the class of a group of ``kind`` with ``commands``, as Typer makes the group itself."""
-    return type(kind.__name__, (kind,), {"listed": tuple(commands)})
+def listing(kind: type[Commands], commands: Iterable[Listed], panels: Iterable[str]) -> type[Commands]:
+    """Return the class of a group of ``kind`` with ``commands`` by ``panels``, as Typer makes the group itself."""
+    return type(kind.__name__, (kind,), {"listed": tuple(commands), "panels": tuple(panels)})
 
 
 def unbracketed(metavar: str) -> str:

@@ -135,7 +135,7 @@ def _load(path: str) -> Callable[..., None]:
 
 app = typer.Typer(
     name="stackctl",
-    cls=listing(Commands, _listed("")),
+    cls=listing(Commands, _listed(""), _COMMANDS),
     help="Any number of web apps on one Docker host behind one TLS proxy; certificates renew themselves.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -181,7 +181,7 @@ for _word, _words in _GROUPS.items():
     _verbs = tuple(_listed(_word))
     app.add_typer(
         typer.Typer(
-            cls=listing(Servers if _word == "servers" else Commands, _verbs),
+            cls=listing(Servers if _word == "servers" else Commands, _verbs, _COMMANDS),
             help=_words,
             no_args_is_help=True,
             rich_markup_mode=None,
