@@ -340,7 +340,7 @@ def test_a_proxy_that_does_not_exist_is_refused_by_line(world: World) -> None:
     with pytest.raises(StackfileError, match="unknown proxy 'traefik'") as caught:
         world.up()
     assert caught.value.where == world.line_of("proxy: traefik")
-    assert caught.value.hint == "use one of: nginx"
+    assert caught.value.hint == "use one of: nginx, haproxy"
 
 
 def test_a_host_without_ipv6_gets_a_proxy_that_starts_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
