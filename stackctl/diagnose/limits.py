@@ -11,23 +11,28 @@ from stackctl.model.limits import CountedBy, Rate
 from stackctl.model.matching import EVERY_PATH
 from stackctl.model.router import Routed
 from stackctl.model.routing import Site
+from stackctl.proxies.trace import Advice
 
 
-def judge_limits(site: Site, routed: Routed, *, refused: bool) -> Iterator[Hop]:
-    """Yield the limits that count a request; ``refused`` is whether one of them has refused it."""
+def judge_limits(site: Site, routed: Routed, refusal: Advice | None) -> Iterator[Hop]:
+    """Yield the limits that count a request; ``refusal`` is what the proxy logged if one of them has refused it."""
     route = routed.route
     if route is None or routed.path is None or routed.seen is None or not isinstance(route.action, Backend):
         return
     tuning = route.tuning or site.tuning
-    verdict = Verdict.WRONG if refused else Verdict.OK
-    for rate in tuning.rates:
+    for number, rate in enumerate(tuning.rates, start=1):
         if _is_for(rate, routed.path):
-            todo = f"ask again in {rate.wait} s, or raise the limit" if refused else None
-            yield Hop(HopKind.LIMIT, verdict, _described(rate), rate.where or None, todo)
+            todo = f"ask again in {rate.wait} s, or raise the limit"
+            yield _hop(refusal, number, _described(rate), rate.where, todo)
     if tuning.connections:
-        todo = "wait until others have ended, or raise the limit" if refused else None
+        todo = "wait until others have ended, or raise the limit"
         text = f"{tuning.connections} requests of a client at the same time"
-        yield Hop(HopKind.LIMIT, verdict, text, route.where or site.where or None, todo)
+        yield _hop(refusal, 0, text, route.where or site.where, todo)
+
+
+def _hop(refusal: Advice | None, number: int, text: str, where: str, todo: str) -> Hop:
+    wrong = refusal is not None and refusal.limit in {number, None}
+    return Hop(HopKind.LIMIT, Verdict.WRONG if wrong else Verdict.OK, text, where or None, todo if wrong else None)
 
 
 def _is_for(rate: Rate, path: str) -> bool:

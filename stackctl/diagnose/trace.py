@@ -119,11 +119,11 @@ def _route(facts: TraceFacts) -> list[Hop]:
     if facts.site is None or facts.routed is None:
         return []
     route = [] if is_plain(facts.site) else [judge_route(facts.site, facts.routed)]
-    by_proxy = any(facts.advice(one.message).refused for one in facts.logged)
-    refused = facts.https.status == _TOO_MANY and facts.held_back is None and by_proxy
+    refusals = [one for error in facts.logged if (one := facts.advice(error.message)).refused]
+    refused = facts.https.status == _TOO_MANY and facts.held_back is None
+    limits = judge_limits(facts.site, facts.routed, refusals[-1] if refused and refusals else None)
     status = facts.https.status if facts.held_back is None else None
-    access = judge_access(facts.site, facts.routed, facts.request, status)
-    return [*route, *judge_limits(facts.site, facts.routed, refused=refused), *access]
+    return [*route, *limits, *judge_access(facts.site, facts.routed, facts.request, status)]
 
 
 def _first_broken(hops: Sequence[Hop]) -> list[Hop]:

@@ -157,7 +157,9 @@ class Advice:
 
     Attributes:
         refused: the proxy itself refused the request, before any upstream.
+        limit: which of its rates did so, from 1 as the Compose file has them; 0 for ``connections``; None if unknown.
     """
 
     todo: str
     refused: bool = False
+    limit: int | None = None

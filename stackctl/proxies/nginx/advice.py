@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stackctl.proxies.nginx.layout import CUSTOM
+from stackctl.proxies.nginx.rates import limit_of
 from stackctl.proxies.trace import Advice
 
 _LIMIT = "limiting"
@@ -24,7 +25,7 @@ def advice(message: str) -> Advice:
         return Advice("set 'body-size' in x-stackctl, or send less", refused=True)
     if _LIMIT in message:  # limit_req and limit_conn
         where = f"'rate-limit' in x-stackctl, or your own in {CUSTOM.path}"
-        return Advice(f"ask more slowly, or raise the limit: {where}", refused=True)
+        return Advice(f"ask more slowly, or raise the limit: {where}", refused=True, limit=limit_of(message))
     todo = next((todo for part, todo in _TODO.items() if part in message), None)
     return Advice(todo or "see 'stackctl logs', and ask again")
 

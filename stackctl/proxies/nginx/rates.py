@@ -7,6 +7,7 @@ the site's or the route's own mark with the client's address behind it. One zone
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ RETRY_AFTER = "$edge_retry_after"
 _WAIT = "$edge_wait"
 _AT_ONCE = "$edge_at_once"
 _ZONE_AT_ONCE = "at_once"
+_ZONE = re.compile(rf'by zone "(?:rate_\d+[sm]_(\d+)|{_ZONE_AT_ONCE})"')
 _MB = 1 << 10
 _SMALLEST, _FOR_A_PLACE, _LARGEST = _MB, 64, 32 * _MB
 """Of a zone, in KB: nginx keeps 8,000 counts in one MB. When it is full, the oldest make room."""
@@ -34,6 +36,12 @@ def _variable(slot: int) -> str:
 
 def _zone(rate: Rate, slot: int) -> str:
     return f"rate_{str(rate).replace('/', '')}_{slot}"
+
+
+def limit_of(message: str) -> int | None:
+    """Return which limit a message of nginx's is about, as :attr:`~stackctl.proxies.trace.Advice.limit`."""
+    found = _ZONE.search(message)
+    return None if found is None else int(found[1] or 0)
 
 
 def is_limited(tuning: Tuning) -> bool:
