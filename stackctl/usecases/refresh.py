@@ -31,7 +31,14 @@ def load_refreshed(context: Context) -> Loaded:
         StackfileError: the file is not valid YAML, Compose rejects it, or x-stackctl is invalid.
     """
     doc = open_document(context)
-    return load(context, refreshed(context, doc), doc.text)
+    found = refreshed(context, doc)
+    try:
+        return load(context, found, doc.text)
+    except StackfileError:
+        if found is not doc:
+            # The lines of the user's file count, which the same fault has there.
+            load(context, doc, doc.text)
+        raise
 
 
 def refreshed(context: Context, doc: Document) -> Document:

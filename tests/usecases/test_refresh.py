@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stackctl.errors import StackfileError
 from stackctl.model.layout import HOOK
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.services import OWNED_KEYS
@@ -104,3 +105,11 @@ def test_nothing_is_written_where_nothing_differs(site: World) -> None:
     doc = Document.parse(site.text, site.file.name)
     assert refreshed(site.host, doc).text == site.text
     assert site.report.notes == []
+
+
+def test_a_fault_has_its_line_in_the_file_of_the_user_where_services_change(old: World) -> None:
+    head, tail = old.text.replace("x-stackctl:\n", "x-stackctl:\n  proxy: haproxy\n", 1).rsplit("      port: ", 1)
+    old.file.write_text(f"{head}      compress: true\n      port: {tail}")
+    with pytest.raises(StackfileError, match="the key 'compress'") as caught:
+        old.up()
+    assert caught.value.where == old.line_of("compress: true")
