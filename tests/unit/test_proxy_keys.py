@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from msgspec import Struct
 
+from stackctl.errors import EngineError
 from stackctl.proxies.haproxy.keys import REFUSED, RENDERED
 from stackctl.proxies.haproxy.proxy import Haproxy
 from stackctl.proxies.registry import PROXIES
@@ -39,3 +42,13 @@ def test_each_key_is_rendered_or_refused(key: str) -> None:
 def test_a_key_of_tomorrow_is_refused() -> None:
     assert Haproxy().refuses("a-key-of-tomorrow")
     assert [name for name, proxy in PROXIES.items() if not proxy.refuses("a-key-of-tomorrow")] == ["nginx"]
+
+
+def test_an_image_of_another_proxy_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "sh").symlink_to("/bin/sh")
+    for proxy in PROXIES.values():
+        done = subprocess.run(
+            proxy.version_command(), env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+        )
+        with pytest.raises(EngineError, match=f"(?i)the proxy image has no {proxy.name}"):
+            proxy.parse_version(done.stdout + done.stderr)

@@ -171,8 +171,8 @@ class Haproxy:
         return ["haproxy", "-db", *(word for part in PARTS for word in ("-f", f"{folder}/{part}"))]
 
     def version_command(self) -> list[str]:
-        """Return ``haproxy -vv``."""
-        return ["haproxy", "-vv"]
+        """Return ``haproxy -vv``, by a shell: an image without HAProxy says so in its output."""
+        return ["sh", "-c", "haproxy -vv"]
 
     def parse_version(self, output: str) -> Version:
         """Return the numbers of ``HAProxy version 3.2.26-1 2026/10/14``.
