@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv6Network, collapse_addresses
+from ipaddress import collapse_addresses
 
 from stackctl.errors import InputError
 from stackctl.model import match_values
@@ -106,9 +106,6 @@ def trusted(text: str) -> tuple[Network, ...]:
         hint = f"did you mean {near!r}?" if near else f"the lists are: {', '.join(LISTS)}; or write a network"
         raise InputError(f"there is no published list {text!r}", hint=hint)
     network = match_values.network(text)
-    mapped = isinstance(network, IPv6Network) and network.network_address.ipv4_mapped
-    if mapped:
-        raise InputError(f"{text!r} is a network of IPv4", hint=f"write it as such, like {mapped}")
     if network.prefixlen < _WIDEST[network.version]:
         raise InputError(
             f"{text} contains clients, and what they say about themselves would be believed",

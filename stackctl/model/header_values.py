@@ -20,6 +20,7 @@ _RESPONSE = {
     **dict.fromkeys(("content-encoding", "content-range", "content-type"), _BODY),
     "strict-transport-security": "'hsts' sets it, over HTTPS alone",
     "date": "the proxy writes it",
+    "location": "the app or the 'redirect' of a route says where a redirect leads",
     "server": "the proxy writes its own name there, without its version",
 }
 _REQUEST = {"expect": "the proxy answers it", "host": "without it no app knows which site is asked for"}

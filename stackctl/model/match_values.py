@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Network, ip_address, ip_network
 
 from stackctl.errors import InputError
 from stackctl.model.matching import Network, PathKind, PathMatch, Text
@@ -142,6 +142,10 @@ def network(text: str) -> Network:
         raise InputError(
             f"{text!r} is not a network", hint="write an address, or a network such as 192.0.2.0/24 or 2001:db8::/32"
         ) from None
+    mapped = near.network_address.ipv4_mapped if isinstance(near, IPv6Network) else None
+    if mapped:
+        # Proxies compare the address of such a client with networks of IPv4 only.
+        raise InputError(f"{text!r} is a network of IPv4", hint=f"write it as such, like {mapped}")
     if str(near.network_address) == str(ip_address(text.partition("/")[0])):
         return near
     raise InputError(f"{text!r} is the address of a host in a network", hint=f"the network is {near}")

@@ -69,7 +69,7 @@ def _hint_of(doc: Document, path: Path) -> str | None:
     """Return what to do about a wrong value that comes from variables."""
     written = doc.written(path)
     if written is not None and has_variable(written):
-        return f"it is written as {written}: set its variables in .env or in the environment"
+        return f"it is written as {written}: set its variables in .env or in the environment, or write $$ for a $"
     if any(map(has_variable, doc.variables(path).values())):
         return "Docker Compose, which gives variables their values, is not usable"
     return None

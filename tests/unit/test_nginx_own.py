@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from stackctl.certs.copied import lineage_pair
 from stackctl.certs.held import held
 from stackctl.certs.shelf import Shelf
+from stackctl.model.headers import Changes, Headers
+from stackctl.model.limits import Rate
+from stackctl.model.pages import ErrorPages, PageFile
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.nginx.directives import Directive, every, first, named
 from stackctl.proxies.nginx.reader import parse
@@ -32,9 +36,10 @@ def rendered(
     trusted: bool = True,
     tuning: Tuning | None = None,
     included: str = "",
+    errors: ErrorPages | None = None,
 ) -> tuple[Directive, list[Directive]]:
     """The http block without its servers, and the site's servers; includes of stackctl's are read, the user's too."""
-    one = site(NAME, tuning=tuning or Tuning())
+    one = replace(site(NAME, tuning=tuning or Tuning()), errors=errors or ErrorPages())
     tls = issued_tls(one, lineage_pair(one.name)) if trusted else site_tls(one, held(one, Shelf()))
     own = [text.encode() or None for text in (custom, location, http)]
     more = {"own.conf": included.encode()}
@@ -297,3 +302,19 @@ def test_a_file_that_the_users_file_includes_counts_like_its_own_lines(where: st
     assert ("X-Mine", "here", "always") in in_force("add_header", *levels)
     assert {one[0].lower() for one in in_force("proxy_set_header", *levels)} >= {*VOUCHED, "x-own"}
     assert all(len(list(named(level.inner, "client_max_body_size"))) <= 1 for level in levels)
+
+
+def test_a_page_keeps_the_users_headers_beside_those_of_the_key() -> None:
+    tuning = Tuning(headers=Headers(response=Changes((("X-Key", "1"),))))
+    pages = ErrorPages(((502, PageFile("pages/502.html")),))
+    block, (server,) = rendered("add_header X-Mine 1 always;", tuning=tuning, errors=pages)
+    (page,) = (one for one in named(server.inner, "location") if one.args[-1].endswith("502.html"))
+    assert {args[0] for args in in_force("add_header", block, server, page)} == {"X-Mine", "X-Key"}
+
+
+def test_a_header_of_the_proxys_own_gives_way_to_that_of_the_key() -> None:
+    headers = Headers(response=Changes((("retry-after", "7"),), ("X-Other",)))
+    block, (server,) = rendered(tuning=Tuning(rates=(Rate(1, 1, 1),), headers=headers))
+    (location,) = (one for one in named(server.inner, "location") if one.args == ("/",))
+    found = [args[:2] for args in in_force("add_header", block, server, location) if args[0].lower() == "retry-after"]
+    assert found == [("retry-after", "7")]

@@ -67,7 +67,10 @@ def test_a_variable_that_is_not_set_is_an_error_with_its_line(host: World) -> No
     with pytest.raises(StackfileError) as refused:
         host.up()
     assert refused.value.where == "docker-compose.yml:3"
-    assert refused.value.hint == "it is written as ops@${DOMAIN}: set its variables in .env or in the environment"
+    assert (
+        refused.value.hint
+        == "it is written as ops@${DOMAIN}: set its variables in .env or in the environment, or write $$ for a $"
+    )
     assert host.tree() == before
 
 

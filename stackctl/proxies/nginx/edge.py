@@ -70,7 +70,8 @@ class EdgeLines:
 
     def page_lines(self) -> list[str]:
         """Return the lines for the locations of pages, which are no app's answer."""
-        return self._headers.added(self._site.tuning, by_app=False)
+        found = self._headers.added(self._site.tuning, by_app=False)
+        return [*outer_lines("add_header", self._own[:2], _NO_LISTS), *found]
 
     def completed(self, files: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
         """Return the user's own files for the site; their blocks keep the headers that they would lose."""

@@ -55,10 +55,10 @@ class HeaderLines:
         ``by_app`` is whether the answer may be an app's, whose own headers come before those of a preset.
         """
         users = _names((*self._own[1], *beside), "add_header")
-        lines = [f"add_header {name} {value} always;" for name, value in self._everywhere if name.lower() not in users]
-        if is_limited(tuning) and "retry-after" not in users:
-            lines.append(f"add_header Retry-After {RETRY_AFTER} always;")
         headers = tuning.headers
+        proxys = [*self._everywhere, *([("Retry-After", RETRY_AFTER)] if is_limited(tuning) else [])]
+        theirs = {*users, *(name.lower() for name in headers.response.names)}
+        lines = [f"add_header {name} {value} always;" for name, value in proxys if name.lower() not in theirs]
         for name, value in headers.defaults.items():
             if name.lower() not in users:
                 shown = _default_variable(headers.preset, name) if by_app and headers.preset else literal(value)
