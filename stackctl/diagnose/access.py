@@ -41,8 +41,8 @@ def _unknown_source(access: Access, *, skipped: bool, refused: bool) -> Hop:
     """Return the hop for a request from this host, whose address the proxy may see as another one."""
     key = "deny" if skipped or not access.allow else "allow"
     where = access.where(key) or None
-    text = f"the address of the client decides, by '{key}': ask with --from ADDRESS"
+    text = f"the address of the client decides, by '{key}': none was given"
     if not refused:
         return Hop(HopKind.ACCESS, Verdict.OK, text, where)
-    todo = "ask with --from ADDRESS for the client that is meant"
+    todo = "trace the request of the client that is meant: give its address"
     return Hop(HopKind.ACCESS, Verdict.WRONG, f"403: the address of this host is refused by '{key}'", where, todo)
