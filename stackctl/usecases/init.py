@@ -25,6 +25,7 @@ from stackctl.proxies.registry import DEFAULT
 from stackctl.reading import read_regular
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
+from stackctl.stackfile.flow import text_of
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import read_keys, service_with_role
@@ -233,7 +234,7 @@ def _with_settings(context: Context, doc: Document, asked: dict[str, Any]) -> Do
                 doc = edit.replace(doc, (KEY, key), "agree-tos: true\n")
                 continue
             raise InputError(
-                f"{key} is already set to {there[key]!r}, not {value!r}",
+                f"{key} is already set to {text_of(there[key])}, not {text_of(value)}",
                 where=doc.where_of((KEY, key)),
                 hint="edit that line and run 'stackctl up'",
             )

@@ -75,8 +75,9 @@ def test_init_writes_what_a_balancer_needs(world: World) -> None:
 def test_init_adds_it_to_a_stack_that_is_there(site: World) -> None:
     done(site.init(replace(OPTIONS, behind=behind_keys(Front.NLB, ["10.0.0.0/16"]))))
     assert "listen 80 proxy_protocol;" in plain(site) or "listen 80" not in plain(site)
-    with pytest.raises(InputError, match="behind is already set"):
-        site.init(replace(OPTIONS, behind=behind_keys(Front.CLOUDFLARE, [])))
+    with pytest.raises(InputError, match="behind is already set") as caught:
+        site.init(replace(OPTIONS, behind=behind_keys(Front.ALB, ["10.0.0.0/16"])))
+    assert 'not {tls: "terminated", redirect: true,' in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_site_whose_name_is_a_variable_is_removed_and_reported(host: World) ->
 
 def test_init_compares_the_values(host: World) -> None:
     assert not host.init(InitOptions(email="ops@staging.example.com", agree_tos=True)).plan
-    with pytest.raises(InputError, match="email is already set to 'ops@staging"):
+    with pytest.raises(InputError, match='email is already set to "ops@staging'):
         host.init(InitOptions(email="other@example.com"))
 
 
