@@ -12,8 +12,9 @@ from stackctl.adopt.nginx_conf import NginxConf, domain_or_none
 from stackctl.adopt.proposal import Handling, Proposal, ProposedRoute, ProposedSite, Remark
 from stackctl.adopt.settings import read_settings
 from stackctl.adopt.sites import merged
-from stackctl.adopt.virtual_paths import VirtualPath, route_remarks
+from stackctl.adopt.virtual_paths import VirtualPath, route_remarks, second_service
 from stackctl.model.backends import Server
+from stackctl.model.matching import PathMatch
 from stackctl.model.project import Project, Service
 from stackctl.model.values import Domain
 from stackctl.proxies.nginx.directives import Directive, kept_text
@@ -74,6 +75,7 @@ class _Reading:
         self.sites: list[ProposedSite] = []
         self.paths: list[tuple[Domain, Directive, str]] = []
         self.routes: list[tuple[ProposedRoute, VirtualPath]] = []
+        self.routed: set[tuple[tuple[Domain, ...], PathMatch]] = set()
 
     def take(self, service: Service) -> None:
         """Add the site, or the path of one, that a service's variables define."""
@@ -186,7 +188,11 @@ class _Reading:
         """Yield a route for each site whose names it has."""
         for site in self.sites:
             names = tuple(name for name in route.domains if name in site.domains)
+            if names and (site.domains, route.path) in self.routed:
+                self._remark(Handling.UNSUPPORTED, second_service(names[0], path), route.at)
+                continue
             if names:
+                self.routed.add((site.domains, route.path))
                 yield replace(route, domains=names)
                 self.keeper.remarks += route_remarks(names[0], path, (), route.at)
             for name in site.domains if names else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -56,12 +57,18 @@ def generated_routes(conf: NginxConf, project: Project, port_of: Callable[[Servi
     """Return the generated configuration without the locations that become routes, and the routes.
 
     A location becomes a route if its site has a service for the rest, and if it has nothing of the user's. That of a
-    service that does not run was not generated.
+    service that does not run was not generated. One of several services stays, as a route leads to one.
     """
     routes: list[ProposedRoute] = []
     remarks: list[Remark] = []
     servers = conf.servers
     headers = headers_in_force(conf.settings)
+    shared = Counter(
+        (host, match)
+        for service in project.services.values()
+        if (match := VirtualPath.of(service).match) is not None
+        for host in hosts_of(service)
+    )
     for service in project.services.values():
         path = VirtualPath.of(service)
         match = path.match
@@ -77,6 +84,10 @@ def generated_routes(conf: NginxConf, project: Project, port_of: Callable[[Servi
         location = next((one for server in own for one in _locations(server, path)), None)
         port = port_of(service) if location is None else _port(conf, location)
         at = f"service {service.name}" if location is None else location.at
+        if any(shared[name, match] > 1 for name in domains):
+            if location is None:
+                remarks.append(Remark(Handling.UNSUPPORTED, second_service(domains[0], path), at))
+            continue
         routes.append(ProposedRoute(domains, match, Server.of(service.name, port), path.strip, at))
         remarks += route_remarks(domains[0], path, headers, at)
         servers = tuple(_without(server, path) if server in own else server for server in servers)
@@ -102,6 +113,11 @@ class Routes:
             if (names := tuple(name for name in route.domains if name in site.domains))
         )
         return replace(proposal, routes=routes, remarks=(*proposal.remarks, *self.remarks))
+
+
+def second_service(name: Domain, path: VirtualPath) -> str:
+    """Return what is wrong with a path that a route of another service has already."""
+    return f"{name}{path.text}: a second service has this path, but a route leads to one service"
 
 
 def route_remarks(name: Domain, path: VirtualPath, headers: Iterable[Directive], at: str) -> Iterator[Remark]:

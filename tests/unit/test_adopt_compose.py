@@ -225,6 +225,9 @@ services:
   twin:
     image: two:1
     environment: {{VIRTUAL_HOST: {B}}}
+  api2:
+    image: api:1
+    environment: {{VIRTUAL_HOST: www.{A}, VIRTUAL_PATH: /api}}
   lost:
     image: x:1
     environment: {{VIRTUAL_HOST: c.example.com, VIRTUAL_PATH: /only/}}
@@ -251,7 +254,9 @@ def test_variables_are_read_as_nginx_proxy_reads_them() -> None:
     assert "server old:8080 resolve;" in proposal.http
     assert (two.domains, str(two.server), two.imported_key) == ((B,), "two:3000", "/etc/nginx/certs/shared.key")
     lost = [remark.text for remark in proposal.remarks_of(Handling.UNSUPPORTED)]
-    assert [text.split(":")[0].split("/")[0] for text in lost] == [f"VIRTUAL_HOST *.{A}", B, "c.example.com"]
+    assert [text.split(":")[0].split("/")[0] for text in lost] == [
+        *(f"VIRTUAL_HOST *.{A}", B, f"www.{A}", "c.example.com")
+    ]
     assert [remark.text for remark in proposal.remarks_of(Handling.CHANGED)] == [
         "HTTPS_METHOD=noredirect no longer has an effect",
         f"{A}/api/: the path is in front of what the app's redirects (Location) and cookies name",

@@ -6,6 +6,7 @@ import pytest
 
 from stackctl.adapters.fakes.compose import resolve_project
 from stackctl.adopt.nginx_conf import NginxConf, read_conf
+from stackctl.adopt.proposal import Handling
 from stackctl.adopt.reading import read_proposal
 from stackctl.adopt.virtual_paths import Routes, generated_routes
 from stackctl.proxies.nginx.reader import parse
@@ -99,3 +100,23 @@ def test_the_location_of_a_server_that_is_kept_stays() -> None:
     conf, found = read(text.replace("listen 80", "listen 8080"))
     there = resolve_project(PROJECT % "", "f", "demo")
     assert found.added(read_proposal(conf, there, {}, resolves=True)) is None
+
+
+TWICE = """\
+services:
+  shop: {image: shop, environment: {VIRTUAL_HOST: a.example.com}}
+  api: {image: api, environment: {VIRTUAL_HOST: a.example.com, VIRTUAL_PATH: /api/}}
+  api2: {image: api, environment: {VIRTUAL_HOST: a.example.com, VIRTUAL_PATH: /api}}
+"""
+
+
+@pytest.mark.parametrize("location", ["location /api/ { proxy_pass http://g; }", ""])
+def test_a_path_that_two_services_share_is_no_route(location: str) -> None:
+    conf = read_conf(parse(f"upstream g {{ server api:9000; }} {SERVER % ('a.example.com', location)}".encode(), "x"))
+    there, found = generated_routes(conf, resolve_project(TWICE, "f", "demo"), lambda _: 3000)
+    kept = [one.args for server in there.servers for one in server.body if one.name == "location"]
+    assert not found.routes
+    assert (("/api/",) in kept) is bool(location)
+    lost = [one.text for one in found.remarks if one.handling is Handling.UNSUPPORTED]
+    assert len(lost) == (1 if location else 2)
+    assert lost[-1] == "a.example.com/api: a second service has this path, but a route leads to one service"
