@@ -147,8 +147,7 @@ def _new(context: Context, options: InitOptions) -> str:
     with_bundle = bool(options.ca_bundle)
     base = context.directory.base
     blocks = [_block(proxy, role, name, options, base, with_bundle=with_bundle) for role, name in _roles(proxy).items()]
-    main = context.directory.files.main
-    schema = os.path.relpath(context.directory.root / SCHEMA, main.parent)
+    schema = os.path.relpath(context.directory.root / SCHEMA, context.directory.files.main.parent)
     return services.stackfile(settings, blocks, schema)
 
 
