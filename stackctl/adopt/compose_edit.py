@@ -18,6 +18,7 @@ from stackctl.model.values import Domain
 from stackctl.proxies.proxy import Proxy
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document, Path
+from stackctl.stackfile.flow import put_entry
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.stream_ports import NOTE
 from stackctl.stackfile.streams import stream_block
@@ -230,7 +231,7 @@ def _with_route(  # noqa: PLR0913  (one for each key)
     service, port = server.service, server.endpoint.port
     if service is not None and doc.entry(("services", service, KEY)) is None:
         block = services.route_block(domains, port, path, strip=strip)
-        return edit.add_entry(doc, ("services", service), block + lines)
+        return put_entry(doc, ("services", service, KEY), block + lines)
     block = services.outside_block(
         domains,
         upstream=None if service else str(server),

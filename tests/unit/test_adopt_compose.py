@@ -294,3 +294,14 @@ def test_a_port_of_a_stream_that_cannot_be_rewritten_is_one_message() -> None:
     with pytest.raises(InputError, match="port 2424 of front is published in a form that cannot be edited") as caught:
         done(streams[2])
     assert caught.value.hint == "write it in a line of its own: 2424:24"
+
+
+def test_a_service_in_braces_gets_its_route_between_them() -> None:
+    text = OLD.replace('  app: {image: "app:1"}\n', '  app: {image: "app:1"}   # Bob\'s\n')
+    found = edited(text, site(A, "app", None, body_size="2g"), site(B, "web"))
+    assert found.data(("services", "app")) == {
+        "image": "app:1",
+        "x-stackctl": {"domains": [A], "port": 8000, "body-size": "2g"},
+    }
+    assert '  app: {image: "app:1", x-stackctl: {' in found.text
+    assert "}}   # Bob's\n" in found.text
