@@ -17,6 +17,9 @@ DOCKER_GEN_SOCKET = "/tmp/docker.sock"  # noqa: S108  (the path that nginx-proxy
 _NGINX_PROXY = re.compile(r"(?:^|/)(?:nginx-proxy|docker-gen)\b")
 _COMPANION = re.compile(r"acme-companion|letsencrypt-nginx-proxy-companion|docker-letsencrypt")
 
+_HAPROXY = ("/usr/local/etc/haproxy", "/etc/haproxy")
+"""Where HAProxy's files are in the official images, and in those of distributions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -61,6 +64,23 @@ def read_layout(project: Project, runs: Runs = lambda _service, _program: False)
         or any(_COMPANION.search(_repository(one)) for one in helpers)
     )
     return Layout(proxy, certbot, nginx_proxy, helpers)
+
+
+def foreign_haproxy(project: Project, runs: Runs = lambda _service, _program: False) -> Service | None:
+    """Return the service that runs HAProxy as the project's proxy; None if nginx is, or neither.
+
+    ``runs`` is asked about services whose definition does not say what they run.
+    """
+    published = [one for one in project.services.values() if _publishes(one)]
+    if project.with_role("proxy") or any(map(_is_proxy, published)):
+        return None
+    known = [one for one in published if _is_haproxy(one)]
+    return next((one for one in known or published if one in known or runs(one, "haproxy")), None)
+
+
+def _is_haproxy(service: Service) -> bool:
+    by_image = _repository(service).rpartition("/")[2].startswith("haproxy")
+    return by_image or any(_below(mount.target, path) for mount in service.mounts for path in _HAPROXY)
 
 
 def _only(found: list[Service], without: list[ServiceName]) -> Service:

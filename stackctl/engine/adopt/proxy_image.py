@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
-from stackctl.adopt.compose_layouts import Layout, read_layout
+from stackctl.adopt.compose_layouts import Layout, foreign_haproxy, read_layout
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError, InputError
 from stackctl.model.project import Project, Service
@@ -17,7 +18,7 @@ def find_layout(context: Context, project: Project) -> Layout:
     Raises:
         InputError: there is no proxy, or its image is not built yet.
     """
-    layout = read_layout(project, lambda service, program: _runs(context, project, service, program))
+    layout = read_layout(project, partial(_runs, context, project))
     image = _image(context, project, layout.proxy)
     if layout.proxy.builds and context.images.image_id(image) is None:
         raise InputError(
@@ -25,6 +26,11 @@ def find_layout(context: Context, project: Project) -> Layout:
             hint=f"build it: 'docker compose build {layout.proxy.name}'",
         )
     return replace(layout, proxy=replace(layout.proxy, image=image))
+
+
+def find_haproxy(context: Context, project: Project) -> Service | None:
+    """Return the service that runs HAProxy as the project's proxy; None if nginx is, or neither."""
+    return foreign_haproxy(project, partial(_runs, context, project))
 
 
 def _image(context: Context, project: Project, service: Service) -> str:
@@ -35,7 +41,11 @@ def _image(context: Context, project: Project, service: Service) -> str:
     return (container and context.containers.inspect(container.id).image) or f"{project.name}-{service.name}"
 
 
-_PROGRAMS = {"nginx": ("nginx: master process", ("nginx", "-v")), "certbot": ("certbot", ("certbot", "--version"))}
+_PROGRAMS = {
+    "nginx": ("nginx: master process", ("nginx", "-v")),
+    "haproxy": ("haproxy ", ("haproxy", "-v")),
+    "certbot": ("certbot", ("certbot", "--version")),
+}
 """How a program is found among the processes of a container, and in an image."""
 
 
@@ -44,7 +54,7 @@ def _runs(context: Context, project: Project, service: Service, program: str) ->
     container = context.orchestrator.containers(project.name).running(service.name)
     if container is not None and any(process in one.command for one in context.containers.processes(container.id)):
         return True
-    if container is not None and program == "nginx":
+    if container is not None and program != "certbot":
         return False
     image = _image(context, project, service)
     if context.images.image_id(image) is None:

@@ -20,7 +20,7 @@ from stackctl.certs.shelf import Source
 from stackctl.engine.adopt.foreign import Foreign, inspect_foreign
 from stackctl.engine.adopt.inside import inside_of
 from stackctl.engine.adopt.old_files import old_files
-from stackctl.engine.adopt.proxy_image import find_layout
+from stackctl.engine.adopt.proxy_image import find_haproxy, find_layout
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import proxy_program
 from stackctl.errors import EngineError, InputError
@@ -39,6 +39,7 @@ from stackctl.proxies.registry import DEFAULT
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.read import read_sites
 from stackctl.usecases.adopt.adoption import Adoption, AdoptOptions, planned
+from stackctl.usecases.adopt.from_haproxy import refused
 from stackctl.usecases.adopt.proposals import read_foreign, with_copies
 from stackctl.usecases.converge import load, open_document, published, resolve
 
@@ -47,11 +48,13 @@ def prepare(context: Context, options: AdoptOptions) -> Adoption:
     """Survey the stack in the directory, and plan its adoption; nothing is changed.
 
     Raises:
-        InputError: the directory has no stack to adopt.
+        InputError: the directory has no stack to adopt, or HAProxy is its proxy.
         ProxyRejected: the proxy's configuration cannot be read.
     """
     doc = open_document(context)
     project, written = resolve(context, doc)
+    if (other := find_haproxy(context, project)) is not None:
+        raise refused(context, project, other)
     layout = find_layout(context, project)
     with inside_of(context, project, layout.proxy) as inside, TemporaryDirectory() as copied:
         foreign = inspect_foreign(context, project, layout, inside, options.letsencrypt, Path(copied))

@@ -1,0 +1,1 @@
+"""Reads what a hand-written HAProxy configuration serves; pure."""
