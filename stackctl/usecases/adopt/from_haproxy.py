@@ -29,7 +29,7 @@ def _shown(reading: Reading) -> list[str]:
     replaced = [one.line for one in reading.remarks if one.handling is Handling.REPLACED]
     lists = {
         "it serves": [one.shown for one in reading.routes],
-        "its certificates": list(reading.certificates),
+        "its certificates, each for 'stackctl cert import DOMAIN --cert FILE'": list(reading.certificates),
         "set by stackctl itself": replaced,
         "to write as keys of x-stackctl or in haproxy/custom": lost,
     }
