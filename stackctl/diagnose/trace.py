@@ -52,6 +52,7 @@ class TraceFacts:
         custom: the directory of the user's own proxy files.
         advice: returns what to do about a logged error.
         behind: what is in front of the proxy; None if clients connect to it themselves.
+        blocked: the network for which the client is refused by ``block``.
     """
 
     name: str
@@ -80,6 +81,7 @@ class TraceFacts:
     maintenance: str | None = None
     unavailable: bool = False
     behind: Behind | None = None
+    blocked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,9 @@ def _route(facts: TraceFacts) -> list[Hop]:
     """Return the hop of the route, of a site that has any but that of every request, and those of its limits."""
     if facts.site is None or facts.routed is None:
         return []
+    if facts.blocked is not None:
+        todo = "remove it from 'block', of the site or at the top; behind a CDN or a balancer, see the key 'behind'"
+        return [Hop(HopKind.ACCESS, Verdict.WRONG, f"the proxy answers 403: {facts.blocked} is in 'block'", None, todo)]
     route = [] if is_plain(facts.site) else [judge_route(facts.site, facts.routed)]
     refusals = [one for error in facts.logged if (one := facts.advice(error.message)).refused]
     refused = facts.https.status == _TOO_MANY and facts.held_back is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import collapse_addresses
+from ipaddress import IPv4Address, IPv6Address, collapse_addresses
 
 from stackctl.errors import InputError
 from stackctl.model.match_values import network
@@ -35,12 +35,20 @@ class Blocked:
 
     def all(self, contents: Mapping[str, bytes]) -> tuple[Network, ...]:
         """Return all of them in as few networks as possible; ``contents`` has the files, by path."""
-        listed = (one for file in self.lists for one in networks_in(contents.get(file.path, b""), file.path))
-        found = [*self.networks, *listed]
+        found = list(self._each(contents))
         return (
             *collapse_addresses(one for one in found if one.version == 4),
             *collapse_addresses(one for one in found if one.version == 6),
         )
+
+    def network_of(self, client: IPv4Address | IPv6Address, contents: Mapping[str, bytes]) -> Network | None:
+        """Return one of the networks that a client is in; None if it is let through."""
+        return next((one for one in self._each(contents) if client in one), None)
+
+    def _each(self, contents: Mapping[str, bytes]) -> Iterator[Network]:
+        yield from self.networks
+        for file in self.lists:
+            yield from networks_in(contents.get(file.path, b""), file.path)
 
 
 def blocked_network(text: str) -> Network:

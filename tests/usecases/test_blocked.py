@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from stackctl.engine.probe import trace
 from stackctl.errors import StackfileError
-from tests.usecases.world import World, done
+from stackctl.model.fields import Request
+from stackctl.model.request_values import client
+from stackctl.model.values import Domain
+from stackctl.usecases.explain import explain
+from tests.usecases.world import World, data, done
 
 LIST = "lists/blocked.txt"
 KEY = f"  block: {{addresses: [198.51.100.7], lists: [{LIST}]}}\n"
@@ -44,3 +49,17 @@ def test_a_line_that_is_no_network_changes_nothing(blocking: World) -> None:
         blocking.up()
     assert caught.value.where == f"{LIST}:2"
     assert rows(blocking) == before
+
+
+@pytest.mark.parametrize(
+    ("source", "network"),
+    [("192.0.2.7", "192.0.2.0/24"), ("198.51.100.7", "198.51.100.7/32"), ("203.0.113.1", None), ("2001:db8::1", None)],
+)
+def test_explain_says_whether_a_client_is_refused(
+    blocking: World, monkeypatch: pytest.MonkeyPatch, source: str, network: str | None
+) -> None:
+    monkeypatch.setattr(trace, "LOG_SECONDS", 0.0)
+    shown = data(explain(blocking.host, Domain("one.example.com"), Request("GET", "/", source=client(source))))
+    found = [row["text"] for row in shown["links"] if row["link"] == "access"]
+    assert found == ([f"the proxy answers 403: {network} is in 'block'"] if network else [])
+    assert shown["whole"] is (network is None)

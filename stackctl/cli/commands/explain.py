@@ -38,7 +38,8 @@ def explain(
         list[str], typer.Option("--header", "-H", metavar="HEADER", help="Header, as 'Name: value'; may be repeated.")
     ] = [],  # noqa: B006  (Typer copies it)
     source: Annotated[
-        str | None, typer.Option("--from", metavar="ADDRESS", help="Address of the client, for 'source' and 'allow'.")
+        str | None,
+        typer.Option("--from", metavar="ADDRESS", help="Address of the client, for 'source', 'allow' and 'block'."),
     ] = None,
     directory: Directory = HERE,
     output: Output = OutputFormat.TEXT,

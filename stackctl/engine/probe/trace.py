@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from stackctl.engine.waiting import wait_for
 from stackctl.errors import EngineError
 from stackctl.model import router
 from stackctl.model.backends import Server
+from stackctl.model.blocked import Blocked
 from stackctl.model.endpoints import Endpoint
 from stackctl.model.fields import Request
 from stackctl.model.layout import CUSTOM_FOLDER
@@ -63,7 +65,8 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
     trace = traced(request, to.port)
     log = _Log(context, kind, proxy, name)
     maintenance = site.maintenance if site else None
-    held_back = _held_back(site, asked, context.now())
+    blocks = [one for one in (stack.blocked, site.blocked if site else None) if one]
+    held_back = _held_back(site, asked, context.now(), blocks=bool(blocks))
     https = http = Reply(failure=Failure.UNSENT)
     logged: tuple[LoggedError, ...] = ()
     if held_back is None:
@@ -96,6 +99,7 @@ def collect_trace(context: Context, stack: Stack, project: Project, name: Domain
         now=context.now(),
         maintenance=described(maintenance, context.now()) if maintenance else None,
         behind=stack.behind,
+        blocked=_blocked(blocks, asked, stack.pages),
         unavailable=maintenance is not None and maintenance.is_for(asked.source, context.now()),
     )
     return CollectedTrace(facts, log.earlier)
@@ -107,8 +111,15 @@ def _completed(asked: Request) -> Request:
     return replace(asked, headers=(*asked.headers, *own))
 
 
-def _held_back(site: Site | None, asked: Request, now: datetime) -> str | None:
-    """Return why a request is not sent; None if it is."""
+def _blocked(blocks: Sequence[Blocked], asked: Request, contents: Mapping[str, bytes]) -> str | None:
+    """Return the network for which a client is refused by ``block``."""
+    source = asked.source
+    found = (one.network_of(source, contents) for one in blocks) if source is not None else ()
+    return next((str(one) for one in found if one is not None), None)
+
+
+def _held_back(site: Site | None, asked: Request, now: datetime, *, blocks: bool) -> str | None:
+    """Return why a request is not sent; None if it is. ``blocks`` is whether any client is refused by ``block``."""
     if asked.method not in SAFE:
         return f"{asked.method} may change something, so the request is not sent"
     rules = router.rules_of(site) if site else []
@@ -116,7 +127,7 @@ def _held_back(site: Site | None, asked: Request, now: datetime) -> str | None:
     maintenance = site.maintenance if site else None
     admits = maintenance is not None and bool(maintenance.allow) and not maintenance.has_ended(now)
     lists = site is not None and any(one.access.allow or one.access.deny for one in site.tunings)
-    if asked.source is not None and (admits or lists or any(of.sources for of in matches)):
+    if asked.source is not None and (admits or lists or blocks or any(of.sources for of in matches)):
         return f"only {asked.source} can send from that address, so the request is not sent"
     return None
 
