@@ -99,20 +99,26 @@ def test_acls_of_one_name_are_alternatives() -> None:
     ]
     assert found.certificates == ("/path/to/ssl/folder/",)
     lost = [one.line for one in found.remarks if one.handling is Handling.UNSUPPORTED]
-    assert lost == ["haproxy.cfg:41: 'http-request add-header X-CLIENT-IP %[src]'"]
+    assert lost == [
+        "haproxy.cfg:20: 'retries                 3'",
+        "haproxy.cfg:21: 'timeout http-request    300s'",
+        "haproxy.cfg:22: 'maxconn                 3000'",
+        "haproxy.cfg:41: 'http-request add-header X-CLIENT-IP %[src]'",
+    ]
 
 
 def test_directives_of_old_versions_are_read() -> None:
     found = reading(OLD)
     assert [one.shown for one in found.routes] == [
-        "any name -> 10.0.0.11:80, 10.0.0.12:80 (haproxy.cfg:9)",
-        "any name -> 10.0.0.11:80, 10.0.0.12:80 (haproxy.cfg:15)",
+        "any name -> 10.0.0.11:80 (check weight 3), 10.0.0.12:80 (check backup) (haproxy.cfg:9)",
+        "any name -> 10.0.0.11:80 (check weight 3), 10.0.0.12:80 (check backup) (haproxy.cfg:15)",
     ]
-    first, second = found.routes[0].servers
-    assert (first.weight, first.backup, first.checked) == (3, False, True)
-    assert (second.weight, second.backup, second.checked) == (None, True, True)
-    assert {one.handling for one in found.remarks} == {Handling.REPLACED}
-    assert [one.at for one in found.remarks] == [f"haproxy.cfg:{line}" for line in (8, 12, 14, 17)]
+    assert [one.line for one in found.remarks if one.handling is Handling.UNSUPPORTED] == [
+        "haproxy.cfg:5: 'timeout server          1m'"
+    ]
+    assert [one.at for one in found.remarks if one.handling is Handling.REPLACED] == [
+        f"haproxy.cfg:{line}" for line in (8, 12, 14, 17)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -199,6 +205,7 @@ def test_what_is_wrong_is_named_with_its_line(text: str, message: str) -> None:
         (" frobnicate 1 # why", "'frobnicate 1 # why'"),
         (" http-response set-header A b", "'http-response set-header A b'"),
         (" redirect scheme https if { path /x }", "'redirect scheme https if { path /x }'"),
+        (" balance source", "'balance source'"),
         (" rspadd Strict:\\ x", "'rspadd Strict:\\ x'"),
         (" use_backend %[path,map(/m)]", "'use_backend %[path,map(/m)]'"),
     ],

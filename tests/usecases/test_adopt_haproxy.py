@@ -48,7 +48,7 @@ def test_it_stops_with_what_is_served(world: World, image: str, mount: str, runn
     with pytest.raises(InputError, match="the service edge runs HAProxy, which adopt does not take over") as error:
         look(world)
     hint = error.value.hint or ""
-    assert "shop.example.com -> shop:8000 (ha/haproxy.cfg:6)" in hint
+    assert "shop.example.com -> shop:8000 (check) (ha/haproxy.cfg:6)" in hint
     assert "ha/haproxy.cfg:7: 'http-response set-header X-A b'" in hint
     assert error.value.code is ExitCode.INPUT
     assert world.tree() == before

@@ -23,31 +23,8 @@ _GLOBAL = re.compile(
 ReadFile = Callable[[str], str | None]
 """Returns the text of a file of the old container, or None."""
 
-_OWN = frozenset(
-    {
-        "acl",
-        "bind",
-        "mode",
-        "log",
-        "server",
-        "server-template",
-        "default_backend",
-        "use_backend",
-        "default-server",
-        "description",
-        "id",
-        "enabled",
-        "maxconn",
-        "balance",
-        "cookie",
-        "redirect",
-        "timeout",
-        "retries",
-        "errorfile",
-        "disabled",
-    }
-)
-"""Lines of proxies that are read elsewhere, or that stackctl's own configuration has."""
+_OWN = frozenset({"acl", "bind", "mode", "log", "server", "default_backend", "use_backend", "description", "id"})
+"""Lines of proxies that are read elsewhere, or that say nothing about requests."""
 _OPTIONS = frozenset(
     {
         "httplog",
@@ -70,13 +47,16 @@ class OldServer:
 
     Attributes:
         address: as it is written, such as ``app:8000``.
-        weight: None where it is not written.
+        options: the words after it, such as ``check``.
     """
 
     address: str
-    weight: int | None = None
-    backup: bool = False
-    checked: bool = False
+    options: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """As a part of one line of a report."""
+        return f"{self.address} ({' '.join(self.options)})" if self.options else self.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +79,7 @@ class OldRoute:
     def shown(self) -> str:
         """As one line of a report."""
         places = [f"{host}{path}" for host in self.hosts or ("any name",) for path in self.paths or ("",)]
-        servers = ", ".join(one.address for one in self.servers) or "no server"
+        servers = ", ".join(one.shown for one in self.servers) or "no server"
         return f"{', '.join(places)} -> {servers} ({self.at})"
 
 
@@ -247,10 +227,7 @@ class _Reader:
         return self._backends[backend]
 
     def _add(self, hosts: tuple[str, ...], paths: tuple[str, ...], backend: str, at: str) -> None:
-        section = self._known(backend, at)
-        for line in section.all("server-template"):
-            self.lost(f"'{line.text}'", line.at)
-        servers = tuple(map(_server, section.all("server")))
+        servers = tuple(map(_server, self._known(backend, at).all("server")))
         self.routes.append(OldRoute(hosts, paths, backend, servers, at))
 
 
@@ -273,9 +250,7 @@ def _server(line: Line) -> OldServer:
     _, *rest = line.words
     if len(rest) <= 1:
         raise InputError("'server' has no address", where=line.at)
-    options = rest[2:]
-    weight = next(_after(options, "weight"), "")
-    return OldServer(rest[1], int(weight) if weight.isdecimal() else None, "backup" in options, "check" in options)
+    return OldServer(rest[1], tuple(rest[2:]))
 
 
 def _after(words: Iterable[str], *names: str) -> Iterator[str]:
