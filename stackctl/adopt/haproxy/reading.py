@@ -184,7 +184,7 @@ class _Reader:
 
     def _header(self, line: Line) -> None:
         is_set = line.words[0] == "reqadd" or line.words[1:2] in {("set-header",), ("add-header",)}
-        name = line.words[1] if line.words[0] == "reqadd" else line.words[2] if len(line.words) > 2 else ""
+        name = next(iter(line.words[1 if line.words[0] == "reqadd" else 2 :]), "")
         if is_set and name.partition(":")[0].lower().startswith("x-forwarded-"):
             self.replaced(f"'{line.text}': the app gets this header from each proxy of stackctl's", line.at)
         else:
