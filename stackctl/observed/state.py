@@ -34,6 +34,7 @@ class Observed:
         in_the_way: files in the place of links of stackctl's, each with a free path.
         live: the files of the live generation without its marker.
         generation: the generation that answers on the wire, or None.
+        other_kind: whether a proxy of another kind answers there, which this one is to replace.
         published: the generation on disk that a start of the proxy would use, or None.
         images: image ids by reference; None for an image that is not local.
         shelf: every certificate on disk.
@@ -67,6 +68,7 @@ class Observed:
     in_the_way: Mapping[str, str] = field(default_factory=dict)
     live: Files = field(default_factory=dict)
     generation: str | None = None
+    other_kind: bool = False
     published: str | None = None
     containers: Deployment = field(default_factory=Deployment)
     images: Mapping[str, str | None] = field(default_factory=dict)

@@ -120,9 +120,10 @@ def rollouts(  # noqa: PLR0913  (the services, and what decides about each)
 ) -> list[Rollout]:
     """Return those of ``services`` to deploy.
 
-    There are none while the proxy does not answer: no client is served then.
+    There are none while the proxy does not answer: no client is served then. A proxy of another kind cannot be told
+    where requests go, and is replaced.
     """
-    if observed.generation is None or not observed.containers.is_running(stack.proxy.service):
+    if observed.generation is None or observed.other_kind or not observed.containers.is_running(stack.proxy.service):
         return []
     served = {name for site in stack.sites if site.name in files.live_sites for name in site.services}
     moved = {server.service for server in rerouted}

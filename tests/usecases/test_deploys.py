@@ -18,7 +18,7 @@ from stackctl.model.endpoints import Endpoint
 from stackctl.model.project import ROLE_LABEL
 from stackctl.observed.reply import Response
 from stackctl.observed.sockets import Connection
-from stackctl.plan.deploy import AwaitNew
+from stackctl.plan.deploy import AwaitNew, PinService
 from stackctl.proxies.proxy import Pins
 from stackctl.usecases.deploy import DeployOptions, deploy
 from stackctl.usecases.result import Result
@@ -950,3 +950,13 @@ def test_where_no_port_can_be_tried_a_site_is_switched(two: World, monkeypatch: 
     SWITCHES["another port"](two)
     assert two.up().code == ExitCode.ENGINE
     assert b"one:9000" in two.live()[CONF]
+
+
+def test_a_proxy_of_another_kind_is_not_told_where_requests_go(app: World) -> None:
+    """It is the one of before the key ``proxy`` was changed, and has other commands."""
+    live = (app.root / "nginx/live").readlink()
+    (app.root / "haproxy" / live).mkdir(parents=True)
+    (app.root / "haproxy/live").symlink_to(live)
+    result = done(app.up())
+    assert not [one for one in result.plan.operations if isinstance(one, PinService)]
+    assert images(app) == ["one:2"]

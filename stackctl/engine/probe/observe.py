@@ -16,7 +16,7 @@ from stackctl.model.project import Project
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack, TlsPolicy
 from stackctl.observed.state import Observed
-from stackctl.proxies.proxy import Proxy, Version
+from stackctl.proxies.proxy import Proxy, ProxyLayout, Version
 
 
 def observe(  # noqa: PLR0913  (the desired state and the file on disk)
@@ -58,6 +58,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         missing=(*directory.missing(layout), *delivery.missing()),
         live=delivery.live(),
         generation=generation,
+        other_kind=generation is not None and generation in _published_by_others(context, layout),
         restarting=restarting,
         published=delivery.published(),
         containers=containers,
@@ -109,6 +110,12 @@ class ProxyProgram:
         return stack.fitted(
             hybrid_keys=self.hybrid_keys, ipv6=ipv6, streams=self.streams, asks=self.asks, quic=self.quic
         )
+
+
+def _published_by_others(context: Context, layout: ProxyLayout) -> set[str | None]:
+    """Return the live generations of other kinds of proxies, which a stack that changed its kind has."""
+    others = (one.layout for one in context.proxies.values() if one.layout.directory != layout.directory)
+    return {context.delivery(one).published() for one in others}
 
 
 def proxy_program(context: Context, proxy: Proxy, image: str) -> ProxyProgram:
