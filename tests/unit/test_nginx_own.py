@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from stackctl.certs.copied import lineage_pair
 from stackctl.certs.held import held
 from stackctl.certs.shelf import Shelf
+from stackctl.errors import InputError
+from stackctl.model.access import Access
 from stackctl.model.headers import Changes, Headers
 from stackctl.model.limits import Rate
 from stackctl.model.pages import ErrorPages, PageFile
@@ -318,3 +321,30 @@ def test_a_header_of_the_proxys_own_gives_way_to_that_of_the_key() -> None:
     (location,) = (one for one in named(server.inner, "location") if one.args == ("/",))
     found = [args[:2] for args in in_force("add_header", block, server, location) if args[0].lower() == "retry-after"]
     assert found == [("retry-after", "7")]
+
+
+@pytest.mark.parametrize(
+    ("files", "where"),
+    [
+        ({"custom": "location = /x {\n    auth_basic off;\n    return 200;\n}"}, f"nginx/custom/{NAME}.conf:2"),
+        ({"custom": "location /x { location /x/y { auth_request off; } }"}, f"nginx/custom/{NAME}.conf:1"),
+        ({"custom": "\nsatisfy any;"}, f"nginx/custom/{NAME}.conf:2"),
+        (
+            {"custom": "include custom/own.conf;", "included": "\n\nlocation /x { auth_basic off; }"},
+            "nginx/custom/own.conf:3",
+        ),
+        ({"location": "if ($arg_a) { }\nlocation /x { auth_basic off; }"}, f"nginx/custom/{NAME}.location.conf:2"),
+        ({"http": 'auth_basic "all";'}, "nginx/custom/http.conf:1"),
+    ],
+)
+def test_directives_that_could_open_what_access_closes_are_refused_by_line(files: dict[str, Any], where: str) -> None:
+    closed = Tuning(access=Access(users=PageFile("users", "f.yml:1")))
+    with pytest.raises(InputError, match="both say who may make requests") as caught:
+        rendered(**files, tuning=closed)
+    assert caught.value.where == where
+    rendered(**files)
+
+
+def test_another_server_of_the_users_may_ask_for_its_own_passwords() -> None:
+    own = "server { listen 81; auth_basic x; location /y { auth_basic off; } }"
+    rendered(http=own, tuning=Tuning(access=Access(users=PageFile("users", "f.yml:1"))))

@@ -18,7 +18,7 @@ from stackctl.model.layout import LIVE, site_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.access_maps import PASSWORD, REFUSE, AccessMaps
-from stackctl.proxies.nginx.directives import first
+from stackctl.proxies.nginx.directives import every, first
 from stackctl.proxies.nginx.forward_auth import ForwardAuths
 from stackctl.proxies.nginx.layout import CUSTOM, NGINX, OWN, USERS
 from stackctl.proxies.nginx.maps import Map
@@ -103,15 +103,19 @@ class AccessRules:
         """Refuse directives of the user's that would take the place of these, or open what they close.
 
         Raises:
-            InputError: with the file.
+            InputError: with the file, and the line in it.
         """
-        files = ("http.conf", f"{site_file(self._site.name)}.conf", f"{site_file(self._site.name)}.location.conf")
-        for file, directives in zip(files, own, strict=True):
+        http, server, location = own
+        name = site_file(self._site.name)
+        # A location inside one of the user's may open what is closed; a server inside 'http' is none of this site.
+        owned = {"http.conf": http, f"{name}.conf": every(server), f"{name}.location.conf": every(location)}
+        for file, directives in owned.items():
             found = first(directives, *_OWNED)
             if found is not None and self.asks:
                 raise InputError(
                     f"'{found.name}' and the key 'access' of {self._site.name} both say who may make requests",
-                    where=f"{CUSTOM.path}/{file}",
+                    # A file that it includes is named by its own place.
+                    where=f"{CUSTOM.path}/{file if found.at.startswith(':') else ''}{found.at}",
                     hint="keep one of them: 'access' has 'users', 'forward-auth', 'satisfy' and 'skip'",
                 )
         for one in self._found:
