@@ -426,6 +426,8 @@ def test_one_fault_fails_exactly_one_check(patient: Patient, what: str) -> None:
     found = named(printed, "wrong")
     if expected == "limits":  # which only matters where a certificate is needed: its key is missing
         found.remove("cert-issued")
+    if expected in {"clock", "certbot-dns", "certbot-route"}:  # by another 'ca', at which there is no account
+        found.remove("cert-renewal")
     assert found == [expected], rows(printed, "wrong")
     assert printed["first"]["name"] == expected
     assert printed["first"]["todo"]
