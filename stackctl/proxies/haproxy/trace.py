@@ -49,28 +49,21 @@ def _rows(files: Files, name: str) -> dict[str, tuple[str, Line]]:
 
 def about(files: Files, site: Domain) -> Files:
     """Return the files of a site, and the lines of the shared ones that are about it."""
-    file = site_file(site)
+    file = re.escape(site_file(site)).encode()
+    named = re.findall(rb"^(\S+) " + file + rb"$", files.get(f"{MAPS}/sites.map", b""), re.MULTILINE)
+    keys = b"|".join(map(re.escape, named)) or rb"(?!)"
+    row = re.compile(rb"^(?:(?:" + keys + rb") .*|\S+ " + file + rb"(?::.*)?)(?:\n|\Z)", re.MULTILINE)
+    patterns = {
+        FRONTEND: re.compile(rb"^.*\{ var\(txn\.site\) -m str " + file + rb" \}.*\n?", re.MULTILINE),
+        CERTS: re.compile(rb"^@" + file + rb"(?::\d+)?/.*\n?", re.MULTILINE),
+        **{path: row for path in files if path.startswith(f"{MAPS}/") and path != CERTS},
+    }
     found = {path: body for path, body in files.items() if site_of(path) == site}
-    store = re.compile(rf"^@{re.escape(file)}(?::\d+)?/".encode())
-    for path in (FRONTEND, CERTS, *(one for one in files if one.startswith(f"{MAPS}/") and one != CERTS)):
-        lines = files.get(path, b"").splitlines(keepends=True)
-        if path == CERTS:
-            kept = [line for line in lines if store.match(line)]
-        elif path == FRONTEND:
-            kept = [line for line in lines if f"{{ var(txn.site) -m str {file} }}".encode() in line]
-        else:
-            kept = [line for line in lines if _is_about(line.decode("utf-8", "replace"), file, files)]
+    for path, pattern in patterns.items():
+        kept = b"".join(pattern.findall(files.get(path, b"")))
         if kept:
-            found[path] = b"".join(kept)
+            found[path] = kept
     return found
-
-
-def _is_about(row: str, file: str, files: Files) -> bool:
-    key, _, value = row.strip().partition(" ")
-    if value.partition(":")[0] == file:
-        return True
-    named = re.compile(rf"^{re.escape(key)} {re.escape(file)}$".encode(), re.MULTILINE)
-    return named.search(files.get(f"{MAPS}/sites.map", b"")) is not None
 
 
 def _place(files: Files, line: Line) -> str:
@@ -183,9 +176,7 @@ def _own_rules(files: Files, backend: list[Line]) -> Iterator[Rule]:
     """Yield the user's own lines in a back end that may answer first."""
     for line in backend:
         place = _place(files, line)
-        if f"{HAPROXY.path}/custom/" in place and re.match(
-            r"http-request (?:deny|reject|return|redirect|auth)", line.text
-        ):
+        if f"{HAPROXY.path}/custom/" in place and _ANSWERS.match(line.text):
             yield Rule(RuleKind.ACCESS, line.text, place)
 
 
