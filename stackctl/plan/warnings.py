@@ -89,8 +89,10 @@ def misnamed_files(sites: Sequence[Site], custom: Mapping[str, bytes], layout: P
             for alias in site.aliases
             for end in layout.custom_ends
         ]:
+            if file not in custom:
+                continue
             included = any(file.encode() in content for name, content in custom.items() if name != file)
-            if file in custom and not included:
+            if not included:
                 todo = "move its directives to" if wanted in custom else "rename it to"
                 yield (
                     f"{layout.custom}/{file} has no effect, because the first name of that app is {site.name}: "
