@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
@@ -166,11 +165,6 @@ def decision(access: Access, source: IPv4Address | IPv6Address | None, *, skippe
     if access.allow and not inside:
         return Decision(f"{source or 'the address'} is not in 'allow'", where=access.where("allow"))
     return Decision(needs=access.needs, where=where)
-
-
-def accesses(site_access: Access, route_accesses: Iterator[Access]) -> tuple[Access, ...]:
-    """Return the different rules of a site, its own first."""
-    return tuple(dict.fromkeys((site_access, *route_accesses)))
 
 
 _SAFE = r"(?:[^/%\\;?#]|%(?![01]|2[35eEfF]|3[bBfF]|5[cC])[0-9a-fA-F]{2})"

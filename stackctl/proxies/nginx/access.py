@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from stackctl.errors import InputError
-from stackctl.model.access import Access, accesses
+from stackctl.model.access import Access
 from stackctl.model.layout import LIVE, site_file
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -55,7 +55,7 @@ def users_files(stack: Stack) -> Files:
 
 def site_accesses(site: Site) -> tuple[Access, ...]:
     """Return the different rules of a site, its own first."""
-    return accesses(site.tuning.access, (route.tuning.access for route in site.routes if route.tuning is not None))
+    return tuple(dict.fromkeys(one.access for one in site.tunings))
 
 
 def access_variables(site: Site) -> int:

@@ -75,6 +75,8 @@ class EdgeLines:
 
     def completed(self, files: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
         """Return the user's own files for the site; their blocks keep the headers that they would lose."""
+        if all(content is None for content in files.values()):
+            return dict(files)
         lists = {
             "add_header": self._headers.added(self._site.tuning),
             "proxy_hide_header": self._headers.hidden(self._site.tuning),
@@ -138,10 +140,13 @@ class EdgeLines:
             yield from self._headers.hidden(tuning, "grpc_hide_header")
 
 
-def edge_values(stack: Stack) -> dict[str, object]:
-    """Return what the template of the shared file has for the limits, headers and compression of all sites."""
+def edge_values(stack: Stack, snippets: Mapping[str, str]) -> dict[str, object]:
+    """Return what the template of the shared file has for the limits, headers and compression of all sites.
+
+    ``snippets`` are those of :func:`edge_snippets`.
+    """
     return {
-        "defines": DEFINITIONS if edge_snippets(stack) else "",
+        "defines": DEFINITIONS if snippets else "",
         "edge": [*zones_of(stack.sites).lines, *compression_lines(stack.sites)],
     }
 
@@ -157,8 +162,7 @@ def edge_snippets(stack: Stack) -> dict[str, str]:
 
 def edge_variables(site: Site) -> int:
     """Return how many variables of its own a site has at most, for limits and headers."""
-    tunings = [site.tuning, *(route.tuning for route in site.routes if route.tuning is not None)]
-    return sum(len(one.rates) for one in tunings) + sum(header_variables(one.headers) for one in tunings)
+    return sum(len(one.rates) + header_variables(one.headers) for one in site.tunings)
 
 
 def grpc_headers(snippets: Snippets) -> Iterator[Directive]:

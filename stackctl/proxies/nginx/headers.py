@@ -120,18 +120,13 @@ def _hsts_variable(hsts: Hsts) -> str:
 
 def shared_header_maps(sites: Iterable[Site]) -> Iterator[Map]:
     """Yield the maps of the ``http`` block: a preset's headers where the app sends none, and HSTS over HTTPS."""
-    found = {headers for site in sites for headers in _every(site) if headers != Headers()}
+    found = {headers for site in sites for headers in (one.headers for one in site.tunings) if headers != Headers()}
     for preset in sorted({one.preset for one in found if one.preset}):
         for name, value in PRESETS[preset].items():
             sent = f"$upstream_http_{name.lower().replace('-', '_')}"
             yield Map(sent, _default_variable(preset, name), (('""', literal(value)),))
     for hsts in sorted({one.hsts for one in found if one.hsts is not None}, key=_hsts_variable):
         yield Map(SCHEME, _hsts_variable(hsts), (("https", literal(str(hsts))),))
-
-
-def _every(site: Site) -> Iterator[Headers]:
-    yield site.tuning.headers
-    yield from (route.tuning.headers for route in site.routes if route.tuning is not None)
 
 
 def alternatives(stack: Stack) -> Iterator[Map]:

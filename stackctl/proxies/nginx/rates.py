@@ -55,7 +55,6 @@ class Rates:
     def __init__(self, site: Site, variables: Variables) -> None:
         self._site = site
         self._variables = variables
-        self._mark = hashlib.sha256(site.name.encode()).hexdigest()[:12]
         self._maps: dict[tuple[int, int], Map] = {}
         self._rates: list[Sequence[Rate]] = [site.tuning.rates]
         self._numbers: list[int] = [site.tuning.connections]
@@ -110,7 +109,8 @@ class Rates:
         return self._maps[key].name
 
     def _value(self, block: int, client: str) -> str:
-        return f'"{self._mark}.{block} {client}"'
+        mark = hashlib.sha256(self._site.name.encode()).hexdigest()[:12]
+        return f'"{mark}.{block} {client}"'
 
 
 def _wait(tuning: Tuning) -> Iterator[str]:
@@ -138,7 +138,7 @@ def zones_of(sites: Iterable[Site]) -> Zones:
     zones: dict[str, tuple[str, int, str]] = {}
     slots, at_once = 0, 0
     for site in sites:
-        for tuning in _tunings(site):
+        for tuning in site.tunings:
             for slot, rate in enumerate(tuning.rates, start=1):
                 name = _zone(rate, slot)
                 _, places, _ = zones.get(name, ("", 0, ""))
@@ -165,11 +165,6 @@ def zones_of(sites: Iterable[Site]) -> Zones:
     return Zones((client, over, *(Map('""', name) for name in names)), lines, statuses)
 
 
-def _tunings(site: Site) -> Iterator[Tuning]:
-    yield site.tuning
-    yield from (route.tuning for route in site.routes if route.tuning is not None)
-
-
 def _size(places: int) -> int:
     """Return the size of a zone in KB: a power of two, so that one more site rarely changes it."""
     return min(_LARGEST, 1 << (max(_SMALLEST, places * _FOR_A_PLACE) - 1).bit_length())
@@ -177,7 +172,7 @@ def _size(places: int) -> int:
 
 def uncounted(sites: Iterable[Site]) -> list[str]:
     """Return the lines of a location whose requests no limit of ``sites`` counts."""
-    tunings = [tuning for site in sites for tuning in _tunings(site)]
+    tunings = [tuning for site in sites for tuning in site.tunings]
     slots = max((len(tuning.rates) for tuning in tunings), default=0)
     names = [_variable(slot) for slot in range(1, slots + 1)]
     return [f'set {name} "";' for name in (*names, *([_AT_ONCE] if any(one.connections for one in tunings) else []))]

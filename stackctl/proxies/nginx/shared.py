@@ -51,17 +51,17 @@ def shared_files(
     own = own_directives(custom, files)
     early = tuple(one for one in own if one.name in BEFORE_MAPS)
     own = tuple(one for one in own if one not in early)
-    names = sum(len(site.domains) for site in stack.sites)
     variables = sum(map(_variables_of, stack.sites))
     resolver_valid = _resolver_valid(stack)
     listens = https_listens(stack, able)
     streams = streams_snippets(stack, able, resolver_valid)
+    edge = edge_snippets(stack)
     conf = render(
         "nginx/nginx.conf.j2",
         http2=able.http2,
         shared_zone=able.upstream_resolve,
         keepalive_min_timeout=able.keepalive_min_timeout,
-        names_hash_size=_power_of_two(max(512, 2 * names)),
+        names_hash_size=_power_of_two(max(512, 2 * sum(len(site.domains) for site in stack.sites))),
         # Names of a site's own variables are long: the default rows of 64 bytes would hold one each.
         variables_hash_size=_power_of_two(max(1024, 2 * variables)) if variables else None,
         zone_size=_zone_size(stack, own_hosts),
@@ -82,7 +82,7 @@ def shared_files(
         stores=needs_buffering(own),
         before_maps=text_of(early).splitlines(),
         left=SERVERS if any(stack.checked) else "",
-        **edge_values(stack),
+        **edge_values(stack, edge),
     )
     rendered = {
         "nginx.conf": giving_way(conf, own, 4),
@@ -92,7 +92,7 @@ def shared_files(
         "snippets/removed.conf": removed_snippet(),
         **({"snippets/grpc.conf": grpc_snippet()} if any(map(_speaks_grpc, stack.sites)) else {}),
         **streams,
-        **(behind_snippets(stack) | edge_snippets(stack)),
+        **(behind_snippets(stack) | edge),
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
     copies = {**page_files(stack), **users_files(stack), **client_files(stack), **program(stack)}
