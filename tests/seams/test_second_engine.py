@@ -112,7 +112,7 @@ def test_a_changed_route_is_taken_up(site: Site) -> None:
     file = site.root / "docker-compose.yml"
     file.write_text(file.read_text().replace("port: 8000", "port: 8001"))
     done(up(site.context))
-    (store,) = site.cluster.stores.values()
+    store = site.cluster.stores[site.cluster.program.layout.directory]
     assert b"one:8001" in store.live()[f"sites/{ONE}.conf"]
     assert site.cluster.loaded_generation == store.published()
     site.settled()
