@@ -94,11 +94,11 @@ def _balancer(facts: EdgeFacts, behind: Behind) -> Iterator[Check]:
         if age > OLD:
             yield wrong(
                 "published-list",
-                f"the list of {one.operator}'s addresses is of {one.dated}",
+                f"the list of {one.operator}'s addresses dates from {one.dated}",
                 f"upgrade stackctl, or write what {' and '.join(one.urls)} have into 'trusted'",
             )
         else:
-            yield ok("published-list", f"the list of {one.operator}'s addresses is of {one.dated}")
+            yield ok("published-list", f"the list of {one.operator}'s addresses dates from {one.dated}")
         yield unknown(
             "around-cdn",
             f"whether {facts.at} is reached around {one.operator} is seen only from elsewhere",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stackctl.errors import InputError
@@ -60,7 +61,7 @@ def password(text: str) -> str:
 def read_users(content: bytes) -> list[UserRow]:
     """Return the users of a file, in order; comments and empty lines are none."""
     rows: list[UserRow] = []
-    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
+    for number, line in enumerate(content.decode("utf-8", "replace").split("\n"), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         name, colon, rest = line.partition(":")
@@ -77,7 +78,7 @@ def _problem(name: str, hashed: str) -> tuple[str, str]:
     if not name:
         return "there is no name before the colon", "write NAME:HASH"
     problem = f"{name} has no password" if not hashed else _trouble(name, hashed)
-    return problem, f"write it anew with 'stackctl user add DOMAIN {name}'" if problem else ""
+    return problem, f"set it again with 'stackctl user add DOMAIN {name}'" if problem else ""
 
 
 def _trouble(name: str, hashed: str) -> str:
@@ -104,23 +105,32 @@ def _time(seconds: float) -> str:
 
 def with_user(content: bytes, name: str, hashed: str) -> bytes:
     """Return the file with the password of a user set; all other lines stay as they are."""
-    text = content.decode("utf-8", "surrogateescape")
-    written = f"{name}:{hashed}"
-    lines = text.splitlines()
+    lines, written = _lines(content), f"{name}:{hashed}"
     found = [number for number, line in enumerate(lines) if line.partition(":")[0] == name]
     if found:
-        comment = lines[found[0]].split(":", 2)[2:]
-        lines[found[0]] = ":".join([written, *comment])
+        before = lines[found[0]]
+        comment = before.rstrip("\r").split(":", 2)[2:]
+        lines[found[0]] = ":".join([written, *comment]) + "\r" * before.endswith("\r")
         lines = [line for number, line in enumerate(lines) if number not in found[1:]]
     else:
-        lines.append(written)
-    return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+        lines.append(written + "\r" * bool(lines and lines[-1].endswith("\r")))
+    return _content(lines)
 
 
 def without_user(content: bytes, name: str) -> bytes | None:
     """Return the file without a user; None if it is not there."""
-    lines = content.decode("utf-8", "surrogateescape").splitlines()
+    lines = _lines(content)
     left = [line for line in lines if line.partition(":")[0] != name or line.startswith("#")]
     if len(left) == len(lines):
         return None
-    return "".join(f"{line}\n" for line in left).encode("utf-8", "surrogateescape")
+    return _content(left)
+
+
+def _lines(content: bytes) -> list[str]:
+    """Return the lines as a proxy tells them apart: by LF alone; those of an editor on Windows end in CR."""
+    lines = content.decode("utf-8", "surrogateescape").split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _content(lines: Sequence[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")

@@ -124,6 +124,8 @@ def _url(text: str) -> tuple[str, str]:
         raise InputError(f"{text!r} is not a URL", hint=hint) from error
     if parts.scheme not in {"http", "https"} or parts.username or parts.query or parts.fragment or not parts.hostname:
         raise InputError(f"{text!r} is not the URL of a service that is asked", hint=hint)
+    if parts.port == 0 or parts.netloc.endswith(":"):
+        raise InputError(f"{text!r} has no port that can be asked", hint=hint)
     if parts.path and not _PATH.match(parts.path):
         raise InputError(f"{parts.path!r} is not a plain path", hint="use letters, digits and '/._~-'")
     host = parts.netloc.removesuffix(f":{port}")

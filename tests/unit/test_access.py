@@ -74,6 +74,8 @@ def test_none_opens_a_route() -> None:
         ("access: {user: a}", "has no key 'user'"),
         ("access: {forward-auth: {url: authelia}}", "not the URL"),
         ("access: {forward-auth: {url: 'http://a:99999'}}", "not a URL"),
+        ("access: {forward-auth: {url: 'https://a:0/x'}}", "no port that can be asked"),
+        ("access: {forward-auth: {url: 'http://a:'}}", "no port that can be asked"),
         ("access: {forward-auth: {url: 'http://u:p@a'}}", "not the URL"),
         ("access: {forward-auth: {url: 'http://a/x?y'}}", "not the URL"),
         ("access: {forward-auth: {url: 'http://a/$x'}}", "not a plain path"),
@@ -145,9 +147,13 @@ def test_a_hash_that_keeps_a_worker_busy_is_told(line: str, problem: str) -> Non
 def test_lines_of_others_and_comments_stay() -> None:
     before = b"# team\r\nann:x\nben:y:Ben of the office\n"
     after = users.with_user(before, "ben", "$apr1$z")
-    assert after == b"# team\nann:x\nben:$apr1$z:Ben of the office\n"
+    assert after == b"# team\r\nann:x\nben:$apr1$z:Ben of the office\n"
     assert users.with_user(after, "eve", "h").splitlines()[-1] == b"eve:h"
-    assert users.without_user(after, "ann") == b"# team\nben:$apr1$z:Ben of the office\n"
+    assert users.without_user(after, "ann") == b"# team\r\nben:$apr1$z:Ben of the office\n"
+    windows = "ann:x\r\nben:y:a\u2028b\r\n".encode()
+    assert users.with_user(windows, "ann", "z") == windows.replace(b"x", b"z")
+    assert users.with_user(windows, "eve", "h") == windows + b"eve:h\r\n"
+    assert users.with_user(b"ann:x", "eve", "h") == b"ann:x\neve:h\n"
     assert users.without_user(after, "eve") is None
     assert [row.problem for row in users.read_users(b"ann:a\nann:b\n")] == [
         "",

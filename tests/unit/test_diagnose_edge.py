@@ -85,7 +85,7 @@ def test_only_a_trusted_peer_that_speaks_another_protocol_is_a_load_balancer() -
             "trusted",
             "ok a.example.com: requests of Cloudflare",
         ),
-        (EdgeFacts(CDN, TODAY), "published-list", "ok the list of Cloudflare's addresses is of 2026-"),
+        (EdgeFacts(CDN, TODAY), "published-list", "ok the list of Cloudflare's addresses dates from 2026-"),
         (EdgeFacts(CDN, CLOUDFLARE.dated + timedelta(days=366)), "published-list", "wrong the list"),
         (EdgeFacts(CDN, TODAY), "around-cdn", "unknown whether"),
         (EdgeFacts(ALB, TODAY, health=200), "balancer-health", "ok /healthz answers 200 for any host"),
