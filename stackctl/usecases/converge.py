@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from stackctl.diagnose.clients import ended_files
 from stackctl.engine.apply.execute import Executor
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
@@ -236,7 +237,7 @@ def converge(context: Context, command: str, loaded: Loaded, intent: Intent, *, 
     focused = intent.focused(stack.sites)
     elsewhere = at_another_ca(stack, focused, observed, plan) if intent.align else ()
     notes = (*warnings(focused, loaded.project.services), *misnamed_files(focused, custom, proxy.layout), *elsewhere)
-    notes = (*notes, *undeployed(stack, plan, lambda: proxy.named_in(custom)))
+    notes = (*notes, *undeployed(stack, plan, lambda: proxy.named_in(custom)), *ended_files(stack, context.now()))
     result = Result(command, None, plan, dry_run=dry_run, notes=notes)
     refuse_taken_folder(loaded.project, stack, observed, proxy.layout)
     refuse_taken_stream_ports(context, stack, observed, plan)

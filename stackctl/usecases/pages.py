@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 
-from cryptography import x509
-
+from stackctl.certs.given.clients import end_of
 from stackctl.engine.context import Context
 from stackctl.errors import HostError, InputError, StackctlError, StackfileError
 from stackctl.model.blocked import networks_in
@@ -40,7 +38,7 @@ def with_pages(context: Context, stack: Stack, recorded: Mapping[str, bytes] | N
         if page in users:
             _refuse_unusable(page, found[page.path])
         elif page in clients:
-            _refuse_no_pem(page, found[page.path], context.now())
+            _refuse_no_pem(page, found[page.path])
         elif recorded is None:
             _refuse_unreadable(page, found[page.path])
             if page in lists:
@@ -83,23 +81,14 @@ def _refuse_unusable(page: PageFile, content: bytes) -> None:
         )
 
 
-def _refuse_no_pem(page: PageFile, content: bytes, now: datetime) -> None:
-    """Refuse a file that is neither certificates nor a list of revoked ones, or that has expired."""
+def _refuse_no_pem(page: PageFile, content: bytes) -> None:
+    """Refuse a file that is neither certificates nor a list of revoked ones."""
     try:
-        if b"BEGIN X509 CRL" in content:
-            end = x509.load_pem_x509_crl(content).next_update_utc
-        else:
-            end = max(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(content))
+        end_of(content)
     except ValueError as error:
         raise StackfileError(
             f"{page.path} has no certificate, and is no list of revoked ones, in PEM", where=page.where
         ) from error
-    if end is not None and end <= now:
-        raise StackfileError(
-            f"{page.path} expired on {end:%Y-%m-%d}: no client would get in",
-            where=page.where,
-            hint="get a new one from the CA",
-        )
 
 
 def pages_on_disk(context: Context, text: str) -> dict[str, bytes]:

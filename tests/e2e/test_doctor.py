@@ -412,7 +412,7 @@ def test_a_healthy_stack_passes_every_documented_check_and_is_not_changed(patien
     # These checks do not apply to this stack.
     apps = {"app-answer", "app-outside", "app-prefix", "app-tls", "health-checks", "deploy", "maintenance", "parked"}
     elsewhere = {*apps, "cname", "dns-zone", "dns-delegation", "dns-servers", "dns-write", "certbot-dns"}
-    elsewhere |= {"cert-trust", "cert-unused", "cert-second", "http3", "owners"}
+    elsewhere |= {"cert-trust", "cert-unused", "cert-second", "http3", "owners", "client-files"}
     of_this_host = {"engine-boot", "firewall", "selinux"}
     assert sorted({*named(printed, "ok"), *elsewhere} - of_this_host) == sorted(documented)
     assert patient.stack.state() == before

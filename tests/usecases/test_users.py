@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from stackctl.diagnose.hops import HopKind
 from stackctl.errors import InputError, StackctlError, StackfileError
@@ -125,6 +132,24 @@ def test_a_file_that_is_no_certificate_is_refused_by_its_line(site: World, conte
     with pytest.raises(StackfileError, match="no certificate") as caught:
         site.up()
     assert str(caught.value.where).startswith("docker-compose.yml:")
+
+
+def test_a_list_of_revoked_certificates_that_expires_is_seen_in_time_and_stops_no_change(site: World) -> None:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "clients")])
+    now = site.clock()
+    revoked = x509.CertificateRevocationListBuilder(name, now, now + timedelta(days=30)).sign(key, hashes.SHA256())
+    ca = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=3650))
+    (site.root / "ca.pem").write_bytes(ca.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    (site.root / "ca.crl").write_bytes(revoked.public_bytes(Encoding.PEM))
+    site.edit("      port: 8000\n", "      port: 8000\n      client-certificate: {ca: ca.pem, crl: ca.crl}\n")
+    assert done(site.up()).notes == ()
+    assert site.doctor()["host"]["client-files"] == "ok"
+    site.clock.now += timedelta(days=20)
+    assert site.doctor()["host"]["client-files"] == "wrong"
+    site.clock.now += timedelta(days=20)
+    done(site.add("two.example.com"))
+    (note,) = site.up().notes
+    assert re.fullmatch(r"docker-compose\.yml:\d+: ca\.crl expired on \d{4}-\d\d-\d\d: no client gets in", note)
 
 
 def test_hashes_that_others_can_read_are_found_with_the_mode_to_set(asking: World) -> None:

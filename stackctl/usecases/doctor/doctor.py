@@ -11,6 +11,7 @@ from stackctl.certs.held import held, owned
 from stackctl.certs.policy import refused
 from stackctl.diagnose.certbot import CertbotFacts, judge_certbot
 from stackctl.diagnose.check import Check, Section, found_wrong, skipped, unknown
+from stackctl.diagnose.clients import judge_client_files
 from stackctl.diagnose.dns import ProbeFile, judge_challenge, judge_limits, judge_name
 from stackctl.diagnose.edge import judge_edge
 from stackctl.diagnose.firewall import judge_system
@@ -120,6 +121,8 @@ def _host_checks(inputs: DoctorInputs, ca: CaDirectory | None) -> list[Check]:
     if stack is not None and stack.http3 is not None and not found_wrong(checks, ["proxy"]):
         answers = context.wire.speaks_quic(stack.http3.at)
         checks.append(judge_http3(stack.http3, next((site.name for site in inputs.sites), None), answers=answers))
+    if stack is not None:
+        checks += judge_client_files(stack, context.now())
     if inputs.file.name is None:
         return checks
     unread = _or_none(lambda: unreadable_files(context, stack)) if stack else None
