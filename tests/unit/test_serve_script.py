@@ -280,7 +280,10 @@ def test_addresses_that_become_wrong_are_replaced_although_nothing_is_published(
     container.publish(2, a=f"    {WEB}\n")
     container.process.send_signal(signal.SIGHUP)
     container.loads(WEB, absent="include")
-    assert (container.home / "run/conf").readlink() == container.etc
+    # A look at the addresses just before may still lead there by links.
+    assert (container.home / "run/conf/sites/a.example.com.conf").samefile(
+        container.etc / "live/sites/a.example.com.conf"
+    )
 
 
 def test_a_name_without_servers_comes_back_too(container: Container) -> None:
