@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from stackctl.errors import InputError
 from stackctl.model.layout import site_file
+from stackctl.model.own_files import path_below
 from stackctl.model.values import lineage, site_domain
 from stackctl.model.wildcards import is_wildcard
 
@@ -15,8 +15,6 @@ WORD = "imported"
 
 FALLBACK_DAYS = 7
 """How many days before its end another certificate takes the place of an imported one, unless the file says it."""
-
-_STEP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +68,4 @@ def import_name(text: str) -> str:
 
 def certificate_path(text: str) -> str:
     """Return ``text`` as the path of a file with a certificate or a key, relative to the stack's directory."""
-    steps = text.removeprefix("./").split("/")
-    if text.startswith("/") or ".." in steps:
-        raise InputError(
-            f"{text!r} is not below the stack's directory",
-            hint="write a path such as certs/origin.pem, or import the file with 'stackctl cert import'",
-        )
-    if not all(_STEP.match(step) for step in steps):
-        raise InputError(
-            f"{text!r} is not the path of a certificate",
-            hint="use letters, digits, '.', '_' and '-' in the names, such as certs/origin.pem",
-        )
-    return "/".join(steps)
+    return path_below(text, "a certificate", "certs/origin.pem", ", or import the file with 'stackctl cert import'")

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 
 from stackctl.errors import InputError
+from stackctl.model.own_files import path_below
 from stackctl.model.pages import CONTENT_TYPES
 
 LARGEST_PAGE = 1024 * 1024
@@ -13,26 +14,18 @@ LARGEST_PAGE = 1024 * 1024
 
 LONGEST_MESSAGE = 500
 
-_STEP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\Z")
 _LAST_YEAR = 2200
 """Beyond it, the seconds since 1970 have another number of digits, by which they are compared."""
 
 
 def page_path(text: str) -> str:
     """Return ``text`` as the path of a page, relative to the stack's directory."""
-    steps = text.removeprefix("./").split("/")
-    if text.startswith("/") or ".." in steps:
-        raise InputError(f"{text!r} is not below the stack's directory", hint="write a path such as pages/502.html")
-    if not all(_STEP.match(step) for step in steps):
-        raise InputError(
-            f"{text!r} is not the path of a page",
-            hint="use letters, digits, '.', '_' and '-' in the names, such as pages/502.html",
-        )
-    if steps[-1].rpartition(".")[2] not in CONTENT_TYPES:
+    path = path_below(text, "a page", "pages/502.html")
+    if path.rpartition("/")[2].rpartition(".")[2] not in CONTENT_TYPES:
         raise InputError(
             f"{text!r} has no ending that tells its content type", hint=f"use one of: {', '.join(CONTENT_TYPES)}"
         )
-    return "/".join(steps)
+    return path
 
 
 def list_path(text: str) -> str:
