@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, collapse_addresses
+from ipaddress import IPv4Address, IPv6Address
 
 from stackctl.errors import InputError
 from stackctl.model.match_values import network
-from stackctl.model.matching import Network
+from stackctl.model.matching import Network, as_few
 from stackctl.model.pages import PageFile
 
 _WIDEST = {4: 8, 6: 16}
@@ -35,11 +35,7 @@ class Blocked:
 
     def all(self, contents: Mapping[str, bytes]) -> tuple[Network, ...]:
         """Return all of them in as few networks as possible; ``contents`` has the files, by path."""
-        found = list(self._each(contents))
-        return (
-            *collapse_addresses(one for one in found if one.version == 4),
-            *collapse_addresses(one for one in found if one.version == 6),
-        )
+        return as_few(self._each(contents))
 
     def network_of(self, client: IPv4Address | IPv6Address, contents: Mapping[str, bytes]) -> Network | None:
         """Return one of the networks that a client is in; None if it is let through."""

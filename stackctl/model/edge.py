@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import collapse_addresses
 
 from stackctl.errors import InputError
 from stackctl.model import match_values
-from stackctl.model.matching import Network, PathMatch
+from stackctl.model.matching import Network, PathMatch, as_few, is_within
 from stackctl.model.published import LISTS, PublishedList
 from stackctl.spelling import nearest
 
@@ -89,8 +88,7 @@ class Behind:
 
     def trusts(self, address: str) -> bool:
         """Return whether a peer is believed."""
-        network = match_values.network(address)
-        return any(network.subnet_of(one) for one in self.trusted if one.version == network.version)  # type: ignore[arg-type]
+        return is_within(match_values.network(address), self.trusted)
 
 
 def trusted(text: str) -> tuple[Network, ...]:
@@ -120,18 +118,14 @@ def merged(networks: Iterable[Network]) -> tuple[Network, ...]:
     Raises:
         InputError: together they are so wide that they contain clients.
     """
-    given = list(networks)
-    found: list[Network] = [
-        *collapse_addresses(one for one in given if one.version == 4),
-        *collapse_addresses(one for one in given if one.version == 6),
-    ]
+    found = as_few(networks)
     for one in found:
         if one.prefixlen < _WIDEST[one.version]:
             raise InputError(
                 f"together they are {one}, which contains clients",
                 hint="write the networks of the load balancer, such as 10.0.0.0/16",
             )
-    return tuple(found)
+    return found
 
 
 def health_path(text: str) -> PathMatch:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 Network = IPv4Network | IPv6Network
+
+
+def is_within(network: Network, networks: Iterable[Network]) -> bool:
+    """Return whether all addresses of ``network`` are in one of ``networks``."""
+    return any(one.version == network.version and network.subnet_of(one) for one in networks)  # type: ignore[arg-type]
+
+
+def as_few(networks: Iterable[Network]) -> tuple[Network, ...]:
+    """Return the same addresses in as few networks as possible, those of IPv4 first, in order."""
+    found = list(networks)
+    return (
+        *collapse_addresses(one for one in found if one.version == 4),
+        *collapse_addresses(one for one in found if one.version == 6),
+    )
 
 
 class PathKind(StrEnum):

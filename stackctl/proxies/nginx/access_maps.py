@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from stackctl.model.access import Access, skip_pattern
-from stackctl.model.matching import Network, PathKind, PathMatch
+from stackctl.model.matching import Network, PathKind, PathMatch, is_within
 from stackctl.model.routing import Site
 from stackctl.proxies.nginx.lines import path_regex
 from stackctl.proxies.nginx.maps import Map
@@ -81,7 +81,7 @@ class AccessMaps:
         """Return in which lists a network is: nginx takes the smallest that has an address, so those around count."""
         marks = []
         for number, one in enumerate(self._found):
-            marks += [f"{kind}{number}," for kind, nets in (("d", one.deny), ("i", one.allow)) if _within(net, nets)]
+            marks += [f"{kind}{number}," for kind, nets in (("d", one.deny), ("i", one.allow)) if is_within(net, nets)]
         return "".join(marks)
 
     def _must(self) -> Map:
@@ -104,7 +104,3 @@ class AccessMaps:
             rows.append((literal(begins), REFUSE if closed else needs))
         # What no row is for cannot be; it would be refused.
         return Map(source, self.named("must"), tuple(rows), REFUSE)
-
-
-def _within(net: Network, nets: Sequence[Network]) -> bool:
-    return any(net.version == one.version and net.subnet_of(one) for one in nets)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from stackctl.errors import InputError
 from stackctl.model.fields import is_cookie, is_parameter, is_text, is_value
-from stackctl.model.matching import EVERY_PATH, Conditions, FieldMatch, Network, PathKind, PathMatch, Text
+from stackctl.model.matching import EVERY_PATH, Conditions, FieldMatch, Network, PathKind, PathMatch, Text, is_within
 from stackctl.model.router import rules_of
 from stackctl.model.routing import Route, Site
 from stackctl.proxies.nginx.lines import (
@@ -270,11 +270,7 @@ class Rules:
         """
         rows = []
         for network in sorted({one for networks in self._networks for one in networks}, key=str):
-            numbers = [
-                str(number)
-                for networks, number in self._networks.items()
-                if any(one.version == network.version and network.subnet_of(one) for one in networks)  # type: ignore[arg-type]
-            ]
+            numbers = [str(number) for networks, number in self._networks.items() if is_within(network, networks)]
             rows.append((str(network), f'",{",".join(numbers)},"'))
         return Map("", self.variables.named("source"), tuple(rows), kind="geo")
 
