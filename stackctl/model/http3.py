@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from stackctl.model.endpoints import HTTPS_PORT, PortBinding
 
+_DAY = 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Http3:
@@ -23,3 +25,8 @@ class Http3:
     def published(self) -> str:
         """The item of Compose's ``ports``."""
         return f"{self.at}:{HTTPS_PORT}/udp"
+
+    @property
+    def alternative(self) -> str:
+        """What tells browsers of it, as the value of ``Alt-Svc`` (RFC 7838)."""
+        return f'h3=":{self.at.port}"; ma={_DAY}'

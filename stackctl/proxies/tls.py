@@ -19,6 +19,9 @@ _GROUPS = ("X25519", "prime256v1", "secp384r1")
 _HYBRID = ("X25519MLKEM768",)
 """Key exchange that also holds against quantum computers (RFC 9794); an older TLS library refuses its name."""
 
+HYBRID_SINCE = (3, 5)
+"""The version of OpenSSL that knows them."""
+
 
 def groups_of(stack: Stack) -> tuple[str, ...]:
     """Return the groups for key exchange, the preferred one first."""

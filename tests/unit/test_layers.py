@@ -58,7 +58,14 @@ INSIDE = {
         "steps",
         "planner",
     ),
-    "proxies": ("health trace", "proxy", "names removed tls", "haproxy nginx redirects", "sites", "registry"),
+    "proxies": (
+        "health trace",
+        "proxy",
+        "custom maintenance names parked removed resolving tls",
+        "haproxy nginx redirects",
+        "sites",
+        "registry",
+    ),
     "proxies.haproxy": ("keys layout log quoting units", "rules", "servers strip", "backends", REST, "proxy"),
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (

@@ -6,7 +6,6 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from email.utils import format_datetime
 
 from stackctl.model.backends import Backend, Server
 from stackctl.model.layout import site_file
@@ -18,14 +17,12 @@ from stackctl.proxies.haproxy.quoting import fmt, word
 from stackctl.proxies.haproxy.servers import server_lines
 from stackctl.proxies.haproxy.strip import strip_lines
 from stackctl.proxies.haproxy.units import milliseconds, size, time
-from stackctl.templates import render
+from stackctl.proxies.maintenance import page_of, retry_after, text_of
 
 DENIED = frozenset({200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 421, 422, 425, 429, *range(500, 505)})
 """The statuses for which HAProxy has an answer of its own, or a page in its place."""
 
 MAINTENANCE, CANARY = "maintenance", "canary"
-_RETRY_SECONDS = 300
-_GENERAL = "We will be back soon."
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +138,8 @@ def page_lines(errors: ErrorPages) -> Iterator[str]:
 
 
 def _maintenance(site: Site, maintenance: Maintenance) -> Iterator[str]:
-    until = maintenance.until
-    retry = str(_RETRY_SECONDS) if until is None else format_datetime(until, usegmt=True)
-    headers = f"hdr Retry-After {word(retry)} hdr Cache-Control no-store"
-    page = maintenance.page or (None if maintenance.message else site.errors.of(503))
+    headers = f"hdr Retry-After {word(retry_after(maintenance))} hdr Cache-Control no-store"
+    page = page_of(site, maintenance)
     if page is not None:
         yield f"http-request return status 503 content-type {word(page.content_type)} file {page_file(page)} {headers}"
         return
@@ -160,8 +155,6 @@ def maintenance_file(site: Site) -> str:
 def maintenance_files(site: Site) -> dict[str, bytes]:
     """Return the text that visitors get meanwhile, where it is no page of the stack's."""
     maintenance = site.maintenance
-    if maintenance is None or maintenance.page or (not maintenance.message and site.errors.of(503)):
+    if maintenance is None or page_of(site, maintenance) is not None:
         return {}
-    message = html.escape(maintenance.message or _GENERAL)
-    text = render("haproxy/maintenance.html.j2", name=site.name, message=message)
-    return {maintenance_file(site): text.encode()}
+    return {maintenance_file(site): text_of(site, maintenance, html.escape).encode()}

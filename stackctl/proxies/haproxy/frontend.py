@@ -36,6 +36,7 @@ from stackctl.proxies.haproxy.units import time
 from stackctl.proxies.names import NamesOnHttp, names_on_http
 from stackctl.proxies.proxy import Files, SiteTls, Version
 from stackctl.proxies.removed import REMOVED
+from stackctl.proxies.resolving import resolver_seconds
 from stackctl.proxies.tls import CIPHERS, groups_of
 from stackctl.templates import render
 
@@ -65,7 +66,7 @@ def shared_files(stack: Stack, tls: Mapping[Domain, SiteTls], version: Version, 
         },
         log_format=LOG,
         tuning={"connect": time(Tuning().connect_timeout), "server": time(Tuning().read_timeout)},
-        resolver_valid=max(2, len(stack.sites) // 50),
+        resolver_valid=resolver_seconds(stack),
     )
     found = {
         MAIN: main,
@@ -95,7 +96,7 @@ def _frontend(stack: Stack, tls: Mapping[Domain, SiteTls], custom: Mapping[str, 
     text = render(
         "haproxy/frontend.cfg.j2",
         listens=list(_listens(stack, https.port)),
-        alt_svc=f'h3=":{stack.http3.at.port}"; ma=86400' if stack.http3 and stack.proxy.quic else "",
+        alt_svc=stack.http3.alternative if stack.http3 and stack.proxy.quic else "",
         challenges=CHALLENGES,
         wildcards=any("*" in name for site in stack.sites for name in site.domains),
         marker_route=MARKER_ROUTE,

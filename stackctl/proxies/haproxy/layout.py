@@ -23,8 +23,6 @@ MAPS = "maps"
 PAGES = "pages"
 CERTS = "maps/certs.list"
 LUA = "edge.lua"
-PARKED = ".parked"
-"""The end of the name of a file that says why its site was taken out."""
 
 CUSTOM_FRONTEND, CUSTOM_SECTIONS = FRONTEND, SECTIONS
 """The user's own files that are of no site: lines of the frontend, and whole sections."""

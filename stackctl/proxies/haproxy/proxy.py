@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.errors import EngineError
@@ -12,6 +11,7 @@ from stackctl.model.layout import LIVE, MARKER_PATH, PROXY_MOUNTS, RENEWED, site
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
+from stackctl.proxies.custom import without_marks
 from stackctl.proxies.haproxy import keys, log
 from stackctl.proxies.haproxy.frontend import shared_files
 from stackctl.proxies.haproxy.layout import (
@@ -23,7 +23,6 @@ from stackctl.proxies.haproxy.layout import (
     MAIN,
     MARKER_ROUTE,
     OWN,
-    PARKED,
     SECTIONS,
     SITES,
 )
@@ -33,7 +32,9 @@ from stackctl.proxies.haproxy.site import site_files
 from stackctl.proxies.haproxy.state import HEALTH, servers_health
 from stackctl.proxies.haproxy.trace import about, tracer
 from stackctl.proxies.health import ServersHealth
+from stackctl.proxies.parked import PARKED, reasons_in
 from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
+from stackctl.proxies.tls import HYBRID_SINCE
 from stackctl.proxies.trace import Advice, LoggedError, Misspoken
 from stackctl.stackfile.services import HERE, signed
 from stackctl.templates import render
@@ -48,7 +49,6 @@ PARTS = (MAIN, GENERATION, SITES, SECTIONS, FRONTEND)
 _FIRST_LINE = f"# stackctl: serves {HAPROXY.mount}/live"
 _VERSION = re.compile(r"HAProxy version (\d+(?:\.\d+)*)")
 _LIBRARY = re.compile(r"Running on SSL library version : OpenSSL (\d+)\.(\d+)\.")
-_HYBRID_SINCE = (3, 5)
 _SMALL = "16m"
 
 
@@ -114,8 +114,7 @@ class Haproxy:
         custom: Mapping[str, bytes],
     ) -> Rendered:
         """Return ``haproxy.cfg`` with the maps, and the files below ``sites/``."""
-        # Editors on Windows write one; HAProxy reads it as a part of the first word.
-        custom = {name: content.removeprefix(BOM_UTF8) for name, content in custom.items()}
+        custom = without_marks(custom)
         found = {site.name: site_files(stack, site, tls[site.name], custom) for site in sites}
         return Rendered(shared_files(stack, tls, version, custom), found)
 
@@ -133,8 +132,7 @@ class Haproxy:
 
     def parked(self, files: Files) -> Mapping[Domain, str]:
         """Return the content of each file ``.parked``."""
-        notes = ((site_of(path), body) for path, body in files.items() if path.endswith(PARKED))
-        return {site: body.decode("utf-8", "replace").strip() for site, body in notes if site is not None}
+        return reasons_in(files, site_of)
 
     def about(self, files: Files, site: Domain) -> Files:
         """Return the files of ``site``, and its lines in the shared ones."""
@@ -197,7 +195,7 @@ class Haproxy:
     def has_hybrid_keys(self, output: str) -> bool:
         """Return whether it runs with OpenSSL 3.5 or newer."""
         found = _LIBRARY.search(output)
-        return found is not None and (int(found[1]), int(found[2])) >= _HYBRID_SINCE
+        return found is not None and (int(found[1]), int(found[2])) >= HYBRID_SINCE
 
     def speaks_http3(self, output: str) -> bool:
         """Return whether it was built with QUIC, and with a TLS library that has all of it."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from stackctl.errors import InputError
 from stackctl.model.backends import Backend, Server, Speaks
 from stackctl.model.balancing import Balance, HashKind
 from stackctl.model.health import ActiveCheck
 from stackctl.model.layout import site_file
 from stackctl.model.routing import Site
+from stackctl.proxies.custom import cas_in, cas_of
 from stackctl.proxies.haproxy.layout import CUSTOM, SITES
 from stackctl.proxies.haproxy.quoting import word
 from stackctl.proxies.haproxy.units import milliseconds, time
@@ -111,12 +111,8 @@ def _check_words(server: Server, health: ActiveCheck) -> Iterator[str]:
         yield f"check-sni {server.tls.name or server.endpoint.host}"
 
 
-def _cas(site: Site) -> list[str]:
-    return list(dict.fromkeys(server.tls.ca for server in site.servers if server.tls and server.tls.ca))
-
-
 def _ca_name(site: Site, ca: str) -> str:
-    return f"{site_file(site.name)}.ca{_cas(site).index(ca) + 1}"
+    return f"{site_file(site.name)}.ca{cas_of(site).index(ca) + 1}"
 
 
 def ca_files(site: Site, custom: Files) -> dict[str, bytes]:
@@ -125,13 +121,5 @@ def ca_files(site: Site, custom: Files) -> dict[str, bytes]:
     Raises:
         InputError: a file does not exist.
     """
-    files = {}
-    for name in _cas(site):
-        if name not in custom:
-            raise InputError(
-                f"{site.name}: there is no {(CUSTOM / name).path}",
-                where=site.where,
-                hint="put the PEM file there, or correct 'ca' in 'upstream-tls'",
-            )
-        files[f"{SITES}/{_ca_name(site, name)}"] = custom[name]
-    return files
+    found = cas_in(custom, site, CUSTOM)
+    return {f"{SITES}/{_ca_name(site, name)}": content for name, content in found.items()}

@@ -21,7 +21,6 @@ from stackctl.proxies.nginx.rates import RETRY_AFTER, is_limited
 from stackctl.proxies.nginx.variables import Variables
 
 _ALTERNATIVE = "$edge_alt_svc"
-_DAY = 86_400
 _HSTS = "Strict-Transport-Security"
 
 
@@ -132,7 +131,7 @@ def shared_header_maps(sites: Iterable[Site]) -> Iterator[Map]:
 def alternatives(stack: Stack) -> Iterator[Map]:
     """Yield the map with what tells browsers of HTTP/3 (RFC 7838), which they learn over HTTPS only."""
     if alternative_headers(stack) and stack.http3 is not None:
-        yield Map("$https", _ALTERNATIVE, (("on", f"'h3=\":{stack.http3.at.port}\"; ma={_DAY}'"),))
+        yield Map("$https", _ALTERNATIVE, (("on", f"'{stack.http3.alternative}'"),))
 
 
 def alternative_headers(stack: Stack) -> tuple[tuple[str, str], ...]:

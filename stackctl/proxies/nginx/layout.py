@@ -24,8 +24,6 @@ OWN = "/run/stackctl"
 """In the container: where its program has a link to the files that nginx loads, and what it knows of servers."""
 
 HEALTH_STATE = f"{OWN}/{HEALTH}"
-PARKED = ".parked"
-"""The end of the name of a file that says why its site was taken out."""
 
 CUSTOM_HTTP = "http.conf"
 """The user's own file for the ``http`` block."""

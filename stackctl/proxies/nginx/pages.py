@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from email.utils import format_datetime
 
 from stackctl.model.layout import CHALLENGES, MARKER_PATH
 from stackctl.model.pages import CONTENT_TYPES, ErrorPages, Maintenance, PageFile
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack, UnknownNames
+from stackctl.proxies.maintenance import page_of, retry_after, text_of
 from stackctl.proxies.nginx.directives import first
 from stackctl.proxies.nginx.layout import NGINX, SNIPPETS
 from stackctl.proxies.nginx.maps import Map
@@ -29,11 +29,8 @@ _OWN = MARKER_PATH.rpartition("/")[0]
 PAGES = f"{_OWN}/pages"
 MAINTENANCE = f"{_OWN}/maintenance"
 _MAINTENANCE_PAGE = f"{MAINTENANCE}/page"
-_RETRY_SECONDS = 300
 _SILENT = 444
 """nginx closes the connection."""
-
-_GENERAL = "We will be back soon."
 
 _KEPT = f"^(/{CHALLENGES}|{_OWN})/"
 """The paths that no rule of a site is for: those of the challenges, and those of pages."""
@@ -141,16 +138,14 @@ def _page_locations(site: Site, headers: tuple[str, ...]) -> str:
 
 
 def _maintenance(site: Site, maintenance: Maintenance) -> list[Shown]:
-    until = maintenance.until
-    retry = str(_RETRY_SECONDS) if until is None else format_datetime(until, usegmt=True)
-    headers = (f'add_header Retry-After "{retry}" always;', "add_header Cache-Control no-store always;")
-    page = maintenance.page or (None if maintenance.message else site.errors.of(503))
+    retry = f'add_header Retry-After "{retry_after(maintenance)}" always;'
+    headers = (retry, "add_header Cache-Control no-store always;")
+    page = page_of(site, maintenance)
     if page is not None:
         shown = Shown(_MAINTENANCE_PAGE, page.content_type, file=_file(page), headers=headers)
         return [Shown(MAINTENANCE, page=_MAINTENANCE_PAGE), shown]
-    message = _escaped(maintenance.message or _GENERAL)
-    text = render("nginx/maintenance.html.j2", name=site.name, message=message)
-    return [Shown(MAINTENANCE, CONTENT_TYPES["html"], text=f'"{text}"', headers=headers)]
+    text = f'"{text_of(site, maintenance, _escaped)}"'
+    return [Shown(MAINTENANCE, CONTENT_TYPES["html"], text=text, headers=headers)]
 
 
 def _file(page: PageFile) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping, Sequence
 
 from stackctl.errors import EngineError
@@ -13,6 +12,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.streams import is_port
 from stackctl.model.values import Domain
+from stackctl.proxies.custom import without_marks
 from stackctl.proxies.health import ServersHealth
 from stackctl.proxies.nginx import behind
 from stackctl.proxies.nginx.access import COPIES_USERS
@@ -29,7 +29,6 @@ from stackctl.proxies.nginx.layout import (
     MAIN,
     NGINX,
     OWN,
-    PARKED,
     SITES,
     SMALL,
     TEMPORARY,
@@ -52,7 +51,9 @@ from stackctl.proxies.nginx.streams import (
 )
 from stackctl.proxies.nginx.trace import trace
 from stackctl.proxies.nginx.upstream import ca_files
+from stackctl.proxies.parked import PARKED, reasons_in
 from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
+from stackctl.proxies.tls import HYBRID_SINCE
 from stackctl.proxies.trace import Advice, LoggedError, Misspoken
 from stackctl.stackfile.services import HERE, signed
 from stackctl.templates import render
@@ -77,7 +78,6 @@ _RELOAD = Reload(
 )
 _VERSION = re.compile(r"nginx/(\d+(?:\.\d+)*)")
 _LIBRARY = re.compile(r"\bOpenSSL (\d+)\.(\d+)\.")
-_HYBRID_SINCE = (3, 5)
 _ASKS = "has what asks servers"
 _VERSION_SCRIPT = f"""\
 nginx -V || exit
@@ -127,8 +127,7 @@ class Nginx:
         custom: Mapping[str, bytes],
     ) -> Rendered:
         """Return ``nginx.conf`` and the snippets, and the files below ``sites/``."""
-        # Editors on Windows write one; nginx reads it as a part of the first word.
-        custom = {name: content.removeprefix(BOM_UTF8) for name, content in custom.items()}
+        custom = without_marks(custom)
         able = Capabilities.of(version)
         refuse_clashes(stack, custom, able)
         behind.refuse_clashes(stack, custom, able)
@@ -174,8 +173,7 @@ class Nginx:
 
     def parked(self, files: Files) -> Mapping[Domain, str]:
         """Return the content of each file ``.parked``."""
-        notes = ((self.site_of(path), body) for path, body in files.items() if path.endswith(PARKED))
-        return {site: body.decode("utf-8", "replace").strip() for site, body in notes if site is not None}
+        return reasons_in(files, site_of)
 
     def about(self, files: Files, site: Domain) -> Files:
         """Return the files of ``site``."""
@@ -224,7 +222,7 @@ class Nginx:
         """Return whether it runs with OpenSSL 3.5 or newer."""
         found = _LIBRARY.findall(output)
         # "built with OpenSSL 3.4.1 (running with OpenSSL 3.5.0)": the last one counts.
-        return bool(found) and tuple(map(int, found[-1])) >= _HYBRID_SINCE
+        return bool(found) and tuple(map(int, found[-1])) >= HYBRID_SINCE
 
     def needed_for_streams(self, output: str) -> str | None:
         """Return the file of the module, where streams are not built in."""

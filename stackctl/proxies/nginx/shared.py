@@ -36,6 +36,7 @@ from stackctl.proxies.nginx.streams import hops, https_listens, https_snippet, q
 from stackctl.proxies.nginx.tls import tls_snippet
 from stackctl.proxies.nginx.variables import most_variables
 from stackctl.proxies.proxy import Files
+from stackctl.proxies.resolving import resolver_seconds
 from stackctl.templates import render
 
 
@@ -52,7 +53,7 @@ def shared_files(
     early = tuple(one for one in own if one.name in BEFORE_MAPS)
     own = tuple(one for one in own if one not in early)
     variables = sum(map(_variables_of, stack.sites))
-    resolver_valid = _resolver_valid(stack)
+    resolver_valid = resolver_seconds(stack)
     listens = https_listens(stack, able)
     streams = streams_snippets(stack, able, resolver_valid)
     edge = edge_snippets(stack)
@@ -121,11 +122,6 @@ def original_of(path: str) -> str:
     if path.startswith("sites/") and path.endswith(".location"):
         return f"custom/{path.removeprefix('sites/')}.conf"
     return path
-
-
-def _resolver_valid(stack: Stack) -> int:
-    """Return how often each name is resolved, in seconds: with more sites less often, as Docker's resolver is slow."""
-    return max(2, len(stack.sites) // 50)
 
 
 def _zone_size(stack: Stack, own_hosts: int) -> int:

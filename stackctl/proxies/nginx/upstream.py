@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from stackctl.errors import InputError
 from stackctl.model.backends import Server
 from stackctl.model.layout import site_file
 from stackctl.model.routing import Site
+from stackctl.proxies.custom import cas_in, cas_of
 from stackctl.proxies.nginx.layout import CUSTOM, SITES
 
 SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
@@ -48,12 +48,8 @@ def original_ca(conf: bytes, path: str) -> str | None:
 
 def ca_path(site: Site, ca: str) -> str:
     """Return the copy of a user's file of root certificates: ``sites/DOMAIN.ca``, the second one ``.ca2``."""
-    number = _cas(site).index(ca) + 1
+    number = cas_of(site).index(ca) + 1
     return f"{SITES}/{site_file(site.name)}.ca{number if number > 1 else ''}"
-
-
-def _cas(site: Site) -> list[str]:
-    return list(dict.fromkeys(server.tls.ca for server in site.servers if server.tls and server.tls.ca))
 
 
 def ca_files(site: Site, custom: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -62,14 +58,4 @@ def ca_files(site: Site, custom: Mapping[str, bytes]) -> dict[str, bytes]:
     Raises:
         InputError: a file does not exist.
     """
-    files = {}
-    for name in _cas(site):
-        content = custom.get(name)
-        if content is None:
-            raise InputError(
-                f"{site.name}: there is no {(CUSTOM / name).path}",
-                where=site.where,
-                hint="put the PEM file there, or correct 'ca' in 'upstream-tls'",
-            )
-        files[ca_path(site, name)] = content
-    return files
+    return {ca_path(site, name): content for name, content in cas_in(custom, site, CUSTOM).items()}
