@@ -131,9 +131,12 @@ def naming_option(error: StackctlError) -> StackctlError:
 
 def parsed(option: str, parse: Callable[[str], T], text: str | None) -> T | None:
     """Return ``text`` parsed by ``parse``; an error names the option."""
-    if text is None:
-        return None
+    return None if text is None else checked(option, parse, text)
+
+
+def checked(word: str, parse: Callable[[str], T], text: str) -> T:
+    """Return ``text`` parsed by ``parse``; an error names the option or the argument ``word``."""
     try:
         return parse(text)
     except InputError as error:
-        raise error.at(option) from error
+        raise error.at(word) from error

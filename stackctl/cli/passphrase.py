@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import typer
 
 from stackctl.cli import terminal
 from stackctl.errors import InputError
-
-_LONGEST = 4096
 
 
 class Asking:
@@ -33,7 +30,7 @@ class Asking:
 
     def _asked(self, name: str) -> bytes:
         if self._file == Path("-"):
-            line = sys.stdin.buffer.readline(_LONGEST).rstrip(b"\r\n")
+            line = terminal.first_line()
             if not line:
                 raise InputError("the first line of standard input is empty", field="passphrase_file")
             return line

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackctl.cli.options import HERE, WAIT_SECONDS, Directory, DryRun, Output, OutputFormat, Site, Verbose, Wait
+from stackctl.cli.options import (
+    HERE,
+    WAIT_SECONDS,
+    Directory,
+    DryRun,
+    Output,
+    OutputFormat,
+    Site,
+    Verbose,
+    Wait,
+    checked,
+)
 from stackctl.errors import InputError
 from stackctl.model import values
 
@@ -17,7 +27,6 @@ if TYPE_CHECKING:
     from stackctl.usecases.users import UsersReport
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the user.")]
-_LONGEST = 4096
 
 
 def add(
@@ -31,10 +40,11 @@ def add(
 ) -> None:
     """Set the password of a user of a site: from the terminal, or the first line of standard input."""
     from stackctl.cli.run import Common, run
+    from stackctl.model.users import user_name
     from stackctl.usecases import users as usecase
 
     def action(context: Context) -> Result[None]:
-        site, user = values.site_domain(domain), _name(name)
+        site, user = values.site_domain(domain), checked("NAME", user_name, name)
         usecase.list_users(context, site)  # what is wrong is said before a password is typed
         return usecase.add_user(context, site, user, _password(user), dry_run=dry_run)
 
@@ -76,25 +86,16 @@ def list_(
 
 def _password(name: str) -> str:
     """Return the new password: never from an argument, which other users of the host see."""
-    from stackctl.cli.terminal import has_terminal
+    from stackctl.cli import terminal
     from stackctl.model.users import password
 
-    if has_terminal():
+    if terminal.has_terminal():
         text = typer.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True)
         return password(str(text))
     try:
-        line = sys.stdin.buffer.readline(_LONGEST).decode("utf-8").rstrip("\r\n")
+        line = terminal.first_line().decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError("the password on standard input is not UTF-8") from error
     if not line:
         raise InputError("the first line of standard input is empty", hint="write the password there")
     return password(line)
-
-
-def _name(name: str) -> str:
-    from stackctl.model.users import user_name
-
-    try:
-        return user_name(name)
-    except InputError as error:
-        raise error.at("NAME") from error
