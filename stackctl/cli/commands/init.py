@@ -91,7 +91,9 @@ def init(
     ] = None,
     behind: Annotated[
         Front | None,
-        typer.Option(metavar="alb|cloudflare|nlb", help="Load balancer or CDN in front; nobody is trusted without it."),
+        typer.Option(
+            metavar="alb|cloudflare|nlb", help="Load balancer or CDN in front; by default no peer is trusted."
+        ),
     ] = None,
     trusted: Annotated[
         list[str] | None,
