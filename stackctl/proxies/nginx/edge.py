@@ -140,24 +140,18 @@ class EdgeLines:
             yield from self._headers.hidden(tuning, "grpc_hide_header")
 
 
-def edge_values(stack: Stack, snippets: Mapping[str, str]) -> dict[str, object]:
+def shared_edge(stack: Stack) -> tuple[dict[str, object], dict[str, str]]:
     """Return what the template of the shared file has for the limits, headers and compression of all sites.
 
-    ``snippets`` are those of :func:`edge_snippets`.
+    Second comes a file for each variable and each zone that files of sites refer to.
     """
-    return {
-        "defines": DEFINITIONS if snippets else "",
-        "edge": [*zones_of(stack.sites).lines, *compression_lines(stack.sites)],
-    }
-
-
-def edge_snippets(stack: Stack) -> dict[str, str]:
-    """Return a file for each variable and each zone that files of sites refer to."""
     zones = zones_of(stack.sites)
     maps = [*zones.maps, *shared_header_maps(stack.sites), *alternatives(stack), *blocked_maps(stack)]
     found = {one.name.removeprefix("$edge_"): render("nginx/define.j2", maps=[one], lines=[]) for one in maps}
     found |= {f"zone_{name}": render("nginx/define.j2", maps=[], lines=[line]) for name, line in zones.zones.items()}
-    return {DEFINITIONS.replace("*", name): text for name, text in found.items()}
+    lines = [*zones.lines, *compression_lines(stack.sites)]
+    snippets = {DEFINITIONS.replace("*", name): text for name, text in found.items()}
+    return {"defines": DEFINITIONS if snippets else "", "edge": lines}, snippets
 
 
 def edge_variables(site: Site) -> int:

@@ -14,7 +14,7 @@ from stackctl.proxies.nginx.capabilities import Capabilities, Version
 from stackctl.proxies.nginx.clients import client_files
 from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
 from stackctl.proxies.nginx.directives import text_of
-from stackctl.proxies.nginx.edge import edge_snippets, edge_values, edge_variables
+from stackctl.proxies.nginx.edge import edge_variables, shared_edge
 from stackctl.proxies.nginx.health import SERVERS, program
 from stackctl.proxies.nginx.own import (
     buffer_lines,
@@ -56,7 +56,7 @@ def shared_files(
     resolver_valid = resolver_seconds(stack)
     listens = https_listens(stack, able)
     streams = streams_snippets(stack, able, resolver_valid)
-    edge = edge_snippets(stack)
+    edge_values, edge = shared_edge(stack)
     conf = render(
         "nginx/nginx.conf.j2",
         http2=able.http2,
@@ -83,7 +83,7 @@ def shared_files(
         stores=needs_buffering(own),
         before_maps=text_of(early).splitlines(),
         left=SERVERS if any(stack.checked) else "",
-        **edge_values(stack, edge),
+        **edge_values,
     )
     rendered = {
         "nginx.conf": giving_way(conf, own, 4),
