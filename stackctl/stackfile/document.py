@@ -238,7 +238,8 @@ def _indexed(mapping: MappingNode, known: dict[int, Index]) -> Index:
 
 
 def _is_merge(key: Node) -> bool:
-    return str(key.tag).endswith(":merge")
+    # The text first: a tag is made a string at each look, for all keys of all services.
+    return key.value == "<<" and str(key.tag).endswith(":merge")
 
 
 def _merge_sources(node: Node) -> list[MappingNode]:
@@ -277,8 +278,8 @@ def _scalar(node: ScalarNode) -> Any:  # noqa: ANN401  (YAML holds anything)
     """Resolve a scalar by the core schema of YAML 1.2; anything else is text."""
     kind = str(node.tag).removeprefix(_TAG)
     text = str(node.value)
-    if kind == "null":
-        return None
+    if kind in {"str", "null"}:
+        return text if kind == "str" else None
     try:
         if kind == "int":
             return int(text.replace("_", ""), 0) if not text.lstrip("+-").startswith("0") else int(text, 10)

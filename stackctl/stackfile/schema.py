@@ -6,9 +6,8 @@ keys, and the published JSON Schema is made from them.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -36,9 +35,6 @@ from stackctl.stackfile.imported_keys import CertificateKey, ImportedKeys
 from stackctl.stackfile.limit_keys import RateLimitKeys
 from stackctl.stackfile.stream_keys import StreamKeys
 from stackctl.stackfile.tuning_keys import Tunable
-
-COMPOSE_SCHEMA = "https://raw.githubusercontent.com/compose-spec/compose-go/main/schema/compose-spec.json"
-"""URL of the JSON Schema of Compose."""
 
 Port = Annotated[int, Meta(ge=1, le=65535, description="TCP port the app listens on")]
 Domains = Annotated[
@@ -258,37 +254,3 @@ BLOCKS: dict[str, type[Struct]] = {
 def known_keys(shape: type[Struct]) -> list[str]:
     """Return the keys of ``shape``, as written in the file."""
     return [field.encode_name for field in msgspec.structs.fields(shape)]
-
-
-def json_schema(proxies: Collection[str]) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of ``x-stackctl`` in a Compose file; ``proxies`` are the values of ``proxy``."""
-    shape, components = _shape("#/$defs/{name}", proxies)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "x-stackctl in a Compose file",
-        **shape,
-        "$defs": components,
-    }
-
-
-def editor_schema(proxies: Collection[str]) -> dict[str, Any]:
-    """Return the JSON Schema of a whole Compose file.
-
-    An editor uses one schema for a file, so this one replaces that of Compose. Draft 7, as the YAML language server
-    understands no later one.
-    """
-    shape, components = _shape("#/definitions/{name}", proxies)
-    return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "Compose file with x-stackctl",
-        "allOf": [{"$ref": COMPOSE_SCHEMA}, shape],
-        "definitions": components,
-    }
-
-
-def _shape(ref_template: str, proxies: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    (stack, service), components = msgspec.json.schema_components([StackKeys, ServiceKeys], ref_template=ref_template)
-    # This package is below the proxies, and does not know them.
-    components["StackKeys"]["properties"]["proxy"] = {"enum": [*proxies], "default": "nginx"}
-    services = {"type": "object", "additionalProperties": {"type": "object", "properties": {"x-stackctl": service}}}
-    return {"type": "object", "properties": {"x-stackctl": stack, "services": services}}, components

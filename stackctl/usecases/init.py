@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -26,10 +25,10 @@ from stackctl.reading import read_regular
 from stackctl.stackfile import edit, services
 from stackctl.stackfile.document import Document
 from stackctl.stackfile.flow import text_of
+from stackctl.stackfile.json_schema import editor_schema_file
 from stackctl.stackfile.keys import KEY
 from stackctl.stackfile.locate import refuse_foreign_keys
 from stackctl.stackfile.read import read_keys, service_with_role
-from stackctl.stackfile.schema import editor_schema
 from stackctl.stackfile.siblings import included
 from stackctl.usecases.converge import Loaded, converge, interpolated, load, refuse_unknown_proxy
 from stackctl.usecases.refresh import refreshed_service, with_variable
@@ -101,7 +100,7 @@ def init(context: Context, options: InitOptions, *, check: bool = True, dry_run:
     asked_key = None if key == context.directory.eab_key() else key
     if options.new_root:
         _refuse_without_local_ca(loaded)
-    schema = _schema(context.proxies)
+    schema = editor_schema_file(tuple(context.proxies))
     intent = Intent(check=check, ca_bundle=bundle, eab_key=asked_key, schema=schema, new_root=options.new_root)
     result = converge(context, "init", loaded, intent, dry_run=dry_run)
     again = ("run 'stackctl trust' again wherever the earlier root was trusted",) if options.new_root else ()
@@ -149,10 +148,6 @@ def _new(context: Context, options: InitOptions) -> str:
     blocks = [_block(proxy, role, name, options, base, with_bundle=with_bundle) for role, name in _roles(proxy).items()]
     schema = os.path.relpath(context.directory.root / SCHEMA, context.directory.files.main.parent)
     return services.stackfile(settings, blocks, schema)
-
-
-def _schema(proxies: Collection[str]) -> bytes:
-    return (json.dumps(editor_schema(proxies), indent=2) + "\n").encode()
 
 
 def _ports(options: InitOptions) -> tuple[PortBinding, PortBinding]:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from stackctl.cli.commands import edit
 from stackctl.cli.main import app
 from stackctl.proxies.registry import PROXIES
-from stackctl.stackfile.schema import editor_schema
+from stackctl.stackfile.json_schema import editor_schema
 from tests.cli.conftest import Cli
 from tests.usecases.world import done
 

@@ -20,6 +20,7 @@ from stackctl.stackfile.dns_keys import DnsKeys
 from stackctl.stackfile.header_keys import HeadersKeys
 from stackctl.stackfile.health_keys import HealthKeys
 from stackctl.stackfile.imported_keys import ImportedKeys
+from stackctl.stackfile.json_schema import json_schema
 from stackctl.stackfile.limit_keys import RateLimitKeys
 from stackctl.stackfile.schema import (
     AppKeys,
@@ -27,7 +28,6 @@ from stackctl.stackfile.schema import (
     RouteKeys,
     ServiceKeys,
     StackKeys,
-    json_schema,
     known_keys,
 )
 from stackctl.stackfile.stream_keys import StreamKeys

@@ -77,7 +77,7 @@ INSIDE = {
         ),
         "answer_keys key_types tuning_keys",
         "schema",
-        "keys",
+        "json_schema keys",
         "access blocked certificates client_certificates headers health http3 limits matches servers",
         "backends deploys tuning",
         "routes",

@@ -16,18 +16,9 @@ from stackctl.errors import StackfileError
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.answer_keys import AnswerKeys
 from stackctl.stackfile.document import Document
+from stackctl.stackfile.json_schema import COMPOSE_SCHEMA, editor_schema, json_schema
 from stackctl.stackfile.read import read_sites
-from stackctl.stackfile.schema import (
-    COMPOSE_SCHEMA,
-    AppKeys,
-    MatchKeys,
-    RouteKeys,
-    ServiceKeys,
-    StackKeys,
-    editor_schema,
-    json_schema,
-    known_keys,
-)
+from stackctl.stackfile.schema import AppKeys, MatchKeys, RouteKeys, ServiceKeys, StackKeys, known_keys
 from tests.offenders import no_offenders
 from tests.unit.build import GOLDEN
 

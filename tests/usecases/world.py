@@ -16,7 +16,7 @@ import pytest
 from stackctl.adapters.disk.directory import StackDirectory
 from stackctl.adapters.fakes.engine import FakeEngine, fake_engine
 from stackctl.adapters.fakes.network import FakeNetwork
-from stackctl.engine.apply import deploy, live, prove, services
+from stackctl.engine.apply import deploy, drain, live, prove, services
 from stackctl.engine.context import Context
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.errors import StackctlError
@@ -106,6 +106,7 @@ def without_waiting(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(prove, name, 0.0)
     patch.setattr(deploy, "RESOLVED_SECONDS", 0.0)
     patch.setattr(live, "RESOLVED_SECONDS", 0.0)
+    patch.setattr(drain, "sleep", lambda _seconds: None)
     patch.setattr(os, "fsync", lambda _descriptor: None)
     patch.setattr(Document, "parse", _PARSED)
 

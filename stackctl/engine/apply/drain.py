@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable
+from time import monotonic, sleep
 
 from stackctl.engine.context import Context
 from stackctl.engine.waiting import wait_for
@@ -25,17 +25,17 @@ class OldWorkers:
         self._context = context
         self._reload = reload
         self._known: frozenset[int] = frozenset()
-        self._since = time.monotonic()
+        self._since = monotonic()
         self._seen: dict[int, float] = {}
 
     def remember(self, container: str) -> None:
         """Note which workers the proxy's container has; the proxy reloads next."""
-        self._known, self._since, self._seen = frozenset(self._running(container) or ()), time.monotonic(), {}
+        self._known, self._since, self._seen = frozenset(self._running(container) or ()), monotonic(), {}
 
     def stop_accepting(self, container: str) -> None:
         """Wait until they accept no more clients: these would get the sites as they were before the reload."""
         if not self._known or self._reload.leaving is None:
-            time.sleep(self._reload.overlap)  # nothing can be listed that shows it
+            sleep(self._reload.overlap)  # nothing can be listed that shows it
         elif wait_for(lambda: None if self._accept(container) else True, TURN_SECONDS) is None:
             self._context.report.note(
                 f"old workers of the proxy still accept clients after {TURN_SECONDS:g} s: these get the old sites"
@@ -51,7 +51,7 @@ class OldWorkers:
     def wait(self, container: str, leaving: Collection[str], seconds: float) -> bool:
         """Wait until no request can reach the addresses ``leaving``; return whether that was in time."""
         # An old worker is recognized by its title only once the proxy has signaled it to end.
-        time.sleep(max(0.0, self._reload.overlap - (time.monotonic() - self._since)))
+        sleep(max(0.0, self._reload.overlap - (monotonic() - self._since)))
         return wait_for(lambda: True if self._is_done(container, leaving) else None, seconds) is not None
 
     def _is_done(self, container: str, leaving: Collection[str]) -> bool:
@@ -71,7 +71,7 @@ class OldWorkers:
         return self._reload.leaving is not None and self._reload.leaving in title
 
     def _are_steady(self, connections: Iterable[Connection]) -> bool:
-        now = time.monotonic()
+        now = monotonic()
         self._seen = {one.socket: self._seen.get(one.socket, now) for one in connections}
         return all(now - at >= STEADY_SECONDS for at in self._seen.values())
 

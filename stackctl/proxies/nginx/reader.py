@@ -6,6 +6,7 @@ import fnmatch
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from stackctl.errors import HostError, ProxyRejected
@@ -24,6 +25,7 @@ _TOKEN = re.compile(rb"""#[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[{}\n]"
 _MAGIC = re.compile(r"[*?\[]")
 
 
+@lru_cache(maxsize=64)
 def parse(content: bytes, shown: str) -> tuple[Directive, ...]:
     """Return the directives of one file, comments among them; ``shown`` is its name in messages.
 
