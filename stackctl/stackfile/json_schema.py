@@ -44,7 +44,7 @@ def editor_schema(proxies: Collection[str]) -> dict[str, Any]:
 def _shape(ref_template: str, proxies: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     (stack, service), components = msgspec.json.schema_components([StackKeys, ServiceKeys], ref_template=ref_template)
     # This package is below the proxies, and does not know them.
-    components["StackKeys"]["properties"]["proxy"] = {"enum": [*proxies], "default": "nginx"}
+    components["StackKeys"]["properties"]["proxy"] = {"enum": [*proxies], "default": StackKeys().proxy}
     services = {"type": "object", "additionalProperties": {"type": "object", "properties": {"x-stackctl": service}}}
     return {"type": "object", "properties": {"x-stackctl": stack, "services": services}}, components
 
