@@ -99,7 +99,7 @@ def test_workers_that_stay_are_told(site: World, monkeypatch: pytest.MonkeyPatch
 def test_where_processes_cannot_be_listed_the_usual_time_passes(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(type(site.proxies["nginx"]), "reload", replace(Nginx.reload, overlap=0.125))
-    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr("stackctl.engine.apply.drain.sleep", slept.append)
     listed(site, monkeypatch, None)
     change(site)
     done(site.up())
