@@ -16,6 +16,9 @@ FILES = -o tmp_path_retention_policy=failed
 # Not if it is mounted noexec, as in most containers: the tests execute some of the files.
 IN_MEMORY = $(shell test -w /dev/shm && ! grep -q ' /dev/shm .*noexec' /proc/mounts && echo PYTEST_DEBUG_TEMPROOT=/dev/shm)
 
+# Where the environment forbids to keep what is compiled, each worker and each command would compile all modules again.
+COMPILED = PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/pycache
+
 # All scripts, so that new ones are checked automatically.
 SCRIPTS = .ci/run $(shell find compose nginx haproxy stackctl tests -name '*.sh')
 
@@ -35,20 +38,17 @@ demo: setup ## Start a stack with trusted certificates and show what stackctl do
 
 # At once, as one process checks the types. The whole suite tries three times as many examples of each property.
 check: export STACKCTL_TEST_EXAMPLES ?= 20
-# To compile all modules and tests again takes each worker seven seconds, where the environment forbids to keep them.
-check: export PYTHONDONTWRITEBYTECODE =
-check: export PYTHONPYCACHEPREFIX = $(CURDIR)/$(VENV)/pycache
 check: venv ## Check style, types and scripts, and run the quick tests that need no engine
 	@$(MAKE) --no-print-directory --jobs 2 quick lint
 
 quick:
-	$(IN_MEMORY) $(BIN)/pytest $(FILES) $(QUICK) $(ARGS)
+	$(IN_MEMORY) $(COMPILED) $(BIN)/pytest $(FILES) $(QUICK) $(ARGS)
 
 # Docker and Compose are started hundreds of times, and collect much garbage for so short a life.
 test e2e: export GOGC = 400
 
 test: setup ## Run the whole test suite, end-to-end tests included
-	$(IN_MEMORY) $(BIN)/pytest $(FILES) $(PARALLEL) $(ARGS)
+	$(IN_MEMORY) $(COMPILED) $(BIN)/pytest $(FILES) $(PARALLEL) $(ARGS)
 
 lint: venv ## Check style, types and scripts
 	$(BIN)/ruff check .
@@ -57,7 +57,7 @@ lint: venv ## Check style, types and scripts
 	$(BIN)/shellcheck --external-sources $(SCRIPTS)
 
 e2e: setup ## Run the end-to-end tests only
-	$(BIN)/pytest $(PARALLEL) tests/e2e $(ARGS)
+	$(COMPILED) $(BIN)/pytest $(PARALLEL) tests/e2e $(ARGS)
 
 bench: setup ## Run the benchmark
 	$(BIN)/python -m tests.bench $(ARGS)
