@@ -418,6 +418,15 @@ class Stack:
     def serial(self, name: str) -> int:
         return self.certificate(name).serial_number
 
+    def certificate_for(self, name: str, signatures: str) -> x509.Certificate:
+        """What a client is shown that can verify only these signatures, over TLS 1.3."""
+        command = ["openssl", "s_client", "-connect", f"{self.address}:443", "-servername", name, "-tls1_3"]
+        shown = subprocess.run([*command, "-sigalgs", signatures], input=b"", capture_output=True, check=True).stdout
+        return x509.load_pem_x509_certificate(shown[shown.index(b"-----BEGIN") :])
+
+    def serial_for(self, name: str, signatures: str) -> int:
+        return self.certificate_for(name, signatures).serial_number
+
     def trusted(self, name: str) -> bool:
         """Whether a client of the CA's gets an answer from the app behind ``name``."""
         return self.https(name).status == 200
@@ -466,6 +475,10 @@ def _reply(
         return Reply(response.status, response.read(), certificate, response.msg)
     finally:
         connection.close()
+
+
+ECDSA, RSA = "ECDSA+SHA256", "RSA-PSS+SHA256"
+"""Signatures that a client can verify, as OpenSSL names them."""
 
 
 def sans(certificate: x509.Certificate | None) -> set[str]:

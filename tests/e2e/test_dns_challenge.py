@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.helpers import APP_IMAGE, Stack, certbot, inspect, sans, wait_until
+from tests.e2e.helpers import APP_IMAGE, ECDSA, RSA, Stack, certbot, inspect, sans, wait_until
 from tests.e2e.nameservers import KEY, NameServers, Zone, name_servers
 from tests.faults.authority import Authority, authority
 from tests.faults.bed import Run, bare
@@ -142,6 +142,14 @@ def test_a_delegated_record_is_followed_and_a_missing_one_is_printed(stack: Stac
     assert stack.trusted("app.other.test")
     row = findings(stack, "b.other.test", code=1)["zone"]
     assert row["todo"] == "set the record: _acme-challenge.b.other.test. CNAME app.acme.example.test."
+
+
+def test_both_keys_of_a_wildcard_are_issued(stack: Stack) -> None:
+    stack.ok("set", "*.example.test", "key-type=[ecdsa, rsa]")
+    assert stack.lineages() == [LINEAGE, f"{LINEAGE}_rsa"]
+    found = [stack.certificate_for("x.example.test", signatures) for signatures in (ECDSA, RSA)]
+    assert [type(one.public_key()).__name__ for one in found] == ["ECPublicKey", "RSAPublicKey"]
+    assert all(sans(one) == {"*.example.test", "example.test"} for one in found)
 
 
 def test_each_wrong_credential_is_named_before_an_order(stack: Stack, servers: NameServers) -> None:

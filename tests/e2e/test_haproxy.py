@@ -9,9 +9,19 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import APP_IMAGE, HAPROXY_IMAGE, NGINX_IMAGE, Stack, certbot, docker, engine, wait_until
+from tests.e2e.helpers import (
+    APP_IMAGE,
+    ECDSA,
+    HAPROXY_IMAGE,
+    NGINX_IMAGE,
+    RSA,
+    Stack,
+    certbot,
+    docker,
+    engine,
+    wait_until,
+)
 from tests.e2e.load import load
-from tests.e2e.test_certificates import signed_with
 
 pytestmark = pytest.mark.e2e
 
@@ -156,8 +166,8 @@ def test_a_key_that_haproxy_has_not_is_refused_by_its_line(stack: Stack) -> None
 def test_both_keys_are_served_each_to_its_clients(stack: Stack) -> None:
     name = stack.domain("other")
     stack.ok("set", name, "key-type=[ecdsa, rsa]")
-    assert isinstance(signed_with(stack, name, "ECDSA+SHA256").public_key(), ec.EllipticCurvePublicKey)
-    assert isinstance(signed_with(stack, name, "RSA-PSS+SHA256").public_key(), rsa.RSAPublicKey)
+    assert isinstance(stack.certificate_for(name, ECDSA).public_key(), ec.EllipticCurvePublicKey)
+    assert isinstance(stack.certificate_for(name, RSA).public_key(), rsa.RSAPublicKey)
     assert "nothing to do" in stack.ok("plan").stdout
     stack.ok("unset", name, "key-type")
     assert isinstance(stack.certificate(name).public_key(), ec.EllipticCurvePublicKey)

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import Stack, wait_until
+from tests.e2e.helpers import ECDSA, RSA, Stack, wait_until
 from tests.e2e.loops import SHORT_INTERVALS, held, make_due, make_undue
 
 pytestmark = pytest.mark.e2e
@@ -131,3 +131,12 @@ def test_a_renewal_that_fails_is_reported_at_once_and_cleared_by_the_next_succes
     wait_until(lambda: not (stamps / "failed").exists(), 60, "a round succeeds")
     assert wait_until(lambda: checks(shared)["renewal-round"]["verdict"] == "ok", 20)
     assert json.loads(shared.ok("status", "--output", "json").stdout)["renewal"]["problem"] is None
+
+
+def test_the_loop_renews_the_second_certificate_of_a_site_too(shared: Stack) -> None:
+    name = shared.domain("app1")
+    shared.ok("set", name, "key-type=[ecdsa, rsa]")
+    first, second = (shared.serial_for(name, signatures) for signatures in (ECDSA, RSA))
+    make_due(shared, f"{name}_rsa")
+    wait_until(lambda: shared.serial_for(name, RSA) != second, 60, "the loop renews it")
+    assert shared.serial_for(name, ECDSA) == first
