@@ -44,7 +44,7 @@ def adopted(  # noqa: PLR0913  (one for each part of the new text)
         if key not in (doc.data((KEY,)) or {}):
             doc = edit.add_entry(doc, (KEY,), f"{key}: {services.render_value(value)}\n")
     doc = _as_proxy(doc, proxy, layout.proxy, images.get("proxy"), base)
-    doc = _as_certbot(doc, layout.certbot, images.get("certbot"), base)
+    doc = _as_certbot(doc, proxy, layout.certbot, images.get("certbot"), base)
     for helper in layout.helpers:
         doc = edit.remove(doc, ("services", helper.name))
     for site in proposal.sites:
@@ -69,13 +69,15 @@ def _as_proxy(doc: Document, proxy: Proxy, service: Service, image: str | None, 
     return _with_role(doc, name, "proxy", block, image)
 
 
-def _as_certbot(doc: Document, service: Service | None, image: str | None, base: str) -> Document:
+def _as_certbot(doc: Document, proxy: Proxy, service: Service | None, image: str | None, base: str) -> Document:
+    directory = proxy.layout.directory
     if service is None:
         name = "certbot" if doc.entry(("services", "certbot")) is None else "stackctl-certbot"
-        block = services.certbot_block(name, image or services.DEFAULT_CERTBOT_IMAGE, with_bundle=False, base=base)
+        used = image or services.DEFAULT_CERTBOT_IMAGE
+        block = services.certbot_block(name, used, proxy=directory, with_bundle=False, base=base)
         return edit.add_entry(doc, ("services",), block)
     name = str(service.name)
-    block = services.certbot_block(name, image or service.image or "", with_bundle=False, base=base)
+    block = services.certbot_block(name, image or service.image or "", proxy=directory, with_bundle=False, base=base)
     return _with_role(doc, name, "certbot", block, image)
 
 

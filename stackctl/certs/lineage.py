@@ -17,6 +17,7 @@ from stackctl.certs.issuer.copies import served_fault
 from stackctl.certs.issuer.pair import PairFiles, pair_problem
 from stackctl.certs.issuer.versions import Condition, LineageFiles
 from stackctl.certs.renewal import renews_by_dns
+from stackctl.certs.watch.ends import late, renewal_window
 from stackctl.model.acme import LETSENCRYPT_STAGING
 from stackctl.model.dns_providers import AUTHENTICATOR
 
@@ -24,9 +25,6 @@ _SECTION = re.compile(r"^\[renewalparams\][^\n]*\n(?:(?!\[).*\n?)*", re.MULTILIN
 _SERVER = re.compile(r"^server *= *(\S+)", re.MULTILINE)
 _PROFILE = re.compile(r"^preferred_profile *= *(\S+)", re.MULTILINE)
 _AUTHENTICATOR = re.compile(r"^authenticator *= *(\S+)", re.MULTILINE)
-
-SHORT_LIFETIME = timedelta(days=10)
-"""Below this a certificate is due at half its life, else at a third (Let's Encrypt's integration guide)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +46,11 @@ class Certificate:
 
     def due(self, now: datetime) -> bool:
         """Return whether to renew it: less than a third of its life is left, or half if its life is under ten days."""
-        lifetime = self.not_after - self.not_before
-        share = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
-        return self.not_after - now < share
+        return self.not_after - now < renewal_window(self.not_after - self.not_before)
 
     def overdue(self, now: datetime) -> bool:
         """Return whether half of the time has passed in which it can be renewed."""
-        lifetime = self.not_after - self.not_before
-        window = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
-        return self.not_after - now < window / 2
+        return self.not_after - now < late(self.not_after - self.not_before)
 
     def days_left(self, now: datetime) -> int:
         """Return the whole days until it expires; negative once it has expired."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from stackctl.certs.issuer.single import problem_in
 from stackctl.certs.problems import in_plain_words
+from stackctl.certs.watch.failed import parts, reasons
 from stackctl.model.layout import RENEWALS
 from stackctl.times import read_seconds
 from stackctl.wording import shortened
-
-_FAILED = re.compile(r"Failed to renew certificate (?P<name>\S+) with error: (?P<error>.*)")
-_BROKEN = re.compile(r"Renewal configuration file \S*/(?P<name>[^/\s]+)\.conf\b(?P<error>.*)")
-_DETAIL = re.compile(r" *Detail: (?P<text>.*)")
 
 _ARI = b"[acme_renewal_info]"
 """The section that certbot writes at the end of a renewal file (RFC 9773)."""
@@ -64,32 +60,13 @@ def _read(path: str, body: bytes) -> bytes:
 
 def read_failure(text: str) -> Failure:
     """Parse the file: time, code and state, one line for each certificate, an empty line, certbot's output."""
-    head, _, output = text.partition("\n\n")
-    first, *rows = head.splitlines() or [""]
-    at, code, state = [*first.split(" "), "", ""][:3]
-    fields = [[*row.split(" "), "", ""][:3] for row in rows if row and row[0] != " "]
-    states = {"": state, **{name: now for name, _, now in fields}}
+    (at, code, state), rows, output = parts(text)
+    states = {"": state, **{name: now for name, _, now in rows}}
+    words = {name: shortened(in_plain_words(reason), _MOST) for name, reason in reasons(output).items()}
     return Failure(
         read_seconds(at),
-        {name: digest for name, digest, _ in fields},
-        _words(output),
+        {name: digest for name, digest, _ in rows},
+        words,
         shortened(in_plain_words(problem_in(output)[1] or "") or f"certbot ended with {code or 'an error'}", _MOST),
         {name: recorded for name, recorded in states.items() if recorded},
     )
-
-
-def _words(output: str) -> dict[str, str]:
-    """Return certbot's words about each certificate: the CA's details, which precede certbot's own error."""
-    found: dict[str, str] = {}
-    details: list[str] = []
-    for line in output.splitlines():
-        if detail := _DETAIL.match(line):
-            details.append(detail["text"])
-        elif failed := _FAILED.search(line):
-            found[failed["name"]] = shortened(
-                "; ".join(dict.fromkeys(details)) or in_plain_words(failed["error"]), _MOST
-            )
-            details = []
-        elif broken := _BROKEN.search(line):
-            found[broken["name"]] = shortened(f"its renewal file{broken['error']}", _MOST)
-    return found

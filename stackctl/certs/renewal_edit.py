@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 
-from stackctl.certs.lineage import SHORT_LIFETIME
 from stackctl.certs.renewal import PARAMETERS, RenewalFile, parse_renewal, renews_by_dns
+from stackctl.certs.watch.ends import renewal_window
 from stackctl.model.acme import Acme, KeyType
 from stackctl.model.dns_providers import AUTHENTICATOR
 from stackctl.model.layout import ARCHIVES, CERTBOT_CONF, STAMPS, WEBROOT
@@ -263,7 +263,7 @@ def _with_period(lines: list[str], wanted: Wanted) -> tuple[list[str], list[str]
     if life is None or version is None or int(version[1]) >= 4 or life >= timedelta(days=45):
         return lines, []
     # certbot before 4.0 renews thirty days before the expiry, whatever the lifetime.
-    hours = int((life / 2 if life < SHORT_LIFETIME else life / 3) / timedelta(hours=1))
+    hours = int(renewal_window(life) / timedelta(hours=1))
     return [f"{_BEFORE} = {hours} hours", *lines], [f"{_BEFORE} none is changed to {hours} hours"]
 
 

@@ -12,10 +12,10 @@ from cryptography.x509.oid import NameOID
 
 from stackctl.certs.issuer.pair import parsed
 from stackctl.certs.lineage import Certificate
+from stackctl.certs.watch.ends import near_ends
 
 CLOUDFLARE = "Cloudflare"
 _ORIGIN_CA = "cloudflare origin"
-_NEAR = (timedelta(days=30), timedelta(days=14), timedelta(days=7))
 
 
 class Trust(StrEnum):
@@ -82,6 +82,5 @@ def nearness(certificate: Certificate, now: datetime) -> Nearness:
     left, life = certificate.not_after - now, certificate.not_after - certificate.not_before
     if left <= timedelta(0):
         return Nearness.OVER
-    limits = [min(days, life / share) for days, share in zip(_NEAR, (3, 6, 12), strict=True)]
-    passed = sum(left <= limit for limit in limits)
+    passed = sum(left <= limit for limit in near_ends(life))
     return (Nearness.FAR, Nearness.NEAR, Nearness.CLOSE, Nearness.URGENT)[passed]

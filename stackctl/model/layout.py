@@ -161,6 +161,24 @@ PAIRS_OF_STORED = PAIRS / "stored"
 EXPORTS = STAMPS / "exports"
 """Certificates for other software, a folder for each, which the deploy hook keeps fresh."""
 
+METRICS = Place("data/metrics", "/var/lib/stackctl-metrics")
+"""Metrics for Prometheus, which the renewal loop writes: a textfile collector on the host reads them."""
+
+METRICS_FILE = METRICS / "stackctl.prom"
+
+WATCH = Place("data/watch", "/var/lib/stackctl-watch")
+"""What looks at the stack without stackctl, with the credentials of those who get alerts."""
+
+WATCH_SCRIPT = WATCH / "look"
+"""A shell script that runs :data:`WATCH_PROGRAM` with certbot's own Python."""
+
+WATCH_PROGRAM = WATCH / "program"
+WATCH_SETTINGS = WATCH / "settings.json"
+WATCH_STATE = WATCH / "state.json"
+
+PROXY_MOUNT = "/etc/stackctl/proxy"
+"""Where the certbot container sees the directory of the proxy: which generation is live, and which sites are parked."""
+
 WELL_KNOWN = ".well-known"
 CHALLENGES = f"{WELL_KNOWN}/acme-challenge"
 """The folder of HTTP-01 challenges below the webroot and below a site (RFC 8555, section 8.3)."""
@@ -207,7 +225,7 @@ def lineage_files(lineage: str) -> tuple[str, str, str]:
 
 GITIGNORE = ".gitignore"
 DOCKERIGNORE = ".dockerignore"
-SECRET_FOLDERS = (STATE, CERTBOT, CERTS, CA.path, DNS.path)
+SECRET_FOLDERS = (STATE, CERTBOT, CERTS, CA.path, DNS.path, WATCH.path)
 """The folders with private keys, and with copies of Compose files, which can hold passwords."""
 
 
@@ -242,11 +260,13 @@ DIRECTORIES = {
     PAIRS.path: 0o755,
     CERTS: 0o755,
     CA.path: 0o755,
+    METRICS.path: 0o755,
+    WATCH.path: 0o700,
 }
 """The directories of a stack with their modes; those of its proxy come on top."""
 
 PROXY_MOUNTS = (WEBROOT, STAMPS)
 """What the container of any proxy mounts besides its own directory, read-only."""
 
-CERTBOT_MOUNTS = (CERTBOT_CONF, WEBROOT, STAMPS)
-"""What the certbot container mounts to write to; the CA folder it mounts read-only."""
+CERTBOT_MOUNTS = (CERTBOT_CONF, WEBROOT, STAMPS, METRICS, WATCH)
+"""What the certbot container mounts to write to; the CA folder and the proxy's directory it mounts read-only."""

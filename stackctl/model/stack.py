@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from stackctl.model.acme import LOCAL, Acme, OwnIssuance
+from stackctl.model.alerts import Alerts
 from stackctl.model.backends import Backend
 from stackctl.model.blocked import Blocked
 from stackctl.model.deploying import DeploySettings
@@ -106,6 +107,7 @@ class Stack:
         behind: the load balancer or CDN in front of the proxy; None if clients connect to it themselves.
         http3: None without HTTP/3.
         blocked: the clients that no site answers.
+        alerts: who is informed of problems.
     """
 
     acme: Acme
@@ -123,6 +125,7 @@ class Stack:
     behind: Behind | None = None
     http3: Http3 | None = None
     blocked: Blocked = field(default_factory=Blocked)
+    alerts: Alerts = field(default_factory=Alerts)
 
     @property
     def passthroughs(self) -> tuple[Stream, ...]:

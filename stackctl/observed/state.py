@@ -46,6 +46,7 @@ class Observed:
         ignore_files: ``.gitignore`` and ``.dockerignore`` of the stack's directory, by name.
         hook: the files of certbot's deploy hook, by path.
         dns_files: certbot's plugin for DNS-01 with its zones, by path.
+        watch_files: the program for metrics and alerts with its settings, by path.
         repository: the git work tree that the stack's directory is in, or None.
         ledger: the requests made to CAs so far.
         settings: what in certbot's tree governs renewals.
@@ -81,6 +82,7 @@ class Observed:
     ignore_files: Mapping[str, bytes] = field(default_factory=dict)
     hook: Mapping[str, bytes] = field(default_factory=dict)
     dns_files: Mapping[str, bytes] = field(default_factory=dict)
+    watch_files: Mapping[str, bytes] = field(default_factory=dict)
     repository: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
     settings: TreeSettings = field(default_factory=TreeSettings)

@@ -10,6 +10,7 @@ from stackctl.certs.held import Held, held
 from stackctl.certs.hook import deploy_hook
 from stackctl.certs.request import CertificateRequest
 from stackctl.certs.source import CertificateSource
+from stackctl.certs.watch_files import watch_files
 from stackctl.model.layout import MARKER_HOST, SCHEMA
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
@@ -46,6 +47,7 @@ from stackctl.plan.retire import RetireLineage
 from stackctl.plan.services import pull_image, scaled_to_zero, start_cause
 from stackctl.plan.settings import settings_operations
 from stackctl.plan.steps import run_services
+from stackctl.plan.watch import watch_operations
 from stackctl.proxies.sites import Rendering
 
 
@@ -139,6 +141,11 @@ class _Planner:
         yield from self._clean_up(issued)
         if self.intent.write_last:
             yield from self._write()
+        yield from self._watch(settings=True)
+
+    def _watch(self, *, settings: bool) -> Iterator[Operation]:
+        files = watch_files(self.stack, self.observed.project.name)
+        return watch_operations(self.observed, files, settings=settings)
 
     def _prepare(self) -> Iterator[Operation]:
         observed = self.observed
@@ -157,6 +164,7 @@ class _Planner:
         for path, content in self.intent.credentials.items():
             yield StoreCredentials(path=path, content=content, cause="requested")
         yield from dns_operations(observed, dns_files(self.stack.dns, self.stack.certbot))
+        yield from self._watch(settings=False)
         yield from self._write_custom()
         yield from self.imports
         if not self.intent.write_last:

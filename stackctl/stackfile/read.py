@@ -15,6 +15,7 @@ from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.routing import Site
 from stackctl.model.stack import ProxyService, Stack, TlsPolicy
 from stackctl.model.tuning import Tuning
+from stackctl.stackfile.alerts import read_alerts
 from stackctl.stackfile.answers import refuse_circles, unknown_names, with_answers
 from stackctl.stackfile.behind import read_behind, refuse_clashes
 from stackctl.stackfile.blocked import read_blocked
@@ -80,6 +81,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
         http3=read_http3(doc, project.services[proxy.service], streams, behind) if top.http3 else None,
         keep_old_connections=checked(doc, (KEY, "keep-old-connections"), values.duration, top.keep_old_connections),
         behind=behind,
+        alerts=read_alerts(doc, top.alerts),
     )
 
 

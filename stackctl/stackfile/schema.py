@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from stackctl.model.stack import KEEP_OLD_CONNECTIONS
 from stackctl.stackfile import balance_keys, certificate_keys
 from stackctl.stackfile.access_keys import AccessKeys, ForwardAuthKeys
+from stackctl.stackfile.alert_keys import AlertsBlock, AlertsKeys
 from stackctl.stackfile.answer_keys import (
     AnswerKeys,
     Canonical,
@@ -209,6 +210,7 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     block: BlockBlock = None
     streams: Annotated[list[StreamKeys], Meta(description="What is passed on without HTTP")] = []
     behind: BehindBlock = None
+    alerts: AlertsBlock = None
     dns: Annotated[dict[str, DnsKeys], Meta(description="Zones in which names are proved by DNS-01")] = {}
 
 
@@ -246,6 +248,7 @@ BLOCKS: dict[str, type[Struct]] = {
     "default": UnknownKeys,
     "certificate": ImportedKeys,
     "behind": BehindKeys,
+    "alerts": AlertsKeys,
 }
 """The shapes of mappings inside others, by their key in any shape."""
 

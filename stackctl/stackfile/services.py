@@ -26,10 +26,13 @@ from stackctl.model.layout import (
     INTERVAL,
     LINEAGES,
     PRIVKEY,
+    PROXY_MOUNT,
     RENEWALS,
     SCHEMA,
     STAMPS,
     SUCCEEDED,
+    WATCH_SCRIPT,
+    Place,
 )
 from stackctl.model.matching import EVERY_PATH, PathMatch
 from stackctl.model.values import Domain
@@ -65,10 +68,12 @@ OWNED_KEYS = (*_FIRST_KEYS,)
 """Keys of its services that stackctl keeps up to date; all others belong to the user."""
 
 
-def certbot_block(service: str, image: str, *, with_bundle: bool, with_dns: bool = False, base: str = HERE) -> str:
+def certbot_block(  # noqa: PLR0913  (one argument for each thing that varies)
+    service: str, image: str, *, proxy: str, with_bundle: bool, with_dns: bool = False, base: str = HERE
+) -> str:
     """Return the certbot service; ``with_bundle`` makes it trust :data:`CA_BUNDLE`, ``with_dns`` find :data:`DNS`.
 
-    ``base`` is the stack's directory, relative to Compose's project directory.
+    ``proxy`` is the directory of the proxy, and ``base`` that of the stack, relative to Compose's project directory.
     """
     variables = [*([TRUST] if with_bundle else []), *([FINDS_PLUGIN] if with_dns else [])]
     return signed(
@@ -78,7 +83,8 @@ def certbot_block(service: str, image: str, *, with_bundle: bool, with_dns: bool
         variables=variables,
         base=base,
         mounts=CERTBOT_MOUNTS,
-        read_only=(CA, DNS) if with_dns else (CA,),
+        read_only=(CA, *([DNS] if with_dns else []), Place(proxy, PROXY_MOUNT)),
+        watch=WATCH_SCRIPT.mount,
         conf=CERTBOT_CONF.mount,
         ini=CLI_INI,
         chain=CHAIN,

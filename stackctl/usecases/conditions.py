@@ -15,6 +15,9 @@ FAILING = "failing"
 _RUNNING = ("answers", "running", "healthy", "starting", "unhealthy", FAILING)
 """The conditions of a reachable server outside Compose and of a running container, best first."""
 
+_UP = frozenset({"answers", "running", "healthy", "starting"})
+"""Those in which a server can take requests."""
+
 NO_SERVER = "none"
 """The health of a site whose requests the proxy itself answers."""
 
@@ -27,6 +30,11 @@ def condition(server: Server, containers: Deployment, answers: Mapping[Endpoint,
     if not own:
         return "missing"
     return max((_of_container(container) for container in own), key=_badness)
+
+
+def is_up(there: str) -> bool:
+    """Return whether a server in this condition can take requests."""
+    return there in _UP
 
 
 def _of_container(container: Container) -> str:

@@ -176,11 +176,12 @@ def _block(  # noqa: PLR0913  (one service in one file)
     if role == "proxy":
         http, https = _ports(options)
         terminated = (options.behind or {}).get("tls") is not None and options.https is None
-        return proxy.service(
-            name, options.proxy_image or proxy.default_image, http, None if terminated else https, base
-        )
+        image = options.proxy_image or proxy.default_image
+        return proxy.service(name, image, http, None if terminated else https, base)
     image = options.certbot_image or services.DEFAULT_CERTBOT_IMAGE
-    return services.certbot_block(name, image, with_bundle=with_bundle, with_dns=with_dns, base=base)
+    return services.certbot_block(
+        name, image, proxy=proxy.layout.directory, with_bundle=with_bundle, with_dns=with_dns, base=base
+    )
 
 
 def _completed(context: Context, doc: Document, options: InitOptions, asked: dict[str, Any]) -> Document:
@@ -192,6 +193,7 @@ def _completed(context: Context, doc: Document, options: InitOptions, asked: dic
     proxy = context.proxies[kind]
     for role, name in _roles(proxy).items():
         written = service_with_role(doc, role)
+        block = _block(proxy, role, written or name, options, base, with_bundle=with_bundle, with_dns=with_dns)
         if written is None:
             if doc.entry(("services", name)) is not None:
                 raise InputError(
@@ -199,11 +201,9 @@ def _completed(context: Context, doc: Document, options: InitOptions, asked: dic
                     where=doc.where_of(("services", name)),
                     hint="rename it: stackctl adds its own services for the proxy and certbot",
                 )
-            block = _block(proxy, role, name, options, base, with_bundle=with_bundle, with_dns=with_dns)
             doc = edit.add_entry(doc, ("services",), block)
         else:
             _refuse_contradiction(doc, role, written, doc.data(("services", written)), options)
-            block = _block(proxy, role, written, options, base, with_bundle=with_bundle, with_dns=with_dns)
             doc, edited = refreshed_service(doc, written, block, base)
             if edited:
                 where = doc.where_of(("services", written))

@@ -44,8 +44,10 @@ def load_refreshed(context: Context) -> Loaded:
 def refreshed(context: Context, doc: Document) -> Document:
     """Return the Compose file with stackctl's own services up to date; what the user edited in them stays."""
     proxy = context.proxies.get(read_keys(interpolated(context, doc)).proxy)
+    if proxy is None:
+        return doc  # an unknown one is refused later
     name = service_with_role(doc, "proxy")
-    if proxy is not None and name is not None:
+    if name is not None:
         ports = PortBinding(None, HTTP_PORT), PortBinding(None, HTTPS_PORT)
         block = proxy.service(name, proxy.default_image, *ports, context.directory.base)
         doc = _of_this_proxy(context, doc, proxy, name, block)
@@ -56,6 +58,7 @@ def refreshed(context: Context, doc: Document) -> Document:
         block = services.certbot_block(
             name,
             services.DEFAULT_CERTBOT_IMAGE,
+            proxy=proxy.layout.directory,
             with_bundle=doc.data((KEY, "ca-bundle")) is not None,
             with_dns=_proves_by_dns(doc),
             base=context.directory.base,

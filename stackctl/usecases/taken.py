@@ -26,7 +26,7 @@ def refuse_taken_folder(project: Project, stack: Stack, observed: Observed, layo
     users = sorted(
         service.name
         for service in project.services.values()
-        if service.name != stack.proxy.service
+        if service.name not in {stack.proxy.service, stack.certbot}
         and any(f"/{layout.directory}/" in f"/{mount.source}/" for mount in service.mounts)
     )
     mounted = f", and the mounts of {', '.join(users)}" if users else ""

@@ -198,7 +198,10 @@ def test_what_the_user_reads_of_add_app(cli: Cli) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert "✓ write docker-compose.yml" in lines
-    assert lines[-1] == "✓ verify that two.example.com is served with its real certificate"
+    assert lines[-2:] == [
+        "✓ verify that two.example.com is served with its real certificate",
+        "✓ write data/watch/settings.json",
+    ]
     assert "nothing to do" in cli("add-app", "two.example.com").stdout
 
 
@@ -210,7 +213,7 @@ def test_what_the_user_reads_of_a_dry_run(cli: Cli) -> None:
     assert "    nginx/sites/two.example.com.conf (new)" in lines
     assert all(line.startswith(("would ", "    ", "summary: ")) for line in lines)
     assert lines[-1] == (
-        "summary: 14 operations, 3 files changed, 1 certificate to issue (two.example.com), "
+        "summary: 15 operations, 3 files changed, 1 certificate to issue (two.example.com), "
         "1 service started (two), the proxy reloaded 2 times"
     )
 

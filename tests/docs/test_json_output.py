@@ -35,6 +35,7 @@ from stackctl.usecases.dns import FindingsReport, ZoneRow, ZonesReport
 from stackctl.usecases.doctor.doctor import DoctorReport
 from stackctl.usecases.explain import ContainerReport, ExplainReport, HopReport
 from stackctl.usecases.history import ChangedFile, EntryReport, HistoryReport
+from stackctl.usecases.metrics import MetricsReport
 from stackctl.usecases.renew import RenewReport, SiteRenewal
 from stackctl.usecases.restore import RestoreReport
 from stackctl.usecases.result import Result
@@ -50,8 +51,22 @@ from tests.docs.pages import REFERENCE, Page
 PAGE = Page(REFERENCE / "json-output.md")
 OBJECTS: list[dict[str, Any]] = [json.loads(block) for block in PAGE.blocks("json")]
 OWN = {
-    *("adopt", "doctor", "explain", "status", "renew", "down", "history", "rollback", "backup", "restore", "config"),
     *(
+        "adopt",
+        "doctor",
+        "explain",
+        "status",
+        "renew",
+        "down",
+        "history",
+        "rollback",
+        "backup",
+        "restore",
+        "config",
+        "metrics",
+    ),
+    *(
+        "metrics",
         "servers show",
         "trust",
         "untrust",
@@ -117,6 +132,7 @@ def json_keys(kind: type) -> list[str]:
         ("A row of history", EntryReport),
         ("rollback", RollbackReport),
         ("config", ConfigReport),
+        ("metrics", MetricsReport),
         ("doctor", DoctorReport),
         ("A check of doctor", Check),
         ("explain", ExplainReport),

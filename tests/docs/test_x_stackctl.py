@@ -11,6 +11,7 @@ from msgspec import NODEFAULT, Struct
 from stackctl.model.tuning import Tuning
 from stackctl.proxies.registry import PROXIES
 from stackctl.stackfile.access_keys import AccessKeys, ForwardAuthKeys
+from stackctl.stackfile.alert_keys import AlertsKeys
 from stackctl.stackfile.answer_keys import AnswerKeys, MaintenanceKeys, RedirectKeys
 from stackctl.stackfile.balance_keys import CanaryKeys, StickyKeys, UpstreamKeys
 from stackctl.stackfile.behind_keys import BehindKeys
@@ -55,6 +56,7 @@ TABLES: dict[str, type[Struct]] = {
     "Redirects": RedirectKeys,
     "Streams": StreamKeys,
     "Behind a load balancer": BehindKeys,
+    "Alerts": AlertsKeys,
     "DNS-01": DnsKeys,
     "Maintenance": MaintenanceKeys,
 }

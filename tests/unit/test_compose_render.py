@@ -52,7 +52,7 @@ def settings(**changes: Any) -> str:
 
 A = Domain("a.example.com")
 PROXY = Nginx().service("nginx", "nginx:1.30", PortBinding(None, 80), PortBinding("127.0.0.1", 8443))
-CERTBOT = services.certbot_block("certbot", "certbot/certbot:v5.6.0", with_bundle=False)
+CERTBOT = services.certbot_block("certbot", "certbot/certbot:v5.6.0", proxy="nginx", with_bundle=False)
 
 
 def test_the_proxy_is_published_where_it_was_requested() -> None:
@@ -95,7 +95,7 @@ def test_certbot_has_a_loop_and_takes_arguments() -> None:
 
 
 def test_certbot_trusts_a_bundle_where_there_is_one() -> None:
-    body = data(services.certbot_block("certbot", "c:1", with_bundle=True))["certbot"]
+    body = data(services.certbot_block("certbot", "c:1", proxy="nginx", with_bundle=True))["certbot"]
     assert body["environment"] == {"REQUESTS_CA_BUNDLE": "/etc/stackctl/ca/bundle.pem"}
     assert "environment" not in data(CERTBOT)["certbot"]
 

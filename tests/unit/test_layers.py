@@ -52,7 +52,10 @@ INSIDE = {
         "intent operation",
         "certificates operations",
         "deploy imports pins",
-        "adopt contact copies diff files ignore_files keep local_ca repair requests retire services settings warnings",
+        (
+            "adopt contact copies diff files ignore_files keep local_ca repair requests retire services settings "
+            "warnings watch"
+        ),
         "removal rollout",
         "loading",
         "steps",
@@ -71,14 +74,14 @@ INSIDE = {
     "stackfile": (
         "composing shapes",
         (
-            "access_keys balance_keys behind_keys block_keys certificate_keys client_keys dns_keys document "
+            "access_keys alert_keys balance_keys behind_keys block_keys certificate_keys client_keys dns_keys document "
             "header_keys health_keys "
             "imported_keys limit_keys stream_keys"
         ),
         "answer_keys key_types tuning_keys",
         "schema",
         "json_schema keys",
-        "access blocked certificates client_certificates headers health http3 limits matches servers",
+        "access alerts blocked certificates client_certificates headers health http3 limits matches servers",
         "backends deploys tuning",
         "routes",
         "blocks",
@@ -115,7 +118,7 @@ REACHES = {
 }
 """Libraries that reach the engine, other processes, the network or the terminal, and who may import them."""
 
-INSIDE_CERTBOT = ("certs.issuer", "certs.dns01")
+INSIDE_CERTBOT = ("certs.issuer", "certs.dns01", "certs.watch")
 """It runs in the certbot container, where there is no stackctl, and runs commands there."""
 
 PURE = (

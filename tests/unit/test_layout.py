@@ -18,7 +18,7 @@ from tests.offenders import no_offenders
 
 SOURCE = Path(stackctl.__file__).parent
 TABLES = [SOURCE / "model/layout.py", *SOURCE.glob("proxies/*/layout.py")]
-INSIDE_CERTBOT = {SOURCE / "certs/issuer", SOURCE / "certs/dns01"}
+INSIDE_CERTBOT = {SOURCE / "certs/issuer", SOURCE / "certs/dns01", SOURCE / "certs/watch"}
 """It runs in the certbot container, where there is no stackctl and so no table."""
 
 PLACES = [NGINX, *(value for value in vars(layout).values() if isinstance(value, Place))]
@@ -77,8 +77,9 @@ def test_what_does_not(text: str) -> None:
     assert not NAMES.search(text)
 
 
-def test_only_the_owner_looks_into_the_state() -> None:
-    assert {path: mode for path, mode in DIRECTORIES.items() if mode & 0o077 == 0} == {STATE: 0o700}
+def test_only_the_owner_looks_into_the_state_and_at_the_credentials_of_receivers() -> None:
+    closed = {STATE: 0o700, layout.WATCH.path: 0o700}
+    assert {path: mode for path, mode in DIRECTORIES.items() if mode & 0o077 == 0} == closed
 
 
 def test_a_path_below_a_place_is_below_it_on_both_sides() -> None:

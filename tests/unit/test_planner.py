@@ -16,6 +16,7 @@ from stackctl.certs.ledger import Entry, Ledger
 from stackctl.certs.lineage import Lineage
 from stackctl.certs.settings import TreeSettings
 from stackctl.certs.shelf import Shelf, Source, Stored
+from stackctl.certs.watch_files import watch_files
 from stackctl.engine.sources.registered import ISSUERS
 from stackctl.model.acme import LETSENCRYPT, LETSENCRYPT_STAGING, Acme
 from stackctl.model.backends import Backend, Server
@@ -113,6 +114,8 @@ def dummy_of(*names: str) -> Stored:
 
 
 def plan(stack: Stack, observed: Observed, intent: Intent | None = None, text: str = TEXT) -> Plan:
+    written = observed.watch_files or watch_files(stack, observed.project.name)
+    observed = replace(observed, watch_files=written)
     return make_plan(
         stack, text, intent or Intent(), observed, rendering(observed.version, dict(observed.custom)), ISSUERS
     )

@@ -84,7 +84,9 @@ class Loop:
             (home / "bin" / name).chmod(0o755)
         (self.conf / "renewal/a.conf").touch()
         (self.stamps / "copy-certificates").write_text('echo now >"$HOME/deploy/renewed"\n')
-        body = Document.parse(services.certbot_block("certbot", "c:1", with_bundle=False), "b").data(("certbot",))
+        body = Document.parse(services.certbot_block("certbot", "c:1", proxy="nginx", with_bundle=False), "b").data(
+            ("certbot",)
+        )
         self.entrypoint = [word.replace("$$", "$") for word in body["entrypoint"]]
         places = {"/etc/letsencrypt": "conf", "/var/lib/stackctl": "deploy", "/tmp": "tmp"}
         self.entrypoint[2] = re.sub(

@@ -80,7 +80,7 @@ def test_a_file_of_the_user_is_not_changed_and_what_it_lacks_is_said(world: Worl
     assert (world.root / GITIGNORE).read_bytes() == b"*.log\ndata/certs\n"
     assert list(_causes(result)) == [DOCKERIGNORE]
     (note,) = (note for note in result.notes if GITIGNORE in note)
-    assert note.endswith("add to it: .stackctl/ data/certbot/ data/ca/ data/dns/")
+    assert note.endswith("add to it: .stackctl/ data/certbot/ data/ca/ data/dns/ data/watch/")
 
 
 @pytest.mark.parametrize("lines", ["data/\n.stackctl", "/data/*\n/.stackctl/", "*"])

@@ -76,10 +76,11 @@ def test_the_fixture_holds_no_keys() -> None:
 
 
 CHANGED = [
-    ("create data/certbot/deploy/pairs, nginx/streams", "missing"),
+    ("create data/certbot/deploy/pairs, data/metrics, data/watch, nginx/streams", "missing"),
     ("write .gitignore", "keeps private keys out of version control"),
     ("write .dockerignore", "keeps private keys out of images"),
     ("write certbot's deploy hook data/certbot/deploy/copy-certificates", "missing"),
+    ("write the program for metrics and alerts data/watch", "missing"),
     ("write docker-compose.yml", "the stack changes"),
     *((f"copy the certificate {name} for the proxy", "the proxy has no copy of it") for name in NAMES),
     (
@@ -120,6 +121,8 @@ def test_its_own_services_and_the_proxys_files_change_and_nothing_else(old: Worl
         "nginx/streams",
         ".stackctl/",
         "data/certbot/deploy/",
+        "data/metrics",
+        "data/watch",
         "docker-compose.yml",
         ".gitignore",
     )

@@ -43,6 +43,10 @@ from stackctl.model.layout import (
     PAIRS,
     SCHEMA,
     STATE,
+    WATCH,
+    WATCH_PROGRAM,
+    WATCH_SCRIPT,
+    WATCH_SETTINGS,
     lineages_cache,
 )
 from stackctl.proxies.proxy import ProxyLayout
@@ -119,6 +123,21 @@ class StackDirectory(CertificateFiles, UserFiles):
             plugin = (self.root / DNS_PLUGIN.path).glob("*/*")
             files = [path for path in (*plugin, self.root / DNS_ZONES.path) if path.is_file()]
             return {str(path.relative_to(self.root)): read_regular(path) for path in files}
+
+    def watch_files(self) -> dict[str, bytes]:
+        """Return the program for metrics and alerts with its settings, by path, where they are."""
+        with host_errors():
+            program = (self.root / WATCH_PROGRAM.path).rglob("*.py")
+            files = [*program, *(self.root / place.path for place in (WATCH_SCRIPT, WATCH_SETTINGS))]
+            return {str(path.relative_to(self.root)): read_regular(path) for path in files if path.is_file()}
+
+    def write_watch_files(self, files: Mapping[str, bytes]) -> None:
+        """Write the program for metrics and alerts, or its settings, which only their owner can read."""
+        with host_errors():
+            make_folder(self.root / WATCH.path, DIRECTORIES[WATCH.path])
+            for path, content in files.items():
+                make_folder((self.root / path).parent)
+                write_whole(self.root / path, content, 0o600 if path == WATCH_SETTINGS.path else 0o644)
 
     def write_credentials(self, path: str, content: bytes | None) -> None:
         """Store the credentials of a DNS provider, readable only by their owner; None removes them."""

@@ -67,6 +67,7 @@ from stackctl.plan.operations import (
 )
 from stackctl.plan.repair import RepairLineage
 from stackctl.plan.retire import RetireLineage
+from stackctl.plan.watch import WriteWatch
 
 A = TypeVar("A", CheckNames, Issue)
 
@@ -186,6 +187,7 @@ class Executor:
             WriteHook: one_by_one(lambda op: directory.write_hook(op.files)),
             StoreCredentials: one_by_one(lambda op: directory.write_credentials(op.path, op.content)),
             WriteDnsPlugin: one_by_one(lambda op: directory.write_hook(op.files)),
+            WriteWatch: one_by_one(lambda op: directory.write_watch_files(op.files)),
             PullImage: one_by_one(lambda op: context.images.pull(op.image)),
             **dict.fromkeys((StartService, StartProxy), partial(start, context, self._stack, self._observed)),
             AwaitService: self._await,

@@ -26,8 +26,10 @@ from stackctl.model.layout import (
     HISTORY,
     LEDGER,
     LOCAL_ISSUER,
+    METRICS,
     PAIRS_OF_LINEAGES,
     PRIVKEY,
+    WATCH,
 )
 from stackctl.proxies.registry import layouts
 from stackctl.reading import read_regular
@@ -43,7 +45,7 @@ def trees() -> tuple[str, ...]:
 
 def _own_mounts() -> tuple[str, ...]:
     """Return the folders below which a mount needs no note."""
-    return (*(layout.directory for layout in layouts()), CERTS, CA.path, CERTBOT, DNS.path)
+    return (*(layout.directory for layout in layouts()), CERTS, CA.path, CERTBOT, DNS.path, METRICS.path, WATCH.path)
 
 
 @dataclass

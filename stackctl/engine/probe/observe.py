@@ -29,8 +29,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
     """
     directory = context.directory
     proxy = context.proxy_of(stack)
-    layout = proxy.layout
-    delivery = context.delivery(layout)
+    delivery = context.delivery(proxy.layout)
     program = proxy_program(context, proxy, stack.proxy.image)
     containers = context.orchestrator.containers(project.name)
     project = context.orchestrator.attached(text, project, containers)
@@ -55,16 +54,16 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         quic=program.quic,
         ipv6=context.network.has_ipv6(),
         in_the_way=delivery.in_the_way(),
-        missing=(*directory.missing(layout), *delivery.missing()),
+        missing=(*directory.missing(proxy.layout), *delivery.missing()),
         live=delivery.live(),
         generation=generation,
-        other_kind=generation is not None and generation in _published_by_others(context, layout),
+        other_kind=generation is not None and generation in _published_by_others(context, proxy.layout),
         restarting=restarting,
         published=delivery.published(),
         containers=containers,
         images={image: context.images.image_id(image) for image in sorted(wanted)},
         shelf=shelf,
-        custom=directory.custom(layout),
+        custom=directory.custom(proxy.layout),
         pages=dict(_pages(context, stack)),
         ca_bundle=directory.ca_bundle(),
         trust_bundle=directory.trust_bundle(),
@@ -72,6 +71,7 @@ def observe(  # noqa: PLR0913  (the desired state and the file on disk)
         ignore_files=directory.ignore_files(),
         hook=directory.hook(),
         dns_files=directory.dns_files(),
+        watch_files=directory.watch_files(),
         repository=str(repository) if (repository := find_repository(directory.root)) else None,
         ledger=directory.ledger(),
         settings=tree.settings(stack.acme.directory, stack.other_cas),
