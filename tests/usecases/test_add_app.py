@@ -327,10 +327,11 @@ def test_one_reload_for_the_new_files_and_one_for_the_certificate(stack: World) 
     assert not [call for call in stack.asked("execute") if call.endswith("reload")], "it would test once more"
 
 
-def test_a_proxy_that_is_not_the_first_process_is_reloaded_by_its_own_command(
-    stack: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("sent", [False, True], ids=["is not the first process", "does not get the signal"])
+def test_a_proxy_that_no_signal_reaches_is_reloaded_by_its_own_command(
+    stack: World, monkeypatch: pytest.MonkeyPatch, sent: bool
 ) -> None:
-    monkeypatch.setattr(stack.fake, "signal", lambda *_: False)
+    monkeypatch.setattr(stack.fake, "signal", lambda *_: sent)
     done(stack.add("one.example.com"))
     assert stack.served() == {"one.example.com": "real"}
     assert len([call for call in stack.asked("execute") if call.endswith("reload")]) == 2

@@ -106,7 +106,7 @@ def without_waiting(patch: pytest.MonkeyPatch) -> None:
     power, so nothing has to reach the disk: this is most of the time they would take.
     """
     patch.setattr(services, "SERVICE_SECONDS", 0.0)
-    for name in ("PROXY_SECONDS", "SITE_SECONDS"):
+    for name in ("PROXY_SECONDS", "SIGNAL_SECONDS", "SITE_SECONDS"):
         patch.setattr(prove, name, 0.0)
     patch.setattr(deploy, "RESOLVED_SECONDS", 0.0)
     patch.setattr(live, "RESOLVED_SECONDS", 0.0)

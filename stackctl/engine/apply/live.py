@@ -52,9 +52,8 @@ class LiveProxy:
         containers = self._context.containers
         container = self._context.orchestrator.containers(self._project).require(self._stack.proxy.service).id
         self.workers.remember(container)
-        # The command parses all sites again before it sends the same signal, which is redundant after a test.
         reload = self._proxy.reload
-        if not (self._just_tested and containers.signal(container, reload.signal, reload.processes)):
+        if not (self._just_tested and self._signal(container)):
             done = containers.execute(container, reload.command)
             if done.code:
                 # The live files can be rejected by now: publishing then takes the sites out that are at fault.
@@ -66,6 +65,17 @@ class LiveProxy:
         self._just_tested = False
         prove.generation_answers(self._context, self._stack, self._project)
         self.workers.stop_accepting(container)
+
+    def _signal(self, container: str) -> bool:
+        """Signal the proxy, and return whether it serves the live files then.
+
+        The command parses all sites again before it sends the same signal, which is redundant after a test. But a
+        signal has no answer, and has been lost on a busy host.
+        """
+        reload = self._proxy.reload
+        return self._context.containers.signal(container, reload.signal, reload.processes) and prove.is_answered(
+            self._context, self._stack, prove.SIGNAL_SECONDS
+        )
 
     def is_loaded(self) -> bool:
         """Whether the running proxy answers with the live files."""

@@ -21,11 +21,24 @@ from stackctl.plan.operations import VerifySite
 PROXY_SECONDS = 30.0
 """How long the proxy may take to start or to load a generation."""
 
+SIGNAL_SECONDS = 15.0
+"""How long it may take to load one for which it has only been signaled."""
+
 _NO_ANSWER = {502, 504}
 """The statuses of a proxy that does not reach an app."""
 
 SITE_SECONDS = 10.0
 """How long a name may take to be served, or refused, as the files on disk say."""
+
+
+def is_answered(context: Context, stack: Stack, seconds: float) -> bool:
+    """Return whether the published port answers with the live generation within that time."""
+    expected = context.delivery(context.proxy_of(stack).layout).published()
+
+    def look() -> bool | None:
+        return True if context.wire.generation(stack.proxy.http.at) == expected else None
+
+    return wait_for(look, seconds) is not None
 
 
 def generation_answers(context: Context, stack: Stack, project: str) -> None:
@@ -35,12 +48,7 @@ def generation_answers(context: Context, stack: Stack, project: str) -> None:
         NotServed: it does not; the message has the end of the proxy's log.
     """
     proxy_service = stack.proxy
-    expected = context.delivery(context.proxy_of(stack).layout).published()
-
-    def look() -> bool | None:
-        return True if context.wire.generation(proxy_service.http.at) == expected else None
-
-    if wait_for(look, PROXY_SECONDS) is None:
+    if not is_answered(context, stack, PROXY_SECONDS):
         containers = context.orchestrator.containers(project).of(proxy_service.service)
         log = last_lines(context, containers[0]) if containers else "it has no container"
         raise NotServed(
