@@ -1,12 +1,20 @@
-"""How lists and times are written where a user reads them."""
+"""How lists, times and untrusted texts are written where a user reads them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 _FEW = 5
 """How many members of a list are named."""
+
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what changes the direction of writing
+    r"\u2028\u2029"  # line breaks that no line-based tool sees
+    r"\ud800-\udfff]"  # bytes that are not UTF-8, as Python keeps them
+)
 
 
 def listed(names: Sequence[str], most: int = _FEW) -> str:
@@ -28,6 +36,21 @@ def either(names: Sequence[str], most: int = _FEW) -> str:
 def on_one_line(text: str) -> str:
     """Return untrusted ``text`` on one line: a question mark for each character that is not printable."""
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with every character escaped that could control a terminal or turn the direction of writing.
+
+    Line feeds and tabs stay.
+    """
+    return _UNSAFE.sub(_escaped, text.replace("\r\n", "\n"))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 def shortened(text: str, most: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 
 import typer
 from rich.console import Console
@@ -12,27 +11,10 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
+from stackctl.wording import printable
+
 Part = str | tuple[str, str]
 """A text, or a text and its style."""
-
-_UNSAFE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1
-    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what changes the direction of writing
-    r"\u2028\u2029"  # line breaks that no line-based tool sees
-    r"\ud800-\udfff]"  # bytes that are not UTF-8, as Python keeps them
-)
-
-
-def printable(text: str) -> str:
-    """Return ``text`` with every character that could control a terminal escaped; line feeds and tabs stay."""
-    return _UNSAFE.sub(_escaped, text.replace("\r\n", "\n"))
-
-
-def _escaped(match: re.Match[str]) -> str:
-    character = match[0]
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode()
 
 
 def make_console(*, stderr: bool = False) -> Console:

@@ -93,6 +93,7 @@ _COMMANDS = {
     "Looking": {
         "status": ("status.status", "Show each site: upstream, certificate, what is served."),
         "metrics": ("metrics.metrics", "Print metrics for Prometheus."),
+        "ui": ("ui.ui", "Show the stack in the browser: sites, certificates, requests, changes."),
         "logs": ("logs.logs", "Show the logs of the proxy and the apps."),
         "doctor": ("doctor.doctor", "Find out why a site or a certificate fails."),
         "explain": ("explain.explain", "Trace one request to its app; name the hop that fails."),

@@ -16,7 +16,7 @@ import typer
 
 from stackctl.adapters.docker.children import kill_all
 from stackctl.cli import interruption
-from stackctl.cli.console import SafeFormatter, make_console, print_json, printable
+from stackctl.cli.console import SafeFormatter, make_console, print_json
 from stackctl.cli.options import OutputFormat, naming_option
 from stackctl.cli.report import SilentReport, TextReport
 from stackctl.cli.show import View, show_error, show_text
@@ -25,6 +25,7 @@ from stackctl.errors import ExitCode, HostError, Interrupted, StackctlError
 from stackctl.usecases import session
 from stackctl.usecases.as_json import failure_object, result_object
 from stackctl.usecases.result import Result
+from stackctl.wording import printable
 
 P = TypeVar("P")
 

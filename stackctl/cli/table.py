@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from stackctl.cli.console import Part, plain, printable
+from stackctl.cli.console import Part, plain
+from stackctl.wording import printable
 
 _GAP = 2
 

@@ -19,6 +19,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import stackctl.cli
+from stackctl import wording
 from stackctl.certs.request import CertificateRequest
 from stackctl.cli import console as printing
 from stackctl.cli.report import TextReport
@@ -183,8 +184,8 @@ def test_what_a_text_looks_like_to_rich_or_a_terminal_is_printed_as_it_is() -> N
 
 def test_what_would_control_a_terminal_is_shown_escaped() -> None:
     shown = r"\x1b]0;title\x07\x9b31m\u202eevil\r\x00"
-    assert printing.printable(f"a\tb\r\nc{NOT_PRINTED}") == f"a\tb\nc{shown}"
-    assert printing.printable(b"caf\xe9".decode("utf-8", "surrogateescape")) == r"caf\xe9"
+    assert wording.printable(f"a\tb\r\nc{NOT_PRINTED}") == f"a\tb\nc{shown}"
+    assert wording.printable(b"caf\xe9".decode("utf-8", "surrogateescape")) == r"caf\xe9"
     for width in (80, None):
         screen = Screen(width)
         printing.plain(screen.console, NOT_PRINTED)
@@ -196,7 +197,7 @@ def test_what_would_control_a_terminal_is_shown_escaped() -> None:
 
 @given(st.text())
 def test_no_text_gets_a_control_character_to_the_terminal(text: str) -> None:
-    kept = set(printing.printable(text)) - {"\n", "\t"}
+    kept = set(wording.printable(text)) - {"\n", "\t"}
     assert not [one for one in kept if ord(one) < 32 or 0x7F <= ord(one) <= 0x9F or 0x202A <= ord(one) <= 0x202E]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 PACKAGE = ("stackctl",)
-ASSETS = ("compose", "nginx", "haproxy")
+ASSETS = ("compose", "nginx", "haproxy", "ui")
 _METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
 
 

@@ -36,7 +36,10 @@ def test_a_complete_wheel_has_no_problems(tmp_path: Path) -> None:
     assert wheel_problems(_wheel(tmp_path, _complete())) == []
 
 
-@pytest.mark.parametrize("folder", ["stackctl/py.typed", "stackctl/_assets/compose/", "stackctl/_assets/nginx/", "stackctl/_assets/haproxy/", INFO])
+@pytest.mark.parametrize(
+    "folder",
+    ["stackctl/py.typed", "stackctl/_assets/compose/", "stackctl/_assets/nginx/", "stackctl/_assets/haproxy/", "stackctl/_assets/ui/", INFO],
+)
 def test_a_wheel_without_a_file_it_needs_is_reported(tmp_path: Path, folder: str) -> None:
     name = min(name for name in _complete() if name.startswith(folder))
     assert wheel_problems(_wheel(tmp_path, _complete() - {name})) == [f"{WHEEL}: {name} is missing"]

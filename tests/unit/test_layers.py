@@ -16,7 +16,7 @@ def words(text: str) -> list[str]:
 
 LAYERS = words(
     "errors reading spelling times wording assets templates model stackfile certs proxies observed plan diagnose adopt "
-    "adapters engine usecases cli __main__"
+    "adapters engine usecases ui cli __main__"
 )
 """The children of ``stackctl``, from the bottom: each imports only those before it."""
 
@@ -91,6 +91,16 @@ INSIDE = {
         "flow",
         "canaries paths settings stream_ports trusting upstreams",
     ),
+    "ui": (
+        "door feed forms links snapshot views",
+        "changes guard html",
+        "base",
+        "pages",
+        "app",
+        "serve",
+    ),
+    "ui.pages": ("confirm sites", REST),
+    "ui.views": ("words", REST),
     "usecases": (
         "declared new_service pages",
         "abilities local_domains lost reachable recording renamed result session taken",
@@ -112,7 +122,8 @@ REACHES = {
         "adapters.host_tools",
         "adapters.trust_stores",
     ),
-    "socket ssl http urllib.request asyncio": ("adapters.net",),
+    "socket ssl http urllib.request asyncio": ("adapters.net", "ui"),
+    "starlette uvicorn anyio python_multipart": ("ui",),
     "psutil": ("adapters.disk.lock", "adapters.net", "engine.backup.sealing", "engine.sources.webroot.issue"),
     "typer rich click": ("cli", "__main__"),
 }
@@ -131,6 +142,8 @@ PURE = (
     "adopt",
     "engine.sources.webroot.rules",
     "engine.sources.local.rules",
+    "ui.links",
+    "ui.views",
 )
 PARSER = "proxies.nginx.reader"
 """crossplane reads files alone, so that a text becomes a temporary one."""

@@ -1,0 +1,76 @@
+"""The application: all pages behind the guard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from stackctl.assets import assets_root
+from stackctl.engine.context import Context, Report
+from stackctl.errors import InputError, StackctlError
+from stackctl.ui.base import WAIT_SECONDS, Page, Ui
+from stackctl.ui.door import COOKIE
+from stackctl.ui.guard import Guard
+from stackctl.ui.html import FOLDER
+from stackctl.ui.pages import confirm, site, sites
+
+PAGES: tuple[Page, ...] = (sites.PAGE, site.PAGE, confirm.PAGE)
+"""The pages in the order of the menu."""
+
+
+def new_ui(opened: Callable[[Report, str], Context], *, write: bool, wait: float = WAIT_SECONDS) -> Ui:
+    """Return the page of one stack; ``opened`` returns a new context for a report and a command line."""
+    return Ui(opened, write=write, pages=PAGES, wait=wait)
+
+
+def application(ui: Ui, seen: Callable[[], None]) -> ASGIApp:
+    """Return the application; it calls ``seen`` for each request of the user."""
+
+    def refused(request: Request, code: int, text: str, hint: str) -> Response:
+        return ui.show_alone("refused.html.j2", code=code, text=text, hint=hint, request=request)
+
+    def failed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, StackctlError)  # it is registered for these
+        return ui.show(request, "failed.html.j2", code=400 if isinstance(error, InputError) else 409, error=error)
+
+    def missing(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # the same
+        return refused(request, error.status_code, "There is no such page", "Use the menu, or go to the list of sites.")
+
+    def broken(request: Request, error: Exception) -> Response:
+        text = f"internal error: {type(error).__name__}: {error}"
+        return refused(request, 500, "The page has a fault", f"{text}. Live sites are not affected.")
+
+    async def login(request: Request) -> Response:
+        cookie = ui.door.open(request.query_params.get("t", ""))
+        if cookie is None:
+            hint = "Start 'stackctl ui' again: it prints a new link."
+            return refused(request, 403, "This link was used before, or is another one", hint)
+        response = RedirectResponse("/", 303)
+        response.set_cookie(COOKIE, cookie, path="/", httponly=True, samesite="strict")
+        return response
+
+    def icon(_request: Request) -> Response:
+        return RedirectResponse("/static/icon.svg", 308)
+
+    def ping(_request: Request) -> Response:
+        return PlainTextResponse("")
+
+    own: list[BaseRoute] = [
+        Route("/login", login),
+        Route("/favicon.ico", icon),
+        Route("/ping", ping),
+        Mount("/static", StaticFiles(directory=assets_root() / FOLDER / "static")),
+    ]
+    app = Starlette(
+        routes=[*own, *(route for page in ui.pages for route in page.routes(ui))],
+        exception_handlers={StackctlError: failed, HTTPException: missing, Exception: broken},
+    )
+    return Guard(app, ui.door, refused, seen, write=ui.write)

@@ -1,0 +1,1 @@
+"""What the pages show, from the payloads of use cases; pure."""
