@@ -13,8 +13,8 @@ from stackctl.proxies.nginx.directives import Directive, named
 STRANGER = "stackctl-compare.invalid"
 """A name that no server has (RFC 6761)."""
 
-_UNKNOWN = "/stackctl-compare-no-such-file"
-_FEW = 3
+UNKNOWN = "/stackctl-compare-no-such-file"
+FEW = 3
 """How many names of a server are asked for each of its locations; of the others only the first page."""
 
 _BY_THE_PROXY = frozenset(
@@ -89,8 +89,8 @@ def probes(conf: NginxConf) -> tuple[tuple[Probe, ...], tuple[str, ...]]:
             if not hosts or listen.default or server == conf.default(listen.port):
                 hosts = list(dict.fromkeys([*hosts, STRANGER]))
             for number, host in enumerate(hosts):
-                few = number < _FEW or host == STRANGER
-                own = [("/", server.at), (_UNKNOWN, server.at), *paths] if few else [("/", server.at)]
+                few = number < FEW or host == STRANGER
+                own = [("/", server.at), (UNKNOWN, server.at), *paths] if few else [("/", server.at)]
                 to = Probe(host, listen.port, listen.tls, "/", server.at, server=server.at)
                 found[replace(to, method="HEAD")] = None
                 found |= {replace(to, path=path, at=at): None for path, at in own}
@@ -134,7 +134,7 @@ def _paths(body: Iterable[Directive], skipped: list[str]) -> Iterator[tuple[str,
         else:
             yield pattern, location.at
             if modifier != "=":
-                yield f"{pattern.rstrip('/')}{_UNKNOWN}", location.at
+                yield f"{pattern.rstrip('/')}{UNKNOWN}", location.at
         yield from _paths(location.inner, skipped)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ def adopted(  # noqa: PLR0913  (one for each part of the new text)
     proxy: Proxy,
     layout: Layout,
     proposal: Proposal,
-    settings: Mapping[str, str | int | bool],
+    settings: Mapping[str, services.Value],
     images: Mapping[str, str],
     base: str = services.HERE,
 ) -> Document:
@@ -42,13 +43,18 @@ def adopted(  # noqa: PLR0913  (one for each part of the new text)
     """
     for key, value in {**settings, **proposal.tuning}.items():
         if key not in (doc.data((KEY,)) or {}):
-            doc = edit.add_entry(doc, (KEY,), f"{key}: {services.render_value(value)}\n")
-    doc = _as_proxy(doc, proxy, layout.proxy, images.get("proxy"), base)
+            doc = edit.add_entry(doc, (KEY,), services.render_entry(key, value))
+    doc = _as_proxy(doc, proxy, layout, images.get("proxy"), base)
     doc = _as_certbot(doc, proxy, layout.certbot, images.get("certbot"), base)
     for helper in layout.helpers:
         doc = edit.remove(doc, ("services", helper.name))
     for site in proposal.sites:
         doc = _routed(doc, site)
+    for one in proposal.redirects:
+        block = services.redirect_block(one.names, one.to, one.status, keep_path=one.keep_path)
+        if one.lineage not in {None, one.names[0]}:
+            block += f"  certificate: {one.lineage}\n"
+        doc = edit.add_item(doc, (KEY, "redirects"), block)
     for route in proposal.routes:
         doc = _with_route(doc, route.domains, route.server, path=route.path, strip=route.strip)
     for stream in proposal.streams:
@@ -56,7 +62,8 @@ def adopted(  # noqa: PLR0913  (one for each part of the new text)
     return doc
 
 
-def _as_proxy(doc: Document, proxy: Proxy, service: Service, image: str | None, base: str) -> Document:
+def _as_proxy(doc: Document, proxy: Proxy, layout: Layout, image: str | None, base: str) -> Document:
+    service = layout.proxy
     name = str(service.name)
     at = {port.target: port.at for port in service.ports if port.is_tcp}
     http = at.get(HTTP_PORT) or PortBinding(at[HTTPS_PORT].address, HTTP_PORT)
@@ -66,7 +73,7 @@ def _as_proxy(doc: Document, proxy: Proxy, service: Service, image: str | None, 
         if target not in at:
             doc = _in_lines(doc, ("services", name, "ports"))
             doc = edit.add_item(doc, ("services", name, "ports"), f'- "{place}:{target}"\n')
-    return _with_role(doc, name, "proxy", block, image)
+    return _with_role(doc, name, "proxy", block, image, layout.configuration)
 
 
 def _as_certbot(doc: Document, proxy: Proxy, service: Service | None, image: str | None, base: str) -> Document:
@@ -81,8 +88,10 @@ def _as_certbot(doc: Document, proxy: Proxy, service: Service | None, image: str
     return _with_role(doc, name, "certbot", block, image)
 
 
-def _with_role(doc: Document, name: str, role: str, block: str, image: str | None) -> Document:
-    """Set the keys that stackctl owns in a service; all others are kept."""
+def _with_role(  # noqa: C901, PLR0913  (one branch for each kind of key)
+    doc: Document, name: str, role: str, block: str, image: str | None, gone: Sequence[str] = ()
+) -> Document:
+    """Set the keys that stackctl owns in a service; all others are kept, but for volumes below ``gone``."""
     path = ("services", name)
     body = doc.data(path)
     wanted = Document.parse(block, "block").data((name,))
@@ -93,12 +102,15 @@ def _with_role(doc: Document, name: str, role: str, block: str, image: str | Non
     elif "image" not in body:  # the image that its 'build' makes, which stackctl looks up by its name
         doc = _put(doc, (*path, "image"), services.entry_of(block, name, "image"))
     for key in _DROPPED:
-        if key in body:
+        if key in wanted and body.get(key) != wanted[key]:
+            doc = _put(doc, (*path, key), services.entry_of(block, name, key))
+        elif key in body and key not in wanted:
             doc = edit.remove(doc, (*path, key))
     for key in services.OWNED_KEYS:
         new = services.entry_of(block, name, key)
         if key == "volumes":
-            doc = _mounted(doc, (*path, key), wanted[key], [str(one).partition(":")[0] for one in wanted["tmpfs"]])
+            in_memory = [str(one).partition(":")[0] for one in wanted["tmpfs"]]
+            doc = _mounted(doc, (*path, key), wanted[key], in_memory, gone)
             continue
         if new is None and key in body:
             doc = edit.remove(doc, (*path, key))
@@ -113,10 +125,12 @@ def _put(doc: Document, path: Path, block: str | None) -> Document:
     return edit.replace(doc, path, block) if doc.entry(path) is not None else edit.add_entry(doc, path[:-1], block)
 
 
-def _mounted(doc: Document, path: Path, wanted: Sequence[str], in_memory: Sequence[str]) -> Document:
+def _mounted(
+    doc: Document, path: Path, wanted: Sequence[str], in_memory: Sequence[str], gone: Sequence[str]
+) -> Document:
     """Set stackctl's volumes; the user's volumes with other targets are kept as written.
 
-    ``in_memory`` are the targets of ``tmpfs``, where Compose accepts no volume.
+    ``in_memory`` are the targets of ``tmpfs``, where Compose accepts no volume; below ``gone`` nothing reads one.
     """
     doc = _in_lines(doc, path)
     there = doc.data(path) or []
@@ -125,7 +139,7 @@ def _mounted(doc: Document, path: Path, wanted: Sequence[str], in_memory: Sequen
     # A volume without a source only has to be there: the user's own may be larger, or keep a cache.
     wanted = [text for text in wanted if ":" in text or not any(_target(volume) == text for volume in there)]
     # The proxy reads copies of the certificates; certbot's tree has the keys of its accounts too.
-    targets = {*map(_target, wanted), CERTBOT_CONF.mount}
+    targets = {*map(_target, wanted), CERTBOT_CONF.mount, *gone}
     # Add before removing, so that the list is never empty.
     for text in wanted:
         if text not in there:
@@ -217,26 +231,27 @@ def _routed(doc: Document, site: ProposedSite) -> Document:
     if site.lineage is not None and site.lineage != site.name:
         extra = {"certificate": site.lineage, **extra}
     lines = f"  certificate: {site.certificate}\n" if site.certificate else ""
-    lines += "".join(f"  {key}: {services.render_value(value)}\n" for key, value in extra.items())
+    entries = "".join(services.render_entry(key, value) for key, value in extra.items())
+    lines += textwrap.indent(entries, "  ")
     return _with_route(doc, site.domains, site.server, lines)
 
 
 def _with_route(  # noqa: PLR0913  (one for each key)
     doc: Document,
     domains: Sequence[Domain],
-    server: Server,
+    server: Server | None,
     lines: str = "",
     *,
     path: PathMatch = EVERY_PATH,
     strip: bool = False,
 ) -> Document:
-    service, port = server.service, server.endpoint.port
+    service, port = (server.service, server.endpoint.port) if server else (None, 0)
     if service is not None and doc.entry(("services", service, KEY)) is None:
         block = services.route_block(domains, port, path, strip=strip)
         return put_entry(doc, ("services", service, KEY), block + lines)
     block = services.outside_block(
         domains,
-        upstream=None if service else str(server),
+        upstream=str(server) if server and not service else None,
         service=service,
         port=port if service else None,
         path=path,

@@ -17,7 +17,7 @@ DOCKER_GEN_SOCKET = "/tmp/docker.sock"  # noqa: S108  (the path that nginx-proxy
 _NGINX_PROXY = re.compile(r"(?:^|/)(?:nginx-proxy|docker-gen)\b")
 _COMPANION = re.compile(r"acme-companion|letsencrypt-nginx-proxy-companion|docker-letsencrypt")
 
-_HAPROXY = ("/usr/local/etc/haproxy", "/etc/haproxy")
+HAPROXY_FOLDERS = ("/usr/local/etc/haproxy", "/etc/haproxy")
 """Where HAProxy's files are in the official images, and in those of distributions."""
 
 
@@ -28,12 +28,19 @@ class Layout:
     Attributes:
         nginx_proxy: whether the proxy generates its configuration from environment variables of the other services.
         helpers: services that stackctl replaces, such as acme-companion.
+        program: what the proxy runs, as the key ``proxy`` names it.
     """
 
     proxy: Service
     certbot: Service | None
     nginx_proxy: bool
     helpers: tuple[Service, ...] = ()
+    program: str = "nginx"
+
+    @property
+    def configuration(self) -> tuple[str, ...]:
+        """The directories of the old proxy's configuration in its container, which the new one takes the place of."""
+        return HAPROXY_FOLDERS if self.program == "haproxy" else (NGINX.mount,)
 
 
 Runs = Callable[[Service, str], bool]
@@ -46,13 +53,19 @@ def read_layout(project: Project, runs: Runs = lambda _service, _program: False)
     ``runs`` is asked about services whose definition does not say what they run.
 
     Raises:
-        InputError: no service, or more than one, runs nginx and publishes ports.
+        InputError: no service, or more than one, runs nginx or HAProxy and publishes ports.
     """
     services = list(project.services.values())
-    proxy = project.with_role("proxy") or _only(
+    own = project.with_role("proxy")
+    haproxy = own if own is not None and _is_haproxy(own) else _foreign_haproxy(project, runs)
+    if haproxy is not None:
+        others = [one for one in services if one is not haproxy]
+        certbot = project.with_role("certbot") or _certbot(others, runs)
+        return Layout(haproxy, certbot, nginx_proxy=False, program="haproxy")
+    proxy = own or _only(
         [one for one in services if _is_proxy(one)]
         or [one for one in services if _publishes(one) and runs(one, "nginx")],
-        [one.name for one in services if not one.networks and _is_nginx(one)],
+        [one.name for one in services if not one.networks and (_is_nginx(one) or _is_haproxy(one))],
     )
     helpers = tuple(one for one in services if one is not proxy and _is_helper(one))
     others = [one for one in services if one is not proxy and one not in helpers]
@@ -66,11 +79,8 @@ def read_layout(project: Project, runs: Runs = lambda _service, _program: False)
     return Layout(proxy, certbot, nginx_proxy, helpers)
 
 
-def foreign_haproxy(project: Project, runs: Runs = lambda _service, _program: False) -> Service | None:
-    """Return the service that runs HAProxy as the project's proxy; None if nginx is, or neither.
-
-    ``runs`` is asked about services whose definition does not say what they run.
-    """
+def _foreign_haproxy(project: Project, runs: Runs) -> Service | None:
+    """Return the service that runs HAProxy as the project's proxy; None if nginx is, or neither."""
     published = [one for one in project.services.values() if _publishes(one)]
     if project.with_role("proxy") or any(map(_is_proxy, published)):
         return None
@@ -80,23 +90,23 @@ def foreign_haproxy(project: Project, runs: Runs = lambda _service, _program: Fa
 
 def _is_haproxy(service: Service) -> bool:
     by_image = _repository(service).rpartition("/")[2].startswith("haproxy")
-    return by_image or any(_below(mount.target, path) for mount in service.mounts for path in _HAPROXY)
+    return by_image or any(_below(mount.target, path) for mount in service.mounts for path in HAPROXY_FOLDERS)
 
 
 def _only(found: list[Service], without: list[ServiceName]) -> Service:
     if not found and without:
         raise InputError(
-            f"{without[0]} runs nginx with a 'network_mode', such as the host's network, which is not supported",
+            f"{without[0]} is a proxy with a 'network_mode', such as the host's network, which is not supported",
             hint=f"replace 'network_mode' of {without[0]} by 'ports', and name the apps by their services",
         )
     if not found:
         raise InputError(
-            "no service runs nginx and publishes port 80 or 443",
+            "no service runs nginx or HAProxy, and publishes port 80 or 443",
             hint="for a new proxy, use 'stackctl init' and 'stackctl add-app'",
         )
     if len(found) > 1:
         names = ", ".join(one.name for one in found)
-        raise InputError(f"more than one service runs nginx and publishes port 80 or 443: {names}")
+        raise InputError(f"more than one service is a proxy that publishes port 80 or 443: {names}")
     return found[0]
 
 

@@ -21,7 +21,7 @@ ANSWERS = frozenset({"root", "alias", "try_files", "return", "error_page", "inde
 
 _CACHE_PATHS = {"proxy_cache_path", "fastcgi_cache_path", "uwsgi_cache_path", "scgi_cache_path"}
 _NEEDED = (
-    "needs nginx 1.27.3 or newer, which resolves names at run time: 'stackctl adopt --nginx-image IMAGE' changes it"
+    "needs nginx 1.27.3 or newer, which resolves names at run time: 'stackctl adopt --proxy-image IMAGE' changes it"
 )
 _TLS_NAMES = {"https": "proxy_ssl_name", "grpcs": "grpc_ssl_name"}
 _ADDED = {"proxy_set_header", "proxy_redirect", *_TLS_NAMES.values()}

@@ -11,13 +11,14 @@ from stackctl.model.endpoints import Endpoint
 from stackctl.model.matching import PathMatch
 from stackctl.model.streams import StreamPort
 from stackctl.model.values import Domain
+from stackctl.stackfile.services import Value
 
 
 class Handling(StrEnum):
     """How adoption handles one part of the old stack."""
 
     KEPT = "kept"
-    """It is kept in nginx/custom/, or not touched."""
+    """It is kept in the proxy's custom files, or not touched."""
 
     REPLACED = "replaced"
     """stackctl's own configuration replaces it."""
@@ -52,6 +53,7 @@ class ProposedSite:
     """One site that becomes an app.
 
     Attributes:
+        server: what answers it; None for several servers, or for none but those of its routes: ``tuning`` has them.
         at: ``file:line`` of its block or variable.
         lineage: certbot's lineage that it is served with, or None.
         imported: the path, in the old proxy's container, of the chain of a certificate that is not certbot's.
@@ -60,23 +62,30 @@ class ProposedSite:
         tuning: its own keys of x-stackctl.
         custom: directives for its server, as text.
         location: directives for its ``location /``, as text.
+        servers: the addresses of its servers, where there is more than one.
     """
 
     domains: tuple[Domain, ...]
-    server: Server
+    server: Server | None
     at: str
     lineage: str | None = None
     imported: str | None = None
     imported_key: str | None = None
     certificate: str = ""
-    tuning: Mapping[str, str] = field(default_factory=dict)
+    tuning: Mapping[str, Value] = field(default_factory=dict)
     custom: str = ""
     location: str = ""
+    servers: tuple[str, ...] = ()
 
     @property
     def name(self) -> Domain:
         """The name of the app."""
         return self.domains[0]
+
+    @property
+    def upstream(self) -> str:
+        """What answers it, as text."""
+        return str(self.server) if self.server is not None else ", ".join(self.servers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,23 @@ class ProposedRoute:
     path: PathMatch
     server: Server
     strip: bool = False
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedRedirect:
+    """Names that are only redirected.
+
+    Attributes:
+        lineage: certbot's lineage for them, or None.
+        at: ``file:line`` of the rule.
+    """
+
+    names: tuple[Domain, ...]
+    to: str
+    status: int
+    keep_path: bool
+    lineage: str | None = None
     at: str = ""
 
 
@@ -120,15 +146,18 @@ class Proposal:
     Attributes:
         tuning: keys of the top-level x-stackctl.
         http: directives for ``http``, as text.
-        copies: the files to copy to nginx/custom/: name there → path in the old container.
+        files: other files of the proxy's custom folder, by name.
+        copies: the files to copy to the custom folder: name there → path in the old container.
         folders: the directories to copy there.
     """
 
     sites: tuple[ProposedSite, ...] = ()
     routes: tuple[ProposedRoute, ...] = ()
     streams: tuple[ProposedStream, ...] = ()
-    tuning: Mapping[str, str] = field(default_factory=dict)
+    redirects: tuple[ProposedRedirect, ...] = ()
+    tuning: Mapping[str, Value] = field(default_factory=dict)
     http: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
     copies: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
@@ -139,8 +168,8 @@ class Proposal:
 
     @property
     def custom(self) -> dict[str, bytes]:
-        """The files of nginx/custom/ with kept directives."""
-        files = {"http.conf": self.http}
+        """The files of the proxy's custom folder with what is kept."""
+        files = {"http.conf": self.http, **self.files}
         for site in self.sites:
             files |= {f"{site.name}.conf": site.custom, f"{site.name}.location.conf": site.location}
         return {name: text.encode() for name, text in files.items() if text}

@@ -28,6 +28,7 @@ from stackctl.model.project import Project
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import ServiceName
 from stackctl.proxies.nginx.directives import Directive, every, first, kept_text, named
+from stackctl.stackfile.services import Value
 
 _ALONE = re.compile(r"\$\w+/?\Z")
 _PASS = re.compile(r"http://(?P<host>\[[^\]]+\]|[^/:$\[\]]+|\$\w+)(?::(?P<port>\d+))?/?\Z")
@@ -215,6 +216,6 @@ def _sets(one: Directive, variables: tuple[str | None, ...]) -> bool:
 _DEFAULTS = {key: getattr(Tuning(), key.replace("-", "_")) for key in TUNING.values()}
 
 
-def merged(tuning: Mapping[str, str], top: Mapping[str, str]) -> dict[str, str]:
+def merged(tuning: Mapping[str, Value], top: Mapping[str, Value]) -> dict[str, Value]:
     """Return the keys of a site that differ from the top-level keys, or else from stackctl's defaults."""
     return {key: value for key, value in tuning.items() if top.get(key, _DEFAULTS.get(key)) != value}

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from stackctl.model.layout import CERTS, CLI_INI
 from stackctl.plan.operation import Operation, Preparation
 from stackctl.plan.operations import StartProxy
-from stackctl.proxies.nginx.layout import CUSTOM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +42,11 @@ class CopyTree(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteKept(Operation):
-    """Write a file of ``nginx/custom/`` once; from then on the user edits it."""
+    """Write a file of the proxy's custom folder once; from then on the user edits it."""
 
     preparation = Preparation.KEPT_FILES
 
+    folder: str
     name: str
     content: bytes
     like: str | None = None
@@ -57,22 +57,23 @@ class WriteKept(Operation):
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"write {(CUSTOM / self.name).path}"
+        return f"write {self.folder}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyFolder(Operation):
-    """Copy a directory of static files, which only the old container has, to ``nginx/custom/``."""
+    """Copy a directory of static files, which only the old container has, to the proxy's custom folder."""
 
     preparation = Preparation.KEPT_FILES
 
+    folder: str
     name: str
     source: str
 
     @property
     def text(self) -> str:
         """A short description of what it does."""
-        return f"copy {self.source} of the old container to {(CUSTOM / self.name).path}"
+        return f"copy {self.source} of the old container to {self.folder}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

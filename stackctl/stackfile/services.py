@@ -39,6 +39,9 @@ from stackctl.model.values import Domain
 from stackctl.stackfile.document import Document
 from stackctl.templates import compose_quote, render, yaml_quote
 
+Value = str | int | Sequence["Value"] | Mapping[str, "Value"]
+"""A value of a key of ``x-stackctl``."""
+
 DEFAULT_CERTBOT_IMAGE = "certbot/certbot:v5.6.0"
 HERE = "."
 """The stack's directory where it is Compose's project directory too, as it is for most."""
@@ -50,6 +53,8 @@ FINDS_PLUGIN = ("PYTHONPATH", DNS_PLUGIN.mount)
 """The variable by which certbot finds its plugin for DNS-01, and its value in the container."""
 
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._~-]*\Z")
+
+_PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
 
 _FIRST_KEYS = (
     "entrypoint",
@@ -219,11 +224,24 @@ def owned_digest(service: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(owned, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def render_value(value: str | int | Sequence[str]) -> str:
-    """Return a scalar or a list of ``x-stackctl`` as YAML in one line."""
+def render_value(value: Value) -> str:
+    """Return a value of ``x-stackctl`` as YAML in one line."""
     if isinstance(value, (str, int)):
         return yaml_quote(value) if isinstance(value, str) else json.dumps(value)
-    return f"[{', '.join(map(yaml_quote, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_key(key)}: {render_value(one)}' for key, one in value.items())}}}"
+    return f"[{', '.join(map(render_value, value))}]"
+
+
+def _key(text: str) -> str:
+    return text if _PLAIN_KEY.match(text) else yaml_quote(text)
+
+
+def render_entry(key: str, value: Value) -> str:
+    """Return a key of ``x-stackctl`` as YAML; a list of mappings has a line for each of them."""
+    if isinstance(value, Sequence) and not isinstance(value, str) and any(isinstance(one, Mapping) for one in value):
+        return f"{key}:\n" + "".join(f"  - {render_value(one)}\n" for one in value)
+    return f"{key}: {render_value(value)}\n"
 
 
 def render_mapping(key: str, values: Mapping[str, str | bool | Sequence[str]]) -> str:

@@ -150,13 +150,13 @@ def test_a_payload_has_the_documented_keys(heading: str, kind: type) -> None:
 
 def test_values_are_converted_to_json() -> None:
     at = datetime(2026, 8, 1, 12, tzinfo=UTC)
-    shown = payload_object(
-        AdoptReport((), (AdoptRemark(Handling.UNSUPPORTED, "x", "a:1"),), ("b",), "", stops=True, replaced=False)
-    )
+    remark = AdoptRemark(Handling.UNSUPPORTED, "x", "a:1")
+    shown = payload_object(AdoptReport((), (remark,), ("b",), "nginx/custom", "", stops=True, replaced=False))
     assert shown == {
         "sites": [],
         "remarks": [{"fate": "lost", "text": "x", "from": "a:1"}],
         "custom": ["b"],
+        "folder": "nginx/custom",
         "diff": "",
         "stops": True,
         "replaced": False,

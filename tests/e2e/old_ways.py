@@ -6,7 +6,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.e2e.helpers import APP_IMAGE, BIN, CERTBOT_IMAGE, NGINX_IMAGE, REFUSED_NONCE, Stack, docker, wait_until
+from tests.e2e.helpers import (
+    APP_IMAGE,
+    BIN,
+    CERTBOT_IMAGE,
+    HAPROXY_IMAGE,
+    NGINX_IMAGE,
+    REFUSED_NONCE,
+    Stack,
+    certbot,
+    docker,
+    wait_until,
+)
 
 # What the user edits in the script before it is run, and what is left of it.
 SCRIPT = """\
@@ -437,4 +448,138 @@ services:
 
 volumes:
   acme:
+"""
+
+
+HAPROXY = """\
+#---------------------------------------------------------------------
+# Global settings
+#---------------------------------------------------------------------
+global
+    log         127.0.0.1 local2
+
+    chroot      /var/lib/haproxy
+    pidfile     /var/run/haproxy.pid
+    maxconn     4000
+    user        haproxy
+    group       haproxy
+    daemon
+
+    #adjust the dh-param value if it is too low
+    tune.ssl.default-dh-param 2048
+defaults
+    mode                    http
+    log                     global
+    option                  httplog
+    option                  dontlognull
+    option http-server-close
+    option forwardfor       #except 127.0.0.0/8
+    option                  redispatch
+    retries                 3
+    timeout http-request    300s
+    timeout queue           2m
+    timeout connect         120s
+    timeout client          10m
+    timeout server          10m
+    timeout http-keep-alive 120s
+    timeout check           10s
+    maxconn                 3000
+
+#http
+frontend web
+    #Non-SSL
+    bind 0.0.0.0:80
+    #SSL/TLS
+    bind 0.0.0.0:443 ssl crt /etc/haproxy/certs/
+
+    #Let's Encrypt SSL
+    acl letsencrypt-acl path_beg /.well-known/acme-challenge/
+    use_backend letsencrypt-backend if letsencrypt-acl
+
+    #Subdomain method
+    acl chat-acl hdr(host) -i NAME
+    #Path method
+    acl chat-acl path_beg /owui/
+    use_backend owui_chat if chat-acl
+
+#Pass SSL requests to Let's Encrypt
+backend letsencrypt-backend
+    server letsencrypt certbot:8688
+
+#OWUI Chat
+backend owui_chat
+    # add X-FORWARDED-FOR
+    option forwardfor
+    # add X-CLIENT-IP
+    http-request add-header X-CLIENT-IP %[src]
+    http-request set-header X-Forwarded-Proto https if { ssl_fc }
+    server chat chat:8000
+"""
+"""The configuration of document 000."""
+
+RENEW = """\
+#!/bin/sh
+# Run by cron each Monday.
+docker compose exec -T certbot certbot renew --standalone --http-01-port 8688
+cat letsencrypt/live/NAME/fullchain.pem letsencrypt/live/NAME/privkey.pem > certs/NAME.pem
+docker compose restart haproxy
+"""
+
+
+def build_haproxy(stack: Stack) -> str:
+    """The steps of document 000, in containers: a placeholder, a certificate by standalone, and the joined file."""
+    name, root = stack.domain("chat"), stack.directory
+    stack.add_dns(name)
+    (root / "certs").mkdir()
+    (root / "letsencrypt").mkdir()
+    shutil.copy(stack.lab.bundle, root / "ca.pem")
+    (root / "haproxy.cfg").write_text(HAPROXY.replace("NAME", name))
+    (root / "renew.sh").write_text(RENEW.replace("NAME", name))
+    stack.file.write_text(_haproxy_compose(stack))
+    key, chain, pem = root / "haproxy.key", root / "haproxy.crt", root / "certs/haproxy.pem"
+    made = ["-x509", "-newkey", "rsa:2048", "-keyout", str(key), "-out", str(chain), "-days", "3650", "-nodes"]
+    subprocess.run(["openssl", "req", *made, "-subj", "/CN=localhost"], check=True, capture_output=True)
+    pem.write_bytes(chain.read_bytes() + key.read_bytes())
+    stack.compose("up", "--detach")
+    wait_until(lambda: stack.http(name).status == 200, 30, "the chat on HTTP")
+    asked = ["--standalone", "--preferred-challenges", "http", "--http-01-port", "8688", "-d", name]
+    account = ["-m", "you@example.com", "--agree-tos", "--server", stack.lab.directory]
+    certbot(stack.container("certbot"), "certonly", "-n", *asked, *account)
+    live, joined = root / "letsencrypt/live" / name, root / f"certs/{name}.pem"
+    joined.write_bytes((live / "fullchain.pem").read_bytes() + (live / "privkey.pem").read_bytes())
+    joined.chmod(0o600)
+    stack.compose("restart", "haproxy")
+    wait_until(lambda: stack.trusted(name), 30, "the chat on HTTPS")
+    return name
+
+
+def _haproxy_compose(stack: Stack) -> str:
+    return f"""\
+services:
+  haproxy:
+    image: {HAPROXY_IMAGE}
+    restart: unless-stopped
+    user: root   # for the ports below 1024
+    command: [haproxy, -W, -db, -f, /etc/haproxy/haproxy.cfg]
+    depends_on: [certbot, chat]
+    ports:
+      - "{stack.address}:80:80"
+      - "{stack.address}:443:443"
+    volumes:
+      - ./haproxy.cfg:/etc/haproxy/haproxy.cfg:ro
+      - ./certs:/etc/haproxy/certs:ro
+
+  certbot:
+    image: {CERTBOT_IMAGE}
+    environment:
+      REQUESTS_CA_BUNDLE: {TRUST}
+    volumes:
+      - ./letsencrypt:/etc/letsencrypt
+      - ./ca.pem:{TRUST}:ro
+    entrypoint: "/bin/sh -c 'trap exit TERM; while :; do sleep 12h & wait $${{!}}; done'"   # cron runs renew.sh
+
+  chat:
+    image: {APP_IMAGE}
+    environment:
+      APP_NAME: chat
 """

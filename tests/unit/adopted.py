@@ -48,7 +48,8 @@ def rendered(proposal: Proposal) -> str:
 def files_of(path: Path) -> dict[str, bytes]:
     """Return all files that nginx would run with after an adoption."""
     proposal = proposal_of(path.read_text(), path.name)
-    sites = [Site(site.domains, everything_to(site.server), certificate=site.lineage) for site in proposal.sites]
+    servers = [(site, site.server) for site in proposal.sites if site.server is not None]
+    sites = [Site(site.domains, everything_to(server), certificate=site.lineage) for site, server in servers]
     made = stack(*sites)
     nginx = Nginx()
     rendering = Rendering(nginx, VERSION, proposal.custom)

@@ -156,7 +156,7 @@ def test_a_volume_where_stackctl_has_memory_is_dropped() -> None:
 
 def test_nginx_in_the_hosts_network_is_named() -> None:
     text = "services:\n  front:\n    image: nginx:1\n    network_mode: host\n"
-    with pytest.raises(InputError, match="front runs nginx with a 'network_mode'") as caught:
+    with pytest.raises(InputError, match="front is a proxy with a 'network_mode'") as caught:
         read_layout(project(text))
     assert "'ports'" in (caught.value.hint or "")
 

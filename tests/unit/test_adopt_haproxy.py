@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
 from stackctl.adopt.haproxy.conditions import MOST, read_acls, read_condition
-from stackctl.adopt.haproxy.reading import Reading, read_haproxy
+from stackctl.adopt.haproxy.reading import OldProxy, certificate_paths, read_proposal
+from stackctl.adopt.haproxy.sections import read_sections
+from stackctl.adopt.haproxy.sites import OldCertificate
 from stackctl.adopt.haproxy.words import read_lines
-from stackctl.adopt.proposal import Handling
+from stackctl.adopt.kept_files import OldFiles
+from stackctl.adopt.proposal import Handling, Proposal
+from stackctl.certs.lineage import Certificate
 from stackctl.errors import InputError
+from stackctl.stackfile.services import render_entry
 
 CHAT = """\
 #---------------------------------------------------------------------
@@ -83,42 +89,79 @@ FRONT = "defaults\n mode http\nfrontend f\n bind :80\n"
 BACK = "\nbackend b\n server s app:80\n"
 
 
-def reading(text: str, files: Mapping[str, str] | None = None) -> Reading:
-    return read_haproxy(read_lines(text, "haproxy.cfg", {"HOST": "a.example.com"}), (files or {}).get)
+SERVICES = {"app": "app", "chat": "chat", "172.18.0.4": "app"}
+
+
+def certificate(*names: str, lineage: str | None = None, near: str | None = None) -> OldCertificate:
+    begins, ends = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+    path = f"/certs/{names[0]}.pem"
+    return OldCertificate(path, path, Certificate(names[0], names, "CA", begins, ends), lineage, near)
+
+
+def reading(text: str, *certificates: OldCertificate, files: Mapping[str, str] | None = None) -> Proposal:
+    sections = read_sections(tuple(read_lines(text, "haproxy.cfg", {"HOST": "a.example.com"})))
+    old = OldFiles(stays=lambda path: not path.startswith("/etc/haproxy/"))
+    return read_proposal(OldProxy(sections, (files or {}).get, SERVICES, old), certificates)[0]
+
+
+def of(proposal: Proposal, handling: Handling) -> list[str]:
+    return [one.line for one in proposal.remarks if one.handling is handling]
+
+
+def sites(proposal: Proposal) -> list[str]:
+    """Each site in one line: its names, its server, and its other keys."""
+    found = []
+    for site in proposal.sites:
+        keys = "".join(render_entry(key, value) for key, value in site.tuning.items())
+        server = site.server.endpoint if site.server else "-"
+        found.append(" ".join([",".join(site.domains), "->", str(server), *keys.split("\n")]).strip())
+    return found
 
 
 def words(line: str) -> list[tuple[str, ...]]:
     return [one.words for one in read_lines(line, "x.cfg", {"NAME": "a b"})]
 
 
-def test_acls_of_one_name_are_alternatives() -> None:
+def test_the_first_document_is_a_site_with_its_own_lines() -> None:
+    text = CHAT.replace("<ip>", "chat")
+    found = reading(text, certificate("subdomain.domain.tld", lineage="subdomain.domain.tld"))
+    assert sites(found) == ["subdomain.domain.tld -> chat:3000"]
+    assert found.sites[0].lineage == "subdomain.domain.tld"
+    assert {name: content.splitlines()[1:] for name, content in found.files.items()} == {
+        "frontend.cfg": ["    timeout http-request 300s", "    maxconn 3000"],
+        "subdomain.domain.tld.cfg": ["    retries 3", "    http-request add-header X-CLIENT-IP %[src]"],
+    }
+    assert of(found, Handling.UNSUPPORTED) == []
+    changed = of(found, Handling.CHANGED)
+    assert "haproxy.cfg:34: http://subdomain.domain.tld is now redirected to HTTPS" in changed
+    assert "haproxy.cfg:24: requests for other names, which went to owui_chat, are refused" in changed
+
+
+def test_the_path_of_the_first_document_is_a_route_of_the_other_names() -> None:
+    found = reading(CHAT.replace("<ip>", "chat"), certificate("subdomain.domain.tld"), certificate("domain.tld"))
+    assert sites(found)[1] == 'domain.tld -> - routes:   - {path: "/owui", service: "chat", port: 3000}'
+    assert any("the path /owui without a slash at its end" in one for one in of(found, Handling.CHANGED))
+
+
+def test_a_placeholder_that_is_no_address_is_named() -> None:
     found = reading(CHAT)
-    assert [one.shown for one in found.routes] == [
-        "subdomain.domain.tld -> <ip>:3000 (haproxy.cfg:34)",
-        "any name/owui/ -> <ip>:3000 (haproxy.cfg:34)",
-    ]
-    assert found.certificates == ("/path/to/ssl/folder/",)
-    lost = [one.line for one in found.remarks if one.handling is Handling.UNSUPPORTED]
-    assert lost == [
-        "haproxy.cfg:20: 'retries                 3'",
-        "haproxy.cfg:21: 'timeout http-request    300s'",
-        "haproxy.cfg:22: 'maxconn                 3000'",
-        "haproxy.cfg:41: 'http-request add-header X-CLIENT-IP %[src]'",
-    ]
+    assert found.sites == ()
+    assert of(found, Handling.UNSUPPORTED)[0].startswith("haproxy.cfg:43: 'server chat <ip>:3000': ")
 
 
-def test_directives_of_old_versions_are_read() -> None:
-    found = reading(OLD)
-    assert [one.shown for one in found.routes] == [
-        "any name -> 10.0.0.11:80 (check weight 3), 10.0.0.12:80 (check backup) (haproxy.cfg:9)",
-        "any name -> 10.0.0.11:80 (check weight 3), 10.0.0.12:80 (check backup) (haproxy.cfg:15)",
-    ]
-    assert [one.line for one in found.remarks if one.handling is Handling.UNSUPPORTED] == [
-        "haproxy.cfg:5: 'timeout server          1m'"
-    ]
-    assert [one.at for one in found.remarks if one.handling is Handling.REPLACED] == [
+def test_the_second_document_balances_over_the_names_of_its_certificate() -> None:
+    found = reading(OLD, certificate("example.com"))
+    upstreams = '{address: "10.0.0.11:80", weight: 3}   - {address: "10.0.0.12:80", backup: true}'
+    assert sites(found) == [f"example.com -> - upstreams:   - {upstreams}"]
+    assert found.tuning == {"read-timeout": "1m", "send-timeout": "1m"}
+    assert found.files["example.com.cfg"].splitlines()[1:] == ["    default-server check"]
+    assert found.sites[0].imported == "/certs/example.com.pem"
+    assert of(found, Handling.UNSUPPORTED) == []
+    redirected = "example.com: HTTP is redirected to HTTPS with 301, 308, by method, not with 302"
+    assert f"haproxy.cfg:15: {redirected}" in of(found, Handling.CHANGED)
+    assert {one.partition(": ")[0] for one in of(found, Handling.REPLACED)} == {
         f"haproxy.cfg:{line}" for line in (8, 12, 14, 17)
-    ]
+    }
 
 
 @pytest.mark.parametrize(
@@ -152,7 +195,11 @@ def test_words_are_haproxys(line: str, expected: list[tuple[str, ...]]) -> None:
         ("if or { ssl_fc } or", [["tls "]]),
         ("if !! two { ssl_fc }", [["host a.b", "tls "], ["prefix /x", "tls "]]),
         ("if { req.ssl_sni -i a.b }", [["host a.b"]]),
-        ("if { hdr_dom(host) a.b }", [["other a.b"]]),
+        ("if { hdr_dom(host) a.b }", [["host a.b"]]),
+        ("if { hdr_len(host) 3 }", [["other 3"]]),
+        ("if { method POST } METH_GET", [["method POST", "method GET HEAD"]]),
+        ("if { req.cook(a) x } { hdr(x-v) 2 } { url_param(q) 1 }", [["cookie x", "header 2", "query 1"]]),
+        ("if { path_end .php } { path_reg ^/x }", [["suffix .php", "regex ^/x"]]),
         ("if { hdr(host) -f /etc/hosts.lst }", [["other "]]),
         ("if { path_beg -m reg ^/x }", [["other ^/x"]]),
     ],
@@ -197,56 +244,270 @@ def test_what_is_wrong_is_named_with_its_line(text: str, message: str) -> None:
     assert str(error.value) == message
 
 
+WEB = "defaults\n mode http\nfrontend f\n bind :80\n bind :443 ssl crt /certs\n"
+SERVED = "\nbackend b\n server s app:80\nbackend c\n server s 10.0.0.9:81\n"
+HERE = certificate("a.example.com", "b.example.com")
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("use_backend b if { hdr(host) -i A.example.com }", ["a.example.com -> app:80"]),
+        ("use_backend b if { hdr_beg(host) a. }", ["a.example.com -> app:80"]),
+        ("use_backend b if { hdr_end(host) .example.com }", ["a.example.com,b.example.com -> app:80"]),
+        ("use_backend b if { hdr_dom(host) example.com }", ["a.example.com,b.example.com -> app:80"]),
+        ("use_backend b if !{ hdr(host) a.example.com }", ["b.example.com -> app:80"]),
+        ("use_backend b if { req.hdr(host) -f /hosts }", ["a.example.com -> app:80"]),
+        ("use_backend b if { ssl_fc_sni a.example.com }", ["a.example.com -> app:80"]),
+        ("use_backend b if { ssl_fc }", ["a.example.com,b.example.com -> app:80"]),
+        ("use_backend b if !{ ssl_fc }\n default_backend c", ["a.example.com,b.example.com -> 10.0.0.9:81"]),
+        ("default_backend c", ["a.example.com,b.example.com -> 10.0.0.9:81"]),
+        (
+            "use_backend %[req.hdr(host),lower,map(/m,c)]",
+            ["a.example.com -> app:80", "b.example.com -> 10.0.0.9:81"],
+        ),
+        (
+            "use_backend c if { path_beg /api }\n default_backend b",
+            ['a.example.com,b.example.com -> app:80 routes:   - {path: "/api", upstream: "10.0.0.9:81"}'],
+        ),
+        (
+            "use_backend c if { path /x /y }\n default_backend b",
+            [('a.example.com,b.example.com -> app:80 routes:   - {path: ["/x", "/y"], exact: true, '
+              'upstream: "10.0.0.9:81"}')],
+        ),
+        (
+            "use_backend c if { path_beg /a } { method POST } !{ src 10.0.0.0/8 }\n default_backend b",
+            [('a.example.com,b.example.com -> app:80 routes:   - {match: {path: "/a", method: "POST", '
+              'not: {source: "10.0.0.0/8"}}, upstream: "10.0.0.9:81"}')],
+        ),
+        (
+            "use_backend c if { path_beg /a }\n use_backend b if { hdr(x-v) 2 }\n default_backend b",
+            [('a.example.com,b.example.com -> app:80 routes:   - {match: {path: "/a"}, upstream: "10.0.0.9:81"}'
+              '   - {match: {header: {x-v: "2"}}, service: "app", port: 80}')],
+        ),
+        (
+            "use_backend c if { path_beg /a }\n use_backend b if { path_beg /a/b }\n default_backend b",
+            ['a.example.com,b.example.com -> app:80 routes:   - {path: "/a", upstream: "10.0.0.9:81"}'],
+        ),
+        ("use_backend b if { path_beg / }\n default_backend c", ["a.example.com,b.example.com -> app:80"]),
+        ("use_backend b if FALSE\n default_backend c", ["a.example.com,b.example.com -> 10.0.0.9:81"]),
+    ],
+)  # fmt: skip
+def test_a_name_gets_the_routes_of_the_rules_that_it_passes(rules: str, expected: list[str]) -> None:
+    files = {"/hosts": "# ours\na.example.com\n", "/m": "# names\nA.example.com b\n"}
+    found = reading(f"{WEB} {rules}{SERVED}", HERE, files=files)
+    assert sites(found) == expected
+    assert of(found, Handling.UNSUPPORTED) == []
+
+
+def test_a_rule_that_no_route_says_is_kept_where_no_earlier_one_decides() -> None:
+    rules = (
+        " acl odd hdr_len(host) 13\n use_backend b if { path_beg /first }\n"
+        " use_backend c if odd or { hdr_cnt(x) 2 }\n use_backend b if { path_beg /last }\n default_backend b"
+    )
+    found = reading(WEB + rules + SERVED, certificate("a.example.com"))
+    after = "{ var(txn.route) -m str a.example.com a.example.com:3 }"
+    assert found.files["frontend.cfg"].splitlines()[1:] == [
+        "    acl odd hdr_len(host) 13",
+        f"    use_backend c if {after} odd or {after} {{ hdr_cnt(x) 2 }}",
+    ]
+    assert "backend c\n    mode http\n    server s 10.0.0.9:81" in found.files["sections.cfg"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "keys"),
+    [
+        (" balance leastconn", ['balance: "least-conn"']),
+        (" balance source", ['balance: "hash"', 'hash: "source"']),
+        (" balance url_param id", ['balance: "hash"', 'hash: "query:id"']),
+        (" balance hdr(X-User)", ['balance: "hash"', 'hash: "header:x-user"']),
+        (" cookie SRV insert indirect nocache", ['sticky: {cookie: "SRV"}']),
+        (" timeout connect 5000\n timeout server 90s",
+         ['read-timeout: "90s"', 'send-timeout: "90s"']),
+        (" timeout connect 1500", ['connect-timeout: "1500ms"']),
+        (" option httpchk GET /up\n http-check expect status 200\n default-server check inter 5s fall 2",
+         ['health: {path: "/up", status: "200", interval: "5s", timeout: "5s", fall: 2}']),
+    ],
+)  # fmt: skip
+def test_what_a_back_end_does_is_keys(lines: str, keys: list[str]) -> None:
+    text = f"{WEB} default_backend b\nbackend b\n{lines}\n server s app:80\n server t 10.0.0.9:80\n"
+    found = reading(text, certificate("a.example.com"))
+    (site,) = found.sites
+    shown = {
+        key: value for key, value in {**found.tuning, **site.tuning}.items() if key not in {"upstreams", "default"}
+    }
+    assert [render_entry(key, value).strip() for key, value in shown.items()] == keys
+    assert of(found, Handling.UNSUPPORTED) == []
+    assert found.files == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("weight 3 maxconn 50 backup",
+         'upstreams:   - {address: "10.0.0.9:80", weight: 3, backup: true, max-connections: 50}'),
+        ("disabled", 'upstreams:   - {address: "10.0.0.9:80", drain: true}'),
+        ("ssl verify none", 'protocol: "https" upstream-tls: {verify: false}'),
+        ("ssl verify required sni str(x.example.com)", 'protocol: "https" upstream-tls: {name: "x.example.com"}'),
+        ("proto h2", 'protocol: "h2c"'),
+    ],
+)  # fmt: skip
+def test_options_of_servers_are_keys(options: str, expected: str) -> None:
+    found = reading(f"{WEB} default_backend b\nbackend b\n server s 10.0.0.9:80 {options}\n", HERE)
+    assert sites(found)[0].endswith(f" {expected}")
+    assert of(found, Handling.UNSUPPORTED) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (r"reqadd X-A:\ b\ 50%", "http-request add-header X-A 'b 50%%'"),
+        (
+            r"rspadd Strict-Transport-Security:\ max-age=1",
+            "http-response add-header Strict-Transport-Security max-age=1",
+        ),
+        ("reqidel ^X-Evil", "http-request del-header X-Evil"),
+        ("option forwardfor header X-Client", "http-request set-header X-Client %[src]"),
+        ("http-response set-header X-A 'a # b'  # why", "http-response set-header X-A 'a # b'"),
+        ("timeout queue 1m", "timeout queue 1m"),
+        ("option httpchk OPTIONS /", "option httpchk OPTIONS /"),
+        ("errorfile 503 /etc/haproxy/errors/503.http", "errorfile 503 /etc/haproxy/custom/503.http"),
+        ("stick on src", "stick on src"),
+        ("frobnicate 1", "frobnicate 1"),
+    ],
+)
+def test_lines_of_a_back_end_without_a_key_are_kept(line: str, kept: str) -> None:
+    found = reading(f"{WEB} default_backend b\nbackend b\n {line}\n server s app:80 check\n", HERE)
+    assert found.files["a.example.com.cfg"].splitlines()[1:] == ["    default-server check", f"    {kept}"]
+    assert of(found, Handling.UNSUPPORTED) == []
+
+
+def test_files_that_kept_lines_name_are_copied() -> None:
+    lines = " acl bad src -f /etc/haproxy/bad.lst\n http-request deny if bad\n errorfile 503 /srv/503.http\n"
+    found = reading(f"{WEB}{lines} default_backend b{SERVED}", HERE)
+    assert found.copies == {"bad.lst": "/etc/haproxy/bad.lst"}
+    assert found.files["frontend.cfg"].splitlines()[1:] == [
+        "    acl bad src -f /etc/haproxy/custom/bad.lst",
+        "    http-request deny if bad",
+        "    errorfile 503 /srv/503.http",
+    ]
+
+
+def test_lines_of_two_frontends_are_for_the_requests_of_each() -> None:
+    text = (
+        "defaults\n mode http\nfrontend plain\n bind :80\n acl x path /p\n http-request deny if x\n default_backend b\n"
+        "frontend tls\n bind :443 ssl crt /c\n acl x path /t\n http-request deny unless x\n"
+        " http-response set-header A b\n default_backend b"
+    )
+    found = reading(text + SERVED, HERE)
+    assert found.files["frontend.cfg"].splitlines()[1:] == [
+        "    acl plain.x path /p",
+        "    http-request deny if !{ ssl_fc } plain.x",
+        "    acl tls.x path /t",
+        "    http-request deny unless tls.x or !{ ssl_fc }",
+        "    http-response set-header A b if { ssl_fc }",
+    ]
+
+
+def test_lines_of_one_of_two_back_ends_are_for_its_route() -> None:
+    text = f"{WEB} use_backend c if {{ path_beg /c }}\n default_backend b\nbackend b\n server s app:80\n"
+    text += "backend c\n http-request set-path /x\n retries 5\n server s 10.0.0.9:81\n"
+    found = reading(text, certificate("a.example.com"))
+    assert found.files["a.example.com.cfg"].splitlines()[1:] == [
+        "    http-request set-path /x if { var(txn.route) -m str a.example.com:2 }"
+    ]
+    (lost,) = of(found, Handling.UNSUPPORTED)
+    assert lost.startswith("haproxy.cfg:10: 'retries 5': it is of c alone")
+
+
+def test_a_redirect_of_a_name_is_a_redirect() -> None:
+    lines = " redirect prefix https://a.example.com code 301 if { hdr(host) b.example.com }\n default_backend b"
+    found = reading(WEB + lines + SERVED, HERE)
+    (one,) = found.redirects
+    assert (one.names, one.to, one.status, one.keep_path) == (("b.example.com",), "https://a.example.com", 301, True)
+    assert sites(found) == ["a.example.com -> app:80"]
+
+
+def test_a_section_on_another_port_is_kept_whole() -> None:
+    text = "listen stats\n bind :8404\n stats enable\n stats uri /\n"
+    text += "listen db\n bind :5432\n mode tcp\n server d db:5432 check\n"
+    found = reading(f"{WEB} default_backend b{SERVED}{text}", HERE)
+    sections = found.files["sections.cfg"]
+    assert "listen stats\n    mode http\n    bind :8404\n    stats enable\n    stats uri /\n" in sections
+    resolved = "resolvers docker resolve-prefer ipv4 init-addr last,libc,none"
+    assert f"listen db\n    mode tcp\n    bind :5432\n    server d db:5432 check {resolved}\n" in sections
+    assert of(found, Handling.UNSUPPORTED) == []
+
+
+def test_what_global_and_other_sections_say_is_kept() -> None:
+    text = "global\n maxconn 9\n lua-load /etc/haproxy/x.lua\n stats socket /s\n"
+    text += "userlist u\n user a password b\nresolvers r\n"
+    found = reading(f"{text}{WEB} http-request auth if !{{ http_auth(u) }}\n default_backend b{SERVED}", HERE)
+    sections = found.files["sections.cfg"]
+    assert "global\n    lua-load /etc/haproxy/custom/x.lua\n" in sections
+    assert "userlist u\n    user a password b\n" in sections
+    assert "maxconn" not in sections
+    assert found.copies == {"x.lua": "/etc/haproxy/x.lua"}
+
+
 @pytest.mark.parametrize(
     ("lines", "lost"),
     [
-        (" use_backend b if { hdr_dom(host) x.org }", "requests with hdr_dom(host) x.org go to b"),
-        (" use_backend b if !{ hdr(host) x.org }", "requests with !hdr(host) x.org go to b"),
-        (" frobnicate 1 # why", "'frobnicate 1 # why'"),
-        (" http-response set-header A b", "'http-response set-header A b'"),
-        (" redirect scheme https if { path /x }", "'redirect scheme https if { path /x }'"),
-        (" reqadd", "'reqadd'"),
-        (" http-request", "'http-request'"),
-        (" http-request set-header", "'http-request set-header'"),
-        (" balance source", "'balance source'"),
-        (" rspadd Strict:\\ x", "'rspadd Strict:\\ x'"),
-        (" use_backend %[path,map(/m)]", "'use_backend %[path,map(/m)]'"),
+        (" reqrep ^A B\n default_backend b", "'reqrep ^A B': HAProxy has no such line any more"),
+        (" use_backend %[path,map(/m)]", "'use_backend %[path,map(/m)]': x-stackctl has a name or a path for each"),
+        (" bind :443 ssl crt /c accept-proxy\n default_backend b", "a load balancer in front is the key 'behind'"),
+        (" bind :443 ssl crt /c verify required ca-file /a\n default_backend b", "the key 'client-certificate'"),
+        (" bind :8080\n default_backend b", "another port than 80 and 443"),
+        (" default_backend d\nbackend d\n balance rdp-cookie\n server s app:80", "'balance rdp-cookie'"),
+        (" default_backend d\nbackend d\n server s app", "write the port of the server"),
+        (" default_backend d\nbackend d\n server s 127.0.0.1:80", "is the container itself"),
+        (" default_backend d\nbackend d\n server s app:80 send-proxy", "no key for 'send-proxy'"),
+        (" default_backend d\nbackend d\n server s app:80\n server t 10.0.0.9:1 check", "'check' of one server"),
+        (" default_backend d\nbackend d\n cookie A prefix\n server s app:80", "a cookie of its own"),
+        (" default_backend d\nbackend d\n mode http", "the back end d has no server that can be used"),
+        (" use_backend b if { hdr(host) not_a_name }\n default_backend b", "'not_a_name' is no name of a site"),
     ],
-)
-def test_what_no_site_has_is_listed(lines: str, lost: str) -> None:
-    found = [one for one in reading(FRONT + lines + BACK).remarks if one.handling is Handling.UNSUPPORTED]
-    assert [one.text for one in found] == [lost]
-    assert found[0].at == "haproxy.cfg:5"
+)  # fmt: skip
+def test_what_has_no_equivalent_is_named_with_its_line(lines: str, lost: str) -> None:
+    found = of(reading(WEB + lines + SERVED, HERE), Handling.UNSUPPORTED)
+    assert any(lost in one for one in found), found
+    assert all(one.startswith("haproxy.cfg:") for one in found)
 
 
-def test_lines_of_all_sections_are_looked_at() -> None:
-    text = "global\n lua-load /x.lua\n nbthread 2\ndefaults\n option httpchk GET /up\npeers p\n peer a :1\n"
-    assert [one.line for one in reading(text).remarks] == [
-        "haproxy.cfg:2: 'lua-load /x.lua'",
-        "haproxy.cfg:5: 'option httpchk GET /up'",
-        "haproxy.cfg:6: the section 'peers p'",
-    ]
+def test_without_any_name_there_is_no_site() -> None:
+    found = reading(f"{WEB} default_backend b{SERVED}", certificate("localhost"))
+    assert found.sites == ()
+    assert "no rule and no certificate says a name" in of(found, Handling.UNSUPPORTED)[0]
 
 
-def test_connections_that_are_passed_on_are_listed() -> None:
-    found = reading("listen db\n bind :5432\n mode tcp\n server s db:5432\n")
-    assert found.routes == ()
-    assert [one.line for one in found.remarks] == ["haproxy.cfg:1: 'listen db' passes on connections (mode tcp)"]
+def test_the_web_in_mode_tcp_is_named() -> None:
+    found = reading("frontend f\n bind :443\n mode tcp\n default_backend b" + SERVED, HERE)
+    assert "'frontend f' passes on the connections of the web (mode tcp)" in of(found, Handling.UNSUPPORTED)[0]
 
 
-def test_a_map_of_names_is_read() -> None:
-    line = " use_backend %[req.hdr(host),lower,map(/m,b)]"
-    found = reading(FRONT + line + BACK, {"/m": "# names\nA.example.com b\n"})
-    assert [one.shown for one in found.routes] == [
-        "a.example.com -> app:80 (/m:2)",
-        "any name -> app:80 (haproxy.cfg:5)",
-    ]
+def test_other_names_go_on_over_http_where_they_were_served() -> None:
+    found = reading("defaults\n mode http\nfrontend f\n bind :80\n default_backend b" + SERVED, HERE)
+    assert found.tuning == {"default": {"app": "a.example.com"}}
+
+
+def test_the_files_of_certificates_are_found() -> None:
+    text = "global\n crt-base /c\nfrontend f\n bind :443,:::443 ssl crt a.pem crt /d/ crt-list /l\n"
+    text += " bind quic4@:443 ssl crt @s/x\n"
+    found = certificate_paths(read_sections(tuple(read_lines(text, "haproxy.cfg", {}))))
+    assert found == (("crt", "/c/a.pem"), ("crt", "/d/"), ("crt-list", "/l"), ("crt", "@s/x"))
+
+
+def test_another_certificate_than_certbots_is_said() -> None:
+    found = reading(f"{WEB} default_backend b{SERVED}", certificate("a.example.com", near="a.example.com"))
+    assert found.sites[0].imported == "/certs/a.example.com.pem"
+    assert any("is not the certificate of certbot's a.example.com" in one for one in of(found, Handling.CHANGED))
 
 
 def test_defaults_are_inherited_by_name_and_from_the_last() -> None:
     text = (
-        'defaults t\n mode tcp\ndefaults h\n mode http\nfrontend a from t\n bind :1\nlisten c\n server s "$HOST:80"\n'
+        "defaults t\n mode tcp\ndefaults h\n mode http\nfrontend a from t\n bind :1\n"
+        'listen c\n bind :80\n server s "$HOST:80"\n'
     )
-    found = reading(text)
-    assert [one.at for one in found.remarks] == ["haproxy.cfg:5"]
-    assert [one.shown for one in found.routes] == ["any name -> a.example.com:80 (haproxy.cfg:7)"]
+    found = reading(text, HERE)
+    assert "frontend a\n    mode tcp\n    bind :1\n" in found.files["sections.cfg"]
+    assert sites(found) == ["a.example.com,b.example.com -> a.example.com:80"]

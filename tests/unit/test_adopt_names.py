@@ -236,7 +236,7 @@ def test_an_old_nginx_names_the_way_out() -> None:
         read_conf(parse(text.encode(), "x.conf")), project(service("app1"), service("app2")), {}, resolves=False
     )
     [found] = texts(proposal, Handling.UNSUPPORTED)
-    assert "'stackctl adopt --nginx-image IMAGE'" in found
+    assert "'stackctl adopt --proxy-image IMAGE'" in found
 
 
 @pytest.mark.parametrize(

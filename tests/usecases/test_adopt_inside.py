@@ -126,7 +126,7 @@ def test_files_of_an_image_that_is_replaced_are_copied(world: World) -> None:
     old = start(world, BUILT, files, image="stack-web")
     old.fake.images["nginx:1.30"] = ()
     old.fake.looks.files["nginx:1.30"] = {}
-    adoption = look(old, nginx_image="nginx:1.30")
+    adoption = look(old, proxy_image="nginx:1.30")
     assert "root /etc/nginx/custom/site;" in adoption.proposal.http
     assert [one.source for one in adoption.plan.operations if isinstance(one, CopyFolder)] == ["/srv/site"]
     assert "build:" not in adoption.loaded.doc.text
@@ -155,7 +155,7 @@ def test_a_folder_with_mounts_and_files_of_an_image_that_is_replaced_is_not_copi
     old = start(world, compose, {**files, "/srv/site/index.html": b"hello"}, image="stack-web")
     old.fake.images["nginx:1.30"] = ()
     old.fake.looks.files["nginx:1.30"] = {}
-    adoption = look(old, nginx_image="nginx:1.30")
+    adoption = look(old, proxy_image="nginx:1.30")
     assert not any(isinstance(one, CopyFolder) for one in adoption.plan.operations), "a copy would not follow the mount"
     assert any("root /srv/site" in text for text in texts(adoption, Handling.UNSUPPORTED))
 
@@ -193,7 +193,7 @@ def test_an_image_that_is_too_old_names_the_way_out(world: World) -> None:
     old.fake.proxy.version = "1.15.12"
     with pytest.raises(InputError, match=r"nginx 1\.15\.12 is too old") as caught:
         look(old)
-    assert "stackctl adopt --nginx-image nginx:1.30" in str(caught.value.hint)
+    assert "stackctl adopt --proxy-image nginx:1.30" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("running", [True, False])

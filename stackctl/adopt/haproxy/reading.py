@@ -1,259 +1,275 @@
-"""What a HAProxy configuration serves: which requests go to which servers, and the lines that no site has."""
+"""Converts a HAProxy configuration to a proposal: names become sites, rules routes, and other lines are kept."""
 
 from __future__ import annotations
 
-import itertools
+import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from stackctl.adopt.haproxy.conditions import Acls, Alternatives, Test, read_acls, read_condition
-from stackctl.adopt.haproxy.sections import Section, read_sections
-from stackctl.adopt.haproxy.words import Line
-from stackctl.adopt.proposal import Handling, Remark
+from stackctl.adopt.comparison import STRANGER
+from stackctl.adopt.config_changes import REDIRECTED
+from stackctl.adopt.haproxy.backends import OldBackend, read_backend
+from stackctl.adopt.haproxy.choosing import choices
+from stackctl.adopt.haproxy.collecting import Collector
+from stackctl.adopt.haproxy.conditions import ReadFile, read_acls
+from stackctl.adopt.haproxy.fronts import Bind, Front, FrontReader, binds_of
+from stackctl.adopt.haproxy.kept import custom_files, kept_name, section_text
+from stackctl.adopt.haproxy.redirects import is_challenge
+from stackctl.adopt.haproxy.sections import Section
+from stackctl.adopt.haproxy.servers import ServerReader
+from stackctl.adopt.haproxy.sites import TIMES, FoundSite, OldCertificate, SiteMaker
+from stackctl.adopt.kept_files import OldFiles
+from stackctl.adopt.proposal import Handling, Proposal, ProposedRedirect, ProposedSite
 from stackctl.errors import InputError
-from stackctl.model.layout import CHALLENGES
+from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
+from stackctl.model.values import Domain
+from stackctl.stackfile.services import Value
+from stackctl.wording import listed
 
+_WEB = frozenset({HTTP_PORT, HTTPS_PORT})
 _GLOBAL = re.compile(
-    r"(?:log|log-tag|chroot|pidfile|maxconn|user|group|uid|gid|daemon|nbproc|nbthread|master-worker|ulimit-n|stats|"
-    r"ca-base|crt-base|key-base|tune\..*|ssl-.*)\Z"
+    r"(?:log|log-tag|log-send-hostname|chroot|pidfile|maxconn|user|group|uid|gid|daemon|nbproc|nbthread|cpu-map|"
+    r"master-worker|ulimit-n|stats|ca-base|crt-base|key-base|tune\..*|ssl-.*|spread-checks|external-check|"
+    r"hard-stop-after|expose-fd|quiet|node|description|default-path|server-state-\w+|load-server-state-\w+|no)\Z"
 )
 """Lines of ``global`` that stackctl's own configuration has, or that say nothing about requests."""
 
-ReadFile = Callable[[str], str | None]
-"""Returns the text of a file of the old container, or None."""
-
-_OWN = frozenset({"acl", "bind", "mode", "log", "server", "default_backend", "use_backend", "description", "id"})
-"""Lines of proxies that are read elsewhere, or that say nothing about requests."""
-_OPTIONS = frozenset(
-    {
-        "httplog",
-        "tcplog",
-        "dontlognull",
-        "http-server-close",
-        "forwardfor",
-        "redispatch",
-        "http-keep-alive",
-        "httpclose",
-        "http-use-htx",
-        "dontlog-normal",
-    }
-)
+_SAID = {"log": "the log is what the container prints", "stats": "'stackctl status' and 'stackctl doctor' ask HAProxy"}
 
 
 @dataclass(frozen=True, slots=True)
-class OldServer:
-    """One ``server`` line.
+class OldProxy:
+    """What is known around a configuration.
 
     Attributes:
-        address: as it is written, such as ``app:8000``.
-        options: the words after it, such as ``check``.
+        services: the Compose services by the hosts and the addresses that lead to them, in lower case.
+        read_file: returns the text of a file of the old container.
+        old: which files the new container has too.
     """
 
-    address: str
-    options: tuple[str, ...] = ()
-
-    @property
-    def shown(self) -> str:
-        """As a part of one line of a report."""
-        return f"{self.address} ({' '.join(self.options)})" if self.options else self.address
+    sections: tuple[Section, ...]
+    read_file: ReadFile
+    services: Mapping[str, str]
+    old: OldFiles
 
 
-@dataclass(frozen=True, slots=True)
-class OldRoute:
-    """The requests that go to one back end.
-
-    Attributes:
-        hosts: their names; empty for every name.
-        paths: the beginnings of their paths; empty for every path.
-        at: ``file:line`` of the rule.
-    """
-
-    hosts: tuple[str, ...]
-    paths: tuple[str, ...]
-    backend: str
-    servers: tuple[OldServer, ...]
-    at: str
-
-    @property
-    def shown(self) -> str:
-        """As one line of a report."""
-        places = [f"{host}{path}" for host in self.hosts or ("any name",) for path in self.paths or ("",)]
-        servers = ", ".join(one.shown for one in self.servers) or "no server"
-        return f"{', '.join(places)} -> {servers} ({self.at})"
+def certificate_paths(sections: Iterable[Section]) -> tuple[tuple[str, str], ...]:
+    """Return what ``bind`` lines name: ``crt`` or ``crt-list``, with the path of the file or of the directory."""
+    sections = list(sections)
+    base = next((line.words[1] for one in sections if one.kind == "global" for line in one.all("crt-base")), "")
+    found = [
+        (kind, path if path.startswith(("/", "@")) or not base else posixpath.join(base, path))
+        for section in sections
+        for bind in (binds_of(section) if section.kind in {"frontend", "listen"} else ())
+        for kind, path in bind.certificates
+    ]
+    return tuple(dict.fromkeys(found))
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the old proxy served.
-
-    Attributes:
-        certificates: the files and directories of ``crt``, as the old container names them.
-        remarks: lines that no site has (lost), and those that stackctl does by itself (replaced).
-    """
-
-    routes: tuple[OldRoute, ...]
-    certificates: tuple[str, ...]
-    remarks: tuple[Remark, ...]
-
-
-def read_haproxy(lines: Iterable[Line], read_file: ReadFile) -> Reading:
-    """Return what a complete configuration serves.
+def read_proposal(proxy: OldProxy, certificates: Sequence[OldCertificate]) -> tuple[Proposal, tuple[Front, ...]]:
+    """Return the proposal for a configuration, and what listens in it.
 
     Raises:
         InputError: HAProxy does not load it either: an ACL, a back end or a map does not exist.
     """
-    sections = read_sections(lines)
-    backends = {one.name: one for one in sections if one.kind in {"backend", "listen"}}
-    reader = _Reader(backends, read_file)
-    for section in sections:
-        if section.kind in {"frontend", "listen"}:
-            reader.front(section)
-        elif section.kind in {"backend", "defaults"}:
-            reader.rest(section)
-        elif section.kind == "global":
-            for line in section.lines:
-                if not _GLOBAL.match(line.words[0]):
-                    reader.lost(f"'{line.text}'", line.at)
-        else:
-            reader.lost(f"the section '{' '.join(filter(None, (section.kind, section.name)))}'", section.at)
-    certificates = [
-        path for section in sections for bind in section.all("bind") for path in _after(bind.words, "crt", "crt-list")
-    ]
-    return Reading(tuple(reader.routes), tuple(dict.fromkeys(certificates)), tuple(dict.fromkeys(reader.remarks)))
+    return _Reading(proxy, certificates).read()
 
 
-class _Reader:
-    def __init__(self, backends: Mapping[str, Section], read_file: ReadFile) -> None:
-        self._backends = backends
-        self._read_file = read_file
-        self.routes: list[OldRoute] = []
-        self.remarks: list[Remark] = []
+class _Reading:
+    def __init__(self, proxy: OldProxy, certificates: Sequence[OldCertificate]) -> None:
+        self._proxy = proxy
+        self._certificates = certificates
+        self._collector = Collector(proxy.old)
+        self._behind = {one.name: one for one in proxy.sections if one.kind in {"backend", "listen"}}
+        self._kept: dict[str, Section] = {}
 
-    def lost(self, text: str, at: str) -> None:
-        self.remarks.append(Remark(Handling.UNSUPPORTED, text, at))
+    def read(self) -> tuple[Proposal, tuple[Front, ...]]:
+        fronts = list(self._fronts())
+        backends = self._backends(fronts)
+        maker = SiteMaker(fronts, backends, self._certificates, self._collector)
+        names = maker.names()
+        redirects, moved = self._redirects(fronts, names, maker)
+        found = maker.sites([name for name in names if name not in moved])
+        for site in found:
+            self._schemes(site, fronts, backends, maker)
+        tuning, sites = _shared([one.site for one in found])
+        tuning |= self._unknown(fronts, found, backends)
+        for name in dict.fromkeys(rule.choice.rule.backend for one in found for rule in one.rules):
+            self._kept.setdefault(kept_name(name, found), self._behind[name])
+        texts = [*self._global(), *(section_text(one, self._collector, name) for name, one in self._kept.items())]
+        files = custom_files(fronts, found, backends, texts, self._collector)
+        if not sites and not redirects:
+            at = next((front.section.at for front in fronts), "")
+            text = "no rule and no certificate says a name, and each site has one: write 'acl NAME hdr(host) DOMAIN'"
+            self._collector.say(Handling.UNSUPPORTED, text, at)
+        proposal = Proposal(
+            sites=tuple(sites),
+            redirects=tuple(redirects),
+            tuning=tuning,
+            files=files,
+            copies=self._collector.copies,
+            remarks=tuple(dict.fromkeys(self._collector.remarks)),
+        )
+        return proposal, tuple(fronts)
 
-    def replaced(self, text: str, at: str) -> None:
-        self.remarks.append(Remark(Handling.REPLACED, text, at))
+    # Sections
 
-    def front(self, section: Section) -> None:
-        """Read the rules of a section that listens."""
-        self.rest(section)
-        if section.mode != "http":
-            self.lost(f"'{section.kind} {section.name}' passes on connections (mode {section.mode})", section.at)
-            return
-        acls = read_acls(section.lines)
-        for line in section.all("use_backend"):
-            if len(line.words) == 1:
-                raise InputError("'use_backend' has no back end", where=line.at)
-            found = read_condition(line.words[2:], acls, line.at)
-            if "%[" in line.words[1]:
-                self._mapped(line, found)
-            else:
-                self._rule(line, line.words[1], found)
-        if section.kind == "listen" and any(section.all("server")):
-            self._add((), (), section.name, section.at)
-        chosen = list(section.all("default_backend")) or [x for x in section.inherited if x.starts("default_backend")]
-        for line in chosen[-1:]:
-            self._add((), (), line.words[1] if len(line.words) > 1 else "", line.at)
-
-    def rest(self, section: Section) -> None:
-        """Say what becomes of the other lines of a section."""
-        acls = read_acls(section.lines)
-        for line in section.lines:
-            word, *rest = line.words
-            if word == "redirect" or line.starts("http-request", "redirect"):
-                self._redirect(line, acls)
-            elif word in {"reqadd", "rspadd"} or line.starts("http-request"):
-                self._header(line)
-            elif word == "option" and rest and rest[0] in _OPTIONS:
-                self.replaced(f"'{line.text}': stackctl's configuration has its own", line.at)
-            elif word not in _OWN:
-                self.lost(f"'{line.text}'", line.at)
-
-    def _redirect(self, line: Line, acls: Acls) -> None:
-        words = line.words[line.words.index("redirect") + 1 :]
-        start = next((number for number, word in enumerate(words) if word in {"if", "unless"}), len(words))
-        found = read_condition(words[start:], acls, line.at)
-        tests = [test for one in found for test in one]
-        is_plain = all((test.kind == "tls") and test.negated for test in tests)
-        if words[:2] == ("scheme", "https") and is_plain:
-            self.replaced(f"'{line.text}': each site redirects to https", line.at)
-        else:
-            self.lost(f"'{line.text}'", line.at)
-
-    def _header(self, line: Line) -> None:
-        is_set = line.words[0] == "reqadd" or line.words[1:2] in {("set-header",), ("add-header",)}
-        name = next(iter(line.words[1 if line.words[0] == "reqadd" else 2 :]), "")
-        if is_set and name.partition(":")[0].lower().startswith("x-forwarded-"):
-            self.replaced(f"'{line.text}': the app gets this header from each proxy of stackctl's", line.at)
-        else:
-            self.lost(f"'{line.text}'", line.at)
-
-    def _mapped(self, line: Line, found: Alternatives) -> None:
-        """Read ``use_backend %[req.hdr(host),lower,map(FILE,DEFAULT)]``."""
-        head, _, rest = line.words[1].removeprefix("%[").partition(",map(")
-        file, _, default = rest.partition(")")[0].partition(",")
-        fetch = head.partition(",")[0]
-        if fetch not in {"hdr(host)", "req.hdr(host)"} or not rest.endswith(")]") or found != ((),):
-            self.lost(f"'{line.text}'", line.at)
-            return
-        text = self._read_file(file)
-        if text is None:
-            raise InputError(f"the map {file} cannot be read", where=line.at)
-        for number, entry in enumerate(text.splitlines(), 1):
-            words = entry.split()
-            if len(words) > 1 and not words[0].startswith("#"):
-                self._add((words[0].lower(),), (), words[1], f"{file}:{number}")
-        if default:
-            self._add((), (), default, line.at)
-
-    def _rule(self, line: Line, backend: str, found: Alternatives) -> None:
-        for tests in found:
-            hosts, paths, other = _sorted(tests)
-            if any(test.kind == "false" for test in tests):
+    def _fronts(self) -> Iterator[Front]:
+        reader = FrontReader(self._collector, self._proxy.read_file)
+        for section in self._proxy.sections:
+            if section.kind not in {"frontend", "listen"}:
                 continue
-            if paths and all(path.strip("/").startswith(CHALLENGES.strip("/")) for path in paths):
-                self._known(backend, line.at)
-                self.replaced("ACME's challenges are answered by stackctl's proxy", line.at)
-            elif other:
-                self.lost(f"requests with {' and '.join(one.text for one in other)} go to {backend}", line.at)
+            binds = binds_of(section)
+            if not binds:  # a 'listen' without one is a back end
+                continue
+            if not any(bind.port in _WEB for bind in binds):
+                self._elsewhere(section, binds)
+            elif section.mode != "http":
+                text = f"'{section.kind} {section.name}' passes on the connections of the web (mode {section.mode})"
+                self._collector.say(Handling.UNSUPPORTED, text, section.at)
             else:
-                self._add(hosts, paths, backend, line.at)
+                yield reader.read(section, binds)
 
-    def _known(self, backend: str, at: str) -> Section:
-        if backend not in self._backends:
-            raise InputError(f"there is no back end '{backend}'", where=at)
-        return self._backends[backend]
+    def _elsewhere(self, section: Section, binds: Sequence[Bind]) -> None:
+        """Keep a section on another port, with the back ends that it names."""
+        if any(bind.tls for bind in binds):
+            text = f"'{section.kind} {section.name}' has TLS on a port other than 443"
+            self._collector.say(Handling.UNSUPPORTED, text, section.at)
+            return
+        self._kept[section.name if section.kind == "listen" else f"{section.kind} {section.name}"] = section
+        lines = (*section.inherited, *section.lines)
+        for line in lines:
+            if line.words[0] in {"use_backend", "default_backend"} and len(line.words) > 1:
+                self._kept[line.words[1]] = self._known(line.words[1], line.at)
+        self._collector.say(Handling.KEPT, f"the section '{section.kind} {section.name}'", section.at)
 
-    def _add(self, hosts: tuple[str, ...], paths: tuple[str, ...], backend: str, at: str) -> None:
-        servers = tuple(map(_server, self._known(backend, at).all("server")))
-        self.routes.append(OldRoute(hosts, paths, backend, servers, at))
+    def _known(self, name: str, at: str) -> Section:
+        if name not in self._behind:
+            raise InputError(f"there is no back end '{name}'", where=at)
+        return self._behind[name]
+
+    def _global(self) -> Iterator[str]:
+        lines: list[str] = []
+        for section in self._proxy.sections:
+            if section.kind == "global":
+                for line in section.lines:
+                    head = line.words[0]
+                    if head in _SAID:
+                        self._collector.replaced(line, _SAID[head])
+                    elif not _GLOBAL.match(head) and (text := self._collector.keep(line)) is not None:
+                        lines.append(f"    {text}\n")
+            elif section.kind in {"resolvers", "crt-store", "program"}:
+                text = f"the section '{section.kind} {section.name}': stackctl's configuration has its own"
+                self._collector.say(Handling.REPLACED, text, section.at)
+            elif section.kind not in {"defaults", "frontend", "backend", "listen"}:
+                self._collector.say(Handling.KEPT, f"the section '{section.kind} {section.name}'", section.at)
+                yield section_text(section, self._collector)
+        if lines:
+            yield "global\n" + "".join(lines)
+
+    def _backends(self, fronts: Sequence[Front]) -> dict[str, OldBackend]:
+        """Return the back ends that rules lead to."""
+        reader = ServerReader(self._collector, self._proxy.services)
+        found: dict[str, OldBackend] = {}
+        acme: set[str] = set()
+        for rule in (rule for front in fronts for rule in front.rules):
+            section = self._known(rule.backend, rule.at)
+            real = [one for one in rule.alternatives if not any(is_challenge(t) and not t.negated for t in one)]
+            if len(real) < len(rule.alternatives):
+                acme.add(rule.backend)
+                text = f"ACME's challenges, for which the back end {rule.backend} was, are answered by stackctl's proxy"
+                self._collector.say(Handling.REPLACED, text, rule.at)
+            if real and rule.backend not in found:
+                lines = (*(x for x in section.inherited if x.starts("default-server")), *section.lines)
+                servers = reader.read(lines, section.name, section.at)
+                acls = read_acls(section.lines, self._proxy.read_file)
+                found[rule.backend] = read_backend(section, servers, self._collector, acls)
+        for name, section in self._behind.items():
+            if section.kind == "backend" and name not in found and name not in acme and name not in self._kept:
+                self._collector.say(Handling.REPLACED, f"no rule leads to the back end {name}", section.at)
+        return found
+
+    # Names
+
+    def _redirects(
+        self, fronts: Sequence[Front], names: Iterable[Domain], maker: SiteMaker
+    ) -> tuple[list[ProposedRedirect], set[Domain]]:
+        found: dict[tuple[str, int, bool, str, str], list[Domain]] = {}
+        for name in names:
+            one = next((one for front in fronts for one in front.moved if one.is_for(name)), None)
+            if one is not None:
+                certificate = maker.certificate_of(name)
+                lineage = (certificate.lineage if certificate else None) or ""
+                found.setdefault((one.to, one.status, one.keep_path, one.at, lineage), []).append(name)
+        redirects = [
+            ProposedRedirect(tuple(own), to, status, keep_path, lineage or None, at)
+            for (to, status, keep_path, at, lineage), own in found.items()
+        ]
+        for each in redirects:
+            self._collector.say(Handling.REPLACED, f"the redirect of {listed(each.names)} to {each.to}", each.at)
+        return redirects, {name for own in found.values() for name in own}
+
+    def _schemes(
+        self, found: FoundSite, fronts: Sequence[Front], backends: Mapping[str, OldBackend], maker: SiteMaker
+    ) -> None:
+        """Say what becomes of requests over HTTP for a site that has a certificate."""
+        site = found.site
+        plain = [front for front in fronts if front.plain]
+        if maker.certificate_of(site.name) is None or not plain:
+            return
+        for name in site.domains:
+            statuses = [one.status for front in plain for one in front.https if one.is_for(name)]
+            behind = [backends[choice.rule.backend].redirect for choice in choices(plain, name, tls=False)]
+            statuses += [one.status for one in behind if one is not None and one.is_for(name)]
+            if not statuses:
+                self._collector.say(Handling.CHANGED, f"http://{name} is now redirected to HTTPS", site.at)
+            elif statuses[0] != 301:
+                text = f"{name}: {REDIRECTED} 301, 308, by method, not with {statuses[0]}"
+                self._collector.say(Handling.CHANGED, text, site.at)
+
+    def _unknown(
+        self, fronts: Sequence[Front], found: Sequence[FoundSite], backends: Mapping[str, OldBackend]
+    ) -> dict[str, Value]:
+        """Return the key ``default``, and say what becomes of requests for names that no site has."""
+        tuning: dict[str, Value] = {}
+        for front in fronts:
+            chosen = choices([front], STRANGER, tls=not front.plain)
+            if not chosen:
+                continue
+            root = chosen[-1] if not chosen[-1].tests else None
+            to_https = any(one.is_for(STRANGER) for one in front.https) or bool(
+                root and backends[root.rule.backend].redirect
+            )
+            served = next((one for one in found if root and one.root == root.rule.backend), None)
+            if front.plain and served is not None and not to_https:
+                tuning["default"] = {"app": str(served.site.name)}
+                text = f"requests for other names, which went to {chosen[-1].rule.backend}, do so over HTTP only"
+            else:
+                text = f"requests for other names, which went to {chosen[-1].rule.backend}, are refused"
+            self._collector.say(Handling.CHANGED, text, front.section.at)
+        return tuning
 
 
-def _sorted(tests: Iterable[Test]) -> tuple[tuple[str, ...], tuple[str, ...], list[Test]]:
-    """Return the names, the beginnings of paths, and the tests that a site cannot say."""
-    hosts: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-    other: list[Test] = []
-    for test in tests:
-        if test.kind == "host" and not test.negated and not hosts:
-            hosts = test.values
-        elif test.kind == "prefix" and not test.negated and not paths:
-            paths = test.values
-        elif test.kind not in {"true", "tls"} or (test.kind == "tls" and test.negated):
-            other.append(test)
-    return hosts, paths, other
+def _shared(sites: Sequence[ProposedSite]) -> tuple[dict[str, Value], list[ProposedSite]]:
+    """Return the times that all sites have as keys of the whole stack, and the sites without them."""
+    counted = Counter(
+        pair for site in sites for pair in ((key, str(site.tuning[key])) for key in TIMES if key in site.tuning)
+    )
+    whole = {key: value for (key, value), number in counted.items() if number == len(sites) > 0}
+    left = [
+        replace(site, tuning={key: _without(value, whole) for key, value in site.tuning.items() if key not in whole})
+        for site in sites
+    ]
+    return dict(whole), left
 
 
-def _server(line: Line) -> OldServer:
-    _, *rest = line.words
-    if len(rest) <= 1:
-        raise InputError("'server' has no address", where=line.at)
-    return OldServer(rest[1], tuple(rest[2:]))
-
-
-def _after(words: Iterable[str], *names: str) -> Iterator[str]:
-    """Yield the words that follow ``names``."""
-    found = list(words)
-    return (value for word, value in itertools.pairwise(found) if word in names)
+def _without(value: Value, whole: Mapping[str, str]) -> Value:
+    """Return routes without the times that the whole stack has."""
+    if not isinstance(value, list):
+        return value
+    return [
+        {key: one for key, one in item.items() if whole.get(key) != one} if isinstance(item, dict) else item
+        for item in value
+    ]

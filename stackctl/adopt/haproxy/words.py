@@ -20,7 +20,7 @@ class Line:
 
     Attributes:
         at: ``file:line``.
-        text: the line as it is written, without the blanks around it.
+        text: the line as it is written, without a comment, and without needless blanks.
     """
 
     words: tuple[str, ...]
@@ -40,13 +40,25 @@ def read_lines(text: str, file: str, environment: Mapping[str, str]) -> Iterator
     """
     for number, line in enumerate(text.split("\n"), 1):
         at = f"{file}:{number}"
-        words = tuple(_Words(line, at, environment).read())
+        reading = _Words(line, at, environment)
+        words = tuple(reading.read())
         if words:
-            yield Line(words, at, line.strip())
+            yield Line(words, at, _tidy(line[: reading.comment].strip()))
+
+
+def _tidy(text: str) -> str:
+    """Return a line without repeated blanks, where none of them can be a part of a word."""
+    return text if any(char in text for char in "\"'\\") else " ".join(text.split())
 
 
 class _Words:
-    """The words of one line."""
+    """The words of one line.
+
+    Attributes:
+        comment: where its comment begins, or None.
+    """
+
+    comment: int | None = None
 
     def __init__(self, line: str, at: str, environment: Mapping[str, str]) -> None:
         self._line = line
@@ -65,6 +77,7 @@ class _Words:
                     yield word
                 word = None
                 if char == "#":
+                    self.comment = self._next - 1
                     return
             else:
                 word = (word or "") + self._part(char)

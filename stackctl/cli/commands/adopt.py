@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from stackctl.engine.context import Context
 
 
+ProxyImage = Annotated[
+    str | None,
+    typer.Option(
+        "--proxy-image", "--nginx-image", metavar="IMAGE", help="Image of the proxy. [default: its current image]"
+    ),
+]
 Force = Annotated[
     bool, typer.Option("--force", help="Continue without settings that are not supported, or if answers differ.")
 ]
@@ -44,9 +50,7 @@ def adopt(
         typer.Option(metavar="DIR", help=f"Directory to copy certbot's files from, such as {CERTBOT_CONF.mount}."),
     ] = None,
     email: Email = None,
-    nginx_image: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="Image of the proxy. [default: its current image]")
-    ] = None,
+    proxy_image: ProxyImage = None,
     certbot_image: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="Image of certbot. [default: its current image]")
     ] = None,
@@ -72,7 +76,7 @@ def adopt(
         return AdoptOptions(
             letsencrypt=letsencrypt and letsencrypt.absolute(),
             email=parsed("--email", values.email, email),
-            nginx_image=parsed("--nginx-image", values.image, nginx_image),
+            proxy_image=parsed("--proxy-image", values.image, proxy_image),
             certbot_image=parsed("--certbot-image", values.image, certbot_image),
             force=force,
             compare=not no_compare,

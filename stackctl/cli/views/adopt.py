@@ -5,13 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 
 from stackctl.cli.console import Part, make_console, plain, verbatim
-from stackctl.proxies.nginx.layout import CUSTOM
 from stackctl.usecases.adopt.report import AdoptComparison, AdoptedSite, AdoptReport
 from stackctl.usecases.result import Result
 from stackctl.wording import day, listed
 
 _TITLES = {
-    "kept": f"kept, in {CUSTOM.path}/",
+    "kept": "kept, in {folder}/",
     "replaced": "replaced by stackctl's own configuration",
     "changed": "changed",
     "lost": "not supported",
@@ -64,7 +63,7 @@ def _plan(console: Console, report: AdoptReport) -> None:
     for handling, title in _TITLES.items():
         remarks = [remark for remark in report.remarks if remark.handling == handling]
         if remarks:
-            _title(console, title, _STYLES.get(handling, "bold"))
+            _title(console, title.format(folder=report.folder), _STYLES.get(handling, "bold"))
         for remark in remarks:
             plain(console, f"  {remark.at + ': ' if remark.at else ''}{remark.text}")
     if report.comparison is not None:

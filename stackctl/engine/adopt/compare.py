@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from stackctl.adapters.disk.files import host_errors
 from stackctl.adapters.disk.generations import Generations
-from stackctl.adopt.comparison import STRANGER, Difference, Probe, compared, lasting, probes
+from stackctl.adopt.comparison import STRANGER, Difference, Probe, compared, lasting
 from stackctl.certs.dummy import make_dummy
 from stackctl.engine.adopt.foreign import Foreign
 from stackctl.engine.adopt.volumes import write_entries
@@ -36,7 +36,12 @@ _MOST = 600
 """How many requests are sent to each proxy at most."""
 
 _START_SECONDS = 15.0
-_PAIR = re.compile(rb"""^[ \t]*ssl_certificate(_key)?[ \t]+["']?([^\s;"'$]+)["']?[ \t]*;""", re.MULTILINE)
+_PAIRS = (
+    re.compile(rb"""^[ \t]*ssl_certificate(_key)?[ \t]+["']?([^\s;"'$]+)["']?[ \t]*;""", re.MULTILINE),
+    re.compile(rb"""^[ \t]+load crt ()(\S+) key \S+ alias \S+$""", re.MULTILINE),
+    re.compile(rb"""^[ \t]+load crt \S+ (key) (\S+) alias \S+$""", re.MULTILINE),
+)
+"""Where a configuration names chains and keys: whether it is a key, and its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +60,25 @@ class Comparison:
     problem: str | None = None
 
 
-def compare(
-    context: Context, foreign: Foreign, project: Project, stack: Stack, operations: Sequence[Operation]
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The requests of a comparison, and ``file:line`` of what no request can be made up for."""
+
+    probes: tuple[Probe, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def compare(  # noqa: PLR0913  (the old proxy and the new one)
+    context: Context, foreign: Foreign, wanted: Asked, project: Project, stack: Stack, operations: Sequence[Operation]
 ) -> Comparison:
-    """Ask both proxies for every location of the old one; the second runs in a container of its own meanwhile.
+    """Send both proxies the wanted requests; the second runs in a container of its own meanwhile.
 
     ``project`` and ``stack`` are those that ``operations`` lead to. Nothing of the stack is changed.
     """
     old = context.orchestrator.containers(project.name).running(foreign.layout.proxy.name)
     published = {port.target: port.at for port in foreign.layout.proxy.ports if port.is_tcp}
-    found, skipped = probes(foreign.conf)
-    asked = [probe for probe in found if probe.port in published]
+    skipped = wanted.skipped
+    asked = [probe for probe in wanted.probes if probe.port in published]
     if old is None:
         return Comparison(problem="the old proxy is not running")
     if not asked:
@@ -101,7 +114,8 @@ def _second_proxy(  # noqa: PLR0913  (the old proxy, and the new one)
             files, generation = _write_files(root, proxy, foreign, operations)
             chain, key = _write_pair(folder, context)
         ours = {proxy.layout.mount, *(place.mount for place in PROXY_MOUNTS)}
-        pairs = sorted({(path.decode(), bool(kind)) for body in files.values() for kind, path in _PAIR.findall(body)})
+        found = (pair for body in files.values() for one in _PAIRS for pair in one.findall(body))
+        pairs = sorted({(path.decode(), bool(kind)) for kind, path in found})
         mounts = (
             Mount("bind", str(root), proxy.layout.mount),
             *(Mount("bind", str(key if is_key else chain), path) for path, is_key in pairs if path[0] == "/"),

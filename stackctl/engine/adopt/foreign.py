@@ -8,14 +8,10 @@ from pathlib import Path
 
 from stackctl.adapters.disk.certbot_tree import CertbotTree
 from stackctl.adapters.disk.files import host_errors, read_or_none
-from stackctl.adapters.nginx_reader import ContainerFiles, read_configuration
-from stackctl.adopt.addresses import by_name
+from stackctl.adapters.nginx_reader import ContainerFiles
 from stackctl.adopt.compose_layouts import Layout, on_host
-from stackctl.adopt.kept_files import trees_of
 from stackctl.adopt.letsencrypt import contact_of
-from stackctl.adopt.nginx_conf import UNNAMED, NginxConf, ServerBlock, read_conf
-from stackctl.adopt.proposal import Handling, ProposedStream, Remark
-from stackctl.adopt.streams import read_streams, without_streams
+from stackctl.adopt.proposal import Handling, Remark
 from stackctl.certs.lineage import Lineage
 from stackctl.engine.adopt.inside import Inside
 from stackctl.engine.adopt.volumes import TreeVolume, tree_volume, write_entries
@@ -23,7 +19,6 @@ from stackctl.engine.context import Context
 from stackctl.errors import InputError
 from stackctl.model.layout import ACCOUNT_FILE, ACCOUNT_KEY, ACCOUNTS, CERTBOT_CONF, LINEAGES, RENEWALS
 from stackctl.model.project import Project
-from stackctl.proxies.nginx.directives import every
 
 SCRIPTS = ("init-letsencrypt.sh", "init_letsencrypt.sh", "init-letsencrypt", "letsencrypt.sh")
 """Scripts that requested certificates, and contain the contact address."""
@@ -34,18 +29,17 @@ class Foreign:
     """The facts of a foreign stack.
 
     Attributes:
-        inside: the files of the proxy's container or image; None if it has neither here.
+        files: the files of the proxy's configuration; ``inside`` those of its container or image, None if it has
+            neither here.
         tree: certbot's tree on the host, or None.
         lineages: its lineages, by name.
         renewals: its renewal files, by lineage.
         contact: the e-mail address with which certificates were requested.
         volume: the named volume that certbot's tree is in; ``tree`` is a copy of it then, while the stack is surveyed.
-        remarks: how the files differ from what the running proxy loaded, and how its streams are handled.
-        streams: what it passes on without HTTP.
+        remarks: how the files differ from what the running proxy loaded.
     """
 
     layout: Layout
-    conf: NginxConf
     files: ContainerFiles
     inside: Inside | None = None
     tree: Path | None = None
@@ -54,49 +48,30 @@ class Foreign:
     contact: str | None = None
     has_account: bool = False
     remarks: tuple[Remark, ...] = ()
-    streams: tuple[ProposedStream, ...] = ()
     volume: TreeVolume | None = None
 
 
 def inspect_foreign(  # noqa: PLR0913  (the project, and what is already known of it)
     context: Context,
     project: Project,
-    layout: Layout,
-    inside: Inside | None,
+    foreign: Foreign,
     letsencrypt: Path | None,
     scratch: Path,
+    trees: Sequence[str],
 ) -> Foreign:
-    """Collect everything that decides how the stack is adopted, without any change.
+    """Return the facts with those of certbot's tree, which the proxy's container can have at ``trees``.
 
     A tree that is in a named volume is copied to ``scratch``, an empty directory, to look at it.
 
     Raises:
-        InputError: there is no proxy, or its configuration is not readable on this host.
+        InputError: ``letsencrypt`` has no such tree.
     """
-    root = context.directory.root
-    files = ContainerFiles(root, layout.proxy, inside)
-    directives = read_configuration(files, layout.proxy.environment)
-    directives = tuple(by_name(directives, _addresses(context, project)))
-    passed_on = read_streams(directives, layout.proxy.ports, (layout.proxy.name, *layout.proxy.hosts))
-    conf = read_conf(without_streams(directives, passed_on))
-    welcome = [server for server in conf.servers if _welcomes(server, files)]
-    conf = replace(conf, servers=tuple(server for server in conf.servers if server not in welcome))
-    if not conf.servers and not passed_on.streams and not layout.nginx_proxy:
-        raise InputError(
-            f"the nginx configuration of the service {layout.proxy.name} has no server",
-            where=files.main,
-            hint="start the stack, so that its configuration can be read in the container, then run adopt again",
-        )
-    foreign = Foreign(
-        layout,
-        conf,
-        files,
-        inside,
+    root, layout = context.directory.root, foreign.layout
+    foreign = replace(
+        foreign,
         contact=_contact(root, None),
-        remarks=(*_loaded_otherwise(files, inside), *map(_welcome, welcome), *passed_on.remarks),
-        streams=passed_on.streams,
+        remarks=(*_loaded_otherwise(foreign.files, foreign.inside), *foreign.remarks),
     )
-    trees = trees_of(server.certificate for server in conf.servers)
     volume = None if letsencrypt else tree_volume(context, project, layout, trees)
     if volume is not None:
         with host_errors():
@@ -110,23 +85,7 @@ def inspect_foreign(  # noqa: PLR0913  (the project, and what is already known o
     return _with_tree(foreign, root, tree)
 
 
-def _welcomes(server: ServerBlock, files: ContainerFiles) -> bool:
-    """Whether it only shows the image's welcome page, to requests for unknown names."""
-    if server.domains or not set(server.names) <= UNNAMED:
-        return False
-    if any(one.name.endswith("_pass") or one.name in {"return", "rewrite", "alias"} for one in every(server.body)):
-        return False
-    roots = {one.arg for one in every(server.body) if one.name == "root"}
-    pages = [files.read(f"{root}/index.{kind}") for root in roots for kind in ("html", "nginx-debian.html")]
-    return any(page is not None and b"Welcome to nginx" in page[1] for page in pages)
-
-
-def _welcome(server: ServerBlock) -> Remark:
-    text = "the image's welcome page for unknown names, which are refused from now on"
-    return Remark(Handling.REPLACED, text, server.at)
-
-
-def _addresses(context: Context, project: Project) -> dict[str, str]:
+def container_addresses(context: Context, project: Project) -> dict[str, str]:
     """Return the services of the project by the addresses of their containers."""
     found = context.orchestrator.containers(project.name)
     return {address: container.service for container in found for address in container.addresses}

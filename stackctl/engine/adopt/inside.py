@@ -35,7 +35,7 @@ class Inside:
     Attributes:
         main: the main configuration file: the given one, or what ``built``, the output of ``nginx -V``, says.
         prefix: the directory that paths of static files are relative to, if it is known.
-        loaded: when nginx last loaded its files, None if it does not run.
+        loaded: when the proxy last loaded its files, None if it does not run.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Inside:
         return self.loaded is not None
 
     def is_newer(self, path: str) -> bool:
-        """Whether a file has changed since nginx last loaded it."""
+        """Whether a file has changed since the proxy last loaded it."""
         real = self.real(path)
         return self.loaded is not None and real is not None and self.entries(real)[""].modified > self.loaded + 1
 
@@ -161,7 +161,7 @@ def _of_container(context: Context, container: Container) -> Inside:
 
     processes = context.containers.processes(container.id) if container.running else ()
     main = _given_main(processes)
-    age = min((one.seconds for one in processes if "nginx: worker" in one.command), default=0)
+    age = min((one.seconds for one in processes if _is_worker(one.command)), default=0)
     return Inside(
         lambda path: context.containers.entries(container.id, path, LARGEST),
         run,
@@ -169,6 +169,11 @@ def _of_container(context: Context, container: Container) -> Inside:
         (run(["nginx", "-V"]) if container.running else None) or "",
         loaded=context.now().timestamp() - age if container.running else None,
     )
+
+
+def _is_worker(command: str) -> bool:
+    """Whether a process may be one that began at the last reload, of nginx or of HAProxy."""
+    return "nginx: worker" in command or posixpath.basename(command.partition(" ")[0]) == "haproxy"
 
 
 def _given_main(processes: Sequence[Process]) -> str | None:

@@ -14,22 +14,27 @@ from stackctl.errors import EngineError
 from stackctl.model.layout import CERTBOT_CONF, PROXY_MOUNTS
 from stackctl.model.project import Service
 from stackctl.observed.containers import Entry
-from stackctl.proxies.nginx.layout import NGINX
 
-_HIDDEN = tuple(place.mount for place in (NGINX, CERTBOT_CONF, *PROXY_MOUNTS))
+_HIDDEN = tuple(place.mount for place in (CERTBOT_CONF, *PROXY_MOUNTS))
 """Directories of the old container that the new one does not have, or has for something else."""
 
 
-def old_files(context: Context, proxy: Service, inside: Inside | None, image: str) -> OldFiles:
-    """Return what is known of the files of ``proxy``, whose new container is made from ``image``."""
+def old_files(
+    context: Context, proxy: Service, inside: Inside | None, image: str, configuration: Sequence[str]
+) -> OldFiles:
+    """Return what is known of the files of ``proxy``, whose new container is made from ``image``.
+
+    ``configuration`` are the directories of the old configuration, which the new container does not have either.
+    """
+    hidden = (*_HIDDEN, *configuration)
     if inside is None:
-        return OldFiles()
+        return OldFiles(stays=lambda path: not _is_below(path, hidden))
     in_image = _image_reader(context, image)
 
     @lru_cache
     def stays(path: str) -> bool:
         mount = mount_of(proxy.mounts, path)
-        if _is_hidden(path):
+        if _is_below(path, hidden):
             return inside.real(path) is None
         if mount is not None or inside.real(path) is None:
             return True
@@ -52,13 +57,13 @@ def old_files(context: Context, proxy: Service, inside: Inside | None, image: st
 
     def has_mounts(path: str) -> bool:
         # Below a hidden directory the new container has none of the user's mounts.
-        return not _is_hidden(path) and bool(_mounted_below(proxy, path))
+        return not _is_below(path, hidden) and bool(_mounted_below(proxy, path))
 
     return OldFiles(posixpath.dirname(inside.main), inside.prefix, stays, is_folder, is_writable, has_mounts)
 
 
-def _is_hidden(path: str) -> bool:
-    return any(f"{path}/".startswith(f"{place}/") for place in _HIDDEN)
+def _is_below(path: str, places: Sequence[str]) -> bool:
+    return any(f"{path}/".startswith(f"{place}/") for place in places)
 
 
 def _mounted_below(proxy: Service, path: str) -> list[str]:

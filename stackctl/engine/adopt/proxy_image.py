@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from stackctl.adopt.compose_layouts import Layout, foreign_haproxy, read_layout
+from stackctl.adopt.compose_layouts import Layout, read_layout
 from stackctl.engine.context import Context
 from stackctl.errors import EngineError, InputError
 from stackctl.model.project import Project, Service
@@ -26,11 +26,6 @@ def find_layout(context: Context, project: Project) -> Layout:
             hint=f"build it: 'docker compose build {layout.proxy.name}'",
         )
     return replace(layout, proxy=replace(layout.proxy, image=image))
-
-
-def find_haproxy(context: Context, project: Project) -> Service | None:
-    """Return the service that runs HAProxy as the project's proxy; None if nginx is, or neither."""
-    return foreign_haproxy(project, partial(_runs, context, project))
 
 
 def _image(context: Context, project: Project, service: Service) -> str:

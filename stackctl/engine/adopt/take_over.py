@@ -44,7 +44,7 @@ from stackctl.plan.adopt import (
     WriteKept,
 )
 from stackctl.plan.operation import Operation
-from stackctl.proxies.registry import DEFAULT
+from stackctl.proxies.proxy import ProxyLayout
 
 
 class TakeOver:
@@ -110,11 +110,11 @@ class TakeOver:
     def _copy_folder(self, operation: CopyFolder) -> None:
         assert self._inside is not None  # it was found there
         found = self._inside.tree(operation.source)
-        target = self._context.directory.root / self._layout.custom / operation.name
+        target = self._context.directory.root / operation.folder / operation.name
         make_tree(target, lambda draft: write_entries(found, draft))
 
     def _write_kept(self, operation: WriteKept) -> None:
-        path = self._context.directory.root / self._layout.custom / operation.name
+        path = self._context.directory.root / operation.folder / operation.name
         write_kept(path, operation.content, operation.mode)
         if operation.like is not None:
             with host_errors():
@@ -154,7 +154,7 @@ class TakeOver:
         changes = ("taken over by stackctl",)
         command = self._context.command
         path = directory.main_path
-        # A stackctl proxy whose settings were lost already has its files below nginx/.
+        # A stackctl proxy whose settings were lost already has its files.
         delivery = self._context.delivery(self._layout)
         own = None if delivery.missing() else delivery.published()
         directory.history.record(
@@ -233,15 +233,16 @@ def write_kept(path: Path, content: bytes, mode: int = 0o644) -> None:
         write_whole(path, content, mode)
 
 
-def take_back(context: Context, entry: HistoryEntry, replace_proxy: Callable[[], None]) -> list[str]:
+def take_back(
+    context: Context, entry: HistoryEntry, layout: ProxyLayout, replace_proxy: Callable[[], None]
+) -> list[str]:
     """Restore the files of an adopted stack, and return the paths that were written.
 
-    ``replace_proxy`` is called after that.
+    ``layout`` is that of the proxy which took it over; ``replace_proxy`` is called after that.
     """
     root = context.directory.root
     done: list[str] = []
     with host_errors():
-        layout = context.proxies[DEFAULT].layout
         links = (LIVE, *layout.entry_points) if entry.generation is None else ()
         for entry_point in (root / layout.directory / name for name in links):
             there = backups(entry_point)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from stackctl.adopt.comparison import STRANGER, Difference
-from stackctl.adopt.config_changes import REDIRECTED, config_changes
-from stackctl.adopt.nginx_conf import NginxConf, read_conf
-from stackctl.adopt.proposal import Handling, Proposal
-from stackctl.adopt.streams import PassedOn, without_streams
+from stackctl.adopt.comparison import STRANGER, Difference, Probe
+from stackctl.adopt.config_changes import REDIRECTED
+from stackctl.adopt.proposal import Handling, Proposal, Remark
 from stackctl.certs.held import held
 from stackctl.certs.lineage import read_certificate
 from stackctl.certs.shelf import Stored
-from stackctl.engine.adopt.compare import Comparison, compare
+from stackctl.engine.adopt.compare import Asked, Comparison, compare
 from stackctl.engine.adopt.foreign import SCRIPTS, Foreign
 from stackctl.engine.context import Context
 from stackctl.engine.probe.observe import observe
@@ -37,11 +35,8 @@ from stackctl.plan.adopt import (
 )
 from stackctl.plan.intent import Intent
 from stackctl.plan.operation import Operation, Plan
-from stackctl.plan.operations import AwaitService, PullImage, RemoveContainers, StageFiles, StartService
+from stackctl.plan.operations import AwaitService, PullImage, RemoveContainers, StartService
 from stackctl.plan.planner import make_plan
-from stackctl.proxies.nginx.layout import NGINX
-from stackctl.proxies.nginx.reader import LiveTree
-from stackctl.proxies.nginx.streams import SITES_SOCKET
 from stackctl.proxies.sites import Rendering
 from stackctl.usecases.adopt.certbot_settings import files_of, rewritten_settings
 from stackctl.usecases.adopt.report import AdoptComparison, AdoptDifference, AdoptedSite, AdoptRemark, AdoptReport
@@ -60,15 +55,37 @@ class AdoptOptions:
 
     letsencrypt: Path | None = None
     email: str | None = None
-    nginx_image: str | None = None
+    proxy_image: str | None = None
     certbot_image: str | None = None
     force: bool = False
     compare: bool = True
 
 
 @dataclass(frozen=True, slots=True)
+class OldConfiguration:
+    """What the configuration of the old proxy means.
+
+    Attributes:
+        probes: the requests by which both proxies are compared.
+        skipped: ``file:line`` of what no request can be made up for.
+        served: the names that it serves.
+        changes: returns what clients and apps see differently, by the planned configuration.
+    """
+
+    proposal: Proposal
+    probes: tuple[Probe, ...] = ()
+    skipped: tuple[str, ...] = ()
+    served: tuple[str, ...] = ()
+    changes: Callable[[Plan, Proposal], tuple[Remark, ...]] = lambda _plan, _proposal: ()
+
+
+@dataclass(frozen=True, slots=True)
 class Adoption:
-    """A surveyed stack, and the operations that adopt it."""
+    """A surveyed stack, and the operations that adopt it.
+
+    Attributes:
+        folder: the new proxy's folder of the user's own files.
+    """
 
     foreign: Foreign
     proposal: Proposal
@@ -77,6 +94,7 @@ class Adoption:
     before: tuple[Operation, ...]
     switch: tuple[Operation, ...]
     diff: str
+    folder: str
     options: AdoptOptions = field(default_factory=AdoptOptions)
     comparison: Comparison | None = None
 
@@ -127,7 +145,7 @@ class Adoption:
                 AdoptedSite(
                     name=site.name,
                     aliases=site.domains[1:],
-                    upstream=str(site.server),
+                    upstream=site.upstream,
                     certificate=site.lineage or site.imported,
                     not_after=_not_after(self.observed, sites[site.name]),
                     at=site.at,
@@ -140,6 +158,7 @@ class Adoption:
                 for remark in proposal.remarks_of(handling)
             ),
             custom=tuple(sorted([*proposal.custom, *proposal.copies, *proposal.folders])),
+            folder=self.folder,
             diff=self.diff,
             stops=self.stops,
             replaced=any(isinstance(operation, ReplaceProxy) for operation in self.switch),
@@ -164,14 +183,14 @@ def _not_after(observed: Observed, site: Site) -> datetime | None:
 def planned(  # noqa: PLR0913  (the old stack and the new one)
     context: Context,
     foreign: Foreign,
-    proposal: Proposal,
+    old_proxy: OldConfiguration,
     imports: tuple[ImportCertificate, ...],
     loaded: Loaded,
     old: str,
     options: AdoptOptions,
 ) -> Adoption:
     """Plan the ordered operations that turn the old stack into ``loaded``."""
-    stack = loaded.stack
+    stack, proposal = loaded.stack, old_proxy.proposal
     observed = observe(context, stack, loaded.project, stack.sites, loaded.before, loaded.doc.text)
     stack = observed.fitted(stack)
     there = {one.site: Stored.of(read_certificate(one.chain)) for one in imports}
@@ -180,7 +199,7 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
     observed = replace(observed, custom={**observed.custom, **proposal.custom}, shelf=shelf)
     rendering = Rendering(context.proxy_of(stack), observed.version, observed.custom)
     plan = make_plan(stack, loaded.doc.text, Intent(issue=False, align=False), observed, rendering, context.issuers)
-    remarks = (*proposal.remarks, *config_changes(foreign.conf, _staged(plan), proposal))
+    remarks = (*proposal.remarks, *old_proxy.changes(plan, proposal))
     proposal = replace(proposal, remarks=remarks)
     probed = tuple(site.name for site in stack.sites if site.name in there or _usable(foreign, site))
     mine: set[str] = {stack.certbot, stack.proxy.service}
@@ -191,22 +210,14 @@ def planned(  # noqa: PLR0913  (the old stack and the new one)
     before, switch = in_two([*own, *converging, *imports, *_helpers_removed(foreign, observed)])
     name = context.directory.main_path
     diff = difflib.unified_diff(old.splitlines(), loaded.doc.text.splitlines(), name, f"{name} (adopted)", lineterm="")
-    found = Adoption(foreign, proposal, loaded, observed, tuple(before), tuple(switch), "\n".join(diff), options)
+    folder = context.proxy_of(stack).layout.custom
+    found = Adoption(
+        foreign, proposal, loaded, observed, tuple(before), tuple(switch), "\n".join(diff), folder, options
+    )
     if not options.compare or not any(isinstance(operation, ReplaceProxy) for operation in switch):
         return found
-    operations = [*before, *switch]
-    return replace(found, comparison=compare(context, foreign, loaded.project, stack, operations))
-
-
-def _staged(plan: Plan) -> NginxConf:
-    """Return the configuration that the plan stages, with its includes in their places."""
-    files: dict[str, bytes] = {}
-    for operation in plan.operations:
-        if isinstance(operation, StageFiles):
-            files |= operation.files
-    # Where streams share their port, the sites listen on a socket.
-    inside = PassedOn(inner=frozenset({f"unix:{SITES_SOCKET}"}))
-    return read_conf(without_streams(LiveTree(files, NGINX.mount, str, "").directives(), inside))
+    asked = Asked(old_proxy.probes, old_proxy.skipped)
+    return replace(found, comparison=compare(context, foreign, asked, loaded.project, stack, [*before, *switch]))
 
 
 def _is_ours(operation: Operation, mine: set[str]) -> bool:
@@ -238,7 +249,7 @@ def _own_operations(  # noqa: PLR0913  (the old stack and the new one)
     context: Context, foreign: Foreign, proposal: Proposal, stack: Stack, old: str, new: str
 ) -> list[Operation]:
     """Return the operations of adoption that a converge does not plan."""
-    root = context.directory.root
+    root, folder = context.directory.root, context.proxy_of(stack).layout.custom
     operations: list[Operation] = []
     rewritten = list(rewritten_settings(foreign, stack))
     in_place = foreign.tree is not None and foreign.tree.resolve() == (root / CERTBOT_CONF.path).resolve()
@@ -248,17 +259,25 @@ def _own_operations(  # noqa: PLR0913  (the old stack and the new one)
             CopyTree(source=source, target=CERTBOT_CONF.path, cause="stackctl expects certbot's files there")
         )
     for name, directives in proposal.custom.items():
-        operations.append(WriteKept(name=name, content=directives, cause="x-stackctl has no key for these directives"))
+        cause = "x-stackctl has no key for these directives"
+        operations.append(WriteKept(folder=folder, name=name, content=directives, cause=cause))
     for name, path in proposal.copies.items():
         found = foreign.files.read(path)
         if found is not None:
             like, cause = foreign.files.on_host(path), f"a kept directive refers to {path}"
             mode = foreign.inside.mode(path) if foreign.inside else 0o600
             operations.append(
-                WriteKept(name=name, content=found[1], like=str(like) if like else None, mode=mode, cause=cause)
+                WriteKept(
+                    folder=folder,
+                    name=name,
+                    content=found[1],
+                    like=str(like) if like else None,
+                    mode=mode,
+                    cause=cause,
+                )
             )
     for name, path in proposal.folders.items():
-        operations.append(CopyFolder(name=name, source=path, cause="a kept directive refers to it"))
+        operations.append(CopyFolder(folder=folder, name=name, source=path, cause="a kept directive refers to it"))
     operations += rewritten
     seen = () if foreign.files.is_stackctls else foreign.files.seen
     kept = [

@@ -1,41 +1,56 @@
-"""Say what a foreign HAProxy serves, where ``adopt`` cannot take it over."""
+"""What the HAProxy of a foreign stack means."""
 
 from __future__ import annotations
 
-from stackctl.adopt.haproxy.reading import Reading
-from stackctl.adopt.proposal import Handling
-from stackctl.engine.adopt.haproxy import read_old_haproxy
+from dataclasses import replace
+
+from stackctl.adopt.haproxy.own import names_of, read_own
+from stackctl.adopt.haproxy.probing import probes_of
+from stackctl.adopt.haproxy.reading import OldProxy, read_proposal
+from stackctl.adopt.kept_files import OldFiles
+from stackctl.adopt.proposal import Handling, Proposal, Remark
+from stackctl.engine.adopt.foreign import Foreign, container_addresses
+from stackctl.engine.adopt.haproxy import OldHaproxy, old_certificates
 from stackctl.engine.context import Context
-from stackctl.errors import InputError
-from stackctl.model.project import Project, Service
-
-_MOST = 30
-"""The lines of each list that are shown."""
+from stackctl.model.project import Project
+from stackctl.proxies.haproxy.layout import LAYOUT
+from stackctl.usecases.adopt.adoption import OldConfiguration
 
 
-def refused(context: Context, project: Project, service: Service) -> InputError:
-    """Return the error that names what the HAProxy of a service serves, line by line."""
-    message = f"the service {service.name} runs HAProxy, which adopt does not take over; nothing was changed"
-    try:
-        shown = _shown(read_old_haproxy(context, project, service))
-    except InputError as error:
-        shown = [f"its configuration cannot be read: {error}"]
-    first = "write its sites with 'stackctl init --proxy haproxy' and 'stackctl add-app' in another directory"
-    return InputError(message, hint="\n    ".join([first, *shown]))
+def read_haproxy(
+    context: Context, project: Project, foreign: Foreign, haproxy: OldHaproxy, old: OldFiles
+) -> OldConfiguration:
+    """Return what the configuration of a foreign HAProxy means."""
+
+    def read(path: str) -> str | None:
+        found = foreign.files.read(path)
+        return None if found is None else found[1].decode("utf-8", "replace")
+
+    services = {**container_addresses(context, project), **_by_host(project)}
+    certificates = old_certificates(haproxy, foreign.files, foreign.lineages)
+    proposal, fronts = read_proposal(OldProxy(haproxy.sections, read, services, old), certificates)
+    remarks = [
+        Remark(
+            Handling.REPLACED,
+            f"{one.path} is the certificate of certbot's {one.lineage}, which is served from its tree",
+        )
+        for one in certificates
+        if one.lineage is not None
+    ]
+    proposal = replace(proposal, remarks=(*remarks, *proposal.remarks))
+    found, skipped = probes_of(proposal.sites, fronts, certificates)
+    served = tuple(name for site in proposal.sites for name in site.domains)
+    return OldConfiguration(proposal, found, skipped, served)
 
 
-def _shown(reading: Reading) -> list[str]:
-    lost = [one.line for one in reading.remarks if one.handling is Handling.UNSUPPORTED]
-    replaced = [one.line for one in reading.remarks if one.handling is Handling.REPLACED]
-    lists = {
-        "it serves": [one.shown for one in reading.routes],
-        "its certificates, each for 'stackctl cert import DOMAIN --cert FILE'": list(reading.certificates),
-        "set by stackctl itself": replaced,
-        "to write as keys of x-stackctl or in haproxy/custom": lost,
+def read_own_haproxy(context: Context, project: Project) -> OldConfiguration:
+    """Return what stackctl's own files of HAProxy say, for a Compose file that lost its settings."""
+    files = context.delivery(LAYOUT).live()
+    return OldConfiguration(Proposal(sites=read_own(files, _by_host(project))), served=names_of(files))
+
+
+def _by_host(project: Project) -> dict[str, str]:
+    """Return the services of a project by their hosts."""
+    return {
+        host.lower(): service.name for service in project.services.values() for host in (service.name, *service.hosts)
     }
-    return [line for title, lines in lists.items() if lines for line in (f"{title}:", *_cut(lines))]
-
-
-def _cut(lines: list[str]) -> list[str]:
-    more = [f"  and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
-    return [*(f"  {line}" for line in lines[:_MOST]), *more]

@@ -76,7 +76,7 @@ class AdoptReport:
 
     Attributes:
         comparison: None if the answers of the proxies were not to be compared.
-        custom: the files below ``nginx/custom`` that hold kept directives.
+        custom: the files that hold kept directives, below ``folder``.
         diff: the changes to the Compose file.
         stops: whether settings would be lost, and ``force`` is not set.
         replaced: whether the proxy's container is replaced.
@@ -86,6 +86,7 @@ class AdoptReport:
     sites: tuple[AdoptedSite, ...]
     remarks: tuple[AdoptRemark, ...]
     custom: tuple[str, ...]
+    folder: str
     diff: str
     stops: bool
     replaced: bool

@@ -45,12 +45,12 @@ def adopt(context: Context, adoption: Adoption) -> Result[AdoptReport]:
     steps = executor.run(Plan(adoption.before))
     notes: tuple[str, ...] = ()
     if any(step.error for step in steps):
-        notes = _restore_old_stack(context, last, switched=False)
+        notes = _restore_old_stack(context, adoption, last, switched=False)
     else:
         with take_over.measured(adoption.switch):
             steps += executor.run(Plan(adoption.switch))
             if any(step.error for step in steps):
-                notes = _restore_old_stack(context, last, switched=True, meter=take_over.meter)
+                notes = _restore_old_stack(context, adoption, last, switched=True, meter=take_over.meter)
             else:
                 unrecorded = record_change(context, adoption.loaded.doc.text, stack, Intent(), observed, steps)
                 notes = (unrecorded,) if unrecorded else ()
@@ -59,14 +59,19 @@ def adopt(context: Context, adoption: Adoption) -> Result[AdoptReport]:
 
 
 def _restore_old_stack(
-    context: Context, before: HistoryEntry | None, *, switched: bool, meter: DowntimeMeter | None = None
+    context: Context,
+    adoption: Adoption,
+    before: HistoryEntry | None,
+    *,
+    switched: bool,
+    meter: DowntimeMeter | None = None,
 ) -> tuple[str, ...]:
     """Restore the old files after a failure, and the old containers if any were replaced."""
     entry = context.directory.history.last()
     if entry is None or entry == before:
         return ("nothing was replaced: the old stack keeps running",)
     if not switched:
-        take_back(context, entry, lambda: None)
+        take_back(context, entry, context.proxy_of(adoption.loaded.stack).layout, lambda: None)
         return ("nothing was replaced: the old stack keeps running",)
     return ("the old stack is restored", *undo_adoption(context, entry, meter=meter).notes)
 
@@ -98,7 +103,8 @@ def undo_adoption(
         )
     text = old[entry.file].decode()
     project = context.orchestrator.resolve(text)
-    proxy = find_layout(context, project).proxy
+    layout = find_layout(context, project)
+    proxy = layout.proxy
     at = {port.target: port.at for port in proxy.ports if port.is_tcp}
     http = at.get(HTTP_PORT) or at[HTTPS_PORT]
     lineages = context.directory.lineages()
@@ -129,7 +135,7 @@ def undo_adoption(
         now = {path for path, content in old.items() if read_or_none(context.directory.root / path) != content}
         plan = (f"would restore {', '.join(sorted(now)) or 'no file'}, and replace the proxy {proxy.name}",)
         return Result("rollback", UndoReport(entry.number, None), dry_run=True, notes=plan)
-    written = take_back(context, entry, replace_proxy)
+    written = take_back(context, entry, context.proxies[layout.program].layout, replace_proxy)
     started = "the proxy was started; it was not running before"
     outcome = started if gap[0] is None else f"the proxy was replaced: {gap[0]} ms of downtime"
     notes = (f"restored {', '.join(written) or 'no file'}", outcome)

@@ -1,34 +1,74 @@
-"""Convert the facts of a foreign stack to a proposal, whichever tool made it."""
+"""What the nginx of a foreign stack means, whichever tool made it."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
 
+from stackctl.adopt.comparison import probes
+from stackctl.adopt.config_changes import config_changes
 from stackctl.adopt.kept_files import OldFiles, lineage_of
-from stackctl.adopt.nginx_conf import is_challenge
+from stackctl.adopt.nginx_conf import NginxConf, is_challenge, read_conf
 from stackctl.adopt.nginx_proxy import VHOSTS, ProxyContext, read_variables, virtual_hosts
-from stackctl.adopt.proposal import Handling, Proposal, Remark
+from stackctl.adopt.proposal import Proposal
 from stackctl.adopt.reading import read_proposal
+from stackctl.adopt.streams import PassedOn, without_streams
 from stackctl.adopt.virtual_paths import generated_routes
 from stackctl.certs.lineage import Certificate, read_certificate
 from stackctl.engine.adopt.foreign import Foreign
+from stackctl.engine.adopt.nginx import OldNginx
 from stackctl.engine.context import Context
-from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT
 from stackctl.model.project import Project, Service
-from stackctl.proxies.nginx.layout import CUSTOM
-from stackctl.proxies.nginx.reader import parse
+from stackctl.plan.operation import Plan
+from stackctl.plan.operations import StageFiles
+from stackctl.proxies.nginx.capabilities import Capabilities
+from stackctl.proxies.nginx.layout import NGINX
+from stackctl.proxies.nginx.reader import LiveTree, parse
+from stackctl.proxies.nginx.streams import SITES_SOCKET
+from stackctl.proxies.proxy import Version
+from stackctl.usecases.adopt.adoption import OldConfiguration
 from stackctl.usecases.app_port import candidate_ports
 
 
-def read_foreign(context: Context, project: Project, foreign: Foreign, *, resolves: bool, old: OldFiles) -> Proposal:
+def read_nginx(  # noqa: PLR0913  (the old stack, and what is known of it)
+    context: Context, project: Project, foreign: Foreign, nginx: OldNginx, version: Version, old: OldFiles
+) -> OldConfiguration:
+    """Return what the configuration of a foreign nginx means for one of ``version``."""
+    resolves = Capabilities.of(version).upstream_resolve
+    proposal = _proposal(context, project, foreign, nginx, resolves=resolves, old=old)
+    proposal = replace(proposal, streams=nginx.streams)
+    found, skipped = probes(nginx.conf)
+    return OldConfiguration(
+        proposal,
+        found,
+        skipped,
+        tuple(dict.fromkeys(name for server in nginx.conf.servers for name in server.domains)),
+        lambda plan, proposal: config_changes(nginx.conf, _staged(plan), proposal),
+    )
+
+
+def _staged(plan: Plan) -> NginxConf:
+    """Return the configuration that the plan stages, with its includes in their places."""
+    files: dict[str, bytes] = {}
+    for operation in plan.operations:
+        if isinstance(operation, StageFiles):
+            files |= operation.files
+    # Where streams share their port, the sites listen on a socket.
+    inside = PassedOn(inner=frozenset({f"unix:{SITES_SOCKET}"}))
+    return read_conf(without_streams(LiveTree(files, NGINX.mount, str, "").directives(), inside))
+
+
+def _proposal(  # noqa: PLR0913  (the old stack, and what is known of it)
+    context: Context, project: Project, foreign: Foreign, nginx: OldNginx, *, resolves: bool, old: OldFiles
+) -> Proposal:
     """Return the proposal for a foreign stack.
 
     What nginx-proxy generated in its running container says all that is in force. The variables of services say the
     rest: of those that do not run, and of all if the proxy does not.
     """
-    conf, certificates = foreign.conf, _certificates(foreign)
+    conf = nginx.conf
+    certificates = _certificates(foreign, conf)
     if not foreign.layout.nginx_proxy:
         return read_proposal(conf, project, certificates, resolves=resolves, old=old)
     around = _around(context, foreign, project)
@@ -60,29 +100,10 @@ def read_foreign(context: Context, project: Project, foreign: Foreign, *, resolv
     )
 
 
-def with_copies(proposal: Proposal, foreign: Foreign) -> Proposal:
-    """Return the proposal with a remark for each file and directory on the host that is copied from now on."""
-    remarks = [
-        Remark(Handling.CHANGED, f"it is copied to {(CUSTOM / name).path}: edit the copy from now on", shown)
-        for name, path in {**proposal.copies, **proposal.folders}.items()
-        if (host := foreign.files.on_host(path)) is not None and (shown := foreign.files.shown(host))
-    ]
-    for path in proposal.folders.values():
-        try:
-            if foreign.inside:
-                foreign.inside.tree(path)
-        except EngineError as error:
-            text = (
-                f"{error.message}, and the new container does not have it: mount it from this host, or keep the image"
-            )
-            remarks.append(Remark(Handling.UNSUPPORTED, text))
-    return replace(proposal, remarks=(*proposal.remarks, *remarks))
-
-
-def _certificates(foreign: Foreign) -> dict[str, Certificate]:
+def _certificates(foreign: Foreign, conf: NginxConf) -> dict[str, Certificate]:
     """Return the certificates of the old stack: certbot's by lineage, others by their path."""
     found = {name: one.certificate for name, one in foreign.lineages.items() if one.certificate}
-    for path in {server.certificate for server in foreign.conf.servers if server.certificate}:
+    for path in {server.certificate for server in conf.servers if server.certificate}:
         read = foreign.files.read(path) if lineage_of(path) is None else None
         if read is not None:
             with suppress(ValueError):  # it is no certificate
