@@ -92,6 +92,8 @@ _COMMANDS = {
     },
     "Looking": {
         "status": ("status.status", "Show each site: upstream, certificate, what is served."),
+        "alerts test": ("alerts.try_receivers", "Send each receiver of alerts a message, and show who took it."),
+        "alerts send": ("alerts.send", "Send what is new to the receivers that only Apprise reaches, for cron."),
         "metrics": ("metrics.metrics", "Print metrics for Prometheus."),
         "ui": ("ui.ui", "Show the stack in the browser: sites, certificates, requests, changes."),
         "logs": ("logs.logs", "Show the logs of the proxy and the apps."),
@@ -115,6 +117,7 @@ _GROUPS = {
     "servers": "Show the servers of a site, and drain one of them.",
     "user": "Let people in by a name and a password.",
     "dns": "Prove names by DNS-01, as wildcards need.",
+    "alerts": "Try who is informed of problems.",
     "cert": "Look at certificates; import, export and delete them.",
 }
 """The help of each group: the commands that begin with the same word."""

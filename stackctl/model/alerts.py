@@ -15,6 +15,9 @@ _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PORTS = {"smtp": 587, "smtps": 465}
 _WEB = {"http": "http", "https": "https"}
 _NTFY = {"ntfy": "http", "ntfys": "https"}
+APPRISE = "apprise"
+"""The kind of a receiver that only Apprise knows, on the host."""
+
 MOST = 10
 """Receivers of a stack."""
 
@@ -82,7 +85,7 @@ def receiver(text: str) -> AlertReceiver:
     if parts.scheme in _PORTS:
         return _mail(parts, identity, label, user, password)
     # Where other services have their tokens is not known: often in the place of the host.
-    return AlertReceiver(identity, f"{parts.scheme}://…", "apprise", text)
+    return AlertReceiver(identity, f"{parts.scheme}://…", APPRISE, text)
 
 
 def ping_url(text: str) -> str:

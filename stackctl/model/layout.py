@@ -38,6 +38,9 @@ STATE = ".stackctl"
 LOCK = f"{STATE}/lock"
 LEDGER = f"{STATE}/ledger"
 HISTORY = f"{STATE}/history"
+ALERTS_SENT = f"{STATE}/alerts.json"
+"""What receivers were sent that only the host reaches."""
+
 RESTORE = f"{STATE}/restore"
 """The progress and the staged files of a restore."""
 

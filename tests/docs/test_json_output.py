@@ -25,6 +25,7 @@ from stackctl.usecases.adopt.report import (
     AdoptRemark,
     AdoptReport,
 )
+from stackctl.usecases.alerts import AlertsReport, SentMessage
 from stackctl.usecases.as_json import VERSION, error_object, failure_object, payload_object, result_object
 from stackctl.usecases.backup import BackupReport
 from stackctl.usecases.cert_export import ExportReport
@@ -67,6 +68,8 @@ OWN = {
     ),
     *(
         "metrics",
+        "alerts test",
+        "alerts send",
         "servers show",
         "trust",
         "untrust",
@@ -133,6 +136,9 @@ def json_keys(kind: type) -> list[str]:
         ("rollback", RollbackReport),
         ("config", ConfigReport),
         ("metrics", MetricsReport),
+        ("alerts test", AlertsReport),
+        ("alerts send", AlertsReport),
+        ("An entry of sent", SentMessage),
         ("doctor", DoctorReport),
         ("A check of doctor", Check),
         ("explain", ExplainReport),

@@ -48,7 +48,10 @@ REFUSED_NONCE = re.compile("anti-replay nonce")
 """In what certbot prints where it gives up on a CA which refused its nonces."""
 
 CERTBOTS_LOCK = "data/certbot/conf/.certbot.lock"
-CERTBOTS_OWN = ("data/certbot/deploy/", "data/certbot/conf/renewal", CERTBOTS_LOCK)
+CERTBOTS_OWN = (
+    *("data/certbot/deploy/", "data/certbot/conf/renewal", CERTBOTS_LOCK),
+    *("data/metrics/", "data/watch/state.json", "data/watch/."),
+)
 """How the paths begin that certbot's loop may make, change and remove at each of its rounds."""
 
 T = TypeVar("T")

@@ -25,7 +25,7 @@ INSIDE = {
     "adapters": (
         "disk net",
         "local_delivery",
-        "docker editor git host_tools nginx_reader trust_stores",
+        "docker editor git host_tools nginx_reader notify trust_stores",
         "engines fakes",
     ),
     "adapters.disk": ("files", REST, "directory"),

@@ -20,6 +20,8 @@ from stackctl.certs.issuer.accounts import FILES
 from stackctl.certs.issuer.merge import HOME, ConfigDir
 from stackctl.certs.issuer.repair import remove_all, repair_all
 from stackctl.certs.lineage import read_certificate
+from stackctl.certs.watch.settings import read
+from stackctl.model.alerts import APPRISE
 from stackctl.model.layout import (
     ACCOUNTS,
     CERTBOT_CONF,
@@ -61,6 +63,13 @@ class FakeCa:
         pem = serialization.Encoding.PEM
         private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return leaf.public_bytes(pem), private
+
+
+def try_receivers(file: Path, refused: Mapping[str, str]) -> Output:
+    """Return what the program for alerts prints; ``refused`` has why some receivers take no message."""
+    settings = read(file)
+    labels = [one.label for one in settings.receivers if one.kind != APPRISE] if settings is not None else []
+    return Output(0, json.dumps([[label, refused.get(label)] for label in labels]) + "\n")
 
 
 class FakeCertbot:

@@ -19,7 +19,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot
+from stackctl.adapters.fakes.certbot import FakeCa, FakeCertbot, try_receivers
 from stackctl.adapters.fakes.compose import Run, mounted_from, resolve_project, variables_of
 from stackctl.adapters.fakes.faults import Faults, Killed
 from stackctl.adapters.fakes.mounts import FakeMounts
@@ -31,7 +31,7 @@ from stackctl.certs.dns_files import CHECK
 from stackctl.certs.lineage import Certificate
 from stackctl.errors import EngineError
 from stackctl.model.endpoints import HTTP_PORT, Endpoint, PortBinding
-from stackctl.model.layout import CERTBOT_CONF, LIVE, STAMPS
+from stackctl.model.layout import CERTBOT_CONF, LIVE, STAMPS, WATCH_SCRIPT, WATCH_SETTINGS
 from stackctl.model.project import Project, Service
 from stackctl.model.streams import Transport
 from stackctl.observed.containers import Container, Deployment, Output
@@ -217,6 +217,8 @@ class FakeEngine(FakeServices):
                 return self._certbot_command(word, argv)
             case ["python3", "-c", *_] if not self.faults.no_python:
                 return Output(0, '{"addresses": ["192.0.2.9"], "status": 200, "problem": null}')
+            case ["sh", script, "test"] if script == WATCH_SCRIPT.mount:
+                return try_receivers(self.root / WATCH_SETTINGS.path, self.faults.receivers)
             case ["echo", *words]:
                 return Output(0, " ".join(words) + "\n")
             case ["false"]:

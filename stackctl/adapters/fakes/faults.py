@@ -28,5 +28,8 @@ class Faults:
     issue: dict[str, str] = field(default_factory=dict)
     """Names that the CA refuses, with the ACME problem type of its response."""
 
+    receivers: dict[str, str] = field(default_factory=dict)
+    """Receivers of alerts that take no message, by their labels, with the reason."""
+
     records: dict[str, str] = field(default_factory=dict)
     """Names whose DNS record cannot be written, with the reason."""

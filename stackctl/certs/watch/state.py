@@ -73,6 +73,7 @@ class State:
         """Write it, for the next look and for 'stackctl doctor'."""
         told = {name: self._told.get(name, {}) for name in self._labels if name != PING}
         state = {"at": self._now, "seen": self._seen, "told": told, "failing": self.failing}
+        state["problems"] = [list(one) for one in self.problems]
         replace_text(self._path, json.dumps(state, indent=1, sort_keys=True) + "\n")
 
 
@@ -89,6 +90,7 @@ def loaded(path: Path) -> dict[str, Any]:
             for name, one in found["failing"].items()
         }
         seen = {str(identity): float(at) for identity, at in found["seen"].items()}
-        return {"at": float(found["at"]), "told": told, "failing": failing, "seen": seen}
+        known = [[str(part) for part in row] for row in found.get("problems", [])]
+        return {"at": float(found["at"]), "told": told, "failing": failing, "seen": seen, "problems": known}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return {"at": None, "told": {}, "failing": {}, "seen": {}}
+        return {"at": None, "told": {}, "failing": {}, "seen": {}, "problems": []}

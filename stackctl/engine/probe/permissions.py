@@ -36,12 +36,15 @@ from stackctl.model.layout import (
     LIVE_DRAFTS,
     LOCAL_ISSUER,
     LOCK,
+    METRICS,
     PAIRS,
     PRIVKEY,
     RESTORE,
     SECRET_FOLDERS,
     STAMPS,
     STATE,
+    WATCH,
+    WATCH_SETTINGS,
     WEBROOT,
     WELL_KNOWN,
 )
@@ -57,6 +60,8 @@ _DRAFTS = (
     (CERTBOT, DRAFTS),
     (CERTS, f"*/{DRAFTS}"),
     (STAMPS.path, DRAFTS),
+    (METRICS.path, DRAFTS),
+    (WATCH.path, DRAFTS),
     ((CERTBOT_CONF / HOME).path, "run-*"),
 )
 """The directories and file names of unfinished writes."""
@@ -67,6 +72,7 @@ _SECRETS = (
     EAB_KEY.path,
     LOCAL_ISSUER.path,
     PAIRS.path,
+    WATCH_SETTINGS.path,
     *((CERTBOT_CONF / folder).path for folder in (ARCHIVES, LINEAGES, ACCOUNTS, "keys")),
 )
 """What no repository is to keep; certbot before 2.0 has its key files in ``keys``."""
@@ -151,6 +157,7 @@ def _modes(root: Path) -> Iterator[Mode]:
     wanted += [(path, 0o400, "so that others can act as you at the CA") for path in accounts]
     keys = [path for path in _glob(root / DNS.path, "*") if path.is_file() and path != root / DNS_ZONES.path]
     wanted += [(path, 0o600, "so that others can change your DNS") for path in keys]
+    wanted.append((root / WATCH_SETTINGS.path, 0o600, "so that others can read the credentials of receivers of alerts"))
     wanted.append((root / EAB_KEY.path, 0o600, "so that others can use it to bind their account to yours"))
     wanted.append((root / LOCAL_ISSUER.path, 0o600, "so that others can issue certificates that you trust"))
     for path, mode, why in wanted:

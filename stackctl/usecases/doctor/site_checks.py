@@ -12,6 +12,7 @@ from stackctl.diagnose import copies as judged_copies
 from stackctl.diagnose import loop as judged_loop
 from stackctl.diagnose import renewal as judged_renewal
 from stackctl.diagnose import settings as judged_settings
+from stackctl.diagnose.alerts import judge_alerts
 from stackctl.diagnose.check import Check, found_wrong, skipped, unknown
 from stackctl.diagnose.health import judge_asking
 from stackctl.diagnose.maintenance import judge_maintenance
@@ -22,6 +23,7 @@ from stackctl.engine.probe import health as probe_health
 from stackctl.engine.probe.loop import loop
 from stackctl.engine.probe.parked import parked_and_pinned
 from stackctl.engine.probe.trace import refused_tls
+from stackctl.engine.probe.watch_state import alert_facts
 from stackctl.errors import StackctlError
 from stackctl.model.backends import Server
 from stackctl.model.layout import site_of_file
@@ -134,7 +136,10 @@ def certificate_checks(inputs: DoctorInputs, sites: Sequence[Site], earlier: Seq
         return
     stopped = found_wrong(earlier, ["certbot"])
     if containers and not stopped:
-        yield from judged_loop.judge_loop(loop(inputs.context, stack, containers))
+        renewals = loop(inputs.context, stack, containers)
+        yield from judged_loop.judge_loop(renewals)
+        if stack.alerts.receivers and inputs.project is not None:
+            yield from judge_alerts(alert_facts(inputs.context, stack, inputs.project, renewals))
     else:
         because = f"{stack.certbot} is not running" if stopped else "the stack is down"
         yield from skipped(_LOOP, because, stack.certbot)
