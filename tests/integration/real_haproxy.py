@@ -24,20 +24,30 @@ VERSIONS = {"3.0": (3, 0, 11), "3.2": (3, 2, 26)}
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, sites: Sequence[Site], *, version: str = "3.2", custom: Mapping[str, bytes] | None = None
+    folder: Path,
+    sites: Sequence[Site],
+    *,
+    version: str = "3.2",
+    custom: Mapping[str, bytes] | None = None,
+    pages: Mapping[str, bytes] | None = None,
 ) -> Iterator[Ports]:
     """Serve sites; yield the ports of the proxy."""
     ports = Ports(*free_ports(2))
-    write(folder, rendered(sites, ports, version=version, custom=custom))
+    write(folder, rendered(sites, ports, version=version, custom=custom, pages=pages))
     with running(folder, version):
         yield ports
 
 
 def rendered(
-    sites: Sequence[Site], ports: Ports, *, version: str = "3.2", custom: Mapping[str, bytes] | None = None
+    sites: Sequence[Site],
+    ports: Ports,
+    *,
+    version: str = "3.2",
+    custom: Mapping[str, bytes] | None = None,
+    pages: Mapping[str, bytes] | None = None,
 ) -> dict[str, bytes]:
     """Return all files of a proxy that serves ``sites``, by their paths."""
-    made = stack(*sites)
+    made = replace(stack(*sites), pages=pages or {})
     listeners = (
         Listener(Scheme.HTTP, ports.http, PortBinding(None, ports.http)),
         Listener(Scheme.HTTPS, ports.https, PortBinding(None, ports.https)),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 
 from stackctl.certs.held import held
 from stackctl.certs.shelf import Shelf
+from stackctl.model.blocked import Blocked
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.http3 import Http3
+from stackctl.model.pages import PageFile
 from stackctl.proxies.haproxy.layout import LUA
 from stackctl.proxies.haproxy.proxy import Haproxy
 from stackctl.proxies.sites import Rendering, site_tls
@@ -21,7 +24,7 @@ NEWEST = "3.2"
 
 _CASES = (
     *("no_app", "issued", "alias_not_covered", "port_8443", "paths", "answers", "unknown_names", "rules", "servers"),
-    *("sticky", "grpc", "canary", "health", "health_of_addresses", "extremes"),
+    *("sticky", "grpc", "canary", "health", "health_of_addresses", "extremes", "edge"),
 )
 CUSTOM = {
     "frontend.cfg": b"http-request deny if { path_end .php }",
@@ -35,6 +38,14 @@ def cases() -> dict[str, Case]:
     found = {name: replace(ALL[name], custom=_cas(ALL[name])) for name in _CASES}
     issued = ALL["issued"]
     quic = replace(issued, stack=replace(issued.stack, http3=Http3(PortBinding(None, 8443))))
+    listed = PageFile("lists/scanners.txt")
+    blocked = replace(
+        issued.stack,
+        blocked=Blocked((ip_network("192.0.2.0/24"),)),
+        pages={listed.path: b"198.51.100.7 ; one of them\n2001:db8::/32\n"},
+        sites=tuple(replace(one, blocked=Blocked((), (listed,))) for one in issued.stack.sites),
+    )
+    found["blocked"] = replace(issued, stack=blocked)
     return {**found, "custom": replace(issued, custom=CUSTOM), "http3": quic}
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from ipaddress import ip_network
 
+from stackctl.model.blocked import Blocked
+from stackctl.model.headers import Headers, Hsts
 from stackctl.model.stack import Stack
+from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
 from stackctl.proxies.haproxy.proxy import Haproxy
 from stackctl.proxies.proxy import SiteTls
@@ -31,6 +36,25 @@ def test_lines_of_other_sites_with_similar_names_are_left_out() -> None:
         "maps/sites.map": b"a.example.com a.example.com\nwww.a.example.com a.example.com\n",
         "sites/a.example.com.cfg": files["sites/a.example.com.cfg"],
     }
+
+
+def test_the_clients_that_a_site_refuses_are_about_it() -> None:
+    refusing = replace(site("a.example.com"), blocked=Blocked((ip_network("192.0.2.0/24"),)))
+    files = live(stack(refusing, site("b.example.com")))
+    about = Haproxy().about(files, Domain("a.example.com"))
+    assert about["maps/a.example.com.blocked.list"] == b"192.0.2.0/24\n"
+    assert b"-f maps/a.example.com.blocked.list" in about["frontend.cfg"]
+    assert "maps/a.example.com.blocked.list" not in Haproxy().about(files, Domain("b.example.com"))
+
+
+def test_browsers_learn_of_hsts_from_a_redirect_to_the_canonical_name_too() -> None:
+    secure = replace(site("a.example.com", "www.a.example.com"), canonical=Domain("a.example.com"))
+    secure = replace(secure, tuning=Tuning(headers=Headers(hsts=Hsts(60))))
+    files = live(stack(secure))
+    assert files["maps/hsts.map"] == b"a.example.com max-age=60\n"
+    assert (
+        b"%[var(txn.site),map_str(maps/hsts.map)] if { ssl_fc } !{ var(txn.route) -m found }" in files["frontend.cfg"]
+    )
 
 
 def test_what_is_about_each_of_many_sites_is_found_in_one_look_at_the_maps() -> None:

@@ -33,8 +33,8 @@ def test_no_golden_set_is_left_over() -> None:
     assert {path.name for path in FOLDER.iterdir()} == CASES.keys()
 
 
-def test_versions_differ_in_one_setting() -> None:
+def test_versions_differ_in_settings_of_lua() -> None:
     old, new = (rendered(CASES["paths"], version) for version in ("3.0", "3.2"))
     assert [path for path in new if new[path] != old[path]] == ["haproxy.cfg"]
     gone = {*new["haproxy.cfg"].splitlines()} - {*old["haproxy.cfg"].splitlines()}
-    assert gone == {b"    tune.lua.bool-sample-conversion normal"}
+    assert gone == {b"    tune.lua.bool-sample-conversion normal", b"    lua-load-per-thread edge.lua"}

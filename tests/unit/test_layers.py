@@ -64,12 +64,19 @@ INSIDE = {
     "proxies": (
         "health trace",
         "proxy",
-        "custom maintenance names parked removed resolving tls",
+        "compression custom maintenance names parked removed resolving tls",
         "haproxy nginx redirects",
         "sites",
         "registry",
     ),
-    "proxies.haproxy": ("keys layout log quoting units", "rules", "servers strip", "backends", REST, "proxy"),
+    "proxies.haproxy": (
+        "keys layout log quoting units",
+        "pages rules",
+        "edge servers strip",
+        "backends",
+        REST,
+        "proxy",
+    ),
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
         "composing shapes",

@@ -9,18 +9,17 @@ from dataclasses import dataclass
 
 from stackctl.model.backends import Backend, Server
 from stackctl.model.layout import site_file
-from stackctl.model.pages import CONTENT_TYPES, ErrorPages, Maintenance, PageFile
+from stackctl.model.pages import CONTENT_TYPES, Maintenance
 from stackctl.model.routing import Answer, Redirect, Route, Site
 from stackctl.model.stack import Stack
-from stackctl.proxies.haproxy.layout import PAGES, SITES, backend_of
+from stackctl.proxies.haproxy.edge import tuning_lines
+from stackctl.proxies.haproxy.layout import SITES, backend_of
+from stackctl.proxies.haproxy.pages import DENIED, page_answer, page_lines
 from stackctl.proxies.haproxy.quoting import fmt, word
 from stackctl.proxies.haproxy.servers import server_lines
 from stackctl.proxies.haproxy.strip import strip_lines
 from stackctl.proxies.haproxy.units import milliseconds, size, time
 from stackctl.proxies.maintenance import page_of, retry_after, text_of
-
-DENIED = frozenset({200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 421, 422, 425, 429, *range(500, 505)})
-"""The statuses for which HAProxy has an answer of its own, or a page in its place."""
 
 MAINTENANCE, CANARY = "maintenance", "canary"
 
@@ -31,11 +30,13 @@ class Section:
 
     Attributes:
         about: the requests that it is for.
+        before: the lines that come before the user's own.
     """
 
     name: str
     lines: Sequence[str]
     about: str = ""
+    before: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,21 @@ class Backends:
 
     def all(self) -> Iterator[Section]:
         """Yield the back ends of the site."""
+        own = [*tuning_lines(self.site.tuning)]
         root = next((route for route in self.site.routes if route.is_root), None)
         if root is None:
-            yield Section(backend_of(self.site.name), [*self._pages(), "http-request deny deny_status 404"])
+            lines = [*self._pages(), "http-request deny deny_status 404"]
+            yield Section(backend_of(self.site.name), lines, before=own)
         for number, route in enumerate(self.site.routes, start=1):
             name = backend_of(self.site.name, "" if route is root else number)
-            yield Section(name, list(self._lines(route)), f"{route.match}: {_shown(route)}")
+            before = own if route.tuning is None else [*tuning_lines(route.tuning)]
+            yield Section(name, [*self._lines(route)], f"{route.match}: {_shown(route)}", before)
             if isinstance(route.action, Backend) and route.action.canary is not None:
-                lines = list(self._lines(route, (route.action.canary.server,)))
-                yield Section(canary_of(name), lines, f"{route.match}: the canary")
+                lines = [*self._lines(route, (route.action.canary.server,))]
+                yield Section(canary_of(name), lines, f"{route.match}: the canary", before)
         if self.site.maintenance is not None:
             name = backend_of(self.site.name, MAINTENANCE)
-            yield Section(name, [*_maintenance(self.site, self.site.maintenance)])
+            yield Section(name, [*_maintenance(self.site, self.site.maintenance)], before=own)
 
     def _lines(self, route: Route, only: Sequence[Server] = ()) -> Iterator[str]:
         yield from self._pages()
@@ -122,26 +126,11 @@ def answer_files(site: Site) -> dict[str, bytes]:
     return {f"{SITES}/{answer_file(site, one)}": one.text.encode() for one in answers}
 
 
-def page_file(page: PageFile) -> str:
-    """Return the path of a page from the folder of the sites."""
-    return word(f"../{PAGES}/{page.path}")
-
-
-def page_lines(errors: ErrorPages) -> Iterator[str]:
-    """Yield which page is shown for which status."""
-    for status, page in errors.pages:
-        answer = f"status {status} content-type {word(page.content_type)} file {page_file(page)}"
-        if status in DENIED:
-            yield f"http-error {answer}"
-        if errors.intercept:
-            yield f"http-response return {answer} if {{ status {status} }}"
-
-
 def _maintenance(site: Site, maintenance: Maintenance) -> Iterator[str]:
     headers = f"hdr Retry-After {word(retry_after(maintenance))} hdr Cache-Control no-store"
     page = page_of(site, maintenance)
     if page is not None:
-        yield f"http-request return status 503 content-type {word(page.content_type)} file {page_file(page)} {headers}"
+        yield f"http-request return {page_answer(503, page)} {headers}"
         return
     file = maintenance_file(site).rpartition("/")[2]
     yield f"http-request return status 503 content-type {word(CONTENT_TYPES['html'])} file {word(file)} {headers}"

@@ -13,7 +13,8 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack, TlsPolicy, UnknownNames
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
-from stackctl.proxies.haproxy.backends import MAINTENANCE, canary_of, page_file
+from stackctl.proxies.haproxy import edge
+from stackctl.proxies.haproxy.backends import MAINTENANCE, canary_of
 from stackctl.proxies.haproxy.layout import (
     CERTS,
     CUSTOM_FRONTEND,
@@ -30,6 +31,7 @@ from stackctl.proxies.haproxy.layout import (
     backend_of,
     map_key,
 )
+from stackctl.proxies.haproxy.pages import page_answer
 from stackctl.proxies.haproxy.quoting import fmt, word
 from stackctl.proxies.haproxy.rules import Rules, of_site
 from stackctl.proxies.haproxy.units import time
@@ -47,6 +49,9 @@ LOG = (
 """A line of the log: the fields of the common log format, then how the connection ended, and the server."""
 
 _LUA_BOOLEANS_SINCE = (3, 1)
+_LUA_PER_THREAD_SINCE = (3, 2)
+"""Earlier ones look for the file in the directory that they were started in."""
+
 _OLDEST = {TlsPolicy.MODERN: "TLSv1.3", TlsPolicy.INTERMEDIATE: "TLSv1.2"}
 
 
@@ -58,6 +63,7 @@ def shared_files(stack: Stack, tls: Mapping[Domain, SiteTls], version: Version, 
         keep_old_connections=time(stack.keep_old_connections),
         state=STATE,
         lua_booleans=version >= _LUA_BOOLEANS_SINCE,
+        lua_per_thread=version >= _LUA_PER_THREAD_SINCE,
         tls={
             "policy": stack.tls.value,
             "oldest": _OLDEST[stack.tls],
@@ -65,6 +71,7 @@ def shared_files(stack: Stack, tls: Mapping[Domain, SiteTls], version: Version, 
             "groups": ":".join(groups_of(stack)),
         },
         log_format=LOG,
+        compression=list(edge.compression_lines(stack, version)),
         tuning={"connect": time(Tuning().connect_timeout), "server": time(Tuning().read_timeout)},
         resolver_valid=resolver_seconds(stack),
     )
@@ -102,12 +109,14 @@ def _frontend(stack: Stack, tls: Mapping[Domain, SiteTls], custom: Mapping[str, 
         marker_route=MARKER_ROUTE,
         marker_path=MARKER_PATH,
         unknown=list(_unknown(stack.unknown)),
+        blocked=list(edge.blocked_lines(stack)),
         canonical=canonical,
         https_port=f":{https.at.port}" if https.at.port != https.port else "",
         before=rules.lines,
         paths=bool(exact or prefixes),
         after=list(_canaries(stack)),
         custom=None if frontend is None else indented(frontend),
+        answers=list(edge.hsts_lines(stack)) if "https" in canonical else [],
         removed=word(f"^(?:{'|'.join(re.escape(name.lower()) for name in (*REMOVED, 'X-Forwarded-Prefix'))})$"),
     )
     return {
@@ -118,6 +127,8 @@ def _frontend(stack: Stack, tls: Mapping[Domain, SiteTls], custom: Mapping[str, 
         f"{MAPS}/exact.map": _lines(exact),
         f"{MAPS}/prefixes.map": _lines(prefixes),
         **{f"{MAPS}/canonical-{scheme}.map": _lines(rows) for scheme, rows in canonical.items()},
+        **edge.blocked_files(stack),
+        **(edge.hsts_file(stack) if "https" in canonical else {}),
     }
 
 
@@ -163,8 +174,7 @@ def _unknown(unknown: UnknownNames) -> Iterator[str]:
     elif unknown.redirect is not None:
         yield f"redirect code {unknown.redirect.status} location {word(fmt(unknown.redirect.to))}"
     elif unknown.page is not None:
-        page = page_file(unknown.page).replace("../", "", 1)
-        yield f"return status 404 content-type {word(unknown.page.content_type)} file {page}"
+        yield f"return {page_answer(404, unknown.page, PAGES)}"
     elif unknown.status is not None:
         yield f"deny deny_status {unknown.status}"
     else:

@@ -15,6 +15,9 @@ RENDERED = frozenset(
         *("routes", "path", "exact", "match", "not", "method", "header", "query", "cookie", "source", "priority"),
         *("strip", "redirect", "code", "keep-path", "answer", "status", "text", "content-type", "deny"),
         *("body-size", "connect-timeout", "read-timeout", "send-timeout", "timeouts", "timeout"),
+        # Headers, compression and addresses that are refused.
+        *("headers", "preset", "hsts", "subdomains", "preload", "set", "remove", "request", "compress"),
+        *("block", "addresses", "lists"),
         # Servers.
         *("service", "port", "upstream", "upstreams", "address", "weight", "backup", "max-connections", "drain"),
         *("protocol", "upstream-tls", "verify", "name", "balance", "hash", "sticky", "max-age", "canary", "percent"),
@@ -27,11 +30,8 @@ REFUSED = {
     "streams": "stackctl has no streams with HAProxy yet",
     "rate-limit": "stackctl limits no requests with HAProxy yet",
     "connections": "stackctl limits no requests with HAProxy yet",
-    "headers": "stackctl sets no headers with HAProxy yet",
-    "block": "stackctl blocks no addresses with HAProxy yet",
     "client-certificate": "stackctl verifies no clients with HAProxy yet",
     "access": "stackctl has no rules about who may make requests with HAProxy yet",
-    "compress": "stackctl compresses nothing with HAProxy yet",
 }
 """Keys that it does not render, with the reason."""
 

@@ -82,7 +82,7 @@ class Rules:
 
     def sources(self, networks: Sequence[Network]) -> str:
         """Add a condition on the address of the client, and return its name."""
-        return self.acl("src", "--", [str(part) for network in networks for part in _as_compared(network)])
+        return self.acl("src", "--", [str(part) for network in networks for part in as_compared(network)])
 
     def _variables(self, site: Site, rules: Sequence[Route]) -> dict[tuple[str, str], str]:
         """Add the variables with the headers, and the first parameter or cookie of each name, that rules ask about."""
@@ -161,7 +161,7 @@ def _cookie(name: str) -> str:
     return rf"^(?:[^;]*;)*?[ \t]*{re.escape(name)}=([^;]*?)[ \t]*(?:;.*)?\z"
 
 
-def _as_compared(network: Network) -> Iterator[Network]:
+def as_compared(network: Network) -> Iterator[Network]:
     """Yield the networks without the addresses that are IPv4, which HAProxy would find in a network of IPv6 too."""
     if isinstance(network, IPv6Network) and isinstance(_MAPPED, IPv6Network) and _MAPPED.subnet_of(network):
         if network != _MAPPED:

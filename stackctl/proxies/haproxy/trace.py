@@ -13,6 +13,7 @@ from stackctl.model.paths import normalized
 from stackctl.model.values import Domain
 from stackctl.model.wildcards import wildcard_of
 from stackctl.proxies.haproxy.acls import Acls
+from stackctl.proxies.haproxy.edge import blocked_by
 from stackctl.proxies.haproxy.layout import CERTS, FRONTEND, HAPROXY, MAPS, SITES, map_key, site_of_backend
 from stackctl.proxies.haproxy.rejection import original, site_of
 from stackctl.proxies.proxy import Files, Tracer
@@ -58,7 +59,7 @@ def about(files: Files, site: Domain) -> Files:
         CERTS: re.compile(rb"^@" + file + rb"(?::\d+)?/.*\n?", re.MULTILINE),
         **{path: row for path in files if path.startswith(f"{MAPS}/") and path != CERTS},
     }
-    found = {path: body for path, body in files.items() if site_of(path) == site}
+    found = {path: body for path, body in files.items() if site_of(path) == site or path == blocked_by(site)}
     for path, pattern in patterns.items():
         kept = b"".join(pattern.findall(files.get(path, b"")))
         if kept:

@@ -5,30 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from stackctl.model.routing import Site
-
-TYPES = (
-    "application/atom+xml",
-    "application/javascript",
-    "application/json",
-    "application/ld+json",
-    "application/manifest+json",
-    "application/rss+xml",
-    "application/vnd.api+json",
-    "application/wasm",
-    "application/xhtml+xml",
-    "application/xml",
-    "font/otf",
-    "font/ttf",
-    "image/svg+xml",
-    "text/css",
-    "text/javascript",
-    "text/plain",
-    "text/vtt",
-    "text/xml",
-)
-"""What is compressed besides text/html. Images, videos and archives are compressed already; an event stream is not in
-the list, as each event would wait for the next ones.
-"""
+from stackctl.proxies.compression import LEAST, TYPES
 
 
 def compression_lines(sites: Iterable[Site]) -> Iterator[str]:
@@ -41,6 +18,5 @@ def compression_lines(sites: Iterable[Site]) -> Iterator[str]:
     # Caches keep both forms apart. An answer to a request of another proxy is compressed too.
     yield "gzip_vary on;"
     yield "gzip_proxied any;"
-    # Below it, a packet holds the answer in any form.
-    yield "gzip_min_length 1024;"
+    yield f"gzip_min_length {LEAST};"
     yield "gzip_comp_level 5;"
