@@ -18,6 +18,7 @@ from tests.unit.servers import listening
 class Received:
     """The requests that came, as method and path, with their headers and bodies; ``status`` is the answer."""
 
+    address: str
     port: int = 0
     status: int = 200
     paths: list[str] = field(default_factory=list)
@@ -26,12 +27,12 @@ class Received:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
 
 @contextmanager
-def web_receiver() -> Iterator[Received]:
-    received = Received()
+def web_receiver(address: str = "127.0.0.1", port: int = 0) -> Iterator[Received]:
+    received = Received(address)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -49,7 +50,7 @@ def web_receiver() -> Iterator[Received]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Nothing: the tests read what came."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer((address, port), Handler) as server:
         received.port = server.server_address[1]
         thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

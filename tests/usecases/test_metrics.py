@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stackctl.certs.watch.exposition import FAMILIES
 from stackctl.errors import StackfileError
-from stackctl.model.layout import WATCH, WATCH_SETTINGS
+from stackctl.model.layout import CERTBOT_MOUNTS, METRICS, WATCH, WATCH_SETTINGS
 from stackctl.usecases.metrics import metrics
 from tests.docs.pages import ROOT, Page
 from tests.usecases.world import World, done
@@ -123,3 +124,20 @@ def test_a_wrong_receiver_is_refused_without_quoting_it(site: World, text: str, 
     assert message in refused.value.message
     assert "secret" not in f"{refused.value} {refused.value.hint}"
     assert (refused.value.where or "").startswith("docker-compose.yml:")
+
+
+def test_a_stack_of_an_earlier_version_gets_all_of_it_by_its_certbot_container_alone(
+    site: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr("stackctl.stackfile.services.CERTBOT_MOUNTS", CERTBOT_MOUNTS[:3])
+        done(site.up())
+    for folder in (METRICS, WATCH):
+        shutil.rmtree(site.root / folder.path)
+    assert [operation.text for operation in done(site.up()).plan.operations] == [
+        "create data/metrics, data/watch",
+        "write the program for metrics and alerts data/watch",
+        "write docker-compose.yml",
+        "start service certbot",
+    ]
+    assert "./data/metrics:/var/lib/stackctl-metrics" in site.text
