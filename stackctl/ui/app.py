@@ -7,21 +7,23 @@ from collections.abc import Callable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from stackctl.assets import assets_root
+from stackctl.certs.watch.exposition import CONTENT_TYPE
 from stackctl.engine.context import Context, Report
 from stackctl.errors import InputError, StackctlError
 from stackctl.ui.base import WAIT_SECONDS, Page, Ui
 from stackctl.ui.door import COOKIE
-from stackctl.ui.guard import Guard
+from stackctl.ui.guard import LOGIN, METRICS, STATIC, Guard, Rules
 from stackctl.ui.html import FOLDER
-from stackctl.ui.pages import confirm, site, sites
+from stackctl.ui.pages import confirm, doctor, site, sites
+from stackctl.usecases.metrics import metrics
 
-PAGES: tuple[Page, ...] = (sites.PAGE, site.PAGE, confirm.PAGE)
+PAGES: tuple[Page, ...] = (sites.PAGE, site.PAGE, doctor.PAGE, confirm.PAGE)
 """The pages in the order of the menu."""
 
 
@@ -60,17 +62,21 @@ def application(ui: Ui, seen: Callable[[], None]) -> ASGIApp:
     def icon(_request: Request) -> Response:
         return RedirectResponse("/static/icon.svg", 308)
 
-    def ping(_request: Request) -> Response:
-        return PlainTextResponse("")
+    async def measured(_request: Request) -> Response:
+        text = await ui.look(lambda context: metrics(context).payload.text)
+        return Response(text, headers={"Content-Type": CONTENT_TYPE})
+
+    def is_open(path: str) -> bool:
+        return path == LOGIN or path.startswith(STATIC) or (ui.open_metrics and path == METRICS)
 
     own: list[BaseRoute] = [
-        Route("/login", login),
+        Route(LOGIN, login),
         Route("/favicon.ico", icon),
-        Route("/ping", ping),
-        Mount("/static", StaticFiles(directory=assets_root() / FOLDER / "static")),
+        Route(METRICS, measured),
+        Mount(STATIC.rstrip("/"), StaticFiles(directory=assets_root() / FOLDER / "static")),
     ]
     app = Starlette(
         routes=[*own, *(route for page in ui.pages for route in page.routes(ui))],
         exception_handlers={StackctlError: failed, HTTPException: missing, Exception: broken},
     )
-    return Guard(app, ui.door, refused, seen, write=ui.write)
+    return Guard(app, Rules(ui.door, ui.write, is_open), refused, seen)

@@ -53,7 +53,8 @@ class Page:
 class Ui:
     """The page of one stack.
 
-    ``opened`` returns a new context for a report and a command line, as each command has one of its own.
+    ``opened`` returns a new context for a report and a command line, as each command has one of its own. With
+    ``open_metrics`` any program on this host may read the metrics, as Prometheus has no session.
     """
 
     def __init__(
@@ -66,10 +67,12 @@ class Ui:
     ) -> None:
         self._opened = opened
         self.write = write
+        self.open_metrics = False
         self.pages = pages
         self.door = Door()
         shared = {
             "menu": [page for page in pages if page.title],
+            "paths": {page.path for page in pages},
             "write": write,
             "token_field": TOKEN,
             "csrf_token": self.door.token,

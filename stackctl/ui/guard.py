@@ -11,6 +11,7 @@ The server listens on the loopback address, which every user of the host and eve
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -29,8 +30,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 MOST_BYTES = 1 << 20
 """The largest form: a certificate with its chain and key has a few kilobytes."""
 
-OPEN = ("/login", "/static/")
-"""What is shown without a session: nothing of the stack."""
+LOGIN, STATIC, METRICS = "/login", "/static/", "/metrics"
 
 BACKGROUND = "x-stackctl-background"
 """The header of requests that the page sends by itself: they are no activity."""
@@ -52,18 +52,31 @@ Refuse = Callable[[Request, int, str, str], Response]
 """Renders a refusal: the request, the status, what is wrong, what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is let through.
+
+    Attributes:
+        write: whether forms are accepted.
+        is_open: whether a path is shown without a session.
+    """
+
+    door: Door
+    write: bool
+    is_open: Callable[[str], bool]
+
+
 class Guard:
     """The outermost application: checks, then passes on; adds the security headers to every response.
 
     ``seen`` is called for each request of the user, ``refuse`` renders refusals.
     """
 
-    def __init__(self, app: ASGIApp, door: Door, refuse: Refuse, seen: Callable[[], None], *, write: bool) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules, refuse: Refuse, seen: Callable[[], None]) -> None:
         self._app = app
-        self._door = door
+        self._rules = rules
         self._refuse = refuse
         self._seen = seen
-        self._write = write
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -98,15 +111,15 @@ class Guard:
             return 421, "This name is not the page's", "Open the link that 'stackctl ui' printed."
         if request.method not in {"GET", "HEAD", "POST"}:
             return 405, "This method is not used here", "Go back to the page."
-        is_open = request.url.path.startswith(OPEN)
-        if not is_open and not self._door.knows(cookie_of(request.headers)):
+        is_open = self._rules.is_open(request.url.path)
+        if not is_open and not self._rules.door.knows(cookie_of(request.headers)):
             return 403, "This browser has no session", "Open the link that 'stackctl ui' printed; it works once."
         return self._of_post(request, is_open=is_open) if request.method == "POST" else None
 
     def _of_post(self, request: Request, *, is_open: bool) -> tuple[int, str, str] | None:
         if request.headers.get("origin") != f"http://{request.headers['host']}":
             return 403, "This form was sent by another site", "Go back to the page, and send it from there."
-        if is_open or not self._write:
+        if is_open or not self._rules.write:
             return 403, "This page only shows", "Start it with 'stackctl ui --write' to make changes from it."
         return None
 
@@ -118,7 +131,7 @@ class Guard:
                 token = form.get(TOKEN)
         except (HTTPException, MultiPartException):
             return 400, "The form cannot be read", "Go back to the page, and send it again."
-        if not isinstance(token, str) or not self._door.accepts(token):
+        if not isinstance(token, str) or not self._rules.door.accepts(token):
             return 403, "The form has not the page's token", "Reload the page, and send it again."
         return None
 

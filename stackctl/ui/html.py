@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -35,6 +36,7 @@ class Html:
             "span": span,
             "count": words.count,
             "badge": words.badge,
+            "shell": shlex.join,
         }
         self._environment.globals |= dict(shared)
 

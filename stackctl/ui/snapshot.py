@@ -44,6 +44,11 @@ class Snapshot(Generic[T]):
         """Whether a newer answer is on its way."""
         return self._asking is not None
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether something was changed since the last answer."""
+        return self._stale
+
     def forget(self) -> None:
         """Mark the last answer as old, as something was changed."""
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.routing import Route
 
+from stackctl.certs.watch.exposition import CONTENT_TYPE
 from stackctl.ui.app import PAGES
 from stackctl.ui.door import COOKIE, TOKEN
 from stackctl.ui.guard import BACKGROUND, HEADERS, MOST_BYTES
@@ -45,7 +46,7 @@ def test_another_link_opens_nothing(world: World, token: str) -> None:
 def test_without_the_session_nothing_of_the_stack_is_shown(browser: Browser, cookie: str | None) -> None:
     client = browser.another()
     headers = {} if cookie is None else {"Cookie": cookie}
-    for path in ("/", "/sites/one.example.com", "/jobs/x/steps", "/nowhere"):
+    for path in ("/", "/sites/one.example.com", "/jobs/x/steps", "/nowhere", "/metrics"):
         response = client.get(path, headers=headers)
         assert response.status_code == 403
         assert "example.com" not in response.text
@@ -119,7 +120,9 @@ def test_a_form_that_is_too_large_or_unreadable_is_refused(browser: Browser) -> 
     assert browser.client.post("/change/deploy", content=b"--x", headers=kind).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/login", "/static/style.css", "/nowhere", "/sites/none.example.com", "/ping"])
+@pytest.mark.parametrize(
+    "path", ["/", "/login", "/static/style.css", "/nowhere", "/sites/none.example.com", "/metrics"]
+)
 def test_every_response_has_the_security_headers(browser: Browser, path: str) -> None:
     response = browser.client.get(path)
     assert {name: response.headers[name] for name in HEADERS} == HEADERS
@@ -136,6 +139,17 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(browser: Browser) ->
         assert " onclick" not in shown
         assert 'src="http' not in shown
         assert 'href="http' not in shown.replace('href="https://one.example.com/"', "")
+
+
+def test_metrics_are_open_to_prometheus_only_if_the_user_says_so(browser: Browser) -> None:
+    prometheus = browser.another()
+    assert prometheus.get("/metrics").status_code == 403
+    browser.ui.open_metrics = True
+    response = prometheus.get("/metrics")
+    assert response.headers["content-type"] == CONTENT_TYPE
+    assert 'name="one.example.com"' in response.text
+    assert prometheus.get("/").status_code == 403
+    assert prometheus.get("/metrics", headers={"Host": "evil.example.com"}).status_code == 421
 
 
 def test_what_the_page_asks_by_itself_is_no_activity(browser: Browser) -> None:

@@ -42,7 +42,7 @@ def showing(browser: Browser, report: StatusReport) -> Browser:
 
 def test_each_site_is_a_row(browser: Browser) -> None:
     shown = text_of(browser.get("/"))
-    for text in ("one.example.com www.example.com Fine one:8000 Running", "90 days left Fake CA", "Its certificate"):
+    for text in ("one.example.com www.example.com Fine one:8000 Running", "90 days left Fake CA · on the wire"):
         assert text in shown
     assert "2 sites" in shown
 

@@ -101,7 +101,7 @@ INSIDE = {
     "ui": (
         "door feed forms links snapshot views",
         "changes guard html",
-        "base",
+        "advice base",
         "pages",
         "app",
         "serve",

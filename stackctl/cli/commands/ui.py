@@ -38,6 +38,9 @@ def ui(
     ] = False,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the page in the browser.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Allow changes from the page; else it only shows.")] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Let Prometheus on this host read /metrics without the link.")
+    ] = False,
     directory: Directory = HERE,
     verbose: Verbose = False,
 ) -> None:
@@ -68,7 +71,7 @@ def ui(
         open_document(context)
         here = not no_open and (open_ or is_desktop(os.environ, sys.platform))
         with serve.listening_on_socket() if at is None else serve.listening(*at) as listener:
-            _serve(context.directory.root, listener, here=here, write=write)
+            _serve(context.directory.root, listener, here=here, write=write, metrics=metrics)
         return Result("ui", None, acted=True)
 
     run(Common("ui", directory, OutputFormat.TEXT, verbose), action, view=lambda _console, _result: None)
@@ -92,7 +95,7 @@ def _address(text: str) -> tuple[str, int]:
     return ("127.0.0.1" if host == "localhost" else host), int(port)
 
 
-def _serve(directory: Path, listener: Listener, *, here: bool, write: bool) -> None:
+def _serve(directory: Path, listener: Listener, *, here: bool, write: bool, metrics: bool) -> None:
     """Serve the page, print how to open it, and wait for the changes that go on at its end."""
     from stackctl.cli import interruption
     from stackctl.cli.console import make_console, plain
@@ -107,12 +110,15 @@ def _serve(directory: Path, listener: Listener, *, here: bool, write: bool) -> N
         return session.open_stack(directory, report=report, environ=os.environ, command=command, clock=session.now)
 
     page = new_ui(opened, write=write)
+    page.open_metrics = metrics
     link = place.link(page.door.link)
 
     def ready() -> None:
         page.status.start()
         plain(console, f"{link}")
         plain(console, "· the link works once; Ctrl-C ends the page, and so do 30 minutes without a request")
+        if metrics:
+            plain(console, f"· metrics for Prometheus: {place.origin}/metrics")
         if not write:
             plain(console, "· the page only shows: 'stackctl ui --write' allows changes")
         if place.socket is not None or not links.is_desktop(os.environ, sys.platform):

@@ -19,11 +19,11 @@ _SOON_DAYS = 14
 
 _GOOD_HEALTH = {"answers", "running", "healthy", "none"}
 _SERVED = {
-    "real": Badge(Tone.OK, "Its certificate"),
-    "http": Badge(Tone.OK, "Plain HTTP"),
-    "dummy": Badge(Tone.WARN, "A placeholder"),
-    "other": Badge(Tone.WARN, "Another certificate"),
-    "nothing": Badge(Tone.BAD, "Nothing"),
+    "real": Badge(Tone.OK, "on the wire"),
+    "http": Badge(Tone.OK, "plain HTTP"),
+    "dummy": Badge(Tone.WARN, "a placeholder on the wire"),
+    "other": Badge(Tone.WARN, "another one on the wire"),
+    "nothing": Badge(Tone.BAD, "nothing on the wire"),
 }
 _HEALTH = {
     "answers": "Answers",
