@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
@@ -11,8 +11,10 @@ from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation, Plan
 from stackctl.plan.operations import StageFiles, WriteCustom, WriteStackfile
 from stackctl.proxies.proxy import Proxy
+from stackctl.stackfile.secrets import hidden
 
 _CONTEXT = 3
+_YAML = (".yml", ".yaml")
 _NO_NEWLINE = "\\ No newline at end of file"
 
 
@@ -101,12 +103,13 @@ def file_diff(path: str, before: bytes | None, after: bytes | None) -> Iterator[
     status: Literal["new", "changed", "removed"] = (
         "new" if before is None else "removed" if after is None else "changed"
     )
-    yield FileDiff(path, status, tuple(_hunks(_lines(before), _lines(after))))
+    show = hidden if path.endswith(_YAML) else str
+    yield FileDiff(path, status, tuple(_hunks(_lines(before, show), _lines(after, show))))
 
 
-def _lines(content: bytes | None) -> list[str]:
+def _lines(content: bytes | None, show: Callable[[str], str]) -> list[str]:
     """Split at line feeds only; the last line says if its line feed is missing."""
-    lines = (content or b"").decode("utf-8", "backslashreplace").split("\n")
+    lines = show((content or b"").decode("utf-8", "backslashreplace")).split("\n")
     last = lines.pop()
     return [*lines, f"{last}\n{_NO_NEWLINE}"] if last else lines
 

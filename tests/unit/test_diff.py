@@ -175,3 +175,19 @@ def test_what_becomes_of_the_users_own_file_is_shown_once() -> None:
 
 def test_a_ca_bundle_is_never_shown() -> None:
     assert plan_diffs(Plan((WriteCaBundle(content=b"secret", cause=""),)), observed(), Nginx()) == ((),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  alerts: {to: ['https://u:secret@a.example/secret', \"ntfys://b/secret\"], ping: https://c/secret}\n  x: http://d\n",
+        "  alerts:\n    to:\n    - https://a/secret\n\n    # smtp://u:secret@b?to=c\n    - smtp://u:secret@b?to=c\n  x: http://d\n",
+        "- alerts:\n    ping: https://a/secret",
+    ],
+)
+@pytest.mark.parametrize("before", [None, b"", b"a: 1\n"])
+def test_receivers_of_alerts_are_not_shown(text: str, before: bytes | None) -> None:
+    (diff,) = file_diff("docker-compose.yml", before, text.encode())
+    assert "secret" not in "".join(diff.lines)
+    assert "://…" in "".join(diff.lines)
+    assert ("http://d" in text) == ("http://d" in "".join(diff.lines))

@@ -79,7 +79,7 @@ INSIDE = {
     ),
     "proxies.nginx": ("directives layout log", REST, "proxy"),
     "stackfile": (
-        "composing shapes",
+        "composing secrets shapes",
         (
             "access_keys alert_keys balance_keys behind_keys block_keys certificate_keys client_keys dns_keys document "
             "header_keys health_keys "

@@ -137,7 +137,13 @@ def test_stamps_that_are_no_times_are_left_out() -> None:
     ],
 )
 def test_an_end_is_near_relative_to_the_lifetime(left: float, life: float, source: str, stage: str | None) -> None:
-    assert found(facts(leaf(left, life), source)) == ([] if stage is None else [(END, SHOP, stage)])
+    site = watched(imported=source == IMPORTED)
+    assert found(facts(leaf(left, life), source), site) == ([] if stage is None else [(END, SHOP, stage)])
+
+
+@pytest.mark.parametrize(("left", "stage"), [(29, None), (5, "near")])
+def test_an_imported_certificate_with_a_fallback_is_late_in_its_last_week(left: float, stage: str | None) -> None:
+    assert found(facts(leaf(left, 365), IMPORTED)) == ([] if stage is None else [(END, SHOP, stage)])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from stackctl.certs.watch.exposition import FAMILIES
 from stackctl.errors import StackfileError
 from stackctl.model.layout import CERTBOT_MOUNTS, METRICS, WATCH, WATCH_SETTINGS
 from stackctl.usecases.metrics import metrics
+from stackctl.usecases.up_down import plan
 from tests.docs.pages import ROOT, Page
 from tests.usecases.world import World, done
 
@@ -77,7 +78,9 @@ def test_receivers_reach_the_container_and_nothing_that_is_printed(site: World) 
     site.edit("\nx-stackctl:\n", f"\nx-stackctl:\n{ALERTS}")
     planned = site.up(dry_run=True)
     assert [operation.text for operation in planned.plan.operations] == [f"write {WATCH_SETTINGS.path}"]
-    assert "secret" not in repr(planned.plan)
+    assert "secret" not in repr(planned)
+    assert "ntfys://…" in repr(plan(site.host).edited)
+    assert "secret" not in repr(plan(site.host))
     done(site.up())
     file = site.root / WATCH_SETTINGS.path
     assert file.stat().st_mode & 0o777 == 0o600

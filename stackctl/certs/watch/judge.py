@@ -96,16 +96,17 @@ def _shown(settings: Settings, facts: Facts, site: Watched) -> Leaf | None:
 def _near_its_end(facts: Facts, site: Watched, leaf: Leaf) -> Iterator[Problem]:
     left = leaf.end - facts.now
     there = facts.current.get(leaf.der)
-    imported = site.imported if there is None else there.source == IMPORTED
-    limits = near_ends(leaf.life) if imported else (late(leaf.life),)
+    limits = near_ends(leaf.life) if site.imported else (late(leaf.life),)
+    if not site.imported and there is not None and there.source == IMPORTED:
+        limits = near_ends(leaf.life)[-1:]  # it has a fallback, or is kept until the next one is issued
     if left > limits[0]:
         return
-    what = "its imported certificate" if imported else "its certificate"
+    what = "its imported certificate" if site.imported else "its certificate"
     if left <= dt.timedelta(0):
         yield Problem(END, site.name, f"{what} expired on {leaf.end:%Y-%m-%d}", OVER)
         return
-    stage = URGENT if imported and left <= limits[-1] else NEAR
-    why = "nothing renews it" if imported else "it should have been renewed"
+    stage = URGENT if site.imported and left <= limits[-1] else NEAR
+    why = "nothing renews it" if site.imported else "it should have been replaced"
     yield Problem(END, site.name, f"{what} ends on {leaf.end:%Y-%m-%d}, in {_span(left)}: {why}", stage)
 
 
