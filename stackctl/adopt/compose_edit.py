@@ -53,7 +53,7 @@ def adopted(  # noqa: PLR0913  (one for each part of the new text)
     for one in proposal.redirects:
         block = services.redirect_block(one.names, one.to, one.status, keep_path=one.keep_path)
         if one.lineage not in {None, one.names[0]}:
-            block += f"  certificate: {one.lineage}\n"
+            block += f"  certificate: {services.render_value(one.lineage or '')}\n"
         doc = edit.add_item(doc, (KEY, "redirects"), block)
     for route in proposal.routes:
         doc = _with_route(doc, route.domains, route.server, path=route.path, strip=route.strip)

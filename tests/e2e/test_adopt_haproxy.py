@@ -88,62 +88,111 @@ services:
   edge:
     image: {HAPROXY_IMAGE}
     user: "0"
-    environment: {{SHOP: NAME}}
-    entrypoint: [haproxy, -W, -db, -f, /srv/main.cfg, -f, /srv/sites]
-    ports: ["ADDRESS:80:80", "ADDRESS:443:443"]
-    volumes: ["./ha:/srv:ro"]
-  app:
-    image: {APP_IMAGE}
+    depends_on: [shop, api, blog]
+    environment: {{SHOP: shop.NAME}}
+    entrypoint: [haproxy, -W, -db, -f, /etc/haproxy/main.cfg, -f, /etc/haproxy/sites]
+    ports: ["ADDRESS:80:80", "ADDRESS:443:443", "ADDRESS:8404:8404"]
+    volumes: ["./ha:/etc/haproxy:ro"]
+  shop: {{image: {APP_IMAGE}, environment: {{APP_NAME: shop}}}}
+  api: {{image: {APP_IMAGE}, environment: {{APP_NAME: api}}}}
+  blog: {{image: {APP_IMAGE}, environment: {{APP_NAME: blog}}}}
 """
 FILES = {
     "main.cfg": """\
+global
+    crt-base /etc/haproxy/tls
 defaults
     mode http   # für alle
-    timeout client 5s
-    timeout server 5s
+    timeout client 50000
+    timeout server 50000
     timeout connect 5s
+    errorfile 503 /etc/haproxy/errors/503.http
+userlist staff
+    user ann insecure-password secret
 """,
     "sites/10-web.cfg": """\
-frontend web
+frontend plain
     bind *:80
-    bind *:443 ssl crt /srv/certs/
-    redirect scheme https code 301 if !{ ssl_fc }
-    acl shop hdr(host) "$SHOP"
-    use_backend shop if shop
+    acl acme path_beg -i /.well-known/acme-challenge/
+    http-request redirect scheme https code 301 if !acme !{ hdr(host) -i plain.NAME }
+    use_backend blog
+frontend tls
+    bind *:443 ssl crt-list /etc/haproxy/crt.list
+    acl bad src -f /etc/haproxy/bad.lst
+    http-request deny if bad
+    http-request auth realm staff if { path_beg /admin } !{ http_auth(staff) }
+    http-response set-header X-Only-Tls yes
+    acl many hdr_cnt(cookie) gt 0
+    use_backend api if { hdr(host) "$SHOP" } { path_beg /api/ }
+    use_backend api if { hdr(host) "$SHOP" } { path_reg ^/v[0-9]+/ } METH_GET
+    use_backend blog if { hdr(host) "$SHOP" } many
+    use_backend %[req.hdr(host),lower,map(/etc/haproxy/hosts.map,blog)]
 """,
-    "sites/20-shop.cfg": """\
+    "sites/20-back.cfg": """\
 backend shop
     balance leastconn
-    http-request set-header X-Shop "%[var(txn.host)]"
-    server one app:8000 check init-addr none
-    server two 192.0.2.1:8000 backup check init-addr none
+    cookie SRV insert indirect nocache
+    option httpchk GET /healthz
+    server one shop:8000 check cookie a
+    server two 192.0.2.1:8000 backup check cookie b
+backend api
+    http-request set-header X-Old-Path %[path]
+    http-request set-path /
+    server one api:8000 maxconn 20
+backend blog
+    http-request set-header X-From blog
+    server one blog:8000 check inter 2s
+listen stats
+    bind *:8404
+    stats enable
+    stats uri /
 """,
+    "errors/503.http": "HTTP/1.0 503 Down\r\nContent-Type: text/plain\r\n\r\nours is down\n",
+    "bad.lst": "192.0.2.0/24\n",
+    "hosts.map": "shop.NAME shop\nblog.NAME blog\n",
+    "crt.list": "shop.NAME.pem\n",
 }
 
 
 def test_several_files_and_a_certificate_of_another_ca(new_stack: NewStack) -> None:
     old = new_stack()
-    name, ca = old.domain("shop"), Authority()
-    leaf = ca.leaf(name, begins=datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1))
+    shop, blog, plain = (old.domain(label) for label in ("shop", "blog", "plain"))
+    name, ca = shop.removeprefix("shop."), Authority()
+    leaf = ca.leaf(shop, blog, begins=datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1))
     for path, text in FILES.items():
         (old.directory / "ha" / path).parent.mkdir(parents=True, exist_ok=True)
-        (old.directory / "ha" / path).write_text(text)
-    (old.directory / "ha/certs").mkdir()
-    (old.directory / f"ha/certs/{name}.pem").write_bytes(leaf.pem + ca.middle.pem + leaf.key_pem())
-    old.file.write_text(COMPOSE.replace("NAME", name).replace("ADDRESS", old.address))
+        (old.directory / "ha" / path).write_text(text.replace("NAME", name))
+    (old.directory / "ha/tls").mkdir()
+    (old.directory / f"ha/tls/{shop}.pem").write_bytes(leaf.pem + ca.middle.pem + leaf.key_pem())
+    old.file.write_text(COMPOSE.replace("shop.NAME", shop).replace("ADDRESS", old.address))
     old.compose("up", "-d")
-    serial = wait_until(lambda: old.serial(name))
-    before = digests(old)
+    asked: list[tuple[str, str, dict[str, str]]] = [
+        *((shop, path, {}) for path in ("/api/x", "/v1/x", "/")),
+        *((blog, path, {}) for path in ("/", "/admin")),
+        (shop, "/", {"Cookie": "a=b"}),
+    ]
 
-    said = old.ok("adopt", "--yes", "--no-compare", "--certbot-image", CERTBOT_IMAGE).stdout
+    def answers() -> list[tuple[int, str | None, dict[str, str | None], str | None]]:
+        found = []
+        for host, path, headers in asked:
+            reply = old.https(host, path, headers=headers, trust=False)
+            told = reply.json() if reply.status == 200 else {}
+            kept = {key: told.get("headers", {}).get(key) for key in ("x-from", "x-old-path")}
+            found.append((reply.status, told.get("app"), kept, reply.headers["X-Only-Tls"]))
+        return found
 
-    assert f"{name} -> app:8000, 192.0.2.1:8000" in said
-    assert old.serial(name) == serial
-    assert old.https(name, trust=False).json()["headers"]["x-shop"] == name
-    text = old.file.read_text()
-    assert f'certificate: {{file: "ha/certs/{name}.pem", fallback: acme}}' in text
-    assert 'balance: "least-conn"' in text
+    serial = wait_until(lambda: old.https(shop, trust=False).status == 200 and old.serial(shop), 5)
+    before, answered = digests(old), answers()
+
+    said = old.ok("adopt", "--yes", "--force", "--certbot-image", CERTBOT_IMAGE).stdout
+
+    assert f"{shop} -> shop:8000, 192.0.2.1:8000" in said
+    assert answers() == answered
+    assert [app for _, app, _, _ in answered] == ["api", "api", "shop", "blog", None, "blog"]
+    assert {old.serial(shop), old.serial(blog)} == {serial}
+    assert old.http(plain).json()["app"] == "blog"
+    assert old.http(shop).status == 301
     assert "nothing to do" in old.ok("up", "--no-issue").stdout
     old.ok("rollback")
     assert {path: digests(old).get(path) for path in before} == before
-    assert old.serial(name) == serial
+    assert old.serial(shop) == serial

@@ -218,3 +218,49 @@ def test_a_compose_file_that_lost_its_settings_gets_them_back(world: World) -> N
     done(adopt(world.host, adoption))
     assert world.served() == {ONE: "real"}
     assert not any(isinstance(one, ReplaceProxy) for one in adoption.plan.operations)
+
+
+HOSTILE = [
+    "timeout server 0",
+    "timeout connect 99999999999999999999d",
+    "cookie 'a b' insert",
+    "balance url_param 'a b'",
+    "option httpchk GET '/a b' # x",
+    "http-check expect rstatus ^2",
+    "default-server weight 999 maxconn 0 sni str(a;b) ssl",
+    "http-response set-header X-A 'x\\ny: #{}'",
+]
+
+
+@pytest.mark.parametrize("line", HOSTILE)
+def test_an_odd_line_is_named_or_kept_and_the_file_stays_good(world: World, line: str) -> None:
+    adoption = look(old(world, CONF.replace("http-response set-header X-A b", line)), force=True)
+    done(adopt(world.host, adoption))
+    assert any(one.at in {"ha/haproxy.cfg:10", "ha/haproxy.cfg:11"} for one in adoption.report().remarks)
+    assert not world.up(issue=False).plan
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "use_backend shop if { hdr(host) '*.*.example.com' }",
+        "use_backend shop if { path_beg '/a b' }",
+        "use_backend shop if { path_beg //x }",
+        "use_backend shop if { path_beg api }",
+        "use_backend shop if { path_reg '([' }",
+        "use_backend shop if { hdr(X_A) '~b' }",
+        "use_backend shop if { src not-an-address }",
+        "use_backend shop if { hdr(host),map(/x) a }",
+        "use_backend shop if { path_beg /x } { path_end .php } { src 10.0.0.0/8 }",
+        "redirect location http://%[req.hdr(host)]/x if { path /y }",
+        "redirect prefix javascript:alert(1) if { hdr(host) b.example.com }",
+        "redirect location /x/%[path] code 999 if { hdr(host) b.example.com }",
+    ],
+)
+def test_an_odd_rule_is_named_or_kept_and_the_file_stays_good(world: World, rule: str) -> None:
+    conf = CONF.replace("  use_backend shop if shop", f"  {rule}\n  use_backend shop if shop")
+    adoption = look(old(world, conf), force=True)
+    done(adopt(world.host, adoption))
+    assert any(one.at == "ha/haproxy.cfg:7" for one in adoption.report().remarks)
+    assert world.served()[ONE] == "real"
+    assert not world.up(issue=False).plan

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from stackctl.adopt.haproxy.checks import duration, health_of
 from stackctl.adopt.haproxy.collecting import Collector
 from stackctl.adopt.haproxy.conditions import Acls
-from stackctl.adopt.haproxy.redirects import HttpsRedirect, https_redirect, is_redirect
+from stackctl.adopt.haproxy.redirects import HostsRedirect, https_redirect, is_redirect
 from stackctl.adopt.haproxy.sections import Section
 from stackctl.adopt.haproxy.servers import OldServer, Servers
 from stackctl.adopt.haproxy.words import Line
@@ -67,7 +67,7 @@ class OldBackend:
     servers: tuple[OldServer, ...] = ()
     keys: dict[str, Value] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
-    redirect: HttpsRedirect | None = None
+    redirect: HostsRedirect | None = None
 
 
 def of_backend(line: Line) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from stackctl.adopt.haproxy.backends import OWN_OPTIONS, is_set_header, of_backend, same_time
 from stackctl.adopt.haproxy.collecting import Collector
 from stackctl.adopt.haproxy.conditions import Acls, Alternatives, ReadFile, read_acls, read_condition
-from stackctl.adopt.haproxy.redirects import HostRedirect, HttpsRedirect, host_redirect, https_redirect, is_redirect
+from stackctl.adopt.haproxy.redirects import HostRedirect, HostsRedirect, host_redirect, https_redirect, is_redirect
 from stackctl.adopt.haproxy.sections import Section
 from stackctl.adopt.haproxy.words import Line
 from stackctl.adopt.proposal import Handling
@@ -75,7 +75,7 @@ class Front:
     acls: Acls
     rules: list[Rule] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
-    https: list[HttpsRedirect] = field(default_factory=list)
+    https: list[HostsRedirect] = field(default_factory=list)
     moved: list[HostRedirect] = field(default_factory=list)
 
 

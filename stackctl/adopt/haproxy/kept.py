@@ -52,10 +52,10 @@ def _frontend(fronts: Sequence[Front], sites: Sequence[FoundSite], collector: Co
     for front in fronts:
         names = renamed[front.section.name]
         lines = [_scheme(front, fronts, text) for text in front.kept]
-        lines += [
-            limited(f"use_backend {kept_name(rule.backend, sites)} {rule.condition}", test, f"!{test}")
-            for rule, test in _rules(front, sites)
-        ]
+        for rule, test in _rules(front, sites):
+            text = f"use_backend {kept_name(rule.backend, sites)} {rule.condition}"
+            collector.say(Handling.KEPT, f"'{text}'", rule.at)
+            lines.append(limited(collector.adjusted(text), test, f"!{test}"))
         used = {name for text in lines for name in acls_in(text)}
         for line in front.section.all("acl"):
             if len(line.words) > 1 and line.words[1] in used:

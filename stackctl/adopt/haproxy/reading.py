@@ -55,12 +55,17 @@ class OldProxy:
     old: OldFiles
 
 
+def certificate_base(sections: Iterable[Section]) -> str:
+    """Return the directory that paths of certificates are relative to; empty without one."""
+    return next((line.words[1] for one in sections if one.kind == "global" for line in one.all("crt-base")), "")
+
+
 def certificate_paths(sections: Iterable[Section]) -> tuple[tuple[str, str], ...]:
     """Return what ``bind`` lines name: ``crt`` or ``crt-list``, with the path of the file or of the directory."""
     sections = list(sections)
-    base = next((line.words[1] for one in sections if one.kind == "global" for line in one.all("crt-base")), "")
+    base = certificate_base(sections)
     found = [
-        (kind, path if path.startswith(("/", "@")) or not base else posixpath.join(base, path))
+        (kind, path if path.startswith("@") or kind == "crt-list" else posixpath.join(base, path))
         for section in sections
         for bind in (binds_of(section) if section.kind in {"frontend", "listen"} else ())
         for kind, path in bind.certificates
@@ -202,6 +207,9 @@ class _Reading:
             if one is not None:
                 certificate = maker.certificate_of(name)
                 lineage = (certificate.lineage if certificate else None) or ""
+                if certificate is not None and not lineage:
+                    text = f"'stackctl up' requests a certificate for {name} in the place of {certificate.path}"
+                    self._collector.say(Handling.CHANGED, text, one.at)
                 found.setdefault((one.to, one.status, one.keep_path, one.at, lineage), []).append(name)
         redirects = [
             ProposedRedirect(tuple(own), to, status, keep_path, lineage or None, at)

@@ -17,36 +17,33 @@ _WHOLE = re.compile(r"%\[(?:capture\.req\.uri|pathq|url|path)\]\Z|%HU\Z")
 _STATUS = 302
 """What HAProxy sends unless ``code`` says another."""
 
-
-@dataclass(frozen=True, slots=True)
-class HttpsRedirect:
-    """A redirect of requests over HTTP to HTTPS, for each of ``hosts``; for all if that is empty."""
-
-    status: int
-    alternatives: Alternatives = ((),)
-
-    def is_for(self, host: str) -> bool:
-        """Return whether requests for ``host`` are redirected."""
-        return any(all(test.of_host(host) for test in one if test.kind == "host") for one in self.alternatives)
+_STATUSES = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
-class HostRedirect:
-    """A redirect of all requests for some hosts to another one.
+class HostsRedirect:
+    """A redirect of all requests for some hosts, such as of those over HTTP to HTTPS.
 
     Attributes:
+        alternatives: the tests of the host of which one has to hold.
         at: ``file:line``.
     """
 
     alternatives: Alternatives
-    to: str
     status: int
-    keep_path: bool
     at: str
 
     def is_for(self, host: str) -> bool:
         """Return whether requests for ``host`` are redirected."""
         return any(all(test.of_host(host) for test in one if test.kind == "host") for one in self.alternatives)
+
+
+@dataclass(frozen=True, slots=True)
+class HostRedirect(HostsRedirect):
+    """A redirect to another host."""
+
+    to: str
+    keep_path: bool
 
 
 def is_redirect(line: Line) -> bool:
@@ -61,7 +58,7 @@ def is_challenge(test: Test) -> bool:
     )  # fmt: skip
 
 
-def https_redirect(line: Line, acls: Acls | None = None, read_file: ReadFile = no_file) -> HttpsRedirect | None:
+def https_redirect(line: Line, acls: Acls | None = None, read_file: ReadFile = no_file) -> HostsRedirect | None:
     """Return the redirect to HTTPS that a line is, for some or all hosts; None for another one."""
     words = _words(line)
     if words[:2] != ["scheme", "https"] and not _to_same_host(words):
@@ -74,7 +71,7 @@ def https_redirect(line: Line, acls: Acls | None = None, read_file: ReadFile = n
             is_negated = test.negated and (test.kind == "tls" or is_challenge(test))
             if not is_negated and test.kind != "host":
                 return None
-    return HttpsRedirect(_status(words), tuple(found))
+    return HostsRedirect(tuple(found), _status(words), line.at)
 
 
 def host_redirect(line: Line, acls: Acls, read_file: ReadFile) -> HostRedirect | None:
@@ -90,11 +87,13 @@ def host_redirect(line: Line, acls: Acls, read_file: ReadFile) -> HostRedirect |
     target = _WHOLE.sub("", target)
     if kind not in {"prefix", "location"} or "%" in target or set(words[2::2]) - {"code"}:
         return None
+    if _status(words) not in _STATUSES:
+        return None
     try:
         to = (action_values.followed_target if keep_path else action_values.redirect_target)(target.rstrip("/") or "/")
     except InputError:
         return None
-    return HostRedirect(tuple(found), to, _status(words), keep_path, line.at)
+    return HostRedirect(tuple(found), _status(words), line.at, to, keep_path)
 
 
 def _to_same_host(words: Sequence[str]) -> bool:

@@ -36,8 +36,7 @@ _OWN = _RESOLVED | {
     *("verifyhost", "proto", "alpn", "check-sni", "id", "check-ssl", "ssl-min-ver", "ciphers", "ciphersuites"),
 }
 _CHECKS = ("inter", "fastinter", "downinter", "fall", "rise")
-_TEMPLATE = 3
-"""The words in front of the address of a ``server-template``."""
+_MOST_CONNECTIONS = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +143,17 @@ class ServerReader:
         weight = server.options.get("weight", "1")
         if weight == "0" or "disabled" in server.options:
             found["drain"] = True
-        elif weight != "1" and weight.isdigit() and int(weight) in WEIGHTS:
-            found["weight"] = int(weight)
+        elif weight.isdigit() and int(weight) in WEIGHTS:
+            found |= {"weight": int(weight)} if weight != "1" else {}
+        else:
+            self._collector.lost(server.line, f"{weight} is no weight from {WEIGHTS[0]} to {WEIGHTS[-1]}")
         if "backup" in server.options:
             found["backup"] = True
-        most = server.options.get("maxconn", "")
-        if most.isdigit() and 0 < int(most) <= 65535:
+        most = server.options.get("maxconn", "0")
+        if most.isdigit() and 0 < int(most) <= _MOST_CONNECTIONS:
             found["max-connections"] = int(most)
+        elif most != "0":
+            self._collector.lost(server.line, f"{most} is no number of connections up to {_MOST_CONNECTIONS}")
         return found
 
     def _protocol(self, found: Sequence[OldServer]) -> dict[str, Value]:
@@ -170,6 +173,9 @@ class ServerReader:
         verifies = first.options.get("verify", "required") != "none"
         more: dict[str, Value] = {} if verifies else {"verify": False}
         more |= {"name": name} if name else {}
+        if name is not None and not _is_name(name):
+            self._collector.lost(first.line, f"{name!r} is no name of a certificate")
+            more.pop("name")
         if verifies and not first.options.get("ca-file", "@").startswith("@"):
             self._collector.lost(first.line, "copy the root certificates to haproxy/custom/NAME.ca.pem, and name 'ca'")
         return {**keys, "upstream-tls": more} if more else keys
@@ -194,6 +200,14 @@ class ServerReader:
             for key in _CHECKS:
                 shared.pop(key, None)
         return " ".join(word for pair in shared.items() for word in pair if word)
+
+
+def _is_name(text: str) -> bool:
+    try:
+        values.tls_name(text)
+    except InputError:
+        return False
+    return True
 
 
 def _most(text: str) -> int:

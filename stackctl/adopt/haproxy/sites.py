@@ -112,7 +112,7 @@ class SiteMaker:
         moved = (
             (test, one.at)
             for front in self._fronts
-            for one in front.moved
+            for one in (*front.moved, *front.https)
             for tests in one.alternatives
             for test in tests
             if test.kind == "host"

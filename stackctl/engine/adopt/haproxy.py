@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from stackctl.adapters.nginx_reader import ContainerFiles
 from stackctl.adopt.compose_layouts import HAPROXY_FOLDERS, on_host
-from stackctl.adopt.haproxy.reading import certificate_paths
+from stackctl.adopt.haproxy.reading import certificate_base, certificate_paths
 from stackctl.adopt.haproxy.sections import Section, read_sections
 from stackctl.adopt.haproxy.sites import OldCertificate
 from stackctl.adopt.haproxy.words import Line, read_lines
@@ -132,7 +132,8 @@ class _Reading:
         for kind, path in certificate_paths(sections):
             names = [path]
             if kind == "crt-list":
-                names = list(self._listed(path))
+                base = certificate_base(sections)
+                names = [one if one.startswith("@") else posixpath.join(base, one) for one in self._listed(path)]
             for name in names:
                 match = _STORED.match(name)
                 if match is not None:
