@@ -124,11 +124,10 @@ def _bare(parts: SplitResult) -> str:
 
 def _credentials(parts: SplitResult) -> tuple[str | None, str | None]:
     """Return user and password; a word without a colon is a token, which is a password without a user."""
-    if parts.username is None:
-        return None, None
-    if parts.password is None:
-        return None, unquote(parts.username)
-    return unquote(parts.username), unquote(parts.password)
+    found = [None if one is None else unquote(one) for one in (parts.username, parts.password)]
+    if any(not char.isprintable() for char in "".join(filter(None, found))):
+        raise InputError("the user or the password of a receiver has a character that is not printable", hint=_FORMS)
+    return (None, found[0]) if found[1] is None else (found[0], found[1])
 
 
 def _mail(parts: SplitResult, identity: str, label: str, user: str | None, password: str | None) -> AlertReceiver:

@@ -14,7 +14,17 @@ import pytest
 from stackctl.stackfile import edit
 from stackctl.stackfile.document import Document
 from tests.e2e.conftest import NewStack
-from tests.e2e.helpers import CERTBOT_IMAGE, CERTBOTS_LOCK, Stack, certbot, docker, inspect, sans, wait_until
+from tests.e2e.helpers import (
+    CERTBOT_IMAGE,
+    CERTBOTS_LOCK,
+    CERTBOTS_OWN,
+    Stack,
+    certbot,
+    docker,
+    inspect,
+    sans,
+    wait_until,
+)
 from tests.e2e.old_ways import COMPANION, build_nginx_proxy, build_other_places, build_seed
 from tests.faults.client import PACE, Client
 
@@ -186,7 +196,7 @@ def test_again_and_with_the_tree_of_the_hosts_own_certbot(seed: Adopted) -> None
         stack.compose("up", "--detach")
         serial = wait_until(lambda: stack.serial(seed.one), what="the old proxy serves from the host's tree")
         # What certbot's loop writes at each round is its own.
-        before = {path: one for path, one in digests(stack).items() if not path.startswith("data/certbot/deploy/")}
+        before = {path: one for path, one in digests(stack).items() if not path.startswith(CERTBOTS_OWN)}
 
         said = stack.ok("adopt", "--yes", "--force", "--letsencrypt", elsewhere).stdout
 

@@ -20,6 +20,8 @@ from stackctl.certs.watch.measure import measured
 from stackctl.certs.watch.news import OVER, PROBLEM, news, told_of
 from stackctl.certs.watch.settings import Receiver, Settings, Watched, read, written
 from stackctl.certs.watch.state import State, loaded
+from stackctl.errors import InputError
+from stackctl.model.alerts import receiver
 
 NOW = dt.datetime(2026, 8, 1, tzinfo=dt.UTC)
 SHOP, BLOG = "shop.example.com", "blog.example.com"
@@ -309,3 +311,46 @@ def test_settings_of_another_version_are_none(tmp_path: Path, text: str) -> None
     (tmp_path / "s").write_text(text)
     assert read(tmp_path / "s") is None
     assert read(tmp_path / "missing") is None
+
+
+# Receivers
+
+PARTS = st.sampled_from(
+    [
+        *("https://", "ntfys://", "smtp://", "slack://", "u:p@", "tok@", "h.example", "[::1]", ":8443", "/", "topic"),
+        *("?from=a@b.example&to=c@d.example", "%0d%0a", "%40", "#x", "\r\n", "é", " ", "secret"),
+    ]
+)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=8).map("".join))
+def test_any_text_is_a_receiver_without_control_characters_or_an_error_that_does_not_quote_it(text: str) -> None:
+    try:
+        one = receiver(text)
+    except InputError as error:
+        refused = f"{error} {error.hint}"
+    else:
+        assert all(part.isprintable() for part in (one.label, one.url, one.topic, one.user or "", one.password or ""))
+        assert "@" not in one.label
+        refused = repr(one).replace(one.label, "")
+    assert "secret" not in refused
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://u:p%40@h.example:8443/x?y=1", ("webhook", "https://h.example:8443/x?y=1", "u", "p@")),
+        ("http://tok@10.0.0.1/x", ("webhook", "http://10.0.0.1/x", None, "tok")),
+        ("ntfys://ntfy.sh/shop", ("ntfy", "https://ntfy.sh/", None, None)),
+        ("tgram://bot/chat", ("apprise", "tgram://bot/chat", None, None)),
+    ],
+)
+def test_what_a_url_says(text: str, expected: tuple[str | None, ...]) -> None:
+    one = receiver(text)
+    assert (one.kind, one.url, one.user, one.password) == expected
+
+
+@pytest.mark.parametrize(("login", "scheme", "port"), [("u:p@", "smtp", 587), ("", "smtp", 25), ("", "smtps", 465)])
+def test_the_port_of_a_mail_server(login: str, scheme: str, port: int) -> None:
+    one = receiver(f"{scheme}://{login}m.example?from=a@b.example&to=c@d.example,e@f.example")
+    assert (one.kind, one.host, one.port, one.to) == (scheme, "m.example", port, ("c@d.example", "e@f.example"))

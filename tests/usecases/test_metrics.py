@@ -107,6 +107,7 @@ def test_settings_follow_the_sites(site: World) -> None:
         ('alerts: {to: ["https://a.example/se cret"]}', "this is not the URL"),
         ('alerts: {to: ["https://a.example/secret\\r\\nX: y"]}', "this is not the URL"),
         ('alerts: {to: ["https://secret:secret@/"]}', "this is not the URL"),
+        ('alerts: {to: ["https://secret%0d%0aX@a.example/"]}', "a character that is not printable"),
         ('alerts: {to: ["https://a.example:99999/secret"]}', "this is not the URL"),
         ('alerts: {to: ["file:///etc/secret"]}', "alerts are not written to files"),
         ('alerts: {to: ["ntfys://secret"]}', "this names no topic of ntfy"),
