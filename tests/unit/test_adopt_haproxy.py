@@ -325,6 +325,11 @@ def test_a_rule_that_no_route_says_is_kept_where_no_earlier_one_decides() -> Non
         (" timeout connect 5000\n timeout server 90s",
          ['read-timeout: "90s"', 'send-timeout: "90s"']),
         (" timeout connect 1500", ['connect-timeout: "1500ms"']),
+        (" http-response set-header X-A b%%\n http-request del-header X-B\n http-response del-header x-powered-by",
+         ['headers: {set: {X-A: "b%"}, remove: ["x-powered-by"], request: {remove: ["X-B"]}}']),
+        (" http-response set-header Strict-Transport-Security 'max-age=31536000; includeSubDomains; preload'",
+         ['headers: {hsts: {max-age: "31536000s", subdomains: true, preload: true}}']),
+        (" compression algo gzip deflate\n compression type text/html", ["compress: true"]),
         (" option httpchk GET /up\n http-check expect status 200\n default-server check inter 5s fall 2",
          ['health: {path: "/up", status: "200", interval: "5s", timeout: "5s", fall: 2}']),
     ],
@@ -368,7 +373,9 @@ def test_options_of_servers_are_keys(options: str, expected: str) -> None:
         ),
         ("reqidel ^X-Evil", "http-request del-header X-Evil"),
         ("option forwardfor header X-Client", "http-request set-header X-Client %[src]"),
-        ("http-response set-header X-A 'a # b'  # why", "http-response set-header X-A 'a # b'"),
+        ("http-response add-header X-A 'a # b'  # why", "http-response add-header X-A 'a # b'"),
+        ("http-response set-header X-A %[src]", "http-response set-header X-A %[src]"),
+        ("http-response set-header Server x", "http-response set-header Server x"),
         ("timeout queue 1m", "timeout queue 1m"),
         ("option httpchk OPTIONS /", "option httpchk OPTIONS /"),
         ("errorfile 503 /etc/haproxy/errors/503.http", "errorfile 503 /etc/haproxy/custom/503.http"),
@@ -397,7 +404,7 @@ def test_lines_of_two_frontends_are_for_the_requests_of_each() -> None:
     text = (
         "defaults\n mode http\nfrontend plain\n bind :80\n acl x path /p\n http-request deny if x\n default_backend b\n"
         "frontend tls\n bind :443 ssl crt /c\n acl x path /t\n http-request deny unless x\n"
-        " http-response set-header A b\n default_backend b"
+        " http-response add-header A b\n default_backend b"
     )
     found = reading(text + SERVED, HERE)
     assert found.files["frontend.cfg"].splitlines()[1:] == [
@@ -405,7 +412,7 @@ def test_lines_of_two_frontends_are_for_the_requests_of_each() -> None:
         "    http-request deny if !{ ssl_fc } plain.x",
         "    acl tls.x path /t",
         "    http-request deny unless tls.x or !{ ssl_fc }",
-        "    http-response set-header A b if { ssl_fc }",
+        "    http-response add-header A b if { ssl_fc }",
     ]
 
 
@@ -418,6 +425,21 @@ def test_lines_of_one_of_two_back_ends_are_for_its_route() -> None:
     ]
     (lost,) = of(found, Handling.UNSUPPORTED)
     assert lost.startswith("haproxy.cfg:10: 'retries 5': it is of c alone")
+
+
+def test_what_a_frontend_says_of_all_is_keys_of_the_whole_stack() -> None:
+    lines = " acl bad src 192.0.2.1 198.51.100.0/24\n http-request deny if bad\n http-response set-header X-A b\n"
+    found = reading(f"{WEB}{lines} default_backend b{SERVED}", HERE)
+    assert found.tuning["headers"] == {"set": {"X-A": "b"}}
+    assert found.tuning["block"] == {"addresses": ["192.0.2.1/32", "198.51.100.0/24"]}
+    assert found.files == {}
+
+
+def test_what_a_frontend_says_of_all_stays_a_line_where_a_back_end_is_kept() -> None:
+    lines = " http-response set-header X-A b\n use_backend c if { hdr_cnt(x) 2 }\n default_backend b"
+    found = reading(WEB + lines + SERVED, HERE)
+    assert "headers" not in found.tuning
+    assert "    http-response set-header X-A b" in found.files["frontend.cfg"].splitlines()
 
 
 def test_a_redirect_of_a_name_is_a_redirect() -> None:

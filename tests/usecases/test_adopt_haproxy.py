@@ -46,6 +46,7 @@ frontend web
 backend shop
   redirect scheme https code 301 if !{ ssl_fc }
   http-response set-header X-A b
+  timeout queue 1m
   server one one:8000 check
 """
 MOUNT = "/usr/local/etc/haproxy"
@@ -93,8 +94,9 @@ def test_it_is_stackctls_afterwards(world: World, mount: str, running: bool) -> 
     assert world.fake.ca.issued == []
     assert (world.root / f"haproxy/custom/{ONE}.cfg").read_text().splitlines()[1:] == [
         "    default-server check",
-        "    http-response set-header X-A b",
+        "    timeout queue 1m",
     ]
+    assert 'headers: {set: {X-A: "b"}}' in world.text
     for word in ("# Mine.", 'proxy: "haproxy"', 'user: "0"', "./ha/certs:/certs:ro", "./haproxy:/etc/haproxy:ro"):
         assert word in world.text
     assert f"{mount}/haproxy.cfg" not in world.text

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from stackctl.adopt.haproxy.checks import duration, health_of
 from stackctl.adopt.haproxy.collecting import Collector
 from stackctl.adopt.haproxy.conditions import Acls
+from stackctl.adopt.haproxy.headers import EdgeKeys
 from stackctl.adopt.haproxy.redirects import HostsRedirect, https_redirect, is_redirect
 from stackctl.adopt.haproxy.sections import Section
 from stackctl.adopt.haproxy.servers import OldServer, Servers
@@ -50,6 +51,7 @@ _DEFAULTS = {"queue": "10s", "client": "300s", "http-request": "60s", "http-keep
 _STICKY = frozenset({"insert", "indirect", "nocache", "httponly", "secure", "preserve", "postonly", "dynamic"})
 _HASHES = {"source": "source", "uri": "uri"}
 _HASHED = {"url_param": "query", "hdr": "header"}
+_COOKIE = re.compile(r"req\.cook\((?P<name>[^)]+)\)")
 
 
 @dataclass
@@ -125,6 +127,7 @@ class _Reading:
         self._collector = collector
         self._checks: list[Line] = []
         self._check_timeout: str | None = None
+        self._edge = EdgeKeys()
 
     def take(self, line: Line) -> None:
         """Add what a line says."""
@@ -148,6 +151,8 @@ class _Reading:
             self._found.kept += self._collector.own_option(line)
         elif head == "no" or head in _REPLACED or line.starts("retries", "2"):
             self._collector.replaced(line)
+        elif (key := self._edge.take(line)) is not None:
+            self._collector.replaced(line, f"the key '{key}'")
         else:
             return False
         return True
@@ -200,7 +205,9 @@ class _Reading:
             self._hash(line, "query", rest[1])
         elif named is not None and named[1] in _HASHED:
             self._hash(line, _HASHED[named[1]], named[2])
-        elif word in {*balancing.Balance}:
+        elif word == "hash" and (cookie := _COOKIE.fullmatch(" ".join(rest[1:]))) is not None:
+            self._hash(line, "cookie", cookie["name"])
+        elif word in {*balancing.Balance} - {balancing.Balance.HASH}:
             keys["balance"] = word
         elif word == "static-rr":
             self._collector.say(Handling.CHANGED, f"'{line.text}': round-robin takes its place", line.at)
@@ -233,7 +240,8 @@ class _Reading:
     # Checks
 
     def end(self) -> None:
-        """Say how servers are checked, once all is read."""
+        """Say how servers are checked, and which headers are set, once all is read."""
+        self._found.keys |= self._edge.keys
         default, options = self._servers.default, self._servers.found[0].options if self._servers.found else {}
         checked = any(server.is_checked for server in self._servers.found)
         if not checked:

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from stackctl.adopt.haproxy.backends import OWN_OPTIONS, is_set_header, of_backend, same_time
-from stackctl.adopt.haproxy.collecting import Collector
+from stackctl.adopt.haproxy.collecting import Collector, condition_at
 from stackctl.adopt.haproxy.conditions import Acls, Alternatives, ReadFile, read_acls, read_condition
+from stackctl.adopt.haproxy.headers import EdgeKeys
 from stackctl.adopt.haproxy.redirects import HostRedirect, HostsRedirect, host_redirect, https_redirect, is_redirect
 from stackctl.adopt.haproxy.sections import Section
 from stackctl.adopt.haproxy.words import Line
 from stackctl.adopt.proposal import Handling
 from stackctl.errors import InputError
+from stackctl.model import match_values
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 
 _PORT = re.compile(r":(?P<port>\d+)\Z")
@@ -22,7 +24,7 @@ _SILENT = frozenset(
     {"acl", "bind", "mode", "use_backend", "default_backend", "server", "server-template", "description", "id", "guid"}
 )
 _REPLACED = frozenset({"log", "log-format", "log-format-sd", "log-tag", "error-log-format", "log-steps", "backlog"})
-_BIND_VALUES = frozenset({"crt", "crt-list", "ca-file", "alpn", "ciphers", "ciphersuites", "name", "process", "thread"})
+_DENIES = (("http-request", "deny"), ("http-request", "deny", "deny_status", "403"))
 _MAP = re.compile(
     r"%\[(?:req\.)?f?hdr\(host\)(?:,(?:lower|field\(1,:\)|host_only))*,"
     r"map(?:_str)?\((?P<file>[^,)]+)(?:,(?P<default>[^)]*))?\)\]\Z"
@@ -67,6 +69,8 @@ class Front:
         kept: its lines that have no key.
         https: its redirects to HTTPS.
         moved: its redirects of whole hosts.
+        edge: what it says about headers and compression, by ``edge_lines``, each with its key.
+        blocked: the addresses and networks that it refuses.
     """
 
     section: Section
@@ -77,6 +81,9 @@ class Front:
     kept: list[str] = field(default_factory=list)
     https: list[HostsRedirect] = field(default_factory=list)
     moved: list[HostRedirect] = field(default_factory=list)
+    edge: EdgeKeys = field(default_factory=EdgeKeys)
+    edge_lines: list[tuple[Line, str]] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
 
 
 def binds_of(section: Section) -> list[Bind]:
@@ -182,12 +189,31 @@ class FrontReader:
             front.kept += collector.own_option(line)
         elif head == "no" or head in _REPLACED or (head == "timeout" and len(rest) > 1 and same_time(*rest[:2])):
             collector.replaced(line)
+        elif front.tls and (key := front.edge.take(line)) is not None:
+            front.edge_lines.append((line, key))
+        elif front.tls and (blocked := self._blocked(front, line)):
+            front.blocked += blocked
+            collector.replaced(line, "the key 'block'")
         elif head == "stats":
             collector.lost(line, "put 'stats' into a section that listens on a port of its own")
         else:
             text = collector.keep(line)
             if text is not None:
                 front.kept.append(text)
+
+    def _blocked(self, front: Front, line: Line) -> list[str]:
+        """Return the addresses that a line refuses; empty for another line, and for one with a file of them."""
+        start = condition_at(line.words)
+        if start is None or line.words[:start] not in _DENIES or "-f" in line.words:
+            return []
+        found = read_condition(line.words[start:], front.acls, line.at, self._read_file)
+        tests = [test for one in found for test in one]
+        if len(tests) > len(found) or any(test.kind != "source" or test.negated or "-f" in test.text for test in tests):
+            return []
+        try:
+            return [str(match_values.network(value)) for test in tests for value in test.values]
+        except InputError:
+            return []
 
     def _redirect(self, front: Front, line: Line) -> None:
         https = https_redirect(line, front.acls, self._read_file)

@@ -10,7 +10,7 @@ from stackctl.adopt.haproxy.backends import OldBackend, read_backend
 from stackctl.adopt.haproxy.collecting import Collector
 from stackctl.adopt.haproxy.sections import Section, read_sections
 from stackctl.adopt.haproxy.servers import ServerReader
-from stackctl.adopt.haproxy.sites import TIMES, only_server, other_keys
+from stackctl.adopt.haproxy.sites import only_server, other_keys, without_defaults
 from stackctl.adopt.haproxy.words import Line, read_lines
 from stackctl.adopt.kept_files import OldFiles
 from stackctl.adopt.proposal import ProposedSite
@@ -24,9 +24,13 @@ from stackctl.stackfile.services import Value
 
 _LINEAGE = re.compile(rf"{re.escape(PAIRS_OF_LINEAGES.mount)}/(?P<name>[^/]+)/[^/]+\Z")
 _BODY = re.compile(r"http-request deny deny_status 413 if \{ req\.body_size gt (?P<bytes>\d+) \}")
+_IS_TLS = ("if", "{", "ssl_fc", "}")
 _BODY_SIZE = "64m"
 _MEBIBYTE = 1024**2
-_RENDERED = re.compile(r"hash-type |dynamic-cookie-key |timeout tunnel |default-server ")
+_RENDERED = re.compile(
+    r"hash-type |dynamic-cookie-key |timeout tunnel |default-server |http-request set-var\(txn\.plain\) |"
+    r"http-response add-header Vary Accept-Encoding if "
+)
 """Lines of a back end that its keys have."""
 
 
@@ -59,7 +63,7 @@ def _site(files: Files, file: str, names: Sequence[Domain], services: Mapping[st
         return None
     if root is None or not root.servers or any(route is None for route in routes):
         return None
-    own = {key: value for key, value in root.keys.items() if TIMES.get(key) != value}
+    own = without_defaults(root.keys)
     ordered = sorted(names, key=lambda name: name != site)
     tuning = {**other_keys(own), **({"routes": [route for route in routes if route]} if routes else {})}
     proposed = ProposedSite(
@@ -90,7 +94,7 @@ def _backend(section: Section, services: Mapping[str, str]) -> OldBackend:
     lines = [line for line in section.lines if not line.starts("http-check", "send")]
     checks = [_check(line) for line in section.lines if line.starts("http-check", "send")]
     body = [int(limit["bytes"]) for line in lines if (limit := _BODY.fullmatch(line.text))]
-    rest = tuple(line for line in lines if _BODY.fullmatch(line.text) is None)
+    rest = tuple(_as_written(line) for line in lines if _BODY.fullmatch(line.text) is None)
     servers = ServerReader(collector, services).read(section.lines, section.name, section.at)
     found = read_backend(replace(section, lines=(*rest, *checks)), servers, collector, {})
     unknown = next((text for text in found.kept if not _RENDERED.match(text)), None)
@@ -100,6 +104,18 @@ def _backend(section: Section, services: Mapping[str, str]) -> OldBackend:
     if size != _BODY_SIZE:
         found.keys["body-size"] = values.size(size)
     return found
+
+
+def _as_written(line: Line) -> Line:
+    """Return a line about headers as users write it, which the keys are read from."""
+    words = line.words
+    if words[0] != "http-after-response":
+        return line
+    if words[-len(_IS_TLS) :] == _IS_TLS:
+        words = words[: -len(_IS_TLS)]
+    elif words[1:] == ("del-header", "Strict-Transport-Security"):
+        words = ("no",)
+    return replace(line, words=("http-response" if words[0] == "http-after-response" else "no", *words[1:]))
 
 
 def _check(line: Line) -> Line:
@@ -117,9 +133,8 @@ def _route(files: Files, name: str, backend: OldBackend) -> dict[str, Value] | N
                 path = f"/{row[0].partition('/')[2]}"
                 paths.append(path if exact else path.rstrip("/"))
         if paths:
-            keys = {key: value for key, value in backend.keys.items() if TIMES.get(key) != value}
             path_value = paths[0] if len(paths) == 1 else paths
-            return {"path": path_value, **({"exact": True} if exact else {}), **keys}
+            return {"path": path_value, **({"exact": True} if exact else {}), **without_defaults(backend.keys)}
     return None
 
 

@@ -101,6 +101,10 @@ class _Reading:
             self._schemes(site, fronts, backends, maker)
         tuning, sites = _shared([one.site for one in found])
         tuning |= self._unknown(fronts, found, backends)
+        for front in fronts:
+            tuning |= self._edge(front, found)
+        blocked = list(dict.fromkeys(one for front in fronts for one in front.blocked))
+        tuning |= {"block": {"addresses": blocked}} if blocked else {}
         for name in dict.fromkeys(rule.choice.rule.backend for one in found for rule in one.rules):
             self._kept.setdefault(kept_name(name, found), self._behind[name])
         texts = [*self._global(), *(section_text(one, self._collector, name) for name, one in self._kept.items())]
@@ -236,6 +240,16 @@ class _Reading:
             elif statuses[0] != 301:
                 text = f"{name}: {REDIRECTED} 301, 308, by method, not with {statuses[0]}"
                 self._collector.say(Handling.CHANGED, text, site.at)
+
+    def _edge(self, front: Front, found: Sequence[FoundSite]) -> dict[str, Value]:
+        """Return the keys of what a section says of all answers; they are not in those of kept back ends."""
+        if any(rule.choice.front == front.section.name for site in found for rule in site.rules):
+            kept = (self._collector.keep(line) for line, _ in front.edge_lines)
+            front.kept += [text for text in kept if text is not None]
+            return {}
+        for line, key in front.edge_lines:
+            self._collector.replaced(line, f"the key '{key}'")
+        return front.edge.keys
 
     def _unknown(
         self, fronts: Sequence[Front], found: Sequence[FoundSite], backends: Mapping[str, OldBackend]

@@ -24,6 +24,7 @@ from stackctl.model.backends import Server
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain, ServiceName
 from stackctl.proxies.haproxy.layout import backend_of
+from stackctl.proxies.haproxy.units import milliseconds
 from stackctl.stackfile.services import Value
 
 TIMES = {"connect-timeout": Tuning().connect_timeout, "read-timeout": Tuning().read_timeout,
@@ -180,8 +181,8 @@ class SiteMaker:
         return entries
 
     def _keys(self, choice: Choice) -> dict[str, Value]:
-        keys = dict(self._backends[choice.rule.backend].keys)
-        return {key: value for key, value in keys.items() if TIMES.get(key) != value}
+        keys = self._backends[choice.rule.backend].keys
+        return without_defaults(keys)
 
     def _proposed(
         self,
@@ -247,6 +248,15 @@ def _site_name(text: str) -> Domain | None:
         return values.site_domain(text)
     except InputError:
         return None
+
+
+def without_defaults(keys: Mapping[str, Value]) -> dict[str, Value]:
+    """Return keys without the times that stackctl has by itself."""
+    return {
+        key: value
+        for key, value in keys.items()
+        if key not in TIMES or milliseconds(str(value)) != milliseconds(TIMES[key])
+    }
 
 
 def other_keys(own: Mapping[str, Value]) -> dict[str, Value]:
