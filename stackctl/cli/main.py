@@ -95,7 +95,7 @@ _COMMANDS = {
         "alerts test": ("alerts.try_receivers", "Send each receiver of alerts a message, and show who took it."),
         "alerts send": ("alerts.send", "Send what is new to the receivers that only Apprise reaches, for cron."),
         "metrics": ("metrics.metrics", "Print metrics for Prometheus."),
-        "ui": ("ui.ui", "Show the stack in the browser: sites, certificates, requests, changes."),
+        "ui": ("ui.ui", "Show the stack in the browser, and change it from there."),
         "logs": ("logs.logs", "Show the logs of the proxy and the apps."),
         "doctor": ("doctor.doctor", "Find out why a site or a certificate fails."),
         "explain": ("explain.explain", "Trace one request to its app; name the hop that fails."),

@@ -54,9 +54,7 @@ def listening(host: str, port: int) -> Iterator[Listener]:
             sock.bind((host, port))
         except OSError as error:
             hint = "use another port, or port 0 for any that is free"
-            raise HostError(
-                f"the page cannot listen on port {port}: {error.strerror}", where="--listen", hint=hint
-            ) from error
+            raise HostError(f"the page cannot listen on port {port}: {error.strerror}", hint=hint) from error
         sock.listen()
         yield Listener(sock, Place(host, sock.getsockname()[1]))
 
@@ -74,7 +72,7 @@ def listening_on_socket() -> Iterator[Listener]:
             tempfile.mkdtemp(prefix="stackctl-ui-", dir=runtime if runtime and Path(runtime).is_dir() else None)
         )
     except OSError as error:
-        raise HostError(f"there is no place for a socket: {error.strerror}", where="--socket") from error
+        raise HostError(f"there is no place for a socket: {error.strerror}") from error
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.bind(str(folder / SOCKET))

@@ -26,8 +26,8 @@ COMMANDS_OF_OTHERS = ("stackctl", "docker", "certbot", "pipx")
 
 
 def below() -> Iterator[Module]:
-    """The modules below the command line."""
-    return (module for module in MODULES if not in_any(module, ["cli", "__main__"]))
+    """The modules below the command line; the page shows the command of each button, with its options."""
+    return (module for module in MODULES if not in_any(module, ["cli", "ui", "__main__"]))
 
 
 def texts(module: Module) -> Iterator[tuple[int, str]]:

@@ -44,10 +44,10 @@ def ui(
     directory: Directory = HERE,
     verbose: Verbose = False,
 ) -> None:
-    """Show the stack in the browser: sites, certificates, requests, changes.
+    """Show the stack in the browser, and change it from there.
 
-    It listens on this host only. The link that it prints works once. It ends with Ctrl-C, or after 30 minutes
-    without a request.
+    Changes need --write. It listens on this host only, and its link works once. It ends with Ctrl-C, or after 30
+    minutes without a request.
     """
     from stackctl.cli.run import Common, run
     from stackctl.usecases.converge import open_document
@@ -70,8 +70,11 @@ def ui(
 
         open_document(context)
         here = not no_open and (open_ or is_desktop(os.environ, sys.platform))
-        with serve.listening_on_socket() if at is None else serve.listening(*at) as listener:
-            _serve(context.directory.root, listener, here=here, write=write, metrics=metrics)
+        try:
+            with serve.listening_on_socket() if at is None else serve.listening(*at) as listener:
+                _serve(context.directory.root, listener, here=here, write=write, metrics=metrics)
+        except HostError as error:
+            raise error.at("--socket" if at is None else "--listen") from error
         return Result("ui", None, acted=True)
 
     run(Common("ui", directory, OutputFormat.TEXT, verbose), action, view=lambda _console, _result: None)
