@@ -15,7 +15,11 @@ if command -v promtool >/dev/null; then
   ln -sf "$(command -v promtool)" "$TOOL"
   exit
 fi
-on_debian || die "the tests need promtool: install Prometheus, so that it is on the PATH"
+if ! on_debian; then
+  # The demo does without it.
+  say "the tests of metrics need promtool, and there is none: install Prometheus, so that it is on the PATH"
+  exit
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
