@@ -418,13 +418,35 @@ def test_lines_of_two_frontends_are_for_the_requests_of_each() -> None:
 
 def test_lines_of_one_of_two_back_ends_are_for_its_route() -> None:
     text = f"{WEB} use_backend c if {{ path_beg /c }}\n default_backend b\nbackend b\n server s app:80\n"
-    text += "backend c\n http-request set-path /x\n retries 5\n server s 10.0.0.9:81\n"
+    text += "backend c\n http-request set-path /x\n retries 5\n compression offload\n server s 10.0.0.9:81\n"
     found = reading(text, certificate("a.example.com"))
     assert found.files["a.example.com.cfg"].splitlines()[1:] == [
         "    http-request set-path /x if { var(txn.route) -m str a.example.com:2 }"
     ]
+    assert any("'retries 5': it is left out: it is of c alone" in one for one in of(found, Handling.CHANGED))
     (lost,) = of(found, Handling.UNSUPPORTED)
-    assert lost.startswith("haproxy.cfg:10: 'retries 5': it is of c alone")
+    assert lost.startswith("haproxy.cfg:10: 'compression offload': it is left out")
+
+
+def test_acls_of_two_back_ends_stay_apart() -> None:
+    text = f"{WEB} use_backend c if {{ path_beg /c }}\n default_backend b\nbackend b\n acl x path /1\n"
+    text += " http-request deny if x\n server s app:80\nbackend c\n acl x path /2\n http-request deny if !x\n"
+    found = reading(f"{text} server s 10.0.0.9:81\n", certificate("a.example.com"))
+    assert found.files["a.example.com.cfg"].splitlines()[1:] == [
+        "    acl b.x path /1",
+        "    http-request deny if { var(txn.route) -m str a.example.com } b.x",
+        "    acl c.x path /2",
+        "    http-request deny if { var(txn.route) -m str a.example.com:2 } !c.x",
+    ]
+
+
+def test_a_listen_has_each_line_once() -> None:
+    text = "listen all\n mode http\n bind :80\n http-request add-header X-A %[src]\n balance leastconn\n"
+    text += " capture request header Host len 64\n option httpchk GET /up\n server s app:80 check\n"
+    found = reading(text, HERE)
+    assert found.files == {"frontend.cfg": found.files["frontend.cfg"]}
+    assert found.files["frontend.cfg"].splitlines()[1:] == ["    http-request add-header X-A %[src]"]
+    assert sites(found)[0].startswith('a.example.com,b.example.com -> app:80 balance: "least-conn" health: ')
 
 
 def test_what_a_frontend_says_of_all_is_keys_of_the_whole_stack() -> None:

@@ -88,6 +88,7 @@ def test_a_rejection_names_the_line_to_edit(path: str, said: str, site: str | No
     [
         ("sh: haproxy: not found", "has no HAProxy"),
         ("HAProxy version 2.6.12-1 +OPENSSL +LUA", "too old"),
+        ("HA-Proxy version 1.8.30 2021/04/12", "HAProxy 1.8.30 is too old"),
         ("HAProxy version 3.2.1 +OPENSSL -LUA", "built without LUA"),
     ],
 )

@@ -266,3 +266,11 @@ def test_an_odd_rule_is_named_or_kept_and_the_file_stays_good(world: World, rule
     assert any(one.at == "ha/haproxy.cfg:7" for one in adoption.report().remarks)
     assert world.served()[ONE] == "real"
     assert not world.up(issue=False).plan
+
+
+def test_an_old_image_names_the_way_out_and_is_replaced(world: World) -> None:
+    old(world)
+    world.fake.proxy.version = "1.8.30"
+    with pytest.raises(InputError, match=r"HAProxy 1\.8\.30 is too old") as caught:
+        look(world)
+    assert "stackctl adopt --proxy-image haproxy:3.2" in str(caught.value.hint)

@@ -23,7 +23,7 @@ _PORT = re.compile(r":(?P<port>\d+)\Z")
 _SILENT = frozenset(
     {"acl", "bind", "mode", "use_backend", "default_backend", "server", "server-template", "description", "id", "guid"}
 )
-_REPLACED = frozenset({"log", "log-format", "log-format-sd", "log-tag", "error-log-format", "log-steps", "backlog"})
+_REPLACED = frozenset({"log", "log-format", "log-format-sd", "log-tag", "error-log-format", "log-steps", "capture"})
 _DENIES = (("http-request", "deny"), ("http-request", "deny", "deny_status", "403"))
 _MAP = re.compile(
     r"%\[(?:req\.)?f?hdr\(host\)(?:,(?:lower|field\(1,:\)|host_only))*,"
@@ -187,7 +187,7 @@ class FrontReader:
             collector.replaced(line, "the app gets this header from each proxy of stackctl's")
         elif head == "option" and rest and rest[0] in OWN_OPTIONS:
             front.kept += collector.own_option(line)
-        elif head == "no" or head in _REPLACED or (head == "timeout" and len(rest) > 1 and same_time(*rest[:2])):
+        elif head == "no" or head in _REPLACED or line.starts("http-request", "capture") or _is_rendered(line):
             collector.replaced(line)
         elif front.tls and (key := front.edge.take(line)) is not None:
             front.edge_lines.append((line, key))
@@ -228,3 +228,8 @@ class FrontReader:
         text = self._collector.keep(line)
         if text is not None:
             front.kept.append(text)
+
+
+def _is_rendered(line: Line) -> bool:
+    """Return whether a line is a timeout that stackctl's configuration has too."""
+    return line.starts("timeout") and len(line.words) > 2 and same_time(line.words[1], line.words[2])

@@ -19,6 +19,9 @@ _HEAD = "# Taken over from the old configuration by 'stackctl adopt'.\n"
 _RESERVED = frozenset({"is_odd", "to_https"})
 """The ACLs of stackctl's own frontend."""
 
+_MINOR = frozenset({"default-server", "timeout", "retries", "option"})
+"""Lines of a back end without which requests are answered as before."""
+
 _NOT_KEPT = frozenset({"log", "log-format", "log-tag", "mode", "description", "id"})
 _BY_NAME = " resolvers docker resolve-prefer ipv4 init-addr last,libc,none"
 """How a server is found by its name, also one whose container comes later."""
@@ -59,8 +62,7 @@ def _frontend(fronts: Sequence[Front], sites: Sequence[FoundSite], collector: Co
         used = {name for text in lines for name in acls_in(text)}
         for line in front.section.all("acl"):
             if len(line.words) > 1 and line.words[1] in used:
-                text = collector.adjusted(line.text)
-                yield re.sub(r"\Aacl\s+\S+", f"acl {names.get(line.words[1], line.words[1])}", text)
+                yield _renamed_in(collector.adjusted(line.text), names)
         for text in lines:
             yield _with_names(text, names)
 
@@ -114,7 +116,7 @@ def _site(found: FoundSite, backends: Mapping[str, OldBackend], collector: Colle
     parts: dict[str, list[str]] = {}
     for route, name in found.backends.items():
         parts.setdefault(name, []).append(route)
-    kept = {name: backends[name].kept for name in parts}
+    kept = _distinct({name: backends[name].kept for name in parts})
     rules = [text for lines in kept.values() for text in lines if not text.startswith("acl ")]
     if not rules:
         return
@@ -126,8 +128,33 @@ def _site(found: FoundSite, backends: Mapping[str, OldBackend], collector: Colle
                 test = f"{{ var(txn.route) -m str {' '.join(parts[name])} }}"
                 yield text if text.startswith("acl ") else limited(text, test, f"!{test}")
             else:
-                why = f"it is of {name} alone, and the lines of haproxy/custom are for all back ends of a site"
-                collector.say(Handling.UNSUPPORTED, f"'{text}': {why}", backends[name].at)
+                why = f"it is left out: it is of {name} alone, and all back ends of a site share their own lines"
+                handling = Handling.CHANGED if text.partition(" ")[0] in _MINOR else Handling.UNSUPPORTED
+                collector.say(handling, f"'{text}': {why}", backends[name].at)
+
+
+def _distinct(kept: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return the lines of back ends with other names for ACLs that two of them have, and not the same."""
+    texts: dict[str, set[tuple[str, ...]]] = {}
+    for lines in kept.values():
+        own: dict[str, list[str]] = {}
+        for text in lines:
+            if text.startswith("acl "):
+                own.setdefault(text.split()[1], []).append(text)
+        for name, found in own.items():
+            texts.setdefault(name, set()).add(tuple(found))
+    clashing = [name for name, found in texts.items() if len(found) > 1]
+    return {
+        backend: [_renamed_in(text, {name: f"{backend}.{name}" for name in clashing}) for text in lines]
+        for backend, lines in kept.items()
+    }
+
+
+def _renamed_in(text: str, names: Mapping[str, str]) -> str:
+    if not text.startswith("acl "):
+        return _with_names(text, names)
+    name = text.split()[1]
+    return re.sub(r"\Aacl\s+\S+", f"acl {names.get(name, name)}", text)
 
 
 # Whole sections

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stackctl.adopt.comparison import STRANGER
 from stackctl.adopt.config_changes import REDIRECTED
-from stackctl.adopt.haproxy.backends import OldBackend, read_backend
+from stackctl.adopt.haproxy.backends import OldBackend, of_backend, read_backend
 from stackctl.adopt.haproxy.choosing import choices
 from stackctl.adopt.haproxy.collecting import Collector
 from stackctl.adopt.haproxy.conditions import ReadFile, read_acls
@@ -19,9 +18,10 @@ from stackctl.adopt.haproxy.kept import custom_files, kept_name, section_text
 from stackctl.adopt.haproxy.redirects import is_challenge
 from stackctl.adopt.haproxy.sections import Section
 from stackctl.adopt.haproxy.servers import ServerReader
-from stackctl.adopt.haproxy.sites import TIMES, FoundSite, OldCertificate, SiteMaker
+from stackctl.adopt.haproxy.shared import shared_times
+from stackctl.adopt.haproxy.sites import FoundSite, OldCertificate, SiteMaker
 from stackctl.adopt.kept_files import OldFiles
-from stackctl.adopt.proposal import Handling, Proposal, ProposedRedirect, ProposedSite
+from stackctl.adopt.proposal import Handling, Proposal, ProposedRedirect
 from stackctl.errors import InputError
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
 from stackctl.model.values import Domain
@@ -99,7 +99,7 @@ class _Reading:
         found = maker.sites([name for name in names if name not in moved])
         for site in found:
             self._schemes(site, fronts, backends, maker)
-        tuning, sites = _shared([one.site for one in found])
+        tuning, sites = shared_times([one.site for one in found])
         tuning |= self._unknown(fronts, found, backends)
         for front in fronts:
             tuning |= self._edge(front, found)
@@ -194,7 +194,7 @@ class _Reading:
                 lines = (*(x for x in section.inherited if x.starts("default-server")), *section.lines)
                 servers = reader.read(lines, section.name, section.at)
                 acls = read_acls(section.lines, self._proxy.read_file)
-                found[rule.backend] = read_backend(section, servers, self._collector, acls)
+                found[rule.backend] = read_backend(_behind(section), servers, self._collector, acls)
         for name, section in self._behind.items():
             if section.kind == "backend" and name not in found and name not in acme and name not in self._kept:
                 self._collector.say(Handling.REPLACED, f"no rule leads to the back end {name}", section.at)
@@ -274,24 +274,9 @@ class _Reading:
         return tuning
 
 
-def _shared(sites: Sequence[ProposedSite]) -> tuple[dict[str, Value], list[ProposedSite]]:
-    """Return the times that all sites have as keys of the whole stack, and the sites without them."""
-    counted = Counter(
-        pair for site in sites for pair in ((key, str(site.tuning[key])) for key in TIMES if key in site.tuning)
-    )
-    whole = {key: value for (key, value), number in counted.items() if number == len(sites) > 0}
-    left = [
-        replace(site, tuning={key: _without(value, whole) for key, value in site.tuning.items() if key not in whole})
-        for site in sites
-    ]
-    return dict(whole), left
-
-
-def _without(value: Value, whole: Mapping[str, str]) -> Value:
-    """Return routes without the times that the whole stack has."""
-    if not isinstance(value, list):
-        return value
-    return [
-        {key: one for key, one in item.items() if whole.get(key) != one} if isinstance(item, dict) else item
-        for item in value
-    ]
+def _behind(section: Section) -> Section:
+    """Return what is behind a section that listens too: its other lines are those of a frontend."""
+    if not any(section.all("bind")):
+        return section
+    lines = (line for line in section.lines if of_backend(line) or line.words[0] in {"server", "server-template"})
+    return replace(section, lines=tuple(lines))

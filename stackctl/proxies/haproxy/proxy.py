@@ -47,7 +47,7 @@ PARTS = (MAIN, GENERATION, SITES, SECTIONS, FRONTEND)
 ``.cfg``."""
 
 _FIRST_LINE = f"# stackctl: serves {HAPROXY.mount}/live"
-_VERSION = re.compile(r"HAProxy version (\d+(?:\.\d+)*)")
+_VERSION = re.compile(r"HA-?Proxy version (\d+(?:\.\d+)*)")
 _LIBRARY = re.compile(r"Running on SSL library version : OpenSSL (\d+)\.(\d+)\.")
 _SMALL = "16m"
 
