@@ -80,12 +80,35 @@ def read_layout(project: Project, runs: Runs = lambda _service, _program: False)
 
 
 def _foreign_haproxy(project: Project, runs: Runs) -> Service | None:
-    """Return the service that runs HAProxy as the project's proxy; None if nginx is, or neither."""
+    """Return the service that runs HAProxy as the project's proxy; None if nginx is, or neither.
+
+    Raises:
+        InputError: both may be.
+    """
     published = [one for one in project.services.values() if _publishes(one)]
-    if project.with_role("proxy") or any(map(_is_proxy, published)):
+    nginx, known = [one for one in published if _is_nginx(one)], [one for one in published if _is_haproxy(one)]
+    if project.with_role("proxy"):
         return None
-    known = [one for one in published if _is_haproxy(one)]
-    return next((one for one in known or published if one in known or runs(one, "haproxy")), None)
+    if nginx and known:
+        # One of them may be an app that is published on another port of the host.
+        known = [one for one in known if _is_on_web(one)]
+        _refuse_several([one for one in nginx if _is_on_web(one)] + known)
+    elif nginx:
+        return None
+    elif not known:
+        return next((one for one in published if runs(one, "haproxy")), None)
+    return next(iter(known), None)
+
+
+def _is_on_web(service: Service) -> bool:
+    """Return whether it is published on the ports of the web on the host too."""
+    return any(port.is_tcp and port.at.port in {HTTP_PORT, HTTPS_PORT} for port in service.ports)
+
+
+def _refuse_several(found: list[Service]) -> None:
+    if len(found) > 1:
+        names = ", ".join(one.name for one in found)
+        raise InputError(f"more than one service is a proxy that publishes port 80 or 443: {names}")
 
 
 def _is_haproxy(service: Service) -> bool:
@@ -104,9 +127,7 @@ def _only(found: list[Service], without: list[ServiceName]) -> Service:
             "no service runs nginx or HAProxy, and publishes port 80 or 443",
             hint="for a new proxy, use 'stackctl init' and 'stackctl add-app'",
         )
-    if len(found) > 1:
-        names = ", ".join(one.name for one in found)
-        raise InputError(f"more than one service is a proxy that publishes port 80 or 443: {names}")
+    _refuse_several(found)
     return found[0]
 
 

@@ -154,11 +154,28 @@ def test_a_volume_where_stackctl_has_memory_is_dropped() -> None:
     assert "./cache:/tmp/cache" in certbot["volumes"], "Compose mounts it into the memory"
 
 
-def test_nginx_in_the_hosts_network_is_named() -> None:
-    text = "services:\n  front:\n    image: nginx:1\n    network_mode: host\n"
+@pytest.mark.parametrize("image", ["nginx:1", "haproxy:3.2"])
+def test_a_proxy_in_the_hosts_network_is_named(image: str) -> None:
+    text = f"services:\n  front:\n    image: {image}\n    network_mode: host\n"
     with pytest.raises(InputError, match="front is a proxy with a 'network_mode'") as caught:
         read_layout(project(text))
     assert "'ports'" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("nginx", "haproxy", "proxy"),
+    [("8080:80", "80:80", "lb"), ("80:80", "8404:80", "web"), ("127.0.0.1:8080:80", "443:443", "lb")],
+)
+def test_the_proxy_of_two_is_the_one_on_the_ports_of_the_web(nginx: str, haproxy: str, proxy: str) -> None:
+    text = f'services:\n  web: {{image: "nginx:1", ports: ["{nginx}"]}}\n'
+    text += f'  lb: {{image: "haproxy:3.2", ports: ["{haproxy}"]}}\n'
+    assert read_layout(project(text)).proxy.name == proxy
+
+
+def test_nginx_and_haproxy_on_the_ports_of_the_web_are_refused() -> None:
+    text = 'services:\n  web: {image: "nginx:1", ports: ["443:443"]}\n  lb: {image: "haproxy:3", ports: ["80:80"]}\n'
+    with pytest.raises(InputError, match="web, lb"):
+        read_layout(project(text))
 
 
 def test_two_proxies_are_refused() -> None:

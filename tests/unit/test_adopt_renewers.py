@@ -58,6 +58,12 @@ def test_the_tables_and_the_timers_of_the_host_are_read(tmp_path: Path) -> None:
                        "etc/cron.daily/binary": "certbot renew\0"}.items():  # fmt: skip
         (host / path).parent.mkdir(parents=True, exist_ok=True)
         (host / path).write_text(text)
+    renewal = host / "etc/letsencrypt/renewal/a.example.com.conf"
+    assert search._tree_of_host(host) == ()
+    renewal.parent.mkdir(parents=True)
+    renewal.write_text("[renewalparams]\n")
+    (hint,) = search._tree_of_host(host)
+    assert "'stackctl adopt --letsencrypt /etc/letsencrypt'" in hint.text
     wants = host / "etc/systemd/system/timers.target.wants"
     wants.mkdir(parents=True)
     (wants / "certbot.timer").symlink_to("/lib/systemd/system/certbot.timer")

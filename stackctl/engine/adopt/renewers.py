@@ -9,7 +9,9 @@ from stackctl.adapters.disk.files import read_or_none
 from stackctl.adopt.compose_layouts import Layout
 from stackctl.adopt.proposal import Handling, Remark
 from stackctl.adopt.renewers import is_renewer, renewers, scripts_of
+from stackctl.engine.adopt.foreign import Foreign
 from stackctl.engine.context import Context
+from stackctl.model.layout import CERTBOT_CONF, RENEWALS
 from stackctl.model.project import Project
 
 HOST = Path("/")
@@ -19,9 +21,19 @@ _ENABLED = "etc/systemd/system/timers.target.wants"
 _LARGEST = 1 << 20
 
 
-def old_renewers(context: Context, project: Project, layout: Layout) -> tuple[Remark, ...]:
+def old_renewers(context: Context, project: Project, foreign: Foreign) -> tuple[Remark, ...]:
     """Return a remark for each; what this user cannot read is left out."""
-    return (*host_renewers(context), *_containers(context, project, layout))
+    tree = _tree_of_host(HOST) if foreign.tree is None else ()
+    return (*tree, *host_renewers(context), *_containers(context, project, foreign.layout))
+
+
+def _tree_of_host(host: Path) -> tuple[Remark, ...]:
+    """Return the remark about certbot's tree of this host, where the stack has none of its own."""
+    path = CERTBOT_CONF.mount
+    if not any(True for _ in _texts(host, (f"{path.lstrip('/')}/{RENEWALS}/*.conf",))):
+        return ()
+    text = f"certbot has certificates on this host: 'stackctl adopt --letsencrypt {path}' takes them over"
+    return (Remark(Handling.CHANGED, text, path),)
 
 
 def host_renewers(context: Context, host: Path = HOST) -> tuple[Remark, ...]:

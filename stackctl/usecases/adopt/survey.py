@@ -107,7 +107,7 @@ def _planned(  # noqa: PLR0913  (the file, as written and as resolved, and what 
         images["proxy"] = image
     proposal = with_copies(old_proxy.proposal, foreign, proxy.layout.custom)
     proposal, imports = with_imports(context, foreign, proposal)
-    old = (*foreign.remarks, *old_renewers(context, project, foreign.layout))
+    old = (*foreign.remarks, *old_renewers(context, project, foreign))
     proposal = replace(proposal, remarks=(*old, *proposal.remarks))
     proposal = _left(proposal, foreign, old_proxy.served, read_sites(written))
     settings = _settings(foreign, project, options)
