@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from stackctl.model.layout import DOCKERIGNORE, GITIGNORE, SECRET_FOLDERS
+from stackctl.model.layout import DOCKERIGNORE, GITIGNORE, METRICS, SECRET_FOLDERS
 from stackctl.observed.state import Observed
 from stackctl.plan.operation import Operation, Preparation
 
 _MARK = b"# Written by stackctl"
 _PURPOSES = {GITIGNORE: "version control", DOCKERIGNORE: "images"}
-LINES = (*(f"{folder}/" for folder in SECRET_FOLDERS), "replaced-*/", "**/.*.tmp")
+LINES = (*(f"{folder}/" for folder in (*SECRET_FOLDERS, METRICS.path)), "replaced-*/", "**/.*.tmp")
 """What both files leave out, in the syntax that git and Docker share."""
 
 
