@@ -38,7 +38,7 @@ APPRISE = "apprise"
 _LIMIT = 240
 """Seconds after which the kernel ends a look that hangs."""
 
-_PATIENCE = 60.0
+_PATIENCE = 30.0
 """Seconds for which a look after a round waits for another one to end."""
 
 
