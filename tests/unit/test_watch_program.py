@@ -152,7 +152,7 @@ class Container:
             "nginx",
             "metrics/stackctl.prom",
             "data/watch/settings.json",
-            "state.json",
+            "data/watch/state.json",
             "bundle",
         )
         command = [
@@ -258,3 +258,12 @@ def test_two_looks_at_once_send_one_message(container: Container, web: Received)
     for thread in threads:
         thread.join(60)
     assert len(web.bodies) == 1
+
+
+def test_what_could_not_be_remembered_is_not_sent_at_each_look(container: Container, web: Received) -> None:
+    container.settings = container.settings._replace(receivers=(webhook(web),), ping=f"{web.url}/check")
+    container.issue(5)
+    (container.root / "data/watch/state.json").mkdir()
+    for _ in range(2):
+        assert "none is sent" in container.look("round", "0").stderr
+    assert web.paths == ["GET /check/0"] * 2

@@ -82,11 +82,18 @@ def _look(settings: Settings, home: Home, code: str | None) -> None:
             jobs[receiver.id] = partial(send, receiver, message, home.bundle)
     # Before anything is sent, as that can take its time.
     _write(settings, home, facts, state)
+    try:
+        state.save()
+    except OSError as error:
+        # What was sent could not be remembered, and would be sent at each look.
+        sys.stderr.write(f"alerts: none is sent, as {home.state} cannot be written: {error.strerror}\n")
+        jobs = {name: job for name, job in jobs.items() if name == PING}
     if jobs:
         for line in state.note(send_all(jobs)):
             sys.stderr.write(f"{line}\n")
         _write(settings, home, facts, state)
-    state.save()
+        with contextlib.suppress(OSError):
+            state.save()
 
 
 def _write(settings: Settings, home: Home, facts: Facts, state: State) -> None:

@@ -70,11 +70,19 @@ class State:
                 yield f"alerts: {self._labels[name]}: {reason}"
 
     def save(self) -> None:
-        """Write it, for the next look and for 'stackctl doctor'."""
+        """Write it, for the next look and for 'stackctl doctor'.
+
+        Raises:
+            OSError: it cannot be written; on a full disk, the space of the old one is used.
+        """
         told = {name: self._told.get(name, {}) for name in self._labels if name != PING}
         state = {"at": self._now, "seen": self._seen, "told": told, "failing": self.failing}
         state["problems"] = [list(one) for one in self.problems]
-        replace_text(self._path, json.dumps(state, indent=1, sort_keys=True) + "\n")
+        text = json.dumps(state, indent=1, sort_keys=True) + "\n"
+        try:
+            replace_text(self._path, text)
+        except OSError:
+            self._path.write_text(text, encoding="utf-8")
 
 
 def loaded(path: Path) -> dict[str, Any]:
