@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from stackctl.adopt.haproxy.collecting import limited
 from stackctl.adopt.haproxy.conditions import MOST, read_acls, read_condition
 from stackctl.adopt.haproxy.reading import OldProxy, certificate_paths, read_proposal
 from stackctl.adopt.haproxy.sections import read_sections
@@ -371,7 +372,8 @@ def test_options_of_servers_are_keys(options: str, expected: str) -> None:
             r"rspadd Strict-Transport-Security:\ max-age=1",
             "http-response add-header Strict-Transport-Security max-age=1",
         ),
-        ("reqidel ^X-Evil", "http-request del-header X-Evil"),
+        (r"reqadd X-A:\ b if { path '/a b' }", "http-request add-header X-A b if { path '/a b' }"),
+        ("reqidel ^X-Evil if { path /x }", "http-request del-header X-Evil if { path /x }"),
         ("option forwardfor header X-Client", "http-request set-header X-Client %[src]"),
         ("http-response add-header X-A 'a # b'  # why", "http-response add-header X-A 'a # b'"),
         ("http-response set-header X-A %[src]", "http-response set-header X-A %[src]"),
@@ -414,6 +416,18 @@ def test_lines_of_two_frontends_are_for_the_requests_of_each() -> None:
         "    http-request deny unless tls.x or !{ ssl_fc }",
         "    http-response add-header A b if { ssl_fc }",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("http-response set-header A 'what if b'", "http-response set-header A 'what if b' if { T }"),
+        ('http-request deny if { hdr(x) "a or b" } || y', 'http-request deny if { T } { hdr(x) "a or b" } or { T } y'),
+        (r"http-request deny unless { path /a\ if\ b }", r"http-request deny unless { path /a\ if\ b } or !{ T }"),
+    ],
+)
+def test_a_rule_is_limited_without_a_change_in_its_texts(text: str, limit: str) -> None:
+    assert limited(text, "{ T }", "!{ T }") == limit
 
 
 def test_lines_of_one_of_two_back_ends_are_for_its_route() -> None:

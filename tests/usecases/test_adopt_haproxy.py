@@ -274,3 +274,31 @@ def test_an_old_image_names_the_way_out_and_is_replaced(world: World) -> None:
     with pytest.raises(InputError, match=r"HAProxy 1\.8\.30 is too old") as caught:
         look(world)
     assert "stackctl adopt --proxy-image haproxy:3.2" in str(caught.value.hint)
+
+
+def test_a_container_that_joins_the_files_is_named(world: World) -> None:
+    old(world)
+    text = (world.root / "docker-compose.yml").read_text()
+    write(world, "docker-compose.yml", f"{text}  joiner:\n    image: one:latest\n")
+    world.fake.looks.programs = {
+        "joiner": "sh -c while :; do cat /le/live/a/fullchain.pem /le/live/a/privkey.pem > /c/a.pem"
+    }
+    world.fake.up([])
+    assert ": the service joiner renews certificates, as stackctl's certbot does: remove it" in of(
+        look(world), "changed"
+    )
+
+
+def test_the_files_of_the_running_process_are_read_in_their_order(world: World) -> None:
+    old(world, running=False)
+    text = COMPOSE.replace("./ha/haproxy.cfg:MOUNT/haproxy.cfg", "./ha:/srv")
+    write(world, "docker-compose.yml", text)
+    defaults, web = CONF.partition("frontend")[0], CONF.partition("frontend")[2].partition("\nbackend")
+    write(world, "ha/main.cfg", defaults)
+    write(world, "ha/sites/20.cfg", f"backend{web[2]}")
+    write(world, "ha/sites/10.cfg", f"frontend{web[0]}\n")
+    write(world, "ha/sites/10.cfg.old", "frontend web\n")
+    world.fake.looks.programs = {"edge": "haproxy -W -db -f /srv/main.cfg -f /srv/sites -sf 7"}
+    world.fake.up([])
+    (site,) = look(world).report().sites
+    assert (site.name, site.upstream, site.at) == (ONE, "one:8000", "ha/sites/10.cfg:5")

@@ -45,6 +45,7 @@ class Looks:
         leaving: how often a look at the proxy's processes shows an old worker.
         connections: what a look at an old worker shows: its connections, or None if they cannot be seen.
         printed: what further commands in containers print, by their words.
+        programs: the command line of a service's process where that is not the proxy's, by service.
     """
 
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Looks:
     leaving: int = 0
     connections: Callable[[], tuple[Connection, ...] | None] = lambda: None
     printed: dict[str, str] = field(default_factory=dict)
+    programs: dict[str, str] = field(default_factory=dict)
 
 
 class FakeLooks(FakeWire):
@@ -156,7 +158,8 @@ class FakeLooks(FakeWire):
 
     def processes(self, container: str) -> tuple[Process, ...]:
         with self._call("processes"):
-            found = [Process(self.proxy.process, 0, 1)]
+            service = self.runs[container].service.name
+            found = [Process(self.looks.programs.get(service, self.proxy.process), 0, 1)]
             if self.looks.leaving > 0:
                 self.looks.leaving -= 1
                 found.append(Process(self.proxy.leaving, 5, 7))

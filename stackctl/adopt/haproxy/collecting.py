@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from stackctl.adopt.haproxy.words import Line
+from stackctl.adopt.haproxy.words import Line, raw_words
 from stackctl.adopt.kept_files import OldFiles
 from stackctl.adopt.proposal import Handling, Remark
 from stackctl.proxies.haproxy.layout import CUSTOM
@@ -20,6 +20,7 @@ _ADDED = {"reqadd": "http-request", "rspadd": "http-response"}
 _DELETED = {"reqdel": "http-request", "reqidel": "http-request", "rspdel": "http-response", "rspidel": "http-response"}
 _NAME = re.compile(r"\^?(?P<name>[A-Za-z0-9-]+):?(?:\.\*)?\Z")
 CONDITIONS = frozenset({"if", "unless"})
+_OR = frozenset({"or", "||"})
 RULES = frozenset({"http-request", "http-response", "http-after-response", "use_backend"})
 """Lines that may end with a condition."""
 
@@ -87,9 +88,9 @@ def modern(line: Line) -> str | None:
         return f"http-request {line.text}"
     if head in _ADDED and rest and ":" in rest[0]:
         name, _, value = rest[0].partition(":")
-        return " ".join([_ADDED[head], "add-header", word(name), word(fmt(value.strip())), *rest[1:]])
+        return " ".join([_ADDED[head], "add-header", word(name), word(fmt(value.strip())), *raw_words(line.text)[2:]])
     if head in _DELETED and rest and (found := _NAME.match(rest[0])):
-        return " ".join([_DELETED[head], "del-header", found["name"], *rest[1:]])
+        return " ".join([_DELETED[head], "del-header", found["name"], *raw_words(line.text)[2:]])
     if re.match(r"(?:req|rsp)(?:i?(?:add|allow|del|deny|pass|rep|tarpit)|i?setbe)\Z", head) or head == "appsession":
         return None
     return line.text
@@ -100,27 +101,50 @@ def condition_at(words: Iterable[str]) -> int | None:
     return next((number for number, word in enumerate(words) if word in CONDITIONS), None)
 
 
+def split_rule(text: str) -> tuple[list[str], str, list[str]]:
+    """Return the words of a rule, ``if`` or ``unless``, and the words of its condition; all as they are written."""
+    words = raw_words(text)
+    at = condition_at(words)
+    return (words, "", []) if at is None else (words[:at], words[at], words[at + 1 :])
+
+
 def limited(text: str, test: str, opposite: str) -> str:
     """Return a rule that also needs ``test``; ``opposite`` is what does not hold then."""
-    found = re.search(r"\s(?P<word>if|unless)\s", text)
-    if found is None:
+    head, word, condition = split_rule(text)
+    if not word:
         return f"{text} if {test}"
-    head, rest = text[: found.start()], text[found.end() :].strip()
-    if found["word"] == "unless":
-        return f"{head} unless {rest} or {opposite}"
-    parts = [part.strip() for part in re.split(r"\s(?:or|\|\|)\s", f" {rest} ")]
-    return f"{head} if {' or '.join(f'{test} {part}' for part in parts if part)}"
+    if word == "unless":
+        return " ".join([*head, word, *condition, "or", opposite])
+    parts: list[list[str]] = [[]]
+    for one in condition:
+        if one in _OR:
+            parts.append([])
+        else:
+            parts[-1].append(one)
+    return " ".join([*head, word, " or ".join(" ".join([test, *part]) for part in parts if part)])
 
 
 def acls_in(text: str) -> Iterator[str]:
     """Yield the names of the ACLs in the condition of a rule."""
-    found = re.search(r"\s(?:if|unless)\s", text)
     depth = 0
-    for one in text[found.end() :].split() if found else ():
+    for one in split_rule(text)[2]:
         bare = one.lstrip("!")
-        if bare == "{":
-            depth += 1
-        elif bare == "}":
-            depth -= 1
-        elif not depth and bare not in {"", "or", "||"}:
+        depth += (bare == "{") - (bare == "}")
+        if not depth and bare not in {"", "}", *_OR}:
             yield bare
+
+
+def with_acls(text: str, names: Mapping[str, str]) -> str:
+    """Return a rule, or an ``acl`` line, with other names for ACLs."""
+    words = raw_words(text)
+    if words[:1] == ["acl"]:
+        return " ".join(["acl", names.get(words[1], words[1]), *words[2:]])
+    head, word, condition = split_rule(text)
+    if not word:
+        return text
+    renamed, depth = list[str](), 0
+    for one in condition:
+        bare = one.lstrip("!")
+        depth += (bare == "{") - (bare == "}")
+        renamed.append(one if depth or bare not in names else f"{one[: len(one) - len(bare)]}{names[bare]}")
+    return " ".join([*head, word, *renamed])

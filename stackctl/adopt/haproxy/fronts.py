@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from stackctl.adopt.haproxy.backends import OWN_OPTIONS, is_set_header, of_backend, same_time
-from stackctl.adopt.haproxy.collecting import Collector, condition_at
+from stackctl.adopt.haproxy.collecting import Collector, condition_at, split_rule
 from stackctl.adopt.haproxy.conditions import Acls, Alternatives, ReadFile, read_acls, read_condition
 from stackctl.adopt.haproxy.headers import EdgeKeys
 from stackctl.adopt.haproxy.redirects import HostRedirect, HostsRedirect, host_redirect, https_redirect, is_redirect
@@ -158,8 +158,8 @@ class FrontReader:
             raise InputError("'use_backend' has no back end", where=line.at)
         found = read_condition(line.words[2:], acls, line.at, self._read_file)
         if "%[" not in line.words[1]:
-            condition = re.search(r"\s(?:if|unless)\s.*", line.text)
-            yield Rule(found, line.words[1], line.at, condition[0].strip() if condition else "")
+            _, word, condition = split_rule(line.text)
+            yield Rule(found, line.words[1], line.at, " ".join([word, *condition]).strip())
             return
         match = _MAP.match(line.words[1])
         if match is None or found != ((),):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from stackctl.adopt.haproxy.backends import OWN_OPTIONS, OldBackend, of_backend
-from stackctl.adopt.haproxy.collecting import RULES, Collector, acls_in, limited, modern
+from stackctl.adopt.haproxy.collecting import RULES, Collector, acls_in, limited, modern, with_acls
 from stackctl.adopt.haproxy.fronts import Front, Rule
 from stackctl.adopt.haproxy.sections import Section
 from stackctl.adopt.haproxy.sites import FoundSite
@@ -62,9 +61,9 @@ def _frontend(fronts: Sequence[Front], sites: Sequence[FoundSite], collector: Co
         used = {name for text in lines for name in acls_in(text)}
         for line in front.section.all("acl"):
             if len(line.words) > 1 and line.words[1] in used:
-                yield _renamed_in(collector.adjusted(line.text), names)
+                yield with_acls(collector.adjusted(line.text), names)
         for text in lines:
-            yield _with_names(text, names)
+            yield with_acls(text, names)
 
 
 def _rules(front: Front, sites: Iterable[FoundSite]) -> Iterator[tuple[Rule, str]]:
@@ -95,18 +94,6 @@ def _renamed(fronts: Sequence[Front]) -> dict[str, dict[str, str]]:
                 texts.setdefault(line.words[1], {}).setdefault(front.section.name, []).append(line.words)
     clashing = {name for name, found in texts.items() if len({tuple(one) for one in found.values()}) > 1} | _RESERVED
     return {front.section.name: {name: f"{front.section.name}.{name}" for name in clashing} for front in fronts}
-
-
-def _with_names(text: str, names: Mapping[str, str]) -> str:
-    found = re.search(r"\s(?:if|unless)\s", text)
-    if found is None:
-        return text
-    head, words, depth = text[: found.end()], list[str](), 0
-    for word in text[found.end() :].split():
-        bare = word.lstrip("!")
-        depth += (bare == "{") - (bare == "}")
-        words.append(word if depth or bare not in names else f"{word[: len(word) - len(bare)]}{names[bare]}")
-    return head + " ".join(words)
 
 
 # The back ends of a site
@@ -145,16 +132,9 @@ def _distinct(kept: Mapping[str, list[str]]) -> dict[str, list[str]]:
             texts.setdefault(name, set()).add(tuple(found))
     clashing = [name for name, found in texts.items() if len(found) > 1]
     return {
-        backend: [_renamed_in(text, {name: f"{backend}.{name}" for name in clashing}) for text in lines]
+        backend: [with_acls(text, {name: f"{backend}.{name}" for name in clashing}) for text in lines]
         for backend, lines in kept.items()
     }
-
-
-def _renamed_in(text: str, names: Mapping[str, str]) -> str:
-    if not text.startswith("acl "):
-        return _with_names(text, names)
-    name = text.split()[1]
-    return re.sub(r"\Aacl\s+\S+", f"acl {names.get(name, name)}", text)
 
 
 # Whole sections

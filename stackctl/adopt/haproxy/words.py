@@ -51,6 +51,14 @@ def _tidy(text: str) -> str:
     return text if any(char in text for char in "\"'\\") else " ".join(text.split())
 
 
+_RAW = re.compile(r"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"\\])+""")
+
+
+def raw_words(text: str) -> list[str]:
+    """Return the words of a line as they are written, with their quotes and escapes."""
+    return _RAW.findall(text)
+
+
 class _Words:
     """The words of one line.
 
