@@ -88,7 +88,7 @@ class _Reading:
         self._certificates = certificates
         self._collector = Collector(proxy.old)
         self._behind = {one.name: one for one in proxy.sections if one.kind in {"backend", "listen"}}
-        self._kept: dict[str, Section] = {}
+        self._kept: dict[tuple[str, str], Section] = {}
 
     def read(self) -> tuple[Proposal, tuple[Front, ...]]:
         fronts = list(self._fronts())
@@ -106,8 +106,8 @@ class _Reading:
         blocked = list(dict.fromkeys(one for front in fronts for one in front.blocked))
         tuning |= {"block": {"addresses": blocked}} if blocked else {}
         for name in dict.fromkeys(rule.choice.rule.backend for one in found for rule in one.rules):
-            self._kept.setdefault(kept_name(name, found), self._behind[name])
-        texts = [*self._global(), *(section_text(one, self._collector, name) for name, one in self._kept.items())]
+            self._kept.setdefault(("backend", kept_name(name, found)), self._behind[name])
+        texts = [*self._global(), *(section_text(one, self._collector, name) for (_, name), one in self._kept.items())]
         files = custom_files(fronts, found, backends, texts, self._collector)
         if not sites and not redirects:
             at = next((front.section.at for front in fronts), "")
@@ -147,11 +147,11 @@ class _Reading:
             text = f"'{section.kind} {section.name}' has TLS on a port other than 443"
             self._collector.say(Handling.UNSUPPORTED, text, section.at)
             return
-        self._kept[section.name if section.kind == "listen" else f"{section.kind} {section.name}"] = section
+        self._kept[section.kind, section.name] = section
         lines = (*section.inherited, *section.lines)
         for line in lines:
             if line.words[0] in {"use_backend", "default_backend"} and len(line.words) > 1:
-                self._kept[line.words[1]] = self._known(line.words[1], line.at)
+                self._kept["backend", line.words[1]] = self._known(line.words[1], line.at)
         self._collector.say(Handling.KEPT, f"the section '{section.kind} {section.name}'", section.at)
 
     def _known(self, name: str, at: str) -> Section:
@@ -196,7 +196,12 @@ class _Reading:
                 acls = read_acls(section.lines, self._proxy.read_file)
                 found[rule.backend] = read_backend(_behind(section), servers, self._collector, acls)
         for name, section in self._behind.items():
-            if section.kind == "backend" and name not in found and name not in acme and name not in self._kept:
+            if (
+                section.kind == "backend"
+                and name not in found
+                and name not in acme
+                and ("backend", name) not in self._kept
+            ):
                 self._collector.say(Handling.REPLACED, f"no rule leads to the back end {name}", section.at)
         return found
 
