@@ -96,7 +96,7 @@ _COMMANDS = {
         "alerts send": ("alerts.send", "Send what is new to the receivers that only Apprise reaches, for cron."),
         "metrics": ("metrics.metrics", "Print metrics for Prometheus."),
         "ui": ("ui.ui", "Show the stack in the browser, and change it from there."),
-        "logs": ("logs.logs", "Show the logs of the proxy and the apps."),
+        "logs": ("logs.logs", "Show the logs of the proxy, the apps and certbot."),
         "doctor": ("doctor.doctor", "Find out why a site or a certificate fails."),
         "explain": ("explain.explain", "Trace one request to its app; name the hop that fails."),
         "config": ("config.config", "Print the proxy configuration of one site."),

@@ -18,6 +18,7 @@ from stackctl.model.edge import Behind
 from stackctl.model.endpoints import Listener, Scheme
 from stackctl.model.health import ActiveCheck
 from stackctl.model.http3 import Http3
+from stackctl.model.logs import LogFormat
 from stackctl.model.pages import PageFile
 from stackctl.model.routing import Redirect, Route, Site
 from stackctl.model.streams import Stream
@@ -108,6 +109,7 @@ class Stack:
         http3: None without HTTP/3.
         blocked: the clients that no site answers.
         alerts: who is informed of problems.
+        log: how the proxy writes requests.
     """
 
     acme: Acme
@@ -126,6 +128,7 @@ class Stack:
     http3: Http3 | None = None
     blocked: Blocked = field(default_factory=Blocked)
     alerts: Alerts = field(default_factory=Alerts)
+    log: LogFormat = LogFormat.TEXT
 
     @property
     def passthroughs(self) -> tuple[Stream, ...]:

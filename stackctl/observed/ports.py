@@ -107,8 +107,14 @@ class Orchestrator(Protocol):
         Each may take its own grace period to end.
         """
 
-    def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
-        """Yield log lines of services, each prefixed with the service; of all services if none is named."""
+    def follow(
+        self, services: Sequence[str], *, tail: int | None, follow: bool, since: int | None = None
+    ) -> Iterator[str]:
+        """Yield log lines of services, each prefixed with the container; of all services if none is named.
+
+        ``tail`` are the last lines of each container, None for all; ``since`` leaves only those of the last so many
+        seconds. With ``follow`` those come too that are written from now on, without an end.
+        """
 
 
 class Images(Protocol):

@@ -13,7 +13,8 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.health import ServersHealth
-from stackctl.proxies.trace import Advice, LoggedError, Misspoken, Trace
+from stackctl.proxies.logs import ProxyLog
+from stackctl.proxies.trace import Trace
 
 Files = Mapping[str, bytes]
 """A set of files: paths relative to the proxy's directory, and their content."""
@@ -160,7 +161,7 @@ class Reload:
     leaving: str | None
 
 
-class Proxy(Protocol):
+class Proxy(ProxyLog, Protocol):
     """A kind of proxy. Each is one package, registered in :mod:`stackctl.proxies.registry`."""
 
     @property
@@ -277,23 +278,8 @@ class Proxy(Protocol):
     def tracer(self, files: Files, name: str) -> Tracer:
         """Return a tracer of requests for ``name`` through the live ``files``, and the user's own below ``custom/``."""
 
-    def logged_errors(self, log: str) -> list[LoggedError]:
-        """Return the errors in its log that are about requests, oldest first."""
-
-    def misspoken(self, log: str) -> Mapping[tuple[str, Misspoken], int]:
-        """Return how often each peer spoke another protocol than its port expects, by its log."""
-
-    def advice(self, message: str) -> Advice:
-        """Return what to do about an error that it logged for a request."""
-
     def read_by_workers(self, custom: Mapping[str, bytes]) -> tuple[str, ...]:
         """Return the user's own files, by name, that unprivileged workers open for each request."""
 
     def named_in(self, custom: Mapping[str, bytes]) -> Sequence[tuple[str, str]]:
         """Return each host that a directive of the user's own files names, with ``file:line``."""
-
-    def is_routine(self, line: str) -> bool:
-        """Return whether a line of its log only says that it reloads or stops."""
-
-    def concerns(self, line: str, names: Sequence[str]) -> bool:
-        """Return whether a line of its log is about a site with ``names``, its own name first."""

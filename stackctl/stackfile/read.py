@@ -11,6 +11,7 @@ from stackctl.model import values
 from stackctl.model.acme import CA_NAMES, LETSENCRYPT, LOCAL, Acme, KeyType
 from stackctl.model.edge import Behind
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT, PortBinding, web_listeners
+from stackctl.model.logs import LogFormat
 from stackctl.model.project import ROLE_LABEL, Project, Service
 from stackctl.model.routing import Site
 from stackctl.model.stack import ProxyService, Stack, TlsPolicy
@@ -82,6 +83,7 @@ def read_stack(doc: Document, project: Project, elsewhere: Collection[str] = ())
         keep_old_connections=checked(doc, (KEY, "keep-old-connections"), values.duration, top.keep_old_connections),
         behind=behind,
         alerts=read_alerts(doc, top.alerts),
+        log=LogFormat(top.log),
     )
 
 

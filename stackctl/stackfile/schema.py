@@ -198,6 +198,9 @@ class StackKeys(Tunable, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     keep_old_connections: Annotated[
         str, Meta(description="How long after a reload a connection of before may stay open, such as 24h")
     ] = KEEP_OLD_CONNECTIONS
+    log: Annotated[
+        Literal["text", "json"], Meta(description="How the proxy writes requests: as text, or an object in each line")
+    ] = "text"
     http3: Annotated[bool, Meta(description="HTTP/3 on the UDP port of HTTPS")] = False
     proxy: str = "nginx"
     apps: Annotated[list[AppKeys], Meta(description="Sites that are not one service's own")] = []

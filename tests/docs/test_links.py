@@ -87,7 +87,8 @@ def _wrong_arguments(page: str, command: Command, words: list[str]) -> Iterator[
             elif command.options[name].value is not None and not equals and next(rest, None) is None:
                 yield f"{page}: {name} of {command.name} needs a value"
     repeated = any(name.endswith("...") for argument in command.arguments for name in argument.names)
-    if arguments > len(command.arguments) and not repeated:
+    most = sum(max(len(name.split()) for name in argument.names) for argument in command.arguments)
+    if arguments > most and not repeated:
         yield f"{page}: {command.name} with {arguments} arguments: {words}"
     required = sum(argument.required for argument in command.arguments)
     if arguments < required and not _EVERYWHERE & set(words):

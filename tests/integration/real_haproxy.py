@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from stackctl.certs.dummy import make_dummy
 from stackctl.model.endpoints import Listener, PortBinding, Scheme
 from stackctl.model.http3 import Http3
+from stackctl.model.logs import LogFormat
 from stackctl.model.routing import Site
 from stackctl.proxies.haproxy.proxy import Haproxy
 from stackctl.proxies.proxy import SiteTls
@@ -30,11 +32,12 @@ def serving(
     version: str = "3.2",
     custom: Mapping[str, bytes] | None = None,
     pages: Mapping[str, bytes] | None = None,
+    log: Path | None = None,
 ) -> Iterator[Ports]:
     """Serve sites; yield the ports of the proxy."""
     ports = Ports(*free_ports(2))
-    write(folder, rendered(sites, ports, version=version, custom=custom, pages=pages))
-    with running(folder, version):
+    write(folder, rendered(sites, ports, version=version, custom=custom, pages=pages, json_log=bool(log)))
+    with running(folder, version, log):
         yield ports
 
 
@@ -45,9 +48,10 @@ def rendered(
     version: str = "3.2",
     custom: Mapping[str, bytes] | None = None,
     pages: Mapping[str, bytes] | None = None,
+    json_log: bool = False,
 ) -> dict[str, bytes]:
     """Return all files of a proxy that serves ``sites``, by their paths."""
-    made = replace(stack(*sites), pages=pages or {})
+    made = replace(stack(*sites), pages=pages or {}, log=LogFormat.JSON if json_log else LogFormat.TEXT)
     listeners = (
         Listener(Scheme.HTTP, ports.http, PortBinding(None, ports.http)),
         Listener(Scheme.HTTPS, ports.https, PortBinding(None, ports.https)),
@@ -63,14 +67,17 @@ def rendered(
 
 
 @contextlib.contextmanager
-def running(folder: Path, version: str) -> Iterator[subprocess.Popen[str]]:
+def running(folder: Path, version: str, log: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """Run HAProxy with the files below ``folder``."""
     program, *arguments = Haproxy().start_command()
     command = [
         *["docker", "run", "--rm", "--init", "--network", "host", "--volume", f"{folder}:/etc/haproxy:ro"],
         *["--tmpfs", "/run", "--entrypoint", program, f"stackctl/haproxy:{version}", "-W", *arguments],
     ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    with (
+        (log or Path(os.devnull)).open("wb") as stdout,
+        subprocess.Popen(command, stderr=subprocess.PIPE, stdout=stdout, text=True) as process,
+    ):
         try:
             wait_for_line(process, "Loading success")
             yield process

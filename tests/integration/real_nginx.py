@@ -18,6 +18,7 @@ from stackctl.model.backends import Server
 from stackctl.model.edge import Behind
 from stackctl.model.endpoints import Endpoint, Listener, PortBinding, Scheme
 from stackctl.model.http3 import Http3
+from stackctl.model.logs import LogFormat
 from stackctl.model.routing import Site
 from stackctl.model.streams import Stream
 from stackctl.proxies.nginx.proxy import Nginx
@@ -153,12 +154,13 @@ def serving(
     streams: tuple[Stream, ...] = (),
     echo: str = _ECHO,
     http3: bool = False,
+    log: Path | None = None,
 ) -> Iterator[Ports]:
-    """Serve sites, with apps on the ports of ``echoes``; yield the ports of the proxy."""
+    """Serve sites, with apps on the ports of ``echoes``; yield the ports of the proxy. ``log`` is written as JSON."""
     ports = Ports(*free_ports(2))
-    more: dict[str, Any] = {"behind": behind, "streams": streams, "echo": echo, "http3": http3}
+    more: dict[str, Any] = {"behind": behind, "streams": streams, "echo": echo, "http3": http3, "json_log": bool(log)}
     write(folder, rendered(sites, ports, echoes, version=version, custom=custom, **more))
-    with running(folder, version):
+    with running(folder, version, log):
         yield ports
 
 
@@ -174,9 +176,11 @@ def rendered(
     echo: str = _ECHO,
     http3: bool = False,
     pages: Mapping[str, bytes] | None = None,
+    json_log: bool = False,
 ) -> dict[str, bytes]:
     """Return all files of a proxy that serves ``sites``, by their paths; it has IPv6 if something is in front of it."""
     made = replace(stack(*sites), behind=behind, streams=streams, pages=pages or {})
+    made = replace(made, log=LogFormat.JSON if json_log else LogFormat.TEXT)
     listeners: tuple[Listener, ...] = (
         Listener(Scheme.HTTP, ports.http, PortBinding(None, ports.http)),
         Listener(Scheme.HTTPS, ports.https, PortBinding(None, ports.https)),
@@ -193,7 +197,8 @@ def rendered(
     main, _, after = files["nginx.conf"].decode().rpartition("}")
     main = re.sub(r"/var/lib/stackctl/pairs/stored/\S+/fullchain", "/etc/nginx/chain", main)
     main = re.sub(r"/var/lib/stackctl/pairs/stored/\S+/privkey", "/etc/nginx/key", main)
-    main = main.replace("access_log /dev/stdout main buffer=4k flush=1s;", "access_log off;")
+    if not json_log:
+        main = main.replace("access_log /dev/stdout main buffer=4k flush=1s;", "access_log off;")
     files["nginx.conf"] = (main + "".join(echo.format(port=port) for port in echoes) + "}" + after).encode()
     return files
 
@@ -206,14 +211,18 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, version: str) -> Iterator[subprocess.Popen[str]]:
+def running(folder: Path, version: str, log: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """Run nginx with the files below ``folder``; its process says what happens, and takes signals."""
     command = [
         *["docker", "run", "--rm", "--network", "host", "--volume", f"{folder}:/etc/nginx:ro"],
         *["--tmpfs", "/run", "--tmpfs", "/var/cache/nginx", "--entrypoint", "nginx", f"stackctl/nginx:{version}"],
         *["-e", "/dev/stderr", "-g", "daemon off;"],
     ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    out = log.open("wb") if log else contextlib.nullcontext()
+    with (
+        out as stdout,
+        subprocess.Popen(command, stderr=subprocess.PIPE, stdout=stdout, text=True, errors="replace") as process,
+    ):
         try:
             wait_for_line(process, "start worker process")
             yield process

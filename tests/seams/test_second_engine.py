@@ -18,7 +18,7 @@ from stackctl.usecases.add_app import AddApp, add_app
 from stackctl.usecases.as_json import payload_object
 from stackctl.usecases.config import config
 from stackctl.usecases.init import init
-from stackctl.usecases.logs import logs
+from stackctl.usecases.logs import Query, logs
 from stackctl.usecases.remove_app import remove_app
 from stackctl.usecases.renew import renew
 from stackctl.usecases.result import Result
@@ -160,7 +160,7 @@ def test_a_change_is_rolled_back(site: Site) -> None:
 
 def test_what_only_looks_works_and_what_stops_stops(site: Site) -> None:
     assert payload_object(config(site.context, ONE).payload)["live"]
-    assert list(logs(site.context, None, tail=5, follow=False))
+    assert list(logs(site.context, Query(tail=5)))
     done(down(site.context))
     assert not site.cluster.replicas
     done(up(site.context))

@@ -63,6 +63,7 @@ INSIDE = {
     ),
     "proxies": (
         "health trace",
+        "logs",
         "proxy",
         "compression custom maintenance names parked removed resolving tls",
         "haproxy nginx redirects",

@@ -114,9 +114,12 @@ class DockerOrchestrator:
             api.stop(container, timeout=_GRACE_SECONDS if grace is None else grace)
             api.remove_container(container, force=True)
 
-    def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
+    def follow(
+        self, services: Sequence[str], *, tail: int | None, follow: bool, since: int | None = None
+    ) -> Iterator[str]:
         """See :meth:`Orchestrator.follow`."""
-        options = ["logs", "--no-color", "--tail", str(tail), *(["--follow"] if follow else [])]
+        options = ["logs", "--no-color", "--tail", "all" if tail is None else str(tail)]
+        options += [*(["--follow"] if follow else []), *(["--since", f"{since}s"] if since is not None else [])]
         return self._compose.lines([*options, *services])
 
 

@@ -66,6 +66,7 @@ class FakeEngine(FakeServices):
         self.kill_before: int | None = None
         self.kill_after: int | None = None
         self.runs: dict[str, Run] = {}
+        self.printed: dict[str, list[str]] = {}
         self.loaded: dict[str, Certificate] = {}
         self.loaded_second: dict[str, Certificate] = {}
         self.loaded_generation: str | None = None
@@ -203,10 +204,15 @@ class FakeEngine(FakeServices):
             root = self.root / CERTBOT_CONF.path / path.removeprefix(CERTBOT_CONF.mount).lstrip("/")
             return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
 
-    def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
-        with self._call(f"follow {follow}"):
-            shown = [run.service.name for run in self.runs.values() if not services or run.service.name in services]
-            yield from [f"{name}-1  | {name} says hello" for name in shown if tail]
+    def follow(
+        self, services: Sequence[str], *, tail: int | None, follow: bool, since: int | None = None
+    ) -> Iterator[str]:
+        with self._call(f"follow {follow} since {since}"):
+            names = [run.service.name for run in self.runs.values() if not services or run.service.name in services]
+            for name in names:
+                lines = self.printed.get(name, [f"{name} says hello"])
+                first = 0 if tail is None else max(0, len(lines) - tail)
+                yield from (f"{name}-1  | {line}" for line in lines[first:])
 
     def _command(self, command: Sequence[str]) -> Output:
         asked = self.proxy.asked(command)

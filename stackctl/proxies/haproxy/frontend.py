@@ -31,6 +31,7 @@ from stackctl.proxies.haproxy.layout import (
     backend_of,
     map_key,
 )
+from stackctl.proxies.haproxy.log import FORMATS
 from stackctl.proxies.haproxy.pages import page_answer
 from stackctl.proxies.haproxy.quoting import fmt, word
 from stackctl.proxies.haproxy.rules import Rules, of_site
@@ -41,12 +42,6 @@ from stackctl.proxies.removed import REMOVED
 from stackctl.proxies.resolving import resolver_seconds
 from stackctl.proxies.tls import CIPHERS, groups_of
 from stackctl.templates import render
-
-LOG = (
-    r"%ci\ -\ -\ [%tr]\ %[var(txn.host)]\ %{+Q}r\ %ST\ %B\ %{+Q}[capture.req.hdr(0)]\ %{+Q}[capture.req.hdr(1)]"
-    r"\ %Ta\ %si:%sp\ %tsc\ %b/%s"
-)
-"""A line of the log: the fields of the common log format, then how the connection ended, and the server."""
 
 _LUA_BOOLEANS_SINCE = (3, 1)
 _LUA_PER_THREAD_SINCE = (3, 2)
@@ -70,7 +65,7 @@ def shared_files(stack: Stack, tls: Mapping[Domain, SiteTls], version: Version, 
             "ciphers": CIPHERS[stack.tls],
             "groups": ":".join(groups_of(stack)),
         },
-        log_format=LOG,
+        log_format=FORMATS[stack.log],
         compression=list(edge.compression_lines(stack, version)),
         tuning={"connect": time(Tuning().connect_timeout), "server": time(Tuning().read_timeout)},
         resolver_valid=resolver_seconds(stack),

@@ -10,7 +10,7 @@ RENDERED = frozenset(
         *("cleanup", "challenge", "certificate", "imported", "file", "key", "chain", "fallback", "days"),
         # Sites.
         *("apps", "redirects", "from", "to", "default", "app", "domains", "canonical", "errors", "intercept-errors"),
-        *("maintenance", "message", "page", "until", "allow", "tls", "http3", "keep-old-connections"),
+        *("maintenance", "message", "page", "until", "allow", "tls", "http3", "keep-old-connections", "log"),
         # Routes and rules.
         *("routes", "path", "exact", "match", "not", "method", "header", "query", "cookie", "source", "priority"),
         *("strip", "redirect", "code", "keep-path", "answer", "status", "text", "content-type", "deny"),

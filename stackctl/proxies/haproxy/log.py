@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from stackctl.model.logs import LogFormat
+from stackctl.proxies.logs import LoggedRequest, from_object, is_name_of, moment, optional
 from stackctl.proxies.trace import Advice, LoggedError
 
+FORMATS = {
+    # The fields of the common log format, then how the connection ended, the server, and the id.
+    LogFormat.TEXT: (
+        r"%ci\ -\ -\ [%tr]\ %[var(txn.host)]\ %{+Q}r\ %ST\ %B\ %{+Q}[capture.req.hdr(0)]\ %{+Q}[capture.req.hdr(1)]"
+        r"\ %Ta\ %si:%sp\ %tsc\ %b/%s\ %ID"
+    ),
+    LogFormat.JSON: "'{"
+    + ",".join(
+        f'"{name}":{value}'
+        for name, value in {
+            "time": '"%[accept_date,utime(%Y-%m-%dT%H:%M:%SZ)]"',
+            "id": '"%ID"',
+            "site": '"%[var(txn.site)]"',
+            "client": '"%ci"',
+            "user": '"-"',
+            "host": '"%[var(txn.host),json(utf8s)]"',
+            "request": '"%[capture.req.method,json(utf8s)] %[capture.req.uri,json(utf8s)] %HV"',
+            "status": "%ST",
+            "bytes": "%B",
+            "milliseconds": "%Ta",
+            "upstream": '"%si:%sp"',
+            "referer": '"%[capture.req.hdr(0),json(utf8s)]"',
+            "agent": '"%[capture.req.hdr(1),json(utf8s)]"',
+            "state": '"%tsc"',
+            "backend": '"%b/%s"',
+        }.items()
+    )
+    + "}'",
+}
+"""How it writes a request."""
+
 _LINE = re.compile(
-    r'^(?P<client>\S+) - - \[(?P<time>[^\]]+)\] (?P<host>\S+) "(?P<request>[^"]*)" (?P<status>-?\d+)'
-    r' \S+ "[^"]*" "[^"]*" \S+ (?P<server>\S+) (?P<end>\S{2,4}) (?P<backend>\S+)$',
-    re.MULTILINE,
+    r"(?P<client>\S+) - - \[(?P<time>[^\]]+)\] (?P<host>\S+)"
+    r' "(?P<request>[^"]*)" (?P<status>-?\d+) (?P<bytes>\d+) "(?P<referer>[^"]*)" "(?P<agent>[^"]*)"'
+    r" (?P<milliseconds>-?\d+) (?P<server>\S+) (?P<end>\S{2,4}) (?P<backend>\S+)(?: (?P<id>[0-9a-f-]{36}))?\Z"
 )
 _ROUTINE = re.compile(
     r"^\[(?:NOTICE|WARNING)\]\s+\(\d+\) : (?:New worker|Loading success|Reloading|Former worker|Initializing|"
     r"haproxy version|path to executable|Exiting|Current worker|All workers|Previous)"
 )
+_NO_SERVER = frozenset({"-:-", "-:0", "0:0"})
 _ENDS = {
     "SC": "the connection to the server failed",
     "sC": "the connection to the server timed out",
@@ -35,16 +70,45 @@ _TODO = {
 }
 
 
+def logged_request(line: str) -> LoggedRequest | None:
+    """Return the request that a line is about."""
+    if line.startswith("{"):
+        return from_object(line)
+    match = _LINE.match(line)
+    if match is None:
+        return None
+    return LoggedRequest(
+        time=moment(match["time"]),
+        client=match["client"],
+        user=None,
+        host=match["host"].lower(),
+        request=match["request"],
+        status=max(0, int(match["status"])),
+        bytes=int(match["bytes"]),
+        seconds=max(0, int(match["milliseconds"])) / 1000,
+        upstream=None if match["server"] in _NO_SERVER or "<NOSRV>" in match["backend"] else match["server"],
+        referer=optional(match["referer"]),
+        agent=optional(match["agent"]),
+        id=match["id"],
+        state=match["end"],
+    )
+
+
 def logged_errors(log: str) -> list[LoggedError]:
     """Return the requests that failed, oldest first; the host in lower case."""
-    return [_error(match) for match in _LINE.finditer(log) if match["end"][:2] in _ENDS]
-
-
-def _error(match: re.Match[str]) -> LoggedError:
-    end = match["end"][:2]
-    known = match["server"] not in {"-:-", "-:0", "0:0"} and "<NOSRV>" not in match["backend"]
-    upstream = f"http://{match['server']}" if known else None
-    return LoggedError(match["time"], "error", _ENDS[end], match["host"], match["request"], upstream, match[0])
+    return [
+        LoggedError(
+            request.time.strftime("%Y/%m/%d %H:%M:%S"),
+            "error",
+            _ENDS[request.state[:2]],
+            request.host,
+            request.request,
+            f"http://{request.upstream}" if request.upstream else None,
+            line,
+        )
+        for line in log.splitlines()
+        if (request := logged_request(line)) is not None and request.state and request.state[:2] in _ENDS
+    ]
 
 
 def is_routine(line: str) -> bool:
@@ -52,9 +116,12 @@ def is_routine(line: str) -> bool:
     return _ROUTINE.search(line) is not None
 
 
-def concerns(line: str, name: str, names: tuple[str, ...]) -> bool:
-    """Return whether the host of a line is one of ``names``, or whether it is about a back end of ``name``."""
-    return any(f" {one} " in line for one in names) or f" {name}/" in line or f" {name}:" in line
+def concerns(line: str, names: Sequence[str]) -> bool:
+    """Return whether a request was for one of ``names``, or whether a line is about a back end of the first."""
+    request = logged_request(line)
+    if request is not None:
+        return any(is_name_of(request.host, name) for name in names)
+    return f" {names[0]}/" in line or f" {names[0]}:" in line
 
 
 def advice(message: str) -> Advice:

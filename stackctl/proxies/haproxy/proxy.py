@@ -35,7 +35,7 @@ from stackctl.proxies.health import ServersHealth
 from stackctl.proxies.parked import PARKED, reasons_in
 from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.tls import HYBRID_SINCE
-from stackctl.proxies.trace import Advice, LoggedError, Misspoken
+from stackctl.proxies.trace import Advice, Misspoken
 from stackctl.stackfile.services import HERE, signed
 from stackctl.templates import render
 
@@ -72,6 +72,8 @@ class Haproxy:
     name = "haproxy"
     default_image = "haproxy:3.2"
     layout = LAYOUT
+    logged_request, logged_errors = staticmethod(log.logged_request), staticmethod(log.logged_errors)
+    is_routine, concerns = staticmethod(log.is_routine), staticmethod(log.concerns)
 
     @property
     def reload(self) -> Reload:
@@ -225,10 +227,6 @@ class Haproxy:
         """Return a tracer that reads the maps and the back ends."""
         return tracer(files, name)
 
-    def logged_errors(self, log_text: str) -> list[LoggedError]:
-        """Return the requests whose connection to a server failed."""
-        return log.logged_errors(log_text)
-
     def misspoken(self, log_text: str) -> Mapping[tuple[str, Misspoken], int]:  # noqa: ARG002  ('behind' is refused)
         """Return nothing."""
         return {}
@@ -244,11 +242,3 @@ class Haproxy:
     def named_in(self, custom: Mapping[str, bytes]) -> Sequence[tuple[str, str]]:  # noqa: ARG002  (the protocol's)
         """Return nothing: the user's sections have servers of their own, which no deploy replaces."""
         return ()
-
-    def is_routine(self, line: str) -> bool:
-        """See :meth:`Proxy.is_routine`."""
-        return log.is_routine(line)
-
-    def concerns(self, line: str, names: Sequence[str]) -> bool:
-        """Return whether the host of a line is one of ``names``, or its back end one of the site."""
-        return log.concerns(line, names[0], tuple(names))

@@ -14,7 +14,7 @@ from stackctl.model.streams import is_port
 from stackctl.model.values import Domain
 from stackctl.proxies.custom import without_marks
 from stackctl.proxies.health import ServersHealth
-from stackctl.proxies.nginx import behind
+from stackctl.proxies.nginx import behind, log
 from stackctl.proxies.nginx.access import COPIES_USERS
 from stackctl.proxies.nginx.advice import advice
 from stackctl.proxies.nginx.ahead import announced
@@ -35,7 +35,6 @@ from stackctl.proxies.nginx.layout import (
     custom_location,
     custom_site,
 )
-from stackctl.proxies.nginx.log import is_routine, logged_errors, misspoken
 from stackctl.proxies.nginx.pins import pinned, pins_in
 from stackctl.proxies.nginx.reader import LiveTree
 from stackctl.proxies.nginx.rejection import explained, shown, site_of
@@ -54,7 +53,7 @@ from stackctl.proxies.nginx.upstream import ca_files
 from stackctl.proxies.parked import PARKED, reasons_in
 from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.tls import HYBRID_SINCE
-from stackctl.proxies.trace import Advice, LoggedError, Misspoken
+from stackctl.proxies.trace import Advice
 from stackctl.stackfile.services import HERE, signed
 from stackctl.templates import render
 
@@ -98,6 +97,9 @@ class Nginx:
     layout = LAYOUT
     reload = _RELOAD
     announced, named_in = staticmethod(announced), staticmethod(named_in)
+    logged_request, logged_errors = staticmethod(log.logged_request), staticmethod(log.logged_errors)
+    misspoken, is_routine = staticmethod(log.misspoken), staticmethod(log.is_routine)
+    concerns = staticmethod(log.concerns)
 
     def service(self, name: str, image: str, http: PortBinding, https: PortBinding | None, base: str = HERE) -> str:
         """Return the Compose service: nginx with the loop that takes up renewed certificates."""
@@ -253,14 +255,6 @@ class Nginx:
         tree = LiveTree(files, self.layout.mount, shown, name).directives()
         return lambda request, port: trace(tree, name, request, port)
 
-    def logged_errors(self, log: str) -> list[LoggedError]:
-        """Return the lines of its error log that name a client and a host."""
-        return logged_errors(log)
-
-    def misspoken(self, log: str) -> Mapping[tuple[str, Misspoken], int]:
-        """See :meth:`Proxy.misspoken`."""
-        return misspoken(log)
-
     def advice(self, message: str) -> Advice:
         """Return what to do about a message of its error log."""
         return advice(message)
@@ -269,14 +263,6 @@ class Nginx:
         """See :meth:`Proxy.read_by_workers`."""
         texts = (content.decode("utf-8", "replace") for content in custom.values())
         return tuple(dict.fromkeys(name for text in texts for name in _PASSWORDS.findall(text)))
-
-    def is_routine(self, line: str) -> bool:
-        """See :meth:`Proxy.is_routine`."""
-        return is_routine(line)
-
-    def concerns(self, line: str, names: Sequence[str]) -> bool:
-        """Return whether the access log's host field or an error names one of ``names``."""
-        return any(f" {name} " in line for name in names) or names[0] in line
 
 
 def _script() -> str:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from stackctl.model.backends import Speaks
 from stackctl.model.layout import MARKER_HOST
+from stackctl.model.logs import LogFormat
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.proxies.nginx.access import access_variables, users_files
@@ -71,9 +72,11 @@ def shared_files(
         **front(stack),
         listens=(*listens, *quic_listens(stack, default=True)),
         passes=bool(stack.passthroughs),
+        left=SERVERS if any(stack.checked) else "",
         hops=hops(stack, able),
         streams=bool(streams),
         keep_old_connections=stack.keep_old_connections,
+        sent=_SENT_BY_CLIENTS if stack.log is LogFormat.JSON else (),
         custom=custom is not None,
         unknown=unknown_lines(stack.unknown),
         unknown_site=stack.unknown.site,
@@ -82,7 +85,6 @@ def shared_files(
         buffers=buffer_lines(own),
         stores=needs_buffering(own),
         before_maps=text_of(early).splitlines(),
-        left=SERVERS if any(stack.checked) else "",
         **edge_values,
     )
     rendered = {
@@ -96,10 +98,19 @@ def shared_files(
         **(behind_snippets(stack) | edge),
         "snippets/tls.conf": giving_way(tls_snippet(stack), own, 0),
     }
-    copies = {**page_files(stack), **users_files(stack), **client_files(stack), **program(stack)}
-    if custom is not None:
-        copies["snippets/http.custom"] = http_copy(stack, custom, resolves=able.upstream_resolve)
+    copy = {} if custom is None else {"snippets/http.custom": http_copy(stack, custom, resolves=able.upstream_resolve)}
+    copies = {**page_files(stack), **users_files(stack), **client_files(stack), **program(stack), **copy}
     return {**copies, **{path: text.encode() for path, text in rendered.items()}}
+
+
+_SENT_BY_CLIENTS = (
+    ("$log_user", "$remote_user"),
+    ("$log_host", "$host"),
+    ("$log_request", "$request"),
+    ("$log_referer", "$http_referer"),
+    ("$log_agent", "$http_user_agent"),
+)
+"""The variables of the log that may have any bytes, which nginx writes as they are."""
 
 
 def _variables_of(site: Site) -> int:

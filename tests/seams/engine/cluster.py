@@ -130,7 +130,9 @@ class Cluster:
         for one in ids:
             self.replicas.pop(one, None)
 
-    def follow(self, services: Sequence[str], *, tail: int, follow: bool) -> Iterator[str]:
+    def follow(
+        self, services: Sequence[str], *, tail: int | None, follow: bool, since: int | None = None
+    ) -> Iterator[str]:
         """Yield one line of each replica."""
         yield from (f"{one.service.name} | {one.id} started" for one in self.replicas.values())
 

@@ -17,6 +17,7 @@ from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
 from stackctl.model.values import Domain
 from stackctl.proxies.health import ServersHealth
+from stackctl.proxies.logs import LoggedRequest
 from stackctl.proxies.proxy import Files, Pins, Rejection, Reload, Rendered, SiteTls, Tracer, Version
 from stackctl.proxies.trace import Action, Advice, Block, LoggedError, Misspoken, Outcome, ServerMatch, Trace
 from stackctl.stackfile.services import signed_block
@@ -205,6 +206,9 @@ class Toy:
     def tracer(self, files: Files, name: str) -> Tracer:
         """Return a tracer that looks the name up in the maps."""
         return lambda _path, port: _trace(files, name, port)
+
+    def logged_request(self, line: str) -> LoggedRequest | None:  # noqa: ARG002  (it logs errors alone)
+        return None
 
     def logged_errors(self, log: str) -> list[LoggedError]:
         """Return its log's JSON objects of a level above ``info``."""
