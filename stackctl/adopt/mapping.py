@@ -97,6 +97,7 @@ HEADERS = {
     "x-forwarded-host": {"$host", "$http_host", _REQUESTED},
     "x-forwarded-port": {"$server_port", "$edge_port"},
     "x-forwarded-prefix": {"$edge_prefix"},
+    "x-request-id": {"$request_id"},
     "upgrade": {"$http_upgrade", "$edge_upgrade"},
     "connection": {"$connection_upgrade", "upgrade", "Upgrade", '"upgrade"', ""},
     **{name.lower(): {""} for name in REMOVED},
