@@ -74,6 +74,11 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
+def clock(at: datetime) -> str:
+    """Return the time of day in the user's time zone, to the second."""
+    return f"{at.astimezone():%H:%M:%S}"
+
+
 def day(at: datetime) -> str:
     """Return the day that a time is on in the user's time zone."""
     return f"{at.astimezone():%Y-%m-%d}"

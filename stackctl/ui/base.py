@@ -21,6 +21,7 @@ from stackctl.ui.changes import Change, Desk, Silent
 from stackctl.ui.door import TOKEN, Door
 from stackctl.ui.html import Html
 from stackctl.ui.snapshot import Snapshot
+from stackctl.ui.tail import Tail
 from stackctl.usecases.status import StatusReport, status
 
 T = TypeVar("T")
@@ -81,7 +82,8 @@ class Ui:
         self.html = Html(shared)
         self.desk = Desk(opened, partial(self._step, "step.html.j2"), self._changed, wait)
         self.status: Snapshot[StatusReport] = Snapshot(lambda: status(self.context()).payload)
-        self._forgotten: list[Callable[[], None]] = [self.status.forget]
+        self.tail = Tail(self.context)
+        self._forgotten: list[Callable[[], None]] = [self.status.forget, self.tail.forget]
 
     def context(self) -> Context:
         """Return a context to look with."""

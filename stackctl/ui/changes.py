@@ -77,7 +77,7 @@ class Job:
 
     id: str
     change: Change
-    feed: Feed = field(default_factory=Feed)
+    feed: Feed[str] = field(default_factory=Feed)
     result: Result[Any] | None = None
     error: StackctlError | None = None
     steps: dict[int, tuple[str, str]] = field(default_factory=dict)

@@ -6,41 +6,45 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 HEARTBEAT_SECONDS = 15.0
 """How often a follower is woken up without an event: so a connection that is gone is noticed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One event: its number, counted from 1, and its content in HTML."""
+class Event(Generic[T]):
+    """One event: its number, counted from 1, and what it is."""
 
     number: int
-    html: str
+    value: T
 
 
-class Feed:
+class Feed(Generic[T]):
     """The last ``most`` events; a follower gets those that are kept, then each new one until the feed is closed."""
 
     def __init__(self, most: int = 2000) -> None:
-        self._events: deque[Event] = deque(maxlen=most)
+        self._events: deque[Event[T]] = deque(maxlen=most)
         self._count = 0
         self._closed = False
         self._lock = Lock()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     @property
-    def events(self) -> tuple[Event, ...]:
+    def events(self) -> tuple[Event[T], ...]:
         """Those that are kept."""
         with self._lock:
             return tuple(self._events)
 
-    def publish(self, html: str) -> None:
+    def publish(self, value: T) -> None:
         """Add an event; from any thread."""
         with self._lock:
             self._count += 1
-            self._events.append(Event(self._count, html))
+            self._events.append(Event(self._count, value))
         self._wake()
 
     def close(self) -> None:
@@ -49,7 +53,7 @@ class Feed:
             self._closed = True
         self._wake()
 
-    async def follow(self, after: int = 0) -> AsyncIterator[Event | None]:
+    async def follow(self, after: int = 0) -> AsyncIterator[Event[T] | None]:
         """Yield the events after number ``after``; None from time to time if there is none."""
         place = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
@@ -58,7 +62,7 @@ class Feed:
             while True:
                 place[1].clear()
                 with self._lock:
-                    new, closed = [event for event in self._events if event.number > after], self._closed
+                    new, closed = self._after(after), self._closed
                 for event in new:
                     after = event.number
                     yield event
@@ -72,6 +76,11 @@ class Feed:
         finally:
             with self._lock:
                 self._waiting.discard(place)
+
+    def _after(self, number: int) -> list[Event[T]]:
+        """Return the events after a number; only those are looked at, as most are kept for long."""
+        left = max(0, min(len(self._events), self._count - number))
+        return list(islice(reversed(self._events), left))[::-1]
 
     def _wake(self) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from stackctl.assets import assets_root
 from stackctl.ui.views import words
-from stackctl.wording import day, iso, moment, printable, span
+from stackctl.wording import clock, day, iso, moment, printable, span
 
 FOLDER = "ui"
 
@@ -31,6 +31,7 @@ class Html:
         )
         self._environment.filters |= {
             "moment": moment,
+            "clock": clock,
             "day": day,
             "iso": iso,
             "span": span,

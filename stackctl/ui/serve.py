@@ -141,5 +141,8 @@ def serve(
         finally:
             watching.cancel()
 
-    asyncio.run(both())
+    try:
+        asyncio.run(both())
+    finally:
+        ui.tail.stop()
     return was_idle

@@ -73,13 +73,14 @@ class ContainerReport:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """An error that the proxy logged about the site."""
+    """An error that the proxy logged about the site, and what to do about it."""
 
     time: str
     level: str
     message: str
     request: str | None
     upstream: str | None
+    todo: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def explain(context: Context, name: Domain, request: Request) -> Result[ExplainR
         http_location=facts.http.location,
         certificate=_certificate(facts, facts.now),
         containers=tuple(one for app in facts.apps for one in _containers(app, facts)),
-        log=tuple(_logged(error) for error in (*gathered.earlier, *facts.logged)[-_ERRORS:]),
+        log=tuple(_logged(error, facts) for error in (*gathered.earlier, *facts.logged)[-_ERRORS:]),
     )
     notes = () if facts.held_back is None else (f"{facts.held_back}: this is what the files say",)
     return Result("explain", report, notes=notes, found=ExitCode.OK if broken is None else ExitCode.FAILED)
@@ -240,5 +241,6 @@ def _containers(app: AppFacts, facts: TraceFacts) -> Iterator[ContainerReport]:
         yield ContainerReport(one.name, service, one.state, one.health, dict(one.networks), port, listens, share)
 
 
-def _logged(error: LoggedError) -> LogEntry:
-    return LogEntry(error.time, error.level, error.message, error.request, error.upstream)
+def _logged(error: LoggedError, facts: TraceFacts) -> LogEntry:
+    todo = facts.advice(error.message).todo
+    return LogEntry(error.time, error.level, error.message, error.request, error.upstream, todo)

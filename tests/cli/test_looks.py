@@ -133,7 +133,9 @@ def test_explain_and_doctor_and_a_plan_fit_and_break_no_word(width: int | None) 
     hop = HopReport(
         HopKind.CONTAINER, Verdict.WRONG, text, "docker-compose.yml:12", "it is not running", "run 'stackctl up'"
     )
-    log = LogEntry("2026/11/26 10:00:00", "error", "connect() failed (111: Connection refused)", "GET / HTTP/1.1", None)
+    log = LogEntry(
+        "2026/11/26 10:00:00", "error", "connect() failed (111: Connection refused)", "GET / HTTP/1.1", None, "look"
+    )
     route = HopReport(HopKind.ROUTE, Verdict.OK, text, "docker-compose.yml:12", None, None)
     earlier = (EarlierReport("docker-compose.yml:9", "path /x", f"the path is /{LONG}, not below /x"),) * 30
     hops = (hop, route, hop)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,8 @@ def world(made: World, tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def browser(world: World) -> Browser:
+def browser(world: World) -> Iterator[Browser]:
     """The page of a stack with two sites, which may change things."""
-    return Browser(world)
+    opened = Browser(world)
+    yield opened
+    opened.ui.tail.stop()

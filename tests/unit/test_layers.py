@@ -100,15 +100,16 @@ INSIDE = {
         "canaries paths settings stream_ports trusting upstreams",
     ),
     "ui": (
-        "door feed forms links snapshot views",
-        "changes guard html",
+        "door feed forms links snapshot traffic",
+        "views",
+        "changes guard html stream tail",
         "advice base",
         "pages",
         "app",
         "serve",
     ),
     "ui.pages": ("confirm sites", REST),
-    "ui.views": ("words", REST),
+    "ui.views": ("charts words", REST),
     "usecases": (
         "declared new_service pages",
         "abilities local_domains lost reachable recording renamed result session taken",
@@ -151,6 +152,7 @@ PURE = (
     "engine.sources.webroot.rules",
     "engine.sources.local.rules",
     "ui.links",
+    "ui.traffic",
     "ui.views",
 )
 PARSER = "proxies.nginx.reader"

@@ -43,20 +43,22 @@ function live(form) {
   form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); send(); });
 }
 
-// data-stream=URL: events are appended, or replace the element of their id; data-then=reload when they end.
+// data-stream=URL: events are appended (data-top: put before), or replace the element of their id;
+// data-then=reload when they end.
 function stream(list) {
   const source = new EventSource(list.dataset.stream);
-  const most = Number(list.dataset.most || 500);
+  const top = "top" in list.dataset, most = Number(list.dataset.most || 500);
   source.onmessage = (event) => {
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
     const holder = document.createElement("template");
     holder.innerHTML = event.data;
     for (const item of [...holder.content.children]) {
       const old = item.id && document.getElementById(item.id);
-      if (old) old.replaceWith(item); else list.append(item);
+      if (old) old.replaceWith(item); else if (top) list.prepend(item); else list.append(item);
     }
-    while (list.children.length > most) list.firstElementChild.remove();
-    if (atEnd) list.scrollTop = list.scrollHeight;
+    while (list.children.length > most) (top ? list.lastElementChild : list.firstElementChild).remove();
+    if (atEnd && !top) list.scrollTop = list.scrollHeight;
+    document.getElementById("none")?.setAttribute("hidden", "");
     reachable(true);
   };
   source.addEventListener("end", () => { source.close(); if (list.dataset.then === "reload") location.reload(); });
@@ -75,7 +77,10 @@ function copy(button) {
   });
 }
 
-const kinds = { refresh, live, stream, copy };
+// data-end: a list that begins at its end.
+function end(list) { list.scrollTop = list.scrollHeight; }
+
+const kinds = { end, refresh, live, stream, copy };
 
 function begin(root) {
   for (const [name, start] of Object.entries(kinds)) {

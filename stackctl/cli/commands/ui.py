@@ -100,6 +100,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def _serve(directory: Path, listener: Listener, *, here: bool, write: bool, metrics: bool) -> None:
     """Serve the page, print how to open it, and wait for the changes that go on at its end."""
+    from stackctl.adapters.docker.children import kill_all
     from stackctl.cli import interruption
     from stackctl.cli.console import make_console, plain
     from stackctl.ui import links
@@ -138,3 +139,4 @@ def _serve(directory: Path, listener: Listener, *, here: bool, write: bool, metr
             page.desk.join()
         except KeyboardInterrupt:
             interruption.leave()
+    kill_all()  # what follows the log would never end by itself

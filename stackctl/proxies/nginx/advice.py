@@ -11,6 +11,7 @@ _TODO = {
     "timed out": "the app takes too long: see 'stackctl logs', or set 'read-timeout' in x-stackctl",
     "could not be resolved": "run 'stackctl up', which starts what is missing",
     "no live upstreams": "run 'stackctl up', which starts what is missing",
+    "Connection refused": "nothing listens there: compare the port of the route with the app's, or see 'stackctl logs'",
     "prematurely closed": "the app ended the connection before it answered: see 'stackctl logs'",
     "too big header": f"the app's headers are larger than proxy_buffer_size, which {CUSTOM.path} can raise",
     "SSL": "the app does not answer the TLS handshake of the proxy: check proxy_pass",

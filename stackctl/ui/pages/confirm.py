@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from stackctl.errors import InputError
 from stackctl.ui.base import Page, Ui
 from stackctl.ui.changes import Change, Silent
-from stackctl.ui.feed import Feed
+from stackctl.ui.stream import stream
 
 
 def routes(ui: Ui) -> list[BaseRoute]:
@@ -46,7 +44,7 @@ def routes(ui: Ui) -> list[BaseRoute]:
         return ui.show(request, "job.html.j2", job=found, plan=request.query_params.get("plan", ""))
 
     async def steps(request: Request) -> Response:
-        return stream(request, ui.desk.jobs[request.path_params["id"]].feed)
+        return stream(request, ui.desk.jobs[request.path_params["id"]].feed, lambda html: html)
 
     return [
         Route("/change/{kind}", plan, methods=["POST"]),
@@ -56,24 +54,6 @@ def routes(ui: Ui) -> list[BaseRoute]:
         Route("/jobs/{id}", job),
         Route("/jobs/{id}/steps", steps),
     ]
-
-
-def stream(request: Request, feed: Feed) -> Response:
-    """Return the events of a feed as server-sent events: those that the browser has not seen, then each new one."""
-    last = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
-    after = int(last) if last.isascii() and last.isdigit() and len(last) < 12 else 0
-
-    async def lines() -> AsyncIterator[str]:
-        yield "retry: 2000\n\n"
-        async for event in feed.follow(after):
-            if event is None:
-                yield ": still here\n\n"
-            else:
-                data = "".join(f"data: {line}\n" for line in event.html.splitlines())
-                yield f"id: {event.number}\n{data}\n"
-        yield "event: end\ndata:\n\n"
-
-    return StreamingResponse(lines(), media_type="text/event-stream")
 
 
 PAGE = Page("", "/change", routes)

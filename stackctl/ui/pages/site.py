@@ -17,6 +17,8 @@ from stackctl.ui.changes import Change
 from stackctl.ui.forms import text_of
 from stackctl.ui.pages.sites import FRESH_SECONDS, PATIENCE_SECONDS
 from stackctl.ui.snapshot import Snapshot
+from stackctl.ui.stream import stream
+from stackctl.ui.tail import Line
 from stackctl.ui.views import sites as view
 from stackctl.usecases.deploy import DeployOptions, deploy
 from stackctl.usecases.explain import ExplainReport, explain
@@ -28,6 +30,9 @@ _TRACE_SECONDS = 30.0
 
 _ANY = "any"
 """A name that a wildcard is for."""
+
+_LINES = 300
+"""How many lines of the log are shown at first."""
 
 _TRACES = 200
 """How many traces are kept."""
@@ -59,6 +64,10 @@ def routes(ui: Ui) -> list[BaseRoute]:
         if "again" in request.query_params:
             trace.forget()
         way = await trace.current(fresh=_TRACE_SECONDS, patience=PATIENCE_SECONDS)
+        ui.tail.start()
+        events = ui.tail.lines.events
+        known = ui.tail.known
+        lines = [event.value for event in events if known is not None and known.is_about(event.value, site.name)]
         return ui.show(
             request,
             "site.html.j2",
@@ -68,9 +77,20 @@ def routes(ui: Ui) -> list[BaseRoute]:
             at=at,
             way=way,
             asking=trace.is_asking,
+            lines=lines[-_LINES:],
+            after=events[-1].number if events else 0,
         )
 
-    return [Route("/sites/{name}", show)]
+    async def log(request: Request) -> Response:
+        name = site_domain(request.path_params["name"])
+
+        def html(line: Line) -> str | None:
+            known = ui.tail.known
+            return ui.html.render("line.html.j2", line=line) if known and known.is_about(line, name) else None
+
+        return stream(request, ui.tail.lines, html)
+
+    return [Route("/sites/{name}", show), Route("/sites/{name}/log", log)]
 
 
 def _of(sites: tuple[SiteStatus, ...], name: Domain) -> SiteStatus:

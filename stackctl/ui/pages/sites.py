@@ -27,7 +27,11 @@ def routes(ui: Ui) -> list[BaseRoute]:
             raise answer.error
         assert answer.value is not None  # else there is an error
         report = answer.value
-        rows = [view.row_of(site) for site in report.sites]
+        ui.tail.start()
+        now, traffic = ui.context().now(), ui.tail.traffic
+        covered = traffic.covers(now)
+        within = view.within(covered)
+        rows = [view.row_of(site, traffic.of(site.name, now) if covered else None, within) for site in report.sites]
         found = view.chosen(rows, query)
         page, pages = view.shown(found, query)
         return ui.show(
@@ -45,6 +49,7 @@ def routes(ui: Ui) -> list[BaseRoute]:
             sorts={name: text for name, (text, _) in view.SORTS.items()},
             states={Tone.BAD: "Broken", Tone.WARN: "Needs attention", Tone.QUIET: "In maintenance", Tone.OK: "Fine"},
             age=int(answer.age),
+            within=within if covered else "",
         )
 
     return [Route("/", show)]

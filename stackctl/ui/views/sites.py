@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from markupsafe import Markup
+
+from stackctl.ui.traffic import MINUTES, Minute
+from stackctl.ui.views.charts import bars
 from stackctl.ui.views.words import Badge, Tone, count, days
 from stackctl.usecases.status import SiteStatus, StatusReport
 from stackctl.wording import listed
@@ -63,7 +67,7 @@ class SiteRow:
     served: Badge
     requests: int | None = None
     errors: int | None = None
-    chart: str | None = None
+    chart: Markup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +103,18 @@ SORTS: Mapping[str, tuple[str, Callable[[SiteRow], Any]]] = {
 """The orders by their names in the URL: what the menu says, and the key."""
 
 
-def row_of(site: SiteStatus) -> SiteRow:
-    """Return the row of a site."""
+def row_of(site: SiteStatus, minutes: Sequence[Minute] | None = None, within: str = "") -> SiteRow:
+    """Return the row of a site; ``minutes`` are its requests, as far as they were seen: ``within`` says how far."""
     health = Badge(Tone.OK if site.health in _GOOD_HEALTH else Tone.BAD, _HEALTH.get(site.health, site.health))
     if site.health == "starting":
         health = Badge(Tone.WARN, health.text)
     state, why = _state(site, health)
+    requests = sum(one.requests for one in minutes) if minutes is not None else None
+    errors = sum(one.errors for one in minutes) if minutes is not None else None
+    drawn = None
+    if minutes is not None and requests:
+        said = f"{count(requests, 'request')}, {count(errors or 0, 'error')} {within}"
+        drawn = bars([(one.requests, one.errors) for one in minutes], said)
     return SiteRow(
         name=site.name,
         aliases=site.aliases,
@@ -116,6 +126,9 @@ def row_of(site: SiteStatus) -> SiteRow:
         certificate=_certificate(site),
         issuer=site.issuer,
         served=_SERVED.get(site.served, Badge(Tone.WARN, site.served)),
+        requests=requests,
+        errors=errors,
+        chart=drawn,
     )
 
 
@@ -164,6 +177,11 @@ def shown(rows: Sequence[SiteRow], query: Query) -> tuple[list[SiteRow], int]:
     pages = max(1, -(-len(rows) // ROWS))
     first = (min(query.page, pages) - 1) * ROWS
     return list(rows[first : first + ROWS]), pages
+
+
+def within(covered: int) -> str:
+    """Return for how long requests were seen: ``in the last hour``."""
+    return "in the last hour" if covered >= MINUTES else f"in the last {count(covered, 'minute')}"
 
 
 @dataclass(frozen=True, slots=True)
