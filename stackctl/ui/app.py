@@ -20,10 +20,10 @@ from stackctl.ui.base import WAIT_SECONDS, Page, Ui
 from stackctl.ui.door import COOKIE
 from stackctl.ui.guard import LOGIN, METRICS, STATIC, Guard, Rules
 from stackctl.ui.html import FOLDER
-from stackctl.ui.pages import confirm, doctor, requests, site, sites
+from stackctl.ui.pages import confirm, doctor, history, requests, site, sites
 from stackctl.usecases.metrics import metrics
 
-PAGES: tuple[Page, ...] = (sites.PAGE, site.PAGE, requests.PAGE, doctor.PAGE, confirm.PAGE)
+PAGES: tuple[Page, ...] = (sites.PAGE, site.PAGE, requests.PAGE, history.PAGE, doctor.PAGE, confirm.PAGE)
 """The pages in the order of the menu."""
 
 

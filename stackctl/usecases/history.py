@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stackctl.engine.context import Context
-from stackctl.plan.diff import file_diff
+from stackctl.plan.diff import FileDiff, file_diff
 from stackctl.usecases.converge import open_document
 from stackctl.usecases.result import Result
 from stackctl.wording import listed
@@ -81,3 +81,28 @@ def _changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Iterato
     for path in sorted({**before, **after}):
         for diff in file_diff(path, before.get(path), after.get(path)):
             yield ChangedFile(diff.path, diff.status, diff.added, diff.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceReport:
+    """How the files of two recorded states differ; ``before`` is None for the state before the first."""
+
+    before: int | None
+    after: int
+    files: tuple[FileDiff, ...]
+
+
+def difference(context: Context, before: int | None, after: int) -> DifferenceReport:
+    """Return how the files of two entries differ; secrets in them are left out.
+
+    Raises:
+        InputError: there is no such entry.
+    """
+    history = context.directory.history
+    for number in (before, after):
+        if number is not None:
+            history.entry(number)
+    old = {} if before is None else history.files(before)
+    new = history.files(after)
+    diffs = (diff for path in sorted({**old, **new}) for diff in file_diff(path, old.get(path), new.get(path)))
+    return DifferenceReport(before, after, tuple(diffs))
