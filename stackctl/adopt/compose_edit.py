@@ -73,7 +73,23 @@ def _as_proxy(doc: Document, proxy: Proxy, layout: Layout, image: str | None, ba
         if target not in at:
             doc = _in_lines(doc, ("services", name, "ports"))
             doc = edit.add_item(doc, ("services", name, "ports"), f'- "{place}:{target}"\n')
+    doc = _without_configs(doc, ("services", name, "configs"), layout.configuration)
     return _with_role(doc, name, "proxy", block, image, layout.configuration)
+
+
+def _without_configs(doc: Document, path: Path, gone: Sequence[str]) -> Document:
+    """Remove the ``configs`` below ``gone``: they would be mounted over stackctl's files."""
+    there = doc.data(path)
+    found = [number for number, one in enumerate(there or ()) if isinstance(one, dict) and _is_below(one, gone)]
+    if there and len(found) == len(there):
+        return edit.remove(doc, path)
+    for number in reversed(found):
+        doc = edit.remove(doc, (*path, number))
+    return doc
+
+
+def _is_below(config: Any, gone: Sequence[str]) -> bool:  # noqa: ANN401  (YAML holds anything)
+    return any(f"{config.get('target', '')}/".startswith(f"{folder}/") for folder in gone)
 
 
 def _as_certbot(doc: Document, proxy: Proxy, service: Service | None, image: str | None, base: str) -> Document:

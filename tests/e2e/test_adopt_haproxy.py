@@ -187,6 +187,8 @@ def test_several_files_and_a_certificate_of_another_ca(new_stack: NewStack) -> N
     said = old.ok("adopt", "--yes", "--force", "--certbot-image", CERTBOT_IMAGE).stdout
 
     assert f"{shop} -> shop:8000, 192.0.2.1:8000" in said
+    assert "answers of the old proxy and the new one to" in said
+    assert "not compared" not in said
     assert answers() == answered
     assert [app for _, app, _, _ in answered] == ["api", "api", "shop", "blog", None, "blog"]
     assert {old.serial(shop), old.serial(blog)} == {serial}

@@ -145,6 +145,16 @@ def test_on_host(path: str, found: str | None) -> None:
     assert on_host(mounts, path) == found
 
 
+@pytest.mark.parametrize(
+    ("others", "left"),
+    [("", None), ("      - {source: users, target: /srv/users}\n", [{"source": "users", "target": "/srv/users"}])],
+)
+def test_a_config_that_would_hide_stackctls_files_is_removed(others: str, left: object) -> None:
+    configs = f"    configs:\n      - source: main\n        target: /etc/nginx/nginx.conf\n{others}"
+    text = OLD.replace("    restart: always\n", f"    restart: always\n{configs}")
+    assert edited(text).data(("services", "front")).get("configs") == left
+
+
 def test_a_volume_where_stackctl_has_memory_is_dropped() -> None:
     volumes = "    volumes:\n      - var:/var/lib/letsencrypt\n      - ./cache:/tmp/cache\n"
     front = "services:\n  front:\n    image: nginx:1\n    ports: ['80:80']\n"

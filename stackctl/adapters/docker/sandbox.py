@@ -84,6 +84,7 @@ class DockerSandbox:
                 image,
                 entrypoint=[command[0]],
                 command=list(command[1:]),
+                user=service.user,
                 mounts=list(self._mounts(service)),
                 network=networks[0],
                 ports={f"{port}/tcp": ("127.0.0.1", 0) for port in ports},  # any free port
