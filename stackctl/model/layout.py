@@ -41,6 +41,9 @@ HISTORY = f"{STATE}/history"
 ALERTS_SENT = f"{STATE}/alerts.json"
 """What receivers were sent that only the host reaches."""
 
+RESPONSES = f"{STATE}/responses.json"
+"""The responses that were counted for metrics, and until when."""
+
 RESTORE = f"{STATE}/restore"
 """The progress and the staged files of a restore."""
 

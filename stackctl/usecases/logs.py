@@ -115,7 +115,11 @@ def logs(context: Context, query: Query) -> Iterator[Line]:
     Raises:
         InputError: no site has the domain.
     """
-    stack = load_current(context).stack
+    return lines_of(context, load_current(context).stack, query)
+
+
+def lines_of(context: Context, stack: Stack, query: Query) -> Iterator[Line]:
+    """Yield the same lines of a stack that was read already."""
     site = stack.site(query.domain) if query.domain is not None else None
     if query.domain is not None and site is None:
         raise InputError(

@@ -23,6 +23,7 @@ from stackctl.observed.containers import Deployment
 from stackctl.usecases.conditions import condition, is_up, with_answers
 from stackctl.usecases.converge import load_current
 from stackctl.usecases.renamed import refuse_renamed
+from stackctl.usecases.responses import responses
 from stackctl.usecases.result import Result
 
 _CAS = {LETSENCRYPT: "letsencrypt", LETSENCRYPT_STAGING: "letsencrypt-staging"}
@@ -47,6 +48,7 @@ def metrics(context: Context) -> Result[MetricsReport]:
         *_upstreams(context, stack, containers),
         *_orders(context, stack, facts.now),
         *_changes(context),
+        *(Sample(families.RESPONSES, number, labels) for labels, number in responses(context, stack).items()),
         Sample(families.ALERTS_FAILING, len(receivers_failing(context))),
     ]
     old = old_workers(context, stack, containers)

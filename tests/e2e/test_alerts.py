@@ -70,6 +70,16 @@ def test_metrics_are_there_with_nobody_running_stackctl(stack: Stack, web: Recei
     assert told < {line.partition("{")[0] for line in printed.splitlines()}
 
 
+def test_each_response_is_counted_once(stack: Stack) -> None:
+    name = stack.domain("renewed")
+    stack.ok("metrics")
+    for _ in range(5):
+        assert stack.https(name).status == 200
+    row = f'stackctl_site_responses_total{{stack="{stack.project}",site="{name}",class="2xx"}} 5'
+    wait_until(lambda: row in stack.ok("metrics").stdout.splitlines(), 20, "their lines are in the log")
+    assert row in stack.ok("metrics").stdout.splitlines()
+
+
 def test_an_end_that_is_near_is_one_message_and_its_renewal_another(stack: Stack, web: Received) -> None:
     assert "✓" in stack.ok("alerts", "test").stdout
     web.bodies.clear()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stackctl.certs.watch.exposition import FAMILIES
-from stackctl.errors import StackfileError
-from stackctl.model.layout import CERTBOT_MOUNTS, METRICS, WATCH, WATCH_SETTINGS
+from stackctl.errors import EngineError, StackfileError
+from stackctl.model.layout import CERTBOT_MOUNTS, METRICS, RESPONSES, WATCH, WATCH_SETTINGS
 from stackctl.usecases.metrics import metrics
 from stackctl.usecases.up_down import plan
 from tests.docs.pages import ROOT, Page
@@ -145,3 +146,63 @@ def test_a_stack_of_an_earlier_version_gets_all_of_it_by_its_certbot_container_a
         "start service certbot",
     ]
     assert "./data/metrics:/var/lib/stackctl-metrics" in site.text
+
+
+# Responses
+
+LINE = '192.0.2.1 - - [{at:%d/%b/%Y:%H:%M:%S} +0000] {host} "GET /x HTTP/1.1" {status} 12 "-" "curl" 0.100 - {id}'
+
+
+def answered(world: World, *rows: tuple[int, str, int]) -> None:
+    """What the proxy has logged: how many seconds ago, for which host, with which status."""
+    world.fake.printed["nginx"] = [
+        LINE.format(at=world.clock.now - timedelta(seconds=ago), host=host, status=status, id="0" * 32)
+        for ago, host, status in rows
+    ]
+
+
+def counts(world: World) -> dict[tuple[str, ...], float]:
+    return samples(world).get("stackctl_site_responses_total", {})
+
+
+def test_responses_are_counted_once_by_site_and_class(site: World) -> None:
+    answered(site, (20, ONE, 200))
+    assert counts(site) == {}, "it begins when it is first asked"
+    site.clock.now += timedelta(seconds=30)
+    answered(site, (50, ONE, 200), (20, ONE, 200), (10, ONE, 204), (9, ONE, 502), (1, ONE, 200))
+    first = {(ONE, "2xx"): 2, (ONE, "5xx"): 1}
+    assert counts(site) == counts(site) == first
+    site.clock.now += timedelta(seconds=30)
+    answered(site, (40, ONE, 204), (31, ONE, 200))
+    assert counts(site) == {**first, (ONE, "2xx"): 3}, "the one that was too new before"
+
+
+def test_names_that_no_site_has_are_no_labels(site: World) -> None:
+    counts(site)
+    site.clock.now += timedelta(seconds=30)
+    answered(site, *((10, f"{n}.attacker.example", 400) for n in range(20)), (10, ONE, 0))
+    assert counts(site) == {}
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"until": "x", "counts": []}', '{"until": 1e99, "counts": [[1]]}'])
+def test_counts_that_cannot_be_read_begin_again(site: World, text: str) -> None:
+    counts(site)
+    (site.root / RESPONSES).write_text(text)
+    assert counts(site) == {}
+    site.clock.now += timedelta(seconds=30)
+    answered(site, (10, ONE, 301))
+    assert counts(site) == {(ONE, "3xx"): 1}
+
+
+def test_a_log_that_cannot_be_read_costs_no_other_metric(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts(site)
+    site.clock.now += timedelta(seconds=30)
+    answered(site, (10, ONE, 200))
+    with monkeypatch.context() as broken:
+
+        def follow(*_: object, **__: object) -> None:
+            raise EngineError("no log")
+
+        broken.setattr(type(site.fake), "follow", follow)
+        assert samples(site)["stackctl_sites"] == {(): 1}
+    assert counts(site) == {(ONE, "2xx"): 1}
