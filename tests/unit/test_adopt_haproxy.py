@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from stackctl.adopt.comparison import STRANGER
 from stackctl.adopt.haproxy.collecting import limited
-from stackctl.adopt.haproxy.conditions import MOST, read_acls, read_condition
+from stackctl.adopt.haproxy.conditions import MOST, no_file, read_acls, read_condition
+from stackctl.adopt.haproxy.probing import probes_of
 from stackctl.adopt.haproxy.reading import OldProxy, certificate_paths, read_proposal
 from stackctl.adopt.haproxy.sections import read_sections
 from stackctl.adopt.haproxy.sites import OldCertificate
@@ -559,6 +561,26 @@ def test_another_certificate_than_certbots_is_said() -> None:
     found = reading(f"{WEB} default_backend b{SERVED}", certificate("a.example.com", near="a.example.com"))
     assert found.sites[0].imported == "/certs/a.example.com.pem"
     assert any("is not the certificate of certbot's a.example.com" in one for one in of(found, Handling.CHANGED))
+
+
+def test_both_proxies_are_asked_for_each_path_that_leads_somewhere() -> None:
+    rules = """\
+ acl v path_reg ^/v[0-9]+/
+ use_backend c if { path_beg /api/ }
+ use_backend c if v METH_GET
+ use_backend c if { path /x } METH_POST
+ use_backend c if { hdr(x-v) 2 }
+ use_backend c if { path /exact }
+ default_backend b"""
+    sections = read_sections(tuple(read_lines(WEB + rules + SERVED, "haproxy.cfg", {})))
+    found, fronts = read_proposal(OldProxy(sections, no_file, SERVICES, OldFiles()), [HERE])
+    asked, skipped = probes_of(found.sites, fronts, [HERE])
+    paths = {probe.path for probe in asked if probe.tls and probe.method == "GET"}
+    assert {path for path in paths if "stackctl" not in path} == {"/", "/api/", "/v0/", "/exact"}
+    assert {(probe.host, probe.path) for probe in asked if not probe.tls} == {
+        ("a.example.com", "/"), ("b.example.com", "/"), (STRANGER, "/"),
+    }  # fmt: skip
+    assert skipped == (found.sites[0].at,)
 
 
 def test_defaults_are_inherited_by_name_and_from_the_last() -> None:

@@ -51,7 +51,8 @@ class Collector:
         if not line.starts("option", "forwardfor"):
             return []
         text = "the app gets the client's address alone in X-Forwarded-For: what the client sent there is dropped"
-        self.say(Handling.CHANGED, text, line.at)
+        if all(one.text != text for one in self.remarks):
+            self.say(Handling.CHANGED, text, line.at)
         words = line.words
         name = words[words.index("header") + 1] if "header" in words[:-1] else "x-forwarded-for"
         return [] if name.lower() == "x-forwarded-for" else [f"http-request set-header {name} %[src]"]

@@ -8,7 +8,9 @@ from stackctl.adopt.comparison import FEW, STRANGER, UNKNOWN, Probe
 from stackctl.adopt.haproxy.fronts import Front
 from stackctl.adopt.haproxy.sites import OldCertificate
 from stackctl.adopt.proposal import ProposedSite
+from stackctl.adopt.samples import sample_path
 from stackctl.model.endpoints import HTTP_PORT, HTTPS_PORT
+from stackctl.stackfile.services import Value
 
 
 def probes_of(
@@ -52,9 +54,29 @@ def _paths(site: ProposedSite) -> tuple[list[str], bool]:
     routes = site.tuning.get("routes", ())
     for route in routes if isinstance(routes, Sequence) and not isinstance(routes, str) else ():
         assert isinstance(route, Mapping), "each item has keys"
-        given = route.get("path")
-        left = left or given is None
-        texts = [given] if isinstance(given, str) else given if isinstance(given, Sequence) else []
-        for text in map(str, texts):
-            paths += [text] if route.get("exact") else [f"{text}/", f"{text}{UNKNOWN}"]
+        found = list(_of_route(route))
+        left = left or not found
+        paths += found
     return paths, left
+
+
+def _of_route(route: Mapping[str, Value]) -> Iterator[str]:
+    """Yield paths that lead to a route with a GET; none if something else than the path decides."""
+    match = route.get("match")
+    keys = match if isinstance(match, Mapping) else route
+    if isinstance(match, Mapping) and not match.keys() <= {"path", "method"}:
+        return
+    if "GET" not in _texts(keys.get("method", "GET")):
+        return
+    for text in _texts(keys.get("path", ())):
+        if text.startswith("~"):
+            sample = sample_path(text[1:], ignore_case=False)
+            yield from () if sample is None else (sample,)
+        elif route.get("exact"):
+            yield text
+        else:
+            yield from (f"{text}/", f"{text}{UNKNOWN}")
+
+
+def _texts(value: Value) -> list[str]:
+    return list(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else [str(value)]
