@@ -86,7 +86,7 @@ def watch_files(stack: Stack, project: str) -> Mapping[str, bytes]:
 
 
 def watch_settings(stack: Stack, project: str) -> Settings:
-    """Return what the program is told of a stack."""
+    """Return what the program gets to know of a stack."""
     return Settings(
         name=project,
         version=__version__,

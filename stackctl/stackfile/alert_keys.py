@@ -21,4 +21,4 @@ class AlertsKeys(Struct, rename="kebab", forbid_unknown_fields=True, kw_only=Tru
     ] = None
 
 
-AlertsBlock = Annotated[AlertsKeys | None, Meta(description="Who is informed of problems, with nobody watching")]
+AlertsBlock = Annotated[AlertsKeys | None, Meta(description="Receivers of alerts, which the certbot container sends")]

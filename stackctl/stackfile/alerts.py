@@ -20,13 +20,13 @@ def read_alerts(doc: Document, keys: AlertsKeys | None) -> Alerts:
     """Return what the key says.
 
     Raises:
-        StackfileError: a wrong or repeated URL, or nobody is informed.
+        StackfileError: a wrong or repeated URL, or neither a receiver nor a ping.
     """
     if keys is None:
         return Alerts()
     if not keys.to and keys.ping is None:
         where, hint = doc.where_of(_PATH), "write 'to' with the URLs of receivers, or remove the key"
-        raise StackfileError("'alerts' informs nobody", where=where, hint=hint)
+        raise StackfileError("'alerts' has neither a receiver nor a ping", where=where, hint=hint)
     found = tuple(_checked(doc, (*_PATH, "to", n), receiver, text) for n, text in enumerate(keys.to))
     for n, one in enumerate(found):
         if one.id in {other.id for other in found[:n]}:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stackctl.adapters.disk.files import host_errors, make_folder, write_whole
 from stackctl.adapters.notify import notify
 from stackctl.certs.watch.judge import Problem
-from stackctl.certs.watch.news import check, news, told_of
+from stackctl.certs.watch.news import as_sent, check, news
 from stackctl.certs.watch.state import loaded
 from stackctl.certs.watch_files import watch_files
 from stackctl.engine.context import Context
@@ -67,19 +67,19 @@ def send(context: Context) -> Result[AlertsReport]:
     last = loaded(context.directory.root / WATCH_STATE.path)
     problems = [Problem(*row) for row in last["problems"]]
     file = context.directory.root / ALERTS_SENT
-    told = {one.id: loaded(file)["told"].get(one.id, {}) for one in receivers}
+    known = {one.id: loaded(file)["sent"].get(one.id, {}) for one in receivers}
     sent = []
     for one in receivers:
-        message = news(loaded_stack.project.name, told[one.id], problems)
+        message = news(loaded_stack.project.name, known[one.id], problems)
         if message is None:
             continue
         problem = notify(one.url, message.title, message.text)
         sent.append(SentMessage(one.label, problem))
         if problem is None:
-            told[one.id] = told_of(problems)
+            known[one.id] = as_sent(problems)
             with host_errors():
                 make_folder(context.directory.root / STATE, DIRECTORIES[STATE])
-                write_whole(file, json.dumps({**last, "at": 0.0, "told": told}).encode(), 0o600)
+                write_whole(file, json.dumps({**last, "at": 0.0, "sent": known}).encode(), 0o600)
     return _report("alerts send", sent)
 
 
@@ -87,7 +87,7 @@ def _receivers(one: Loaded) -> tuple[AlertReceiver, ...]:
     receivers = one.stack.alerts.receivers
     if not receivers:
         hint = "write 'alerts: {to: [URL]}' below x-stackctl, then run 'stackctl up'"
-        raise InputError("nobody is informed of problems", hint=hint)
+        raise InputError("there is no receiver of alerts", hint=hint)
     return receivers
 
 

@@ -335,7 +335,7 @@ def test_the_variable_overrides_the_interval(loop: Loop) -> None:
     assert loop.lines("slept")[:17] == [*["300"] * 16, "200"]
 
 
-def test_metrics_and_alerts_are_told_of_rounds_and_never_waited_for(loop: Loop) -> None:
+def test_metrics_and_alerts_follow_rounds_that_never_wait_for_them(loop: Loop) -> None:
     (loop.home / "watch").mkdir()
     (loop.home / "watch/look").write_text('echo "$@" >>"$HOME/told"; exec /bin/sleep 9\n')
     loop.answer((1, FAILED), (0, ""))

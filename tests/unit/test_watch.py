@@ -17,7 +17,7 @@ from stackctl.certs.watch.exposition import FAMILIES, Family, Sample, exposition
 from stackctl.certs.watch.judge import END, Problem, problems
 from stackctl.certs.watch.look import ACME, DUMMY, IMPORTED, Copy, Facts, Leaf
 from stackctl.certs.watch.measure import measured
-from stackctl.certs.watch.news import OVER, PROBLEM, news, told_of
+from stackctl.certs.watch.news import OVER, PROBLEM, as_sent, news
 from stackctl.certs.watch.settings import Receiver, Settings, Watched, read, written
 from stackctl.certs.watch.state import State, loaded
 from stackctl.errors import InputError
@@ -197,21 +197,21 @@ def test_a_thousand_problems_are_one_message_of_bounded_size() -> None:
     assert "more" in message.text.splitlines()[-1]
 
 
-def told(*known: Problem) -> dict[str, list[str]]:
-    return told_of(known)
+def sent_before(*known: Problem) -> dict[str, list[str]]:
+    return as_sent(known)
 
 
 def test_only_changes_are_news() -> None:
     near, urgent = Problem(END, SHOP, "in 20 days", "near"), Problem(END, SHOP, "in 5 days", "urgent")
     other = Problem("renewal", BLOG, "no")
-    assert news("s", told(near), [near._replace(text="in 19 days")]) is None
-    escalated = news("s", told(near), [urgent])
+    assert news("s", sent_before(near), [near._replace(text="in 19 days")]) is None
+    escalated = news("s", sent_before(near), [urgent])
     assert escalated is not None
     assert (escalated.kind, escalated.text) == (PROBLEM, f"- {SHOP}: in 5 days")
-    over = news("s", told(near, other), [])
+    over = news("s", sent_before(near, other), [])
     assert over is not None
     assert (over.kind, over.title) == (OVER, "s: 2 problems are over")
-    both = news("s", told(near), [other])
+    both = news("s", sent_before(near), [other])
     assert both is not None
     assert both.text.splitlines() == [f"- {BLOG}: no", f"- over: {SHOP}: in 20 days"]
 
@@ -230,7 +230,7 @@ class Looks:
         self.now += dt.timedelta(minutes=minutes)
         one = settings(**more)
         state = State(self.path, one, seen._replace(now=self.now))
-        message = news(one.name, state.told(HOOK), state.problems)
+        message = news(one.name, state.sent(HOOK), state.problems)
         if message is not None:
             self.logged = [*state.note({HOOK.id: reason})]
         self.failing = state.failing
@@ -243,7 +243,7 @@ def looks(tmp_path: Path) -> Looks:
     return Looks(tmp_path / "state.json")
 
 
-def test_a_problem_is_told_once_and_its_end_once(looks: Looks) -> None:
+def test_a_problem_is_sent_once_and_its_end_once(looks: Looks) -> None:
     bad, good = facts(leaf(5)), facts()
     assert [looks(one) for one in (good, bad, bad, bad, good, good)] == [None, PROBLEM, None, None, OVER, None]
 
@@ -273,11 +273,11 @@ def test_what_a_reload_can_cause_counts_when_it_is_seen_again(looks: Looks, seen
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"told": 1}', '{"at":1,"told":{"hook":{"end x":["a"]}},"seen":{},"failing":{}}', "\x00"]
+    "text", ["", "{", "[]", '{"sent": 1}', '{"at":1,"sent":{"hook":{"end x":["a"]}},"seen":{},"failing":{}}', "\x00"]
 )
 def test_a_state_that_cannot_be_read_is_that_of_a_first_look(looks: Looks, text: str) -> None:
     looks.path.write_text(text)
-    assert loaded(looks.path)["told"] == {}
+    assert loaded(looks.path)["sent"] == {}
     assert looks(facts(leaf(5))) == PROBLEM
 
 

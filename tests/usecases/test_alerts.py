@@ -36,7 +36,7 @@ def looked(world: World, *problems: Problem, failing: str | None = None) -> None
     """What the container leaves of a look."""
     at = world.clock.now.timestamp()
     why = {"x": {"since": at, "label": "https://hook.example.com", "reason": failing}} if failing else {}
-    state = {"at": at, "told": {}, "seen": {}, "failing": why, "problems": problems}
+    state = {"at": at, "sent": {}, "seen": {}, "failing": why, "problems": problems}
     (world.root / WATCH_STATE.path).write_text(json.dumps(state))
 
 
@@ -72,7 +72,7 @@ def test_each_receiver_is_tried(site: World, sent: list[str]) -> None:
 
 
 def test_what_cannot_be_tried_is_said(site: World) -> None:
-    with pytest.raises(InputError, match="nobody is informed"):
+    with pytest.raises(InputError, match="no receiver of alerts"):
         try_receivers(site.host)
     informing(site, WEB)
     site.edit(WEB, f"{WEB}-2")

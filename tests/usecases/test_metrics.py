@@ -103,7 +103,7 @@ def test_settings_follow_the_sites(site: World) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("alerts: {}", "'alerts' informs nobody"),
+        ("alerts: {}", "'alerts' has neither"),
         ('alerts: {to: ["secret"]}', "this is not the URL of a receiver of alerts"),
         ('alerts: {to: ["https://a.example/se cret"]}', "this is not the URL"),
         ('alerts: {to: ["https://a.example/secret\\r\\nX: y"]}', "this is not the URL"),

@@ -6,7 +6,7 @@ host uses what is pure of it, so both have one set of names, thresholds and text
 
 - :mod:`~stackctl.certs.watch.ends`: when a certificate is due, and when its end is near, by its own lifetime;
 - :mod:`~stackctl.certs.watch.exposition`: the names of all metrics, and the text that Prometheus reads;
-- :mod:`~stackctl.certs.watch.settings`: what stackctl tells the program: sites, receivers, the proxy;
+- :mod:`~stackctl.certs.watch.settings`: what the program gets from stackctl: sites, receivers, the proxy;
 - :mod:`~stackctl.certs.watch.look`: what is on disk and on the wire;
 - :mod:`~stackctl.certs.watch.judge`: which problems that is;
 - :mod:`~stackctl.certs.watch.news`: what a receiver has not been sent yet, as one message;

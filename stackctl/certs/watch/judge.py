@@ -45,7 +45,7 @@ class Problem(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """What tells it from all others."""
+        """What identifies it in the state of the program."""
         return f"{self.kind} {self.name}"
 
 

@@ -44,7 +44,7 @@ class Places(NamedTuple):
 
 
 class Leaf(NamedTuple):
-    """A certificate, without its chain; ``der`` tells it from any other one."""
+    """A certificate, without its chain; ``der`` identifies it."""
 
     der: bytes
     begin: dt.datetime

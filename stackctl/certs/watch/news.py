@@ -23,11 +23,11 @@ class Message(NamedTuple):
     text: str
 
 
-def news(stack: str, told: Mapping[str, Sequence[str]], problems: Sequence[Problem]) -> Message | None:
-    """Return what a receiver does not know yet, or None; ``told`` are the stages and texts that it was sent last."""
+def news(stack: str, sent: Mapping[str, Sequence[str]], problems: Sequence[Problem]) -> Message | None:
+    """Return what a receiver does not know yet, or None; ``sent`` are the stages and texts that it was sent last."""
     now = {one.identity: one for one in problems}
-    new = [one for one in problems if one.identity not in told or told[one.identity][0] != one.stage]
-    over = [row[1] for identity, row in told.items() if identity not in now]
+    new = [one for one in problems if one.identity not in sent or sent[one.identity][0] != one.stage]
+    over = [row[1] for identity, row in sent.items() if identity not in now]
     if not new and not over:
         return None
     lines = [f"- {_about(one)}" for one in new]
@@ -36,7 +36,7 @@ def news(stack: str, told: Mapping[str, Sequence[str]], problems: Sequence[Probl
     return Message(PROBLEM if new else OVER, clean(f"{stack}: {head}", _TITLE), _body(lines))
 
 
-def told_of(problems: Iterable[Problem]) -> dict[str, list[str]]:
+def as_sent(problems: Iterable[Problem]) -> dict[str, list[str]]:
     """Return what a receiver was sent with these problems."""
     return {one.identity: [one.stage, _about(one)] for one in problems}
 

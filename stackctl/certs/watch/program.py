@@ -77,7 +77,7 @@ def _look(settings: Settings, home: Home, code: str | None) -> None:
     if settings.ping is not None and code is not None:
         jobs[PING] = partial(request, f"{settings.ping}/{code}", home.bundle)
     for receiver in settings.receivers:
-        message = news(settings.name, state.told(receiver), state.problems)
+        message = news(settings.name, state.sent(receiver), state.problems)
         if message is not None and receiver.kind != APPRISE:
             jobs[receiver.id] = partial(send, receiver, message, home.bundle)
     # Before anything is sent, as that can take its time.

@@ -1,4 +1,4 @@
-"""What stackctl tells the program in its file of settings; the file holds credentials of receivers."""
+"""What the program gets from stackctl in its file of settings; the file holds credentials of receivers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Receiver(NamedTuple):
     """Who gets alerts.
 
     Attributes:
-        id: tells it from others without its credentials.
+        id: identifies it without its credentials.
         label: how it is named where others read it; there are no credentials in it.
         kind: ``webhook``, ``ntfy``, ``smtp``, ``smtps``, or ``apprise`` for one that only the host can reach.
         url: the whole address of a webhook or of an ntfy server, without user and password; empty for e-mail.
