@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,16 +21,33 @@ from stackctl.ui.base import WAIT_SECONDS, Page, Ui
 from stackctl.ui.door import COOKIE
 from stackctl.ui.guard import LOGIN, METRICS, STATIC, Guard, Rules
 from stackctl.ui.html import FOLDER
-from stackctl.ui.pages import confirm, doctor, history, requests, site, sites
+from stackctl.ui.pages import add, certificates, confirm, doctor, history, requests, site, sites
 from stackctl.usecases.metrics import metrics
 
-PAGES: tuple[Page, ...] = (sites.PAGE, site.PAGE, requests.PAGE, history.PAGE, doctor.PAGE, confirm.PAGE)
+PAGES: tuple[Page, ...] = (
+    sites.PAGE,
+    site.PAGE,
+    add.PAGE,
+    requests.PAGE,
+    certificates.PAGE,
+    history.PAGE,
+    doctor.PAGE,
+    confirm.PAGE,
+)
 """The pages in the order of the menu."""
 
 
 def new_ui(opened: Callable[[Report, str], Context], *, write: bool, wait: float = WAIT_SECONDS) -> Ui:
     """Return the page of one stack; ``opened`` returns a new context for a report and a command line."""
     return Ui(opened, write=write, pages=PAGES, wait=wait)
+
+
+def _back(request: Request) -> str:
+    """Return the address to go back to: that of the page whose form was sent, or of the page itself."""
+    if request.method != "POST":
+        return request.url.path
+    page = urlsplit(request.headers.get("referer", ""))
+    return page.path if page.netloc == request.headers["host"] and page.path.startswith("/") else "/"
 
 
 def application(ui: Ui, seen: Callable[[], None]) -> ASGIApp:
@@ -40,7 +58,8 @@ def application(ui: Ui, seen: Callable[[], None]) -> ASGIApp:
 
     def failed(request: Request, error: Exception) -> Response:
         assert isinstance(error, StackctlError)  # it is registered for these
-        return ui.show(request, "failed.html.j2", code=400 if isinstance(error, InputError) else 409, error=error)
+        code, back = 400 if isinstance(error, InputError) else 409, _back(request)
+        return ui.show(request, "failed.html.j2", code=code, error=error, back=back)
 
     def missing(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # the same

@@ -44,11 +44,11 @@ class Browser:
         assert response.status_code == 200, response.text
         return response.text
 
-    def post(self, path: str, **fields: str) -> Any:
+    def post(self, path: str, /, **fields: str) -> Any:
         """What a form of the page sends."""
         return self.client.post(path, data={TOKEN: self.ui.door.token, **fields}, headers={"Origin": ORIGIN})
 
-    def plan(self, kind: str, **fields: str) -> str:
+    def plan(self, kind: str, /, **fields: str) -> str:
         """The address of the plan of a change."""
         response = self.post(f"/change/{kind}", **fields)
         assert response.status_code == 303, response.text

@@ -108,7 +108,7 @@ INSIDE = {
         "app",
         "serve",
     ),
-    "ui.pages": ("confirm sites", REST),
+    "ui.pages": ("confirm sites", "site", REST),
     "ui.views": ("charts words", REST),
     "usecases": (
         "declared new_service pages",
