@@ -285,12 +285,22 @@ HERE = certificate("a.example.com", "b.example.com")
         ),
         (
             "use_backend c if { path_beg /a }\n use_backend b if { hdr(x-v) 2 }\n default_backend b",
-            [('a.example.com,b.example.com -> app:80 routes:   - {match: {path: "/a"}, upstream: "10.0.0.9:81"}'
+            [('a.example.com,b.example.com -> app:80 routes:   - {match: {path: "~^/a"}, upstream: "10.0.0.9:81"}'
               '   - {match: {header: {x-v: "2"}}, service: "app", port: 80}')],
         ),
         (
             "use_backend c if { path_beg /a }\n use_backend b if { path_beg /a/b }\n default_backend b",
             ['a.example.com,b.example.com -> app:80 routes:   - {path: "/a", upstream: "10.0.0.9:81"}'],
+        ),
+        (
+            "use_backend c if { path /x /y }\n use_backend b if { path /y /z }\n default_backend c",
+            [('a.example.com,b.example.com -> 10.0.0.9:81 routes:   - {path: ["/x", "/y"], exact: true, '
+              'upstream: "10.0.0.9:81"}   - {path: "/z", exact: true, service: "app", port: 80}')],
+        ),
+        (
+            "use_backend c if { path_beg /x/ }\n use_backend b if { path_beg /x/y/ /z/ }\n default_backend b",
+            [('a.example.com,b.example.com -> app:80 routes:   - {path: "/x", upstream: "10.0.0.9:81"}'
+              '   - {path: "/z", service: "app", port: 80}')],
         ),
         ("use_backend b if { path_beg / }\n default_backend c", ["a.example.com,b.example.com -> app:80"]),
         ("use_backend b if FALSE\n default_backend c", ["a.example.com,b.example.com -> 10.0.0.9:81"]),

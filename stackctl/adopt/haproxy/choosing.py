@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackctl.adopt.haproxy.collecting import Collector
 from stackctl.adopt.haproxy.conditions import Test
@@ -14,6 +14,7 @@ from stackctl.adopt.proposal import Handling
 from stackctl.errors import InputError
 from stackctl.model import match_values
 from stackctl.stackfile.services import Value
+from stackctl.wording import listed
 
 _STATIC = frozenset({"host", "tls", "true", "false"})
 _PATHS = frozenset({"path", "prefix", "suffix", "regex"})
@@ -77,17 +78,31 @@ def _holds(test: Test, name: str, *, tls: bool) -> bool:
 
 
 def without_shadowed(found: Sequence[Choice], collector: Collector) -> list[Choice]:
-    """Return the choices without paths that an earlier, shorter one hides."""
+    """Return the choices without the paths that an earlier one has: of those that compete, the longest would win."""
     kept: list[Choice] = []
     prefixes: list[str] = []
+    exact: set[str] = set()
     for choice in found:
-        paths = _paths(choice.tests, "prefix") or _paths(choice.tests, "path")
-        if paths and all(any(path.startswith(earlier) for earlier in prefixes) for path in paths):
-            text = f"no request reaches it: an earlier rule has all paths below {', '.join(prefixes)}"
-            collector.say(Handling.CHANGED, text, choice.rule.at)
+        if not is_plain(choice):
+            kept.append(choice)
             continue
-        kept.append(choice)
-        prefixes += _paths(choice.tests, "prefix")
+        (test,) = choice.tests
+        same = exact if test.kind == "path" else {prefix.rstrip("/") for prefix in prefixes}
+        left = [
+            path
+            for path in dict.fromkeys(test.values)
+            if not path.startswith(tuple(prefixes)) and (path if test.kind == "path" else path.rstrip("/")) not in same
+        ]
+        if len(left) < len(test.values):
+            hidden = listed([path for path in test.values if path not in left])
+            text = f"no request for {hidden} reaches it: an earlier rule has it"
+            collector.say(Handling.CHANGED, text, choice.rule.at)
+        if left:
+            kept.append(replace(choice, tests=(replace(test, values=tuple(left)),)))
+        if test.kind == "path":
+            exact |= set(left)
+        else:
+            prefixes += left
     return kept
 
 
@@ -129,6 +144,14 @@ def say_prefixes(choice: Choice, collector: Collector) -> None:
 
 def matching_route(choice: Choice, collector: Collector) -> dict[str, Value] | None:
     """Return the keys of a route by conditions; None if ``match`` cannot say them."""
+    if is_plain(choice):  # with nothing but a path it would not be a rule, and would not come before others
+        (test,) = choice.tests
+        if _value(test) is None:
+            return None
+        end = "$" if test.kind == "path" else ""
+        choice = replace(
+            choice, tests=(replace(test, kind="regex", values=tuple(f"^{_quoted(one)}{end}" for one in test.values)),)
+        )
     said: dict[str, Value] = {}
     excluded: dict[str, Value] = {}
     exact = False
@@ -168,6 +191,10 @@ def _value(test: Test) -> Value | None:
     return (found[0] if len(found) == 1 else found) or None
 
 
+def _quoted(text: str) -> str:
+    return re.sub(r"[.^$*+?{}\[\]\\|()]", r"\\\g<0>", text)
+
+
 def _regex(text: str) -> str:
     return str(match_values.path_or_regex(f"~{text}"))
 
@@ -182,7 +209,7 @@ _VALUES: Mapping[str, Callable[[str], str]] = {
     "prefix": lambda text: str(match_values.path_prefix(text)),
     "path": lambda text: str(match_values.exact_path(text)).removeprefix("="),
     "regex": _regex,
-    "suffix": lambda text: _regex(f"{re.escape(text)}$"),
+    "suffix": lambda text: _regex(f"{_quoted(text)}$"),
     "method": match_values.method,
     "source": lambda text: str(match_values.network(text)),
     **dict.fromkeys(("header", "query", "cookie"), _text),
