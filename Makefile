@@ -24,14 +24,14 @@ SCRIPTS = .ci/run $(shell find compose nginx haproxy stackctl tests -name '*.sh'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check quick test lint e2e bench faults hostile corpus engines dist clean venv engine images ca promtool
+.PHONY: help setup demo check quick test lint e2e bench faults hostile corpus engines dist clean venv engine images ca promtool browser
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  ARGS='...' is passed on to pytest, the demo, the benchmark, the fault tests, the hostile clients,"
 	@echo "  the corpus and the engines."
 
-setup: venv ca promtool ## Install stackctl into .venv; start an engine, build images, start a test CA
+setup: venv ca promtool browser ## Install stackctl into .venv; start an engine, build images, start a test CA
 
 demo: setup ## Start a stack with trusted certificates and show what stackctl does
 	tests/lab/demo.sh $(ARGS)
@@ -99,3 +99,6 @@ ca: images
 
 promtool:
 	@tests/lab/promtool.sh
+
+browser:
+	@tests/lab/browser.sh
