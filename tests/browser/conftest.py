@@ -18,6 +18,7 @@ from stackctl.engine.context import Context, Report
 from stackctl.ui.app import application, new_ui
 from stackctl.ui.base import Ui
 from stackctl.ui.serve import Listener, listening
+from tests.ui.test_requests import logged
 from tests.usecases.world import World, done, without_waiting
 
 SCREENSHOTS = os.environ.get("STACKCTL_TEST_SCREENSHOTS")
@@ -83,10 +84,25 @@ def shown(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterat
         done(world.init())
         done(world.add("one.example.com", "www.example.com"))
         done(world.add("two.example.com"))
+        world.fake.printed = {"nginx": list(requests()), "one": ["ready", "<b>hello</b>"]}
         with serving(world) as (ui, origin):
             found = Shown(world, ui, origin, chromium)
             yield found
             found.close()
+
+
+def requests() -> Iterator[str]:
+    """What nginx has logged in the last hour: some failed, some were slow, some are for names of nobody."""
+    for minute in range(60):
+        for number in range(1 + minute * 7 % 5):
+            name = ("one.example.com", "two.example.com", "www.example.com")[(minute + number) % 3]
+            status, took = (
+                (502, 0.01) if (minute, number) in {(20, 0), (21, 0), (40, 1)} else (200, 0.008 + number / 50)
+            )
+            line = logged(name, ("/", "/cart", "/static/app.js?v=3")[number % 3], status, "198.51.100.7", took)
+            yield line.partition("| ")[2].replace("11:59:30", f"11:{minute:02}:{number * 9:02}")
+    yield logged("scanner.example.net", "/wp-login.php", 404, "2001:db8::7").partition("| ")[2]
+    yield logged("one.example.com", "/report", 200, "192.0.2.9", 4.2).partition("| ")[2]
 
 
 @contextmanager

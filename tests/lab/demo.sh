@@ -152,6 +152,7 @@ The stack is running. To try it:
   cd .lab/demo && export PATH="$BIN:\$PATH" STACKCTL_RESOLVER=127.0.0.1:8053
   stackctl edit                                shows the plan and asks before anything changes
   stackctl rollback                            undoes the rollback
+  stackctl ui --write                          prints the link of the page in the browser
   docker stop stackctl-lab-demo-app1-1         then 'stackctl status', and 'stackctl up'
   stackctl renew --force app2.example.com
   stackctl remove-app app1.example.com

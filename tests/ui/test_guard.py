@@ -6,9 +6,11 @@ import pytest
 from starlette.routing import Route
 
 from stackctl.certs.watch.exposition import CONTENT_TYPE
+from stackctl.errors import HostError
 from stackctl.ui.app import PAGES
 from stackctl.ui.door import COOKIE, TOKEN
 from stackctl.ui.guard import BACKGROUND, HEADERS, MOST_BYTES
+from stackctl.ui.serve import listening, serve
 from tests.ui.conftest import ORIGIN, Browser
 from tests.usecases.world import World
 
@@ -150,6 +152,22 @@ def test_metrics_are_open_to_prometheus_only_if_the_user_says_so(browser: Browse
     assert 'name="one.example.com"' in response.text
     assert prometheus.get("/").status_code == 403
     assert prometheus.get("/metrics", headers={"Host": "evil.example.com"}).status_code == 421
+
+
+def test_it_ends_when_it_was_not_used_for_long(browser: Browser) -> None:
+    ready: list[str] = []
+    with listening("127.0.0.1", 0) as listener:
+        was_idle = serve(
+            browser.ui, listener, ready=lambda: ready.append(listener.place.link("x")), leave=lambda: None, idle=0.05
+        )
+    assert was_idle
+    assert ready == [f"http://127.0.0.1:{listener.place.port}/login?t=x"]
+
+
+def test_a_port_that_is_taken_is_refused_in_words() -> None:
+    refused = pytest.raises(HostError, match="cannot listen on port")
+    with listening("127.0.0.1", 0) as first, refused, listening("127.0.0.1", first.place.port):
+        pass
 
 
 def test_what_the_page_asks_by_itself_is_no_activity(browser: Browser) -> None:
