@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dist.contents import ROOT, sdist_problems, tracked, wheel_problems
+from tests.dist.contents import ASSETS, ROOT, sdist_problems, tracked, wheel_problems
 
 WHEEL = "compose_stackctl-1.2.3-py3-none-any.whl"
 INFO = "compose_stackctl-1.2.3.dist-info"
@@ -27,7 +27,7 @@ def _wheel(folder: Path, names: set[str]) -> Path:
 
 
 def _complete() -> set[str]:
-    assets = {f"stackctl/_assets/{name}" for name in tracked("compose", "nginx", "haproxy")}
+    assets = {f"stackctl/_assets/{name}" for name in tracked(*ASSETS)}
     files = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
     return tracked("stackctl") | assets | {f"{INFO}/{file}" for file in files}
 
@@ -38,7 +38,14 @@ def test_a_complete_wheel_has_no_problems(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "folder",
-    ["stackctl/py.typed", "stackctl/_assets/compose/", "stackctl/_assets/nginx/", "stackctl/_assets/haproxy/", "stackctl/_assets/ui/", INFO],
+    [
+        "stackctl/py.typed",
+        "stackctl/_assets/compose/",
+        "stackctl/_assets/nginx/",
+        "stackctl/_assets/haproxy/",
+        "stackctl/_assets/ui/",
+        INFO,
+    ],
 )
 def test_a_wheel_without_a_file_it_needs_is_reported(tmp_path: Path, folder: str) -> None:
     name = min(name for name in _complete() if name.startswith(folder))
