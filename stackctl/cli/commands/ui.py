@@ -26,7 +26,7 @@ def ui(
         str | None,
         typer.Option(
             metavar="ADDRESS:PORT",
-            help="Loopback address and port; port 0 is any that is free. [default: 127.0.0.1:0]",
+            help="Loopback address and port; port 0 is any free one. [default: localhost:0]",
             show_default=False,
         ),
     ] = None,
@@ -58,7 +58,7 @@ def ui(
             raise InputError("a socket has no address", where="--socket", hint="use '--listen' or '--socket'")
         if open_ and no_open:
             raise InputError("'--open' and '--no-open' contradict each other", where="--open")
-        at = None if socket else checked("--listen", _address, listen or "127.0.0.1:0")
+        at = None if socket else checked("--listen", _address, listen or "localhost:0")
         try:
             from stackctl.ui import serve
         except ImportError as error:
