@@ -24,7 +24,7 @@ NEWEST = "3.2"
 
 _CASES = (
     *("no_app", "issued", "alias_not_covered", "port_8443", "paths", "answers", "unknown_names", "rules", "servers"),
-    *("sticky", "grpc", "canary", "health", "health_of_addresses", "extremes", "edge"),
+    *("sticky", "grpc", "canary", "health", "health_of_addresses", "extremes", "edge", "behind", "terminated"),
 )
 CUSTOM = {
     "frontend.cfg": b"http-request deny if { path_end .php }",
@@ -46,6 +46,8 @@ def cases() -> dict[str, Case]:
         sites=tuple(replace(one, blocked=Blocked((), (listed,))) for one in issued.stack.sites),
     )
     found["blocked"] = replace(issued, stack=blocked)
+    framed = ALL["proxy_protocol"]
+    found["proxy_protocol"] = replace(framed, stack=replace(framed.stack, streams=()))
     return {**found, "custom": replace(issued, custom=CUSTOM), "http3": quic}
 
 

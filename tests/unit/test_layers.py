@@ -65,7 +65,7 @@ INSIDE = {
         "health trace",
         "logs",
         "proxy",
-        "compression custom maintenance names parked removed resolving tls",
+        "compression custom loops maintenance names parked removed resolving tls",
         "haproxy nginx redirects",
         "sites",
         "registry",
@@ -73,6 +73,7 @@ INSIDE = {
     "proxies.haproxy": (
         "keys layout log quoting units",
         "pages rules",
+        "behind",
         "edge servers strip",
         "backends",
         REST,

@@ -12,6 +12,7 @@ from stackctl.model.layout import site_file
 from stackctl.model.pages import CONTENT_TYPES, Maintenance
 from stackctl.model.routing import Answer, Redirect, Route, Site
 from stackctl.model.stack import Stack
+from stackctl.proxies.haproxy.behind import secure
 from stackctl.proxies.haproxy.edge import tuning_lines
 from stackctl.proxies.haproxy.layout import SITES, backend_of
 from stackctl.proxies.haproxy.pages import DENIED, page_answer, page_lines
@@ -48,14 +49,14 @@ class Backends:
 
     def all(self) -> Iterator[Section]:
         """Yield the back ends of the site."""
-        own = [*tuning_lines(self.site.tuning)]
+        own = [*tuning_lines(self.site.tuning, secure(self.stack))]
         root = next((route for route in self.site.routes if route.is_root), None)
         if root is None:
             lines = [*self._pages(), "http-request deny deny_status 404"]
             yield Section(backend_of(self.site.name), lines, before=own)
         for number, route in enumerate(self.site.routes, start=1):
             name = backend_of(self.site.name, "" if route is root else number)
-            before = own if route.tuning is None else [*tuning_lines(route.tuning)]
+            before = own if route.tuning is None else [*tuning_lines(route.tuning, secure(self.stack))]
             yield Section(name, [*self._lines(route)], f"{route.match}: {_shown(route)}", before)
             if isinstance(route.action, Backend) and route.action.canary is not None:
                 lines = [*self._lines(route, (route.action.canary.server,))]

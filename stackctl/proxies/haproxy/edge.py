@@ -12,6 +12,7 @@ from stackctl.model.stack import Stack
 from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
 from stackctl.proxies.compression import LEAST, TYPES
+from stackctl.proxies.haproxy.behind import secure
 from stackctl.proxies.haproxy.layout import MAPS, PAGES
 from stackctl.proxies.haproxy.pages import page_answer
 from stackctl.proxies.haproxy.quoting import fmt, word
@@ -25,13 +26,14 @@ _HSTS_MAP = f"{MAPS}/hsts.map"
 _BLOCKED = f"{MAPS}/blocked.list"
 
 
-def tuning_lines(tuning: Tuning) -> Iterator[str]:
+def tuning_lines(tuning: Tuning, over_https: str) -> Iterator[str]:
     """Yield the lines of a back end for headers and compression.
 
+    ``over_https`` is the condition that the visitor uses HTTPS.
     They come before the user's own lines, which therefore decide where both are about the same header.
     """
     yield from _requested(tuning.headers)
-    yield from _added(tuning.headers)
+    yield from _added(tuning.headers, over_https)
     if tuning.compress:
         yield "compression algo gzip"
         yield f"compression type {_TYPES}"
@@ -49,13 +51,13 @@ def _requested(headers: Headers) -> Iterator[str]:
         yield f"http-request del-header {name}"
 
 
-def _added(headers: Headers) -> Iterator[str]:
+def _added(headers: Headers, over_https: str) -> Iterator[str]:
     """Yield the lines for all answers, HAProxy's own ones included."""
     for name, value in headers.defaults.items():
         yield f"http-after-response set-header {name} {word(fmt(value))} if !{{ res.fhdr_cnt({name}) gt 0 }}"
     if headers.hsts is not None:
         yield f"http-after-response del-header {_HSTS}"
-        yield f"http-after-response set-header {_HSTS} {word(str(headers.hsts))} if {{ ssl_fc }}"
+        yield f"http-after-response set-header {_HSTS} {word(str(headers.hsts))} if {over_https}"
     for name, value in headers.response.set:
         yield f"http-after-response set-header {name} {word(fmt(value))}"
     for name in headers.response.remove:
@@ -107,7 +109,7 @@ def hsts_lines(stack: Stack) -> Iterator[str]:
     if _hsts(stack):
         value = f"var(txn.site),map_str({_HSTS_MAP})"
         yield (
-            f"http-after-response set-header {_HSTS} %[{value}] if {{ ssl_fc }} !{{ var(txn.route) -m found }}"
+            f"http-after-response set-header {_HSTS} %[{value}] if {secure(stack)} !{{ var(txn.route) -m found }}"
             f" {{ {value} -m found }}"
         )
 

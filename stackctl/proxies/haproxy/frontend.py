@@ -15,6 +15,7 @@ from stackctl.model.tuning import Tuning
 from stackctl.model.values import Domain
 from stackctl.proxies.haproxy import edge
 from stackctl.proxies.haproxy.backends import MAINTENANCE, canary_of
+from stackctl.proxies.haproxy.behind import DRAINING, NOBODY, Front
 from stackctl.proxies.haproxy.layout import (
     CERTS,
     CUSTOM_FRONTEND,
@@ -66,13 +67,15 @@ def shared_files(stack: Stack, tls: Mapping[Domain, SiteTls], version: Version, 
             "groups": ":".join(groups_of(stack)),
         },
         log_format=FORMATS[stack.log],
+        nobody=Front(stack).nobody,
+        store=NOBODY,
         compression=list(edge.compression_lines(stack, version)),
         tuning={"connect": time(Tuning().connect_timeout), "server": time(Tuning().read_timeout)},
         resolver_valid=resolver_seconds(stack),
     )
     found = {
         MAIN: main,
-        LUA: render("haproxy/edge.lua.j2", challenges=CHALLENGES, webroot=WEBROOT.mount),
+        LUA: render("haproxy/edge.lua.j2", challenges=CHALLENGES, webroot=WEBROOT.mount, draining=DRAINING),
         **_frontend(stack, tls, custom),
     }
     files = {path: text.encode("utf-8", "surrogateescape") for path, text in found.items()}
@@ -83,8 +86,7 @@ def shared_files(stack: Stack, tls: Mapping[Domain, SiteTls], version: Version, 
 
 
 def _frontend(stack: Stack, tls: Mapping[Domain, SiteTls], custom: Mapping[str, bytes]) -> dict[str, str]:
-    https = stack.proxy.https
-    assert https is not None, "'behind' is refused"
+    https, front = stack.proxy.https, Front(stack)
     names = {site.name: names_on_http(stack, site, tls[site.name]) for site in stack.sites}
     exact, prefixes = _paths(stack)
     canonical = _canonical(stack, names)
@@ -97,16 +99,18 @@ def _frontend(stack: Stack, tls: Mapping[Domain, SiteTls], custom: Mapping[str, 
     frontend = custom.get(CUSTOM_FRONTEND)
     text = render(
         "haproxy/frontend.cfg.j2",
-        listens=list(_listens(stack, https.port)),
+        listens=list(_listens(stack)),
         alt_svc=stack.http3.alternative if stack.http3 and stack.proxy.quic else "",
         challenges=CHALLENGES,
         wildcards=any("*" in name for site in stack.sites for name in site.domains),
         marker_route=MARKER_ROUTE,
         marker_path=MARKER_PATH,
+        front=front,
         unknown=list(_unknown(stack.unknown)),
         blocked=list(edge.blocked_lines(stack)),
         canonical=canonical,
-        https_port=f":{https.at.port}" if https.at.port != https.port else "",
+        kept_scheme="" if https or (stack.behind and stack.behind.redirect) else f"%[{front.scheme}]://",
+        https_port=f":{https.at.port}" if https is not None and https.at.port != https.port else "",
         before=rules.lines,
         paths=bool(exact or prefixes),
         after=list(_canaries(stack)),
@@ -123,6 +127,7 @@ def _frontend(stack: Stack, tls: Mapping[Domain, SiteTls], custom: Mapping[str, 
         f"{MAPS}/prefixes.map": _lines(prefixes),
         **{f"{MAPS}/canonical-{scheme}.map": _lines(rows) for scheme, rows in canonical.items()},
         **edge.blocked_files(stack),
+        **front.files(),
         **(edge.hsts_file(stack) if "https" in canonical else {}),
     }
 
@@ -137,18 +142,26 @@ def _lines(rows: Iterable[str]) -> str:
     return "".join(f"{row}\n" for row in rows)
 
 
-def _listens(stack: Stack, https: int) -> Iterator[str]:
+def _listens(stack: Stack) -> Iterator[str]:
     """Yield one line for each kind of port: every line with ``ssl`` has certificates of its own in memory."""
     ipv6, more = stack.proxy.ipv6, " v6only" if stack.proxy.ipv6 else ""
-    http = stack.proxy.http.port
-    tls = f"ssl crt-list {CERTS} strict-sni alpn"
-    yield f"*:{http}{f',:::{http}' if ipv6 else ''}{more}"
-    yield f"*:{https}{f',:::{https}' if ipv6 else ''}{more} {tls} h2,http/1.1"
+    http, ahead = stack.proxy.http.port, Front(stack).ahead
+    if ahead:
+        yield f"127.0.0.1:{http}"  # the health check of the container
+    yield f"*:{http}{f',:::{http}' if ipv6 else ''}{more}{ahead}"
+    if stack.proxy.https is None:
+        return
+    https = stack.proxy.https.port
+    strict = "" if stack.answers_nobody else " strict-sni"
+    tls = f"ssl crt-list {CERTS}{strict} alpn"
+    yield f"*:{https}{f',:::{https}' if ipv6 else ''}{more}{ahead} {tls} h2,http/1.1"
     if stack.http3 and stack.proxy.quic:
         yield f"quic4@:{https}{f',quic6@:{https}' if ipv6 else ''}{more} {tls} h3"
 
 
 def _certificates(stack: Stack, tls: Mapping[Domain, SiteTls]) -> Iterator[str]:
+    if stack.answers_nobody:
+        yield f"@{NOBODY}/pair"  # the first one is for all names without one
     for site in stack.sites:
         for (store, names), part in zip(stores(site, tls[site.name]), tls[site.name].by_certificate(site), strict=True):
             # Of two with different kinds of keys, each client gets the one that it can verify.
@@ -182,9 +195,11 @@ def _canonical(stack: Stack, names: Mapping[Domain, NamesOnHttp]) -> dict[str, S
     for site in stack.sites:
         aliases = names[site.name].aliases
         for name in aliases.plain:
-            found.setdefault("http", []).append(f"{name} {aliases.scheme}://{aliases.target}")
+            # Without a scheme, that of the visitor stays.
+            to = f"{aliases.scheme}://{aliases.target}" if aliases.scheme else aliases.target
+            found.setdefault("http", []).append(f"{name} {to}")
             if aliases.there:
-                found.setdefault("https", []).append(f"{name} {aliases.scheme}://{aliases.target}")
+                found.setdefault("https", []).append(f"{name} {to}")
     return dict(found)
 
 

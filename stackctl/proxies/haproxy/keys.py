@@ -18,6 +18,8 @@ RENDERED = frozenset(
         # Headers, compression and addresses that are refused.
         *("headers", "preset", "hsts", "subdomains", "preload", "set", "remove", "request", "compress"),
         *("block", "addresses", "lists"),
+        # What stands in front of the proxy.
+        *("behind", "trusted", "client-ip"),
         # Servers.
         *("service", "port", "upstream", "upstreams", "address", "weight", "backup", "max-connections", "drain"),
         *("protocol", "upstream-tls", "verify", "name", "balance", "hash", "sticky", "max-age", "canary", "percent"),

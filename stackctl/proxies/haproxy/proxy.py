@@ -227,7 +227,7 @@ class Haproxy:
         """Return a tracer that reads the maps and the back ends."""
         return tracer(files, name)
 
-    def misspoken(self, log_text: str) -> Mapping[tuple[str, Misspoken], int]:  # noqa: ARG002  ('behind' is refused)
+    def misspoken(self, log_text: str) -> Mapping[tuple[str, Misspoken], int]:  # noqa: ARG002  (it logs no such request)
         """Return nothing."""
         return {}
 

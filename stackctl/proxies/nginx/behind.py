@@ -15,6 +15,7 @@ from stackctl.model.edge import PROBE, Behind
 from stackctl.model.layout import CHALLENGES, MARKER_HOST
 from stackctl.model.routing import Site
 from stackctl.model.stack import Stack
+from stackctl.proxies.loops import LOOP
 from stackctl.proxies.nginx.capabilities import Capabilities
 from stackctl.proxies.nginx.directives import Directive, named
 from stackctl.proxies.nginx.layout import CUSTOM, CUSTOM_HTTP, DRAINING
@@ -30,13 +31,6 @@ PEER = "$realip_remote_addr"
 
 _HEALTH = "snippets/health.conf"
 _TO_HTTPS = ("if ($edge_to_https) {", "    return 308 https://$host$request_uri;", "}")
-
-_LOOP = (
-    "This site is reached over plain HTTP by something that ends HTTPS in front of it, and would redirect for ever. "
-    "Let it use HTTPS to this server (Cloudflare: SSL/TLS mode Full (strict)), "
-    "or write 'behind: {tls: terminated}' with 'trusted' into x-stackctl.\\n"
-)
-"""The answer where a redirect to HTTPS would come back to port 80."""
 
 
 def behind_snippets(stack: Stack) -> dict[str, str]:
@@ -77,7 +71,7 @@ def front(stack: Stack, site: Site | None = None) -> dict[str, object]:
         "health": _health_lines(behind),
         "nobody": stored_pair(MARKER_HOST) if stack.answers_nobody else None,
         "to_https": _TO_HTTPS if redirects else (),
-        "loop": _LOOP,
+        "loop": f"{LOOP}\\n",
     }
 
 

@@ -1,4 +1,4 @@
-"""A real nginx behind a load balancer: whom it believes, and what an app gets of it."""
+"""A real proxy behind a load balancer: whom it believes, and what an app gets of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import ssl
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -22,7 +24,8 @@ from stackctl.model.matching import Match
 from stackctl.model.routing import Route
 from stackctl.model.streams import Stream
 from stackctl.model.values import Domain
-from tests.integration.real_nginx import Connection, Ports, app, free_ports, serving
+from tests.integration import real_haproxy
+from tests.integration.real_nginx import Connection, Ports, app, serving
 from tests.unit.build import routed
 
 pytestmark = pytest.mark.e2e
@@ -35,15 +38,33 @@ ELSEWHERE = "127.0.0.3"
 
 HEALTH = health_path("/healthz")
 FORGED = 10_000
-"""Requests in all."""
+"""Requests in all, to both proxies."""
 
-ECHO = """
-    server {{
-        listen 127.0.0.1:{port};
-        default_type text/plain;
-        return 200 "$http_x_forwarded_for|$http_x_real_ip|$http_x_forwarded_proto|$http_x_forwarded_port|$http_host";
-    }}
-"""
+
+class Server(ThreadingHTTPServer):
+    """A proxy may end its connections at any time."""
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class App(BaseHTTPRequestHandler):
+    """Answers with the headers that say who asks, and for what."""
+
+    protocol_version = "HTTP/1.1"
+    names = ("X-Forwarded-For", "X-Real-IP", "X-Forwarded-Proto", "X-Forwarded-Port", "Host")
+
+    def do_GET(self) -> None:
+        body = "|".join(", ".join(self.headers.get_all(name, [])) for name in self.names).encode("latin-1")
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 def seen_at(ports: Ports, source: str, *lines: tuple[str, str], ahead: bytes = b"", host: str = HOST) -> list[str]:
@@ -55,51 +76,64 @@ def seen_at(ports: Ports, source: str, *lines: tuple[str, str], ahead: bytes = b
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, behind: Behind, *, version: str = "1.30", streams: tuple[Stream, ...] = ()) -> Iterator[Ports]:
-    port = free_ports(1)[0]
-    site = routed(HOST, Route(Match(), Backend((app(port),))), aliases=["www.example.com"])
-    folder.mkdir()
-    sites = [replace(site, canonical=site.name)]
-    with serving(folder, sites, [port], behind=behind, echo=ECHO, version=version, streams=streams) as ports:
-        yield ports
+def serving_by(
+    kind: str, folder: Path, behind: Behind, *, version: str = "", streams: tuple[Stream, ...] = ()
+) -> Iterator[Ports]:
+    with Server(("127.0.0.1", 0), App) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        site = routed(HOST, Route(Match(), Backend((app(server.server_port),))), aliases=["www.example.com"])
+        folder.mkdir()
+        sites = [replace(site, canonical=site.name)]
+        with (
+            serving(folder, sites, behind=behind, version=version or "1.30", streams=streams)
+            if kind == "nginx"
+            else real_haproxy.serving(folder, sites, behind=behind, version=version or "3.2")
+        ) as ports:
+            yield ports
+        server.shutdown()
+
+
+@pytest.fixture(scope="module", params=["nginx", "haproxy"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def believing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+def believing(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """One that believes an address of IPv4, and that of IPv6."""
     behind = Behind((*NETWORKS, ip_network("::1/128")), terminated=True, redirect=False, health=HEALTH)
-    with nginx(tmp_path_factory.mktemp("behind") / "nginx", behind) as ports:
+    with serving_by(kind, tmp_path_factory.mktemp("behind") / kind, behind) as ports:
         yield ports
 
 
 @pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+def strict(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """One that does not believe the address of IPv6."""
-    with nginx(tmp_path_factory.mktemp("behind") / "nginx", Behind(NETWORKS, terminated=True)) as ports:
+    with serving_by(kind, tmp_path_factory.mktemp("behind") / kind, Behind(NETWORKS, terminated=True)) as ports:
         yield ports
 
 
 @pytest.fixture(scope="module")
-def redirecting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+def redirecting(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """One that redirects plain HTTP."""
     behind = Behind(NETWORKS, terminated=True, redirect=True, health=HEALTH)
-    with nginx(tmp_path_factory.mktemp("behind") / "nginx", behind) as ports:
+    with serving_by(kind, tmp_path_factory.mktemp("behind") / kind, behind) as ports:
         yield ports
 
 
 @pytest.fixture(scope="module")
-def passed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+def passed_on(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """One that terminates TLS itself."""
     behind = Behind(NETWORKS, health=HEALTH)
-    with nginx(tmp_path_factory.mktemp("behind") / "nginx", behind) as ports:
+    with serving_by(kind, tmp_path_factory.mktemp("behind") / kind, behind) as ports:
         yield ports
 
 
 @pytest.fixture(scope="module")
-def framed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+def framed(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """One whose connections begin with the PROXY protocol."""
     behind = Behind(NETWORKS, client_ip=ClientIp.PROXY_PROTOCOL, terminated=True, health=HEALTH)
-    with nginx(tmp_path_factory.mktemp("behind") / "nginx", behind) as ports:
+    with serving_by(kind, tmp_path_factory.mktemp("behind") / kind, behind) as ports:
         yield ports
 
 
@@ -133,7 +167,7 @@ def _is_client(one: IPv4Address | IPv6Address) -> bool:
 
 _CLIENTS = st.ip_addresses().filter(_is_client).map(str)
 _QUICK = settings(
-    max_examples=FORGED // 4,
+    max_examples=FORGED // 8,
     deadline=None,
     database=None,
     phases=[Phase.generate],
@@ -225,12 +259,12 @@ def test_the_scheme_is_what_the_trusted_peer_said(
 
 
 def raw(ports: Ports, sent: bytes, source: str = STRANGER, to: str = "127.0.0.1") -> tuple[bytes, bytes]:
-    """The status line of the answer, and its last line."""
+    """The status of the answer, and its last line."""
     with socket.create_connection((to, ports.http), 10, (source, 0)) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
-    return answer.partition(b"\r\n")[0], answer.rpartition(b"\r\n")[2]
+    return answer.partition(b"\r\n")[0].partition(b" ")[2], answer.rpartition(b"\r\n")[2]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +279,7 @@ def raw(ports: Ports, sent: bytes, source: str = STRANGER, to: str = "127.0.0.1"
 )
 def test_health_is_answered_for_any_host_or_none(believing: Ports, redirecting: Ports, sent: bytes) -> None:
     for ports in (believing, redirecting):
-        assert raw(ports, sent) == (b"HTTP/1.1 200 OK", b"ok\n")
+        assert raw(ports, sent) == (b"200 OK", b"ok\n")
 
 
 @pytest.mark.parametrize("name", ["", HOST, "nobody.example.net"])
@@ -264,7 +298,7 @@ def test_health_is_answered_over_https_too(passed_on: Ports, name: str, host: st
     with context.wrap_socket(plain, server_hostname=name or None) as connection:
         connection.sendall("\r\n".join(lines).encode())
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
-    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.partition(b" ")[2].startswith(b"200 OK")
 
 
 def test_visitors_of_plain_http_are_redirected_once(redirecting: Ports) -> None:
@@ -323,14 +357,14 @@ def test_a_peer_without_a_client_is_itself(framed: Ports) -> None:
     ],
 )
 def test_a_connection_without_its_header_is_closed(framed: Ports, sent: bytes) -> None:
-    with contextlib.suppress(ConnectionResetError):
+    with contextlib.suppress(OSError):
         assert raw(framed, sent, TRUSTED, ELSEWHERE) == (b"", b"")
 
 
 def test_health_is_answered_behind_a_proxy_header(framed: Ports) -> None:
     asked = b"GET /healthz HTTP/1.0\r\n\r\n"
-    assert raw(framed, v1("192.0.2.7") + asked, STRANGER, ELSEWHERE) == (b"HTTP/1.1 200 OK", b"ok\n")
-    assert raw(framed, v2("2001:db8::7") + asked, TRUSTED, ELSEWHERE) == (b"HTTP/1.1 200 OK", b"ok\n")
+    assert raw(framed, v1("192.0.2.7") + asked, STRANGER, ELSEWHERE) == (b"200 OK", b"ok\n")
+    assert raw(framed, v2("2001:db8::7") + asked, TRUSTED, ELSEWHERE) == (b"200 OK", b"ok\n")
 
 
 PASSED_ON = Stream(Endpoint("127.0.0.1", 9), Domain("mail.example.com"))
@@ -339,7 +373,7 @@ PASSED_ON = Stream(Endpoint("127.0.0.1", 9), Domain("mail.example.com"))
 @pytest.mark.parametrize("version", ["1.22", "1.26", "1.30"])
 def test_the_proxy_protocol_goes_together_with_tls_that_is_passed_on(tmp_path: Path, version: str) -> None:
     behind = Behind(NETWORKS, client_ip=ClientIp.PROXY_PROTOCOL)
-    with nginx(tmp_path / "nginx", behind, version=version, streams=(PASSED_ON,)) as ports:
+    with serving_by("nginx", tmp_path / "nginx", behind, version=version, streams=(PASSED_ON,)) as ports:
         for header in (v1, v2):
             for source, client in ((TRUSTED, "192.0.2.7"), (STRANGER, STRANGER)):
                 assert over_tls(ports, source, header("192.0.2.7")) == f"{client}|{client}|https|443|{HOST}"
