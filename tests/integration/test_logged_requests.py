@@ -13,7 +13,9 @@ import pytest
 
 from stackctl.model.matching import Match
 from stackctl.model.routing import Answer, Route
+from stackctl.proxies.nginx.log import misspoken
 from stackctl.proxies.registry import PROXIES
+from stackctl.proxies.trace import Misspoken
 from tests.e2e.helpers import wait_until
 from tests.integration import real_haproxy, real_nginx
 from tests.integration.real_nginx import Ports
@@ -115,3 +117,17 @@ def test_every_line_is_one_object(served: Served) -> None:
         if found["status"] == 200:
             assert found["site"] == NAME
     assert sum(json.loads(line)["status"] == 200 for line in lines) > 100
+
+
+def test_tls_on_the_port_for_plain_http_is_seen_in_objects_too(tmp_path: Path) -> None:
+    folder, log = tmp_path / "proxy", tmp_path / "log"
+    folder.mkdir()
+    tmp_path.chmod(0o755)
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x93\xf7\x18\x16B\r\n\r\n"
+    with real_nginx.serving(folder, [routed(NAME, Route(Match(), Answer(200, "here")))], log=log) as ports:
+        with socket.create_connection(("127.0.0.1", ports.http), 10) as connection:
+            connection.sendall(hello)
+            while connection.recv(65536):
+                pass
+        wait_until(lambda: log.read_bytes().endswith(b"\n"), 20, "the handshake is logged")
+    assert misspoken(log.read_text()) == {("127.0.0.1", Misspoken.TLS_TO_HTTP): 1}

@@ -24,6 +24,9 @@ _REQUESTED = re.compile(
 )
 _ESCAPED = re.compile(r"\\x([0-9A-F]{2})")
 _BAD_REQUEST = 400
+TLS = "(TLS)"
+"""What the log has in JSON for a request that is a handshake of TLS, sent to the port for plain HTTP."""
+
 _PLAIN_TO_HTTPS = {248, 255}
 """The length of nginx's page for a plain request on a port for HTTPS, without its version and with 1.30's."""
 
@@ -79,7 +82,7 @@ def misspoken(log: str) -> Mapping[tuple[str, Misspoken], int]:
     for one in filter(None, map(logged_request, log.splitlines())):
         if one.status != _BAD_REQUEST:
             continue
-        if one.request.startswith("\x16\x03"):
+        if one.request.startswith(("\x16\x03", TLS)):
             found[one.client, Misspoken.TLS_TO_HTTP] += 1
         elif one.request.startswith("PROXY ") or one.request == "\x00":
             found[one.client, Misspoken.PROXY_UNEXPECTED] += 1

@@ -17,6 +17,7 @@ from stackctl.proxies.nginx.custom import BEFORE_MAPS, http_copy
 from stackctl.proxies.nginx.directives import text_of
 from stackctl.proxies.nginx.edge import edge_variables, shared_edge
 from stackctl.proxies.nginx.health import SERVERS, program
+from stackctl.proxies.nginx.log import TLS
 from stackctl.proxies.nginx.own import (
     buffer_lines,
     giving_way,
@@ -104,13 +105,16 @@ def shared_files(
 
 
 _SENT_BY_CLIENTS = (
-    ("$log_user", "$remote_user"),
-    ("$log_host", "$host"),
-    ("$log_request", "$request"),
-    ("$log_referer", "$http_referer"),
-    ("$log_agent", "$http_user_agent"),
+    ("$log_user", "$remote_user", ()),
+    ("$log_host", "$host", ()),
+    ("$log_request", "$request", ((r"~^\x16\x03", TLS),)),
+    ("$log_referer", "$http_referer", ()),
+    ("$log_agent", "$http_user_agent", ()),
 )
-"""The variables of the log that may have any bytes, which nginx writes as they are."""
+"""The variables of the log that may have any bytes, which nginx writes as they are; and what is written for some.
+
+The handshake of TLS is no text, but which port it comes to by mistake can be seen from it.
+"""
 
 
 def _variables_of(site: Site) -> int:
