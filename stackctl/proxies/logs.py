@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def from_object(line: str) -> LoggedRequest | None:
             return None
         texts = {name: optional(str(found[name])) for name in ("user", "upstream", "referer", "agent", "id")}
         return LoggedRequest(
-            time=moment(str(found["time"])),
+            time=moment(str(found["time"])).astimezone(UTC),
             client=str(found["client"]),
             host=str(found["host"]).lower(),
             request=str(found["request"]),
@@ -118,14 +119,19 @@ def from_object(line: str) -> LoggedRequest | None:
             state=optional(str(found.get("state", ""))),
             **texts,
         )
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
 
 
 def _seconds(found: Mapping[str, Any]) -> float | None:
     if "milliseconds" in found:
         return max(0, int(found["milliseconds"])) / 1000
-    return float(found["seconds"]) if "seconds" in found else None
+    if "seconds" not in found:
+        return None
+    taken = float(found["seconds"])
+    if not math.isfinite(taken):
+        raise ValueError(found["seconds"])
+    return taken
 
 
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

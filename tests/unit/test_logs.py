@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -84,7 +85,11 @@ def test_what_is_no_request_is_none() -> None:
     for kind in (Nginx(), Haproxy()):
         for line in ("", "{", "[]", '{"time": 1}', "2026/11/27 01:00:01 [notice] 1#1: start", json.dumps({"a": 1})):
             assert kind.logged_request(line) is None
-        for name, value in (("time", "yesterday"), ("status", "x"), ("bytes", None), ("seconds", "x")):
+        for name, value in (
+            *(("time", "yesterday"), ("time", "0001-01-01T00:00:00+14:00"), ("time", "9999-12-31T23:59:59-14:00")),
+            *(("status", "x"), ("status", inf), ("bytes", None), ("bytes", -inf)),
+            *(("seconds", "x"), ("seconds", nan), ("seconds", inf), ("milliseconds", inf)),
+        ):
             assert kind.logged_request(json.dumps({**OBJECT, name: value})) is None
 
 
