@@ -15,6 +15,7 @@ from threading import Barrier, Thread
 
 import pytest
 
+from stackctl.model.access import Access
 from stackctl.model.backends import Backend
 from stackctl.model.blocked import Blocked
 from stackctl.model.headers import Changes, Headers, Hsts, Preset
@@ -122,6 +123,13 @@ def stack(port: int) -> list[Site]:
             site("blocked.example.com", port),
             blocked=Blocked((ip_network("127.0.0.9/32"), ip_network("2001:db8::/32"))),
             errors=ErrorPages(((403, PageFile("pages/500.html")),)),
+        ),
+        site(
+            "closed.example.com",
+            port,
+            below("/open", passed, access=Access()),
+            below("/answered", Answer(200, "text/plain", "an answer")),
+            access=Access((ip_network("127.0.0.5/32"),), (ip_network("127.0.0.6/32"),), skip=(PathMatch("/public"),)),
         ),
         site("text.example.com", port, below("/long/off", passed, compress=False), compress=True),
     ]
@@ -328,3 +336,26 @@ def test_a_blocked_client_gets_403_from_its_site_alone_but_for_the_challenge(pro
 def test_a_blocked_client_with_ipv6_gets_403(proxy: Proxy) -> None:
     name = "blocked.example.com"
     assert [proxy.get(name, X_Client=one).status for one in ("2001:db8::1", "2001:db9::1")] == [403, 200]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "status"),
+    [
+        ("127.0.0.1", "/", 403),
+        ("127.0.0.1", "/answered", 403),
+        ("127.0.0.1", "/public", 200),
+        ("127.0.0.1", "/public/a?b", 200),
+        ("127.0.0.1", "/publicity", 403),
+        ("127.0.0.1", "/public/../secret", 403),
+        ("127.0.0.1", "/public/%2e%2e/secret", 403),
+        ("127.0.0.1", "/public//a", 403),
+        ("127.0.0.1", "/open/a", 200),
+        ("127.0.0.1", "/.well-known/acme-challenge/none", 404),
+        ("127.0.0.5", "/", 200),
+        ("127.0.0.5", "/answered", 200),
+        ("127.0.0.6", "/public", 403),
+    ],
+)
+def test_access_by_address(proxy: Proxy, source: str, target: str, status: int) -> None:
+    forged = proxy.get("closed.example.com", target, source, X_Forwarded_For="127.0.0.5", X_Real_IP="127.0.0.5")
+    assert forged.status == status

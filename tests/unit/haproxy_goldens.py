@@ -7,9 +7,11 @@ from ipaddress import ip_network
 
 from stackctl.certs.held import held
 from stackctl.certs.shelf import Shelf
+from stackctl.model.access import Access
 from stackctl.model.blocked import Blocked
 from stackctl.model.endpoints import PortBinding
 from stackctl.model.http3 import Http3
+from stackctl.model.matching import PathMatch
 from stackctl.model.pages import PageFile
 from stackctl.proxies.haproxy.layout import LUA
 from stackctl.proxies.haproxy.proxy import Haproxy
@@ -26,6 +28,7 @@ _CASES = (
     *("no_app", "issued", "alias_not_covered", "port_8443", "paths", "answers", "unknown_names", "rules", "servers"),
     *("sticky", "grpc", "canary", "health", "health_of_addresses", "extremes", "edge", "behind", "terminated"),
 )
+ACCESS = Access((ip_network("10.0.0.0/8"),), (ip_network("10.9.0.0/16"),), skip=(PathMatch("/public"),))
 CUSTOM = {
     "frontend.cfg": b"http-request deny if { path_end .php }",
     "sections.cfg": b"backend mine\n    http-request return status 200\n",
@@ -43,7 +46,10 @@ def cases() -> dict[str, Case]:
         issued.stack,
         blocked=Blocked((ip_network("192.0.2.0/24"),)),
         pages={listed.path: b"198.51.100.7 ; one of them\n2001:db8::/32\n"},
-        sites=tuple(replace(one, blocked=Blocked((), (listed,))) for one in issued.stack.sites),
+        sites=tuple(
+            replace(one, blocked=Blocked((), (listed,)), tuning=replace(one.tuning, access=ACCESS))
+            for one in issued.stack.sites
+        ),
     )
     found["blocked"] = replace(issued, stack=blocked)
     framed = ALL["proxy_protocol"]

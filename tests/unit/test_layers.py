@@ -75,6 +75,7 @@ INSIDE = {
         "pages rules",
         "behind",
         "edge servers strip",
+        "access",
         "backends",
         REST,
         "proxy",

@@ -12,6 +12,8 @@ from stackctl.model.layout import site_file
 from stackctl.model.pages import CONTENT_TYPES, Maintenance
 from stackctl.model.routing import Answer, Redirect, Route, Site
 from stackctl.model.stack import Stack
+from stackctl.model.tuning import Tuning
+from stackctl.proxies.haproxy.access import access_lines
 from stackctl.proxies.haproxy.behind import secure
 from stackctl.proxies.haproxy.edge import tuning_lines
 from stackctl.proxies.haproxy.layout import SITES, backend_of
@@ -49,14 +51,14 @@ class Backends:
 
     def all(self) -> Iterator[Section]:
         """Yield the back ends of the site."""
-        own = [*tuning_lines(self.site.tuning, secure(self.stack))]
+        own = self._before(self.site.tuning)
         root = next((route for route in self.site.routes if route.is_root), None)
         if root is None:
             lines = [*self._pages(), "http-request deny deny_status 404"]
             yield Section(backend_of(self.site.name), lines, before=own)
         for number, route in enumerate(self.site.routes, start=1):
             name = backend_of(self.site.name, "" if route is root else number)
-            before = own if route.tuning is None else [*tuning_lines(route.tuning, secure(self.stack))]
+            before = own if route.tuning is None else self._before(route.tuning)
             yield Section(name, [*self._lines(route)], f"{route.match}: {_shown(route)}", before)
             if isinstance(route.action, Backend) and route.action.canary is not None:
                 lines = [*self._lines(route, (route.action.canary.server,))]
@@ -64,6 +66,10 @@ class Backends:
         if self.site.maintenance is not None:
             name = backend_of(self.site.name, MAINTENANCE)
             yield Section(name, [*_maintenance(self.site, self.site.maintenance)], before=own)
+
+    def _before(self, tuning: Tuning) -> list[str]:
+        """Return the lines that come before the user's own."""
+        return [*access_lines(tuning.access), *tuning_lines(tuning, secure(self.stack))]
 
     def _lines(self, route: Route, only: Sequence[Server] = ()) -> Iterator[str]:
         yield from self._pages()

@@ -20,6 +20,8 @@ RENDERED = frozenset(
         *("block", "addresses", "lists"),
         # What stands in front of the proxy.
         *("behind", "trusted", "client-ip"),
+        # Whose requests are refused by their address.
+        *("access", "skip"),
         # Servers.
         *("service", "port", "upstream", "upstreams", "address", "weight", "backup", "max-connections", "drain"),
         *("protocol", "upstream-tls", "verify", "name", "balance", "hash", "sticky", "max-age", "canary", "percent"),
@@ -33,7 +35,9 @@ REFUSED = {
     "rate-limit": "stackctl limits no requests with HAProxy yet",
     "connections": "stackctl limits no requests with HAProxy yet",
     "client-certificate": "stackctl verifies no clients with HAProxy yet",
-    "access": "stackctl has no rules about who may make requests with HAProxy yet",
+    "users": "stackctl asks for no passwords with HAProxy yet",
+    "forward-auth": "stackctl asks no auth service with HAProxy yet",
+    "satisfy": "stackctl asks for no credentials with HAProxy yet",
 }
 """Keys that it does not render, with the reason."""
 

@@ -25,7 +25,7 @@ from stackctl.proxies.haproxy.quoting import regex, word
 _MAPPED = ip_network("::ffff:0:0/96")
 """IPv4 addresses as HAProxy compares them with networks of IPv6."""
 
-_WORDS = 50
+WORDS = 50
 """Values in one line: HAProxy takes 64 words."""
 
 _HEADER, _QUERY, _COOKIE = "header", "query", "cookie"
@@ -75,8 +75,8 @@ class Rules:
 
     def acl(self, fetch: str, flags: str, values: Sequence[str]) -> str:
         """Add a condition that a value is any of ``values``, which are words, and return its name."""
-        for start in range(0, len(values), _WORDS):
-            self.lines.append(f"acl c{self._names + 1} {fetch} {flags} {' '.join(values[start : start + _WORDS])}")
+        for start in range(0, len(values), WORDS):
+            self.lines.append(f"acl c{self._names + 1} {fetch} {flags} {' '.join(values[start : start + WORDS])}")
         self._names += 1
         return f"c{self._names}"
 
