@@ -5,6 +5,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -353,6 +354,20 @@ def test_logs_leave_out_what_the_proxy_says_of_signals(cli: Cli, monkeypatch: py
     monkeypatch.setattr(type(cli.world.fake), "follow", lambda *_, **__: iter(lines))
     assert cli("logs").stdout.splitlines() == lines[1:]
     assert cli("logs", "www.example.com").stdout.splitlines() == lines[1:]
+
+
+@pytest.mark.parametrize(("more", "code"), [(["--follow"], 0), ([], 130)])
+def test_an_interruption_is_the_usual_end_of_following(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, more: list[str], code: int
+) -> None:
+    def lines() -> Iterator[str]:
+        yield "one-1  | one says hello"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(cli.world.fake), "follow", lambda *_, **__: lines())
+    result = cli("logs", *more)
+    assert (result.exit_code, result.stdout) == (code, "one-1  | one says hello\n")
+    assert bool(result.stderr) == bool(code)
 
 
 def test_every_failure_is_reported_and_the_first_one_is_the_exit_code(cli: Cli) -> None:

@@ -64,7 +64,8 @@ def logs(
 
     def print_lines(context: Context) -> Result[LogsReport]:
         printing = Printing(as_objects=output is OutputFormat.JSON)
-        return Result("logs", usecase.LogsReport(sum(map(printing.line, usecase.logs(context, asked.query())))))
+        printing.all(usecase.logs(context, asked.query()), follow=follow)
+        return Result("logs", usecase.LogsReport(printing.printed))
 
     def count(context: Context) -> Result[TopReport]:
         return Result("logs", top(usecase.logs(context, asked.query())))

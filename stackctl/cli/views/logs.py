@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 
@@ -66,16 +66,26 @@ def _size(number: int) -> str:
 
 
 class Printing:
-    """Prints the lines of a log."""
+    """Prints the lines of a log.
+
+    Attributes:
+        printed: how many it has printed.
+    """
 
     def __init__(self, *, as_objects: bool) -> None:
         self._console = make_console()
         self._as_objects = as_objects
+        self.printed = 0
 
-    def line(self, line: Line) -> int:
-        """Print a line; return how many that are."""
-        verbatim(self._console, line_object(line) if self._as_objects else line.text)
-        return 1
+    def all(self, lines: Iterable[Line], *, follow: bool) -> None:
+        """Print lines, each as soon as it is there; if they are followed, an interruption is their usual end."""
+        try:
+            for line in lines:
+                verbatim(self._console, line_object(line) if self._as_objects else line.text)
+                self.printed += 1
+        except KeyboardInterrupt:
+            if not follow:
+                raise
 
 
 def line_object(line: Line) -> str:
