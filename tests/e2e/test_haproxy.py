@@ -155,12 +155,12 @@ def test_a_lost_pair_stops_its_own_site_only(stack: Stack) -> None:
 
 def test_a_key_that_haproxy_has_not_is_refused_by_its_line(stack: Stack) -> None:
     text = stack.file.read_text()
-    stack.edit("APP_NAME: other}\n    x-stackctl: {", "APP_NAME: other}\n    x-stackctl: {compress: true, ")
+    stack.edit("APP_NAME: other}\n    x-stackctl: {", "APP_NAME: other}\n    x-stackctl: {buffering: true, ")
     said = stack.fails(3, "plan").stderr
     stack.file.write_text(text)
     line = next(number for number, one in enumerate(text.splitlines(), 1) if stack.domain("other") in one)
     assert f"docker-compose.yml:{line}" in said
-    assert "'proxy: haproxy' cannot be used with the key 'compress'" in said
+    assert "'proxy: haproxy' cannot be used with the key 'buffering'" in said
 
 
 def test_both_keys_are_served_each_to_its_clients(stack: Stack) -> None:

@@ -160,6 +160,8 @@ def _listens(stack: Stack) -> Iterator[str]:
 
 
 def _certificates(stack: Stack, tls: Mapping[Domain, SiteTls]) -> Iterator[str]:
+    if stack.proxy.https is None:
+        return
     if stack.answers_nobody:
         yield f"@{NOBODY}/pair"  # the first one is for all names without one
     for site in stack.sites:

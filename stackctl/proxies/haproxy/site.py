@@ -23,7 +23,7 @@ def site_files(stack: Stack, site: Site, tls: SiteTls, custom: Mapping[str, byte
         "haproxy/site.cfg.j2",
         name=site.name,
         file=site_file(site.name),
-        certificates=[(store, part) for (store, _), part in pairs],
+        certificates=[] if stack.proxy.https is None else [(store, part) for (store, _), part in pairs],
         backends=list(Backends(stack, site).all()),
         custom=None if own is None else indented(own),
     )
