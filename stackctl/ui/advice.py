@@ -8,6 +8,7 @@ from stackctl.errors import InputError
 from stackctl.model.values import lineage, site_domain
 from stackctl.ui.changes import Change
 from stackctl.usecases.cert import retire
+from stackctl.usecases.cert_remove import remove_imported
 from stackctl.usecases.maintenance import maintenance_off
 from stackctl.usecases.renew import renew
 from stackctl.usecases.up_down import up
@@ -16,8 +17,10 @@ KNOWN = (("up",), ("renew",), ("maintenance", "off"), ("cert", "retire"))
 """How they begin."""
 
 
-def change_of(words: Sequence[str], back: str) -> Change:
+def change_of(words: Sequence[str], back: str) -> Change:  # noqa: PLR0911  (one return for each command)
     """Return the change that a command stands for; ``words`` are those after ``stackctl``.
+
+    What deletes a certificate goes on to the list of them, all else to ``back``.
 
     Raises:
         InputError: no button runs such a command.
@@ -44,5 +47,12 @@ def change_of(words: Sequence[str], back: str) -> Change:
         case ("cert", "retire", name):
             given = lineage(name)
             title = f"Delete the certificate {given}"
-            return Change(title, argv, lambda context, dry_run: retire(context, given, dry_run=dry_run), back)
+            return Change(
+                title, argv, lambda context, dry_run: retire(context, given, dry_run=dry_run), "/certificates"
+            )
+        case ("cert", "remove", name):
+            title = f"Remove the imported certificate {name}"
+            return Change(
+                title, argv, lambda context, dry_run: remove_imported(context, name, dry_run=dry_run), "/certificates"
+            )
     raise InputError("the page has no button for this command", hint="run it in a terminal")

@@ -151,3 +151,12 @@ def test_the_form_names_the_services_and_a_page_that_only_shows_has_none(browser
     assert "<option>one</option>" in shown
     assert "<option>nginx</option>" not in shown
     assert "<form" not in Browser(browser.world, write=False).get("/add")
+
+
+def test_a_site_is_removed_as_its_command_removes_it(browser: Browser) -> None:
+    plan = browser.plan("remove-app", name="two.example.com", **{"keep-service": "1"})
+    assert "stackctl remove-app two.example.com --keep-service" in browser.get(plan)
+    assert "Done." in browser.apply(plan)
+    assert "two.example.com" not in browser.world.rows()
+    assert "two" in (browser.world.root / "docker-compose.yml").read_text()
+    assert browser.post("/change/remove-app", name="<b>").status_code == 400

@@ -69,7 +69,8 @@ def test_a_button_is_the_command_that_was_advised(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "down", "up --force", "rm -rf /", "renew --force", "cert retire ../x", "maintenance off <b>"]
+    "command",
+    ["", "down", "up --force", "rm -rf /", "renew --force", "cert retire ../x", "cert remove", "maintenance off <b>"],
 )
 def test_no_other_command_is_run(command: str) -> None:
     with pytest.raises(InputError):

@@ -80,7 +80,31 @@ function copy(button) {
 // data-end: a list that begins at its end.
 function end(list) { list.scrollTop = list.scrollHeight; }
 
-const kinds = { end, refresh, live, stream, copy };
+// data-keep: a form that shows why it was refused, and keeps what was typed.
+function keep(form) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const buttons = [...form.querySelectorAll("button")], data = new FormData(form);
+    for (const button of buttons) button.disabled = true;
+    try {
+      const body = form.enctype === "multipart/form-data" ? data : new URLSearchParams(data);
+      const response = await fetch(form.action, { method: "POST", body });
+      if (response.ok) { location.assign(response.url); return; }
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const why = page.querySelector("[role=alert]") || page.querySelector("h1");
+      form.querySelector(".why")?.remove();
+      const place = document.createElement("div");
+      place.className = "why";
+      place.tabIndex = -1;
+      place.append(document.importNode(why, true));
+      form.append(place);
+      place.focus();
+    } catch { reachable(false); }
+    for (const button of buttons) button.disabled = false;
+  });
+}
+
+const kinds = { end, refresh, live, stream, copy, keep };
 
 function begin(root) {
   for (const [name, start] of Object.entries(kinds)) {

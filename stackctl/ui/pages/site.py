@@ -23,6 +23,7 @@ from stackctl.ui.views import sites as view
 from stackctl.usecases.deploy import DeployOptions, deploy
 from stackctl.usecases.explain import ExplainReport, explain
 from stackctl.usecases.maintenance import end_of, maintenance_off, maintenance_on
+from stackctl.usecases.remove_app import remove_app
 from stackctl.usecases.status import SiteStatus
 
 _TRACE_SECONDS = 30.0
@@ -165,9 +166,19 @@ def _maintenance_off(_ui: Ui, form: FormData) -> Change:
     )
 
 
+def _remove(_ui: Ui, form: FormData) -> Change:
+    domain = site_domain(text_of(form, "name"))
+    keep = bool(text_of(form, "keep-service"))
+    return Change(
+        f"Remove {domain}",
+        ("remove-app", domain, *(("--keep-service",) if keep else ())),
+        lambda context, dry_run: remove_app(context, domain, keep_service=keep, dry_run=dry_run),
+    )
+
+
 PAGE = Page(
     "",
     "/sites",
     routes,
-    {"deploy": _deploy, "maintenance-on": _maintenance_on, "maintenance-off": _maintenance_off},
+    {"deploy": _deploy, "maintenance-on": _maintenance_on, "maintenance-off": _maintenance_off, "remove-app": _remove},
 )

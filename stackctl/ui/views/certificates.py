@@ -35,6 +35,7 @@ class CertificateLine:
         others: its further names.
         renews: the site whose certificate can be requested now, if there is one.
         unused: whether it can be deleted.
+        imported: whether it can be removed, and its sites get one of the CA.
     """
 
     name: str
@@ -48,6 +49,7 @@ class CertificateLine:
     paths: tuple[str, ...]
     renews: str | None
     unused: bool
+    imported: bool
 
 
 def lines(rows: Iterable[CertificateRow]) -> list[CertificateLine]:
@@ -72,6 +74,7 @@ def _line(row: CertificateRow) -> CertificateLine:
         paths=row.paths,
         renews=row.used_by[0] if is_acme and row.used_by else None,
         unused=is_acme and not row.used_by,
+        imported=row.source == Source.IMPORTED,
     )
 
 
